@@ -1,0 +1,19 @@
+"""The choices of one run, frozen and handed down whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from layerlens.scenario import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """`memory_limit` is in bytes; None means what the machine has free."""
+
+    seed: int = 0
+    #: The verdict expected of every pair in files without `expect:`.
+    expect: Verdict | None = None
+    allow_code: bool = False
+    jobs: int = 1
+    memory_limit: int | None = None
