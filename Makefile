@@ -1,0 +1,64 @@
+# make demo | test | lint | bench | verdicts | clean
+# Everything is installed into .venv, which is made here and remade when pyproject.toml changes.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet --no-input
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.PHONY: help demo test lint bench verdicts clean
+
+help:
+	@echo 'make demo      compare scenarios/dense_vs_td.yaml'
+	@echo 'make test      run the tests'
+	@echo 'make lint      ruff, mypy --strict and the import rules'
+	@echo 'make bench     time layerlens against a script written by hand'
+	@echo 'make verdicts  judge the truth table and print the confusion matrix'
+	@echo 'make clean     remove .venv and what was built'
+	@echo
+	@echo 'PYTHON=/path/to/python3.12 chooses the interpreter (3.11 or later).'
+
+demo: $(VENV)/installed
+	@$(BIN)/layerlens compare scenarios/dense_vs_td.yaml
+
+test: $(VENV)/installed-test
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy --strict layerlens
+	$(BIN)/lint-imports
+
+bench: $(VENV)/installed
+	@$(BIN)/python benchmarks/compare_vs_script.py $(ARGS)
+
+verdicts: $(VENV)/installed
+	@$(BIN)/python benchmarks/verdicts.py $(ARGS)
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+
+$(VENV)/made: pyproject.toml
+	@command -v '$(PYTHON)' >/dev/null || { \
+	  echo "make: '$(PYTHON)' was not found; layerlens needs Python 3.11 or later (choose one with PYTHON=...)" >&2; exit 1; }
+	@'$(PYTHON)' -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "make: '$(PYTHON)' is $$('$(PYTHON)' -V 2>&1); layerlens needs Python 3.11 or later (choose one with PYTHON=...)" >&2; exit 1; }
+	@rm -rf $(VENV)
+	@'$(PYTHON)' -m venv $(VENV) || { \
+	  echo "make: '$(PYTHON)' cannot make a virtual environment (on Debian and Ubuntu: apt install python3-venv)" >&2; rm -rf $(VENV); exit 1; }
+	@touch $@
+
+$(VENV)/installed: $(VENV)/made
+	@echo 'Installing layerlens into $(VENV); TensorFlow is a large download, this takes a minute or two.' >&2
+	@$(PIP) install --editable .
+	@touch $@
+
+$(VENV)/installed-%: $(VENV)/installed
+	@$(PIP) install --editable '.[$*]'
+	@touch $@
