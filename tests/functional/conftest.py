@@ -1,0 +1,115 @@
+"""Drives the installed command as a user does: in a process of its own, seen from outside."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+COMMAND = Path(sys.executable).with_name("layerlens")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a process left behind; `peak_kib` is its greatest resident memory."""
+
+    status: int
+    stdout: str
+    stderr: str
+    peak_kib: int
+
+    def json(self) -> Any:
+        """Return the report, refusing the NaN and Infinity that strict JSON does not have."""
+
+        def refuse(name: str) -> None:
+            raise AssertionError(f"{name} is not JSON")
+
+        assert self.stdout, self.stderr
+        return json.loads(self.stdout, parse_constant=refuse)
+
+
+def run_process(
+    argv: list[str],
+    *,
+    cwd: Path = ROOT,
+    env: Mapping[str, str | None] | None = None,
+    timeout: float = 300,
+) -> Outcome:
+    """Run `argv` to its end; a None in `env` takes the variable away."""
+    environment = dict(os.environ)
+    for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "TERM"):
+        environment.pop(name, None)
+    for name, value in (env or {}).items():
+        if value is None:
+            environment.pop(name, None)
+        else:
+            environment[name] = value
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        child = subprocess.Popen(
+            argv, stdin=subprocess.DEVNULL, stdout=out, stderr=err, cwd=cwd, env=environment
+        )
+        watchdog = threading.Timer(timeout, child.send_signal, [signal.SIGKILL])
+        watchdog.start()
+        try:
+            _, status, usage = os.wait4(child.pid, 0)
+        finally:
+            watchdog.cancel()
+        child.returncode = os.waitstatus_to_exitcode(status)
+        out.seek(0)
+        err.seek(0)
+        return Outcome(
+            child.returncode,
+            out.read().decode(errors="replace"),
+            err.read().decode(errors="replace"),
+            usage.ru_maxrss,
+        )
+
+
+@pytest.fixture(scope="session")
+def process() -> Callable[..., Outcome]:
+    """`process(argv, ...)` runs any program, to set beside the command."""
+    return run_process
+
+
+@pytest.fixture(scope="session")
+def run() -> Callable[..., Outcome]:
+    """`run("compare", path, ...)` runs the installed command."""
+
+    def run_layerlens(*arguments: str | Path, **options: Any) -> Outcome:
+        outcome = run_process([str(COMMAND), *map(str, arguments)], **options)
+        assert "Traceback" not in outcome.stderr, outcome.stderr
+        assert "Traceback" not in outcome.stdout, outcome.stdout
+        return outcome
+
+    return run_layerlens
+
+
+@pytest.fixture(scope="session")
+def command() -> Path:
+    return COMMAND
+
+
+@pytest.fixture(scope="session")
+def gallery(run: Callable[..., Outcome]) -> Outcome:
+    """Every file in scenarios/, in one process: TensorFlow starts once."""
+    return run("compare", "scenarios", "--format", "json", timeout=540)
+
+
+@pytest.fixture(scope="session")
+def gallery_report(gallery: Outcome) -> dict[str, list[dict[str, Any]]]:
+    """The gallery's scenarios by file name; a file with a matrix has several."""
+    by_file: dict[str, list[dict[str, Any]]] = {}
+    for scenario in gallery.json()["scenarios"]:
+        by_file.setdefault(Path(scenario["path"]).name, []).append(scenario)
+    return by_file

@@ -1,0 +1,47 @@
+"""`summary` tells shapes and counts without holding the weights."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+#: 75 layers of 49,152 × 49,152 and their biases.
+UNITS = 49_152
+DEPTH = 75
+
+
+@pytest.fixture(scope="module")
+def enormous(run, tmp_path_factory):
+    path = tmp_path_factory.mktemp("enormous") / "enormous.yaml"
+    layers = "\n".join(f"    - Dense: {UNITS}" for _ in range(DEPTH))
+    path.write_text(
+        f"title: Enormous\ninput: {{shape: [{UNITS}]}}\nmodels:\n  big:\n{layers}\n"
+        f"  small:\n    - Dense: 1\n"
+    )
+    return run("summary", path, "--format", "json", timeout=120)
+
+
+def test_a_model_of_180_billion_parameters_is_counted(enormous):
+    assert enormous.status == 0, enormous.stderr
+    (scenario,) = enormous.json()["scenarios"]
+    model = scenario["models"]["big"]
+    assert model["params"] == DEPTH * (UNITS * UNITS + UNITS) == 181_197_434_880
+    assert model["output_shape"] == [None, UNITS]
+
+
+def test_it_takes_little_more_memory_than_tensorflow_itself(enormous, process):
+    bare = process([sys.executable, "-c", "import keras, tensorflow"])
+    assert enormous.peak_kib < 1.3 * bare.peak_kib
+
+
+def test_comparing_it_is_refused_before_it_is_tried(run, tmp_path):
+    path = tmp_path / "enormous.yaml"
+    path.write_text(
+        f"title: Enormous\ninput: {{shape: [{UNITS * 4}]}}\n"
+        f"models:\n  one: [Dense: {UNITS * 4}]\n  other: [Dense: {UNITS * 4}]\n"
+    )
+    outcome = run("compare", path, timeout=120)
+    assert outcome.status != 0
+    assert "GiB" in outcome.stdout + outcome.stderr
+    assert outcome.peak_kib < 2_000_000
