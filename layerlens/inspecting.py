@@ -1,0 +1,370 @@
+"""A Keras model enters, its layer table leaves: shapes, weights, params and masks, nothing run.
+
+Everything is read off the symbolic graph, so weights that were never allocated will do.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from layerlens.report import LayerRow, ModelError, ModelReport, WeightRow
+
+#: Above this many weights a count is told as the sum over the layers held, not over the weights.
+_MOST_TERMS = 12
+
+#: Keras hands these over by itself from the tensors' own masks; they are not inputs.
+_MASK_ARGUMENT = re.compile(r"(?:^|_)mask$")
+
+
+def layer_rows(model: Any) -> tuple[LayerRow, ...]:
+    """Return one row per use of a layer, in the order in which the layers were applied.
+
+    A layer applied again gets a second row with `shared_with` set, no params and no weights.
+    """
+    inputs, outputs = _ends(model)
+    if not outputs:
+        return tuple(_held_rows(model, ""))
+    return rows_between(inputs, outputs)
+
+
+def rows_between(inputs: Sequence[Any], outputs: Sequence[Any]) -> tuple[LayerRow, ...]:
+    """Return the rows of the graph from `inputs` to `outputs`, symbolic tensors both."""
+    return _graph_rows(inputs, outputs, prefix="")
+
+
+def model_report(
+    name: str, model: Any, *, output_shape: Any = None, error: ModelError | None = None
+) -> ModelReport:
+    """Return the report of a built model; `output_shape` overrides where a slice was selected."""
+    inputs, outputs = _ends(model)
+    weights = unique_weights(model.weights)
+    trainable = count_params(model.trainable_weights)
+    params = count_params(weights)
+    return ModelReport(
+        name=name,
+        params=params,
+        trainable_params=trainable,
+        non_trainable_params=params - trainable,
+        output_shape=output_shape or _one_or_several([_shape(item) for item in outputs]),
+        layers=layer_rows(model),
+        error=error,
+        input_shape=_one_or_several([_shape(item) for item in inputs]),
+    )
+
+
+def count_params(weights: Iterable[Any]) -> int:
+    """Count the scalars in `weights`, each variable once, in integers that are never cut."""
+    return sum(_size(weight.shape) for weight in unique_weights(weights))
+
+
+def unique_weights(weights: Iterable[Any]) -> tuple[Any, ...]:
+    """Return the variables in order, each once, however many layers share it."""
+    return tuple({id(weight): weight for weight in weights}.values())
+
+
+def count_formula(shapes: Sequence[tuple[int, ...]]) -> str | None:
+    """Return the count as a sum over shapes, such as "1,536 = 15×48 + 16×48 + 48"."""
+    terms = ["×".join(f"{size:,}" for size in shape) or "1" for shape in shapes]
+    return _sum_of(terms, sum(_size(shape) for shape in shapes))
+
+
+def _sum_of(terms: Sequence[str], total: int) -> str | None:
+    if not terms:
+        return None
+    written = " + ".join(terms)
+    return written if written == f"{total:,}" else f"{total:,} = {written}"
+
+
+def _ends(model: Any) -> tuple[list[Any], list[Any]]:
+    """The symbolic inputs and outputs of a model; empty where it has no graph of its own."""
+    # A Sequential that was never built raises here, a subclassed model has none.
+    if not getattr(model, "built", False):
+        return [], []
+    inputs = getattr(model, "inputs", None) or []
+    outputs = getattr(model, "outputs", None) or []
+    return list(inputs), list(outputs)
+
+
+def _graph_rows(inputs: Sequence[Any], outputs: Sequence[Any], prefix: str) -> tuple[LayerRow, ...]:
+    masks = _Masks()
+    rows: list[LayerRow] = []
+    seen: set[int] = set()
+    for node in _nodes_between(inputs, outputs):
+        operation = node.operation
+        if _is_entry(node):
+            masks.enter(node)
+            continue
+        again = id(operation) in seen
+        seen.add(id(operation))
+        row = _row(
+            operation,
+            prefix,
+            input_shape=_one_or_several([_shape(item) for item in _data_inputs(node)]),
+            output_shape=_one_or_several([_shape(item) for item in node.outputs]),
+            mask_in=masks.entering(node),
+            mask_out=masks.leaving(node),
+            again=again,
+        )
+        rows.append(row)
+    return tuple(rows)
+
+
+def _nodes_between(inputs: Sequence[Any], outputs: Sequence[Any]) -> list[Any]:
+    """Return the call nodes that data passes through, in the order the calls were made.
+
+    Masks travel beside the data: what merely computes one is left out.
+    """
+    found: dict[int, Any] = {}
+    entries = {id(item) for item in inputs}
+    # Depth first without recursion, since a chain may be longer than Python's stack allows.
+    stack: list[tuple[Any, bool]] = [(item, False) for item in reversed(list(outputs))]
+    opened: set[int] = set()
+    while stack:
+        tensor, done = stack.pop()
+        node = _node_of(tensor)
+        if node is None:
+            continue
+        if done:
+            found.setdefault(id(node), node)
+            continue
+        if id(node) in opened:
+            continue
+        opened.add(id(node))
+        stack.append((tensor, True))
+        if id(tensor) not in entries:
+            stack.extend((item, False) for item in reversed(_data_inputs(node)))
+    return _as_called(list(found.values()))
+
+
+def _as_called(nodes: list[Any]) -> list[Any]:
+    """Sort nodes by when they were made, if that is known; else leave them as they are.
+
+    Keras numbers symbolic tensors as it makes them, which tells the order of branches apart.
+    """
+    numbers = [_serial(node.outputs) for node in nodes]
+    if any(number is None for number in numbers):
+        return nodes
+    order = {id(node): number for node, number in zip(nodes, numbers, strict=True)}
+    sound = all(
+        order[id(parent)] < order[id(node)]
+        for node in nodes
+        for parent in map(_node_of, _data_inputs(node))
+        if parent is not None and id(parent) in order
+    )
+    # Inputs are made in any order and have no row; where a number is used twice, sort is stable.
+    return sorted(nodes, key=lambda node: order[id(node)]) if sound else nodes
+
+
+def _serial(tensors: Sequence[Any]) -> int | None:
+    numbers = []
+    for tensor in tensors:
+        if _is_entry(_node_of(tensor)):
+            return -1
+        match = re.fullmatch(r"keras_tensor(?:_(\d+))?", getattr(tensor, "name", None) or "")
+        if match is None:
+            return None
+        numbers.append(int(match[1] or 0))
+    return min(numbers, default=None)
+
+
+def _node_of(tensor: Any) -> Any:
+    history = getattr(tensor, "_keras_history", None)
+    if history is None or history.operation is None:
+        return None
+    return history.operation._inbound_nodes[history.node_index]
+
+
+def _is_entry(node: Any) -> bool:
+    return node is not None and type(node.operation).__name__ == "InputLayer"
+
+
+def _data_inputs(node: Any) -> list[Any]:
+    """Return the symbolic tensors a call was given, without the masks Keras added itself."""
+    found = list(_tensors(node.arguments.args))
+    for name, value in node.arguments.kwargs.items():
+        if not _MASK_ARGUMENT.search(name) or name == "attention_mask":
+            found.extend(_tensors(value))
+    return found
+
+
+def _tensors(value: Any) -> Iterator[Any]:
+    if isinstance(value, dict):
+        for item in value.values():
+            yield from _tensors(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _tensors(item)
+    elif hasattr(value, "_keras_history"):
+        yield value
+
+
+class _Masks:
+    """Whether a mask comes with a tensor: True, False, or None where it cannot be told.
+
+    Keras attaches symbolic masks to symbolic tensors, but drops them at the door of a nested
+    model although they pass it when the model is called.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[int, bool | None] = {}
+
+    def enter(self, node: Any) -> None:
+        for tensor in node.outputs:
+            self._known[id(tensor)] = _carries_mask(tensor)
+
+    def entering(self, node: Any) -> bool | None:
+        return _any_of([self._of(tensor) for tensor in _data_inputs(node)])
+
+    def leaving(self, node: Any) -> bool | None:
+        inner = _ends(node.operation)[1]
+        told = all(self._of(tensor) == _carries_mask(tensor) for tensor in _data_inputs(node))
+        sure = told and not (inner and self.entering(node))
+        for position, tensor in enumerate(node.outputs):
+            made_inside = position < len(inner) and _carries_mask(inner[position])
+            carries = _carries_mask(tensor) or made_inside
+            self._known[id(tensor)] = True if carries else (False if sure else None)
+        return _any_of([self._known[id(tensor)] for tensor in node.outputs])
+
+    def _of(self, tensor: Any) -> bool | None:
+        return self._known.get(id(tensor), _carries_mask(tensor))
+
+
+def _carries_mask(tensor: Any) -> bool:
+    return getattr(tensor, "_keras_mask", None) is not None
+
+
+def _any_of(answers: Sequence[bool | None]) -> bool | None:
+    if any(answers):
+        return True
+    return None if None in answers else False
+
+
+def _row(
+    layer: Any,
+    prefix: str,
+    *,
+    input_shape: Any,
+    output_shape: Any,
+    mask_in: bool | None = None,
+    mask_out: bool | None = None,
+    again: bool = False,
+) -> LayerRow:
+    path = f"{prefix}{layer.name}"
+    # An operation of keras.ops stands in the graph like a layer, and has no weights.
+    weights = () if again else unique_weights(getattr(layer, "weights", ()))
+    rows = tuple(_weight_row(weight) for weight in weights)
+    holds = () if again else tuple(_held_rows(layer, f"{path}/", used_with=input_shape))
+    return LayerRow(
+        name=layer.name,
+        type=type(layer).__name__,
+        path=path,
+        input_shape=input_shape,
+        output_shape=output_shape,
+        params=sum(row.params for row in rows),
+        dtype=_dtype(layer),
+        weights=rows,
+        mask_in=mask_in,
+        mask_out=mask_out,
+        trainable_params=0 if again else count_params(getattr(layer, "trainable_weights", ())),
+        shared_with=layer.name if again else None,
+        holds=holds,
+        formula=_formula(rows, holds),
+    )
+
+
+def _formula(weights: Sequence[WeightRow], holds: Sequence[LayerRow]) -> str | None:
+    if len(weights) <= _MOST_TERMS:
+        return count_formula([row.shape for row in weights])
+    held = [row.params for row in holds if row.params]
+    total = sum(row.params for row in weights)
+    own = total - sum(held)
+    # Layers that share weights with one another count more than there is: then no sum is true.
+    if own < 0 or not held:
+        return count_formula([row.shape for row in weights])
+    return _sum_of([f"{count:,}" for count in (*held, *([own] if own else []))], total)
+
+
+def _held_rows(layer: Any, prefix: str, used_with: Any = None) -> Iterator[LayerRow]:
+    """Yield the layers inside a wrapper, container, cell or custom layer."""
+    inputs, outputs = _ends(layer)
+    if outputs:
+        rows = _graph_rows(inputs, outputs, prefix)
+        built_for = _one_or_several([_shape(item) for item in inputs])
+        # A nested model keeps the shapes it was made with; used on others, its inside is unknown.
+        yield from rows if used_with in (None, built_for) else map(_without_shapes, rows)
+        return
+    seen: set[int] = set()
+    for held in getattr(layer, "_layers", ()):
+        if id(held) in seen or type(held).__name__ == "InputLayer":
+            continue
+        seen.add(id(held))
+        input_shape = _built_shape(held)
+        yield _row(
+            held, prefix, input_shape=input_shape, output_shape=_output_shape(held, input_shape)
+        )
+
+
+def _without_shapes(row: LayerRow) -> LayerRow:
+    held = tuple(_without_shapes(item) for item in row.holds)
+    return replace(row, input_shape=None, output_shape=None, holds=held)
+
+
+def _built_shape(layer: Any) -> Any:
+    """The shape a held layer was built with, where Keras remembers exactly one."""
+    shapes = getattr(layer, "_build_shapes_dict", None) or {}
+    if len(shapes) != 1:
+        return None
+    return _plain_shape(next(iter(shapes.values())))
+
+
+def _output_shape(layer: Any, input_shape: Any) -> Any:
+    if input_shape is None:
+        return None
+    if hasattr(layer, "state_size") and hasattr(layer, "output_size"):  # a recurrent cell
+        size = layer.output_size
+        return (input_shape[0], size) if isinstance(size, int) else None
+    try:
+        return _plain_shape(layer.compute_output_shape(input_shape))
+    except (NotImplementedError, TypeError, ValueError):
+        # Not every layer can tell its shape outside a call; an unknown shape is told as such.
+        return None
+
+
+def _plain_shape(shape: Any) -> Any:
+    """Return a shape, or a tuple of shapes, as plain tuples of ints and None."""
+    if isinstance(shape, dict):
+        return tuple(_plain_shape(item) for item in shape.values())
+    if not isinstance(shape, (list, tuple)) and not hasattr(shape, "__iter__"):
+        return None
+    items = list(shape)
+    if items and all(isinstance(item, (list, tuple)) for item in items):
+        return _one_or_several([_plain_shape(item) for item in items])
+    return tuple(None if item is None else int(item) for item in items)
+
+
+def _shape(tensor: Any) -> tuple[int | None, ...]:
+    return tuple(None if size is None else int(size) for size in tensor.shape)
+
+
+def _one_or_several(shapes: Sequence[Any]) -> Any:
+    return shapes[0] if len(shapes) == 1 else tuple(shapes)
+
+
+def _weight_row(weight: Any) -> WeightRow:
+    shape = tuple(int(size) for size in weight.shape)
+    return WeightRow(path=weight.path, shape=shape, params=_size(shape))
+
+
+def _size(shape: Iterable[Any]) -> int:
+    return math.prod(int(size) for size in shape)
+
+
+def _dtype(layer: Any) -> str:
+    computed = getattr(layer, "compute_dtype", None)
+    if computed is not None:
+        return str(computed)
+    return str(layer._inbound_nodes[0].outputs[0].dtype)
