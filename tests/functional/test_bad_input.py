@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -169,7 +170,7 @@ def mixed(run, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def by_name(mixed):
-    return {os.path.basename(row["path"]): row for row in mixed.json()["scenarios"]}
+    return {Path(row["path"]).name: row for row in mixed.json()["scenarios"]}
 
 
 def test_one_bad_file_does_not_keep_the_others_from_running(mixed, by_name):
