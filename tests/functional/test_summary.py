@@ -43,5 +43,5 @@ def test_comparing_it_is_refused_before_it_is_tried(run, tmp_path):
     )
     outcome = run("compare", path, timeout=120)
     assert outcome.status != 0
-    assert "GiB" in outcome.stdout + outcome.stderr
+    assert "GB" in outcome.stdout + outcome.stderr
     assert outcome.peak_kib < 2_000_000
