@@ -5,6 +5,7 @@
     ├── ScenarioError       one or more faults in one scenario file     (exit status 2)
     ├── ModelFileError      a saved model cannot be read or is refused  (exit status 2)
     ├── UnsafeCodeError     code would run without permission           (exit status 2)
+    ├── MemoryLimitError    a model's weights would not fit in memory   (exit status 2)
     └── InternalError       a fault of layerlens itself                 (exit status 3)
 
 A model that Keras refuses is not an error here: it is a result (`report.ModelError`).
@@ -68,6 +69,10 @@ class ModelFileError(LayerlensError):
 
 class UnsafeCodeError(LayerlensError):
     """Something would run code from a file, and nobody has allowed that."""
+
+
+class MemoryLimitError(LayerlensError):
+    """A model that was to be run needs more memory than there is; said before it is tried."""
 
 
 class InternalError(LayerlensError):

@@ -1,0 +1,45 @@
+"""A layer's description becomes a Keras layer; what it holds is made first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from layerlens.precision import Precision, layer_dtype
+from layerlens.scenario import LayerSpec
+
+
+def make_layer(spec: LayerSpec, precision: Precision, name: str | None = None) -> Any:
+    """Make the Keras layer, the layers and cells it holds first, as Python evaluates them.
+
+    `name` is used unless the arguments give one. Raises whatever Keras raises.
+    """
+    import keras
+
+    arguments = {key: _made(key, value, precision) for key, value in spec.arguments.items()}
+    if name is not None:
+        arguments.setdefault("name", name)
+    if "dtype" in arguments:
+        arguments["dtype"] = layer_dtype(arguments["dtype"], precision)
+    return getattr(keras.layers, spec.type)(**arguments)
+
+
+def automatic_name(layer_type: str) -> str:
+    """Return the name Keras would give the next layer of this type, and count it as given."""
+    import keras
+
+    return str(type(layer_type, (keras.layers.Layer,), {})().name)
+
+
+def _made(key: str, value: Any, precision: Precision) -> Any:
+    import keras
+
+    if isinstance(value, LayerSpec):
+        return make_layer(value, precision)
+    if isinstance(value, Mapping):
+        return {inner: _made(inner, item, precision) for inner, item in value.items()}
+    if isinstance(value, (list, tuple)) and any(isinstance(item, LayerSpec) for item in value):
+        layers = [_made(key, item, precision) for item in value]
+        # A wrapper holds one layer: several in its place are a chain.
+        return keras.Sequential(layers) if key.endswith("layer") else layers
+    return value

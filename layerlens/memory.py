@@ -1,0 +1,81 @@
+"""How much memory a model's weights need, and how much there is."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+from layerlens.errors import MemoryLimitError, Where
+
+_ITEM_BYTES = {"bool": 1, "string": 16, "float8_e4m3fn": 1, "float8_e5m2": 1, "bfloat16": 2}
+_UNITS = ("bytes", "KB", "MB", "GB", "TB", "PB", "EB")
+
+
+def refuse_beyond_memory(
+    model: Any, name: str, memory_limit: int | None, where: Where | None
+) -> None:
+    """Raise MemoryLimitError where the model's weights need more than the limit, in bytes.
+
+    Without a limit what the machine has free is one; where that is unknown there is none.
+    """
+    needed = weight_bytes(model)
+    limit = free_memory() if memory_limit is None else memory_limit
+    if limit is None or needed <= limit:
+        return
+    params = sum(math.prod(weight.shape) for weight in model.weights)
+    allowed = "are free" if memory_limit is None else "are allowed"
+    raise MemoryLimitError(
+        f"model `{name}` needs {readable(needed)} of memory for its {params:,} params, "
+        f"but {readable(limit)} {allowed}",
+        where,
+        hint="`layerlens summary` runs nothing and works at any size",
+    )
+
+
+def weight_bytes(model: Any) -> int:
+    """Return the bytes all variables of a model take, by their shapes and dtypes."""
+    return sum(math.prod(item.shape) * _item_bytes(item.dtype) for item in model.variables)
+
+
+def free_memory() -> int | None:
+    """Return the bytes this process may still take, or None where the system does not say."""
+    known = [limit for limit in (_machine_memory(), _group_memory()) if limit is not None]
+    return min(known, default=None)
+
+
+def readable(count: int) -> str:
+    """Write a number of bytes with a unit: 720.0 GB."""
+    value, unit = float(count), 0
+    while value >= 1000 and unit < len(_UNITS) - 1:
+        value, unit = value / 1000, unit + 1
+    return f"{value:,.1f} {_UNITS[unit]}" if unit else f"{count} bytes"
+
+
+def _item_bytes(dtype: str) -> int:
+    known = _ITEM_BYTES.get(dtype)
+    if known is not None:
+        return known
+    bits = "".join(character for character in dtype if character.isdecimal())
+    return max(1, int(bits or 32) // 8)
+
+
+def _machine_memory() -> int | None:
+    try:
+        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    except (OSError, ValueError, IndexError):
+        return None  # not Linux, or not to be read: then there is no limit to hold to
+    return None
+
+
+def _group_memory() -> int | None:
+    """Return what a container's own limit leaves, where there is one (cgroup v2)."""
+    group = Path("/sys/fs/cgroup")
+    try:
+        limit = (group / "memory.max").read_text(encoding="ascii").strip()
+        used = (group / "memory.current").read_text(encoding="ascii").strip()
+        return None if limit == "max" else max(0, int(limit) - int(used))
+    except (OSError, ValueError):
+        return None  # no such group: the machine's memory is the limit

@@ -1,0 +1,209 @@
+"""Layer descriptions become connected tensors: a chain or a graph, up to where Keras refuses."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass, field
+from typing import Any
+
+from layerlens.making import automatic_name, make_layer
+from layerlens.precision import Precision
+from layerlens.scenario import InputSpec, LayerSpec, ModelSpec, NodeSpec
+
+#: These take their inputs as separate arguments (query, value, key), not as one list.
+SEPARATE_INPUTS = ("MultiHeadAttention", "GroupQueryAttention")
+#: These take a list even where there is only one input.
+LISTED_INPUTS = (
+    "Add",
+    "Average",
+    "Concatenate",
+    "Dot",
+    "Maximum",
+    "Minimum",
+    "Multiply",
+    "Subtract",
+    "Attention",
+    "AdditiveAttention",
+    "HashedCrossing",
+)
+
+Tensors = tuple[Any, ...]
+
+
+@dataclass
+class Wired:
+    """Tensors under way: what each name gives, and every tensor made so far, in order."""
+
+    inputs: tuple[Any, ...]
+    #: The tensors of inputs and layers, by the name they are addressed with.
+    given: dict[str, Tensors] = field(default_factory=dict)
+    made: list[Any] = field(default_factory=list)
+    outputs: tuple[Any, ...] = ()
+
+
+class LayerRefused(Exception):
+    """Keras refused one layer: which, with what, and what was wired before it."""
+
+    def __init__(
+        self,
+        error: Exception,
+        layer_name: str,
+        spec: LayerSpec,
+        inputs: Tensors | None,
+        wired: Wired,
+    ) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.layer_name = layer_name
+        self.spec = spec
+        self.input_shapes = shapes_of(inputs or ())
+        self.wired = wired
+
+
+def wire_model(
+    spec: ModelSpec,
+    inputs: tuple[InputSpec, ...],
+    tensors: tuple[Any, ...],
+    precision: Precision,
+) -> Wired:
+    """Make and connect the layers of a model given as `layers` or `graph`.
+
+    Raises LayerRefused, with everything wired before, where Keras refuses a layer.
+    """
+    wired = Wired(inputs=tensors)
+    if spec.form == "layers":
+        return _wire_chain(spec.layers, wired, precision)
+    wired.given.update({given.name: (tensor,) for given, tensor in zip(inputs, tensors)})
+    return _wire_graph(spec, wired, precision)
+
+
+def shapes_of(tensors: Tensors) -> tuple[tuple[int | None, ...], ...]:
+    return tuple(tuple(tensor.shape) for tensor in tensors)
+
+
+def _wire_chain(layers: tuple[LayerSpec, ...], wired: Wired, precision: Precision) -> Wired:
+    tensors = wired.inputs
+    names: set[str] = set()
+    for position, spec in enumerate(layers):
+        layer = _make(spec, None, tensors, wired, precision)
+        _refuse_duplicate(layer.name, names, spec, tensors, wired)
+        # Behind the first layer it is Keras' to say what a layer makes of several tensors.
+        tensors = _apply(layer, spec, tensors, wired, listed=position > 0)
+    wired.outputs = tensors
+    return wired
+
+
+def _wire_graph(spec: ModelSpec, wired: Wired, precision: Precision) -> Wired:
+    layers: dict[str, tuple[Any, LayerSpec]] = {}
+    names: set[str] = set()
+    for node in in_order(spec.nodes):
+        tensors = tuple(tensor for name in node.inputs for tensor in _addressed(name, wired))
+        if node.share is not None:
+            layer, layer_spec = layers[node.share]
+        else:
+            assert node.layer is not None  # the reader gives every node a layer or a share
+            layer_spec = node.layer
+            layer = _make(layer_spec, node.name, tensors, wired, precision)
+            _refuse_duplicate(layer.name, names, layer_spec, tensors, wired)
+        layers[node.name] = (layer, layer_spec)
+        wired.given[node.name] = _apply(layer, layer_spec, tensors, wired, listed=False)
+    wired.outputs = tuple(tensor for name in spec.outputs for tensor in _addressed(name, wired))
+    return wired
+
+
+def in_order(nodes: tuple[NodeSpec, ...]) -> list[NodeSpec]:
+    """Order nodes so that each comes after what it takes; otherwise as they were written."""
+    by_name = {node.name: node for node in nodes}
+    ordered: dict[str, NodeSpec] = {}
+    open_names: list[str] = []
+
+    def visit(node: NodeSpec) -> None:
+        if node.name in ordered:
+            return
+        if node.name in open_names:
+            loop = " -> ".join([*open_names[open_names.index(node.name) :], node.name])
+            raise ValueError(f"the graph runs in a circle: {loop}")
+        open_names.append(node.name)
+        for name in (*node.inputs, *((node.share,) if node.share else ())):
+            source = by_name.get(name, by_name.get(name.rpartition(":")[0]))
+            if source is not None:
+                visit(source)
+        open_names.pop()
+        ordered[node.name] = node
+
+    for node in nodes:
+        visit(node)
+    return list(ordered.values())
+
+
+def _addressed(name: str, wired: Wired) -> Tensors:
+    """Return all tensors of a node or input, or the one that `node:1` names."""
+    if name in wired.given:
+        return wired.given[name]
+    node, _, index = name.rpartition(":")
+    tensors = wired.given.get(node)
+    if tensors is None or not index.isdecimal():
+        known = ", ".join(f"`{given}`" for given in wired.given)
+        raise ValueError(f"`{name}` names no node or input; there are {known}")
+    if int(index) >= len(tensors):
+        raise ValueError(
+            f"`{name}` asks for output {index} of `{node}`, which has {len(tensors)} "
+            f"(they count from 0)"
+        )
+    return (tensors[int(index)],)
+
+
+def _make(
+    spec: LayerSpec, name: str | None, tensors: Tensors, wired: Wired, precision: Precision
+) -> Any:
+    try:
+        return make_layer(spec, precision, name)
+    except Exception as error:  # whatever Keras raises is its refusal
+        given = spec.arguments.get("name") or name or automatic_name(spec.type)
+        raise LayerRefused(error, str(given), spec, tensors, wired) from error
+
+
+def _apply(layer: Any, spec: LayerSpec, tensors: Tensors, wired: Wired, *, listed: bool) -> Tensors:
+    try:
+        result = _listed(layer, tensors) if listed else apply_layer(layer, spec.type, tensors)
+        outputs = _flat(result, layer)
+    except Exception as error:  # whatever Keras raises is its refusal
+        raise LayerRefused(error, layer.name, spec, tensors, wired) from error
+    wired.made.extend(outputs)
+    return outputs
+
+
+def _listed(layer: Any, tensors: Tensors) -> Any:
+    return layer(tensors[0] if len(tensors) == 1 else list(tensors))
+
+
+def apply_layer(layer: Any, layer_type: str, tensors: Tensors) -> Any:
+    """Call a layer on several inputs the way its kind takes them."""
+    if layer_type in SEPARATE_INPUTS:
+        return layer(*tensors)
+    if layer_type in LISTED_INPUTS:
+        return layer(list(tensors))
+    if len(tensors) > 1 and "initial_state" in inspect.signature(layer.call).parameters:
+        return layer(tensors[0], initial_state=list(tensors[1:]))
+    return _listed(layer, tensors)
+
+
+def _flat(result: Any, layer: Any) -> Tensors:
+    """Return a layer's outputs as a tuple; nested and named ones in Keras' own order."""
+    import keras
+
+    flat = tuple(keras.tree.flatten(result))
+    if not flat:
+        raise ValueError(f"`{layer.name}` returns nothing")
+    return flat
+
+
+def _refuse_duplicate(
+    name: str, names: set[str], spec: LayerSpec, tensors: Tensors, wired: Wired
+) -> None:
+    if name in names:
+        error = ValueError(
+            f"two layers of the model are called `{name}`; layer names have to be unique"
+        )
+        raise LayerRefused(error, name, spec, tensors, wired)
+    names.add(name)
