@@ -1,0 +1,156 @@
+"""Arrays become differences: how far apart, against how much rounding explains. NumPy alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.generic]
+Float = NDArray[np.float64]
+
+#: Unit roundoff of the two precisions: half the distance from 1 to the next number.
+UNIT32 = 2.0**-24
+UNIT64 = 2.0**-53
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """How two arrays of one shape differ; figures are in the arrays' own units.
+
+    `max_rel` is over elements whose reference is finite and not zero; `max_ulp` counts steps of
+    the working precision at the larger of the two values. A NaN or an infinity equals only itself
+    and is infinitely far from anything else.
+    """
+
+    max_abs: float
+    max_rel: float
+    max_ulp: float
+    mismatched: int
+    compared: int
+
+
+def distance(reference: Array, candidate: Array) -> Float:
+    """Return |candidate - reference| per element; infinite where only one is NaN or infinite.
+
+    Values that are not numbers (strings, truth values) are 0 or infinitely far apart.
+    """
+    if reference.dtype.kind in "OSU" or reference.dtype.kind == "b":
+        return np.where(reference == candidate, 0.0, np.inf)
+    one, other = reference.astype(np.float64), candidate.astype(np.float64)
+    same = (one == other) | (np.isnan(one) & np.isnan(other))
+    with np.errstate(invalid="ignore", over="ignore"):
+        gap = np.abs(other - one)
+    gap = np.where(np.isfinite(gap), gap, np.inf)
+    return np.where(same, 0.0, gap)
+
+
+def differ(reference: Array, candidate: Array, allowed: Float | float) -> Difference:
+    """Sum up how two arrays differ; `mismatched` counts elements further apart than `allowed`."""
+    gap = distance(reference, candidate)
+    if gap.size == 0:
+        return Difference(0.0, 0.0, 0.0, 0, 0)
+    max_abs = float(gap.max())
+    return Difference(
+        max_abs=max_abs,
+        max_rel=_max_rel(reference, gap),
+        max_ulp=_max_ulp(reference, candidate, gap),
+        mismatched=int(np.count_nonzero(gap > allowed)),
+        compared=int(gap.size),
+    )
+
+
+def _max_rel(reference: Array, gap: Float) -> float:
+    if reference.dtype.kind in "OSUb":
+        return float(gap.max())
+    size = np.abs(reference.astype(np.float64))
+    usable = np.isfinite(size) & (size > 0)
+    return float((gap[usable] / size[usable]).max()) if usable.any() else float(gap.max())
+
+
+def _max_ulp(reference: Array, candidate: Array, gap: Float) -> float:
+    if reference.dtype.kind != "f":
+        return float(gap.max())
+    size = np.maximum(np.abs(reference), np.abs(candidate.astype(reference.dtype)))
+    usable = np.isfinite(size) & np.isfinite(gap)
+    if not usable.all() and np.isinf(gap).any():
+        return float("inf")
+    step = np.spacing(size[usable]).astype(np.float64)
+    return float((gap[usable] / step).max()) if usable.any() else 0.0
+
+
+def within(reference: Array, candidate: Array, rtol: float, atol: float) -> NDArray[np.bool_]:
+    """Tell per element whether |candidate - reference| <= atol + rtol × |reference|."""
+    gap = distance(reference, candidate)
+    if reference.dtype.kind in "OSUb":
+        return gap == 0
+    size = np.abs(reference.astype(np.float64))
+    return (gap == 0) | (gap <= atol + rtol * np.where(np.isfinite(size), size, 0.0))
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """Per element, the difference that rounding alone may leave in each precision."""
+
+    working: Float
+    float64: Float
+
+
+def noise_floor(
+    doubles: Sequence[Array],
+    workings: Sequence[Array],
+    sensitivities: Sequence[Float],
+    input_scale: Float,
+) -> Noise:
+    """Derive what rounding explains, from the models' own errors.
+
+    Args:
+        doubles: outputs in float64, one array for each model, batch axis first.
+        workings: the same outputs in working precision.
+        sensitivities: how far each float64 output moves when inputs and weights move by a
+            relative 1 (measured by a tiny random perturbation, scaled up).
+        input_scale: the greatest magnitude among each sample's inputs, shaped to broadcast.
+
+    A backward-stable computation errs by its sensitivity times the unit roundoff. How many times
+    that, here, is measured: the amplification of a sample is its greatest working-precision error
+    over `UNIT32 × (sensitivity + |value|)`. The same amplification then holds for float64, whose
+    unit is 2^29 times smaller. Each element keeps its own scale.
+    """
+    tiny = np.finfo(np.float64).tiny
+    magnitude = np.zeros(doubles[0].shape)
+    amplification = np.ones((len(doubles[0]), *(1 for _ in doubles[0].shape[1:])))
+    for double, working, sensitivity in zip(doubles, workings, sensitivities, strict=True):
+        value = np.where(np.isfinite(double), np.abs(double.astype(np.float64)), 0.0)
+        size = value + np.where(np.isfinite(sensitivity), sensitivity, 0.0)
+        magnitude = np.maximum(magnitude, size)
+        error = distance(double, working)
+        usable = np.isfinite(error) & np.isfinite(sensitivity)
+        floor = np.maximum(size, 2.0**-10 * _per_sample_max(size)) + tiny
+        ratio = np.where(usable, error / (UNIT32 * floor), 0.0)
+        amplification = np.maximum(amplification, _per_sample_max(ratio))
+    ground = np.maximum(_per_sample_max(magnitude), input_scale)
+    return Noise(
+        working=UNIT32 * (amplification * magnitude + ground),
+        float64=UNIT64 * (amplification * magnitude + ground),
+    )
+
+
+def _per_sample_max(array: Float) -> Float:
+    if array.ndim == 1:
+        return array
+    axes = tuple(range(1, array.ndim))
+    return array.max(axis=axes, keepdims=True) if array.size else array
+
+
+def first_index(flags: NDArray[np.bool_]) -> tuple[int, ...]:
+    """Return the index of the first true element in row-major order."""
+    return tuple(int(n) for n in np.unravel_index(int(np.argmax(flags)), flags.shape))
+
+
+def as_plain(value: Any) -> Any:
+    """Return an array or scalar as nested lists of plain Python values."""
+    plain = np.asarray(value).tolist()
+    return plain.decode() if isinstance(plain, bytes) else plain

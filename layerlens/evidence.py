@@ -1,0 +1,66 @@
+"""What was seen of a pair: frozen observations that a verdict is judged from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from layerlens.comparing import Array, Noise
+from layerlens.probes import ProbeBatch
+from layerlens.report import AlsoDiffers, CertificateRow, Execution, ModelError
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """Both models on one batch of probes, with one set of weights, called in one way.
+
+    Arrays are per output, batch axis first, after `select`. `own_reference` and `own_candidate`
+    are the same model's outputs in the baseline execution, to tell whether the way of calling
+    changes a model's result.
+    """
+
+    weights: str
+    execution: Execution
+    batch: ProbeBatch
+    reference: tuple[Array, ...]
+    candidate: tuple[Array, ...]
+    reference64: tuple[Array, ...]
+    candidate64: tuple[Array, ...]
+    noise: tuple[Noise, ...]
+    #: How the batch was used beside a plain call: "", "second call", "one by one", "permuted".
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A model that Keras or TensorFlow refused when it was called."""
+
+    model: str
+    execution: Execution
+    error: ModelError
+    #: Shapes of the inputs it was called with.
+    input_shapes: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ShapeSurprise:
+    """Outputs whose shapes differ when run although the announced ones agree."""
+
+    execution: Execution
+    input_shapes: tuple[tuple[int, ...], ...]
+    reference: tuple[tuple[int, ...], ...]
+    candidate: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    observations: tuple[Observation, ...] = ()
+    refusal: Refusal | None = None
+    shape_surprise: ShapeSurprise | None = None
+    certificate: CertificateRow | None = None
+    #: Layers that round to float32 even under the float64 policy.
+    float32_residue: tuple[str, ...] = ()
+    also_differs: tuple[AlsoDiffers, ...] = ()
+    unseen: tuple[str, ...] = ()
+    #: True where outputs are random and the streams could not be lined up.
+    by_distribution: bool = False
+    notes: tuple[str, ...] = field(default=())

@@ -1,0 +1,331 @@
+"""A pair of sides becomes evidence: every probe, with every kind of weights, in every execution."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from layerlens.comparing import noise_floor
+from layerlens.domains import (
+    BASE_LENGTHS,
+    COMBINATIONS,
+    config_constants,
+    fixed_domains,
+    has_variable_axis,
+    mask_values,
+)
+from layerlens.evidence import Evidence, Observation, Refusal, ShapeSurprise
+from layerlens.measuring import Outcome
+from layerlens.probes import (
+    Array,
+    Domain,
+    Probe,
+    ProbeBatch,
+    draw_probes,
+    draw_weight,
+    generator,
+    join,
+    user_probe,
+)
+from layerlens.report import Execution
+from layerlens.sides import Precision, Side, Values
+from layerlens.transfer import Transfer
+
+DYNAMIC: tuple[Execution, ...] = ("traced_dynamic",)
+EVERY: tuple[Execution, ...] = ("traced_dynamic", "eager", "traced")
+AS_CALLED: tuple[Execution, ...] = ("traced_dynamic", "eager")
+
+
+@dataclass(frozen=True, slots=True)
+class WeightSet:
+    """One choice of weights for both models: the reference's, and the same carried over."""
+
+    kind: str
+    reference: Values
+    candidate: Values
+
+
+class Interrupted(Exception):
+    """Ends the examination early: what stopped it decides the verdict."""
+
+    def __init__(self, refusal: Refusal | None = None, surprise: ShapeSurprise | None = None):
+        super().__init__()
+        self.refusal = refusal
+        self.surprise = surprise
+
+
+@dataclass
+class Examination:
+    """The work on one pair in one mode; `run` gives what was seen."""
+
+    reference: Side
+    candidate: Side
+    transfer: Transfer
+    seed: int
+    observations: list[Observation] = field(default_factory=list)
+
+    def run(self) -> Evidence:
+        try:
+            self._observe_all()
+        except Interrupted as stop:
+            return Evidence(
+                tuple(self.observations), refusal=stop.refusal, shape_surprise=stop.surprise
+            )
+        return Evidence(tuple(self.observations))
+
+    # --- the plan ---------------------------------------------------------------------------
+
+    def _observe_all(self) -> None:
+        length = self._base_length()
+        domains = fixed_domains(self._built(), length)
+        sets = self.weight_sets()
+        main = sets[1] if len(sets) > 1 else sets[0]
+        given = user_probe(domains)
+        if given is not None:
+            self.observe(sets[0], join([given]), EVERY)
+        for batch in self._batches(domains):
+            self.observe(main, batch, EVERY)
+            for other in sets:
+                if other is not main:
+                    self.observe(other, batch, DYNAMIC)
+        self._observe_batch_sizes(main, domains)
+        if has_variable_axis(self.reference.built):
+            self._observe_lengths(main)
+
+    def _batches(self, domains: Sequence[Domain]) -> Iterator[ProbeBatch]:
+        """Yield the probes as one batch; in training each alone, as samples share statistics."""
+        built = self._built()
+        samples = 6 if self.reference.training else 2
+        probes = [
+            *draw_probes(domains, self.seed, samples=samples, constants=config_constants(built)),
+            *_masked_probes(domains, mask_values(built), self.seed, samples),
+        ]
+        if not self.reference.training:
+            yield join(probes)
+            return
+        chosen = ("normal", "uniform", "large", "padded_end", "ties", "random", "zero_end")
+        for probe in probes:
+            if probe.name in chosen:
+                yield join([probe])
+
+    def _observe_batch_sizes(self, weights: WeightSet, domains: Sequence[Domain]) -> None:
+        """A batch of one, of three, and the same three in another order."""
+        probe = next(iter(draw_probes(domains, self.seed + 1, samples=3)))
+        if probe.samples < 3 or getattr(self.reference.built, "batch_size", None):
+            return
+        for note, rows in (("batch of one", [0]), ("batch of three", [0, 1, 2])):
+            part = Probe(f"{probe.name} ({note})", tuple(a[rows] for a in probe.inputs))
+            self.observe(weights, join([part]), AS_CALLED if rows == [0] else DYNAMIC)
+
+    def _observe_lengths(self, weights: WeightSet) -> None:
+        """Other lengths through the one trace with unknown axes, as `predict` and `fit` have it."""
+        for batch, length in COMBINATIONS:
+            domains = fixed_domains(self._built(), length)
+            drawn = draw_probes(domains, self.seed + length, samples=batch)
+            probe = next((p for p in drawn if p.name in ("padded_end", "zero_end")), drawn[0])
+            arrays = tuple(array[:batch] for array in probe.inputs)
+            name = f"{probe.name} (batch {batch}, length {length})"
+            self.observe(weights, join([Probe(name, arrays)]), AS_CALLED, outside_allowed=True)
+
+    def _base_length(self) -> int:
+        """Return the first length that the reference takes where an axis is variable."""
+        if not has_variable_axis(self.reference.built):
+            return BASE_LENGTHS[0]
+        values = tuple(self.reference.working.values())
+        for length in BASE_LENGTHS:
+            probe = draw_probes(fixed_domains(self._built(), length), self.seed, samples=1)[0]
+            outcome = self.reference.run(values, probe.inputs, "working", "eager")
+            if outcome.error is None:
+                return length
+        return BASE_LENGTHS[0]
+
+    def _built(self) -> tuple:  # type: ignore[type-arg]
+        return (self.reference.built, self.candidate.built)
+
+    # --- weights ----------------------------------------------------------------------------
+
+    def weight_sets(self) -> list[WeightSet]:
+        """Return the initial weights, and drawn ones where there is something to draw."""
+        own = tuple(self.candidate.working.values())
+        initial = tuple(self.reference.working.values())
+        sets = [self._carried("initial", initial, own)]
+        slots = self.reference.working.slots()
+        pinned = self._pinned(self.reference)
+        free = [s.path not in pinned and s.dtype.startswith(("float", "bfloat")) for s in slots]
+        if self.transfer.method == "none" or not any(free):
+            return sets
+        narrow = self._narrowest()
+        kinds = ["drawn", "gentle", "strong"]
+        if any("variance" in slot.path for slot in slots):
+            kinds.append("degenerate")
+        for kind in kinds:
+            values = tuple(
+                _rounded(draw_weight(slot, value, kind, self._rng(kind, position)), narrow)
+                if drawn
+                else value
+                for position, (slot, value, drawn) in enumerate(
+                    zip(slots, initial, free, strict=True)
+                )
+            )
+            sets.append(self._carried(kind, values, own))
+        return sets
+
+    def _carried(self, kind: str, values: Values, own: Values) -> WeightSet:
+        pinned = self._pinned(self.candidate)
+        carried = self.transfer.carry(values, own)
+        kept = [
+            mine if row.path in pinned else value
+            for row, mine, value in zip(self.transfer.candidate, own, carried, strict=True)
+        ] if self.transfer.candidate else list(own)
+        return WeightSet(kind, values, tuple(kept))
+
+    def _pinned(self, side: Side) -> frozenset[str]:
+        return frozenset(getattr(side.built, "pinned", ()))
+
+    def _narrowest(self) -> str:
+        dtypes = {
+            slot.dtype for side in (self.reference, self.candidate) for slot in side.working.slots()
+        }
+        return next((d for d in ("bfloat16", "float16") if d in dtypes), "float32")
+
+    def _rng(self, *labels: object) -> np.random.Generator:
+        return generator(self.seed, "weights", *labels)
+
+    # --- one observation ----------------------------------------------------------------------
+
+    def observe(
+        self,
+        weights: WeightSet,
+        batch: ProbeBatch,
+        executions: Sequence[Execution],
+        *,
+        outside_allowed: bool = False,
+        seed: int | None = None,
+    ) -> None:
+        """Run both models; `outside_allowed` skips inputs that both refuse (too short a length)."""
+        runs: dict[tuple[Precision, Execution], tuple[Outcome, Outcome]] = {}
+        wanted: list[tuple[Precision, Execution]] = [("float64", "traced_dynamic")]
+        wanted += [("working", execution) for execution in executions]
+        for precision, execution in wanted:
+            pair = (
+                self.reference.run(
+                    weights.reference, batch.inputs, precision, execution, seed=seed
+                ),
+                self.candidate.run(
+                    weights.candidate, batch.inputs, precision, execution, seed=seed
+                ),
+            )
+            if outside_allowed and all(outcome.error for outcome in pair):
+                return
+            runs[precision, execution] = pair
+        self._stop_on_refusal(runs, batch)
+        self._stop_on_shapes(runs, batch)
+        base = runs["float64", "traced_dynamic"]
+        first = runs["working", executions[0]]
+        sensitivities = (
+            self.reference.sensitivity(weights.reference, batch.inputs, base[0], self.seed),
+            self.candidate.sensitivity(weights.candidate, batch.inputs, base[1], self.seed),
+        )
+        noise = tuple(
+            noise_floor(
+                (base[0].outputs[k], base[1].outputs[k]),
+                # A random stream differs between the precisions, so it cannot tell of rounding.
+                (base[0].outputs[k], base[1].outputs[k])
+                if self._random
+                else (first[0].outputs[k], first[1].outputs[k]),
+                (sensitivities[0][k], sensitivities[1][k]),
+                _input_scale(batch.inputs, base[0].outputs[k].ndim),
+            )
+            for k in range(len(base[0].outputs))
+        )
+        for execution in executions:
+            pair = runs["working", execution]
+            self.observations.append(
+                Observation(
+                    weights.kind, execution, batch,
+                    pair[0].outputs, pair[1].outputs,
+                    base[0].outputs, base[1].outputs, noise,
+                )
+            )
+
+    @property
+    def _random(self) -> bool:
+        return self.reference.training and (
+            self.reference.working.is_random or self.candidate.working.is_random
+        )
+
+    def _stop_on_refusal(
+        self,
+        runs: dict[tuple[Precision, Execution], tuple[Outcome, Outcome]],
+        batch: ProbeBatch,
+    ) -> None:
+        # Working precision speaks first: it is what people run.
+        for (precision, execution), pair in sorted(runs.items(), key=lambda r: r[0][0] != "working"):
+            for side, outcome in zip((self.reference, self.candidate), pair, strict=True):
+                if outcome.error is None:
+                    continue
+                error = outcome.error
+                if precision == "float64":
+                    error = replace(error, message=f"in float64: {error.message}")
+                shapes = tuple(array.shape for array in batch.inputs)
+                raise Interrupted(refusal=Refusal(side.name, execution, error, shapes))
+
+    def _stop_on_shapes(
+        self,
+        runs: dict[tuple[Precision, Execution], tuple[Outcome, Outcome]],
+        batch: ProbeBatch,
+    ) -> None:
+        expected = runs["float64", "traced_dynamic"][0].shapes
+        eager = runs.get(("working", "eager"))
+        expected = eager[0].shapes if eager else expected
+        for (_, execution), (one, other) in runs.items():
+            if one.shapes != expected or other.shapes != expected:
+                shapes = tuple(array.shape for array in batch.inputs)
+                one_shapes = one.shapes if one.shapes == other.shapes else expected
+                raise Interrupted(
+                    surprise=ShapeSurprise(
+                        execution,
+                        shapes,
+                        expected if one.shapes == other.shapes else one_shapes
+                        if one.shapes == expected else one.shapes,
+                        other.shapes,
+                    )
+                )
+
+
+def _input_scale(inputs: Sequence[Array], ndim: int) -> np.ndarray:
+    """Return each sample's greatest input magnitude, shaped to stand beside an output."""
+    scale = np.zeros(len(inputs[0]))
+    for array in inputs:
+        if array.dtype.kind in "fiu":
+            flat = np.abs(array.astype(np.float64)).reshape(len(array), -1)
+            scale = np.maximum(scale, flat.max(axis=1) if flat.shape[1] else 0.0)
+    return scale.reshape(len(scale), *(1 for _ in range(max(0, ndim - 1))))
+
+
+def _masked_probes(
+    domains: Sequence[Domain], values: Sequence[float], seed: int, samples: int
+) -> Iterator[Probe]:
+    """Yield whole time steps set to a mask value that is not zero."""
+    for value in values:
+        arrays = []
+        for domain in domains:
+            rng = generator(seed, "masked", value)
+            array = rng.standard_normal((3 * samples, *domain.shape))
+            if domain.kind != "float" or len(domain.shape) < 2:
+                return
+            array[rng.random(array.shape[:2]) < 0.4] = value
+            array[0, -1] = array[1, 0] = value
+            arrays.append(array.astype("float32"))
+        yield Probe(f"steps at {value:g}", tuple(arrays))
+
+
+def _rounded(values: Array, dtype: str) -> Array:
+    """Round drawn weights to what the narrowest of the models can hold."""
+    if dtype == "bfloat16":
+        import ml_dtypes
+
+        return np.asarray(values).astype(ml_dtypes.bfloat16).astype("float32")
+    return np.asarray(values).astype(dtype).astype("float32")

@@ -1,0 +1,305 @@
+"""A built model, weights and inputs become arrays: the one room where models are run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from layerlens.building import Built
+from layerlens.probes import Array, WeightSlot
+from layerlens.remedies import explain_call_error
+from layerlens.report import Execution, ModelError, WeightRow
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one call gave: the outputs as arrays (batch axis first), or why the model refused."""
+
+    outputs: tuple[Array, ...] = ()
+    dtypes: tuple[str, ...] = ()
+    error: ModelError | None = None
+
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        return tuple(output.shape for output in self.outputs)
+
+
+@dataclass
+class Runner:
+    """Runs one built model: eagerly, traced with known shapes, or traced with unknown ones.
+
+    The model is a private copy, so its weights and states may be set at will; every call starts
+    from the same random seeds and from cleared recurrent states.
+    """
+
+    built: Built
+    seed: int = 0
+    _traced: dict[tuple[Any, ...], Any] = field(default_factory=dict)
+
+    # --- weights and states ---------------------------------------------------------------
+
+    def variables(self) -> list[Any]:
+        """Return the weights in the order of the layers, each once."""
+        return weight_variables(self.built)
+
+    def slots(self) -> list[WeightSlot]:
+        return [
+            WeightSlot(str(v.path), tuple(int(n) for n in v.shape), str(v.dtype))
+            for v in self.variables()
+        ]
+
+    def values(self) -> list[Array]:
+        return [as_array(variable) for variable in self.variables()]
+
+    def assign(self, values: Sequence[Array]) -> None:
+        for variable, value in zip(self.variables(), values, strict=True):
+            variable.assign(np.asarray(value).astype(_storable(str(variable.dtype))))
+
+    def reset_states(self, seed: int | None = None) -> None:
+        """Put random seeds and recurrent states where each run starts."""
+        for position, variable in enumerate(_seed_states(self.built)):
+            base = self.seed if seed is None else seed
+            variable.assign(np.asarray([base % (2**31), position], dtype="uint32"))
+        for layer in _flat_layers(self.built.model):
+            if getattr(layer, "stateful", False) and hasattr(layer, "reset_state"):
+                layer.reset_state()
+
+    @property
+    def is_random(self) -> bool:
+        return bool(_seed_states(self.built))
+
+    # --- calls ----------------------------------------------------------------------------
+
+    def run(
+        self,
+        inputs: Sequence[Array],
+        execution: Execution,
+        *,
+        training: bool = False,
+        seed: int | None = None,
+        reset: bool = True,
+    ) -> Outcome:
+        """Call the model once; a refusal by Keras or TensorFlow is part of the outcome."""
+        if reset:
+            self.reset_states(seed)
+        fixed = getattr(self.built, "batch_size", None)
+        if fixed is not None and len(inputs[0]) != fixed:
+            return self._run_in_chunks(inputs, execution, training, fixed, seed)
+        try:
+            outputs = self._call(self._tensors(inputs), execution, training)
+        except Exception as error:  # whatever Keras, TensorFlow or a layer raises is a refusal
+            return Outcome(error=explain_call_error(error, execution=execution))
+        return _outcome(outputs)
+
+    def _call(self, tensors: list[Any], execution: Execution, training: bool) -> Any:
+        if execution == "eager":
+            return self._apply(tensors, training)
+        return self._trace(tensors, execution, training)(*tensors)
+
+    def _apply(self, tensors: Sequence[Any], training: bool) -> Any:
+        given = tensors[0] if len(tensors) == 1 else list(tensors)
+        return self.built.model(given, training=training)
+
+    def _trace(self, tensors: Sequence[Any], execution: Execution, training: bool) -> Any:
+        import tensorflow as tf
+
+        if execution == "traced":
+            signature = [tf.TensorSpec(t.shape, t.dtype) for t in tensors]
+        else:
+            fixed = getattr(self.built, "batch_size", None)
+            signature = [
+                tf.TensorSpec([fixed, *spec.shape], t.dtype)
+                for spec, t in zip(self.built.inputs, tensors, strict=True)
+            ]
+        key = (execution, training, tuple(tuple(s.shape) for s in signature))
+        if key not in self._traced:
+            function = tf.function(
+                lambda *given: self._apply(given, training), autograph=False
+            )
+            self._traced[key] = function.get_concrete_function(*signature)
+        return self._traced[key]
+
+    def concrete(self, inputs: Sequence[Array], *, training: bool = False) -> Any:
+        """Return the function traced with unknown batch and variable axes (for its graph)."""
+        return self._trace(self._tensors(inputs), "traced_dynamic", training)
+
+    def _tensors(self, inputs: Sequence[Array]) -> list[Any]:
+        import tensorflow as tf
+
+        return [
+            tf.convert_to_tensor(np.asarray(array), dtype=_tensor_dtype(array, tensor))
+            for array, tensor in zip(inputs, _model_inputs(self.built.model), strict=True)
+        ]
+
+    def _run_in_chunks(
+        self,
+        inputs: Sequence[Array],
+        execution: Execution,
+        training: bool,
+        size: int,
+        seed: int | None,
+    ) -> Outcome:
+        """Run a model that was built for one batch size; each chunk starts from clear states."""
+        total = len(inputs[0])
+        parts: list[Outcome] = []
+        for start in range(0, total, size):
+            rows = np.arange(start, start + size) % total
+            part = self.run(
+                [array[rows] for array in inputs], execution, training=training, seed=seed
+            )
+            if part.error is not None:
+                return part
+            parts.append(part)
+        joined = tuple(
+            np.concatenate([part.outputs[i] for part in parts])[:total]
+            for i in range(len(parts[0].outputs))
+        )
+        return Outcome(joined, parts[0].dtypes)
+
+    # --- what stands beside the output ------------------------------------------------------
+
+    def masks(self, inputs: Sequence[Array], *, training: bool = False) -> list[Array | None]:
+        """Return the mask that each output passes on, as an eager call leaves it."""
+        self.reset_states()
+        outputs = self._apply(self._tensors(inputs), training)
+        return [
+            None if mask is None else np.asarray(mask)
+            for mask in (getattr(output, "_keras_mask", None) for output in _flatten(outputs))
+        ]
+
+    def losses(self, inputs: Sequence[Array], *, training: bool = False) -> float:
+        """Return the sum of all losses that layers add or regularise with, for one eager call."""
+        self.reset_states()
+        self._apply(self._tensors(inputs), training)
+        return float(sum(float(np.asarray(loss)) for loss in self.built.model.losses))
+
+    def gradients(
+        self,
+        inputs: Sequence[Array],
+        directions: Sequence[NDArray[np.float64]],
+        *,
+        training: bool = False,
+        seed: int | None = None,
+    ) -> tuple[list[Array | None], list[Array | None]]:
+        """Return d(sum of output × direction) by the inputs and by the weights.
+
+        None stands where nothing flows, as TensorFlow tells it.
+        """
+        import tensorflow as tf
+
+        self.reset_states(seed)
+        tensors = self._tensors(inputs)
+        watched = [t for t in tensors if t.dtype.is_floating]
+        weights = [v.value for v in self.variables()]
+        with tf.GradientTape() as tape:
+            for tensor in watched:
+                tape.watch(tensor)
+            outputs = [o for o in _flatten(self._apply(tensors, training)) if o.dtype.is_floating]
+            total = tf.add_n(
+                [
+                    tf.reduce_sum(tf.cast(output, "float64") * tf.constant(direction))
+                    for output, direction in zip(outputs, directions, strict=True)
+                ]
+            )
+        by_inputs, by_weights = tape.gradient(total, (watched, weights))
+        return [_dense(g) for g in by_inputs], [_dense(g) for g in by_weights]
+
+
+# --- the model's parts ---------------------------------------------------------------------------
+
+
+def weight_variables(built: Built) -> list[Any]:
+    """Return a model's weights layer by layer as the model was written, each once.
+
+    Keras orders `model.weights` by depth from the outputs, which an extra identity on one branch
+    changes; the written order is what a person would pair by.
+    """
+    ordered: dict[int, Any] = {}
+    layers = {layer.name: layer for layer in built.model.layers}
+    for row in built.report.layers:
+        layer = layers.get(row.name)
+        for variable in layer.weights if layer is not None else ():
+            ordered.setdefault(id(variable), variable)
+    for variable in built.model.weights:
+        ordered.setdefault(id(variable), variable)
+    return list(ordered.values())
+
+
+def weight_rows(built: Built) -> tuple[WeightRow, ...]:
+    """Return the same weights as rows; nothing needs to be allocated."""
+    rows = []
+    for variable in weight_variables(built):
+        shape = tuple(int(n) for n in variable.shape)
+        params = 1
+        for n in shape:
+            params *= n
+        rows.append(WeightRow(str(variable.path), shape, params))
+    return tuple(rows)
+
+
+def _flat_layers(model: Any) -> Iterator[Any]:
+    yield from model._flatten_layers(include_self=False)
+
+
+def _seed_states(built: Built) -> list[Any]:
+    return [v for v in built.model.variables if "seed_generator_state" in str(v.path)]
+
+
+def _model_inputs(model: Any) -> list[Any]:
+    return list(model.inputs)
+
+
+def _flatten(outputs: Any) -> list[Any]:
+    import keras
+
+    return list(keras.tree.flatten(outputs))
+
+
+def _outcome(outputs: Any) -> Outcome:
+    tensors = _flatten(outputs)
+    return Outcome(
+        tuple(as_array(tensor) for tensor in tensors),
+        tuple(_dtype_name(tensor) for tensor in tensors),
+    )
+
+
+def _dtype_name(tensor: Any) -> str:
+    return str(getattr(tensor.dtype, "name", tensor.dtype))
+
+
+def as_array(tensor: Any) -> Array:
+    """Return a tensor or variable as NumPy knows it; bfloat16 becomes float32, sparse dense."""
+    import keras
+    import tensorflow as tf
+
+    if isinstance(tensor, tf.SparseTensor):
+        tensor = tf.sparse.to_dense(tensor)
+    if isinstance(tensor, tf.RaggedTensor):
+        tensor = tensor.to_tensor()
+    if isinstance(tensor, tf.Tensor) and tensor.dtype == tf.string:
+        return cast(Array, np.asarray(tensor.numpy()))
+    array = np.asarray(keras.ops.convert_to_numpy(tensor))
+    return array.astype("float32") if array.dtype.name == "bfloat16" else array
+
+
+def _dense(gradient: Any) -> Array | None:
+    import tensorflow as tf
+
+    if gradient is None:
+        return None
+    return as_array(tf.convert_to_tensor(gradient))
+
+
+def _storable(dtype: str) -> str:
+    return "float32" if dtype == "bfloat16" else dtype
+
+
+def _tensor_dtype(array: Array, tensor: Any) -> Any:
+    import tensorflow as tf
+
+    dtype = str(tensor.dtype)
+    return tf.as_dtype(dtype)

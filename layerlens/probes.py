@@ -1,0 +1,386 @@
+"""Input specs and a seed become probes: the kinds of input, and of weights, that both models meet."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from layerlens.scenario import InputSpec
+
+Array = NDArray[np.generic]
+
+#: Greatest number of scalars one probe batch may hold, so that wide inputs stay affordable.
+BATCH_BUDGET = 2_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One kind of input: an array for every input of the model, the batch axis first."""
+
+    name: str
+    inputs: tuple[Array, ...]
+
+    @property
+    def samples(self) -> int:
+        return int(self.inputs[0].shape[0])
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeBatch:
+    """Several probes of one shape joined along the batch axis, with the slice of each."""
+
+    names: tuple[str, ...]
+    slices: tuple[slice, ...]
+    inputs: tuple[Array, ...]
+
+    def name_of(self, sample: int) -> str:
+        for name, part in zip(self.names, self.slices, strict=True):
+            if part.start <= sample < part.stop:
+                return name
+        raise IndexError(sample)
+
+
+def generator(seed: int, *labels: object) -> np.random.Generator:
+    """Return a generator that depends on the run's seed and on what it is for, nothing else."""
+    key = zlib.crc32(repr(labels).encode())
+    return np.random.default_rng([seed, key])
+
+
+def join(probes: Sequence[Probe]) -> ProbeBatch:
+    """Join probes of one per-sample shape into a batch."""
+    ends = np.cumsum([probe.samples for probe in probes]).tolist()
+    slices = tuple(
+        slice(end - probe.samples, end) for probe, end in zip(probes, ends, strict=True)
+    )
+    inputs = tuple(
+        np.concatenate([probe.inputs[i] for probe in probes])
+        for i in range(len(probes[0].inputs))
+    )
+    return ProbeBatch(tuple(probe.name for probe in probes), slices, inputs)
+
+
+# --- floating inputs -------------------------------------------------------------------------
+
+Drawer = Callable[[np.random.Generator, tuple[int, ...]], NDArray[np.float64]]
+
+
+def _signed_normal(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    return rng.standard_normal(shape)
+
+
+def _scaled(factor: float) -> Drawer:
+    return lambda rng, shape: factor * rng.standard_normal(shape)
+
+
+def _log_spread(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """Magnitudes from 1e-6 to 1e3 side by side: small values next to large ones."""
+    return np.sign(rng.standard_normal(shape)) * 10.0 ** rng.uniform(-6, 3, shape)
+
+
+def _ties(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """Few distinct small integers and halves: equal neighbours, and thresholds met exactly."""
+    return rng.integers(-8, 9, shape) / 2.0
+
+
+def _one_hot(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    out = np.zeros(shape)
+    if shape[1:]:
+        np.put_along_axis(out, rng.integers(0, shape[-1], (*shape[:-1], 1)), 1.0, axis=-1)
+    return out
+
+
+def _impulse(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    out = np.zeros(shape)
+    flat = out.reshape(shape[0], -1)
+    positions = rng.integers(0, flat.shape[1], shape[0])
+    flat[np.arange(shape[0]), positions] = rng.choice([-3.0, 3.0], shape[0])
+    return out
+
+
+def _constant_rows(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """Every sample constant over its last axis, so that variances along it vanish."""
+    return np.broadcast_to(rng.standard_normal((*shape[:-1], 1)), shape).copy()
+
+
+def _nearly_constant(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """Constant but for 1e-4: what a normalisation's epsilon is there for."""
+    base = rng.standard_normal((shape[0], *(1 for _ in shape[1:])))
+    return base + 1e-4 * rng.standard_normal(shape)
+
+
+def _zero_steps(part: str) -> Drawer:
+    """Whole time steps (axis 1) zeroed at the end, the front, in the middle, or in holes."""
+
+    def draw(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float64]:
+        out = rng.standard_normal(shape)
+        if len(shape) < 2:
+            return out
+        steps = shape[1]
+        for sample in out:
+            cut = int(rng.integers(1, max(2, steps)))
+            if part == "end":
+                sample[steps - cut :] = 0.0
+            elif part == "front":
+                sample[:cut] = 0.0
+            elif part == "middle":
+                first = int(rng.integers(0, steps))
+                sample[first : first + max(1, steps // 3)] = 0.0
+            else:
+                sample[rng.random(steps) < 0.5] = 0.0
+        return out
+
+    return draw
+
+
+def _zero_samples(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    out = rng.standard_normal(shape)
+    out[::2] = 0.0
+    return out
+
+
+FLOAT_PROBES: tuple[tuple[str, Drawer], ...] = (
+    ("normal", _signed_normal),
+    ("uniform", lambda rng, shape: rng.random(shape)),
+    ("negative", lambda rng, shape: -rng.random(shape) - 0.01),
+    ("zeros", lambda rng, shape: np.zeros(shape)),
+    ("ones", lambda rng, shape: np.ones(shape)),
+    ("tiny", _scaled(1e-5)),
+    ("minute", _scaled(1e-8)),
+    ("saturating", lambda rng, shape: rng.uniform(-8.0, 8.0, shape)),
+    ("wide", _scaled(30.0)),
+    ("large", _scaled(1e3)),
+    ("log_spread", _log_spread),
+    ("ties", _ties),
+    ("one_hot", _one_hot),
+    ("impulse", _impulse),
+    ("constant_rows", _constant_rows),
+    ("nearly_constant", _nearly_constant),
+    ("padded_end", _zero_steps("end")),
+    ("padded_front", _zero_steps("front")),
+    ("padded_middle", _zero_steps("middle")),
+    ("padded_holes", _zero_steps("holes")),
+    ("zero_samples", _zero_samples),
+)
+
+
+# --- integer inputs --------------------------------------------------------------------------
+
+
+def _integer_probe(
+    name: str, rng: np.random.Generator, shape: tuple[int, ...], low: int, high: int
+) -> NDArray[np.int64]:
+    drawn = rng.integers(low, high, shape)
+    if name == "token_low":
+        return np.full(shape, low)
+    if name == "token_high":
+        return np.full(shape, high - 1)
+    if name == "repeats":
+        return np.broadcast_to(drawn.reshape(shape[0], -1)[:, :1].reshape(
+            shape[0], *(1 for _ in shape[1:])), shape).copy()
+    if name in ("zero_end", "zero_front") and len(shape) > 1 and low <= 0 < high:
+        for sample in drawn:
+            cut = int(rng.integers(1, max(2, shape[1])))
+            sample[shape[1] - cut :] = 0 if name == "zero_end" else sample[shape[1] - cut :]
+            if name == "zero_front":
+                sample[:cut] = 0
+        return drawn
+    if name == "zero_holes" and low <= 0 < high:
+        drawn[rng.random(shape) < 0.4] = 0
+        return drawn
+    if name == "no_zero" and low <= 0 < high - 1:
+        return rng.integers(max(low, 1), high, shape)
+    if name == "every_value":
+        count = int(np.prod(shape))
+        return (low + np.arange(count) % (high - low)).reshape(shape)
+    return drawn
+
+
+INTEGER_PROBES: tuple[str, ...] = (
+    "random",
+    "every_value",
+    "token_low",
+    "token_high",
+    "repeats",
+    "zero_end",
+    "zero_front",
+    "zero_holes",
+    "no_zero",
+    "random_2",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """One input as probes need it: a fixed per-sample shape and what values it may take."""
+
+    spec: InputSpec
+    shape: tuple[int, ...]
+    low: int = 0
+    high: int = 2
+    words: tuple[str, ...] = ()
+
+    @property
+    def kind(self) -> str:
+        if self.spec.is_integer:
+            return "integer"
+        return self.spec.dtype if self.spec.dtype in ("bool", "string") else "float"
+
+
+def draw_probes(
+    domains: Sequence[Domain], seed: int, *, samples: int = 2, constants: Sequence[float] = ()
+) -> tuple[Probe, ...]:
+    """Draw every kind of probe for inputs of fixed shapes.
+
+    `constants` are the numbers that the layers' own configurations name (slopes, thresholds,
+    epsilons, bin edges): inputs are also drawn at, just beside and around them, because that is
+    where layers change their mind. Values are representable in float32, so that both precisions
+    see the same input.
+    """
+    per_sample = max(1, sum(int(np.prod(domain.shape)) for domain in domains))
+    samples = max(1, min(samples, BATCH_BUDGET // (per_sample * 32)))
+    names = [name for name, _ in FLOAT_PROBES] if _has(domains, "float") else []
+    if constants and names:
+        names = [*names, "config_constants", "beyond_constants"]
+    if not _has(domains, "float"):
+        names = list(INTEGER_PROBES)
+    probes = []
+    for name in names:
+        arrays = tuple(
+            _draw_one(name, position, domain, seed, samples, constants)
+            for position, domain in enumerate(domains)
+        )
+        probes.append(Probe(name, arrays))
+    return tuple(probes)
+
+
+def user_probe(domains: Sequence[Domain]) -> Probe | None:
+    """Return the user's own data as a probe; inputs without values are filled with zeros."""
+    given = [domain for domain in domains if domain.spec.values is not None]
+    if not given:
+        return None
+    batch = len(given[0].spec.values)
+    arrays = []
+    for domain in domains:
+        if domain.spec.values is not None:
+            arrays.append(np.asarray(domain.spec.values, dtype=_numpy_dtype(domain)))
+        else:
+            arrays.append(np.zeros((batch, *domain.shape), dtype=_numpy_dtype(domain)))
+    return Probe("values", tuple(arrays))
+
+
+def _has(domains: Sequence[Domain], kind: str) -> bool:
+    return any(domain.kind == kind for domain in domains)
+
+
+def _numpy_dtype(domain: Domain) -> np.dtype[np.generic]:
+    if domain.kind == "string":
+        return np.dtype(object)
+    if domain.kind == "float":
+        return np.dtype("float32")
+    return np.dtype(domain.spec.dtype)
+
+
+def _draw_one(
+    name: str,
+    position: int,
+    domain: Domain,
+    seed: int,
+    samples: int,
+    constants: Sequence[float],
+) -> Array:
+    rng = generator(seed, "probe", name, position, domain.shape)
+    shape = (samples, *domain.shape)
+    if domain.kind == "string":
+        return rng.choice(np.asarray(domain.words or ("",), dtype=object), shape)
+    if domain.kind == "bool":
+        return _draw_bool(name, rng, shape)
+    if domain.kind == "integer":
+        kinds = dict(zip((n for n, _ in FLOAT_PROBES), _cycle(INTEGER_PROBES), strict=False))
+        drawn = _integer_probe(kinds.get(name, name), rng, shape, domain.low, domain.high)
+        return drawn.astype(domain.spec.dtype)
+    if name == "config_constants":
+        return _at_constants(rng, shape, constants).astype("float32")
+    if name == "beyond_constants":
+        reach = 4.0 * max(1.0, max(abs(value) for value in constants))
+        return rng.uniform(-reach, reach, shape).astype("float32")
+    return dict(FLOAT_PROBES)[name](rng, shape).astype("float32")
+
+
+def _cycle(names: Sequence[str]) -> list[str]:
+    return [names[i % len(names)] for i in range(len(FLOAT_PROBES))]
+
+
+def _draw_bool(name: str, rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    if name in ("zeros", "token_low"):
+        return np.zeros(shape, dtype=bool)
+    if name in ("ones", "token_high"):
+        return np.ones(shape, dtype=bool)
+    return rng.random(shape) < 0.5
+
+
+def _at_constants(
+    rng: np.random.Generator, shape: tuple[int, ...], constants: Sequence[float]
+) -> NDArray[np.float64]:
+    values = np.asarray(constants, dtype=np.float32)
+    signed = np.concatenate([values, -values])
+    beside = np.concatenate(
+        [
+            signed,
+            np.nextafter(signed, np.float32(np.inf)),
+            np.nextafter(signed, np.float32(-np.inf)),
+        ]
+    )
+    return rng.choice(beside, shape).astype(np.float64)
+
+
+# --- weights ---------------------------------------------------------------------------------
+
+WEIGHT_KINDS: tuple[str, ...] = ("drawn", "gentle", "strong", "degenerate")
+
+
+@dataclass(frozen=True, slots=True)
+class WeightSlot:
+    """What drawing a weight needs to know of it."""
+
+    path: str
+    shape: tuple[int, ...]
+    dtype: str
+
+
+def draw_weight(
+    slot: WeightSlot, initial: Array, kind: str, rng: np.random.Generator
+) -> Array:
+    """Draw values for one weight, moved off every default, positive where Keras needs it.
+
+    `drawn` has the spread of a trained layer, `gentle` a smaller one (long recurrences stay
+    tame), `strong` a larger one (saturations are reached), and `degenerate` has vanishing
+    variances, where an epsilon decides. Integer weights (counts) keep their value.
+    """
+    role = slot.path.rsplit("/", 1)[-1]
+    if not _is_floating(slot.dtype):
+        return initial
+    gain = {"drawn": 1.0, "gentle": 0.3, "strong": 3.0, "degenerate": 1.0}[kind]
+    shape = slot.shape
+    if "variance" in role:
+        if kind == "degenerate":
+            values = rng.choice([0.0, 1e-9, 1e-6, 1e-3], shape)
+        else:
+            values = np.exp(0.7 * rng.standard_normal(shape))
+    elif "gamma" in role or role == "scale":
+        values = 1.0 + 0.5 * gain * rng.standard_normal(shape)
+    elif "kernel" in role or len(shape) >= 2 and "embedding" not in role and "bias" not in role:
+        fan_in = max(1, int(np.prod(shape[:-1])))
+        values = gain * rng.standard_normal(shape) / np.sqrt(fan_in)
+    elif "embedding" in role:
+        values = gain * rng.standard_normal(shape)
+    else:
+        values = 0.5 * gain * rng.standard_normal(shape)
+    return np.asarray(values)
+
+
+def _is_floating(dtype: str) -> bool:
+    return dtype.startswith(("float", "bfloat"))

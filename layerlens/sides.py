@@ -1,0 +1,119 @@
+"""A built model in both precisions becomes one side of a comparison: weights in, outputs out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from layerlens.building import Built
+from layerlens.measuring import Outcome, Runner
+from layerlens.probes import Array, generator
+from layerlens.report import Execution
+from layerlens.select import parse_select
+
+Precision = Literal["working", "float64"]
+Values = tuple[Array, ...]
+
+#: Relative size of the random perturbation by which sensitivities are measured: far above
+#: float64's unit, so that rounding does not show, and far below anything a layer cares about.
+JITTER = 2.0**-40
+
+
+@dataclass
+class Side:
+    """One model of a pair, run in working precision and in float64 on the same values."""
+
+    name: str
+    working: Runner
+    float64: Runner
+    training: bool = False
+    _held: dict[Precision, Values] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, name: str, working: Built, double: Built, *, training: bool, seed: int) -> Side:
+        return cls(name, Runner(working, seed), Runner(double, seed), training)
+
+    @property
+    def built(self) -> Built:
+        return self.working.built
+
+    def run(
+        self,
+        values: Values,
+        inputs: Sequence[Array],
+        precision: Precision,
+        execution: Execution,
+        *,
+        seed: int | None = None,
+    ) -> Outcome:
+        """Run with these weights; outputs come back after `select`."""
+        outcome = self.run_whole(values, inputs, precision, execution, seed=seed)
+        return self.selected(outcome)
+
+    def run_whole(
+        self,
+        values: Values,
+        inputs: Sequence[Array],
+        precision: Precision,
+        execution: Execution,
+        *,
+        seed: int | None = None,
+    ) -> Outcome:
+        runner = self.runner(precision)
+        self.hold(values, precision)
+        if self.training:
+            # A training call moves statistics, so the next one has to put its weights back.
+            self._held.pop(precision, None)
+        return runner.run(inputs, execution, training=self.training, seed=seed)
+
+    def runner(self, precision: Precision) -> Runner:
+        return self.working if precision == "working" else self.float64
+
+    def hold(self, values: Values, precision: Precision) -> None:
+        if self._held.get(precision) is not values:
+            self.runner(precision).assign(values)
+            self._held[precision] = values
+
+    def selected(self, outcome: Outcome) -> Outcome:
+        if outcome.error is not None or self.built.spec.select is None:
+            return outcome
+        part = parse_select(self.built.spec.select)
+        return Outcome(tuple(array[part] for array in outcome.outputs), outcome.dtypes)
+
+    def sensitivity(
+        self, values: Values, inputs: Sequence[Array], base: Outcome, seed: int, draws: int = 2
+    ) -> tuple[NDArray[np.float64], ...]:
+        """Measure how far each float64 output moves per relative change of inputs and weights."""
+        moved = [np.zeros(output.shape) for output in base.outputs]
+        for draw in range(draws):
+            rng = generator(seed, "jitter", draw, self.name)
+            outcome = self.run(
+                tuple(_jittered(value, rng) for value in values),
+                [_jittered(array, rng) for array in inputs],
+                "float64",
+                "traced_dynamic",
+                seed=seed,
+            )
+            if outcome.error is not None or outcome.shapes != base.shapes:
+                continue
+            for position, (output, jittered) in enumerate(
+                zip(base.outputs, outcome.outputs, strict=True)
+            ):
+                if output.dtype.kind != "f":
+                    continue
+                with np.errstate(invalid="ignore", over="ignore"):
+                    change = np.abs(jittered.astype(np.float64) - output) / JITTER
+                change[~np.isfinite(change)] = 0.0
+                moved[position] = np.maximum(moved[position], change)
+        return tuple(moved)
+
+
+def _jittered(array: Array, rng: np.random.Generator) -> Array:
+    if array.dtype.kind != "f":
+        return array
+    exact = array.astype(np.float64)
+    return np.asarray(exact * (1.0 + JITTER * rng.choice([-1.0, 1.0], exact.shape)))

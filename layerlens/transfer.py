@@ -1,0 +1,195 @@
+"""Two lists of weights become a pairing: which reference weight reaches which candidate weight."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from math import prod
+from operator import mul
+
+import numpy as np
+
+from layerlens.report import TransferRow, WeightRow
+from layerlens.scenario import TransferMethod
+
+
+@dataclass(frozen=True, slots=True)
+class Pairing:
+    """Positions of the two weights in their models' lists, and whether the layout is changed."""
+
+    reference: int
+    candidate: int
+    reshaped: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """How the reference's weights are carried over, or why they cannot be.
+
+    `method` is what was really done: `by_order`, `by_name`, `reshape` or `none`.
+    `problem` is None where every weight of both models found its partner.
+    """
+
+    method: TransferMethod
+    reference: tuple[WeightRow, ...]
+    candidate: tuple[WeightRow, ...]
+    pairings: tuple[Pairing, ...]
+    problem: str | None = None
+
+    @property
+    def complete(self) -> bool:
+        return self.problem is None
+
+    @property
+    def unmatched(self) -> tuple[str, ...]:
+        if self.method == "none":
+            return ()
+        used_reference = {pairing.reference for pairing in self.pairings}
+        used_candidate = {pairing.candidate for pairing in self.pairings}
+        return tuple(
+            row.path
+            for rows, used in (
+                (self.reference, used_reference),
+                (self.candidate, used_candidate),
+            )
+            for position, row in enumerate(rows)
+            if position not in used
+        )
+
+    def carry(self, values: Sequence[np.ndarray], own: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Return the candidate's weights: the reference's `values` where paired, else its `own`."""
+        carried = list(own)
+        for pairing in self.pairings:
+            shape = self.candidate[pairing.candidate].shape
+            carried[pairing.candidate] = np.reshape(values[pairing.reference], shape)
+        return carried
+
+    def to_row(self) -> TransferRow:
+        pairs = tuple(
+            (self.reference[p.reference].path, self.candidate[p.candidate].path)
+            for p in self.pairings
+        )
+        return TransferRow(self.method, pairs, self.unmatched)
+
+
+def pair_weights(
+    reference: Sequence[WeightRow], candidate: Sequence[WeightRow], method: TransferMethod = "auto"
+) -> Transfer:
+    """Pair the weights of two models, given in the order of their layers.
+
+    `auto` goes position by position where the shapes match, by reshape where only the layout
+    differs (see `same_layout`), and by name only where the order alone is what differs.
+    """
+    ours, theirs = tuple(reference), tuple(candidate)
+    if method == "none":
+        return Transfer("none", ours, theirs, ())
+    if method == "by_name":
+        return _by_name(ours, theirs)
+    if method in ("by_order", "reshape"):
+        return _by_position(ours, theirs, method)
+    transfer = _by_position(ours, theirs, "auto")
+    if transfer.complete:
+        return transfer
+    named = _by_name(ours, theirs, exact=True)
+    return named if named.complete else transfer
+
+
+def same_layout(shape: Sequence[int], other: Sequence[int]) -> bool:
+    """Tell whether two shapes differ only by merged, split or length-one axes.
+
+    In row-major order that is so when one list of running products contains the other:
+    (8, 4) and (1, 8, 4) share 8, 32; (4, 8) and (8, 4) do not, as a reshape would mix the axes.
+    """
+    if prod(shape) != prod(other):
+        return False
+    ours = set(accumulate((n for n in shape if n != 1), mul))
+    theirs = set(accumulate((n for n in other if n != 1), mul))
+    return ours <= theirs or theirs <= ours
+
+
+def _by_position(
+    ours: tuple[WeightRow, ...], theirs: tuple[WeightRow, ...], method: TransferMethod
+) -> Transfer:
+    pairings: list[Pairing] = []
+    problem: str | None = None
+    for position, (one, other) in enumerate(zip(ours, theirs, strict=False)):
+        if one.shape == other.shape:
+            pairings.append(Pairing(position, position, reshaped=False))
+            continue
+        fits = method == "reshape" and prod(one.shape) == prod(other.shape)
+        if fits or (method == "auto" and same_layout(one.shape, other.shape)):
+            pairings.append(Pairing(position, position, reshaped=True))
+            continue
+        problem = problem or (
+            f"weight {position + 1} is `{one.path}` {_shape(one)} in the reference "
+            f"and `{other.path}` {_shape(other)} in the candidate"
+        )
+    if len(ours) != len(theirs):
+        longer, rows = (
+            ("reference", ours[len(theirs) :])
+            if len(ours) > len(theirs)
+            else ("candidate", theirs[len(ours) :])
+        )
+        extra = ", ".join(f"`{row.path}` {_shape(row)}" for row in rows[:3])
+        more = f" and {len(rows) - 3} more" if len(rows) > 3 else ""
+        counts = (
+            f"the reference has {_count(ours)} and the candidate {_count(theirs)}; "
+            f"without a partner in the {longer}: {extra}{more}"
+        )
+        problem = f"{problem}; {counts}" if problem else counts
+    done: TransferMethod = (
+        "reshape" if any(pairing.reshaped for pairing in pairings) else "by_order"
+    )
+    return Transfer(done, ours, theirs, tuple(pairings), problem)
+
+
+def _by_name(
+    ours: tuple[WeightRow, ...], theirs: tuple[WeightRow, ...], exact: bool = False
+) -> Transfer:
+    """Pair equal paths, and then (unless `exact`) paths whose last two parts agree just once."""
+    positions = {row.path: position for position, row in enumerate(theirs)}
+    pairings: list[Pairing] = []
+    for position, row in enumerate(ours):
+        other = positions.get(row.path)
+        if other is None and not exact:
+            other = _only_tail_match(row, ours, theirs)
+        if other is not None and row.shape == theirs[other].shape:
+            pairings.append(Pairing(position, other, reshaped=False))
+        elif other is not None and same_layout(row.shape, theirs[other].shape):
+            pairings.append(Pairing(position, other, reshaped=True))
+    transfer = Transfer("by_name", ours, theirs, tuple(pairings))
+    if not transfer.unmatched:
+        return transfer
+    listed = ", ".join(f"`{path}`" for path in transfer.unmatched[:4])
+    problem = f"no partner of the same name and layout for {listed}"
+    return Transfer("by_name", ours, theirs, tuple(pairings), problem)
+
+
+def _only_tail_match(
+    row: WeightRow, ours: tuple[WeightRow, ...], theirs: tuple[WeightRow, ...]
+) -> int | None:
+    tail = _tail(row.path)
+    if sum(_tail(one.path) == tail for one in ours) != 1:
+        return None
+    hits = [position for position, other in enumerate(theirs) if _tail(other.path) == tail]
+    return hits[0] if len(hits) == 1 else None
+
+
+def _tail(path: str) -> tuple[str, ...]:
+    return tuple(path.split("/")[-2:])
+
+
+def _shape(row: WeightRow) -> str:
+    return "(" + ", ".join(str(n) for n in row.shape) + ("," if len(row.shape) == 1 else "") + ")"
+
+
+def _count(rows: Sequence[WeightRow]) -> str:
+    return f"{len(rows)} weight{'' if len(rows) == 1 else 's'}"
+
+
+def explicit_over_carried(
+    carried: list[np.ndarray], explicit: Mapping[int, np.ndarray]
+) -> list[np.ndarray]:
+    """Return `carried` with the values that the scenario itself gives the candidate put over it."""
+    return [explicit.get(position, value) for position, value in enumerate(carried)]
