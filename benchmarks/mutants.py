@@ -1,0 +1,136 @@
+"""An equivalent pair becomes several that are not: one thing that matters is changed in each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from layerlens.scenario import LayerSpec, Mode, ModelSpec, NodeSpec, Scenario
+
+RECURRENT = {"SimpleRNN", "LSTM", "GRU"}
+CELLS = {"SimpleRNNCell", "LSTMCell", "GRUCell"}
+CONVOLUTIONS = {
+    f"{kind}{n}D" for kind in ("Conv", "DepthwiseConv", "SeparableConv") for n in (1, 2, 3)
+}
+ACTIVATED = {"Dense", "EinsumDense", *CONVOLUTIONS}
+EPSILON = {"BatchNormalization": 1e-3, "LayerNormalization": 1e-3, "GroupNormalization": 1e-3}
+
+#: What a function is exchanged for: never one that agrees with it where it is usually used.
+OTHER_ACTIVATION = {None: "tanh", "linear": "tanh", "relu": "elu", "tanh": "linear"}
+OTHER_TYPE = {
+    "GlobalMaxPooling1D": "GlobalAveragePooling1D",
+    "GlobalAveragePooling1D": "GlobalMaxPooling1D",
+    "GlobalMaxPooling2D": "GlobalAveragePooling2D",
+    "GlobalAveragePooling2D": "GlobalMaxPooling2D",
+    "MaxPooling1D": "AveragePooling1D",
+    "AveragePooling1D": "MaxPooling1D",
+    "MaxPooling2D": "AveragePooling2D",
+    "AveragePooling2D": "MaxPooling2D",
+    "Add": "Average",
+    "Average": "Add",
+    "Maximum": "Minimum",
+    "Multiply": "Add",
+    "Subtract": "Add",
+}
+OTHER_MERGE = {"sum": "ave", "ave": "sum", "mul": "sum", "concat": "sum", None: "sum"}
+
+Change = tuple[str, LayerSpec]
+
+
+def mutants_of(scenario: Scenario, candidate: str, mode: Mode) -> Iterator[tuple[str, Scenario]]:
+    """Yield what was changed, and a scenario of the reference and the changed candidate."""
+    for change, mutant in mutated_models(scenario.model(candidate)):
+        yield (
+            change,
+            replace(
+                scenario,
+                models=(scenario.model(scenario.reference), mutant),
+                modes=(mode,),
+                fit=None,
+                tolerance=None,
+                expect=None,
+            ),
+        )
+
+
+def mutated_models(model: ModelSpec) -> Iterator[tuple[str, ModelSpec]]:
+    if model.form == "layers":
+        for position, layer in enumerate(model.layers):
+            for change, other in changed_layers(layer):
+                layers = (*model.layers[:position], other, *model.layers[position + 1 :])
+                yield change, replace(model, layers=layers)
+        scaled = LayerSpec("Rescaling", {"scale": 1.001})
+        yield "output scaled by 1.001", replace(model, layers=(*model.layers, scaled))
+    elif model.form == "graph":
+        for position, node in enumerate(model.nodes):
+            if node.layer is None:
+                continue
+            for change, other in changed_layers(node.layer):
+                changed: NodeSpec = replace(node, layer=other)
+                nodes = (*model.nodes[:position], changed, *model.nodes[position + 1 :])
+                yield f"{node.name}: {change}", replace(model, nodes=nodes)
+
+
+def changed_layers(layer: LayerSpec) -> Iterator[Change]:
+    """Yield the layer with one argument, its type, or a layer that it holds changed."""
+    yield from changed_arguments(layer)
+    if layer.type in OTHER_TYPE:
+        other = OTHER_TYPE[layer.type]
+        yield f"{layer.type} → {other}", replace(layer, type=other)
+    for name, value in layer.arguments.items():
+        if isinstance(value, LayerSpec):
+            for change, held in changed_layers(value):
+                yield f"{layer.type}({change})", with_argument(layer, name, held)
+
+
+def changed_arguments(layer: LayerSpec) -> Iterator[Change]:
+    given = layer.arguments
+
+    def to(name: str, value: Any) -> Change:
+        return f"{layer.type}.{name} → {value}", with_argument(layer, name, value)
+
+    if layer.type in ACTIVATED or layer.type == "Activation":
+        yield to("activation", OTHER_ACTIVATION.get(given.get("activation"), "linear"))
+    if layer.type in RECURRENT | CELLS:
+        default = given.get("activation", "tanh")
+        yield to("activation", OTHER_ACTIVATION.get(default, "linear"))
+    if layer.type in (RECURRENT | CELLS) - {"SimpleRNN", "SimpleRNNCell"}:
+        gate = given.get("recurrent_activation", "sigmoid")
+        yield to("recurrent_activation", "sigmoid" if gate != "sigmoid" else "hard_sigmoid")
+    if layer.type in RECURRENT:
+        yield to("go_backwards", not given.get("go_backwards", False))
+        yield to("return_sequences", not given.get("return_sequences", False))
+    if layer.type in ACTIVATED | RECURRENT | CELLS and layer.type != "EinsumDense":
+        yield to("use_bias", not given.get("use_bias", True))
+    if layer.type in CONVOLUTIONS and wide(given.get("kernel_size")):
+        padding = given.get("padding", "valid")
+        yield to("padding", {"valid": "same", "same": "valid", "causal": "same"}[padding])
+        if padding != "valid" and not wide(given.get("strides")):
+            yield to("dilation_rate", 1 if wide(given.get("dilation_rate")) else 2)
+    if layer.type in EPSILON:
+        yield to("epsilon", 1000 * given.get("epsilon", EPSILON[layer.type]))
+        yield to("center", not given.get("center", True))
+    if layer.type == "LeakyReLU":
+        yield to("negative_slope", given.get("negative_slope", 0.3) / 2)
+    if layer.type == "ELU":
+        yield to("alpha", given.get("alpha", 1.0) / 2)
+    if layer.type == "ReLU":
+        yield to("negative_slope", given.get("negative_slope", 0.0) + 0.1)
+    if layer.type == "Bidirectional":
+        yield to("merge_mode", OTHER_MERGE[given.get("merge_mode", "concat")])
+    if layer.type.startswith("UpSampling2D"):
+        nearest = given.get("interpolation", "nearest") == "nearest"
+        yield to("interpolation", "bilinear" if nearest else "nearest")
+    if layer.type == "Rescaling":
+        yield to("scale", given["scale"] * 1.001)
+
+
+def with_argument(layer: LayerSpec, name: str, value: Any) -> LayerSpec:
+    return replace(layer, arguments={**layer.arguments, name: value})
+
+
+def wide(size: Any) -> bool:
+    """Tell whether a kernel size, stride or dilation is more than one along some axis."""
+    sizes = size if isinstance(size, (list, tuple)) else [size]
+    return any(isinstance(n, int) and n > 1 for n in sizes)
