@@ -31,7 +31,7 @@ lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --strict layerlens
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo
 
 bench: $(VENV)/installed
 	@$(BIN)/python benchmarks/compare_vs_script.py $(ARGS)
