@@ -4,7 +4,8 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet --no-input
+# Twice quiet: errors still show.
+PIP    := $(BIN)/python -m pip --disable-pip-version-check --no-input -qq
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
