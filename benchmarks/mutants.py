@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from layerlens.scenario import LayerSpec, Mode, ModelSpec, NodeSpec, Scenario
+from layerlens.scenario import LayerSpec, ModelSpec, NodeSpec, Scenario
 
 RECURRENT = {"SimpleRNN", "LSTM", "GRU"}
 CELLS = {"SimpleRNNCell", "LSTMCell", "GRUCell"}
@@ -38,7 +38,7 @@ OTHER_MERGE = {"sum": "ave", "ave": "sum", "mul": "sum", "concat": "sum", None: 
 Change = tuple[str, LayerSpec]
 
 
-def mutants_of(scenario: Scenario, candidate: str, mode: Mode) -> Iterator[tuple[str, Scenario]]:
+def mutants_of(scenario: Scenario, candidate: str) -> Iterator[tuple[str, Scenario]]:
     """Yield what was changed, and a scenario of the reference and the changed candidate."""
     for change, mutant in mutated_models(scenario.model(candidate)):
         yield (
@@ -46,7 +46,6 @@ def mutants_of(scenario: Scenario, candidate: str, mode: Mode) -> Iterator[tuple
             replace(
                 scenario,
                 models=(scenario.model(scenario.reference), mutant),
-                modes=(mode,),
                 fit=None,
                 tolerance=None,
                 expect=None,

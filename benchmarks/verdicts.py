@@ -19,14 +19,14 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from layerlens.reading import find_scenario_files, read_scenarios
-from layerlens.running import run_scenario
-
 from by_habit import Habit, judge_by_habit
-from layerlens.options import RunOptions
-from layerlens.report import PairReport
-from layerlens.scenario import VERDICTS, Expectations, Mode, Scenario, Verdict
 from mutants import mutants_of
+from ruamel.yaml import YAML
+
+from layerlens.options import RunOptions
+from layerlens.reading import scenario_from_mapping
+from layerlens.running import run_scenario
+from layerlens.scenario import VERDICTS, Scenario, Verdict
 
 ROOT = Path(__file__).resolve().parent.parent
 HABIT_WORDS: tuple[Habit, ...] = ("equal", "not equal", "raises")
@@ -53,42 +53,42 @@ class Judged:
         return (habit == "equal") != (self.truth == "equivalent")
 
 
-def scenarios_in(paths: list[Path]) -> list[Scenario]:
-    files = find_scenario_files([str(path) for path in paths])
-    return [scenario for file in files for scenario in read_scenarios(file)]
+@dataclass(frozen=True)
+class Known:
+    """An entry of the truth table: a scenario of two models, and what is true of them."""
+
+    name: str
+    scenario: Scenario
+    truth: Verdict
 
 
-def truths(scenario: Scenario) -> dict[tuple[str, Mode], Verdict]:
-    expected = scenario.expect or Expectations()
-    return {
-        (candidate, mode): verdict
-        for candidate, modes in expected.verdicts.items()
-        for mode, verdict in modes.items()
-    }
+def truth_table(paths: list[Path]) -> list[Known]:
+    files = [
+        file
+        for path in paths
+        for file in (sorted(path.glob("*.yaml")) if path.is_dir() else [path])
+    ]
+    return [
+        Known(f"{file.stem}/{entry['id']}", scenario, entry["verdict"])
+        for file in files
+        for entry in YAML(typ="safe").load(file)
+        for scenario in scenario_from_mapping(entry["scenario"], path=str(file))
+    ]
 
 
-def name_of(scenario: Scenario, candidate: str, mode: Mode) -> str:
-    cell = ",".join(f"{key}={value}" for key, value in (scenario.cell or {}).items())
-    file = Path(scenario.path).name + (f"[{cell}]" if cell else "")
-    return f"{file}::{scenario.reference}=={candidate}[{mode}]"
-
-
-def judge(scenarios: list[Scenario], seed: int) -> list[Judged]:
+def judge(table: list[Known], seed: int) -> list[Judged]:
     judged = []
-    for number, scenario in enumerate(scenarios, start=1):
-        progress(f"seed {seed}: scenario {number} of {len(scenarios)}")
+    for number, known in enumerate(table, start=1):
+        progress(f"seed {seed}: {number} of {len(table)}: {known.name}")
         started = time.perf_counter()
-        report = run_scenario(scenario, RunOptions(seed=seed))
-        pairs = {(pair.candidate, pair.mode): pair for pair in report.pairs}
-        known = truths(scenario)
-        seconds = (time.perf_counter() - started) / max(1, len(known))
-        for (candidate, mode), truth in known.items():
-            pair = pairs[candidate, mode]
-            allclose, torch = judge_by_habit(scenario, candidate, mode, seed)
+        pairs = run_scenario(known.scenario, RunOptions(seed=seed)).pairs
+        seconds = (time.perf_counter() - started) / len(pairs)
+        for pair in pairs:
+            allclose, torch = judge_by_habit(known.scenario, pair.candidate, pair.mode, seed)
             judged.append(
                 Judged(
-                    name_of(scenario, candidate, mode),
-                    truth,
+                    f"{known.name}[{pair.mode}]",
+                    known.truth,
                     pair.verdict,
                     pair.strength,
                     allclose,
@@ -100,34 +100,31 @@ def judge(scenarios: list[Scenario], seed: int) -> list[Judged]:
     return judged
 
 
-def unsteady(scenarios: list[Scenario], first: list[Judged], seeds: range) -> dict[str, list[str]]:
+def unsteady(table: list[Known], first: list[Judged], seeds: range) -> dict[str, list[Verdict]]:
     """Judge again under other seeds and return the pairs whose verdict changed."""
-    said: dict[str, list[str]] = {row.pair: [row.layerlens] for row in first}
+    said: dict[str, list[Verdict]] = {row.pair: [row.layerlens] for row in first}
     for seed in seeds:
-        for number, scenario in enumerate(scenarios, start=1):
-            progress(f"seed {seed}: scenario {number} of {len(scenarios)}")
-            for pair in run_scenario(scenario, RunOptions(seed=seed)).pairs:
-                said.setdefault(name_of(scenario, pair.candidate, pair.mode), []).append(
-                    pair.verdict
-                )
+        for number, known in enumerate(table, start=1):
+            progress(f"seed {seed}: {number} of {len(table)}: {known.name}")
+            for pair in run_scenario(known.scenario, RunOptions(seed=seed)).pairs:
+                said[f"{known.name}[{pair.mode}]"].append(pair.verdict)
     progress("")
     return {pair: verdicts for pair, verdicts in said.items() if len(set(verdicts)) > 1}
 
 
-def mutate(scenarios: list[Scenario]) -> tuple[list[str], list[str]]:
+def mutate(table: list[Known]) -> tuple[list[str], list[str]]:
     """Change one thing that matters in each equivalent candidate; return caught and missed."""
     caught: list[str] = []
     missed: list[str] = []
-    for scenario in scenarios:
-        for (candidate, mode), truth in truths(scenario).items():
-            if truth != "equivalent":
-                continue
-            for change, mutant in mutants_of(scenario, candidate, mode):
-                progress(f"{len(caught) + len(missed) + 1} mutants")
-                pair: PairReport
-                (pair,) = run_scenario(mutant, RunOptions()).pairs
-                row = f"{name_of(scenario, candidate, mode)}: {change}: {pair.verdict}"
-                (missed if pair.verdict == "equivalent" else caught).append(row)
+    for known in table:
+        if known.truth != "equivalent":
+            continue
+        (candidate,) = known.scenario.candidates
+        for change, mutant in mutants_of(known.scenario, candidate.name):
+            progress(f"{len(caught) + len(missed) + 1} mutants: {known.name}")
+            verdicts = {pair.verdict for pair in run_scenario(mutant, RunOptions()).pairs}
+            row = f"{known.name}: {change}: {', '.join(sorted(verdicts))}"
+            (missed if verdicts == {"equivalent"} else caught).append(row)
     progress("")
     return caught, missed
 
@@ -182,8 +179,8 @@ def main() -> int:
     parser.add_argument("--output", type=Path, help="write every row as JSON here")
     options = parser.parse_args()
 
-    scenarios = scenarios_in(options.paths)
-    judged = judge(scenarios, seed=0)
+    table = truth_table(options.paths)
+    judged = judge(table, seed=0)
     if not judged:
         raise SystemExit("no pair with a known truth was found")
     print_report(judged)
@@ -191,14 +188,14 @@ def main() -> int:
     figures: dict[str, object] = {"pairs": [asdict(row) for row in judged]}
 
     if options.seeds > 1:
-        changed = unsteady(scenarios, judged, range(1, options.seeds))
+        changed = unsteady(table, judged, range(1, options.seeds))
         print(f"{options.seeds} seeds: {len(changed)} verdicts changed")
         for pair, verdicts in changed.items():
             print(f"CHANGED {pair}: {', '.join(verdicts)}")
         failed = failed or bool(changed)
         figures["changed"] = changed
     if options.mutate:
-        caught, missed = mutate(scenarios)
+        caught, missed = mutate(table)
         total = len(caught) + len(missed)
         print(f"mutants: {len(caught)} of {total} caught ({len(caught) / max(1, total):.1%})")
         for row in missed:
