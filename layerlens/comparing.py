@@ -139,7 +139,7 @@ def noise_floor(
 
 
 def _per_sample_max(array: Float) -> Float:
-    if array.ndim == 1:
+    if array.ndim <= 1:
         return array
     axes = tuple(range(1, array.ndim))
     return array.max(axis=axes, keepdims=True) if array.size else array

@@ -236,7 +236,7 @@ class Examination:
                 if self._random
                 else (first[0].outputs[k], first[1].outputs[k]),
                 (sensitivities[0][k], sensitivities[1][k]),
-                _input_scale(batch.inputs, base[0].outputs[k].ndim),
+                _input_scale(batch.inputs, base[0].outputs[k]),
             )
             for k in range(len(base[0].outputs))
         )
@@ -277,32 +277,29 @@ class Examination:
         runs: dict[tuple[Precision, Execution], tuple[Outcome, Outcome]],
         batch: ProbeBatch,
     ) -> None:
-        expected = runs["float64", "traced_dynamic"][0].shapes
         eager = runs.get(("working", "eager"))
-        expected = eager[0].shapes if eager else expected
+        expected = (eager or runs["float64", "traced_dynamic"])[0].shapes
         for (_, execution), (one, other) in runs.items():
-            if one.shapes != expected or other.shapes != expected:
-                shapes = tuple(array.shape for array in batch.inputs)
-                one_shapes = one.shapes if one.shapes == other.shapes else expected
-                raise Interrupted(
-                    surprise=ShapeSurprise(
-                        execution,
-                        shapes,
-                        expected if one.shapes == other.shapes else one_shapes
-                        if one.shapes == expected else one.shapes,
-                        other.shapes,
-                    )
-                )
+            if one.shapes == other.shapes == expected:
+                continue
+            # Where both agree, the surprise is against how the reference behaves eagerly.
+            against = expected if one.shapes == other.shapes else one.shapes
+            shapes = tuple(array.shape for array in batch.inputs)
+            raise Interrupted(
+                surprise=ShapeSurprise(execution, shapes, against, other.shapes)
+            )
 
 
-def _input_scale(inputs: Sequence[Array], ndim: int) -> np.ndarray:
+def _input_scale(inputs: Sequence[Array], output: Array) -> np.ndarray:
     """Return each sample's greatest input magnitude, shaped to stand beside an output."""
     scale = np.zeros(len(inputs[0]))
     for array in inputs:
         if array.dtype.kind in "fiu":
             flat = np.abs(array.astype(np.float64)).reshape(len(array), -1)
             scale = np.maximum(scale, flat.max(axis=1) if flat.shape[1] else 0.0)
-    return scale.reshape(len(scale), *(1 for _ in range(max(0, ndim - 1))))
+    if output.ndim == 0 or len(output) != len(scale):  # a slice may have taken the batch away
+        return np.asarray(scale.max())
+    return scale.reshape(len(scale), *(1 for _ in output.shape[1:]))
 
 
 def _masked_probes(

@@ -1,0 +1,1 @@
+"""layerlens: shapes, parameters and honest verdicts for Keras layers."""

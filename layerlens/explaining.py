@@ -1,0 +1,109 @@
+"""What was found becomes one or two sentences, made from the figures of this very pair."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from layerlens.evidence import Refusal, ShapeSurprise
+from layerlens.judging import Judgement
+from layerlens.report import ModelReport
+from layerlens.transfer import Transfer
+
+
+def refused(report: ModelReport) -> str:
+    error = report.error
+    assert error is not None
+    at = f" at layer `{error.layer}`" if error.layer else ""
+    hint = f" To mend it: {error.hint}" if error.hint else ""
+    return f"Keras refuses `{report.name}`{at}: {error.message}{hint}"
+
+
+def call_refused(refusal: Refusal) -> str:
+    error = refusal.error
+    at = f" at layer `{error.layer}`" if error.layer else ""
+    hint = f" To mend it: {error.hint}" if error.hint else ""
+    return (
+        f"`{refusal.model}` builds but cannot be called {how(refusal.execution)} on input "
+        f"{shape_text(refusal.input_shapes)}{at}: {error.message}{hint}"
+    )
+
+
+def shapes(reference: ModelReport, candidate: ModelReport) -> str:
+    return (
+        f"`{reference.name}` gives {shape_text(reference.output_shape)} and `{candidate.name}` "
+        f"gives {shape_text(candidate.output_shape)}, so their outputs cannot be compared "
+        "element by element."
+    )
+
+
+def shape_surprise(surprise: ShapeSurprise) -> str:
+    return (
+        f"On input {shape_text(surprise.input_shapes)}, called {how(surprise.execution)}, the "
+        f"candidate gives {shape_text(surprise.candidate)} where the reference gives "
+        f"{shape_text(surprise.reference)}."
+    )
+
+
+def weights(reference: ModelReport, candidate: ModelReport, transfer: Transfer) -> str:
+    gap = (candidate.params or 0) - (reference.params or 0)
+    count = (
+        f"`{candidate.name}` has {abs(gap):,} params {'more' if gap > 0 else 'fewer'} than "
+        f"`{reference.name}` ({candidate.params:,} against {reference.params:,})"
+        if gap
+        else f"both have {reference.params:,} params, but in other shapes or places"
+    )
+    return f"The reference's weights cannot be carried over: {count}; {transfer.problem}."
+
+
+def judged(reference: ModelReport, candidate: ModelReport, judgement: Judgement) -> str:
+    difference, rounding = judgement.difference, judgement.rounding
+    names = f"`{candidate.name}` and `{reference.name}`"
+    if judgement.verdict == "inconclusive":
+        return f"{names} could not be told apart or found the same: {judgement.reason}."
+    assert difference is not None
+    if judgement.verdict == "equivalent":
+        if difference.max_abs == 0:
+            figures = f"all {difference.compared:,} outputs compared agree exactly"
+        else:
+            figures = (
+                f"the greatest difference over {difference.compared:,} outputs is "
+                f"{difference.max_abs:.3g} and falls to {rounding.float64_max_abs:.3g} in float64, "
+                "as rounding does"
+            )
+        because = f"; {judgement.reason}" if judgement.reason else ""
+        return f"{names} compute the same: {figures}{because}."
+    witness = judgement.witness
+    assert witness is not None
+    observation = witness.observation
+    probe = observation.batch.name_of(witness.sample)
+    if witness.inconsistent:
+        name = reference.name if witness.inconsistent == "reference" else candidate.name
+        return (
+            f"`{name}` changes its own result when called {how(observation.execution)}: on probe "
+            f"`{probe}` it strays from its result otherwise by more than rounding explains."
+        )
+    start = " They agree on the initial weights only." if judgement.only_at_initialization else ""
+    return (
+        f"{names} differ by up to {difference.max_abs:.3g} in {difference.mismatched:,} of "
+        f"{difference.compared:,} outputs, and by {rounding.float64_max_abs:.3g} in float64: "
+        f"not rounding (shown on probe `{probe}`).{start}"
+    )
+
+
+def how(execution: str) -> str:
+    return {
+        "eager": "eagerly",
+        "traced": "traced with known shapes",
+        "traced_dynamic": "traced with unknown batch and lengths",
+    }[execution]
+
+
+def shape_text(shape: Any) -> str:
+    """Write a shape, or several, as Keras does: (None, 64, 15)."""
+    if isinstance(shape, (tuple, list)) and shape and isinstance(shape[0], (tuple, list)):
+        parts = [shape_text(one) for one in shape]
+        return parts[0] if len(parts) == 1 else "[" + ", ".join(parts) + "]"
+    if shape is None:
+        return "an unknown shape"
+    inner = ", ".join(str(n) for n in shape)
+    return f"({inner},)" if len(shape) == 1 else f"({inner})"

@@ -1,0 +1,291 @@
+"""Evidence becomes a judgement: equivalent, different or inconclusive, and why. NumPy alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from layerlens.comparing import Array, Difference, Noise, differ, distance, within
+from layerlens.evidence import Observation
+from layerlens.report import ProbeRow, Rounding
+from layerlens.scenario import Tolerance, Verdict
+
+#: A float64 difference up to this many times the noise floor is rounding. The two precisions lie
+#: 2^29 apart, so the limits can be far from either: here by 2^9, at REAL by 2^20.
+ROUNDING = 2.0**9
+#: From here on, a float64 difference cannot be rounding.
+REAL = 2.0**20
+#: The same limits against the working-precision floor: for how a way of calling may differ, and
+#: for models with constants that are rounded to float32 whatever the policy says.
+WORKING_ROUNDING = 2.0**7
+RESIDUE_ROUNDING = 2.0**2
+RESIDUE_REAL = 2.0**6
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """One place where the two really differ: which observation, which output, which element."""
+
+    observation: Observation
+    output: int
+    index: tuple[int, ...]
+    #: Set where one model differs from itself between two ways of being called.
+    inconsistent: str | None = None
+
+    @property
+    def sample(self) -> int:
+        return self.index[0] if self.index else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """`ratio` is the greatest float64 difference in units of its noise floor."""
+
+    verdict: Verdict
+    difference: Difference | None
+    rounding: Rounding
+    probes: tuple[ProbeRow, ...]
+    witness: Witness | None = None
+    only_at_initialization: bool = False
+    ratio: float = 0.0
+    reason: str = ""
+
+
+def judge(
+    observations: Sequence[Observation],
+    *,
+    tolerance: Tolerance | None = None,
+    residue: bool = False,
+) -> Judgement:
+    """Judge what was observed.
+
+    A float64 difference within ROUNDING of its noise floor is rounding, one beyond REAL is a
+    difference, and what lies between decides nothing, unless `residue` tells that constants were
+    rounded to float32: then the working-precision floor is the measure. With a `tolerance` the
+    working-precision difference is held against that instead.
+    """
+    compared = sum(array.size for o in observations for array in o.reference)
+    summary = _summary(observations, tolerance)
+    rounding = _rounding(observations)
+    rows = tuple(_probe_rows(observations))
+    if not compared:
+        reason = "no output element was compared: the outputs are empty"
+        return Judgement("inconclusive", None, rounding, rows, reason=reason)
+    witnesses = [_witness(o, tolerance, residue) for o in observations]
+    found = [witness for witness in witnesses if witness is not None]
+    if found:
+        best = max(found, key=_strength)
+        return Judgement(
+            "different", summary, rounding, rows, best,
+            only_at_initialization=_only_at_initialization(observations, witnesses),
+        )
+    if tolerance is not None:
+        return Judgement("equivalent", summary, rounding, rows)
+    wayward = _inconsistency(observations)
+    if wayward is not None:
+        return Judgement("different", summary, rounding, rows, wayward)
+    ratio = _greatest_ratio(observations)
+    if ratio <= ROUNDING:
+        return Judgement("equivalent", summary, rounding, rows, ratio=ratio)
+    if residue and _greatest_working_ratio(observations) <= RESIDUE_ROUNDING:
+        reason = "constants rounded to float32 explain what is left in float64"
+        return Judgement("equivalent", summary, rounding, rows, ratio=ratio, reason=reason)
+    reason = (
+        f"in float64 the outputs differ by up to {ratio:,.0f} times what rounding was measured to "
+        f"leave: too much to be rounding for sure (up to {ROUNDING:,.0f}) and too little to be "
+        f"a difference for sure (from {REAL:,.0f})"
+    )
+    return Judgement("inconclusive", summary, rounding, rows, ratio=ratio, reason=reason)
+
+
+# --- one observation ------------------------------------------------------------------------------
+
+
+def real_elements(
+    reference: Array, candidate: Array, noise: Noise, *, residue: bool
+) -> NDArray[np.bool_]:
+    """Tell per element of two float64 outputs whether they differ beyond any rounding."""
+    gap = distance(reference, candidate)
+    if residue:
+        return gap > RESIDUE_REAL * noise.working
+    return gap > REAL * noise.float64
+
+
+def ratios(reference: Array, candidate: Array, floor: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return differences in units of the noise floor; 0 where both vanish."""
+    gap = distance(reference, candidate)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = gap / floor
+    return np.where(gap == 0, 0.0, ratio)
+
+
+def _witness(
+    observation: Observation, tolerance: Tolerance | None, residue: bool
+) -> Witness | None:
+    best: Witness | None = None
+    highest = 0.0
+    for output, noise in enumerate(observation.noise):
+        reference, candidate = observation.reference[output], observation.candidate[output]
+        if tolerance is not None:
+            real = ~within(reference, candidate, tolerance.rtol, tolerance.atol)
+            size = np.where(real, distance(reference, candidate), 0.0)
+        else:
+            doubles = observation.reference64[output], observation.candidate64[output]
+            real = real_elements(*doubles, noise, residue=residue)
+            size = np.where(real, ratios(*doubles, noise.working), 0.0)
+        if real.any() and size.max() > highest:
+            highest = float(size.max())
+            index = np.unravel_index(int(np.argmax(size)), size.shape)
+            best = Witness(observation, output, tuple(int(n) for n in index))
+    return best
+
+
+def _strength(witness: Witness) -> tuple[bool, float]:
+    """Prefer a difference that working precision shows plainly, then the greater one."""
+    observation, k = witness.observation, witness.output
+    at = witness.index
+    gap = distance(observation.reference[k], observation.candidate[k])[at]
+    floor = observation.noise[k].working[at]
+    ratio = float(gap / floor) if floor else float("inf") if gap else 0.0
+    return (observation.weights != "initial", min(ratio, 1e9))
+
+
+def _only_at_initialization(
+    observations: Sequence[Observation], witnesses: Sequence[Witness | None]
+) -> bool:
+    initial = [w for o, w in zip(observations, witnesses, strict=True) if o.weights == "initial"]
+    other = [w for o, w in zip(observations, witnesses, strict=True) if o.weights != "initial"]
+    return bool(initial) and not any(initial) and any(other)
+
+
+def _inconsistency(observations: Sequence[Observation]) -> Witness | None:
+    """Return a place where the way of calling changes a result beyond rounding.
+
+    The same batch and weights were run in float64 and in each execution: whatever execution
+    strays from the float64 result strays from the others.
+    """
+    for observation in observations:
+        for output, noise in enumerate(observation.noise):
+            for name, working, double in (
+                ("reference", observation.reference[output], observation.reference64[output]),
+                ("candidate", observation.candidate[output], observation.candidate64[output]),
+            ):
+                if working.dtype.kind != "f":
+                    continue
+                gap = distance(double, working)
+                # Overflow of a narrow dtype is not a way of calling.
+                comparable = np.isfinite(double) & np.isfinite(working)
+                strays = comparable & (gap > WORKING_ROUNDING * noise.working)
+                if strays.any():
+                    index = np.unravel_index(int(np.argmax(gap * strays)), gap.shape)
+                    return Witness(
+                        observation, output, tuple(int(n) for n in index), inconsistent=name
+                    )
+    return None
+
+
+# --- all observations -----------------------------------------------------------------------------
+
+
+def _greatest_ratio(observations: Sequence[Observation]) -> float:
+    return max(
+        (
+            float(ratios(o.reference64[k], o.candidate64[k], noise.float64).max())
+            for o in observations
+            for k, noise in enumerate(o.noise)
+            if o.reference64[k].size
+        ),
+        default=0.0,
+    )
+
+
+def _greatest_working_ratio(observations: Sequence[Observation]) -> float:
+    return max(
+        (
+            float(ratios(o.reference64[k], o.candidate64[k], noise.working).max())
+            for o in observations
+            for k, noise in enumerate(o.noise)
+            if o.reference64[k].size
+        ),
+        default=0.0,
+    )
+
+
+def _allowed(
+    observation: Observation, output: int, tolerance: Tolerance | None
+) -> NDArray[np.float64]:
+    if tolerance is None:
+        return WORKING_ROUNDING * observation.noise[output].working
+    reference = observation.reference[output]
+    size = np.abs(reference.astype(np.float64)) if reference.dtype.kind in "fiu" else 0.0
+    return np.asarray(tolerance.atol + tolerance.rtol * size)
+
+
+def _summary(observations: Sequence[Observation], tolerance: Tolerance | None) -> Difference | None:
+    parts = [
+        differ(o.reference[k], o.candidate[k], _allowed(o, k, tolerance))
+        for o in observations
+        for k in range(len(o.reference))
+    ]
+    return join_differences(parts)
+
+
+def join_differences(parts: Sequence[Difference]) -> Difference | None:
+    if not parts:
+        return None
+    return Difference(
+        max_abs=max(part.max_abs for part in parts),
+        max_rel=max(part.max_rel for part in parts),
+        max_ulp=max(part.max_ulp for part in parts),
+        mismatched=sum(part.mismatched for part in parts),
+        compared=sum(part.compared for part in parts),
+    )
+
+
+def _rounding(observations: Sequence[Observation]) -> Rounding:
+    """Sum up what rounding explains, and what is left of the difference in float64."""
+    expected = [
+        float(noise.working.max()) for o in observations for noise in o.noise if noise.working.size
+    ]
+    left = [
+        float(distance(o.reference64[k], o.candidate64[k]).max())
+        for o in observations
+        for k in range(len(o.noise))
+        if o.reference64[k].size
+    ]
+    return Rounding(max(expected, default=None), max(left, default=None))
+
+
+def _probe_rows(observations: Sequence[Observation]) -> Iterator[ProbeRow]:
+    """Yield a row per probe and execution: the greatest over the kinds of weights."""
+    rows: dict[tuple[str, str], ProbeRow] = {}
+    for observation in observations:
+        whole = len(observation.batch.inputs[0])
+        for name, part in zip(observation.batch.names, observation.batch.slices, strict=True):
+            for reference, candidate in zip(
+                observation.reference, observation.candidate, strict=True
+            ):
+                sliced = (
+                    (reference[part], candidate[part])
+                    if reference.ndim and len(reference) == whole
+                    else (reference, candidate)
+                )
+                found = differ(*sliced, allowed=0.0)
+                if not found.compared:
+                    continue
+                key = (name, observation.execution)
+                row = ProbeRow(name, observation.execution, found.max_abs, found.max_rel)
+                rows[key] = _greater(rows[key], row) if key in rows else row
+    yield from rows.values()
+
+
+def _greater(one: ProbeRow, other: ProbeRow) -> ProbeRow:
+    return ProbeRow(
+        one.name,
+        one.execution,
+        max(one.max_abs or 0.0, other.max_abs or 0.0),
+        max(one.max_rel or 0.0, other.max_rel or 0.0),
+    )

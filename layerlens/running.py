@@ -1,0 +1,205 @@
+"""The story: paths become scenarios, models, verdicts, and one report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from layerlens.errors import Fault, LayerlensError, ScenarioError
+from layerlens.expecting import check_expectations
+from layerlens.options import RunOptions
+from layerlens.reading import find_scenario_files, read_scenarios
+from layerlens.report import (
+    Environment,
+    ErrorRow,
+    FitRow,
+    ModelReport,
+    PairReport,
+    Report,
+    ScenarioReport,
+    Status,
+)
+from layerlens.scenario import Scenario
+
+if TYPE_CHECKING:
+    from layerlens.building import Built, Refused
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is: `done` of `total` scenarios, and the one that is next."""
+
+    done: int
+    total: int
+    title: str
+
+
+Listener = Callable[[Progress], None]
+
+
+def compare_paths(
+    paths: Sequence[str | Path], options: RunOptions, progress: Listener | None = None
+) -> Report:
+    """Read, build, carry over, probe, judge and report every scenario under the paths.
+
+    A scenario at fault is reported and does not keep the others from running. Raises UsageError
+    where a path leads to no scenario.
+    """
+    read, failed = _read_all(paths)
+    ran = []
+    for position, scenario in enumerate(read):
+        if progress:
+            progress(Progress(position, len(read), scenario.title))
+        ran.append(run_scenario(scenario, options))
+    return _report(_in_order(paths, ran, failed))
+
+
+def run_scenario(scenario: Scenario, options: RunOptions) -> ScenarioReport:
+    """Run one scenario (or one cell of its matrix) from its description to its expectations."""
+    started = time.perf_counter()
+    try:
+        models, pairs, fit = _run(scenario, options)
+    except LayerlensError as error:
+        return _at_fault(scenario.path, scenario.title, error, scenario.cell, started)
+    expectations = check_expectations(scenario, models, pairs, fit, options.expect)
+    held = all(row.held for row in expectations)
+    return ScenarioReport(
+        path=scenario.path,
+        title=scenario.title,
+        question=scenario.question,
+        cell=dict(scenario.cell) if scenario.cell is not None else None,
+        status="pass" if held else "fail",
+        seconds=time.perf_counter() - started,
+        models=models,
+        pairs=pairs,
+        fit=fit,
+        expectations=expectations,
+    )
+
+
+def _run(
+    scenario: Scenario, options: RunOptions
+) -> tuple[tuple[ModelReport, ...], tuple[PairReport, ...], tuple[FitRow, ...]]:
+    from layerlens.deciding import Pair, decide
+
+    built = build_models(scenario, options)
+    doubles: dict[str, Built] = {}
+
+    def in_float64(model: Built) -> Built:
+        name = model.spec.name
+        if name not in doubles:
+            doubles[name] = _build(scenario, name, options, precision="float64")  # type: ignore[assignment]
+        return doubles[name]
+
+    pairs = tuple(
+        decide(
+            Pair(
+                scenario, built[scenario.reference], built[candidate.name], mode,
+                options.seed, in_float64,
+            )
+        )
+        for candidate in scenario.candidates
+        for mode in scenario.modes
+    )
+    return tuple(one.report for one in built.values()), pairs, ()
+
+
+def build_models(
+    scenario: Scenario, options: RunOptions, *, allocate: bool = True
+) -> dict[str, Built | Refused]:
+    """Build every model of a scenario, in the order of the file."""
+    return {
+        model.name: _build(scenario, model.name, options, allocate=allocate)
+        for model in scenario.models
+    }
+
+
+def _build(scenario: Scenario, name: str, options: RunOptions, **how: Any) -> Built | Refused:
+    from layerlens.building import build_model
+
+    model = scenario.model(name)
+    return build_model(
+        model,
+        scenario.inputs_of(model),
+        memory_limit=options.memory_limit,
+        seed=options.seed,
+        allow_code=options.allow_code,
+        **how,
+    )
+
+
+def summarize_paths(
+    paths: Sequence[str | Path], options: RunOptions, progress: Listener | None = None
+) -> Report:
+    """Report the layer tables of scenarios and saved models; nothing is run or allocated."""
+    raise NotImplementedError
+
+
+# --- the report -----------------------------------------------------------------------------------
+
+
+def _read_all(
+    paths: Sequence[str | Path],
+) -> tuple[list[Scenario], list[ScenarioReport]]:
+    read: list[Scenario] = []
+    failed: list[ScenarioReport] = []
+    for path in find_scenario_files([str(path) for path in paths]):
+        started = time.perf_counter()
+        try:
+            read.extend(read_scenarios(path))
+        except LayerlensError as error:
+            failed.append(_at_fault(str(path), None, error, None, started))
+    return read, failed
+
+
+def _in_order(
+    paths: Sequence[str | Path], ran: list[ScenarioReport], failed: list[ScenarioReport]
+) -> tuple[ScenarioReport, ...]:
+    position = {
+        str(path): place
+        for place, path in enumerate(find_scenario_files([str(path) for path in paths]))
+    }
+    return tuple(sorted([*ran, *failed], key=lambda one: position.get(one.path, len(position))))
+
+
+def _at_fault(
+    path: str, title: str | None, error: LayerlensError, cell: Any, started: float
+) -> ScenarioReport:
+    faults = error.faults if isinstance(error, ScenarioError) else (
+        Fault(error.message, error.where, error.hint),
+    )
+    return ScenarioReport(
+        path=path,
+        title=title,
+        cell=dict(cell) if cell is not None else None,
+        status="error",
+        seconds=time.perf_counter() - started,
+        errors=tuple(_error_row(fault, path) for fault in faults),
+    )
+
+
+def _error_row(fault: Fault, path: str) -> ErrorRow:
+    where = fault.where
+    return ErrorRow(
+        message=fault.message,
+        file=where.file if where else path,
+        line=where.line if where else None,
+        column=where.column if where else None,
+        hint=fault.hint,
+    )
+
+
+def _report(scenarios: tuple[ScenarioReport, ...]) -> Report:
+    statuses = {one.status for one in scenarios}
+    status: Status = "error" if "error" in statuses else "fail" if "fail" in statuses else "pass"
+    return Report(version("layerlens"), _environment(scenarios), status, scenarios)
+
+
+def _environment(scenarios: Sequence[ScenarioReport]) -> Environment:
+    from layerlens.backend import describe_environment
+
+    return describe_environment()
