@@ -1,0 +1,61 @@
+"""A report enters, text in one of five formats leaves; nothing is computed or run here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from layerlens.report import Report
+
+Format = Literal["rich", "json", "markdown", "csv", "html"]
+FORMATS: tuple[Format, ...] = get_args(Format)
+
+
+@dataclass(frozen=True, slots=True)
+class RenderOptions:
+    """How much to show; `json`, `csv` and `html` always hold everything."""
+
+    #: Every probe, weight, pairing and held expectation, not only the telling ones.
+    verbose: bool = False
+    #: Only the scenarios that did not pass, and the tally.
+    quiet: bool = False
+    #: No character outside ASCII of our own (for terminals that cannot show box characters).
+    ascii: bool = False
+
+
+def render(
+    report: Report,
+    format: Format,  # noqa: A002 - the option's own name
+    *,
+    width: int | None = None,
+    colour: bool = False,
+    options: RenderOptions | None = None,
+) -> str:
+    """Return the report as text that ends in a newline.
+
+    `width` is in columns and, like `colour`, only means something to `rich` (80 and plain unless
+    said). Raises ValueError for an unknown format.
+    """
+    options = options or RenderOptions()
+    match format:
+        case "rich":
+            from layerlens.render.terminal import render_terminal
+
+            return render_terminal(report, width=width or 80, colour=colour, options=options)
+        case "json":
+            from layerlens.render.json_text import render_json
+
+            return render_json(report)
+        case "markdown":
+            from layerlens.render.markdown import render_markdown
+
+            return render_markdown(report, options=options)
+        case "csv":
+            from layerlens.render.csv_text import render_csv
+
+            return render_csv(report)
+        case "html":
+            from layerlens.render.html import render_html
+
+            return render_html(report)
+    raise ValueError(f"unknown format {format!r}: one of {', '.join(FORMATS)}")

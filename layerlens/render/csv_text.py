@@ -1,0 +1,48 @@
+"""A report enters, one tidy CSV table leaves.
+
+A comparison gives one row per scenario, candidate and mode; a summary, which has no pairs, one
+row per layer. The columns are those of `layerlens.tidy`. A figure that was not measured is an
+empty field; a list is written with "; " between its entries.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from typing import Any
+
+from layerlens.report import Report
+from layerlens.tidy import COLUMNS, Kind, tidy_rows
+
+
+def render_csv(report: Report) -> str:
+    """Return the table with its header; the fields of a row are in the order of the header."""
+    kind = _kind(report)
+    page = io.StringIO()
+    writer = csv.DictWriter(page, COLUMNS[kind], lineterminator="\n")
+    writer.writeheader()
+    for row in tidy_rows(report, kind):
+        writer.writerow({column: _field(column, item) for column, item in row.items()})
+    return page.getvalue()
+
+
+def _kind(report: Report) -> Kind:
+    compared = any(scenario.pairs for scenario in report.scenarios)
+    summarised = any(scenario.models for scenario in report.scenarios)
+    return "layers" if summarised and not compared else "pairs"
+
+
+def _field(column: str, item: Any) -> Any:
+    match item:
+        case None:
+            return ""
+        case bool():
+            return str(item).lower()
+        case dict():
+            return json.dumps(item, ensure_ascii=False, default=str)
+        case tuple() | list() if column.endswith("shape"):
+            return str(item)
+        case tuple() | list():
+            return "; ".join(map(str, item))
+    return item

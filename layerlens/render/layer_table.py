@@ -1,0 +1,329 @@
+"""Models enter, their layers side by side leave as styled lines of a fixed width."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import zip_longest
+
+from rich.cells import cell_len
+from rich.text import Text
+
+from layerlens.render import wording
+from layerlens.render.aligning import Mark, line_up, marks
+from layerlens.render.styled import GLYPHS, fill, fold, rule, sticky
+from layerlens.report import LayerRow, ModelReport
+
+SEPARATOR = f" {GLYPHS.vertical} "
+#: Room for a mark in front of a field.
+MARK = 2
+#: The narrowest block that is still pleasant to read beside another one.
+NARROWEST = 26
+#: Longer words in a layer's name may be broken to keep all its fields on one line.
+LONGEST_WORD = 24
+#: Wider, the eye would lose the way from a shape to its count.
+WIDEST_COMPACT = 60
+DETAIL_INDENT = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How one model's block is laid out: all fields on one line, or the name above the others."""
+
+    width: int
+    shape: int
+    params: int
+    one_line: bool
+
+    @property
+    def name(self) -> int:
+        if not self.one_line:
+            return self.width - MARK
+        return self.width - 3 * MARK - self.shape - self.params - 2
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One model's part of a row."""
+
+    layer: LayerRow | None = None
+    marks: frozenset[Mark] = frozenset()
+    #: What stands here instead of a layer, or in front of it: "+", "−" or "✘".
+    sign: str = ""
+    words: str = ""
+    #: Whether the models part in this row: then it is explained in full.
+    telling: bool = False
+
+
+def layer_table(
+    models: Sequence[ModelReport], width: int, *, reference: str | None, every_weight: bool
+) -> list[Text]:
+    """Return the lines of the tables: side by side where that fits, else one below the other.
+
+    `reference` is the name of the model that is said to be the reference, if any.
+    """
+    columns = _columns(models)
+    layout = _side_by_side(models, width)
+    if layout is not None:
+        return _tables(models, columns, layout, reference, every_weight)
+    layout = _layout(models, width)
+    lines: list[Text] = []
+    for model, column in zip(models, columns, strict=True):
+        lines += [Text()] if lines else []
+        lines += _tables([model], [column], layout, reference, every_weight)
+    return lines
+
+
+def legend(models: Sequence[ModelReport]) -> Text | None:
+    """Return what the marks mean, or None where there are none."""
+    places = [place for column in _columns(models)[1:] for place in column]
+    first = wording.clean(models[0].name) if models else ""
+    meanings = [
+        (GLYPHS.unlike, f"differs from {first}", any(place.marks for place in places)),
+        ("+", "only here", any(place.sign == "+" for place in places)),
+        (GLYPHS.minus, "not here", any(place.sign == GLYPHS.minus for place in places)),
+    ]
+    used = [f"{sign} {meaning}" for sign, meaning, seen in meanings if seen]
+    return Text("   ".join(used), style="dim") if used else None
+
+
+def _columns(models: Sequence[ModelReport]) -> list[list[Place]]:
+    """Return one column of places per model, all of the same length."""
+    rows = line_up(models)
+    columns = [
+        _column(model, [(row[0], row[position]) for row in rows], position > 0)
+        for position, model in enumerate(models)
+    ]
+    telling = [
+        any(place.marks or place.sign for place in row)
+        for row in zip_longest(*columns, fillvalue=Place())
+    ]
+    return [
+        [replace(place, telling=telling[step]) for step, place in enumerate(column)]
+        for column in columns
+    ]
+
+
+def _column(
+    model: ModelReport, pairs: Sequence[tuple[LayerRow | None, LayerRow | None]], compared: bool
+) -> list[Place]:
+    last = max((place for place, (_, own) in enumerate(pairs) if own is not None), default=-1)
+    column = []
+    for position, (reference, own) in enumerate(pairs):
+        if own is not None:
+            extra = compared and reference is None
+            unlike = marks(reference, own) if compared else frozenset()
+            column.append(Place(own, unlike, "+" if extra else ""))
+        elif model.error is None and reference is not None:
+            name = wording.one_line(reference.name)
+            column.append(Place(sign=GLYPHS.minus, words=f"nothing in place of {name}"))
+        elif model.error is not None and position == last + 1:
+            column.append(_refused(model))
+        else:
+            column.append(Place())
+    if model.error is not None and last == len(pairs) - 1:
+        column.append(_refused(model))
+    return column
+
+
+def _refused(model: ModelReport) -> Place:
+    error = model.error
+    at = f"{wording.one_line(error.layer)} " if error and error.layer else ""
+    return Place(sign=GLYPHS.wrong, words=f"{at}refused by Keras")
+
+
+def _side_by_side(models: Sequence[ModelReport], width: int) -> Layout | None:
+    """Return the layout of every block where all of them fit beside one another."""
+    each = (width - len(SEPARATOR) * (len(models) - 1)) // len(models)
+    layout = _layout(models, each)
+    least = max(NARROWEST, MARK + DETAIL_INDENT + layout.shape + MARK + layout.params)
+    return layout if len(models) == 1 or each >= least else None
+
+
+def _layout(models: Sequence[ModelReport], width: int) -> Layout:
+    """Return a layout of at most `width` that holds the longest field of any model."""
+    rows = [entry for model in models for entry in wording.walk_layers(model.layers)]
+    shapes = [text for _, row in rows for text in wording.shape_texts(row.output_shape)]
+    counts = [wording.count(row.params) for _, row in rows]
+    counts += [wording.count(model.params) for model in models]
+    shape = max(map(cell_len, [*shapes, "output shape"]))
+    params = max(map(cell_len, [*counts, "params"]))
+    names = [_name_words(row, depth) for depth, row in rows]
+    longest_word = max((cell_len(word) for words in names for word in words), default=0)
+    longest_name = max((cell_len(" ".join(words)) for words in names), default=0)
+    fields = 3 * MARK + 2 + shape + params
+    if width >= fields + min(longest_word, LONGEST_WORD):
+        return Layout(min(width, fields + max(longest_name, 12)), shape, params, True)
+    return Layout(min(width, WIDEST_COMPACT), shape, params, False)
+
+
+def _name_words(layer: LayerRow, depth: int) -> tuple[str, str]:
+    return f"{'  ' * depth}{wording.one_line(layer.name)}", f"({wording.one_line(layer.type)})"
+
+
+def _tables(
+    models: Sequence[ModelReport],
+    columns: Sequence[Sequence[Place]],
+    layout: Layout,
+    reference: str | None,
+    every_weight: bool,
+) -> list[Text]:
+    def beside(block: Callable[[int], list[Text]]) -> list[Text]:
+        return _beside([block(position) for position in range(len(models))], layout.width)
+
+    last = len(models) - 1
+    ruled = rule(
+        GLYPHS.cross.join(
+            GLYPHS.horizontal * (layout.width + (position > 0) + (position < last))
+            for position in range(len(models))
+        )
+    )
+    lines = beside(lambda at: _heading(models[at], layout, reference))
+    lines.append(ruled)
+    for step in range(max(len(column) for column in columns)):
+        places = [column[step] if step < len(column) else Place() for column in columns]
+        lines += beside(lambda at, row=places: _block(row[at], layout, every_weight))  # type: ignore[misc]
+    lines.append(ruled)
+    lines += beside(lambda at: _totals(models[at], layout))
+    return lines
+
+
+def _beside(blocks: Sequence[Sequence[Text]], width: int) -> list[Text]:
+    lines = []
+    for step in range(max(len(block) for block in blocks)):
+        line = Text()
+        for position, block in enumerate(blocks):
+            if position:
+                line.append(SEPARATOR, style="dim")
+            line.append_text(fill(block[step] if step < len(block) else Text(), width))
+        line.rstrip()
+        lines.append(line)
+    return lines
+
+
+def _heading(model: ModelReport, layout: Layout, reference: str | None) -> list[Text]:
+    name = Text(wording.one_line(model.name), style="bold")
+    if model.name == reference:
+        name.append(" (reference)", style="not bold dim")
+    lines = fold(name, layout.width, indent=MARK)
+    if model.input_shape is not None:
+        shapes = Text(f"input {wording.shape_text(model.input_shape)}", style="dim")
+        lines += fold(shapes, layout.width, indent=MARK)
+    return lines + _fields(
+        Text("layer (type)", style="dim"),
+        [Text("output shape", style="dim")],
+        Text("params", style="dim"),
+        layout,
+        frozenset(),
+    )
+
+
+def _block(place: Place, layout: Layout, every_weight: bool) -> list[Text]:
+    if place.layer is not None:
+        in_full = every_weight or place.telling
+        return _layer(place.layer, layout, place.marks, place.sign, in_full)
+    if not place.words:
+        return []
+    style = "red" if place.sign == GLYPHS.wrong else "yellow"
+    return fold(Text(f"{place.sign} {place.words}", style=style), layout.width, hang=MARK)
+
+
+def _layer(
+    layer: LayerRow,
+    layout: Layout,
+    unlike: frozenset[Mark],
+    sign: str,
+    in_full: bool,
+    depth: int = 0,
+) -> list[Text]:
+    style = "dim" if depth else ""
+    name = Text(style=style)
+    if depth:
+        name.append("  " * (depth - 1) + f"{GLYPHS.corner} ")
+    name.append(wording.one_line(layer.name), style="" if depth else "bold")
+    name.append(f" ({wording.one_line(layer.type)})", style="yellow" if "type" in unlike else "")
+    shape_style = "yellow" if "output_shape" in unlike else style
+    shapes = [Text(text, style=shape_style) for text in wording.shape_texts(layer.output_shape)]
+    params = Text(
+        wording.count(layer.params), style="yellow" if "params" in unlike else style
+    )
+    lines = _fields(name, shapes, params, layout, unlike, sign)
+    for detail in _details(layer, in_full, depth):
+        indent = DETAIL_INDENT + 2 * depth
+        lines += fold(Text(detail, style="dim"), layout.width, indent=indent, hang=2)
+    for held in layer.holds:
+        lines += _layer(held, layout, frozenset(), "", in_full, depth + 1)
+    return lines
+
+
+def _fields(
+    name: Text,
+    shapes: list[Text],
+    params: Text,
+    layout: Layout,
+    unlike: frozenset[Mark],
+    sign: str = "",
+) -> list[Text]:
+    in_front = _mark("type", unlike)
+    if sign:
+        in_front = Text(f"{sign} ", style="yellow")
+    names = fold(name, layout.name, hang=2)
+    # A shape too long even for a line of its own folds between its numbers.
+    room = layout.shape if layout.one_line else layout.width - 2 * MARK - MARK - layout.params
+    shapes = [part for shape in shapes for part in fold(shape, max(room, 8))]
+    figures = _right(_mark("params", unlike) + params, MARK + layout.params)
+    lines = []
+    if layout.one_line:
+        for step in range(max(len(names), len(shapes))):
+            line = in_front.copy() if step == 0 else Text(" " * MARK)
+            line.append_text(fill(names[step] if step < len(names) else Text(), layout.name + 1))
+            line.append_text(_mark("output_shape", unlike) if step == 0 else Text(" " * MARK))
+            line.append_text(fill(shapes[step] if step < len(shapes) else Text(), layout.shape + 1))
+            line.append_text(figures if step == 0 else Text())
+            lines.append(line)
+        return lines
+    for step, part in enumerate(names):
+        lines.append((in_front if step == 0 else Text(" " * MARK)) + part)
+    for step, part in enumerate(shapes):
+        line = Text(" " * MARK)
+        line.append_text(_mark("output_shape", unlike) if step == 0 else Text(" " * MARK))
+        line.append_text(fill(part, layout.width - 3 * MARK - layout.params))
+        line.append_text(figures if step == 0 else Text())
+        lines.append(line)
+    return lines
+
+
+def _details(layer: LayerRow, in_full: bool, depth: int) -> list[str]:
+    details = []
+    if layer.formula and not depth:
+        details.append(wording.clean(layer.formula))
+    if in_full:
+        held_layers = wording.walk_layers(layer.holds)
+        inside = {weight.path for _, held in held_layers for weight in held.weights}
+        own = [weight for weight in layer.weights if weight.path not in inside]
+        if own:
+            details.append(", ".join(sticky(wording.weight_words(weight)) for weight in own))
+    if layer.shared_with or in_full:
+        details += wording.layer_notes(layer, depth)
+    return details
+
+
+def _totals(model: ModelReport, layout: Layout) -> list[Text]:
+    lines = []
+    for label, number, style in (
+        ("params", model.params, "bold"),
+        ("trainable", model.trainable_params, ""),
+        ("non-trainable", model.non_trainable_params, ""),
+    ):
+        figure = wording.count(number)
+        line = fill(Text(f"{' ' * MARK}{label}", style=style), layout.width - len(figure))
+        lines.append(line + Text(figure, style=style))
+    return lines
+
+
+def _mark(name: Mark, unlike: frozenset[Mark]) -> Text:
+    return Text(f"{GLYPHS.unlike} ", style="yellow") if name in unlike else Text(" " * MARK)
+
+
+def _right(text: Text, width: int) -> Text:
+    return Text(" " * max(0, width - text.cell_len)) + text

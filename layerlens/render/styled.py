@@ -1,0 +1,113 @@
+"""Styled text enters, lines of it leave: folding, filling and the glyphs drawn with."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+
+from rich.console import Console
+from rich.text import Text
+
+
+@dataclass(frozen=True, slots=True)
+class Glyphs:
+    horizontal: str = "─"
+    vertical: str = "│"
+    cross: str = "┼"
+    corner: str = "└"
+    unlike: str = "≠"
+    minus: str = "−"
+    right: str = "✔"
+    wrong: str = "✘"
+    neutral: str = "•"
+
+
+GLYPHS = Glyphs()
+
+#: Every character of our own that is not ASCII, and one of the same width that is.
+_TO_ASCII = str.maketrans(
+    {
+        "─": "-",
+        "│": "|",
+        "┼": "+",
+        "└": "`",
+        "≠": "!",
+        "−": "-",
+        "✔": "+",
+        "✘": "x",
+        "•": "*",
+        "·": "-",
+        "×": "x",
+        "→": ">",
+        "–": "-",
+        "≤": "<",
+        "≥": ">",
+        "…": ".",
+        "‘": "'",
+        "’": "'",
+        "“": '"',
+        "”": '"',
+    }
+)
+
+
+def to_ascii(text: str) -> str:
+    """Return the text with our own characters replaced by ASCII ones of the same width."""
+    return text.translate(_TO_ASCII)
+
+
+@cache
+def _console() -> Console:
+    return Console(width=1000, color_system=None)
+
+
+#: Stands for a space at which a line must not be broken; never reaches the page.
+STICKY = "\ue000"
+_SHAPE = re.compile(r"\((?:None|[\d,]+)(?:, (?:None|[\d,]+))*,?\)")
+
+
+def sticky(text: str) -> str:
+    return text.replace(" ", STICKY)
+
+
+def _keep_shapes_whole(text: Text, room: int) -> Text:
+    whole = text.copy()
+    whole.plain = _SHAPE.sub(
+        lambda found: sticky(found[0]) if len(found[0]) <= room else found[0], text.plain
+    )
+    return whole
+
+
+def _released(line: Text) -> Text:
+    line.plain = line.plain.replace(STICKY, " ")
+    return line
+
+
+def fold(text: Text, width: int, *, indent: int = 0, hang: int = 0) -> list[Text]:
+    """Return the text as lines of at most `width`, broken at spaces, indented.
+
+    Lines after the first hang by `hang` more. A word longer than the room is broken, never cut.
+    """
+    # However deep the indent, half the width is left to write in.
+    indent = min(indent, width // 2)
+    room = max(4, width - indent - hang)
+    lines: list[Text] = []
+    for part in _keep_shapes_whole(text, room).split("\n", allow_blank=True):
+        first, *rest = part.wrap(_console(), max(4, width - indent), overflow="fold") or [Text()]
+        if rest and hang:
+            tail = part[len(first.plain) :]
+            tail = tail[len(tail.plain) - len(tail.plain.lstrip()) :]
+            rest = list(tail.wrap(_console(), room, overflow="fold"))
+        lines.append(Text(" " * indent) + _released(first))
+        lines += [Text(" " * (indent + hang)) + _released(line) for line in rest]
+    return lines
+
+
+def fill(text: Text, width: int) -> Text:
+    """Return the text padded on the right to `width` cells."""
+    return text + Text(" " * max(0, width - text.cell_len))
+
+
+def rule(line: str) -> Text:
+    return Text(line, style="dim")

@@ -1,0 +1,463 @@
+"""Parts of a report enter, the words for them leave: what every human-readable format says."""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from layerlens.report import (
+    Counterexample,
+    ErrorRow,
+    ExpectationRow,
+    FitRow,
+    LayerRow,
+    ModelError,
+    ModelReport,
+    PairReport,
+    ProbeRow,
+    Report,
+    ScenarioReport,
+    WeightRow,
+)
+
+#: More input values than this are told by their non-zero entries.
+INPUT_VALUES_SHOWN = 48
+#: So many non-zero entries are listed before the rest is only counted.
+INPUT_ENTRIES_SHOWN = 16
+PROBES_SHOWN = 3
+
+#: How the output's time steps depend on the input's.
+MIXES = {
+    "none": "each step alone",
+    "causal": "earlier steps seen",
+    "anti_causal": "later steps seen",
+    "window": "a window of steps seen",
+    "all": "all steps seen",
+    "reduces": "steps reduced to one",
+    "expands": "steps made from one",
+}
+
+#: Characters that reorder the text around them, so that a title could pose as something else.
+_BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+class Fact(NamedTuple):
+    """One labelled thing to know about a pair, in one line or several."""
+
+    label: str
+    lines: tuple[str, ...]
+
+
+def clean(text: object) -> str:
+    """Return the text with control and reordering characters spelt out; newlines stay."""
+    return "".join(
+        character if character == "\n" or _harmless(character) else _spelt(character)
+        for character in str(text)
+    )
+
+
+def one_line(text: object) -> str:
+    return " ".join(clean(text).split())
+
+
+def _harmless(character: str) -> bool:
+    return character.isprintable() or (
+        unicodedata.category(character) not in ("Cc", "Cs") and character not in _BIDI
+    )
+
+
+def _spelt(character: str) -> str:
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+
+
+def count(number: int | None) -> str:
+    return "–" if number is None else f"{number:,}"
+
+
+def figure(number: float | None) -> str:
+    """Return a measured difference with three significant digits."""
+    if number is None:
+        return "not measured"
+    if math.isnan(number) or math.isinf(number):
+        return str(number)
+    if number == int(number) and abs(number) < 1e15:
+        return f"{int(number):,}"
+    return f"{number:.3g}"
+
+
+def value(item: Any) -> str:
+    """Return one output or input value with as many digits as float32 needs to be read back."""
+    if isinstance(item, float):
+        return f"{item:.9g}"
+    return clean(item)
+
+
+def values_apart(first: Any, second: Any) -> tuple[str, str]:
+    """Return two values such that what tells them apart is among the digits shown."""
+    short = value(first), value(second)
+    return (repr(first), repr(second)) if short[0] == short[1] else short
+
+
+def is_several(shape: Any) -> bool:
+    """Tell several shapes (one per input or output) from a single one."""
+    return bool(shape) and all(isinstance(part, (tuple, list)) for part in shape)
+
+
+def shape_texts(shape: Any) -> tuple[str, ...]:
+    """Return one text per output: `(None, 64, 16)`."""
+    if shape is None:
+        return ("–",)
+    if isinstance(shape, Mapping):
+        return tuple(f"{clean(key)}: {text}" for key in shape for text in shape_texts(shape[key]))
+    if not isinstance(shape, (tuple, list)):
+        return (clean(shape),)
+    if is_several(shape):
+        return tuple(text for part in shape for text in shape_texts(part))
+    inner = ", ".join(clean(part) for part in shape)
+    return (f"({inner},)" if len(shape) == 1 else f"({inner})",)
+
+
+def shape_text(shape: Any) -> str:
+    return ", ".join(shape_texts(shape))
+
+
+def plain(item: Any) -> str:
+    """Return an expected or actual figure as a reader would write it."""
+    match item:
+        case None:
+            return "nothing"
+        case bool():
+            return str(item).lower()
+        case int():
+            return count(item)
+        case float():
+            return figure(item)
+        case tuple() | list():
+            return shape_text(item)
+    return one_line(item)
+
+
+def cell_text(cell: Mapping[str, Any] | None) -> str:
+    return ", ".join(
+        f"{one_line(key)}={str(item).lower() if isinstance(item, bool) else one_line(item)}"
+        for key, item in (cell or {}).items()
+    )
+
+
+def title_of(scenario: ScenarioReport) -> str:
+    return one_line(scenario.title or scenario.path)
+
+
+def walk_layers(layers: Sequence[LayerRow], depth: int = 0) -> Iterator[tuple[int, LayerRow]]:
+    """Yield every layer with its depth, what a wrapper holds right behind the wrapper."""
+    for layer in layers:
+        yield depth, layer
+        yield from walk_layers(layer.holds, depth + 1)
+
+
+def layer_notes(layer: LayerRow, depth: int = 0) -> list[str]:
+    """Return what a layer does to time steps and masks, where that is known and telling.
+
+    What a wrapper holds is called step by step: it says nothing about time steps itself.
+    """
+    notes = []
+    if layer.shared_with:
+        notes.append(f"shared: {clean(layer.shared_with)} again, counted once")
+    if layer.mixes is not None and not depth:
+        notes.append(MIXES[layer.mixes])
+    if layer.mask_in and layer.mask_out:
+        notes.append("mask: received and passed on")
+    elif layer.mask_in:
+        notes.append("mask: received, not passed on")
+    elif layer.mask_out:
+        notes.append("mask: made here")
+    return notes
+
+
+def weight_name(path: str) -> str:
+    """Return the last part of a weight's path, which names it within its layer."""
+    return clean(path.rsplit("/", 1)[-1])
+
+
+def weight_words(weight: WeightRow) -> str:
+    """Return `kernel 15×48`."""
+    sizes = "×".join(f"{size:,}" for size in weight.shape) or "scalar"
+    return f"{weight_name(weight.path)} {sizes}"
+
+
+def refusal(model: ModelReport, error: ModelError) -> str:
+    at = f" at {clean(error.layer)}" if error.layer else ""
+    return f"Keras refuses {clean(model.name)}{at}"
+
+
+def differences(pair: PairReport) -> tuple[str, ...]:
+    """Return the greatest differences and how many values mismatch, where they were measured."""
+    greatest = [
+        f"{name} {figure(number)}"
+        for name, number in (
+            ("max abs", pair.max_abs),
+            ("max rel", pair.max_rel),
+            ("max ULP", pair.max_ulp),
+        )
+        if number is not None
+    ]
+    lines = [" · ".join(greatest)] if greatest else []
+    if pair.compared is not None:
+        lines.append(f"{count(pair.mismatched)} of {count(pair.compared)} values mismatched")
+    return tuple(lines)
+
+
+def rounding(pair: PairReport) -> str | None:
+    if pair.rounding is None:
+        return None
+    parts = []
+    if pair.rounding.expected is not None:
+        parts.append(f"explains up to {figure(pair.rounding.expected)}")
+    if pair.rounding.float64_max_abs is not None:
+        parts.append(f"in float64 the difference is {figure(pair.rounding.float64_max_abs)}")
+    return "; ".join(parts) or None
+
+
+def pair_facts(scenario: ScenarioReport, pair: PairReport, *, verbose: bool) -> list[Fact]:
+    """Return everything there is to say about a pair beneath its verdict and explanation."""
+    facts = [
+        Fact("difference", differences(pair)),
+        Fact("rounding", _optional(rounding(pair))),
+        Fact("fresh weights", _optional(_initialization(pair))),
+        Fact("certificate", _optional(_certificate(pair))),
+        Fact("counterexample", tuple(_counterexample(pair.counterexample))),
+        Fact("first apart", _optional(_first_divergence(pair))),
+        Fact("weights", tuple(_transfer(scenario, pair, verbose=verbose))),
+        Fact("probes", tuple(_probes(pair.probes, verbose=verbose))),
+        Fact("also differs", _optional(", ".join(pair.also_differs))),
+        Fact("unseen", _optional(", ".join(clean(path) for path in pair.unseen))),
+    ]
+    return [fact for fact in facts if fact.lines]
+
+
+def _optional(line: str | None) -> tuple[str, ...]:
+    return (line,) if line else ()
+
+
+def _initialization(pair: PairReport) -> str | None:
+    if not pair.only_at_initialization:
+        return None
+    return "equal as initialised, different on other weights"
+
+
+def _certificate(pair: PairReport) -> str | None:
+    if (certificate := pair.certificate) is None:
+        return None
+    draws = f"{count(certificate.draws)} draw{'' if certificate.draws == 1 else 's'}"
+    return (
+        f"{clean(certificate.segment)}: polynomials of degree {count(certificate.degree)}, "
+        f"equal bit for bit on {draws}; chance of error at most {figure(certificate.error_bound)}"
+    )
+
+
+def _first_divergence(pair: PairReport) -> str | None:
+    if (first := pair.first_divergence) is None:
+        return None
+    apart = "" if first.max_abs is None else f": fed the same, {figure(first.max_abs)} apart"
+    return f"{clean(first.reference_layer)} against {clean(first.candidate_layer)}{apart}"
+
+
+def _probes(probes: Sequence[ProbeRow], *, verbose: bool) -> Iterator[str]:
+    if not probes:
+        return
+    shown = sorted(probes, key=_badness, reverse=True)
+    if verbose:
+        yield f"{count(len(probes))} run, the greatest difference first"
+    else:
+        shown = shown[:PROBES_SHOWN]
+        yield f"{count(len(probes))} run; the greatest difference{'s' if len(shown) > 1 else ''}:"
+    for probe in shown:
+        yield f"  {figure(probe.max_abs)} abs, {figure(probe.max_rel)} rel: {_run(probe)}"
+
+
+def _badness(probe: ProbeRow) -> float:
+    if probe.max_abs is None:
+        return -1.0
+    return math.inf if math.isnan(probe.max_abs) else probe.max_abs
+
+
+def _run(probe: ProbeRow | Counterexample) -> str:
+    name = probe.name if isinstance(probe, ProbeRow) else probe.probe
+    return f"{clean(name)}, {probe.execution.replace('_', ' ')}"
+
+
+def _transfer(scenario: ScenarioReport, pair: PairReport, *, verbose: bool) -> Iterator[str]:
+    transfer = pair.transfer
+    if transfer is None:
+        return
+    shapes = {
+        name: _weight_shapes(scenario, name) for name in (pair.reference, pair.candidate)
+    }
+    total = len(transfer.pairs)
+    yield f"{count(total)} carried over, {transfer.method.replace('_', ' ')}"
+    for source, target in transfer.pairs:
+        before = shapes[pair.reference].get(source)
+        after = shapes[pair.candidate].get(target)
+        if verbose or before != after:
+            yield f"  {_weight(source, before)} → {_weight(target, after)}"
+    if transfer.unmatched:
+        yield "not carried over: " + ", ".join(
+            _weight(path, shapes[pair.reference].get(path) or shapes[pair.candidate].get(path))
+            for path in transfer.unmatched
+        )
+
+
+def _weight(path: str, shape: Any) -> str:
+    return clean(path) if shape is None else f"{clean(path)} {shape_text(shape)}"
+
+
+def _weight_shapes(scenario: ScenarioReport, name: str) -> dict[str, Any]:
+    return {
+        weight.path: weight.shape
+        for model in scenario.models
+        if model.name == name
+        for _, layer in walk_layers(model.layers)
+        for weight in layer.weights
+    }
+
+
+def _counterexample(found: Counterexample | None) -> Iterator[str]:
+    if found is None:
+        return
+    reference, candidate = values_apart(found.reference, found.candidate)
+    yield f"probe {_run(found)}; first apart at output index {shape_text(found.index)}"
+    yield f"  reference {reference}"
+    yield f"  candidate {candidate}"
+    if isinstance(found.input, Mapping):
+        for name, array in found.input.items():
+            yield from _input_lines(f"input {clean(name)}", array)
+    elif found.input is not None:
+        yield from _input_lines("input", found.input)
+
+
+def _input_lines(label: str, array: Any) -> Iterator[str]:
+    shape = nested_shape(array)
+    numbers = list(_entries(array))
+    if len(numbers) <= INPUT_VALUES_SHOWN:
+        yield f"  {label} {shape_text(shape)} = {_nested(array)}"
+        return
+    marked = [(index, number) for index, number in numbers if number != 0]
+    yield f"  {label} {shape_text(shape)}, {count(len(marked))} of {count(len(numbers))} not zero:"
+    for index, number in marked[:INPUT_ENTRIES_SHOWN]:
+        yield f"    [{', '.join(map(str, index))}] = {value(number)}"
+    if (rest := len(marked) - INPUT_ENTRIES_SHOWN) > 0:
+        yield f"    and {count(rest)} more, all of them in the JSON report"
+
+
+def nested_shape(array: Any) -> tuple[int, ...]:
+    shape = []
+    while isinstance(array, (list, tuple)):
+        shape.append(len(array))
+        if not array:
+            break
+        array = array[0]
+    return tuple(shape)
+
+
+def _entries(array: Any, index: tuple[int, ...] = ()) -> Iterator[tuple[tuple[int, ...], Any]]:
+    if isinstance(array, (list, tuple)):
+        for position, part in enumerate(array):
+            yield from _entries(part, (*index, position))
+    else:
+        yield index, array
+
+
+def _nested(array: Any) -> str:
+    if isinstance(array, (list, tuple)):
+        return "[" + ", ".join(_nested(part) for part in array) + "]"
+    return value(array)
+
+
+def expectation_of(scenario: ScenarioReport, pair: PairReport) -> ExpectationRow | None:
+    """Return the expectation that was held against this pair's verdict, if there was one."""
+    subject = f"{pair.reference}=={pair.candidate}[{pair.mode}]"
+    return next((row for row in scenario.expectations if row.subject == subject), None)
+
+
+def expectation_line(row: ExpectationRow) -> str:
+    if row.held:
+        return f"{clean(row.subject)}: {plain(row.actual)}, as expected"
+    return f"{clean(row.subject)}: expected {plain(row.expected)}, received {plain(row.actual)}"
+
+
+def against(pair: PairReport) -> str:
+    return f"{one_line(pair.candidate)} against {one_line(pair.reference)}"
+
+
+def verdict_words(pair: PairReport) -> str:
+    """Return `equivalent, certified` or `shape mismatch`."""
+    words = pair.verdict.replace("_", " ")
+    return f"{words}, {pair.strength}" if pair.strength else words
+
+
+def status_words(scenario: ScenarioReport) -> str:
+    """Return the status; a pass that rests on nothing expected is not dressed up as one."""
+    if scenario.status == "pass" and not scenario.expectations:
+        return "nothing expected"
+    return scenario.status
+
+
+def tally(report: Report) -> str:
+    """Return `12 scenarios: 11 pass, 1 fail`."""
+    total = len(report.scenarios)
+    by_status = [
+        f"{count(number)} {status}"
+        for status in ("pass", "fail", "error")
+        if (number := sum(scenario.status == status for scenario in report.scenarios))
+    ]
+    noun = "scenario" if total == 1 else "scenarios"
+    return f"{count(total)} {noun}: {', '.join(by_status)}" if by_status else "no scenarios"
+
+
+def outcome(scenario: ScenarioReport) -> str:
+    """Return what one scenario came to, in a few words."""
+    if scenario.errors:
+        return one_line(scenario.errors[0].message)
+    modes = {pair.mode for pair in scenario.pairs}
+    return "; ".join(
+        f"{clean(pair.candidate)}{f' [{pair.mode}]' if len(modes) > 1 else ''}: "
+        f"{verdict_words(pair)}"
+        for pair in scenario.pairs
+    )
+
+
+def environment_line(report: Report) -> str:
+    environment = report.environment
+    parts = [f"layerlens {report.layerlens}"]
+    if environment.keras:
+        parts.append(f"Keras {environment.keras}")
+    if environment.backend:
+        parts.append(f"{environment.backend} {environment.backend_version or ''}".strip())
+    parts += [f"Python {environment.python}", environment.platform]
+    return " · ".join(clean(part) for part in parts)
+
+
+def place(error: ErrorRow) -> str:
+    """Return `file:line:column`, as far as it is known."""
+    return ":".join(
+        one_line(part) for part in (error.file, error.line, error.column) if part is not None
+    )
+
+
+def alike_words(row: FitRow) -> str:
+    """Return how far training took a model from the reference; nothing for the reference."""
+    parts = []
+    if row.alike is not None:
+        parts.append("trains alike" if row.alike else "trains differently")
+    if row.loss_max_abs is not None:
+        parts.append(f"losses {figure(row.loss_max_abs)} apart")
+    if row.weights_max_abs is not None:
+        parts.append(f"final weights {figure(row.weights_max_abs)} apart")
+    return ", ".join(parts)
+
+
+def losses_line(losses: Sequence[float]) -> str:
+    return "loss " + " → ".join(f"{loss:.6g}" for loss in losses)
