@@ -1,0 +1,100 @@
+"""The README's own blocks: commands are run and print what it shows, YAML and Python work."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def blocks(language: str, pages: list[Path] = PAGES) -> list[str]:
+    fence = re.compile(rf"^```{language}\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+    return [block for page in pages for block in fence.findall(page.read_text())]
+
+
+def shown() -> list[tuple[str, str]]:
+    """Each command of a console block and the output that the page shows for it."""
+    found = []
+    for block in blocks("console"):
+        for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+            command, _, output = part.partition("\n")
+            found.append((command, output))
+    return found
+
+
+def settled(text: str) -> str:
+    """Leave out what no two runs share: seconds, and blanks at the ends of lines."""
+    text = re.sub(r"\d+(\.\d+)? ?s\b", "0 s", text)
+    return "\n".join(line.rstrip() for line in text.strip().splitlines())
+
+
+@pytest.fixture
+def workplace(tmp_path):
+    shutil.copytree(ROOT / "scenarios", tmp_path / "scenarios")
+    return tmp_path
+
+
+@pytest.mark.parametrize(("line", "output"), shown(), ids=[line for line, _ in shown()])
+def test_commands_print_what_is_shown(line, output, run, workplace):
+    line, _, comment = line.partition("#")
+    program, *arguments = shlex.split(line)
+    assert program == "layerlens"
+    outcome = run(*arguments, cwd=workplace, env={"COLUMNS": "100"})
+    expected = int(comment.split()[-1]) if "exit status" in comment else 0
+    assert outcome.status == expected, outcome.stderr
+    if output.strip():
+        assert settled(output) == settled(outcome.stdout + outcome.stderr)
+
+
+def test_whole_scenarios_hold(run, tmp_path):
+    whole = [block for block in blocks("yaml") if re.search(r"^input.*^models", block, re.M | re.S)]
+    assert whole
+    for number, block in enumerate(whole):
+        (tmp_path / f"{number}.yaml").write_text(block)
+    outcome = run("compare", tmp_path, "--format", "json")
+    assert outcome.status == 0, outcome.stdout + outcome.stderr
+    assert any(row["expectations"] for row in outcome.json()["scenarios"])
+
+
+def test_python_blocks_run(process, workplace):
+    code = "\n".join(blocks("python"))
+    assert "layerlens" in code
+    outcome = process([sys.executable, "-c", code], cwd=workplace)
+    assert outcome.status == 0, outcome.stderr
+
+
+def test_set_up_lines_name_what_exists():
+    lines = "\n".join(blocks("sh")).splitlines()
+    targets = [line.split()[1] for line in lines if line.startswith("make ")]
+    assert {"demo", "test"} <= set(targets)
+    for target in targets:
+        told = subprocess.run(["make", "--dry-run", target], cwd=ROOT, capture_output=True)
+        assert told.returncode == 0, target
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    for line in lines:
+        if "pip install" in line and "[" in line:
+            extra = line[line.index("[") + 1 : line.index("]")]
+            assert extra in project["optional-dependencies"]
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "ARCHITECTURE.md", ROOT / "CHANGELOG.md"], ids=str)
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
+        if "://" not in target:
+            assert (page.parent / target).exists(), target
+
+
+def test_every_room_is_on_the_map():
+    told = (ROOT / "ARCHITECTURE.md").read_text()
+    rooms = {path.name for path in (ROOT / "layerlens").glob("*.py")} - {"__init__.py"}
+    missing = {room for room in rooms if f"`{room}`" not in told}
+    assert not missing
