@@ -145,17 +145,18 @@ def _as_called(nodes: list[Any]) -> list[Any]:
 
     Keras numbers symbolic tensors as it makes them, which tells the order of branches apart.
     """
-    numbers = [_serial(node.outputs) for node in nodes]
-    if any(number is None for number in numbers):
-        return nodes
-    order = {id(node): number for node, number in zip(nodes, numbers, strict=True)}
+    order: dict[int, int] = {}
+    for node in nodes:
+        number = _serial(node.outputs)
+        if number is None:
+            return nodes
+        order[id(node)] = number
     sound = all(
         order[id(parent)] < order[id(node)]
         for node in nodes
         for parent in map(_node_of, _data_inputs(node))
         if parent is not None and id(parent) in order
     )
-    # Inputs are made in any order and have no row; where a number is used twice, sort is stable.
     return sorted(nodes, key=lambda node: order[id(node)]) if sound else nodes
 
 

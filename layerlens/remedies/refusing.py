@@ -1,0 +1,55 @@
+"""A layer that Keras refused becomes a reason and a remedy: the first rule that knows it speaks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from layerlens.remedies.arguments import ARGUMENT_RULES
+from layerlens.remedies.axes import AXIS_RULES
+from layerlens.remedies.joining import JOINING_RULES
+from layerlens.remedies.refusal import Refusal, Remedy, Rule, shapes_of
+from layerlens.remedies.sizes import SIZE_RULES
+from layerlens.remedies.taking import what_it_takes
+from layerlens.remedies.wording import clean_reason
+from layerlens.report import LayerRow, ModelError
+
+RULES: tuple[Rule, ...] = (*JOINING_RULES, *AXIS_RULES, *SIZE_RULES, *ARGUMENT_RULES)
+
+
+def explain_refusal(
+    error: BaseException,
+    *,
+    layer_name: str | None,
+    layer_type: str | None,
+    arguments: Mapping[str, Any],
+    input_shapes: Sequence[Any],
+    before: Sequence[LayerRow],
+) -> ModelError:
+    """Return why Keras refused a layer and what would mend it.
+
+    `input_shapes` have the batch axis first; `before` are the rows made so far, in order.
+    """
+    refusal = Refusal(
+        reason=clean_reason(error),
+        error=error,
+        layer=layer_name or layer_type or "layer",
+        type=layer_type or "",
+        arguments=arguments,
+        shapes=shapes_of(tuple(input_shapes)),
+        before=tuple(before),
+    )
+    remedy = find_remedy(refusal)
+    said = refusal.reason
+    if remedy.reason is not None:
+        said = f"{remedy.reason} (Keras says: {refusal.reason})"
+    return ModelError(layer=layer_name, message=said, hint=remedy.hint)
+
+
+def find_remedy(refusal: Refusal) -> Remedy:
+    """Return what the first rule that applies says, else what the layer takes."""
+    for rule in RULES:
+        found = rule(refusal)
+        if found is not None:
+            return found if isinstance(found, Remedy) else Remedy(found)
+    return Remedy(what_it_takes(refusal))

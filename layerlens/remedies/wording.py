@@ -1,0 +1,78 @@
+"""Exceptions, shapes and names enter; the words for them leave."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+_ANSI = re.compile(r"\x1b\[[0-9;]*m")
+_ARGUMENTS = re.compile(r"\s*Arguments received by .*", re.DOTALL)
+_CALLING = re.compile(r"Exception encountered when calling (?P<what>[\w.]+?)(?:\.call)?\(\)\.?\s+")
+#: Traced calls are told as "in user code:", stack frames, and the last exception after them.
+_STACK = re.compile(r"^in user code:.*\n\s+(?:\w+\.)*\w*(?:Error|Exception): ", re.DOTALL)
+_NODE = re.compile(r"\s*(?:\[\[)?\{\{(?:function_)?node [^}]*\}\}(?:\]\])?")
+_FOR_NODE = re.compile(r" for '\{\{node [^}]*\}\} = .*?'(?= with|[.;]|$)", re.DOTALL)
+_OPERATION = re.compile(r"\s*\[Op:[^\]]*\](?: name: ?\S*)?")
+_COMPUTED = re.compile(r" and with computed input tensors: .*", re.DOTALL)
+_UNNAMED = re.compile(r" with name 'None'(?= of layer)")
+_CONFIG = re.compile(r"\s*config=\{.*", re.DOTALL)
+_DEEPEST = re.compile(r".*Exception encountered: (?!Error when deserializing)", re.DOTALL)
+_TENSOR = re.compile(r"<KerasTensor shape=(?P<shape>\([^)]*\))[^>]*>")
+#: Beyond this a reason is a dump rather than a sentence.
+_LONGEST = 600
+
+
+def clean_reason(error: BaseException) -> str:
+    """Return what an exception says, without stack, argument dump or terminal codes."""
+    text = _ANSI.sub("", _said(error))
+    for noise in (_ARGUMENTS, _STACK, _CALLING, _FOR_NODE, _COMPUTED):
+        text = noise.sub("", text)
+    if "deserialized properly" in text:
+        text = _CONFIG.sub("", _DEEPEST.sub("", text))
+    for noise in (_NODE, _OPERATION, _UNNAMED):
+        text = noise.sub("", text)
+    text = _TENSOR.sub(r"\g<shape>", text)
+    text = " ".join(text.split())
+    if len(text) > _LONGEST:
+        text = f"{text[:_LONGEST].rsplit(' ', 1)[0]} …"
+    return text or type(error).__name__
+
+
+def _said(error: BaseException) -> str:
+    # A KeyError prints the repr of what it was given; the words are in its argument.
+    if isinstance(error, KeyError) and error.args:
+        return str(error.args[0])
+    return str(error)
+
+
+def failing_type(error: BaseException) -> str | None:
+    """Return the class of the layer that Keras says it was calling."""
+    match = _CALLING.search(_ANSI.sub("", str(error)))
+    return match["what"] if match else None
+
+
+def shape_text(shape: Sequence[Any]) -> str:
+    """Write a shape as Python does: `(None, 8)`, `(None,)`."""
+    return str(tuple(shape))
+
+
+def numbered(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def nearest(name: Any, allowed: Iterable[str]) -> str | None:
+    """Return the allowed name that looks most like `name`, if any does."""
+    names = list(allowed)
+    by_lower = {item.lower(): item for item in names}
+    close = difflib.get_close_matches(str(name).lower(), by_lower, n=1, cutoff=0.55)
+    return by_lower[close[0]] if close else None
+
+
+def listed(names: Iterable[str], conjunction: str = "or") -> str:
+    """Write names as prose: `a`, `b` or `c`."""
+    quoted = [f"`{name}`" for name in names]
+    if len(quoted) < 2:
+        return "".join(quoted)
+    return f"{', '.join(quoted[:-1])} {conjunction} {quoted[-1]}"
