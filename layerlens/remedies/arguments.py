@@ -78,7 +78,8 @@ def one_size_per_axis(refusal: Refusal) -> str | None:
     name, count = match[1], int(match[2])
     example = [3 if name == "kernel_size" else 2] * count
     every = f", or one for all, `{name}: {example[0]}`" if count > 1 else ""
-    return f"`{name}` takes {count} whole number{'s' * (count > 1)} above 0, `{name}: {example}`{every}"
+    numbers = f"{count} whole number{'s' * (count > 1)} above 0"
+    return f"`{name}` takes {numbers}, `{name}: {example}`{every}"
 
 
 def rate_out_of_range(refusal: Refusal) -> str | None:
@@ -140,7 +141,8 @@ def _one_of(name: str, choices: Iterable[str], value: str) -> str:
 
 def unknown_argument(refusal: Refusal) -> str | None:
     match = refusal.find(
-        r"(?:Unrecognized keyword arguments? passed to \w+: \{'|unexpected keyword argument ')(\w+)'"
+        r"(?:Unrecognized keyword arguments? passed to \w+: \{'"
+        r"|unexpected keyword argument ')(\w+)'"
     )
     if match is None or refusal.type == "Bidirectional":
         return None

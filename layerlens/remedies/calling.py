@@ -162,25 +162,19 @@ def _hint(reason: str, kind: str, how: str) -> str:
 
 
 def _from_nodes(said: str, layers: Sequence[LayerRow]) -> str | None:
-    """Find the layer in the graph's node names, such as `model_1/gru_1/while/MatMul`.
+    """Find the layer in the graph's node names, such as `td_1/gru_1/while/MatMul`.
 
-    TensorFlow numbers a scope that is entered again, so `gru` may stand there as `gru_1`.
+    TensorFlow numbers scopes that are entered again: under `td_1`, `gru_1` is the layer `gru`.
     """
     names = {row.name for row in layers}
     for path in re.findall(r"\{\{node ([^}]+)\}\}", said):
-        parts = path.split("/")
-        if not names:
-            return _unnumbered(parts[1]) if len(parts) > 2 else None
-        for part in parts[1:]:
-            if _unnumbered(part) in names:
-                return _unnumbered(part)
-            if part in names:
-                return part
+        root, *parts = str(path).split("/")
+        again = re.search(r"_\d+$", root) is not None
+        for part in parts[:-1]:
+            name = re.sub(r"_\d+$", "", part) if again else part
+            if name in names or not names:
+                return name
     return None
-
-
-def _unnumbered(part: str) -> str:
-    return re.sub(r"_\d+$", "", part)
 
 
 def _from_type(called: str | None, layers: Sequence[LayerRow]) -> str | None:
@@ -196,4 +190,5 @@ def _types(row: LayerRow) -> set[str]:
 
 
 def _type_of(layer: str | None, layers: Sequence[LayerRow]) -> str | None:
-    return next((row.type for row in layers if row.name == layer), None)
+    types = [row.type for row in layers if row.name == layer]
+    return types[0] if types else None

@@ -139,7 +139,7 @@ def reshaped(refusal: Refusal) -> str | None:
     if refusal.type != "Reshape":
         return None
     target = refusal.arguments.get("target_shape")
-    if not _is_list(target):
+    if not isinstance(target, (list, tuple)):
         return None
     if "at most one unknown" in refusal.reason:
         return f"only one entry of `target_shape: {list(target)}` can be -1, the rest are numbers"
@@ -243,7 +243,7 @@ def einsum_sizes(refusal: Refusal) -> str | None:
     if refusal.type != "EinsumDense" or "shared dimension" not in refusal.reason:
         return None
     equation = refusal.arguments.get("equation")
-    kept = [size for size in refusal.shape[1:-1]]
+    kept = list(refusal.shape[1:-1])
     return (
         f"`output_shape` names every axis after the batch of the right side of "
         f"`{equation}`; axes that the input has too keep their size, here "

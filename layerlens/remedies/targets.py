@@ -1,4 +1,4 @@
-"""A loss, a target's shape and an output's shape enter; why they cannot be trained together leaves."""
+"""A loss, a target's shape and an output's shape enter; why they do not go together leaves."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ BINARY = ("binary_crossentropy", "binary_focal_crossentropy")
 
 
 def loss_name(loss: str) -> str:
-    """Return a loss's name as Keras' functions have it: `MeanSquaredError` → `mean_squared_error`."""
+    """Return the name of the Keras function for a loss, from its class or its short name."""
     short = {
         "mse": "mean_squared_error",
         "mae": "mean_absolute_error",
@@ -91,7 +91,8 @@ def _sparse_fault(loss: str, target: Shape, output: Shape) -> tuple[str, str] | 
         )
     return (
         f"the target {shape_text(target)} does not go with the output {shape_text(output)} per "
-        f"sample: `{loss}` takes one class number in place of the last axis, {_ranks(target, wanted)}",
+        f"sample: `{loss}` takes one class number in place of the last axis, "
+        f"{_ranks(target, wanted)}",
         f"set `target: {_yaml(wanted)}`{_steps_hint(target, wanted)}",
     )
 
