@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from layerlens import explaining
+from layerlens.asides import also_differs
 from layerlens.building import Built, Refused
+from layerlens.certifying import certify
 from layerlens.comparing import as_plain
 from layerlens.evidence import Evidence
-from layerlens.examining import Examination
+from layerlens.examining import DYNAMIC, Examination
 from layerlens.judging import Judgement, Witness, judge
 from layerlens.measuring import weight_rows
-from layerlens.report import Counterexample, PairReport
-from layerlens.scenario import Mode, Scenario
+from layerlens.probes import join
+from layerlens.randomness import distributions_differ
+from layerlens.report import Counterexample, PairReport, Strength
+from layerlens.scenario import Mode, Scenario, Tolerance
+from layerlens.searching import search
 from layerlens.sides import Side
 from layerlens.transfer import Transfer, pair_weights
 
@@ -57,22 +62,90 @@ def _by_running(
     pair: Pair, reference: Built, candidate: Built, transfer: Transfer
 ) -> PairReport:
     training = pair.mode == "training"
-    sides = [
+    one, other = (
         Side.of(built.spec.name, built, pair.in_float64(built), training=training, seed=pair.seed)
         for built in (reference, candidate)
-    ]
-    evidence = Examination(sides[0], sides[1], transfer, pair.seed).run()
+    )
+    examination = Examination(one, other, transfer, pair.seed)
+    evidence = examination.run()
     if evidence.refusal is not None:
         return _early(pair, "build_error", explaining.call_refused(evidence.refusal), transfer)
     if evidence.shape_surprise is not None:
         text = explaining.shape_surprise(evidence.shape_surprise)
         return _early(pair, "shape_mismatch", text, transfer)
-    judgement = judge(
-        evidence.observations,
-        tolerance=pair.scenario.tolerance,
-        residue=bool(evidence.float32_residue),
+    return _report(pair, transfer, *_judged(pair, examination, evidence))
+
+
+def _judged(
+    pair: Pair, examination: Examination, evidence: Evidence
+) -> tuple[Evidence, Judgement]:
+    """Judge what was observed, and look further wherever that does not settle it."""
+    one, other = examination.reference, examination.candidate
+    tolerance = pair.scenario.tolerance
+    certificate = None
+    if pair.mode == "inference" and tolerance is None:
+        certificate = certify(one, other, examination.transfer, seed=pair.seed)
+    judgement = _judge(examination, tolerance)
+    if judgement.verdict == "equivalent" and certificate is None and tolerance is None:
+        if _search(examination):
+            judgement = _judge(examination, tolerance)
+    by_distribution = False
+    if judgement.verdict == "different" and examination.both_random():
+        by_distribution = not distributions_differ(
+            one, other, examination.main_values(), examination.generic_inputs(), pair.seed
+        )
+        if by_distribution:
+            reason = explaining.SAME_DISTRIBUTION
+            judgement = replace(judgement, verdict="equivalent", witness=None, reason=reason)
+    passes = judgement.verdict == "equivalent"
+    aside = also_differs(
+        one,
+        other,
+        examination.main_values(),
+        examination.generic_inputs(),
+        examination.padded_inputs(),
+        examination.transfer,
+        gradients=certificate is None,
     )
-    return _report(pair, transfer, evidence, judgement)
+    evidence = replace(
+        evidence,
+        observations=tuple(examination.observations),
+        certificate=certificate if passes else None,
+        also_differs=tuple(aside),
+        unseen=examination.unseen() if passes and certificate is None else (),
+        by_distribution=by_distribution,
+    )
+    return evidence, judgement
+
+
+def _judge(examination: Examination, tolerance: Tolerance | None) -> Judgement:
+    """Judge; where float64 leaves something, find out whether float32 constants explain it."""
+    seen = examination.observations
+    random = examination.any_random()
+    judgement = judge(seen, tolerance=tolerance, random=random)
+    if judgement.verdict == "equivalent" or tolerance is not None:
+        return judgement
+    if judgement.witness is not None and judgement.witness.inconsistent:
+        return judgement
+    if not examination.float32_residue():
+        return judgement
+    return judge(seen, tolerance=tolerance, residue=True, random=random)
+
+
+def _search(examination: Examination) -> bool:
+    """Search for an input on which the two differ more; observe what was found."""
+    found = search(
+        examination.reference,
+        examination.candidate,
+        [(weights.reference, weights.candidate) for weights in examination.sets],
+        examination.domains,
+        examination.seed,
+        constants=examination.constants(),
+    )
+    if found is None:
+        return False
+    examination.observe(examination.sets[found[0]], join([found[1]]), DYNAMIC)
+    return True
 
 
 def _report(
@@ -84,7 +157,7 @@ def _report(
         candidate=pair.candidate.spec.name,
         mode=pair.mode,
         verdict=judgement.verdict,
-        strength="tested" if judgement.verdict == "equivalent" else None,
+        strength=_strength(evidence) if judgement.verdict == "equivalent" else None,
         explanation=explaining.judged(pair.reference.report, pair.candidate.report, judgement),
         max_abs=difference.max_abs if difference else None,
         max_rel=difference.max_rel if difference else None,
@@ -100,6 +173,12 @@ def _report(
         also_differs=evidence.also_differs,
         unseen=evidence.unseen,
     )
+
+
+def _strength(evidence: Evidence) -> Strength:
+    if evidence.certificate is not None:
+        return "certified"
+    return "weak" if evidence.unseen or evidence.by_distribution else "tested"
 
 
 def _counterexample(witness: Witness) -> Counterexample:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from layerlens.building import Built
 from layerlens.comparing import noise_floor
 from layerlens.domains import (
     BASE_LENGTHS,
@@ -29,7 +30,9 @@ from layerlens.probes import (
     join,
     user_probe,
 )
+from layerlens.randomness import is_random
 from layerlens.report import Execution
+from layerlens.seeing import unseen
 from layerlens.sides import Precision, Side, Values
 from layerlens.transfer import Transfer
 
@@ -65,6 +68,13 @@ class Examination:
     transfer: Transfer
     seed: int
     observations: list[Observation] = field(default_factory=list)
+    sets: tuple[WeightSet, ...] = ()
+    domains: tuple[Domain, ...] = ()
+
+    @property
+    def main(self) -> WeightSet:
+        """The weights that most probes meet: drawn ones, or the initial where none are drawn."""
+        return self.sets[1] if len(self.sets) > 1 else self.sets[0]
 
     def run(self) -> Evidence:
         try:
@@ -78,10 +88,9 @@ class Examination:
     # --- the plan ---------------------------------------------------------------------------
 
     def _observe_all(self) -> None:
-        length = self._base_length()
-        domains = fixed_domains(self._built(), length)
-        sets = self.weight_sets()
-        main = sets[1] if len(sets) > 1 else sets[0]
+        self.domains = domains = fixed_domains(self._built(), self._base_length())
+        self.sets = sets = tuple(self.weight_sets())
+        main = self.main
         given = user_probe(domains)
         if given is not None:
             self.observe(sets[0], join([given]), EVERY)
@@ -141,8 +150,61 @@ class Examination:
                 return length
         return BASE_LENGTHS[0]
 
-    def _built(self) -> tuple:  # type: ignore[type-arg]
+    def _built(self) -> tuple[Built, Built]:
         return (self.reference.built, self.candidate.built)
+
+    # --- what deciding asks for -------------------------------------------------------------
+
+    def main_values(self) -> tuple[Values, Values]:
+        return self.main.reference, self.main.candidate
+
+    def constants(self) -> tuple[float, ...]:
+        return config_constants(self._built())
+
+    def generic_inputs(self) -> tuple[Array, ...]:
+        """Four samples of plain values, where no layer is at a kink."""
+        return draw_probes(self.domains, self.seed + 2, samples=4)[0].inputs
+
+    def padded_inputs(self) -> tuple[Array, ...]:
+        probes = draw_probes(self.domains, self.seed + 3, samples=4)
+        return next(
+            (p.inputs for p in probes if p.name in ("padded_end", "zero_end")), probes[0].inputs
+        )
+
+    def any_random(self) -> bool:
+        return any(self._randomness())
+
+    def both_random(self) -> bool:
+        return all(self._randomness())
+
+    def _randomness(self) -> tuple[bool, bool]:
+        if not self._random:
+            return False, False
+        inputs = self.generic_inputs()
+        one, other = (
+            is_random(side, values, inputs)
+            for side, values in zip(
+                (self.reference, self.candidate), self.main_values(), strict=True
+            )
+        )
+        return one, other
+
+    def float32_residue(self) -> tuple[str, ...]:
+        inputs = self.generic_inputs()
+        return (
+            *self.reference.float64.float32_residue(inputs),
+            *self.candidate.float64.float32_residue(inputs),
+        )
+
+    def unseen(self) -> tuple[str, ...]:
+        """Return what no probe would have noticed, in the order of the models."""
+        batch = next(o.batch for o in self.observations if o.weights == self.main.kind)
+        drawn = self.sets[1:] or self.sets
+        found = (
+            *unseen(self.reference, [w.reference for w in drawn], batch.inputs, self.seed),
+            *unseen(self.candidate, [w.candidate for w in drawn], batch.inputs, self.seed),
+        )
+        return tuple(dict.fromkeys(found))
 
     # --- weights ----------------------------------------------------------------------------
 

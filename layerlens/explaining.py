@@ -10,6 +10,12 @@ from layerlens.report import ModelReport
 from layerlens.transfer import Transfer
 
 
+SAME_DISTRIBUTION = (
+    "their outputs are random and the streams cannot be lined up, but no statistic of their "
+    "distributions was found to differ"
+)
+
+
 def refused(report: ModelReport) -> str:
     error = report.error
     assert error is not None
@@ -62,6 +68,8 @@ def judged(reference: ModelReport, candidate: ModelReport, judgement: Judgement)
         return f"{names} could not be told apart or found the same: {judgement.reason}."
     assert difference is not None
     if judgement.verdict == "equivalent":
+        if judgement.reason == SAME_DISTRIBUTION:
+            return f"{names} compute alike: {judgement.reason}."
         if difference.max_abs == 0:
             figures = f"all {difference.compared:,} outputs compared agree exactly"
         else:

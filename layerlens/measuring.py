@@ -127,6 +127,16 @@ class Runner:
         """Return the function traced with unknown batch and variable axes (for its graph)."""
         return self._trace(self._tensors(inputs), "traced_dynamic", training)
 
+    def float32_residue(self, inputs: Sequence[Array]) -> tuple[str, ...]:
+        """Return what in the float64 model's graph still computes in, or was rounded to, float32.
+
+        Keras and TensorFlow take some constants (a slope, a scale) as float32 whatever the dtype
+        policy: the op's attribute has no float64 form, or Python's number went through float32.
+        """
+        graph = self.concrete(inputs).graph.as_graph_def()
+        nodes = [*graph.node, *(n for f in graph.library.function for n in f.node_def)]
+        return tuple(sorted({node.name for node in nodes if _is_float32(node)}))
+
     def _tensors(self, inputs: Sequence[Array]) -> list[Any]:
         import tensorflow as tf
 
@@ -284,6 +294,24 @@ def as_array(tensor: Any) -> Array:
         return cast(Array, np.asarray(tensor.numpy()))
     array = np.asarray(keras.ops.convert_to_numpy(tensor))
     return array.astype("float32") if array.dtype.name == "bfloat16" else array
+
+
+def _is_float32(node: Any) -> bool:
+    """Tell whether a graph node of a float64 model works in a narrower floating dtype."""
+    import tensorflow as tf
+
+    narrow = {tf.float32.as_datatype_enum, tf.float16.as_datatype_enum, tf.bfloat16.as_datatype_enum}
+    if node.op == "LeakyRelu":  # its slope is a float32 attribute
+        slope = node.attr["alpha"].f
+        return float(f"{slope:.7g}") != slope
+    if node.op == "Cast":
+        return node.attr["SrcT"].type in narrow
+    if node.op == "Const" and node.attr["dtype"].type == tf.float64.as_datatype_enum:
+        values = np.atleast_1d(tf.make_ndarray(node.attr["value"].tensor)).ravel()[:16]
+        return any(
+            np.isfinite(v) and v == np.float32(v) and float(f"{v:.9g}") != v for v in values
+        )
+    return any(node.attr[key].type in narrow for key in ("T", "dtype") if key in node.attr)
 
 
 def _dense(gradient: Any) -> Array | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,7 @@ from layerlens.report import (
     ScenarioReport,
     Status,
 )
-from layerlens.scenario import Scenario
+from layerlens.scenario import ModelSpec, Scenario
 
 if TYPE_CHECKING:
     from layerlens.building import Built, Refused
@@ -136,21 +136,59 @@ def summarize_paths(
     paths: Sequence[str | Path], options: RunOptions, progress: Listener | None = None
 ) -> Report:
     """Report the layer tables of scenarios and saved models; nothing is run or allocated."""
-    raise NotImplementedError
+    given = [str(path) for path in paths]
+    saved = [path for path in given if Path(path).suffix in SAVED_SUFFIXES]
+    others = [path for path in given if path not in saved]
+    read, failed = _read_all(others, least_models=1) if others or not given else ([], [])
+    read.extend(_saved_as_scenario(path) for path in saved)
+    ran = []
+    for position, scenario in enumerate(read):
+        if progress:
+            progress(Progress(position, len(read), scenario.title))
+        ran.append(summarize_scenario(scenario, options))
+    return _report(_in_order(others, ran, failed))
+
+
+#: What Keras saves whole models as.
+SAVED_SUFFIXES = (".keras", ".h5", ".hdf5", ".json")
+
+
+def _saved_as_scenario(path: str) -> Scenario:
+    name = Path(path).stem
+    model = ModelSpec(name, "file", file=path)
+    return Scenario(path, Path(path).name, (model,), name)
+
+
+def summarize_scenario(scenario: Scenario, options: RunOptions) -> ScenarioReport:
+    """Build every model without its weights, and report the tables."""
+    started = time.perf_counter()
+    try:
+        built = build_models(scenario, options, allocate=False)
+    except LayerlensError as error:
+        return _at_fault(scenario.path, scenario.title, error, scenario.cell, started)
+    return ScenarioReport(
+        path=scenario.path,
+        title=scenario.title,
+        question=scenario.question,
+        cell=dict(scenario.cell) if scenario.cell is not None else None,
+        status="pass",
+        seconds=time.perf_counter() - started,
+        models=tuple(one.report for one in built.values()),
+    )
 
 
 # --- the report -----------------------------------------------------------------------------------
 
 
 def _read_all(
-    paths: Sequence[str | Path],
+    paths: Sequence[str | Path], least_models: int = 2
 ) -> tuple[list[Scenario], list[ScenarioReport]]:
     read: list[Scenario] = []
     failed: list[ScenarioReport] = []
     for path in find_scenario_files([str(path) for path in paths]):
         started = time.perf_counter()
         try:
-            read.extend(read_scenarios(path))
+            read.extend(read_scenarios(path, least_models=least_models))
         except LayerlensError as error:
             failed.append(_at_fault(str(path), None, error, None, started))
     return read, failed
@@ -159,10 +197,8 @@ def _read_all(
 def _in_order(
     paths: Sequence[str | Path], ran: list[ScenarioReport], failed: list[ScenarioReport]
 ) -> tuple[ScenarioReport, ...]:
-    position = {
-        str(path): place
-        for place, path in enumerate(find_scenario_files([str(path) for path in paths]))
-    }
+    files = find_scenario_files([str(path) for path in paths]) if paths else ()
+    position = {str(path): place for place, path in enumerate(files)}
     return tuple(sorted([*ran, *failed], key=lambda one: position.get(one.path, len(position))))
 
 

@@ -78,6 +78,10 @@ class Side:
             self.runner(precision).assign(values)
             self._held[precision] = values
 
+    def forget(self) -> None:
+        """Forget which weights the runners hold, after something else has set them."""
+        self._held.clear()
+
     def selected(self, outcome: Outcome) -> Outcome:
         if outcome.error is not None or self.built.spec.select is None:
             return outcome

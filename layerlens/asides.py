@@ -1,0 +1,230 @@
+"""Two sides become what differs beside the output: mask, gradients, state, losses, dtype, NaN."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from layerlens.comparing import distance
+from layerlens.measuring import Runner
+from layerlens.probes import Array, generator
+from layerlens.report import AlsoDiffers
+from layerlens.sides import Side, Values
+from layerlens.transfer import Transfer
+
+#: Relative difference in float64 from which losses, gradients and statistics count as different.
+CLEAR = 1e-6
+
+
+def also_differs(
+    reference: Side,
+    candidate: Side,
+    weights: tuple[Values, Values],
+    inputs: Sequence[Array],
+    padded: Sequence[Array],
+    transfer: Transfer,
+    *,
+    gradients: bool = True,
+) -> Iterator[AlsoDiffers]:
+    """Yield what differs beside the output values, each told by measuring it.
+
+    `inputs` are generic values, `padded` have whole steps zeroed, where masks show.
+    """
+    reference.hold(weights[0], "float64")
+    candidate.hold(weights[1], "float64")
+    sides = (reference, candidate)
+    if _masks_differ(sides, padded):
+        yield "mask"
+    if gradients and _gradients_differ(sides, weights, inputs, transfer):
+        yield "gradients"
+    if _states_differ(sides, weights, inputs, transfer):
+        yield "state"
+    if _losses_differ(sides, weights, inputs):
+        yield "losses"
+    if _output_dtypes(reference) != _output_dtypes(candidate):
+        yield "dtype"
+    for side in sides:
+        side.forget()
+    if _non_finite_differs(sides, weights, inputs):
+        yield "non_finite"
+
+
+Sides = tuple[Side, Side]
+
+
+def _may_mask(side: Side) -> bool:
+    return any(row.mask_out is not False for row in side.built.report.layers[-1:])
+
+
+def _masks_differ(sides: Sides, padded: Sequence[Array]) -> bool:
+    if not any(_may_mask(side) for side in sides):
+        return False
+    one, other = (side.float64.masks(padded, training=side.training) for side in sides)
+    return any(
+        (left is None) != (right is None)
+        or (left is not None and right is not None and not np.array_equal(left, right))
+        for left, right in zip(one, other, strict=True)
+    )
+
+
+def _output_dtypes(side: Side) -> list[str]:
+    return [str(tensor.dtype) for tensor in side.built.model.outputs]
+
+
+def _losses_differ(
+    sides: Sides, weights: tuple[Values, Values], inputs: Sequence[Array]
+) -> bool:
+    if not any(_may_lose(side) for side in sides):
+        return False
+    found = []
+    for side, values in zip(sides, weights, strict=True):
+        side.hold(values, "float64")
+        found.append(side.float64.losses(inputs, training=side.training))
+    return _clearly_apart(np.asarray(found[0]), np.asarray(found[1]))
+
+
+def _may_lose(side: Side) -> bool:
+    """Tell whether any layer adds or regularises: a symbolic call leaves its mark on the model."""
+    model = side.built.model
+    if any(getattr(v, "regularizer", None) is not None for v in side.working.variables()):
+        return True
+    layers = list(model._flatten_layers(include_self=False))
+    return any(
+        getattr(layer, "activity_regularizer", None) is not None
+        or type(layer).__name__ == "ActivityRegularization"
+        or not type(layer).__module__.startswith("keras.")
+        for layer in layers
+    )
+
+
+def _gradients_differ(
+    sides: Sides, weights: tuple[Values, Values], inputs: Sequence[Array], transfer: Transfer
+) -> bool:
+    reference, candidate = sides
+    if reference.built.spec.select is not None or candidate.built.spec.select is not None:
+        return False
+    few = [array[:2] for array in inputs]
+    reference.hold(weights[0], "float64")
+    candidate.hold(weights[1], "float64")
+    shapes = reference.float64.run(few, "traced_dynamic", training=reference.training)
+    if shapes.error is not None:
+        return False
+    rng = generator(0, "directions")
+    directions = [
+        rng.standard_normal(output.shape) for output in shapes.outputs if output.dtype.kind == "f"
+    ]
+    if not directions:
+        return False
+    found = [
+        side.float64.gradients(few, directions, training=side.training, seed=0) for side in sides
+    ]
+    for side, values in zip(sides, weights, strict=True):
+        if side.training:
+            side.float64.assign(values)
+    if any(map(_gradient_apart, found[0][0], found[1][0])):
+        return True
+    return any(
+        _gradient_apart(found[0][1][p.reference], found[1][1][p.candidate])
+        for p in transfer.pairings
+    )
+
+
+def _gradient_apart(one: Array | None, other: Array | None) -> bool:
+    if one is None or other is None:
+        present = one if one is not None else other
+        return present is not None and bool(np.any(np.abs(present) > 0))
+    if one.size != other.size:
+        return True
+    return _clearly_apart(one.ravel(), other.ravel())
+
+
+def _clearly_apart(one: Array, other: Array) -> bool:
+    gap = distance(one, other)
+    size = max(
+        float(np.abs(a[np.isfinite(a)]).max(initial=0.0))
+        for a in (np.atleast_1d(one), np.atleast_1d(other))
+    )
+    return bool((gap > CLEAR * size).any())
+
+
+def _states_differ(
+    sides: Sides, weights: tuple[Values, Values], inputs: Sequence[Array], transfer: Transfer
+) -> bool:
+    """Tell whether a second call, or what a call leaves in the weights, differs."""
+    if not any(side.training or _is_stateful(side.float64) for side in sides):
+        return False
+    seconds, left = [], []
+    for side, values in zip(sides, weights, strict=True):
+        runner = side.float64
+        runner.assign(values)
+        few = _of_fixed_size(side, inputs)
+        runner.run(few, "traced_dynamic", training=side.training, seed=0)
+        left.append(runner.values())
+        seconds.append(
+            side.selected(
+                runner.run(few, "traced_dynamic", training=False, seed=0, reset=False)
+            )
+        )
+        runner.assign(values)
+    moved = any(
+        _clearly_apart(left[0][p.reference].ravel(), left[1][p.candidate].ravel())
+        for p in transfer.pairings
+        if left[0][p.reference].dtype.kind == "f"
+    )
+    if moved or seconds[0].error or seconds[1].error:
+        return moved
+    if any(side.training for side in sides):
+        return False
+    return any(
+        _clearly_apart(one, other)
+        for one, other in zip(seconds[0].outputs, seconds[1].outputs, strict=True)
+        if one.shape == other.shape and one.dtype.kind == "f"
+    )
+
+
+def _of_fixed_size(side: Side, inputs: Sequence[Array]) -> list[Array]:
+    size = getattr(side.built, "batch_size", None)
+    return [array[:size] if size else array for array in inputs]
+
+
+def _is_stateful(runner: Runner) -> bool:
+    layers: list[Any] = list(runner.built.model._flatten_layers(include_self=False))
+    return any(getattr(layer, "stateful", False) for layer in layers)
+
+
+def _non_finite_differs(
+    sides: Sides, weights: tuple[Values, Values], inputs: Sequence[Array]
+) -> bool:
+    """Tell whether a NaN or an infinity among the inputs comes out in other places."""
+    if not any(array.dtype.kind == "f" for array in inputs):
+        return False
+    for special in (np.nan, np.inf, -np.inf):
+        spoiled = []
+        for array in inputs:
+            copy = array.copy()
+            if array.dtype.kind == "f" and array[0].size:
+                for row in range(len(copy)):
+                    copy[row].reshape(-1)[row % copy[row].size] = special
+            spoiled.append(copy)
+        one, other = (
+            side.run(values, spoiled, "float64", "traced_dynamic", seed=0)
+            for side, values in zip(sides, weights, strict=True)
+        )
+        if bool(one.error) != bool(other.error):
+            return True
+        for left, right in zip(one.outputs, other.outputs, strict=True):
+            if left.dtype.kind == "f" and left.shape == right.shape:
+                if not np.array_equal(_pattern(left), _pattern(right)):
+                    return True
+    return False
+
+
+def _pattern(array: Array) -> Array:
+    """Return 0 for finite, 1 and -1 for the infinities, 2 for NaN."""
+    out = np.zeros(array.shape, dtype=np.int8)
+    out[np.isposinf(array)] = 1
+    out[np.isneginf(array)] = -1
+    out[np.isnan(array)] = 2
+    return out

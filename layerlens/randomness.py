@@ -1,0 +1,113 @@
+"""Two sides with random outputs become one answer: are the outputs alike in distribution?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from layerlens.comparing import distance
+from layerlens.probes import Array, generator
+from layerlens.sides import Side, Values
+
+CALLS = 240
+#: Chance, over all statistics together, of calling two equal distributions different.
+FALSE_ALARM = 1e-9
+
+
+def is_random(side: Side, values: Values, inputs: Sequence[Array]) -> bool:
+    """Tell whether the output changes with the seed of the model's random streams."""
+    if not side.working.is_random:
+        return False
+    one = side.run(values, inputs, "float64", "traced_dynamic", seed=1)
+    for seed in (2, 3):
+        other = side.run(values, inputs, "float64", "traced_dynamic", seed=seed)
+        if any(
+            distance(left, right).any()
+            for left, right in zip(one.outputs, other.outputs, strict=True)
+        ):
+            return True
+    return False
+
+
+def distributions_differ(
+    reference: Side,
+    candidate: Side,
+    weights: tuple[Values, Values],
+    inputs: Sequence[Array],
+    seed: int,
+) -> bool:
+    """Tell whether the outputs' joint distributions were found to differ.
+
+    Both models are called CALLS times with different seeds. Several statistics of each call
+    (value, size, square, share of zeros, random projections, and how neighbours along every axis
+    go together) are held against each other in mean and in spread by Welch's z, and in shape by
+    the two-sample Kolmogorov-Smirnov distance, at a family-wise level of FALSE_ALARM.
+    """
+    ours = _statistics(reference, weights[0], inputs, seed)
+    theirs = _statistics(candidate, weights[1], inputs, seed + CALLS)
+    count = ours.shape[1]
+    level = FALSE_ALARM / (3 * count)
+    centre = (ours.mean(axis=0) + theirs.mean(axis=0)) / 2.0
+    if _means_differ(ours, theirs, level) or _means_differ(
+        (ours - centre) ** 2, (theirs - centre) ** 2, level
+    ):
+        return True
+    # Two-sample KS: P(D > c·sqrt(2/n)) <= 2·exp(-2c²) (Smirnov's limit).
+    reach = np.sqrt(-0.5 * np.log(level / 2.0)) * np.sqrt(2.0 / CALLS)
+    return any(_ks(ours[:, k], theirs[:, k]) > reach for k in range(count))
+
+
+def _means_differ(
+    one: NDArray[np.float64], other: NDArray[np.float64], level: float
+) -> bool:
+    spread = np.sqrt((one.var(axis=0) + other.var(axis=0)) / CALLS)
+    gap = np.abs(one.mean(axis=0) - other.mean(axis=0))
+    scale = np.abs(one).max(axis=0) + np.abs(other).max(axis=0)
+    # Two-sided normal tail: P(|z| > t) <= exp(-t²/2).
+    limit = np.sqrt(-2.0 * np.log(level / 2.0))
+    return bool((gap > limit * spread + 1e-9 * scale).any())
+
+
+def _statistics(
+    side: Side, values: Values, inputs: Sequence[Array], seed: int
+) -> NDArray[np.float64]:
+    rows = []
+    projections: NDArray[np.float64] | None = None
+    for call in range(CALLS):
+        outcome = side.run(values, inputs, "float64", "traced_dynamic", seed=seed + call)
+        flat = np.concatenate([o.astype(np.float64).ravel() for o in outcome.outputs])
+        if projections is None:
+            projections = generator(0, "projections", flat.size).standard_normal((6, flat.size))
+        linear = projections @ flat / np.sqrt(flat.size)
+        rows.append(
+            np.concatenate(
+                [
+                    linear,
+                    [flat.mean(), np.abs(flat).mean(), (flat**2).mean(), (flat == 0).mean()],
+                    [flat.max(), flat.min()],
+                    *(_neighbours(output.astype(np.float64)) for output in outcome.outputs),
+                ]
+            )
+        )
+    return np.asarray(rows)
+
+
+def _neighbours(output: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return, along every axis, how often neighbours vanish together and how their sizes agree."""
+    found = []
+    for axis in range(output.ndim):
+        if output.shape[axis] < 2:
+            continue
+        later = np.delete(output, 0, axis=axis)
+        earlier = np.delete(output, -1, axis=axis)
+        found += [np.mean((later == 0) & (earlier == 0)), np.mean(np.abs(later * earlier))]
+    return np.asarray(found)
+
+
+def _ks(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+    points = np.concatenate([one, other])
+    below = np.searchsorted(np.sort(one), points, side="right") / len(one)
+    under = np.searchsorted(np.sort(other), points, side="right") / len(other)
+    return float(np.abs(below - under).max())
