@@ -23,6 +23,8 @@ Package = Literal["layers", "initializers", "regularizers", "constraints", "loss
 
 #: Public in `keras.layers` and spelt like a class, yet not a layer.
 _NOT_LAYERS = frozenset({"Input", "InputSpec"})
+#: Public beside the classes of each package.
+_NOT_CLASSES = frozenset({"deserialize", "serialize", "get"})
 #: Keras still takes these from any layer, with a warning: a scenario says them under `input:`.
 INPUT_ARGUMENTS = frozenset({"input_shape", "input_dim", "batch_input_shape"})
 
@@ -75,9 +77,7 @@ class LayerSignature:
 def layer_names() -> tuple[str, ...]:
     """Return the names of all public layers, aliases and cells among them, in Keras' order."""
     return tuple(
-        name
-        for name in _public_names("layers")
-        if name[0].isupper() and name not in _NOT_LAYERS
+        name for name in _public_names("layers") if name[0].isupper() and name not in _NOT_LAYERS
     )
 
 
@@ -85,6 +85,21 @@ def layer_names() -> tuple[str, ...]:
 def public_names(package: Package) -> tuple[str, ...]:
     """Return what `keras.<package>` makes public, such as `l2` and `L2` of the regularizers."""
     return tuple(_public_names(package))
+
+
+@cache
+def loss_names() -> tuple[str, ...]:
+    """Return what may stand for a loss: the classes, the functions and short forms like `mse`."""
+    short = re.findall(r'^ {8}"(\w+)":', _source("keras.src.losses"), re.MULTILINE)
+    public = (name for name in public_names("losses") if name not in _NOT_CLASSES)
+    return (*public, *(name for name in short if name not in public_names("losses")))
+
+
+@cache
+def optimizer_names() -> tuple[str, ...]:
+    """Return what may stand for an optimizer; Keras does not mind the case of its letters."""
+    classes = [name for name in public_names("optimizers") if name[0].isupper()]
+    return (*(name.lower() for name in classes), *classes)
 
 
 @cache

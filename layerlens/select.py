@@ -1,40 +1,51 @@
-"""The text of a NumPy slice becomes the index it stands for."""
+"""A NumPy slice in text, `[:, -1]`, becomes the index it stands for."""
 
 from __future__ import annotations
 
 import re
 from types import EllipsisType
 
+#: What may stand between the brackets, axis by axis.
 Index = int | slice | EllipsisType | None
 
-_PART = re.compile(r"^(?:(?P<int>[+-]?\d+)|(?P<dots>\.\.\.)|(?P<none>None|newaxis|np\.newaxis))$")
-_SLICE = re.compile(r"^(?:[+-]?\d+)?(?::(?:[+-]?\d+)?){1,2}$")
+_INTEGER = re.compile(r"[-+]?\d+")
 
 
 def parse_select(text: str) -> tuple[Index, ...]:
-    """Return the index that `"[:, -1]"` means.
+    """Return the index that `text` stands for, such as `(slice(None), -1)` for `"[:, -1]"`.
 
-    Integers, slices, `...` and `None` are allowed. Raises ValueError that says what is not.
+    Raises:
+        ValueError: the text is not a slice; its message says which part.
     """
-    stripped = text.strip()
-    if not (stripped.startswith("[") and stripped.endswith("]")):
-        raise ValueError(f'a NumPy slice in brackets such as "[:, -1]" is needed, not {text!r}')
-    parts = [part.strip() for part in stripped[1:-1].split(",")]
-    if parts and parts[-1] == "" and len(parts) > 1:
-        parts.pop()
-    return tuple(_index(part, text) for part in parts)
+    inner = text.strip()
+    if not (inner.startswith("[") and inner.endswith("]")):
+        raise ValueError(f'a slice stands in brackets, as "[:, -1]"; received "{text}"')
+    inner = inner[1:-1].strip()
+    if not inner:
+        raise ValueError(f'"{text}" selects nothing; "[:]" is the whole output')
+    parts = inner.removesuffix(",").split(",")
+    index = tuple(_part(part.strip(), text) for part in parts)
+    if sum(item is Ellipsis for item in index) > 1:
+        raise ValueError(f'"{text}" has more than one `...`')
+    return index
 
 
-def _index(part: str, text: str) -> Index:
-    match = _PART.match(part)
-    if match and match["int"]:
-        return int(part)
-    if match and match["dots"]:
-        return ...
-    if match:
+def _part(part: str, text: str) -> Index:
+    if part == "...":
+        return Ellipsis
+    if part in ("None", "newaxis", "np.newaxis"):
         return None
-    if _SLICE.match(part):
-        return slice(*(int(bound) if bound.strip() else None for bound in part.split(":")))
-    raise ValueError(
-        f"{part!r} in {text!r} is not an integer, a slice such as 1:-1, `...` or `None`"
-    )
+    if _INTEGER.fullmatch(part):
+        return int(part)
+    bounds = [bound.strip() for bound in part.split(":")]
+    if len(bounds) not in (2, 3) or not all(
+        bound == "" or _INTEGER.fullmatch(bound) for bound in bounds
+    ):
+        raise ValueError(
+            f'"{part}" in "{text}" is none of a whole number, a slice `start:stop:step`, `...` '
+            "and `None`"
+        )
+    numbers = [int(bound) if bound else None for bound in bounds]
+    if len(numbers) == 3 and numbers[2] == 0:
+        raise ValueError(f'"{part}" in "{text}" has a step of 0')
+    return slice(*numbers)

@@ -1,0 +1,66 @@
+"""One scenario's faults, gathered while it is read: each with its place and the nearest name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+
+from layerlens.errors import Fault, Where
+from layerlens.yamlnodes import Position
+
+#: So many faults are told; a file with more has one cause.
+MOST_FAULTS = 50
+
+
+@dataclass(slots=True)
+class Faults:
+    """Gathers what is wrong with one file; a place is told once, by whoever finds it first."""
+
+    file: str
+    found: list[Fault] = field(default_factory=list)
+
+    def add(self, message: str, at: Position | None, hint: str | None = None) -> None:
+        self.found.append(Fault(message, self.where(at), hint))
+
+    def where(self, at: Position | None) -> Where:
+        return Where(self.file, *at) if at else Where(self.file)
+
+    def __bool__(self) -> bool:
+        return bool(self.found)
+
+    def in_order(self) -> tuple[Fault, ...]:
+        """Return the faults from top to bottom, the first of each place, the rest counted."""
+        first: dict[object, Fault] = {}
+        for fault in self.found:
+            where = fault.where
+            place = (where.line, where.column) if where and where.line else fault.message
+            first.setdefault(place, fault)
+        ordered = sorted(first.values(), key=_place)
+        if len(ordered) > MOST_FAULTS:
+            more = f"and {len(ordered) - MOST_FAULTS:,} more faults"
+            ordered = [*ordered[:MOST_FAULTS], Fault(more, Where(self.file))]
+        return tuple(ordered)
+
+
+def _place(fault: Fault) -> Position:
+    where = fault.where
+    return (where.line or 0, where.column or 0) if where else (0, 0)
+
+
+def nearest(name: str, allowed: Iterable[str]) -> str | None:
+    """Return the allowed name that `name` is most likely meant to be, letter case aside."""
+    by_folded = {item.casefold(): item for item in allowed}
+    found = get_close_matches(str(name).casefold(), by_folded, n=1, cutoff=0.6)
+    return by_folded[found[0]] if found else None
+
+
+def suggestion(name: str, allowed: Iterable[str], *, most: int = 30) -> str:
+    """Return a hint: the nearest allowed name, and all of them where they are few."""
+    names = list(allowed)
+    near = nearest(name, names)
+    parts = [f"did you mean `{near}`?"] if near else []
+    if names and (len(names) <= most or not near):
+        listed = ", ".join(names[:most]) + (", …" if len(names) > most else "")
+        parts.append(f"allowed: {listed}")
+    return " ".join(parts) or "none is allowed here"

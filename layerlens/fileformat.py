@@ -1,0 +1,414 @@
+"""The shape of a scenario file as pydantic types: what a file may hold, and its JSON Schema.
+
+What pydantic cannot know (layers, wiring, names that refer to names) is checked by the readers it
+calls on the way; they tell their faults to the `Faults` in the validation context.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationInfo,
+    WithJsonSchema,
+    model_validator,
+)
+
+from layerlens.faultfinding import Faults, suggestion
+from layerlens.scenario import VERDICTS, Mode, TransferMethod
+from layerlens.yamlnodes import YamlMapping
+
+Dtype = Literal[
+    "float16",
+    "bfloat16",
+    "float32",
+    "float64",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
+    "bool",
+]
+Policy = Literal["float16", "bfloat16", "float32", "float64", "mixed_float16", "mixed_bfloat16"]
+
+Length = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=0)]
+Positive = Annotated[int, Field(ge=1)]
+Shape = Annotated[
+    list[Length | None],
+    Field(description="Per-sample shape, without the batch axis; null is a variable length."),
+]
+Bound = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+_NUMBERS = {"description": "Nested lists of numbers."}
+_OUTPUT_SHAPE = {
+    "description": "Batch axis (null) first; a list of shapes where there are several outputs.",
+    "type": "array",
+    "items": {
+        "anyOf": [
+            {"type": ["integer", "null"]},
+            {"type": "array", "items": {"type": ["integer", "null"]}},
+        ]
+    },
+}
+#: Stand for definitions that `json_schema` adds: pydantic refuses references it has not made.
+_VERDICT = {"$anchor": "Verdict"}
+_LAYER = {"$anchor": "Layer"}
+_VERDICTS = {
+    "description": "Candidate → verdict, or candidate → {mode: verdict}.",
+    "type": "object",
+    "additionalProperties": {
+        "anyOf": [
+            _VERDICT,
+            {
+                "type": "object",
+                "properties": {"inference": _VERDICT, "training": _VERDICT},
+                "additionalProperties": False,
+            },
+        ]
+    },
+}
+_GRAPH = {
+    "description": "node → {ClassName: {...}, from: [...]} or {share: node, from: [...]}.",
+    "type": "object",
+    "additionalProperties": {
+        "type": "object",
+        "properties": {
+            "from": {
+                "description": "What the layer takes: nodes or inputs, in order.",
+                "anyOf": [
+                    {"type": "string"},
+                    {"type": "array", "items": {"type": "string"}, "minItems": 1},
+                ],
+            },
+            "share": {
+                "description": "The node whose layer is applied again.",
+                "type": "string",
+            },
+        },
+        "required": ["from"],
+        "minProperties": 2,
+        "maxProperties": 2,
+    },
+}
+_NAMES = {
+    "anyOf": [
+        {"type": "string"},
+        {"type": "array", "items": {"type": "string"}, "minItems": 1},
+    ]
+}
+
+Numbers = Annotated[Any, WithJsonSchema(_NUMBERS)]
+OutputShape = Annotated[Any, WithJsonSchema(_OUTPUT_SHAPE)]
+Layers = Annotated[
+    list[Any],
+    Field(min_length=1),
+    WithJsonSchema({"type": "array", "minItems": 1, "items": _LAYER}),
+]
+Graph = Annotated[dict[str, Any], Field(min_length=1), WithJsonSchema(_GRAPH)]
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The names of one file that other places in it refer to, and where faults are told."""
+
+    faults: Faults
+    models: tuple[str, ...]
+    reference: str | None
+    modes: tuple[str, ...]
+
+
+class Part(BaseModel):
+    """A mapping of the file; a key it does not know is told with the nearest one it does."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _tell_unknown_keys(
+        cls, value: Any, handler: ModelWrapValidatorHandler[Any], info: ValidationInfo
+    ) -> Any:
+        if isinstance(value, YamlMapping) and isinstance(info.context, Names):
+            for key in value:
+                if key not in cls.model_fields:
+                    info.context.faults.add(
+                        f"unknown key `{key}`",
+                        value.keys_at.get(key),
+                        cls.hint_for(key),
+                    )
+            cls.check_keys(value, info.context)
+        return handler(value)
+
+    @classmethod
+    def hint_for(cls, key: str) -> str:
+        return suggestion(key, cls.model_fields)
+
+    @classmethod
+    def check_keys(cls, value: YamlMapping, names: Names) -> None:
+        """Tell what is wrong between the keys of this mapping."""
+
+
+class InputPart(Part):
+    """One input: its per-sample shape and dtype, or the user's own values."""
+
+    shape: Shape | None = None
+    dtype: Dtype = "float32"
+    low: Annotated[int | None, Field(description="Least integer drawn.")] = None
+    high: Annotated[int | None, Field(description="One more than the greatest integer.")] = None
+    values: Annotated[
+        Numbers, Field(description="Your own data, batch axis first: a probe of its own.")
+    ] = None
+
+    @classmethod
+    def check_keys(cls, value: YamlMapping, names: Names) -> None:
+        if value.get("shape") is None and value.get("values") is None:
+            hint = "write `shape: [64, 15]`, or give `values:`"
+            names.faults.add("an input needs `shape`", value.at, hint)
+        dtype = value.get("dtype", "float32")
+        for key in ("low", "high"):
+            if value.get(key) is not None and not str(dtype).startswith(("int", "uint")):
+                names.faults.add(
+                    f"`{key}` is for integers; this input is {dtype}",
+                    value.keys_at.get(key),
+                    "add `dtype: int32`, or leave it out",
+                )
+        low, high = value.get("low", 0), value.get("high")
+        if isinstance(low, int) and isinstance(high, int) and low >= high:
+            names.faults.add(
+                f"`low` has to be less than `high`; received {low} and {high}",
+                value.values_at.get("high"),
+                "`high` is not drawn itself, as in NumPy",
+            )
+
+
+#: The keys of which a model has exactly one.
+FORMS = ("layers", "graph", "file", "python")
+
+
+class ModelPart(Part):
+    """A model: a list of layers, a graph, a saved file or a Python callable."""
+
+    layers: Layers | None = None
+    graph: Graph | None = None
+    outputs: Annotated[Any, WithJsonSchema(_NAMES)] = None
+    file: Annotated[
+        str | None, Field(description="A saved .keras, .h5 or Keras .json, beside this file.")
+    ] = None
+    python: Annotated[
+        str | None, Field(description='"module:callable" that returns a Keras model.')
+    ] = None
+    args: Annotated[
+        dict[str, Any] | None, Field(description="Keyword arguments of the callable.")
+    ] = None
+    input: InputPart | None = None
+    inputs: Annotated[dict[str, InputPart] | None, Field(min_length=1)] = None
+    select: Annotated[
+        str | None,
+        Field(description='A NumPy slice of the output, batch axis first, such as "[:, -1]".'),
+    ] = None
+    weights: Annotated[
+        dict[str, Numbers] | None, Field(description="Weight path → nested lists of values.")
+    ] = None
+    dtype: Annotated[Policy | None, Field(description="A Keras dtype policy.")] = None
+
+    @classmethod
+    def check_keys(cls, value: YamlMapping, names: Names) -> None:
+        forms = [key for key in FORMS if value.get(key) is not None]
+        if not forms:
+            names.faults.add(
+                "a model needs one of `layers`, `graph`, `file` and `python`",
+                value.at,
+                "a plain list of layers will do as well",
+            )
+        for extra in forms[1:]:
+            names.faults.add(
+                f"a model is given in one way; received `{forms[0]}` and `{extra}`",
+                value.keys_at.get(extra),
+                "leave one of the two out",
+            )
+        for key, needed in (("outputs", "graph"), ("args", "python")):
+            if value.get(key) is not None and value.get(needed) is None:
+                names.faults.add(f"`{key}` belongs to `{needed}`", value.keys_at.get(key))
+        if value.get("graph") is not None and value.get("outputs") is None:
+            names.faults.add(
+                "`outputs` is missing", value.keys_at.get("graph"), "add `outputs: [node]`"
+            )
+        check_one_input_form(value, names.faults)
+
+
+class TargetPart(Part):
+    """What a model is trained towards."""
+
+    shape: Shape
+    dtype: Dtype = "float32"
+
+
+class FitPart(Part):
+    """Train every model from the same weights on the same data."""
+
+    loss: Annotated[str, Field(description="A Keras loss, such as mean_squared_error.")]
+    optimizer: Annotated[str, Field(description="A Keras optimizer.")] = "sgd"
+    epochs: Positive = 1
+    samples: Positive = 128
+    batch_size: Positive = 32
+    target: TargetPart | None = None
+    targets: Annotated[
+        dict[str, TargetPart] | None, Field(description="Model → its own target.")
+    ] = None
+
+    @classmethod
+    def check_keys(cls, value: YamlMapping, names: Names) -> None:
+        check_names(value.get("targets"), names.models, "model", names.faults)
+
+
+class TolerancePart(Part):
+    """The allowed difference, |candidate - reference| <= atol + rtol * |reference|."""
+
+    rtol: Bound
+    atol: Bound
+
+
+class LayerFigures(Part):
+    """What is expected of one layer."""
+
+    params: Count | None = None
+    output_shape: OutputShape = None
+
+
+class ModelFigures(Part):
+    """What is expected of one model."""
+
+    params: Count | None = None
+    trainable_params: Count | None = None
+    output_shape: OutputShape = None
+    layers: Annotated[
+        dict[str, LayerFigures] | None, Field(description="Layer name → its figures.")
+    ] = None
+    error: Annotated[
+        str | None, Field(description="Text that the build error contains.", min_length=1)
+    ] = None
+
+
+class ExpectPart(Part):
+    """What should come out."""
+
+    verdicts: Annotated[dict[str, Any] | None, WithJsonSchema(_VERDICTS)] = None
+    models: Annotated[dict[str, ModelFigures] | None, Field(description="Model → its figures.")] = (
+        None
+    )
+
+    @classmethod
+    def check_keys(cls, value: YamlMapping, names: Names) -> None:
+        check_names(value.get("models"), names.models, "model", names.faults)
+
+
+class ScenarioPart(Part):
+    """A layerlens scenario: an input, two or more models, and what is expected of them."""
+
+    title: str | None = None
+    question: str | None = None
+    input: InputPart | None = None
+    inputs: Annotated[
+        dict[str, InputPart] | None, Field(min_length=1, description="Name → input.")
+    ] = None
+    models: Annotated[
+        dict[str, ModelPart],
+        Field(min_length=1, description="In order; the first is the reference."),
+    ]
+    reference: Annotated[
+        str | None, Field(description="The model the others are compared with.")
+    ] = None
+    transfer: Annotated[
+        TransferMethod, Field(description="How the reference's weights reach the candidates.")
+    ] = "auto"
+    modes: Annotated[list[Mode], Field(min_length=1)] = ["inference"]
+    matrix: Annotated[
+        dict[str, Annotated[list[Any], Field(min_length=1)]] | None,
+        Field(description="Name → values; `${name}` stands for the value in each cell."),
+    ] = None
+    fit: FitPart | None = None
+    tolerance: TolerancePart | None = None
+    expect: ExpectPart | None = None
+
+    @classmethod
+    def check_keys(cls, value: YamlMapping, names: Names) -> None:
+        check_one_input_form(value, names.faults)
+
+
+def check_one_input_form(value: YamlMapping, faults: Faults) -> None:
+    if value.get("input") is not None and value.get("inputs") is not None:
+        faults.add(
+            "both `input` and `inputs` are given",
+            value.keys_at.get("inputs"),
+            "`input` is one spec, `inputs` several by name: leave one of the two out",
+        )
+
+
+def check_names(value: Any, known: Iterable[str], what: str, faults: Faults) -> None:
+    """Tell the keys of a mapping that name nothing."""
+    if not isinstance(value, YamlMapping):
+        return
+    known = tuple(known)
+    for key in value:
+        if key not in known:
+            faults.add(f"unknown {what} `{key}`", value.keys_at.get(key), suggestion(key, known))
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the scenario format as JSON Schema 2020-12, for editors."""
+    from layerlens.catalogue import layer_names
+
+    schema = _completed(ScenarioPart.model_json_schema())
+    definitions = schema.pop("$defs")
+    names = list(layer_names())
+    definitions["Verdict"] = {"enum": list(VERDICTS)}
+    definitions["Layer"] = {
+        "description": "ClassName, ClassName: {arguments} or ClassName: first-argument.",
+        "anyOf": [
+            {"enum": names},
+            {
+                "type": "object",
+                "properties": {name: {} for name in names},
+                "additionalProperties": False,
+                "minProperties": 1,
+                "maxProperties": 1,
+            },
+        ],
+    }
+    models = schema["properties"]["models"]
+    layers = definitions["ModelPart"]["properties"]["layers"]
+    models["additionalProperties"] = {"anyOf": [layers, models["additionalProperties"]]}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **schema,
+        "$defs": definitions,
+    }
+
+
+def _completed(schema: Any) -> Any:
+    """Resolve the anchors, and let `${name}` stand wherever a number does, for the matrix."""
+    if isinstance(schema, list):
+        return [_completed(item) for item in schema]
+    if not isinstance(schema, Mapping):
+        return schema
+    if "$anchor" in schema:
+        return {"$ref": f"#/$defs/{schema['$anchor']}"}
+    schema = {key: _completed(item) for key, item in schema.items()}
+    if schema.get("type") not in ("integer", "number"):
+        return schema
+    number = {key: schema.pop(key) for key in _OF_NUMBERS if key in schema}
+    return {**schema, "anyOf": [number, {"type": "string", "pattern": _PLACEHOLDER}]}
+
+
+_OF_NUMBERS = ("type", "minimum", "exclusiveMinimum")
+_PLACEHOLDER = r"^\$\{\w+\}$"

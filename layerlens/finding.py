@@ -1,0 +1,164 @@
+"""Paths become scenario files, and a scenario file its text: whatever stands on the disk."""
+
+from __future__ import annotations
+
+import codecs
+import os
+import re
+import stat
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from layerlens.errors import Fault, ScenarioError, UsageError, Where
+
+#: A scenario describes models; what is larger than this is something else.
+LARGEST_FILE = 4 * 1024 * 1024
+SCENARIO_SUFFIXES = (".yaml", ".yml")
+
+_MODELS_KEY = re.compile(r"^(?:\{\s*)?[\"']?models[\"']?\s*:", re.MULTILINE)
+_BOMS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+    (codecs.BOM_UTF8, "utf-8-sig"),
+)
+_KINDS = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a named pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISBLK, "a device"),
+    (stat.S_ISCHR, "a device"),
+)
+
+
+def find_scenario_files(paths: Iterable[Path | str]) -> tuple[Path, ...]:
+    """Return files as they are named, and of folders every scenario file beneath, sorted.
+
+    A file that is reached twice is returned once.
+
+    Raises:
+        UsageError: a path does not exist or cannot be read, or a folder holds no scenario.
+    """
+    found: dict[Path, None] = {}
+    for path in map(Path, paths):
+        kind = _kind(path)
+        if kind == "a folder":
+            inside = sorted(_scenario_files(path))
+            if not inside:
+                raise UsageError(
+                    f"the folder {path} holds no scenario",
+                    Where(str(path)),
+                    "scenarios end in .yaml or .yml; `layerlens init PATH` writes one",
+                )
+            found.update(dict.fromkeys(inside))
+        else:
+            found[path] = None
+    return tuple(found)
+
+
+def _kind(path: Path) -> str:
+    """Return what stands at a path: "a file", "a folder" and so on."""
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        raise UsageError(
+            f"there is no file or folder {path}", Where(str(path)), _neighbour(path)
+        ) from None
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path} cannot be read: {_reason(error)}", Where(str(path))) from None
+    return next((name for is_kind, name in _KINDS if is_kind(mode)), "a file")
+
+
+def _scenario_files(folder: Path) -> Iterator[Path]:
+    """Yield the scenario files beneath a folder; links to folders are not followed."""
+
+    def refuse(error: OSError) -> None:
+        place = str(error.filename or folder)
+        raise UsageError(f"the folder {place} cannot be read: {_reason(error)}", Where(place))
+
+    for parent, folders, names in os.walk(folder, onerror=refuse):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in names:
+            path = Path(parent, name)
+            if path.suffix in SCENARIO_SUFFIXES and path.is_file():
+                yield path
+
+
+def _neighbour(path: Path) -> str | None:
+    from difflib import get_close_matches
+
+    try:
+        names = [item.name for item in path.parent.iterdir()]
+    except (OSError, ValueError):
+        return None
+    near = get_close_matches(path.name, names, n=1)
+    return f"did you mean {path.parent / near[0]}?" if near else None
+
+
+def _reason(error: Exception) -> str:
+    return (getattr(error, "strerror", None) or str(error)).lower()
+
+
+def looks_like_scenario(path: Path | str) -> bool:
+    """Tell, from its first 64 KiB, whether a YAML file has `models:` at its top level."""
+    path = Path(path)
+    try:
+        if path.suffix not in SCENARIO_SUFFIXES or not stat.S_ISREG(path.stat().st_mode):
+            return False
+        with path.open("rb") as stream:
+            head = stream.read(64 * 1024)
+    except (OSError, ValueError):
+        return False
+    return bool(_MODELS_KEY.search(head.decode(_encoding(head), errors="ignore")))
+
+
+def read_text(path: Path | str) -> str:
+    """Return the text of a scenario file.
+
+    Raises:
+        ScenarioError: it is missing, not a regular file, unreadable, too large or not text.
+    """
+    where = Where(str(path))
+    path = Path(path)
+    try:
+        kind = _kind(path)
+        if kind != "a file":
+            raise _fault(f"a scenario file is expected here; this is {kind}", where)
+        if (size := path.stat().st_size) > LARGEST_FILE:
+            raise _fault(
+                f"the file is {size / 2**20:,.1f} MiB; a scenario has at most "
+                f"{LARGEST_FILE // 2**20} MiB",
+                where,
+                "data this large belongs in a saved model or in generated inputs",
+            )
+        with path.open("rb") as stream:
+            data = stream.read(LARGEST_FILE + 1)
+    except UsageError as error:
+        raise ScenarioError(error.faults) from None
+    except OSError as error:
+        raise _fault(f"the file cannot be read: {_reason(error)}", where) from None
+    return _decoded(data, where)
+
+
+def _encoding(data: bytes) -> str:
+    return next((name for bom, name in _BOMS if data.startswith(bom)), "utf-8")
+
+
+def _decoded(data: bytes, where: Where) -> str:
+    encoding = _encoding(data)
+    try:
+        return data.decode(encoding)
+    except UnicodeDecodeError as error:
+        before = data[: error.start]
+        line = before.count(b"\n") + 1
+        column = error.start - (before.rfind(b"\n") + 1) + 1
+        raise _fault(
+            f"byte 0x{data[error.start]:02x} is not {encoding.removesuffix('-sig').upper()}",
+            Where(where.file, line, column),
+            "a scenario is a text file in UTF-8; is this a binary one?",
+        ) from None
+
+
+def _fault(message: str, where: Where, hint: str | None = None) -> ScenarioError:
+    return ScenarioError((Fault(message, where, hint),))
