@@ -1,1 +1,31 @@
 """layerlens: shapes, parameters and honest verdicts for Keras layers."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from layerlens.api import compare, summary
+    from layerlens.errors import LayerlensError
+    from layerlens.report import Report
+
+__all__ = ["LayerlensError", "Report", "compare", "summary"]
+
+#: Where each public name lives; nothing is imported before it is asked for.
+_HOMES = {
+    "LayerlensError": "layerlens.errors",
+    "Report": "layerlens.report",
+    "compare": "layerlens.api",
+    "summary": "layerlens.api",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("layerlens")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'layerlens' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

@@ -50,12 +50,31 @@ def compare_paths(
     where a path leads to no scenario.
     """
     read, failed = _read_all(paths)
-    ran = []
-    for position, scenario in enumerate(read):
-        if progress:
-            progress(Progress(position, len(read), scenario.title))
-        ran.append(run_scenario(scenario, options))
+    ran = _each(read, lambda scenario: run_scenario(scenario, options), progress)
     return _report(_in_order(paths, ran, failed))
+
+
+def compare_scenarios(scenarios: Sequence[Scenario], options: RunOptions) -> Report:
+    """Run scenarios that are at hand already."""
+    return _report(tuple(run_scenario(scenario, options) for scenario in scenarios))
+
+
+def summarize_scenarios(scenarios: Sequence[Scenario], options: RunOptions) -> Report:
+    """Report the layer tables of scenarios that are at hand already."""
+    return _report(tuple(summarize_scenario(scenario, options) for scenario in scenarios))
+
+
+def _each(
+    scenarios: Sequence[Scenario],
+    work: Callable[[Scenario], ScenarioReport],
+    progress: Listener | None,
+) -> list[ScenarioReport]:
+    done = []
+    for position, scenario in enumerate(scenarios):
+        if progress:
+            progress(Progress(position, len(scenarios), scenario.title))
+        done.append(work(scenario))
+    return done
 
 
 def run_scenario(scenario: Scenario, options: RunOptions) -> ScenarioReport:
@@ -141,11 +160,7 @@ def summarize_paths(
     others = [path for path in given if path not in saved]
     read, failed = _read_all(others, least_models=1) if others or not given else ([], [])
     read.extend(_saved_as_scenario(path) for path in saved)
-    ran = []
-    for position, scenario in enumerate(read):
-        if progress:
-            progress(Progress(position, len(read), scenario.title))
-        ran.append(summarize_scenario(scenario, options))
+    ran = _each(read, lambda scenario: summarize_scenario(scenario, options), progress)
     return _report(_in_order(others, ran, failed))
 
 
