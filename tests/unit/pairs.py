@@ -1,0 +1,77 @@
+"""Drives one pair by hand: built, examined, judged, with the weights of its witness."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from layerlens.building import Built, build_model
+from layerlens.examining import Examination
+from layerlens.judging import Witness, judge
+from layerlens.measuring import weight_rows
+from layerlens.scenario import InputSpec, LayerSpec, ModelSpec, Tolerance
+from layerlens.sides import Side, Values
+from layerlens.transfer import pair_weights
+
+
+def layer(type: str, **arguments: Any) -> LayerSpec:
+    return LayerSpec(type, arguments)
+
+
+def chain(name: str, *layers: LayerSpec, **more: Any) -> ModelSpec:
+    return ModelSpec(name, "layers", layers=layers, **more)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A pair that was found different, and what it was found different on."""
+
+    reference: Side
+    candidate: Side
+    weights_reference: Values
+    weights_candidate: Values
+    witness: Witness
+
+
+def sides(
+    reference: ModelSpec,
+    candidate: ModelSpec,
+    *inputs: InputSpec,
+    training: bool = False,
+) -> tuple[Side, Side]:
+    made = []
+    for spec in (reference, candidate):
+        both = [
+            build_model(spec, inputs, precision=precision)  # type: ignore[arg-type]
+            for precision in ("working", "float64")
+        ]
+        assert all(isinstance(one, Built) for one in both), both
+        made.append(Side.of(spec.name, *both, training=training, seed=0))  # type: ignore[arg-type]
+    return made[0], made[1]
+
+
+def seen(
+    reference: ModelSpec,
+    candidate: ModelSpec,
+    *inputs: InputSpec,
+    training: bool = False,
+    tolerance: Tolerance | None = None,
+) -> Seen:
+    """Examine and judge the pair; it has to come out different."""
+    one, other = sides(reference, candidate, *inputs, training=training)
+    transfer = pair_weights(weight_rows(one.built), weight_rows(other.built))
+    examination = Examination(one, other, transfer, 0)
+    witness = judge(examination.run().observations, tolerance=tolerance).witness
+    assert witness is not None
+    kind = witness.observation.weights
+    weights = next(w for w in examination.weight_sets() if w.kind == kind)
+    return Seen(one, other, weights.reference, weights.candidate, witness)
+
+
+def input_of(*shape: int | None, **more: Any) -> InputSpec:
+    return InputSpec(more.pop("name", "input"), shape, **more)
+
+
+needs_backend = pytest.mark.usefixtures("backend")
