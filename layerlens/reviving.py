@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import sys
 import types
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from layerlens.errors import UsageError
@@ -14,7 +17,21 @@ from layerlens.report import SCHEMA_VERSION, Counterexample, Report, ScenarioRep
 _NOT_FINITE = {"nan": float("nan"), "inf": float("inf"), "-inf": float("-inf")}
 #: Untyped fields that hold a shape, several shapes, or None.
 _SHAPES = frozenset({"input_shape", "output_shape"})
-_hints = cache(get_type_hints)
+
+
+def read_report(path: str) -> Report:
+    """Return the report in a JSON file, or on standard input where the path is "-".
+
+    Raises UsageError where it cannot be read or is not a report.
+    """
+    try:
+        text = sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")
+        data = json.loads(text)
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror or error}") from error
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{path} is not JSON: {error}") from error
+    return report_from_dict(data)
 
 
 def report_from_dict(data: Mapping[str, Any]) -> Report:
@@ -92,6 +109,11 @@ def _revive_dataclass(kind: type[Any], value: Any, path: str) -> Any:
         else:
             found[item.name] = _revive(hints[item.name], row[item.name], inner)
     return kind(**found)
+
+
+@cache
+def _hints(kind: Hashable) -> dict[str, Any]:
+    return get_type_hints(kind)
 
 
 def _as_shape(value: Any) -> Any:

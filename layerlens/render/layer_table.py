@@ -244,9 +244,7 @@ def _layer(
     name.append(f" ({wording.one_line(layer.type)})", style="yellow" if "type" in unlike else "")
     shape_style = "yellow" if "output_shape" in unlike else style
     shapes = [Text(text, style=shape_style) for text in wording.shape_texts(layer.output_shape)]
-    params = Text(
-        wording.count(layer.params), style="yellow" if "params" in unlike else style
-    )
+    params = Text(wording.count(layer.params), style="yellow" if "params" in unlike else style)
     lines = _fields(name, shapes, params, layout, unlike, sign)
     for detail in _details(layer, in_full, depth):
         indent = DETAIL_INDENT + 2 * depth

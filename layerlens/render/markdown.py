@@ -85,7 +85,11 @@ def _scenario(scenario: ScenarioReport, options: RenderOptions) -> Iterator[str]
 def _layers(models: Sequence[ModelReport], *, every_weight: bool) -> str:
     header: list[str] = []
     for model in models:
-        header += [f"{escape(wording.one_line(model.name))}: layer (type)", "output shape", "params"]
+        header += [
+            f"{escape(wording.one_line(model.name))}: layer (type)",
+            "output shape",
+            "params",
+        ]
     rows = []
     for row in line_up(models):
         cells: list[str] = []

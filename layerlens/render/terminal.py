@@ -213,9 +213,7 @@ def _training(rows: Sequence[FitRow], models: Sequence[ModelReport], width: int)
         yield from fold(line, width, hang=4)
 
 
-def _expectations(
-    scenario: ScenarioReport, width: int, options: RenderOptions
-) -> Iterator[Text]:
+def _expectations(scenario: ScenarioReport, width: int, options: RenderOptions) -> Iterator[Text]:
     rows = scenario.expectations
     if not rows:
         return

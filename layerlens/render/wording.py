@@ -293,9 +293,7 @@ def _transfer(scenario: ScenarioReport, pair: PairReport, *, verbose: bool) -> I
     transfer = pair.transfer
     if transfer is None:
         return
-    shapes = {
-        name: _weight_shapes(scenario, name) for name in (pair.reference, pair.candidate)
-    }
+    shapes = {name: _weight_shapes(scenario, name) for name in (pair.reference, pair.candidate)}
     total = len(transfer.pairs)
     yield f"{count(total)} carried over, {transfer.method.replace('_', ' ')}"
     for source, target in transfer.pairs:

@@ -1,0 +1,108 @@
+"""Text enters, standard output or a whole file leaves."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+from layerlens.errors import UsageError
+
+#: Stands for standard output where a file could be named.
+STDOUT = "-"
+
+
+def refuse_unwritable(path: str) -> None:
+    """Raise UsageError where a file cannot be written, before any work is done for it."""
+    if path == STDOUT:
+        return
+    target = Path(path)
+    folder = target.parent
+    if target.is_dir():
+        raise UsageError(f"cannot write to {path}: it is a folder; name a file in it")
+    if not folder.is_dir():
+        raise UsageError(f"cannot write to {path}: there is no folder {folder}")
+    if not os.access(folder, os.W_OK) and not _is_special(target):
+        raise UsageError(f"cannot write to {path}: no permission to write in {folder}")
+
+
+def write_text(text: str, path: str | None) -> None:
+    """Write UTF-8 text to a file, replacing it at once, or to standard output where there is none.
+
+    Whoever reads the file finds the old text or the new, never a part. Raises UsageError where
+    the system refuses, BrokenPipeError where nobody reads standard output any more.
+    """
+    data = text.encode("utf-8", "backslashreplace")
+    if path is None or path == STDOUT:
+        _write_stdout(data)
+        return
+    try:
+        _write_file(data, Path(path))
+    except OSError as error:
+        raise UsageError(f"cannot write to {path}: {error.strerror or error}") from error
+
+
+def print_text(text: str) -> None:
+    """Write text to standard output in its own encoding, what that lacks as escapes."""
+    _write_stdout(text.encode(sys.stdout.encoding or "utf-8", "backslashreplace"))
+
+
+def can_encode(text: str) -> bool:
+    """Tell whether standard output can show the text."""
+    try:
+        text.encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _write_stdout(data: bytes) -> None:
+    try:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _give_up_stdout()
+        raise UsageError(f"cannot write to standard output: {error.strerror or error}") from error
+
+
+def _give_up_stdout() -> None:
+    """Keep the interpreter from trying once more, and failing once more, when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _write_file(data: bytes, path: Path) -> None:
+    if _is_special(path):
+        path.write_bytes(data)  # a device or a named pipe is written to, not replaced
+        return
+    target = Path(os.path.realpath(path))
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(_mode(target))
+        Path(name).replace(target)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            Path(name).unlink()
+        raise
+
+
+def _is_special(path: Path) -> bool:
+    return path.exists() and not path.is_file()
+
+
+def _mode(target: Path) -> int:
+    """Return the permissions the file has, or those that a new file would get."""
+    if target.exists():
+        return stat.S_IMODE(target.stat().st_mode)
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask
