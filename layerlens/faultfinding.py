@@ -15,7 +15,7 @@ MOST_FAULTS = 50
 
 @dataclass(slots=True)
 class Faults:
-    """Gathers what is wrong with one file; a place is told once, by whoever finds it first."""
+    """Gathers what is wrong with one file."""
 
     file: str
     found: list[Fault] = field(default_factory=list)
@@ -30,13 +30,8 @@ class Faults:
         return bool(self.found)
 
     def in_order(self) -> tuple[Fault, ...]:
-        """Return the faults from top to bottom, the first of each place, the rest counted."""
-        first: dict[object, Fault] = {}
-        for fault in self.found:
-            where = fault.where
-            place = (where.line, where.column) if where and where.line else fault.message
-            first.setdefault(place, fault)
-        ordered = sorted(first.values(), key=_place)
+        """Return the faults from top to bottom, each once (aliases repeat them)."""
+        ordered = sorted(dict.fromkeys(self.found), key=_place)
         if len(ordered) > MOST_FAULTS:
             more = f"and {len(ordered) - MOST_FAULTS:,} more faults"
             ordered = [*ordered[:MOST_FAULTS], Fault(more, Where(self.file))]

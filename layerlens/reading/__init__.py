@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,13 @@ from layerlens.faultfinding import Faults, suggestion
 from layerlens.fileformat import ExpectPart, FitPart, Names, ScenarioPart
 from layerlens.finding import find_scenario_files, looks_like_scenario, read_text
 from layerlens.reading.expectations import check_expectations, check_fit, expectations
-from layerlens.reading.matrix import cells, fill_in, read_matrix, tell_unknown_placeholders
+from layerlens.reading.matrix import (
+    cells,
+    fill_in,
+    placeholders_at,
+    read_matrix,
+    tell_unknown_placeholders,
+)
 from layerlens.reading.models import (
     Structure,
     check_inputs,
@@ -92,21 +100,63 @@ def _scenarios(data: Any, path: Path, faults: Faults, least_models: int) -> tupl
         )
         faults.add(message, None, "`layerlens init PATH` writes one to start from")
         raise ScenarioError(faults.in_order())
-    data = _with_model_lists(data)
-    axes = read_matrix(data, faults)
-    if axes is not None or "matrix" not in data:
-        tell_unknown_placeholders(data, axes, faults)
-    if faults and "matrix" in data:
-        axes = None
-    if axes is None:
-        found = [_scenario(data, None, path, faults, least_models)]
+    matrix_faults = Faults(faults.file)
+    axes = read_matrix(data, matrix_faults)
+    tell_unknown_placeholders(data, matrix_faults)
+    reader = _Reader(path, faults.file, least_models)
+    if matrix_faults:
+        found, told = reader.read_unfilled(data)
     else:
-        found = [
-            _scenario(fill_in(data, cell), cell, path, faults, least_models) for cell in cells(axes)
-        ]
+        found, told = reader.read_cells(data, [None] if axes is None else list(cells(axes)))
+    faults.found += [*matrix_faults.found, *told]
     if faults:
         raise ScenarioError(faults.in_order())
-    return tuple(scenario for scenario in found if scenario is not None)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Reads the cells of one file."""
+
+    path: Path
+    file: str
+    least_models: int
+
+    def read_cells(
+        self, data: YamlMapping, each: Sequence[dict[str, Any] | None]
+    ) -> tuple[tuple[Scenario, ...], list[Fault]]:
+        """Return the scenario of each cell, and the faults; those of some cells name the first."""
+        found: list[Scenario] = []
+        cells_of: dict[Fault, list[dict[str, Any] | None]] = {}
+        for cell in each:
+            faults = Faults(self.file)
+            filled = fill_in(data, cell) if cell is not None else data
+            scenario = _scenario(filled, cell, self.path, faults, self.least_models)
+            if scenario is not None:
+                found.append(scenario)
+            for fault in dict.fromkeys(faults.found):
+                cells_of.setdefault(fault, []).append(cell)
+        told = [
+            fault if len(cells) == len(each) else _in_cell(fault, cells)
+            for fault, cells in cells_of.items()
+        ]
+        return tuple(found), told
+
+    def read_unfilled(self, data: YamlMapping) -> tuple[tuple[Scenario, ...], list[Fault]]:
+        """Return what is wrong in a file whose matrix is at fault, apart from its `${name}`s."""
+        open_places = placeholders_at(data)
+        found, told = self.read_cells(fill_in(data, {}), [None])
+        return found, [
+            fault
+            for fault in told
+            if fault.where and (fault.where.line, fault.where.column) not in open_places
+        ]
+
+
+def _in_cell(fault: Fault, cells: Sequence[dict[str, Any] | None]) -> Fault:
+    values = ", ".join(f"{name}={plain(value)}" for name, value in (cells[0] or {}).items())
+    more = f" and {len(cells) - 1:,} more" if len(cells) > 1 else ""
+    return Fault(f"{fault.message} (in the cell {values}{more})", fault.where, fault.hint)
 
 
 def _with_model_lists(data: YamlMapping) -> YamlMapping:
@@ -114,19 +164,22 @@ def _with_model_lists(data: YamlMapping) -> YamlMapping:
     models = data.get("models")
     if not isinstance(models, YamlMapping):
         return data
+    shaped, shaped_models = copy(data), copy(models)
     for name, model in models.items():
         if isinstance(model, YamlSequence):
             mapping = YamlMapping(models.keys_at.get(name))
             at = models.values_at.get(name)
             mapping.put("layers", model, at, at)
-            models[name] = mapping
-    return data
+            shaped_models[name] = mapping
+    shaped["models"] = shaped_models
+    return shaped
 
 
 def _scenario(
     data: YamlMapping, cell: Mapping[str, Any] | None, path: Path, faults: Faults, least_models: int
 ) -> Scenario | None:
     """Return one scenario, or None after telling what is wrong with it."""
+    data = _with_model_lists(data)
     models = data.get("models")
     models = models if isinstance(models, YamlMapping) else YamlMapping()
     names = _names(data, models, faults)

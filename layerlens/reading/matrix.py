@@ -61,9 +61,15 @@ def cells(axes: dict[str, list[Any]]) -> Iterator[dict[str, Any]]:
         yield dict(zip(axes, values, strict=True))
 
 
-def tell_unknown_placeholders(data: YamlMapping, known: Any, faults: Faults) -> None:
-    """Tell every `${name}` that no matrix value has."""
-    names = tuple(known or ())
+def placeholders_at(data: YamlMapping) -> set[Position]:
+    """Return the places of all texts that hold a `${name}`."""
+    return {at for _, at in _texts(data) if at is not None}
+
+
+def tell_unknown_placeholders(data: YamlMapping, faults: Faults) -> None:
+    """Tell every `${name}` that the matrix does not name."""
+    matrix = data.get("matrix")
+    names = tuple(matrix) if isinstance(matrix, YamlMapping) else ()
     for text, at in _texts(data):
         for name in _PLACEHOLDER.findall(text):
             if name not in names:
@@ -77,28 +83,30 @@ def tell_unknown_placeholders(data: YamlMapping, known: Any, faults: Faults) -> 
 
 def fill_in(data: YamlMapping, cell: dict[str, Any]) -> YamlMapping:
     """Return the data without its matrix, `${name}` replaced; places are kept."""
-    filled = _filled(data, cell)
-    assert isinstance(filled, YamlMapping)
-    filled.pop("matrix", None)
-    return filled
+    return _filled_mapping(data, cell, leave_out="matrix")
 
 
 def _filled(value: Any, cell: dict[str, Any]) -> Any:
     if isinstance(value, str):
         return _filled_text(value, cell) if "${" in value else value
     if isinstance(value, YamlMapping):
-        mapping = YamlMapping(value.at)
-        mapping.keys_at, mapping.values_at = value.keys_at, value.values_at
-        mapping.update(
-            (key, item if key == "matrix" else _filled(item, cell)) for key, item in value.items()
-        )
-        return mapping
+        return _filled_mapping(value, cell)
     if isinstance(value, YamlSequence):
         sequence = YamlSequence(value.at)
         sequence.items_at = value.items_at
         sequence.extend(_filled(item, cell) for item in value)
         return sequence
     return value
+
+
+def _filled_mapping(value: YamlMapping, cell: dict[str, Any], leave_out: str = "") -> YamlMapping:
+    mapping = YamlMapping(value.at)
+    for key, item in value.items():
+        if key != leave_out:
+            name = key if "${" not in key else _as_text(_filled_text(key, cell))
+            places = value.keys_at.get(key), value.values_at.get(key)
+            mapping.put(name, _filled(item, cell), *places)
+    return mapping
 
 
 def _filled_text(text: str, cell: dict[str, Any]) -> Any:

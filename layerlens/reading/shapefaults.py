@@ -66,7 +66,7 @@ def _tell(error: ErrorDetails, data: Any, faults: Faults) -> None:
         case "too_short" | "string_too_short":
             faults.add(f"{name} is empty", at, "give it one entry at least, or leave it out")
         case kind if kind in _TAKES:
-            hint = _mending(loc, received)
+            hint = _mending(loc, received, _TAKES[kind])
             faults.add(f"{name} takes {_TAKES[kind]}; received {described(received)}", at, hint)
         case _:
             faults.add(f"{name}: {error['msg']}; received {described(received)}", at)
@@ -81,7 +81,7 @@ def _name(loc: Loc) -> str:
     return f"`{loc[-1]}`"
 
 
-def _mending(loc: Loc, received: Any) -> str | None:
+def _mending(loc: Loc, received: Any, wanted: str) -> str | None:
     last = loc[-1] if loc else None
     if isinstance(received, list) and (last == "input" or loc[-2:-1] == ("inputs",)):
         listed = ", ".join("null" if item is None else str(item) for item in received)
@@ -90,6 +90,10 @@ def _mending(loc: Loc, received: Any) -> str | None:
         return f"write `shape: [{received}]`"
     if isinstance(received, str) and received.lower() in ("yes", "no", "on", "off"):
         return "YAML 1.2 reads only true and false as such"
+    if wanted == "text" and isinstance(received, (int, float)):
+        return f'write it in quotes: "{str(received).lower()}"'
+    if last == "models" and len(loc) == 1:
+        return "write each model's name, and its layers as a list beneath it"
     if last == "expect":
         return "write `verdicts:` and `models:` beneath it"
     if last == "modes" and isinstance(received, str):
