@@ -82,6 +82,16 @@ def layer_names() -> tuple[str, ...]:
 
 
 @cache
+def layer_groups() -> dict[str, tuple[str, ...]]:
+    """Return the names of all public layers by what Keras files them under, such as "rnn"."""
+    groups: dict[str, list[str]] = {}
+    for name in layer_names():
+        module, _ = _public_names("layers")[name]
+        groups.setdefault(module.split(".")[-2].replace("_", " "), []).append(name)
+    return {group: tuple(sorted(names)) for group, names in groups.items()}
+
+
+@cache
 def public_names(package: Package) -> tuple[str, ...]:
     """Return what `keras.<package>` makes public, such as `l2` and `L2` of the regularizers."""
     return tuple(_public_names(package))

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import sys
 import types
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -15,6 +14,8 @@ from layerlens.errors import UsageError
 from layerlens.report import SCHEMA_VERSION, Counterexample, Report, ScenarioReport
 
 _NOT_FINITE = {"nan": float("nan"), "inf": float("inf"), "-inf": float("-inf")}
+#: Resolving the hints of a dataclass takes longer than reviving it.
+_KNOWN_HINTS: dict[type[Any], dict[str, Any]] = {}
 #: Untyped fields that hold a shape, several shapes, or None.
 _SHAPES = frozenset({"input_shape", "output_shape"})
 
@@ -111,9 +112,10 @@ def _revive_dataclass(kind: type[Any], value: Any, path: str) -> Any:
     return kind(**found)
 
 
-@cache
-def _hints(kind: Hashable) -> dict[str, Any]:
-    return get_type_hints(kind)
+def _hints(kind: type[Any]) -> dict[str, Any]:
+    if kind not in _KNOWN_HINTS:
+        _KNOWN_HINTS[kind] = get_type_hints(kind)
+    return _KNOWN_HINTS[kind]
 
 
 def _as_shape(value: Any) -> Any:

@@ -5,20 +5,16 @@ from __future__ import annotations
 import textwrap
 from difflib import get_close_matches
 
-from layerlens.catalogue import Argument, LayerSignature, layer_names, signature
+from layerlens.catalogue import Argument, LayerSignature, layer_groups, layer_names, signature
 from layerlens.errors import UsageError
-
-GAP = 2
 
 
 def render_layer_names(width: int) -> str:
-    """Return the names of all layers in alphabetical columns, read downwards."""
-    names = sorted(layer_names(), key=str.lower)
-    column = max(map(len, names)) + GAP
-    per_line = max(1, (width + GAP) // column)
-    height = -(-len(names) // per_line)
-    rows = [names[start::height] for start in range(height)]
-    lines = ["".join(name.ljust(column) for name in row).rstrip() for row in rows]
+    """Return the names of all layers, grouped as Keras groups them."""
+    lines = []
+    for group, names in layer_groups().items():
+        lines += ["", f"{group}:"] if lines else [f"{group}:"]
+        lines += textwrap.wrap("  ".join(names), width, initial_indent="  ", subsequent_indent="  ")
     return "\n".join([*lines, ""])
 
 
