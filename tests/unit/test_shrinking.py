@@ -6,11 +6,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from layerlens.examining import Examination
+from layerlens.judging import judge
 from layerlens.parting import Contest
 from layerlens.report import Counterexample
 from layerlens.scenario import InputSpec, ModelSpec, NodeSpec, Tolerance
 from layerlens.shrinking import as_seen, shrink
-from tests.unit.pairs import Seen, chain, input_of, layer, seen
+from layerlens.transfer import pair_weights
+from tests.unit.pairs import Seen, chain, input_of, layer, seen, sides
 
 pytestmark = pytest.mark.usefixtures("backend")
 
@@ -132,3 +135,37 @@ def test_the_search_ends_within_its_budget(monkeypatch: pytest.MonkeyPatch) -> N
     )
     _shrunk(found)
     assert 0 < contests[0].calls < 130
+
+
+def _eager_doubles(found: Any) -> Any:
+    """Make both precisions of a side add one when called eagerly, as some layers stray."""
+    import keras
+    import tensorflow as tf
+
+    @keras.saving.register_keras_serializable("layerlens-tests")
+    class Wayward(keras.layers.Layer):
+        def call(self, given: Any) -> Any:
+            return given + 1.0 if tf.executing_eagerly() else given
+
+    def wayward(built: Any) -> Any:
+        dtype = built.model.inputs[0].dtype
+        given = keras.Input((3,), dtype=dtype)
+        return replace(built, model=keras.Model(given, Wayward(dtype=dtype)(given)))
+
+    for runner in (found.working, found.float64):
+        runner.built = wayward(runner.built)
+    return found
+
+
+def test_a_model_that_strays_when_called_eagerly_is_shown_with_both_its_values() -> None:
+    one, other = sides(
+        chain("one", layer("Identity")), chain("other", layer("Identity")), input_of(3)
+    )
+    _eager_doubles(other), _eager_doubles(one)
+    examination = Examination(one, other, pair_weights((), ()), 0)
+    witness = judge(examination.run().observations).witness
+    assert witness is not None
+    assert witness.inconsistent == "reference"
+    shown = shrink(one, other, (), (), witness, residue=False)
+    assert (shown.execution, shown.index) == ("eager", (0, 0))
+    assert (shown.input, shown.reference, shown.candidate) == ([[0.0] * 3], 0.0, 1.0)
