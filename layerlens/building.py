@@ -2,54 +2,33 @@
 
 from __future__ import annotations
 
-import random
-import re
-import threading
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
 
 from layerlens.backend import start_backend
-from layerlens.inspecting import model_report, rows_between
+from layerlens.drafting import (
+    DraftImpossible,
+    drafting,
+    functional,
+    input_tensors,
+    raise_if_draft_impossible,
+)
+from layerlens.inspecting import rows_between
+from layerlens.making import refuse_code_layers
 from layerlens.memory import refuse_beyond_memory
+from layerlens.orders import Built, Order, Refused, built, refused
 from layerlens.precision import Precision, layer_dtype
 from layerlens.remedies import explain_refusal
-from layerlens.report import LayerRow, ModelError, ModelReport
-from layerlens.scenario import InputSpec, ModelSpec
-from layerlens.wiring import LayerRefused, wire_model
+from layerlens.scenario import InputSpec, LayerSpec, ModelSpec
+from layerlens.session import in_fresh_session
+from layerlens.weights import assign_weights
+from layerlens.wiring import LayerRefusal, wire_model
 
-T = TypeVar("T")
+__all__ = ["Built", "Refused", "build_model"]
 
-
-@dataclass(frozen=True)
-class Built:
-    """A model that Keras built: called with one tensor, or a list in the order of `inputs`."""
-
-    spec: ModelSpec
-    inputs: tuple[InputSpec, ...]
-    model: Any
-    report: ModelReport
-    allocated: bool
-
-
-@dataclass(frozen=True)
-class Refused:
-    """A model that Keras refused; the report has the rows before the layer, and the reason."""
-
-    spec: ModelSpec
-    report: ModelReport
-
-
-@dataclass(frozen=True)
-class _Order:
-    """What was asked of one build."""
-
-    spec: ModelSpec
-    inputs: tuple[InputSpec, ...]
-    precision: Precision
-    allocate: bool
-    memory_limit: int | None
-    allow_code: bool
+#: Stateful layers keep a state per sample, so Keras wants to know how many there are.
+_STATEFUL_BATCH = 4
 
 
 def build_model(
@@ -66,107 +45,79 @@ def build_model(
 
     Without `allocate` no weight takes memory: the model can be summarised but not run. The
     precision "float64" makes the same model with every floating dtype float64. `memory_limit` is
-    in bytes, None is what the machine has free. Raises MemoryLimitError before anything is
-    allocated, UnsafeCodeError, ModelFileError; what Keras refuses is returned.
+    in bytes, None is what the machine has free. What Keras refuses is returned. Raises
+    MemoryLimitError before anything is allocated, UnsafeCodeError before any code runs,
+    ModelFileError, and ScenarioError where `weights` name or hold what the model does not have.
     """
     start_backend()
-    order = _Order(spec, inputs, precision, allocate, memory_limit, allow_code)
-    return in_fresh_session(lambda: _build(order), seed)
+    order = Order(spec, inputs, precision, allocate, memory_limit, seed, allow_code)
+    if spec.form not in ("layers", "graph"):
+        from layerlens.adopting import adopt_model
+
+        return adopt_model(order)
+    if not allow_code:
+        refuse_code_layers(layer_specs(spec))
+    return _build_described(order)
 
 
-def in_fresh_session(work: Callable[[], T], seed: int) -> T:
-    """Run Keras work where names count from zero and the caller's settings are out of reach.
+def _build_described(order: Order) -> Built | Refused:
+    """Draft the model, and where it keeps state or cannot be drafted, make it for good at once.
 
-    Keras keeps names, scopes and the dtype policy per thread, so a new thread is a new session.
-    Initialisers and seed generators draw their seeds from Python's `random`: it is seeded for the
-    work and put back after it.
+    The state of a stateful layer is a variable that Keras makes from an array, which a draft does
+    not allow; a layer without it has the same weights and shapes, so it tells the size beforehand.
     """
-    outcome: list[T] = []
-    failure: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            outcome.append(work())
-        except BaseException as error:  # raised again in the thread that asked
-            failure.append(error)
-
-    with _RANDOM_STATE:
-        state = random.getstate()
-        random.seed(seed)
-        try:
-            thread = threading.Thread(target=run, name="layerlens-build", daemon=True)
-            thread.start()
-            thread.join()
-        finally:
-            random.setstate(state)
-    if failure:
-        raise failure[0]
-    return outcome[0]
-
-
-_RANDOM_STATE = threading.Lock()
-
-
-def _build(order: _Order) -> Built | Refused:
-    import keras
-
-    keras.config.set_dtype_policy(layer_dtype(order.spec.dtype or "float32", order.precision))
-    scope = keras.StatelessScope()
-    # Left only where weights are wanted: leaving is what makes Keras allocate them.
-    scope.__enter__()
+    stateful = _is_stateful(order.spec)
     try:
-        model = _wired_model(order)
-    except LayerRefused as refusal:
+        drafted = in_fresh_session(lambda: _draft(order, allocate=not stateful), order.seed)
+    except DraftImpossible:
+        return in_fresh_session(lambda: _make(order), order.seed)
+    if isinstance(drafted, Refused) or not (stateful and order.allocate):
+        return drafted
+    return in_fresh_session(lambda: _make(order), order.seed)
+
+
+def _draft(order: Order, allocate: bool) -> Built | Refused:
+    with drafting() as draft:
+        result = _wire(order, without_state(order.spec))
+        if isinstance(result, Built) and order.allocate:
+            model, spec = result.model, order.spec
+            refuse_beyond_memory(model, spec.name, order.memory_limit, spec.where)
+            if allocate:
+                draft.allocate()
+                assign_weights(model, spec.weights, spec.name, spec.where)
+        return result
+
+
+def _make(order: Order) -> Built | Refused:
+    result = _wire(order, order.spec)
+    if isinstance(result, Built):
+        spec = order.spec
+        assign_weights(result.model, spec.weights, spec.name, spec.where)
+        result = replace(result, allocated=True)
+    return result
+
+
+def _wire(order: Order, spec: ModelSpec) -> Built | Refused:
+    import keras
+
+    keras.config.set_dtype_policy(layer_dtype(spec.dtype or "float32", order.precision))
+    tensors = input_tensors(
+        order.inputs,
+        order.precision,
+        batch_size=_batch_size(order),
+        taken=frozenset(_own_names(spec)),
+    )
+    try:
+        wired = wire_model(spec, order.inputs, tensors, order.precision)
+    except LayerRefusal as refusal:
+        raise_if_draft_impossible(refusal.error)
         return _refused(order, refusal)
-    report = model_report(order.spec.name, model)
-    if order.allocate:
-        refuse_beyond_memory(model, order.spec.name, order.memory_limit, order.spec.where)
-        scope.__exit__(None, None, None)
-    return Built(order.spec, order.inputs, model, report, order.allocate)
+    return built(order, order.inputs, functional(tensors, wired.outputs, spec.name))
 
 
-def _wired_model(order: _Order) -> Any:
-    tensors = tuple(input_tensor(given, order.precision) for given in order.inputs)
-    wired = wire_model(order.spec, order.inputs, tensors, order.precision)
-    return functional(tensors, wired.outputs, order.spec.name)
-
-
-def input_tensor(given: InputSpec, precision: Precision, batch_size: int | None = None) -> Any:
-    import keras
-
-    return keras.Input(
-        shape=given.shape,
-        batch_size=batch_size,
-        dtype=layer_dtype(given.dtype, precision),
-        name=keras_name(given.name),
-    )
-
-
-def functional(inputs: tuple[Any, ...], outputs: tuple[Any, ...], name: str) -> Any:
-    """Join tensors to a model that takes and gives a plain tensor where there is one."""
-    import keras
-
-    return keras.Model(
-        inputs[0] if len(inputs) == 1 else list(inputs),
-        outputs[0] if len(outputs) == 1 else list(outputs),
-        name=keras_name(name),
-    )
-
-
-def keras_name(name: str) -> str:
-    """Return a name that Keras and TensorFlow accept."""
-    return re.sub(r"[^A-Za-z0-9_.\\-]", "_", name) or "model"
-
-
-def _refused(order: _Order, refusal: LayerRefused) -> Refused:
+def _refused(order: Order, refusal: LayerRefusal) -> Refused:
     rows = rows_between(refusal.wired.inputs, refusal.wired.made)
-    error = _explained(refusal, rows)
-    empty = ModelReport(order.spec.name, None, None, None, None, rows, error)
-    return Refused(order.spec, empty)
-
-
-def _explained(refusal: LayerRefused, rows: tuple[LayerRow, ...]) -> ModelError:
-    return explain_refusal(
+    error = explain_refusal(
         refusal.error,
         layer_name=refusal.layer_name,
         layer_type=refusal.spec.type,
@@ -174,3 +125,53 @@ def _explained(refusal: LayerRefused, rows: tuple[LayerRow, ...]) -> ModelError:
         input_shapes=refusal.input_shapes,
         before=rows,
     )
+    return refused(order, error, rows)
+
+
+def layer_specs(value: Any) -> Iterator[LayerSpec]:
+    """Yield every layer of a model's description, those that others hold included."""
+    if isinstance(value, ModelSpec):
+        for layer in (*value.layers, *(node.layer for node in value.nodes)):
+            yield from layer_specs(layer)
+    elif isinstance(value, LayerSpec):
+        yield value
+        yield from layer_specs(value.arguments)
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from layer_specs(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from layer_specs(item)
+
+
+def without_state(value: Any) -> Any:
+    """Return a description in which no layer is stateful; weights and shapes are the same."""
+    if isinstance(value, ModelSpec):
+        nodes = tuple(replace(node, layer=without_state(node.layer)) for node in value.nodes)
+        return replace(value, layers=without_state(value.layers), nodes=nodes)
+    if isinstance(value, LayerSpec):
+        kept = {key: item for key, item in value.arguments.items() if key != "stateful"}
+        return replace(value, arguments=without_state(kept))
+    if isinstance(value, Mapping):
+        return {key: without_state(item) for key, item in value.items()}
+    if isinstance(value, tuple):
+        return tuple(without_state(item) for item in value)
+    return value
+
+
+def _is_stateful(spec: ModelSpec) -> bool:
+    return any(layer.arguments.get("stateful") is True for layer in layer_specs(spec))
+
+
+def _own_names(spec: ModelSpec) -> Iterator[str]:
+    yield from (node.name for node in spec.nodes)
+    for layer in layer_specs(spec):
+        if isinstance(layer.arguments.get("name"), str):
+            yield layer.arguments["name"]
+
+
+def _batch_size(order: Order) -> int | None:
+    if not _is_stateful(order.spec):
+        return None
+    given = [len(item.values) for item in order.inputs if item.values is not None]
+    return given[0] if given else _STATEFUL_BATCH

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from layerlens.errors import UnsafeCodeError
 from layerlens.precision import Precision, layer_dtype
 from layerlens.scenario import LayerSpec
+
+#: Layers that are code, or run code from elsewhere.
+CODE_LAYERS = ("Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer")
 
 
 def make_layer(spec: LayerSpec, precision: Precision, name: str | None = None) -> Any:
@@ -29,6 +33,17 @@ def automatic_name(layer_type: str) -> str:
     import keras
 
     return str(type(layer_type, (keras.layers.Layer,), {})().name)
+
+
+def refuse_code_layers(layers: Iterable[LayerSpec]) -> None:
+    """Raise UnsafeCodeError at the first layer that is code of its own."""
+    for layer in layers:
+        if layer.type in CODE_LAYERS:
+            raise UnsafeCodeError(
+                f"`{layer.type}` runs code of its own",
+                layer.where,
+                hint="if you trust the scenario, allow its code with `--allow-code`",
+            )
 
 
 def _made(key: str, value: Any, precision: Precision) -> Any:

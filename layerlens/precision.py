@@ -1,18 +1,44 @@
-"""Working precision and float64: which dtype a policy, an input or a layer has in each."""
+"""Working precision and float64: which dtype a policy, an input, a layer or a config has in each."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 Precision = Literal["working", "float64"]
 
-FLOATING = ("float", "bfloat", "mixed_")
+_FLOATING = ("float", "bfloat", "mixed_")
+_POLICIES = ("DTypePolicy", "Policy", "FloatDTypePolicy")
 
 
 def is_floating(dtype: Any) -> bool:
-    return isinstance(dtype, str) and dtype.startswith(FLOATING)
+    """Say whether a dtype or dtype policy, by its name, is a floating one."""
+    return isinstance(dtype, str) and dtype.startswith(_FLOATING)
 
 
 def layer_dtype(dtype: Any, precision: Precision) -> Any:
     """Return a layer's `dtype` argument in this precision; integer dtypes stay."""
-    return "float64" if precision == "float64" and is_floating(dtype) else dtype
+    if precision == "working":
+        return dtype
+    if isinstance(dtype, Mapping) and dtype.get("class_name") in _POLICIES:
+        return layer_dtype(dtype.get("config", {}).get("name"), precision)
+    return "float64" if is_floating(dtype) else dtype
+
+
+def config_in(config: Any, precision: Precision) -> Any:
+    """Return a serialised Keras model in this precision: every floating `dtype` in it is float64.
+
+    Quantised policies stay: they have no float64 form.
+    """
+    if precision == "working":
+        return config
+    if isinstance(config, Mapping):
+        return {
+            key: layer_dtype(value, precision)
+            if key == "dtype" and layer_dtype(value, precision) == "float64"
+            else config_in(value, precision)
+            for key, value in config.items()
+        }
+    if isinstance(config, list):
+        return [config_in(item, precision) for item in config]
+    return config

@@ -6,6 +6,7 @@ import inspect
 from dataclasses import dataclass, field
 from typing import Any
 
+from layerlens.errors import Fault, ScenarioError, Where
 from layerlens.making import automatic_name, make_layer
 from layerlens.precision import Precision
 from layerlens.scenario import InputSpec, LayerSpec, ModelSpec, NodeSpec
@@ -41,7 +42,7 @@ class Wired:
     outputs: tuple[Any, ...] = ()
 
 
-class LayerRefused(Exception):
+class LayerRefusal(Exception):  # noqa: N818 (it is a result on its way, not a fault)
     """Keras refused one layer: which, with what, and what was wired before it."""
 
     def __init__(
@@ -68,12 +69,14 @@ def wire_model(
 ) -> Wired:
     """Make and connect the layers of a model given as `layers` or `graph`.
 
-    Raises LayerRefused, with everything wired before, where Keras refuses a layer.
+    Raises LayerRefusal, with everything wired before, where Keras refuses a layer.
     """
     wired = Wired(inputs=tensors)
     if spec.form == "layers":
         return _wire_chain(spec.layers, wired, precision)
-    wired.given.update({given.name: (tensor,) for given, tensor in zip(inputs, tensors)})
+    wired.given.update(
+        {given.name: (tensor,) for given, tensor in zip(inputs, tensors, strict=True)}
+    )
     return _wire_graph(spec, wired, precision)
 
 
@@ -97,7 +100,9 @@ def _wire_graph(spec: ModelSpec, wired: Wired, precision: Precision) -> Wired:
     layers: dict[str, tuple[Any, LayerSpec]] = {}
     names: set[str] = set()
     for node in in_order(spec.nodes):
-        tensors = tuple(tensor for name in node.inputs for tensor in _addressed(name, wired))
+        tensors = tuple(
+            tensor for name in node.inputs for tensor in _addressed(name, wired, node.where)
+        )
         if node.share is not None:
             layer, layer_spec = layers[node.share]
         else:
@@ -107,7 +112,9 @@ def _wire_graph(spec: ModelSpec, wired: Wired, precision: Precision) -> Wired:
             _refuse_duplicate(layer.name, names, layer_spec, tensors, wired)
         layers[node.name] = (layer, layer_spec)
         wired.given[node.name] = _apply(layer, layer_spec, tensors, wired, listed=False)
-    wired.outputs = tuple(tensor for name in spec.outputs for tensor in _addressed(name, wired))
+    wired.outputs = tuple(
+        tensor for name in spec.outputs for tensor in _addressed(name, wired, spec.where)
+    )
     return wired
 
 
@@ -122,7 +129,7 @@ def in_order(nodes: tuple[NodeSpec, ...]) -> list[NodeSpec]:
             return
         if node.name in open_names:
             loop = " -> ".join([*open_names[open_names.index(node.name) :], node.name])
-            raise ValueError(f"the graph runs in a circle: {loop}")
+            raise _fault(f"the graph runs in a circle: {loop}", node.where)
         open_names.append(node.name)
         for name in (*node.inputs, *((node.share,) if node.share else ())):
             source = by_name.get(name, by_name.get(name.rpartition(":")[0]))
@@ -136,7 +143,7 @@ def in_order(nodes: tuple[NodeSpec, ...]) -> list[NodeSpec]:
     return list(ordered.values())
 
 
-def _addressed(name: str, wired: Wired) -> Tensors:
+def _addressed(name: str, wired: Wired, where: Where | None) -> Tensors:
     """Return all tensors of a node or input, or the one that `node:1` names."""
     if name in wired.given:
         return wired.given[name]
@@ -144,13 +151,18 @@ def _addressed(name: str, wired: Wired) -> Tensors:
     tensors = wired.given.get(node)
     if tensors is None or not index.isdecimal():
         known = ", ".join(f"`{given}`" for given in wired.given)
-        raise ValueError(f"`{name}` names no node or input; there are {known}")
+        raise _fault(f"`{name}` names no node or input; there are {known}", where)
     if int(index) >= len(tensors):
-        raise ValueError(
+        message = (
             f"`{name}` asks for output {index} of `{node}`, which has {len(tensors)} "
             f"(they count from 0)"
         )
+        raise _fault(message, where)
     return (tensors[int(index)],)
+
+
+def _fault(message: str, where: Where | None) -> ScenarioError:
+    return ScenarioError((Fault(message, where),))
 
 
 def _make(
@@ -160,15 +172,17 @@ def _make(
         return make_layer(spec, precision, name)
     except Exception as error:  # whatever Keras raises is its refusal
         given = spec.arguments.get("name") or name or automatic_name(spec.type)
-        raise LayerRefused(error, str(given), spec, tensors, wired) from error
+        raise LayerRefusal(error, str(given), spec, tensors, wired) from error
 
 
 def _apply(layer: Any, spec: LayerSpec, tensors: Tensors, wired: Wired, *, listed: bool) -> Tensors:
+    histories = [tensor._keras_history for tensor in tensors]
     try:
         result = _listed(layer, tensors) if listed else apply_layer(layer, spec.type, tensors)
         outputs = _flat(result, layer)
+        _refuse_circle(layer, tensors, outputs, histories)
     except Exception as error:  # whatever Keras raises is its refusal
-        raise LayerRefused(error, layer.name, spec, tensors, wired) from error
+        raise LayerRefusal(error, layer.name, spec, tensors, wired) from error
     wired.made.extend(outputs)
     return outputs
 
@@ -198,6 +212,18 @@ def _flat(result: Any, layer: Any) -> Tensors:
     return flat
 
 
+def _refuse_circle(layer: Any, tensors: Tensors, outputs: Tensors, histories: list[Any]) -> None:
+    """Refuse a layer that returns the very tensor it was given: Keras then loses its origin."""
+    if not any(output is tensor for output in outputs for tensor in tensors):
+        return
+    for tensor, history in zip(tensors, histories, strict=True):
+        tensor._keras_history = history  # so that what was built before it can still be told
+    raise ValueError(
+        f"`{layer.name}` hands its input tensor on as it is, which Keras cannot put into a model: "
+        "the tensor would come from itself"
+    )
+
+
 def _refuse_duplicate(
     name: str, names: set[str], spec: LayerSpec, tensors: Tensors, wired: Wired
 ) -> None:
@@ -205,5 +231,5 @@ def _refuse_duplicate(
         error = ValueError(
             f"two layers of the model are called `{name}`; layer names have to be unique"
         )
-        raise LayerRefused(error, name, spec, tensors, wired)
+        raise LayerRefusal(error, name, spec, tensors, wired)
     names.add(name)

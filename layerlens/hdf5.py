@@ -1,0 +1,99 @@
+"""An HDF5 file is looked through before anything is read from it: links, sizes, types."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+from layerlens.errors import ModelFileError, Where
+
+_HINT = "no file that Keras saved does so; do not open it"
+#: A dataset may claim this many bytes per byte stored (compressed zeros) above the floor.
+_MOST_EXPANSION = 1000
+_EXPANSION_FLOOR_BYTES = 16 * 1024**2
+
+
+def read_hdf5(path: Path, where: Where | None) -> tuple[str, str | None]:
+    """Return the JSON description in a `.h5` model, and the Keras version that wrote it.
+
+    Raises ModelFileError where the file is damaged, holds weights only, or would reach outside.
+    """
+    with path.open("rb") as file:
+        return _read(path, file, where)
+
+
+def check_hdf5(path: Path, file: Any, where: Where | None) -> None:
+    """Raise ModelFileError where an HDF5 file reaches outside itself or claims absurd sizes."""
+    with _opened(path, file, where) as content:
+        _check_group(path, content, where)
+
+
+def _read(path: Path, file: Any, where: Where | None) -> tuple[str, str | None]:
+    with _opened(path, file, where) as content:
+        _check_group(path, content, where)
+        config = content.attrs.get("model_config")
+        if config is None:
+            weights_only = "layer_names" in content.attrs or len(content) > 0
+            what = "holds weights only, no model" if weights_only else "holds no Keras model"
+            hint = "save the whole model with `model.save('model.keras')`"
+            raise _fault(path, what, where, hint)
+        if "model_weights" not in content:
+            raise _fault(path, "describes a model but holds no weights for it", where)
+        version = content.attrs.get("keras_version")
+        return _decoded(config), None if version is None else _decoded(version)
+
+
+def _opened(path: Path, file: Any, where: Where | None) -> Any:
+    import h5py
+
+    try:
+        return h5py.File(file, "r")
+    except (OSError, RuntimeError, ValueError) as error:
+        raise _fault(path, f"is damaged or cut short: {error}", where) from error
+
+
+def _check_group(path: Path, content: Any, where: Where | None) -> None:
+    import h5py
+
+    groups = [("", content)]
+    seen = set()
+    try:
+        while groups:
+            place, group = groups.pop()
+            if group.id.__hash__() in seen:
+                continue  # a link back up: harmless, and not to be followed for ever
+            seen.add(group.id.__hash__())
+            for name in group:
+                inner = f"{place}/{name}"
+                if isinstance(group.get(name, getlink=True), h5py.ExternalLink):
+                    raise _fault(path, f"links to another file at {inner!r}", where, _HINT)
+                item = group.get(name)
+                if isinstance(item, h5py.Group):
+                    groups.append((inner, item))
+                elif isinstance(item, h5py.Dataset):
+                    _check_dataset(path, inner, item, where)
+    except (OSError, RuntimeError, KeyError, ValueError) as error:
+        raise _fault(path, f"is damaged: {error}", where) from error
+
+
+def _check_dataset(path: Path, place: str, dataset: Any, where: Where | None) -> None:
+    if dataset.external or dataset.is_virtual:
+        raise _fault(path, f"reads another file's data at {place!r}", where, _HINT)
+    if dataset.dtype.kind == "O":
+        raise _fault(path, f"holds objects instead of numbers at {place!r}", where, _HINT)
+    claimed = math.prod(dataset.shape or ()) * dataset.dtype.itemsize
+    stored = dataset.id.get_storage_size()
+    if claimed > max(_EXPANSION_FLOOR_BYTES, _MOST_EXPANSION * stored):
+        message = f"claims {claimed:,} bytes but stores {stored:,} at {place!r}"
+        raise _fault(path, message, where, _HINT)
+
+
+def _decoded(value: Any) -> str:
+    return value.decode("utf-8") if isinstance(value, bytes) else str(value)
+
+
+def _fault(path: Path, what: str, where: Where | None, hint: str | None = None) -> ModelFileError:
+    return ModelFileError(
+        f"{path.name} {what}", where, hint or "save the model again, or copy the file anew"
+    )

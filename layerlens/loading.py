@@ -1,0 +1,331 @@
+"""A saved model's file enters; its description leaves, after a look at all that it would do."""
+
+from __future__ import annotations
+
+import json
+import stat
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal
+
+from layerlens.errors import ModelFileError, UnsafeCodeError, Where
+from layerlens.making import CODE_LAYERS
+
+Kind = Literal["keras", "h5", "json"]
+
+SUFFIXES: dict[str, Kind] = {".keras": "keras", ".h5": "h5", ".hdf5": "h5", ".json": "json"}
+
+#: A description larger than this is not one that Keras wrote.
+_MOST_CONFIG_BYTES = 256 * 1024**2
+#: Keras stores members as they are; deflating weights gains a little, never a hundredfold.
+_MOST_EXPANSION = 100
+_EXPANSION_FLOOR_BYTES = 16 * 1024**2
+
+_HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+_ZIP_MAGIC = b"PK\x03\x04"
+
+
+_KERAS_MODULES = ("keras", "builtins")
+#: Where Keras keeps what a file may name without saying its module.
+_KERAS_SPACES = (
+    "layers",
+    "models",
+    "activations",
+    "initializers",
+    "regularizers",
+    "constraints",
+    "dtype_policies",
+    "losses",
+    "metrics",
+    "optimizers",
+    "ops",
+    "random",
+)
+
+_ALLOW = "if you trust the file, allow its code with `--allow-code`"
+
+
+@dataclass(frozen=True)
+class SavedModel:
+    """A saved model, looked through and not yet made: its serialised form and who wrote it."""
+
+    path: Path
+    kind: Kind
+    config: Mapping[str, Any]
+    keras_version: str | None = None
+
+
+@dataclass(frozen=True)
+class CodePart:
+    """A part of a saved model that would run code: which layer, and what it is."""
+
+    layer: str
+    what: str
+    module: str | None = None
+    registered_name: str | None = None
+
+
+def read_saved(path: str | Path, where: Where | None = None) -> SavedModel:
+    """Read what a `.keras`, `.h5` or `.json` file describes, without making any of it.
+
+    Raises ModelFileError where the file is missing, damaged, not a Keras model, or made to do
+    harm when it is opened.
+    """
+    path = Path(path)
+    kind = _kind_of(path, where)
+    if kind == "json":
+        return SavedModel(path, kind, _described(path, _text_of(path, where), where))
+    if kind == "keras":
+        return _read_archive(path, where)
+    from layerlens.hdf5 import read_hdf5
+
+    config, version = read_hdf5(path, where)
+    return SavedModel(path, kind, _described(path, config, where), version)
+
+
+def refuse_code(saved: SavedModel, allow_code: bool, where: Where | None) -> None:
+    """Raise UnsafeCodeError, naming each layer, where loading the model would run its code."""
+    parts = [part for part in code_parts(saved.config) if not _is_registered(part)]
+    if not parts or allow_code:
+        return
+    told = "; ".join(dict.fromkeys(f"layer `{part.layer}` {part.what}" for part in parts))
+    raise UnsafeCodeError(f"{saved.path.name} would run code: {told}", where, hint=_ALLOW)
+
+
+def code_parts(config: Any, layer: str = "model") -> Iterator[CodePart]:
+    """Yield every part of a serialised model that is, or names, code from outside Keras."""
+    if isinstance(config, (list, tuple)):
+        for item in config:
+            yield from code_parts(item, layer)
+        return
+    if not isinstance(config, Mapping):
+        return
+    class_name = config.get("class_name")
+    inner = config.get("config")
+    if isinstance(class_name, str):
+        if isinstance(inner, Mapping) and isinstance(inner.get("name"), str):
+            layer = inner["name"]
+        part = _code_in(class_name, config, layer)
+        if part is not None:
+            yield part
+            return
+    for key, value in config.items():
+        if key != "compile_config":  # how it was trained: never made
+            yield from code_parts(value, layer)
+
+
+def _code_in(class_name: str, config: Mapping[str, Any], layer: str) -> CodePart | None:
+    if class_name == "__lambda__":
+        return CodePart(layer, "holds a function as bytecode")
+    if class_name in CODE_LAYERS:
+        return CodePart(layer, f"is a `{class_name}`, which runs code of its own")
+    module, inner = _text(config.get("module")), config.get("config")
+    if class_name == "function":
+        name = _text(inner) or "?"
+        if _is_keras_name(name):
+            return None
+        return CodePart(layer, f"uses the function `{name}` from outside Keras", module, name)
+    name = _text(config.get("registered_name")) or class_name
+    if module is None:
+        if class_name.startswith("__") or _is_keras_name(class_name):
+            return None
+        return CodePart(layer, f"is a `{name}`, which is not Keras' own", None, name)
+    if not any(module == known or module.startswith(f"{known}.") for known in _KERAS_MODULES):
+        what = f"is a `{class_name}` from the module `{module}`"
+        return CodePart(layer, what, module, name)
+    return None
+
+
+@cache
+def _is_keras_name(name: str) -> bool:
+    import keras
+
+    return any(hasattr(getattr(keras, space, keras), name) for space in _KERAS_SPACES)
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _is_registered(part: CodePart) -> bool:
+    """Say whether the code is already in this process, put there by the user themselves."""
+    if part.registered_name is None:
+        return False
+    import keras
+
+    return keras.saving.get_registered_object(part.registered_name) is not None
+
+
+def damaged(path: Path, what: str, where: Where | None, hint: str | None = None) -> ModelFileError:
+    """Return the error for a file that is not what it should be."""
+    return ModelFileError(
+        f"{path.name} {what}", where, hint or "save the model again, or copy the file anew"
+    )
+
+
+def _kind_of(path: Path, where: Where | None) -> Kind:
+    kind = SUFFIXES.get(path.suffix.lower())
+    try:
+        mode = path.stat().st_mode
+        if kind is None:
+            allowed = ", ".join(f"`{suffix}`" for suffix in SUFFIXES)
+            raise damaged(
+                path,
+                f"has the ending {path.suffix or '(none)'!r}; saved models end in {allowed}",
+                where,
+                hint="save the model with `model.save('model.keras')`",
+            )
+        if stat.S_ISDIR(mode):
+            raise damaged(
+                path,
+                "is a folder, not a saved model",
+                where,
+                hint="save the model as one file: `model.save('model.keras')`",
+            )
+        if not stat.S_ISREG(mode):
+            raise damaged(path, "is not a regular file", where, hint="give a saved model's file")
+        with path.open("rb") as file:
+            start = file.read(8)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise ModelFileError(
+            f"{path} cannot be read: {reason}", where, "check the path and its permissions"
+        ) from error
+    return _confirmed(path, kind, start, where)
+
+
+def _confirmed(path: Path, kind: Kind, start: bytes, where: Where | None) -> Kind:
+    if not start:
+        raise damaged(path, "is empty", where)
+    other = {_HDF5_MAGIC: ".h5", _ZIP_MAGIC + start[4:]: ".keras"}.get(start)
+    if other is not None and SUFFIXES[other] != kind:
+        raise damaged(
+            path,
+            f"is named {path.suffix} but holds what Keras writes as {other}",
+            where,
+            hint=f"rename it to {path.with_suffix(other).name}",
+        )
+    if kind != "json" and other is None:
+        what = "a zip archive" if kind == "keras" else "an HDF5 file"
+        raise damaged(path, f"is damaged or no saved model: it is not {what}", where)
+    return kind
+
+
+# --- .keras ---------------------------------------------------------------------------------------
+
+
+def _read_archive(path: Path, where: Where | None) -> SavedModel:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+            for member in members:
+                _check_member(path, member, where)
+            names = {member.filename for member in members}
+            _check_complete(path, names, where)
+            config = _described(path, _member_text(path, archive, "config.json", where), where)
+            metadata = json.loads(_member_text(path, archive, "metadata.json", where))
+            _check_weights(path, archive, where)
+    except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
+        raise damaged(path, f"is damaged: {error}", where) from error
+    except (ValueError, OSError) as error:
+        raise damaged(path, f"is damaged: {error}", where) from error
+    version = metadata.get("keras_version") if isinstance(metadata, Mapping) else None
+    _check_version(path, version, where)
+    return SavedModel(path, "keras", config, _text(version))
+
+
+def _check_member(path: Path, member: zipfile.ZipInfo, where: Where | None) -> None:
+    name = PurePosixPath(member.filename.replace("\\", "/"))
+    outside = name.is_absolute() or ".." in name.parts or ":" in member.filename
+    if outside or stat.S_ISLNK(member.external_attr >> 16):
+        raise damaged(
+            path,
+            f"has a member that leads outside the archive: {member.filename!r}",
+            where,
+            hint="no file that Keras saved has one; do not open it",
+        )
+    if member.flag_bits & 1:
+        raise damaged(path, "is encrypted", where, hint="decrypt it first")
+    grown = max(_EXPANSION_FLOOR_BYTES, _MOST_EXPANSION * member.compress_size)
+    if member.file_size > grown:
+        raise damaged(
+            path,
+            f"has a member that would grow from {member.compress_size:,} to "
+            f"{member.file_size:,} bytes: {member.filename!r}",
+            where,
+            hint="no file that Keras saved does so; do not open it",
+        )
+
+
+def _check_complete(path: Path, names: set[str], where: Where | None) -> None:
+    missing = [name for name in ("config.json", "metadata.json") if name not in names]
+    if not names & {"model.weights.h5", "model.weights.npz"}:
+        missing.append("model.weights.h5")
+    if missing:
+        lacks = " and ".join(f"`{name}`" for name in missing)
+        raise damaged(path, f"is a zip archive but no Keras model: it has no {lacks}", where)
+
+
+def _member_text(path: Path, archive: zipfile.ZipFile, name: str, where: Where | None) -> str:
+    if archive.getinfo(name).file_size > _MOST_CONFIG_BYTES:
+        raise damaged(path, f"has a `{name}` that is too large to be one", where)
+    return archive.read(name).decode("utf-8")
+
+
+def _check_weights(path: Path, archive: zipfile.ZipFile, where: Where | None) -> None:
+    if "model.weights.h5" not in archive.namelist():
+        return
+    from layerlens.hdf5 import check_hdf5
+
+    with archive.open("model.weights.h5") as weights:
+        check_hdf5(path, weights, where)
+
+
+def _check_version(path: Path, version: Any, where: Where | None) -> None:
+    import keras
+
+    try:
+        written = int(str(version).split(".")[0])
+    except ValueError:
+        raise damaged(path, f"names no Keras version (it has {version!r})", where) from None
+    if written > int(keras.__version__.split(".")[0]):
+        raise damaged(
+            path,
+            f"was saved by Keras {version}; Keras {keras.__version__} is installed",
+            where,
+            hint="`pip install --upgrade keras`, or save the model with the older version",
+        )
+
+
+# --- what they describe ---------------------------------------------------------------------------
+
+
+def _text_of(path: Path, where: Where | None) -> str:
+    if path.stat().st_size > _MOST_CONFIG_BYTES:
+        raise damaged(path, "is too large to be a model's description", where)
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise damaged(path, "is not text", where) from error
+
+
+def _described(path: Path, text: str, where: Where | None) -> Mapping[str, Any]:
+    try:
+        config = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise damaged(path, f"does not hold valid JSON: {error}", where) from error
+    if (
+        not isinstance(config, Mapping)
+        or not isinstance(config.get("class_name"), str)
+        or not isinstance(config.get("config"), Mapping)
+    ):
+        raise damaged(
+            path,
+            "is valid JSON but describes no Keras model (it has no `class_name` and `config`)",
+            where,
+            hint="write it with `model.to_json()`",
+        )
+    return config

@@ -1,0 +1,88 @@
+"""What is asked of one build, and what comes out of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from layerlens.inspecting import model_report
+from layerlens.precision import Precision
+from layerlens.report import LayerRow, ModelError, ModelReport
+from layerlens.scenario import InputSpec, ModelSpec
+from layerlens.shapes import open_batch, selected_shape
+
+
+@dataclass(frozen=True)
+class Order:
+    """What was asked: the model, its inputs, and how it is to be built."""
+
+    spec: ModelSpec
+    inputs: tuple[InputSpec, ...]
+    precision: Precision = "working"
+    allocate: bool = True
+    memory_limit: int | None = None
+    seed: int = 0
+    allow_code: bool = False
+
+
+@dataclass(frozen=True)
+class Built:
+    """A model that Keras built: called with one tensor, or a list in the order of `inputs`."""
+
+    spec: ModelSpec
+    inputs: tuple[InputSpec, ...]
+    model: Any
+    report: ModelReport
+    allocated: bool
+    #: The one batch size the model takes (stateful layers need one); None takes any.
+    batch_size: int | None = None
+    #: The precision it was built in: a model that cannot be made anew stays in working precision.
+    precision: Precision = "working"
+    #: The caller's own object, because Keras could not copy it: what changes it, changes theirs.
+    is_original: bool = False
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A model that Keras refused; the report has the rows before the layer, and the reason."""
+
+    spec: ModelSpec
+    report: ModelReport
+
+
+def refused(order: Order, error: ModelError, rows: tuple[LayerRow, ...] = ()) -> Refused:
+    """Return a refusal with the layers that were still built."""
+    return Refused(order.spec, ModelReport(order.spec.name, None, None, None, None, rows, error))
+
+
+def built(order: Order, inputs: tuple[InputSpec, ...], model: Any, **facts: Any) -> Built | Refused:
+    """Return a model with its report, or a refusal where `select` does not fit its output."""
+    report = model_report(order.spec.name, model)
+    batch_size = model.inputs[0].shape[0] if model.inputs else None
+    if batch_size is not None:
+        report = open_batch(report, batch_size)
+    if order.spec.select is not None:
+        try:
+            report = replace(report, output_shape=_selected(report, order.spec.select))
+        except ValueError as error:
+            hint = "count the batch axis too: `[:, -1]` is the last step of every sample"
+            return refused(order, ModelError(None, str(error), hint), report.layers)
+    result = Built(
+        order.spec,
+        inputs,
+        model,
+        report,
+        order.allocate,
+        batch_size=batch_size,
+        precision=order.precision,
+    )
+    return replace(result, **facts)
+
+
+def _selected(report: ModelReport, select: str) -> tuple[int | None, ...]:
+    shape = report.output_shape
+    if shape and isinstance(shape[0], tuple):
+        raise ValueError(
+            f'`select: "{select}"` takes a slice of one output, but the model has {len(shape)}'
+        )
+    return selected_shape(shape, select)
