@@ -90,7 +90,7 @@ def rate_out_of_range(refusal: Refusal) -> str | None:
     if match is None:
         return None
     name, value = match[1], float(match[2])
-    if name == "rate" and 1 < value <= 100:
+    if name == "rate" and 2 <= value <= 100:
         return f"`rate` is a share from 0 to 1: for {value:g} percent write `rate: {value / 100:g}`"
     return f"`{name}` lies between 0 and 1"
 
@@ -173,6 +173,19 @@ def _parameters(layer_type: str) -> list[str]:
         if item.kind in (item.POSITIONAL_OR_KEYWORD, item.KEYWORD_ONLY) and item.name != "self"
     ]
     return [*own, "name", "dtype", "trainable"]
+
+
+def argument_named(refusal: Refusal) -> str | None:
+    """The last resort for values: point at the arguments that Keras mentions."""
+    quoted = set(re.findall(r"`(\w+)`", refusal.reason))
+    mentioned = quoted | set(re.findall(r"\b(\w+)=", refusal.reason))
+    known = f"(`layerlens layers {refusal.type}` says what it takes)"
+    given = [name for name in refusal.arguments if name in mentioned]
+    if given:
+        values = " and ".join(f"`{name}: {refusal.arguments[name]}`" for name in given)
+        return f"change {values} {known}"
+    missing = [name for name in _parameters(refusal.type) if name in quoted]
+    return f"set {listed(missing)} {known}" if missing else None
 
 
 def recurrence_held(refusal: Refusal) -> str | None:

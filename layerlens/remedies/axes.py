@@ -164,8 +164,11 @@ def channel_missing(refusal: Refusal) -> str | None:
     place = f"put {reshape_to((*axes, 1))} before it"
     if giver is None:
         place = f"declare the input as {declared((*axes, 1))}, or {place}"
-    add = f"{shape_text(refusal.shape)} has no channel axis for `{refusal.type}`: {place}"
-    return f"{add}; for a {_thing(counts[1])} use `{fitting}`" if fitting else add
+    lacks = "no channel axis" if counts[0] == 4 else "one axis too few"
+    add = f"{shape_text(refusal.shape)} has {lacks} for `{refusal.type}`: "
+    if fitting and "Conv" not in refusal.type:
+        return f"{add}use `{fitting}`, or {place}"
+    return f"{add}{place}" + (f"; for {_thing(counts[1])} use `{fitting}`" if fitting else "")
 
 
 def vector_for_image(refusal: Refusal) -> str | None:
@@ -181,7 +184,7 @@ def vector_for_image(refusal: Refusal) -> str | None:
     numbers = refusal.shape[1]
     if numbers is None or counts[0] != 4:
         ones = (numbers, *[1] * (counts[0] - 2))
-        return f"`{refusal.type}` takes a {_thing(counts[0])}; put {reshape_to(ones)} before it"
+        return f"`{refusal.type}` takes {_thing(counts[0])}; put {reshape_to(ones)} before it"
     image = _as_image(numbers)
     return (
         f"`{refusal.type}` takes (rows, columns, channels) and got a vector of {numbers}; "
@@ -219,7 +222,7 @@ def too_many_axes(refusal: Refusal) -> str | None:
         options.extend([f"use `{larger}`"] if larger else [])
     if not options:
         return None
-    hint = f"`{refusal.type}` takes a {_thing(counts[0], refusal.type)}, not {given}: "
+    hint = f"`{refusal.type}` takes {_thing(counts[0], refusal.type)}, not {given}: "
     hint += ", or ".join(options)
     if refusal.giver is None:
         hint += f"; if {refusal.shape[1]} is the number of samples, leave it out of `shape`"
@@ -252,9 +255,16 @@ def steps_taken_away(refusal: Refusal) -> str | None:
         return None
     counts = _counts(refusal) or _kernel_counts(refusal)
     vector_for_recurrent = inner.type in RECURRENT and refusal.rank == 3
-    if (counts is None or counts[1] >= counts[0]) and not vector_for_recurrent:
+    nested = inner.type == "TimeDistributed" and "at least 3 dimensions" in refusal.reason
+    too_few = counts is not None and counts[1] < counts[0]
+    if not (too_few or vector_for_recurrent or nested):
         return None
     step = shape_text((None, *refusal.shape[2:]))
+    if nested:
+        return (
+            f"the inner `TimeDistributed` gets single steps, shape {step}, which have no steps "
+            f"of their own; leave one `TimeDistributed` out"
+        )
     return (
         f"`TimeDistributed` gives `{inner.type}` one step at a time, shape {step}, without the "
         f"first axis of {shape_text(refusal.shape)}; leave `TimeDistributed` out, or put "
@@ -286,8 +296,9 @@ def of_rank(layer_type: str, rank: int) -> str | None:
 def _thing(rank: int, layer_type: str = "") -> str:
     if layer_type.startswith("ConvLSTM"):
         rank -= 1
-        return f"sequence of {'image' if rank == 4 else 'volume' if rank == 5 else 'line'}s"
-    return {2: "vector", 3: "sequence", 4: "image", 5: "volume"}.get(rank, f"tensor of {rank} axes")
+        return f"a sequence of {'images' if rank == 4 else 'volumes' if rank == 5 else 'lines'}"
+    things = {2: "a vector", 3: "a sequence", 4: "an image", 5: "a volume"}
+    return things.get(rank, f"a tensor of {rank} axes")
 
 
 AXIS_RULES: tuple[Rule, ...] = (

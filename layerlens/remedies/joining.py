@@ -19,11 +19,13 @@ def single_input(refusal: Refusal) -> Remedy | str | None:
         told = ("missing a required argument", "called on a list", "inputs list of length")
         if not any(words in refusal.reason for words in told):
             return None
-        name = _giver_name(refusal)
+        row = refusal.giver
+        name = row.name if row is not None else "x"
+        present = "" if row is not None else ", x being what it takes now"
         return Remedy(
             hint=(
-                f"`{refusal.type}` takes a query and a value: write the model as a `graph:` and "
-                f"give the node `from: [{name}, {name}]` (the same twice is self-attention)"
+                f"`{refusal.type}` takes a query and a value: in a `graph:` give the node "
+                f"`from: [{name}, {name}]`{present} (the same twice is self-attention)"
             ),
             reason="it was given one input, and needs a query and a value"
             if "missing" in refusal.reason
@@ -32,13 +34,9 @@ def single_input(refusal: Refusal) -> Remedy | str | None:
     if refusal.type not in _MERGING or "list of" not in refusal.reason:
         return None
     return (
-        f"`{refusal.type}` joins several inputs: write the model as a `graph:` and name them in "
-        f"the node's `from: [{_giver_name(refusal)}, ...]`"
+        f"`{refusal.type}` joins several inputs: write the model as a `graph:` and name them all "
+        f"in the node's `from:`"
     )
-
-
-def _giver_name(refusal: Refusal) -> str:
-    return refusal.giver.name if refusal.giver is not None else "input"
 
 
 def several_inputs(refusal: Refusal) -> str | None:
@@ -64,9 +62,9 @@ def wrong_number(refusal: Refusal) -> str | None:
     exact = refusal.find(r"(?:on exactly|on a list of) 2 inputs")
     if exact is None or len(refusal.shapes) == 2:
         return None
-    got = numbered(len(refusal.shapes), "input")
-    chain = " one after the other" if len(refusal.shapes) > 2 else ""
-    return f"`{refusal.type}` takes two inputs and got {got}; join them two by two{chain}"
+    got = len(refusal.shapes)
+    chain = "; join two, and the result with the next" if got > 2 else ""
+    return f"`{refusal.type}` takes two inputs and got {got}{chain}"
 
 
 def sums_disagree(refusal: Refusal) -> str | None:
@@ -161,7 +159,10 @@ def concatenated(refusal: Refusal) -> str | None:
     other = next(shape for shape in refusal.shapes if shape[wrong] != first[wrong])
     said = f"{_axis_differs(wrong, first, other)}, and only axis {joined} is joined"
     if differing == [wrong]:
-        return f"{said}; set `axis: {wrong}`, or {_bring_together(wrong, first, other)}"
+        said = f"{said}; set `axis: {wrong}`"
+        if wrong == rank - 1:
+            return f"{said}, or put `Dense: {first[-1]}` behind the second"
+        return f"{said}, or {_bring_together(wrong, first, other)}"
     if wrong == rank - 1:
         return f"{said}; put `Dense: {first[-1]}` behind the second"
     return f"{said}; {_bring_together(wrong, first, other)}"
@@ -185,6 +186,19 @@ def dotted(refusal: Refusal) -> str | None:
     if fitting:
         return f"{said}; `axes: {fitting[-1]}` would fit"
     return f"{said}; bring them to one size, as with `Dense: {match[1]}` behind the second"
+
+
+def shared_layer(refusal: Refusal) -> str | None:
+    """A layer applied again, to something of another width."""
+    match = refusal.find(r"expected axis (-?\d+) of input shape to have value (\d+)")
+    if match is None or not refusal.shapes:
+        return None
+    bridge = f" (`Dense: {match[2]}` before it would do that)" if match[1] == "-1" else ""
+    return (
+        f"`{refusal.layer}` was made for an axis {match[1]} of {match[2]} and now gets "
+        f"{shape_text(refusal.shape)}; a layer that is shared takes the same size each "
+        f"time{bridge}, else give this node a layer of its own"
+    )
 
 
 def keys_and_values(refusal: Refusal) -> str | None:
@@ -216,6 +230,7 @@ JOINING_RULES: tuple[Rule, ...] = (
     sums_disagree,
     concatenated,
     dotted,
+    shared_layer,
     keys_and_values,
     states_for,
 )

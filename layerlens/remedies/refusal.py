@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from layerlens.report import LayerRow
@@ -47,6 +47,16 @@ class Refusal:
         """The layer or cell that this one holds, as the scenario gives it."""
         held = self.arguments.get("layer", self.arguments.get("cell"))
         return held if isinstance(held, LayerSpec) else None
+
+    def of_inner(self) -> Refusal | None:
+        """The same refusal seen from the layer that this one holds, if it holds one."""
+        held = self.inner
+        if held is None:
+            return None
+        # TimeDistributed hands on one step at a time.
+        gone = 1 if self.type == "TimeDistributed" else 0
+        shapes = tuple((shape[0], *shape[1 + gone :]) for shape in self.shapes if shape)
+        return replace(self, type=held.type, arguments=held.arguments, shapes=shapes)
 
     def find(self, pattern: str) -> re.Match[str] | None:
         return re.search(pattern, self.reason)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from layerlens.remedies.arguments import ARGUMENT_RULES
+from layerlens.remedies.arguments import ARGUMENT_RULES, argument_named
 from layerlens.remedies.axes import AXIS_RULES
 from layerlens.remedies.joining import JOINING_RULES
 from layerlens.remedies.refusal import Refusal, Remedy, Rule, shapes_of
@@ -14,7 +14,10 @@ from layerlens.remedies.taking import what_it_takes
 from layerlens.remedies.wording import clean_reason
 from layerlens.report import LayerRow, ModelError
 
-RULES: tuple[Rule, ...] = (*JOINING_RULES, *AXIS_RULES, *SIZE_RULES, *ARGUMENT_RULES)
+#: How the inputs fit the layer as it stands.
+_OUTER_RULES: tuple[Rule, ...] = (*JOINING_RULES, *AXIS_RULES)
+#: What the layer, or the one it holds, makes of them.
+_INNER_RULES: tuple[Rule, ...] = (*SIZE_RULES, *ARGUMENT_RULES)
 
 
 def explain_refusal(
@@ -48,8 +51,14 @@ def explain_refusal(
 
 def find_remedy(refusal: Refusal) -> Remedy:
     """Return what the first rule that applies says, else what the layer takes."""
-    for rule in RULES:
-        found = rule(refusal)
-        if found is not None:
-            return found if isinstance(found, Remedy) else Remedy(found)
-    return Remedy(what_it_takes(refusal))
+    held = refusal.of_inner()
+    rounds = [(_OUTER_RULES, refusal), (_INNER_RULES, refusal), ((argument_named,), refusal)]
+    if held is not None:
+        rounds.insert(1, (_INNER_RULES, held))
+        rounds.insert(3, ((argument_named,), held))
+    for rules, looked_at in rounds:
+        for rule in rules:
+            found = rule(looked_at)
+            if found is not None:
+                return found if isinstance(found, Remedy) else Remedy(found)
+    return Remedy(what_it_takes(held or refusal))

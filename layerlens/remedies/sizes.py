@@ -30,11 +30,13 @@ def window_too_large(refusal: Refusal) -> str | None:
     if fault is None:
         return f"take a smaller `{name}` than {given} has room for, or set `padding: same`"
     window, size, axis, dilation = fault
-    spread = f" (spread over {window} by dilation_rate {dilation})" if dilation > 1 else ""
     smaller = (size - 1) // dilation + 1
+    taken = f"`{name}` {(window - 1) // dilation + 1}"
+    if dilation > 1:
+        taken += f", spread over {window} by `dilation_rate: {dilation}`,"
     shrunk = "; or shrink less in the layers before it" if refusal.giver is not None else ""
     return (
-        f"`{name}`{spread} {window} does not fit in axis {axis} of {given}, which is {size}; "
+        f"{taken} does not fit in axis {axis} of {given}, which is {size}; "
         f"take `{name}: {smaller}` or less, or set `padding: same`{shrunk}"
     )
 

@@ -65,9 +65,29 @@ def numbered(count: int, noun: str) -> str:
 def nearest(name: Any, allowed: Iterable[str]) -> str | None:
     """Return the allowed name that looks most like `name`, if any does."""
     names = list(allowed)
+    meant = _MEANT.get(str(name).lower())
+    if meant in names:
+        return meant
     by_lower = {item.lower(): item for item in names}
     close = difflib.get_close_matches(str(name).lower(), by_lower, n=1, cutoff=0.55)
     return by_lower[close[0]] if close else None
+
+
+#: What people write for what Keras calls otherwise.
+_MEANT = {
+    "add": "sum",
+    "average": "ave",
+    "multiply": "mul",
+    "cross_entropy": "categorical_crossentropy",
+    "crossentropy": "categorical_crossentropy",
+    "linear": "bilinear",
+    "xavier": "glorot_uniform",
+    "xavier_uniform": "glorot_uniform",
+    "kaiming": "he_normal",
+    "lrelu": "leaky_relu",
+    "nchw": "channels_first",
+    "nhwc": "channels_last",
+}
 
 
 def listed(names: Iterable[str], conjunction: str = "or") -> str:
