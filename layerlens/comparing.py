@@ -117,7 +117,9 @@ def noise_floor(
     A backward-stable computation errs by its sensitivity times the unit roundoff. How many times
     that, here, is measured: the amplification of a sample is its greatest working-precision error
     over `UNIT32 × (sensitivity + |value|)`. The same amplification then holds for float64, whose
-    unit is 2^29 times smaller. Each element keeps its own scale.
+    unit is 2^29 times smaller. Each element keeps its own scale, down to a ground: the rounding of
+    numbers as large as the sample's inputs, or as 1, which layers add and subtract inside (ELU
+    computes exp(x) - 1, so that it errs by the unit roundoff however small x is).
     """
     tiny = np.finfo(np.float64).tiny
     magnitude = np.zeros(doubles[0].shape)
@@ -131,7 +133,7 @@ def noise_floor(
         floor = np.maximum(size, 2.0**-10 * _per_sample_max(size)) + tiny
         ratio = np.where(usable, error / (UNIT32 * floor), 0.0)
         amplification = np.maximum(amplification, _per_sample_max(ratio))
-    ground = np.maximum(_per_sample_max(magnitude), input_scale)
+    ground = np.maximum(np.maximum(_per_sample_max(magnitude), input_scale), 1.0)
     return Noise(
         working=UNIT32 * (amplification * magnitude + ground),
         float64=UNIT64 * (amplification * magnitude + ground),

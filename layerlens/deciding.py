@@ -121,15 +121,18 @@ def _judged(
 def _judge(examination: Examination, tolerance: Tolerance | None) -> Judgement:
     """Judge; where float64 leaves something, find out whether float32 constants explain it."""
     seen = examination.observations
-    random = examination.any_random()
-    judgement = judge(seen, tolerance=tolerance, random=random)
-    if judgement.verdict == "equivalent" or tolerance is not None:
-        return judgement
+    steady = examination.any_random()
+    judgement = judge(seen, tolerance=tolerance, steady=steady)
     if judgement.witness is not None and judgement.witness.inconsistent:
+        if examination.confirms(judgement.witness):
+            return judgement
+        steady = True
+        judgement = judge(seen, tolerance=tolerance, steady=steady)
+    if judgement.verdict == "equivalent" or tolerance is not None:
         return judgement
     if not examination.float32_residue():
         return judgement
-    return judge(seen, tolerance=tolerance, residue=True, random=random)
+    return judge(seen, tolerance=tolerance, residue=True, steady=steady)
 
 
 def _search(examination: Examination) -> bool:

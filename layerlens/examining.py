@@ -18,6 +18,7 @@ from layerlens.domains import (
     mask_values,
 )
 from layerlens.evidence import Evidence, Observation, Refusal, ShapeSurprise
+from layerlens.judging import Witness, real_elements
 from layerlens.measuring import Outcome
 from layerlens.probes import (
     Array,
@@ -188,6 +189,25 @@ class Examination:
             )
         )
         return one, other
+
+    def confirms(self, witness: Witness) -> bool:
+        """Tell whether a model really strays from itself: float64 has to show it as well.
+
+        Two executions round differently, and an ill-conditioned input makes that large; a result
+        that the way of calling changes is changed in every precision.
+        """
+        seen = witness.observation
+        side = self.reference if witness.inconsistent == "reference" else self.candidate
+        weights = next(one for one in self.sets if one.kind == seen.weights)
+        values = weights.reference if side is self.reference else weights.candidate
+        again = side.run(values, seen.batch.inputs, "float64", seen.execution)
+        base = seen.reference64 if side is self.reference else seen.candidate64
+        if again.error is not None or again.shapes != tuple(array.shape for array in base):
+            return True
+        return any(
+            bool(real_elements(one, other, noise, residue=False).any())
+            for one, other, noise in zip(base, again.outputs, seen.noise, strict=True)
+        )
 
     def float32_residue(self) -> tuple[str, ...]:
         inputs = self.generic_inputs()

@@ -59,15 +59,16 @@ def judge(
     *,
     tolerance: Tolerance | None = None,
     residue: bool = False,
-    random: bool = False,
+    steady: bool = False,
 ) -> Judgement:
     """Judge what was observed.
 
     A float64 difference within ROUNDING of its noise floor is rounding, one beyond REAL is a
     difference, and what lies between decides nothing, unless `residue` tells that constants were
     rounded to float32: then the working-precision floor is the measure. With a `tolerance` the
-    working-precision difference is held against that instead. `random` outputs have other streams
-    in each precision, so a model's own results are then not held against each other.
+    working-precision difference is held against that instead. With `steady` a model's own results
+    in different executions are not held against each other: they were found to agree, or are
+    random with another stream in each precision.
     """
     compared = sum(array.size for o in observations for array in o.reference)
     summary = _summary(observations, tolerance)
@@ -86,7 +87,7 @@ def judge(
         )
     if tolerance is not None:
         return Judgement("equivalent", summary, rounding, rows)
-    wayward = None if random else _inconsistency(observations)
+    wayward = None if steady else _inconsistency(observations)
     if wayward is not None:
         return Judgement("different", summary, rounding, rows, wayward)
     ratio = _greatest_ratio(observations)

@@ -97,7 +97,7 @@ class Side:
             rng = generator(seed, "jitter", draw, self.name)
             outcome = self.run(
                 tuple(_jittered(value, rng) for value in values),
-                [_jittered(array, rng) for array in inputs],
+                [_jittered_off_thresholds(array, rng) for array in inputs],
                 "float64",
                 "traced_dynamic",
                 seed=seed,
@@ -121,3 +121,21 @@ def _jittered(array: Array, rng: np.random.Generator) -> Array:
         return array
     exact = array.astype(np.float64)
     return np.asarray(exact * (1.0 + JITTER * rng.choice([-1.0, 1.0], exact.shape)))
+
+
+def _jittered_off_thresholds(array: Array, rng: np.random.Generator) -> Array:
+    """Jitter inputs, but leave alone what sits exactly on a place where layers change their mind.
+
+    A Masking layer's value, a threshold, a bin edge: moving off it is a different input, not
+    rounding. They are halves and the configurations' constants, which few digits write down.
+    """
+    if array.dtype.kind != "f":
+        return array
+    return np.where(_in_few_digits(array), array, _jittered(array, rng))
+
+
+def _in_few_digits(array: Array) -> NDArray[np.bool_]:
+    """Tell which values are the float32 of a decimal number with six digits."""
+    size = np.abs(array.astype(np.float64))
+    scale = 10.0 ** (5.0 - np.floor(np.log10(np.where(size > 0, size, 1.0))))
+    return (np.rint(size * scale) / scale).astype(np.float32) == size.astype(np.float32)
