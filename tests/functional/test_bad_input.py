@@ -21,7 +21,7 @@ ALIAS_BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
 #: Name → (content, what the message must contain).
 REJECTED = {
     "empty": (b"", "empty"),
-    "only-comments": (b"# nothing here\n", "empty"),
+    "only-comments": (b"# nothing here\n", "holds no scenario"),
     "binary": (bytes(range(256)) * 16, "binary.yaml"),
     "not-utf8": (b"title: \xff\xfe\ninput: {shape: [4]}\n", "UTF-8"),
     "scalar": (b"just words\n", "mapping"),
@@ -33,7 +33,7 @@ REJECTED = {
     "deep": (b"models: " + b"[" * 50_000, "deep.yaml"),
     "huge": (b"- Dense: 2\n" * 3_000_000, "huge.yaml"),
     "python-tag": (b"!!python/object/apply:os.system [echo pwned]\n", "python-tag.yaml"),
-    "one-model": (b"input: {shape: [4]}\nmodels: {a: [Dense: 2]}\n", "two"),
+    "one-model": (b"input: {shape: [4]}\nmodels: {a: [Dense: 2]}\n", "2 models"),
     "no-models": (b"input: {shape: [4]}\n", "models"),
     "unknown-key": (PAIR.replace("input", "inptu").encode(), "unknown-key.yaml:1:1"),
     "unknown-layer": (PAIR.replace("Dense", "Dens", 1).encode(), "Dense"),
