@@ -50,6 +50,12 @@ def nearest(name: str, allowed: Iterable[str]) -> str | None:
     return by_folded[found[0]] if found else None
 
 
+def misspelt(name: str, keys: Iterable[str], allowed: Iterable[str]) -> bool:
+    """Tell whether one of the unknown `keys` is most likely meant to be `name`."""
+    allowed = tuple(allowed)
+    return any(key not in allowed and nearest(key, allowed) == name for key in keys)
+
+
 def suggestion(name: str, allowed: Iterable[str], *, most: int = 30) -> str:
     """Return a hint: the nearest allowed name, and all of them where they are few."""
     names = list(allowed)

@@ -20,7 +20,7 @@ from pydantic import (
     model_validator,
 )
 
-from layerlens.faultfinding import Faults, suggestion
+from layerlens.faultfinding import Faults, misspelt, suggestion
 from layerlens.scenario import VERDICTS, Mode, TransferMethod
 from layerlens.yamlnodes import YamlMapping
 
@@ -38,6 +38,7 @@ Dtype = Literal[
     "uint32",
     "uint64",
     "bool",
+    "string",
 ]
 Policy = Literal["float16", "bfloat16", "float32", "float64", "mixed_float16", "mixed_bfloat16"]
 
@@ -144,14 +145,17 @@ class Part(BaseModel):
                     info.context.faults.add(
                         f"unknown key `{key}`",
                         value.keys_at.get(key),
-                        cls.hint_for(key),
+                        suggestion(key, cls.model_fields),
                     )
             cls.check_keys(value, info.context)
         return handler(value)
 
     @classmethod
-    def hint_for(cls, key: str) -> str:
-        return suggestion(key, cls.model_fields)
+    def gives(cls, value: YamlMapping, *keys: str) -> bool:
+        """Tell whether one of the keys is there, be it misspelt (which is told already)."""
+        return any(
+            value.get(key) is not None or misspelt(key, value, cls.model_fields) for key in keys
+        )
 
     @classmethod
     def check_keys(cls, value: YamlMapping, names: Names) -> None:
@@ -171,7 +175,7 @@ class InputPart(Part):
 
     @classmethod
     def check_keys(cls, value: YamlMapping, names: Names) -> None:
-        if value.get("shape") is None and value.get("values") is None:
+        if not cls.gives(value, "shape", "values"):
             hint = "write `shape: [64, 15]`, or give `values:`"
             names.faults.add("an input needs `shape`", value.at, hint)
         dtype = value.get("dtype", "float32")
@@ -224,7 +228,7 @@ class ModelPart(Part):
     @classmethod
     def check_keys(cls, value: YamlMapping, names: Names) -> None:
         forms = [key for key in FORMS if value.get(key) is not None]
-        if not forms:
+        if not cls.gives(value, *FORMS):
             names.faults.add(
                 "a model needs one of `layers`, `graph`, `file` and `python`",
                 value.at,
@@ -239,7 +243,7 @@ class ModelPart(Part):
         for key, needed in (("outputs", "graph"), ("args", "python")):
             if value.get(key) is not None and value.get(needed) is None:
                 names.faults.add(f"`{key}` belongs to `{needed}`", value.keys_at.get(key))
-        if value.get("graph") is not None and value.get("outputs") is None:
+        if value.get("graph") is not None and not cls.gives(value, "outputs"):
             names.faults.add(
                 "`outputs` is missing", value.keys_at.get("graph"), "add `outputs: [node]`"
             )

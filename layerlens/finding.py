@@ -35,26 +35,35 @@ _KINDS = (
 def find_scenario_files(paths: Iterable[Path | str]) -> tuple[Path, ...]:
     """Return files as they are named, and of folders every scenario file beneath, sorted.
 
-    A file that is reached twice is returned once.
+    A file that is reached twice is returned once. A path at fault beside others is returned as it
+    is, for `read_scenarios` to tell, so that the others can run.
 
     Raises:
-        UsageError: a path does not exist or cannot be read, or a folder holds no scenario.
+        UsageError: the only path does not exist, cannot be read, or is a folder without scenarios.
     """
+    given = [Path(path) for path in paths]
     found: dict[Path, None] = {}
-    for path in map(Path, paths):
-        kind = _kind(path)
-        if kind == "a folder":
-            inside = sorted(_scenario_files(path))
-            if not inside:
-                raise UsageError(
-                    f"the folder {path} holds no scenario",
-                    Where(str(path)),
-                    "scenarios end in .yaml or .yml; `layerlens init PATH` writes one",
-                )
-            found.update(dict.fromkeys(inside))
-        else:
+    for path in given:
+        try:
+            found.update(dict.fromkeys(_files_at(path)))
+        except UsageError:
+            if len(given) == 1:
+                raise
             found[path] = None
     return tuple(found)
+
+
+def _files_at(path: Path) -> list[Path]:
+    if _kind(path) != "a folder":
+        return [path]
+    inside = sorted(_scenario_files(path))
+    if not inside:
+        raise UsageError(
+            f"the folder {path} holds no scenario",
+            Where(str(path)),
+            "scenarios end in .yaml or .yml; `layerlens init PATH` writes one",
+        )
+    return inside
 
 
 def _kind(path: Path) -> str:
@@ -80,9 +89,8 @@ def _scenario_files(folder: Path) -> Iterator[Path]:
     for parent, folders, names in os.walk(folder, onerror=refuse):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in names:
-            path = Path(parent, name)
-            if path.suffix in SCENARIO_SUFFIXES and path.is_file():
-                yield path
+            if name.endswith(SCENARIO_SUFFIXES):
+                yield Path(parent, name)
 
 
 def _neighbour(path: Path) -> str | None:
@@ -123,17 +131,19 @@ def read_text(path: Path | str) -> str:
     path = Path(path)
     try:
         kind = _kind(path)
+        if kind == "a folder":
+            _files_at(path)
         if kind != "a file":
             raise _fault(f"a scenario file is expected here; this is {kind}", where)
-        if (size := path.stat().st_size) > LARGEST_FILE:
+        with path.open("rb") as stream:
+            data = stream.read(LARGEST_FILE + 1)
+        if len(data) > LARGEST_FILE:
             raise _fault(
-                f"the file is {size / 2**20:,.1f} MiB; a scenario has at most "
+                f"the file is {path.stat().st_size / 2**20:,.1f} MiB; a scenario has at most "
                 f"{LARGEST_FILE // 2**20} MiB",
                 where,
                 "data this large belongs in a saved model or in generated inputs",
             )
-        with path.open("rb") as stream:
-            data = stream.read(LARGEST_FILE + 1)
     except UsageError as error:
         raise ScenarioError(error.faults) from None
     except OSError as error:

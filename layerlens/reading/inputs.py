@@ -35,7 +35,7 @@ def check_values(value: Any, faults: Faults) -> None:
 def shape_of(
     values: Any, at: Position | None, dtype: str, faults: Faults
 ) -> tuple[int, ...] | None:
-    """Return the shape of nested lists, or None after telling what is ragged or not a number."""
+    """Return the shape of nested lists, or None after telling what is ragged or of another kind."""
     if not isinstance(values, YamlSequence):
         problem = _not_a(dtype, values)
         if problem is None:
@@ -64,6 +64,8 @@ def shape_of(
 
 def _not_a(dtype: str, value: Any) -> str | None:
     """Return why a value cannot be one of `dtype`, or None if it can."""
+    if dtype == "string":
+        return None if isinstance(value, str) else "text is expected for string"
     if dtype == "bool":
         return None if isinstance(value, bool) or value in (0, 1) else "true or false is expected"
     if isinstance(value, bool) or not isinstance(value, (int, float)):

@@ -14,6 +14,8 @@ from layerlens.yamlnodes import Position, YamlMapping, YamlSequence, described
 
 #: Arguments that hold layers: a bare text in them names one.
 _HOLD_LAYERS = frozenset({"layer", "cell", "cells", "backward_layer", "forward_layer", "layers"})
+#: What a scenario says under `input:`, Keras' own words for it.
+_INPUTS = frozenset({"Input", "InputLayer", "InputSpec"})
 #: The end of an argument's name → where Keras keeps what it takes.
 _PACKAGES: dict[str, catalogue.Package] = {
     "_initializer": "initializers",
@@ -67,8 +69,11 @@ def _layer_set() -> frozenset[str]:
 def _named(
     name: str, body: Any, at: Position | None, body_at: Position | None, faults: Faults
 ) -> LayerSpec | None:
-    if name not in _layer_set():
-        faults.add(f"unknown layer `{name}`", at, _no_layer(name))
+    if name not in _layer_set() or name in _INPUTS:
+        what = "an input, not a layer of a model" if name in _INPUTS else None
+        faults.add(
+            f"`{name}` is {what}" if what else f"unknown layer `{name}`", at, _no_layer(name)
+        )
         return None
     signature = catalogue.signature(name)
     given = _keywords(signature, body, body_at, faults)
@@ -90,7 +95,7 @@ def _named(
 
 
 def _no_layer(name: str) -> str:
-    if name in ("Input", "InputSpec"):
+    if name in _INPUTS:
         return "the inputs of a model are said under `input:` or `inputs:`"
     return suggestion(name, catalogue.layer_names(), most=0) + (
         " `layerlens layers` lists them all"

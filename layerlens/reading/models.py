@@ -13,7 +13,7 @@ from layerlens.reading.inputs import check_values, input_spec, shape_of
 from layerlens.reading.layers import MODULE_CALLABLE, read_layers
 from layerlens.scenario import InputSpec, LayerSpec, ModelSpec, NodeSpec
 from layerlens.select import parse_select
-from layerlens.yamlnodes import Position, YamlMapping, YamlSequence, described, plain
+from layerlens.yamlnodes import Position, YamlMapping, YamlSequence, described, plain, shown
 
 #: How saved models end.
 SUFFIXES = (".keras", ".h5", ".hdf5", ".json")
@@ -119,16 +119,18 @@ def _check_file(value: YamlMapping, folder: Path, faults: Faults) -> None:
     at, path = value.values_at.get("file"), folder / file
     if path.suffix.lower() not in SUFFIXES:
         faults.add(
-            f'"{file}" is not the name of a saved model', at, f"it ends in {', '.join(SUFFIXES)}"
+            f"{shown(file)} is not the name of a saved model",
+            at,
+            f"they end in {', '.join(SUFFIXES)}",
         )
     elif not _exists(path):
         faults.add(
-            f'there is no file "{file}"',
+            f"there is no file {shown(file)}",
             at,
             f"{_neighbour(path)}paths are relative to the scenario's folder",
         )
     elif not path.is_file():
-        faults.add(f'"{file}" is not a file', at)
+        faults.add(f"{shown(file)} is not a file", at)
 
 
 def _exists(path: Path) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from layerlens.faultfinding import Faults, suggestion
+from layerlens.faultfinding import Faults, nearest, suggestion
 from layerlens.yamlnodes import Loc, described, locate
 
 if TYPE_CHECKING:
@@ -48,6 +48,8 @@ def _tell(error: ErrorDetails, data: Any, faults: Faults) -> None:
         faults.add(f"{message}; received {described(received)}", at, _MODEL_FORMS)
         return
     match error["type"]:
+        case "missing" if isinstance(received, dict) and nearest(str(loc[-1]), received):
+            pass  # it is there, misspelt, and that is told
         case "missing":
             inside = _name(loc[:-1])
             of = f" of {inside}" if len(loc) > 1 else ""
