@@ -280,10 +280,11 @@ def spatial_sizes_open(refusal: Refusal) -> str | None:
     )
 
 
+#: About what a wrapper holds; these look before the layer that is held is looked at itself.
+HOLDING_RULES: tuple[Rule, ...] = (cell_wanted, recurrence_held, normalized_kernel)
+
 ARGUMENT_RULES: tuple[Rule, ...] = (
     unknown_name,
-    cell_wanted,
-    recurrence_held,
     not_positive,
     one_size_per_axis,
     rate_out_of_range,
@@ -292,7 +293,6 @@ ARGUMENT_RULES: tuple[Rule, ...] = (
     choice_unknown,
     unknown_argument,
     argument_missing,
-    normalized_kernel,
     output_padding_large,
     cudnn_forced,
     spatial_sizes_open,

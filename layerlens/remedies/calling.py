@@ -18,14 +18,14 @@ _HOW = {
 
 @dataclass(frozen=True, slots=True)
 class _CallRule:
-    """A pattern in the cleaned reason, the layer it is about (None: any), and the remedy."""
+    """A pattern in the cleaned reason, the remedy, and the classes it is about (None: any)."""
 
     pattern: str
     hint: str
     type: str | None = None
 
 
-#: `{type}` is the layer's class and `{0}`, `{1}` what the pattern's groups found.
+#: `{0}`, `{1}` are what the pattern's groups found.
 _RULES: tuple[_CallRule, ...] = (
     _CallRule(
         r"indices\[[^\]]*\] = (-?\d+) is not in \[0, (\d+)\)",
@@ -67,9 +67,9 @@ _RULES: tuple[_CallRule, ...] = (
     ),
     _CallRule(
         r"tuple index out of range",
-        "attention needs steps, (None, steps, features); put a `Reshape` that adds them before it, "
-        "or `Softmax: {{axis: -1}}` where this is a Softmax of your own",
-        "Softmax",
+        "attention needs steps, (None, steps, features); put `RepeatVector`, or a `Reshape` that "
+        "adds them, before it",
+        "MultiHeadAttention|GroupQueryAttention",
     ),
     _CallRule(
         r"must be broadcastable|Dimensions must be equal|Incompatible shapes",
@@ -89,7 +89,7 @@ _RULES: tuple[_CallRule, ...] = (
     ),
     _CallRule(
         r"(?:Computed output size would be|Negative dimension size|pooling forward propagation"
-        r"|must be smaller than the input length|output size would be zero)",
+        r"|output size would be zero)",
         "the window is larger than this input; give the variable axis more entries, take a smaller "
         "window, or set `padding: same`",
     ),
@@ -101,6 +101,15 @@ _RULES: tuple[_CallRule, ...] = (
     _CallRule(
         r"batch_dot over axis 0",
         "axis 0 is the batch; `axes` counts from 1, or from the end with -1",
+    ),
+    _CallRule(
+        r"must be smaller than the input length",
+        "`cropping` takes away more than there is; crop less, or give the variable axis more "
+        "entries",
+    ),
+    _CallRule(
+        r"slice index 0 of dimension|uninitialized tensors",
+        "there is not one step to read; a recurrent layer needs at least one",
     ),
     _CallRule(
         r"`dim` must be in the range|out of bounds",
@@ -117,10 +126,6 @@ _RULES: tuple[_CallRule, ...] = (
     _CallRule(
         r"Cast (?:float|int\w*|double) to string is not supported",
         "this layer takes strings; declare the input as `dtype: string`",
-    ),
-    _CallRule(
-        r"slice index 0 of dimension|only contains uninitialized tensors|uninitialized tensors",
-        "there is not one step to read; a recurrent layer needs at least one",
     ),
     _CallRule(
         r"Incompatible shapes|Dimensions must be equal",
@@ -142,19 +147,20 @@ def explain_call_error(
     reason = clean_reason(error)
     called = failing_type(error)
     layer = _from_nodes(said, layers) or _from_type(called, layers)
-    kind = called or _type_of(layer, layers) or ""
+    kinds = {kind for kind in (called, _type_of(layer, layers)) if kind}
     how = _HOW.get(execution, execution)
-    named = f"`{layer}`" if layer else (f"a `{called}` layer" if called else "the model")
+    named = f"`{layer}`" if layer else (f"a layer of type `{called}`" if called else "the model")
     return ModelError(
-        layer=layer, message=f"{named} fails when {how}: {reason}", hint=_hint(reason, kind, how)
+        layer=layer, message=f"{named} fails when {how}: {reason}", hint=_hint(reason, kinds, how)
     )
 
 
-def _hint(reason: str, kind: str, how: str) -> str:
+def _hint(reason: str, kinds: set[str], how: str) -> str:
     for rule in _RULES:
         match = re.search(rule.pattern, reason)
-        if match and (rule.type is None or re.fullmatch(rule.type, kind)):
-            return rule.hint.format(*match.groups(), type=kind)
+        about = rule.type is None or any(re.fullmatch(rule.type, kind) for kind in kinds)
+        if match and about:
+            return rule.hint.format(*match.groups())
     return (
         f"it builds, so the shapes agree as far as they are known; the failure is in the values or "
         f"sizes it meets when {how}"

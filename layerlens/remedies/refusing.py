@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from layerlens.remedies.arguments import ARGUMENT_RULES, argument_named
+from layerlens.remedies.arguments import ARGUMENT_RULES, HOLDING_RULES, argument_named
 from layerlens.remedies.axes import AXIS_RULES
 from layerlens.remedies.joining import JOINING_RULES
 from layerlens.remedies.refusal import Refusal, Remedy, Rule, shapes_of
@@ -14,8 +14,8 @@ from layerlens.remedies.taking import what_it_takes
 from layerlens.remedies.wording import clean_reason
 from layerlens.report import LayerRow, ModelError
 
-#: How the inputs fit the layer as it stands.
-_OUTER_RULES: tuple[Rule, ...] = (*JOINING_RULES, *AXIS_RULES)
+#: How the inputs, and the layer it holds, fit the layer as it stands.
+_OUTER_RULES: tuple[Rule, ...] = (*JOINING_RULES, *HOLDING_RULES, *AXIS_RULES)
 #: What the layer, or the one it holds, makes of them.
 _INNER_RULES: tuple[Rule, ...] = (*SIZE_RULES, *ARGUMENT_RULES)
 

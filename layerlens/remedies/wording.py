@@ -12,6 +12,11 @@ _ARGUMENTS = re.compile(r"\s*Arguments received by .*", re.DOTALL)
 _CALLING = re.compile(r"Exception encountered when calling (?P<what>[\w.]+?)(?:\.call)?\(\)\.?\s+")
 #: Traced calls are told as "in user code:", stack frames, and the last exception after them.
 _STACK = re.compile(r"^in user code:.*\n\s+(?:\w+\.)*\w*(?:Error|Exception): ", re.DOTALL)
+#: Calls of a traced function are told with the place of every operation in the source.
+_PLACES = re.compile(
+    r"^Graph execution error:.*(?:line \d+, in \S+|<stack traces unavailable>)\s+", re.DOTALL
+)
+_ROOTS = re.compile(r"\d+ root error\(s\) found\.\s*\(0\) [A-Z_ ]+:\s*(.*?)\s+\(1\) .*", re.DOTALL)
 _NODE = re.compile(r"\s*(?:\[\[)?\{\{(?:function_)?node [^}]*\}\}(?:\]\])?")
 _FOR_NODE = re.compile(r" for '\{\{node [^}]*\}\} = .*?'(?= with|[.;]|$)", re.DOTALL)
 _OPERATION = re.compile(r"\s*\[Op:[^\]]*\](?: name: ?\S*)?")
@@ -27,8 +32,9 @@ _LONGEST = 600
 def clean_reason(error: BaseException) -> str:
     """Return what an exception says, without stack, argument dump or terminal codes."""
     text = _ANSI.sub("", _said(error))
-    for noise in (_ARGUMENTS, _STACK, _CALLING, _FOR_NODE, _COMPUTED):
+    for noise in (_PLACES, _ARGUMENTS, _STACK, _CALLING, _FOR_NODE, _COMPUTED):
         text = noise.sub("", text)
+    text = _ROOTS.sub(r"\1", text)
     if "deserialized properly" in text:
         text = _CONFIG.sub("", _DEEPEST.sub("", text))
     for noise in (_NODE, _OPERATION, _UNNAMED):
