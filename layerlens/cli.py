@@ -53,6 +53,10 @@ def run(arguments: list[str]) -> int:
         status = INTERRUPTED
     except BrokenPipeError:
         return _pipe_closed()
+    except SystemExit as end:
+        if isinstance(end.__context__, BrokenPipeError):  # typer's own answer to it is status 1
+            return _pipe_closed()
+        raise
     except LayerlensError as error:
         _tell(str(error))
         return BROKEN if isinstance(error, InternalError) else MISUSED

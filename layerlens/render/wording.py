@@ -344,10 +344,13 @@ def _input_lines(label: str, array: Any) -> Iterator[str]:
         return
     marked = [(index, number) for index, number in numbers if number != 0]
     yield f"  {label} {shape_text(shape)}, {count(len(marked))} of {count(len(numbers))} not zero:"
-    for index, number in marked[:INPUT_ENTRIES_SHOWN]:
-        yield f"    [{', '.join(map(str, index))}] = {value(number)}"
+    shown = [
+        f"[{', '.join(map(str, index))}] {value(number)}"
+        for index, number in marked[:INPUT_ENTRIES_SHOWN]
+    ]
     if (rest := len(marked) - INPUT_ENTRIES_SHOWN) > 0:
-        yield f"    and {count(rest)} more, all of them in the JSON report"
+        shown.append(f"and {count(rest)} more, all of them in the JSON report")
+    yield f"    {'; '.join(shown)}"
 
 
 def nested_shape(array: Any) -> tuple[int, ...]:
@@ -434,7 +437,7 @@ def environment_line(report: Report) -> str:
         parts.append(f"Keras {environment.keras}")
     if environment.backend:
         parts.append(f"{environment.backend} {environment.backend_version or ''}".strip())
-    parts += [f"Python {environment.python}", environment.platform]
+    parts.append(f"Python {environment.python}")
     return " · ".join(clean(part) for part in parts)
 
 

@@ -1,0 +1,180 @@
+"""JSON, Markdown, CSV and HTML: the same report, strict, escaped and complete."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from layerlens.render import FORMATS, RenderOptions, render
+from layerlens.render.html import render_fragment
+from layerlens.render.markdown import escape
+from layerlens.report import Report
+from layerlens.reviving import report_from_dict
+from layerlens.tidy import COLUMNS
+
+FOLDER = Path(__file__).resolve().parents[1] / "golden" / "reports"
+NAMES = sorted(path.stem for path in FOLDER.glob("*.json"))
+
+
+def report_of(name: str) -> Report:
+    return report_from_dict(json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("format_", FORMATS)
+def test_every_format_ends_in_one_newline(name, format_):
+    text = render(report_of(name), format_)
+    assert text.endswith("\n")
+    assert not text.endswith("\n\n")
+
+
+def test_an_unknown_format():
+    with pytest.raises(ValueError, match="unknown format 'yaml': one of rich, json, markdown"):
+        render(report_of("equal"), "yaml")  # type: ignore[arg-type]
+
+
+def test_a_report_without_scenarios():
+    empty = replace(report_of("equal"), scenarios=())
+    for format_ in FORMATS:
+        assert render(empty, format_)
+
+
+def test_json_is_strict_and_in_the_order_of_the_schema():
+    def refuse(name: str) -> None:
+        raise AssertionError(name)
+
+    text = render(report_of("different"), "json")
+    data = json.loads(text, parse_constant=refuse)
+    assert list(data) == ["schema", "layerlens", "environment", "status", "scenarios"]
+    pair = data["scenarios"][0]["pairs"][0]
+    assert pair["max_rel"] == "inf"
+    assert pair["probes"][-1] == {
+        "name": "NaN",
+        "execution": "eager",
+        "max_abs": "nan",
+        "max_rel": None,
+    }
+    assert list(data["scenarios"][0]["models"]) == ["relu", "elu"]
+    assert "日本語" in render(report_of("wide"), "json")
+
+
+def cells(line: str) -> list[str]:
+    return re.split(r"(?<!\\)\|", line)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_markdown_tables_keep_their_columns(name):
+    text = render(report_of(name), "markdown")
+    tables = [block for block in text.split("\n\n") if block.startswith("|")]
+    for table in tables:
+        assert len({len(cells(line)) for line in table.splitlines()}) == 1
+    assert tables or name == "wide"
+
+
+def test_markdown_shows_text_literally():
+    text = render(report_of("hostile"), "markdown")
+    assert "\\<script\\>alert(1)\\</script\\>" in text
+    assert not re.search(r"(?<!\\)<(?!br>|sub>|/sub>)", text)
+    assert escape("a|b `c`\n# d") == "a\\|b \\`c\\`<br>\\# d"
+    assert escape("1. not a list") == "1\\. not a list"
+
+
+def test_markdown_marks_what_differs():
+    assert "| ≠ **dense** (Dense)" in render(report_of("equal"), "markdown")
+    assert "≠" not in render(report_of("wide"), "markdown")
+
+
+def test_quiet_markdown_leaves_out_what_passed():
+    text = render(report_of("matrix"), "markdown", options=RenderOptions(quiet=True))
+    assert "units=16" in text
+    assert "units=8" not in text
+    assert text.startswith("**3 scenarios: 1 pass, 1 fail, 1 error**")
+
+
+def test_csv_of_a_comparison_has_one_row_per_pair():
+    rows = list(csv.DictReader(io.StringIO(render(report_of("different"), "csv"))))
+    assert list(rows[0]) == list(COLUMNS["pairs"])
+    assert [(row["mode"], row["verdict"], row["held"]) for row in rows] == [
+        ("inference", "different", "false"),
+        ("training", "inconclusive", "false"),
+    ]
+    assert rows[0]["max_rel"] == "inf"
+    assert rows[1]["max_abs"] == "", "not measured is empty, never 0"
+    assert rows[0]["also_differs"] == "gradients; non_finite"
+
+
+def test_csv_of_a_summary_has_one_row_per_layer():
+    rows = list(csv.DictReader(io.StringIO(render(report_of("summary"), "csv"))))
+    assert [row["depth"] for row in rows] == ["0", "0", "1", "1", "0", "0", "0"]
+    assert rows[1]["params"] == "38655098880"
+
+
+def test_csv_tells_a_scenario_at_fault():
+    rows = list(csv.DictReader(io.StringIO(render(report_of("matrix"), "csv"))))
+    assert rows[-1]["status"] == "error"
+    assert rows[-1]["error"].startswith("unknown layer `Dens`; ")
+    assert json.loads(rows[0]["cell"]) == {"units": 8, "seq": True}
+
+
+class Page(HTMLParser):
+    """Collects a page's tags, links and text; notices tags that are not closed in order."""
+
+    VOID = frozenset({"meta", "br", "link", "img", "input"})
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: set[str] = set()
+        self.links: list[str] = []
+        self.text = ""
+        self.feed(page)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.add(tag)
+        self.links += [value for name, value in attrs if name in ("href", "src")]
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text += data
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_html_is_one_sound_page_that_asks_the_network_for_nothing(name):
+    page = Page(render(report_of(name), "html"))
+    assert page.tags.isdisjoint({"script", "img", "link", "iframe", "object"})
+    assert all(link.startswith("#scenario-") for link in page.links)
+
+
+def test_html_shows_text_literally():
+    page = Page(render(report_of("hostile"), "html"))
+    assert "<script>alert(1)</script> [red]x[/]" in page.text
+    assert "<img src=x onerror=alert(1)>" in page.text
+    assert "\x1b" not in page.text
+
+
+def test_html_has_the_verdict_the_counterexample_and_both_colour_schemes():
+    text = render(report_of("different"), "html")
+    assert 'class="verdict different">different</span>' in text
+    assert "expected equivalent" in text
+    assert "candidate -0.63212055" in text
+    assert "prefers-color-scheme: dark" in text
+    assert "@media print" in text
+
+
+def test_a_fragment_stands_alone_in_a_notebook():
+    fragment = render_fragment(report_of("equal"))
+    assert "<html" not in fragment
+    assert Page(fragment).tags.isdisjoint({"html", "head", "body"})
+    assert "body" in Page(render(report_of("equal"), "html")).tags

@@ -1,0 +1,114 @@
+"""A report read back from its JSON is the report it was written from."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+from layerlens.errors import UsageError
+from layerlens.report import (
+    Counterexample,
+    Environment,
+    LayerRow,
+    ModelReport,
+    PairReport,
+    Report,
+    ScenarioReport,
+    WeightRow,
+)
+from layerlens.reviving import read_report, report_from_dict
+
+FOLDER = Path(__file__).resolve().parents[1] / "golden" / "reports"
+NAMES = sorted(path.stem for path in FOLDER.glob("*.json"))
+
+
+def data_of(name: str) -> dict:
+    return json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def report() -> Report:
+    held = LayerRow("dense", "Dense", "td/dense", None, (None, 2), 6, "float32")
+    layer = LayerRow(
+        "td",
+        "TimeDistributed",
+        "td",
+        ((None, 3, 2), (None, 1)),
+        (None, 3, 2),
+        6,
+        "float32",
+        weights=(WeightRow("td/dense/kernel", (2, 2), 4),),
+        holds=(held,),
+    )
+    model = ModelReport("one", 6, 6, 0, ((None, 3, 2), (None, 1)), (layer,))
+    found = Counterexample("ones", "eager", (0, 1), 1.0, float("inf"), {"x": [[1.0, -math.inf]]})
+    pair = PairReport(
+        "one", "two", "inference", "different", None, "so it is", max_abs=math.inf,
+        counterexample=found,
+    )  # fmt: skip
+    scenario = ScenarioReport(
+        "a.yaml", "A", {"units": 3}, "pass", 1.5, models=(model,), pairs=(pair,)
+    )
+    return Report("0.1", Environment("3.11", None, None, None, "Linux"), "pass", (scenario,))
+
+
+def test_an_exact_round_trip(report):
+    assert report_from_dict(json.loads(json.dumps(report.to_dict()))) == report
+
+
+def test_the_round_trip_notices_a_change(report):
+    data = report.to_dict()
+    data["scenarios"][0]["models"]["one"]["layers"][0]["holds"][0]["params"] = 7
+    assert report_from_dict(data) != report
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_was_revived_is_written_the_same(name):
+    data = data_of(name)
+    assert report_from_dict(copy.deepcopy(data)).to_dict() == data
+
+
+def test_numbers_that_are_not_finite_are_numbers_again():
+    pair = report_from_dict(data_of("different")).scenarios[0].pairs[0]
+    assert pair.max_rel == math.inf
+    assert math.isnan(pair.probes[-1].max_abs)
+
+
+def test_fields_of_a_later_version_are_left_out(report):
+    data = report.to_dict()
+    data["scenarios"][0]["brand_new"] = 1
+    assert report_from_dict(data) == report
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda data: data.update(schema=2), "expected schema 1, received 2"),
+        (lambda data: data.pop("environment"), "report.environment is missing"),
+        (lambda data: data.update(scenarios=3), "report.scenarios is 3"),
+        (
+            lambda data: data["scenarios"][0].update(seconds="long"),
+            r"report.scenarios\[0\].seconds is 'long', expected float",
+        ),
+    ],
+)
+def test_what_is_not_a_report_is_refused(change, told):
+    data = data_of("equal")
+    change(data)
+    with pytest.raises(UsageError, match=told):
+        report_from_dict(data)
+
+
+def test_reading_a_file(tmp_path, report):
+    path = tmp_path / "report.json"
+    path.write_text(json.dumps(report.to_dict()))
+    assert read_report(str(path)) == report
+    path.write_text("{")
+    with pytest.raises(UsageError, match=r"report\.json is not JSON"):
+        read_report(str(path))
+    with pytest.raises(UsageError, match=r"cannot read .*gone\.json: No such file"):
+        read_report(str(tmp_path / "gone.json"))
