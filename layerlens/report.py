@@ -1,11 +1,16 @@
-"""What came out of a run: frozen results without layout, and their form as plain data (schema 1)."""
+"""What came out of a run: frozen results without layout, and as plain data (schema 1)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, is_dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from layerlens.scenario import Mode, Verdict
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from layerlens.tidy import Kind
 
 SCHEMA_VERSION = 1
 
@@ -228,6 +233,35 @@ class Report:
         for scenario in data["scenarios"]:
             scenario["models"] = {model.pop("name"): model for model in scenario["models"]}
         return data
+
+    def to_json(self) -> str:
+        """Return the report as strict JSON, as `--format json` writes it."""
+        from layerlens.render import render
+
+        return render(self, "json")
+
+    def to_markdown(self) -> str:
+        """Return the report as GitHub-flavoured Markdown."""
+        from layerlens.render import render
+
+        return render(self, "markdown")
+
+    def to_html(self) -> str:
+        """Return the report as one self-contained HTML page."""
+        from layerlens.render import render
+
+        return render(self, "html")
+
+    def to_dataframe(self, kind: Kind = "pairs") -> pd.DataFrame:
+        """Return a tidy pandas frame of "pairs", "layers" or "probes"; see `layerlens.tidy`."""
+        from layerlens.frames import frame
+
+        return frame(self, kind)
+
+    def _repr_html_(self) -> str:
+        from layerlens.render.html import render_fragment
+
+        return render_fragment(self)
 
 
 def _plain(value: Any) -> Any:

@@ -11,7 +11,7 @@ from layerlens.errors import UsageError
 
 def render_layer_names(width: int) -> str:
     """Return the names of all layers, grouped as Keras groups them."""
-    lines = []
+    lines: list[str] = []
     for group, names in layer_groups().items():
         lines += ["", f"{group}:"] if lines else [f"{group}:"]
         lines += textwrap.wrap("  ".join(names), width, initial_indent="  ", subsequent_indent="  ")

@@ -8,6 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from layerlens.render import wording
 from layerlens.render.aligning import Row, line_up, marks
+from layerlens.render.pair_facts import pair_facts
 from layerlens.report import ModelReport, Report, ScenarioReport
 
 
@@ -32,7 +33,12 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     environment.globals.update(
-        wording=wording, models_of=_models, rows_of=_rows, marks=marks, walk=wording.walk_layers
+        wording=wording,
+        pair_facts=pair_facts,
+        models_of=_models,
+        rows_of=_rows,
+        marks=marks,
+        walk=wording.walk_layers,
     )
     environment.filters.update(clean=wording.clean, count=wording.count)
     return environment

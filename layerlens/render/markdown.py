@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from layerlens.render import RenderOptions, wording
 from layerlens.render.aligning import line_up, marks
+from layerlens.render.pair_facts import pair_facts
 from layerlens.report import LayerRow, ModelReport, PairReport, Report, ScenarioReport
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~&$@])")
@@ -148,7 +149,7 @@ def _pair(scenario: ScenarioReport, pair: PairReport, options: RenderOptions) ->
     verdict = escape(wording.verdict_words(pair))
     yield f"### {escape(wording.against(pair))}, {pair.mode}: {verdict}{words}"
     yield escape(pair.explanation)
-    facts = wording.pair_facts(scenario, pair, verbose=options.verbose)
+    facts = pair_facts(scenario, pair, verbose=options.verbose)
     if facts:
         yield "\n".join(
             f"- **{fact.label}**: {'<br>'.join(escape(line) for line in fact.lines)}"

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from layerlens.render import RenderOptions, wording
 from layerlens.render.layer_table import layer_table, legend
+from layerlens.render.pair_facts import pair_facts
 from layerlens.render.styled import GLYPHS, fold, rule, to_ascii
 from layerlens.report import (
     ErrorRow,
@@ -160,7 +161,7 @@ def _pair(
 ) -> Iterator[Text]:
     yield from fold(_verdict(scenario, pair), width, hang=2)
     yield from fold(Text(wording.clean(pair.explanation)), width, indent=2)
-    facts = wording.pair_facts(scenario, pair, verbose=options.verbose)
+    facts = pair_facts(scenario, pair, verbose=options.verbose)
     for fact in facts:
         label = fact.label
         for line in fact.lines:

@@ -63,3 +63,13 @@ def test_probes():
 def test_an_unknown_kind():
     with pytest.raises(ValueError, match="unknown kind 'models': one of pairs, layers, probes"):
         frame(report_of("equal"), "models")  # type: ignore[arg-type]
+
+
+def test_the_report_hands_itself_over():
+    report = report_of("equal")
+    assert report.to_dataframe().equals(pairs_frame(report))
+    assert len(report.to_dataframe("layers")) == 7
+    assert json.loads(report.to_json()) == report.to_dict()
+    assert report.to_markdown().startswith("## Dense vs TimeDistributed")
+    assert report.to_html().startswith("<!DOCTYPE html>")
+    assert report._repr_html_().startswith("<div")
