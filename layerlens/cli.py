@@ -7,15 +7,26 @@ import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from layerlens.errors import InternalError, LayerlensError, UsageError
+from layerlens.cli_options import (
+    AllowCodeOption,
+    ExpectOption,
+    FormatOption,
+    JobsOption,
+    NoCacheOption,
+    OutputOption,
+    Paths,
+    QuietOption,
+    SeedOption,
+    VerboseOption,
+)
+from layerlens.errors import InternalError, LayerlensError
 from layerlens.options import RunOptions
-from layerlens.render import FORMATS, Format, RenderOptions
-from layerlens.scenario import VERDICTS, Verdict
+from layerlens.render import Format, RenderOptions
+from layerlens.scenario import Verdict
 
 if TYPE_CHECKING:
     from layerlens.report import Report
@@ -101,42 +112,6 @@ def _pipe_closed() -> int:
     return PIPE_CLOSED
 
 
-def _one_of(allowed: tuple[str, ...]) -> Callable[[str | None], str | None]:
-    def check(value: str | None) -> str | None:
-        if value is None or value in allowed:
-            return value
-        near = get_close_matches(value.lower(), allowed, n=1)
-        nearest = f"; did you mean {near[0]!r}?" if near else ""
-        raise typer.BadParameter(f"{value!r} is not one of {', '.join(allowed)}{nearest}")
-
-    return check
-
-
-def _at_least(least: int) -> Callable[[str], str]:
-    def check(value: str) -> str:
-        try:
-            enough = int(value) >= least
-        except ValueError:
-            enough = False
-        if not enough:
-            raise typer.BadParameter(f"{value!r} is not a whole number of at least {least}")
-        return value
-
-    return check
-
-
-def _writable(output: str | None) -> str | None:
-    if output is None:
-        return None
-    from layerlens.writing import refuse_unwritable
-
-    try:
-        refuse_unwritable(output)
-    except UsageError as error:
-        raise typer.BadParameter(error.message) from None
-    return output
-
-
 def _show_version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
@@ -149,77 +124,6 @@ def _show_version(wanted: bool) -> None:
             f"TensorFlow {found.backend_version}, {found.platform})"
         )
         raise typer.Exit
-
-
-Paths = Annotated[
-    list[str],
-    typer.Argument(
-        metavar="PATH...", help="Scenario files, or folders that are searched for *.yaml and *.yml."
-    ),
-]
-FormatOption = Annotated[
-    str,
-    typer.Option(
-        "--format",
-        "-f",
-        metavar="|".join(FORMATS),
-        callback=_one_of(FORMATS),
-        autocompletion=lambda: list(FORMATS),
-        help="How the report is written; rich is plain where the output is not a terminal.",
-    ),
-]
-OutputOption = Annotated[
-    str | None,
-    typer.Option(
-        "--output",
-        "-o",
-        metavar="FILE",
-        callback=_writable,
-        help="Write the report to FILE, whole or not at all, instead of to standard output.",
-    ),
-]
-#: Numbers are checked here, since the messages of typer leave out what was received.
-SeedOption = Annotated[
-    str,
-    typer.Option(
-        "--seed", metavar="N", callback=_at_least(0), help="Where all that is drawn starts from."
-    ),
-]
-ExpectOption = Annotated[
-    str | None,
-    typer.Option(
-        "--expect",
-        metavar="VERDICT",
-        callback=_one_of(VERDICTS),
-        autocompletion=lambda: list(VERDICTS),
-        help=f"The verdict expected in files without `expect:`: {', '.join(VERDICTS)}.",
-    ),
-]
-QuietOption = Annotated[
-    bool,
-    typer.Option("--quiet", "-q", help="Only what did not pass and the tally; no progress."),
-]
-VerboseOption = Annotated[
-    bool,
-    typer.Option("--verbose", "-v", help="Every probe, weight, pairing and held expectation."),
-]
-JobsOption = Annotated[
-    str,
-    typer.Option(
-        "--jobs", "-j", metavar="N", callback=_at_least(1), help="Scenarios to run at once."
-    ),
-]
-NoCacheOption = Annotated[
-    bool,
-    typer.Option("--no-cache", help="Accepted for scripts: this version keeps no cache."),
-]
-AllowCodeOption = Annotated[
-    bool,
-    typer.Option(
-        "--allow-code",
-        help="Allow `python:` models, Lambda layers and saved models to run code of theirs.",
-    ),
-]
 
 
 @app.callback()

@@ -1,0 +1,119 @@
+"""The options that commands share: how each is spelt, explained and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from difflib import get_close_matches
+from typing import Annotated
+
+import typer
+
+from layerlens.errors import UsageError
+from layerlens.render import FORMATS
+from layerlens.scenario import VERDICTS
+from layerlens.writing import refuse_unwritable
+
+
+def _one_of(allowed: tuple[str, ...]) -> Callable[[str | None], str | None]:
+    def check(value: str | None) -> str | None:
+        if value is None or value in allowed:
+            return value
+        near = get_close_matches(value.lower(), allowed, n=1)
+        nearest = f"; did you mean {near[0]!r}?" if near else ""
+        raise typer.BadParameter(f"{value!r} is not one of {', '.join(allowed)}{nearest}")
+
+    return check
+
+
+def _at_least(least: int) -> Callable[[str], str]:
+    def check(value: str) -> str:
+        try:
+            enough = int(value) >= least
+        except ValueError:
+            enough = False
+        if not enough:
+            raise typer.BadParameter(f"{value!r} is not a whole number of at least {least}")
+        return value
+
+    return check
+
+
+def _writable(output: str | None) -> str | None:
+    if output is None:
+        return None
+    try:
+        refuse_unwritable(output)
+    except UsageError as error:
+        raise typer.BadParameter(error.message) from None
+    return output
+
+
+Paths = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="PATH...", help="Scenario files, or folders that are searched for *.yaml and *.yml."
+    ),
+]
+FormatOption = Annotated[
+    str,
+    typer.Option(
+        "--format",
+        "-f",
+        metavar="|".join(FORMATS),
+        callback=_one_of(FORMATS),
+        autocompletion=lambda: list(FORMATS),
+        help="How the report is written; rich is plain where the output is not a terminal.",
+    ),
+]
+OutputOption = Annotated[
+    str | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE",
+        callback=_writable,
+        help="Write the report to FILE, whole or not at all, instead of to standard output.",
+    ),
+]
+#: Numbers are checked here, since the messages of typer leave out what was received.
+SeedOption = Annotated[
+    str,
+    typer.Option(
+        "--seed", metavar="N", callback=_at_least(0), help="Where all that is drawn starts from."
+    ),
+]
+ExpectOption = Annotated[
+    str | None,
+    typer.Option(
+        "--expect",
+        metavar="VERDICT",
+        callback=_one_of(VERDICTS),
+        autocompletion=lambda: list(VERDICTS),
+        help=f"The verdict expected in files without `expect:`: {', '.join(VERDICTS)}.",
+    ),
+]
+QuietOption = Annotated[
+    bool,
+    typer.Option("--quiet", "-q", help="Only what did not pass and the tally; no progress."),
+]
+VerboseOption = Annotated[
+    bool,
+    typer.Option("--verbose", "-v", help="Every probe, weight, pairing and held expectation."),
+]
+JobsOption = Annotated[
+    str,
+    typer.Option(
+        "--jobs", "-j", metavar="N", callback=_at_least(1), help="Scenarios to run at once."
+    ),
+]
+NoCacheOption = Annotated[
+    bool,
+    typer.Option("--no-cache", help="Accepted for scripts: this version keeps no cache."),
+]
+AllowCodeOption = Annotated[
+    bool,
+    typer.Option(
+        "--allow-code",
+        help="Allow `python:` models, Lambda layers and saved models to run code of theirs.",
+    ),
+]
