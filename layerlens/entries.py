@@ -170,3 +170,17 @@ def _shortest(array: Array) -> Any:
     if array.ndim:
         return [_shortest(part) for part in array]
     return float(str(array[()]))
+
+
+def as_arrays(written: Any, specs: Sequence[InputSpec]) -> Inputs:
+    """Return the arrays that nested lists, as `written` or by input name, stand for."""
+    given = [written] if len(specs) == 1 else [written[spec.name] for spec in specs]
+    return tuple(
+        np.asarray(value, _dtype(spec)) for value, spec in zip(given, specs, strict=True)
+    )
+
+
+def _dtype(spec: InputSpec) -> Any:
+    if spec.dtype == "string":
+        return object
+    return "float32" if spec.dtype.startswith(("float", "bfloat")) else spec.dtype

@@ -220,8 +220,8 @@ def input_scale(inputs: Sequence[Array], output: Array) -> NDArray[np.float64]:
 
 
 def _scale(outputs: tuple[Array, Array], inputs: Sequence[Array]) -> NDArray[np.float64]:
-    """Return the magnitude that rounding is relative to: a sample's greatest output or input."""
-    scale = input_scale(inputs, outputs[0])
+    """Return what rounding is relative to: a sample's greatest output or input, or 1."""
+    scale = np.maximum(input_scale(inputs, outputs[0]), 1.0)
     for output in outputs:
         if output.dtype.kind not in "fiu":
             continue

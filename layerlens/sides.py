@@ -89,9 +89,18 @@ class Side:
         return Outcome(tuple(array[part] for array in outcome.outputs), outcome.dtypes)
 
     def sensitivity(
-        self, values: Values, inputs: Sequence[Array], base: Outcome, seed: int, draws: int = 2
+        self,
+        values: Values,
+        inputs: Sequence[Array],
+        base: Outcome,
+        seed: int,
+        draws: int = 2,
+        execution: Execution = "traced_dynamic",
     ) -> tuple[NDArray[np.float64], ...]:
-        """Measure how far each float64 output moves per relative change of inputs and weights."""
+        """Measure how far each float64 output moves per relative change of inputs and weights.
+
+        `base` is the unmoved outcome, called in the same `execution`.
+        """
         moved = [np.zeros(output.shape) for output in base.outputs]
         for draw in range(draws):
             rng = generator(seed, "jitter", draw, self.name)
@@ -99,7 +108,7 @@ class Side:
                 tuple(_jittered(value, rng) for value in values),
                 [_jittered_off_thresholds(array, rng) for array in inputs],
                 "float64",
-                "traced_dynamic",
+                execution,
                 seed=seed,
             )
             if outcome.error is not None or outcome.shapes != base.shapes:

@@ -59,7 +59,8 @@ def test_a_threshold_keeps_the_size_it_needs() -> None:
         layer("ReLU"), layer("ReLU", max_value=100.0), inputs=[input_of(300)]
     )
     (value,) = [v for v in _shrunk(found).input[0] if v]
-    assert value in (200.0, 300.0, 500.0, 1000.0, 2000.0, 3000.0) or f"{value:.0e}" == repr(value)
+    assert value > 100.0
+    assert float(f"{value:.0e}") == value
 
 
 def test_integers_stay_in_their_range() -> None:

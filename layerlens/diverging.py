@@ -1,0 +1,283 @@
+"""Two models and one input become the first pair of layers at which they part."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from difflib import SequenceMatcher
+from typing import Any
+
+import numpy as np
+
+from layerlens.comparing import Noise, distance, noise_floor
+from layerlens.drafting import functional
+from layerlens.entries import Inputs
+from layerlens.judging import WORKING_ROUNDING, real_elements
+from layerlens.measuring import Runner
+from layerlens.parting import input_scale
+from layerlens.probes import Array
+from layerlens.report import Execution, FirstDivergence
+from layerlens.session import in_fresh_session
+from layerlens.sides import Side, Values
+
+#: How models are called here: nothing has to be traced, and one call is all there is.
+PLAIN: Execution = "eager"
+
+
+def first_divergence(
+    reference: Side,
+    candidate: Side,
+    weights_reference: Values,
+    weights_candidate: Values,
+    inputs: Inputs,
+    *,
+    residue: bool,
+) -> FirstDivergence | None:
+    """Name the first lined-up layers that make something else of the same input.
+
+    Layers are lined up from the front by what they are and the shape they give, then by position.
+    `max_abs` is the greatest difference of their outputs in working precision. None where a model
+    has no graph of layers to look into, or no such pair is found.
+    """
+    both = (_Inside.of(reference), _Inside.of(candidate))
+    if both[0] is None or both[1] is None:
+        return None
+    return _first(
+        both[0].look(weights_reference, inputs), both[1].look(weights_candidate, inputs),
+        inputs, residue,
+    )
+
+
+def first_inconsistency(
+    side: Side, weights: Values, inputs: Inputs, one: Execution, other: Execution
+) -> FirstDivergence | None:
+    """Name the first layer of one model that gives two results, called in two ways."""
+    inside = _Inside.of(side)
+    if inside is None:
+        return None
+    ours, theirs = (inside.look(weights, inputs, execution) for execution in (one, other))
+    for uses in zip(ours or (), theirs or (), strict=False):
+        if uses[0].shape != uses[1].shape:
+            return _row(*uses)
+        # The result nearer to float64 tells of rounding; the other would hide itself in it.
+        truer = min(uses, key=lambda use: float(distance(use.double, use.working).max(initial=0)))
+        noise = _noise(truer, truer, inputs)
+        if (distance(uses[0].working, uses[1].working) > WORKING_ROUNDING * noise.working).any():
+            return _row(*uses)
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Use:
+    """One application of a layer, and what it gave."""
+
+    layer: str
+    type: str
+    #: The values it was given, as the places of their tensors in the model.
+    sources: tuple[int, ...]
+    place: int
+    double: Array
+    working: Array
+    sensitivity: Any
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.double.shape
+
+
+@dataclass(frozen=True)
+class _Inside:
+    """A side whose model gives the outputs of all its layers."""
+
+    side: Side
+    nodes: tuple[Any, ...]
+    #: id of a symbolic tensor → its place: inputs are negative, layer outputs count from 0.
+    places: dict[int, int]
+
+    @classmethod
+    def of(cls, side: Side) -> _Inside | None:
+        nodes = tuple(_layer_nodes(side.working.built.model))
+        if not nodes:
+            return None
+        places = {
+            id(tensor): -1 - n for n, tensor in enumerate(side.working.built.model.inputs)
+        }
+        for n, node in enumerate(nodes):
+            places[id(node.outputs[0])] = n
+        opened = Side(
+            side.name, _opened(side.working), _opened(side.float64), side.training
+        )
+        return cls(opened, nodes, places)
+
+    def look(
+        self, values: Values, inputs: Inputs, execution: Execution = PLAIN
+    ) -> list[_Use] | None:
+        double = self.side.run_whole(values, inputs, "float64", PLAIN)
+        working = self.side.run_whole(values, inputs, "working", execution)
+        if double.error is not None or working.error is not None:
+            return None
+        moved = self.side.sensitivity(values, inputs, double, 0, draws=1, execution=PLAIN)
+        return [
+            _Use(
+                layer=node.operation.name,
+                type=type(node.operation).__name__,
+                sources=tuple(self.places.get(id(t), -1000) for t in _given(node)),
+                place=n,
+                double=double.outputs[n],
+                working=working.outputs[n],
+                sensitivity=moved[n],
+            )
+            for n, node in enumerate(self.nodes)
+        ]
+
+
+def _layer_nodes(model: Any) -> Iterator[Any]:
+    """Yield the applications of layers from the inputs on; masks' own operations are no layers."""
+    by_depth = getattr(model, "_nodes_by_depth", None) or {}
+    layers = {id(layer) for layer in model.layers}
+    for depth in sorted(by_depth, reverse=True):
+        for node in by_depth[depth]:
+            if id(node.operation) in layers and not node.is_input:
+                yield node
+
+
+def _given(node: Any) -> Iterator[Any]:
+    """Yield the tensors a layer was given as values, not as masks."""
+    masks = {
+        id(tensor)
+        for name, value in node.arguments.kwargs.items()
+        if name.endswith("mask")
+        for tensor in _flat(value)
+    }
+    yield from (tensor for tensor in node.input_tensors if id(tensor) not in masks)
+
+
+def _flat(value: Any) -> list[Any]:
+    if isinstance(value, (list, tuple)):
+        return [one for item in value for one in _flat(item)]
+    return [value]
+
+
+def _opened(runner: Runner) -> Runner:
+    """Return a runner of the same layers, with every layer's first output as an output."""
+    built = runner.built
+    tensors = tuple(node.outputs[0] for node in _layer_nodes(built.model))
+    model = in_fresh_session(
+        lambda: functional(tuple(built.model.inputs), tensors, f"inside_{built.spec.name}"),
+        runner.seed,
+    )
+    spec = replace(built.spec, select=None)
+    return Runner(replace(built, model=model, spec=spec), runner.seed)
+
+
+# --- lining up ------------------------------------------------------------------------------------
+
+
+def _first(
+    ours: list[_Use] | None, theirs: list[_Use] | None, inputs: Inputs, residue: bool
+) -> FirstDivergence | None:
+    if not ours or not theirs:
+        return None
+    judged: dict[tuple[int, int], bool] = {}
+
+    def agree(one: _Use, other: _Use) -> bool:
+        key = (one.place, other.place)
+        if key not in judged:
+            judged[key] = one.shape == other.shape and not _differs(one, other, inputs, residue)
+        return judged[key]
+
+    def same_sources(one: _Use, other: _Use) -> bool:
+        return len(one.sources) == len(other.sources) and all(
+            a == b if a < 0 or b < 0 else agree(ours[a], theirs[b])
+            for a, b in zip(one.sources, other.sources, strict=True)
+        )
+
+    start = (0, 0)
+    while True:
+        tails = ours[start[0] :], theirs[start[1] :]
+        lined_up, anchored = _lined_up(*tails)
+        by_position = [pair for pair in zip(*tails, strict=False) if pair[0].shape == pair[1].shape]
+        found = next(
+            (
+                pair
+                for pair in (*lined_up, *by_position)
+                if not agree(*pair) and same_sources(*pair)
+            ),
+            None,
+        )
+        if found is None:
+            return next((_row(*pair) for pair in lined_up if not agree(*pair)), None)
+        level = _level_again(found, ours, theirs, anchored, agree)
+        if level is None:
+            return _row(*found)
+        start = (level[0].place + 1, level[1].place + 1)
+
+
+def _lined_up(
+    ours: Sequence[_Use], theirs: Sequence[_Use]
+) -> tuple[list[tuple[_Use, _Use]], list[tuple[_Use, _Use]]]:
+    """Pair layers of the same type and shape from the front, then those between by position.
+
+    The first list has all pairs, the second only the layers that are the same.
+    """
+    keys = [[(use.type, use.shape) for use in uses] for uses in (ours, theirs)]
+    matcher = SequenceMatcher(None, keys[0], keys[1], autojunk=False)
+    pairs, anchored = [], []
+    for kind, a, b, c, d in matcher.get_opcodes():
+        for one, other in zip(ours[a:b], theirs[c:d], strict=False):
+            if one.shape == other.shape:
+                pairs.append((one, other))
+                if kind == "equal":
+                    anchored.append((one, other))
+    return pairs, anchored
+
+
+def _level_again(
+    pair: tuple[_Use, _Use],
+    ours: Sequence[_Use],
+    theirs: Sequence[_Use],
+    anchored: Sequence[tuple[_Use, _Use]],
+    agree: Callable[[_Use, _Use], bool],
+) -> tuple[_Use, _Use] | None:
+    """Return where layers of one model alone, right behind, make up for what the other's did."""
+    one, other = pair
+    behind = _run_alone(ours, one.place, {a.place for a, _ in anchored})
+    beyond = _run_alone(theirs, other.place, {b.place for _, b in anchored})
+    tries = [*((use, other) for use in behind), *((one, use) for use in beyond)]
+    return next((pair for pair in tries if agree(*pair)), None)
+
+
+def _run_alone(uses: Sequence[_Use], place: int, anchored: set[int]) -> Iterator[_Use]:
+    for use in uses[place + 1 :]:
+        if use.place in anchored:
+            return
+        yield use
+
+
+# --- figures --------------------------------------------------------------------------------------
+
+
+def _differs(one: _Use, other: _Use, inputs: Inputs, residue: bool) -> bool:
+    noise = _noise(one, other, inputs)
+    return bool(real_elements(one.double, other.double, noise, residue=residue).any())
+
+
+def _noise(one: _Use, other: _Use, inputs: Inputs) -> Noise:
+    if one.double.dtype.kind in "OSU":
+        nothing = np.zeros(one.shape)
+        return Noise(nothing, nothing)
+    return noise_floor(
+        (one.double, other.double),
+        (one.working, other.working),
+        (one.sensitivity, other.sensitivity),
+        input_scale(inputs, one.double),
+    )
+
+
+def _row(one: _Use, other: _Use) -> FirstDivergence:
+    gap = distance(one.working, other.working) if one.shape == other.shape else None
+    return FirstDivergence(
+        reference_layer=one.layer,
+        candidate_layer=other.layer,
+        max_abs=float(gap.max()) if gap is not None and gap.size else None,
+    )

@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from layerlens.diverging import first_divergence, first_inconsistency
+from layerlens.entries import as_arrays
+from layerlens.report import FirstDivergence
+from layerlens.scenario import InputSpec, LayerSpec, ModelSpec, NodeSpec
+from layerlens.shrinking import shrink
+from tests.unit.pairs import chain, input_of, layer, seen, sides
+
+pytestmark = pytest.mark.usefixtures("backend")
+
+
+def _diverge(reference: ModelSpec, candidate: ModelSpec, *inputs: InputSpec) -> Any:
+    found = seen(reference, candidate, *inputs)
+    given = (found.reference, found.candidate, found.weights_reference, found.weights_candidate)
+    shown = shrink(*given, found.witness, residue=False)
+    return first_divergence(*given, as_arrays(shown.input, inputs), residue=False)
+
+
+def _names(reference: tuple[LayerSpec, ...], candidate: tuple[LayerSpec, ...], *shape: int) -> Any:
+    row = _diverge(chain("one", *reference), chain("other", *candidate), input_of(*shape))
+    assert row is not None
+    assert row.max_abs > 0
+    return row.reference_layer, row.candidate_layer
+
+
+DENSE = layer("Dense", units=4)
+
+
+def test_the_layer_that_differs_is_named_not_the_ones_behind_it() -> None:
+    one = (DENSE, layer("ReLU"), DENSE, layer("Activation", activation="tanh"))
+    other = (DENSE, layer("ReLU", max_value=1.0), DENSE, layer("Activation", activation="tanh"))
+    assert _names(one, other, 4) == ("re_lu", "re_lu")
+
+
+def test_a_layer_under_another_mask_is_where_they_part() -> None:
+    lstm = layer("LSTM", units=3)
+    assert _names((lstm,), (layer("Masking"), lstm), 5, 2) == ("lstm", "lstm")
+
+
+def test_an_activation_of_its_own_that_does_the_same_is_passed_over() -> None:
+    one = (layer("Dense", units=4, activation="relu"), layer("Softmax"))
+    other = (DENSE, layer("ReLU"), layer("Activation", activation="sigmoid"))
+    assert _names(one, other, 4) == ("softmax", "activation")
+
+
+def test_swapped_layers_part_at_the_first_of_them() -> None:
+    scale, relu = layer("Rescaling", scale=2.0, offset=-1.0), layer("ReLU")
+    assert _names((DENSE, scale, relu), (DENSE, relu, scale), 4) == ("rescaling", "re_lu")
+
+
+def test_an_extra_layer_stands_against_what_is_in_its_place() -> None:
+    extra = (DENSE, layer("Activation", activation="tanh"), DENSE)
+    assert _names((DENSE, DENSE), extra, 4) == ("dense_1", "activation")
+
+
+def _graph(name: str, merge: str) -> ModelSpec:
+    nodes = (
+        NodeSpec("left", DENSE, ("input",)),
+        NodeSpec("right", layer("ReLU"), ("left",)),
+        NodeSpec("joined", layer(merge), ("left", "right")),
+        NodeSpec("out", DENSE, ("joined",)),
+    )
+    return ModelSpec(name, "graph", nodes=nodes, outputs=("out",))
+
+
+def test_in_a_graph_the_merge_is_named() -> None:
+    row = _diverge(_graph("one", "Add"), _graph("other", "Maximum"), input_of(4))
+    assert (row.reference_layer, row.candidate_layer) == ("joined", "joined")
+
+
+def test_max_abs_is_the_difference_of_these_layers_in_working_precision() -> None:
+    one, other = sides(
+        chain("one", layer("Rescaling", scale=2.0), layer("Rescaling", scale=100.0)),
+        chain("other", layer("Rescaling", scale=3.0), layer("Rescaling", scale=100.0)),
+        input_of(3),
+    )
+    row = first_divergence(one, other, (), (), (np.float32([[1, -4, 2]]),), residue=False)
+    assert row == FirstDivergence("rescaling", "rescaling", 4.0)
+
+
+def test_nothing_is_named_where_nothing_differs() -> None:
+    one, other = sides(
+        chain("one", DENSE, layer("ReLU")), chain("other", DENSE, layer("ReLU")), input_of(4)
+    )
+    values = tuple(one.working.values())
+    given = (np.float32([[1, 2, -3, 4]]),)
+    assert first_divergence(one, other, values, values, given, residue=False) is None
+    moved = (values[0] + np.float32(1e-3), values[1])
+    row = first_divergence(one, other, values, moved, given, residue=False)
+    assert (row.reference_layer, row.candidate_layer) == ("dense", "dense")
+
+
+def test_the_layer_that_strays_from_itself_is_named() -> None:
+    import keras
+    import tensorflow as tf
+
+    class Wayward(keras.layers.Layer):
+        def call(self, given: Any) -> Any:
+            return given + 1.0 if tf.executing_eagerly() else given
+
+    side, _ = sides(chain("one", layer("ReLU")), chain("other", layer("ReLU")), input_of(3))
+    for runner in (side.working, side.float64):
+        dtype = runner.built.model.inputs[0].dtype
+        given = keras.Input((3,), dtype=dtype)
+        calm = keras.layers.ReLU(dtype=dtype, name="calm")(given)
+        wild = Wayward(dtype=dtype, name="wild")(calm)
+        runner.built = replace(runner.built, model=keras.Model(given, wild))
+    row = first_inconsistency(
+        side, (), (np.ones((1, 3), "float32"),), "traced_dynamic", "eager"
+    )
+    assert row == FirstDivergence("wild", "wild", 1.0)
