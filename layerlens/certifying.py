@@ -1,0 +1,306 @@
+"""A pair of sides becomes a certificate: what differs computes one polynomial, shown exactly.
+
+The layers that compute the same from the same are lined up from the inputs and from the outputs.
+What lies between is run in float64 on whole numbers small enough that every sum is exact: two
+different polynomials of degree d agree on a draw from a set of S with chance at most d / S
+(Schwartz 1980, Zippel 1979).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from math import ceil, floor, lcm, log, prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from layerlens.domains import flat_layers
+from layerlens.expressions import Numbering, Step, Value, express
+from layerlens.measuring import as_array, weight_variables
+from layerlens.polynomials import Growth, activation_host
+from layerlens.probes import generator
+from layerlens.report import CertificateRow
+from layerlens.segments import (
+    Segment,
+    from_shared,
+    from_the_last_other,
+    numbers_in,
+    open_goals,
+    unit_variances,
+)
+from layerlens.select import parse_select
+from layerlens.sides import Side
+from layerlens.transfer import Transfer
+
+#: The chance that two different functions are taken for one is at most this.
+ERROR_BOUND = 1e-12
+#: No sum may go beyond this: float64 counts to 2^53, three bits are left over.
+EXACT = 2.0**50
+#: Draws are whole numbers from -REACH to REACH, or less where the values would grow too large.
+REACH = 2**20
+MOST_DRAWS = 48
+#: The most scalars that a segment may take in, and the most that its weights may have.
+MOST_INPUTS, MOST_PARAMS = 4_000_000, 40_000_000
+#: Lengths for axes that are variable: two that the segment takes are tried.
+LENGTHS: tuple[tuple[int, ...], ...] = ((5, 8), (13, 24), (47, 64))
+NO_LENGTH: tuple[int, ...] = (0,)
+
+Float = NDArray[np.float64]
+
+
+def certify(
+    reference: Side, candidate: Side, transfer: Transfer, *, seed: int
+) -> CertificateRow | None:
+    """Return a certificate that both compute one function in inference, None where there is none.
+
+    None says nothing about whether they differ. Both sides' float64 models hold other weights
+    afterwards.
+    """
+    if not (_may_be_certified(reference) and _may_be_certified(candidate)):
+        return None
+    if [_form(s) for s in reference.built.inputs] != [_form(s) for s in candidate.built.inputs]:
+        return None
+    if transfer.method == "none" and transfer.reference:
+        return None  # then nothing is said of other weights
+    numbering = Numbering()
+    names = _variable_names(reference, candidate, transfer)
+    ours, theirs = (
+        express(side.float64.built.model, numbering, names, side.built.spec.select)
+        for side in (reference, candidate)
+    )
+    if len(ours) != len(theirs):
+        return None
+    shared = numbers_in(ours) & numbers_in(theirs)
+    # First from where the two part; if that fails, from as far ahead as there are polynomials.
+    for is_variable in (from_shared(shared), from_the_last_other(shared)):
+        goals = open_goals(list(zip(ours, theirs, strict=True)), is_variable)
+        if goals is None:
+            continue
+        if not goals:
+            return CertificateRow("none: both are the same computation", 0, 0, 0.0)
+        row = _proved(Segment(goals, is_variable, names), reference, candidate, seed)
+        if row is not None:
+            return row
+    return None
+
+
+# --- what may be certified ------------------------------------------------------------------------
+
+
+def _may_be_certified(side: Side) -> bool:
+    """Tell whether a model is one that the float64 run speaks for: inference, full precision."""
+    if side.training:
+        return False
+    working, double = (list(flat_layers(r.built.model)) for r in (side.working, side.float64))
+    return len(working) == len(double) and all(
+        type(one) is type(other) and _is_full_precision(one)
+        for one, other in zip(working, double, strict=True)
+    )
+
+
+def _is_full_precision(layer: Any) -> bool:
+    dtypes = {str(layer.compute_dtype), str(layer.variable_dtype)}
+    return all(not d.startswith(("float", "bfloat")) or d in ("float32", "float64") for d in dtypes)
+
+
+def _form(spec: Any) -> tuple[Any, str]:
+    return (spec.shape, spec.dtype)
+
+
+def _variable_names(reference: Side, candidate: Side, transfer: Transfer) -> dict[int, Hashable]:
+    """Name every weight of the float64 models: one name for two that are paired.
+
+    A weight that the scenario gives the candidate is its own, whatever it is paired with.
+    """
+    ours = weight_variables(reference.float64.built)
+    theirs = weight_variables(candidate.float64.built)
+    pinned = frozenset(getattr(candidate.built, "pinned", ()))
+    partners = {pairing.candidate: pairing.reference for pairing in transfer.pairings}
+    names: dict[int, Hashable] = {id(v): ("paired", i) for i, v in enumerate(ours)}
+    for position, variable in enumerate(theirs):
+        partner = partners.get(position)
+        alone = partner is None or str(variable.path) in pinned
+        names[id(variable)] = ("own", position) if alone else ("paired", partner)
+    return names
+
+
+@dataclass(frozen=True, slots=True)
+class _Draws:
+    """How whole numbers are drawn: from -reach to reach, times `unit`, so often."""
+
+    reach: int
+    unit: int
+    count: int
+    degree: int
+
+    @property
+    def error_bound(self) -> float:
+        return float((self.degree / (2 * self.reach + 1)) ** self.count)
+
+
+def _planned(growths: Sequence[Growth]) -> _Draws | None:
+    """Choose the widest draws that stay exact, and how many of them meet the bound."""
+    unit = lcm(*(growth.divisor for growth in growths))
+    reach = REACH
+    for growth in growths:
+        if growth.terms >= EXACT:
+            return None
+        if growth.degree:
+            widest = (EXACT / growth.terms) ** (1 / growth.degree) * (1 - 1e-9)
+            reach = min(reach, floor(widest / unit))
+    degree = max(growth.degree for growth in growths)
+    if reach < 1 or degree >= 2 * reach + 1:
+        return None
+    count = max(1, ceil(log(ERROR_BOUND) / log(degree / (2 * reach + 1))))
+    return _Draws(reach, unit, count, degree) if count <= MOST_DRAWS else None
+
+
+def _proved(segment: Segment, reference: Side, candidate: Side, seed: int) -> CertificateRow | None:
+    growths = segment.growths()
+    scales = unit_variances(segment)
+    draws = None if growths is None else _planned(growths)
+    if draws is None or scales is None or not _is_affordable(segment):
+        return None
+    if any(v.dtype not in ("float32", "float64") for v in segment.variables.values()):
+        return None  # whole-number inputs are not variables of a polynomial
+    open_axes = any(None in value.shape[1:] for value in segment.variables.values())
+    for lengths in LENGTHS if open_axes else (NO_LENGTH,):
+        alike = [_alike(segment, (reference, candidate), draws, scales, n, seed) for n in lengths]
+        if None in alike:
+            continue  # too short for one of the layers
+        if not all(alike):
+            return None
+        told = " and ".join(str(length) for length in lengths)
+        text = f"{segment}, at lengths {told}" if open_axes else str(segment)
+        return CertificateRow(text, draws.degree, draws.count, draws.error_bound)
+    return None
+
+
+def _is_affordable(segment: Segment) -> bool:
+    inputs = sum(
+        prod(LENGTHS[0][0] if n is None else n for n in value.shape[1:])
+        for value in segment.variables.values()
+    )
+    params = sum(prod(int(n) for n in variable.shape) for variable in segment.weights())
+    return inputs <= MOST_INPUTS and params <= MOST_PARAMS
+
+
+# --- running --------------------------------------------------------------------------------------
+
+
+def _alike(
+    segment: Segment,
+    sides: Sequence[Side],
+    draws: _Draws,
+    scales: Mapping[Hashable, float],
+    length: int,
+    seed: int,
+) -> bool | None:
+    """Tell whether both agree bit for bit on every draw; None where Keras refuses the length."""
+    rng = generator(seed, "certificate", length)
+    with _without_activations(segment.steps):
+        for _ in range(draws.count):
+            drawn = _Numbers(draws, rng)
+            for side in sides:
+                _assign(side, segment, drawn, scales)
+            try:
+                results = _computed(segment, drawn, length)
+            except Exception:  # whatever Keras or TensorFlow raises is a refusal: no certificate
+                return None
+            if not all(
+                one.dtype == other.dtype == np.float64
+                and one.shape == other.shape
+                and np.array_equal(one, other)
+                for one, other in results
+            ):
+                return False
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class _Numbers:
+    """The whole numbers of one draw, independent for each variable and each weight."""
+
+    draws: _Draws
+    rng: np.random.Generator
+    _drawn: dict[Hashable, Float] = field(default_factory=dict)
+
+    def of(self, name: Hashable, shape: Sequence[int]) -> Float:
+        # Kept flat, so that a weight carried over by reshaping is the same numbers.
+        if name not in self._drawn:
+            reach = self.draws.reach
+            whole = self.rng.integers(-reach, reach + 1, prod(shape))
+            self._drawn[name] = whole.astype(np.float64) * self.draws.unit
+        return np.reshape(self._drawn[name], shape)
+
+
+def _assign(
+    side: Side, segment: Segment, drawn: _Numbers, scales: Mapping[Hashable, float]
+) -> None:
+    used = {id(variable) for variable in segment.weights()}
+    values = []
+    for variable in side.float64.variables():
+        name, shape = segment.names[id(variable)], tuple(int(n) for n in variable.shape)
+        if id(variable) not in used:
+            values.append(as_array(variable))
+        elif name in scales:
+            values.append(np.full(shape, scales[name]))
+        else:
+            values.append(drawn.of(name, shape))
+    side.hold(tuple(values), "float64")
+
+
+def _computed(segment: Segment, drawn: _Numbers, length: int) -> list[tuple[Float, Float]]:
+    """Run both segments on the same numbers; a tensor that is not float64 throughout is refused."""
+    import tensorflow as tf
+
+    started = {
+        number: tf.constant(drawn.of(("variable", number), _drawn_shape(value, length)))
+        for number, value in segment.variables.items()
+    }
+    known: dict[int, Any] = {}
+    for values in segment.sides:
+        for value in values:
+            if segment.starts_with(value):
+                known[id(value)] = started[value.number]
+            elif id(value) not in known:
+                assert value.step is not None
+                result = _applied(value.step, [known[id(v)] for v in value.step.inputs])
+                if result.dtype != tf.float64:
+                    raise TypeError(f"`{value.step.name}` computes in {result.dtype.name}")
+                known[id(value)] = result
+    return [(np.asarray(known[id(a)]), np.asarray(known[id(b)])) for a, b in segment.goals]
+
+
+def _applied(step: Step, inputs: Sequence[Any]) -> Any:
+    if step.kind == "select":
+        assert step.select is not None
+        return inputs[0][parse_select(step.select)]
+    return step.layer(list(inputs) if step.listed else inputs[0])
+
+
+def _drawn_shape(value: Value, length: int) -> tuple[int, ...]:
+    """Return a shape to draw: two samples, and unlike lengths where several axes are variable."""
+    batch, *rest = value.shape
+    open_axes = (length + axis for axis, n in enumerate(rest))
+    return (
+        2 if batch is None else batch,
+        *(n or axis for n, axis in zip(rest, open_axes, strict=True)),
+    )
+
+
+@contextmanager
+def _without_activations(steps: Sequence[Step]) -> Iterator[None]:
+    """Take away the final activations that are steps of their own, and put them back."""
+    import keras
+
+    with ExitStack() as put_back:
+        for step in steps:
+            host = activation_host(step.layer) if step.kind == "linear" else None
+            if host is not None:
+                put_back.callback(setattr, host, "activation", host.activation)
+                host.activation = keras.activations.linear
+        yield

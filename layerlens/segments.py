@@ -1,0 +1,224 @@
+"""Two models as expressions become the segment in which they differ, lined up from both ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from layerlens.expressions import Step, Value
+from layerlens.polynomials import (
+    VARIABLE,
+    Growth,
+    activation_host,
+    growth_of,
+    is_exactly,
+    is_linear,
+)
+
+#: Two values that have yet to be shown equal: the reference's and the candidate's.
+Goal = tuple[Value, Value]
+#: Tells whether a segment starts with a value, as with a variable of its own.
+Start = Callable[[Value], bool]
+
+
+def numbers_in(values: Sequence[Value]) -> set[int]:
+    return {value.number for value in _cone(values, lambda value: False)}
+
+
+def _cone(values: Sequence[Value], is_variable: Start) -> list[Value]:
+    """Return all that the values are computed from, each after what it needs."""
+    done: dict[int, Value] = {}
+    stack = [(value, False) for value in values]
+    while stack:
+        value, ready = stack.pop()
+        if id(value) in done:
+            continue
+        if ready or value.step is None or is_variable(value):
+            done[id(value)] = value
+            continue
+        stack.append((value, True))
+        stack.extend((given, False) for given in value.step.inputs)
+    return list(done.values())
+
+
+def from_shared(shared: set[int]) -> Start:
+    return lambda value: value.number in shared
+
+
+def from_the_last_other(shared: set[int]) -> Start:
+    return lambda value: value.number in shared and not _is_polynomial(value)
+
+
+def open_goals(pairs: list[Goal], is_variable: Start) -> list[Goal] | None:
+    """Return the pairs of values that have yet to be shown equal; None where one cannot be.
+
+    Equal steps give equal values where their inputs are: so the pairs move towards the inputs
+    until only polynomials are left.
+    """
+    goals: list[Goal] = []
+    while pairs:
+        one, other = pairs.pop()
+        if one.number == other.number:
+            continue
+        needed = _cone((one, other), is_variable)
+        if all(is_variable(value) or _is_polynomial(value) for value in needed):
+            goals.append((one, other))
+        elif _same_step(one, other):
+            assert one.step is not None
+            assert other.step is not None
+            pairs.extend(zip(one.step.inputs, other.step.inputs, strict=True))
+        else:
+            return None
+    return goals
+
+
+def _same_step(one: Value, other: Value) -> bool:
+    ours, theirs = one.step, other.step
+    if ours is None or theirs is None or ours.signature is None:
+        return False
+    return (
+        ours.signature == theirs.signature
+        and one.index == other.index
+        and len(ours.inputs) == len(theirs.inputs)
+        and all(
+            a.shape == b.shape and a.dtype == b.dtype and a.mask == b.mask
+            for a, b in zip(ours.inputs, theirs.inputs, strict=True)
+        )
+    )
+
+
+def _is_polynomial(value: Value) -> bool:
+    if value.step is None:
+        return False
+    return _growth(value.step, [VARIABLE] * len(value.step.inputs)) is not None
+
+
+def _growth(step: Step, inputs: Sequence[Growth]) -> Growth | None:
+    if step.kind == "select":
+        return inputs[0]
+    if step.kind == "activation" or step.layer is None or step.signature is None:
+        return None
+    host = activation_host(step.layer)
+    if host is not None and step.kind != "linear" and not is_linear(host.activation):
+        return None
+    return growth_of(
+        step.layer,
+        inputs,
+        [value.shape for value in step.inputs],
+        masked=any(value.mask is not None for value in step.inputs),
+    )
+
+
+# --- the segment ----------------------------------------------------------------------------------
+
+
+class Segment:
+    """What differs: the goals, the steps behind them in both models, and what they start from."""
+
+    def __init__(
+        self,
+        goals: Sequence[Goal],
+        is_variable: Start,
+        names: Mapping[int, Hashable],
+    ) -> None:
+        self.goals = goals
+        self.is_variable = is_variable
+        self.names = names
+        self.sides = tuple(_cone([goal[side] for goal in goals], is_variable) for side in (0, 1))
+
+    @property
+    def steps(self) -> list[Step]:
+        """Return every step of either model once, in an order in which they can be run."""
+        ordered: dict[int, Step] = {}
+        for values in self.sides:
+            for value in values:
+                if not self.starts_with(value):
+                    assert value.step is not None
+                    ordered.setdefault(id(value.step), value.step)
+        return list(ordered.values())
+
+    @property
+    def variables(self) -> dict[int, Value]:
+        """Return what the segment starts from, by number."""
+        return {
+            value.number: value
+            for values in self.sides
+            for value in values
+            if self.starts_with(value)
+        }
+
+    def starts_with(self, value: Value) -> bool:
+        return value.step is None or self.is_variable(value)
+
+    def weights(self) -> Iterator[Any]:
+        for step in self.steps:
+            if step.layer is not None:
+                yield from step.layer.weights
+
+    def growths(self) -> list[Growth] | None:
+        """Return how large each value becomes, None where one may not be a polynomial."""
+        known: dict[int, Growth] = {}
+        for values in self.sides:
+            for value in values:
+                if self.starts_with(value):
+                    known[id(value)] = VARIABLE
+                    continue
+                assert value.step is not None
+                grown = _growth(value.step, [known[id(v)] for v in value.step.inputs])
+                if grown is None:
+                    return None
+                known[id(value)] = grown
+        return list(known.values())
+
+    def __str__(self) -> str:
+        parts = []
+        for values in self.sides:
+            steps = {id(v.step): v.step for v in values if not self.starts_with(v)}
+            names = [f"`{step.name}`" for step in steps.values() if step is not None]
+            parts.append(", ".join(names) or "nothing")
+        return f"{parts[0]} against {parts[1]}"
+
+
+def unit_variances(segment: Segment) -> dict[Hashable, float] | None:
+    """Return the variances that normalisations are given, so that each scales by 1.
+
+    That loses nothing where both models normalise by the same variance and epsilon, always
+    times the same gamma, and use neither elsewhere: then scale and gamma are one variable.
+    """
+    found: list[set[tuple[Hashable, Hashable, float]]] = []
+    others: set[Hashable] = set()
+    for values in segment.sides:
+        mine: set[tuple[Hashable, Hashable, float]] = set()
+        for step in {id(v.step): v.step for v in values if not segment.starts_with(v)}.values():
+            if step is None or step.layer is None:
+                continue
+            taken: set[Hashable] = set()
+            for layer in _flattened(step.layer):
+                if is_exactly(layer, "BatchNormalization"):
+                    gamma, variance = (
+                        segment.names[id(v)] for v in (layer.gamma, layer.moving_variance)
+                    )
+                    mine.add((gamma, variance, float(layer.epsilon)))
+                    taken |= {gamma, variance}
+                    added = (layer.beta, layer.moving_mean)
+                    others |= {segment.names[id(v)] for v in added if v is not None}
+            others |= {segment.names[id(v)] for v in step.layer.weights} - taken
+        found.append(mine)
+    gammas = {gamma for gamma, _, _ in found[0]}
+    variances = {variance: epsilon for _, variance, epsilon in found[0]}
+    single = len(gammas) == len(variances) == len(found[0])
+    if found[0] != found[1] or not single or others & (gammas | variances.keys()):
+        return None
+    return {variance: _unit_variance(epsilon) for variance, epsilon in variances.items()}
+
+
+def _unit_variance(epsilon: float) -> float:
+    """Return the variance that is 1 together with its epsilon, in float64."""
+    near = 1.0 - epsilon
+    return next(v for v in (near, np.nextafter(near, 2), np.nextafter(near, 0)) if v + epsilon == 1)
+
+
+def _flattened(layer: Any) -> list[Any]:
+    return list(layer._flatten_layers(include_self=True))
