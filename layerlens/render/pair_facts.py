@@ -1,0 +1,215 @@
+"""A pair enters, all there is to say beneath its verdict leaves, as labelled lines."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from layerlens.render.wording import (
+    clean,
+    count,
+    figure,
+    shape_text,
+    value,
+    values_apart,
+    walk_layers,
+)
+from layerlens.report import Counterexample, PairReport, ProbeRow, ScenarioReport
+
+#: More input values than this are told by their non-zero entries.
+INPUT_VALUES_SHOWN = 48
+#: So many non-zero entries are listed before the rest is only counted.
+INPUT_ENTRIES_SHOWN = 16
+PROBES_SHOWN = 3
+
+
+class Fact(NamedTuple):
+    """One labelled thing to know about a pair, in one line or several."""
+
+    label: str
+    lines: tuple[str, ...]
+
+
+def differences(pair: PairReport) -> tuple[str, ...]:
+    """Return the greatest differences and how many values mismatch, where they were measured."""
+    greatest = [
+        f"{name} {figure(number)}"
+        for name, number in (
+            ("max abs", pair.max_abs),
+            ("max rel", pair.max_rel),
+            ("max ULP", pair.max_ulp),
+        )
+        if number is not None
+    ]
+    lines = [" · ".join(greatest)] if greatest else []
+    if pair.compared is not None:
+        lines.append(f"{count(pair.mismatched)} of {count(pair.compared)} values mismatched")
+    return tuple(lines)
+
+
+def rounding(pair: PairReport) -> str | None:
+    if pair.rounding is None:
+        return None
+    parts = []
+    if pair.rounding.expected is not None:
+        parts.append(f"explains up to {figure(pair.rounding.expected)}")
+    if pair.rounding.float64_max_abs is not None:
+        parts.append(f"in float64 the difference is {figure(pair.rounding.float64_max_abs)}")
+    return "; ".join(parts) or None
+
+
+def pair_facts(scenario: ScenarioReport, pair: PairReport, *, verbose: bool) -> list[Fact]:
+    """Return everything there is to say about a pair beneath its verdict and explanation."""
+    facts = [
+        Fact("difference", differences(pair)),
+        Fact("rounding", _optional(rounding(pair))),
+        Fact("fresh weights", _optional(_initialization(pair))),
+        Fact("certificate", _optional(_certificate(pair))),
+        Fact("counterexample", tuple(_counterexample(pair.counterexample))),
+        Fact("first apart", _optional(_first_divergence(pair))),
+        Fact("weights", tuple(_transfer(scenario, pair, verbose=verbose))),
+        Fact("probes", tuple(_probes(pair.probes, verbose=verbose))),
+        Fact("also differs", _optional(", ".join(pair.also_differs))),
+        Fact("unseen", _optional(", ".join(clean(path) for path in pair.unseen))),
+    ]
+    return [fact for fact in facts if fact.lines]
+
+
+def _optional(line: str | None) -> tuple[str, ...]:
+    return (line,) if line else ()
+
+
+def _initialization(pair: PairReport) -> str | None:
+    if not pair.only_at_initialization:
+        return None
+    return "equal as initialised, different on other weights"
+
+
+def _certificate(pair: PairReport) -> str | None:
+    if (certificate := pair.certificate) is None:
+        return None
+    draws = f"{count(certificate.draws)} draw{'' if certificate.draws == 1 else 's'}"
+    return (
+        f"{clean(certificate.segment)}: polynomials of degree {count(certificate.degree)}, "
+        f"equal bit for bit on {draws}; chance of error at most {figure(certificate.error_bound)}"
+    )
+
+
+def _first_divergence(pair: PairReport) -> str | None:
+    if (first := pair.first_divergence) is None:
+        return None
+    apart = "" if first.max_abs is None else f": fed the same, {figure(first.max_abs)} apart"
+    return f"{clean(first.reference_layer)} against {clean(first.candidate_layer)}{apart}"
+
+
+def _probes(probes: Sequence[ProbeRow], *, verbose: bool) -> Iterator[str]:
+    if not probes:
+        return
+    shown = sorted(probes, key=_badness, reverse=True)
+    if verbose:
+        yield f"{count(len(probes))} run, the greatest difference first"
+    else:
+        shown = shown[:PROBES_SHOWN]
+        yield f"{count(len(probes))} run; the greatest difference{'s' if len(shown) > 1 else ''}:"
+    for probe in shown:
+        yield f"  {figure(probe.max_abs)} abs, {figure(probe.max_rel)} rel: {_run(probe)}"
+
+
+def _badness(probe: ProbeRow) -> float:
+    if probe.max_abs is None:
+        return -1.0
+    return math.inf if math.isnan(probe.max_abs) else probe.max_abs
+
+
+def _run(probe: ProbeRow | Counterexample) -> str:
+    name = probe.name if isinstance(probe, ProbeRow) else probe.probe
+    return f"{clean(name)}, {probe.execution.replace('_', ' ')}"
+
+
+def _transfer(scenario: ScenarioReport, pair: PairReport, *, verbose: bool) -> Iterator[str]:
+    transfer = pair.transfer
+    if transfer is None:
+        return
+    shapes = {name: _weight_shapes(scenario, name) for name in (pair.reference, pair.candidate)}
+    total = len(transfer.pairs)
+    yield f"{count(total)} carried over, {transfer.method.replace('_', ' ')}"
+    for source, target in transfer.pairs:
+        before = shapes[pair.reference].get(source)
+        after = shapes[pair.candidate].get(target)
+        if verbose or before != after:
+            yield f"  {_weight(source, before)} → {_weight(target, after)}"
+    if transfer.unmatched:
+        yield "not carried over: " + ", ".join(
+            _weight(path, shapes[pair.reference].get(path) or shapes[pair.candidate].get(path))
+            for path in transfer.unmatched
+        )
+
+
+def _weight(path: str, shape: Any) -> str:
+    return clean(path) if shape is None else f"{clean(path)} {shape_text(shape)}"
+
+
+def _weight_shapes(scenario: ScenarioReport, name: str) -> dict[str, Any]:
+    return {
+        weight.path: weight.shape
+        for model in scenario.models
+        if model.name == name
+        for _, layer in walk_layers(model.layers)
+        for weight in layer.weights
+    }
+
+
+def _counterexample(found: Counterexample | None) -> Iterator[str]:
+    if found is None:
+        return
+    reference, candidate = values_apart(found.reference, found.candidate)
+    yield f"probe {_run(found)}; first apart at output index {shape_text(found.index)}"
+    yield f"  reference {reference}"
+    yield f"  candidate {candidate}"
+    if isinstance(found.input, Mapping):
+        for name, array in found.input.items():
+            yield from _input_lines(f"input {clean(name)}", array)
+    elif found.input is not None:
+        yield from _input_lines("input", found.input)
+
+
+def _input_lines(label: str, array: Any) -> Iterator[str]:
+    shape = nested_shape(array)
+    numbers = list(_entries(array))
+    if len(numbers) <= INPUT_VALUES_SHOWN:
+        yield f"  {label} {shape_text(shape)} = {_nested(array)}"
+        return
+    marked = [(index, number) for index, number in numbers if number != 0]
+    yield f"  {label} {shape_text(shape)}, {count(len(marked))} of {count(len(numbers))} not zero:"
+    shown = [
+        f"[{', '.join(map(str, index))}] {value(number)}"
+        for index, number in marked[:INPUT_ENTRIES_SHOWN]
+    ]
+    if (rest := len(marked) - INPUT_ENTRIES_SHOWN) > 0:
+        shown.append(f"and {count(rest)} more, all of them in the JSON report")
+    yield f"    {'; '.join(shown)}"
+
+
+def nested_shape(array: Any) -> tuple[int, ...]:
+    shape = []
+    while isinstance(array, (list, tuple)):
+        shape.append(len(array))
+        if not array:
+            break
+        array = array[0]
+    return tuple(shape)
+
+
+def _entries(array: Any, index: tuple[int, ...] = ()) -> Iterator[tuple[tuple[int, ...], Any]]:
+    if isinstance(array, (list, tuple)):
+        for position, part in enumerate(array):
+            yield from _entries(part, (*index, position))
+    else:
+        yield index, array
+
+
+def _nested(array: Any) -> str:
+    if isinstance(array, (list, tuple)):
+        return "[" + ", ".join(_nested(part) for part in array) + "]"
+    return value(array)
