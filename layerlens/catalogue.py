@@ -23,8 +23,6 @@ Package = Literal["layers", "initializers", "regularizers", "constraints", "loss
 
 #: Public in `keras.layers` and spelt like a class, yet not a layer.
 _NOT_LAYERS = frozenset({"Input", "InputSpec"})
-#: Public beside the classes of each package.
-_NOT_CLASSES = frozenset({"deserialize", "serialize", "get"})
 #: Keras still takes these from any layer, with a warning: a scenario says them under `input:`.
 INPUT_ARGUMENTS = frozenset({"input_shape", "input_dim", "batch_input_shape"})
 
@@ -100,16 +98,25 @@ def public_names(package: Package) -> tuple[str, ...]:
 @cache
 def loss_names() -> tuple[str, ...]:
     """Return what may stand for a loss: the classes, the functions and short forms like `mse`."""
-    short = re.findall(r'^ {8}"(\w+)":', _source("keras.src.losses"), re.MULTILINE)
-    public = (name for name in public_names("losses") if name not in _NOT_CLASSES)
-    return (*public, *(name for name in short if name not in public_names("losses")))
+    source = _source("keras.src.losses")
+    short = re.findall(r'^ {8}"(\w+)":', source, re.MULTILINE)
+    known = _known_objects(source) - {"Loss", "LossFunctionWrapper"} or set(public_names("losses"))
+    return (*(name for name in public_names("losses") if name in known), *short)
 
 
 @cache
 def optimizer_names() -> tuple[str, ...]:
     """Return what may stand for an optimizer; Keras does not mind the case of its letters."""
-    classes = [name for name in public_names("optimizers") if name[0].isupper()]
+    public = public_names("optimizers")
+    known = _known_objects(_source("keras.src.optimizers")) - {"Optimizer"} or set(public)
+    classes = [name for name in public if name in known]
     return (*(name.lower() for name in classes), *classes)
+
+
+def _known_objects(source: str) -> set[str]:
+    """Return what Keras looks a name up in, its `ALL_OBJECTS`; nothing where there is none."""
+    block = re.search(r"^ALL_OBJECTS = \{\n(.*?)^\}", source, re.MULTILINE | re.DOTALL)
+    return set(re.findall(r"^ {4}(\w+),", block[1], re.MULTILINE)) if block else set()
 
 
 @cache
@@ -214,10 +221,19 @@ def _resolve(module: str, name: str) -> tuple[str, str, ast.ClassDef] | None:
 
 
 def _bases(module: str, definition: ast.ClassDef) -> list[tuple[str, str, ast.ClassDef] | None]:
-    return [
-        _resolve(module, base.id) if isinstance(base, ast.Name) else None
-        for base in definition.bases
-    ]
+    return [_base(module, base) for base in definition.bases]
+
+
+def _base(module: str, base: ast.expr) -> tuple[str, str, ast.ClassDef] | None:
+    """Find a base class that is written `Layer` or, as in `layers.Embedding`, by its module."""
+    match base:
+        case ast.Name(id=name):
+            return _resolve(module, name)
+        case ast.Attribute(value=ast.Name(id=package), attr=name):
+            above, inner = _imports(module).get(package, ("", ""))
+            return _resolve(f"{above}.{inner}", name) if above.startswith("keras") else None
+        case _:
+            return None
 
 
 @cache

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from layerlens.errors import Fault, ScenarioError, Where
+from layerlens.errors import Fault, InternalError, ScenarioError, Where
 from layerlens.faultfinding import Faults, suggestion
 from layerlens.fileformat import ExpectPart, FitPart, Names, ScenarioPart
 from layerlens.finding import find_scenario_files, looks_like_scenario, read_text
@@ -198,8 +198,10 @@ def _scenario(
             data.keys_at.get("models"),
             "add a candidate; `layerlens summary` shows a single model",
         )
-    if faults or part is None:
+    if faults:
         return None
+    if part is None:
+        raise InternalError(f"{faults.file} has a fault that cannot be told")
     return _finished(part, models, structures, cell, path, faults)
 
 

@@ -27,7 +27,7 @@ def read_graph(
         at = graph.keys_at.get(name)
         _check_name(name, sources or (), at, faults)
         node = _read_node(name, body, at, graph, sources, faults)
-        if node is not None:
+        if node is not None and name not in (sources or ()):
             nodes[name] = node
     return _in_building_order(nodes, graph, faults)
 

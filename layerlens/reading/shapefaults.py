@@ -27,14 +27,21 @@ _TAKES = {
     "finite_number": "a finite number",
 }
 _MODEL_FORMS = "write its layers as a list beneath it, or `graph:`, `file:` or `python:`"
+_UNKNOWN_KEY = frozenset({"extra_forbidden", "invalid_key"})
 _QUOTED = re.compile(r"'([^']*)'")
 
 
 def tell_shape_faults(errors: list[ErrorDetails], data: Any, faults: Faults) -> None:
     """Add one fault for each error; unknown keys are left out, `Part` has told them."""
+    unknown = {error["loc"] for error in errors if error["type"] in _UNKNOWN_KEY}
     for error in errors:
-        if error["type"] not in ("extra_forbidden", "invalid_key"):
-            _tell(error, data, faults)
+        loc = error["loc"]
+        if error["type"] in _UNKNOWN_KEY:
+            continue
+        beside = [str(other[-1]) for other in unknown if other[:-1] == loc[:-1]]
+        if error["type"] == "missing" and nearest(str(loc[-1]), beside):
+            continue  # it is there, misspelt
+        _tell(error, data, faults)
 
 
 def _tell(error: ErrorDetails, data: Any, faults: Faults) -> None:
@@ -48,8 +55,6 @@ def _tell(error: ErrorDetails, data: Any, faults: Faults) -> None:
         faults.add(f"{message}; received {described(received)}", at, _MODEL_FORMS)
         return
     match error["type"]:
-        case "missing" if isinstance(received, dict) and nearest(str(loc[-1]), received):
-            pass  # it is there, misspelt, and that is told
         case "missing":
             inside = _name(loc[:-1])
             of = f" of {inside}" if len(loc) > 1 else ""
