@@ -39,6 +39,7 @@ def _environment() -> Environment:
         rows_of=_rows,
         marks=marks,
         walk=wording.walk_layers,
+        opened=wording.opened,
     )
     environment.filters.update(clean=wording.clean, count=wording.count)
     return environment

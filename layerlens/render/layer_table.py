@@ -249,7 +249,7 @@ def _layer(
     for detail in _details(layer, in_full, depth):
         indent = DETAIL_INDENT + 2 * depth
         lines += fold(Text(detail, style="dim"), layout.width, indent=indent, hang=2)
-    for held in layer.holds:
+    for held in wording.opened(layer):
         lines += _layer(held, layout, frozenset(), "", in_full, depth + 1)
     return lines
 
@@ -296,7 +296,7 @@ def _details(layer: LayerRow, in_full: bool, depth: int) -> list[str]:
     if layer.formula and not depth:
         details.append(wording.clean(layer.formula))
     if in_full:
-        held_layers = wording.walk_layers(layer.holds)
+        held_layers = wording.walk_layers(wording.opened(layer))
         inside = {weight.path for _, held in held_layers for weight in held.weights}
         own = [weight for weight in layer.weights if weight.path not in inside]
         if own:

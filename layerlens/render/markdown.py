@@ -70,11 +70,8 @@ def _scenario(scenario: ScenarioReport, options: RenderOptions) -> Iterator[str]
     models = sorted(scenario.models, key=lambda model: model.name != reference)
     if models:
         yield _layers(models, every_weight=options.verbose or not scenario.pairs)
-    for model in models:
-        if model.error is not None:
-            remedy = f"<br>remedy: {escape(model.error.hint)}" if model.error.hint else ""
-            heading = escape(wording.refusal(model, model.error))
-            yield f"**{heading}**<br>{escape(model.error.message)}{remedy}"
+    for refused in wording.refusals_apart(scenario):
+        yield f"**{escape(refused.heading)}**<br>{_reason(refused)}"
     for pair in scenario.pairs:
         yield from _pair(scenario, pair, options)
     if scenario.fit:
@@ -122,7 +119,7 @@ def _layer(layer: LayerRow | None, reference: LayerRow | None, every_weight: boo
         lines += [escape(note) for note in wording.layer_notes(layer)]
     lines += [
         f"{'&emsp;' * depth}└ {_name(held)}: {wording.count(held.params)}"
-        for depth, held in wording.walk_layers(layer.holds)
+        for depth, held in wording.walk_layers(wording.opened(layer))
     ]
     shapes = "<br>".join(escape(text) for text in wording.shape_texts(layer.output_shape))
     return [
@@ -148,7 +145,11 @@ def _pair(scenario: ScenarioReport, pair: PairReport, options: RenderOptions) ->
         words = f", {escape(held)}"
     verdict = escape(wording.verdict_words(pair))
     yield f"### {escape(wording.against(pair))}, {pair.mode}: {verdict}{words}"
-    yield escape(pair.explanation)
+    refused = wording.refusal_behind(scenario, pair)
+    if refused is None:
+        yield escape(pair.explanation)
+    else:
+        yield f"{escape(refused.heading)}<br>{_reason(refused)}"
     facts = pair_facts(scenario, pair, verbose=options.verbose)
     if facts:
         yield "\n".join(
@@ -157,12 +158,17 @@ def _pair(scenario: ScenarioReport, pair: PairReport, options: RenderOptions) ->
         )
 
 
+def _reason(refused: wording.Refusal) -> str:
+    remedy = f"<br>remedy: {escape(refused.remedy)}" if refused.remedy else ""
+    return escape(refused.message) + remedy
+
+
 def _fit(scenario: ScenarioReport) -> str:
     rows = []
     for row in scenario.fit:
         if row.error is not None:
-            remedy = f"<br>remedy: {escape(row.error.hint)}" if row.error.hint else ""
-            rows.append([escape(row.model), f"refused: {escape(row.error.message)}{remedy}", ""])
+            refused = wording.refusal(row.model, row.error)
+            rows.append([escape(row.model), f"refused: {_reason(refused)}", ""])
         else:
             losses = escape(wording.losses_line(row.losses))
             rows.append([escape(row.model), losses, escape(wording.alike_words(row))])

@@ -33,6 +33,8 @@ class Fact(NamedTuple):
 
 def differences(pair: PairReport) -> tuple[str, ...]:
     """Return the greatest differences and how many values mismatch, where they were measured."""
+    if pair.max_abs == 0 and pair.compared and not pair.mismatched:
+        return (f"none: all {count(pair.compared)} values agree exactly",)
     greatest = [
         f"{name} {figure(number)}"
         for name, number in (
@@ -49,7 +51,8 @@ def differences(pair: PairReport) -> tuple[str, ...]:
 
 
 def rounding(pair: PairReport) -> str | None:
-    if pair.rounding is None:
+    """Return how much of a difference is rounding; nothing where there is no difference."""
+    if pair.rounding is None or pair.max_abs == 0:
         return None
     parts = []
     if pair.rounding.expected is not None:
@@ -107,6 +110,9 @@ def _probes(probes: Sequence[ProbeRow], *, verbose: bool) -> Iterator[str]:
     if not probes:
         return
     shown = sorted(probes, key=_badness, reverse=True)
+    if not verbose and all(probe.max_abs == 0 for probe in probes):
+        yield f"{count(len(probes))} run, no difference on any"
+        return
     if verbose:
         yield f"{count(len(probes))} run, the greatest difference first"
     else:

@@ -15,7 +15,6 @@ from layerlens.render.styled import GLYPHS, fold, rule, to_ascii
 from layerlens.report import (
     ErrorRow,
     FitRow,
-    ModelError,
     ModelReport,
     PairReport,
     Report,
@@ -108,10 +107,9 @@ def _scenario(scenario: ScenarioReport, width: int, options: RenderOptions) -> I
         yield from layer_table(models, width, reference=reference, every_weight=every_weight)
         if meaning := legend(models):
             yield from fold(meaning, width, indent=2)
-    for model in models:
-        if model.error is not None:
-            yield Text()
-            yield from _refusal(wording.refusal(model, model.error), model.error, prose)
+    for refused in wording.refusals_apart(scenario):
+        yield Text()
+        yield from _refusal(refused, prose, f"{GLYPHS.wrong} ")
     for pair in scenario.pairs:
         yield Text()
         yield from _pair(scenario, pair, prose, options)
@@ -147,20 +145,25 @@ def _error(error: ErrorRow, width: int) -> Iterator[Text]:
         yield from fold(Text(f"hint: {wording.clean(error.hint)}"), width, indent=2, hang=2)
 
 
-def _refusal(heading: str, error: ModelError, width: int) -> Iterator[Text]:
-    yield from fold(Text(f"{GLYPHS.wrong} {heading}", "bold red"), width, hang=2)
-    yield from fold(Text(wording.clean(error.message)), width, indent=2)
-    if error.hint:
-        hint = Text("remedy: ", "bold")
-        hint.append(wording.clean(error.hint), "not bold")
-        yield from fold(hint, width, indent=2, hang=2)
+def _refusal(refused: wording.Refusal, width: int, sign: str = "") -> Iterator[Text]:
+    heading = Text(f"{sign}{refused.heading}", "bold red" if sign else "")
+    yield from fold(heading, width, indent=0 if sign else 2, hang=2)
+    yield from fold(Text(refused.message), width, indent=2)
+    if refused.remedy:
+        remedy = Text("remedy: ", "bold")
+        remedy.append(refused.remedy, "not bold")
+        yield from fold(remedy, width, indent=2, hang=2)
 
 
 def _pair(
     scenario: ScenarioReport, pair: PairReport, width: int, options: RenderOptions
 ) -> Iterator[Text]:
     yield from fold(_verdict(scenario, pair), width, hang=2)
-    yield from fold(Text(wording.clean(pair.explanation)), width, indent=2)
+    refused = wording.refusal_behind(scenario, pair)
+    if refused is not None:
+        yield from _refusal(refused, width)
+    else:
+        yield from fold(Text(wording.clean(pair.explanation)), width, indent=2)
     facts = pair_facts(scenario, pair, verbose=options.verbose)
     for fact in facts:
         label = fact.label
@@ -203,9 +206,8 @@ def _training(rows: Sequence[FitRow], models: Sequence[ModelReport], width: int)
     yield Text("Trained from the same weights on the same data", "bold")
     for row in rows:
         if row.error is not None:
-            at = f" at {wording.clean(row.error.layer)}" if row.error.layer else ""
-            heading = f"Keras refuses to train {wording.clean(row.model)}{at}"
-            yield from _refusal(heading, row.error, width)
+            refused = wording.refusal(row.model, row.error, "to train ")
+            yield from _refusal(refused, width, f"{GLYPHS.wrong} ")
             continue
         line = Text(f"  {wording.one_line(row.model)}: ")
         line.append(wording.losses_line(row.losses))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from layerlens.report import (
     ErrorRow,
@@ -13,7 +13,6 @@ from layerlens.report import (
     FitRow,
     LayerRow,
     ModelError,
-    ModelReport,
     PairReport,
     Report,
     ScenarioReport,
@@ -137,10 +136,20 @@ def title_of(scenario: ScenarioReport) -> str:
 
 
 def walk_layers(layers: Sequence[LayerRow], depth: int = 0) -> Iterator[tuple[int, LayerRow]]:
-    """Yield every layer with its depth, what a wrapper holds right behind the wrapper."""
+    """Yield every layer to show with its depth, what a wrapper holds right behind it."""
     for layer in layers:
         yield depth, layer
-        yield from walk_layers(layer.holds, depth + 1)
+        yield from walk_layers(opened(layer), depth + 1)
+
+
+def opened(layer: LayerRow) -> tuple[LayerRow, ...]:
+    """Return the layers to show inside another one.
+
+    A GRU's own GRUCell says nothing that the GRU has not said.
+    """
+    if [held.type for held in layer.holds] == [f"{layer.type}Cell"]:
+        return ()
+    return layer.holds
 
 
 def layer_notes(layer: LayerRow, depth: int = 0) -> list[str]:
@@ -173,9 +182,38 @@ def weight_words(weight: WeightRow) -> str:
     return f"{weight_name(weight.path)} {sizes}"
 
 
-def refusal(model: ModelReport, error: ModelError) -> str:
-    at = f" at {clean(error.layer)}" if error.layer else ""
-    return f"Keras refuses {clean(model.name)}{at}"
+class Refusal(NamedTuple):
+    """Keras refused a model: what is said of it."""
+
+    heading: str
+    message: str
+    remedy: str | None
+
+
+def refusal(name: str, error: ModelError, what: str = "") -> Refusal:
+    """Return `Keras refuses NAME at LAYER`, why, and what would mend it."""
+    at = f" at {one_line(error.layer)}" if error.layer else ""
+    heading = f"Keras refuses {what}{one_line(name)}{at}"
+    return Refusal(heading, clean(error.message), clean(error.hint) if error.hint else None)
+
+
+def refusal_behind(scenario: ScenarioReport, pair: PairReport) -> Refusal | None:
+    """Return why this pair's candidate did not build, if that is what the pair came to."""
+    errors = {model.name: model.error for model in scenario.models}
+    error = errors.get(pair.candidate)
+    if pair.verdict != "build_error" or error is None or errors.get(pair.reference):
+        return None
+    return refusal(pair.candidate, error)
+
+
+def refusals_apart(scenario: ScenarioReport) -> list[Refusal]:
+    """Return the refusals that no pair tells: the reference's, and all those of a summary."""
+    told = {pair.candidate for pair in scenario.pairs if refusal_behind(scenario, pair)}
+    return [
+        refusal(model.name, model.error)
+        for model in scenario.models
+        if model.error is not None and model.name not in told
+    ]
 
 
 def expectation_of(scenario: ScenarioReport, pair: PairReport) -> ExpectationRow | None:

@@ -249,7 +249,7 @@ def process(*arguments: str, code: str | None = None, **options) -> subprocess.C
 def test_what_builds_nothing_stays_light(arguments, tmp_path):
     (tmp_path / "wrong.yaml").write_text("inptu: 1\nmodels: {a: [Dense: 1], b: [Dens: 1]}\n")
     code = LOADED.format(heavy=set(HEAVY))
-    environment = {**os.environ, "PYTHONPATH": str(Path(cli.__file__).parents[1])}
+    environment = {**os.environ, "PYTHONPATH": str(Path(cli.__file__).parents[2])}
     done = process(*arguments, code=code, cwd=tmp_path, env=environment)
     assert done.stderr.splitlines()[-1] == "[]", done.stderr
 

@@ -133,8 +133,16 @@ def test_without_an_expectation_a_pass_is_not_claimed():
 def test_a_refused_model_has_its_reason_and_its_remedy():
     text = terminal(report_of("build_error"), 140)
     assert "│ ✘ time_distributed refused by Keras" in text
+    reason = "  Keras refuses last_only at time_distributed\n  TimeDistributed needs"
+    assert f"✔ last_only against td: BUILD ERROR, as expected\n{reason}" in text
+    assert text.count("remedy: `lstm_1` returns only its last step, shape (None, 128); set") == 1
+
+
+def test_a_refused_model_that_is_only_summarised():
+    scenario = replace(scenario_of("build_error"), pairs=(), expectations=())
+    text = terminal(with_scenario(report_of("build_error"), scenario), 140)
     assert "✘ Keras refuses last_only at time_distributed\n  TimeDistributed needs" in text
-    assert "remedy: `lstm_1` returns only its last step, shape (None, 128); set" in text
+    assert text.count("remedy: ") == 1
 
 
 def test_a_reshaped_weight_is_listed_and_one_carried_as_it_is_is_not():
@@ -184,6 +192,22 @@ def test_colour_only_where_asked_for_and_never_alone():
 def test_ascii_where_nothing_else_can_be_shown():
     assert not terminal(report_of("equal")).isascii()
     assert terminal(report_of("equal"), ascii=True).isascii()
+
+
+def test_an_exact_agreement_is_told_in_one_line():
+    text = terminal(report_of("weak"), 100)
+    assert "difference      none: all 4,096 values agree exactly" in text
+    assert "rounding" not in text
+    assert "values mismatched" in terminal(report_of("equal"), 100)
+
+
+def test_a_cell_is_opened_only_where_it_says_something():
+    text = terminal(report_of("matrix"), 140)
+    assert "└ lstm_cell (LSTMCell)" in text, "in an RNN"
+    lstm = scenario_of("matrix").models[0].layers[0]
+    assert lstm.type == "LSTM"
+    assert lstm.holds
+    assert text.count("└ lstm_cell") == 2, "once for each scenario, and not in its LSTM"
 
 
 def test_nan_and_infinity():

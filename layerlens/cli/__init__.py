@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from layerlens.cli_options import (
+from layerlens.cli.options import (
     AllowCodeOption,
     ExpectOption,
     FormatOption,
