@@ -8,7 +8,7 @@ different polynomials of degree d agree on a draw from a set of S with chance at
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from math import ceil, floor, lcm, log, prod
@@ -44,9 +44,14 @@ REACH = 2**20
 MOST_DRAWS = 48
 #: The most scalars that a segment may take in, and the most that its weights may have.
 MOST_INPUTS, MOST_PARAMS = 4_000_000, 40_000_000
-#: Lengths for axes that are variable: two that the segment takes are tried.
-LENGTHS: tuple[tuple[int, ...], ...] = ((5, 8), (13, 24), (47, 64))
-NO_LENGTH: tuple[int, ...] = (0,)
+#: (batch, length) where axes are variable: fewer samples than steps and more. The first row that
+#: the segment takes is used.
+SIZES: tuple[tuple[tuple[int, int], ...], ...] = (
+    ((2, 5), (9, 8)),
+    ((2, 13), (25, 24)),
+    ((2, 47), (65, 64)),
+)
+FIXED_SIZE: tuple[tuple[int, int], ...] = ((2, 0),)
 
 Float = NDArray[np.float64]
 
@@ -166,14 +171,18 @@ def _proved(segment: Segment, reference: Side, candidate: Side, seed: int) -> Ce
         return None
     if any(v.dtype not in ("float32", "float64") for v in segment.variables.values()):
         return None  # whole-number inputs are not variables of a polynomial
-    open_axes = any(None in value.shape[1:] for value in segment.variables.values())
-    for lengths in LENGTHS if open_axes else (NO_LENGTH,):
-        alike = [_alike(segment, (reference, candidate), draws, scales, n, seed) for n in lengths]
-        if None in alike:
-            continue  # too short for one of the layers
-        if not all(alike):
+    open_axes = segment.has_open_axes
+    for sizes in SIZES if open_axes else (FIXED_SIZE,):
+        agreed: list[bool | None] = []
+        for size in sizes:
+            agreed.append(_agree(segment, (reference, candidate), draws, scales, size, seed))
+            if not agreed[-1]:
+                break
+        if agreed == [None]:
+            continue  # perhaps too short for one of the layers
+        if not all(agreed):
             return None
-        told = " and ".join(str(length) for length in lengths)
+        told = " and ".join(str(length) for _, length in sizes)
         text = f"{segment}, at lengths {told}" if open_axes else str(segment)
         return CertificateRow(text, draws.degree, draws.count, draws.error_bound)
     return None
@@ -181,7 +190,7 @@ def _proved(segment: Segment, reference: Side, candidate: Side, seed: int) -> Ce
 
 def _is_affordable(segment: Segment) -> bool:
     inputs = sum(
-        prod(LENGTHS[0][0] if n is None else n for n in value.shape[1:])
+        prod(SIZES[0][0][1] if n is None else n for n in value.shape[1:])
         for value in segment.variables.values()
     )
     params = sum(prod(int(n) for n in variable.shape) for variable in segment.weights())
@@ -191,32 +200,34 @@ def _is_affordable(segment: Segment) -> bool:
 # --- running --------------------------------------------------------------------------------------
 
 
-def _alike(
+def _agree(
     segment: Segment,
     sides: Sequence[Side],
     draws: _Draws,
     scales: Mapping[Hashable, float],
-    length: int,
+    size: tuple[int, int],
     seed: int,
 ) -> bool | None:
     """Tell whether both agree bit for bit on every draw; None where Keras refuses the length."""
-    rng = generator(seed, "certificate", length)
+    rng = generator(seed, "certificate", *size)
+    run = _runnable(segment)
     with _without_activations(segment.steps):
         for _ in range(draws.count):
             drawn = _Numbers(draws, rng)
             for side in sides:
                 _assign(side, segment, drawn, scales)
+            started = [
+                drawn.of(("variable", number), _drawn_shape(value, *size))
+                for number, value in segment.variables.items()
+            ]
             try:
-                results = _computed(segment, drawn, length)
+                results = [np.asarray(result) for result in run(*started)]
             except Exception:  # whatever Keras or TensorFlow raises is a refusal: no certificate
                 return None
-            if not all(
-                one.dtype == other.dtype == np.float64
-                and one.shape == other.shape
-                and np.array_equal(one, other)
-                for one, other in results
-            ):
-                return False
+            half = len(results) // 2
+            for one, other in zip(results[:half], results[half:], strict=True):
+                if one.dtype != np.float64 or not np.array_equal(one, other):
+                    return False
     return True
 
 
@@ -253,26 +264,46 @@ def _assign(
     side.hold(tuple(values), "float64")
 
 
-def _computed(segment: Segment, drawn: _Numbers, length: int) -> list[tuple[Float, Float]]:
-    """Run both segments on the same numbers; a tensor that is not float64 throughout is refused."""
+def _runnable(segment: Segment) -> Callable[..., Sequence[Any]]:
+    """Return what runs both segments: the reference's values at the goals, then the candidate's.
+
+    Where axes are variable it is traced with unknown ones, as `predict` and `fit` do: there a
+    layer may compute something else.
+    """
     import tensorflow as tf
 
-    started = {
-        number: tf.constant(drawn.of(("variable", number), _drawn_shape(value, length)))
-        for number, value in segment.variables.items()
-    }
+    if not segment.has_open_axes:
+        return lambda *arrays: _computed(segment, [tf.constant(array) for array in arrays])
+    function = tf.function(lambda *tensors: _computed(segment, tensors), autograph=False)
+    signature = [tf.TensorSpec(value.shape, tf.float64) for value in segment.variables.values()]
+    traced: list[Any] = []
+
+    def run(*arrays: Float) -> Sequence[Any]:
+        if not traced:
+            traced.append(function.get_concrete_function(*signature))
+        result: Sequence[Any] = traced[0](*(tf.constant(array) for array in arrays))
+        return result
+
+    return run
+
+
+def _computed(segment: Segment, started: Sequence[Any]) -> list[Any]:
+    """Run both segments; a tensor that is not float64 throughout is refused."""
+    import tensorflow as tf
+
+    begins = dict(zip(segment.variables, started, strict=True))
     known: dict[int, Any] = {}
     for values in segment.sides:
         for value in values:
             if segment.starts_with(value):
-                known[id(value)] = started[value.number]
+                known[id(value)] = begins[value.number]
             elif id(value) not in known:
                 assert value.step is not None
                 result = _applied(value.step, [known[id(v)] for v in value.step.inputs])
                 if result.dtype != tf.float64:
                     raise TypeError(f"`{value.step.name}` computes in {result.dtype.name}")
                 known[id(value)] = result
-    return [(np.asarray(known[id(a)]), np.asarray(known[id(b)])) for a, b in segment.goals]
+    return [known[id(goal[side])] for side in (0, 1) for goal in segment.goals]
 
 
 def _applied(step: Step, inputs: Sequence[Any]) -> Any:
@@ -282,12 +313,12 @@ def _applied(step: Step, inputs: Sequence[Any]) -> Any:
     return step.layer(list(inputs) if step.listed else inputs[0])
 
 
-def _drawn_shape(value: Value, length: int) -> tuple[int, ...]:
-    """Return a shape to draw: two samples, and unlike lengths where several axes are variable."""
+def _drawn_shape(value: Value, samples: int, length: int) -> tuple[int, ...]:
+    """Return a shape to draw; lengths are unlike where several axes are variable."""
     batch, *rest = value.shape
     open_axes = (length + axis for axis, n in enumerate(rest))
     return (
-        2 if batch is None else batch,
+        samples if batch is None else batch,
         *(n or axis for n, axis in zip(rest, open_axes, strict=True)),
     )
 

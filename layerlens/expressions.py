@@ -5,12 +5,18 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from types import FunctionType
 from typing import Any, Literal
 
-from layerlens.polynomials import activation_host, is_exactly, is_linear, is_no_op
+from layerlens.polynomials import (
+    activation_host,
+    ignores_masks,
+    is_exactly,
+    is_linear,
+    is_no_op,
+)
 
 #: A "linear" step is its layer without the final activation, which is a step behind it.
 Kind = Literal["layer", "linear", "activation", "select"]
@@ -102,9 +108,13 @@ class _Reader:
             return self._unknown(node, [])
         inputs = tuple(known[id(tensor)] for tensor in call.tensors)
         if call.plain and _is_graph(layer) and _fits(layer, inputs):
-            return self.outputs(layer, inputs)
+            return self._nested(layer, inputs)
         if call.plain and len(inputs) == 1 and is_no_op(layer):
             return inputs
+        if call.plain and is_exactly(layer, "Masking") and layer.mask_value == 0:
+            # Steps of nothing but zeros are put to zero: only the mask is new.
+            mask = self.numbering.of(("steps of zeros", inputs[0].number))
+            return (replace(inputs[0], mask=mask),)
         signature = self._signature(layer, call.form)
         if signature is None:
             return self._unknown(node, inputs)
@@ -119,8 +129,22 @@ class _Reader:
         step = Step("linear", layer.name, inputs, signature, layer, call.listed)
         return tuple(self._activated(layer, v, named) for v in self._values(step, node.outputs))
 
+    def _nested(self, model: Any, inputs: tuple[Value, ...]) -> tuple[Value, ...]:
+        outputs = self.outputs(model, inputs)
+        masks = tuple(value.mask for value in inputs)
+        if not model.supports_masking or all(mask is None for mask in masks):
+            return outputs
+        # Such a model passes on its input's mask where the layers inside leave none.
+        key = ("nested", type(model).__name__, masks)
+        return tuple(
+            replace(value, mask=self.numbering.of((*key, value.number, value.mask)))
+            for value in outputs
+        )
+
     def _values(self, step: Step, tensors: Sequence[Any]) -> tuple[Value, ...]:
-        key = (step.signature, tuple((value.number, value.mask) for value in step.inputs))
+        unmoved = ignores_masks(step.layer)
+        given = tuple((v.number, None if unmoved else v.mask) for v in step.inputs)
+        key = (step.signature, given)
         return tuple(
             Value(
                 self.numbering.of((*key, index)),
@@ -140,12 +164,12 @@ class _Reader:
         return Value(number, value.mask, value.shape, value.dtype, step)
 
     def _mask(self, step: Step, key: Hashable, index: int) -> int | None:
-        layer, masks = step.layer, [value.mask for value in step.inputs]
+        layer, masks = step.layer, tuple(value.mask for value in step.inputs)
         if all(mask is None for mask in masks) and not _makes_masks(layer):
             return None
         if len(masks) == 1 and masks[0] is not None and _passes_masks(layer):
             return masks[0]
-        return self.numbering.of(("mask", key, index))
+        return self.numbering.of(("mask", type(layer).__name__, key, masks, index))
 
     def _unknown(self, node: Any, inputs: Sequence[Value]) -> tuple[Value, ...]:
         """Return values that are the same as no other."""
@@ -246,9 +270,9 @@ def _fits(model: Any, inputs: Sequence[Value]) -> bool:
 
 # --- what tells two layers apart ------------------------------------------------------------------
 
-#: Settings that change no output of a model whose weights are given.
+#: Settings that change no output of a model whose weights are given; masks are followed apart.
 _WITHOUT_EFFECT = re.compile(
-    r"^(name|trainable|dtype|seed|.*_(initializer|regularizer|constraint))$"
+    r"^(name|trainable|dtype|seed|mask_zero|.*_(initializer|regularizer|constraint))$"
 )
 #: These hold code, or another framework's layers.
 _HOLDING_CODE = ("Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer")
@@ -343,7 +367,7 @@ def _activation_layer(layer: Any, inputs: Sequence[Value]) -> str | None:
         own = (layer.max_value, float(layer.negative_slope), float(layer.threshold))
         return "relu" if own == defaults else None
     if is_exactly(layer, "Softmax") and inputs[0].mask is None:
-        return "softmax" if layer.axis == -1 else None
+        return "softmax" if layer.axis in (-1, len(inputs[0].shape) - 1) else None
     return None
 
 

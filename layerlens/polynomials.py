@@ -75,7 +75,7 @@ def growth_of(
     rule = _RULES.get(type(layer).__name__)
     if rule is None or not is_exactly(layer, type(layer).__name__):
         return None
-    if masked and (not _ignores_masks(layer) or len(inputs) > 1):
+    if masked and not ignores_masks(layer):
         return None
     if getattr(layer, "quantization_mode", None) or getattr(layer, "lora_enabled", False):
         return None
@@ -109,10 +109,17 @@ def activation_host(layer: Any) -> Any | None:
     return layer if any(is_exactly(layer, name) for name in WITH_ACTIVATION) else None
 
 
-def _ignores_masks(layer: Any) -> bool:
+def ignores_masks(layer: Any) -> bool:
+    """Tell whether a layer is known to compute the same with a mask and without one."""
     while is_exactly(layer, "TimeDistributed"):
         layer = layer.layer
-    return not layer._call_has_mask_arg
+    name = type(layer).__name__
+    return (
+        (name in _RULES or name == "Embedding")
+        and name != "Multiply"  # it reads masks off its inputs
+        and is_exactly(layer, name)
+        and not layer._call_has_mask_arg
+    )
 
 
 # --- rules ----------------------------------------------------------------------------------------
@@ -133,7 +140,9 @@ def _up_sampled(layer: Any, inputs: Sequence[Growth], shapes: Sequence[Shape]) -
     return _moved(layer, inputs, shapes) if nearest else None
 
 
-def _added(layer: Any, inputs: Sequence[Growth], shapes: Sequence[Shape]) -> Growth:
+def _added(layer: Any, inputs: Sequence[Growth], shapes: Sequence[Shape]) -> Growth | None:
+    if not _of_one_shape(shapes):
+        return None
     whole = _moved(layer, inputs, shapes)
     terms = sum(growth.terms for growth in inputs)
     return Growth(terms, whole.degree, whole.divisor, whole.constant)
@@ -143,7 +152,16 @@ def _averaged(layer: Any, inputs: Sequence[Growth], shapes: Sequence[Shape]) -> 
     return _divided(_added(layer, inputs, shapes), len(inputs))
 
 
-def _multiplied(layer: Any, inputs: Sequence[Growth], shapes: Sequence[Shape]) -> Growth:
+def _of_one_shape(shapes: Sequence[Shape]) -> bool:
+    """Tell whether nothing is broadcast: how Keras does that depends on the size of the batch."""
+    return len(set(shapes)) == 1
+
+
+def _multiplied(layer: Any, inputs: Sequence[Growth], shapes: Sequence[Shape]) -> Growth | None:
+    return _product(inputs) if _of_one_shape(shapes) else None
+
+
+def _product(inputs: Sequence[Growth]) -> Growth:
     return Growth(
         prod(growth.terms for growth in inputs),
         sum(growth.degree for growth in inputs),
@@ -158,7 +176,7 @@ def _dotted(layer: Any, inputs: Sequence[Growth], shapes: Sequence[Shape]) -> Gr
     length = shapes[0][axis]
     if layer.normalize or length is None:
         return None
-    product = _multiplied(layer, inputs, shapes)
+    product = _product(inputs)
     return Growth(product.terms * length, product.degree, product.divisor, product.constant)
 
 
@@ -231,8 +249,10 @@ def _globally_pooled(
     return _divided(total, prod(sizes))
 
 
-def _divided(total: Growth, by: int) -> Growth | None:
-    if total.constant:  # drawing multiples of the divisor does not reach a constant
+def _divided(total: Growth | None, by: int) -> Growth | None:
+    if (
+        total is None or total.constant
+    ):  # drawing multiples of the divisor does not reach a constant
         return None
     return Growth(total.terms, total.degree, total.divisor * by)
 

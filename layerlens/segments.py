@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from layerlens.expressions import Step, Value
 from layerlens.polynomials import (
     VARIABLE,
@@ -149,6 +147,10 @@ class Segment:
             if self.starts_with(value)
         }
 
+    @property
+    def has_open_axes(self) -> bool:
+        return any(None in value.shape[1:] for value in self.variables.values())
+
     def starts_with(self, value: Value) -> bool:
         return value.step is None or self.is_variable(value)
 
@@ -186,6 +188,7 @@ def unit_variances(segment: Segment) -> dict[Hashable, float] | None:
 
     That loses nothing where both models normalise by the same variance and epsilon, always
     times the same gamma, and use neither elsewhere: then scale and gamma are one variable.
+    Otherwise None is returned.
     """
     found: list[set[tuple[Hashable, Hashable, float]]] = []
     others: set[Hashable] = set()
@@ -211,13 +214,8 @@ def unit_variances(segment: Segment) -> dict[Hashable, float] | None:
     single = len(gammas) == len(variances) == len(found[0])
     if found[0] != found[1] or not single or others & (gammas | variances.keys()):
         return None
-    return {variance: _unit_variance(epsilon) for variance, epsilon in variances.items()}
-
-
-def _unit_variance(epsilon: float) -> float:
-    """Return the variance that is 1 together with its epsilon, in float64."""
-    near = 1.0 - epsilon
-    return next(v for v in (near, np.nextafter(near, 2), np.nextafter(near, 0)) if v + epsilon == 1)
+    exact = all((1.0 - epsilon) + epsilon == 1.0 for epsilon in variances.values())
+    return {v: 1.0 - epsilon for v, epsilon in variances.items()} if exact else None
 
 
 def _flattened(layer: Any) -> list[Any]:
