@@ -16,7 +16,7 @@ Pairing = tuple[LayerRow | None, LayerRow | None]
 _MOST_COMBINATIONS = 40_000
 #: What it is worth to put two layers on one row: a little, whatever they are, so that a layer
 #: stands beside the one that replaces it; more, the more they share.
-_ANY, _SAME_TYPE, _SAME_SHAPE, _SAME_PARAMS, _HELD = 1, 6, 6, 2, 3
+_ANY, _SAME_TYPE, _SAME_SHAPE, _SAME_NAME, _SAME_PARAMS, _HELD = 1, 6, 6, 5, 2, 3
 
 
 def line_up(models: Sequence[ModelReport]) -> list[Row]:
@@ -127,6 +127,7 @@ def _likeness(one: LayerRow, other: LayerRow) -> int:
     likeness = _ANY
     likeness += _SAME_TYPE * (one.type == other.type)
     likeness += _SAME_SHAPE * bool(one.output_shape == other.output_shape)
+    likeness += _SAME_NAME * (one.name == other.name)
     likeness += _SAME_PARAMS * (one.params > 0 and one.params == other.params)
     return likeness + _HELD * (_holds(one, other.type) or _holds(other, one.type))
 

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from layerlens.render import wording
 from layerlens.render.aligning import Mark, line_up, marks
-from layerlens.render.styled import GLYPHS, fill, fold, rule, sticky
+from layerlens.render.styled import GLYPHS, fill, fold, joined, rule, sticky
 from layerlens.report import LayerRow, ModelReport
 
 SEPARATOR = f" {GLYPHS.vertical} "
@@ -24,6 +24,7 @@ LONGEST_WORD = 24
 #: Wider, the eye would lose the way from a shape to its count.
 WIDEST_COMPACT = 60
 DETAIL_INDENT = 4
+LAYER = "layer (type)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +153,9 @@ def _layout(models: Sequence[ModelReport], width: int) -> Layout:
     longest_word = max((cell_len(word) for words in names for word in words), default=0)
     longest_name = max((cell_len(" ".join(words)) for words in names), default=0)
     fields = 3 * MARK + 2 + shape + params
-    if width >= fields + min(longest_word, LONGEST_WORD):
-        return Layout(min(width, fields + max(longest_name, 12)), shape, params, True)
+    least = max(min(longest_word, LONGEST_WORD), len(LAYER))
+    if width >= fields + least:
+        return Layout(min(width, fields + max(longest_name, least)), shape, params, True)
     return Layout(min(width, WIDEST_COMPACT), shape, params, False)
 
 
@@ -210,7 +212,7 @@ def _heading(model: ModelReport, layout: Layout, reference: str | None) -> list[
         shapes = Text(f"input {wording.shape_text(model.input_shape)}", style="dim")
         lines += fold(shapes, layout.width, indent=MARK)
     return lines + _fields(
-        Text("layer (type)", style="dim"),
+        Text(LAYER, style="dim"),
         [Text("output shape", style="dim")],
         Text("params", style="dim"),
         layout,
@@ -269,11 +271,11 @@ def _fields(
     # A shape too long even for a line of its own folds between its numbers.
     room = layout.shape if layout.one_line else layout.width - 2 * MARK - MARK - layout.params
     shapes = [part for shape in shapes for part in fold(shape, max(room, 8))]
-    figures = _right(_mark("params", unlike) + params, MARK + layout.params)
+    figures = _right(joined(_mark("params", unlike), params), MARK + layout.params)
     lines = []
     if layout.one_line:
         for step in range(max(len(names), len(shapes))):
-            line = in_front.copy() if step == 0 else Text(" " * MARK)
+            line = joined(in_front if step == 0 else Text(" " * MARK))
             line.append_text(fill(names[step] if step < len(names) else Text(), layout.name + 1))
             line.append_text(_mark("output_shape", unlike) if step == 0 else Text(" " * MARK))
             line.append_text(fill(shapes[step] if step < len(shapes) else Text(), layout.shape + 1))
@@ -281,7 +283,7 @@ def _fields(
             lines.append(line)
         return lines
     for step, part in enumerate(names):
-        lines.append((in_front if step == 0 else Text(" " * MARK)) + part)
+        lines.append(joined(in_front if step == 0 else Text(" " * MARK), part))
     for step, part in enumerate(shapes):
         line = Text(" " * MARK)
         line.append_text(_mark("output_shape", unlike) if step == 0 else Text(" " * MARK))
@@ -315,7 +317,7 @@ def _totals(model: ModelReport, layout: Layout) -> list[Text]:
     ):
         figure = wording.count(number)
         line = fill(Text(f"{' ' * MARK}{label}", style=style), layout.width - len(figure))
-        lines.append(line + Text(figure, style=style))
+        lines.append(joined(line, Text(figure, style=style)))
     return lines
 
 
@@ -324,4 +326,4 @@ def _mark(name: Mark, unlike: frozenset[Mark]) -> Text:
 
 
 def _right(text: Text, width: int) -> Text:
-    return Text(" " * max(0, width - text.cell_len)) + text
+    return joined(Text(" " * max(0, width - text.cell_len)), text)

@@ -10,6 +10,7 @@ from layerlens.render.wording import (
     clean,
     count,
     figure,
+    one_line,
     shape_text,
     value,
     values_apart,
@@ -145,11 +146,20 @@ def _transfer(scenario: ScenarioReport, pair: PairReport, *, verbose: bool) -> I
         after = shapes[pair.candidate].get(target)
         if verbose or before != after:
             yield f"  {_weight(source, before)} → {_weight(target, after)}"
-    if transfer.unmatched:
-        yield "not carried over: " + ", ".join(
-            _weight(path, shapes[pair.reference].get(path) or shapes[pair.candidate].get(path))
-            for path in transfer.unmatched
-        )
+    for name, carried in (
+        (pair.reference, {source for source, _ in transfer.pairs}),
+        (pair.candidate, {target for _, target in transfer.pairs}),
+    ):
+        left = [
+            _weight(path, shape)
+            for path, shape in shapes[name].items()
+            if path in transfer.unmatched and path not in carried
+        ]
+        if left:
+            yield f"left over in {one_line(name)}: {', '.join(left)}"
+    known = {path for names in shapes.values() for path in names}
+    if unknown := [clean(path) for path in transfer.unmatched if path not in known]:
+        yield f"left over: {', '.join(unknown)}"
 
 
 def _weight(path: str, shape: Any) -> str:

@@ -99,14 +99,19 @@ def fold(text: Text, width: int, *, indent: int = 0, hang: int = 0) -> list[Text
             tail = part[len(first.plain) :]
             tail = tail[len(tail.plain) - len(tail.plain.lstrip()) :]
             rest = list(tail.wrap(_console(), room, overflow="fold"))
-        lines.append(Text(" " * indent) + _released(first))
-        lines += [Text(" " * (indent + hang)) + _released(line) for line in rest]
+        lines.append(joined(Text(" " * indent), _released(first)))
+        lines += [joined(Text(" " * (indent + hang)), _released(line)) for line in rest]
     return lines
 
 
 def fill(text: Text, width: int) -> Text:
     """Return the text padded on the right to `width` cells."""
-    return text + Text(" " * max(0, width - text.cell_len))
+    return joined(text, Text(" " * max(0, width - text.cell_len)))
+
+
+def joined(*parts: Text) -> Text:
+    """Return the parts in a row, each in its own style and not in that of the first."""
+    return Text.assemble(*parts)
 
 
 def rule(line: str) -> Text:

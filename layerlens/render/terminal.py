@@ -11,7 +11,7 @@ from rich.text import Text
 from layerlens.render import RenderOptions, wording
 from layerlens.render.layer_table import layer_table, legend
 from layerlens.render.pair_facts import pair_facts
-from layerlens.render.styled import GLYPHS, fold, rule, to_ascii
+from layerlens.render.styled import GLYPHS, fold, joined, rule, to_ascii
 from layerlens.report import (
     ErrorRow,
     FitRow,
@@ -76,7 +76,7 @@ def _report_lines(report: Report, width: int, options: RenderOptions) -> Iterato
 def _overview(report: Report, width: int) -> Iterator[Text]:
     """Yield one line per scenario, to see at the end of a long page what came of each."""
     for scenario in report.scenarios:
-        line = _status_sign(scenario) + Text(f" {wording.title_of(scenario)}")
+        line = joined(_status_sign(scenario), Text(f" {wording.title_of(scenario)}"))
         if scenario.cell:
             line.append(f" [{wording.cell_text(scenario.cell)}]")
         if outcome := wording.outcome(scenario):
@@ -137,7 +137,7 @@ def _scenario_heading(scenario: ScenarioReport, width: int) -> Iterator[Text]:
 
 def _error(error: ErrorRow, width: int) -> Iterator[Text]:
     place = wording.place(error)
-    told = Text(f"{GLYPHS.wrong} ", "bold red")
+    told = joined(Text(f"{GLYPHS.wrong} ", "bold red"))
     told.append(f"{place}: " if place else "", "bold")
     told.append(wording.clean(error.message))
     yield from fold(told, width, hang=2)
@@ -173,7 +173,7 @@ def _pair(
             heading = Text(f"  {label}".ljust(LABEL_WIDTH), "dim")
             folded = fold(Text(text), width - LABEL_WIDTH, indent=deeper, hang=2)
             for part in folded:
-                yield heading + part
+                yield joined(heading, part)
                 heading = Text(" " * LABEL_WIDTH)
             label = ""
 
@@ -183,7 +183,7 @@ def _verdict(scenario: ScenarioReport, pair: PairReport) -> Text:
     sign, style = GLYPHS.neutral, ""
     if expected is not None:
         sign, style = (GLYPHS.right, "green") if expected.held else (GLYPHS.wrong, "bold red")
-    line = Text(f"{sign} ", style)
+    line = joined(Text(f"{sign} ", style))
     line.append(wording.against(pair), "bold")
     line.append(f", {pair.mode}" if _has_modes(scenario) else "")
     line.append(": ")
@@ -228,4 +228,6 @@ def _expectations(scenario: ScenarioReport, width: int, options: RenderOptions) 
     for row in rows:
         if options.verbose or not row.held:
             line = Text(f"{GLYPHS.right if row.held else GLYPHS.wrong} ", "" if row.held else "red")
-            yield from fold(line + Text(wording.expectation_line(row)), width, indent=2, hang=2)
+            yield from fold(
+                joined(line, Text(wording.expectation_line(row))), width, indent=2, hang=2
+            )

@@ -228,3 +228,11 @@ def test_a_large_input_is_told_by_its_entries():
     assert "and 80 more, all of them in the JSON report" in " ".join(text.split())
     assert "input value (2, 1, 2) = [[[1, nan]], [[0, -inf]]]" in text
     assert "reference 0.1000000001" in text, "as many digits as it takes to tell them apart"
+
+
+def test_a_mark_does_not_colour_what_stands_behind_it():
+    """A line that begins with a coloured sign goes on in the colours of its own parts."""
+    text = render(report_of("different"), "rich", width=100, colour=True)
+    (line,) = (line for line in text.splitlines() if "(ELU)" in line)
+    assert "\x1b[33m≠ \x1b[0m\x1b[1melu\x1b[0m\x1b[33m (ELU)\x1b[0m" in line
+    assert re.search(r"\x1b\[0m +\(None, 4\) +0$", line)
