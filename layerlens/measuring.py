@@ -92,7 +92,8 @@ class Runner:
         try:
             outputs = self._call(self._tensors(inputs), execution, training)
         except Exception as error:  # whatever Keras, TensorFlow or a layer raises is a refusal
-            return Outcome(error=explain_call_error(error, execution=execution))
+            rows = self.built.report.layers
+            return Outcome(error=explain_call_error(error, execution=execution, layers=rows))
         return _outcome(outputs)
 
     def _call(self, tensors: list[Any], execution: Execution, training: bool) -> Any:

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from layerlens.remedies.calling import explain_call_error
 from layerlens.remedies.refusing import explain_refusal
-from layerlens.remedies.targets import explain_target
+from layerlens.remedies.targets import explain_target, unknown_loss, unknown_optimizer
 from layerlens.remedies.wording import clean_reason
 
-__all__ = ["clean_reason", "explain_call_error", "explain_refusal", "explain_target"]
+__all__ = [
+    "clean_reason",
+    "explain_call_error",
+    "explain_refusal",
+    "explain_target",
+    "unknown_loss",
+    "unknown_optimizer",
+]

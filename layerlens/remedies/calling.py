@@ -13,6 +13,7 @@ _HOW = {
     "eager": "called eagerly",
     "traced": "traced with known shapes",
     "traced_dynamic": "traced with unknown batch and variable axes, as `predict` and `fit` do",
+    "fit": "trained",
 }
 
 
