@@ -9,14 +9,11 @@ from __future__ import annotations
 
 import ast
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Literal
 
-from layerlens.errors import UsageError
+from layerlens.kerassource import KerasClass, find_class, imports_of, keras_version, source_of
 
 #: The packages of Keras whose classes may stand in a scenario.
 Package = Literal["layers", "initializers", "regularizers", "constraints", "losses", "optimizers"]
@@ -75,7 +72,7 @@ class LayerSignature:
 def layer_names() -> tuple[str, ...]:
     """Return the names of all public layers, aliases and cells among them, in Keras' order."""
     return tuple(
-        name for name in _public_names("layers") if name[0].isupper() and name not in _NOT_LAYERS
+        name for name in imports_of("keras.layers") if name[0].isupper() and name not in _NOT_LAYERS
     )
 
 
@@ -84,7 +81,7 @@ def layer_groups() -> dict[str, tuple[str, ...]]:
     """Return the names of all public layers by what Keras files them under, such as "rnn"."""
     groups: dict[str, list[str]] = {}
     for name in layer_names():
-        module, _ = _public_names("layers")[name]
+        module, _ = imports_of("keras.layers")[name]
         groups.setdefault(module.split(".")[-2].replace("_", " "), []).append(name)
     return {group: tuple(sorted(names)) for group, names in groups.items()}
 
@@ -92,13 +89,13 @@ def layer_groups() -> dict[str, tuple[str, ...]]:
 @cache
 def public_names(package: Package) -> tuple[str, ...]:
     """Return what `keras.<package>` makes public, such as `l2` and `L2` of the regularizers."""
-    return tuple(_public_names(package))
+    return tuple(imports_of(f"keras.{package}"))
 
 
 @cache
 def loss_names() -> tuple[str, ...]:
     """Return what may stand for a loss: the classes, the functions and short forms like `mse`."""
-    source = _source("keras.src.losses")
+    source = source_of("keras.src.losses")
     short = re.findall(r'^ {8}"(\w+)":', source, re.MULTILINE)
     known = _known_objects(source) - {"Loss", "LossFunctionWrapper"} or set(public_names("losses"))
     return (*(name for name in public_names("losses") if name in known), *short)
@@ -108,7 +105,7 @@ def loss_names() -> tuple[str, ...]:
 def optimizer_names() -> tuple[str, ...]:
     """Return what may stand for an optimizer; Keras does not mind the case of its letters."""
     public = public_names("optimizers")
-    known = _known_objects(_source("keras.src.optimizers")) - {"Optimizer"} or set(public)
+    known = _known_objects(source_of("keras.src.optimizers")) - {"Optimizer"} or set(public)
     classes = [name for name in public if name in known]
     return (*(name.lower() for name in classes), *classes)
 
@@ -129,173 +126,64 @@ def signature(name: str, package: Package = "layers") -> LayerSignature:
     known = layer_names() if package == "layers" else public_names(package)
     if name not in known:
         raise KeyError(name)
-    module, class_name = _public_names(package)[name]
-    arguments, accepts_any = _arguments(module, class_name)
-    found = _resolve(module, class_name)
-    docstring = (ast.get_docstring(found[2]) if found else None) or ""
+    found = find_class(*imports_of(f"keras.{package}")[name])
+    arguments, accepts_any = _arguments(found) if found else ((), True)
     return LayerSignature(
         name=name,
         arguments=_in_calling_order(arguments),
         accepts_any=accepts_any,
-        summary=docstring.partition("\n")[0].strip(),
+        summary=found.docstring.partition("\n")[0].strip() if found else "",
         keras=keras_version(),
     )
 
 
-@cache
-def keras_version() -> str:
-    """Return the version of the installed Keras."""
-    try:
-        return version("keras")
-    except PackageNotFoundError as error:
-        raise _no_keras() from error
-
-
-def _no_keras() -> UsageError:
-    return UsageError("Keras is not installed", hint="pip install 'keras>=3' tensorflow")
+#: Arguments, and whether any other is taken as well.
+_Taken = tuple[tuple[Argument, ...], bool]
 
 
 @cache
-def _folder() -> Path:
-    spec = find_spec("keras")
-    if spec is None or not spec.submodule_search_locations:
-        raise _no_keras()
-    return Path(next(iter(spec.submodule_search_locations)))
-
-
-@cache
-def _source(module: str) -> str:
-    """Return the text of one module of Keras, given by its dotted name."""
-    stem = _folder().joinpath(*module.split(".")[1:])
-    path = stem / "__init__.py" if stem.is_dir() else stem.with_suffix(".py")
-    return path.read_text(encoding="utf-8")
-
-
-@cache
-def _imports(module: str) -> dict[str, tuple[str, str]]:
-    """Return local name → (module, name there) of every `from keras... import ...`."""
-    head = _DEFINITION.split(_source(module), maxsplit=1)[0]
-    return {
-        alias.asname or alias.name: (statement.module, alias.name)
-        for statement in ast.parse(head).body
-        if isinstance(statement, ast.ImportFrom) and statement.module
-        for alias in statement.names
-    }
-
-
-def _public_names(package: Package) -> dict[str, tuple[str, str]]:
-    return _imports(f"keras.{package}")
-
-
-_DEFINITION = re.compile(r"^(?:class |def |@|if |try:)", re.MULTILINE)
-_CLASS_END = re.compile(r"^[^\s)]", re.MULTILINE)
-_INITIALISER = re.compile(r"^    def __init__\(", re.MULTILINE)
-_METHOD = re.compile(r"^    (?:def |@)", re.MULTILINE)
-
-
-@cache
-def _class(module: str, name: str) -> ast.ClassDef | None:
-    """Return a class as far as its `__init__`: to parse the methods below it takes far longer."""
-    source = _source(module)
-    start = re.search(rf"^class {name}\b", source, re.MULTILINE)
-    if start is None:
-        return None
-    end = _CLASS_END.search(source, start.end())
-    body = source[start.start() : end.start() if end else len(source)]
-    if initialiser := _INITIALISER.search(body):
-        below = _METHOD.search(body, initialiser.end())
-        body = body[: below.start() if below else len(body)]
-    definition = ast.parse(body).body[0]
-    return definition if isinstance(definition, ast.ClassDef) else None
-
-
-def _resolve(module: str, name: str) -> tuple[str, str, ast.ClassDef] | None:
-    """Follow a name through re-exports to its class, or to None where Keras does not define it."""
-    definition = _class(module, name)
-    if definition is not None:
-        return module, name, definition
-    found = _imports(module).get(name)
-    if found is None or not found[0].startswith("keras."):
-        return None
-    return _resolve(*found)
-
-
-def _bases(module: str, definition: ast.ClassDef) -> list[tuple[str, str, ast.ClassDef] | None]:
-    return [_base(module, base) for base in definition.bases]
-
-
-def _base(module: str, base: ast.expr) -> tuple[str, str, ast.ClassDef] | None:
-    """Find a base class that is written `Layer` or, as in `layers.Embedding`, by its module."""
-    match base:
-        case ast.Name(id=name):
-            return _resolve(module, name)
-        case ast.Attribute(value=ast.Name(id=package), attr=name):
-            above, inner = _imports(module).get(package, ("", ""))
-            return _resolve(f"{above}.{inner}", name) if above.startswith("keras") else None
-        case _:
-            return None
-
-
-@cache
-def _arguments(module: str, name: str) -> tuple[tuple[Argument, ...], bool]:
-    """Return the arguments a class takes, its own first, and whether it takes any other."""
-    found = _resolve(module, name)
-    if found is None:
-        return (), True
-    module, name, definition = found
-    documented = _documentation(ast.get_docstring(definition) or "")
-    initialiser = _initialiser(definition)
+def _arguments(of: KerasClass) -> _Taken:
+    """Return the arguments a class takes, its own first, then those it passes on."""
+    documented = of.documented_arguments()
+    initialiser = of.initialiser
     if initialiser is None:
-        inherited, accepts_any = _inherited(module, definition)
+        inherited, accepts_any = _inherited(of)
         return _documented(inherited, documented), accepts_any
     own = _documented(_own_arguments(initialiser), documented)
-    if initialiser.args.kwarg is None:
+    # `Layer` takes **kwargs only to refuse them, or for what a scenario says under `input:`.
+    if initialiser.args.kwarg is None or of.name == "Layer":
         return own, False
     keywords = initialiser.args.kwarg.arg
-    if name == "Layer":  # it takes **kwargs only to refuse them, or for what `input:` says
-        return own, False
-    legacy = tuple(
-        Argument(taken, default=None, legacy=True)
-        for taken in _taken_from(initialiser, keywords)
-        if taken not in {argument.name for argument in own} | INPUT_ARGUMENTS
-    )
+    popped = [name for name in _popped(initialiser, keywords) if name not in INPUT_ARGUMENTS]
     passed_on = _passed_on(initialiser, keywords)
     if passed_on is None:
-        base_names = {argument.name for argument in _layer_arguments()}
-        kept = [argument.name for argument in legacy if argument.name in base_names]
-        base = tuple(item for item in _layer_arguments() if item.name in kept)
-        rest = tuple(item for item in legacy if item.name not in kept)
-        return own + base + rest, False
-    inherited, accepts_any = _inherited(module, definition)
-    settled = {argument.name for argument in own + legacy} | passed_on.keywords
+        return (*own, *_kept_to_itself(popped)), False
+    inherited, accepts_any = _inherited(of)
+    settled = {item.name for item in own} | {*popped} | passed_on.keywords
     free = [item for item in inherited if not item.keyword_only][passed_on.positional :]
     free += [item for item in inherited if item.keyword_only]
-    kept_on = tuple(
-        Argument(item.name, item.default, item.documentation, True, item.legacy)
-        for item in free
-        if item.name not in settled
-    )
-    return own + _documented(kept_on, documented) + legacy, accepts_any
+    kept = tuple(replace(item, keyword_only=True) for item in free if item.name not in settled)
+    return (*own, *_documented(kept, documented), *map(_legacy, popped)), accepts_any
 
 
-def _layer_arguments() -> tuple[Argument, ...]:
-    return _arguments("keras.src.layers.layer", "Layer")[0]
+def _kept_to_itself(popped: list[str]) -> list[Argument]:
+    """Return what a class pops that passes nothing on; what every layer takes is offered."""
+    layer = find_class("keras.src.layers.layer", "Layer")
+    common = {item.name: item for item in _arguments(layer)[0]} if layer else {}
+    return [common.get(name) or _legacy(name) for name in popped]
 
 
-def _inherited(module: str, definition: ast.ClassDef) -> tuple[tuple[Argument, ...], bool]:
+def _legacy(name: str) -> Argument:
+    return Argument(name, default=None, keyword_only=True, legacy=True)
+
+
+def _inherited(of: KerasClass) -> _Taken:
     """Return what the first base class with an `__init__` takes, as Python would find it."""
-    bases = _bases(module, definition)
+    bases = of.bases
     for base in bases:
-        if base and (_initialiser(base[2]) or base[2].bases):
-            return _arguments(base[0], base[1])
+        if base and (base.initialiser or base.definition.bases):
+            return _arguments(base)
     return (), None in bases
-
-
-def _initialiser(definition: ast.ClassDef) -> ast.FunctionDef | None:
-    for statement in definition.body:
-        if isinstance(statement, ast.FunctionDef) and statement.name == "__init__":
-            return statement
-    return None
 
 
 def _own_arguments(initialiser: ast.FunctionDef) -> tuple[Argument, ...]:
@@ -313,7 +201,7 @@ def _own_arguments(initialiser: ast.FunctionDef) -> tuple[Argument, ...]:
     )
 
 
-def _taken_from(initialiser: ast.FunctionDef, keywords: str) -> list[str]:
+def _popped(initialiser: ast.FunctionDef, keywords: str) -> list[str]:
     """Return the names that an `__init__` pops from its `**kwargs`: kept for old code."""
     found = []
     for node in ast.walk(initialiser):
@@ -356,48 +244,11 @@ def _passed_on(initialiser: ast.FunctionDef, keywords: str) -> _PassedOn | None:
 
 
 def _in_calling_order(arguments: tuple[Argument, ...]) -> tuple[Argument, ...]:
-    positional = [item for item in arguments if not item.keyword_only and not item.legacy]
-    keyword = [item for item in arguments if item.keyword_only and not item.legacy]
-    legacy = [item for item in arguments if item.legacy]
-    keyword_legacy = [Argument(item.name, None, "", True, True) for item in legacy]
-    return (*positional, *keyword, *keyword_legacy)
+    return tuple(sorted(arguments, key=lambda item: (item.legacy, item.keyword_only)))
 
 
-def _documented(
-    arguments: tuple[Argument, ...], documented: dict[str, str]
-) -> tuple[Argument, ...]:
+def _documented(arguments: tuple[Argument, ...], texts: dict[str, str]) -> tuple[Argument, ...]:
     return tuple(
-        Argument(
-            item.name,
-            item.default,
-            documented.get(item.name) or item.documentation,
-            item.keyword_only,
-            item.legacy,
-        )
+        replace(item, documentation=texts.get(item.name) or item.documentation)
         for item in arguments
     )
-
-
-_SECTION = re.compile(r"^(\w[\w ]*):\s*$")
-_ENTRY = re.compile(r"^(\s*)`?(\*{0,2}\w+(?:, \*{0,2}\w+)*)`?:\s*(.*)$")
-
-
-def _documentation(docstring: str) -> dict[str, str]:
-    """Return argument → text from the `Args:` section of a class docstring."""
-    texts: dict[str, list[str]] = {}
-    current: list[str] = []
-    inside, indent = False, None
-    for line in docstring.splitlines():
-        if section := _SECTION.match(line):
-            inside, indent = section[1] in ("Args", "Arguments"), None
-            continue
-        if not inside or not line.strip():
-            continue
-        entry = _ENTRY.match(line)
-        if entry and (indent is None or len(entry[1]) == indent):
-            indent = len(entry[1])
-            current = [entry[3]]
-            texts.update({name.strip(): current for name in entry[2].split(",")})
-        else:
-            current.append(line.strip())
-    return {name: " ".join(lines).strip() for name, lines in texts.items()}

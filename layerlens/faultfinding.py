@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 from layerlens.errors import Fault, Where
-from layerlens.yamlnodes import Position
+from layerlens.placed import Position
 
 #: So many faults are told; a file with more has one cause.
 MOST_FAULTS = 50

@@ -21,8 +21,8 @@ from pydantic import (
 )
 
 from layerlens.faultfinding import Faults, misspelt, suggestion
+from layerlens.placed import YamlMapping
 from layerlens.scenario import VERDICTS, Mode, TransferMethod
-from layerlens.yamlnodes import YamlMapping
 
 Dtype = Literal[
     "float16",
@@ -42,7 +42,10 @@ Dtype = Literal[
 ]
 Policy = Literal["float16", "bfloat16", "float32", "float64", "mixed_float16", "mixed_bfloat16"]
 
-Length = Annotated[int, Field(ge=1)]
+#: No axis of a tensor is longer: TensorFlow indexes with 32 bits in many places.
+LONGEST = 2**31 - 1
+
+Length = Annotated[int, Field(ge=1, le=LONGEST)]
 Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(ge=1)]
 Shape = Annotated[
@@ -414,5 +417,5 @@ def _completed(schema: Any) -> Any:
     return {**schema, "anyOf": [number, {"type": "string", "pattern": _PLACEHOLDER}]}
 
 
-_OF_NUMBERS = ("type", "minimum", "exclusiveMinimum")
+_OF_NUMBERS = ("type", "minimum", "maximum")
 _PLACEHOLDER = r"^\$\{\w+\}$"

@@ -6,10 +6,8 @@ is expanded, and a tag can name nothing but YAML's own types.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import zip_longest
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -30,81 +28,13 @@ from ruamel.yaml.events import (
 from ruamel.yaml.reader import ReaderError
 
 from layerlens.errors import Fault, ScenarioError, Where
+from layerlens.placed import Position, YamlMapping, YamlSequence, described, shown
+from layerlens.yamlscalars import hidden, revealed, scalar_value
 
 #: How deep values may nest, aliases followed.
 DEEPEST = 64
 #: How many values a file may hold, every alias counted as often as it is used.
 MOST_VALUES = 1_000_000
-
-Position = tuple[int, int]
-Loc = tuple[str | int, ...]
-
-
-class YamlMapping(dict[str, Any]):
-    """A mapping that knows where it, its keys and its values stand."""
-
-    __slots__ = ("at", "keys_at", "values_at")
-
-    def __init__(self, at: Position | None = None) -> None:
-        super().__init__()
-        self.at = at
-        self.keys_at: dict[str, Position] = {}
-        self.values_at: dict[str, Position] = {}
-
-    def put(self, key: str, value: Any, key_at: Position | None, at: Position | None) -> None:
-        self[key] = value
-        if key_at is not None:
-            self.keys_at[key] = key_at
-        if at is not None:
-            self.values_at[key] = at
-
-
-class YamlSequence(list[Any]):
-    """A sequence that knows where it and its items stand."""
-
-    __slots__ = ("at", "items_at")
-
-    def __init__(self, at: Position | None = None) -> None:
-        super().__init__()
-        self.at = at
-        self.items_at: list[Position] = []
-
-    def put(self, value: Any, at: Position | None) -> None:
-        self.append(value)
-        if at is not None:
-            self.items_at.append(at)
-
-    def placed(self) -> Iterator[tuple[Any, Position | None]]:
-        """Yield each item with its place, None where it has none."""
-        return zip_longest(self, self.items_at)
-
-
-def locate(root: Any, loc: Loc, *, at_key: bool = False) -> Position | None:
-    """Return the place of the value (or of its key) that `loc` leads to, or of the nearest one.
-
-    A step that the value cannot take is passed over.
-    """
-    value, position = root, getattr(root, "at", None)
-    for index, step in enumerate(loc):
-        if isinstance(value, YamlMapping) and step in value:
-            key = str(step)
-            last = index == len(loc) - 1
-            places = value.keys_at if at_key and last else value.values_at
-            position = places.get(key, position)
-            value = value[key]
-        elif isinstance(value, YamlSequence) and isinstance(step, int) and step < len(value):
-            position = value.items_at[step] if step < len(value.items_at) else position
-            value = value[step]
-    return position
-
-
-def plain(value: Any) -> Any:
-    """Return the value as bare lists and dicts."""
-    if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [plain(item) for item in value]
-    return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +55,7 @@ def parse_yaml(text: str, file: str) -> Document:
         ScenarioError: it is not one YAML 1.2 document, or nests or expands beyond the limits.
     """
     builder = _Builder(file)
-    text = _PLACEHOLDER.sub(_hide, text)
+    text = hidden(text)
     try:
         for event in _events(text):
             builder.take(event)
@@ -136,19 +66,6 @@ def parse_yaml(text: str, file: str) -> Document:
     except YAMLError as error:
         raise ScenarioError((Fault(f"this is not YAML: {error}", Where(file)),)) from None
     return Document(builder.result, tuple(builder.faults))
-
-
-#: `${name}`, and the private characters that stand for its signs while YAML is parsed.
-_PLACEHOLDER = re.compile(r"\$\{([^\S\n]*\w*[^\S\n]*)\}")
-_HIDDEN = re.compile("\ue000\ue001([^\ue002]*)\ue002")
-
-
-def _hide(match: re.Match[str]) -> str:
-    return f"\ue000\ue001{match[1]}\ue002"
-
-
-def _reveal(text: str) -> str:
-    return _HIDDEN.sub(r"${\1}", text) if "\ue000" in text else text
 
 
 def _events(text: str) -> Iterator[Event]:
@@ -175,7 +92,7 @@ def _unreadable(error: ReaderError, text: str, file: str) -> Fault:
 def _malformed(error: MarkedYAMLError, file: str) -> Fault:
     mark = error.problem_mark or error.context_mark
     where = Where(file, *_place(mark)) if mark else Where(file)
-    problem = _reveal(" ".join(str(error.problem or error.context or error).split()))
+    problem = revealed(" ".join(str(error.problem or error.context or error).split()))
     hint = None
     if "'\\t'" in problem or "\\t" in problem or "tab" in problem.lower():
         hint = "indent with spaces; YAML allows no tabs there"
@@ -293,10 +210,11 @@ class _Builder:
     def _scalar(self, event: ScalarEvent, at: Position) -> None:
         self._check_tag(event.tag, ("str", "int", "float", "bool", "null"), at)
         self._count(1, at)
+        tag = str(event.tag) if event.tag is not None else None
         try:
-            value = _scalar_value(event)
+            value = scalar_value(str(event.value), tag, is_plain=event.implicit[0])
         except ValueError:
-            kind = str(event.tag).rpartition(":")[2] if event.tag is not None else "number"
+            kind = tag.rpartition(":")[2] if tag else "number"
             self._fault(f"{shown(event.value)} cannot be read as a {kind}", at)
             value = None
         anchored = _Anchored(value, 1, 0)
@@ -385,94 +303,7 @@ class _Builder:
                         ended.value.put(key, value, *places)
 
 
-_NULL = frozenset({"", "~", "null", "Null", "NULL"})
-_TRUE = frozenset({"true", "True", "TRUE"})
-_FALSE = frozenset({"false", "False", "FALSE"})
-_INTEGER = re.compile(r"[-+]?[0-9]+(?:_[0-9]+)*")
-_OCTAL_OR_HEX = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
-_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:_[0-9]+)*(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
-_INFINITY = re.compile(r"[-+]?\.(?:inf|Inf|INF)")
-_NAN = frozenset({".nan", ".NaN", ".NAN"})
-
-
-def _scalar_value(event: ScalarEvent) -> Any:
-    """Return a scalar by YAML 1.2's core schema (and `1_000`, as Python writes it)."""
-    text, tag = event.value, str(event.tag) if event.tag is not None else None
-    if tag is None:
-        return _resolved(text) if event.implicit[0] else _reveal(str(text))
-    match tag.removeprefix("tag:yaml.org,2002:"):
-        case "int":
-            return _number(text, int)
-        case "float":
-            return float(_number(text, (int, float)))
-        case "bool":
-            if text not in _TRUE | _FALSE:
-                raise ValueError(text)
-            return text in _TRUE
-        case "null":
-            return None
-        case _:
-            return _reveal(str(text))
-
-
-def _number(text: str, kind: Any) -> Any:
-    value = _resolved(text)
-    if not isinstance(value, kind) or isinstance(value, bool):
-        raise ValueError(text)
-    return value
-
-
-def _resolved(text: str) -> Any:
-    if text in _NULL:
-        return None
-    if text in _TRUE:
-        return True
-    if text in _FALSE:
-        return False
-    if _INTEGER.fullmatch(text):
-        return int(text)
-    if _OCTAL_OR_HEX.fullmatch(text):
-        return int(text, 0)
-    if _INFINITY.fullmatch(text):
-        return float("-inf") if text.startswith("-") else float("inf")
-    if text in _NAN:
-        return float("nan")
-    if _FLOAT.fullmatch(text):
-        return float(text)
-    return _reveal(str(text))
-
-
 def _as_yaml(value: Any) -> str:
     if value is None:
         return "null"
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def shown(text: object, limit: int = 60) -> str:
-    """Return a text in quotes, cut where it grows long."""
-    text = " ".join(str(text).split())
-    return f'"{text}"' if len(text) <= limit else f'"{text[: limit - 1]}…"'
-
-
-def described(value: Any) -> str:
-    """Return what a value is, in the words of the file: `the text "many"`, `a list of 3`."""
-    match value:
-        case None:
-            return "nothing (null)"
-        case bool():
-            return str(value).lower()
-        case int() | float():
-            return f"the number {value}" if len(str(value)) < 40 else "a very large number"
-        case str():
-            return f"the text {shown(value)}"
-        case dict():
-            keys = ", ".join(str(key) for key in list(value)[:4])
-            return (
-                f"a mapping with {keys}{', …' if len(value) > 4 else ''}"
-                if value
-                else ("an empty mapping")
-            )
-        case list() | tuple():
-            return f"a list of {len(value)}" if value else "an empty list"
-        case _:
-            return f"{shown(value)} ({type(value).__name__})"

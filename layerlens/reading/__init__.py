@@ -14,6 +14,7 @@ from layerlens.errors import Fault, InternalError, ScenarioError, Where
 from layerlens.faultfinding import Faults, suggestion
 from layerlens.fileformat import ExpectPart, FitPart, Names, ScenarioPart
 from layerlens.finding import find_scenario_files, looks_like_scenario, read_text
+from layerlens.placed import YamlMapping, YamlSequence, described, plain
 from layerlens.reading.expectations import check_expectations, check_fit, expectations
 from layerlens.reading.matrix import (
     cells,
@@ -32,7 +33,7 @@ from layerlens.reading.models import (
 from layerlens.reading.shapefaults import tell_shape_faults
 from layerlens.scenario import FitSpec, Scenario, TargetSpec, Tolerance
 from layerlens.select import parse_select
-from layerlens.yamlnodes import DEEPEST, YamlMapping, YamlSequence, described, parse_yaml, plain
+from layerlens.yamlnodes import DEEPEST, parse_yaml
 
 __all__ = [
     "find_scenario_files",

@@ -7,6 +7,7 @@ from typing import Any
 from layerlens import catalogue
 from layerlens.faultfinding import Faults, nearest, suggestion
 from layerlens.fileformat import ExpectPart, LayerFigures, ModelFigures, Names
+from layerlens.placed import Position, YamlMapping, described
 from layerlens.scenario import (
     VERDICTS,
     Expectations,
@@ -14,7 +15,6 @@ from layerlens.scenario import (
     Mode,
     ModelExpectation,
 )
-from layerlens.yamlnodes import Position, YamlMapping, described
 
 
 def check_expectations(value: Any, names: Names) -> None:

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from layerlens.faultfinding import Faults, suggestion
+from layerlens.placed import Position, YamlMapping, YamlSequence, described
 from layerlens.reading.layers import read_layer
 from layerlens.scenario import LayerSpec, NodeSpec
-from layerlens.yamlnodes import Position, YamlMapping, YamlSequence, described
 
 
 def read_graph(

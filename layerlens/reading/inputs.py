@@ -7,8 +7,8 @@ from typing import Any
 
 from layerlens.faultfinding import Faults
 from layerlens.fileformat import InputPart
+from layerlens.placed import Position, YamlMapping, YamlSequence, described, plain
 from layerlens.scenario import InputSpec
-from layerlens.yamlnodes import Position, YamlMapping, YamlSequence, described, plain
 
 
 def check_values(value: Any, faults: Faults) -> None:

@@ -9,8 +9,8 @@ from typing import Any
 from layerlens import catalogue
 from layerlens.catalogue import Argument, LayerSignature
 from layerlens.faultfinding import Faults, suggestion
+from layerlens.placed import Position, YamlMapping, YamlSequence, described
 from layerlens.scenario import LayerSpec
-from layerlens.yamlnodes import Position, YamlMapping, YamlSequence, described
 
 #: Arguments that hold layers: a bare text in them names one.
 _HOLD_LAYERS = frozenset({"layer", "cell", "cells", "backward_layer", "forward_layer", "layers"})

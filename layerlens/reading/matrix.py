@@ -9,7 +9,7 @@ from math import prod
 from typing import Any
 
 from layerlens.faultfinding import Faults, suggestion
-from layerlens.yamlnodes import Position, YamlMapping, YamlSequence, described, plain
+from layerlens.placed import Position, YamlMapping, YamlSequence, described, plain
 
 #: More cells than anybody waits for; a mistake, or a loop that belongs outside.
 MOST_CELLS = 10_000

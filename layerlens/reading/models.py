@@ -8,12 +8,12 @@ from typing import Any
 
 from layerlens.faultfinding import Faults, suggestion
 from layerlens.fileformat import InputPart, ModelPart
+from layerlens.placed import Position, YamlMapping, YamlSequence, described, plain, shown
 from layerlens.reading.graphs import read_graph
 from layerlens.reading.inputs import check_values, input_spec, shape_of
 from layerlens.reading.layers import MODULE_CALLABLE, read_layers
 from layerlens.scenario import InputSpec, LayerSpec, ModelSpec, NodeSpec
 from layerlens.select import parse_select
-from layerlens.yamlnodes import Position, YamlMapping, YamlSequence, described, plain, shown
 
 #: How saved models end.
 SUFFIXES = (".keras", ".h5", ".hdf5", ".json")

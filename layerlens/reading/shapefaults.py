@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from layerlens.faultfinding import Faults, nearest, suggestion
-from layerlens.yamlnodes import Loc, described, locate
+from layerlens.placed import Loc, described, locate
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -70,6 +70,10 @@ def _tell(error: ErrorDetails, data: Any, faults: Faults) -> None:
         case "greater_than_equal":
             least = f"{context['ge']:g}"
             faults.add(f"{name} has to be at least {least}; received {received}", at)
+        case "less_than_equal":
+            faults.add(
+                f"{name} can be at most {context['le']:,}; received {described(received)}", at
+            )
         case "too_short" | "string_too_short":
             faults.add(f"{name} is empty", at, "give it one entry at least, or leave it out")
         case kind if kind in _TAKES:

@@ -49,8 +49,9 @@ def test_names_are_listed(schema: dict[str, Any]) -> None:
 def test_scenarios_follow_the_schema(schema: dict[str, Any]) -> None:
     """Checked with a validator where one is installed."""
     jsonschema = pytest.importorskip("jsonschema")
+    from layerlens.placed import plain
     from layerlens.starter import starter_scenario
-    from layerlens.yamlnodes import parse_yaml, plain
+    from layerlens.yamlnodes import parse_yaml
 
     jsonschema.Draft202012Validator.check_schema(schema)
     validator = jsonschema.Draft202012Validator(schema)
