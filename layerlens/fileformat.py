@@ -6,7 +6,7 @@ calls on the way; they tell their faults to the `Faults` in the validation conte
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -20,9 +20,10 @@ from pydantic import (
     model_validator,
 )
 
+from layerlens import schemaparts
 from layerlens.faultfinding import Faults, misspelt, suggestion
 from layerlens.placed import YamlMapping
-from layerlens.scenario import VERDICTS, Mode, TransferMethod
+from layerlens.scenario import Mode, TransferMethod
 
 Dtype = Literal[
     "float16",
@@ -54,72 +55,14 @@ Shape = Annotated[
 ]
 Bound = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
-_NUMBERS = {"description": "Nested lists of numbers."}
-_OUTPUT_SHAPE = {
-    "description": "Batch axis (null) first; a list of shapes where there are several outputs.",
-    "type": "array",
-    "items": {
-        "anyOf": [
-            {"type": ["integer", "null"]},
-            {"type": "array", "items": {"type": ["integer", "null"]}},
-        ]
-    },
-}
-#: Stand for definitions that `json_schema` adds: pydantic refuses references it has not made.
-_VERDICT = {"$anchor": "Verdict"}
-_LAYER = {"$anchor": "Layer"}
-_VERDICTS = {
-    "description": "Candidate → verdict, or candidate → {mode: verdict}.",
-    "type": "object",
-    "additionalProperties": {
-        "anyOf": [
-            _VERDICT,
-            {
-                "type": "object",
-                "properties": {"inference": _VERDICT, "training": _VERDICT},
-                "additionalProperties": False,
-            },
-        ]
-    },
-}
-_GRAPH = {
-    "description": "node → {ClassName: {...}, from: [...]} or {share: node, from: [...]}.",
-    "type": "object",
-    "additionalProperties": {
-        "type": "object",
-        "properties": {
-            "from": {
-                "description": "What the layer takes: nodes or inputs, in order.",
-                "anyOf": [
-                    {"type": "string"},
-                    {"type": "array", "items": {"type": "string"}, "minItems": 1},
-                ],
-            },
-            "share": {
-                "description": "The node whose layer is applied again.",
-                "type": "string",
-            },
-        },
-        "required": ["from"],
-        "minProperties": 2,
-        "maxProperties": 2,
-    },
-}
-_NAMES = {
-    "anyOf": [
-        {"type": "string"},
-        {"type": "array", "items": {"type": "string"}, "minItems": 1},
-    ]
-}
-
-Numbers = Annotated[Any, WithJsonSchema(_NUMBERS)]
-OutputShape = Annotated[Any, WithJsonSchema(_OUTPUT_SHAPE)]
+Numbers = Annotated[Any, WithJsonSchema(schemaparts.NUMBERS)]
+OutputShape = Annotated[Any, WithJsonSchema(schemaparts.OUTPUT_SHAPE)]
 Layers = Annotated[
     list[Any],
     Field(min_length=1),
-    WithJsonSchema({"type": "array", "minItems": 1, "items": _LAYER}),
+    WithJsonSchema({"type": "array", "minItems": 1, "items": schemaparts.LAYER}),
 ]
-Graph = Annotated[dict[str, Any], Field(min_length=1), WithJsonSchema(_GRAPH)]
+Graph = Annotated[dict[str, Any], Field(min_length=1), WithJsonSchema(schemaparts.GRAPH)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +150,7 @@ class ModelPart(Part):
 
     layers: Layers | None = None
     graph: Graph | None = None
-    outputs: Annotated[Any, WithJsonSchema(_NAMES)] = None
+    outputs: Annotated[Any, WithJsonSchema(schemaparts.NAMES)] = None
     file: Annotated[
         str | None, Field(description="A saved .keras, .h5 or Keras .json, beside this file.")
     ] = None
@@ -309,7 +252,7 @@ class ModelFigures(Part):
 class ExpectPart(Part):
     """What should come out."""
 
-    verdicts: Annotated[dict[str, Any] | None, WithJsonSchema(_VERDICTS)] = None
+    verdicts: Annotated[dict[str, Any] | None, WithJsonSchema(schemaparts.VERDICTS)] = None
     models: Annotated[dict[str, ModelFigures] | None, Field(description="Model → its figures.")] = (
         None
     )
@@ -373,49 +316,13 @@ def check_names(value: Any, known: Iterable[str], what: str, faults: Faults) -> 
 
 def json_schema() -> dict[str, Any]:
     """Return the scenario format as JSON Schema 2020-12, for editors."""
-    from layerlens.catalogue import layer_names
-
-    schema = _completed(ScenarioPart.model_json_schema())
-    definitions = schema.pop("$defs")
-    names = list(layer_names())
-    definitions["Verdict"] = {"enum": list(VERDICTS)}
-    definitions["Layer"] = {
-        "description": "ClassName, ClassName: {arguments} or ClassName: first-argument.",
-        "anyOf": [
-            {"enum": names},
-            {
-                "type": "object",
-                "properties": {name: {} for name in names},
-                "additionalProperties": False,
-                "minProperties": 1,
-                "maxProperties": 1,
-            },
-        ],
-    }
+    schema: dict[str, Any] = schemaparts.completed(ScenarioPart.model_json_schema())
+    schema["$defs"] |= schemaparts.definitions()
     models = schema["properties"]["models"]
-    layers = definitions["ModelPart"]["properties"]["layers"]
+    layers = schema["$defs"]["ModelPart"]["properties"]["layers"]
     models["additionalProperties"] = {"anyOf": [layers, models["additionalProperties"]]}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "layerlens",
         **schema,
-        "$defs": definitions,
     }
-
-
-def _completed(schema: Any) -> Any:
-    """Resolve the anchors, and let `${name}` stand wherever a number does, for the matrix."""
-    if isinstance(schema, list):
-        return [_completed(item) for item in schema]
-    if not isinstance(schema, Mapping):
-        return schema
-    if "$anchor" in schema:
-        return {"$ref": f"#/$defs/{schema['$anchor']}"}
-    schema = {key: _completed(item) for key, item in schema.items()}
-    if schema.get("type") not in ("integer", "number"):
-        return schema
-    number = {key: schema.pop(key) for key in _OF_NUMBERS if key in schema}
-    return {**schema, "anyOf": [number, {"type": "string", "pattern": _PLACEHOLDER}]}
-
-
-_OF_NUMBERS = ("type", "minimum", "maximum")
-_PLACEHOLDER = r"^\$\{\w+\}$"
