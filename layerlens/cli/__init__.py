@@ -4,43 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import Any
 
-import typer
-
-from layerlens.cli.options import (
-    AllowCodeOption,
-    ExpectOption,
-    FormatOption,
-    JobsOption,
-    NoCacheOption,
-    OutputOption,
-    Paths,
-    QuietOption,
-    SeedOption,
-    VerboseOption,
-)
-from layerlens.errors import InternalError, LayerlensError
-from layerlens.options import RunOptions
-from layerlens.render import Format, RenderOptions
-from layerlens.scenario import Verdict
-
-if TYPE_CHECKING:
-    from layerlens.report import Report
-    from layerlens.running import Progress
-
-PASSED, FAILED, MISUSED, BROKEN, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 3, 130, 141
-
-app = typer.Typer(
-    name="layerlens",
-    context_settings={"help_option_names": ["-h", "--help"]},
-    invoke_without_command=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,  # plain help: rich would double the time to start
-)
+# Everything else is imported inside, so that an interrupt is answered from the first moment on.
+from layerlens.cli.telling import BROKEN, INTERRUPTED, MISUSED, PASSED, PIPE_CLOSED, tell
 
 
 def main() -> None:
@@ -53,14 +20,10 @@ def main() -> None:
 
 def run(arguments: list[str]) -> int:
     """Run a command line and return its exit status; whatever goes wrong is told on stderr."""
-    # The click that typer brings along differs by version; the base of its usage errors does not.
-    misuse: type[Any] = typer.BadParameter.__bases__[0]
     try:
-        status = app(args=arguments, prog_name="layerlens", standalone_mode=False)
+        status = _run_command(arguments)
         sys.stdout.flush()
-    except misuse as error:
-        return _misused(error)
-    except (KeyboardInterrupt, typer.Abort):
+    except KeyboardInterrupt:
         status = INTERRUPTED
     except BrokenPipeError:
         return _pipe_closed()
@@ -68,29 +31,33 @@ def run(arguments: list[str]) -> int:
         if isinstance(end.__context__, BrokenPipeError):  # typer's own answer to it is status 1
             return _pipe_closed()
         raise
-    except LayerlensError as error:
-        _tell(str(error))
-        return BROKEN if isinstance(error, InternalError) else MISUSED
     except Exception as error:
         return _broken(error)
     if status == INTERRUPTED:
-        _tell("interrupted; nothing was written")
+        tell("interrupted; nothing was written")
+    return status
+
+
+def _run_command(arguments: list[str]) -> int:
+    import typer
+
+    from layerlens.cli.commands import app
+    from layerlens.errors import InternalError, LayerlensError
+
+    # The click that typer brings along differs by version; the base of its usage errors does not.
+    misuse: type[Any] = typer.BadParameter.__bases__[0]
+    try:
+        status = app(args=arguments, prog_name="layerlens", standalone_mode=False)
+    except misuse as error:
+        command = error.ctx.command_path if error.ctx else "layerlens"
+        tell(f"{error.format_message()}\n  hint: `{command} --help` tells what it takes")
+        return MISUSED
+    except typer.Abort:
+        return INTERRUPTED
+    except LayerlensError as error:
+        tell(str(error))
+        return BROKEN if isinstance(error, InternalError) else MISUSED
     return int(status or PASSED)
-
-
-def _tell(message: str, speaker: str = "layerlens: ") -> None:
-    from layerlens.render.wording import clean
-
-    text = f"{speaker}{clean(message)}\n"
-    encoding = sys.stderr.encoding or "utf-8"
-    sys.stderr.write(text.encode(encoding, "backslashreplace").decode(encoding))
-    sys.stderr.flush()
-
-
-def _misused(error: Any) -> int:
-    command = error.ctx.command_path if error.ctx else "layerlens"
-    _tell(f"{error.format_message()}\n  hint: `{command} --help` tells what it takes")
-    return MISUSED
 
 
 def _broken(error: Exception) -> int:
@@ -98,7 +65,7 @@ def _broken(error: Exception) -> int:
         import traceback
 
         traceback.print_exc()
-    _tell(
+    tell(
         f"a fault of layerlens itself: {type(error).__name__}: {error}\n"
         "  hint: please report it in the project's issue tracker, with the scenario and what\n"
         "  `layerlens --version` says; with LAYERLENS_DEBUG=1 the traceback is shown"
@@ -110,206 +77,3 @@ def _pipe_closed() -> int:
     """End as a tool does that nobody reads any more: in silence, with the status of SIGPIPE."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return PIPE_CLOSED
-
-
-def _show_version(wanted: bool) -> None:
-    if wanted:
-        from importlib.metadata import version
-
-        from layerlens.backend import describe_environment
-
-        found = describe_environment()
-        typer.echo(
-            f"layerlens {version('layerlens')} (Python {found.python}, Keras {found.keras}, "
-            f"TensorFlow {found.backend_version}, {found.platform})"
-        )
-        raise typer.Exit
-
-
-@app.callback()
-def layerlens(
-    context: typer.Context,
-    version: Annotated[
-        bool,
-        typer.Option(
-            "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
-        ),
-    ] = False,
-) -> int:
-    """Shapes, parameters and honest verdicts for Keras layers.
-
-    Exit status: 0 every expectation holds; 1 one does not; 2 the command line or a scenario is at
-    fault; 3 a fault of layerlens itself.
-    """
-    if context.invoked_subcommand is None:
-        typer.echo(context.get_help(), err=True)
-        raise typer.Exit(MISUSED)
-    return PASSED
-
-
-@app.command()
-def compare(
-    paths: Paths,
-    format: FormatOption = "rich",  # noqa: A002 - the option's own name
-    output: OutputOption = None,
-    seed: SeedOption = "0",
-    expect: ExpectOption = None,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
-    jobs: JobsOption = "1",
-    no_cache: NoCacheOption = False,
-    allow_code: AllowCodeOption = False,
-) -> int:
-    """Build the models of each scenario, check whether they compute the same, and report."""
-    from layerlens.running import compare_paths
-
-    wanted = cast(Verdict | None, expect)
-    options = RunOptions(int(seed), wanted, allow_code, int(jobs))
-    with _progress(quiet) as listener:
-        report = compare_paths(paths, options, progress=listener)
-    return _finish(report, format, output, RenderOptions(verbose=verbose, quiet=quiet))
-
-
-@app.command()
-def summary(
-    paths: Annotated[
-        list[str],
-        typer.Argument(metavar="PATH...", help="Scenarios, folders, or saved .keras/.h5/.json."),
-    ],
-    format: FormatOption = "rich",  # noqa: A002 - the option's own name
-    output: OutputOption = None,
-    seed: SeedOption = "0",
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
-    jobs: JobsOption = "1",
-    no_cache: NoCacheOption = False,
-    allow_code: AllowCodeOption = False,
-) -> int:
-    """Show the layers, shapes and params; nothing is run, so any size of model will do."""
-    from layerlens.running import summarize_paths
-
-    options = RunOptions(int(seed), None, allow_code, int(jobs))
-    with _progress(quiet) as listener:
-        report = summarize_paths(paths, options, progress=listener)
-    return _finish(report, format, output, RenderOptions(verbose=verbose, quiet=quiet))
-
-
-@app.command("render")
-def render_again(
-    path: Annotated[
-        str, typer.Argument(metavar="REPORT", help="A report in JSON, or - for stdin.")
-    ],
-    format: FormatOption = "rich",  # noqa: A002 - the option's own name
-    output: OutputOption = None,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
-) -> int:
-    """Write a JSON report in another format, without running anything."""
-    from layerlens.reviving import read_report
-
-    options = RenderOptions(verbose=verbose, quiet=quiet)
-    _write(read_report(path), format, output, options)
-    return PASSED
-
-
-@app.command()
-def init(
-    path: Annotated[str, typer.Argument(metavar="PATH", help="The file to write.")],
-) -> int:
-    """Write a commented starter scenario; what is there already is not overwritten."""
-    from layerlens.starter import write_starter
-
-    write_starter(path)
-    typer.echo(f"wrote {path}; run it with: layerlens compare {path}")
-    return PASSED
-
-
-@app.command()
-def schema() -> int:
-    """Print the scenario format as JSON Schema, for editors."""
-    import json
-
-    from layerlens.fileformat import json_schema
-    from layerlens.writing import write_text
-
-    write_text(json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n", None)
-    return PASSED
-
-
-def _layer_names() -> list[str]:
-    from layerlens.catalogue import layer_names
-
-    return list(layer_names())
-
-
-@app.command()
-def layers(
-    name: Annotated[
-        str | None,
-        typer.Argument(metavar="[NAME]", autocompletion=_layer_names, help="A layer's class name."),
-    ] = None,
-) -> int:
-    """List the layers that can be used, or the arguments of one."""
-    from layerlens.render.catalogue import render_layer, render_layer_names
-    from layerlens.writing import print_text
-
-    if name is not None:
-        print_text(render_layer(name, _columns()))
-        return PASSED
-    print_text(render_layer_names(_columns()))
-    if sys.stdout.isatty():
-        typer.echo("\n`layerlens layers NAME` tells the arguments of one.")
-    return PASSED
-
-
-def _progress(quiet: bool) -> AbstractContextManager[Callable[[Progress], None] | None]:
-    """Return a context that gives a listener for progress, or None where nobody would see it."""
-    if quiet or not sys.stderr.isatty():
-        return nullcontext()
-    from layerlens.render.progress import ProgressLine
-
-    return ProgressLine()
-
-
-def _finish(report: Report, format: str, output: str | None, options: RenderOptions) -> int:  # noqa: A002
-    shown_anyway = format == "rich" and output is None and sys.stdout.isatty()
-    if not (shown_anyway and sys.stderr.isatty()):
-        _tell_errors(report)
-    _write(report, format, output, options)
-    return {"pass": PASSED, "fail": FAILED, "error": MISUSED}[report.status]
-
-
-def _tell_errors(report: Report) -> None:
-    """Tell every fault in the form that editors jump to: file:line:column: message."""
-    from layerlens.render.wording import place
-
-    for scenario in report.scenarios:
-        for error in scenario.errors:
-            hint = f"\n  hint: {error.hint}" if error.hint else ""
-            _tell(f"{error.message}{hint}", speaker=f"{place(error) or 'layerlens'}: ")
-
-
-def _write(report: Report, format: str, output: str | None, options: RenderOptions) -> None:  # noqa: A002
-    from layerlens import writing
-    from layerlens.render import render
-
-    to_stdout = output in (None, writing.STDOUT)
-    if format == "rich" and to_stdout:
-        options = replace(options, ascii=not writing.can_encode("─│└≠✔✘×→"))
-        text = render(report, "rich", width=_columns(), colour=_wants_colour(), options=options)
-        writing.print_text(text)
-    else:
-        text = render(report, cast(Format, format), width=_columns(), options=options)
-        writing.write_text(text, output)
-
-
-def _wants_colour() -> bool:
-    """Colour is for terminals that have it, unless NO_COLOR is set to anything (no-color.org)."""
-    dumb = os.environ.get("TERM", "") == "dumb"
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and not dumb
-
-
-def _columns() -> int:
-    import shutil
-
-    return max(shutil.get_terminal_size().columns, 40)

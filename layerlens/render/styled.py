@@ -92,6 +92,8 @@ def fold(text: Text, width: int, *, indent: int = 0, hang: int = 0) -> list[Text
     # However deep the indent, half the width is left to write in.
     indent = min(indent, width // 2)
     room = max(4, width - indent - hang)
+    if text.cell_len <= width - indent and "\n" not in text.plain:
+        return [_released(joined(Text(" " * indent), text))]
     lines: list[Text] = []
     for part in _keep_shapes_whole(text, room).split("\n", allow_blank=True):
         first, *rest = part.wrap(_console(), max(4, width - indent), overflow="fold") or [Text()]

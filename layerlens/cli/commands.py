@@ -1,0 +1,244 @@
+"""The commands: arguments enter, a report is written, an exit status leaves."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+
+from layerlens.cli.options import (
+    AllowCodeOption,
+    ExpectOption,
+    FormatOption,
+    JobsOption,
+    NoCacheOption,
+    OutputOption,
+    Paths,
+    QuietOption,
+    SeedOption,
+    VerboseOption,
+)
+from layerlens.cli.telling import FAILED, MISUSED, PASSED, tell
+from layerlens.options import RunOptions
+from layerlens.render import Format, RenderOptions
+from layerlens.scenario import Verdict
+
+if TYPE_CHECKING:
+    from layerlens.report import Report
+    from layerlens.running import Progress
+
+app = typer.Typer(
+    name="layerlens",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    invoke_without_command=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain help: rich would double the time to start
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        from layerlens.backend import describe_environment
+
+        found = describe_environment()
+        typer.echo(
+            f"layerlens {version('layerlens')} (Python {found.python}, Keras {found.keras}, "
+            f"TensorFlow {found.backend_version}, {found.platform})"
+        )
+        raise typer.Exit
+
+
+@app.callback()
+def layerlens(
+    context: typer.Context,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,
+) -> int:
+    """Shapes, parameters and honest verdicts for Keras layers.
+
+    Exit status: 0 every expectation holds; 1 one does not; 2 the command line or a scenario is at
+    fault; 3 a fault of layerlens itself.
+    """
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help(), err=True)
+        raise typer.Exit(MISUSED)
+    return PASSED
+
+
+@app.command()
+def compare(
+    paths: Paths,
+    format: FormatOption = "rich",  # noqa: A002 - the option's own name
+    output: OutputOption = None,
+    seed: SeedOption = "0",
+    expect: ExpectOption = None,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+    jobs: JobsOption = "1",
+    no_cache: NoCacheOption = False,
+    allow_code: AllowCodeOption = False,
+) -> int:
+    """Build the models of each scenario, check whether they compute the same, and report."""
+    from layerlens.running import compare_paths
+
+    wanted = cast(Verdict | None, expect)
+    options = RunOptions(int(seed), wanted, allow_code, int(jobs))
+    with _progress(quiet) as listener:
+        report = compare_paths(paths, options, progress=listener)
+    return _finish(report, format, output, RenderOptions(verbose=verbose, quiet=quiet))
+
+
+@app.command()
+def summary(
+    paths: Annotated[
+        list[str],
+        typer.Argument(metavar="PATH...", help="Scenarios, folders, or saved .keras/.h5/.json."),
+    ],
+    format: FormatOption = "rich",  # noqa: A002 - the option's own name
+    output: OutputOption = None,
+    seed: SeedOption = "0",
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+    jobs: JobsOption = "1",
+    no_cache: NoCacheOption = False,
+    allow_code: AllowCodeOption = False,
+) -> int:
+    """Show the layers, shapes and params; nothing is run, so any size of model will do."""
+    from layerlens.running import summarize_paths
+
+    options = RunOptions(int(seed), None, allow_code, int(jobs))
+    with _progress(quiet) as listener:
+        report = summarize_paths(paths, options, progress=listener)
+    return _finish(report, format, output, RenderOptions(verbose=verbose, quiet=quiet))
+
+
+@app.command("render")
+def render_again(
+    path: Annotated[
+        str, typer.Argument(metavar="REPORT", help="A report in JSON, or - for stdin.")
+    ],
+    format: FormatOption = "rich",  # noqa: A002 - the option's own name
+    output: OutputOption = None,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+) -> int:
+    """Write a JSON report in another format, without running anything."""
+    from layerlens.reviving import read_report
+
+    options = RenderOptions(verbose=verbose, quiet=quiet)
+    _write(read_report(path), format, output, options)
+    return PASSED
+
+
+@app.command()
+def init(
+    path: Annotated[str, typer.Argument(metavar="PATH", help="The file to write.")],
+) -> int:
+    """Write a commented starter scenario; what is there already is not overwritten."""
+    from layerlens.starter import write_starter
+
+    write_starter(path)
+    typer.echo(f"wrote {path}; run it with: layerlens compare {path}")
+    return PASSED
+
+
+@app.command()
+def schema() -> int:
+    """Print the scenario format as JSON Schema, for editors."""
+    import json
+
+    from layerlens.fileformat import json_schema
+    from layerlens.writing import write_text
+
+    write_text(json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n", None)
+    return PASSED
+
+
+def _layer_names() -> list[str]:
+    from layerlens.catalogue import layer_names
+
+    return list(layer_names())
+
+
+@app.command()
+def layers(
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="[NAME]", autocompletion=_layer_names, help="A layer's class name."),
+    ] = None,
+) -> int:
+    """List the layers that can be used, or the arguments of one."""
+    from layerlens.render.catalogue import render_layer, render_layer_names
+    from layerlens.writing import print_text
+
+    if name is not None:
+        print_text(render_layer(name, _columns()))
+        return PASSED
+    print_text(render_layer_names(_columns()))
+    if sys.stdout.isatty():
+        typer.echo("\n`layerlens layers NAME` tells the arguments of one.")
+    return PASSED
+
+
+def _progress(quiet: bool) -> AbstractContextManager[Callable[[Progress], None] | None]:
+    """Return a context that gives a listener for progress, or None where nobody would see it."""
+    if quiet or not sys.stderr.isatty():
+        return nullcontext()
+    from layerlens.render.progress import ProgressLine
+
+    return ProgressLine()
+
+
+def _finish(report: Report, format: str, output: str | None, options: RenderOptions) -> int:  # noqa: A002
+    shown_anyway = format == "rich" and output is None and sys.stdout.isatty()
+    if not (shown_anyway and sys.stderr.isatty()):
+        _tell_errors(report)
+    _write(report, format, output, options)
+    return {"pass": PASSED, "fail": FAILED, "error": MISUSED}[report.status]
+
+
+def _tell_errors(report: Report) -> None:
+    """Tell every fault in the form that editors jump to: file:line:column: message."""
+    from layerlens.render.wording import place
+
+    for scenario in report.scenarios:
+        for error in scenario.errors:
+            hint = f"\n  hint: {error.hint}" if error.hint else ""
+            tell(f"{error.message}{hint}", speaker=f"{place(error) or 'layerlens'}: ")
+
+
+def _write(report: Report, format: str, output: str | None, options: RenderOptions) -> None:  # noqa: A002
+    from layerlens import writing
+    from layerlens.render import render
+
+    to_stdout = output in (None, writing.STDOUT)
+    if format == "rich" and to_stdout:
+        options = replace(options, ascii=not writing.can_encode("─│└≠✔✘×→"))
+        text = render(report, "rich", width=_columns(), colour=_wants_colour(), options=options)
+        writing.print_text(text)
+    else:
+        text = render(report, cast(Format, format), width=_columns(), options=options)
+        writing.write_text(text, output)
+
+
+def _wants_colour() -> bool:
+    """Colour is for terminals that have it, unless NO_COLOR is set to anything (no-color.org)."""
+    dumb = os.environ.get("TERM", "") == "dumb"
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and not dumb
+
+
+def _columns() -> int:
+    import shutil
+
+    return max(shutil.get_terminal_size().columns, 40)

@@ -1,0 +1,17 @@
+"""What a process ends with, and what it says on standard error."""
+
+from __future__ import annotations
+
+import sys
+
+PASSED, FAILED, MISUSED, BROKEN, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 3, 130, 141
+
+
+def tell(message: str, speaker: str = "layerlens: ") -> None:
+    """Say something on standard error, as escapes where its encoding lacks a character."""
+    from layerlens.render.wording import clean
+
+    text = f"{speaker}{clean(message)}\n"
+    encoding = sys.stderr.encoding or "utf-8"
+    sys.stderr.write(text.encode(encoding, "backslashreplace").decode(encoding))
+    sys.stderr.flush()
