@@ -133,7 +133,7 @@ def test_a_fifo_is_not_waited_for(run, tmp_path):
         (["compare", "--expect", "same", "x.yaml"], "equivalent"),
         (["layers", "Dens"], "Dense"),
     ],
-    ids=" ".join,
+    ids=lambda part: " ".join(part) if isinstance(part, list) else str(part),
 )
 def test_a_wrong_command_line(arguments, told, run):
     outcome = run(*arguments)

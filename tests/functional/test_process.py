@@ -45,7 +45,7 @@ def folder(tmp_path_factory):
         (["same.yaml", "unlike.yaml", "wrong.yaml"], 2),
         (["silent.yaml", "--expect", "different", "--quiet"], 1),
     ],
-    ids=" ".join,
+    ids=lambda part: " ".join(part) if isinstance(part, list) else str(part),
 )
 def test_exit_statuses(arguments, status, run, folder):
     outcome = run("compare", *arguments, cwd=folder, env={"COLUMNS": "60"})
