@@ -1,0 +1,368 @@
+"""A pair found different becomes a short script that shows it with Keras and NumPy alone."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+
+from layerlens.building import Built
+from layerlens.entries import Inputs, as_arrays
+from layerlens.measuring import weight_variables
+from layerlens.parting import BASELINE, Contest, Parting
+from layerlens.probes import Array
+from layerlens.report import Execution, PairReport
+from layerlens.scenario import Scenario
+from layerlens.scripting import array_source, filling_source, model_source
+from layerlens.sides import Values
+
+#: Weights with more scalars than this are drawn by the script instead of written into it.
+EMBEDDED = 400
+#: How many seeds are tried until drawn weights show the difference.
+SEEDS = 12
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """What a script needs beside the report: both models, and the weights that showed it."""
+
+    scenario: Scenario
+    report: PairReport
+    contest: Contest
+
+
+def repro_script(reproduction: Reproduction) -> str:
+    """Return a Python script that builds both models, feeds them, and prints how they differ.
+
+    It needs Keras and NumPy only. The weights are the seen ones with as few digits as keep the
+    difference, or where there are many, drawn by a rule that was checked to show it. Raises
+    UsageError where a model cannot be written down.
+    """
+    report = reproduction.report
+    assert report.counterexample is not None  # only a pair that differs has something to show
+    contest = reproduction.contest
+    inputs = as_arrays(report.counterexample.input, contest.reference.built.inputs)
+    script = _Script(reproduction, _called_plainly(contest, inputs), inputs)
+    return script.text()
+
+
+def _called_plainly(contest: Contest, inputs: Inputs) -> Contest:
+    """Return the contest with plain calls, if these show the difference too."""
+    if contest.witness.inconsistent or contest.execution == "eager":
+        return contest
+    observation = replace(contest.witness.observation, execution="eager")
+    plain = replace(contest, witness=replace(contest.witness, observation=observation))
+    return plain if plain.part(inputs) is not None else contest
+
+
+@dataclass(frozen=True)
+class _Weights:
+    """The source that sets the weights, and the place where the models then part."""
+
+    source: str
+    parting: Parting | None
+
+
+@dataclass
+class _Script:
+    reproduction: Reproduction
+    contest: Contest
+    inputs: Inputs
+
+    @property
+    def models(self) -> list[tuple[str, Built]]:
+        one, other = self.contest.reference.built, self.contest.candidate.built
+        if self.contest.witness.inconsistent:
+            return [("model", one)]
+        return [("reference", one), ("candidate", other)]
+
+    def text(self) -> str:
+        weights = self._weights()
+        policy = any(built.spec.dtype for _, built in self.models)
+        parts = [
+            self._docstring(),
+            self._imports(),
+            *(model_source(f"build_{name}", built, policy=policy) for name, built in self.models),
+            self._inputs(),
+            "\n".join(f"{name} = build_{name}()" for name, _ in self.models),
+            weights.source,
+            *self._seeds(),
+            *self._calls(),
+            "\n".join(self._prints(weights.parting)),
+        ]
+        return "\n\n".join(part for part in parts if part) + "\n"
+
+    # --- what comes first -----------------------------------------------------------------------
+
+    def _docstring(self) -> str:
+        report = self.reproduction.report
+        told = report.explanation.replace("\\", "/").replace('"""', "'''")
+        lines = [
+            f"`{report.candidate}` against `{report.reference}`: "
+            f"{self.reproduction.scenario.title}".replace('"""', "'''"),
+            "",
+            *textwrap.wrap(told, 96),
+            "",
+            f"Seen with {_versions()}, {report.mode}; written by layerlens.",
+        ]
+        return '"""' + "\n".join(lines) + '\n"""'
+
+    def _imports(self) -> str:
+        lines = ["import keras", "import numpy as np"]
+        if self._needs_tensorflow:
+            lines.append("import tensorflow as tf")
+        return "\n".join([*lines, "from keras import layers"])
+
+    @property
+    def _needs_tensorflow(self) -> bool:
+        strings = any(array.dtype.kind in "OSU" for array in self.inputs)
+        return strings or set(self._executions) != {"eager"}
+
+    @property
+    def _executions(self) -> tuple[Execution, Execution]:
+        """Return how the two outputs come about; a model against itself is called in two ways."""
+        one = BASELINE if self.contest.witness.inconsistent else self.contest.execution
+        return one, self.contest.execution
+
+    def _inputs(self) -> str:
+        names = ["x"] if len(self.inputs) == 1 else [f"x{n}" for n in range(len(self.inputs))]
+        lines = [
+            filling_source(name, array) or f"{name} = {array_source(array)}"
+            for name, array in zip(names, self.inputs, strict=True)
+        ]
+        if len(names) > 1:
+            lines.append(f"x = [{', '.join(names)}]")
+        size = self.contest.reference.built.batch_size
+        if size is not None and size != len(self.inputs[0]):
+            rows = f"[np.arange({size}) % {len(self.inputs[0])}]"
+            several = f"x = [one{rows} for one in x]"
+            lines.append(f"x = x{rows}" if len(names) == 1 else several)
+        return "\n".join(lines)
+
+    # --- weights --------------------------------------------------------------------------------
+
+    def _weights(self) -> _Weights:
+        """Return the shortest of: a few digits, a rule to draw by, every digit."""
+        given = self.contest.weights_reference
+        if not given and not self.contest.weights_candidate:
+            return _Weights("", self.contest.part(self.inputs))
+        own = list(self._own_weights())
+        small = sum(array.size for array in (*given, *own)) <= EMBEDDED
+        if small:
+            for digits in (1, 2, 3):
+                found = self._tried(tuple(_in_digits(array, digits) for array in given), digits)
+                if found is not None:
+                    return found
+        elif not own:
+            drawn = self._drawn()
+            if drawn is not None:
+                return drawn
+        found = self._tried(given, None)
+        return found or _Weights(self._written(given, self.contest.weights_candidate), None)
+
+    def _tried(self, values: Values, digits: int | None) -> _Weights | None:
+        carried = self._carried(values, digits)
+        parting = replace(
+            self.contest, weights_reference=values, weights_candidate=carried
+        ).part(self.inputs)
+        return _Weights(self._written(values, carried), parting) if parting else None
+
+    def _drawn(self) -> _Weights | None:
+        """Return a rule to draw by with the first seed whose weights show the difference."""
+        reference = self.contest.reference.built
+        for seed in range(SEEDS):
+            values = _draw(reference, self.contest.weights_reference, seed)
+            carried = self._carried(values, None)
+            parting = replace(
+                self.contest, weights_reference=values, weights_candidate=carried
+            ).part(self.inputs)
+            if parting is not None:
+                name = self.models[0][0]
+                source = [_DRAW.format(seed=seed, model=name), self._sets(values, carried)]
+                return _Weights("\n".join(source), parting)
+        return None
+
+    def _sources(self) -> list[tuple[int, Array] | None]:
+        """Return, for each candidate weight, which reference weight it is, reshaped."""
+        ours, theirs = self.contest.weights_reference, self.contest.weights_candidate
+        return [_same_as(array, position, ours) for position, array in enumerate(theirs)]
+
+    def _own_weights(self) -> Iterator[Array]:
+        for array, source in zip(self.contest.weights_candidate, self._sources(), strict=True):
+            if source is None:
+                yield array
+
+    def _carried(self, values: Values, digits: int | None) -> Values:
+        carried = []
+        for array, source in zip(self.contest.weights_candidate, self._sources(), strict=True):
+            if source is None:
+                carried.append(array if digits is None else _in_digits(array, digits))
+            else:
+                carried.append(values[source[0]].reshape(array.shape))
+        return tuple(carried)
+
+    def _written(self, values: Values, carried: Values) -> str:
+        built = self.contest.reference.built
+        lines = ["weights = ["]
+        for position in _model_order(built):
+            path = str(weight_variables(built)[position].path)
+            lines.append(f"    {array_source(values[position])},  # {path}")
+        return "\n".join([*lines, "]", self._sets(values, carried)])
+
+    def _sets(self, values: Values, carried: Values) -> str:
+        """Return the calls that set both models' weights, in the order Keras has them in."""
+        first = self.models[0][0]
+        lines = [f"{first}.set_weights(weights)"]
+        if len(self.models) == 1:
+            return lines[0]
+        place = {n: k for k, n in enumerate(_model_order(self.contest.reference.built))}
+        sources = self._sources()
+        parts = []
+        for n in _model_order(self.contest.candidate.built):
+            source = sources[n]
+            if source is None:
+                parts.append(array_source(carried[n]))
+                continue
+            k, shape = source[0], carried[n].shape
+            text = f"weights[{place[k]}]"
+            parts.append(text if values[k].shape == shape else f"{text}.reshape({shape})")
+        plain = [f"weights[{n}]" for n in range(len(values))]
+        given = "weights" if parts == plain else f"[{', '.join(parts)}]"
+        return "\n".join([*lines, f"candidate.set_weights({given})"])
+
+    # --- calls ----------------------------------------------------------------------------------
+
+    def _seeds(self) -> Iterator[str]:
+        """Yield what makes random layers draw the same numbers as they did here."""
+        contest = self.contest
+        if not (contest.reference.working.is_random or contest.candidate.working.is_random):
+            return
+        seed = contest.reference.working.seed % 2**31
+        names = ", ".join(name for name, _ in self.models)
+        yield "\n".join(
+            [
+                f"for model in [{names}]:",
+                "    states = [v for v in model.variables if 'seed_generator_state' in v.path]",
+                "    for position, state in enumerate(states):",
+                f"        state.assign([{seed}, position])",
+            ]
+        )
+
+    def _calls(self) -> Iterator[str]:
+        for execution in dict.fromkeys(self._executions):
+            yield "\n".join(self._call(execution))
+
+    def _call(self, execution: Execution) -> Iterator[str]:
+        several = len(self.inputs) > 1
+        call = f"model(given, training={self.contest.reference.training})"
+        yield f"def {execution}(model):"
+        if execution == "eager":
+            yield f"    return {call.replace('given', 'x')}"
+        elif execution == "traced":
+            tensors = "[tf.constant(one) for one in x]" if several else "tf.constant(x)"
+            yield f"    return tf.function(lambda given: {call})({tensors})"
+        else:
+            built = self.contest.reference.built
+            specs = [
+                f'tf.TensorSpec({[built.batch_size, *spec.shape]}, "{spec.dtype}")'
+                for spec in built.inputs
+            ]
+            yield "    # As `predict` and `fit` trace it: batch and lengths are unknown."
+            listed = ", ".join(specs)
+            yield f"    signature = {f'[[{listed}]]' if several else f'[{listed}]'}"
+            yield f"    return tf.function(lambda given: {call}, input_signature=signature)(x)"
+
+    def _prints(self, parting: Parting | None) -> Iterator[str]:
+        ends = (self.models[0], self.models[-1])
+        names = [name for name, _ in ends]
+        if self.contest.witness.inconsistent:
+            names = list(self._executions)
+        for variable, (name, built), execution in zip(
+            ("one", "other"), ends, self._executions, strict=True
+        ):
+            yield f"{variable} = {self._output(execution, name, built)}"
+        yield f'print("{names[0]}:", one, sep="\\n")'
+        yield f'print("{names[1]}:", other, sep="\\n")'
+        if parting is not None and parting.index:
+            at = ", ".join(map(str, parting.index))
+            yield f'print("at [{at}]:", one[{at}], "against", other[{at}])'
+        if parting is None or np.isfinite(_number(parting.reference) - _number(parting.candidate)):
+            yield 'print("greatest difference:", np.nanmax(np.abs(other.astype("float64") - one)))'
+
+    def _output(self, execution: str, model: str, built: Built) -> str:
+        several = len(built.model.outputs) > 1
+        part = f"[{self.contest.witness.output}]" if several else ""
+        select = built.spec.select or ""
+        return f"keras.ops.convert_to_numpy({execution}({model}){part}){select}"
+
+
+_DRAW = '''rng = np.random.default_rng({seed})
+
+
+def drawn(weight):
+    """Draw a weight: any values would do."""
+    if not weight.dtype.startswith(("float", "bfloat")):
+        return keras.ops.convert_to_numpy(weight)
+    value = rng.normal(size=weight.shape) / max(1, np.prod(weight.shape[:-1])) ** 0.5
+    return abs(value) if "variance" in weight.path else value
+
+
+weights = [drawn(weight) for weight in {model}.weights]'''
+
+
+def _draw(built: Built, values: Values, seed: int) -> Values:
+    """Draw weights as the script does; what is not a number stays."""
+    rng = np.random.default_rng(seed)
+    variables = weight_variables(built)
+    drawn: dict[int, Any] = {}
+    for n in _model_order(built):
+        if not str(variables[n].dtype).startswith(("float", "bfloat")):
+            drawn[n] = values[n]
+            continue
+        shape = tuple(variables[n].shape)
+        value = rng.normal(size=shape) / max(1, np.prod(shape[:-1])) ** 0.5
+        value = abs(value) if "variance" in variables[n].path else value
+        drawn[n] = np.asarray(value).astype("float32")
+    return tuple(drawn[n] for n in range(len(values)))
+
+
+def _model_order(built: Built) -> list[int]:
+    """Return the places of the weights in the order of Keras' own `model.weights`."""
+    places = {id(variable): n for n, variable in enumerate(weight_variables(built))}
+    return [places[id(variable)] for variable in built.model.weights]
+
+
+def _same_as(array: Array, position: int, others: Sequence[Array]) -> tuple[int, Array] | None:
+    """Return which of the others has the same values, in whatever layout; the same place first."""
+    order = sorted(range(len(others)), key=lambda n: (n != position, n))
+    for n in order:
+        other = others[n]
+        if other.size == array.size and np.array_equal(other.reshape(-1), array.reshape(-1)):
+            return n, other
+    return None
+
+
+def _in_digits(array: Array, digits: int) -> Array:
+    """Round to so many significant digits; what is not a number stays."""
+    if array.dtype.kind != "f":
+        return array
+    rounded = [float(f"{float(value):.{digits - 1}e}") for value in array.reshape(-1)]
+    return np.asarray(rounded, dtype=array.dtype).reshape(array.shape)
+
+
+def _number(value: Any) -> float:
+    return float(value) if isinstance(value, (int, float, np.number, np.bool_)) else 0.0
+
+
+def _versions() -> str:
+    found = []
+    for name, package in (("Keras", "keras"), ("TensorFlow", "tensorflow")):
+        try:
+            found.append(f"{name} {version(package)}")
+        except PackageNotFoundError:  # TensorFlow has other names on some machines
+            continue
+    return " on ".join(found)
