@@ -14,12 +14,10 @@ from layerlens.drafting import (
     input_tensors,
     raise_if_draft_impossible,
 )
-from layerlens.inspecting import rows_between
 from layerlens.making import refuse_code_layers
 from layerlens.memory import refuse_beyond_memory
-from layerlens.orders import Built, Order, Refused, built, refused
+from layerlens.orders import Built, Order, Refused, built, refused_at
 from layerlens.precision import Precision, layer_dtype
-from layerlens.remedies import explain_refusal
 from layerlens.scenario import InputSpec, LayerSpec, ModelSpec
 from layerlens.session import in_fresh_session
 from layerlens.weights import assign_weights
@@ -111,21 +109,8 @@ def _wire(order: Order, spec: ModelSpec) -> Built | Refused:
         wired = wire_model(spec, order.inputs, tensors, order.precision)
     except LayerRefusal as refusal:
         raise_if_draft_impossible(refusal.error)
-        return _refused(order, refusal)
+        return refused_at(order, refusal)
     return built(order, order.inputs, functional(tensors, wired.outputs, spec.name))
-
-
-def _refused(order: Order, refusal: LayerRefusal) -> Refused:
-    rows = rows_between(refusal.wired.inputs, refusal.wired.made)
-    error = explain_refusal(
-        refusal.error,
-        layer_name=refusal.layer_name,
-        layer_type=refusal.spec.type,
-        arguments=refusal.spec.arguments,
-        input_shapes=refusal.input_shapes,
-        before=rows,
-    )
-    return refused(order, error, rows)
 
 
 def layer_specs(value: Any) -> Iterator[LayerSpec]:

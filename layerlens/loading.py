@@ -143,7 +143,8 @@ def _code_in(class_name: str, config: Mapping[str, Any], layer: str) -> CodePart
 def _is_keras_name(name: str) -> bool:
     import keras
 
-    return any(hasattr(getattr(keras, space, keras), name) for space in _KERAS_SPACES)
+    spaces = (getattr(keras, space, keras) for space in _KERAS_SPACES)
+    return name == "Functional" or any(hasattr(space, name) for space in spaces)
 
 
 def _text(value: Any) -> str | None:

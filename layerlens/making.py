@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from layerlens.errors import UnsafeCodeError
-from layerlens.precision import Precision, layer_dtype
+from layerlens.precision import FLOAT32_ONLY, Precision, layer_dtype
 from layerlens.scenario import LayerSpec
 
 #: Layers that are code, or run code from elsewhere.
@@ -23,7 +23,9 @@ def make_layer(spec: LayerSpec, precision: Precision, name: str | None = None) -
     arguments = {key: _made(key, value, precision) for key, value in spec.arguments.items()}
     if name is not None:
         arguments.setdefault("name", name)
-    if "dtype" in arguments:
+    if precision == "float64" and spec.type in FLOAT32_ONLY:
+        arguments["dtype"] = "float32"
+    elif "dtype" in arguments:
         arguments["dtype"] = layer_dtype(arguments["dtype"], precision)
     return getattr(keras.layers, spec.type)(**arguments)
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from layerlens.inspecting import model_report
+from layerlens.inspecting import model_report, rows_between
 from layerlens.precision import Precision
+from layerlens.remedies import explain_refusal
 from layerlens.report import LayerRow, ModelError, ModelReport
 from layerlens.scenario import InputSpec, ModelSpec
 from layerlens.shapes import open_batch, selected_shape
+from layerlens.wiring import LayerRefusal
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,20 @@ class Refused:
 def refused(order: Order, error: ModelError, rows: tuple[LayerRow, ...] = ()) -> Refused:
     """Return a refusal with the layers that were still built."""
     return Refused(order.spec, ModelReport(order.spec.name, None, None, None, None, rows, error))
+
+
+def refused_at(order: Order, refusal: LayerRefusal) -> Refused:
+    """Return a refusal explained at its layer, with the layers before it."""
+    rows = rows_between(refusal.wired.inputs, refusal.wired.made)
+    error = explain_refusal(
+        refusal.error,
+        layer_name=refusal.layer_name,
+        layer_type=refusal.spec.type,
+        arguments=refusal.spec.arguments,
+        input_shapes=refusal.input_shapes,
+        before=rows,
+    )
+    return refused(order, error, rows)
 
 
 def built(order: Order, inputs: tuple[InputSpec, ...], model: Any, **facts: Any) -> Built | Refused:

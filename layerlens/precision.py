@@ -1,4 +1,4 @@
-"""Working precision and float64: which dtype a policy, an input, a layer or a config has in each."""
+"""Working precision and float64: the dtype that a policy, an input or a layer has in each."""
 
 from __future__ import annotations
 
@@ -9,6 +9,17 @@ Precision = Literal["working", "float64"]
 
 _FLOATING = ("float", "bfloat", "mixed_")
 _POLICIES = ("DTypePolicy", "Policy", "FloatDTypePolicy")
+
+#: TensorFlow has no float64 kernel for these, or Keras mixes dtypes in them: they stay float32.
+FLOAT32_ONLY = (
+    "AveragePooling3D",
+    "AvgPool3D",
+    "MaxPooling3D",
+    "MaxPool3D",
+    "AdaptiveAveragePooling3D",
+    "AdaptiveMaxPooling3D",
+    "MelSpectrogram",
+)
 
 
 def is_floating(dtype: Any) -> bool:
@@ -32,13 +43,15 @@ def config_in(config: Any, precision: Precision) -> Any:
     """
     if precision == "working":
         return config
-    if isinstance(config, Mapping):
-        return {
-            key: layer_dtype(value, precision)
-            if key == "dtype" and layer_dtype(value, precision) == "float64"
-            else config_in(value, precision)
-            for key, value in config.items()
-        }
     if isinstance(config, list):
         return [config_in(item, precision) for item in config]
-    return config
+    if not isinstance(config, Mapping):
+        return config
+    if config.get("class_name") in FLOAT32_ONLY:
+        return {**config, "config": {**config["config"], "dtype": "float32"}}
+    return {
+        key: layer_dtype(value, precision)
+        if key == "dtype" and layer_dtype(value, precision) == "float64"
+        else config_in(value, precision)
+        for key, value in config.items()
+    }

@@ -179,7 +179,7 @@ def _apply(layer: Any, spec: LayerSpec, tensors: Tensors, wired: Wired, *, liste
     histories = [tensor._keras_history for tensor in tensors]
     try:
         result = _listed(layer, tensors) if listed else apply_layer(layer, spec.type, tensors)
-        outputs = _flat(result, layer)
+        outputs = flat_outputs(result, layer.name)
         _refuse_circle(layer, tensors, outputs, histories)
     except Exception as error:  # whatever Keras raises is its refusal
         raise LayerRefusal(error, layer.name, spec, tensors, wired) from error
@@ -202,13 +202,13 @@ def apply_layer(layer: Any, layer_type: str, tensors: Tensors) -> Any:
     return _listed(layer, tensors)
 
 
-def _flat(result: Any, layer: Any) -> Tensors:
+def flat_outputs(result: Any, name: str) -> Tensors:
     """Return a layer's outputs as a tuple; nested and named ones in Keras' own order."""
     import keras
 
     flat = tuple(keras.tree.flatten(result))
     if not flat:
-        raise ValueError(f"`{layer.name}` returns nothing")
+        raise ValueError(f"`{name}` returns nothing")
     return flat
 
 

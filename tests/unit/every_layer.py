@@ -44,16 +44,16 @@ class Case(NamedTuple):
         return self.layer.type
 
 
-def layer(type: str, **arguments: Any) -> LayerSpec:
-    return LayerSpec(type, arguments)
+def layer(kind: str, **arguments: Any) -> LayerSpec:
+    return LayerSpec(kind, arguments)
 
 
-def _case(inputs: tuple[InputSpec, ...], type: str, **arguments: Any) -> Case:
-    return Case(layer(type, **arguments), inputs)
+def _case(inputs: tuple[InputSpec, ...], kind: str, **arguments: Any) -> Case:
+    return Case(layer(kind, **arguments), inputs)
 
 
-def _alike(inputs: tuple[InputSpec, ...], types: str, **arguments: Any) -> list[Case]:
-    return [_case(inputs, type, **arguments) for type in types.split()]
+def _alike(inputs: tuple[InputSpec, ...], kinds: str, **arguments: Any) -> list[Case]:
+    return [_case(inputs, kind, **arguments) for kind in kinds.split()]
 
 
 CASES: list[Case] = [

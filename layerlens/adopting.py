@@ -1,0 +1,218 @@
+"""A model made elsewhere becomes one of our own; the file, function or object stays as it is."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from layerlens.copying import copy_layer, copy_model, has_state, same_outputs
+from layerlens.drafting import functional, input_tensors
+from layerlens.ends import InputsRefusal
+from layerlens.errors import Fault, LayerlensError, ModelFileError, ScenarioError, UnsafeCodeError
+from layerlens.importing import call_python, importable, scenario_folders
+from layerlens.loading import code_parts, read_saved, refuse_code
+from layerlens.orders import Built, Order, Refused, built, refused, refused_at
+from layerlens.remaking import NotRemade, build_from, ends_of, wrapped
+from layerlens.remedies import clean_reason
+from layerlens.report import ModelError
+from layerlens.restoring import Source, modernised
+from layerlens.session import in_fresh_session
+from layerlens.weights import assign_weights
+from layerlens.wiring import LayerRefusal, apply_layer, flat_outputs
+
+
+def adopt_model(order: Order) -> Built | Refused:
+    """Build a model given as `file`, `python` or an object.
+
+    Raises ModelFileError, UnsafeCodeError, MemoryLimitError, and ScenarioError where a callable is
+    missing or returns something else than a Keras model or layer.
+    """
+    if order.spec.form == "file":
+        return _adopt_file(order)
+    if order.spec.form == "python" and not order.allow_code:
+        raise UnsafeCodeError(
+            f"model `{order.spec.name}` runs the Python code `{order.spec.python}`",
+            order.spec.where,
+            hint="if you trust it, allow it with `--allow-code`",
+        )
+    try:
+        given = _given_object(order)
+    except LayerlensError:
+        raise
+    except Exception as error:  # the user's code, or Keras within it: its refusal is the result
+        return _refused_by_code(order, error)
+    return _adopt_object(order, given)
+
+
+# --- files ----------------------------------------------------------------------------------------
+
+
+def _adopt_file(order: Order) -> Built | Refused:
+    spec = order.spec
+    assert spec.file is not None  # that is what the form says
+    saved = read_saved(spec.file, spec.where)
+    refuse_code(saved, order.allow_code, spec.where)
+    modules = {part.module for part in code_parts(saved.config)} if order.allow_code else set()
+    with contextlib.ExitStack() as stack:
+        if modules:
+            stack.enter_context(importable(scenario_folders(spec.where)))
+        source = Source(
+            saved,
+            _from_modules(saved.config, modules),
+            trusted=order.allow_code,
+            described=modernised(saved.config),
+        )
+        try:
+            return build_from(order, source)
+        except NotRemade as failure:
+            written = f" (saved by Keras {saved.keras_version})" if saved.keras_version else ""
+            raise ModelFileError(
+                f"{saved.path.name} cannot be made into a model{written}: "
+                f"{clean_reason(failure.__cause__ or failure)}",
+                spec.where,
+                hint="load it with `keras.saving.load_model` and save it again with this version "
+                "of Keras, or build it in a function and name that under `python:`",
+            ) from failure
+
+
+def _from_modules(config: Any, modules: set[str | None]) -> dict[str, Any]:
+    """Import what a file's code comes from, as its own names; what is missing Keras will say."""
+    import importlib
+
+    objects = {}
+    for part in code_parts(config):
+        name = (part.registered_name or "").rpartition(">")[2]
+        if part.module not in modules or part.module in (None, "builtins") or not name:
+            continue
+        with contextlib.suppress(ImportError):
+            module = importlib.import_module(str(part.module))
+            if hasattr(module, name):
+                objects[str(part.registered_name)] = getattr(module, name)
+    return objects
+
+
+# --- objects --------------------------------------------------------------------------------------
+
+
+def _given_object(order: Order) -> Any:
+    """Return the Keras model or layer that was given, or that the callable returns."""
+    import keras
+
+    spec = order.spec
+    given = spec.given
+    origin = f"model `{spec.name}`"
+    if spec.form == "python":
+        assert spec.python is not None  # that is what the form says
+        target = spec.python
+        origin = f"`{target}` returned what"
+        given = _in_policy(order, lambda: call_python(target, spec.args, spec.where))
+    elif callable(given) and not isinstance(given, keras.layers.Layer):
+        function = given
+        given = _in_policy(order, lambda: function(**spec.args))
+    if isinstance(given, keras.layers.Layer):
+        return given
+    raise ScenarioError(
+        (
+            Fault(
+                f"{origin} is of type {type(given).__name__}; a Keras model or layer is needed",
+                spec.where,
+                hint="return a `keras.Model` or a `keras.layers.Layer`",
+            ),
+        )
+    )
+
+
+def _in_policy(order: Order, work: Callable[[], Any]) -> Any:
+    import keras
+
+    def run() -> Any:
+        keras.config.set_dtype_policy(order.spec.dtype or "float32")
+        try:
+            return work()
+        except SystemExit as error:
+            raise RuntimeError(f"it ended the program with exit status {error.code}") from error
+
+    return in_fresh_session(run, order.seed)
+
+
+def _refused_by_code(order: Order, error: Exception) -> Refused:
+    what = f"`{order.spec.python}`" if order.spec.form == "python" else "the function given"
+    frame = error.__traceback__
+    place = None
+    while frame is not None:
+        name = frame.tb_frame.f_code.co_filename
+        if "site-packages" not in name and "layerlens" not in Path(name).parent.name:
+            place = f"{Path(name).name}:{frame.tb_lineno}"
+        frame = frame.tb_next
+    hint = f"{what} raised {type(error).__name__}" + (f" at {place}" if place else "")
+    return refused(order, ModelError(None, clean_reason(error), hint))
+
+
+def _adopt_object(order: Order, given: Any) -> Built | Refused:
+    """Build a copy of an object; what cannot be copied is used itself, and the result says so."""
+    with tempfile.TemporaryDirectory(prefix="layerlens-") as folder:
+        try:
+            source = _copied(order, given, Path(folder))
+            result = build_from(order, source)
+        except NotRemade:
+            return _use_itself(order, given)
+    if isinstance(result, Built) and source.custom_objects and not _is_alike(order, given, result):
+        return _use_itself(order, given)
+    return result
+
+
+def _copied(order: Order, given: Any, folder: Path) -> Source:
+    import keras
+
+    def save() -> Source:
+        if not has_state(given):
+            return copy_layer(given)
+        if isinstance(given, keras.Model):
+            return copy_model(given, folder)
+        with _inside_model(order, given) as model:
+            return copy_model(model, folder)
+
+    try:
+        return in_fresh_session(save, order.seed)
+    except Exception as error:  # what Keras cannot save, for whatever reason, is not copied
+        raise NotRemade from error
+
+
+@contextlib.contextmanager
+def _inside_model(order: Order, layer: Any) -> Iterator[Any]:
+    """Put a layer that has weights into a model for a while; the layer forgets it again."""
+    tensors = input_tensors(order.inputs, "working", taken=frozenset({layer.name}))
+    nodes = len(layer._inbound_nodes)
+    try:
+        outputs = flat_outputs(apply_layer(layer, type(layer).__name__, tensors), layer.name)
+        yield functional(tensors, outputs, order.spec.name)
+    finally:
+        del layer._inbound_nodes[nodes:]
+
+
+def _is_alike(order: Order, given: Any, result: Built) -> bool:
+    """Say whether a copy made with the user's own classes does what the original does."""
+    if not result.allocated or not given.built:
+        return True
+    return in_fresh_session(lambda: same_outputs(given, result.model, result.inputs), order.seed)
+
+
+def _use_itself(order: Order, given: Any) -> Built | Refused:
+    def use() -> Built | Refused:
+        order_now = replace(order, precision="working", allocate=True)
+        try:
+            ends = ends_of(order_now, given)
+            model = wrapped(order_now, given, ends)
+        except InputsRefusal as refusal:
+            return refused(order, refusal.error)
+        except LayerRefusal as refusal:
+            return refused_at(order, refusal)
+        assign_weights(model, order.spec.weights, order.spec.name, order.spec.where)
+        shared = order.spec.form == "object" and given is order.spec.given
+        return built(order_now, ends.inputs, model, is_original=shared)
+
+    return in_fresh_session(use, order.seed)

@@ -1,0 +1,130 @@
+"""A finished model's own inputs meet the scenario's; both are told where they do not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from layerlens.precision import Precision
+from layerlens.report import ModelError
+from layerlens.scenario import InputSpec, Shape
+
+_HINT = "give this model an `input:` of its own, or save it with inputs of the scenario's shape"
+
+
+class InputsRefusal(Exception):  # noqa: N818 (it is a result on its way, not a fault)
+    """The scenario's inputs are not what a finished model takes."""
+
+    def __init__(self, message: str, hint: str = _HINT) -> None:
+        super().__init__(message)
+        self.error = ModelError(None, message, hint)
+
+
+@dataclass(frozen=True)
+class Ends:
+    """The inputs a model is run with, and the input layers that have to be more definite."""
+
+    inputs: tuple[InputSpec, ...]
+    #: Input layer → the batch shape it gets instead of its own.
+    changes: Mapping[str, tuple[int | None, ...]] = field(default_factory=dict)
+
+
+def has_graph(model: Any) -> bool:
+    """Say whether a model is a graph from inputs to outputs, with no `call` of its own."""
+    import keras
+
+    if not isinstance(model, keras.Model):
+        return False
+    calls = next(kind for kind in type(model).__mro__ if "call" in vars(kind))
+    if not calls.__module__.startswith("keras.") or calls in (keras.Model, keras.Layer):
+        return False
+    # A Sequential that could not be connected yet raises where it is asked for its outputs.
+    return bool(getattr(model, "outputs", None))
+
+
+def fit_ends(given: tuple[InputSpec, ...], model: Any, precision: Precision) -> Ends:
+    """Pair a model's own inputs with the scenario's, by name if the names agree, else in order.
+
+    An axis the model leaves open takes the scenario's length. Raises InputsRefusal where the
+    number of inputs, a rank, a length or the kind of dtype is another.
+    """
+    own = [_own_input(tensor, precision) for tensor in model.inputs]
+    if not given:
+        return Ends(tuple(own))
+    if len(own) != len(given):
+        raise InputsRefusal(
+            f"the model takes {_listed(own)}, but the scenario gives {_listed(given)}"
+        )
+    by_name = {item.name: item for item in given}
+    ordered = [by_name[item.name] for item in own] if _same_names(own, given) else list(given)
+    inputs = tuple(_fitted(mine, theirs) for mine, theirs in zip(own, ordered, strict=True))
+    changes = {
+        mine.name: (tensor.shape[0], *fitted.shape)
+        for mine, fitted, tensor in zip(own, inputs, model.inputs, strict=True)
+        if mine.shape != fitted.shape
+    }
+    return Ends(inputs, changes)
+
+
+def with_shapes(config: Any, changes: Mapping[str, tuple[int | None, ...]]) -> Any:
+    """Return a serialised model whose own input layers have other batch shapes."""
+    if not changes:
+        return config
+
+    def changed(layer: Any) -> Any:
+        inner = layer.get("config", {})
+        if layer.get("class_name") != "InputLayer" or inner.get("name") not in changes:
+            return layer
+        kept = {key: item for key, item in inner.items() if key != "batch_input_shape"}
+        return {**layer, "config": {**kept, "batch_shape": list(changes[inner["name"]])}}
+
+    layers = [changed(layer) for layer in config["config"]["layers"]]
+    return {**config, "config": {**config["config"], "layers": layers}}
+
+
+def _own_input(tensor: Any, precision: Precision) -> InputSpec:
+    # In float64 every floating input was made float64: what is drawn for it stays as it was.
+    widened = precision == "float64" and tensor.dtype == "float64"
+    return InputSpec(tensor.name, tuple(tensor.shape[1:]), "float32" if widened else tensor.dtype)
+
+
+def _same_names(own: list[InputSpec], given: tuple[InputSpec, ...]) -> bool:
+    return {item.name for item in own} == {item.name for item in given}
+
+
+def _fitted(mine: InputSpec, theirs: InputSpec) -> InputSpec:
+    name = mine.name
+    if _kind(mine.dtype) != _kind(theirs.dtype):
+        raise InputsRefusal(
+            f"input `{name}` of the model is {mine.dtype}, but the scenario gives {theirs.dtype}",
+            hint=f"write `dtype: {mine.dtype}` in the input",
+        )
+    if len(mine.shape) != len(theirs.shape):
+        raise InputsRefusal(
+            f"input `{name}` of the model has shape {_batched(mine.shape)}, but the scenario "
+            f"gives {_batched(theirs.shape)}: {len(theirs.shape) + 1} axes instead of "
+            f"{len(mine.shape) + 1}"
+        )
+    lengths = zip(mine.shape, theirs.shape, strict=True)
+    if any(own is not None and own != given for own, given in lengths):
+        raise InputsRefusal(
+            f"input `{name}` of the model has shape {_batched(mine.shape)}, but the scenario "
+            f"gives {_batched(theirs.shape)}"
+        )
+    return replace(theirs, dtype=mine.dtype if _kind(mine.dtype) == "float" else theirs.dtype)
+
+
+def _kind(dtype: str) -> str:
+    if dtype.startswith(("int", "uint")):
+        return "int"
+    return "float" if dtype.startswith(("float", "bfloat")) else dtype
+
+
+def _listed(inputs: list[InputSpec] | tuple[InputSpec, ...]) -> str:
+    named = ", ".join(f"`{item.name}` {_batched(item.shape)}" for item in inputs)
+    return f"{len(inputs)} input{'s' if len(inputs) > 1 else ''} ({named})"
+
+
+def _batched(shape: Shape) -> str:
+    return f"({', '.join(str(length) for length in (None, *shape))})"

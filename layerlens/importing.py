@@ -1,0 +1,143 @@
+"""`module:callable` becomes what it returns, run with the scenario's folder at hand."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import inspect
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from layerlens.errors import Fault, ScenarioError, Where
+
+
+def call_python(target: str, args: Mapping[str, Any], where: Where | None) -> Any:
+    """Import the module, call the callable with the arguments, return what it returns.
+
+    The scenario's folder and the current one can be imported from while it runs; what it prints
+    goes to standard error. Raises ScenarioError where there is no such module or callable, and
+    whatever the callable raises.
+    """
+    folders = scenario_folders(where)
+    with importable(folders), contextlib.redirect_stdout(sys.stderr):
+        function = _found(target, folders, where)
+        _check_arguments(target, function, args, where)
+        return function(**args)
+
+
+@contextlib.contextmanager
+def importable(folders: tuple[str, ...]) -> Iterator[None]:
+    """Put folders before everything else on the module path, and take their modules back after.
+
+    Two scenarios may each have a `models.py`: what comes from the folders is forgotten again, and
+    modules of the same name that were there before are back in place.
+    """
+    path = list(sys.path)
+    before = dict(sys.modules)
+    for name, module in before.items():
+        if _is_shadowed(name, module, folders):
+            del sys.modules[name]
+    sys.path[:0] = folders
+    importlib.invalidate_caches()
+    try:
+        yield
+    finally:
+        sys.path[:] = path
+        for name, module in list(sys.modules.items()):
+            if before.get(name) is not module and _comes_from(name, module, folders):
+                del sys.modules[name]
+        for name, module in before.items():
+            sys.modules.setdefault(name, module)
+
+
+def scenario_folders(where: Where | None) -> tuple[str, ...]:
+    here = str(Path.cwd())
+    scenario = Path(where.file).resolve().parent if where and Path(where.file).exists() else None
+    return tuple(dict.fromkeys([str(scenario), here] if scenario else [here]))
+
+
+def _is_shadowed(name: str, module: ModuleType, folders: tuple[str, ...]) -> bool:
+    """Say whether the folders have a module of this name, and the user has loaded another."""
+    top = name.partition(".")[0]
+    if not any(path.is_file() for folder in folders for path in _places(folder, top)):
+        return False
+    loaded = sys.modules.get(top, module)
+    return _is_users(loaded) and not _comes_from(top, loaded, folders)
+
+
+def _is_users(module: ModuleType) -> bool:
+    """Say whether a module is neither Python's, nor installed, nor the program being run."""
+    place = getattr(module, "__file__", None)
+    if place is None or module.__name__ in ("__main__", __package__):
+        return False
+    installed = [str(Path(prefix, "lib")) for prefix in (sys.prefix, sys.base_prefix)]
+    return "site-packages" not in place and not place.startswith(tuple(installed))
+
+
+def _comes_from(name: str, module: ModuleType, folders: tuple[str, ...]) -> bool:
+    place = getattr(module, "__file__", None)
+    if not isinstance(place, str) or name.partition(".")[0] == __package__:
+        return False
+    return any(Path(place) in _places(folder, name) for folder in folders)
+
+
+def _places(folder: str, name: str) -> tuple[Path, Path]:
+    path = Path(folder, *name.split("."))
+    return path.with_suffix(".py"), path / "__init__.py"
+
+
+def _found(target: str, folders: tuple[str, ...], where: Where | None) -> Any:
+    module_name, _, path = target.partition(":")
+    if not module_name or not path:
+        raise _fault(f'`python: "{target}"` is not of the form "module:callable"', where)
+    try:
+        found: Any = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
+            raise  # the module is there; something it needs is not
+        looked = " and ".join(folders)
+        raise _fault(
+            f"there is no module `{module_name}`; looked in {looked} and among what is installed",
+            where,
+            hint=f"put `{module_name.replace('.', '/')}.py` beside the scenario",
+        ) from error
+    for part in path.split("."):
+        if not hasattr(found, part):
+            raise _fault(_missing(module_name, found, part), where)
+        found = getattr(found, part)
+    if not callable(found):
+        raise _fault(
+            f"`{target}` is of type {type(found).__name__}; a callable that returns a Keras model "
+            "is needed",
+            where,
+        )
+    return found
+
+
+def _check_arguments(
+    target: str, function: Any, args: Mapping[str, Any], where: Where | None
+) -> None:
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        return  # written in C: it will say itself what it takes
+    try:
+        signature.bind(**args)
+    except TypeError as error:
+        raise _fault(f"`args:` do not fit `{target}{signature}`: {error}", where) from error
+
+
+def _missing(module_name: str, holder: Any, part: str) -> str:
+    import difflib
+
+    names = [name for name in vars(holder) if not name.startswith("_")]
+    near = difflib.get_close_matches(part, names, n=1)
+    meant = f"; did you mean `{near[0]}`?" if near else ""
+    return f"module `{module_name}` has no `{part}`{meant}"
+
+
+def _fault(message: str, where: Where | None, hint: str | None = None) -> ScenarioError:
+    return ScenarioError((Fault(message, where, hint),))

@@ -1,0 +1,109 @@
+"""A description from elsewhere becomes a model of the scenario: inputs, size, weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from layerlens.drafting import (
+    DraftImpossible,
+    drafting,
+    functional,
+    input_tensors,
+    raise_if_draft_impossible,
+)
+from layerlens.ends import Ends, InputsRefusal, fit_ends, has_graph, with_shapes
+from layerlens.memory import refuse_beyond_memory
+from layerlens.orders import Built, Order, Refused, built, refused, refused_at
+from layerlens.precision import config_in, layer_dtype
+from layerlens.restoring import Source, draft_model, restore_model
+from layerlens.scenario import LayerSpec
+from layerlens.session import in_fresh_session
+from layerlens.weights import assign_weights
+from layerlens.wiring import LayerRefusal, Wired, apply_layer, flat_outputs
+
+Make = Callable[[Mapping[str, Any]], Any]
+
+
+class NotRemade(Exception):  # noqa: N818 (not a fault by itself: an object may be used as it is)
+    """Keras could not make a model from its own description."""
+
+
+def build_from(order: Order, source: Source) -> Built | Refused:
+    """Draft the model, which tells its inputs and its size; then make it with its weights."""
+    config = config_in(source.config, order.precision)
+    spec = order.spec
+
+    def draft() -> Built | Refused:
+        with drafting() as drafted:
+            result = _made(order, config, lambda described: draft_model(source, described))
+            if isinstance(result, Built) and order.allocate:
+                refuse_beyond_memory(result.model, spec.name, order.memory_limit, spec.where)
+                if not source.has_weights:
+                    drafted.allocate()
+                    assign_weights(result.model, spec.weights, spec.name, spec.where)
+            return result
+
+    def make() -> Built | Refused:
+        restore = restore_model if source.has_weights else draft_model
+        result = _made(order, config, lambda described: restore(source, described))
+        if isinstance(result, Built):
+            assign_weights(result.model, spec.weights, spec.name, spec.where)
+            result = replace(result, allocated=True)
+        return result
+
+    try:
+        result = in_fresh_session(draft, order.seed)
+    except DraftImpossible:
+        return in_fresh_session(make, order.seed)
+    if isinstance(result, Built) and order.allocate and source.has_weights:
+        return in_fresh_session(make, order.seed)
+    return result
+
+
+def _made(order: Order, config: Mapping[str, Any], make: Make) -> Built | Refused:
+    """Make the model, once more with the scenario's lengths where it leaves some open."""
+    import keras
+
+    keras.config.set_dtype_policy(layer_dtype(order.spec.dtype or "float32", order.precision))
+    try:
+        model = _remade(make, config)
+        ends = ends_of(order, model)
+        if ends.changes:
+            model = _remade(make, with_shapes(config, ends.changes))
+        return built(order, ends.inputs, wrapped(order, model, ends))
+    except InputsRefusal as refusal:
+        return refused(order, refusal.error)
+    except LayerRefusal as refusal:
+        raise_if_draft_impossible(refusal.error)
+        return refused_at(order, refusal)
+
+
+def _remade(make: Make, config: Mapping[str, Any]) -> Any:
+    try:
+        return make(config)
+    except Exception as error:  # whatever Keras raises: it cannot make what is described
+        raise_if_draft_impossible(error)
+        raise NotRemade from error
+
+
+def ends_of(order: Order, model: Any) -> Ends:
+    if has_graph(model):
+        return fit_ends(order.inputs, model, order.precision)
+    if order.inputs:
+        return Ends(order.inputs)
+    raise InputsRefusal("the model has no inputs of its own", hint="give it an `input:`")
+
+
+def wrapped(order: Order, model: Any, ends: Ends) -> Any:
+    """Return a model that takes its inputs as one tensor or a list, whatever it was."""
+    if has_graph(model):
+        return functional(tuple(model.inputs), tuple(model.outputs), order.spec.name)
+    tensors = input_tensors(ends.inputs, order.precision, taken=frozenset({model.name}))
+    kind = type(model).__name__
+    try:
+        outputs = flat_outputs(apply_layer(model, kind, tensors), model.name)
+    except Exception as error:  # whatever Keras raises is its refusal
+        raise LayerRefusal(error, model.name, LayerSpec(kind), tensors, Wired(tensors)) from error
+    return functional(tensors, outputs, order.spec.name)

@@ -1,0 +1,126 @@
+"""A serialised model becomes a Keras model: as a draft without weights, or with those saved."""
+
+from __future__ import annotations
+
+import copy
+import json
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from layerlens.loading import SavedModel
+
+#: Arguments that Keras 2 wrote and Keras 3 does not know, with the value that says nothing.
+_LEFT_BEHIND: dict[str, tuple[str, Any]] = {
+    **dict.fromkeys(("LSTM", "GRU", "SimpleRNN", "RNN"), ("time_major", False)),
+    **dict.fromkeys(
+        (
+            "Conv1DTranspose",
+            "Conv2DTranspose",
+            "Conv3DTranspose",
+            "DepthwiseConv1D",
+            "DepthwiseConv2D",
+            "SeparableConv1D",
+            "SeparableConv2D",
+        ),
+        ("groups", 1),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Source:
+    """A saved model that may be made: its file, and the code it is allowed to use."""
+
+    saved: SavedModel
+    custom_objects: Mapping[str, Any] = field(default_factory=dict)
+    trusted: bool = False
+    #: The description to make it from, where that is not the file's own.
+    described: Mapping[str, Any] | None = None
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        return self.saved.config if self.described is None else self.described
+
+    @property
+    def has_weights(self) -> bool:
+        return self.saved.kind != "json"
+
+
+def modernised(config: Any) -> Any:
+    """Return a description without what Keras 2 wrote, Keras 3 refuses, and says nothing."""
+    if isinstance(config, list):
+        return [modernised(item) for item in config]
+    if not isinstance(config, Mapping):
+        return config
+    kept = {key: modernised(item) for key, item in config.items()}
+    inner = kept.get("config")
+    argument, meaningless = _LEFT_BEHIND.get(str(kept.get("class_name")), (None, None))
+    if argument is not None and isinstance(inner, dict) and inner.get(argument) == meaningless:
+        del inner[argument]
+    return kept
+
+
+def draft_model(source: Source, config: Mapping[str, Any]) -> Any:
+    """Make the model from its description alone, with initial weights of its own."""
+    import keras
+
+    described = copy.deepcopy({**config, "compile_config": None})  # Keras takes it apart
+    if source.saved.kind != "keras" and "module" not in config:
+        return _from_older_form(source, described)
+    return keras.saving.deserialize_keras_object(
+        described, dict(source.custom_objects), safe_mode=not source.trusted
+    )
+
+
+def _from_older_form(source: Source, config: dict[str, Any]) -> Any:
+    """Make a model from the form that `.h5` files and Keras 2 have: class names without modules."""
+    import keras
+    from keras.src.legacy.saving import saving_options, saving_utils
+
+    if source.trusted:
+        keras.config.enable_unsafe_deserialization()  # for this session, which ends with the build
+    with saving_options.keras_option_scope(use_legacy_config=True):
+        return saving_utils.model_from_config(config, custom_objects=dict(source.custom_objects))
+
+
+def restore_model(source: Source, config: Mapping[str, Any]) -> Any:
+    """Make the model with the weights that were saved, in the form that `config` gives it."""
+    if config == source.saved.config:
+        return _loaded(source, source.saved.path)
+    with tempfile.TemporaryDirectory(prefix="layerlens-") as folder:
+        write = _write_folder if source.saved.kind == "keras" else _write_hdf5
+        return _loaded(source, write(source.saved, config, Path(folder)))
+
+
+def _loaded(source: Source, path: Path) -> Any:
+    import keras
+
+    return keras.saving.load_model(
+        str(path),
+        custom_objects=dict(source.custom_objects),
+        compile=False,
+        safe_mode=not source.trusted,
+    )
+
+
+def _write_folder(saved: SavedModel, config: Mapping[str, Any], folder: Path) -> Path:
+    """Unpack a `.keras` archive, which Keras loads as well, with another description in it."""
+    with zipfile.ZipFile(saved.path) as archive:
+        archive.extractall(folder)
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    return folder
+
+
+def _write_hdf5(saved: SavedModel, config: Mapping[str, Any], folder: Path) -> Path:
+    import h5py
+
+    path = folder / "model.h5"
+    shutil.copyfile(saved.path, path)
+    with h5py.File(path, "r+") as file:
+        file.attrs["model_config"] = json.dumps(config).encode("utf-8")
+    return path
