@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 from layerlens.errors import Fault, Where
-from layerlens.placed import Position
+from layerlens.placed import Position, legible
 
 #: So many faults are told; a file with more has one cause.
 MOST_FAULTS = 50
@@ -21,7 +21,9 @@ class Faults:
     found: list[Fault] = field(default_factory=list)
 
     def add(self, message: str, at: Position | None, hint: str | None = None) -> None:
-        self.found.append(Fault(message, self.where(at), hint))
+        self.found.append(
+            Fault(legible(message), self.where(at), legible(hint, 2000) if hint else None)
+        )
 
     def where(self, at: Position | None) -> Where:
         return Where(self.file, *at) if at else Where(self.file)

@@ -91,9 +91,11 @@ def _folder() -> Path:
 @cache
 def source_of(module: str) -> str:
     """Return the text of one module of Keras, given by its dotted name."""
-    stem = _folder().joinpath(*module.split(".")[1:])
-    path = stem / "__init__.py" if stem.is_dir() else stem.with_suffix(".py")
-    return path.read_text(encoding="utf-8")
+    parts = module.split(".")[1:]
+    # Up to Keras 3.9 the public packages lie in `keras/api`.
+    stems = [_folder().joinpath(*parts), _folder().joinpath("api", *parts)]
+    paths = [path for stem in stems for path in (stem / "__init__.py", stem.with_suffix(".py"))]
+    return next((path for path in paths if path.is_file()), paths[0]).read_text(encoding="utf-8")
 
 
 @cache

@@ -77,6 +77,18 @@ def plain(value: Any) -> Any:
     return value
 
 
+def legible(text: str, limit: int = 600) -> str:
+    """Return a message fit for a terminal: nothing in it that is not printed, and no endless name.
+
+    A file's own names stand in the messages about it, and may hold anything.
+    """
+    if len(text) > limit:
+        text = f"{text[: limit // 2]}…{text[-limit // 2 :]}"
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
 def shown(text: object, limit: int = 60) -> str:
     """Return a text in quotes, cut where it grows long."""
     text = " ".join(str(text).split())

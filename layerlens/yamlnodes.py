@@ -28,7 +28,7 @@ from ruamel.yaml.events import (
 from ruamel.yaml.reader import ReaderError
 
 from layerlens.errors import Fault, ScenarioError, Where
-from layerlens.placed import Position, YamlMapping, YamlSequence, described, shown
+from layerlens.placed import Position, YamlMapping, YamlSequence, described, legible, shown
 from layerlens.yamlscalars import hidden, revealed, scalar_value
 
 #: How deep values may nest, aliases followed.
@@ -154,10 +154,13 @@ class _Builder:
                 self._scalar(event, at)
 
     def _stop(self, message: str, at: Position, hint: str | None = None) -> None:
-        raise ScenarioError((*self.faults, Fault(message, Where(self.file, *at), hint)))
+        self._fault(message, at, hint)
+        raise ScenarioError(tuple(self.faults))
 
     def _fault(self, message: str, at: Position, hint: str | None = None) -> None:
-        self.faults.append(Fault(message, Where(self.file, *at), hint))
+        self.faults.append(
+            Fault(legible(message), Where(self.file, *at), legible(hint, 2000) if hint else None)
+        )
 
     def _start(self, event: DocumentStartEvent, at: Position) -> None:
         self._documents += 1

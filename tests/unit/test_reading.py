@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from layerlens.catalogue import layer_names, signature
 from layerlens.errors import ScenarioError, UsageError
 from layerlens.finding import LARGEST_FILE
 from layerlens.reading import (
@@ -21,6 +23,7 @@ from layerlens.reading import (
     read_scenarios,
     scenario_from_mapping,
 )
+from layerlens.reading.layers import kind_of
 from layerlens.scenario import InputSpec, LayerSpec, Scenario, TargetSpec
 
 INPUT = "input: {shape: [64, 15]}\n"
@@ -453,6 +456,15 @@ def test_one_model_is_enough_where_nothing_is_compared(write: Any) -> None:
         read_scenarios(path)
 
 
+@pytest.mark.parametrize("name", layer_names())
+def test_what_keras_gives_by_default_is_allowed(name: str) -> None:
+    for argument in signature(name).arguments:
+        kind = kind_of(argument)
+        if kind is None or argument.default in (None, "None"):
+            continue
+        assert kind.allows(ast.literal_eval(argument.default)), argument
+
+
 # --- bad files ------------------------------------------------------------------------------------
 
 
@@ -480,6 +492,14 @@ def test_one_model_is_enough_where_nothing_is_compared(write: Any) -> None:
 )  # fmt: skip
 def test_a_file_that_is_no_scenario(told: Any, content: bytes, fault: str) -> None:
     assert fault in told(content)[0]
+
+
+def test_a_name_cannot_disturb_the_terminal(told: Any) -> None:
+    (found,) = told(INPUT + MODELS + '"a\\e[31mb": 1\n')
+    assert found.startswith("3:1: unknown key `a\\x1b[31mb`")
+    (found,) = told(INPUT + MODELS + f"{'k' * 900}: 1\n")
+    assert len(found) < 1000
+    assert "kkk…kkk" in found
 
 
 def test_an_alias_bomb_is_refused_at_once(told: Any) -> None:
