@@ -24,7 +24,9 @@ from layerlens.polynomials import Growth, activation_host
 from layerlens.probes import generator
 from layerlens.report import CertificateRow
 from layerlens.segments import (
+    Goal,
     Segment,
+    Start,
     from_shared,
     from_the_last_other,
     numbers_in,
@@ -68,8 +70,8 @@ def certify(
         return None
     if [_form(s) for s in reference.built.inputs] != [_form(s) for s in candidate.built.inputs]:
         return None
-    if transfer.method == "none" and transfer.reference:
-        return None  # then nothing is said of other weights
+    if (transfer.method == "none" and transfer.reference) or candidate.built.spec.weights:
+        return None  # then the two need not have the same weights
     numbering = Numbering()
     names = _variable_names(reference, candidate, transfer)
     ours, theirs = (
@@ -78,18 +80,32 @@ def certify(
     )
     if len(ours) != len(theirs):
         return None
-    shared = numbers_in(ours) & numbers_in(theirs)
-    # First from where the two part; if that fails, from as far ahead as there are polynomials.
-    for is_variable in (from_shared(shared), from_the_last_other(shared)):
-        goals = open_goals(list(zip(ours, theirs, strict=True)), is_variable)
-        if goals is None:
-            continue
+    tried: list[Segment] = []
+    for goals, is_variable in _attempts(list(zip(ours, theirs, strict=True))):
         if not goals:
             return CertificateRow("none: both are the same computation", 0, 0, 0.0)
-        row = _proved(Segment(goals, is_variable, names), reference, candidate, seed)
+        segment = Segment(goals, is_variable, names)
+        if any(segment.is_like(other) for other in tried):
+            continue
+        tried.append(segment)
+        row = _proved(segment, reference, candidate, seed)
         if row is not None:
             return row
     return None
+
+
+def _attempts(pairs: list[Goal]) -> Iterator[tuple[list[Goal], Start]]:
+    """Yield what to show equal and where to start from: the least that differs, then more.
+
+    What stands before or behind can make equal what is not so by itself, as zeros do that are
+    padded and then cropped; as far as it is polynomials, it can be taken in.
+    """
+    shared = numbers_in([one for one, _ in pairs]) & numbers_in([other for _, other in pairs])
+    for is_variable in (from_shared(shared), from_the_last_other(shared)):
+        for up_to_polynomials in (False, True):
+            goals = open_goals(list(pairs), is_variable, up_to_polynomials=up_to_polynomials)
+            if goals is not None:
+                yield goals, is_variable
 
 
 # --- what may be certified ------------------------------------------------------------------------
@@ -116,19 +132,14 @@ def _form(spec: Any) -> tuple[Any, str]:
 
 
 def _variable_names(reference: Side, candidate: Side, transfer: Transfer) -> dict[int, Hashable]:
-    """Name every weight of the float64 models: one name for two that are paired.
-
-    A weight that the scenario gives the candidate is its own, whatever it is paired with.
-    """
+    """Name every weight of the float64 models: one name for two that are paired."""
     ours = weight_variables(reference.float64.built)
     theirs = weight_variables(candidate.float64.built)
-    pinned = frozenset(getattr(candidate.built, "pinned", ()))
     partners = {pairing.candidate: pairing.reference for pairing in transfer.pairings}
     names: dict[int, Hashable] = {id(v): ("paired", i) for i, v in enumerate(ours)}
     for position, variable in enumerate(theirs):
         partner = partners.get(position)
-        alone = partner is None or str(variable.path) in pinned
-        names[id(variable)] = ("own", position) if alone else ("paired", partner)
+        names[id(variable)] = ("own", position) if partner is None else ("paired", partner)
     return names
 
 
@@ -146,7 +157,7 @@ class _Draws:
         return float((self.degree / (2 * self.reach + 1)) ** self.count)
 
 
-def _planned(growths: Sequence[Growth]) -> _Draws | None:
+def planned(growths: Sequence[Growth]) -> _Draws | None:
     """Choose the widest draws that stay exact, and how many of them meet the bound."""
     unit = lcm(*(growth.divisor for growth in growths))
     reach = REACH
@@ -166,7 +177,7 @@ def _planned(growths: Sequence[Growth]) -> _Draws | None:
 def _proved(segment: Segment, reference: Side, candidate: Side, seed: int) -> CertificateRow | None:
     growths = segment.growths()
     scales = unit_variances(segment)
-    draws = None if growths is None else _planned(growths)
+    draws = None if growths is None else planned(growths)
     if draws is None or scales is None or not _is_affordable(segment):
         return None
     if any(v.dtype not in ("float32", "float64") for v in segment.variables.values()):

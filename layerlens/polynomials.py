@@ -341,7 +341,6 @@ _RULES: dict[str, Rule] = {
     "Dot": _dotted,
     "AveragePooling1D": _pooled,
     "AveragePooling2D": _pooled,
-    "AveragePooling3D": _pooled,
     "GlobalAveragePooling1D": _globally_pooled,
     "GlobalAveragePooling2D": _globally_pooled,
     "GlobalAveragePooling3D": _globally_pooled,

@@ -11,6 +11,7 @@ from layerlens.polynomials import (
     Growth,
     activation_host,
     growth_of,
+    ignores_masks,
     is_exactly,
     is_linear,
 )
@@ -49,42 +50,47 @@ def from_the_last_other(shared: set[int]) -> Start:
     return lambda value: value.number in shared and not _is_polynomial(value)
 
 
-def open_goals(pairs: list[Goal], is_variable: Start) -> list[Goal] | None:
+def open_goals(
+    pairs: list[Goal], is_variable: Start, *, up_to_polynomials: bool = False
+) -> list[Goal] | None:
     """Return the pairs of values that have yet to be shown equal; None where one cannot be.
 
     Equal steps give equal values where their inputs are: so the pairs move towards the inputs
-    until only polynomials are left.
+    while the steps are equal, or only until nothing but polynomials is left.
     """
     goals: list[Goal] = []
     while pairs:
         one, other = pairs.pop()
         if one.number == other.number:
             continue
+        inputs = _paired_inputs(one, other)
         needed = _cone((one, other), is_variable)
-        if all(is_variable(value) or _is_polynomial(value) for value in needed):
+        provable = all(is_variable(value) or _is_polynomial(value) for value in needed)
+        if provable and (up_to_polynomials or inputs is None):
             goals.append((one, other))
-        elif _same_step(one, other):
-            assert one.step is not None
-            assert other.step is not None
-            pairs.extend(zip(one.step.inputs, other.step.inputs, strict=True))
+        elif inputs is not None:
+            pairs.extend(inputs)
         else:
             return None
     return goals
 
 
-def _same_step(one: Value, other: Value) -> bool:
+def _paired_inputs(one: Value, other: Value) -> list[Goal] | None:
+    """Return the inputs of two steps that are the same but for these; None where they are not."""
     ours, theirs = one.step, other.step
     if ours is None or theirs is None or ours.signature is None:
-        return False
-    return (
+        return None
+    unmoved = ours.kind in ("activation", "select") or ignores_masks(ours.layer)
+    same = (
         ours.signature == theirs.signature
         and one.index == other.index
         and len(ours.inputs) == len(theirs.inputs)
         and all(
-            a.shape == b.shape and a.dtype == b.dtype and a.mask == b.mask
+            a.shape == b.shape and a.dtype == b.dtype and (unmoved or a.mask == b.mask)
             for a, b in zip(ours.inputs, theirs.inputs, strict=True)
         )
     )
+    return list(zip(ours.inputs, theirs.inputs, strict=True)) if same else None
 
 
 def _is_polynomial(value: Value) -> bool:
@@ -150,6 +156,11 @@ class Segment:
     @property
     def has_open_axes(self) -> bool:
         return any(None in value.shape[1:] for value in self.variables.values())
+
+    def is_like(self, other: Segment) -> bool:
+        """Tell whether the other starts and ends at the same values."""
+        ends = [{(a.number, b.number) for a, b in segment.goals} for segment in (self, other)]
+        return ends[0] == ends[1] and self.variables.keys() == other.variables.keys()
 
     def starts_with(self, value: Value) -> bool:
         return value.step is None or self.is_variable(value)
