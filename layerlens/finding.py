@@ -109,13 +109,13 @@ def _reason(error: Exception) -> str:
 
 
 def looks_like_scenario(path: Path | str) -> bool:
-    """Tell, from its first 64 KiB, whether a YAML file has `models:` at its top level."""
+    """Tell whether a YAML file has `models:` at its top level, without parsing it."""
     path = Path(path)
     try:
         if path.suffix not in SCENARIO_SUFFIXES or not stat.S_ISREG(path.stat().st_mode):
             return False
         with path.open("rb") as stream:
-            head = stream.read(64 * 1024)
+            head = stream.read(LARGEST_FILE)
     except (OSError, ValueError):
         return False
     return bool(_MODELS_KEY.search(head.decode(_encoding(head), errors="ignore")))
