@@ -100,7 +100,7 @@ def _neighbour(path: Path) -> str | None:
         names = [item.name for item in path.parent.iterdir()]
     except (OSError, ValueError):
         return None
-    near = get_close_matches(path.name, names, n=1)
+    near = get_close_matches(path.name, names, n=1, cutoff=0.75)
     return f"did you mean {path.parent / near[0]}?" if near else None
 
 
