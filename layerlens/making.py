@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from layerlens.errors import UnsafeCodeError
+from layerlens.importing import find_python
 from layerlens.precision import FLOAT32_ONLY, Precision, layer_dtype
 from layerlens.scenario import LayerSpec
 
@@ -21,6 +23,8 @@ def make_layer(spec: LayerSpec, precision: Precision, name: str | None = None) -
     import keras
 
     arguments = {key: _made(key, value, precision) for key, value in spec.arguments.items()}
+    if spec.type == "Lambda" and isinstance(arguments.get("function"), str):
+        arguments["function"] = find_python(arguments["function"], spec.where)
     if name is not None:
         arguments.setdefault("name", name)
     if precision == "float64" and spec.type in FLOAT32_ONLY:
@@ -30,11 +34,18 @@ def make_layer(spec: LayerSpec, precision: Precision, name: str | None = None) -
     return getattr(keras.layers, spec.type)(**arguments)
 
 
-def automatic_name(layer_type: str) -> str:
-    """Return the name Keras would give the next layer of this type, and count it as given."""
+def automatic_name(layer_type: str, error: BaseException | None = None) -> str:
+    """Return the name Keras gave the layer that failed with `error`, or would give the next one."""
     import keras
 
-    return str(type(layer_type, (keras.layers.Layer,), {})().name)
+    kind = getattr(keras.layers, layer_type)
+    for frame, _ in traceback.walk_tb(error.__traceback__ if error else None):
+        failed = frame.f_locals.get("self")
+        # A layer that failed while it was made may have been counted and named already.
+        name = getattr(failed, "name", None) if type(failed) is kind else None
+        if isinstance(name, str):
+            return name
+    return str(type(kind.__name__, (keras.layers.Layer,), {})().name)
 
 
 def refuse_code_layers(layers: Iterable[LayerSpec]) -> None:

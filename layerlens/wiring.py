@@ -6,7 +6,7 @@ import inspect
 from dataclasses import dataclass, field
 from typing import Any
 
-from layerlens.errors import Fault, ScenarioError, Where
+from layerlens.errors import Fault, LayerlensError, ScenarioError, Where
 from layerlens.making import automatic_name, make_layer
 from layerlens.precision import Precision
 from layerlens.scenario import InputSpec, LayerSpec, ModelSpec, NodeSpec
@@ -170,8 +170,10 @@ def _make(
 ) -> Any:
     try:
         return make_layer(spec, precision, name)
+    except LayerlensError:
+        raise
     except Exception as error:  # whatever Keras raises is its refusal
-        given = spec.arguments.get("name") or name or automatic_name(spec.type)
+        given = spec.arguments.get("name") or name or automatic_name(spec.type, error)
         raise LayerRefusal(error, str(given), spec, tensors, wired) from error
 
 

@@ -98,7 +98,8 @@ def test_the_process_is_left_as_it_was() -> None:
     assert random.getstate() == state
     assert np.random.get_state()[1].tolist() == numbers
     following = keras.layers.Dense(1).name
-    assert int(following.rpartition("_")[2]) - int(named.rpartition("_")[2] or 0) == 1
+    counts = [int(name.removeprefix("dense").lstrip("_") or 0) for name in (named, following)]
+    assert counts[1] - counts[0] == 1
     assert keras.config.dtype_policy().name == policy
 
 

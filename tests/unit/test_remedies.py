@@ -296,6 +296,12 @@ def test_graph_is_mended_by_its_remedy(shapes: str, broken: str, words: str, men
     assert _build(inputs, mended_model).report.error is None
 
 
+@pytest.mark.parametrize("layers", ["Dense: {units: 2, activation: rleu}", "Dense: 0"])
+def test_refused_layer_has_the_name_keras_would_have_given_it(layers: str) -> None:
+    error = _error_of(_build({"input": {"shape": [3]}}, _layers(f"Dense: 3, {layers}")))
+    assert error.layer == "dense_1"
+
+
 def test_shared_layer_on_another_width() -> None:
     inputs = {"a": {"shape": [5]}, "b": {"shape": [6]}}
     graph = {"d": {"Dense": 2, "from": ["a"]}, "x": {"share": "d", "from": ["b"]}}
