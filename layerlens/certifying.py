@@ -19,10 +19,12 @@ from numpy.typing import NDArray
 
 from layerlens.domains import flat_layers
 from layerlens.expressions import Numbering, Step, Value, express
+from layerlens.lookups import choices, is_looked_up, looked_up
 from layerlens.measuring import as_array, weight_variables
 from layerlens.polynomials import Growth, activation_host
 from layerlens.probes import generator
 from layerlens.report import CertificateRow
+from layerlens.scenario import InputSpec
 from layerlens.segments import (
     Goal,
     Segment,
@@ -176,17 +178,19 @@ def planned(growths: Sequence[Growth]) -> _Draws | None:
 
 def _proved(segment: Segment, reference: Side, candidate: Side, seed: int) -> CertificateRow | None:
     growths = segment.growths()
-    scales = unit_variances(segment)
     draws = None if growths is None else planned(growths)
-    if draws is None or scales is None or not _is_affordable(segment):
+    vocabularies = segment.vocabularies()
+    if draws is None or vocabularies is None or not _is_affordable(segment, vocabularies):
         return None
-    if any(v.dtype not in ("float32", "float64") for v in segment.variables.values()):
-        return None  # whole-number inputs are not variables of a polynomial
+    scales = unit_variances(segment)
+    if scales is None or not _choose_within(reference.built.inputs, vocabularies):
+        return None
+    plan = _Plan(segment, (reference, candidate), draws, scales, vocabularies)
     open_axes = segment.has_open_axes
     for sizes in SIZES if open_axes else (FIXED_SIZE,):
         agreed: list[bool | None] = []
         for size in sizes:
-            agreed.append(_agree(segment, (reference, candidate), draws, scales, size, seed))
+            agreed.append(_agree(plan, size, seed))
             if not agreed[-1]:
                 break
         if agreed == [None]:
@@ -199,10 +203,21 @@ def _proved(segment: Segment, reference: Side, candidate: Side, seed: int) -> Ce
     return None
 
 
-def _is_affordable(segment: Segment) -> bool:
+def _choose_within(inputs: Sequence[InputSpec], vocabularies: Mapping[int, int]) -> bool:
+    """Tell whether the declared whole numbers are among those that are looked up."""
+    least = min(vocabularies.values(), default=0)
+    return not vocabularies or all(
+        (given.low or 0) >= 0 and (given.high is None or given.high <= least)
+        for given in inputs
+        if given.is_integer
+    )
+
+
+def _is_affordable(segment: Segment, vocabularies: Mapping[int, int]) -> bool:
     inputs = sum(
         prod(SIZES[0][0][1] if n is None else n for n in value.shape[1:])
-        for value in segment.variables.values()
+        * vocabularies.get(number, 1)
+        for number, value in segment.variables.items()
     )
     params = sum(prod(int(n) for n in variable.shape) for variable in segment.weights())
     return inputs <= MOST_INPUTS and params <= MOST_PARAMS
@@ -211,30 +226,44 @@ def _is_affordable(segment: Segment) -> bool:
 # --- running --------------------------------------------------------------------------------------
 
 
-def _agree(
-    segment: Segment,
-    sides: Sequence[Side],
-    draws: _Draws,
-    scales: Mapping[Hashable, float],
-    size: tuple[int, int],
-    seed: int,
-) -> bool | None:
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """All that the runs of one segment have in common."""
+
+    segment: Segment
+    sides: tuple[Side, Side]
+    draws: _Draws
+    scales: Mapping[Hashable, float]
+    vocabularies: Mapping[int, int]
+
+    def row_of(self, number: int) -> tuple[int, ...]:
+        """Return the axis that a whole-number input has more when its rows are drawn."""
+        return (self.vocabularies[number],) if number in self.vocabularies else ()
+
+
+def _agree(plan: _Plan, size: tuple[int, int], seed: int) -> bool | None:
     """Tell whether both agree bit for bit on every draw; None where Keras refuses the length."""
-    rng = generator(seed, "certificate", *size)
-    run = _runnable(segment)
+    segment, rng = plan.segment, generator(seed, "certificate", *size)
+    run = _runnable(plan)
     with _without_activations(segment.steps):
-        for _ in range(draws.count):
-            drawn = _Numbers(draws, rng)
-            for side in sides:
-                _assign(side, segment, drawn, scales)
+        for _ in range(plan.draws.count):
+            drawn = _Numbers(plan.draws, rng)
+            for side in plan.sides:
+                _assign(side, segment, drawn, plan.scales)
             started = [
-                drawn.of(("variable", number), _drawn_shape(value, *size))
+                drawn.of(("variable", number), (*_drawn_shape(value, *size), *plan.row_of(number)))
                 for number, value in segment.variables.items()
             ]
             try:
                 results = [np.asarray(result) for result in run(*started)]
+                faithful = all(
+                    is_looked_up(layer, _drawn_shape(value, *size), value.dtype, rng)
+                    for layer, value in segment.lookups()
+                )
             except Exception:  # whatever Keras or TensorFlow raises is a refusal: no certificate
                 return None
+            if not faithful:
+                return False
             half = len(results) // 2
             for one, other in zip(results[:half], results[half:], strict=True):
                 if one.dtype != np.float64 or not np.array_equal(one, other):
@@ -275,7 +304,7 @@ def _assign(
     side.hold(tuple(values), "float64")
 
 
-def _runnable(segment: Segment) -> Callable[..., Sequence[Any]]:
+def _runnable(plan: _Plan) -> Callable[..., Sequence[Any]]:
     """Return what runs both segments: the reference's values at the goals, then the candidate's.
 
     Where axes are variable it is traced with unknown ones, as `predict` and `fit` do: there a
@@ -283,10 +312,14 @@ def _runnable(segment: Segment) -> Callable[..., Sequence[Any]]:
     """
     import tensorflow as tf
 
+    segment = plan.segment
     if not segment.has_open_axes:
         return lambda *arrays: _computed(segment, [tf.constant(array) for array in arrays])
     function = tf.function(lambda *tensors: _computed(segment, tensors), autograph=False)
-    signature = [tf.TensorSpec(value.shape, tf.float64) for value in segment.variables.values()]
+    signature = [
+        tf.TensorSpec((*value.shape, *plan.row_of(number)), tf.float64)
+        for number, value in segment.variables.items()
+    ]
     traced: list[Any] = []
 
     def run(*arrays: Float) -> Sequence[Any]:
@@ -321,6 +354,8 @@ def _applied(step: Step, inputs: Sequence[Any]) -> Any:
     if step.kind == "select":
         assert step.select is not None
         return inputs[0][parse_select(step.select)]
+    if choices(step.layer) is not None:
+        return looked_up(step.layer, inputs[0])
     return step.layer(list(inputs) if step.listed else inputs[0])
 
 

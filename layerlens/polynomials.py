@@ -115,7 +115,7 @@ def ignores_masks(layer: Any) -> bool:
         layer = layer.layer
     name = type(layer).__name__
     return (
-        (name in _RULES or name == "Embedding")
+        name in _RULES
         and name != "Multiply"  # it reads masks off its inputs
         and is_exactly(layer, name)
         and not layer._call_has_mask_arg
@@ -188,6 +188,21 @@ def _weighted(inputs: Sequence[Growth], fan_in: int, factors: int = 1) -> Growth
 
 def _dense(layer: Any, inputs: Sequence[Growth], shapes: Sequence[Shape]) -> Growth:
     return _weighted(inputs, int(layer.kernel.shape[0]))
+
+
+def _embedded(layer: Any, inputs: Sequence[Growth], shapes: Sequence[Shape]) -> Growth:
+    return _weighted(inputs, layer.input_dim)
+
+
+def _encoded(layer: Any, inputs: Sequence[Growth], shapes: Sequence[Shape]) -> Growth | None:
+    (shape,), (given,) = shapes, inputs
+    if layer.sparse or len(shape) < 2:
+        return None
+    if layer.output_mode == "one_hot":
+        return given
+    if layer.output_mode != "count" or len(shape) > 2 or shape[-1] is None:
+        return None
+    return Growth(given.terms * shape[-1], given.degree, given.divisor, given.constant)
 
 
 def _einsum_dense(layer: Any, inputs: Sequence[Growth], shapes: Sequence[Shape]) -> Growth | None:
@@ -306,6 +321,8 @@ def _is_sequential(layer: Any) -> bool:
 _IN_CHAINS = ("Dense", "Flatten", "Reshape", "Permute")
 
 _RULES: dict[str, Rule] = {
+    "Embedding": _embedded,
+    "CategoryEncoding": _encoded,
     "Dense": _dense,
     "EinsumDense": _einsum_dense,
     "Conv1D": _convolved,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
 from layerlens.expressions import Step, Value
+from layerlens.lookups import choices
 from layerlens.polynomials import (
     VARIABLE,
     Growth,
@@ -185,6 +186,30 @@ class Segment:
                 known[id(value)] = grown
         return list(known.values())
 
+    def vocabularies(self) -> dict[int, int] | None:
+        """Return how many numbers each whole-number input chooses from, by the input's number.
+
+        None where one is not only used to look up, always among as many.
+        """
+        found: dict[int, int] = {}
+        for step in self.steps:
+            count = None if step.kind == "select" else choices(step.layer)
+            for value in step.inputs:
+                if _is_floating(value) == (count is not None):
+                    return None
+                if count is None:
+                    continue
+                if value.step is not None or found.setdefault(value.number, count) != count:
+                    return None
+        numbers = self.variables.items()
+        told = all(_is_floating(value) or number in found for number, value in numbers)
+        return found if told else None
+
+    def lookups(self) -> list[tuple[Any, Value]]:
+        """Return the layers that look numbers up, each with the input it takes them from."""
+        layers = ((step.layer, step.inputs[0]) for step in self.steps if step.kind == "layer")
+        return [(layer, value) for layer, value in layers if choices(layer) is not None]
+
     def __str__(self) -> str:
         parts = []
         for values in self.sides:
@@ -192,6 +217,10 @@ class Segment:
             names = [f"`{step.name}`" for step in steps.values() if step is not None]
             parts.append(", ".join(names) or "nothing")
         return f"{parts[0]} against {parts[1]}"
+
+
+def _is_floating(value: Value) -> bool:
+    return value.dtype in ("float32", "float64")
 
 
 def unit_variances(segment: Segment) -> dict[Hashable, float] | None:

@@ -192,6 +192,42 @@ def test_a_selected_slice_is_part_of_what_is_compared() -> None:
     assert certified(*sides(steps, others, input_of(5, 3))) is None
 
 
+ONE_HOT = layer("CategoryEncoding", num_tokens=7, output_mode="one_hot")
+EMBEDDING = layer("Embedding", input_dim=7, output_dim=4)
+WITHOUT_BIAS = layer("Dense", units=4, use_bias=False)
+
+
+def of_tokens(reference: Layers, candidate: Layers, **more: Any) -> CertificateRow | None:
+    models = chain("reference", *reference), chain("candidate", *candidate)
+    return certified(*sides(*models, input_of(5, dtype="int32", **more)))
+
+
+def test_an_embedding_is_a_product_with_one_hot_rows() -> None:
+    row = of_tokens([EMBEDDING], [ONE_HOT, WITHOUT_BIAS])
+    assert row is not None
+    assert row.segment == "`embedding` against `category_encoding`, `dense`"
+    assert row.degree == 2
+    counted = layer("CategoryEncoding", num_tokens=7, output_mode="count")
+    mean = [layer("GlobalAveragePooling1D")]
+    fifth = layer("AveragePooling1D", pool_size=5), layer("Flatten")
+    assert of_tokens([EMBEDDING, *mean], [EMBEDDING, *fifth]) is not None
+    assert of_tokens([counted, WITHOUT_BIAS], [ONE_HOT, WITHOUT_BIAS, *mean]) is None
+
+
+def test_looking_up_is_certified_for_the_numbers_that_are_declared_only() -> None:
+    assert of_tokens([EMBEDDING], [ONE_HOT, WITHOUT_BIAS], high=7) is not None
+    assert of_tokens([EMBEDDING], [ONE_HOT, WITHOUT_BIAS], high=8) is None
+    assert of_tokens([EMBEDDING], [ONE_HOT, WITHOUT_BIAS], low=-1) is None
+
+
+def test_numbers_that_are_more_than_looked_up_are_not_certified() -> None:
+    several = layer("CategoryEncoding", num_tokens=7, output_mode="multi_hot")
+    counted = layer("CategoryEncoding", num_tokens=7, output_mode="count")
+    assert of_tokens([several, WITHOUT_BIAS], [counted, WITHOUT_BIAS]) is None
+    moved = layer("Reshape", target_shape=(5, 1))
+    assert of_tokens([moved], [layer("Rescaling", scale=1.0), moved]) is None
+
+
 def test_the_seed_decides_the_draws_and_not_the_outcome() -> None:
     models = chain("reference", DENSE), chain("candidate", over_time(DENSE))
     one, other = sides(*models, input_of(5, 3))
