@@ -93,6 +93,8 @@ def _initialization(pair: PairReport) -> str | None:
 def _certificate(pair: PairReport) -> str | None:
     if (certificate := pair.certificate) is None:
         return None
+    if not certificate.draws:
+        return clean(certificate.segment)
     draws = f"{count(certificate.draws)} draw{'' if certificate.draws == 1 else 's'}"
     return (
         f"{clean(certificate.segment)}: polynomials of degree {count(certificate.degree)}, "
@@ -108,19 +110,47 @@ def _first_divergence(pair: PairReport) -> str | None:
 
 
 def _probes(probes: Sequence[ProbeRow], *, verbose: bool) -> Iterator[str]:
+    """Yield the probes with the greatest difference first, those that agree named together."""
     if not probes:
         return
-    shown = sorted(probes, key=_badness, reverse=True)
-    if not verbose and all(probe.max_abs == 0 for probe in probes):
+    groups = _by_outcome(probes)
+    apart = [group for group in groups if group[0].max_abs != 0]
+    agreed = [group for group in groups if group[0].max_abs == 0]
+    if not verbose and not apart:
         yield f"{count(len(probes))} run, no difference on any"
         return
+    shown = apart if verbose else apart[:PROBES_SHOWN]
+    noun = "difference" if len(shown) == 1 else "differences"
+    yield (
+        f"{count(len(probes))} run; the greatest {noun}:" if apart else f"{count(len(probes))} run"
+    )
+    for group in shown:
+        first = group[0]
+        figures = f"{figure(first.max_abs)} abs, {figure(first.max_rel)} rel"
+        yield f"  {figures}: {clean(first.name)}, {_executions(group)}"
     if verbose:
-        yield f"{count(len(probes))} run, the greatest difference first"
-    else:
-        shown = shown[:PROBES_SHOWN]
-        yield f"{count(len(probes))} run; the greatest difference{'s' if len(shown) > 1 else ''}:"
-    for probe in shown:
-        yield f"  {figure(probe.max_abs)} abs, {figure(probe.max_rel)} rel: {_run(probe)}"
+        for executions, names in _by_executions(agreed).items():
+            yield f"  no difference, {executions}: {', '.join(names)}"
+
+
+def _by_outcome(probes: Sequence[ProbeRow]) -> list[list[ProbeRow]]:
+    """Return the probes in groups of one name and outcome, the greatest difference first."""
+    groups: dict[tuple[str, str, str], list[ProbeRow]] = {}
+    for probe in probes:
+        key = probe.name, repr(probe.max_abs), repr(probe.max_rel)
+        groups.setdefault(key, []).append(probe)
+    return sorted(groups.values(), key=lambda group: _badness(group[0]), reverse=True)
+
+
+def _by_executions(groups: Sequence[Sequence[ProbeRow]]) -> dict[str, list[str]]:
+    names: dict[str, list[str]] = {}
+    for group in groups:
+        names.setdefault(_executions(group), []).append(clean(group[0].name))
+    return names
+
+
+def _executions(probes: Sequence[ProbeRow]) -> str:
+    return ", ".join(probe.execution.replace("_", " ") for probe in probes)
 
 
 def _badness(probe: ProbeRow) -> float:
@@ -129,18 +159,15 @@ def _badness(probe: ProbeRow) -> float:
     return math.inf if math.isnan(probe.max_abs) else probe.max_abs
 
 
-def _run(probe: ProbeRow | Counterexample) -> str:
-    name = probe.name if isinstance(probe, ProbeRow) else probe.probe
-    return f"{clean(name)}, {probe.execution.replace('_', ' ')}"
-
-
 def _transfer(scenario: ScenarioReport, pair: PairReport, *, verbose: bool) -> Iterator[str]:
     transfer = pair.transfer
     if transfer is None:
         return
     shapes = {name: _weight_shapes(scenario, name) for name in (pair.reference, pair.candidate)}
-    total = len(transfer.pairs)
-    yield f"{count(total)} carried over, {transfer.method.replace('_', ' ')}"
+    if not transfer.pairs and not transfer.unmatched:
+        yield "none to carry over"
+        return
+    yield f"{count(len(transfer.pairs))} carried over, {transfer.method.replace('_', ' ')}"
     for source, target in transfer.pairs:
         before = shapes[pair.reference].get(source)
         after = shapes[pair.candidate].get(target)
@@ -180,7 +207,9 @@ def _counterexample(found: Counterexample | None) -> Iterator[str]:
     if found is None:
         return
     reference, candidate = values_apart(found.reference, found.candidate)
-    yield f"probe {_run(found)}; first apart at output index {shape_text(found.index)}"
+    execution = found.execution.replace("_", " ")
+    index = shape_text(found.index)
+    yield f"probe {clean(found.probe)}, {execution}; first apart at output index {index}"
     yield f"  reference {reference}"
     yield f"  candidate {candidate}"
     if isinstance(found.input, Mapping):
