@@ -36,6 +36,17 @@ def rows_between(inputs: Sequence[Any], outputs: Sequence[Any]) -> tuple[LayerRo
     return _graph_rows(inputs, outputs, prefix="")
 
 
+def led_by(tensor: Any) -> tuple[str, ...]:
+    """Return what led to a tensor, last first, as far as one chain goes: layers, then the input."""
+    names = []
+    node = _node_of(tensor)
+    while node is not None:
+        names.append(str(node.operation.name))
+        given = _data_inputs(node)
+        node = _node_of(given[0]) if len(given) == 1 else None
+    return tuple(names)
+
+
 def model_report(
     name: str, model: Any, *, output_shape: Any = None, error: ModelError | None = None
 ) -> ModelReport:

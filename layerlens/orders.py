@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from layerlens.inspecting import model_report, rows_between
+from layerlens.inspecting import led_by, model_report, rows_between
 from layerlens.precision import Precision
 from layerlens.remedies import explain_refusal
 from layerlens.report import LayerRow, ModelError, ModelReport
@@ -67,6 +67,7 @@ def refused_at(order: Order, refusal: LayerRefusal) -> Refused:
         arguments=refusal.spec.arguments,
         input_shapes=refusal.input_shapes,
         before=rows,
+        led_by=led_by(refusal.inputs[0]) if refusal.inputs else (),
     )
     return refused(order, error, rows)
 

@@ -57,7 +57,8 @@ class LayerRefusal(Exception):  # noqa: N818 (it is a result on its way, not a f
         self.error = error
         self.layer_name = layer_name
         self.spec = spec
-        self.input_shapes = shapes_of(inputs or ())
+        self.inputs = inputs or ()
+        self.input_shapes = shapes_of(self.inputs)
         self.wired = wired
 
 

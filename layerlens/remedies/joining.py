@@ -19,9 +19,8 @@ def single_input(refusal: Refusal) -> Remedy | str | None:
         told = ("missing a required argument", "called on a list", "inputs list of length")
         if not any(words in refusal.reason for words in told):
             return None
-        row = refusal.giver
-        name = row.name if row is not None else "x"
-        present = "" if row is not None else ", x being what it takes now"
+        name = refusal.giver_name or "x"
+        present = "" if refusal.giver_name else ", x being what it takes now"
         return Remedy(
             hint=(
                 f"`{refusal.type}` takes a query and a value: in a `graph:` give the node "

@@ -32,6 +32,7 @@ class Refusal:
     arguments: Mapping[str, Any]
     shapes: tuple[Shape, ...]
     before: tuple[LayerRow, ...]
+    led_by: tuple[str, ...] = ()
 
     @property
     def shape(self) -> Shape:
@@ -63,13 +64,22 @@ class Refusal:
 
     @property
     def giver(self) -> LayerRow | None:
-        """The row whose output this layer got, going by its shape."""
-        return self._giver_of(self.shape, len(self.before))
+        """The row whose output this layer got; None where that is the input."""
+        return next(self.trail(), None)
+
+    @property
+    def giver_name(self) -> str | None:
+        if self.led_by:
+            return self.led_by[0]
+        return self.giver.name if self.giver is not None else None
 
     def trail(self) -> Iterator[LayerRow]:
         """Yield the rows that led here, last first, as far back as one chain can be followed."""
         shape, end = self.shape, len(self.before)
-        while (row := self._giver_of(shape, end)) is not None:
+        for step in range(len(self.before)):
+            row = self._giver_of(shape, end, step)
+            if row is None:
+                return
             yield row
             if not is_shape(row.input_shape):
                 return
@@ -82,9 +92,12 @@ class Refusal:
                 return row
         return None
 
-    def _giver_of(self, shape: Shape, end: int) -> LayerRow | None:
+    def _giver_of(self, shape: Shape, end: int, step: int) -> LayerRow | None:
+        if self.led_by and step >= len(self.led_by):
+            return None
         for row in reversed(self.before[:end]):
-            if shape in shapes_of(row.output_shape):
+            named = not self.led_by or row.name == self.led_by[step]
+            if named and shape in shapes_of(row.output_shape):
                 return row
         return None
 

@@ -28,10 +28,12 @@ def explain_refusal(
     arguments: Mapping[str, Any],
     input_shapes: Sequence[Any],
     before: Sequence[LayerRow],
+    led_by: Sequence[str] = (),
 ) -> ModelError:
     """Return why Keras refused a layer and what would mend it.
 
-    `input_shapes` have the batch axis first; `before` are the rows made so far, in order.
+    `input_shapes` have the batch axis first; `before` are the rows made so far, in order; `led_by`
+    names what led to the first input, last first, and is guessed from the shapes if not given.
     """
     refusal = Refusal(
         reason=clean_reason(error),
@@ -41,6 +43,7 @@ def explain_refusal(
         arguments=arguments,
         shapes=shapes_of(tuple(input_shapes)),
         before=tuple(before),
+        led_by=tuple(led_by),
     )
     remedy = find_remedy(refusal)
     said = refusal.reason

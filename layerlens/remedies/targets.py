@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from layerlens.remedies.arguments import known_names
-from layerlens.remedies.wording import nearest, shape_text
+from layerlens.remedies.wording import nearest, numbered, shape_text
 from layerlens.report import ModelError
 
 Shape = tuple[int | None, ...]
@@ -98,8 +98,8 @@ def _sparse_fault(loss: str, target: Shape, output: Shape) -> tuple[str, str] | 
 
 
 def _same_shape_fault(loss: str, name: str, target: Shape, output: Shape) -> tuple[str, str] | None:
-    if _fits(target, output):
-        return _width_fault(loss, name, output)
+    if _fits(target, output) or _fits_but_for_a_one(target, output):
+        return None
     if name in CATEGORICAL and _fits(target, output[:-1]):
         return (
             f"the target's rank differs from the output's: {_against(target, output)}; `{loss}` "
@@ -119,7 +119,8 @@ def _same_shape_fault(loss: str, name: str, target: Shape, output: Shape) -> tup
         return f"the target's rank differs from the output's: {_against(target, output)}", hint
     axis = next((i for i, (a, b) in enumerate(zip(target, output, strict=True)) if a != b and b), 0)
     if axis == len(output) - 1 and target[:-1] == output[:-1]:
-        hint = f"give the last layer {target[-1]} units, or set `target: {_yaml(output)}`"
+        units = numbered(target[-1] or 1, "unit")
+        hint = f"give the last layer {units}, or set `target: {_yaml(output)}`"
     return (
         f"the target's shape differs from the output's on axis {axis + 1}, {target[axis]} against "
         f"{output[axis]}: {_against(target, output)}",
@@ -127,21 +128,16 @@ def _same_shape_fault(loss: str, name: str, target: Shape, output: Shape) -> tup
     )
 
 
-def _width_fault(loss: str, name: str, output: Shape) -> tuple[str, str] | None:
-    if name in CATEGORICAL and name != "kl_divergence" and output[-1:] == (1,):
-        return (
-            f"`{loss}` compares classes, and the model's last axis is 1: every output would be "
-            f"the one class",
-            "for yes or no use `loss: binary_crossentropy` behind a sigmoid; else give the last "
-            "layer one unit per class",
-        )
-    return None
-
-
 def _fits(target: Shape, wanted: Shape) -> bool:
     return len(target) == len(wanted) and all(
         a == b or a is None or b is None for a, b in zip(target, wanted, strict=True)
     )
+
+
+def _fits_but_for_a_one(target: Shape, output: Shape) -> bool:
+    """Keras lines these up by itself: one has a last axis of 1 that the other lacks."""
+    short, long = sorted((target, output), key=len)
+    return len(long) == len(short) + 1 and long[-1] == 1 and _fits(short, long[:-1])
 
 
 def _against(target: Shape, output: Shape) -> str:
@@ -163,9 +159,14 @@ def _steps_hint(target: Shape, output: Shape) -> str:
             "; or, for one output per step, set `return_sequences: true` on the last recurrent "
             "layer"
         )
-    if len(target) + 1 == len(output):
+    if len(target) + 1 == len(output) and len(output) == 2:
         return (
             "; or, for one output per sample, set `return_sequences: false` on the last recurrent "
             "layer, or put `Flatten` or `GlobalAveragePooling1D` before the last `Dense`"
+        )
+    if len(target) == 1 and len(output) in (3, 4):
+        return (
+            f"; or, for one output per sample, put `Flatten` or "
+            f"`GlobalAveragePooling{len(output) - 1}D` before the last `Dense`"
         )
     return ""

@@ -207,7 +207,7 @@ d: {Concatenate, from: [a, b]}, x: {Dense: 3, from: [d]}
 two for time distributed | [4, 2] [4, 2] | TimeDistributed: {layer: {Dense: 3}}, from: [a, b] | \
 with `Concatenate` or `Add` | d: {Add, from: [a, b]}, \
 x: {TimeDistributed: {layer: {Dense: 3}}, from: [d]}
-one for attention | [4, 2] [5] | Attention, from: [a] | `from: [x, x]` | \
+one for attention | [4, 2] [5] | Attention, from: [a] | `from: [a, a]` | \
 x: {Attention, from: [a, a]}
 one for heads | [4, 2] [5] | MultiHeadAttention: {num_heads: 2, key_dim: 3}, from: [a] | \
 takes a query and a value | x: {MultiHeadAttention: {num_heads: 2, key_dim: 3}, from: [a, a]}
@@ -307,6 +307,19 @@ def test_shared_layer_on_another_width() -> None:
     graph = {"d": {"Dense": 2, "from": ["a"]}, "x": {"share": "d", "from": ["b"]}}
     error = _error_of(_build(inputs, {"graph": graph, "outputs": ["x"]}))
     assert "`d` was made for an axis -1 of 5 and now gets (None, 6)" in (error.hint or "")
+
+
+def test_remedy_is_for_the_layer_that_led_here_not_for_one_of_the_same_shape() -> None:
+    inputs = {"a": {"shape": [5, 3]}, "b": {"shape": [5, 3]}}
+    lstm = {"LSTM": {"units": 4, "return_sequences": False}}
+    graph = {
+        "mine": {**lstm, "from": ["a"]},
+        "dropped": {"Dropout": 0.5, "from": ["mine"]},
+        "other": {**lstm, "from": ["b"]},
+        "x": {"LSTM": 4, "from": ["dropped"]},
+    }
+    error = _error_of(_build(inputs, {"graph": graph, "outputs": ["x", "other"]}))
+    assert (error.hint or "").startswith("`mine` returns only its last step, shape (None, 4);")
 
 
 def test_unknown_refusal_keeps_kerass_reason_and_says_what_the_layer_takes() -> None:
@@ -410,7 +423,14 @@ def test_failing_call_without_a_rule_claims_no_more_than_is_known() -> None:
         ("sparse_categorical_crossentropy", (8,), (None, 8), "one-hot", "categorical_crossentropy"),
         ("sparse_categorical_crossentropy", (5, 2), (None, 8), "rank 1", "{shape: []}"),
         ("MeanSquaredError", (4,), (None, 8), "axis 1, 4 against 8", "last layer 4 units"),
-        ("categorical_crossentropy", (1,), (None, 1), "every output", "binary_crossentropy"),
+        (
+            "mse",
+            (10,),
+            (None, 26, 26, 10),
+            "rank differs",
+            "`GlobalAveragePooling2D` before the last",
+        ),
+        ("binary_crossentropy", (1,), (None, 2), "axis 1, 1 against 2", "last layer 1 unit,"),
         ("binary_crossentropy", (8, 2), (None, 4, 2), "axis 1, 8 against 4", "{shape: [4, 2]}"),
     ],
 )
@@ -432,6 +452,8 @@ def test_target_that_does_not_fit(
         ("sparse_categorical_crossentropy", (1,), (None, 8)),
         ("SparseCategoricalCrossentropy", (64,), (None, 64, 8)),
         ("binary_crossentropy", (1,), (None, 1)),
+        ("binary_crossentropy", (), (None, 1)),
+        ("mse", (64, 1), (None, 64)),
     ],
 )
 def test_target_that_fits(loss: str, target: tuple[int, ...], output: tuple[Any, ...]) -> None:
