@@ -8,7 +8,7 @@ from typing import Literal
 
 from layerlens.report import LayerRow, ModelReport
 
-Mark = Literal["type", "output_shape", "params"]
+Mark = Literal["type", "output_shape", "params", "formula"]
 Row = tuple[LayerRow | None, ...]
 Pairing = tuple[LayerRow | None, LayerRow | None]
 
@@ -49,6 +49,8 @@ def marks(reference: LayerRow | None, candidate: LayerRow | None) -> frozenset[M
         found.add("output_shape")
     if reference.params != candidate.params:
         found.add("params")
+    elif reference.formula != candidate.formula:
+        found.add("formula")  # as many params in other weights
     return frozenset(found)
 
 

@@ -66,12 +66,12 @@ def layer_table(
     columns = _columns(models)
     layout = _side_by_side(models, width)
     if layout is not None:
-        return _tables(models, columns, layout, reference, every_weight)
+        return _tables(models, columns, layout, models[0], reference, every_weight)
     layout = _layout(models, width)
     lines: list[Text] = []
     for model, column in zip(models, columns, strict=True):
         lines += [Text()] if lines else []
-        lines += _tables([model], [column], layout, reference, every_weight)
+        lines += _tables([model], [column], layout, models[0], reference, every_weight)
     return lines
 
 
@@ -167,6 +167,7 @@ def _tables(
     models: Sequence[ModelReport],
     columns: Sequence[Sequence[Place]],
     layout: Layout,
+    first: ModelReport,
     reference: str | None,
     every_weight: bool,
 ) -> list[Text]:
@@ -186,7 +187,7 @@ def _tables(
         places = [column[step] if step < len(column) else Place() for column in columns]
         lines += beside(lambda at, row=places: _block(row[at], layout, every_weight))  # type: ignore[misc]
     lines.append(ruled)
-    lines += beside(lambda at: _totals(models[at], layout))
+    lines += beside(lambda at: _totals(models[at], first, layout))
     return lines
 
 
@@ -250,7 +251,11 @@ def _layer(
     lines = _fields(name, shapes, params, layout, unlike, sign)
     for detail in _details(layer, in_full, depth):
         indent = DETAIL_INDENT + 2 * depth
-        lines += fold(Text(detail, style="dim"), layout.width, indent=indent, hang=2)
+        if detail == layer.formula and "formula" in unlike:
+            marked = Text(f"{GLYPHS.unlike} {detail}", style="yellow")
+            lines += fold(marked, layout.width, indent=indent - MARK, hang=MARK + 2)
+        else:
+            lines += fold(Text(detail, style="dim"), layout.width, indent=indent, hang=2)
     for held in wording.opened(layer):
         lines += _layer(held, layout, frozenset(), "", in_full, depth + 1)
     return lines
@@ -308,14 +313,16 @@ def _details(layer: LayerRow, in_full: bool, depth: int) -> list[str]:
     return details
 
 
-def _totals(model: ModelReport, layout: Layout) -> list[Text]:
+def _totals(model: ModelReport, first: ModelReport, layout: Layout) -> list[Text]:
     lines = []
-    for label, number, style in (
-        ("params", model.params, "bold"),
-        ("trainable", model.trainable_params, ""),
-        ("non-trainable", model.non_trainable_params, ""),
+    for label, number, other, style in (
+        ("params", model.params, first.params, "bold"),
+        ("trainable", model.trainable_params, first.trainable_params, ""),
+        ("non-trainable", model.non_trainable_params, first.non_trainable_params, ""),
     ):
-        figure = wording.count(number)
+        unlike = None not in (number, other) and number != other
+        figure = f"{GLYPHS.unlike} {wording.count(number)}" if unlike else wording.count(number)
+        style = f"{style} yellow" if unlike else style
         line = fill(Text(f"{' ' * MARK}{label}", style=style), layout.width - len(figure))
         lines.append(joined(line, Text(figure, style=style)))
     return lines

@@ -113,7 +113,7 @@ def _layer(layer: LayerRow | None, reference: LayerRow | None, every_weight: boo
     sign = "" if reference is not None else "+ "
     lines = [f"{sign}{_unlike('type' in unlike)}{_name(layer)}"]
     if layer.formula:
-        lines.append(escape(layer.formula))
+        lines.append(_unlike("formula" in unlike) + escape(layer.formula))
     if every_weight:
         lines += [escape(wording.weight_words(weight)) for weight in layer.weights]
         lines += [escape(note) for note in wording.layer_notes(layer)]

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
@@ -72,9 +73,11 @@ def sticky(text: str) -> str:
 
 
 def _keep_shapes_whole(text: Text, room: int) -> Text:
+    """Make the spaces inside shapes sticky; in a word too long for a line none are."""
+    words = _SHAPE.sub(lambda found: sticky(found[0]), text.plain).split(" ")
     whole = text.copy()
-    whole.plain = _SHAPE.sub(
-        lambda found: sticky(found[0]) if len(found[0]) <= room else found[0], text.plain
+    whole.plain = " ".join(
+        word if cell_len(word) <= room else word.replace(STICKY, " ") for word in words
     )
     return whole
 

@@ -236,3 +236,10 @@ def test_a_mark_does_not_colour_what_stands_behind_it():
     (line,) = (line for line in text.splitlines() if "(ELU)" in line)
     assert "\x1b[33m≠ \x1b[0m\x1b[1melu\x1b[0m\x1b[33m (ELU)\x1b[0m" in line
     assert re.search(r"\x1b\[0m +\(None, 4\) +0$", line)
+
+
+def test_as_many_params_in_other_weights_are_marked_and_so_are_totals():
+    text = terminal(report_of("weak"), 140)
+    assert re.search(r"│ +≠ 36 = 1×8×4 \+ 4", text)
+    assert re.search(r"params +36 +│ +params +≠ 52", text)
+    assert re.search(r"params +1,791 +│ +params +1,791", terminal(report_of("equal"), 140))
