@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from difflib import SequenceMatcher
 from typing import Any
 
@@ -42,10 +42,8 @@ def first_divergence(
     both = (_Inside.of(reference), _Inside.of(candidate))
     if both[0] is None or both[1] is None:
         return None
-    return _first(
-        both[0].look(weights_reference, inputs), both[1].look(weights_candidate, inputs),
-        inputs, residue,
-    )
+    ours, theirs = both[0].look(weights_reference, inputs), both[1].look(weights_candidate, inputs)
+    return _Lining(ours, theirs, inputs, residue).first() if ours and theirs else None
 
 
 def first_inconsistency(
@@ -173,63 +171,117 @@ def _opened(runner: Runner) -> Runner:
 # --- lining up ------------------------------------------------------------------------------------
 
 
-def _first(
-    ours: list[_Use] | None, theirs: list[_Use] | None, inputs: Inputs, residue: bool
-) -> FirstDivergence | None:
-    if not ours or not theirs:
-        return None
-    judged: dict[tuple[int, int], bool] = {}
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    """Layers of either model that take each other's place; mostly one and one."""
 
-    def agree(one: _Use, other: _Use) -> bool:
-        key = (one.place, other.place)
-        if key not in judged:
-            judged[key] = one.shape == other.shape and not _differs(one, other, inputs, residue)
-        return judged[key]
+    ours: tuple[_Use, ...]
+    theirs: tuple[_Use, ...]
 
-    def same_sources(one: _Use, other: _Use) -> bool:
-        return len(one.sources) == len(other.sources) and all(
-            a == b if a < 0 or b < 0 else agree(ours[a], theirs[b])
-            for a, b in zip(one.sources, other.sources, strict=True)
-        )
+    @property
+    def ends(self) -> tuple[_Use, _Use]:
+        return self.ours[-1], self.theirs[-1]
 
-    start = (0, 0)
-    while True:
-        tails = ours[start[0] :], theirs[start[1] :]
-        lined_up, anchored = _lined_up(*tails)
-        by_position = [pair for pair in zip(*tails, strict=False) if pair[0].shape == pair[1].shape]
-        found = next(
+
+@dataclass
+class _Lining:
+    """The layers of both models, and which of their outputs agree."""
+
+    ours: list[_Use]
+    theirs: list[_Use]
+    inputs: Inputs
+    residue: bool
+    _known: dict[tuple[int, int], bool] = field(default_factory=dict)
+
+    def first(self) -> FirstDivergence | None:
+        start = (0, 0)
+        while True:
+            tails = self.ours[start[0] :], self.theirs[start[1] :]
+            lined_up, anchored = _lined_up(*tails)
+            by_position = [_Stretch((a,), (b,)) for a, b in zip(*tails, strict=False)]
+            found = next(
+                (
+                    stretch
+                    for stretch in (*lined_up, *by_position)
+                    if stretch.ends[0].shape == stretch.ends[1].shape
+                    and not self.agree(*stretch.ends)
+                    and self.fed_the_same(stretch)
+                ),
+                None,
+            )
+            if found is None:
+                return self._last_resort(lined_up)
+            again = _level_again(found.ends, self.ours, self.theirs, anchored, self.agree)
+            if again is None:
+                return _row(*found.ends)
+            start = (again[0].place + 1, again[1].place + 1)
+
+    def _last_resort(self, lined_up: Sequence[_Stretch]) -> FirstDivergence | None:
+        """Name the first lined-up layers that differ, whatever they were fed; or the last ones."""
+        ends = [*(stretch.ends for stretch in lined_up), (self.ours[-1], self.theirs[-1])]
+        return next(
             (
-                pair
-                for pair in (*lined_up, *by_position)
-                if not agree(*pair) and same_sources(*pair)
+                _row(one, other)
+                for one, other in ends
+                if one.shape == other.shape and not self.agree(one, other)
             ),
             None,
         )
-        if found is None:
-            return next((_row(*pair) for pair in lined_up if not agree(*pair)), None)
-        level = _level_again(found, ours, theirs, anchored, agree)
-        if level is None:
-            return _row(*found)
-        start = (level[0].place + 1, level[1].place + 1)
+
+    def agree(self, one: _Use, other: _Use) -> bool:
+        key = (one.place, other.place)
+        if key not in self._known:
+            self._known[key] = one.shape == other.shape and not _differs(
+                one, other, self.inputs, self.residue
+            )
+        return self._known[key]
+
+    def fed_the_same(self, stretch: _Stretch) -> bool:
+        """Tell whether both were fed the same, in the same order; several layers, in any."""
+        ours, theirs = _sources(stretch.ours), _sources(stretch.theirs)
+        if len(stretch.ours) == len(stretch.theirs) == 1:
+            return len(ours) == len(theirs) and all(map(self._level, ours, theirs))
+        return all(any(self._level(a, b) for b in theirs) for a in ours) and all(
+            any(self._level(a, b) for a in ours) for b in theirs
+        )
+
+    def _level(self, a: int, b: int) -> bool:
+        if a >= 0 and b >= 0:
+            return self.agree(self.ours[a], self.theirs[b])
+        if a < 0 and b < 0:
+            return a == b
+        given = self.inputs[-1 - min(a, b)]
+        use = self.ours[a] if a >= 0 else self.theirs[b]
+        return given.shape == use.shape and not distance(given, use.double).any()
+
+
+def _sources(uses: Sequence[_Use]) -> list[int]:
+    """Return what layers take from outside themselves."""
+    own = {use.place for use in uses}
+    return [source for use in uses for source in use.sources if source not in own]
 
 
 def _lined_up(
     ours: Sequence[_Use], theirs: Sequence[_Use]
-) -> tuple[list[tuple[_Use, _Use]], list[tuple[_Use, _Use]]]:
+) -> tuple[list[_Stretch], list[tuple[_Use, _Use]]]:
     """Pair layers of the same type and shape from the front, then those between by position.
 
-    The first list has all pairs, the second only the layers that are the same.
+    Between them, one layer may do in one model what several do in the other: these are one
+    stretch. The second list has only the layers that are the same.
     """
     keys = [[(use.type, use.shape) for use in uses] for uses in (ours, theirs)]
     matcher = SequenceMatcher(None, keys[0], keys[1], autojunk=False)
-    pairs, anchored = [], []
+    stretches: list[_Stretch] = []
+    anchored = []
     for kind, a, b, c, d in matcher.get_opcodes():
-        for one, other in zip(ours[a:b], theirs[c:d], strict=False):
-            if one.shape == other.shape:
-                pairs.append((one, other))
-                if kind == "equal":
-                    anchored.append((one, other))
-    return pairs, anchored
+        if kind == "replace" and b - a != d - c:
+            stretches.append(_Stretch(tuple(ours[a:b]), tuple(theirs[c:d])))
+            continue
+        pairs = list(zip(ours[a:b], theirs[c:d], strict=False))
+        stretches += [_Stretch((one,), (other,)) for one, other in pairs]
+        if kind == "equal":
+            anchored += pairs
+    return stretches, anchored
 
 
 def _level_again(
@@ -266,12 +318,13 @@ def _noise(one: _Use, other: _Use, inputs: Inputs) -> Noise:
     if one.double.dtype.kind in "OSU":
         nothing = np.zeros(one.shape)
         return Noise(nothing, nothing)
-    return noise_floor(
-        (one.double, other.double),
-        (one.working, other.working),
-        (one.sensitivity, other.sensitivity),
-        input_scale(inputs, one.double),
-    )
+    with np.errstate(over="ignore", invalid="ignore"):
+        return noise_floor(
+            (one.double, other.double),
+            (one.working, other.working),
+            (one.sensitivity, other.sensitivity),
+            input_scale(inputs, one.double),
+        )
 
 
 def _row(one: _Use, other: _Use) -> FirstDivergence:

@@ -190,15 +190,16 @@ class Contest:
             )
         k = self.witness.output
         self.calls += 4
-        return noise_floor(
-            exact,
-            usual if usual is not None and usual[0].shape == exact[0].shape else exact,
-            (
-                self.reference.sensitivity(self.weights_reference, inputs, doubles[0], 0)[k],
-                self.candidate.sensitivity(self.weights_candidate, inputs, doubles[1], 0)[k],
-            ),
-            input_scale(inputs, exact[0]),
-        )
+        with np.errstate(over="ignore", invalid="ignore"):
+            return noise_floor(
+                exact,
+                usual if usual is not None and usual[0].shape == exact[0].shape else exact,
+                (
+                    self.reference.sensitivity(self.weights_reference, inputs, doubles[0], 0)[k],
+                    self.candidate.sensitivity(self.weights_candidate, inputs, doubles[1], 0)[k],
+                ),
+                input_scale(inputs, exact[0]),
+            )
 
     @property
     def _random(self) -> bool:

@@ -198,7 +198,7 @@ def _of_one_shape(source: Array, target: Array) -> Iterator[_Relation]:
     yield from _permuted(source)
     factor = _factor(source, target)
     if factor is not None:
-        yield _Relation(f"{{a}} is {factor:.6g} times {{b}}", _times(factor))
+        yield _Relation(f"{{a}} is {factor:.9g} times {{b}}", _times(factor))
 
 
 def _over_time(source: Array, target: Array) -> Iterator[_Relation]:

@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -94,7 +95,7 @@ class _Script:
             *self._calls(),
             "\n".join(self._prints(weights.parting)),
         ]
-        return "\n\n".join(part for part in parts if part) + "\n"
+        return _spaced([part for part in parts if part])
 
     # --- what comes first -----------------------------------------------------------------------
 
@@ -209,8 +210,8 @@ class _Script:
         built = self.contest.reference.built
         lines = ["weights = ["]
         for position in _model_order(built):
-            path = str(weight_variables(built)[position].path)
-            lines.append(f"    {array_source(values[position])},  # {path}")
+            source = f"# {weight_variables(built)[position].path}\n{array_source(values[position])},"
+            lines.append(textwrap.indent(source, "    "))
         return "\n".join([*lines, "]", self._sets(values, carried)])
 
     def _sets(self, values: Values, carried: Values) -> str:
@@ -239,14 +240,15 @@ class _Script:
     def _seeds(self) -> Iterator[str]:
         """Yield what makes random layers draw the same numbers as they did here."""
         contest = self.contest
-        if not (contest.reference.working.is_random or contest.candidate.working.is_random):
+        random = contest.reference.working.is_random or contest.candidate.working.is_random
+        if not (random and contest.reference.training):
             return
         seed = contest.reference.working.seed % 2**31
         names = ", ".join(name for name, _ in self.models)
         yield "\n".join(
             [
                 f"for model in [{names}]:",
-                "    states = [v for v in model.variables if 'seed_generator_state' in v.path]",
+                "    states = [v for v in model.variables if \"seed_generator_state\" in v.path]",
                 "    for position, state in enumerate(states):",
                 f"        state.assign([{seed}, position])",
             ]
@@ -298,6 +300,15 @@ class _Script:
         part = f"[{self.contest.witness.output}]" if several else ""
         select = built.spec.select or ""
         return f"keras.ops.convert_to_numpy({execution}({model}){part}){select}"
+
+
+def _spaced(parts: Sequence[str]) -> str:
+    """Join the parts of a script: two lines of space around functions, one elsewhere."""
+    text = parts[0]
+    for before, part in pairwise(parts):
+        apart = any(one.startswith("def ") for one in (before, part))
+        text += ("\n\n\n" if apart else "\n\n") + part
+    return text + "\n"
 
 
 _DRAW = '''rng = np.random.default_rng({seed})

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import builtins
+import json
 import keyword
 import pprint
 import re
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -17,7 +20,7 @@ from layerlens.scenario import InputSpec, LayerSpec, NodeSpec
 from layerlens.wiring import LISTED_INPUTS, SEPARATE_INPUTS, in_order
 
 #: Names the script uses itself.
-TAKEN = ("keras", "layers", "np", "tf", "x", "weights", "reference", "candidate")
+TAKEN = ("keras", "layers", "np", "tf", "x", "y", "weights", "reference", "candidate")
 #: An array is written entry by entry where at most this many are not the commonest value.
 FEW = 12
 WIDTH = 96
@@ -32,7 +35,7 @@ def model_source(function: str, built: Built, *, policy: bool = False) -> str:
     spec = built.spec
     lines = [f"def {function}():"]
     if policy or spec.dtype:
-        lines.append(f"    keras.config.set_dtype_policy({spec.dtype or 'float32'!r})")
+        lines.append(f"    keras.config.set_dtype_policy({_quoted(spec.dtype or 'float32')})")
     if spec.form == "layers":
         lines += [f"    {line}" for line in _chain(built)]
     elif spec.form == "graph":
@@ -55,7 +58,10 @@ def array_source(array: Array) -> str:
     """Return an expression for an array: whole, or for mostly one value only what differs."""
     if array.dtype.kind in "OSU":
         return f"tf.constant({_numbers(array.tolist())})"
-    return f'np.array({_numbers(as_written(array))}, dtype="{array.dtype}")'
+    written = _numbers(as_written(array))
+    if "\n" not in written:
+        return f'np.array({written}, dtype="{array.dtype}")'
+    return f'np.array(\n{textwrap.indent(written, "    ")},\n    dtype="{array.dtype}",\n)'
 
 
 def filling_source(name: str, array: Array) -> str | None:
@@ -88,7 +94,7 @@ def _input(spec: InputSpec, batch_size: int | None) -> str:
     more = "" if spec.dtype == "float32" else f', dtype="{spec.dtype}"'
     if batch_size is not None:
         more += f", batch_size={batch_size}"
-    return f"keras.Input({spec.shape}{more}, name={spec.name!r})"
+    return f"keras.Input({spec.shape}{more}, name={_quoted(spec.name)})"
 
 
 def _chain(built: Built) -> Iterator[str]:
@@ -200,7 +206,11 @@ def _value(key: str, value: Any) -> str:
     if isinstance(value, (list, tuple)) and any(isinstance(item, LayerSpec) for item in value):
         inner = ", ".join(_value(key, item) for item in value)
         return f"keras.Sequential([{inner}])" if key.endswith("layer") else f"[{inner}]"
-    return _finite(repr(value))
+    return _quoted(value) if isinstance(value, str) else _finite(repr(value))
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
 
 
 def _numbers(value: Any) -> str:
@@ -219,8 +229,10 @@ def _names(wanted: Sequence[str]) -> list[str]:
     found: list[str] = []
     for name in wanted:
         made = re.sub(r"\W", "_", name) or "_"
-        if made[0].isdigit() or keyword.iskeyword(made) or made in TAKEN or made == "y":
-            made = f"{made}_" if not made[0].isdigit() else f"_{made}"
+        if made[0].isdigit():
+            made = f"_{made}"
+        if keyword.iskeyword(made) or hasattr(builtins, made) or made in TAKEN:
+            made = f"{made}_"
         while made in found:
             made += "_"
         found.append(made)

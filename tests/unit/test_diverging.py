@@ -60,6 +60,18 @@ def test_an_extra_layer_stands_against_what_is_in_its_place() -> None:
     assert _names((DENSE, DENSE), extra, 4) == ("dense_1", "activation")
 
 
+def test_several_layers_in_the_place_of_one_end_where_it_ends() -> None:
+    one = (layer("Activation", activation="hard_sigmoid"), DENSE)
+    other = (layer("Rescaling", scale=0.2, offset=0.5), layer("ReLU", max_value=1.0), DENSE)
+    assert _names(one, other, 4) == ("activation", "re_lu")
+
+
+def test_an_extra_layer_at_the_end_is_named() -> None:
+    assert _names((DENSE, layer("Softmax")), (DENSE, layer("Softmax"), layer("Softmax")), 4) == (
+        "softmax", "softmax_1",
+    )
+
+
 def _graph(name: str, merge: str) -> ModelSpec:
     nodes = (
         NodeSpec("left", DENSE, ("input",)),

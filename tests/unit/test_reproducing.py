@@ -129,7 +129,7 @@ def test_select_wrappers_cells_and_integer_inputs() -> None:
         chain("other", embedding, stacked, select="[:, 0]"),
         InputSpec("tokens", (5,), "int32", low=0, high=9),
     )
-    assert 'keras.Input((5,), dtype="int32", name=\'tokens\')' in script
+    assert 'keras.Input((5,), dtype="int32", name="tokens")' in script
     assert _run(script) > 1e-3
     both = layer("Bidirectional", layer=layer("RNN", cell=layer("GRUCell", units=2)))
     script = _script(
@@ -152,7 +152,7 @@ def test_training_with_its_random_numbers_and_a_policy() -> None:
         chain("other", layer("Dense", units=4, activation="relu"), dtype="mixed_bfloat16"),
         input_of(3),
     )
-    assert script.count("keras.config.set_dtype_policy('mixed_bfloat16')") == 2
+    assert script.count('keras.config.set_dtype_policy("mixed_bfloat16")') == 2
     try:
         assert _run(script) > 1e-3
     finally:
