@@ -35,6 +35,8 @@ def also_differs(
     reference.hold(weights[0], "float64")
     candidate.hold(weights[1], "float64")
     sides = (reference, candidate)
+    for side in sides:
+        inputs, padded = side.float64.fitted(inputs), side.float64.fitted(padded)
     if _masks_differ(sides, padded):
         yield "mask"
     if gradients and _gradients_differ(sides, weights, inputs, transfer):
@@ -105,7 +107,9 @@ def _gradients_differ(
     reference, candidate = sides
     if reference.built.spec.select is not None or candidate.built.spec.select is not None:
         return False
-    few = [array[:2] for array in inputs]
+    few = list(inputs)
+    for side in sides:
+        few = side.float64.fitted(few, 2)
     reference.hold(weights[0], "float64")
     candidate.hold(weights[1], "float64")
     shapes = reference.float64.run(few, "traced_dynamic", training=reference.training)
@@ -159,12 +163,11 @@ def _states_differ(
     for side, values in zip(sides, weights, strict=True):
         runner = side.float64
         runner.assign(values)
-        few = _of_fixed_size(side, inputs)
-        runner.run(few, "traced_dynamic", training=side.training, seed=0)
+        runner.run(inputs, "traced_dynamic", training=side.training, seed=0)
         left.append(runner.values())
         seconds.append(
             side.selected(
-                runner.run(few, "traced_dynamic", training=False, seed=0, reset=False)
+                runner.run(inputs, "traced_dynamic", training=False, seed=0, reset=False)
             )
         )
         runner.assign(values)
@@ -182,11 +185,6 @@ def _states_differ(
         for one, other in zip(seconds[0].outputs, seconds[1].outputs, strict=True)
         if one.shape == other.shape and one.dtype.kind == "f"
     )
-
-
-def _of_fixed_size(side: Side, inputs: Sequence[Array]) -> list[Array]:
-    size = getattr(side.built, "batch_size", None)
-    return [array[:size] if size else array for array in inputs]
 
 
 def _is_stateful(runner: Runner) -> bool:

@@ -93,10 +93,17 @@ def within(reference: Array, candidate: Array, rtol: float, atol: float) -> NDAr
 
 @dataclass(frozen=True, slots=True)
 class Noise:
-    """Per element, the difference that rounding alone may leave in each precision."""
+    """Per element, the difference that rounding alone may leave in each precision.
+
+    `float64` is by the element's own scale, `ground` by the greatest scale in the sample, of what
+    may have been added and taken away again on the way. `constants` is how far the float64 outputs move when the numbers in the layers' configurations
+    move by one unit of float32, as some layers round them; 0 where that was not needed.
+    """
 
     working: Float
     float64: Float
+    ground: Float | float = 0.0
+    constants: Float | float = 0.0
 
 
 def noise_floor(
@@ -136,7 +143,8 @@ def noise_floor(
     ground = np.maximum(np.maximum(_per_sample_max(magnitude), input_scale), 1.0)
     return Noise(
         working=UNIT32 * (amplification * magnitude + ground),
-        float64=UNIT64 * (amplification * magnitude + ground),
+        float64=UNIT64 * (amplification * magnitude),
+        ground=UNIT64 * ground,
     )
 
 

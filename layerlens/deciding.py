@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from layerlens import explaining
 from layerlens.asides import also_differs
 from layerlens.building import Built, Refused
 from layerlens.certifying import certify
-from layerlens.comparing import as_plain
-from layerlens.evidence import Evidence
-from layerlens.examining import DYNAMIC, Examination
+from layerlens.comparing import Array
+from layerlens.diverging import first_divergence, first_inconsistency
+from layerlens.evidence import Evidence, Refusal
+from layerlens.examining import DYNAMIC, Examination, WeightSet
 from layerlens.judging import Judgement, Witness, judge
 from layerlens.measuring import weight_rows
 from layerlens.probes import join
 from layerlens.randomness import distributions_differ
-from layerlens.report import Counterexample, PairReport, Strength
+from layerlens.relating import relation
+from layerlens.report import PairReport, Strength
 from layerlens.scenario import Mode, Scenario, Tolerance
 from layerlens.searching import search
+from layerlens.shrinking import shrink
 from layerlens.sides import Side
 from layerlens.transfer import Transfer, pair_weights
 
@@ -33,47 +37,116 @@ class Pair:
     candidate: Built | Refused
     mode: Mode
     seed: int
-    in_float64: Callable[[Built], Built]
+    in_float64: Callable[[Built], Built | Refused]
+    #: The model in float64 with its constants moved by a unit of float32, if it has any.
+    with_nudged_constants: Callable[[Built], Built | None]
 
 
-def decide(pair: Pair) -> PairReport:
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The report of a pair, and what it leaves for others to use."""
+
+    report: PairReport
+    #: A model that builds and refuses to be called.
+    refusal: Refusal | None = None
+    #: The weights on which the counterexample shows.
+    weights: WeightSet | None = None
+
+
+def decide(pair: Pair) -> Decision:
     """Judge one pair in one mode; shapes are told before weights, and weights before values."""
     reference, candidate = pair.reference, pair.candidate
-    for side in (reference, candidate):
-        if isinstance(side, Refused):
-            return _early(pair, "build_error", explaining.refused(side.report))
+    refused = [side for side in (reference, candidate) if isinstance(side, Refused)]
+    if refused:
+        text = " ".join(explaining.refused(side.report) for side in refused)
+        return Decision(_early(pair, "build_error", text))
     assert isinstance(reference, Built) and isinstance(candidate, Built)
-    if not _same_shape(reference.report.output_shape, candidate.report.output_shape):
-        return _early(
-            pair, "shape_mismatch", explaining.shapes(reference.report, candidate.report)
-        )
     transfer = pair_weights(
         weight_rows(reference), weight_rows(candidate), pair.scenario.transfer
     )
+    if not _same_shape(reference.report.output_shape, candidate.report.output_shape):
+        text = explaining.shapes(reference.report, candidate.report)
+        told = relation(*_sides(pair), transfer, pair.seed) if transfer.complete else None
+        return Decision(_early(pair, "shape_mismatch", explaining.joined(text, told), transfer))
     if not transfer.complete:
-        return _early(
-            pair, "param_mismatch", explaining.weights(reference.report, candidate.report, transfer),
-            transfer,
-        )
-    return _by_running(pair, reference, candidate, transfer)
+        text = explaining.weights(reference.report, candidate.report, transfer)
+        return Decision(_early(pair, "param_mismatch", text, transfer))
+    return _by_running(pair, transfer)
 
 
-def _by_running(
-    pair: Pair, reference: Built, candidate: Built, transfer: Transfer
-) -> PairReport:
+def _sides(pair: Pair) -> tuple[Side, Side]:
     training = pair.mode == "training"
-    one, other = (
-        Side.of(built.spec.name, built, pair.in_float64(built), training=training, seed=pair.seed)
-        for built in (reference, candidate)
-    )
-    examination = Examination(one, other, transfer, pair.seed)
+    sides = []
+    for built in (pair.reference, pair.candidate):
+        assert isinstance(built, Built)
+        double = pair.in_float64(built)
+        # What Keras builds in float32 only is held against itself, and judged the more carefully.
+        twin = double if isinstance(double, Built) else built
+        side = Side.of(built.spec.name, built, twin, training=training, seed=pair.seed)
+        side.nudged = partial(pair.with_nudged_constants, built)
+        sides.append(side)
+    return sides[0], sides[1]
+
+
+def _by_running(pair: Pair, transfer: Transfer) -> Decision:
+    examination = Examination(*_sides(pair), transfer, pair.seed)
     evidence = examination.run()
     if evidence.refusal is not None:
-        return _early(pair, "build_error", explaining.call_refused(evidence.refusal), transfer)
+        text = explaining.call_refused(evidence.refusal)
+        return Decision(_early(pair, "build_error", text, transfer), refusal=evidence.refusal)
     if evidence.shape_surprise is not None:
         text = explaining.shape_surprise(evidence.shape_surprise)
-        return _early(pair, "shape_mismatch", text, transfer)
-    return _report(pair, transfer, *_judged(pair, examination, evidence))
+        return Decision(_early(pair, "shape_mismatch", text, transfer))
+    evidence, judgement = _judged(pair, examination, evidence)
+    report = _report(pair, transfer, evidence, judgement)
+    witness = judgement.witness
+    if witness is None:
+        return Decision(report)
+    weights = examination.weights_of(witness.observation)
+    return Decision(_shown(pair, examination, judgement, report, weights), weights=weights)
+
+
+def _shown(
+    pair: Pair,
+    examination: Examination,
+    judgement: Judgement,
+    report: PairReport,
+    weights: WeightSet,
+) -> PairReport:
+    """Add to the report of a difference where it shows best, and where it begins."""
+    one, other, witness = examination.reference, examination.candidate, judgement.witness
+    assert witness is not None
+    values = weights.reference, weights.candidate
+    counterexample = shrink(
+        one, other, *values, witness,
+        residue=judgement.residue, tolerance=pair.scenario.tolerance,
+    )
+    divergence = None
+    told = None
+    if witness.inconsistent is None:
+        inputs = _sample(witness)
+        divergence = first_divergence(one, other, *values, inputs, residue=judgement.residue)
+        told = relation(one, other, examination.transfer, pair.seed)
+    else:
+        side, own = (one, values[0]) if witness.inconsistent == "reference" else (other, values[1])
+        divergence = first_inconsistency(
+            side, own, _sample(witness), "traced_dynamic", witness.observation.execution
+        )
+    return replace(
+        report,
+        counterexample=counterexample,
+        first_divergence=divergence,
+        explanation=explaining.joined(report.explanation, told),
+    )
+
+
+def _sample(witness: Witness) -> tuple[Array, ...]:
+    """Return the sample of the batch that shows the difference; all where a slice hides which."""
+    inputs = witness.observation.batch.inputs
+    output = witness.observation.reference[witness.output]
+    if output.ndim == 0 or len(output) != len(inputs[0]):
+        return inputs
+    return tuple(array[witness.sample : witness.sample + 1] for array in inputs)
 
 
 def _judged(
@@ -86,9 +159,8 @@ def _judged(
     if pair.mode == "inference" and tolerance is None:
         certificate = certify(one, other, examination.transfer, seed=pair.seed)
     judgement = _judge(examination, tolerance)
-    if judgement.verdict == "equivalent" and certificate is None and tolerance is None:
-        if _search(examination):
-            judgement = _judge(examination, tolerance)
+    if judgement.verdict == "equivalent" and certificate is None and _search(examination):
+        judgement = _judge(examination, tolerance)
     by_distribution = False
     if judgement.verdict == "different" and examination.both_random():
         by_distribution = not distributions_differ(
@@ -130,9 +202,13 @@ def _judge(examination: Examination, tolerance: Tolerance | None) -> Judgement:
         judgement = judge(seen, tolerance=tolerance, steady=steady)
     if judgement.verdict == "equivalent" or tolerance is not None:
         return judgement
+    if not judgement.near_rounding:
+        return judgement
+    if examination.measure_constants():
+        return judge(examination.observations, steady=steady)
     if not examination.float32_residue():
         return judgement
-    return judge(seen, tolerance=tolerance, residue=True, steady=steady)
+    return judge(seen, residue=True, steady=steady)
 
 
 def _search(examination: Examination) -> bool:
@@ -169,7 +245,6 @@ def _report(
         compared=difference.compared if difference else None,
         rounding=judgement.rounding,
         probes=judgement.probes,
-        counterexample=_counterexample(judgement.witness) if judgement.witness else None,
         only_at_initialization=judgement.only_at_initialization,
         transfer=transfer.to_row(),
         certificate=evidence.certificate,
@@ -182,23 +257,6 @@ def _strength(evidence: Evidence) -> Strength:
     if evidence.certificate is not None:
         return "certified"
     return "weak" if evidence.unseen or evidence.by_distribution else "tested"
-
-
-def _counterexample(witness: Witness) -> Counterexample:
-    observation, k = witness.observation, witness.output
-    sample = witness.sample
-    inputs = {
-        position: as_plain(array[sample : sample + 1])
-        for position, array in enumerate(observation.batch.inputs)
-    }
-    return Counterexample(
-        probe=observation.batch.name_of(sample),
-        execution=observation.execution,
-        index=(0, *witness.index[1:]),
-        reference=as_plain(observation.reference[k][witness.index]),
-        candidate=as_plain(observation.candidate[k][witness.index]),
-        input=inputs[0] if len(inputs) == 1 else inputs,
-    )
 
 
 def _early(pair: Pair, verdict: Any, text: str, transfer: Transfer | None = None) -> PairReport:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from layerlens.domains import (
     COMBINATIONS,
     config_constants,
     fixed_domains,
+    flat_layers,
     has_variable_axis,
     mask_values,
 )
@@ -121,13 +123,29 @@ class Examination:
                 yield join([probe])
 
     def _observe_batch_sizes(self, weights: WeightSet, domains: Sequence[Domain]) -> None:
-        """A batch of one, of three, and the same three in another order."""
+        """A batch of one, of three, and of as many samples as an axis is long."""
         probe = next(iter(draw_probes(domains, self.seed + 1, samples=3)))
         if probe.samples < 3 or getattr(self.reference.built, "batch_size", None):
             return
-        for note, rows in (("batch of one", [0]), ("batch of three", [0, 1, 2])):
-            part = Probe(f"{probe.name} ({note})", tuple(a[rows] for a in probe.inputs))
-            self.observe(weights, join([part]), AS_CALLED if rows == [0] else DYNAMIC)
+        for batch in (1, 3, *self._axis_lengths()):
+            rows = np.arange(batch) % probe.samples
+            part = Probe(f"{probe.name} (batch {batch})", tuple(a[rows] for a in probe.inputs))
+            self.observe(weights, join([part]), AS_CALLED if self._merges() else DYNAMIC)
+
+    def _merges(self) -> bool:
+        """Tell whether a layer broadcasts several inputs, or is not one of Keras' own."""
+        modules = {
+            type(layer).__module__ for built in self._built() for layer in flat_layers(built.model)
+        }
+        return any(".merging." in name or not name.startswith("keras.") for name in modules)
+
+    def _axis_lengths(self) -> tuple[int, ...]:
+        """Return lengths of axes that a batch of the same size could be mistaken for."""
+        shapes = [self.reference.built.report.output_shape, self.reference.built.report.input_shape]
+        lengths = {
+            n for shape in keras_shapes(shapes) for n in shape[1:] if n is not None and 3 < n <= 64
+        }
+        return tuple(sorted(lengths)[:4])
 
     def _observe_lengths(self, weights: WeightSet) -> None:
         """Other lengths through the one trace with unknown axes, as `predict` and `fit` have it."""
@@ -175,6 +193,9 @@ class Examination:
     def any_random(self) -> bool:
         return any(self._randomness())
 
+    def weights_of(self, observation: Observation) -> WeightSet:
+        return next(one for one in self.sets if one.kind == observation.weights)
+
     def both_random(self) -> bool:
         return all(self._randomness())
 
@@ -198,7 +219,7 @@ class Examination:
         """
         seen = witness.observation
         side = self.reference if witness.inconsistent == "reference" else self.candidate
-        weights = next(one for one in self.sets if one.kind == seen.weights)
+        weights = self.weights_of(seen)
         values = weights.reference if side is self.reference else weights.candidate
         again = side.run(values, seen.batch.inputs, "float64", seen.execution)
         base = seen.reference64 if side is self.reference else seen.candidate64
@@ -208,6 +229,32 @@ class Examination:
             bool(real_elements(one, other, noise, residue=False).any())
             for one, other, noise in zip(base, again.outputs, seen.noise, strict=True)
         )
+
+    def measure_constants(self) -> bool:
+        """Add to every noise floor what rounding the layers' constants to float32 may change.
+
+        Returns False where neither model could be built with other constants.
+        """
+        measured = False
+        for position, seen in enumerate(self.observations):
+            weights = self.weights_of(seen)
+            effects = [
+                effect
+                for side, values, base in (
+                    (self.reference, weights.reference, seen.reference64),
+                    (self.candidate, weights.candidate, seen.candidate64),
+                )
+                if (effect := side.constants_effect(values, seen.batch.inputs, base)) is not None
+            ]
+            if not effects:
+                continue
+            measured = True
+            noise = tuple(
+                replace(floor, constants=np.sum([effect[k] for effect in effects], axis=0))
+                for k, floor in enumerate(seen.noise)
+            )
+            self.observations[position] = replace(seen, noise=noise)
+        return measured
 
     def float32_residue(self) -> tuple[str, ...]:
         inputs = self.generic_inputs()
@@ -264,7 +311,12 @@ class Examination:
         return WeightSet(kind, values, tuple(kept))
 
     def _pinned(self, side: Side) -> frozenset[str]:
-        return frozenset(getattr(side.built, "pinned", ()))
+        """Return the weights whose values the scenario itself gives: they stay as they are."""
+        keys = side.built.spec.weights
+        paths = (slot.path for slot in side.working.slots())
+        return frozenset(
+            path for path in paths if any(path == key or path.endswith(f"/{key}") for key in keys)
+        )
 
     def _narrowest(self) -> str:
         dtypes = {
@@ -286,7 +338,7 @@ class Examination:
         outside_allowed: bool = False,
         seed: int | None = None,
     ) -> None:
-        """Run both models; `outside_allowed` skips inputs that both refuse (too short a length)."""
+        """Run both models; `outside_allowed` skips lengths that are too short for both."""
         runs: dict[tuple[Precision, Execution], tuple[Outcome, Outcome]] = {}
         wanted: list[tuple[Precision, Execution]] = [("float64", "traced_dynamic")]
         wanted += [("working", execution) for execution in executions]
@@ -299,7 +351,7 @@ class Examination:
                     weights.candidate, batch.inputs, precision, execution, seed=seed
                 ),
             )
-            if outside_allowed and all(outcome.error for outcome in pair):
+            if outside_allowed and _outside_domain(pair):
                 return
             runs[precision, execution] = pair
         self._stop_on_refusal(runs, batch)
@@ -372,6 +424,14 @@ class Examination:
             )
 
 
+def _outside_domain(pair: tuple[Outcome, Outcome]) -> bool:
+    """Tell whether both models refuse an input or make nothing of it: it is too short for them."""
+    return all(
+        outcome.error is not None or any(output.size == 0 for output in outcome.outputs)
+        for outcome in pair
+    )
+
+
 def _input_scale(inputs: Sequence[Array], output: Array) -> np.ndarray:
     """Return each sample's greatest input magnitude, shaped to stand beside an output."""
     scale = np.zeros(len(inputs[0]))
@@ -382,6 +442,15 @@ def _input_scale(inputs: Sequence[Array], output: Array) -> np.ndarray:
     if output.ndim == 0 or len(output) != len(scale):  # a slice may have taken the batch away
         return np.asarray(scale.max())
     return scale.reshape(len(scale), *(1 for _ in output.shape[1:]))
+
+
+def keras_shapes(shapes: Sequence[Any]) -> Iterator[tuple[int | None, ...]]:
+    """Yield the single shapes of a list in which a shape may be several."""
+    for shape in shapes:
+        if isinstance(shape, tuple) and any(isinstance(part, tuple) for part in shape):
+            yield from keras_shapes(shape)
+        elif isinstance(shape, tuple):
+            yield shape
 
 
 def _masked_probes(

@@ -98,6 +98,11 @@ def judged(reference: ModelReport, candidate: ModelReport, judgement: Judgement)
     )
 
 
+def joined(text: str, more: str | None) -> str:
+    """Add a sentence to a text, if there is one."""
+    return text if more is None else f"{text} {more[:1].upper()}{more[1:].rstrip('.')}."
+
+
 def how(execution: str) -> str:
     return {
         "eager": "eagerly",

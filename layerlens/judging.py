@@ -18,11 +18,19 @@ from layerlens.scenario import Tolerance, Verdict
 ROUNDING = 2.0**9
 #: From here on, a float64 difference cannot be rounding.
 REAL = 2.0**20
+#: The same against the greatest scale of the sample: an element of its own scale may be far below.
+GROUND_REAL = 2.0**12
 #: The same limits against the working-precision floor: for how a way of calling may differ, and
 #: for models with constants that are rounded to float32 whatever the policy says.
 WORKING_ROUNDING = 2.0**7
 RESIDUE_ROUNDING = 2.0**2
 RESIDUE_REAL = 2.0**6
+#: How many units of float32 in the configurations' numbers a difference may be put down to, and
+#: from how many on it may not.
+CONSTANT_ROUNDING = 4.0
+#: A difference this many times the working-precision floor is beyond what constants can explain.
+NEAR_ROUNDING = 2.0**16
+CONSTANT_REAL = 16.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +60,11 @@ class Judgement:
     only_at_initialization: bool = False
     ratio: float = 0.0
     reason: str = ""
+    #: True where float32 constants made the working-precision floor the measure.
+    residue: bool = False
+    #: True where working precision hardly shows the difference, so that constants rounded to
+    #: float32 might be all there is to it.
+    near_rounding: bool = False
 
 
 def judge(
@@ -84,6 +97,8 @@ def judge(
         return Judgement(
             "different", summary, rounding, rows, best,
             only_at_initialization=_only_at_initialization(observations, witnesses),
+            residue=residue,
+            near_rounding=_greatest_working_ratio(observations) < NEAR_ROUNDING,
         )
     if tolerance is not None:
         return Judgement("equivalent", summary, rounding, rows)
@@ -101,7 +116,9 @@ def judge(
         f"leave: too much to be rounding for sure (up to {ROUNDING:,.0f}) and too little to be "
         f"a difference for sure (from {REAL:,.0f})"
     )
-    return Judgement("inconclusive", summary, rounding, rows, ratio=ratio, reason=reason)
+    return Judgement(
+        "inconclusive", summary, rounding, rows, ratio=ratio, reason=reason, near_rounding=True
+    )
 
 
 # --- one observation ------------------------------------------------------------------------------
@@ -114,7 +131,13 @@ def real_elements(
     gap = distance(reference, candidate)
     if residue:
         return gap > RESIDUE_REAL * noise.working
-    return gap > REAL * noise.float64
+    own = REAL * noise.float64 + GROUND_REAL * noise.ground
+    return np.asarray(gap > own + CONSTANT_REAL * noise.constants)
+
+
+def explained(noise: Noise) -> NDArray[np.float64]:
+    """Return the floor in whose units ROUNDING is the limit, rounded constants included."""
+    return np.asarray(noise.float64 + noise.ground + (CONSTANT_ROUNDING / ROUNDING) * noise.constants)
 
 
 def ratios(reference: Array, candidate: Array, floor: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -196,7 +219,7 @@ def _inconsistency(observations: Sequence[Observation]) -> Witness | None:
 def _greatest_ratio(observations: Sequence[Observation]) -> float:
     return max(
         (
-            float(ratios(o.reference64[k], o.candidate64[k], noise.float64).max())
+            float(ratios(o.reference64[k], o.candidate64[k], explained(noise)).max())
             for o in observations
             for k, noise in enumerate(o.noise)
             if o.reference64[k].size

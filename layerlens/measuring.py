@@ -171,6 +171,12 @@ class Runner:
         )
         return Outcome(joined, parts[0].dtypes)
 
+    def fitted(self, inputs: Sequence[Array], samples: int | None = None) -> list[Array]:
+        """Return inputs of the batch size that the model was built for, or of `samples`."""
+        fixed = getattr(self.built, "batch_size", None)
+        rows = np.arange(fixed or samples or len(inputs[0])) % len(inputs[0])
+        return [array[rows] for array in inputs]
+
     # --- what stands beside the output ------------------------------------------------------
 
     def masks(self, inputs: Sequence[Array], *, training: bool = False) -> list[Array | None]:

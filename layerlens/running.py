@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -103,28 +103,63 @@ def run_scenario(scenario: Scenario, options: RunOptions) -> ScenarioReport:
 def _run(
     scenario: Scenario, options: RunOptions
 ) -> tuple[tuple[ModelReport, ...], tuple[PairReport, ...], tuple[FitRow, ...]]:
+    from layerlens.building import Built, build_model
     from layerlens.deciding import Pair, decide
+    from layerlens.lending import lent
+    from layerlens.nudging import nudged
 
     built = build_models(scenario, options)
-    doubles: dict[str, Built] = {}
+    doubles: dict[str, Built | Refused] = {}
 
-    def in_float64(model: Built) -> Built:
+    def in_float64(model: Built) -> Built | Refused:
         name = model.spec.name
         if name not in doubles:
-            doubles[name] = _build(scenario, name, options, precision="float64")  # type: ignore[assignment]
+            doubles[name] = _build(scenario, name, options, precision="float64")
         return doubles[name]
 
-    pairs = tuple(
-        decide(
-            Pair(
-                scenario, built[scenario.reference], built[candidate.name], mode,
-                options.seed, in_float64,
-            )
+    def with_nudged_constants(model: Built) -> Built | None:
+        moved = nudged(model.spec)
+        if moved is None:
+            return None
+        twin = build_model(
+            moved, model.inputs, precision="float64",
+            memory_limit=options.memory_limit, seed=options.seed, allow_code=options.allow_code,
         )
-        for candidate in scenario.candidates
-        for mode in scenario.modes
+        return twin if isinstance(twin, Built) else None
+
+    decisions = []
+    for candidate in scenario.candidates:
+        for mode in scenario.modes:
+            sides = built[scenario.reference], built[candidate.name]
+            pair = Pair(scenario, *sides, mode, options.seed, in_float64, with_nudged_constants)
+            with lent(*sides):
+                decisions.append(decide(pair))
+    fit = _fit(scenario, built, in_float64, options) if scenario.fit else ()
+    refused = {d.refusal.model: d.refusal.error for d in decisions if d.refusal is not None}
+    models = tuple(
+        replace(one.report, error=one.report.error or refused.get(name))
+        for name, one in built.items()
     )
-    return tuple(one.report for one in built.values()), pairs, ()
+    return models, tuple(decision.report for decision in decisions), fit
+
+
+def _fit(
+    scenario: Scenario,
+    built: dict[str, Built | Refused],
+    in_float64: Callable[[Built], Built | Refused],
+    options: RunOptions,
+) -> tuple[FitRow, ...]:
+    from layerlens.fitting import fit_models
+
+    assert scenario.fit is not None
+    return fit_models(
+        built,
+        scenario.reference,
+        scenario.fit,
+        seed=options.seed,
+        transfer=scenario.transfer,
+        in_float64=in_float64,
+    )
 
 
 def build_models(

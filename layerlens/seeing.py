@@ -63,6 +63,8 @@ def _differ(one: Outcome, other: Outcome) -> bool:
 
 
 def _arrays_differ(left: Array, right: Array) -> bool:
+    if left.shape != right.shape:
+        return True
     gap = distance(left, right)
     if left.dtype.kind != "f":
         return bool(gap.any())

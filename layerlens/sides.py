@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerlens.building import Built
+from layerlens.comparing import distance
 from layerlens.measuring import Outcome, Runner
 from layerlens.probes import Array, generator
 from layerlens.report import Execution
@@ -31,11 +32,37 @@ class Side:
     working: Runner
     float64: Runner
     training: bool = False
+    #: Builds the model in float64 with its configuration's numbers moved by a unit of float32.
+    nudged: Callable[[], Built | None] | None = None
+    _nudged: Runner | None = None
     _held: dict[Precision, Values] = field(default_factory=dict)
 
     @classmethod
     def of(cls, name: str, working: Built, double: Built, *, training: bool, seed: int) -> Side:
         return cls(name, Runner(working, seed), Runner(double, seed), training)
+
+    def constants_effect(self, values: Values, inputs: Sequence[Array], base: Sequence[Array]) -> (
+        tuple[NDArray[np.float64], ...] | None
+    ):
+        """Measure how far outputs move when the layers' constants move by a unit of float32.
+
+        None where the model has no such constants, or cannot be built anew with others.
+        """
+        if self._nudged is None:
+            built = self.nudged() if self.nudged is not None else None
+            if built is None:
+                return None
+            self._nudged = Runner(built, self.float64.seed)
+        self._nudged.assign(values)
+        outcome = self.selected(
+            self._nudged.run(inputs, "traced_dynamic", training=self.training)
+        )
+        if outcome.error is not None or outcome.shapes != tuple(a.shape for a in base):
+            return None
+        return tuple(
+            np.where(np.isfinite(gap := distance(one, other)), gap, 0.0)
+            for one, other in zip(base, outcome.outputs, strict=True)
+        )
 
     @property
     def built(self) -> Built:
