@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from layerlens.copying import copy_layer, copy_model, has_state, same_outputs
-from layerlens.drafting import functional, input_tensors
-from layerlens.ends import InputsRefusal
+from layerlens.drafting import functional, input_tensors, set_policy
+from layerlens.ends import InputsRefusal, has_graph
 from layerlens.errors import Fault, LayerlensError, ModelFileError, ScenarioError, UnsafeCodeError
 from layerlens.importing import call_python, importable, scenario_folders
 from layerlens.loading import code_parts, read_saved, refuse_code
@@ -127,10 +127,8 @@ def _given_object(order: Order) -> Any:
 
 
 def _in_policy(order: Order, work: Callable[[], Any]) -> Any:
-    import keras
-
     def run() -> Any:
-        keras.config.set_dtype_policy(order.spec.dtype or "float32")
+        set_policy(order.spec, "working")
         try:
             return work()
         except SystemExit as error:
@@ -172,7 +170,7 @@ def _copied(order: Order, given: Any, folder: Path) -> Source:
         if not has_state(given):
             return copy_layer(given)
         if isinstance(given, keras.Model):
-            return copy_model(given, folder)
+            return copy_model(given, folder)  # with its own class and inputs
         with _inside_model(order, given) as model:
             return copy_model(model, folder)
 
@@ -185,6 +183,9 @@ def _copied(order: Order, given: Any, folder: Path) -> Source:
 @contextlib.contextmanager
 def _inside_model(order: Order, layer: Any) -> Iterator[Any]:
     """Put a layer that has weights into a model for a while; the layer forgets it again."""
+    if has_graph(layer):
+        yield functional(tuple(layer.inputs), tuple(layer.outputs), order.spec.name)
+        return
     tensors = input_tensors(order.inputs, "working", taken=frozenset({layer.name}))
     nodes = len(layer._inbound_nodes)
     try:
@@ -198,7 +199,12 @@ def _is_alike(order: Order, given: Any, result: Built) -> bool:
     """Say whether a copy made with the user's own classes does what the original does."""
     if not result.allocated or not given.built:
         return True
-    return in_fresh_session(lambda: same_outputs(given, result.model, result.inputs), order.seed)
+
+    def compare() -> bool:
+        with _inside_model(order, given) as model:
+            return same_outputs(model, result.model, result.inputs)
+
+    return in_fresh_session(compare, order.seed)
 
 
 def _use_itself(order: Order, given: Any) -> Built | Refused:

@@ -13,11 +13,12 @@ from layerlens.drafting import (
     functional,
     input_tensors,
     raise_if_draft_impossible,
+    set_policy,
 )
 from layerlens.making import refuse_code_layers
 from layerlens.memory import refuse_beyond_memory
 from layerlens.orders import Built, Order, Refused, built, refused_at
-from layerlens.precision import Precision, layer_dtype
+from layerlens.precision import Precision
 from layerlens.scenario import InputSpec, LayerSpec, ModelSpec
 from layerlens.session import in_fresh_session
 from layerlens.weights import assign_weights
@@ -96,9 +97,7 @@ def _make(order: Order) -> Built | Refused:
 
 
 def _wire(order: Order, spec: ModelSpec) -> Built | Refused:
-    import keras
-
-    keras.config.set_dtype_policy(layer_dtype(spec.dtype or "float32", order.precision))
+    set_policy(spec, order.precision)
     tensors = input_tensors(
         order.inputs,
         order.precision,

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from layerlens.errors import Fault, MemoryLimitError, ScenarioError
 from layerlens.precision import Precision, layer_dtype
-from layerlens.scenario import InputSpec
+from layerlens.scenario import InputSpec, ModelSpec
 
 
 class DraftImpossible(Exception):  # noqa: N818 (not a fault: it is made for good instead)
@@ -31,9 +32,20 @@ class Draft:
         self._open = True
 
     def allocate(self) -> None:
-        """Leave the scope: Keras itself then makes and initialises every variable."""
+        """Leave the scope: Keras itself then makes and initialises every variable.
+
+        Raises MemoryLimitError where there was less memory than it seemed.
+        """
+        import tensorflow as tf
+
         self._open = False
-        self._scope.__exit__(None, None, None)
+        try:
+            self._scope.__exit__(None, None, None)
+        except (MemoryError, tf.errors.ResourceExhaustedError) as error:
+            raise MemoryLimitError(
+                "the memory ran out while the weights were made",
+                hint="close other programs, or make the model smaller",
+            ) from error
 
     def abandon(self) -> None:
         """Leave the scope without making any variable."""
@@ -56,6 +68,18 @@ def drafting() -> Iterator[Draft]:
         draft.abandon()
 
 
+def set_policy(spec: ModelSpec, precision: Precision) -> None:
+    """Give this session the model's dtype policy; raise ScenarioError where there is none such."""
+    import keras
+
+    try:
+        keras.config.set_dtype_policy(layer_dtype(spec.dtype or "float32", precision))
+    except (ValueError, TypeError) as error:
+        known = "`float32`, `float16`, `bfloat16`, `float64`, `mixed_float16`, `mixed_bfloat16`"
+        message = f"model `{spec.name}`: {spec.dtype!r} is no dtype policy of Keras; {known} are"
+        raise ScenarioError((Fault(message, spec.where),)) from error
+
+
 def input_tensors(
     inputs: tuple[InputSpec, ...],
     precision: Precision,
@@ -73,7 +97,14 @@ def input_tensors(
             name += "_input"
         taken |= {name}
         dtype = layer_dtype(given.dtype, precision)
-        tensors.append(keras.Input(given.shape, batch_size=batch_size, dtype=dtype, name=name))
+        try:
+            tensor = keras.Input(given.shape, batch_size=batch_size, dtype=dtype, name=name)
+        except (ValueError, TypeError) as error:
+            message = (
+                f"input `{given.name}` of shape {given.shape} and dtype {given.dtype}: {error}"
+            )
+            raise ScenarioError((Fault(message),)) from error
+        tensors.append(tensor)
     return tuple(tensors)
 
 

@@ -28,6 +28,13 @@ def call_python(target: str, args: Mapping[str, Any], where: Where | None) -> An
         return function(**args)
 
 
+def find_python(target: str, where: Where | None) -> Any:
+    """Return the callable that `module:callable` names, looked for as `call_python` does."""
+    folders = scenario_folders(where)
+    with importable(folders), contextlib.redirect_stdout(sys.stderr):
+        return _found(target, folders, where)
+
+
 @contextlib.contextmanager
 def importable(folders: tuple[str, ...]) -> Iterator[None]:
     """Put folders before everything else on the module path, and take their modules back after.
@@ -110,8 +117,7 @@ def _found(target: str, folders: tuple[str, ...], where: Where | None) -> Any:
         found = getattr(found, part)
     if not callable(found):
         raise _fault(
-            f"`{target}` is of type {type(found).__name__}; a callable that returns a Keras model "
-            "is needed",
+            f"`{target}` is of type {type(found).__name__}; a callable is needed",
             where,
         )
     return found

@@ -55,3 +55,27 @@ def config_in(config: Any, precision: Precision) -> Any:
         else config_in(value, precision)
         for key, value in config.items()
     }
+
+
+def config_with_policy(config: Any, policy: str) -> Any:
+    """Return a serialised Keras model whose floating layers have this dtype policy.
+
+    Inputs, tensors and initial values keep their dtypes; so do integer layers.
+    """
+    if isinstance(config, list):
+        return [config_with_policy(item, policy) for item in config]
+    if not isinstance(config, Mapping):
+        return config
+    changed = {key: config_with_policy(item, policy) for key, item in config.items()}
+    if _is_layer(config) and layer_dtype(config["config"]["dtype"], "float64") == "float64":
+        changed["config"] = {**changed["config"], "dtype": policy}
+    return changed
+
+
+def _is_layer(config: Mapping[str, Any]) -> bool:
+    inner = config.get("config")
+    return (
+        isinstance(inner, Mapping)
+        and {"name", "dtype", "trainable"} <= set(inner)
+        and config.get("class_name") != "InputLayer"
+    )

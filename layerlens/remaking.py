@@ -12,11 +12,12 @@ from layerlens.drafting import (
     functional,
     input_tensors,
     raise_if_draft_impossible,
+    set_policy,
 )
 from layerlens.ends import Ends, InputsRefusal, fit_ends, has_graph, with_shapes
 from layerlens.memory import refuse_beyond_memory
 from layerlens.orders import Built, Order, Refused, built, refused, refused_at
-from layerlens.precision import config_in, layer_dtype
+from layerlens.precision import config_in, config_with_policy
 from layerlens.restoring import Source, draft_model, restore_model
 from layerlens.scenario import LayerSpec
 from layerlens.session import in_fresh_session
@@ -32,8 +33,9 @@ class NotRemade(Exception):  # noqa: N818 (not a fault by itself: an object may 
 
 def build_from(order: Order, source: Source) -> Built | Refused:
     """Draft the model, which tells its inputs and its size; then make it with its weights."""
-    config = config_in(source.config, order.precision)
     spec = order.spec
+    config = source.config if spec.dtype is None else config_with_policy(source.config, spec.dtype)
+    config = config_in(config, order.precision)
 
     def draft() -> Built | Refused:
         with drafting() as drafted:
@@ -64,9 +66,7 @@ def build_from(order: Order, source: Source) -> Built | Refused:
 
 def _made(order: Order, config: Mapping[str, Any], make: Make) -> Built | Refused:
     """Make the model, once more with the scenario's lengths where it leaves some open."""
-    import keras
-
-    keras.config.set_dtype_policy(layer_dtype(order.spec.dtype or "float32", order.precision))
+    set_policy(order.spec, order.precision)
     try:
         model = _remade(make, config)
         ends = ends_of(order, model)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 import threading
 import warnings
 from collections.abc import Callable
@@ -11,6 +12,10 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 _ONE_AT_A_TIME = threading.Lock()
+
+#: Keras walks a model by recursion, some twenty calls a layer: room for a thousand layers.
+_RECURSION_LIMIT = 40_000
+_STACK_BYTES = 128 * 1024**2
 
 
 class _Session(threading.Thread):
@@ -44,8 +49,10 @@ def in_fresh_session(work: Callable[[], T], seed: int) -> T:
 
 def _run(work: Callable[[], T], seed: int) -> T:
     session = _Session(work)
-    drawn = random.getstate()
+    drawn, depth, stack = random.getstate(), sys.getrecursionlimit(), threading.stack_size()
     random.seed(seed)
+    sys.setrecursionlimit(max(depth, _RECURSION_LIMIT))
+    threading.stack_size(_STACK_BYTES)  # of virtual memory: what is not used is not taken
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Keras' advice to whoever writes the Python code
@@ -53,6 +60,8 @@ def _run(work: Callable[[], T], seed: int) -> T:
             session.join()
     finally:
         random.setstate(drawn)
+        sys.setrecursionlimit(depth)
+        threading.stack_size(stack)
     if session.failure is not None:
         raise session.failure
     result: T = session.result

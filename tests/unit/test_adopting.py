@@ -174,6 +174,26 @@ def test_a_layer_is_put_on_the_scenarios_inputs() -> None:
     assert layer._inbound_nodes == []
 
 
+def test_a_model_with_named_inputs_is_called_with_a_list() -> None:
+    given_inputs = {"b": keras.Input((3,), name="b"), "a": keras.Input((4,), name="a")}
+    left = keras.layers.Dense(2, name="left")(given_inputs["a"])
+    model = keras.Model(given_inputs, {"x": left, "y": given_inputs["b"]})
+    inputs = (InputSpec("b", (3,)), InputSpec("a", (4,)))
+    built = build(given(model), inputs)
+    assert [item.name for item in built.inputs] == ["a", "b"]  # the order Keras flattens them in
+    a, b = np.ones((2, 4), "float32"), np.zeros((2, 3), "float32")
+    outputs = built.model([a, b])
+    np.testing.assert_array_equal(outputs[0], model({"a": a, "b": b})["x"])
+    assert built.report.output_shape == ((None, 2), (None, 3))
+
+
+def test_a_policy_reaches_the_layers_of_a_finished_model() -> None:
+    model = keras.Sequential([keras.Input((8, 3)), keras.layers.Dense(2)])
+    built = build(given(model, dtype="float16"))
+    assert built.model(X).dtype == "float16"
+    assert build(given(model, dtype="float16"), precision="float64").model(X).dtype == "float64"
+
+
 class Scale(keras.layers.Layer):  # type: ignore[misc]
     def __init__(self, factor: float = 1.0, **more: Any) -> None:
         super().__init__(**more)
@@ -313,7 +333,7 @@ def test_code_runs_only_with_permission(folder: Path) -> None:
     [
         ("shop_models:mak", "module `shop_models` has no `mak`; did you mean `make`?"),
         ("shop_model:make", "there is no module `shop_model`; looked in"),
-        ("shop_models:keras", "is of type module; a callable that returns a Keras model is needed"),
+        ("shop_models:keras", "is of type module; a callable is needed"),
         ("shop_models:junk", "`shop_models:junk` returned what is of type dict"),
         ("shop_models", 'is not of the form "module:callable"'),
     ],

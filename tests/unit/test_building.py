@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -162,6 +164,13 @@ def test_absurd_sizes_do_not_crash() -> None:
     assert report.params == 6 * 10**12 + 10**24 + 2 * 10**12
 
 
+def test_a_very_deep_model_is_built() -> None:
+    limit = sys.getrecursionlimit()
+    built = build(chain(*[layer("ReLU")] * 1200), allocate=False)
+    assert len(built.report.layers) == 1200
+    assert sys.getrecursionlimit() == limit
+
+
 # --- graphs ---------------------------------------------------------------------------------------
 
 
@@ -253,6 +262,24 @@ def test_layers_that_are_code_need_permission() -> None:
     spec = chain(LayerSpec("Lambda", {"function": "lambda x: x"}, Where("s.yaml", 4, 7)))
     with pytest.raises(UnsafeCodeError, match=r"s.yaml:4:7: `Lambda` runs code of its own"):
         build_model(spec, VECTOR)
+
+
+def test_a_lambda_names_its_function_where_code_is_allowed(tmp_path: Path) -> None:
+    (tmp_path / "own_functions.py").write_text("def twice(x): return x * 2")
+    where = Where(str(tmp_path / "s.yaml"), 4, 7)
+    Path(where.file).touch()
+    spec = chain(LayerSpec("Lambda", {"function": "own_functions:twice"}, where))
+    assert np.all(build(spec, allow_code=True).model(np.ones((1, 6))) == 2)
+    spec = chain(LayerSpec("Lambda", {"function": "own_functions:thrice"}, where))
+    with pytest.raises(ScenarioError, match=r"s.yaml:4:7: module `own_functions` has no `thrice`"):
+        build_model(spec, VECTOR, allow_code=True)
+
+
+def test_an_unknown_policy_or_dtype_is_the_scenarios_fault() -> None:
+    with pytest.raises(ScenarioError, match="'float99' is no dtype policy of Keras; `float32`"):
+        build_model(chain(layer("ReLU"), dtype="float99"), VECTOR)
+    with pytest.raises(ScenarioError, match=r"input `input` of shape .* and dtype float99"):
+        build_model(chain(layer("ReLU")), (InputSpec("input", (6,), "float99"),))
 
 
 # --- precision, state, weights --------------------------------------------------------------------
