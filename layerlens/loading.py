@@ -92,7 +92,7 @@ def refuse_code(saved: SavedModel, allow_code: bool, where: Where | None) -> Non
     if not parts or allow_code:
         return
     told = "; ".join(dict.fromkeys(f"layer `{part.layer}` {part.what}" for part in parts))
-    raise UnsafeCodeError(f"{saved.path.name} would run code: {told}", where, hint=_ALLOW)
+    raise UnsafeCodeError(f"{saved.path.name} is not safe to load: {told}", where, hint=_ALLOW)
 
 
 def code_parts(config: Any, layer: str = "model") -> Iterator[CodePart]:
@@ -123,6 +123,8 @@ def _code_in(class_name: str, config: Mapping[str, Any], layer: str) -> CodePart
     if class_name in CODE_LAYERS:
         return CodePart(layer, f"is a `{class_name}`, which runs code of its own")
     module, inner = _text(config.get("module")), config.get("config")
+    if isinstance(inner, Mapping) and isinstance(inner.get("vocabulary"), str):
+        return CodePart(layer, f"reads the file {inner['vocabulary']!r} as its vocabulary")
     if class_name == "function":
         name = _text(inner) or "?"
         if _is_keras_name(name):

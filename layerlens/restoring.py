@@ -79,12 +79,11 @@ def draft_model(source: Source, config: Mapping[str, Any]) -> Any:
 
 def _from_older_form(source: Source, config: dict[str, Any]) -> Any:
     """Make a model from the form that `.h5` files and Keras 2 have: class names without modules."""
-    import keras
     from keras.src.legacy.saving import saving_options, saving_utils
+    from keras.src.saving.serialization_lib import SafeModeScope
 
-    if source.trusted:
-        keras.config.enable_unsafe_deserialization()  # for this session, which ends with the build
-    with saving_options.keras_option_scope(use_legacy_config=True):
+    older = saving_options.keras_option_scope(use_legacy_config=True)
+    with older, SafeModeScope(not source.trusted):
         return saving_utils.model_from_config(config, custom_objects=dict(source.custom_objects))
 
 

@@ -209,6 +209,8 @@ def test_code_hides_in_many_places(keras_file: Path) -> None:
     own = '"module": "keras.layers", "class_name": "Dense"'
     (part,) = changed(keras_file, own, '"class_name": "shop>Odd"')
     assert part.what == "is a `shop>Odd`, which is not Keras' own"
+    (part,) = changed(keras_file, '"units": 4', '"units": 4, "vocabulary": "/etc/passwd"')
+    assert part.what == "reads the file '/etc/passwd' as its vocabulary"
     assert changed(keras_file, '"Dense"', '"TFSMLayer"')[0].what.startswith("is a `TFSMLayer`")
 
 
