@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from layerlens.domains import BASE_LENGTHS, fixed_domains
+from layerlens.lending import lent
 from layerlens.measuring import Runner, weight_rows
 from layerlens.orders import Built, Refused
 from layerlens.probes import Array
@@ -143,7 +143,9 @@ class _Course:
             max(self.fit.samples // batch, 1) * batch if built.batch_size else self.fit.samples
         )
         inputs = draw_inputs(domains, samples, self.seed)
-        with _kept(built, self.start(name), self.seed) as runner:
+        runner = Runner(built, self.seed)
+        with lent(built):
+            runner.assign(self.start(name))
             outcome = runner.run([array[:batch] for array in inputs], "eager")
             if outcome.error is not None:
                 return Learnt(error=outcome.error)
@@ -288,19 +290,6 @@ def _output_error(built: Built) -> ModelError | None:
 def _selected(shape: Sequence[int], built: Built) -> tuple[int, ...]:
     chosen = selected_shape(tuple(shape), built.spec.select) if built.spec.select else shape
     return tuple(size or 0 for size in chosen)
-
-
-@contextmanager
-def _kept(built: Built, start: Sequence[Array], seed: int) -> Iterator[Runner]:
-    """Lend a model out with other weights, and put its own back."""
-    runner = Runner(built, seed)
-    own = runner.values()
-    runner.assign(start)
-    try:
-        yield runner
-    finally:
-        runner.assign(own)
-        runner.reset_states()
 
 
 def _train(lesson: Lesson, fit: FitSpec, runner: Runner) -> Learnt:
