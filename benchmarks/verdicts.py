@@ -2,7 +2,7 @@
 
 Prints a confusion matrix for layerlens and one for each of two habits: `numpy.allclose`, and the
 tolerances `torch.testing` gives float32 (rtol 1.3e-6, atol 1e-5), both on one batch of uniform
-[0, 1) inputs and freshly initialised weights, copied over with `set_weights`. Ends with status 1
+[0, 1) inputs and freshly initialised weights, copied over. Ends with status 1
 where layerlens gave a wrong verdict, or where a seed changed one.
 
     python benchmarks/verdicts.py [PATH ...] [--seeds 20] [--mutate] [--output FILE]
@@ -43,6 +43,7 @@ class Judged:
     allclose: Habit
     torch: Habit
     seconds: float
+    habit_seconds: float
 
     @property
     def wrong(self) -> bool:
@@ -78,22 +79,24 @@ def truth_table(paths: list[Path]) -> list[Known]:
 
 def judge(table: list[Known], seed: int) -> list[Judged]:
     judged = []
+    judge_by_habit(table[0].scenario, table[0].scenario.candidates[0].name, "inference", seed)
     for number, known in enumerate(table, start=1):
         progress(f"seed {seed}: {number} of {len(table)}: {known.name}")
         started = time.perf_counter()
         pairs = run_scenario(known.scenario, RunOptions(seed=seed)).pairs
         seconds = (time.perf_counter() - started) / len(pairs)
         for pair in pairs:
-            allclose, torch = judge_by_habit(known.scenario, pair.candidate, pair.mode, seed)
+            habit = judge_by_habit(known.scenario, pair.candidate, pair.mode, seed)
             judged.append(
                 Judged(
                     f"{known.name}[{pair.mode}]",
                     known.truth,
                     pair.verdict,
                     pair.strength,
-                    allclose,
-                    torch,
-                    round(seconds, 3),
+                    habit.allclose,
+                    habit.torch,
+                    round(seconds, 4),
+                    round(habit.seconds, 4),
                 )
             )
     progress("")
@@ -165,7 +168,12 @@ def print_report(judged: list[Judged]) -> None:
         ("torch's tolerance", sum(row.misled(row.torch) for row in judged)),
     ]:
         print(f"{name}: {wrong} of {len(judged)} wrong")
-    print(f"median seconds for a pair: {statistics.median(row.seconds for row in judged)}")
+    cost = statistics.median(row.seconds for row in judged)
+    plain = statistics.median(row.habit_seconds for row in judged)
+    print(
+        f"a pair takes {cost:.3f} s (median); building both and predicting once with each "
+        f"{plain:.3f} s: {cost / plain:.2f} times"
+    )
     for row in judged:
         if row.wrong:
             print(f"WRONG {row.pair}: {row.layerlens}, but it is {row.truth}")
@@ -180,9 +188,9 @@ def main() -> int:
     options = parser.parse_args()
 
     table = truth_table(options.paths)
-    judged = judge(table, seed=0)
-    if not judged:
+    if not table:
         raise SystemExit("no pair with a known truth was found")
+    judged = judge(table, seed=0)
     print_report(judged)
     failed = any(row.wrong for row in judged)
     figures: dict[str, object] = {"pairs": [asdict(row) for row in judged]}
