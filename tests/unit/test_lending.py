@@ -18,9 +18,14 @@ def test_weights_and_seeds_are_put_back_even_after_a_failure() -> None:
     built = build_model(ModelSpec("m", "layers", layers=layers), (InputSpec("x", (3,)),))
     assert isinstance(built, Built)
     before = [np.array(variable) for variable in built.model.weights]
-    with pytest.raises(ZeroDivisionError), lent(built):
-        built.model.set_weights([weight + 1 for weight in before])
-        raise ZeroDivisionError
+
+    def fail_after_a_change() -> None:
+        with lent(built):
+            built.model.set_weights([weight + 1 for weight in before])
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail_after_a_change()
     for one, other in zip(before, built.model.weights, strict=True):
         assert np.array_equal(one, np.array(other))
 
