@@ -6,19 +6,26 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from layerlens.building import Built
+from layerlens.building import Built, Refused
 from layerlens.entries import Inputs, as_arrays
+from layerlens.evidence import Refusal
 from layerlens.measuring import weight_variables
 from layerlens.parting import BASELINE, Contest, Parting
 from layerlens.probes import Array
 from layerlens.report import Execution, PairReport
 from layerlens.scenario import Scenario
-from layerlens.scripting import array_source, filling_source, model_source
+from layerlens.scripting import (
+    Described,
+    array_source,
+    call_source,
+    filling_source,
+    model_source,
+    spaced,
+)
 from layerlens.sides import Values
 
 #: Weights with more scalars than this are drawn by the script instead of written into it.
@@ -49,6 +56,58 @@ def repro_script(reproduction: Reproduction) -> str:
     inputs = as_arrays(report.counterexample.input, contest.reference.built.inputs)
     script = _Script(reproduction, _called_plainly(contest, inputs), inputs)
     return script.text()
+
+
+def early_script(
+    scenario: Scenario,
+    report: PairReport,
+    reference: Built | Refused,
+    candidate: Built | Refused,
+    refusal: Refusal | None = None,
+) -> str:
+    """Return a script for a pair decided before outputs were compared: shapes, params, refusals.
+
+    With a `refusal` the models are called on zeros in the way that was refused.
+    """
+    models = [
+        (name, Described.of(model, scenario.inputs_of(model.spec)))
+        for name, model in (("reference", reference), ("candidate", candidate))
+    ]
+    policy = any(described.spec.dtype for _, described in models)
+    imports = ["import keras", "from keras import layers"]
+    calls: list[str] = []
+    shape = "model.output_shape"
+    if refusal is not None:
+        imports[1:1] = ["import numpy as np", "import tensorflow as tf"]
+        arrays = [
+            f'np.zeros({given}, dtype="{spec.dtype}")'
+            for given, spec in zip(refusal.input_shapes, models[0][1].inputs, strict=True)
+        ]
+        listed = ", ".join(arrays)
+        calls.append(f"x = {listed if len(arrays) == 1 else f'[{listed}]'}")
+        training = report.mode == "training"
+        calls.append(call_source(refusal.execution, models[0][1], training=training))
+        shape = f"keras.tree.map_structure(lambda one: one.shape, {refusal.execution}(model))"
+    return spaced(
+        [
+            heading(scenario, report),
+            "\n".join(imports),
+            *(model_source(f"build_{name}", one, policy=policy) for name, one in models),
+            *calls,
+            _SHOW.format(shape=shape),
+            "\n".join(f'show("{name}", build_{name})' for name, _ in models),
+        ]
+    )
+
+
+_SHOW = '''def show(name, build):
+    try:
+        model = build()
+        shape = {shape}
+    except Exception as error:
+        print(f"{{name}}: {{type(error).__name__}}: {{error}}")
+    else:
+        print(f"{{name}}: output {{shape}}, {{model.count_params()}} params")'''
 
 
 def _called_plainly(contest: Contest, inputs: Inputs) -> Contest:
@@ -85,9 +144,12 @@ class _Script:
         weights = self._weights()
         policy = any(built.spec.dtype for _, built in self.models)
         parts = [
-            self._docstring(),
+            heading(self.reproduction.scenario, self.reproduction.report),
             self._imports(),
-            *(model_source(f"build_{name}", built, policy=policy) for name, built in self.models),
+            *(
+                model_source(f"build_{name}", Described.of(built, ()), policy=policy)
+                for name, built in self.models
+            ),
             self._inputs(),
             "\n".join(f"{name} = build_{name}()" for name, _ in self.models),
             weights.source,
@@ -95,22 +157,9 @@ class _Script:
             *self._calls(),
             "\n".join(self._prints(weights.parting)),
         ]
-        return _spaced([part for part in parts if part])
+        return spaced([part for part in parts if part])
 
     # --- what comes first -----------------------------------------------------------------------
-
-    def _docstring(self) -> str:
-        report = self.reproduction.report
-        told = report.explanation.replace("\\", "/").replace('"""', "'''")
-        lines = [
-            f"`{report.candidate}` against `{report.reference}`: "
-            f"{self.reproduction.scenario.title}".replace('"""', "'''"),
-            "",
-            *textwrap.wrap(told, 96),
-            "",
-            f"Seen with {_versions()}, {report.mode}; written by layerlens.",
-        ]
-        return '"""' + "\n".join(lines) + '\n"""'
 
     def _imports(self) -> str:
         lines = ["import keras", "import numpy as np"]
@@ -209,8 +258,9 @@ class _Script:
     def _written(self, values: Values, carried: Values) -> str:
         built = self.contest.reference.built
         lines = ["weights = ["]
-        for position in _model_order(built):
-            source = f"# {weight_variables(built)[position].path}\n{array_source(values[position])},"
+        variables = weight_variables(built)
+        for n in _model_order(built):
+            source = f"# {variables[n].path}\n{array_source(values[n])},"
             lines.append(textwrap.indent(source, "    "))
         return "\n".join([*lines, "]", self._sets(values, carried)])
 
@@ -256,27 +306,8 @@ class _Script:
 
     def _calls(self) -> Iterator[str]:
         for execution in dict.fromkeys(self._executions):
-            yield "\n".join(self._call(execution))
-
-    def _call(self, execution: Execution) -> Iterator[str]:
-        several = len(self.inputs) > 1
-        call = f"model(given, training={self.contest.reference.training})"
-        yield f"def {execution}(model):"
-        if execution == "eager":
-            yield f"    return {call.replace('given', 'x')}"
-        elif execution == "traced":
-            tensors = "[tf.constant(one) for one in x]" if several else "tf.constant(x)"
-            yield f"    return tf.function(lambda given: {call})({tensors})"
-        else:
-            built = self.contest.reference.built
-            specs = [
-                f'tf.TensorSpec({[built.batch_size, *spec.shape]}, "{spec.dtype}")'
-                for spec in built.inputs
-            ]
-            yield "    # As `predict` and `fit` trace it: batch and lengths are unknown."
-            listed = ", ".join(specs)
-            yield f"    signature = {f'[[{listed}]]' if several else f'[{listed}]'}"
-            yield f"    return tf.function(lambda given: {call}, input_signature=signature)(x)"
+            described = Described.of(self.contest.reference.built, ())
+            yield call_source(execution, described, training=self.contest.reference.training)
 
     def _prints(self, parting: Parting | None) -> Iterator[str]:
         ends = (self.models[0], self.models[-1])
@@ -300,15 +331,6 @@ class _Script:
         part = f"[{self.contest.witness.output}]" if several else ""
         select = built.spec.select or ""
         return f"keras.ops.convert_to_numpy({execution}({model}){part}){select}"
-
-
-def _spaced(parts: Sequence[str]) -> str:
-    """Join the parts of a script: two lines of space around functions, one elsewhere."""
-    text = parts[0]
-    for before, part in pairwise(parts):
-        apart = any(one.startswith("def ") for one in (before, part))
-        text += ("\n\n\n" if apart else "\n\n") + part
-    return text + "\n"
 
 
 _DRAW = '''rng = np.random.default_rng({seed})
@@ -367,6 +389,19 @@ def _in_digits(array: Array, digits: int) -> Array:
 
 def _number(value: Any) -> float:
     return float(value) if isinstance(value, (int, float, np.number, np.bool_)) else 0.0
+
+
+def heading(scenario: Scenario, report: PairReport) -> str:
+    """Return the docstring a script starts with: what it shows, and where that was seen."""
+    lines = [
+        f"`{report.candidate}` against `{report.reference}`: {scenario.title}",
+        "",
+        *textwrap.wrap(report.explanation, 96),
+        "",
+        f"Seen with {_versions()}, {report.mode}; written by layerlens.",
+    ]
+    text = "\n".join(lines).replace("\\", "/").replace('"""', "'''")
+    return f'"""{text}\n"""'
 
 
 def _versions() -> str:

@@ -9,40 +9,99 @@ import pprint
 import re
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from layerlens.building import Built
+from layerlens.building import Built, Refused
 from layerlens.entries import Array, as_written
 from layerlens.errors import UsageError
-from layerlens.scenario import InputSpec, LayerSpec, NodeSpec
+from layerlens.report import Execution, LayerRow
+from layerlens.scenario import InputSpec, LayerSpec, ModelSpec, NodeSpec
 from layerlens.wiring import LISTED_INPUTS, SEPARATE_INPUTS, in_order
 
 #: Names the script uses itself.
 TAKEN = ("keras", "layers", "np", "tf", "x", "y", "weights", "reference", "candidate")
 #: An array is written entry by entry where at most this many are not the commonest value.
 FEW = 12
+#: What these are given beside the first tensor are the states they start from.
+RECURRENT = (
+    "Bidirectional", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D", "GRU", "LSTM", "RNN", "SimpleRNN"
+)
 WIDTH = 96
 
 
-def model_source(function: str, built: Built, *, policy: bool = False) -> str:
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What is needed of a model to write it down; `model` only where layers do not describe it."""
+
+    spec: ModelSpec
+    inputs: tuple[InputSpec, ...]
+    rows: tuple[LayerRow, ...]
+    batch_size: int | None = None
+    model: Any = None
+
+    @classmethod
+    def of(cls, model: Built | Refused, inputs: tuple[InputSpec, ...]) -> Described:
+        """Describe a model; `inputs` are the scenario's, for one that Keras refused."""
+        if isinstance(model, Built):
+            return cls(
+                model.spec, model.inputs, model.report.layers, model.batch_size, model.model
+            )
+        return cls(model.spec, inputs, model.report.layers)
+
+
+def model_source(function: str, described: Described, *, policy: bool = False) -> str:
     """Return a function without arguments that builds the model as it was described.
 
     `policy` states the dtype policy even where it is the default. A model that was not described
     by its layers is written as Keras' own JSON of it. Raises UsageError where Keras has none.
     """
-    spec = built.spec
+    spec = described.spec
     lines = [f"def {function}():"]
     if policy or spec.dtype:
         lines.append(f"    keras.config.set_dtype_policy({_quoted(spec.dtype or 'float32')})")
     if spec.form == "layers":
-        lines += [f"    {line}" for line in _chain(built)]
+        lines += [f"    {line}" for line in _chain(described)]
     elif spec.form == "graph":
-        lines += [f"    {line}" for line in _graph(built)]
+        lines += [f"    {line}" for line in _graph(described)]
     else:
-        lines.append(f"    return keras.models.model_from_json({_as_json(built)!r})")
+        lines.append(f"    return keras.models.model_from_json({_as_json(described)!r})")
     return "\n".join(lines)
+
+
+def call_source(execution: Execution, described: Described, *, training: bool) -> str:
+    """Return a function, named as the execution, that calls a model on `x` in that way."""
+    several = len(described.inputs) > 1
+    call = f"model(given, training={training})"
+    lines = [f"def {execution}(model):"]
+    if execution == "eager":
+        lines.append(f"    return {call.replace('given', 'x')}")
+    elif execution == "traced":
+        tensors = "[tf.constant(one) for one in x]" if several else "tf.constant(x)"
+        lines.append(f"    return tf.function(lambda given: {call})({tensors})")
+    else:
+        specs = ", ".join(
+            f'tf.TensorSpec({[described.batch_size, *spec.shape]}, "{spec.dtype}")'
+            for spec in described.inputs
+        )
+        lines += [
+            "    # As `predict` and `fit` trace it: batch and lengths are unknown.",
+            f"    signature = {f'[[{specs}]]' if several else f'[{specs}]'}",
+            f"    return tf.function(lambda given: {call}, input_signature=signature)(x)",
+        ]
+    return "\n".join(lines)
+
+
+def spaced(parts: Sequence[str]) -> str:
+    """Join the parts of a script: two lines of space around functions, one elsewhere."""
+    text = parts[0]
+    for before, part in pairwise(parts):
+        apart = any(one.startswith("def ") for one in (before, part))
+        text += ("\n\n\n" if apart else "\n\n") + part
+    return text + "\n"
 
 
 def layer_source(spec: LayerSpec, name: str | None = None) -> str:
@@ -85,7 +144,7 @@ def filling_source(name: str, array: Array) -> str | None:
 # --- models ---------------------------------------------------------------------------------------
 
 
-def _inputs(built: Built, names: Sequence[str]) -> Iterator[str]:
+def _inputs(built: Described, names: Sequence[str]) -> Iterator[str]:
     for name, spec in zip(names, built.inputs, strict=True):
         yield f"{name} = {_input(spec, built.batch_size)}"
 
@@ -97,18 +156,18 @@ def _input(spec: InputSpec, batch_size: int | None) -> str:
     return f"keras.Input({spec.shape}{more}, name={_quoted(spec.name)})"
 
 
-def _chain(built: Built) -> Iterator[str]:
+def _chain(built: Described) -> Iterator[str]:
     names = _names([spec.name for spec in built.inputs])
     yield from _inputs(built, names)
     tensor = _listed(names)
     for position, spec in enumerate(built.spec.layers):
-        call = tensor if position else _call(spec, names, _takes_states(built, position))
+        call = tensor if position else _call(spec, names)
         yield f"y = {layer_source(spec)}({call})"
         tensor = "y"
     yield f"return keras.Model({_listed(names)}, {tensor})"
 
 
-def _graph(built: Built) -> Iterator[str]:
+def _graph(built: Described) -> Iterator[str]:
     spec = built.spec
     nodes = in_order(spec.nodes)
     given = [one.name for one in built.inputs]
@@ -125,7 +184,7 @@ def _graph(built: Built) -> Iterator[str]:
         layer_of[node.name] = base
         assert base.layer is not None  # the reader gives every node a layer or a share
         tensors = [text for name in node.inputs for text in _tensors(name, names, several)]
-        call = _call(base.layer, tensors, "initial_state" in _call_arguments(built, base.name))
+        call = _call(base.layer, tensors)
         if base.name not in variables:
             variables[base.name] = f"{names[base.name]}_layer"
             made = layer_source(base.layer, base.name)
@@ -150,40 +209,28 @@ def _tensors(name: str, names: Mapping[str, str], several: Mapping[str, int]) ->
     return [f"{names[node]}[{index}]" if several.get(node, 1) > 1 else names[node]]
 
 
-def _call(spec: LayerSpec, tensors: Sequence[str], states: bool) -> str:
+def _call(spec: LayerSpec, tensors: Sequence[str]) -> str:
     """Return the arguments of a layer's call, as its kind takes several tensors."""
     if spec.type in SEPARATE_INPUTS:
         return ", ".join(tensors)
     if spec.type in LISTED_INPUTS:
         return f"[{', '.join(tensors)}]"
-    if len(tensors) > 1 and states:
+    if len(tensors) > 1 and spec.type in RECURRENT:
         return f"{tensors[0]}, initial_state=[{', '.join(tensors[1:])}]"
     return _listed(tensors)
 
 
-def _takes_states(built: Built, position: int) -> bool:
-    row = built.report.layers[position]
-    return "initial_state" in _call_arguments(built, row.name)
-
-
-def _call_arguments(built: Built, layer: str) -> Sequence[str]:
-    import inspect
-
-    found = next((one for one in built.model.layers if one.name == layer), None)
-    return list(inspect.signature(found.call).parameters) if found is not None else []
-
-
-def _several_outputs(built: Built) -> dict[str, int]:
+def _several_outputs(built: Described) -> dict[str, int]:
     """Return how many tensors each layer gives that gives more than one."""
     counts = {}
-    for row in built.report.layers:
+    for row in built.rows:
         shape = row.output_shape
         if shape and isinstance(shape[0], tuple):
             counts[row.name] = len(shape)
     return counts
 
 
-def _as_json(built: Built) -> str:
+def _as_json(built: Described) -> str:
     try:
         return str(built.model.to_json())
     except Exception as error:  # whatever a layer without a description of itself raises

@@ -11,11 +11,13 @@ from typing import Any
 
 import pytest
 
+from layerlens.building import build_model
+from layerlens.evidence import Refusal
 from layerlens.examining import Examination
 from layerlens.judging import judge
 from layerlens.parting import Contest
-from layerlens.report import PairReport
-from layerlens.reproducing import Reproduction, repro_script
+from layerlens.report import ModelError, PairReport
+from layerlens.reproducing import Reproduction, early_script, repro_script
 from layerlens.scenario import InputSpec, ModelSpec, NodeSpec, Scenario
 from layerlens.shrinking import shrink
 from layerlens.transfer import pair_weights
@@ -204,3 +206,34 @@ def test_a_script_that_builds_one_model_twice_shows_nothing() -> None:
     assert _run(script) > 0
     twice = script.replace("candidate = build_candidate()", "candidate = build_reference()")
     assert _run(twice) == 0
+
+
+def _early(reference: ModelSpec, candidate: ModelSpec, *inputs: InputSpec, **more: Any) -> str:
+    """Write and run the script of a pair whose outputs were never compared."""
+    built = [build_model(spec, inputs) for spec in (reference, candidate)]
+    scenario = Scenario("pair.yaml", "pair", (reference, candidate), reference.name, inputs=inputs)
+    names = reference.name, candidate.name
+    report = PairReport(*names, "inference", "shape_mismatch", None, "Told apart early.")
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(compile(early_script(scenario, report, *built, **more), "repro.py", "exec"), {})
+    return printed.getvalue()
+
+
+def test_shapes_params_and_refusals_are_shown_without_running_anything() -> None:
+    lstm = layer("LSTM", units=3)
+    first, second = _early(
+        chain("one", lstm), chain("two", lstm, lstm), input_of(4, 2)
+    ).splitlines()
+    assert first == "reference: output (None, 3), 72 params"
+    assert re.match(r"candidate: ValueError: .* expected ndim=3, found ndim=2", second)
+
+
+def test_a_call_that_is_refused_is_repeated() -> None:
+    flat = layer("Flatten")
+    refusal = Refusal("two", "eager", ModelError(None, "no"), ((1, 5, 2),))
+    printed = _early(
+        chain("one", flat), chain("two", layer("Reshape", target_shape=(3, 2)), flat),
+        input_of(None, 2), refusal=refusal,
+    )
+    assert printed.startswith("reference: output (1, 10), 0 params\ncandidate: ValueError: Exception enc")
