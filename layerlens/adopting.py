@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from layerlens.backend import start_backend
 from layerlens.copying import copy_layer, copy_model, has_state, same_outputs
 from layerlens.drafting import functional, input_tensors, set_policy
 from layerlens.ends import InputsRefusal, has_graph
@@ -39,6 +40,7 @@ def adopt_model(order: Order) -> Built | Refused:
             order.spec.where,
             hint="if you trust it, allow it with `--allow-code`",
         )
+    start_backend()
     try:
         given = _given_object(order)
     except LayerlensError:
@@ -55,6 +57,7 @@ def _adopt_file(order: Order) -> Built | Refused:
     spec = order.spec
     assert spec.file is not None  # that is what the form says
     saved = read_saved(spec.file, spec.where)
+    start_backend()  # only now: a damaged file is told without waiting for it
     refuse_code(saved, order.allow_code, spec.where)
     modules = {part.module for part in code_parts(saved.config)} if order.allow_code else set()
     with contextlib.ExitStack() as stack:

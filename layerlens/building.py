@@ -48,7 +48,6 @@ def build_model(
     MemoryLimitError before anything is allocated, UnsafeCodeError before any code runs,
     ModelFileError, and ScenarioError where `weights` name or hold what the model does not have.
     """
-    start_backend()
     order = Order(spec, inputs, precision, allocate, memory_limit, seed, allow_code)
     if spec.form not in ("layers", "graph"):
         from layerlens.adopting import adopt_model
@@ -56,6 +55,7 @@ def build_model(
         return adopt_model(order)
     if not allow_code:
         refuse_code_layers(layer_specs(spec))
+    start_backend()  # only now: what is refused unseen should not wait for it
     return _build_described(order)
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import stat
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from importlib import metadata
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
@@ -229,13 +231,14 @@ def _read_archive(path: Path, where: Where | None) -> SavedModel:
             names = {member.filename for member in members}
             _check_complete(path, names, where)
             config = _described(path, _member_text(path, archive, "config.json", where), where)
-            metadata = json.loads(_member_text(path, archive, "metadata.json", where))
+            written = json.loads(_member_text(path, archive, "metadata.json", where))
             _check_weights(path, archive, where)
-    except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
+    except zipfile.BadZipFile as error:
+        what = f"is damaged or cut short, so that it is no zip archive any more: {error}"
+        raise damaged(path, what, where) from error
+    except (EOFError, NotImplementedError, ValueError, OSError, zlib.error) as error:
         raise damaged(path, f"is damaged: {error}", where) from error
-    except (ValueError, OSError) as error:
-        raise damaged(path, f"is damaged: {error}", where) from error
-    version = metadata.get("keras_version") if isinstance(metadata, Mapping) else None
+    version = written.get("keras_version") if isinstance(written, Mapping) else None
     _check_version(path, version, where)
     return SavedModel(path, "keras", config, _text(version))
 
@@ -288,16 +291,15 @@ def _check_weights(path: Path, archive: zipfile.ZipFile, where: Where | None) ->
 
 
 def _check_version(path: Path, version: Any, where: Where | None) -> None:
-    import keras
-
+    installed = metadata.version("keras")
     try:
         written = int(str(version).split(".")[0])
     except ValueError:
         raise damaged(path, f"names no Keras version (it has {version!r})", where) from None
-    if written > int(keras.__version__.split(".")[0]):
+    if written > int(installed.split(".")[0]):
         raise damaged(
             path,
-            f"was saved by Keras {version}; Keras {keras.__version__} is installed",
+            f"was saved by Keras {version}; Keras {installed} is installed",
             where,
             hint="`pip install --upgrade keras`, or save the model with the older version",
         )

@@ -76,7 +76,7 @@ def test_what_keras_writes_is_read_and_holds_no_code(
     ("name", "content", "message"),
     [
         ("m.keras", b"", "m.keras is empty"),
-        ("m.keras", b"PK\x03\x04 and no more", "m.keras is damaged: File is not a zip file"),
+        ("m.keras", b"PK\x03\x04 and no more", "m.keras is damaged or cut short"),
         ("m.keras", b"no archive", "is damaged or no saved model: it is not a zip archive"),
         ("m.h5", b"\x89HDF\r\n\x1a\n and no more", "m.h5 is damaged or cut short"),
         ("m.h5", b"PK\x03\x04....", "m.h5 is named .h5 but holds what Keras writes as .keras"),
