@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerlens.domains import flat_layers
-from layerlens.expressions import Numbering, Step, Value, express
+from layerlens.expressions import Numbering, Step, Value, express, is_graph
 from layerlens.lookups import choices, is_looked_up, looked_up
-from layerlens.measuring import as_array, weight_variables
+from layerlens.measuring import weight_variables
 from layerlens.polynomials import Growth, activation_host
 from layerlens.probes import generator
 from layerlens.report import CertificateRow
@@ -48,16 +48,17 @@ REACH = 2**20
 MOST_DRAWS = 48
 #: The most scalars that a segment may take in, and the most that its weights may have.
 MOST_INPUTS, MOST_PARAMS = 4_000_000, 40_000_000
-#: (batch, length) where axes are variable: fewer samples than steps and more. The first row that
-#: the segment takes is used.
+#: (batch, length) where axes are variable: fewer samples than steps and more, lengths that leave
+#: every remainder for strides up to 4. The first row that the segment takes is used.
 SIZES: tuple[tuple[tuple[int, int], ...], ...] = (
-    ((2, 5), (9, 8)),
-    ((2, 13), (25, 24)),
-    ((2, 47), (65, 64)),
+    ((2, 5), (9, 8), (2, 6), (3, 7)),
+    ((2, 21), (25, 24), (2, 22), (3, 23)),
+    ((2, 61), (65, 64), (2, 62), (3, 63)),
 )
 FIXED_SIZE: tuple[tuple[int, int], ...] = ((2, 0),)
 
 Float = NDArray[np.float64]
+Run = Callable[..., Sequence[Any]]
 
 
 def certify(
@@ -74,6 +75,8 @@ def certify(
         return None
     if (transfer.method == "none" and transfer.reference) or candidate.built.spec.weights:
         return None  # then the two need not have the same weights
+    if not all(is_graph(side.float64.built.model) for side in (reference, candidate)):
+        return None
     numbering = Numbering()
     names = _variable_names(reference, candidate, transfer)
     ours, theirs = (
@@ -90,7 +93,9 @@ def certify(
         if any(segment.is_like(other) for other in tried):
             continue
         tried.append(segment)
-        row = _proved(segment, reference, candidate, seed)
+        row = _proved(segment, reference.built.inputs, seed)
+        for side in (reference, candidate):
+            side.forget()
         if row is not None:
             return row
     return None
@@ -176,31 +181,40 @@ def planned(growths: Sequence[Growth]) -> _Draws | None:
     return _Draws(reach, unit, count, degree) if count <= MOST_DRAWS else None
 
 
-def _proved(segment: Segment, reference: Side, candidate: Side, seed: int) -> CertificateRow | None:
+def _proved(segment: Segment, inputs: Sequence[InputSpec], seed: int) -> CertificateRow | None:
     growths = segment.growths()
     draws = None if growths is None else planned(growths)
     vocabularies = segment.vocabularies()
     if draws is None or vocabularies is None or not _is_affordable(segment, vocabularies):
         return None
     scales = unit_variances(segment)
-    if scales is None or not _choose_within(reference.built.inputs, vocabularies):
+    if scales is None or not _choose_within(inputs, vocabularies):
         return None
-    plan = _Plan(segment, (reference, candidate), draws, scales, vocabularies)
-    open_axes = segment.has_open_axes
-    for sizes in SIZES if open_axes else (FIXED_SIZE,):
-        agreed: list[bool | None] = []
-        for size in sizes:
-            agreed.append(_agree(plan, size, seed))
-            if not agreed[-1]:
-                break
-        if agreed == [None]:
-            continue  # perhaps too short for one of the layers
-        if not all(agreed):
-            return None
-        told = " and ".join(str(length) for _, length in sizes)
-        text = f"{segment}, at lengths {told}" if open_axes else str(segment)
-        return CertificateRow(text, draws.degree, draws.count, draws.error_bound)
+    plan = _Plan(segment, draws, scales, vocabularies)
+    with _without_activations(segment.steps):
+        run = _runnable(plan)
+        for sizes in SIZES if segment.has_open_axes else (FIXED_SIZE,):
+            agreed = _agreed(plan, run, sizes, seed)
+            if agreed is None:
+                continue  # perhaps too short for one of the layers
+            return _row(plan, [length for _, length in sizes]) if agreed else None
     return None
+
+
+def _agreed(plan: _Plan, run: Run, sizes: Sequence[tuple[int, int]], seed: int) -> bool | None:
+    """Tell whether both agree at all sizes; None where the first is refused."""
+    for position, size in enumerate(sizes):
+        agree = _agree(plan, run, size, seed)
+        if not agree:
+            return None if agree is None and position == 0 else False
+    return True
+
+
+def _row(plan: _Plan, lengths: Sequence[int]) -> CertificateRow:
+    text, draws = str(plan.segment), plan.draws
+    if plan.segment.has_open_axes:
+        text = f"{text}, at lengths {min(lengths)} to {max(lengths)}"
+    return CertificateRow(text, draws.degree, draws.count, draws.error_bound)
 
 
 def _choose_within(inputs: Sequence[InputSpec], vocabularies: Mapping[int, int]) -> bool:
@@ -231,7 +245,6 @@ class _Plan:
     """All that the runs of one segment have in common."""
 
     segment: Segment
-    sides: tuple[Side, Side]
     draws: _Draws
     scales: Mapping[Hashable, float]
     vocabularies: Mapping[int, int]
@@ -241,33 +254,30 @@ class _Plan:
         return (self.vocabularies[number],) if number in self.vocabularies else ()
 
 
-def _agree(plan: _Plan, size: tuple[int, int], seed: int) -> bool | None:
+def _agree(plan: _Plan, run: Run, size: tuple[int, int], seed: int) -> bool | None:
     """Tell whether both agree bit for bit on every draw; None where Keras refuses the length."""
     segment, rng = plan.segment, generator(seed, "certificate", *size)
-    run = _runnable(plan)
-    with _without_activations(segment.steps):
-        for _ in range(plan.draws.count):
-            drawn = _Numbers(plan.draws, rng)
-            for side in plan.sides:
-                _assign(side, segment, drawn, plan.scales)
-            started = [
-                drawn.of(("variable", number), (*_drawn_shape(value, *size), *plan.row_of(number)))
-                for number, value in segment.variables.items()
-            ]
-            try:
-                results = [np.asarray(result) for result in run(*started)]
-                faithful = all(
-                    is_looked_up(layer, _drawn_shape(value, *size), value.dtype, rng)
-                    for layer, value in segment.lookups()
-                )
-            except Exception:  # whatever Keras or TensorFlow raises is a refusal: no certificate
-                return None
-            if not faithful:
-                return False
-            half = len(results) // 2
-            for one, other in zip(results[:half], results[half:], strict=True):
-                if one.dtype != np.float64 or not np.array_equal(one, other):
-                    return False
+    for _ in range(plan.draws.count):
+        drawn = _Numbers(plan.draws, rng)
+        _assign(plan, drawn)
+        started = [
+            drawn.of(("variable", number), (*_drawn_shape(value, *size), *plan.row_of(number)))
+            for number, value in segment.variables.items()
+        ]
+        try:
+            results = [np.asarray(result) for result in run(*started)]
+            faithful = all(
+                is_looked_up(layer, _drawn_shape(value, *size), value.dtype, rng)
+                for layer, value in segment.lookups()
+            )
+        except Exception:  # whatever Keras or TensorFlow raises is a refusal: no certificate
+            return None
+        if not all(result.size for result in results):
+            return None  # nothing is compared
+        half = len(results) // 2
+        alike = all(map(np.array_equal, results[:half], results[half:]))
+        if not (alike and faithful):
+            return False
     return True
 
 
@@ -288,23 +298,16 @@ class _Numbers:
         return np.reshape(self._drawn[name], shape)
 
 
-def _assign(
-    side: Side, segment: Segment, drawn: _Numbers, scales: Mapping[Hashable, float]
-) -> None:
-    used = {id(variable) for variable in segment.weights()}
-    values = []
-    for variable in side.float64.variables():
-        name, shape = segment.names[id(variable)], tuple(int(n) for n in variable.shape)
-        if id(variable) not in used:
-            values.append(as_array(variable))
-        elif name in scales:
-            values.append(np.full(shape, scales[name]))
+def _assign(plan: _Plan, drawn: _Numbers) -> None:
+    for variable in plan.segment.weights():
+        name, shape = plan.segment.names[id(variable)], tuple(int(n) for n in variable.shape)
+        if name in plan.scales:
+            variable.assign(np.full(shape, plan.scales[name]))
         else:
-            values.append(drawn.of(name, shape))
-    side.hold(tuple(values), "float64")
+            variable.assign(drawn.of(name, shape))
 
 
-def _runnable(plan: _Plan) -> Callable[..., Sequence[Any]]:
+def _runnable(plan: _Plan) -> Run:
     """Return what runs both segments: the reference's values at the goals, then the candidate's.
 
     Where axes are variable it is traced with unknown ones, as `predict` and `fit` do: there a

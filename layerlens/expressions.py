@@ -18,8 +18,9 @@ from layerlens.polynomials import (
     is_no_op,
 )
 
-#: A "linear" step is its layer without the final activation, which is a step behind it.
-Kind = Literal["layer", "linear", "activation", "select"]
+#: A "linear" step is its layer without the final activation, which is a step behind it; a "call"
+#: gave its layer more than its inputs.
+Kind = Literal["layer", "linear", "activation", "select", "call"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,7 +108,7 @@ class _Reader:
         if call is None or not all(id(tensor) in known for tensor in call.tensors):
             return self._unknown(node, [])
         inputs = tuple(known[id(tensor)] for tensor in call.tensors)
-        if call.plain and _is_graph(layer) and _fits(layer, inputs):
+        if call.plain and is_graph(layer) and _fits(layer, inputs):
             return self._nested(layer, inputs)
         if call.plain and len(inputs) == 1 and is_no_op(layer):
             return inputs
@@ -124,7 +125,8 @@ class _Reader:
             ending = _activation_layer(layer, inputs) if call.plain else None
             if ending is not None:
                 return (self._activated(layer, inputs[0], ending),)
-            step = Step("layer", layer.name, inputs, signature, layer, call.listed)
+            kind: Kind = "layer" if call.plain else "call"
+            step = Step(kind, layer.name, inputs, signature, layer, call.listed)
             return self._values(step, node.outputs)
         step = Step("linear", layer.name, inputs, signature, layer, call.listed)
         return tuple(self._activated(layer, v, named) for v in self._values(step, node.outputs))
@@ -165,16 +167,17 @@ class _Reader:
 
     def _mask(self, step: Step, key: Hashable, index: int) -> int | None:
         layer, masks = step.layer, tuple(value.mask for value in step.inputs)
-        if all(mask is None for mask in masks) and not _makes_masks(layer):
+        makes = _makes_masks(layer)
+        if all(mask is None for mask in masks) and not makes:
             return None
         if len(masks) == 1 and masks[0] is not None and _passes_masks(layer):
             return masks[0]
-        return self.numbering.of(("mask", type(layer).__name__, key, masks, index))
+        return self.numbering.of(("mask", type(layer).__name__, makes, key, masks, index))
 
     def _unknown(self, node: Any, inputs: Sequence[Value]) -> tuple[Value, ...]:
         """Return values that are the same as no other."""
         name = str(getattr(node.operation, "name", ""))
-        step = Step("layer", name, tuple(inputs), None, node.operation)
+        step = Step("call", name, tuple(inputs), None, node.operation)
         return tuple(
             Value(self.numbering.fresh(), self.numbering.fresh(), _shape(t), _dtype(t), step, index)
             for index, t in enumerate(node.outputs)
@@ -246,7 +249,8 @@ def _is_mask(name: str, value: Any) -> bool:
     return bool(_MASK.search(name)) and name != "attention_mask"
 
 
-def _is_graph(layer: Any) -> bool:
+def is_graph(layer: Any) -> bool:
+    """Tell whether a model computes what its graph of layers says, and nothing of its own."""
     import keras
     from keras.src.models.functional import Functional
 
@@ -270,9 +274,10 @@ def _fits(model: Any, inputs: Sequence[Value]) -> bool:
 
 # --- what tells two layers apart ------------------------------------------------------------------
 
-#: Settings that change no output of a model whose weights are given; masks are followed apart.
+#: Settings that change no output in inference, given the weights; masks are followed apart.
 _WITHOUT_EFFECT = re.compile(
-    r"^(name|trainable|dtype|seed|mask_zero|.*_(initializer|regularizer|constraint))$"
+    r"^(name|trainable|dtype|seed|dropout|recurrent_dropout|momentum|unit_forget_bias|mask_zero"
+    r"|.*_(initializer|regularizer|constraint))$"
 )
 #: These hold code, or another framework's layers.
 _HOLDING_CODE = ("Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer")
@@ -372,7 +377,9 @@ def _activation_layer(layer: Any, inputs: Sequence[Value]) -> str | None:
 
 
 def _makes_masks(layer: Any) -> bool:
-    return is_exactly(layer, "Masking") or bool(getattr(layer, "mask_zero", False))
+    return any(
+        is_exactly(held, "Masking") or getattr(held, "mask_zero", False) for held in _flat(layer)
+    )
 
 
 def _passes_masks(layer: Any) -> bool:

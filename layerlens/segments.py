@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
 from layerlens.expressions import Step, Value
@@ -103,7 +103,7 @@ def _is_polynomial(value: Value) -> bool:
 def _growth(step: Step, inputs: Sequence[Growth]) -> Growth | None:
     if step.kind == "select":
         return inputs[0]
-    if step.kind == "activation" or step.layer is None or step.signature is None:
+    if step.kind not in ("layer", "linear") or step.signature is None:
         return None
     host = activation_host(step.layer)
     if host is not None and step.kind != "linear" and not is_linear(host.activation):
@@ -166,10 +166,10 @@ class Segment:
     def starts_with(self, value: Value) -> bool:
         return value.step is None or self.is_variable(value)
 
-    def weights(self) -> Iterator[Any]:
-        for step in self.steps:
-            if step.layer is not None:
-                yield from step.layer.weights
+    def weights(self) -> list[Any]:
+        """Return the variables that the steps take part with, each once."""
+        layers = [step.layer for step in self.steps if step.layer is not None]
+        return list({id(v): v for layer in layers for v in layer.weights}.values())
 
     def growths(self) -> list[Growth] | None:
         """Return how large each value becomes, None where one may not be a polynomial."""
@@ -193,7 +193,7 @@ class Segment:
         """
         found: dict[int, int] = {}
         for step in self.steps:
-            count = None if step.kind == "select" else choices(step.layer)
+            count = choices(step.layer) if step.kind == "layer" else None
             for value in step.inputs:
                 if _is_floating(value) == (count is not None):
                     return None

@@ -280,6 +280,14 @@ OTHER: dict[str, tuple[Layers, Layers, tuple[int | None, ...]]] = {
         [layer("UpSampling2D")],
         (3, 3, 1),
     ),
+    "padding that is right at every third length": (
+        [layer("Conv1D", filters=4, kernel_size=3, strides=3, padding="same")],
+        [
+            layer("ZeroPadding1D", padding=(0, 1)),
+            layer("Conv1D", filters=4, kernel_size=3, strides=3),
+        ],
+        (None, 3),
+    ),
     "a state between calls": (
         [layer("LSTM", units=3, stateful=True)],
         [layer("LSTM", units=3, stateful=True)],
