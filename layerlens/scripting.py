@@ -117,6 +117,8 @@ def array_source(array: Array) -> str:
     """Return an expression for an array: whole, or for mostly one value only what differs."""
     if array.dtype.kind in "OSU":
         return f"tf.constant({_numbers(array.tolist())})"
+    if not array.size:
+        return f'np.zeros({array.shape}, dtype="{array.dtype}")'
     written = _numbers(as_written(array))
     if "\n" not in written:
         return f'np.array({written}, dtype="{array.dtype}")'
