@@ -18,7 +18,8 @@ def numbered(*wirings: Wiring, shape: tuple[int, ...] = (6, 3)) -> list[Value]:
     """Express models of one input; their weights are paired by position."""
     import keras
 
-    numbering, values = Numbering(), []
+    numbering = Numbering()
+    values: list[Value] = []
     for wiring in wirings:
         given = keras.Input(shape)
         model = keras.Model(given, wiring(given))
