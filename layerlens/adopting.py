@@ -187,7 +187,7 @@ def _copied(order: Order, given: Any, folder: Path) -> Source:
 def _inside_model(order: Order, layer: Any) -> Iterator[Any]:
     """Put a layer that has weights into a model for a while; the layer forgets it again."""
     if has_graph(layer):
-        yield functional(tuple(layer.inputs), tuple(layer.outputs), order.spec.name)
+        yield wrapped(order, layer, ends_of(order, layer))
         return
     tensors = input_tensors(order.inputs, "working", taken=frozenset({layer.name}))
     nodes = len(layer._inbound_nodes)

@@ -25,7 +25,10 @@ class InputsRefusal(Exception):  # noqa: N818 (it is a result on its way, not a 
 class Ends:
     """The inputs a model is run with, and the input layers that have to be more definite."""
 
+    #: In the scenario's order, where it gives any.
     inputs: tuple[InputSpec, ...]
+    #: Which of the model's own inputs each of them is.
+    positions: tuple[int, ...] = ()
     #: Input layer → the batch shape it gets instead of its own.
     changes: Mapping[str, tuple[int | None, ...]] = field(default_factory=dict)
 
@@ -51,20 +54,25 @@ def fit_ends(given: tuple[InputSpec, ...], model: Any, precision: Precision) -> 
     """
     own = [_own_input(tensor, precision) for tensor in model.inputs]
     if not given:
-        return Ends(tuple(own))
+        return Ends(tuple(own), tuple(range(len(own))))
     if len(own) != len(given):
         raise InputsRefusal(
             f"the model takes {_listed(own)}, but the scenario gives {_listed(given)}"
         )
-    by_name = {item.name: item for item in given}
-    ordered = [by_name[item.name] for item in own] if _same_names(own, given) else list(given)
-    inputs = tuple(_fitted(mine, theirs) for mine, theirs in zip(own, ordered, strict=True))
+    names = [item.name for item in own]
+    by_name = set(names) == {item.name for item in given}
+    positions = tuple(
+        names.index(item.name) if by_name else position for position, item in enumerate(given)
+    )
+    inputs = tuple(
+        _fitted(own[position], theirs) for position, theirs in zip(positions, given, strict=True)
+    )
     changes = {
-        mine.name: (tensor.shape[0], *fitted.shape)
-        for mine, fitted, tensor in zip(own, inputs, model.inputs, strict=True)
-        if mine.shape != fitted.shape
+        names[position]: (model.inputs[position].shape[0], *fitted.shape)
+        for position, fitted in zip(positions, inputs, strict=True)
+        if own[position].shape != fitted.shape
     }
-    return Ends(inputs, changes)
+    return Ends(inputs, positions, changes)
 
 
 def with_shapes(config: Any, changes: Mapping[str, tuple[int | None, ...]]) -> Any:
@@ -87,10 +95,6 @@ def _own_input(tensor: Any, precision: Precision) -> InputSpec:
     # In float64 every floating input was made float64: what is drawn for it stays as it was.
     widened = precision == "float64" and tensor.dtype == "float64"
     return InputSpec(tensor.name, tuple(tensor.shape[1:]), "float32" if widened else tensor.dtype)
-
-
-def _same_names(own: list[InputSpec], given: tuple[InputSpec, ...]) -> bool:
-    return {item.name for item in own} == {item.name for item in given}
 
 
 def _fitted(mine: InputSpec, theirs: InputSpec) -> InputSpec:

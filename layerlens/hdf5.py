@@ -11,6 +11,8 @@ from layerlens.errors import ModelFileError, Where
 _HINT = "no file that Keras saved does so; do not open it"
 #: A dataset may claim this many bytes per byte stored (compressed zeros) above the floor.
 _MOST_EXPANSION = 1000
+#: What h5py raises where the file's own structures do not add up.
+_H5PY_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError)
 _EXPANSION_FLOOR_BYTES = 16 * 1024**2
 
 
@@ -32,15 +34,19 @@ def check_hdf5(path: Path, file: Any, where: Where | None) -> None:
 def _read(path: Path, file: Any, where: Where | None) -> tuple[str, str | None]:
     with _opened(path, file, where) as content:
         _check_group(path, content, where)
-        config = content.attrs.get("model_config")
+        try:
+            config = content.attrs.get("model_config")
+            version = content.attrs.get("keras_version")
+            attributes = set(content.attrs)
+        except _H5PY_ERRORS as error:
+            raise _fault(path, f"is damaged: {error}", where) from error
         if config is None:
-            weights_only = "layer_names" in content.attrs or len(content) > 0
+            weights_only = "layer_names" in attributes or len(content) > 0
             what = "holds weights only, no model" if weights_only else "holds no Keras model"
             hint = "save the whole model with `model.save('model.keras')`"
             raise _fault(path, what, where, hint)
         if "model_weights" not in content:
             raise _fault(path, "describes a model but holds no weights for it", where)
-        version = content.attrs.get("keras_version")
         return _decoded(config), None if version is None else _decoded(version)
 
 
@@ -49,7 +55,7 @@ def _opened(path: Path, file: Any, where: Where | None) -> Any:
 
     try:
         return h5py.File(file, "r")
-    except (OSError, RuntimeError, ValueError) as error:
+    except _H5PY_ERRORS as error:
         raise _fault(path, f"is damaged or cut short: {error}", where) from error
 
 
@@ -73,7 +79,7 @@ def _check_group(path: Path, content: Any, where: Where | None) -> None:
                     groups.append((inner, item))
                 elif isinstance(item, h5py.Dataset):
                     _check_dataset(path, inner, item, where)
-    except (OSError, RuntimeError, KeyError, ValueError) as error:
+    except _H5PY_ERRORS as error:
         raise _fault(path, f"is damaged: {error}", where) from error
 
 
@@ -90,7 +96,7 @@ def _check_dataset(path: Path, place: str, dataset: Any, where: Where | None) ->
 
 
 def _decoded(value: Any) -> str:
-    return value.decode("utf-8") if isinstance(value, bytes) else str(value)
+    return value.decode("utf-8", errors="replace") if isinstance(value, bytes) else str(value)
 
 
 def _fault(path: Path, what: str, where: Where | None, hint: str | None = None) -> ModelFileError:

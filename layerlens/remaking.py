@@ -99,7 +99,8 @@ def ends_of(order: Order, model: Any) -> Ends:
 def wrapped(order: Order, model: Any, ends: Ends) -> Any:
     """Return a model that takes its inputs as one tensor or a list, whatever it was."""
     if has_graph(model):
-        return functional(tuple(model.inputs), tuple(model.outputs), order.spec.name)
+        own = tuple(model.inputs[position] for position in ends.positions)
+        return functional(own, tuple(model.outputs), order.spec.name)
     tensors = input_tensors(ends.inputs, order.precision, taken=frozenset({model.name}))
     kind = type(model).__name__
     try:
