@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from typing import Any
 
 # Everything else is imported inside, so that an interrupt is answered from the first moment on.
@@ -12,6 +13,8 @@ from layerlens.cli.telling import BROKEN, INTERRUPTED, MISUSED, PASSED, PIPE_CLO
 
 def main() -> None:
     """Run the command line of this process and end it with the exit status."""
+    if not sys.warnoptions:  # Python's -W and PYTHONWARNINGS bring Keras' asides back
+        warnings.simplefilter("ignore")
     status = run(sys.argv[1:])
     if status == INTERRUPTED:
         os._exit(status)  # Keras may be at work in a thread that nobody waits for any more
