@@ -75,9 +75,7 @@ def _output_dtypes(side: Side) -> list[str]:
     return [str(tensor.dtype) for tensor in side.built.model.outputs]
 
 
-def _losses_differ(
-    sides: Sides, weights: tuple[Values, Values], inputs: Sequence[Array]
-) -> bool:
+def _losses_differ(sides: Sides, weights: tuple[Values, Values], inputs: Sequence[Array]) -> bool:
     if not any(_may_lose(side) for side in sides):
         return False
     found = []
@@ -166,9 +164,7 @@ def _states_differ(
         runner.run(inputs, "traced_dynamic", training=side.training, seed=0)
         left.append(runner.values())
         seconds.append(
-            side.selected(
-                runner.run(inputs, "traced_dynamic", training=False, seed=0, reset=False)
-            )
+            side.selected(runner.run(inputs, "traced_dynamic", training=False, seed=0, reset=False))
         )
         runner.assign(values)
     moved = any(
@@ -213,16 +209,17 @@ def _non_finite_differs(
         if bool(one.error) != bool(other.error):
             return True
         for left, right in zip(one.outputs, other.outputs, strict=True):
-            if left.dtype.kind == "f" and left.shape == right.shape:
-                if not np.array_equal(_pattern(left), _pattern(right)):
-                    return True
+            comparable = left.dtype.kind == "f" and left.shape == right.shape
+            if comparable and not np.array_equal(_pattern(left), _pattern(right)):
+                return True
     return False
 
 
 def _pattern(array: Array) -> Array:
     """Return 0 for finite, 1 and -1 for the infinities, 2 for NaN."""
-    out = np.zeros(array.shape, dtype=np.int8)
-    out[np.isposinf(array)] = 1
-    out[np.isneginf(array)] = -1
-    out[np.isnan(array)] = 2
+    values = array.astype(np.float64)
+    out = np.zeros(values.shape, dtype=np.int8)
+    out[np.isposinf(values)] = 1
+    out[np.isneginf(values)] = -1
+    out[np.isnan(values)] = 2
     return out

@@ -86,9 +86,10 @@ def within(reference: Array, candidate: Array, rtol: float, atol: float) -> NDAr
     """Tell per element whether |candidate - reference| <= atol + rtol × |reference|."""
     gap = distance(reference, candidate)
     if reference.dtype.kind in "OSUb":
-        return gap == 0
+        return np.asarray(gap == 0)
     size = np.abs(reference.astype(np.float64))
-    return (gap == 0) | (gap <= atol + rtol * np.where(np.isfinite(size), size, 0.0))
+    allowed = atol + rtol * np.where(np.isfinite(size), size, 0.0)
+    return np.asarray((gap == 0) | (gap <= allowed))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +97,9 @@ class Noise:
     """Per element, the difference that rounding alone may leave in each precision.
 
     `float64` is by the element's own scale, `ground` by the greatest scale in the sample, of what
-    may have been added and taken away again on the way. `constants` is how far the float64 outputs move when the numbers in the layers' configurations
-    move by one unit of float32, as some layers round them; 0 where that was not needed.
+    may have been added and taken away again on the way. `constants` is how far the float64 outputs
+    move when the numbers in the layers' configurations move by one unit of float32, as some layers
+    round them; 0 where that was not needed.
     """
 
     working: Float

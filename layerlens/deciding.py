@@ -60,10 +60,9 @@ def decide(pair: Pair) -> Decision:
     if refused:
         text = " ".join(explaining.refused(side.report) for side in refused)
         return Decision(_early(pair, "build_error", text))
-    assert isinstance(reference, Built) and isinstance(candidate, Built)
-    transfer = pair_weights(
-        weight_rows(reference), weight_rows(candidate), pair.scenario.transfer
-    )
+    assert isinstance(reference, Built)
+    assert isinstance(candidate, Built)
+    transfer = pair_weights(weight_rows(reference), weight_rows(candidate), pair.scenario.transfer)
     if not _same_shape(reference.report.output_shape, candidate.report.output_shape):
         text = explaining.shapes(reference.report, candidate.report)
         told = relation(*_sides(pair), transfer, pair.seed) if transfer.complete else None
@@ -118,8 +117,12 @@ def _shown(
     assert witness is not None
     values = weights.reference, weights.candidate
     counterexample = shrink(
-        one, other, *values, witness,
-        residue=judgement.residue, tolerance=pair.scenario.tolerance,
+        one,
+        other,
+        *values,
+        witness,
+        residue=judgement.residue,
+        tolerance=pair.scenario.tolerance,
     )
     divergence = None
     told = None
@@ -149,9 +152,7 @@ def _sample(witness: Witness) -> tuple[Array, ...]:
     return tuple(array[witness.sample : witness.sample + 1] for array in inputs)
 
 
-def _judged(
-    pair: Pair, examination: Examination, evidence: Evidence
-) -> tuple[Evidence, Judgement]:
+def _judged(pair: Pair, examination: Examination, evidence: Evidence) -> tuple[Evidence, Judgement]:
     """Judge what was observed, and look further wherever that does not settle it."""
     one, other = examination.reference, examination.candidate
     tolerance = pair.scenario.tolerance
@@ -227,9 +228,7 @@ def _search(examination: Examination) -> bool:
     return True
 
 
-def _report(
-    pair: Pair, transfer: Transfer, evidence: Evidence, judgement: Judgement
-) -> PairReport:
+def _report(pair: Pair, transfer: Transfer, evidence: Evidence, judgement: Judgement) -> PairReport:
     difference = judgement.difference
     return PairReport(
         reference=pair.reference.spec.name,

@@ -17,7 +17,14 @@ COMBINATIONS: tuple[tuple[int, int], ...] = ((5, 3), (2, 11), (4, 4), (3, 1), (1
 #: Arguments that bound integer inputs from above.
 _RANGE_ARGUMENTS = ("input_dim", "num_tokens")
 #: Arguments whose value, even as an integer, is a place where a layer changes its mind.
-_THRESHOLD_ARGUMENTS = ("max_value", "min_value", "threshold", "value", "mask_value", "bin_boundaries")
+_THRESHOLD_ARGUMENTS = (
+    "max_value",
+    "min_value",
+    "threshold",
+    "value",
+    "mask_value",
+    "bin_boundaries",
+)
 
 
 def fixed_domains(built: Sequence[Built], length: int) -> tuple[Domain, ...]:

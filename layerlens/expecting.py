@@ -65,9 +65,7 @@ def _model_rows(
     if expected.error is not None:
         texts = [error for error in (_error_text(model), fit_error) if error]
         held = any(expected.error.casefold() in text.casefold() for text in texts)
-        yield ExpectationRow(
-            f"{model.name}.error", expected.error, "; ".join(texts) or None, held
-        )
+        yield ExpectationRow(f"{model.name}.error", expected.error, "; ".join(texts) or None, held)
 
 
 def _error_text(model: ModelReport) -> str | None:

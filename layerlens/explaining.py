@@ -9,7 +9,6 @@ from layerlens.judging import Judgement
 from layerlens.report import ModelReport
 from layerlens.transfer import Transfer
 
-
 SAME_DISTRIBUTION = (
     "their outputs are random and the streams cannot be lined up, but no statistic of their "
     "distributions was found to differ"

@@ -95,7 +95,11 @@ def judge(
     if found:
         best = max(found, key=_strength)
         return Judgement(
-            "different", summary, rounding, rows, best,
+            "different",
+            summary,
+            rounding,
+            rows,
+            best,
             only_at_initialization=_only_at_initialization(observations, witnesses),
             residue=residue,
             near_rounding=_greatest_working_ratio(observations) < NEAR_ROUNDING,
@@ -137,7 +141,9 @@ def real_elements(
 
 def explained(noise: Noise) -> NDArray[np.float64]:
     """Return the floor in whose units ROUNDING is the limit, rounded constants included."""
-    return np.asarray(noise.float64 + noise.ground + (CONSTANT_ROUNDING / ROUNDING) * noise.constants)
+    return np.asarray(
+        noise.float64 + noise.ground + (CONSTANT_ROUNDING / ROUNDING) * noise.constants
+    )
 
 
 def ratios(reference: Array, candidate: Array, floor: NDArray[np.float64]) -> NDArray[np.float64]:

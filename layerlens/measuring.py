@@ -118,9 +118,7 @@ class Runner:
             ]
         key = (execution, training, tuple(tuple(s.shape) for s in signature))
         if key not in self._traced:
-            function = tf.function(
-                lambda *given: self._apply(given, training), autograph=False
-            )
+            function = tf.function(lambda *given: self._apply(given, training), autograph=False)
             self._traced[key] = function.get_concrete_function(*signature)
         return self._traced[key]
 
@@ -307,17 +305,19 @@ def _is_float32(node: Any) -> bool:
     """Tell whether a graph node of a float64 model works in a narrower floating dtype."""
     import tensorflow as tf
 
-    narrow = {tf.float32.as_datatype_enum, tf.float16.as_datatype_enum, tf.bfloat16.as_datatype_enum}
+    narrow = {
+        tf.float32.as_datatype_enum,
+        tf.float16.as_datatype_enum,
+        tf.bfloat16.as_datatype_enum,
+    }
     if node.op == "LeakyRelu":  # its slope is a float32 attribute
         slope = node.attr["alpha"].f
-        return float(f"{slope:.7g}") != slope
+        return bool(float(f"{slope:.7g}") != slope)
     if node.op == "Cast":
-        return node.attr["SrcT"].type in narrow
+        return bool(node.attr["SrcT"].type in narrow)
     if node.op == "Const" and node.attr["dtype"].type == tf.float64.as_datatype_enum:
         values = np.atleast_1d(tf.make_ndarray(node.attr["value"].tensor)).ravel()[:16]
-        return any(
-            np.isfinite(v) and v == np.float32(v) and float(f"{v:.9g}") != v for v in values
-        )
+        return any(np.isfinite(v) and v == np.float32(v) and float(f"{v:.9g}") != v for v in values)
     return any(node.attr[key].type in narrow for key in ("T", "dtype") if key in node.attr)
 
 

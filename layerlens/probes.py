@@ -1,4 +1,4 @@
-"""Input specs and a seed become probes: the kinds of input, and of weights, that both models meet."""
+"""Input specs and a seed become probes: the inputs and the weights that both models meet."""
 
 from __future__ import annotations
 
@@ -53,12 +53,9 @@ def generator(seed: int, *labels: object) -> np.random.Generator:
 def join(probes: Sequence[Probe]) -> ProbeBatch:
     """Join probes of one per-sample shape into a batch."""
     ends = np.cumsum([probe.samples for probe in probes]).tolist()
-    slices = tuple(
-        slice(end - probe.samples, end) for probe, end in zip(probes, ends, strict=True)
-    )
+    slices = tuple(slice(end - probe.samples, end) for probe, end in zip(probes, ends, strict=True))
     inputs = tuple(
-        np.concatenate([probe.inputs[i] for probe in probes])
-        for i in range(len(probes[0].inputs))
+        np.concatenate([probe.inputs[i] for probe in probes]) for i in range(len(probes[0].inputs))
     )
     return ProbeBatch(tuple(probe.name for probe in probes), slices, inputs)
 
@@ -179,8 +176,9 @@ def _integer_probe(
     if name == "token_high":
         return np.full(shape, high - 1)
     if name == "repeats":
-        return np.broadcast_to(drawn.reshape(shape[0], -1)[:, :1].reshape(
-            shape[0], *(1 for _ in shape[1:])), shape).copy()
+        return np.broadcast_to(
+            drawn.reshape(shape[0], -1)[:, :1].reshape(shape[0], *(1 for _ in shape[1:])), shape
+        ).copy()
     if name in ("zero_end", "zero_front") and len(shape) > 1 and low <= 0 < high:
         for sample in drawn:
             cut = int(rng.integers(1, max(2, shape[1])))
@@ -351,9 +349,7 @@ class WeightSlot:
     dtype: str
 
 
-def draw_weight(
-    slot: WeightSlot, initial: Array, kind: str, rng: np.random.Generator
-) -> Array:
+def draw_weight(slot: WeightSlot, initial: Array, kind: str, rng: np.random.Generator) -> Array:
     """Draw values for one weight, moved off every default, positive where Keras needs it.
 
     `drawn` has the spread of a trained layer, `gentle` a smaller one (long recurrences stay
@@ -372,7 +368,7 @@ def draw_weight(
             values = np.exp(0.7 * rng.standard_normal(shape))
     elif "gamma" in role or role == "scale":
         values = 1.0 + 0.5 * gain * rng.standard_normal(shape)
-    elif "kernel" in role or len(shape) >= 2 and "embedding" not in role and "bias" not in role:
+    elif "kernel" in role or (len(shape) >= 2 and "embedding" not in role and "bias" not in role):
         fan_in = max(1, int(np.prod(shape[:-1])))
         values = gain * rng.standard_normal(shape) / np.sqrt(fan_in)
     elif "embedding" in role:

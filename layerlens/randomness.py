@@ -59,9 +59,7 @@ def distributions_differ(
     return any(_ks(ours[:, k], theirs[:, k]) > reach for k in range(count))
 
 
-def _means_differ(
-    one: NDArray[np.float64], other: NDArray[np.float64], level: float
-) -> bool:
+def _means_differ(one: NDArray[np.float64], other: NDArray[np.float64], level: float) -> bool:
     spread = np.sqrt((one.var(axis=0) + other.var(axis=0)) / CALLS)
     gap = np.abs(one.mean(axis=0) - other.mean(axis=0))
     scale = np.abs(one).max(axis=0) + np.abs(other).max(axis=0)

@@ -122,8 +122,12 @@ def _run(
         if moved is None:
             return None
         twin = build_model(
-            moved, model.inputs, precision="float64",
-            memory_limit=options.memory_limit, seed=options.seed, allow_code=options.allow_code,
+            moved,
+            model.inputs,
+            precision="float64",
+            memory_limit=options.memory_limit,
+            seed=options.seed,
+            allow_code=options.allow_code,
         )
         return twin if isinstance(twin, Built) else None
 
@@ -255,8 +259,10 @@ def _in_order(
 def _at_fault(
     path: str, title: str | None, error: LayerlensError, cell: Any, started: float
 ) -> ScenarioReport:
-    faults = error.faults if isinstance(error, ScenarioError) else (
-        Fault(error.message, error.where, error.hint),
+    faults = (
+        error.faults
+        if isinstance(error, ScenarioError)
+        else (Fault(error.message, error.where, error.hint),)
     )
     return ScenarioReport(
         path=path,

@@ -76,8 +76,11 @@ def _scores(
         gap = distance(left, right)
         if left.dtype.kind == "f":
             finite = np.where(np.isfinite(left), np.abs(left), 0.0)
-            scale = UNIT64 * (finite + finite.reshape(size, -1).max(axis=1).reshape(
-                size, *(1 for _ in left.shape[1:])) + 1e-300)
+            scale = UNIT64 * (
+                finite
+                + finite.reshape(size, -1).max(axis=1).reshape(size, *(1 for _ in left.shape[1:]))
+                + 1e-300
+            )
             gap = gap / scale
         scores = np.maximum(scores, np.nan_to_num(gap, posinf=1e300).reshape(size, -1).max(axis=1))
     return scores
@@ -99,11 +102,13 @@ def _next(
     if domain.kind != "float":
         return np.concatenate([parents, children])
     for position in range(len(children)):
-        children[position] = _altered(rng, children[position], constants)
+        children[position] = _altered(rng, children[position].astype(np.float64), constants)
     return np.concatenate([parents, np.clip(children, -REACH, REACH).astype(parents.dtype)])
 
 
-def _altered(rng: np.random.Generator, sample: Array, constants: Sequence[float]) -> Array:
+def _altered(
+    rng: np.random.Generator, sample: NDArray[np.float64], constants: Sequence[float]
+) -> NDArray[np.float64]:
     kind = int(rng.integers(0, 7))
     if kind == 0:
         return np.asarray(sample * 10.0 ** rng.uniform(-3, 3))

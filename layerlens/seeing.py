@@ -57,8 +57,7 @@ def _differ(one: Outcome, other: Outcome) -> bool:
     if one.error or other.error or one.shapes != other.shapes:
         return True
     return any(
-        _arrays_differ(left, right)
-        for left, right in zip(one.outputs, other.outputs, strict=True)
+        _arrays_differ(left, right) for left, right in zip(one.outputs, other.outputs, strict=True)
     )
 
 
@@ -75,18 +74,12 @@ def _arrays_differ(left: Array, right: Array) -> bool:
 # --- layers without weights -----------------------------------------------------------------------
 
 
-def _unseen_layers(
-    side: Side, sets: Sequence[Values], inputs: Sequence[Array]
-) -> Iterator[str]:
+def _unseen_layers(side: Side, sets: Sequence[Values], inputs: Sequence[Array]) -> Iterator[str]:
     """Yield the layers of a chain whose removal no probe notices; graphs have their own rows."""
     chain = chain_of(side.built.model)
     if chain is None or len(inputs) != 1:
         return
-    tested = {
-        layer.name
-        for layer in chain
-        if not layer.weights and _keeps_shape(layer) and not getattr(layer, "supports_jit_only", False)
-    }
+    tested = {layer.name for layer in chain if not layer.weights and _keeps_shape(layer)}
     if not tested:
         return
     remaining = dict.fromkeys(tested)
@@ -110,7 +103,7 @@ def chain_of(model: Any) -> list[Any] | None:
     tensor = model.inputs[0]
     for layer in layers:
         nodes = layer._inbound_nodes
-        if len(nodes) != 1 or [t for t in nodes[0].input_tensors] != [tensor]:
+        if len(nodes) != 1 or list(nodes[0].input_tensors) != [tensor]:
             return None
         outputs = list(nodes[0].output_tensors)
         if len(outputs) != 1:
@@ -141,9 +134,10 @@ def _noticed(side: Side, inputs: Sequence[Array], names: Sequence[str]) -> Itera
             continue
         side.float64.reset_states()
         without = steps[position]
-        if not _arrays_differ(as_array(without), as_array(
-            steps[position + 1] if position + 1 < len(steps) else before
-        )):
+        if not _arrays_differ(
+            as_array(without),
+            as_array(steps[position + 1] if position + 1 < len(steps) else before),
+        ):
             continue
         for later in chain[position + 1 :]:
             without = _call(later, without, side.training)

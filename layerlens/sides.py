@@ -41,9 +41,9 @@ class Side:
     def of(cls, name: str, working: Built, double: Built, *, training: bool, seed: int) -> Side:
         return cls(name, Runner(working, seed), Runner(double, seed), training)
 
-    def constants_effect(self, values: Values, inputs: Sequence[Array], base: Sequence[Array]) -> (
-        tuple[NDArray[np.float64], ...] | None
-    ):
+    def constants_effect(
+        self, values: Values, inputs: Sequence[Array], base: Sequence[Array]
+    ) -> tuple[NDArray[np.float64], ...] | None:
         """Measure how far outputs move when the layers' constants move by a unit of float32.
 
         None where the model has no such constants, or cannot be built anew with others.
@@ -54,9 +54,7 @@ class Side:
                 return None
             self._nudged = Runner(built, self.float64.seed)
         self._nudged.assign(values)
-        outcome = self.selected(
-            self._nudged.run(inputs, "traced_dynamic", training=self.training)
-        )
+        outcome = self.selected(self._nudged.run(inputs, "traced_dynamic", training=self.training))
         if outcome.error is not None or outcome.shapes != tuple(a.shape for a in base):
             return None
         return tuple(
@@ -146,7 +144,9 @@ class Side:
                 if output.dtype.kind != "f":
                     continue
                 with np.errstate(invalid="ignore", over="ignore"):
-                    change = np.abs(jittered.astype(np.float64) - output) / JITTER
+                    change = (
+                        np.abs(jittered.astype(np.float64) - output.astype(np.float64)) / JITTER
+                    )
                 change[~np.isfinite(change)] = 0.0
                 moved[position] = np.maximum(moved[position], change)
         return tuple(moved)
@@ -174,4 +174,5 @@ def _in_few_digits(array: Array) -> NDArray[np.bool_]:
     """Tell which values are the float32 of a decimal number with six digits."""
     size = np.abs(array.astype(np.float64))
     scale = 10.0 ** (5.0 - np.floor(np.log10(np.where(size > 0, size, 1.0))))
-    return (np.rint(size * scale) / scale).astype(np.float32) == size.astype(np.float32)
+    few = np.rint(size * scale) / scale
+    return np.asarray(few.astype(np.float32) == size.astype(np.float32))
