@@ -119,14 +119,16 @@ class _Reader:
         signature = self._signature(layer, call.form)
         if signature is None:
             return self._unknown(node, inputs)
-        host = activation_host(layer) if call.plain else None
+        host = activation_host(layer)
         named = None if host is None else _activation_name(host)
+        if not call.plain:
+            step = Step("call", layer.name, inputs, (signature, named), layer)
+            return self._values(step, node.outputs)
         if host is None or is_linear(host.activation) or named is None:
-            ending = _activation_layer(layer, inputs) if call.plain else None
+            ending = _activation_layer(layer, inputs)
             if ending is not None:
                 return (self._activated(layer, inputs[0], ending),)
-            kind: Kind = "layer" if call.plain else "call"
-            step = Step(kind, layer.name, inputs, signature, layer, call.listed)
+            step = Step("layer", layer.name, inputs, signature, layer, call.listed)
             return self._values(step, node.outputs)
         step = Step("linear", layer.name, inputs, signature, layer, call.listed)
         return tuple(self._activated(layer, v, named) for v in self._values(step, node.outputs))
@@ -186,7 +188,7 @@ class _Reader:
     def _signature(self, layer: Any, form: str) -> Hashable:
         """Return what a layer computes with; None where that cannot be told from outside."""
         held = _flat(layer)
-        if not all(_is_told_by_config(one) for one in held):
+        if type(layer).__name__ == "Functional" or not all(map(_is_told_by_config, held)):
             return None
         try:
             settings = json.dumps(_settings(layer), sort_keys=True)
