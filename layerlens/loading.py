@@ -85,6 +85,8 @@ def read_saved(path: str | Path, where: Where | None = None) -> SavedModel:
     from layerlens.hdf5 import read_hdf5
 
     config, version = read_hdf5(path, where)
+    if version is not None:
+        _check_version(path, version, where)
     return SavedModel(path, kind, _described(path, config, where), version)
 
 
@@ -172,7 +174,7 @@ def damaged(path: Path, what: str, where: Where | None, hint: str | None = None)
 
 
 def _kind_of(path: Path, where: Where | None) -> Kind:
-    kind = SUFFIXES.get(path.suffix.lower())
+    kind = SUFFIXES.get(path.suffix)  # as Keras tells them apart
     try:
         mode = path.stat().st_mode
         if kind is None:

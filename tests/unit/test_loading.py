@@ -126,6 +126,12 @@ def test_a_newer_keras_is_named(keras_file: Path) -> None:
     assert "was saved by Keras 4.1.0; Keras" in refusal(path)
 
 
+def test_a_newer_keras_is_named_in_hdf5_too(h5_file: Path) -> None:
+    with h5py.File(h5_file, "r+") as file:
+        file.attrs["keras_version"] = "5.0"
+    assert "was saved by Keras 5.0; Keras" in refusal(h5_file)
+
+
 def test_hdf5_may_not_reach_for_other_files(h5_file: Path, tmp_path: Path) -> None:
     with h5py.File(h5_file, "r+") as file:
         file["model_weights/stolen"] = h5py.ExternalLink("/etc/passwd", "/")
