@@ -277,7 +277,7 @@ def _rescaled(layer: Any, inputs: Sequence[Growth], shapes: Sequence[Shape]) -> 
         return None
     scale, offset = Fraction(layer.scale), Fraction(layer.offset)
     # Only constants that float32 and float64 hold alike, and few enough bits to stay exact.
-    if offset.denominator != 1 or max(scale.denominator, abs(scale), abs(offset)) > 1024:
+    if offset.denominator != 1 or max(Fraction(scale.denominator), abs(scale), abs(offset)) > 1024:
         return None
     (given,) = inputs
     if given.constant and scale.denominator != 1:
