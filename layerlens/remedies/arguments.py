@@ -8,11 +8,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from layerlens.remedies.refusal import Refusal, Rule
-from layerlens.remedies.wording import listed, nearest
-from layerlens.scenario import LayerSpec
+from layerlens.remedies.wording import listed, nearest, shape_text
 
-_RECURRENT = ("LSTM", "GRU", "SimpleRNN", "RNN")
-_CELLS = ("LSTMCell", "GRUCell", "SimpleRNNCell", "StackedRNNCells")
 #: Not names to choose, though the modules have them.
 _FUNCTIONS = ("get", "serialize", "deserialize", "legacy")
 
@@ -49,10 +46,11 @@ def not_positive(refusal: Refusal) -> str | None:
     match = refusal.find(
         r"value for (?:argument )?`(?P<a>\w+)`[^`]*positive|`(?P<b>\w+)` must be a positive"
         r"|integer value for `(?P<c>\w+)`"
+        r"|Argument `(?P<d>\w+)` should be a positive integer"
     )
     if match is None:
         return None
-    name = match["a"] or match["b"] or match["c"]
+    name = next(found for found in match.groups() if found)
     value = refusal.arguments.get(name)
     hint = f"`{name}` counts something: a whole number of at least 1"
     number = _as_number(value)
@@ -78,7 +76,8 @@ def one_size_per_axis(refusal: Refusal) -> str | None:
     name, count = match[1], int(match[2])
     example = [3 if name == "kernel_size" else 2] * count
     every = f", or one for all, `{name}: {example[0]}`" if count > 1 else ""
-    numbers = f"{count} whole number{'s' * (count > 1)} above 0"
+    least = "of at least 0" if name in ("padding", "cropping") else "above 0"
+    numbers = f"{count} whole number{'s' * (count > 1)} {least}"
     return f"`{name}` takes {numbers}, `{name}: {example}`{every}"
 
 
@@ -101,6 +100,43 @@ def strides_and_dilation(refusal: Refusal) -> str | None:
     return "leave out either `strides` or `dilation_rate`: only one of them can be above 1"
 
 
+def stride_of_zero(refusal: Refusal) -> str | None:
+    strides = refusal.arguments.get("strides")
+    sizes = strides if isinstance(strides, (list, tuple)) else [strides]
+    if 0 not in sizes or not isinstance(refusal.error, ArithmeticError):
+        return None
+    return "`strides` counts the entries from one window to the next: at least 1"
+
+
+def dtype_unknown(refusal: Refusal) -> str | None:
+    match = refusal.find(r"Cannot convert '(\S+)' to a mixed precision DTypePolicy")
+    if match is None:
+        return None
+    known = ("float32", "float64", "float16", "bfloat16", "mixed_float16", "mixed_bfloat16")
+    return _one_of("dtype", known, match[1])
+
+
+def name_taken(refusal: Refusal) -> str | None:
+    if "layer names have to be unique" not in refusal.reason:
+        return None
+    return "give one of them another `name`, or leave `name` out"
+
+
+def same_shapes_wanted(refusal: Refusal) -> str | None:
+    if "to have identical shapes" not in refusal.reason:
+        return None
+    return "declare both inputs with one and the same `shape`"
+
+
+def colours_wanted(refusal: Refusal) -> str | None:
+    if "must have 3 channels" not in refusal.reason:
+        return None
+    return (
+        f"`{refusal.type}` works on colours: give it images of shape (rows, columns, 3), not "
+        f"{shape_text(refusal.shape)}"
+    )
+
+
 def padding_unknown(refusal: Refusal) -> str | None:
     match = refusal.find(r"The `padding` argument must be .*\{(.*)\}\. Received: (\w+)")
     if match is None:
@@ -112,8 +148,10 @@ def padding_unknown(refusal: Refusal) -> str | None:
 
 def choice_unknown(refusal: Refusal) -> str | None:
     """Whatever Keras lists the choices of: merge_mode, data_format, interpolation, ..."""
-    found = refusal.find(r"one of:? ?[\[({](?P<choices>[^\])}]*)[\])}]") or refusal.find(
-        r"of one \((?P<choices>[^)]*)\)"
+    found = (
+        refusal.find(r"(?:Expected|either) (?P<choices>'\w+' or '\w+')")
+        or refusal.find(r"one of:? ?[\[({](?P<choices>[^\])}]*)[\])}]")
+        or refusal.find(r"of one \((?P<choices>[^)]*)\)")
     )
     if found is None:
         return None
@@ -141,7 +179,7 @@ def _one_of(name: str, choices: Iterable[str], value: str) -> str:
 
 def unknown_argument(refusal: Refusal) -> str | None:
     match = refusal.find(
-        r"(?:Unrecognized keyword arguments? passed to \w+: \{'"
+        r"(?:Unrecognized keyword argument(?:s|\(s\))?(?: passed to \w+)?: \{'"
         r"|unexpected keyword argument ')(\w+)'"
     )
     if match is None or refusal.type == "Bidirectional":
@@ -188,73 +226,6 @@ def argument_named(refusal: Refusal) -> str | None:
     return f"set {listed(missing)} {known}" if missing else None
 
 
-def recurrence_held(refusal: Refusal) -> str | None:
-    """What Bidirectional holds has to be recurrent, and its two layers a pair."""
-    if refusal.type != "Bidirectional":
-        return None
-    inner = refusal.inner
-    if inner is not None and inner.type not in (*_RECURRENT, "ConvLSTM1D", "ConvLSTM2D"):
-        if "go_backwards" in refusal.reason or "return_sequences" in refusal.reason:
-            return (
-                f"`Bidirectional` holds {listed(_RECURRENT)}, not `{inner.type}`, which has no "
-                f"direction; use `{inner.type}` itself"
-            )
-        return None
-    if "different `go_backwards`" in refusal.reason:
-        return (
-            "leave `backward_layer` out for a mirrored copy, or set `go_backwards: true` on one of "
-            "the two"
-        )
-    match = refusal.find(r"same value for attribute \"(\w+)\", got \"(\w+)\"")
-    if match:
-        value = match[2].lower() if match[2] in ("True", "False") else match[2]
-        return (
-            f"give both layers the same `{match[1]}`: set `{match[1]}: {value}` on `backward_layer`"
-        )
-    return None
-
-
-def cell_wanted(refusal: Refusal) -> str | None:
-    """RNN and StackedRNNCells hold cells, which do one step, not layers, which do them all."""
-    if refusal.type not in ("RNN", "StackedRNNCells"):
-        return None
-    held = refusal.arguments.get("cell", refusal.arguments.get("cells"))
-    wrong = next((spec for spec in _specs(held) if spec.type not in _CELLS), None)
-    if wrong is not None:
-        cell = f"{wrong.type}Cell"
-        if cell in _CELLS:
-            return (
-                f"`RNN` holds cells, which do one step, and `{wrong.type}` does them all; use "
-                f"`{cell}` in its place, or `{wrong.type}` without `RNN`"
-            )
-        if "state_size" in refusal.reason:
-            return f"`RNN` holds cells, {listed(_CELLS)}, not `{wrong.type}`"
-        return None
-    if "should have a `call` method" in refusal.reason:
-        return f"`RNN` holds a cell, such as `cell: {{LSTMCell: {{units: {_units(held)}}}}}`"
-    return None
-
-
-def _specs(held: Any) -> list[LayerSpec]:
-    """The cells held, those inside StackedRNNCells too."""
-    items = held if isinstance(held, (list, tuple)) else [held]
-    specs = [item for item in items if isinstance(item, LayerSpec)]
-    nested = [_specs(spec.arguments.get("cells")) for spec in specs if spec.arguments.get("cells")]
-    return [*specs, *(spec for group in nested for spec in group)]
-
-
-def _units(held: Any) -> int:
-    return held if isinstance(held, int) and held > 0 else 8
-
-
-def normalized_kernel(refusal: Refusal) -> str | None:
-    if refusal.type != "SpectralNormalization" or "nor 'embeddings'" not in refusal.reason:
-        return None
-    inner = refusal.inner
-    name = f", not `{inner.type}`" if inner else ""
-    return f"`SpectralNormalization` holds a layer with a kernel, such as `Dense` or `Conv2D`{name}"
-
-
 def output_padding_large(refusal: Refusal) -> str | None:
     match = refusal.find(r"`output_padding` is (\d+) but `strides` is (\d+)")
     if match is None:
@@ -280,15 +251,17 @@ def spatial_sizes_open(refusal: Refusal) -> str | None:
     )
 
 
-#: About what a wrapper holds; these look before the layer that is held is looked at itself.
-HOLDING_RULES: tuple[Rule, ...] = (cell_wanted, recurrence_held, normalized_kernel)
-
 ARGUMENT_RULES: tuple[Rule, ...] = (
     unknown_name,
     not_positive,
     one_size_per_axis,
     rate_out_of_range,
     strides_and_dilation,
+    stride_of_zero,
+    dtype_unknown,
+    name_taken,
+    same_shapes_wanted,
+    colours_wanted,
     padding_unknown,
     choice_unknown,
     unknown_argument,

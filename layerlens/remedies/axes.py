@@ -157,7 +157,7 @@ def channel_missing(refusal: Refusal) -> str | None:
     axes = refusal.shape[1:]
     if refusal.type.startswith("ConvLSTM"):
         return (
-            f"`{refusal.type}` wants steps before the image; put {reshape_to((1, *axes))} before "
+            f"`{refusal.type}` wants an axis of steps first; put {reshape_to((1, *axes))} before "
             f"it for a single step" + (f", or use `Conv{counts[1] - 2}D`" if counts[1] < 6 else "")
         )
     giver = refusal.giver
@@ -186,19 +186,23 @@ def vector_for_image(refusal: Refusal) -> str | None:
         ones = (numbers, *[1] * (counts[0] - 2))
         return f"`{refusal.type}` takes {_thing(counts[0])}; put {reshape_to(ones)} before it"
     image = _as_image(numbers)
-    return (
-        f"`{refusal.type}` takes (rows, columns, channels) and got a vector of {numbers}; "
+    placed = (
         f"put {reshape_to(image)} before it"
-        + ("" if image[1] > 1 else ", or other sizes with that product")
+        if image
+        else f"put a `Reshape` before it to three sizes that multiply to {numbers}"
+    )
+    return (
+        f"`{refusal.type}` takes (rows, columns, channels) and got a vector of {numbers}; {placed}"
     )
 
 
-def _as_image(numbers: int) -> tuple[int, int, int]:
+def _as_image(numbers: int) -> tuple[int, int, int] | None:
+    """The square image of one, three or four channels that so many numbers would make."""
     for channels in (1, 3, 4):
         side = math.isqrt(numbers // channels)
         if side * side * channels == numbers:
             return side, side, channels
-    return numbers, 1, 1
+    return None
 
 
 def too_many_axes(refusal: Refusal) -> str | None:
@@ -274,9 +278,12 @@ def steps_taken_away(refusal: Refusal) -> str | None:
 
 def scalars(refusal: Refusal) -> str | None:
     counts = _counts(refusal)
-    if counts is None or counts[1] != 1:
+    told = ("fully-defined", "defined dimension", "a known shape", "index out of range")
+    told_of_steps = "at least 3 dimensions" in refusal.reason
+    known = counts or told_of_steps or any(words in refusal.reason for words in told)
+    if refusal.rank != 1 or not known:
         return None
-    wanted = (1,) * (counts[0] - 1)
+    wanted = (1, 1) if told_of_steps else (1,) * (counts[0] - 1 if counts else 1)
     return (
         f"one number per sample, shape {shape_text(refusal.shape)}, has no axis; declare the input "
         f"as {declared(wanted)}, or put {reshape_to(wanted)} before `{refusal.layer}`"

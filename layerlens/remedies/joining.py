@@ -101,7 +101,8 @@ def _axis_differs(axis: int, first: Shape, other: Shape) -> str:
 
 def _ranks_differ(layer_type: str, first: Shape, other: Shape) -> str:
     short, long = sorted((first, other), key=len)
-    said = f"{shape_text(first)} has {len(first)} axes and {shape_text(other)} {len(other)}"
+    axes = numbered(len(first), "axis").replace("axiss", "axes")
+    said = f"{shape_text(first)} has {axes} and {shape_text(other)} {len(other)}"
     if len(short) == 2 and len(long) == 3 and long[1] is not None:
         same = short[-1] == long[-1] or layer_type == "Concatenate"
         first_then = "" if same else f"`Dense: {long[-1]}` and then "
@@ -168,10 +169,15 @@ def concatenated(refusal: Refusal) -> str | None:
 
 
 def dotted(refusal: Refusal) -> str | None:
-    match = refusal.find(r"axis values (\d+) \(at axis (\d+)\) != (\d+) \(at axis (\d+)\)")
+    match = refusal.find(r"axis values (\w+) \(at axis (\d+)\) != (\w+) \(at axis (\d+)\)")
     if refusal.type != "Dot" or match is None or len(refusal.shapes) != 2:
         return None
     first, other = refusal.shapes
+    if "None" in (match[1], match[3]):
+        return (
+            f"`Dot` needs to know the sizes it multiplies, and one of {shape_text(first)} and "
+            f"{shape_text(other)} is variable there; give it a number in the input's `shape`"
+        )
     fitting = [
         [one, two]
         for one in range(1, len(first))

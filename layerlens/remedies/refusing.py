@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from layerlens.remedies.arguments import ARGUMENT_RULES, HOLDING_RULES, argument_named
+from layerlens.remedies.arguments import ARGUMENT_RULES, argument_named
 from layerlens.remedies.axes import AXIS_RULES
+from layerlens.remedies.holding import HOLDING_RULES
 from layerlens.remedies.joining import JOINING_RULES
 from layerlens.remedies.refusal import Refusal, Remedy, Rule, shapes_of
 from layerlens.remedies.sizes import SIZE_RULES
@@ -39,7 +40,7 @@ def explain_refusal(
         reason=clean_reason(error),
         error=error,
         layer=layer_name or layer_type or "layer",
-        type=layer_type or "",
+        type=_class_name(layer_type or ""),
         arguments=arguments,
         shapes=shapes_of(tuple(input_shapes)),
         before=tuple(before),
@@ -50,6 +51,15 @@ def explain_refusal(
     if remedy.reason is not None:
         said = f"{remedy.reason} (Keras says: {refusal.reason})"
     return ModelError(layer=layer_name, message=said, hint=remedy.hint)
+
+
+def _class_name(layer_type: str) -> str:
+    """Return the class behind an alias: MaxPooling2D for MaxPool2D."""
+    import keras
+
+    kind = getattr(keras.layers, layer_type, None)
+    name = str(getattr(kind, "__name__", layer_type))
+    return name if getattr(keras.layers, name, None) is kind else layer_type
 
 
 def find_remedy(refusal: Refusal) -> Remedy:

@@ -16,12 +16,16 @@ def window_too_large(refusal: Refusal) -> str | None:
     told = ("output size would be zero or negative", "Negative dimension size")
     if not any(words in refusal.reason for words in told) or refusal.rank < 3:
         return None
-    first = refusal.arguments.get("data_format") == "channels_first"
-    sizes = refusal.shape[2:] if first else refusal.shape[1:-1]
     given = shape_text(refusal.shape)
+    if refusal.type == "STFTSpectrogram":
+        return (
+            f"a frame is longer than {given}; set `frame_length`, `frame_step` and `fft_length` to "
+            f"less than the entries there are"
+        )
+    first = refusal.arguments.get("data_format") == "channels_first"
     name = "pool_size" if "Pooling" in refusal.type else "kernel_size"
-    fault = _first_too_large(refusal, name, sizes)
-    if not first and _channels_come_first(refusal.shape):
+    fault = _first_too_large(refusal, name)
+    if not first and "ConvLSTM" not in refusal.type and _channels_come_first(refusal.shape, fault):
         dims = [*range(2, refusal.rank), 1]
         return (
             f"{given} looks as if the channels came first; put `Permute: {{dims: {dims}}}` before "
@@ -41,17 +45,20 @@ def window_too_large(refusal: Refusal) -> str | None:
     )
 
 
-def _first_too_large(refusal: Refusal, name: str, sizes: Shape) -> tuple[int, int, int, int] | None:
+def _first_too_large(refusal: Refusal, name: str) -> tuple[int, int, int, int] | None:
+    """Return the window as it is spread, the size it does not fit in, its axis, the dilation."""
+    first = refusal.arguments.get("data_format") == "channels_first"
+    before = 1 + first + refusal.type.startswith("ConvLSTM")  # axes in front of the spatial ones
+    sizes = refusal.shape[before:] if first else refusal.shape[before:-1]
     default = 2 if name == "pool_size" else 0
     windows = _per_axis(refusal.arguments.get(name, default), len(sizes))
     dilations = _per_axis(refusal.arguments.get("dilation_rate", 1), len(sizes))
-    offset = 2 if refusal.arguments.get("data_format") == "channels_first" else 1
     for position, (window, size, dilation) in enumerate(
         zip(windows, sizes, dilations, strict=False)
     ):
         spread = (window - 1) * dilation + 1
         if size is not None and spread > size:
-            return spread, size, position + offset, dilation
+            return spread, size, position + before, dilation
     return None
 
 
@@ -65,7 +72,8 @@ def _is_list(value: Any) -> bool:
     return isinstance(value, (list, tuple))
 
 
-def _channels_come_first(shape: Shape) -> bool:
+def _channels_come_first(shape: Shape, fault: tuple[int, int, int, int] | None) -> bool:
+    """Say whether the first axis looks like channels, and the window would fit in the others."""
     first, *others = shape[1:]
     known = [size for size in others if size is not None]
     return (
@@ -74,6 +82,7 @@ def _channels_come_first(shape: Shape) -> bool:
         and first in (1, 2, 3, 4)
         and len(known) == len(others)
         and min(known) > 4
+        and (fault is None or min(known) >= fault[0])
     )
 
 
@@ -88,7 +97,7 @@ def cropped_away(refusal: Refusal) -> str | None:
 
 def size_unknown(refusal: Refusal) -> str | None:
     """A weight's shape would need the size of an axis that is variable."""
-    divided = "'NoneType' and 'int'" in refusal.reason
+    divided = "unsupported operand" in refusal.reason and "'NoneType'" in refusal.reason
     told = ("must be fully-defined", "must have a known shape", "should have a defined dimension")
     if not (divided or any(words in refusal.reason for words in told)):
         return None

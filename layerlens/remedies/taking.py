@@ -19,6 +19,11 @@ _TAKES: tuple[tuple[str, str], ...] = (
         "query and value (and key), (steps, features) each",
     ),
     (r"(Additive)?Attention$", "a list of query and value (and key), (steps, features) each"),
+    (
+        r"^(Random[A-Z]|RandAugment|AugMix|AutoContrast|CenterCrop|Resizing|Solarization|Equaliz"
+        r"|ContrastLimited)",
+        "an image, (rows, columns, channels)",
+    ),
     (r"(Add|Subtract|Multiply|Average|Maximum|Minimum)$", "several inputs whose shapes agree"),
     (r"Concatenate$", "several inputs whose shapes agree on all axes but one"),
     (r"Dot$", "two inputs that agree in size on the axes multiplied"),

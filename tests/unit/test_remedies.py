@@ -56,6 +56,15 @@ repeated input | [5, 3] | RepeatVector: 4 | `GlobalAveragePooling1D` or `Flatten
 GlobalAveragePooling1D, RepeatVector: 4
 repeated image | [5, 3, 2] | RepeatVector: 4 | `GlobalAveragePooling2D` before it | \
 GlobalAveragePooling2D, RepeatVector: 4
+one number, normalised | [] | LayerNormalization | `shape: [1]` | Reshape: [1], LayerNormalization
+alias | [4, 4, 3] | MaxPool2D: 5 | take `pool_size: 4` or less | MaxPool2D: 4
+kernel in a video | [3, 4, 9, 2] | ConvLSTM2D: {filters: 2, kernel_size: 5} | `kernel_size` 5 does \
+not fit in axis 2 of (None, 3, 4, 9, 2), which is 4 | ConvLSTM2D: {filters: 2, kernel_size: 4}
+stride of nothing | [8, 6] | MaxPooling1D: {strides: 0} | at least 1 | MaxPooling1D: {strides: 1}
+dtype | [4] | Dense: {units: 2, dtype: float23} | the nearest is `dtype: float32` | \
+Dense: {units: 2, dtype: float32}
+same name | [4] | Dense: {units: 2, name: a}, Dense: {units: 2, name: a} | another `name` | \
+Dense: {units: 2, name: a}, Dense: 2
 no channels | [28, 28] | Conv2D: {filters: 2, kernel_size: 3} | has no channel axis for `Conv2D`: \
 declare the input as `shape: [28, 28, 1]` | Reshape: [28, 28, 1], Conv2D: {filters: 2, \
 kernel_size: 3}
