@@ -12,7 +12,7 @@ import numpy as np
 
 from layerlens.building import Built, Refused
 from layerlens.entries import Inputs, as_arrays
-from layerlens.evidence import Refusal
+from layerlens.evidence import Refusal, ShapeSurprise
 from layerlens.measuring import weight_variables
 from layerlens.parting import BASELINE, Contest, Parting
 from layerlens.probes import Array
@@ -43,6 +43,28 @@ class Reproduction:
     contest: Contest
 
 
+def script_of(
+    scenario: Scenario,
+    report: PairReport,
+    reference: Built | Refused,
+    candidate: Built | Refused,
+    *,
+    contest: Contest | None = None,
+    called: Refusal | ShapeSurprise | None = None,
+) -> str | None:
+    """Return the script that shows what a verdict says, or None where it says of no difference.
+
+    `contest` is what a counterexample was found with, `called` the call at which a model that
+    builds was refused or gave another shape than announced. Raises UsageError where a model cannot
+    be written down.
+    """
+    if report.verdict in ("equivalent", "inconclusive"):
+        return None
+    if contest is not None and report.counterexample is not None:
+        return repro_script(Reproduction(scenario, report, contest))
+    return early_script(scenario, report, reference, candidate, called)
+
+
 def repro_script(reproduction: Reproduction) -> str:
     """Return a Python script that builds both models, feeds them, and prints how they differ.
 
@@ -63,11 +85,11 @@ def early_script(
     report: PairReport,
     reference: Built | Refused,
     candidate: Built | Refused,
-    refusal: Refusal | None = None,
+    called: Refusal | ShapeSurprise | None = None,
 ) -> str:
-    """Return a script for a pair decided before outputs were compared: shapes, params, refusals.
+    """Return a script for a pair decided before outputs were compared: shapes, params, calleds.
 
-    With a `refusal` the models are called on zeros in the way that was refused.
+    With `called` the models are called on zeros in the way that was refused or surprised.
     """
     models = [
         (name, Described.of(model, scenario.inputs_of(model.spec)))
@@ -77,17 +99,17 @@ def early_script(
     imports = ["import keras", "from keras import layers"]
     calls: list[str] = []
     shape = "model.output_shape"
-    if refusal is not None:
+    if called is not None:
         imports[1:1] = ["import numpy as np", "import tensorflow as tf"]
         arrays = [
             f'np.zeros({given}, dtype="{spec.dtype}")'
-            for given, spec in zip(refusal.input_shapes, models[0][1].inputs, strict=True)
+            for given, spec in zip(called.input_shapes, models[0][1].inputs, strict=True)
         ]
         listed = ", ".join(arrays)
         calls.append(f"x = {listed if len(arrays) == 1 else f'[{listed}]'}")
         training = report.mode == "training"
-        calls.append(call_source(refusal.execution, models[0][1], training=training))
-        shape = f"keras.tree.map_structure(lambda one: one.shape, {refusal.execution}(model))"
+        calls.append(call_source(called.execution, models[0][1], training=training))
+        shape = f"keras.tree.map_structure(lambda one: one.shape, {called.execution}(model))"
     return spaced(
         [
             heading(scenario, report),

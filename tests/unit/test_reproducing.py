@@ -17,7 +17,7 @@ from layerlens.examining import Examination
 from layerlens.judging import judge
 from layerlens.parting import Contest
 from layerlens.report import ModelError, PairReport
-from layerlens.reproducing import Reproduction, early_script, repro_script
+from layerlens.reproducing import Reproduction, early_script, repro_script, script_of
 from layerlens.scenario import InputSpec, ModelSpec, NodeSpec, Scenario
 from layerlens.shrinking import shrink
 from layerlens.transfer import pair_weights
@@ -220,6 +220,18 @@ def _early(reference: ModelSpec, candidate: ModelSpec, *inputs: InputSpec, **mor
     return printed.getvalue()
 
 
+def test_each_verdict_has_its_script() -> None:
+    found = seen(chain("a", layer("ReLU")), chain("b", layer("Identity")), input_of(3))
+    given = _reproduction(found)
+    sides = found.reference.built, found.candidate.built
+    args = (given.scenario, given.report, *sides)
+    assert script_of(*args, contest=given.contest) == repro_script(given)
+    early = replace(given.report, verdict="param_mismatch", counterexample=None)
+    assert script_of(args[0], early, *sides) == early_script(args[0], early, *sides)
+    for verdict in ("equivalent", "inconclusive"):
+        assert script_of(args[0], replace(early, verdict=verdict), *sides) is None
+
+
 def test_shapes_params_and_refusals_are_shown_without_running_anything() -> None:
     lstm = layer("LSTM", units=3)
     first, second = _early(
@@ -234,6 +246,6 @@ def test_a_call_that_is_refused_is_repeated() -> None:
     refusal = Refusal("two", "eager", ModelError(None, "no"), ((1, 5, 2),))
     printed = _early(
         chain("one", flat), chain("two", layer("Reshape", target_shape=(3, 2)), flat),
-        input_of(None, 2), refusal=refusal,
+        input_of(None, 2), called=refusal,
     )
     assert printed.startswith("reference: output (1, 10), 0 params\ncandidate: ValueError: ")
