@@ -87,7 +87,7 @@ def early_script(
     candidate: Built | Refused,
     called: Refusal | ShapeSurprise | None = None,
 ) -> str:
-    """Return a script for a pair decided before outputs were compared: shapes, params, calleds.
+    """Return a script for a pair decided before outputs were compared: shapes, params, refusals.
 
     With `called` the models are called on zeros in the way that was refused or surprised.
     """
