@@ -16,8 +16,8 @@ from layerlens.sides import Side, Values
 from layerlens.transfer import pair_weights
 
 
-def layer(type: str, **arguments: Any) -> LayerSpec:
-    return LayerSpec(type, arguments)
+def layer(kind: str, **arguments: Any) -> LayerSpec:
+    return LayerSpec(kind, arguments)
 
 
 def chain(name: str, *layers: LayerSpec, **more: Any) -> ModelSpec:
