@@ -131,8 +131,11 @@ def noise_floor(
     computes exp(x) - 1, so that it errs by the unit roundoff however small x is).
     """
     tiny = np.finfo(np.float64).tiny
-    magnitude = np.zeros(doubles[0].shape)
-    amplification = np.ones((len(doubles[0]), *(1 for _ in doubles[0].shape[1:])))
+    shape = doubles[0].shape
+    magnitude = np.zeros(shape)
+    if any(array.dtype.kind in "OSU" for array in doubles):  # words are not rounded
+        return Noise(magnitude, magnitude)
+    amplification = np.ones((*shape[:1], *(1 for _ in shape[1:])))
     for double, working, sensitivity in zip(doubles, workings, sensitivities, strict=True):
         value = np.where(np.isfinite(double), np.abs(double.astype(np.float64)), 0.0)
         size = value + np.where(np.isfinite(sensitivity), sensitivity, 0.0)

@@ -45,7 +45,10 @@ class Witness:
 
     @property
     def sample(self) -> int:
-        return self.index[0] if self.index else 0
+        """The sample of the batch; the first where a slice hides which it was."""
+        output = self.observation.reference[self.output]
+        samples = len(self.observation.batch.inputs[0])
+        return self.index[0] if output.shape[:1] == (samples,) else 0
 
 
 @dataclass(frozen=True, slots=True)

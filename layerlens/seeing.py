@@ -62,7 +62,7 @@ def _differ(one: Outcome, other: Outcome) -> bool:
 
 
 def _arrays_differ(left: Array, right: Array) -> bool:
-    if left.shape != right.shape:
+    if left.shape != right.shape or left.dtype.kind != right.dtype.kind:
         return True
     gap = distance(left, right)
     if left.dtype.kind != "f":

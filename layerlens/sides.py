@@ -111,7 +111,8 @@ class Side:
         if outcome.error is not None or self.built.spec.select is None:
             return outcome
         part = parse_select(self.built.spec.select)
-        return Outcome(tuple(array[part] for array in outcome.outputs), outcome.dtypes)
+        selected = tuple(np.asarray(array[part]) for array in outcome.outputs)
+        return Outcome(selected, outcome.dtypes)
 
     def sensitivity(
         self,
@@ -147,7 +148,7 @@ class Side:
                     change = (
                         np.abs(jittered.astype(np.float64) - output.astype(np.float64)) / JITTER
                     )
-                change[~np.isfinite(change)] = 0.0
+                change = np.where(np.isfinite(change), change, 0.0)
                 moved[position] = np.maximum(moved[position], change)
         return tuple(moved)
 
