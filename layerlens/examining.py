@@ -96,9 +96,9 @@ class Examination:
         main = self.main
         given = user_probe(domains)
         if given is not None:
-            self.observe(sets[0], join([given]), EVERY)
+            self.observe(sets[0], join([given]), self._executions())
         for batch in self._batches(domains):
-            self.observe(main, batch, EVERY)
+            self.observe(main, batch, self._executions())
             for other in sets:
                 if other is not main:
                     self.observe(other, batch, DYNAMIC)
@@ -132,12 +132,25 @@ class Examination:
             part = Probe(f"{probe.name} (batch {batch})", tuple(a[rows] for a in probe.inputs))
             self.observe(weights, join([part]), AS_CALLED if self._merges() else DYNAMIC)
 
+    def _executions(self) -> tuple[Execution, ...]:
+        """Return the ways of calling to try on the main probes.
+
+        Known shapes are what an eager call has, and tracing is what unknown shapes go through:
+        Keras' own layers on fixed shapes have no third way left to differ in.
+        """
+        own = all(name.startswith("keras.") for name in self._modules())
+        return AS_CALLED if own and not has_variable_axis(self.reference.built) else EVERY
+
     def _merges(self) -> bool:
         """Tell whether a layer broadcasts several inputs, or is not one of Keras' own."""
-        modules = {
+        return any(
+            ".merging." in name or not name.startswith("keras.") for name in self._modules()
+        )
+
+    def _modules(self) -> set[str]:
+        return {
             type(layer).__module__ for built in self._built() for layer in flat_layers(built.model)
         }
-        return any(".merging." in name or not name.startswith("keras.") for name in modules)
 
     def _axis_lengths(self) -> tuple[int, ...]:
         """Return lengths of axes that a batch of the same size could be mistaken for."""

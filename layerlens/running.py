@@ -80,8 +80,11 @@ def _each(
 def run_scenario(scenario: Scenario, options: RunOptions) -> ScenarioReport:
     """Run one scenario (or one cell of its matrix) from its description to its expectations."""
     started = time.perf_counter()
+    from layerlens.backend import without_collection
+
     try:
-        models, pairs, fit = _run(scenario, options)
+        with without_collection():
+            models, pairs, fit = _run(scenario, options)
     except LayerlensError as error:
         return _at_fault(scenario.path, scenario.title, error, scenario.cell, started)
     expectations = check_expectations(scenario, models, pairs, fit, options.expect)
