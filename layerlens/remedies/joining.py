@@ -101,7 +101,7 @@ def _axis_differs(axis: int, first: Shape, other: Shape) -> str:
 
 def _ranks_differ(layer_type: str, first: Shape, other: Shape) -> str:
     short, long = sorted((first, other), key=len)
-    axes = numbered(len(first), "axis").replace("axiss", "axes")
+    axes = numbered(len(first), "axis", "axes")
     said = f"{shape_text(first)} has {axes} and {shape_text(other)} {len(other)}"
     if len(short) == 2 and len(long) == 3 and long[1] is not None:
         same = short[-1] == long[-1] or layer_type == "Concatenate"

@@ -63,6 +63,21 @@ class Refusal:
         return re.search(pattern, self.reason)
 
     @property
+    def axes_told(self) -> tuple[int, int] | None:
+        """How many axes Keras wants and found, batch axis included, where it says so."""
+        match = self.find(r"expected (?:min_|max_)?ndim=(\d+), found ndim=(\d+)")
+        return (int(match[1]), int(match[2])) if match else None
+
+    @property
+    def kernel_axes_told(self) -> tuple[int, int] | None:
+        """The same from convolutions, which put it another way when there is an axis too many."""
+        match = self.find(
+            r"Kernel shape must have the same length as input, but received kernel of shape "
+            r"(\([^)]*\)) and input of shape (\([^)]*\))"
+        )
+        return (_axes_in(match[1]), _axes_in(match[2])) if match else None
+
+    @property
     def giver(self) -> LayerRow | None:
         """The row whose output this layer got; None where that is the input."""
         return next(self.trail(), None)
@@ -120,3 +135,7 @@ def shapes_of(value: Any) -> tuple[Shape, ...]:
     if not any(isinstance(item, (list, tuple)) for item in value):
         return (tuple(value),)
     return tuple(shape for item in value for shape in shapes_of(item))
+
+
+def _axes_in(shape: str) -> int:
+    return len(re.findall(r"\d+|None", shape))

@@ -11,12 +11,13 @@ from layerlens.remedies.holding import HOLDING_RULES
 from layerlens.remedies.joining import JOINING_RULES
 from layerlens.remedies.refusal import Refusal, Remedy, Rule, shapes_of
 from layerlens.remedies.sizes import SIZE_RULES
+from layerlens.remedies.steps import STEP_RULES
 from layerlens.remedies.taking import what_it_takes
 from layerlens.remedies.wording import clean_reason
 from layerlens.report import LayerRow, ModelError
 
 #: How the inputs, and the layer it holds, fit the layer as it stands.
-_OUTER_RULES: tuple[Rule, ...] = (*JOINING_RULES, *HOLDING_RULES, *AXIS_RULES)
+_OUTER_RULES: tuple[Rule, ...] = (*JOINING_RULES, *HOLDING_RULES, *STEP_RULES, *AXIS_RULES)
 #: What the layer, or the one it holds, makes of them.
 _INNER_RULES: tuple[Rule, ...] = (*SIZE_RULES, *ARGUMENT_RULES)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from layerlens.remedies.axes import RECURRENT, declared, reshape_to
 from layerlens.remedies.refusal import Refusal, Remedy, Rule, Shape, is_shape
-from layerlens.remedies.wording import listed, shape_text
+from layerlens.remedies.steps import RECURRENT
+from layerlens.remedies.wording import declared, listed, reshape_to, shape_text
 from layerlens.report import LayerRow
 
 

@@ -64,8 +64,8 @@ def shape_text(shape: Sequence[Any]) -> str:
     return str(tuple(shape))
 
 
-def numbered(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+def numbered(count: int, noun: str, several: str | None = None) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {several or f'{noun}s'}"
 
 
 def nearest(name: Any, allowed: Iterable[str]) -> str | None:
@@ -102,3 +102,14 @@ def listed(names: Iterable[str], conjunction: str = "or") -> str:
     if len(quoted) < 2:
         return "".join(quoted)
     return f"{', '.join(quoted[:-1])} {conjunction} {quoted[-1]}"
+
+
+def reshape_to(axes: tuple[int | None, ...]) -> str:
+    """Write a Reshape layer as a scenario does."""
+    written = ", ".join("-1" if axis is None else str(axis) for axis in axes)
+    return f"`Reshape: {{target_shape: [{written}]}}`"
+
+
+def declared(axes: tuple[int | None, ...]) -> str:
+    """Write an input's shape as a scenario does."""
+    return f"`shape: [{', '.join('null' if axis is None else str(axis) for axis in axes)}]`"

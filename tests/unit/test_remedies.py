@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from every_layer import CASES, Case
 from ruamel.yaml import YAML
 
 from layerlens.remedies import clean_reason, explain_call_error, explain_refusal, explain_target
 from layerlens.report import ModelError
+from layerlens.scenario import InputSpec, LayerSpec, ModelSpec
 
 pytestmark = pytest.mark.usefixtures("backend")
 
@@ -309,6 +313,38 @@ def test_graph_is_mended_by_its_remedy(shapes: str, broken: str, words: str, men
 def test_refused_layer_has_the_name_keras_would_have_given_it(layers: str) -> None:
     error = _error_of(_build({"input": {"shape": [3]}}, _layers(f"Dense: 3, {layers}")))
     assert error.layer == "dense_1"
+
+
+#: Shapes that most layers do not want.
+SHAPES = [(), (5,), (None,), (9, 4), (None, 4), (9, 9), (9, 9, 3), (None, None, 3), (5, 9, 9, 3)]
+#: These ask for a second remedy behind the first: more entries, or other groups.
+TWICE = ("STFTSpectrogram", "GroupNormalization")
+ALONE = [case for case in CASES if len(case.inputs) == 1 and case.id not in TWICE]
+
+
+@pytest.mark.parametrize("case", ALONE, ids=[case.id for case in ALONE])
+def test_reshape_and_sister_layer_in_a_remedy_build(case: Case) -> None:
+    (given,) = case.inputs
+    for shape in SHAPES:
+        hint = _refusal_of(given, shape, case.layer)
+        for axes in re.findall(r"put `Reshape: {target_shape: \[([^]]*)\]}` before", hint):
+            reshape = LayerSpec("Reshape", {"target_shape": [int(n) for n in axes.split(",")]})
+            assert not _refusal_of(given, shape, reshape, case.layer), f"{shape}: {hint}"
+        for axes in re.findall(r"declare (?:it|the input) as `shape: \[([^]]*)\]`", hint):
+            declared = tuple(None if n.strip() == "null" else int(n) for n in axes.split(","))
+            assert not _refusal_of(given, declared, case.layer), f"{shape}: {hint}"
+        for sister in re.findall(r"use `(\w+)`(?!, which)", hint):
+            other = LayerSpec(sister, case.layer.arguments)
+            assert not _refusal_of(given, shape, other), f"{shape}: {hint}"
+
+
+def _refusal_of(given: InputSpec, shape: Any, *layers: LayerSpec) -> str:
+    """The remedy where Keras refuses the layers, else nothing."""
+    from layerlens.building import build_model
+
+    spec = ModelSpec("m", "layers", layers=layers)
+    error = build_model(spec, (replace(given, shape=shape),), allocate=False).report.error
+    return (error.hint or "") if error else ""
 
 
 def test_shared_layer_on_another_width() -> None:
