@@ -138,10 +138,7 @@ class _Course:
             return Learnt(error=error)
         length = self._length(name)
         domains = fixed_domains((built, *self._siblings(name)), length)
-        batch = built.batch_size or self.fit.batch_size
-        samples = (
-            max(self.fit.samples // batch, 1) * batch if built.batch_size else self.fit.samples
-        )
+        batch, samples = self._sizes()
         inputs = draw_inputs(domains, samples, self.seed)
         runner = Runner(built, self.seed)
         with lent(built):
@@ -156,6 +153,13 @@ class _Course:
             lesson = Lesson(built, self.start(name), inputs, target, batch)
             runner.reset_states(self.seed)
             return in_fresh_session(lambda: _train(lesson, self.fit, runner), self.seed)
+
+    def _sizes(self) -> tuple[int, int]:
+        """Batch size and samples: a stateful model takes full batches of one size, so all do."""
+        fixed = [one.batch_size for one in self.built.values() if one.batch_size]
+        if not fixed:
+            return self.fit.batch_size, self.fit.samples
+        return fixed[0], max(self.fit.samples // fixed[0], 1) * fixed[0]
 
     def _siblings(self, name: str) -> list[Built]:
         """The other models with the same inputs: data has to be in the range of all of them."""
