@@ -8,7 +8,7 @@ from typing import Any
 
 from layerlens.errors import UnsafeCodeError
 from layerlens.importing import find_python
-from layerlens.precision import FLOAT32_ONLY, Precision, layer_dtype
+from layerlens.precision import Precision, layer_dtype, stays_float32
 from layerlens.scenario import LayerSpec
 
 #: Layers that are code, or run code from elsewhere.
@@ -27,7 +27,7 @@ def make_layer(spec: LayerSpec, precision: Precision, name: str | None = None) -
         arguments["function"] = find_python(arguments["function"], spec.where)
     if name is not None:
         arguments.setdefault("name", name)
-    if precision == "float64" and spec.type in FLOAT32_ONLY:
+    if precision == "float64" and stays_float32(spec.type, arguments):
         arguments["dtype"] = "float32"
     elif "dtype" in arguments:
         arguments["dtype"] = layer_dtype(arguments["dtype"], precision)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+from layerlens.float64 import enable_float64
 from layerlens.inspecting import led_by, model_report, rows_between
 from layerlens.precision import Precision
 from layerlens.remedies import explain_refusal
@@ -74,6 +75,8 @@ def refused_at(order: Order, refusal: LayerRefusal) -> Refused:
 
 def built(order: Order, inputs: tuple[InputSpec, ...], model: Any, **facts: Any) -> Built | Refused:
     """Return a model with its report, or a refusal where `select` does not fit its output."""
+    if order.precision == "float64":
+        enable_float64(model)
     report = model_report(order.spec.name, model)
     batch_size = model.inputs[0].shape[0] if model.inputs else None
     if batch_size is not None:

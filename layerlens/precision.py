@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -11,15 +12,19 @@ _FLOATING = ("float", "bfloat", "mixed_")
 _POLICIES = ("DTypePolicy", "Policy", "FloatDTypePolicy")
 
 #: TensorFlow has no float64 kernel for these, or Keras mixes dtypes in them: they stay float32.
-FLOAT32_ONLY = (
-    "AveragePooling3D",
-    "AvgPool3D",
-    "MaxPooling3D",
-    "MaxPool3D",
-    "AdaptiveAveragePooling3D",
-    "AdaptiveMaxPooling3D",
-    "MelSpectrogram",
-)
+FLOAT32_ONLY = ("AdaptiveAveragePooling3D", "AdaptiveMaxPooling3D", "MelSpectrogram")
+
+
+def stays_float32(layer_type: str, arguments: Mapping[str, Any]) -> bool:
+    """Say whether a layer with these arguments can only run in float32 at most (on a CPU)."""
+    if layer_type in FLOAT32_ONLY:
+        return True
+    if layer_type in ("ConvLSTM1D", "ConvLSTM2D"):
+        return arguments.get("data_format") == "channels_first"
+    if re.fullmatch(r"Conv(olution)?\dDTranspose", layer_type):
+        rates = arguments.get("dilation_rate", 1)
+        return any(rate != 1 for rate in (rates if isinstance(rates, (list, tuple)) else [rates]))
+    return False
 
 
 def is_floating(dtype: Any) -> bool:
@@ -47,8 +52,9 @@ def config_in(config: Any, precision: Precision) -> Any:
         return [config_in(item, precision) for item in config]
     if not isinstance(config, Mapping):
         return config
-    if config.get("class_name") in FLOAT32_ONLY:
-        return {**config, "config": {**config["config"], "dtype": "float32"}}
+    inner = config.get("config")
+    if isinstance(inner, Mapping) and stays_float32(str(config.get("class_name")), inner):
+        return {**config, "config": {**inner, "dtype": "float32"}}
     return {
         key: layer_dtype(value, precision)
         if key == "dtype" and layer_dtype(value, precision) == "float64"
