@@ -36,6 +36,7 @@ from layerlens.probes import (
 from layerlens.randomness import is_random
 from layerlens.report import Execution
 from layerlens.seeing import unseen
+from layerlens.select import parse_select
 from layerlens.sides import Precision, Side, Values
 from layerlens.transfer import Transfer
 
@@ -107,20 +108,29 @@ class Examination:
             self._observe_lengths(main)
 
     def _batches(self, domains: Sequence[Domain]) -> Iterator[ProbeBatch]:
-        """Yield the probes as one batch; in training each alone, as samples share statistics."""
+        """Yield the probes as one batch; each alone where samples share statistics or are chosen.
+
+        In training they share statistics, and a slice may choose among them.
+        """
         built = self._built()
         samples = 6 if self.reference.training else 2
         probes = [
             *draw_probes(domains, self.seed, samples=samples, constants=config_constants(built)),
             *_masked_probes(domains, mask_values(built), self.seed, samples),
         ]
-        if not self.reference.training:
+        if not self.reference.training and not self._chooses_samples():
             yield join(probes)
             return
         chosen = ("normal", "uniform", "large", "padded_end", "ties", "random", "zero_end")
         for probe in probes:
-            if probe.name in chosen:
+            if probe.name in chosen or not self.reference.training:
                 yield join([probe])
+
+    def _chooses_samples(self) -> bool:
+        """Tell whether a slice takes only some samples of a batch: the others would not count."""
+        selects = (built.spec.select for built in self._built())
+        first = [parse_select(text)[0] for text in selects if text is not None]
+        return any(index not in (slice(None), Ellipsis) for index in first)
 
     def _observe_batch_sizes(self, weights: WeightSet, domains: Sequence[Domain]) -> None:
         """A batch of one, of three, and of as many samples as an axis is long."""
