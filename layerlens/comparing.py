@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,8 @@ Float = NDArray[np.float64]
 #: Unit roundoff of the two precisions: half the distance from 1 to the next number.
 UNIT32 = 2.0**-24
 UNIT64 = 2.0**-53
+#: By how much the limits that are meant for float64 are too wide in working precision.
+COARSE = 2.0**4
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +145,8 @@ def noise_floor(
         error = distance(double, working)
         usable = np.isfinite(error) & np.isfinite(sensitivity)
         floor = np.maximum(size, 2.0**-10 * _per_sample_max(size)) + tiny
-        ratio = np.where(usable, error / (UNIT32 * floor), 0.0)
+        with np.errstate(over="ignore", invalid="ignore"):
+            ratio = np.where(usable, error / (UNIT32 * floor), 0.0)
         amplification = np.maximum(amplification, _per_sample_max(ratio))
     ground = np.maximum(np.maximum(_per_sample_max(magnitude), input_scale), 1.0)
     return Noise(
@@ -151,6 +154,15 @@ def noise_floor(
         float64=UNIT64 * (amplification * magnitude),
         ground=UNIT64 * ground,
     )
+
+
+def coarse(noise: Noise) -> Noise:
+    """Return the floor for models of which one has no float64 form.
+
+    Only working precision is there to tell of rounding, so that the gap to decide in is narrow:
+    more pairs are left undecided.
+    """
+    return replace(noise, float64=noise.working / COARSE, ground=0.0)
 
 
 def _per_sample_max(array: Float) -> Float:

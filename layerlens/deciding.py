@@ -11,12 +11,13 @@ from layerlens import explaining
 from layerlens.asides import also_differs
 from layerlens.building import Built, Refused
 from layerlens.certifying import certify
-from layerlens.comparing import Array
 from layerlens.diverging import first_divergence, first_inconsistency
-from layerlens.evidence import Evidence, Refusal
-from layerlens.examining import DYNAMIC, Examination, WeightSet
-from layerlens.judging import Judgement, Witness, judge
+from layerlens.entries import as_arrays
+from layerlens.evidence import Evidence, Refusal, ShapeSurprise
+from layerlens.examining import DYNAMIC, Examination
+from layerlens.judging import Judgement, judge
 from layerlens.measuring import weight_rows
+from layerlens.parting import Contest
 from layerlens.probes import join
 from layerlens.randomness import distributions_differ
 from layerlens.relating import relation
@@ -49,8 +50,10 @@ class Decision:
     report: PairReport
     #: A model that builds and refuses to be called.
     refusal: Refusal | None = None
-    #: The weights on which the counterexample shows.
-    weights: WeightSet | None = None
+    #: A call that gave another shape than announced.
+    surprise: ShapeSurprise | None = None
+    #: What the counterexample was found with.
+    contest: Contest | None = None
 
 
 def decide(pair: Pair) -> Decision:
@@ -80,7 +83,8 @@ def _sides(pair: Pair) -> tuple[Side, Side]:
         assert isinstance(built, Built)
         double = pair.in_float64(built)
         # What Keras builds in float32 only is held against itself, and judged the more carefully.
-        twin = double if isinstance(double, Built) else built
+        exact = isinstance(double, Built) and double.precision == "float64"
+        twin = double if isinstance(double, Built) and exact else built
         side = Side.of(built.spec.name, built, twin, training=training, seed=pair.seed)
         side.nudged = partial(pair.with_nudged_constants, built)
         sides.append(side)
@@ -95,45 +99,42 @@ def _by_running(pair: Pair, transfer: Transfer) -> Decision:
         return Decision(_early(pair, "build_error", text, transfer), refusal=evidence.refusal)
     if evidence.shape_surprise is not None:
         text = explaining.shape_surprise(evidence.shape_surprise)
-        return Decision(_early(pair, "shape_mismatch", text, transfer))
+        early = _early(pair, "shape_mismatch", text, transfer)
+        return Decision(early, surprise=evidence.shape_surprise)
     evidence, judgement = _judged(pair, examination, evidence)
     report = _report(pair, transfer, evidence, judgement)
     witness = judgement.witness
     if witness is None:
         return Decision(report)
     weights = examination.weights_of(witness.observation)
-    return Decision(_shown(pair, examination, judgement, report, weights), weights=weights)
-
-
-def _shown(
-    pair: Pair,
-    examination: Examination,
-    judgement: Judgement,
-    report: PairReport,
-    weights: WeightSet,
-) -> PairReport:
-    """Add to the report of a difference where it shows best, and where it begins."""
-    one, other, witness = examination.reference, examination.candidate, judgement.witness
-    assert witness is not None
-    values = weights.reference, weights.candidate
-    counterexample = shrink(
-        one,
-        other,
-        *values,
+    contest = Contest(
+        examination.reference,
+        examination.candidate,
+        weights.reference,
+        weights.candidate,
         witness,
-        residue=judgement.residue,
-        tolerance=pair.scenario.tolerance,
+        judgement.residue,
+        pair.scenario.tolerance,
     )
-    divergence = None
+    return Decision(_shown(examination, contest, report), contest=contest)
+
+
+def _shown(examination: Examination, contest: Contest, report: PairReport) -> PairReport:
+    """Add to the report of a difference where it shows best, and where it begins."""
+    one, other, witness = contest.reference, contest.candidate, contest.witness
+    values = contest.weights_reference, contest.weights_candidate
+    counterexample = shrink(
+        one, other, *values, witness, residue=contest.residue, tolerance=contest.tolerance
+    )
+    inputs = as_arrays(counterexample.input, one.built.inputs)
     told = None
     if witness.inconsistent is None:
-        inputs = _sample(witness)
-        divergence = first_divergence(one, other, *values, inputs, residue=judgement.residue)
-        told = relation(one, other, examination.transfer, pair.seed)
+        divergence = first_divergence(one, other, *values, inputs, residue=contest.residue)
+        told = relation(one, other, examination.transfer, examination.seed)
     else:
         side, own = (one, values[0]) if witness.inconsistent == "reference" else (other, values[1])
         divergence = first_inconsistency(
-            side, own, _sample(witness), "traced_dynamic", witness.observation.execution
+            side, own, inputs, "traced_dynamic", witness.observation.execution
         )
     return replace(
         report,
@@ -143,23 +144,14 @@ def _shown(
     )
 
 
-def _sample(witness: Witness) -> tuple[Array, ...]:
-    """Return the sample of the batch that shows the difference; all where a slice hides which."""
-    inputs = witness.observation.batch.inputs
-    output = witness.observation.reference[witness.output]
-    if output.ndim == 0 or len(output) != len(inputs[0]):
-        return inputs
-    return tuple(array[witness.sample : witness.sample + 1] for array in inputs)
-
-
 def _judged(pair: Pair, examination: Examination, evidence: Evidence) -> tuple[Evidence, Judgement]:
     """Judge what was observed, and look further wherever that does not settle it."""
     one, other = examination.reference, examination.candidate
     tolerance = pair.scenario.tolerance
     certificate = None
-    if pair.mode == "inference" and tolerance is None:
-        certificate = certify(one, other, examination.transfer, seed=pair.seed)
     judgement = _judge(examination, tolerance)
+    if judgement.verdict == "equivalent" and pair.mode == "inference" and tolerance is None:
+        certificate = certify(one, other, examination.transfer, seed=pair.seed)
     if judgement.verdict == "equivalent" and certificate is None and _search(examination):
         judgement = _judge(examination, tolerance)
     by_distribution = False

@@ -26,8 +26,8 @@ class Observation:
     reference64: tuple[Array, ...]
     candidate64: tuple[Array, ...]
     noise: tuple[Noise, ...]
-    #: How the batch was used beside a plain call: "", "second call", "one by one", "permuted".
-    note: str = ""
+    #: False where a model has no float64 form, and its working precision stands in for it.
+    exact: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from layerlens.building import Built
-from layerlens.comparing import noise_floor
+from layerlens.comparing import coarse, noise_floor
 from layerlens.domains import (
     BASE_LENGTHS,
     COMBINATIONS,
@@ -54,7 +54,7 @@ class WeightSet:
     candidate: Values
 
 
-class Interrupted(Exception):
+class Interrupted(Exception):  # noqa: N818 (no fault: what stopped it is the finding)
     """Ends the examination early: what stopped it decides the verdict."""
 
     def __init__(self, refusal: Refusal | None = None, surprise: ShapeSurprise | None = None):
@@ -153,9 +153,7 @@ class Examination:
 
     def _merges(self) -> bool:
         """Tell whether a layer broadcasts several inputs, or is not one of Keras' own."""
-        return any(
-            ".merging." in name or not name.startswith("keras.") for name in self._modules()
-        )
+        return any(".merging." in name or not name.startswith("keras.") for name in self._modules())
 
     def _modules(self) -> set[str]:
         return {
@@ -327,10 +325,14 @@ class Examination:
     def _carried(self, kind: str, values: Values, own: Values) -> WeightSet:
         pinned = self._pinned(self.candidate)
         carried = self.transfer.carry(values, own)
-        kept = [
-            mine if row.path in pinned else value
-            for row, mine, value in zip(self.transfer.candidate, own, carried, strict=True)
-        ] if self.transfer.candidate else list(own)
+        kept = (
+            [
+                mine if row.path in pinned else value
+                for row, mine, value in zip(self.transfer.candidate, own, carried, strict=True)
+            ]
+            if self.transfer.candidate
+            else list(own)
+        )
         return WeightSet(kind, values, tuple(kept))
 
     def _pinned(self, side: Side) -> frozenset[str]:
@@ -397,13 +399,22 @@ class Examination:
             )
             for k in range(len(base[0].outputs))
         )
+        exact = self.reference.is_exact and self.candidate.is_exact
+        if not exact:
+            noise = tuple(coarse(floor) for floor in noise)
         for execution in executions:
             pair = runs["working", execution]
             self.observations.append(
                 Observation(
-                    weights.kind, execution, batch,
-                    pair[0].outputs, pair[1].outputs,
-                    base[0].outputs, base[1].outputs, noise,
+                    weights.kind,
+                    execution,
+                    batch,
+                    pair[0].outputs,
+                    pair[1].outputs,
+                    base[0].outputs,
+                    base[1].outputs,
+                    noise,
+                    exact,
                 )
             )
 
@@ -419,7 +430,8 @@ class Examination:
         batch: ProbeBatch,
     ) -> None:
         # Working precision speaks first: it is what people run.
-        for (precision, execution), pair in sorted(runs.items(), key=lambda r: r[0][0] != "working"):
+        ordered = sorted(runs.items(), key=lambda run: run[0][0] != "working")
+        for (precision, execution), pair in ordered:
             for side, outcome in zip((self.reference, self.candidate), pair, strict=True):
                 if outcome.error is None:
                     continue
@@ -442,9 +454,7 @@ class Examination:
             # Where both agree, the surprise is against how the reference behaves eagerly.
             against = expected if one.shapes == other.shapes else one.shapes
             shapes = tuple(array.shape for array in batch.inputs)
-            raise Interrupted(
-                surprise=ShapeSurprise(execution, shapes, against, other.shapes)
-            )
+            raise Interrupted(surprise=ShapeSurprise(execution, shapes, against, other.shapes))
 
 
 def _outside_domain(pair: tuple[Outcome, Outcome]) -> bool:

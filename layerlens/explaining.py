@@ -6,7 +6,7 @@ from typing import Any
 
 from layerlens.evidence import Refusal, ShapeSurprise
 from layerlens.judging import Judgement
-from layerlens.report import ModelReport
+from layerlens.report import ModelReport, Rounding
 from layerlens.transfer import Transfer
 
 SAME_DISTRIBUTION = (
@@ -74,8 +74,7 @@ def judged(reference: ModelReport, candidate: ModelReport, judgement: Judgement)
         else:
             figures = (
                 f"the greatest difference over {difference.compared:,} outputs is "
-                f"{difference.max_abs:.3g} and falls to {rounding.float64_max_abs:.3g} in float64, "
-                "as rounding does"
+                f"{difference.max_abs:.3g}{_left_in_float64(rounding)}"
             )
         because = f"; {judgement.reason}" if judgement.reason else ""
         return f"{names} compute the same: {figures}{because}."
@@ -92,9 +91,21 @@ def judged(reference: ModelReport, candidate: ModelReport, judgement: Judgement)
     start = " They agree on the initial weights only." if judgement.only_at_initialization else ""
     return (
         f"{names} differ by up to {difference.max_abs:.3g} in {difference.mismatched:,} of "
-        f"{difference.compared:,} outputs, and by {rounding.float64_max_abs:.3g} in float64: "
+        f"{difference.compared:,} outputs{_also_in_float64(rounding)}: "
         f"not rounding (shown on probe `{probe}`).{start}"
     )
+
+
+def _left_in_float64(rounding: Rounding) -> str:
+    if rounding.float64_max_abs is None:
+        return ", within what rounding was measured to leave (a model has no float64 form)"
+    return f" and falls to {rounding.float64_max_abs:.3g} in float64, as rounding does"
+
+
+def _also_in_float64(rounding: Rounding) -> str:
+    if rounding.float64_max_abs is None:
+        return " (a model has no float64 form)"
+    return f", and by {rounding.float64_max_abs:.3g} in float64"
 
 
 def joined(text: str, more: str | None) -> str:

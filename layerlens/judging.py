@@ -289,7 +289,7 @@ def _rounding(observations: Sequence[Observation]) -> Rounding:
         float(distance(o.reference64[k], o.candidate64[k]).max())
         for o in observations
         for k in range(len(o.noise))
-        if o.reference64[k].size
+        if o.reference64[k].size and o.exact
     ]
     return Rounding(max(expected, default=None), max(left, default=None))
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerlens.building import Built
+from layerlens.errors import MemoryLimitError
 from layerlens.probes import Array, WeightSlot
 from layerlens.remedies import explain_call_error
 from layerlens.report import Execution, ModelError, WeightRow
@@ -91,6 +92,8 @@ class Runner:
             return self._run_in_chunks(inputs, execution, training, fixed, seed)
         try:
             outputs = self._call(self._tensors(inputs), execution, training)
+        except MemoryError as error:
+            raise _out_of_memory(self.built.spec.name) from error
         except Exception as error:  # whatever Keras, TensorFlow or a layer raises is a refusal
             rows = self.built.report.layers
             return Outcome(error=explain_call_error(error, execution=execution, layers=rows))
@@ -254,6 +257,13 @@ def weight_rows(built: Built) -> tuple[WeightRow, ...]:
             params *= n
         rows.append(WeightRow(str(variable.path), shape, params))
     return tuple(rows)
+
+
+def _out_of_memory(name: str) -> MemoryLimitError:
+    return MemoryLimitError(
+        f"model `{name}` needs more memory than there is when it is run on the probes",
+        hint="make the input smaller, or use `layerlens summary`, which runs nothing",
+    )
 
 
 def _flat_layers(model: Any) -> Iterator[Any]:

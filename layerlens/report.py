@@ -192,6 +192,8 @@ class ErrorRow:
     line: int | None
     column: int | None
     hint: str | None
+    #: True where layerlens itself is at fault, not the scenario.
+    internal: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,7 +85,7 @@ class ModelSpec:
     layers: tuple[LayerSpec, ...] = ()
     nodes: tuple[NodeSpec, ...] = ()
     outputs: tuple[str, ...] = ()
-    #: Path of a saved `.keras`, `.h5` or Keras `.json`, already resolved against the scenario's folder.
+    #: Path of a saved `.keras`, `.h5` or Keras `.json`, resolved against the scenario's folder.
     file: str | None = None
     #: "module:callable" and its keyword arguments.
     python: str | None = None

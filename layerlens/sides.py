@@ -22,6 +22,8 @@ Values = tuple[Array, ...]
 #: Relative size of the random perturbation by which sensitivities are measured: far above
 #: float64's unit, so that rounding does not show, and far below anything a layer cares about.
 JITTER = 2.0**-40
+#: The same for a model that exists in working precision only.
+COARSE_JITTER = 2.0**-14
 
 
 @dataclass
@@ -35,11 +37,13 @@ class Side:
     #: Builds the model in float64 with its configuration's numbers moved by a unit of float32.
     nudged: Callable[[], Built | None] | None = None
     _nudged: Runner | None = None
-    _held: dict[Precision, Values] = field(default_factory=dict)
+    _held: dict[int, Values] = field(default_factory=dict)
 
     @classmethod
     def of(cls, name: str, working: Built, double: Built, *, training: bool, seed: int) -> Side:
-        return cls(name, Runner(working, seed), Runner(double, seed), training)
+        own = Runner(working, seed)
+        twin = own if double is working else Runner(double, seed)
+        return cls(name, own, twin, training)
 
     def constants_effect(
         self, values: Values, inputs: Sequence[Array], base: Sequence[Array]
@@ -65,6 +69,11 @@ class Side:
     @property
     def built(self) -> Built:
         return self.working.built
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether there is a float64 form of the model; without, working precision stands in."""
+        return self.float64.built.precision == "float64"
 
     def run(
         self,
@@ -92,16 +101,17 @@ class Side:
         self.hold(values, precision)
         if self.training:
             # A training call moves statistics, so the next one has to put its weights back.
-            self._held.pop(precision, None)
+            self._held.pop(id(runner), None)
         return runner.run(inputs, execution, training=self.training, seed=seed)
 
     def runner(self, precision: Precision) -> Runner:
         return self.working if precision == "working" else self.float64
 
     def hold(self, values: Values, precision: Precision) -> None:
-        if self._held.get(precision) is not values:
-            self.runner(precision).assign(values)
-            self._held[precision] = values
+        runner = self.runner(precision)
+        if self._held.get(id(runner)) is not values:
+            runner.assign(values)
+            self._held[id(runner)] = values
 
     def forget(self) -> None:
         """Forget which weights the runners hold, after something else has set them."""
@@ -128,11 +138,12 @@ class Side:
         `base` is the unmoved outcome, called in the same `execution`.
         """
         moved = [np.zeros(output.shape) for output in base.outputs]
+        jitter = JITTER if self.is_exact else COARSE_JITTER
         for draw in range(draws):
             rng = generator(seed, "jitter", draw, self.name)
             outcome = self.run(
-                tuple(_jittered(value, rng) for value in values),
-                [_jittered_off_thresholds(array, rng) for array in inputs],
+                tuple(_jittered(value, rng, jitter) for value in values),
+                [_jittered_off_thresholds(array, rng, jitter) for array in inputs],
                 "float64",
                 execution,
                 seed=seed,
@@ -145,22 +156,21 @@ class Side:
                 if output.dtype.kind != "f":
                     continue
                 with np.errstate(invalid="ignore", over="ignore"):
-                    change = (
-                        np.abs(jittered.astype(np.float64) - output.astype(np.float64)) / JITTER
-                    )
+                    gap = np.abs(jittered.astype(np.float64) - output.astype(np.float64))
+                    change = gap / jitter
                 change = np.where(np.isfinite(change), change, 0.0)
                 moved[position] = np.maximum(moved[position], change)
         return tuple(moved)
 
 
-def _jittered(array: Array, rng: np.random.Generator) -> Array:
+def _jittered(array: Array, rng: np.random.Generator, jitter: float) -> Array:
     if array.dtype.kind != "f":
         return array
     exact = array.astype(np.float64)
-    return np.asarray(exact * (1.0 + JITTER * rng.choice([-1.0, 1.0], exact.shape)))
+    return np.asarray(exact * (1.0 + jitter * rng.choice([-1.0, 1.0], exact.shape)))
 
 
-def _jittered_off_thresholds(array: Array, rng: np.random.Generator) -> Array:
+def _jittered_off_thresholds(array: Array, rng: np.random.Generator, jitter: float) -> Array:
     """Jitter inputs, but leave alone what sits exactly on a place where layers change their mind.
 
     A Masking layer's value, a threshold, a bin edge: moving off it is a different input, not
@@ -168,7 +178,7 @@ def _jittered_off_thresholds(array: Array, rng: np.random.Generator) -> Array:
     """
     if array.dtype.kind != "f":
         return array
-    return np.where(_in_few_digits(array), array, _jittered(array, rng))
+    return np.where(_in_few_digits(array), array, _jittered(array, rng, jitter))
 
 
 def _in_few_digits(array: Array) -> NDArray[np.bool_]:

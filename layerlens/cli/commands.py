@@ -20,10 +20,11 @@ from layerlens.cli.options import (
     OutputOption,
     Paths,
     QuietOption,
+    ReproOption,
     SeedOption,
     VerboseOption,
 )
-from layerlens.cli.telling import FAILED, MISUSED, PASSED, tell
+from layerlens.cli.telling import BROKEN, FAILED, MISUSED, PASSED, tell
 from layerlens.options import RunOptions
 from layerlens.render import Format, RenderOptions
 from layerlens.scenario import Verdict
@@ -88,14 +89,19 @@ def compare(
     jobs: JobsOption = "1",
     no_cache: NoCacheOption = False,
     allow_code: AllowCodeOption = False,
+    repro: ReproOption = None,
 ) -> int:
     """Build the models of each scenario, check whether they compute the same, and report."""
     from layerlens.running import compare_paths
 
     wanted = cast(Verdict | None, expect)
     options = RunOptions(int(seed), wanted, allow_code, int(jobs))
+    scripts: list[str] = []
+    keep = None if repro is None else lambda pair, script: scripts.append(script)
     with _progress(quiet) as listener:
-        report = compare_paths(paths, options, progress=listener)
+        report = compare_paths(paths, options, progress=listener, on_script=keep)
+    if repro is not None:
+        _write_repro(scripts, repro)
     return _finish(report, format, output, RenderOptions(verbose=verbose, quiet=quiet))
 
 
@@ -191,6 +197,18 @@ def layers(
     return PASSED
 
 
+def _write_repro(scripts: list[str], path: str) -> None:
+    """Write the first script; where no pair differs there is none, which is told."""
+    from layerlens.writing import write_text
+
+    if not scripts:
+        tell(f"{path} was not written: no pair was found to differ")
+        return
+    write_text(scripts[0], path)
+    more = f"; {len(scripts) - 1} further pairs differ as well" if len(scripts) > 1 else ""
+    tell(f"wrote {path}, which shows the first difference without layerlens{more}")
+
+
 def _progress(quiet: bool) -> AbstractContextManager[Callable[[Progress], None] | None]:
     """Return a context that gives a listener for progress, or None where nobody would see it."""
     if quiet or not sys.stderr.isatty():
@@ -205,6 +223,8 @@ def _finish(report: Report, format: str, output: str | None, options: RenderOpti
     if not (shown_anyway and sys.stderr.isatty()):
         _tell_errors(report)
     _write(report, format, output, options)
+    if any(error.internal for scenario in report.scenarios for error in scenario.errors):
+        return BROKEN
     return {"pass": PASSED, "fail": FAILED, "error": MISUSED}[report.status]
 
 

@@ -117,3 +117,12 @@ AllowCodeOption = Annotated[
         help="Allow `python:` models, Lambda layers and saved models to run code of theirs.",
     ),
 ]
+ReproOption = Annotated[
+    str | None,
+    typer.Option(
+        "--repro",
+        metavar="FILE",
+        callback=_writable,
+        help="Write a stand-alone Keras script that shows the first difference found.",
+    ),
+]

@@ -1,0 +1,243 @@
+"""One scenario becomes its report: build, decide every pair, train, hold against expectations."""
+
+from __future__ import annotations
+
+import os
+import time
+import traceback
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from layerlens.errors import Fault, LayerlensError
+from layerlens.expecting import check_expectations
+from layerlens.options import RunOptions
+from layerlens.report import ErrorRow, FitRow, ModelReport, PairReport, ScenarioReport
+from layerlens.scenario import Mode, ModelSpec, Scenario
+
+if TYPE_CHECKING:
+    from layerlens.building import Built, Refused
+    from layerlens.deciding import Decision
+
+#: Takes the stand-alone script that shows what a pair's verdict says.
+ScriptListener = Callable[[PairReport, str], None]
+
+
+def run_scenario(
+    scenario: Scenario, options: RunOptions, on_script: ScriptListener | None = None
+) -> ScenarioReport:
+    """Run one scenario (or one cell of its matrix) from its description to its expectations.
+
+    What goes wrong is part of the report: the scenario's own faults, and a fault of layerlens.
+    `on_script` is given a stand-alone script for every pair that has a difference to show.
+    """
+    from layerlens.backend import without_collection
+
+    started = time.perf_counter()
+    try:
+        # What Keras warns of on the way is in the report: masks in the layer table, the rest in
+        # the verdicts.
+        with without_collection(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            result = Trial(scenario, options, on_script).run()
+    except LayerlensError as error:
+        return at_fault(scenario.path, scenario.title, error, scenario.cell, started)
+    except Exception as error:  # told as layerlens' own fault, so that the others still run
+        return _own_fault(scenario, error, started)
+    models, pairs, fit = result
+    expectations = check_expectations(scenario, models, pairs, fit, options.expect)
+    return ScenarioReport(
+        path=scenario.path,
+        title=scenario.title,
+        question=scenario.question,
+        cell=dict(scenario.cell) if scenario.cell is not None else None,
+        status="pass" if all(row.held for row in expectations) else "fail",
+        seconds=time.perf_counter() - started,
+        models=models,
+        pairs=pairs,
+        fit=fit,
+        expectations=expectations,
+    )
+
+
+@dataclass
+class Trial:
+    """The work on one scenario; models and their float64 forms are built once."""
+
+    scenario: Scenario
+    options: RunOptions
+    on_script: ScriptListener | None = None
+    _doubles: dict[str, Built | Refused] = field(default_factory=dict)
+
+    def run(self) -> tuple[tuple[ModelReport, ...], tuple[PairReport, ...], tuple[FitRow, ...]]:
+        built = build_models(self.scenario, self.options)
+        decisions = [
+            self._decide(built, candidate.name, mode)
+            for candidate in self.scenario.candidates
+            for mode in self.scenario.modes
+        ]
+        fit = self._fit(built) if self.scenario.fit else ()
+        refused = {d.refusal.model: d.refusal.error for d in decisions if d.refusal is not None}
+        models = tuple(
+            replace(one.report, error=one.report.error or refused.get(name))
+            for name, one in built.items()
+        )
+        return models, tuple(decision.report for decision in decisions), fit
+
+    def _decide(self, built: dict[str, Built | Refused], candidate: str, mode: Mode) -> Decision:
+        from layerlens.deciding import Pair, decide
+        from layerlens.lending import lent
+
+        sides = built[self.scenario.reference], built[candidate]
+        pair = Pair(
+            self.scenario,
+            *sides,
+            mode,
+            self.options.seed,
+            self._in_float64,
+            self._with_nudged_constants,
+        )
+        with lent(*sides):
+            decision = decide(pair)
+            if self.on_script is not None:
+                self._write_script(decision, sides)
+        return decision
+
+    def _write_script(
+        self, decision: Decision, sides: tuple[Built | Refused, Built | Refused]
+    ) -> None:
+        from layerlens.reproducing import script_of
+
+        script = script_of(
+            self.scenario,
+            decision.report,
+            *sides,
+            contest=decision.contest,
+            called=decision.refusal or decision.surprise,
+        )
+        if script is not None and self.on_script is not None:
+            self.on_script(decision.report, script)
+
+    def _in_float64(self, model: Built) -> Built | Refused:
+        name = model.spec.name
+        if name not in self._doubles:
+            self._doubles[name] = _build(
+                self.scenario, self.scenario.model(name), self.options, precision="float64"
+            )
+        return self._doubles[name]
+
+    def _with_nudged_constants(self, model: Built) -> Built | None:
+        from layerlens.building import Built
+        from layerlens.nudging import nudged
+
+        moved = nudged(model.spec)
+        if moved is None:
+            return None
+        twin = _build(self.scenario, moved, self.options, precision="float64")
+        return twin if isinstance(twin, Built) else None
+
+    def _fit(self, built: dict[str, Built | Refused]) -> tuple[FitRow, ...]:
+        from layerlens.fitting import fit_models
+
+        assert self.scenario.fit is not None
+        return fit_models(
+            built,
+            self.scenario.reference,
+            self.scenario.fit,
+            seed=self.options.seed,
+            transfer=self.scenario.transfer,
+            in_float64=self._in_float64,
+        )
+
+
+def build_models(
+    scenario: Scenario, options: RunOptions, *, allocate: bool = True
+) -> dict[str, Built | Refused]:
+    """Build every model of a scenario, in the order of the file."""
+    return {
+        model.name: _build(scenario, model, options, allocate=allocate) for model in scenario.models
+    }
+
+
+def _build(
+    scenario: Scenario, model: ModelSpec, options: RunOptions, **how: Any
+) -> Built | Refused:
+    from layerlens.building import build_model
+
+    return build_model(
+        model,
+        scenario.inputs_of(model),
+        memory_limit=options.memory_limit,
+        seed=options.seed,
+        allow_code=options.allow_code,
+        **how,
+    )
+
+
+def summarize_scenario(scenario: Scenario, options: RunOptions) -> ScenarioReport:
+    """Build every model without its weights, and report the tables."""
+    started = time.perf_counter()
+    try:
+        built = build_models(scenario, options, allocate=False)
+    except LayerlensError as error:
+        return at_fault(scenario.path, scenario.title, error, scenario.cell, started)
+    return ScenarioReport(
+        path=scenario.path,
+        title=scenario.title,
+        question=scenario.question,
+        cell=dict(scenario.cell) if scenario.cell is not None else None,
+        status="pass",
+        seconds=time.perf_counter() - started,
+        models=tuple(one.report for one in built.values()),
+    )
+
+
+def at_fault(
+    path: str, title: str | None, error: LayerlensError, cell: Any, started: float
+) -> ScenarioReport:
+    faults = error.faults
+    return ScenarioReport(
+        path=path,
+        title=title,
+        cell=dict(cell) if cell is not None else None,
+        status="error",
+        seconds=time.perf_counter() - started,
+        errors=tuple(_error_row(fault, path) for fault in faults),
+    )
+
+
+def _error_row(fault: Fault, path: str) -> ErrorRow:
+    where = fault.where
+    return ErrorRow(
+        message=fault.message,
+        file=where.file if where else path,
+        line=where.line if where else None,
+        column=where.column if where else None,
+        hint=fault.hint,
+    )
+
+
+def _own_fault(scenario: Scenario, error: Exception, started: float) -> ScenarioReport:
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    place = f"{last.filename.rsplit('/', 1)[-1]}:{last.lineno}"
+    text = " ".join(str(error).split())[:300]
+    row = ErrorRow(
+        message=f"layerlens itself failed here: {type(error).__name__} at {place}: {text}",
+        file=scenario.path,
+        line=None,
+        column=None,
+        hint="this is a fault of layerlens: please report it with the scenario; "
+        "LAYERLENS_DEBUG=1 prints the traceback",
+        internal=True,
+    )
+    if os.environ.get("LAYERLENS_DEBUG"):
+        traceback.print_exception(error)
+    return ScenarioReport(
+        path=scenario.path,
+        title=scenario.title,
+        cell=dict(scenario.cell) if scenario.cell is not None else None,
+        status="error",
+        seconds=time.perf_counter() - started,
+        errors=(row,),
+    )
