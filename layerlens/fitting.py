@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -14,7 +13,6 @@ from layerlens.measuring import Runner, weight_rows
 from layerlens.orders import Built, Refused
 from layerlens.probes import Array
 from layerlens.remedies import (
-    explain_call_error,
     explain_target,
     unknown_loss,
     unknown_optimizer,
@@ -27,33 +25,13 @@ from layerlens.scenario import FitSpec, Shape, TransferMethod
 from layerlens.select import parse_select
 from layerlens.session import in_fresh_session
 from layerlens.shapes import selected_shape
+from layerlens.training import Learnt, Lesson, train
 from layerlens.transfer import Transfer, pair_weights
 
 #: A float64 difference below this share of the scale is rounding, and so is one below that share
 #: of the float32 difference: rounding shrinks by about 2^-29, a real difference does not.
 _TINY = 2.0**-30
 _SHRUNK = 2.0**-20
-
-
-@dataclass(frozen=True, slots=True)
-class Lesson:
-    """One model, the weights it starts from, and the data it is trained on."""
-
-    built: Built
-    start: tuple[Array, ...]
-    inputs: tuple[Array, ...]
-    target: Array
-    batch_size: int
-
-
-@dataclass(frozen=True, slots=True)
-class Learnt:
-    """The loss of each epoch and the final weights, or why Keras refused."""
-
-    losses: tuple[float, ...] = ()
-    weights: tuple[Array, ...] = ()
-    target_shape: tuple[int, ...] = ()
-    error: ModelError | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,9 +128,9 @@ class _Course:
             target = draw_targets(
                 self.fit.loss, self._target(name, output), output, samples, self.seed
             )
-            lesson = Lesson(built, self.start(name), inputs, target, batch)
+            lesson = Lesson(built, inputs, target, batch)
             runner.reset_states(self.seed)
-            return in_fresh_session(lambda: _train(lesson, self.fit, runner), self.seed)
+            return in_fresh_session(lambda: train(lesson, self.fit, runner), self.seed)
 
     def _sizes(self) -> tuple[int, int]:
         """Batch size and samples: a stateful model takes full batches of one size, so all do."""
@@ -294,42 +272,3 @@ def _output_error(built: Built) -> ModelError | None:
 def _selected(shape: Sequence[int], built: Built) -> tuple[int, ...]:
     chosen = selected_shape(tuple(shape), built.spec.select) if built.spec.select else shape
     return tuple(size or 0 for size in chosen)
-
-
-def _train(lesson: Lesson, fit: FitSpec, runner: Runner) -> Learnt:
-    import keras
-
-    inputs = lesson.inputs[0] if len(lesson.inputs) == 1 else list(lesson.inputs)
-    floatx = keras.config.floatx()
-    # Losses and metrics compute in Keras' default dtype, which is one for the whole process.
-    keras.config.set_floatx("float64" if lesson.built.precision == "float64" else "float32")
-    try:
-        model = _trainable(lesson.built)
-        # Compiled by XLA, the sums would be taken in another order, and it takes far longer.
-        model.compile(optimizer=fit.optimizer.lower(), loss=loss_name(fit.loss), jit_compile=False)
-        history = model.fit(
-            inputs,
-            lesson.target,
-            batch_size=lesson.batch_size,
-            epochs=fit.epochs,
-            shuffle=False,
-            verbose=0,
-        )
-    except Exception as error:  # whatever Keras, TensorFlow or a layer raises is a refusal
-        rows = lesson.built.report.layers
-        return Learnt(error=explain_call_error(error, execution="fit", layers=rows))
-    finally:
-        keras.config.set_floatx(floatx)
-    losses = tuple(float(loss) for loss in history.history["loss"])
-    weights = tuple(array.copy() for array in runner.values())
-    return Learnt(losses, weights, lesson.target.shape)
-
-
-def _trainable(built: Built) -> Any:
-    """Return a model of the same layers that can be compiled without marking the one lent out."""
-    import keras
-
-    output = built.model.outputs[0]
-    if built.spec.select:
-        output = output[parse_select(built.spec.select)]
-    return keras.Model(built.model.inputs, output)

@@ -6,18 +6,15 @@ Everything is read off the symbolic graph, so weights that were never allocated 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+from layerlens.lineage import calls_between, data_inputs, is_entry
 from layerlens.report import LayerRow, ModelError, ModelReport, WeightRow
 
 #: Above this many weights a count is told as the sum over the layers held, not over the weights.
 _MOST_TERMS = 12
-
-#: Keras hands these over by itself from the tensors' own masks; they are not inputs.
-_MASK_ARGUMENT = re.compile(r"(?:^|_)mask$")
 
 
 def layer_rows(model: Any) -> tuple[LayerRow, ...]:
@@ -34,17 +31,6 @@ def layer_rows(model: Any) -> tuple[LayerRow, ...]:
 def rows_between(inputs: Sequence[Any], outputs: Sequence[Any]) -> tuple[LayerRow, ...]:
     """Return the rows of the graph from `inputs` to `outputs`, symbolic tensors both."""
     return _graph_rows(inputs, outputs, prefix="")
-
-
-def led_by(tensor: Any) -> tuple[str, ...]:
-    """Return what led to a tensor, last first, as far as one chain goes: layers, then the input."""
-    names = []
-    node = _node_of(tensor)
-    while node is not None:
-        names.append(str(node.operation.name))
-        given = _data_inputs(node)
-        node = _node_of(given[0]) if len(given) == 1 else None
-    return tuple(names)
 
 
 def model_report(
@@ -104,9 +90,9 @@ def _graph_rows(inputs: Sequence[Any], outputs: Sequence[Any], prefix: str) -> t
     masks = _Masks()
     rows: list[LayerRow] = []
     seen: set[int] = set()
-    for node in _nodes_between(inputs, outputs):
+    for node in calls_between(inputs, outputs):
         operation = node.operation
-        if _is_entry(node):
+        if is_entry(node):
             masks.enter(node)
             continue
         again = id(operation) in seen
@@ -114,7 +100,7 @@ def _graph_rows(inputs: Sequence[Any], outputs: Sequence[Any], prefix: str) -> t
         row = _row(
             operation,
             prefix,
-            input_shape=_one_or_several([_shape(item) for item in _data_inputs(node)]),
+            input_shape=_one_or_several([_shape(item) for item in data_inputs(node)]),
             output_shape=_one_or_several([_shape(item) for item in node.outputs]),
             mask_in=masks.entering(node),
             mask_out=masks.leaving(node),
@@ -122,96 +108,6 @@ def _graph_rows(inputs: Sequence[Any], outputs: Sequence[Any], prefix: str) -> t
         )
         rows.append(row)
     return tuple(rows)
-
-
-def _nodes_between(inputs: Sequence[Any], outputs: Sequence[Any]) -> list[Any]:
-    """Return the call nodes that data passes through, in the order the calls were made.
-
-    Masks travel beside the data: what merely computes one is left out.
-    """
-    found: dict[int, Any] = {}
-    entries = {id(item) for item in inputs}
-    # Depth first without recursion, since a chain may be longer than Python's stack allows.
-    stack: list[tuple[Any, bool]] = [(item, False) for item in reversed(list(outputs))]
-    opened: set[int] = set()
-    while stack:
-        tensor, done = stack.pop()
-        node = _node_of(tensor)
-        if node is None:
-            continue
-        if done:
-            found.setdefault(id(node), node)
-            continue
-        if id(node) in opened:
-            continue
-        opened.add(id(node))
-        stack.append((tensor, True))
-        if id(tensor) not in entries:
-            stack.extend((item, False) for item in reversed(_data_inputs(node)))
-    return _as_called(list(found.values()))
-
-
-def _as_called(nodes: list[Any]) -> list[Any]:
-    """Sort nodes by when they were made, if that is known; else leave them as they are.
-
-    Keras numbers symbolic tensors as it makes them, which tells the order of branches apart.
-    """
-    order: dict[int, int] = {}
-    for node in nodes:
-        number = _serial(node.outputs)
-        if number is None:
-            return nodes
-        order[id(node)] = number
-    sound = all(
-        order[id(parent)] < order[id(node)]
-        for node in nodes
-        for parent in map(_node_of, _data_inputs(node))
-        if parent is not None and id(parent) in order
-    )
-    return sorted(nodes, key=lambda node: order[id(node)]) if sound else nodes
-
-
-def _serial(tensors: Sequence[Any]) -> int | None:
-    numbers = []
-    for tensor in tensors:
-        if _is_entry(_node_of(tensor)):
-            return -1
-        match = re.fullmatch(r"keras_tensor(?:_(\d+))?", getattr(tensor, "name", None) or "")
-        if match is None:
-            return None
-        numbers.append(int(match[1] or 0))
-    return min(numbers, default=None)
-
-
-def _node_of(tensor: Any) -> Any:
-    history = getattr(tensor, "_keras_history", None)
-    if history is None or history.operation is None:
-        return None
-    return history.operation._inbound_nodes[history.node_index]
-
-
-def _is_entry(node: Any) -> bool:
-    return node is not None and type(node.operation).__name__ == "InputLayer"
-
-
-def _data_inputs(node: Any) -> list[Any]:
-    """Return the symbolic tensors a call was given, without the masks Keras added itself."""
-    found = list(_tensors(node.arguments.args))
-    for name, value in node.arguments.kwargs.items():
-        if not _MASK_ARGUMENT.search(name) or name == "attention_mask":
-            found.extend(_tensors(value))
-    return found
-
-
-def _tensors(value: Any) -> Iterator[Any]:
-    if isinstance(value, dict):
-        for item in value.values():
-            yield from _tensors(item)
-    elif isinstance(value, (list, tuple)):
-        for item in value:
-            yield from _tensors(item)
-    elif hasattr(value, "_keras_history"):
-        yield value
 
 
 class _Masks:
@@ -229,11 +125,11 @@ class _Masks:
             self._known[id(tensor)] = _carries_mask(tensor)
 
     def entering(self, node: Any) -> bool | None:
-        return _any_of([self._of(tensor) for tensor in _data_inputs(node)])
+        return _any_of([self._of(tensor) for tensor in data_inputs(node)])
 
     def leaving(self, node: Any) -> bool | None:
         inner = _ends(node.operation)[1]
-        told = all(self._of(tensor) == _carries_mask(tensor) for tensor in _data_inputs(node))
+        told = all(self._of(tensor) == _carries_mask(tensor) for tensor in data_inputs(node))
         sure = told and not (inner and self.entering(node))
         for position, tensor in enumerate(node.outputs):
             made_inside = position < len(inner) and _carries_mask(inner[position])

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from layerlens.float64 import enable_float64
-from layerlens.inspecting import led_by, model_report, rows_between
+from layerlens.inspecting import model_report, rows_between
+from layerlens.lineage import led_by
 from layerlens.precision import Precision
 from layerlens.remedies import explain_refusal
 from layerlens.report import LayerRow, ModelError, ModelReport

@@ -1,0 +1,75 @@
+"""One model and its data enter; what training made of it leaves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from layerlens.measuring import Runner
+from layerlens.orders import Built
+from layerlens.probes import Array
+from layerlens.remedies import explain_call_error
+from layerlens.remedies.targets import loss_name
+from layerlens.report import ModelError
+from layerlens.scenario import FitSpec
+from layerlens.select import parse_select
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """One model, and the data it is trained on."""
+
+    built: Built
+    inputs: tuple[Array, ...]
+    target: Array
+    batch_size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Learnt:
+    """The loss of each epoch and the final weights, or why Keras refused."""
+
+    losses: tuple[float, ...] = ()
+    weights: tuple[Array, ...] = ()
+    target_shape: tuple[int, ...] = ()
+    error: ModelError | None = None
+
+
+def train(lesson: Lesson, fit: FitSpec, runner: Runner) -> Learnt:
+    """Train a model in place, in Keras' own `fit`; the runner is the model's."""
+    import keras
+
+    inputs = lesson.inputs[0] if len(lesson.inputs) == 1 else list(lesson.inputs)
+    floatx = keras.config.floatx()
+    # Losses and metrics compute in Keras' default dtype, which is one for the whole process.
+    keras.config.set_floatx("float64" if lesson.built.precision == "float64" else "float32")
+    try:
+        model = _trainable(lesson.built)
+        # Compiled by XLA, the sums would be taken in another order, and it takes far longer.
+        model.compile(optimizer=fit.optimizer.lower(), loss=loss_name(fit.loss), jit_compile=False)
+        history = model.fit(
+            inputs,
+            lesson.target,
+            batch_size=lesson.batch_size,
+            epochs=fit.epochs,
+            shuffle=False,
+            verbose=0,
+        )
+    except Exception as error:  # whatever Keras, TensorFlow or a layer raises is a refusal
+        rows = lesson.built.report.layers
+        return Learnt(error=explain_call_error(error, execution="fit", layers=rows))
+    finally:
+        keras.config.set_floatx(floatx)
+    losses = tuple(float(loss) for loss in history.history["loss"])
+    weights = tuple(array.copy() for array in runner.values())
+    return Learnt(losses, weights, lesson.target.shape)
+
+
+def _trainable(built: Built) -> Any:
+    """Return a model of the same layers that can be compiled without marking the one lent out."""
+    import keras
+
+    output = built.model.outputs[0]
+    if built.spec.select:
+        output = output[parse_select(built.spec.select)]
+    return keras.Model(built.model.inputs, output)
