@@ -95,6 +95,8 @@ class Runner:
         except MemoryError as error:
             raise _out_of_memory(self.built.spec.name) from error
         except Exception as error:  # whatever Keras, TensorFlow or a layer raises is a refusal
+            if type(error).__name__ == "ResourceExhaustedError":  # TensorFlow's own MemoryError
+                raise _out_of_memory(self.built.spec.name) from error
             rows = self.built.report.layers
             return Outcome(error=explain_call_error(error, execution=execution, layers=rows))
         return _outcome(outputs)

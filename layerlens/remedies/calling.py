@@ -109,6 +109,13 @@ _RULES: tuple[_CallRule, ...] = (
         "entries",
     ),
     _CallRule(
+        r"slice index \d+ of dimension 0 out of bounds",
+        "with an unknown length `TimeDistributed` counts the samples of the batch in place of the "
+        "steps; give the steps a number in place of `null` in the input's `shape`, or leave "
+        "`TimeDistributed` out where the layer takes each step alone, as `Dense` does",
+        "TimeDistributed",
+    ),
+    _CallRule(
         r"slice index 0 of dimension|uninitialized tensors",
         "there is not one step to read; a recurrent layer needs at least one",
     ),
