@@ -11,6 +11,7 @@ from layerlens import explaining
 from layerlens.asides import also_differs
 from layerlens.building import Built, Refused
 from layerlens.certifying import certify
+from layerlens.contrasting import arguments_apart
 from layerlens.diverging import first_divergence, first_inconsistency
 from layerlens.entries import as_arrays
 from layerlens.evidence import Evidence, Refusal, ShapeSurprise
@@ -72,6 +73,7 @@ def decide(pair: Pair) -> Decision:
         return Decision(_early(pair, "shape_mismatch", explaining.joined(text, told), transfer))
     if not transfer.complete:
         text = explaining.weights(reference.report, candidate.report, transfer)
+        text = explaining.joined(text, arguments_apart(reference, candidate))
         return Decision(_early(pair, "param_mismatch", text, transfer))
     return _by_running(pair, transfer)
 

@@ -1,0 +1,42 @@
+"""What is told of two layers whose params differ, and when nothing is."""
+
+from __future__ import annotations
+
+import pytest
+
+from layerlens.building import Built, build_model
+from layerlens.contrasting import arguments_apart
+from layerlens.scenario import InputSpec, LayerSpec, ModelSpec
+
+
+def built(name: str, kind: str, **arguments: object) -> Built:
+    spec = ModelSpec(name, "layers", layers=(LayerSpec(kind, arguments),))
+    model = build_model(spec, (InputSpec("input", (5, 3)),))
+    assert isinstance(model, Built)
+    return model
+
+
+def inside(**arguments: object) -> LayerSpec:
+    return LayerSpec("Dense", {"units": 2, **arguments})
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "told"),
+    [
+        (
+            built("one", "GRU", units=2, reset_after=False),
+            built("other", "GRU", units=2),
+            "`gru` has `reset_after: true` in `other` and `reset_after: false` in `one`",
+        ),
+        (
+            built("one", "TimeDistributed", layer=inside()),
+            built("other", "TimeDistributed", layer=inside(use_bias=False)),
+            "`time_distributed` has `use_bias: false` in `other` and `use_bias: true` in `one`",
+        ),
+        (built("one", "Dense", units=2), built("other", "Dense", units=2), None),
+        (built("one", "Dense", units=2), built("other", "GRU", units=2), None),
+    ],
+    ids=["its own argument", "what it holds", "the same params", "another type"],
+)
+def test_arguments_apart(one, other, told):
+    assert arguments_apart(one, other) == told
