@@ -24,19 +24,23 @@ def inside(**arguments: object) -> LayerSpec:
     ("one", "other", "told"),
     [
         (
-            built("one", "GRU", units=2, reset_after=False),
-            built("other", "GRU", units=2),
+            ("GRU", {"units": 2, "reset_after": False}),
+            ("GRU", {"units": 2}),
             "`gru` has `reset_after: true` in `other` and `reset_after: false` in `one`",
         ),
         (
-            built("one", "TimeDistributed", layer=inside()),
-            built("other", "TimeDistributed", layer=inside(use_bias=False)),
+            ("TimeDistributed", {"layer": inside()}),
+            ("TimeDistributed", {"layer": inside(use_bias=False)}),
             "`time_distributed` has `use_bias: false` in `other` and `use_bias: true` in `one`",
         ),
-        (built("one", "Dense", units=2), built("other", "Dense", units=2), None),
-        (built("one", "Dense", units=2), built("other", "GRU", units=2), None),
+        (("Dense", {"units": 2}), ("Dense", {"units": 2}), None),
+        (("Dense", {"units": 2}), ("GRU", {"units": 2}), None),
     ],
     ids=["its own argument", "what it holds", "the same params", "another type"],
 )
 def test_arguments_apart(one, other, told):
-    assert arguments_apart(one, other) == told
+    models = [
+        built(name, kind, **given)
+        for name, (kind, given) in zip(("one", "other"), (one, other), strict=True)
+    ]
+    assert arguments_apart(*models) == told
