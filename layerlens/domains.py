@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from itertools import combinations
+from types import CodeType
 from typing import Any
+
+import numpy as np
 
 from layerlens.building import Built
 from layerlens.probes import Domain
@@ -27,6 +32,13 @@ _THRESHOLD_ARGUMENTS = (
 )
 
 
+#: Constants smaller than this are no place of their own; greater ones no model is meant for.
+LEAST_CONSTANT, GREATEST_CONSTANT = 1e-6, 1e30
+MOST_CONSTANTS, FEW_CONSTANTS = 32, 6
+#: A vocabulary may be large; this many of its words are tried.
+MOST_WORDS = 256
+
+
 def fixed_domains(built: Sequence[Built], length: int) -> tuple[Domain, ...]:
     """Return the domains of the models' common inputs, variable axes set to `length`."""
     return tuple(
@@ -39,14 +51,21 @@ def has_variable_axis(built: Built) -> bool:
 
 
 def config_constants(built: Sequence[Built]) -> tuple[float, ...]:
-    """Return the numbers in the layers' configurations at which inputs are worth trying."""
+    """Return the numbers in the layers' descriptions at which inputs are worth trying.
+
+    They stand in configurations, in the code and attributes of layers that are not Keras' own,
+    and in the few values of weights that the scenario gives. Where there are few, what a scale or
+    a shift makes of them comes too: a threshold behind `2x - 6` is met at 3.
+    """
     found: dict[float, None] = {}
     for one in built:
-        for layer in flat_layers(one.model):
-            for value in _constants(layer.get_config()):
-                if 1e-6 <= abs(value) <= 1e6:
-                    found.setdefault(value)
-    return tuple(list(found)[:32])
+        for value in (*_described(one), *_given_weights(one)):
+            if LEAST_CONSTANT <= abs(value) <= GREATEST_CONSTANT:
+                found.setdefault(value)
+    plain = list(found)[:MOST_CONSTANTS]
+    if len(plain) <= FEW_CONSTANTS:
+        found.update(dict.fromkeys(_combined(plain)))
+    return tuple(list(found)[: 2 * MOST_CONSTANTS])
 
 
 def mask_values(built: Sequence[Built]) -> tuple[float, ...]:
@@ -98,15 +117,56 @@ def _limits(built: Built, position: int) -> Iterator[int]:
 
 
 def _words(built: Sequence[Built], spec: InputSpec) -> tuple[str, ...]:
+    """Return the vocabularies' words, and ways of writing them that a layer may tell apart."""
     if spec.dtype != "string":
         return ()
-    words = {""}
+    known: dict[str, None] = {}
     for one in built:
         for layer in flat_layers(one.model):
             vocabulary = getattr(layer, "get_vocabulary", None)
             if vocabulary is not None:
-                words.update(str(word) for word in vocabulary())
-    return (*sorted(words), "unknown word", "Mixed CASE, punctuated!")
+                known.update(dict.fromkeys(str(word) for word in vocabulary()))
+    words = list(known)[:MOST_WORDS] or ["word"]
+    altered = [
+        text
+        for word in words[:8]
+        for text in (word.upper(), f"{word}!", f" {word}  {words[-1]}", f"{word}-{words[-1]}")
+    ]
+    return (*dict.fromkeys(("", *words, *altered)), "unknown word", "Mixed CASE, punctuated!")
+
+
+def _described(built: Built) -> Iterator[float]:
+    for layer in flat_layers(built.model):
+        with suppress(NotImplementedError):  # a layer of the user's own may not be described
+            yield from _constants(layer.get_config())
+        if not type(layer).__module__.startswith("keras."):
+            yield from _constants({k: v for k, v in vars(layer).items() if not k.startswith("_")})
+            yield from _in_code(type(layer).call.__code__)
+        elif hasattr(layer, "function"):
+            yield from _in_code(getattr(layer.function, "__code__", None))
+
+
+def _in_code(code: Any) -> Iterator[float]:
+    """Yield the numbers that a function's code holds."""
+    for value in getattr(code, "co_consts", ()):
+        if isinstance(value, CodeType):
+            yield from _in_code(value)
+        elif isinstance(value, (int, float)) and not isinstance(value, bool):
+            yield float(value)
+
+
+def _given_weights(built: Built) -> Iterator[float]:
+    for values in built.spec.weights.values():
+        distinct = np.unique(np.asarray(values, dtype=np.float64))
+        if len(distinct) <= FEW_CONSTANTS:
+            yield from distinct.tolist()
+
+
+def _combined(values: Sequence[float]) -> Iterator[float]:
+    for one, other in combinations(values, 2):
+        for value in (one / other, other / one, one + other, one - other):
+            if LEAST_CONSTANT <= abs(value) <= GREATEST_CONSTANT:
+                yield value
 
 
 def _constants(value: Any, key: str = "") -> Iterator[float]:

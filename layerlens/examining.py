@@ -27,6 +27,7 @@ from layerlens.probes import (
     Domain,
     Probe,
     ProbeBatch,
+    all_values_probe,
     draw_probes,
     draw_weight,
     generator,
@@ -103,6 +104,9 @@ class Examination:
             for other in sets:
                 if other is not main:
                     self.observe(other, batch, DYNAMIC)
+        every = all_values_probe(domains)
+        if every is not None:
+            self.observe(main, join([every]), DYNAMIC)
         self._observe_batch_sizes(main, domains)
         if has_variable_axis(self.reference.built):
             self._observe_lengths(main)

@@ -15,6 +15,10 @@ Array = NDArray[np.generic]
 
 #: Greatest number of scalars one probe batch may hold, so that wide inputs stay affordable.
 BATCH_BUDGET = 2_000_000
+#: How many samples a probe may take to go through all values of a kind.
+MOST_ROWS = 64
+#: Constants beyond this are tried on their own: beside them nothing smaller would show.
+FAR = 1e6
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,19 +244,72 @@ def draw_probes(
     """
     per_sample = max(1, sum(int(np.prod(domain.shape)) for domain in domains))
     samples = max(1, min(samples, BATCH_BUDGET // (per_sample * 32)))
+    most = max(samples, BATCH_BUDGET // (per_sample * 32))
     names = [name for name, _ in FLOAT_PROBES] if _has(domains, "float") else []
-    if constants and names:
-        names = [*names, "config_constants", "beyond_constants"]
+    near = [value for value in constants if abs(value) <= FAR]
+    far = [value for value in constants if abs(value) > FAR]
+    if near and names:
+        names = [*names, "config_constants", "constant_constants", "beyond_constants"]
+    if far and names:
+        names.append("far_constants")
     if not _has(domains, "float"):
         names = list(INTEGER_PROBES)
     probes = []
     for name in names:
+        rows = min(_rows(name, domains, samples, near), most)
         arrays = tuple(
-            _draw_one(name, position, domain, seed, samples, constants)
+            _draw_one(name, position, domain, seed, rows, far if name[:3] == "far" else near)
             for position, domain in enumerate(domains)
         )
         probes.append(Probe(name, arrays))
     return tuple(probes)
+
+
+def _rows(
+    name: str, domains: Sequence[Domain], samples: int, constants: Sequence[float]
+) -> int:
+    """Return how many samples it takes to try every value of a range, or at every constant."""
+    wanted = samples
+    for domain in domains:
+        size = max(1, int(np.prod(domain.shape)))
+        if name == "config_constants" and domain.kind == "float":
+            wanted = max(wanted, min(-(-len(_beside(constants)) // size), MOST_ROWS))
+        if name == "constant_constants" and domain.kind == "float":
+            wanted = max(wanted, min(2 * len(constants), MOST_ROWS))
+        if domain.kind == "integer" and _integer_kind(name) == "every_value":
+            wanted = max(wanted, min(-(-(domain.high - domain.low) // size), 4 * MOST_ROWS))
+        if domain.kind == "string" and name == "every_value":
+            wanted = max(wanted, min(-(-len(domain.words) // size), MOST_ROWS))
+    return wanted
+
+
+#: How many samples, and how many scalars, a probe of all integers in range may have.
+ALL_VALUES_SAMPLES = 4096
+ALL_VALUES_SCALARS = 60_000
+
+
+def all_values_probe(domains: Sequence[Domain]) -> Probe | None:
+    """Return samples in which every position of an integer input takes every value in its range.
+
+    None where there is no integer input, or where that would be too many.
+    """
+    ranges = [domain.high - domain.low for domain in domains if domain.kind == "integer"]
+    if not ranges or max(ranges) > ALL_VALUES_SAMPLES:
+        return None
+    samples = max(ranges)
+    if samples * max(int(np.prod(domain.shape)) for domain in domains) > ALL_VALUES_SCALARS:
+        return None
+    arrays: list[Array] = []
+    for position, domain in enumerate(domains):
+        shape = (samples, *domain.shape)
+        if domain.kind != "integer":
+            arrays.append(_draw_one("normal", position, domain, 0, samples, ()))
+            continue
+        places = np.arange(int(np.prod(domain.shape))).reshape(domain.shape)
+        steps = np.arange(samples).reshape(samples, *(1 for _ in domain.shape))
+        values = domain.low + (steps + places) % (domain.high - domain.low)
+        arrays.append(np.broadcast_to(values, shape).astype(domain.spec.dtype))
+    return Probe("all_values", tuple(arrays))
 
 
 def user_probe(domains: Sequence[Domain]) -> Probe | None:
@@ -266,8 +323,15 @@ def user_probe(domains: Sequence[Domain]) -> Probe | None:
         if domain.spec.values is not None:
             arrays.append(np.asarray(domain.spec.values, dtype=_numpy_dtype(domain)))
         else:
-            arrays.append(np.zeros((batch, *domain.shape), dtype=_numpy_dtype(domain)))
+            arrays.append(_blank(domain, (batch, *domain.shape)))
     return Probe("values", tuple(arrays))
+
+
+def _blank(domain: Domain, shape: tuple[int, ...]) -> Array:
+    if domain.kind == "string":
+        return np.full(shape, "", dtype=object)
+    least = max(domain.low, 0) if domain.kind == "integer" else 0
+    return np.full(shape, least, dtype=_numpy_dtype(domain))
 
 
 def _has(domains: Sequence[Domain], kind: str) -> bool:
@@ -293,19 +357,40 @@ def _draw_one(
     rng = generator(seed, "probe", name, position, domain.shape)
     shape = (samples, *domain.shape)
     if domain.kind == "string":
-        return rng.choice(np.asarray(domain.words or ("",), dtype=object), shape)
+        words = np.asarray(domain.words or ("",), dtype=object)
+        if name == "every_value":
+            return np.resize(words, shape)
+        return rng.choice(words, shape)
     if domain.kind == "bool":
         return _draw_bool(name, rng, shape)
     if domain.kind == "integer":
-        kinds = dict(zip((n for n, _ in FLOAT_PROBES), _cycle(INTEGER_PROBES), strict=False))
-        drawn = _integer_probe(kinds.get(name, name), rng, shape, domain.low, domain.high)
+        drawn = _integer_probe(_integer_kind(name), rng, shape, domain.low, domain.high)
         return drawn.astype(domain.spec.dtype)
+    values = _draw_floats(name, rng, shape, constants).astype("float32")
+    return np.clip(values, -6e4, 6e4) if domain.spec.dtype == "float16" else values
+
+
+def _draw_floats(
+    name: str, rng: np.random.Generator, shape: tuple[int, ...], constants: Sequence[float]
+) -> NDArray[np.float64]:
     if name == "config_constants":
-        return _at_constants(rng, shape, constants).astype("float32")
+        return np.resize(rng.permutation(_beside(constants)), shape)
+    if name == "constant_constants":
+        signed = np.concatenate([constants, np.negative(constants)])
+        rows = np.resize(rng.permutation(signed), shape[0])
+        return np.broadcast_to(rows.reshape(-1, *(1 for _ in shape[1:])), shape).copy()
     if name == "beyond_constants":
         reach = 4.0 * max(1.0, max(abs(value) for value in constants))
-        return rng.uniform(-reach, reach, shape).astype("float32")
-    return dict(FLOAT_PROBES)[name](rng, shape).astype("float32")
+        return rng.uniform(-reach, reach, shape)
+    if name == "far_constants":
+        factors = rng.choice([-2.0, -0.5, 0.5, 2.0], shape)
+        return np.asarray(rng.choice(constants, shape) * factors)
+    return dict(FLOAT_PROBES)[name](rng, shape)
+
+
+def _integer_kind(name: str) -> str:
+    kinds = dict(zip((n for n, _ in FLOAT_PROBES), _cycle(INTEGER_PROBES), strict=False))
+    return kinds.get(name, name)
 
 
 def _cycle(names: Sequence[str]) -> list[str]:
@@ -320,19 +405,13 @@ def _draw_bool(name: str, rng: np.random.Generator, shape: tuple[int, ...]) -> A
     return rng.random(shape) < 0.5
 
 
-def _at_constants(
-    rng: np.random.Generator, shape: tuple[int, ...], constants: Sequence[float]
-) -> NDArray[np.float64]:
-    values = np.asarray(constants, dtype=np.float32)
-    signed = np.concatenate([values, -values])
-    beside = np.concatenate(
-        [
-            signed,
-            np.nextafter(signed, np.float32(np.inf)),
-            np.nextafter(signed, np.float32(-np.inf)),
-        ]
-    )
-    return rng.choice(beside, shape).astype(np.float64)
+def _beside(constants: Sequence[float]) -> NDArray[np.float64]:
+    """Return the constants of either sign, their neighbours, and what lies halfway between two."""
+    signed = np.unique(np.asarray([*constants, *np.negative(constants)], dtype=np.float32))
+    above = np.nextafter(signed, np.float32(np.inf))
+    below = np.nextafter(signed, np.float32(-np.inf))
+    between = (signed[1:] + signed[:-1]) / 2
+    return np.concatenate([signed, above, below, between]).astype(np.float64)
 
 
 # --- weights ---------------------------------------------------------------------------------
