@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from math import prod
@@ -186,10 +186,3 @@ def _shape(row: WeightRow) -> str:
 
 def _count(rows: Sequence[WeightRow]) -> str:
     return f"{len(rows)} weight{'' if len(rows) == 1 else 's'}"
-
-
-def explicit_over_carried(
-    carried: list[np.ndarray], explicit: Mapping[int, np.ndarray]
-) -> list[np.ndarray]:
-    """Return `carried` with the values that the scenario itself gives the candidate put over it."""
-    return [explicit.get(position, value) for position, value in enumerate(carried)]
