@@ -184,8 +184,12 @@ def _states_differ(
 
 
 def _is_stateful(runner: Runner) -> bool:
+    """Tell whether a call may leave something behind; of others' layers that is to be expected."""
     layers: list[Any] = list(runner.built.model._flatten_layers(include_self=False))
-    return any(getattr(layer, "stateful", False) for layer in layers)
+    return any(
+        getattr(layer, "stateful", False) or not type(layer).__module__.startswith("keras.")
+        for layer in layers
+    )
 
 
 def _non_finite_differs(

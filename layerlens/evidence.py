@@ -43,12 +43,16 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class ShapeSurprise:
-    """Outputs whose shapes differ when run although the announced ones agree."""
+    """Outputs whose shapes differ when run although the announced ones agree.
+
+    With `announced`, `candidate` is what that model gives and `reference` what it had announced.
+    """
 
     execution: Execution
     input_shapes: tuple[tuple[int, ...], ...]
-    reference: tuple[tuple[int, ...], ...]
+    reference: tuple[tuple[int | None, ...], ...]
     candidate: tuple[tuple[int, ...], ...]
+    announced: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -459,6 +459,34 @@ class Examination:
             against = expected if one.shapes == other.shapes else one.shapes
             shapes = tuple(array.shape for array in batch.inputs)
             raise Interrupted(surprise=ShapeSurprise(execution, shapes, against, other.shapes))
+        for (precision, execution), pair in runs.items():
+            if precision == "working":
+                self._stop_on_announcement(pair, execution, batch)
+
+    def _stop_on_announcement(
+        self, pair: tuple[Outcome, Outcome], execution: Execution, batch: ProbeBatch
+    ) -> None:
+        """Stop where a model gives another shape than Keras announced when it was built."""
+        for side, outcome in zip((self.reference, self.candidate), pair, strict=True):
+            if side.built.spec.select is not None:
+                continue  # what a slice leaves of an unknown length cannot be foretold
+            announced = tuple(keras_shapes([side.built.report.output_shape]))
+            if not all(map(_as_announced, announced, outcome.shapes)):
+                raise Interrupted(
+                    surprise=ShapeSurprise(
+                        execution,
+                        tuple(array.shape for array in batch.inputs),
+                        announced,
+                        outcome.shapes,
+                        announced=side.name,
+                    )
+                )
+
+
+def _as_announced(announced: tuple[int | None, ...], shape: tuple[int, ...]) -> bool:
+    return len(announced) == len(shape) and all(
+        one is None or one == other for one, other in zip(announced, shape, strict=True)
+    )
 
 
 def _outside_domain(pair: tuple[Outcome, Outcome]) -> bool:

@@ -42,6 +42,12 @@ def shapes(reference: ModelReport, candidate: ModelReport) -> str:
 
 
 def shape_surprise(surprise: ShapeSurprise) -> str:
+    if surprise.announced is not None:
+        return (
+            f"`{surprise.announced}` announces {shape_text(surprise.reference)} and gives "
+            f"{shape_text(surprise.candidate)} on input {shape_text(surprise.input_shapes)}, "
+            f"called {how(surprise.execution)}."
+        )
     return (
         f"On input {shape_text(surprise.input_shapes)}, called {how(surprise.execution)}, the "
         f"candidate gives {shape_text(surprise.candidate)} where the reference gives "

@@ -27,10 +27,10 @@ RESIDUE_ROUNDING = 2.0**2
 RESIDUE_REAL = 2.0**6
 #: How many units of float32 in the configurations' numbers a difference may be put down to, and
 #: from how many on it may not.
-CONSTANT_ROUNDING = 4.0
+CONSTANT_ROUNDING = 3.0
 #: A difference this many times the working-precision floor is beyond what constants can explain.
 NEAR_ROUNDING = 2.0**16
-CONSTANT_REAL = 16.0
+CONSTANT_REAL = 6.0
 
 
 @dataclass(frozen=True, slots=True)
