@@ -88,32 +88,25 @@ def _domain(spec: InputSpec, position: int, built: Sequence[Built], length: int)
     shape = tuple(length if n is None else n for n in spec.shape)
     low = spec.low if spec.low is not None else 0
     high = spec.high
+    direct = [limit for one in built for limit in _limits(one, position, direct=True)]
     if high is None:
-        limits = [limit for one in built for limit in _limits(one, position)]
+        limits = direct or [limit for one in built for limit in _limits(one, position)]
         high = min(limits) if limits else (256 if spec.dtype == "uint8" else max(low + 10, 10))
-    return Domain(spec, shape, low, max(high, low + 1), _words(built, spec))
+    # Keras' inputs are floating unless told otherwise, also where a layer looks numbers up.
+    tokens = bool(direct) and spec.dtype.startswith("float")
+    return Domain(spec, shape, low, max(high, low + 1), _words(built, spec), tokens)
 
 
-def _limits(built: Built, position: int) -> Iterator[int]:
-    """Yield the ranges of the layers that take this input; of all layers where none does so."""
+def _limits(built: Built, position: int, *, direct: bool = False) -> Iterator[int]:
+    """Yield the ranges of the layers that take whole numbers; `direct`: this input's own."""
     source = built.model.inputs[position]
-    direct, anywhere = [], []
     for layer in flat_layers(built.model):
-        limit = next(
-            (
-                int(value)
-                for name in _RANGE_ARGUMENTS
-                if isinstance(value := getattr(layer, name, None), int)
-            ),
-            None,
-        )
-        if limit is None:
-            continue
-        anywhere.append(limit)
+        limits = (getattr(layer, name, None) for name in _RANGE_ARGUMENTS)
+        limit = next((limit for limit in limits if isinstance(limit, int)), None)
         nodes = getattr(layer, "_inbound_nodes", ())
-        if any(tensor is source for node in nodes for tensor in node.input_tensors):
-            direct.append(limit)
-    yield from direct or anywhere
+        takes = any(tensor is source for node in nodes for tensor in node.input_tensors)
+        if limit is not None and (takes or not direct):
+            yield limit
 
 
 def _words(built: Sequence[Built], spec: InputSpec) -> tuple[str, ...]:

@@ -224,10 +224,12 @@ class Domain:
     low: int = 0
     high: int = 2
     words: tuple[str, ...] = ()
+    #: A floating input that holds whole numbers, because a layer looks them up.
+    tokens: bool = False
 
     @property
     def kind(self) -> str:
-        if self.spec.is_integer:
+        if self.spec.is_integer or self.tokens:
             return "integer"
         return self.spec.dtype if self.spec.dtype in ("bool", "string") else "float"
 
