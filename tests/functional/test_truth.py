@@ -1,0 +1,59 @@
+"""Every pair of the truth table gets its verdict: a wrong one fails, whichever way it is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from layerlens.options import RunOptions
+from layerlens.reading import scenario_from_mapping
+from layerlens.report import PairReport
+from layerlens.running import compare_scenarios
+
+FOLDER = Path(__file__).resolve().parents[1] / "truth"
+
+
+def entries() -> Iterator[Any]:
+    for file in sorted(FOLDER.glob("*.yaml")):
+        for entry in YAML(typ="safe").load(file):
+            yield pytest.param(entry, id=f"{file.stem}/{entry['id']}")
+
+
+def verdicts_of(entry: dict[str, Any], seed: int = 0) -> list[PairReport]:
+    report = compare_scenarios(
+        scenario_from_mapping(entry["scenario"], entry["id"]), RunOptions(seed=seed)
+    )
+    assert [row.message for one in report.scenarios for row in one.errors] == []
+    pairs = [pair for one in report.scenarios for pair in one.pairs]
+    assert pairs, "no pair was judged"
+    return pairs
+
+
+@pytest.mark.parametrize("entry", list(entries()))
+def test_verdict(entry: dict[str, Any]) -> None:
+    for pair in verdicts_of(entry):
+        assert pair.verdict == entry["verdict"], f"{entry['why']}\n{pair.explanation}"
+        if pair.verdict == "equivalent":
+            assert pair.compared, "nothing was compared"
+            assert pair.strength is not None
+            assert pair.counterexample is None
+            if pair.strength == "certified":
+                assert pair.certificate is not None
+                assert pair.certificate.error_bound <= 1e-12
+        if pair.verdict == "different":
+            assert pair.strength is None
+            assert pair.counterexample is not None
+            assert pair.counterexample.reference != pair.counterexample.candidate
+
+
+def test_table_is_large_and_two_sided() -> None:
+    table = [param.values[0] for param in entries()]
+    ids = [entry["id"] for entry in table]
+    assert len(ids) == len(set(ids)) >= 150
+    assert sum(entry["trap"] for entry in table) >= len(table) / 3
+    for verdict in ("equivalent", "different", "shape_mismatch", "param_mismatch", "build_error"):
+        assert any(entry["verdict"] == verdict for entry in table), verdict
