@@ -15,6 +15,7 @@ import json
 import statistics
 import sys
 import time
+import warnings
 from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -187,6 +188,7 @@ def main() -> int:
     parser.add_argument("--output", type=Path, help="write every row as JSON here")
     options = parser.parse_args()
 
+    warnings.simplefilter("ignore")  # Keras has much to say of odd pairs
     table = truth_table(options.paths)
     if not table:
         raise SystemExit("no pair with a known truth was found")
