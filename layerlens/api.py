@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import inf
 from pathlib import Path
 from typing import Any, Literal
 
-from layerlens.errors import UsageError
+from layerlens.errors import ScenarioError, UsageError
+from layerlens.faultfinding import suggestion
 from layerlens.options import RunOptions
 from layerlens.report import Report
 from layerlens.running import (
+    SAVED_SUFFIXES,
     compare_paths,
     compare_scenarios,
     summarize_paths,
@@ -48,8 +51,8 @@ def compare(
     Args:
         source: the path of a scenario file or of a folder of them, or several; a scenario as a
             mapping (with `models`); a mapping of name → model; or the reference itself, with the
-            `candidates` after it. A model is a Keras model, a layer (then `inputs` is needed), or
-            a callable that returns one.
+            `candidates` after it. A model is a Keras model, a layer (then `inputs` is needed), a
+            callable that returns one, or the path of a saved one.
         candidates: models to compare with `source`, named `candidate`, `candidate_2`, ...
         inputs: the per-sample shape (None is a variable length), a mapping as in a scenario's
             `input:`, or a mapping of name → either for several. Taken from the model where it
@@ -63,31 +66,37 @@ def compare(
         allow_code: let `python:` models, Lambda layers and unsafe saved models run.
 
     Raises:
-        UsageError: the arguments do not make sense together.
+        UsageError: an argument does not make sense, or is what a scenario says itself.
         ScenarioError: a scenario given as a mapping is at fault (a file's faults are reported).
     """
     _check_choice("expect", expect, VERDICTS)
-    options = RunOptions(seed=seed, expect=expect, allow_code=allow_code)
-    if _is_paths(source) and not candidates:
-        return compare_paths(_paths(source), options)
-    if isinstance(source, Mapping) and "models" in source and not candidates:
+    options = RunOptions(seed=_checked_seed(seed), expect=expect, allow_code=allow_code)
+    if not candidates and _is_scenarios(source):
+        _refuse_beside_scenarios(
+            input=inputs is not None,
+            reference=reference is not None,
+            transfer=transfer != "auto",
+            modes=mode != "inference",
+            tolerance=tolerance is not None,
+        )
+        if _is_paths(source):
+            return compare_paths(_paths(source), options)
         from layerlens.reading import scenario_from_mapping
 
         return compare_scenarios(scenario_from_mapping(source), options)
     _check_choice("transfer", transfer, TRANSFER_METHODS)
-    modes: tuple[Mode, ...] = (mode,) if isinstance(mode, str) else tuple(mode)
-    for one in modes:
-        _check_choice("mode", one, MODES)
     models = _named(source, candidates)
+    specs = _specs(models, inputs)
     if len(models) < 2:
+        count = "1 model was" if models else "no model was"
         raise UsageError(
-            f"there is nothing to compare: {len(models)} model was given",
+            f"there is nothing to compare: {count} given",
             hint="give a mapping of two or more models, or a reference and its candidates",
         )
-    specs = _specs(models, inputs)
     if reference is not None and reference not in models:
         raise UsageError(
-            f"reference={reference!r} is none of the models {', '.join(map(repr, models))}"
+            f"reference={reference!r} is none of the models {', '.join(map(repr, models))}",
+            hint=suggestion(reference, models),
         )
     scenario = Scenario(
         path="<python>",
@@ -96,8 +105,8 @@ def compare(
         reference=reference if reference is not None else next(iter(models)),
         inputs=_input_specs(inputs),
         transfer=transfer,
-        modes=modes,
-        tolerance=Tolerance(*tolerance) if tolerance is not None else None,
+        modes=_checked_modes(mode),
+        tolerance=_checked_tolerance(tolerance),
     )
     return compare_scenarios((scenario,), options)
 
@@ -114,14 +123,17 @@ def summary(
         seed: as for `compare`.
         allow_code: as for `compare`.
     """
-    options = RunOptions(seed=seed, allow_code=allow_code)
-    if _is_paths(source) and not more:
-        return summarize_paths(_paths(source), options)
-    if isinstance(source, Mapping) and "models" in source and not more:
+    options = RunOptions(seed=_checked_seed(seed), allow_code=allow_code)
+    if not more and _is_scenarios(source):
+        _refuse_beside_scenarios(input=inputs is not None)
+        if _is_paths(source):
+            return summarize_paths(_paths(source), options)
         from layerlens.reading import scenario_from_mapping
 
         return summarize_scenarios(scenario_from_mapping(source, least_models=1), options)
     models = _named(source, more)
+    if not models:
+        raise UsageError("there is nothing to summarise: no model was given", hint=_MODELS)
     scenario = Scenario(
         path="<python>",
         title=", ".join(models),
@@ -130,6 +142,19 @@ def summary(
         inputs=_input_specs(inputs),
     )
     return summarize_scenarios((scenario,), options)
+
+
+_MODELS = (
+    "a model is a Keras model, a layer, a callable that returns one, or the path of a saved "
+    f"{', '.join(SAVED_SUFFIXES)}"
+)
+
+
+# --- scenarios ------------------------------------------------------------------------------------
+
+
+def _is_scenarios(source: Any) -> bool:
+    return _is_paths(source) or (isinstance(source, Mapping) and "models" in source)
 
 
 def _is_paths(source: Any) -> bool:
@@ -146,6 +171,20 @@ def _paths(source: Any) -> list[str]:
     return [str(source)] if isinstance(source, (str, Path)) else [str(item) for item in source]
 
 
+def _refuse_beside_scenarios(**given: bool) -> None:
+    """Refuse what would be passed over: a scenario says these things itself."""
+    for key, is_given in given.items():
+        if is_given:
+            argument = {"input": "inputs", "modes": "mode"}.get(key, key)
+            raise UsageError(
+                f"{argument}= is for models; a scenario says so itself",
+                hint=f"write `{key}:` into the scenario, or give the models",
+            )
+
+
+# --- models ---------------------------------------------------------------------------------------
+
+
 def _named(source: Any, candidates: Sequence[Any]) -> dict[str, Any]:
     if isinstance(source, Mapping):
         if candidates:
@@ -159,54 +198,95 @@ def _named(source: Any, candidates: Sequence[Any]) -> dict[str, Any]:
 
 
 def _specs(models: Mapping[str, Any], inputs: Inputs) -> tuple[ModelSpec, ...]:
-    for name, model in models.items():
-        if not callable(model):
-            raise UsageError(
-                f"{name!r} is a {type(model).__name__}, not a Keras model, a layer, or a callable "
-                "that returns one"
-            )
-    return tuple(ModelSpec(name, "object", given=model) for name, model in models.items())
+    return tuple(_spec(name, model, inputs) for name, model in models.items())
 
 
-def _input_specs(inputs: Inputs) -> tuple[InputSpec, ...]:
+def _spec(name: str, model: Any, inputs: Inputs) -> ModelSpec:
+    if isinstance(model, (str, Path)) and Path(model).suffix in SAVED_SUFFIXES:
+        return ModelSpec(name, "file", file=str(model))
+    if not callable(model):
+        what = (
+            f"{str(model)!r}"
+            if isinstance(model, (str, Path))
+            else f"of type {type(model).__name__}"
+        )
+        raise UsageError(f"{name!r} is {what}, which is no model", hint=_MODELS)
+    bases = {base.__name__ for base in type(model).__mro__ if base.__module__.startswith("keras.")}
+    if inputs is None and "Layer" in bases and "Model" not in bases:
+        raise UsageError(
+            f"{name!r} is a {type(model).__name__} layer, which has no input of its own",
+            hint="give inputs=, the shape of one sample, as in inputs=[64, 15]",
+        )
+    return ModelSpec(name, "object", given=model)
+
+
+# --- the other arguments --------------------------------------------------------------------------
+
+
+def _input_specs(inputs: Any) -> tuple[InputSpec, ...]:
+    """Read inputs as a scenario's are read: the same is allowed, and the same is said."""
     if inputs is None:
         return ()
-    if isinstance(inputs, Mapping):
-        if "shape" in inputs:
-            return (_input_spec("input", inputs),)
-        return tuple(_input_spec(str(name), spec) for name, spec in inputs.items())
-    items = tuple(inputs)
-    if items and all(isinstance(item, InputSpec) for item in items):
-        return items  # type: ignore[return-value]  # just checked
-    return (_input_spec("input", items),)
-
-
-_INPUT_KEYS = ("shape", "dtype", "low", "high", "values")
-
-
-def _input_spec(name: str, spec: Any) -> InputSpec:
-    if isinstance(spec, InputSpec):
-        return spec
-    given = dict(spec) if isinstance(spec, Mapping) else {"shape": spec}
-    unknown = sorted(set(given) - set(_INPUT_KEYS))
-    if unknown:
+    if isinstance(inputs, str) or not isinstance(inputs, (Mapping, Sequence)):
         raise UsageError(
-            f"input {name!r} has the unknown key {unknown[0]!r}",
-            hint=f"allowed are {', '.join(_INPUT_KEYS)}",
+            f"inputs={inputs!r} is no input",
+            hint="give the shape of one sample, as in inputs=[64, 15], or a mapping of several",
         )
-    shape = given.pop("shape", None)
-    if not isinstance(shape, (list, tuple)) or not all(
-        n is None or (isinstance(n, int) and not isinstance(n, bool) and n > 0) for n in shape
+    if inputs and all(isinstance(item, InputSpec) for item in inputs):
+        return tuple(inputs)
+    if not isinstance(inputs, Mapping):
+        return _read_inputs(input={"shape": list(inputs)})
+    if {"shape", "values"} & set(inputs):
+        return _read_inputs(input=inputs)
+    several = {
+        str(name): spec if isinstance(spec, Mapping) else {"shape": spec}
+        for name, spec in inputs.items()
+    }
+    return _read_inputs(inputs=several)
+
+
+def _read_inputs(**written: Any) -> tuple[InputSpec, ...]:
+    from layerlens.reading import scenario_from_mapping
+
+    unread = {"model": {"python": "not:called"}}
+    try:
+        (scenario,) = scenario_from_mapping({**written, "models": unread}, least_models=1)
+    except ScenarioError as error:
+        raise UsageError(f"inputs=: {error.message}", hint=error.hint) from error
+    return scenario.inputs
+
+
+def _checked_modes(mode: Mode | Sequence[Mode]) -> tuple[Mode, ...]:
+    modes: tuple[Mode, ...] = (mode,) if isinstance(mode, str) else tuple(mode)
+    if not modes:
+        raise UsageError("mode= names no mode", hint=f"give one or both of {', '.join(MODES)}")
+    for one in modes:
+        _check_choice("mode", one, MODES)
+    return tuple(dict.fromkeys(modes))
+
+
+def _checked_tolerance(tolerance: Any) -> Tolerance | None:
+    if tolerance is None:
+        return None
+    pair = tuple(tolerance) if isinstance(tolerance, (tuple, list)) else ()
+    if len(pair) != 2 or not all(
+        isinstance(n, (int, float)) and not isinstance(n, bool) and 0 <= n < inf for n in pair
     ):
         raise UsageError(
-            f"input {name!r} has the shape {shape!r}",
-            hint="a per-sample shape is a sequence of positive integers, None for a variable axis",
+            f"tolerance={tolerance!r} is no tolerance",
+            hint="give (rtol, atol), two numbers from 0 on, or leave it out",
         )
-    return InputSpec(name, tuple(shape), **given)
+    return Tolerance(*pair)
+
+
+def _checked_seed(seed: Any) -> int:
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise UsageError(f"seed={seed!r} is no seed", hint="give a whole number from 0 on")
+    return seed
 
 
 def _check_choice(
     name: Literal["expect", "transfer", "mode"], value: Any, allowed: Sequence[str]
 ) -> None:
     if value is not None and value not in allowed:
-        raise UsageError(f"{name}={value!r} is not one of {', '.join(allowed)}")
+        raise UsageError(f"{name}={value!r} is not allowed", hint=suggestion(str(value), allowed))

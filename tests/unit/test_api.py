@@ -1,0 +1,397 @@
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+import layerlens
+from layerlens.errors import ScenarioError, UsageError
+from layerlens.report import PairReport, Report
+from layerlens.scenario import InputSpec
+
+pytestmark = pytest.mark.usefixtures("backend")
+
+INPUT = InputSpec("input", (4,))
+SCENARIO = {
+    "input": {"shape": [4]},
+    "models": {"one": [{"Dense": 3}], "other": [{"Dense": {"units": 3, "activation": "relu"}}]},
+}
+
+
+def dense(units: int = 3, activation: str | None = None) -> Any:
+    return keras.Sequential([keras.Input((4,)), keras.layers.Dense(units, activation=activation)])
+
+
+def only_pair(report: Report) -> PairReport:
+    (scenario,) = report.scenarios
+    assert scenario.errors == ()
+    (pair,) = scenario.pairs
+    return pair
+
+
+def said(caught: pytest.ExceptionInfo[UsageError]) -> tuple[str, str]:
+    """What a UsageError says, and the hint that it has to give."""
+    assert caught.value.hint
+    return caught.value.message, caught.value.hint
+
+
+# --- what can be compared -------------------------------------------------------------------------
+
+
+def test_two_models_are_reference_and_candidate() -> None:
+    pair = only_pair(layerlens.compare(dense(), dense()))
+    assert (pair.reference, pair.candidate, pair.mode) == ("reference", "candidate", "inference")
+    assert pair.verdict == "equivalent"
+    assert only_pair(layerlens.compare(dense(), dense(3, "relu"))).verdict == "different"
+
+
+def test_a_mapping_names_the_models_and_reference_chooses_one() -> None:
+    models = {"plain": dense(), "relu": dense(3, "relu"), "wide": dense(5)}
+    report = layerlens.compare(models, reference="relu")
+    assert [(p.reference, p.candidate, p.verdict) for p in report.scenarios[0].pairs] == [
+        ("relu", "plain", "different"),
+        ("relu", "wide", "shape_mismatch"),
+    ]
+
+
+def test_layers_take_the_inputs_that_are_given() -> None:
+    linear = keras.layers.Dense(3, activation="linear")
+    assert only_pair(layerlens.compare(keras.layers.Dense(3), linear, inputs=[4])).verdict == (
+        "equivalent"
+    )
+    two = {"left": [3], "right": {"shape": [3]}}
+    pair = only_pair(layerlens.compare(keras.layers.Add(), keras.layers.Subtract(), inputs=two))
+    assert pair.verdict == "different"
+    assert set(pair.counterexample.input) == {"left", "right"}  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("inputs", [(4,), {"shape": [4]}, [INPUT], {"values": [[1, 2, 3, 4]]}])
+def test_inputs_are_a_shape_a_mapping_or_specs(inputs: Any) -> None:
+    report = layerlens.summary(keras.layers.Dense(3), inputs=inputs)
+    assert report.scenarios[0].models[0].params == 15
+
+
+def test_callables_are_called_for_their_model() -> None:
+    assert only_pair(layerlens.compare(dense, lambda: dense(3, "relu"))).verdict == "different"
+
+
+def test_saved_models_are_read(tmp_path: Path) -> None:
+    model = dense()
+    model.save(tmp_path / "saved.keras")
+    assert only_pair(layerlens.compare(model, tmp_path / "saved.keras")).verdict == "equivalent"
+    assert layerlens.summary(tmp_path / "saved.keras").scenarios[0].models[0].params == 15
+
+
+def test_paths_are_read_as_the_command_reads_them(tmp_path: Path) -> None:
+    text = "input: {shape: [4]}\nmodels: {one: [Dense: 3], other: [Dense: 3]}\n"
+    (tmp_path / "a.yaml").write_text(text)
+    (tmp_path / "b.yaml").write_text(text.replace("other: [Dense: 3]", "other: [Dense: 2]"))
+    for source in (tmp_path, [tmp_path / "a.yaml", str(tmp_path / "b.yaml")]):
+        report = layerlens.compare(source)
+        assert [Path(one.path).name for one in report.scenarios] == ["a.yaml", "b.yaml"]
+        assert [one.pairs[0].verdict for one in report.scenarios] == [
+            "equivalent",
+            "shape_mismatch",
+        ]
+
+
+def test_a_scenario_may_be_a_mapping() -> None:
+    assert only_pair(layerlens.compare(SCENARIO)).verdict == "different"
+    with pytest.raises(ScenarioError) as caught:
+        layerlens.compare({**SCENARIO, "mode": "training"})
+    assert "unknown key `mode`" in caught.value.message
+
+
+# --- how ------------------------------------------------------------------------------------------
+
+
+def test_expect_decides_whether_the_report_passes() -> None:
+    held = layerlens.compare(dense(), dense(), expect="equivalent")
+    assert held.status == "pass"
+    failed = layerlens.compare(dense(), dense(), expect="different")
+    assert failed.status == "fail"
+    (row,) = failed.scenarios[0].expectations
+    assert (row.subject, row.expected, row.actual, row.held) == (
+        "reference==candidate[inference]",
+        "different",
+        "equivalent",
+        False,
+    )
+
+
+def test_a_tolerance_replaces_the_derived_one() -> None:
+    nearly = keras.Sequential([dense(), keras.layers.Rescaling(1.001)])
+    assert only_pair(layerlens.compare(dense(), nearly)).verdict == "different"
+    wide = layerlens.compare(dense(), nearly, tolerance=(0.01, 0.01))
+    assert only_pair(wide).verdict == "equivalent"
+    narrow = layerlens.compare(dense(), nearly, tolerance=(1e-4, 0))
+    assert only_pair(narrow).verdict == "different"
+
+
+def test_transfer_none_leaves_each_its_own_weights() -> None:
+    assert only_pair(layerlens.compare(dense(), dense(), transfer="none")).verdict == "different"
+
+
+def test_both_modes_are_told_apart() -> None:
+    dropped = keras.Sequential([dense(), keras.layers.Dropout(0.5)])
+    report = layerlens.compare(dense(), dropped, mode=["inference", "training"])
+    assert [(p.mode, p.verdict) for p in report.scenarios[0].pairs] == [
+        ("inference", "equivalent"),
+        ("training", "different"),
+    ]
+
+
+def test_the_same_seed_gives_the_same_report() -> None:
+    models = dense(), dense(3, "relu")
+    one, again, other = (
+        only_pair(layerlens.compare(*models, seed=seed)) for seed in (3, 3, 4)
+    )  # fmt: skip
+    assert one == again
+    assert (one.max_abs, one.verdict) != (other.max_abs, other.verdict)
+    assert one.verdict == other.verdict
+
+
+def test_a_report_can_be_written_and_framed() -> None:
+    report = layerlens.compare(dense(), dense())
+    assert report.to_dict()["scenarios"][0]["pairs"][0]["verdict"] == "equivalent"
+    assert report.to_dataframe()["verdict"].tolist() == ["equivalent"]
+    assert "equivalent" in report._repr_html_()
+
+
+# --- what is left alone ---------------------------------------------------------------------------
+
+
+def trained() -> Any:
+    """A compiled model with weights, statistics, states and an optimizer of its own."""
+    model = keras.Sequential(
+        [
+            keras.Input((4, 2), batch_size=4),
+            keras.layers.SimpleRNN(3, return_sequences=True, stateful=True),
+            keras.layers.BatchNormalization(),
+            keras.layers.Dropout(0.5),
+            keras.layers.Dense(2),
+        ]
+    )
+    model.compile("adam", "mse")
+    model.train_on_batch(np.ones((4, 4, 2)), np.zeros((4, 4, 2)))
+    return model
+
+
+def state_of(model: Any) -> list[Any]:
+    found = [*model.variables, *model.optimizer.variables]
+    found += [state for layer in model.layers for state in getattr(layer, "states", None) or ()]
+    return [np.array(variable) for variable in found]
+
+
+@pytest.fixture
+def float16_policy() -> Iterator[None]:
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_float16")
+    yield
+    keras.config.set_dtype_policy(before)
+
+
+def test_given_models_keep_their_weights_states_and_optimizer() -> None:
+    models = trained(), trained()
+    before = [state_of(model) for model in models]
+    names = [[layer.name for layer in model.layers] for model in models]
+    layerlens.compare(*models, mode="training")
+    for model, values, layers in zip(models, before, names, strict=True):
+        assert [layer.name for layer in model.layers] == layers
+        for now, then in zip(state_of(model), values, strict=True):
+            np.testing.assert_array_equal(now, then)
+    models[0].train_on_batch(np.ones((4, 4, 2)), np.zeros((4, 4, 2)))
+    assert any(  # what was compared here can be seen to change
+        not np.array_equal(now, then)
+        for now, then in zip(state_of(models[0]), before[0], strict=True)
+    )
+
+
+def test_a_given_layer_is_not_built() -> None:
+    layer = keras.layers.Dense(3)
+    layerlens.compare(layer, keras.layers.Dense(3), inputs=[4])
+    assert not layer.built
+    assert layer.weights == []
+
+
+@pytest.mark.usefixtures("float16_policy")
+def test_the_process_keeps_its_policy_seeds_and_names() -> None:
+    import tensorflow as tf
+
+    keras.utils.set_random_seed(7)
+    tf_before = tf.random.uniform([3]).numpy()
+    keras.utils.set_random_seed(7)
+    count = _number(keras.layers.Identity().name)
+    state, numpy_state = random.getstate(), np.random.get_state()[1].copy()  # type: ignore
+    layerlens.compare(SCENARIO)
+    assert keras.config.dtype_policy().name == "mixed_float16"
+    assert keras.config.floatx() == "float32"
+    assert random.getstate() == state
+    np.testing.assert_array_equal(np.random.get_state()[1], numpy_state)  # type: ignore
+    np.testing.assert_array_equal(tf.random.uniform([3]).numpy(), tf_before)
+    assert _number(keras.layers.Identity().name) == count + 1
+
+
+def _number(name: str) -> int:
+    return int(name.rpartition("_")[2]) if "_" in name else 0
+
+
+# --- summary --------------------------------------------------------------------------------------
+
+
+def test_a_summary_has_the_tables_and_no_pairs() -> None:
+    report = layerlens.summary({"a": dense(), "b": keras.layers.Dense(2)}, inputs=[4])
+    (scenario,) = report.scenarios
+    assert [(model.name, model.params) for model in scenario.models] == [("a", 15), ("b", 10)]
+    assert scenario.pairs == ()
+    assert layerlens.summary(SCENARIO).scenarios[0].models[1].output_shape == (None, 3)
+    one = {"input": {"shape": [4]}, "models": {"only": ["ReLU"]}}
+    assert layerlens.summary(one).scenarios[0].models[0].params == 0
+
+
+def test_a_summary_allocates_nothing() -> None:
+    huge = [{"Dense": 2_000_000}, {"Dense": 2_000_000}]  # 16 TB
+    report = layerlens.summary({"input": {"shape": [4]}, "models": {"huge": huge}})
+    assert report.scenarios[0].models[0].params == 4_000_012_000_000
+
+
+# --- what makes no sense --------------------------------------------------------------------------
+
+MODELS_HINT = (
+    "a model is a Keras model, a layer, a callable that returns one, or the path of a saved "
+    ".keras, .h5, .hdf5, .json"
+)
+
+
+@pytest.mark.parametrize(
+    ("sources", "arguments", "message", "hint"),
+    [
+        (
+            [dense],
+            {},
+            "there is nothing to compare: 1 model was given",
+            "give a mapping of two or more models, or a reference and its candidates",
+        ),
+        (
+            [{}],
+            {},
+            "there is nothing to compare: no model was given",
+            "give a mapping of two or more models, or a reference and its candidates",
+        ),
+        ([dense, 3], {}, "'candidate' is of type int, which is no model", MODELS_HINT),
+        ([[dense, dense]], {}, "'reference' is of type list, which is no model", MODELS_HINT),
+        ([dense, "a.yaml"], {}, "'candidate' is 'a.yaml', which is no model", MODELS_HINT),
+        (
+            [{"a": dense}, dense],
+            {},
+            "a mapping of models and further models were given",
+            "put every model into the mapping",
+        ),
+        (
+            [dense, dense],
+            {"reference": "candidat"},
+            "reference='candidat' is none of the models 'reference', 'candidate'",
+            "did you mean `candidate`? allowed: reference, candidate",
+        ),
+        (
+            [dense, dense],
+            {"mode": "train"},
+            "mode='train' is not allowed",
+            "did you mean `training`? allowed: inference, training",
+        ),
+        (
+            [dense, dense],
+            {"mode": []},
+            "mode= names no mode",
+            "give one or both of inference, training",
+        ),
+        (
+            [dense, dense],
+            {"transfer": "by_nam"},
+            "transfer='by_nam' is not allowed",
+            "did you mean `by_name`? allowed: auto, by_order, by_name, reshape, none",
+        ),
+        (
+            ["a.yaml"],
+            {"expect": "equal"},
+            "expect='equal' is not allowed",
+            "did you mean `equivalent`? allowed: equivalent, different, shape_mismatch, "
+            "param_mismatch, build_error, inconclusive",
+        ),
+        (
+            [dense, dense],
+            {"tolerance": 1e-3},
+            "tolerance=0.001 is no tolerance",
+            "give (rtol, atol), two numbers from 0 on, or leave it out",
+        ),
+        (
+            [dense, dense],
+            {"tolerance": (0.1, -1)},
+            "tolerance=(0.1, -1) is no tolerance",
+            "give (rtol, atol), two numbers from 0 on, or leave it out",
+        ),
+        ([dense, dense], {"seed": -1}, "seed=-1 is no seed", "give a whole number from 0 on"),
+        (
+            [dense, dense],
+            {"inputs": 4},
+            "inputs=4 is no input",
+            "give the shape of one sample, as in inputs=[64, 15], or a mapping of several",
+        ),
+        (
+            [dense, dense],
+            {"inputs": {"shape": [4], "dtype": "flot32"}},
+            'inputs=: `dtype` does not take the text "flot32"',
+            "did you mean `float32`? allowed: float16, bfloat16, float32, float64, int8, int16, "
+            "int32, int64, uint8, uint16, uint32, uint64, bool, string",
+        ),
+        (
+            [dense, dense],
+            {"inputs": {"shape": [4], "dtype": "int32", "low": 5, "high": 2}},
+            "inputs=: `low` has to be less than `high`; received 5 and 2",
+            "`high` is not drawn itself, as in NumPy",
+        ),
+        (
+            [SCENARIO],
+            {"mode": "training"},
+            "mode= is for models; a scenario says so itself",
+            "write `modes:` into the scenario, or give the models",
+        ),
+        (
+            ["a.yaml"],
+            {"inputs": [4]},
+            "inputs= is for models; a scenario says so itself",
+            "write `input:` into the scenario, or give the models",
+        ),
+    ],
+)
+def test_what_makes_no_sense_is_told_with_a_way_out(
+    sources: list[Any], arguments: dict[str, Any], message: str, hint: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        layerlens.compare(*sources, **arguments)
+    assert said(caught) == (message, hint)
+
+
+def test_a_layer_without_inputs_is_told_before_keras_is_asked() -> None:
+    with pytest.raises(UsageError) as caught:
+        layerlens.compare(keras.layers.Dense(2), keras.layers.Dense(2))
+    assert said(caught) == (
+        "'reference' is a Dense layer, which has no input of its own",
+        "give inputs=, the shape of one sample, as in inputs=[64, 15]",
+    )
+
+
+def test_a_summary_of_nothing_is_refused() -> None:
+    with pytest.raises(UsageError) as caught:
+        layerlens.summary({})
+    assert said(caught) == ("there is nothing to summarise: no model was given", MODELS_HINT)
+
+
+def test_a_path_that_leads_nowhere_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="there is no file or folder .*nowhere"):
+        layerlens.compare(tmp_path / "nowhere")
