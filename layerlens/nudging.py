@@ -48,5 +48,5 @@ def _nudged_value(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _nudged_value(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return tuple(_nudged_value(item) for item in value)
+        return type(value)(_nudged_value(item) for item in value)
     return value

@@ -393,5 +393,5 @@ def test_a_summary_of_nothing_is_refused() -> None:
 
 
 def test_a_path_that_leads_nowhere_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="there is no file or folder .*nowhere"):
+    with pytest.raises(UsageError, match=r"there is no file or folder .*nowhere"):
         layerlens.compare(tmp_path / "nowhere")
