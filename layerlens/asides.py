@@ -35,8 +35,7 @@ def also_differs(
     reference.hold(weights[0], "float64")
     candidate.hold(weights[1], "float64")
     sides = (reference, candidate)
-    for side in sides:
-        inputs, padded = side.float64.fitted(inputs), side.float64.fitted(padded)
+    inputs, padded = _fitted(sides, inputs), _fitted(sides, padded)
     if _masks_differ(sides, padded):
         yield "mask"
     if gradients and _gradients_differ(sides, weights, inputs, transfer):
@@ -58,6 +57,12 @@ Sides = tuple[Side, Side]
 
 def _may_mask(side: Side) -> bool:
     return any(row.mask_out is not False for row in side.built.report.layers[-1:])
+
+
+def _fitted(sides: Sides, inputs: Sequence[Array], samples: int | None = None) -> list[Array]:
+    """Return inputs of the batch size that one of the models was built for, or of `samples`."""
+    bound = next((side for side in sides if side.built.batch_size is not None), sides[0])
+    return bound.float64.fitted(inputs, samples)
 
 
 def _masks_differ(sides: Sides, padded: Sequence[Array]) -> bool:
@@ -105,9 +110,7 @@ def _gradients_differ(
     reference, candidate = sides
     if reference.built.spec.select is not None or candidate.built.spec.select is not None:
         return False
-    few = list(inputs)
-    for side in sides:
-        few = side.float64.fitted(few, 2)
+    few = _fitted(sides, inputs, 2)
     reference.hold(weights[0], "float64")
     candidate.hold(weights[1], "float64")
     shapes = reference.float64.run(few, "traced_dynamic", training=reference.training)
@@ -157,11 +160,12 @@ def _states_differ(
     """Tell whether a second call, or what a call leaves in the weights, differs."""
     if not any(side.training or _is_stateful(side.float64) for side in sides):
         return False
-    seconds, left = [], []
+    firsts, seconds, left = [], [], []
     for side, values in zip(sides, weights, strict=True):
         runner = side.float64
         runner.assign(values)
-        runner.run(inputs, "traced_dynamic", training=side.training, seed=0)
+        first = runner.run(inputs, "traced_dynamic", training=side.training, seed=0)
+        firsts.append(side.selected(first))
         left.append(runner.values())
         seconds.append(
             side.selected(runner.run(inputs, "traced_dynamic", training=False, seed=0, reset=False))
@@ -176,10 +180,12 @@ def _states_differ(
         return moved
     if any(side.training for side in sides):
         return False
+    calls = (zip(f.outputs, s.outputs, strict=True) for f, s in zip(firsts, seconds, strict=True))
     return any(
-        _clearly_apart(one, other)
-        for one, other in zip(seconds[0].outputs, seconds[1].outputs, strict=True)
-        if one.shape == other.shape and one.dtype.kind == "f"
+        # What differs at first is no matter of state: only how the second call differs from it.
+        _clearly_apart(one[1], one[0] + (other[1] - other[0]))
+        for one, other in zip(*calls, strict=True)
+        if one[1].shape == other[1].shape and one[1].dtype.kind == "f"
     )
 
 

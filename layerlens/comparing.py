@@ -115,6 +115,8 @@ def noise_floor(
     workings: Sequence[Array],
     sensitivities: Sequence[Float],
     input_scale: Float,
+    *,
+    pooled: bool = False,
 ) -> Noise:
     """Derive what rounding explains, from the models' own errors.
 
@@ -124,6 +126,8 @@ def noise_floor(
         sensitivities: how far each float64 output moves when inputs and weights move by a
             relative 1 (measured by a tiny random perturbation, scaled up).
         input_scale: the greatest magnitude among each sample's inputs, shaped to broadcast.
+        pooled: samples were chosen for their difference: the greatest amplification among them
+            holds for all, as one that errs little in float32 may owe it to chance.
 
     A backward-stable computation errs by its sensitivity times the unit roundoff. How many times
     that, here, is measured: the amplification of a sample is its greatest working-precision error
@@ -149,6 +153,11 @@ def noise_floor(
             ratio = np.where(usable, error / (UNIT32 * floor), 0.0)
         amplification = np.maximum(amplification, _per_sample_max(ratio))
     ground = np.maximum(np.maximum(_per_sample_max(magnitude), input_scale), 1.0)
+    if pooled and magnitude.size:
+        errors = [distance(*pair) for pair in zip(doubles, workings, strict=True)]
+        lift = max(float((e[np.isfinite(e)]).max(initial=0.0)) for e in errors) / UNIT32
+        amplification = np.maximum(amplification, amplification.max())
+        ground = np.maximum(ground, lift)
     return Noise(
         working=UNIT32 * (amplification * magnitude + ground),
         float64=UNIT64 * (amplification * magnitude),

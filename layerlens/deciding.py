@@ -16,7 +16,7 @@ from layerlens.diverging import first_divergence, first_inconsistency
 from layerlens.entries import as_arrays
 from layerlens.evidence import Evidence, Refusal, ShapeSurprise
 from layerlens.examining import DYNAMIC, Examination
-from layerlens.judging import Judgement, judge
+from layerlens.judging import Judgement, anywhere, judge
 from layerlens.measuring import weight_rows
 from layerlens.parting import Contest
 from layerlens.probes import join
@@ -25,7 +25,7 @@ from layerlens.relating import relation
 from layerlens.report import PairReport, Strength
 from layerlens.scenario import Mode, Scenario, Tolerance
 from layerlens.searching import search
-from layerlens.shrinking import shrink
+from layerlens.shrinking import as_seen, shrink
 from layerlens.sides import Side
 from layerlens.transfer import Transfer, pair_weights
 
@@ -108,6 +108,9 @@ def _by_running(pair: Pair, transfer: Transfer) -> Decision:
     witness = judgement.witness
     if witness is None:
         return Decision(report)
+    if judgement.reason:  # no second call shows the same again
+        seen = as_seen(witness, examination.reference.built.inputs)
+        return Decision(replace(report, counterexample=seen))
     weights = examination.weights_of(witness.observation)
     contest = Contest(
         examination.reference,
@@ -156,14 +159,7 @@ def _judged(pair: Pair, examination: Examination, evidence: Evidence) -> tuple[E
         certificate = certify(one, other, examination.transfer, seed=pair.seed)
     if judgement.verdict == "equivalent" and certificate is None and _search(examination):
         judgement = _judge(examination, tolerance)
-    by_distribution = False
-    if judgement.verdict == "different" and examination.both_random():
-        by_distribution = not distributions_differ(
-            one, other, examination.main_values(), examination.generic_inputs(), pair.seed
-        )
-        if by_distribution:
-            reason = explaining.SAME_DISTRIBUTION
-            judgement = replace(judgement, verdict="equivalent", witness=None, reason=reason)
+    judgement, by_distribution = _of_random(examination, judgement)
     passes = judgement.verdict == "equivalent"
     aside = also_differs(
         one,
@@ -183,6 +179,26 @@ def _judged(pair: Pair, examination: Examination, evidence: Evidence) -> tuple[E
         by_distribution=by_distribution,
     )
     return evidence, judgement
+
+
+def _of_random(examination: Examination, judgement: Judgement) -> tuple[Judgement, bool]:
+    """Judge random outputs by their distributions; also what no seed and no state holds still."""
+    restless = examination.restless()
+    both = examination.both_random(restless)
+    if both and (any(restless) or judgement.verdict == "different"):
+        one, other = examination.reference, examination.candidate
+        apart = distributions_differ(
+            one, other, examination.main_values(), examination.generic_inputs(), examination.seed
+        )
+        if not apart:
+            reason = explaining.SAME_DISTRIBUTION
+            return replace(judgement, verdict="equivalent", witness=None, reason=reason), True
+    if not any(restless):
+        return judgement, False
+    side = examination.reference if restless[0] else examination.candidate
+    reason = explaining.RESTLESS_APART if both else explaining.RESTLESS.format(side.name)
+    witness = anywhere(examination.observations)
+    return replace(judgement, verdict="different", witness=witness, reason=reason), False
 
 
 def _judge(examination: Examination, tolerance: Tolerance | None) -> Judgement:
@@ -218,7 +234,7 @@ def _search(examination: Examination) -> bool:
     )
     if found is None:
         return False
-    examination.observe(examination.sets[found[0]], join([found[1]]), DYNAMIC)
+    examination.observe(examination.sets[found[0]], join([found[1]]), DYNAMIC, chosen=True)
     return True
 
 

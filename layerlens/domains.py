@@ -79,6 +79,14 @@ def mask_values(built: Sequence[Built]) -> tuple[float, ...]:
     return tuple(sorted(found - {0.0}))
 
 
+def has_foreign_layers(built: Built) -> bool:
+    """Tell whether a layer is not one of Keras' own, or runs a function of the user's."""
+    return any(
+        not type(layer).__module__.startswith("keras.") or type(layer).__name__ == "Lambda"
+        for layer in flat_layers(built.model)
+    )
+
+
 def flat_layers(model: Any) -> Iterator[Any]:
     """Yield every layer of a model, the ones that wrappers hold among them."""
     yield from model._flatten_layers(include_self=False)

@@ -34,7 +34,7 @@ from layerlens.probes import (
     join,
     user_probe,
 )
-from layerlens.randomness import is_random
+from layerlens.randomness import is_random, is_restless
 from layerlens.report import Execution
 from layerlens.seeing import unseen
 from layerlens.select import parse_select
@@ -221,8 +221,19 @@ class Examination:
     def weights_of(self, observation: Observation) -> WeightSet:
         return next(one for one in self.sets if one.kind == observation.weights)
 
-    def both_random(self) -> bool:
-        return all(self._randomness())
+    def both_random(self, restless: tuple[bool, bool] = (False, False)) -> bool:
+        """Tell whether both outputs are random; what is restless is taken to be."""
+        return all(map(any, zip(self._randomness(), restless, strict=True)))
+
+    def restless(self) -> tuple[bool, bool]:
+        """Tell which models change their result from call to call, seeds and states put back."""
+        inputs, seen = self.generic_inputs(), self.observations
+        eager = [o for o in seen if o.weights == self.main.kind and o.execution == "eager"]
+        one, other = self.main_values()
+        return (
+            is_restless(self.reference, one, inputs, [(o.batch, o.reference) for o in eager]),
+            is_restless(self.candidate, other, inputs, [(o.batch, o.candidate) for o in eager]),
+        )
 
     def _randomness(self) -> tuple[bool, bool]:
         if not self._random:
@@ -365,9 +376,14 @@ class Examination:
         executions: Sequence[Execution],
         *,
         outside_allowed: bool = False,
+        chosen: bool = False,
         seed: int | None = None,
     ) -> None:
-        """Run both models; `outside_allowed` skips lengths that are too short for both."""
+        """Run both models.
+
+        `outside_allowed` skips lengths that are too short for both; `chosen` is for samples that
+        were sought out for their difference.
+        """
         runs: dict[tuple[Precision, Execution], tuple[Outcome, Outcome]] = {}
         wanted: list[tuple[Precision, Execution]] = [("float64", "traced_dynamic")]
         wanted += [("working", execution) for execution in executions]
@@ -400,6 +416,7 @@ class Examination:
                 else (first[0].outputs[k], first[1].outputs[k]),
                 (sensitivities[0][k], sensitivities[1][k]),
                 _input_scale(batch.inputs, base[0].outputs[k]),
+                pooled=chosen,
             )
             for k in range(len(base[0].outputs))
         )

@@ -9,6 +9,11 @@ from layerlens.judging import Judgement
 from layerlens.report import ModelReport, Rounding
 from layerlens.transfer import Transfer
 
+#: A model that draws from streams nobody seeds, or that keeps count of its calls.
+RESTLESS = "`{}` gives another result each time it is called, with the same seeds and states"
+RESTLESS_APART = (
+    "both give another result each time they are called, and these differ in distribution"
+)
 SAME_DISTRIBUTION = (
     "their outputs are random and the streams cannot be lined up, but no statistic of their "
     "distributions was found to differ"
@@ -84,6 +89,8 @@ def judged(reference: ModelReport, candidate: ModelReport, judgement: Judgement)
             )
         because = f"; {judgement.reason}" if judgement.reason else ""
         return f"{names} compute the same: {figures}{because}."
+    if judgement.reason:
+        return f"{names} differ: {judgement.reason}."
     witness = judgement.witness
     assert witness is not None
     observation = witness.observation

@@ -8,7 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from layerlens.comparing import Array, Difference, Noise, differ, distance, within
+from layerlens.comparing import (
+    UNIT32,
+    UNIT64,
+    Array,
+    Difference,
+    Noise,
+    differ,
+    distance,
+    within,
+)
 from layerlens.evidence import Observation
 from layerlens.report import ProbeRow, Rounding
 from layerlens.scenario import Tolerance, Verdict
@@ -115,7 +124,7 @@ def judge(
     ratio = _greatest_ratio(observations)
     if ratio <= ROUNDING:
         return Judgement("equivalent", summary, rounding, rows, ratio=ratio)
-    if residue and _greatest_working_ratio(observations) <= RESIDUE_ROUNDING:
+    if residue and _greatest_residue_ratio(observations) <= RESIDUE_ROUNDING:
         reason = "constants rounded to float32 explain what is left in float64"
         return Judgement("equivalent", summary, rounding, rows, ratio=ratio, reason=reason)
     reason = (
@@ -178,6 +187,21 @@ def _witness(
     return best
 
 
+def anywhere(observations: Sequence[Observation]) -> Witness | None:
+    """Return the place where two outputs happen to be furthest apart in working precision."""
+    best: Witness | None = None
+    highest = 0.0
+    for observation in observations:
+        pairs = zip(observation.reference, observation.candidate, strict=True)
+        for output, (reference, candidate) in enumerate(pairs):
+            gap = distance(reference, candidate)
+            if gap.size and gap.max() > highest:
+                highest = float(gap.max())
+                index = np.unravel_index(int(np.argmax(gap)), gap.shape)
+                best = Witness(observation, output, tuple(int(n) for n in index))
+    return best
+
+
 def _strength(witness: Witness) -> tuple[bool, float]:
     """Prefer a difference that working precision shows plainly, then the greater one."""
     observation, k = witness.observation, witness.output
@@ -235,6 +259,27 @@ def _greatest_ratio(observations: Sequence[Observation]) -> float:
         ),
         default=0.0,
     )
+
+
+def _greatest_residue_ratio(observations: Sequence[Observation]) -> float:
+    """Return the greatest float64 difference in units of what computing in float32 may leave.
+
+    That is by the element's own scale; of the sample's scale only a part, as it would hide small
+    outputs whole.
+    """
+    return max(
+        (
+            float(ratios(o.reference64[k], o.candidate64[k], _float32_floor(noise)).max())
+            for o in observations
+            for k, noise in enumerate(o.noise)
+            if o.reference64[k].size
+        ),
+        default=0.0,
+    )
+
+
+def _float32_floor(noise: Noise) -> NDArray[np.float64]:
+    return np.asarray((UNIT32 / UNIT64) * (noise.float64 + noise.ground / 8.0))
 
 
 def _greatest_working_ratio(observations: Sequence[Observation]) -> float:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import random
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -91,7 +93,8 @@ class Runner:
         if fixed is not None and len(inputs[0]) != fixed:
             return self._run_in_chunks(inputs, execution, training, fixed, seed)
         try:
-            outputs = self._call(self._tensors(inputs), execution, training)
+            with _seeded(self.seed if seed is None else seed):
+                outputs = self._call(self._tensors(inputs), execution, training)
         except MemoryError as error:
             raise _out_of_memory(self.built.spec.name) from error
         except Exception as error:  # whatever Keras, TensorFlow or a layer raises is a refusal
@@ -139,7 +142,8 @@ class Runner:
         """
         graph = self.concrete(inputs).graph.as_graph_def()
         nodes = [*graph.node, *(n for f in graph.library.function for n in f.node_def)]
-        return tuple(sorted({node.name for node in nodes if _is_float32(node)}))
+        constants = {node.name for node in nodes if node.op == "Const"}
+        return tuple(sorted({node.name for node in nodes if _is_float32(node, constants)}))
 
     def _tensors(self, inputs: Sequence[Array]) -> list[Any]:
         import tensorflow as tf
@@ -185,7 +189,8 @@ class Runner:
     def masks(self, inputs: Sequence[Array], *, training: bool = False) -> list[Array | None]:
         """Return the mask that each output passes on, as an eager call leaves it."""
         self.reset_states()
-        outputs = self._apply(self._tensors(inputs), training)
+        with _seeded(self.seed):
+            outputs = self._apply(self._tensors(inputs), training)
         return [
             None if mask is None else np.asarray(mask)
             for mask in (getattr(output, "_keras_mask", None) for output in _flatten(outputs))
@@ -194,7 +199,8 @@ class Runner:
     def losses(self, inputs: Sequence[Array], *, training: bool = False) -> float:
         """Return the sum of all losses that layers add or regularise with, for one eager call."""
         self.reset_states()
-        self._apply(self._tensors(inputs), training)
+        with _seeded(self.seed):
+            self._apply(self._tensors(inputs), training)
         return float(sum(float(np.asarray(loss)) for loss in self.built.model.losses))
 
     def gradients(
@@ -215,7 +221,7 @@ class Runner:
         tensors = self._tensors(inputs)
         watched = [t for t in tensors if t.dtype.is_floating]
         weights = [v.value for v in self.variables()]
-        with tf.GradientTape() as tape:
+        with _seeded(self.seed if seed is None else seed), tf.GradientTape() as tape:
             for tensor in watched:
                 tape.watch(tensor)
             outputs = [o for o in _flatten(self._apply(tensors, training)) if o.dtype.is_floating]
@@ -227,6 +233,19 @@ class Runner:
             )
         by_inputs, by_weights = tape.gradient(total, (watched, weights))
         return [_dense(g) for g in by_inputs], [_dense(g) for g in by_weights]
+
+
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """Seed Python's and NumPy's generators, from which some layers draw, and put them back."""
+    python, numpy = random.getstate(), np.random.get_state()
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    try:
+        yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)
 
 
 # --- the model's parts ---------------------------------------------------------------------------
@@ -313,8 +332,11 @@ def as_array(tensor: Any) -> Array:
     return array.astype("float32") if array.dtype.name == "bfloat16" else array
 
 
-def _is_float32(node: Any) -> bool:
-    """Tell whether a graph node of a float64 model works in a narrower floating dtype."""
+def _is_float32(node: Any, constants: Collection[str]) -> bool:
+    """Tell whether a graph node of a float64 model works in a narrower floating dtype.
+
+    A number that float32 holds as it was written (1.0, 0.5) is not rounded by going through it.
+    """
     import tensorflow as tf
 
     narrow = {
@@ -323,14 +345,23 @@ def _is_float32(node: Any) -> bool:
         tf.bfloat16.as_datatype_enum,
     }
     if node.op == "LeakyRelu":  # its slope is a float32 attribute
-        slope = node.attr["alpha"].f
-        return bool(float(f"{slope:.7g}") != slope)
+        return _is_rounded(node.attr["alpha"].f)
     if node.op == "Cast":
-        return bool(node.attr["SrcT"].type in narrow)
-    if node.op == "Const" and node.attr["dtype"].type == tf.float64.as_datatype_enum:
+        source = node.input[0].split(":")[0]
+        return node.attr["SrcT"].type in narrow and source not in constants
+    if node.op == "Const":
+        if node.attr["dtype"].type not in {*narrow, tf.float64.as_datatype_enum}:
+            return False
         values = np.atleast_1d(tf.make_ndarray(node.attr["value"].tensor)).ravel()[:16]
-        return any(np.isfinite(v) and v == np.float32(v) and float(f"{v:.9g}") != v for v in values)
+        return any(map(_is_rounded, values.astype(np.float64)))
     return any(node.attr[key].type in narrow for key in ("T", "dtype") if key in node.attr)
+
+
+def _is_rounded(value: float) -> bool:
+    """Tell whether a number looks like one with few digits that went through float32."""
+    return bool(
+        np.isfinite(value) and value == np.float32(value) and float(f"{value:.7g}") != value
+    )
 
 
 def _dense(gradient: Any) -> Array | None:

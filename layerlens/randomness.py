@@ -8,12 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerlens.comparing import distance
-from layerlens.probes import Array, generator
+from layerlens.domains import has_foreign_layers
+from layerlens.measuring import Outcome
+from layerlens.probes import Array, ProbeBatch, generator
+from layerlens.report import Execution
 from layerlens.sides import Side, Values
 
 CALLS = 240
 #: Chance, over all statistics together, of calling two equal distributions different.
 FALSE_ALARM = 1e-9
+#: Two equal calls agree to this share of the output's size, however TensorFlow orders its sums.
+REPEATED = 1e-4
+#: How often a model with layers that are not Keras' own is called to see if it repeats itself.
+REPEATS = 6
 
 
 def is_random(side: Side, values: Values, inputs: Sequence[Array]) -> bool:
@@ -27,6 +34,44 @@ def is_random(side: Side, values: Values, inputs: Sequence[Array]) -> bool:
             distance(left, right).any()
             for left, right in zip(one.outputs, other.outputs, strict=True)
         ):
+            return True
+    return False
+
+
+def is_restless(
+    side: Side,
+    values: Values,
+    inputs: Sequence[Array],
+    seen: Sequence[tuple[ProbeBatch, tuple[Array, ...]]],
+) -> bool:
+    """Tell whether a result changes from call to call with all seeds and states put back.
+
+    `seen` are batches with what eager calls made of them earlier. Keras' own layers draw from
+    streams that are seeded for every call; others may draw from elsewhere, or count their calls.
+    """
+    if not has_foreign_layers(side.built):
+        return False
+    executions: tuple[Execution, ...] = ("eager", "traced_dynamic")
+    for execution in executions:
+        first = side.run(values, inputs, "working", execution)
+        for _ in range(REPEATS):
+            if _changed(first, side.run(values, inputs, "working", execution)):
+                return True
+    return any(
+        _changed(Outcome(outputs), side.run(values, batch.inputs, "working", "eager"))
+        for batch, outputs in (*seen[:1], *seen[-1:])
+    )
+
+
+def _changed(one: Outcome, other: Outcome) -> bool:
+    if one.error is not None or other.error is not None or one.shapes != other.shapes:
+        return (one.error is None) != (other.error is None) or one.shapes != other.shapes
+    for left, right in zip(one.outputs, other.outputs, strict=True):
+        gap = distance(left, right)
+        if left.dtype.kind == "f" and left.size:
+            size = np.abs(np.where(np.isfinite(left), left, 0.0).astype(np.float64)).max()
+            gap = np.where(gap > REPEATED * size, gap, 0.0)
+        if gap.any():
             return True
     return False
 

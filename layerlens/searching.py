@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from layerlens.comparing import UNIT64, distance
+from layerlens.comparing import distance
 from layerlens.probes import Array, Domain, Probe, draw_probes, generator
 from layerlens.sides import Side, Values
 
@@ -75,15 +75,18 @@ def _scores(
             continue
         gap = distance(left, right)
         if left.dtype.kind == "f":
-            finite = np.where(np.isfinite(left), np.abs(left), 0.0)
-            scale = UNIT64 * (
-                finite
-                + finite.reshape(size, -1).max(axis=1).reshape(size, *(1 for _ in left.shape[1:]))
-                + 1e-300
-            )
-            gap = gap / scale
+            gap = gap / (np.where(np.isfinite(left), np.abs(left), 0.0) + _ground(inputs, left))
         scores = np.maximum(scores, np.nan_to_num(gap, posinf=1e300).reshape(size, -1).max(axis=1))
     return scores
+
+
+def _ground(inputs: Sequence[Array], output: Array) -> NDArray[np.float64]:
+    """Return the scale below which a difference would hardly show in working precision."""
+    size = np.ones(len(output))
+    for array in inputs:
+        if array.dtype.kind == "f" and array.size:
+            size = np.maximum(size, np.abs(array).reshape(len(array), -1).max(axis=1))
+    return size.reshape(len(size), *(1 for _ in output.shape[1:]))
 
 
 def _next(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from layerlens.building import Built
 from layerlens.comparing import distance
+from layerlens.domains import has_foreign_layers
 from layerlens.measuring import Outcome, Runner
 from layerlens.probes import Array, generator
 from layerlens.report import Execution
@@ -99,8 +100,9 @@ class Side:
     ) -> Outcome:
         runner = self.runner(precision)
         self.hold(values, precision)
-        if self.training:
-            # A training call moves statistics, so the next one has to put its weights back.
+        if self.training or has_foreign_layers(self.built):
+            # A training call moves statistics, so the next one has to put its weights back; what
+            # other layers than Keras' own do is not known.
             self._held.pop(id(runner), None)
         return runner.run(inputs, execution, training=self.training, seed=seed)
 
