@@ -148,11 +148,11 @@ def noise_floor(
         magnitude = np.maximum(magnitude, size)
         error = distance(double, working)
         usable = np.isfinite(error) & np.isfinite(sensitivity)
-        floor = np.maximum(size, 2.0**-10 * _per_sample_max(size)) + tiny
+        floor = np.maximum(size, 2.0**-10 * per_sample_max(size)) + tiny
         with np.errstate(over="ignore", invalid="ignore"):
             ratio = np.where(usable, error / (UNIT32 * floor), 0.0)
-        amplification = np.maximum(amplification, _per_sample_max(ratio))
-    ground = np.maximum(np.maximum(_per_sample_max(magnitude), input_scale), 1.0)
+        amplification = np.maximum(amplification, per_sample_max(ratio))
+    ground = np.maximum(np.maximum(per_sample_max(magnitude), input_scale), 1.0)
     if pooled and magnitude.size:
         errors = [distance(*pair) for pair in zip(doubles, workings, strict=True)]
         lift = max(float((e[np.isfinite(e)]).max(initial=0.0)) for e in errors) / UNIT32
@@ -174,7 +174,8 @@ def coarse(noise: Noise) -> Noise:
     return replace(noise, float64=noise.working / COARSE, ground=0.0)
 
 
-def _per_sample_max(array: Float) -> Float:
+def per_sample_max(array: Float) -> Float:
+    """Return the greatest value of each sample, shaped to stand beside the array."""
     if array.ndim <= 1:
         return array
     axes = tuple(range(1, array.ndim))

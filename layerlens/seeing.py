@@ -7,13 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from layerlens.comparing import UNIT64, distance
+from layerlens.comparing import UNIT64, distance, per_sample_max
 from layerlens.measuring import Outcome, as_array
 from layerlens.probes import Array, generator
 from layerlens.sides import Side, Values
 
-#: A nudge has to move an output by this many units of float64 to count as seen.
+#: A nudge has to move an output by this many units of float64 to count as seen, by its own scale
+#: and by the sample's: where all that is left of an output is rounding, any nudge moves that.
 SEEN = 2.0**20
+SEEN_IN_SAMPLE = 2.0**12
 
 
 def unseen(
@@ -68,7 +70,8 @@ def _arrays_differ(left: Array, right: Array) -> bool:
     if left.dtype.kind != "f":
         return bool(gap.any())
     size = np.where(np.isfinite(left), np.abs(left), 0.0)
-    return bool((gap > SEEN * UNIT64 * size).any())
+    ground = np.maximum(per_sample_max(size), 1.0)
+    return bool((gap > UNIT64 * (SEEN * size + SEEN_IN_SAMPLE * ground)).any())
 
 
 # --- layers without weights -----------------------------------------------------------------------
@@ -79,7 +82,7 @@ def _unseen_layers(side: Side, sets: Sequence[Values], inputs: Sequence[Array]) 
     chain = chain_of(side.built.model)
     if chain is None or len(inputs) != 1:
         return
-    tested = {layer.name for layer in chain if not layer.weights and _keeps_shape(layer)}
+    tested = [layer.name for layer in chain if not layer.weights and _keeps_shape(layer)]
     if not tested:
         return
     remaining = dict.fromkeys(tested)

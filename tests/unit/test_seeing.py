@@ -1,0 +1,128 @@
+"""What no probe could have noticed is listed, and what was seen is not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from layerlens.domains import fixed_domains
+from layerlens.examining import Examination
+from layerlens.measuring import weight_rows
+from layerlens.probes import draw_probes, join
+from layerlens.scenario import InputSpec, LayerSpec, ModelSpec, NodeSpec
+from layerlens.seeing import chain_of, unseen
+from layerlens.transfer import pair_weights
+from tests.unit.pairs import chain, input_of, layer, sides
+
+pytestmark = pytest.mark.usefixtures("backend")
+
+VECTOR = input_of(4)
+STEPS = input_of(6, 4)
+DENSE = layer("Dense", units=3)
+
+
+def unseen_in(model: ModelSpec, given: InputSpec = VECTOR, *, training: bool = False) -> list[str]:
+    side, twin = sides(model, model, given, training=training)
+    rows = weight_rows(side.built)
+    work = Examination(side, twin, pair_weights(rows, rows), 0)
+    sets = [weights.reference for weights in work.weight_sets()]
+    probes = join(draw_probes(fixed_domains([side.built], 7), 0))
+    return list(unseen(side, sets[1:] or sets, probes.inputs, 0))
+
+
+def of(*layers: LayerSpec, **more: Any) -> ModelSpec:
+    return chain("m", *layers, **more)
+
+
+# --- weights --------------------------------------------------------------------------------------
+
+
+def test_every_live_weight_is_seen() -> None:
+    assert unseen_in(of(DENSE, layer("PReLU"))) == []
+    assert unseen_in(of(layer("LSTM", units=2)), STEPS) == []
+    assert unseen_in(of(layer("BatchNormalization"))) == []
+
+
+def test_weights_behind_a_layer_that_zeroes_are_not() -> None:
+    zeroed = of(DENSE, layer("Rescaling", scale=0.0), layer("Dense", units=2))
+    found = unseen_in(zeroed)
+    assert [path for path in found if "/" in path] == [
+        "dense/kernel",
+        "dense/bias",
+        "dense_1/kernel",
+    ]
+
+
+def test_a_slope_that_no_input_reaches_is_not() -> None:
+    assert unseen_in(of(layer("ReLU"), layer("PReLU"))) == ["p_re_lu/alpha"]
+    assert "p_re_lu/alpha" not in unseen_in(of(layer("PReLU")))
+
+
+def test_a_bias_that_the_next_layer_takes_away_is_not() -> None:
+    centred = layer("LayerNormalization", axis=-2, scale=False, center=False)
+    assert unseen_in(of(DENSE, centred), STEPS) == ["dense/bias"]
+    kept = layer("LayerNormalization", axis=-1, scale=False, center=False)
+    assert unseen_in(of(DENSE, kept), STEPS) == []
+
+
+def test_statistics_that_training_only_writes_need_not_be_seen() -> None:
+    model = of(layer("BatchNormalization"))
+    assert unseen_in(model, training=True) == []
+
+
+# --- layers without weights -----------------------------------------------------------------------
+
+
+def test_a_layer_that_changes_nothing_more_is_not_seen() -> None:
+    # Each of the two could be left out.
+    assert unseen_in(of(DENSE, layer("ReLU"), layer("ReLU"))) == ["re_lu", "re_lu_1"]
+
+
+def test_a_layer_that_matters_is_seen() -> None:
+    assert unseen_in(of(DENSE, layer("ReLU"))) == []
+    assert unseen_in(of(layer("Activation", activation="tanh"), DENSE)) == []
+
+
+@pytest.mark.parametrize(
+    "idle",
+    [
+        layer("Activation", activation="linear"),
+        layer("Dropout", rate=0.5),
+        layer("Identity"),
+        layer("Rescaling", scale=1.0),
+        layer("Reshape", target_shape=(4,)),
+    ],
+    ids=lambda one: one.type,
+)
+def test_what_passes_everything_on_need_not_be_seen(idle: LayerSpec) -> None:
+    assert unseen_in(of(idle, DENSE)) == []
+
+
+def test_dropout_in_training_is_no_identity() -> None:
+    assert unseen_in(of(DENSE, layer("Dropout", rate=0.5)), training=True) == []
+
+
+def test_words_in_the_place_of_numbers_are_seen() -> None:
+    lookup = layer("StringLookup", vocabulary=["a", "b"], invert=True)
+    assert unseen_in(of(lookup), input_of(3, dtype="int64", low=0, high=3)) == []
+
+
+# --- chains ---------------------------------------------------------------------------------------
+
+
+def test_a_graph_that_branches_is_no_chain() -> None:
+    branching = ModelSpec(
+        "m",
+        "graph",
+        nodes=(
+            NodeSpec("a", layer("ReLU"), ("input",)),
+            NodeSpec("b", layer("Add"), ("a", "input")),
+        ),
+        outputs=("b",),
+    )
+    side, _ = sides(branching, branching, VECTOR)
+    assert chain_of(side.built.model) is None
+    straight, _ = sides(of(DENSE, layer("ReLU")), of(DENSE), VECTOR)
+    names = [one.name for one in chain_of(straight.built.model) or ()]
+    assert names == ["dense", "re_lu"]
