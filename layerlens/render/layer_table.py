@@ -150,7 +150,9 @@ def _layout(models: Sequence[ModelReport], width: int) -> Layout:
     shape = max(map(cell_len, [*shapes, "output shape"]))
     params = max(map(cell_len, [*counts, "params"]))
     names = [_name_words(row, depth) for depth, row in rows]
-    longest_word = max((cell_len(word) for words in names for word in words), default=0)
+    # A type that folds below its name hangs by two cells.
+    words = [cell_len(name) for name, _ in names] + [cell_len(kind) + 2 for _, kind in names]
+    longest_word = max(words, default=0)
     longest_name = max((cell_len(" ".join(words)) for words in names), default=0)
     fields = 3 * MARK + 2 + shape + params
     least = max(min(longest_word, LONGEST_WORD), len(LAYER))
