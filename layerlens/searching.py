@@ -46,7 +46,9 @@ def search(
         scores = _scores(reference, candidate, weights[choice], population)
         if scores is None:
             return None
-        order = np.argsort(-scores)
+        # Ties are shuffled: where nothing differs yet, the parents have to change all the same.
+        shuffled = rng.permutation(len(scores))
+        order = shuffled[np.argsort(-scores[shuffled], kind="stable")]
         if scores[order[0]] > 0 and (best is None or scores[order[0]] > best[0]):
             best = (float(scores[order[0]]), choice, _sample(population, order[:KEPT]))
         parents = _sample(population, order[:KEPT])
@@ -126,4 +128,4 @@ def _altered(
         return np.where(rng.random(sample.shape) < 0.3, drawn, sample)
     if kind == 5 and sample.ndim:
         return np.asarray(np.broadcast_to(sample[..., :1], sample.shape) * rng.uniform(0.5, 2.0))
-    return np.asarray(rng.standard_normal(sample.shape) * 10.0 ** rng.uniform(-4, 4))
+    return np.asarray(rng.standard_normal(sample.shape) * 10.0 ** rng.uniform(-6, 6))

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from layerlens.building import Built, build_model
+from layerlens.domains import BASE_LENGTHS, fixed_domains
 from layerlens.examining import Examination
 from layerlens.judging import Witness, judge
 from layerlens.measuring import weight_rows
@@ -50,6 +51,19 @@ def sides(
         assert all(isinstance(one, Built) for one in both), both
         made.append(Side.of(spec.name, *both, training=training, seed=0))  # type: ignore[arg-type]
     return made[0], made[1]
+
+
+def prepared(
+    reference: ModelSpec, candidate: ModelSpec, *inputs: InputSpec, training: bool = False
+) -> Examination:
+    """Return the examination of a pair with its weights drawn, before anything is observed."""
+    one, other = sides(reference, candidate, *inputs, training=training)
+    transfer = pair_weights(weight_rows(one.built), weight_rows(other.built))
+    assert transfer.complete, transfer.problem
+    work = Examination(one, other, transfer, 0)
+    work.domains = fixed_domains((one.built, other.built), BASE_LENGTHS[0])
+    work.sets = tuple(work.weight_sets())
+    return work
 
 
 def seen(

@@ -8,12 +8,8 @@ import keras
 import pytest
 
 from layerlens.asides import also_differs
-from layerlens.domains import fixed_domains
-from layerlens.examining import Examination
-from layerlens.measuring import weight_rows
 from layerlens.scenario import InputSpec, LayerSpec, ModelSpec
-from layerlens.transfer import pair_weights
-from tests.unit.pairs import chain, input_of, layer, sides
+from tests.unit.pairs import chain, input_of, layer, prepared
 
 pytestmark = pytest.mark.usefixtures("backend")
 
@@ -25,17 +21,10 @@ TOKENS = input_of(5, dtype="int32", low=0, high=6)
 def asides(
     one: ModelSpec, other: ModelSpec, given: InputSpec, *, training: bool = False
 ) -> set[str]:
-    both = sides(one, other, given, training=training)
-    transfer = pair_weights(*(weight_rows(side.built) for side in both))
-    assert transfer.complete
-    work = Examination(*both, transfer, 0)
-    work.domains = fixed_domains([side.built for side in both], 7)
-    work.sets = tuple(work.weight_sets())
-    return set(
-        also_differs(
-            *both, work.main_values(), work.generic_inputs(), work.padded_inputs(), transfer
-        )
-    )
+    work = prepared(one, other, given, training=training)
+    inputs = work.generic_inputs(), work.padded_inputs()
+    both = work.reference, work.candidate
+    return set(also_differs(*both, work.main_values(), *inputs, work.transfer))
 
 
 def of(*layers: LayerSpec, **more: Any) -> ModelSpec:

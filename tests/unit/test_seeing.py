@@ -6,14 +6,10 @@ from typing import Any
 
 import pytest
 
-from layerlens.domains import fixed_domains
-from layerlens.examining import Examination
-from layerlens.measuring import weight_rows
 from layerlens.probes import draw_probes, join
 from layerlens.scenario import InputSpec, LayerSpec, ModelSpec, NodeSpec
 from layerlens.seeing import chain_of, unseen
-from layerlens.transfer import pair_weights
-from tests.unit.pairs import chain, input_of, layer, sides
+from tests.unit.pairs import chain, input_of, layer, prepared, sides
 
 pytestmark = pytest.mark.usefixtures("backend")
 
@@ -23,12 +19,10 @@ DENSE = layer("Dense", units=3)
 
 
 def unseen_in(model: ModelSpec, given: InputSpec = VECTOR, *, training: bool = False) -> list[str]:
-    side, twin = sides(model, model, given, training=training)
-    rows = weight_rows(side.built)
-    work = Examination(side, twin, pair_weights(rows, rows), 0)
-    sets = [weights.reference for weights in work.weight_sets()]
-    probes = join(draw_probes(fixed_domains([side.built], 7), 0))
-    return list(unseen(side, sets[1:] or sets, probes.inputs, 0))
+    work = prepared(model, model, given, training=training)
+    values = [weights.reference for weights in work.sets]
+    probes = join(draw_probes(work.domains, 0))
+    return list(unseen(work.reference, values[1:] or values, probes.inputs, 0))
 
 
 def of(*layers: LayerSpec, **more: Any) -> ModelSpec:
