@@ -105,6 +105,10 @@ def _by_running(pair: Pair, transfer: Transfer) -> Decision:
         return Decision(early, surprise=evidence.shape_surprise)
     evidence, judgement = _judged(pair, examination, evidence)
     report = _report(pair, transfer, evidence, judgement)
+    about = explaining.about_weights(
+        report, transfer, overruled=examination.overrules_stored_weights()
+    )
+    report = replace(report, explanation=explaining.joined(report.explanation, about))
     witness = judgement.witness
     if witness is None:
         return Decision(report)

@@ -75,6 +75,8 @@ class Examination:
     observations: list[Observation] = field(default_factory=list)
     sets: tuple[WeightSet, ...] = ()
     domains: tuple[Domain, ...] = ()
+    #: The candidate's own weights, before the reference's are carried over.
+    own: Values = ()
 
     @property
     def main(self) -> WeightSet:
@@ -215,6 +217,12 @@ class Examination:
             (p.inputs for p in probes if p.name in ("padded_end", "zero_end")), probes[0].inputs
         )
 
+    def overrules_stored_weights(self) -> bool:
+        """Tell whether the candidate came with weights that the reference's took the place of."""
+        came_with = self.candidate.built.spec.form in ("file", "object", "python")
+        carried = self.sets[0].candidate
+        return came_with and not all(map(np.array_equal, self.own, carried))
+
     def any_random(self) -> bool:
         return any(self._randomness())
 
@@ -313,7 +321,7 @@ class Examination:
 
     def weight_sets(self) -> list[WeightSet]:
         """Return the initial weights, and drawn ones where there is something to draw."""
-        own = tuple(self.candidate.working.values())
+        own = self.own = tuple(self.candidate.working.values())
         initial = tuple(self.reference.working.values())
         sets = [self._carried("initial", initial, own)]
         slots = self.reference.working.slots()

@@ -6,7 +6,7 @@ from typing import Any
 
 from layerlens.evidence import Refusal, ShapeSurprise
 from layerlens.judging import Judgement
-from layerlens.report import ModelReport, Rounding
+from layerlens.report import ModelReport, PairReport, Rounding
 from layerlens.transfer import Transfer
 
 #: A model that draws from streams nobody seeds, or that keeps count of its calls.
@@ -119,6 +119,18 @@ def _also_in_float64(rounding: Rounding) -> str:
     if rounding.float64_max_abs is None:
         return " (a model has no float64 form)"
     return f", and by {rounding.float64_max_abs:.3g} in float64"
+
+
+def about_weights(report: PairReport, transfer: Transfer, *, overruled: bool) -> str | None:
+    """Tell on whose weights a verdict stands, where that is easily taken for something else."""
+    if transfer.method == "none" and transfer.reference:
+        return "each model kept its own weights (`transfer: none`): it holds for these alone"
+    if overruled:
+        return (
+            f"`{report.candidate}` came with other weights than `{report.reference}`, which were "
+            "replaced for the comparison; `transfer: none` compares the two as they came"
+        )
+    return None
 
 
 def joined(text: str, more: str | None) -> str:
