@@ -19,7 +19,7 @@ def copy_layer(layer: Any) -> Source:
     import keras
 
     config = keras.saving.serialize_keras_object(layer)
-    objects = _custom_objects(layer)
+    objects = custom_objects(layer)
     return Source(SavedModel(Path(layer.name), "json", config), objects, trusted=True)
 
 
@@ -32,7 +32,7 @@ def copy_model(model: Any, folder: Path) -> Source:
     model.save(path)
     with zipfile.ZipFile(path) as archive:
         config = json.loads(archive.read("config.json"))
-    objects = dict(_custom_objects(model))
+    objects = dict(custom_objects(model))
     described = _with_functions(config, _lambdas(model), objects)
     return Source(SavedModel(path, "keras", config), objects, trusted=True, described=described)
 
@@ -80,7 +80,7 @@ def _drawn(item: InputSpec, size: int, random: Any) -> Any:
     return random.normal(size=shape).astype("float32") if item.dtype != "string" else None
 
 
-def _custom_objects(layer: Any) -> dict[str, Any]:
+def custom_objects(layer: Any) -> dict[str, Any]:
     """Find the classes and functions that Keras could not find by itself, by name."""
     found: dict[str, Any] = {}
     for inner in _layers_of(layer):
