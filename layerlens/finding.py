@@ -15,7 +15,11 @@ from layerlens.errors import Fault, ScenarioError, UsageError, Where
 LARGEST_FILE = 4 * 1024 * 1024
 SCENARIO_SUFFIXES = (".yaml", ".yml")
 
-_MODELS_KEY = re.compile(r"^(?:\{\s*)?[\"']?models[\"']?\s*:", re.MULTILINE)
+_KEYS = r"[\"']?(models|inputs?|expect)[\"']?\s*:"
+_TOP_LEVEL_KEY = re.compile(f"^{_KEYS}", re.MULTILINE)
+#: In a file that is one flow mapping, such as JSON, keys of any level.
+_FLOW_KEY = re.compile(r"(?:^\s*|[{,]\s*)" + _KEYS, re.MULTILINE)
+_IN_FLOW = re.compile(r"\A(?:\s|#.*|---)*\{")
 _BOMS = (
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
@@ -109,7 +113,10 @@ def _reason(error: Exception) -> str:
 
 
 def looks_like_scenario(path: Path | str) -> bool:
-    """Tell whether a YAML file has `models:` at its top level, without parsing it."""
+    """Tell, without parsing it, whether a YAML file has a scenario's keys at its top level.
+
+    Other tools have files with `models:` as well; a scenario has inputs or expectations beside it.
+    """
     path = Path(path)
     try:
         if path.suffix not in SCENARIO_SUFFIXES or not stat.S_ISREG(path.stat().st_mode):
@@ -118,7 +125,9 @@ def looks_like_scenario(path: Path | str) -> bool:
             head = stream.read(LARGEST_FILE)
     except (OSError, ValueError):
         return False
-    return bool(_MODELS_KEY.search(head.decode(_encoding(head), errors="ignore")))
+    text = head.decode(_encoding(head), errors="ignore")
+    keys = set((_FLOW_KEY if _IN_FLOW.match(text) else _TOP_LEVEL_KEY).findall(text))
+    return "models" in keys and len(keys) > 1
 
 
 def read_text(path: Path | str) -> str:

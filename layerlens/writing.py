@@ -8,6 +8,7 @@ import sys
 import tempfile
 from contextlib import suppress
 from pathlib import Path
+from typing import TextIO
 
 from layerlens.errors import UsageError
 
@@ -50,10 +51,10 @@ def print_text(text: str) -> None:
     _write_stdout(text.encode(sys.stdout.encoding or "utf-8", "backslashreplace"))
 
 
-def can_encode(text: str) -> bool:
-    """Tell whether standard output can show the text."""
+def can_encode(text: str, stream: TextIO | None = None) -> bool:
+    """Tell whether standard output (or another stream) can show the text."""
     try:
-        text.encode(sys.stdout.encoding or "ascii")
+        text.encode(getattr(stream or sys.stdout, "encoding", None) or "ascii")
     except UnicodeEncodeError:
         return False
     return True

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+#: functional/test_truth.py judges these, all in one process.
+collect_ignore = ["truth"]
+
 
 @pytest.fixture(scope="session")
 def backend() -> None:

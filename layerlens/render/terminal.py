@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from rich.console import Console
 from rich.text import Text
@@ -37,6 +37,13 @@ STATUS_STYLES = {"pass": "green", "fail": "bold red", "error": "bold red"}
 
 def render_terminal(report: Report, *, width: int, colour: bool, options: RenderOptions) -> str:
     """Return the report at `width` columns, with terminal colours only where `colour` is set."""
+    return printed(
+        _report_lines(report, width, options), width, colour=colour, in_ascii=options.ascii
+    )
+
+
+def printed(lines: Iterable[Text], width: int, *, colour: bool, in_ascii: bool) -> str:
+    """Return the lines as text that ends in a newline, styled only where `colour` is set."""
     page = io.StringIO()
     console = Console(
         file=page,
@@ -49,11 +56,11 @@ def render_terminal(report: Report, *, width: int, colour: bool, options: Render
         markup=False,
         emoji=False,
     )
-    for line in _report_lines(report, width, options):
+    for line in lines:
         line.rstrip()
         console.print(line, soft_wrap=True)
     text = page.getvalue()
-    return to_ascii(text) if options.ascii else text
+    return to_ascii(text) if in_ascii else text
 
 
 def _report_lines(report: Report, width: int, options: RenderOptions) -> Iterator[Text]:
@@ -98,7 +105,7 @@ def _scenario(scenario: ScenarioReport, width: int, options: RenderOptions) -> I
     if scenario.errors:
         yield Text()
         for error in scenario.errors:
-            yield from _error(error, prose)
+            yield from error_lines(error, prose)
     reference = scenario.pairs[0].reference if scenario.pairs else None
     models = sorted(scenario.models, key=lambda model: model.name != reference)
     if models:
@@ -109,10 +116,10 @@ def _scenario(scenario: ScenarioReport, width: int, options: RenderOptions) -> I
             yield from fold(meaning, width, indent=2)
     for refused in wording.refusals_apart(scenario):
         yield Text()
-        yield from _refusal(refused, prose, f"{GLYPHS.wrong} ")
+        yield from refusal_lines(refused, prose, f"{GLYPHS.wrong} ")
     for pair in scenario.pairs:
         yield Text()
-        yield from _pair(scenario, pair, prose, options)
+        yield from pair_lines(scenario, pair, prose, options)
     yield from _training(scenario.fit, models, prose)
     yield from _expectations(scenario, prose, options)
 
@@ -135,7 +142,7 @@ def _scenario_heading(scenario: ScenarioReport, width: int) -> Iterator[Text]:
         yield from fold(Text(question, "italic"), min(width, PROSE_WIDTH))
 
 
-def _error(error: ErrorRow, width: int) -> Iterator[Text]:
+def error_lines(error: ErrorRow, width: int) -> Iterator[Text]:
     place = wording.place(error)
     told = joined(Text(f"{GLYPHS.wrong} ", "bold red"))
     told.append(f"{place}: " if place else "", "bold")
@@ -145,7 +152,7 @@ def _error(error: ErrorRow, width: int) -> Iterator[Text]:
         yield from fold(Text(f"hint: {wording.clean(error.hint)}"), width, indent=2, hang=2)
 
 
-def _refusal(refused: wording.Refusal, width: int, sign: str = "") -> Iterator[Text]:
+def refusal_lines(refused: wording.Refusal, width: int, sign: str = "") -> Iterator[Text]:
     heading = Text(f"{sign}{refused.heading}", "bold red" if sign else "")
     yield from fold(heading, width, indent=0 if sign else 2, hang=2)
     yield from fold(Text(refused.message), width, indent=2)
@@ -155,16 +162,22 @@ def _refusal(refused: wording.Refusal, width: int, sign: str = "") -> Iterator[T
         yield from fold(remedy, width, indent=2, hang=2)
 
 
-def _pair(
-    scenario: ScenarioReport, pair: PairReport, width: int, options: RenderOptions
+def pair_lines(
+    scenario: ScenarioReport,
+    pair: PairReport,
+    width: int,
+    options: RenderOptions,
+    *,
+    figures: bool = True,
 ) -> Iterator[Text]:
+    """Yield a pair's verdict with its reason, and beneath them the `figures` behind it."""
     yield from fold(_verdict(scenario, pair), width, hang=2)
     refused = wording.refusal_behind(scenario, pair)
     if refused is not None:
-        yield from _refusal(refused, width)
+        yield from refusal_lines(refused, width)
     else:
         yield from fold(Text(wording.clean(pair.explanation)), width, indent=2)
-    facts = pair_facts(scenario, pair, verbose=options.verbose)
+    facts = pair_facts(scenario, pair, verbose=options.verbose) if figures else []
     for fact in facts:
         label = fact.label
         for line in fact.lines:
@@ -207,7 +220,7 @@ def _training(rows: Sequence[FitRow], models: Sequence[ModelReport], width: int)
     for row in rows:
         if row.error is not None:
             refused = wording.refusal(row.model, row.error, "to train ")
-            yield from _refusal(refused, width, f"{GLYPHS.wrong} ")
+            yield from refusal_lines(refused, width, f"{GLYPHS.wrong} ")
             continue
         line = Text(f"  {wording.one_line(row.model)}: ")
         line.append(wording.losses_line(row.losses))

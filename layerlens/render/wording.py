@@ -218,8 +218,13 @@ def refusals_apart(scenario: ScenarioReport) -> list[Refusal]:
 
 def expectation_of(scenario: ScenarioReport, pair: PairReport) -> ExpectationRow | None:
     """Return the expectation that was held against this pair's verdict, if there was one."""
-    subject = f"{pair.reference}=={pair.candidate}[{pair.mode}]"
+    subject = subject_of(pair)
     return next((row for row in scenario.expectations if row.subject == subject), None)
+
+
+def subject_of(pair: PairReport) -> str:
+    """Return what an expectation of this pair's verdict is called."""
+    return f"{pair.reference}=={pair.candidate}[{pair.mode}]"
 
 
 def expectation_line(row: ExpectationRow) -> str:

@@ -1,0 +1,120 @@
+"""One expectation that does not hold enters, what shows it leaves as text for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich.text import Text
+
+from layerlens.render import RenderOptions, wording
+from layerlens.render.layer_table import layer_table, legend
+from layerlens.render.styled import GLYPHS, fold, joined
+from layerlens.render.terminal import (
+    PROSE_WIDTH,
+    error_lines,
+    pair_lines,
+    printed,
+    refusal_lines,
+)
+from layerlens.report import ExpectationRow, ModelReport, PairReport, ScenarioReport
+
+#: Verdicts that shapes and counts decide: then they are shown.
+_IN_TABLES = {"shape_mismatch", "param_mismatch", "build_error"}
+
+
+def render_expectation(
+    scenario: ScenarioReport,
+    row: ExpectationRow,
+    *,
+    width: int,
+    colour: bool,
+    options: RenderOptions,
+    notes: Sequence[str] = (),
+) -> str:
+    """Return what was expected and what came out, and what in the report shows it.
+
+    The layers side by side where shapes or counts are at stake, the pair where a verdict is.
+    `options.quiet` leaves out the tables and all figures. `notes` stand at the end.
+    """
+    lines = _lines(scenario, row, width, options, notes)
+    return printed(lines, width, colour=colour, in_ascii=options.ascii)
+
+
+def render_errors(
+    scenario: ScenarioReport,
+    *,
+    width: int,
+    colour: bool,
+    options: RenderOptions,
+    notes: Sequence[str] = (),
+) -> str:
+    """Return why a scenario could not be run."""
+    prose = min(width, PROSE_WIDTH)
+    lines = [line for error in scenario.errors for line in error_lines(error, prose)]
+    lines += _notes(notes, width)
+    return printed(lines, width, colour=colour, in_ascii=options.ascii)
+
+
+def _lines(
+    scenario: ScenarioReport,
+    row: ExpectationRow,
+    width: int,
+    options: RenderOptions,
+    notes: Sequence[str],
+) -> Iterator[Text]:
+    prose = min(width, PROSE_WIDTH)
+    sign = Text(f"{GLYPHS.wrong} ", "bold red")
+    yield from fold(joined(sign, Text(wording.expectation_line(row), "bold")), width, hang=2)
+    heading = wording.title_of(scenario)
+    if scenario.cell:
+        heading += f" [{wording.cell_text(scenario.cell)}]"
+    yield from fold(Text(heading, "dim"), width, indent=2)
+    pair = next((one for one in scenario.pairs if wording.subject_of(one) == row.subject), None)
+    models = _at_stake(scenario, row, pair)
+    if models and not options.quiet:
+        reference = scenario.pairs[0].reference if scenario.pairs else None
+        yield Text()
+        yield from layer_table(
+            models, width, reference=reference, every_weight=options.verbose or pair is None
+        )
+        if meaning := legend(models):
+            yield from fold(meaning, width, indent=2)
+    if pair is not None:
+        yield Text()
+        yield from pair_lines(scenario, pair, prose, options, figures=not options.quiet)
+    told = wording.refusal_behind(scenario, pair) if pair is not None else None
+    for model in models:
+        if model.error is not None:
+            refused = wording.refusal(model.name, model.error)
+            if refused != told:
+                yield Text()
+                yield from refusal_lines(refused, prose, f"{GLYPHS.wrong} ")
+    yield from _notes(notes, width)
+
+
+def _notes(notes: Sequence[str], width: int) -> Iterator[Text]:
+    if notes:
+        yield Text()
+    for note in notes:
+        yield from fold(Text(note), width, hang=2)
+
+
+def _at_stake(
+    scenario: ScenarioReport, row: ExpectationRow, pair: PairReport | None
+) -> list[ModelReport]:
+    """Return the models to show side by side, the reference first."""
+    if pair is not None:
+        if not _IN_TABLES & {row.expected, row.actual}:
+            return []
+        names = [pair.reference, pair.candidate]
+    else:
+        subjects = {model.name for model in scenario.models if _is_about(row, model)}
+        reference = [pair.reference for pair in scenario.pairs[:1]]
+        others = [pair.candidate for pair in scenario.pairs]
+        names = [*reference, *([n for n in others if n in subjects] or others)][:2]
+    by_name = {model.name: model for model in scenario.models}
+    return [by_name[name] for name in dict.fromkeys(names) if name in by_name]
+
+
+def _is_about(row: ExpectationRow, model: ModelReport) -> bool:
+    return row.subject.startswith(f"{model.name}.")
