@@ -69,8 +69,8 @@ def compare(
         UsageError: an argument does not make sense, or is what a scenario says itself.
         ScenarioError: a scenario given as a mapping is at fault (a file's faults are reported).
     """
-    _check_choice("expect", expect, VERDICTS)
-    options = RunOptions(seed=_checked_seed(seed), expect=expect, allow_code=allow_code)
+    check_choice("expect", expect, VERDICTS)
+    options = RunOptions(seed=checked_seed(seed), expect=expect, allow_code=allow_code)
     if not candidates and _is_scenarios(source):
         _refuse_beside_scenarios(
             input=inputs is not None,
@@ -84,7 +84,7 @@ def compare(
         from layerlens.reading import scenario_from_mapping
 
         return compare_scenarios(scenario_from_mapping(source), options)
-    _check_choice("transfer", transfer, TRANSFER_METHODS)
+    check_choice("transfer", transfer, TRANSFER_METHODS)
     models = _named(source, candidates)
     specs = _specs(models, inputs)
     if len(models) < 2:
@@ -103,10 +103,10 @@ def compare(
         title=" vs ".join(models),
         models=specs,
         reference=reference if reference is not None else next(iter(models)),
-        inputs=_input_specs(inputs),
+        inputs=input_specs(inputs),
         transfer=transfer,
-        modes=_checked_modes(mode),
-        tolerance=_checked_tolerance(tolerance),
+        modes=checked_modes(mode),
+        tolerance=checked_tolerance(tolerance),
     )
     return compare_scenarios((scenario,), options)
 
@@ -123,7 +123,7 @@ def summary(
         seed: as for `compare`.
         allow_code: as for `compare`.
     """
-    options = RunOptions(seed=_checked_seed(seed), allow_code=allow_code)
+    options = RunOptions(seed=checked_seed(seed), allow_code=allow_code)
     if not more and _is_scenarios(source):
         _refuse_beside_scenarios(input=inputs is not None)
         if _is_paths(source):
@@ -139,7 +139,7 @@ def summary(
         title=", ".join(models),
         models=_specs(models, inputs),
         reference=next(iter(models)),
-        inputs=_input_specs(inputs),
+        inputs=input_specs(inputs),
     )
     return summarize_scenarios((scenario,), options)
 
@@ -198,10 +198,10 @@ def _named(source: Any, candidates: Sequence[Any]) -> dict[str, Any]:
 
 
 def _specs(models: Mapping[str, Any], inputs: Inputs) -> tuple[ModelSpec, ...]:
-    return tuple(_spec(name, model, inputs) for name, model in models.items())
+    return tuple(model_spec(name, model, inputs) for name, model in models.items())
 
 
-def _spec(name: str, model: Any, inputs: Inputs) -> ModelSpec:
+def model_spec(name: str, model: Any, inputs: Inputs) -> ModelSpec:
     if isinstance(model, (str, Path)) and Path(model).suffix in SAVED_SUFFIXES:
         return ModelSpec(name, "file", file=str(model))
     if not callable(model):
@@ -223,7 +223,7 @@ def _spec(name: str, model: Any, inputs: Inputs) -> ModelSpec:
 # --- the other arguments --------------------------------------------------------------------------
 
 
-def _input_specs(inputs: Any) -> tuple[InputSpec, ...]:
+def input_specs(inputs: Any) -> tuple[InputSpec, ...]:
     """Read inputs as a scenario's are read: the same is allowed, and the same is said."""
     if inputs is None:
         return ()
@@ -256,16 +256,16 @@ def _read_inputs(**written: Any) -> tuple[InputSpec, ...]:
     return scenario.inputs
 
 
-def _checked_modes(mode: Mode | Sequence[Mode]) -> tuple[Mode, ...]:
+def checked_modes(mode: Mode | Sequence[Mode]) -> tuple[Mode, ...]:
     modes: tuple[Mode, ...] = (mode,) if isinstance(mode, str) else tuple(mode)
     if not modes:
         raise UsageError("mode= names no mode", hint=f"give one or both of {', '.join(MODES)}")
     for one in modes:
-        _check_choice("mode", one, MODES)
+        check_choice("mode", one, MODES)
     return tuple(dict.fromkeys(modes))
 
 
-def _checked_tolerance(tolerance: Any) -> Tolerance | None:
+def checked_tolerance(tolerance: Any) -> Tolerance | None:
     if tolerance is None:
         return None
     pair = tuple(tolerance) if isinstance(tolerance, (tuple, list)) else ()
@@ -279,13 +279,13 @@ def _checked_tolerance(tolerance: Any) -> Tolerance | None:
     return Tolerance(*pair)
 
 
-def _checked_seed(seed: Any) -> int:
+def checked_seed(seed: Any) -> int:
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
         raise UsageError(f"seed={seed!r} is no seed", hint="give a whole number from 0 on")
     return seed
 
 
-def _check_choice(
+def check_choice(
     name: Literal["expect", "transfer", "mode"], value: Any, allowed: Sequence[str]
 ) -> None:
     if value is not None and value not in allowed:
