@@ -72,7 +72,7 @@ def mixing_of(seen: Seen, steps: Sequence[int] | None = None, inputs: int | None
         if backwards == "anti_causal" and not _each_alone(seen):
             return Mixing("anti_causal", is_reversed=True)
     if _each_alone(seen):
-        return Mixing("none", window)
+        return Mixing("none", window if window is not None and window[0] == 1 else None)
     if seen.all():
         return Mixing("all")
     if window is not None:

@@ -55,6 +55,9 @@ class LayerRow:
     holds: tuple[LayerRow, ...] = ()
     #: The count as a sum over the weights' shapes: "1,536 = 15×48 + 16×48 + 48".
     formula: str | None = None
+    #: The width of the window of input steps that an output step sees, and its stride; None where
+    #: there is none or it was not measured.
+    window: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,9 @@ class ModelReport:
     layers: tuple[LayerRow, ...]
     error: ModelError | None = None
     input_shape: Any = None
+    #: From the model's input steps to its output steps.
+    mixes: Mixes | None = None
+    window: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
