@@ -97,14 +97,10 @@ class _Inside:
         nodes = tuple(_layer_nodes(side.working.built.model))
         if not nodes:
             return None
-        places = {
-            id(tensor): -1 - n for n, tensor in enumerate(side.working.built.model.inputs)
-        }
+        places = {id(tensor): -1 - n for n, tensor in enumerate(side.working.built.model.inputs)}
         for n, node in enumerate(nodes):
             places[id(node.outputs[0])] = n
-        opened = Side(
-            side.name, _opened(side.working), _opened(side.float64), side.training
-        )
+        opened = Side(side.name, _opened(side.working), _opened(side.float64), side.training)
         return cls(opened, nodes, places)
 
     def look(

@@ -175,9 +175,7 @@ def _shortest(array: Array) -> Any:
 def as_arrays(written: Any, specs: Sequence[InputSpec]) -> Inputs:
     """Return the arrays that nested lists, as `written` or by input name, stand for."""
     given = [written] if len(specs) == 1 else [written[spec.name] for spec in specs]
-    return tuple(
-        np.asarray(value, _dtype(spec)) for value, spec in zip(given, specs, strict=True)
-    )
+    return tuple(np.asarray(value, _dtype(spec)) for value, spec in zip(given, specs, strict=True))
 
 
 def _dtype(spec: InputSpec) -> Any:

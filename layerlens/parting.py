@@ -185,9 +185,7 @@ class Contest:
         elif self.witness.inconsistent:
             usual = (shown[0], shown[0])
         elif self.execution != BASELINE:
-            usual = self._outputs(
-                self._pair(inputs, ("working", BASELINE), ("working", BASELINE))
-            )
+            usual = self._outputs(self._pair(inputs, ("working", BASELINE), ("working", BASELINE)))
         k = self.witness.output
         self.calls += 4
         with np.errstate(over="ignore", invalid="ignore"):

@@ -267,9 +267,7 @@ def draw_probes(
     return tuple(probes)
 
 
-def _rows(
-    name: str, domains: Sequence[Domain], samples: int, constants: Sequence[float]
-) -> int:
+def _rows(name: str, domains: Sequence[Domain], samples: int, constants: Sequence[float]) -> int:
     """Return how many samples it takes to try every value of a range, or at every constant."""
     wanted = samples
     for domain in domains:

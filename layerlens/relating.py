@@ -30,9 +30,7 @@ PROBES = ("normal", "uniform", "negative", "saturating", "ties", "padded_end", "
 MOST_AXES = 4
 
 
-def relation(
-    reference: Side, candidate: Side, transfer: Transfer, seed: int
-) -> str | None:
+def relation(reference: Side, candidate: Side, transfer: Transfer, seed: int) -> str | None:
     """Tell in a sentence how the outputs of two models relate, or None where no usual way holds.
 
     For outputs of another shape: one is a step, a window, the mean, sum, greatest or least over
@@ -136,9 +134,7 @@ class _Comparison:
 
     def _measure(self) -> list[tuple[Outcome, tuple[Float, ...]]]:
         if self._measured is None:
-            self._measured = [
-                (self._run(n, "working"), self._sensitivity(n)) for n in range(2)
-            ]
+            self._measured = [(self._run(n, "working"), self._sensitivity(n)) for n in range(2)]
         return self._measured
 
     def _run(self, n: int, precision: Precision) -> Outcome:

@@ -115,14 +115,14 @@ def early_script(
     )
 
 
-_SHOW = '''def show(name, build):
+_SHOW = """def show(name, build):
     try:
         model = build()
         shape = {shape}
     except Exception as error:
         print(f"{{name}}: {{type(error).__name__}}: {{error}}")
     else:
-        print(f"{{name}}: output {{shape}}, {{model.count_params()}} params")'''
+        print(f"{{name}}: output {{shape}}, {{model.count_params()}} params")"""
 
 
 def _called_plainly(contest: Contest, inputs: Inputs) -> Contest:
@@ -213,7 +213,7 @@ class _Script:
         yield "\n".join(
             [
                 f"for model in [{names}]:",
-                "    states = [v for v in model.variables if \"seed_generator_state\" in v.path]",
+                '    states = [v for v in model.variables if "seed_generator_state" in v.path]',
                 "    for position, state in enumerate(states):",
                 f"        state.assign([{seed}, position])",
             ]

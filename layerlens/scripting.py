@@ -28,7 +28,14 @@ TAKEN = ("keras", "layers", "np", "tf", "x", "y", "weights", "reference", "candi
 FEW = 12
 #: What these are given beside the first tensor are the states they start from.
 RECURRENT = (
-    "Bidirectional", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D", "GRU", "LSTM", "RNN", "SimpleRNN"
+    "Bidirectional",
+    "ConvLSTM1D",
+    "ConvLSTM2D",
+    "ConvLSTM3D",
+    "GRU",
+    "LSTM",
+    "RNN",
+    "SimpleRNN",
 )
 WIDTH = 96
 
@@ -47,9 +54,7 @@ class Described:
     def of(cls, model: Built | Refused, inputs: tuple[InputSpec, ...]) -> Described:
         """Describe a model; `inputs` are the scenario's, for one that Keras refused."""
         if isinstance(model, Built):
-            return cls(
-                model.spec, model.inputs, model.report.layers, model.batch_size, model.model
-            )
+            return cls(model.spec, model.inputs, model.report.layers, model.batch_size, model.model)
         return cls(model.spec, inputs, model.report.layers)
 
 
@@ -174,8 +179,11 @@ def _graph(built: Described) -> Iterator[str]:
     nodes = in_order(spec.nodes)
     given = [one.name for one in built.inputs]
     names = dict(
-        zip([*given, *(n.name for n in nodes)], _names([*given, *(n.name for n in nodes)]),
-            strict=True)
+        zip(
+            [*given, *(n.name for n in nodes)],
+            _names([*given, *(n.name for n in nodes)]),
+            strict=True,
+        )
     )
     yield from _inputs(built, [names[name] for name in given])
     several = _several_outputs(built)

@@ -60,9 +60,9 @@ class WeightSource:
 
     def _tried(self, values: Values, digits: int | None) -> Weights | None:
         carried = self._carried(values, digits)
-        parting = replace(
-            self.contest, weights_reference=values, weights_candidate=carried
-        ).part(self.inputs)
+        parting = replace(self.contest, weights_reference=values, weights_candidate=carried).part(
+            self.inputs
+        )
         return Weights(self._written(values, carried), parting) if parting else None
 
     def _drawn(self) -> Weights | None:

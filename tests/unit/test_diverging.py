@@ -68,7 +68,8 @@ def test_several_layers_in_the_place_of_one_end_where_it_ends() -> None:
 
 def test_an_extra_layer_at_the_end_is_named() -> None:
     assert _names((DENSE, layer("Softmax")), (DENSE, layer("Softmax"), layer("Softmax")), 4) == (
-        "softmax", "softmax_1",
+        "softmax",
+        "softmax_1",
     )
 
 
@@ -124,7 +125,5 @@ def test_the_layer_that_strays_from_itself_is_named() -> None:
         calm = keras.layers.ReLU(dtype=dtype, name="calm")(given)
         wild = Wayward(dtype=dtype, name="wild")(calm)
         runner.built = replace(runner.built, model=keras.Model(given, wild))
-    row = first_inconsistency(
-        side, (), (np.ones((1, 3), "float32"),), "traced_dynamic", "eager"
-    )
+    row = first_inconsistency(side, (), (np.ones((1, 3), "float32"),), "traced_dynamic", "eager")
     assert row == FirstDivergence("wild", "wild", 1.0)

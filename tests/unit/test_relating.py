@@ -63,9 +63,7 @@ def test_outputs_of_another_shape(
         ([layer("Rescaling", scale=0.5)], (4,), "`cand` is 0.5 times `ref`"),
     ],
 )
-def test_outputs_of_one_shape(
-    layers: list[LayerSpec], shape: tuple[int, ...], told: str
-) -> None:
+def test_outputs_of_one_shape(layers: list[LayerSpec], shape: tuple[int, ...], told: str) -> None:
     assert told in _told([SAME], layers, *shape)
 
 

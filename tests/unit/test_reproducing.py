@@ -57,7 +57,8 @@ DENSE = layer("Dense", units=4)
 
 def test_the_script_runs_by_itself_and_shows_the_difference(tmp_path: Path) -> None:
     script = _script(
-        chain("relu", DENSE, layer("ReLU")), chain("relu6", DENSE, layer("ReLU", max_value=6.0)),
+        chain("relu", DENSE, layer("ReLU")),
+        chain("relu6", DENSE, layer("ReLU", max_value=6.0)),
         input_of(8),
     )
     assert "layerlens" not in "\n".join(re.findall(r"^(?:import|from) .*$", script, re.MULTILINE))
@@ -74,8 +75,11 @@ def test_the_script_runs_by_itself_and_shows_the_difference(tmp_path: Path) -> N
 
 
 def test_weights_have_no_more_digits_than_they_need() -> None:
-    script = _script(chain("one", DENSE, layer("Activation", activation="gelu")),
-                     chain("other", DENSE, layer("Activation", activation="silu")), input_of(3))
+    script = _script(
+        chain("one", DENSE, layer("Activation", activation="gelu")),
+        chain("other", DENSE, layer("Activation", activation="silu")),
+        input_of(3),
+    )
     written = script.split("weights = [")[1].split("]\n]")[0]
     assert not re.search(r"\d\.\d*[1-9]\d*[1-9]", written)
     assert _run(script) > 1e-3
@@ -85,7 +89,8 @@ def test_many_weights_are_drawn_by_a_rule() -> None:
     wide = layer("Dense", units=64)
     script = _script(
         chain("one", wide, layer("BatchNormalization")),
-        chain("other", wide, layer("BatchNormalization", epsilon=0.1)), input_of(32),
+        chain("other", wide, layer("BatchNormalization", epsilon=0.1)),
+        input_of(32),
     )
     assert "np.random.default_rng(0)" in script
     assert len(script) < 3000
@@ -115,8 +120,10 @@ def _graph(name: str, merge: str) -> ModelSpec:
 
 def test_a_graph_with_shared_layers_states_and_several_inputs() -> None:
     script = _script(
-        _graph("one", "Add"), _graph("other", "Subtract"),
-        input_of(4, 2, name="left"), input_of(4, 2, name="right"),
+        _graph("one", "Add"),
+        _graph("other", "Subtract"),
+        input_of(4, 2, name="left"),
+        input_of(4, 2, name="right"),
     )
     assert "initial_state=[a[1]]" in script
     assert _run(script) > 1e-3
@@ -124,8 +131,9 @@ def test_a_graph_with_shared_layers_states_and_several_inputs() -> None:
 
 def test_select_wrappers_cells_and_integer_inputs() -> None:
     embedding = layer("Embedding", input_dim=9, output_dim=3)
-    stacked = layer("RNN", cell=[layer("GRUCell", units=2), layer("GRUCell", units=2)],
-                    return_sequences=True)
+    stacked = layer(
+        "RNN", cell=[layer("GRUCell", units=2), layer("GRUCell", units=2)], return_sequences=True
+    )
     script = _script(
         chain("one", embedding, stacked, select="[:, -1]"),
         chain("other", embedding, stacked, select="[:, 0]"),
@@ -144,8 +152,10 @@ def test_select_wrappers_cells_and_integer_inputs() -> None:
 
 def test_training_with_its_random_numbers_and_a_policy() -> None:
     script = _script(
-        chain("one", layer("Dropout", rate=0.5)), chain("other", layer("Dropout", rate=0.2)),
-        input_of(6), training=True,
+        chain("one", layer("Dropout", rate=0.5)),
+        chain("other", layer("Dropout", rate=0.2)),
+        input_of(6),
+        training=True,
     )
     assert "training=True" in script
     assert _run(script) > 1e-3
@@ -165,7 +175,8 @@ def test_training_with_its_random_numbers_and_a_policy() -> None:
 
 def test_a_large_input_with_few_entries_is_written_by_them() -> None:
     script = _script(
-        chain("one", layer("MaxPooling2D")), chain("other", layer("AveragePooling2D", pool_size=2)),
+        chain("one", layer("MaxPooling2D")),
+        chain("other", layer("AveragePooling2D", pool_size=2)),
         input_of(32, 32, 3),
     )
     assert "np.zeros((1, 32, 32, 3)" in script
@@ -245,7 +256,9 @@ def test_a_call_that_is_refused_is_repeated() -> None:
     flat = layer("Flatten")
     refusal = Refusal("two", "eager", ModelError(None, "no"), ((1, 5, 2),))
     printed = _early(
-        chain("one", flat), chain("two", layer("Reshape", target_shape=(3, 2)), flat),
-        input_of(None, 2), called=refusal,
+        chain("one", flat),
+        chain("two", layer("Reshape", target_shape=(3, 2)), flat),
+        input_of(None, 2),
+        called=refusal,
     )
     assert printed.startswith("reference: output (1, 10), 0 params\ncandidate: ValueError: ")

@@ -25,14 +25,15 @@ def test_a_layer_is_written_with_all_it_holds() -> None:
     )
     chain = LayerSpec("TimeDistributed", {"layer": (cell, LayerSpec("ReLU"))})
     assert layer_source(chain) == (
-        "layers.TimeDistributed("
-        "layer=keras.Sequential([layers.LSTMCell(units=2), layers.ReLU()]))"
+        "layers.TimeDistributed(layer=keras.Sequential([layers.LSTMCell(units=2), layers.ReLU()]))"
     )
 
 
 def test_arrays_are_read_back_as_they_were() -> None:
     for array in (
-        np.float32([[0.1, np.inf], [-np.inf, 1e-30]]), np.int32([[3]]), np.zeros((0, 2), "float32")
+        np.float32([[0.1, np.inf], [-np.inf, 1e-30]]),
+        np.int32([[3]]),
+        np.zeros((0, 2), "float32"),
     ):
         again = eval(array_source(array), {"np": np})
         assert again.dtype == array.dtype

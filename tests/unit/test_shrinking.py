@@ -20,8 +20,13 @@ pytestmark = pytest.mark.usefixtures("backend")
 
 def _shrunk(found: Seen, **more: Any) -> Counterexample:
     return shrink(
-        found.reference, found.candidate, found.weights_reference, found.weights_candidate,
-        found.witness, residue=False, **more,
+        found.reference,
+        found.candidate,
+        found.weights_reference,
+        found.weights_candidate,
+        found.witness,
+        residue=False,
+        **more,
     )
 
 
@@ -31,14 +36,16 @@ def _compared(*layers: Any, **more: Any) -> Seen:
 
 def test_one_round_entry_is_left_of_a_slope() -> None:
     found = _compared(
-        layer("LeakyReLU", negative_slope=0.3), layer("LeakyReLU", negative_slope=0.2),
+        layer("LeakyReLU", negative_slope=0.3),
+        layer("LeakyReLU", negative_slope=0.2),
         inputs=[input_of(8)],
     )
     shown = _shrunk(found)
     assert sorted(shown.input[0]) == [-1.0, *[0.0] * 7]
     assert shown.index == (0, shown.input[0].index(-1.0))
     assert (shown.reference, shown.candidate) == (
-        pytest.approx(-0.3, abs=1e-6), pytest.approx(-0.2, abs=1e-6),
+        pytest.approx(-0.3, abs=1e-6),
+        pytest.approx(-0.2, abs=1e-6),
     )
 
 
@@ -55,9 +62,7 @@ def test_the_values_are_those_of_the_models_at_that_index() -> None:
 
 
 def test_a_threshold_keeps_the_size_it_needs() -> None:
-    found = _compared(
-        layer("ReLU"), layer("ReLU", max_value=100.0), inputs=[input_of(300)]
-    )
+    found = _compared(layer("ReLU"), layer("ReLU", max_value=100.0), inputs=[input_of(300)])
     (value,) = [v for v in _shrunk(found).input[0] if v]
     assert value > 100.0
     assert float(f"{value:.0e}") == value
@@ -65,10 +70,14 @@ def test_a_threshold_keeps_the_size_it_needs() -> None:
 
 def test_integers_stay_in_their_range() -> None:
     found = seen(
-        chain("one", layer("Embedding", input_dim=9, output_dim=3, mask_zero=True),
-              layer("GlobalAveragePooling1D")),
-        chain("other", layer("Embedding", input_dim=9, output_dim=3),
-              layer("GlobalAveragePooling1D")),
+        chain(
+            "one",
+            layer("Embedding", input_dim=9, output_dim=3, mask_zero=True),
+            layer("GlobalAveragePooling1D"),
+        ),
+        chain(
+            "other", layer("Embedding", input_dim=9, output_dim=3), layer("GlobalAveragePooling1D")
+        ),
         InputSpec("input", (5,), "int32", low=0, high=9),
     )
     shown = _shrunk(found)
@@ -83,8 +92,10 @@ def _graph(name: str, kind: str) -> ModelSpec:
 
 def test_several_inputs_come_by_name() -> None:
     found = seen(
-        _graph("one", "Add"), _graph("other", "Subtract"),
-        input_of(4, name="left"), input_of(4, name="right"),
+        _graph("one", "Add"),
+        _graph("other", "Subtract"),
+        input_of(4, name="left"),
+        input_of(4, name="right"),
     )
     shown = _shrunk(found)
     assert list(shown.input) == ["left", "right"]
@@ -95,8 +106,10 @@ def test_several_inputs_come_by_name() -> None:
 def test_a_coupled_batch_keeps_the_fewest_samples() -> None:
     """Training statistics of one sample alone hide the epsilon: its variance is zero."""
     found = _compared(
-        layer("BatchNormalization", epsilon=1e-3), layer("BatchNormalization", epsilon=0.1),
-        inputs=[input_of(3)], training=True,
+        layer("BatchNormalization", epsilon=1e-3),
+        layer("BatchNormalization", epsilon=0.1),
+        inputs=[input_of(3)],
+        training=True,
     )
     shown = _shrunk(found)
     assert len(shown.input) == 2
@@ -105,8 +118,10 @@ def test_a_coupled_batch_keeps_the_fewest_samples() -> None:
 
 def test_a_tolerance_is_what_has_to_be_broken() -> None:
     found = _compared(
-        layer("Rescaling", scale=1.0), layer("Rescaling", scale=1.0, offset=0.5),
-        inputs=[input_of(3)], tolerance=Tolerance(0.0, 0.4),
+        layer("Rescaling", scale=1.0),
+        layer("Rescaling", scale=1.0, offset=0.5),
+        inputs=[input_of(3)],
+        tolerance=Tolerance(0.0, 0.4),
     )
     shown = _shrunk(found, tolerance=Tolerance(0.0, 0.4))
     assert (shown.input, shown.reference, shown.candidate) == ([[0.0] * 3], 0.0, 0.5)
@@ -116,17 +131,21 @@ def test_what_is_only_rounding_is_not_made_a_counterexample() -> None:
     """A measurement stands behind every counterexample: a wrong witness comes back untouched."""
     found = _compared(layer("ReLU"), layer("ReLU", max_value=6.0), inputs=[input_of(3)])
     twin = replace(found, candidate=found.reference)
-    assert Contest(
-        twin.reference, twin.candidate, (), (), twin.witness, residue=False
-    ).part(found.witness.observation.batch.inputs) is None
+    assert (
+        Contest(twin.reference, twin.candidate, (), (), twin.witness, residue=False).part(
+            found.witness.observation.batch.inputs
+        )
+        is None
+    )
     assert _shrunk(twin) == as_seen(found.witness, found.reference.built.inputs)
 
 
 def test_the_search_ends_within_its_budget(monkeypatch: pytest.MonkeyPatch) -> None:
     found = seen(
         chain("one", layer("Dense", units=8), layer("ReLU"), layer("Dense", units=8)),
-        chain("other", layer("Dense", units=8), layer("ReLU", max_value=3.0),
-              layer("Dense", units=8)),
+        chain(
+            "other", layer("Dense", units=8), layer("ReLU", max_value=3.0), layer("Dense", units=8)
+        ),
         input_of(40),
     )
     contests = []
