@@ -29,6 +29,9 @@ from layerlens.shrinking import as_seen, shrink
 from layerlens.sides import Side
 from layerlens.transfer import Transfer, pair_weights
 
+#: What differs beside the output with every draw, however alike the distributions are.
+OF_A_DRAW = ("gradients", "non_finite")
+
 
 @dataclass(frozen=True, slots=True)
 class Pair:
@@ -178,7 +181,8 @@ def _judged(pair: Pair, examination: Examination, evidence: Evidence) -> tuple[E
         evidence,
         observations=tuple(examination.observations),
         certificate=certificate if passes else None,
-        also_differs=tuple(aside),
+        # What is drawn differs from call to call, and with it what depends on the draw.
+        also_differs=tuple(a for a in aside if not (by_distribution and a in OF_A_DRAW)),
         unseen=examination.unseen() if passes and certificate is None else (),
         by_distribution=by_distribution,
     )

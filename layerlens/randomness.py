@@ -19,6 +19,8 @@ CALLS = 240
 FALSE_ALARM = 1e-9
 #: Two equal calls agree to this share of the output's size, however TensorFlow orders its sums.
 REPEATED = 1e-4
+#: How many numbers the inputs of one call may hold for it to be made with more of them.
+MOST_DRAWN = 4096
 #: How often a model with layers that are not Keras' own is called to see if it repeats itself.
 REPEATS = 6
 
@@ -85,23 +87,41 @@ def distributions_differ(
 ) -> bool:
     """Tell whether the outputs' joint distributions were found to differ.
 
-    Both models are called CALLS times with different seeds. Several statistics of each call
-    (value, size, square, share of zeros, random projections, and how neighbours along every axis
-    go together) are held against each other in mean and in spread by Welch's z, and in shape by
-    the two-sample Kolmogorov-Smirnov distance, at a family-wise level of FALSE_ALARM.
+    Both models are called CALLS times with different seeds. Every element is held against its
+    partner in mean and in spread; so are several statistics of each call (value, size, square,
+    share of zeros, random projections, how neighbours along every axis go together), of the
+    outputs and of their deviations from the mean over all calls: by Welch's z, and in shape by the
+    two-sample Kolmogorov-Smirnov distance, at a family-wise level of FALSE_ALARM.
     """
-    ours = _statistics(reference, weights[0], inputs, seed)
-    theirs = _statistics(candidate, weights[1], inputs, seed + CALLS)
+    several = _repeated(inputs)
+    one = _calls(reference, weights[0], several, seed)
+    other = _calls(candidate, weights[1], several, seed + CALLS)
+    centres = [(a.mean(axis=0) + b.mean(axis=0)) / 2.0 for a, b in zip(one, other, strict=True)]
+    ours, theirs = _statistics(one, centres), _statistics(other, centres)
+    elements = [
+        (a.reshape(CALLS, -1), b.reshape(CALLS, -1)) for a, b in zip(one, other, strict=True)
+    ]
     count = ours.shape[1]
-    level = FALSE_ALARM / (3 * count)
-    centre = (ours.mean(axis=0) + theirs.mean(axis=0)) / 2.0
-    if _means_differ(ours, theirs, level) or _means_differ(
-        (ours - centre) ** 2, (theirs - centre) ** 2, level
-    ):
+    level = FALSE_ALARM / (3 * count + 2 * sum(a.shape[1] for a, _ in elements))
+    if any(_moments_differ(a, b, level) for a, b in ((ours, theirs), *elements)):
         return True
     # Two-sample KS: P(D > c·sqrt(2/n)) <= 2·exp(-2c²) (Smirnov's limit).
     reach = np.sqrt(-0.5 * np.log(level / 2.0)) * np.sqrt(2.0 / CALLS)
     return any(_ks(ours[:, k], theirs[:, k]) > reach for k in range(count))
+
+
+def _repeated(inputs: Sequence[Array]) -> list[Array]:
+    """Return small inputs several times over, so that one call draws many random numbers."""
+    size = max(1, sum(array.size for array in inputs))
+    times = max(1, min(8, MOST_DRAWN // size))
+    return [np.concatenate([array] * times) for array in inputs]
+
+
+def _moments_differ(one: NDArray[np.float64], other: NDArray[np.float64], level: float) -> bool:
+    centre = (one.mean(axis=0) + other.mean(axis=0)) / 2.0
+    return _means_differ(one, other, level) or _means_differ(
+        (one - centre) ** 2, (other - centre) ** 2, level
+    )
 
 
 def _means_differ(one: NDArray[np.float64], other: NDArray[np.float64], level: float) -> bool:
@@ -113,28 +133,44 @@ def _means_differ(one: NDArray[np.float64], other: NDArray[np.float64], level: f
     return bool((gap > limit * spread + 1e-9 * scale).any())
 
 
-def _statistics(
+def _calls(
     side: Side, values: Values, inputs: Sequence[Array], seed: int
+) -> list[NDArray[np.float64]]:
+    """Return each output of all calls as one array, the calls first."""
+    outcomes = [
+        side.run(values, inputs, "float64", "traced_dynamic", seed=seed + call).outputs
+        for call in range(CALLS)
+    ]
+    return [np.stack(same).astype(np.float64) for same in zip(*outcomes, strict=True)]
+
+
+def _statistics(
+    calls: Sequence[NDArray[np.float64]], centres: Sequence[NDArray[np.float64]]
 ) -> NDArray[np.float64]:
-    rows = []
-    projections: NDArray[np.float64] | None = None
-    for call in range(CALLS):
-        outcome = side.run(values, inputs, "float64", "traced_dynamic", seed=seed + call)
-        flat = np.concatenate([o.astype(np.float64).ravel() for o in outcome.outputs])
-        if projections is None:
-            projections = generator(0, "projections", flat.size).standard_normal((6, flat.size))
-        linear = projections @ flat / np.sqrt(flat.size)
-        rows.append(
-            np.concatenate(
-                [
-                    linear,
-                    [flat.mean(), np.abs(flat).mean(), (flat**2).mean(), (flat == 0).mean()],
-                    [flat.max(), flat.min()],
-                    *(_neighbours(output.astype(np.float64)) for output in outcome.outputs),
-                ]
-            )
+    deviations = [output - centre for output, centre in zip(calls, centres, strict=True)]
+    rows = [
+        np.concatenate(
+            [
+                _of_one_call([output[call] for output in calls]),
+                _of_one_call([output[call] for output in deviations]),
+            ]
         )
+        for call in range(CALLS)
+    ]
     return np.asarray(rows)
+
+
+def _of_one_call(outputs: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    flat = np.concatenate([output.ravel() for output in outputs])
+    projections = generator(0, "projections", flat.size).standard_normal((6, flat.size))
+    return np.concatenate(
+        [
+            projections @ flat / np.sqrt(flat.size),
+            [flat.mean(), np.abs(flat).mean(), (flat**2).mean(), (flat == 0).mean()],
+            [flat.max(), flat.min()],
+            *map(_neighbours, outputs),
+        ]
+    )
 
 
 def _neighbours(output: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -146,6 +182,7 @@ def _neighbours(output: NDArray[np.float64]) -> NDArray[np.float64]:
         later = np.delete(output, 0, axis=axis)
         earlier = np.delete(output, -1, axis=axis)
         found += [np.mean((later == 0) & (earlier == 0)), np.mean(np.abs(later * earlier))]
+        found.append(np.mean(later * earlier))
     return np.asarray(found)
 
 
