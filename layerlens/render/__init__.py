@@ -1,4 +1,4 @@
-"""A report enters, text in one of five formats leaves; nothing is computed or run here."""
+"""A report enters, text in one of six formats leaves; nothing is computed or run here."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 from layerlens.report import Report
 
-Format = Literal["rich", "json", "markdown", "csv", "html"]
+Format = Literal["rich", "json", "markdown", "csv", "html", "github"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 
 
@@ -58,4 +58,8 @@ def render(
             from layerlens.render.html import render_html
 
             return render_html(report)
+        case "github":
+            from layerlens.render.github import render_github
+
+            return render_github(report)
     raise ValueError(f"unknown format {format!r}: one of {', '.join(FORMATS)}")
