@@ -40,7 +40,7 @@ from layerlens.select import parse_select
 #: Lengths to try where an axis is variable, the first that the layer takes is used.
 LENGTHS = (24, 16, 32, 7, 64, 3, 1)
 #: Weights to try: the model's own, and others, since a fresh bias or gate may be zero.
-WEIGHTS = ("own", "drawn", "strong")
+WEIGHTS = ("drawn", "own", "strong")
 #: Scalars in one batch, outputs included.
 _BATCH = 3_000_000
 #: Relative difference of equal samples above which a layer is called one sample at a time.
@@ -149,6 +149,8 @@ class _Subject:
     stepped: tuple[tuple[bool, ...], tuple[bool, ...]]
     is_stateful: bool
     batch_size: int | None
+    #: The paths of the weights it has.
+    weights: frozenset[str]
     #: How many things a layer knows that looks its input up.
     limit: int | None = None
 
@@ -223,7 +225,9 @@ class _Study:
         }
 
         def call(given: Mapping[int, Array]) -> Sequence[Array]:
-            outcome = self.runner.run([given[id(t)] for t in inputs], "eager", training=self.training)
+            outcome = self.runner.run(
+                [given[id(t)] for t in inputs], "eager", training=self.training
+            )
             if outcome.error is not None:
                 raise _Failed(outcome.error.message)
             select = self.built.spec.select
@@ -240,13 +244,14 @@ class _Study:
                 tuple(id(t) in made or len(t.shape) > 2 for t in outputs),
             ),
             any(one.subject.is_stateful for one in layers),
-            None,  # the runner goes through a batch in parts by itself
+            self.built.batch_size,
+            frozenset(slot.path for slot in self.runner.slots()),
         )
 
     # --- running ------------------------------------------------------------------------------
 
     def _look(self, one: _Gathered, kind: str) -> None:
-        if not one.is_wanted:
+        if not one.is_wanted or (one.length and not one.subject.weights & self._free):
             return
         lengths = (one.length,) if one.length else LENGTHS
         for length in lengths:
@@ -263,9 +268,10 @@ class _Study:
     def _look_at(self, one: _Gathered, kind: str, length: int) -> None:
         subject = one.subject
         domains = self._domains(subject, length)
-        probing = _Probing(self, subject, domains, kind)
-        one.is_batch_coupled |= probing.is_batch_coupled
-        one.is_random |= probing.is_random
+        probing = _Probing(self, subject, domains, kind, one.is_alone)
+        if not one.length:
+            one.is_random, one.is_batch_coupled = probing.company()
+            probing.is_alone = one.is_alone
         for source, domain in enumerate(domains):
             if subject.stepped[0][source] or not any(subject.stepped[0]):
                 first = 1 if subject.stepped[0][source] else None
@@ -309,11 +315,21 @@ class _Gathered:
     _maps: dict[Any, tuple[Seen, tuple[int, ...], int]] = field(default_factory=dict)
 
     @property
+    def is_alone(self) -> bool:
+        """Whether samples have to be called one by one: in a batch they are not comparable."""
+        return self.is_random or self.is_batch_coupled
+
+    @property
     def is_wanted(self) -> bool:
         return any(self.subject.stepped[0]) or any(self.subject.stepped[1])
 
     def add(
-        self, axis: int | None, source: int, target: int, found: tuple[Seen, tuple[int, ...]], shape: Any
+        self,
+        axis: int | None,
+        source: int,
+        target: int,
+        found: tuple[Seen, tuple[int, ...]],
+        shape: Any,
     ) -> None:
         seen, steps = found
         inputs = 1 if axis is None else shape[axis - 1]
@@ -368,39 +384,36 @@ class _Probing:
     subject: _Subject
     domains: tuple[Domain, ...]
     kind: str
-    is_batch_coupled: bool = False
-    is_random: bool = False
+    #: Whether each sample is called by itself, always in the same company.
+    is_alone: bool
 
     def __post_init__(self) -> None:
-        sizes = [int(np.prod(domain.shape)) for domain in self.domains]
-        steps = max((d.shape[0] if d.shape else 1) for d in self.domains)
-        first = self._drawn("normal", 0)
-        alone = self._call([one.base[None] for one in first], self._masks(first, 1))
-        self._size = sum(sizes) + sum(array.size for array in alone) + steps * steps
+        inside = sum(int(np.prod(domain.shape)) for domain in self.domains)
+        outside = sum(
+            int(np.prod([24 if n is None else n for n in tensor.shape[1:]]))
+            for tensor in self.subject.outputs
+        )
+        steps = max((domain.shape[0] if domain.shape else 1) for domain in self.domains)
+        self._size = inside + outside + steps * steps  # attention looks at pairs of steps
         few = len(MANNERS) * (steps + 2) * self._size > _BATCH
-        self._manners = MANNERS[:FEW_MANNERS] if few else MANNERS
+        slow = few or self.is_alone or self.subject.batch_size is not None
+        self._manners = MANNERS[:FEW_MANNERS] if slow else MANNERS
         if not any(domain.kind == "float" for domain in self.domains):
             self._manners = tuple(m for m in self._manners if m != "positive")
-        self._alone = self._is_noisy(first, alone)
 
-    def _is_noisy(self, first: Sequence[Drawn], alone: Sequence[Array]) -> bool:
-        """Tell whether a sample comes out otherwise in other company, or at every call."""
-        other = self._drawn("up", 1)
-        pairs = [np.stack([a.base, b.fresh]) for a, b in zip(first, other, strict=True)]
-        masks = [np.concatenate(rows) for rows in zip(self._masks(first, 1), self._masks(other, 1), strict=True)]
-        beside = self._call(pairs, masks)
-        again = self._call([one.base[None] for one in first], self._masks(first, 1))
-        self.is_random = not all(map(self._alike, alone, again))
-        stacked = self._call(
-            [np.stack([one.base] * 2) for one in first],
-            [np.concatenate([mask] * 2) for mask in self._masks(first, 1)],
-        )
-        twins = all(self._alike(array[:1], array[1:2]) for array in stacked)
-        self.is_random |= not twins
-        self.is_batch_coupled = twins and not all(
-            self._alike(array[:1], other[:1]) for array, other in zip(alone, beside, strict=True)
-        )
-        return self.is_random or self.is_batch_coupled
+    def company(self) -> tuple[bool, bool]:
+        """Tell whether equal samples come out unequal, and whether others in the batch matter."""
+        first, other = self._drawn("normal", 0), self._drawn("up", 1)
+        alone = self._call([one.base[None] for one in first], self._masks(first, 1))
+        batch = [np.stack([a.base, b.fresh, a.base]) for a, b in zip(first, other, strict=True)]
+        masks = [
+            np.concatenate([a, b, a])
+            for a, b in zip(self._masks(first, 1), self._masks(other, 1), strict=True)
+        ]
+        beside = self._call(batch, masks)
+        is_random = not all(self._alike(array[:1], array[2:]) for array in beside)
+        same = all(self._alike(a, b[:1]) for a, b in zip(alone, beside, strict=True))
+        return is_random, not is_random and not same
 
     def _alike(self, one: Array, other: Array) -> bool:
         if one.dtype.kind != "f":
@@ -416,16 +429,16 @@ class _Probing:
         length = 1 if axis is None else self.domains[source].shape[axis - 1]
         affordable = _BATCH // (len(self._manners) * self._size) - 2
         most = min(MOST_STEPS, max(FEWEST_STEPS, affordable))
-        steps = chosen_steps(length, min(most, _MOST_CALLS) if self._alone else most)
+        steps = chosen_steps(length, min(most, _MOST_CALLS) if self.is_alone else most)
         found: dict[int, NDArray[np.bool_]] = {}
-        for number, manner in enumerate(self._manners):
-            drawn = self._drawn(manner, number)
-            outputs = self._replaced(drawn, source, axis, steps)
+        for outputs in self._replaced_in_groups(source, axis, steps):
             for target, array in enumerate(outputs):
                 if any(self.subject.stepped[1]) and not self.subject.stepped[1][target]:
                     continue
                 along = self._output_axis(axis, target, array)
-                seen, _ = steps_seen(array, along, len(steps), self.study._eps)
+                seen, noise = steps_seen(array, along, len(steps), self.study._eps)
+                if self.is_alone and noise > _NOISY[self.study._precision]:
+                    raise _Failed("its output is another at every call with the same input")
                 found[target] = found.get(target, np.zeros_like(seen)) | seen
         for target, seen in found.items():
             yield target, (seen, steps)
@@ -438,9 +451,31 @@ class _Probing:
             return 1 if array.ndim > 1 else None
         return axis if axis < array.ndim else None
 
+    def _replaced_in_groups(
+        self, source: int, axis: int | None, steps: Sequence[int]
+    ) -> Iterator[Sequence[Array]]:
+        """Yield the outputs of every manner's batch; as many of them as fit go in one call."""
+        rows = len(steps) + 2
+        together = max(1, _BATCH // (rows * self._size))
+        batches = [
+            self._replaced(self._drawn(manner, number), source, axis, steps)
+            for number, manner in enumerate(self._manners)
+        ]
+        for start in range(0, len(batches), together):
+            group = batches[start : start + together]
+            inputs, masks = (
+                [np.concatenate(parts) for parts in zip(*(one[side] for one in group), strict=True)]
+                for side in (0, 1)
+            )
+            outputs = (
+                self._each_alone(inputs, masks) if self.is_alone else self._call(inputs, masks)
+            )
+            for n in range(len(group)):
+                yield [array[n * rows : (n + 1) * rows] for array in outputs]
+
     def _replaced(
         self, drawn: Sequence[Drawn], source: int, axis: int | None, steps: Sequence[int]
-    ) -> Sequence[Array]:
+    ) -> tuple[list[Array], list[NDArray[np.bool_]]]:
         rows = len(steps) + 2
         batch = [np.repeat(one.base[None], rows, axis=0) for one in drawn]
         batch[source] = with_steps_replaced(drawn[source], axis, steps)
@@ -448,16 +483,17 @@ class _Probing:
         for place, (_, owner) in enumerate(self.subject.masks):
             if owner == source:
                 masks[place] = masks_replaced(drawn[source], axis, steps)
-        if not self._alone:
-            return self._call(batch, masks)
+        return batch, masks
+
+    def _each_alone(self, inputs: Sequence[Array], masks: Sequence[Array]) -> Sequence[Array]:
         company = self._drawn("up", 1)
         beside = self._masks(company, 1)
         each = [
             self._call(
-                [np.stack([a[row], b.base]) for a, b in zip(batch, company, strict=True)],
+                [np.stack([a[row], b.base]) for a, b in zip(inputs, company, strict=True)],
                 [np.stack([a[row], b[0]]) for a, b in zip(masks, beside, strict=True)],
             )
-            for row in range(rows)
+            for row in range(len(inputs[0]))
         ]
         return [np.stack([outputs[n][0] for outputs in each]) for n in range(len(each[0]))]
 
@@ -528,6 +564,7 @@ def _layer_subject(node: Any, batch_size: int | None, training: bool) -> _Subjec
         _stepped(operation, inputs, outputs),
         _is_stateful(operation),
         batch_size,
+        frozenset(str(variable.path) for variable in getattr(operation, "weights", ())),
         _limit(operation),
     )
 

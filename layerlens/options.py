@@ -17,3 +17,5 @@ class RunOptions:
     allow_code: bool = False
     jobs: int = 1
     memory_limit: int | None = None
+    #: Whether to measure which step depends on which, in every model.
+    deps: bool = False

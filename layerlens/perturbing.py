@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +40,7 @@ def draw(domain: Domain, manner: str, rng: np.random.Generator, blank: float = 0
     """Draw one input in one manner; `blank` is what a masking layer takes for padding."""
     steps = domain.shape[0] if domain.shape else 1
     share = _BLANKED.get(manner, 0.0)
-    gone = rng.random(steps) < share
+    gone = np.asarray(rng.random(steps) < share)
     if share and steps > 1:
         gone[rng.integers(steps)] = True
         # What attention gives for a step that may see nothing, as a causal one for padding at the
@@ -62,7 +63,7 @@ def with_steps_replaced(drawn: Drawn, axis: int | None, steps: Sequence[int]) ->
             rows.append(drawn.fresh)
             continue
         row = drawn.base.copy()
-        place = (*(slice(None) for _ in range(axis - 1)), step)
+        place: Any = (*(slice(None) for _ in range(axis - 1)), step)
         row[place] = drawn.fresh[place]
         rows.append(row)
     return np.stack([*rows, drawn.base])
@@ -137,12 +138,12 @@ def _by_step(moved: NDArray[np.bool_], axis: int | None) -> NDArray[np.bool_]:
 def _values(domain: Domain, manner: str, rng: np.random.Generator) -> tuple[Array, Array]:
     shape = domain.shape
     if domain.kind == "string":
-        words = np.asarray(domain.words or ("one", "other"), dtype=object)
+        words: Array = np.asarray(domain.words or ("one", "other"), dtype=object)
         first = rng.integers(len(words), size=shape)
         moved = rng.integers(1, max(2, len(words)), shape)
         return words[first], words[(first + moved) % len(words)]
     if domain.kind == "bool":
-        flags = rng.random(shape) < 0.5
+        flags = np.asarray(rng.random(shape) < 0.5)
         return flags, ~flags
     if domain.kind == "integer":
         return _integers(domain, manner, rng)
@@ -168,7 +169,7 @@ def _integers(domain: Domain, manner: str, rng: np.random.Generator) -> tuple[Ar
     return low + first, low + fresh
 
 
-def _blank(domain: Domain, blank: float) -> object:
+def _blank(domain: Domain, blank: float) -> Any:
     """Return what padding is in this input; None where it has none."""
     if domain.kind == "string":
         return ""

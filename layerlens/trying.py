@@ -79,11 +79,18 @@ class Trial:
         ]
         fit = self._fit(built) if self.scenario.fit else ()
         refused = {d.refusal.model: d.refusal.error for d in decisions if d.refusal is not None}
+        reports = self._reports(built)
         models = tuple(
-            replace(one.report, error=one.report.error or refused.get(name))
-            for name, one in built.items()
+            replace(report, error=report.error or refused.get(report.name)) for report in reports
         )
         return models, tuple(decision.report for decision in decisions), fit
+
+    def _reports(self, built: dict[str, Built | Refused]) -> tuple[ModelReport, ...]:
+        if not self.options.deps:
+            return tuple(one.report for one in built.values())
+        return tuple(
+            _with_mixes(one, self.in_float64, self.options.seed) for one in built.values()
+        )
 
     def _decide(self, built: dict[str, Built | Refused], candidate: str, mode: Mode) -> Decision:
         from layerlens.deciding import Pair, decide
@@ -95,7 +102,7 @@ class Trial:
             *sides,
             mode,
             self.options.seed,
-            self._in_float64,
+            self.in_float64,
             self._with_nudged_constants,
         )
         with lent(*sides):
@@ -119,7 +126,7 @@ class Trial:
         if script is not None and self.on_script is not None:
             self.on_script(decision.report, script)
 
-    def _in_float64(self, model: Built) -> Built | Refused:
+    def in_float64(self, model: Built) -> Built | Refused:
         name = model.spec.name
         if name not in self._doubles:
             self._doubles[name] = _build(
@@ -147,7 +154,7 @@ class Trial:
             self.scenario.fit,
             seed=self.options.seed,
             transfer=self.scenario.transfer,
-            in_float64=self._in_float64,
+            in_float64=self.in_float64,
         )
 
 
@@ -176,10 +183,21 @@ def _build(
 
 
 def summarize_scenario(scenario: Scenario, options: RunOptions) -> ScenarioReport:
-    """Build every model without its weights, and report the tables."""
+    """Build every model without its weights, and report the tables.
+
+    Where dependences are asked for, the models get weights and are run.
+    """
+    from layerlens.backend import without_collection
+
     started = time.perf_counter()
     try:
-        built = build_models(scenario, options, allocate=False)
+        if options.deps:
+            with without_collection(), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                reports = _measured_reports(scenario, options)
+        else:
+            built = build_models(scenario, options, allocate=False)
+            reports = tuple(one.report for one in built.values())
     except LayerlensError as error:
         return at_fault(scenario.path, scenario.title, error, scenario.cell, started)
     return ScenarioReport(
@@ -189,8 +207,28 @@ def summarize_scenario(scenario: Scenario, options: RunOptions) -> ScenarioRepor
         cell=dict(scenario.cell) if scenario.cell is not None else None,
         status="pass",
         seconds=time.perf_counter() - started,
-        models=tuple(one.report for one in built.values()),
+        models=reports,
     )
+
+
+def _measured_reports(scenario: Scenario, options: RunOptions) -> tuple[ModelReport, ...]:
+    built = build_models(scenario, options)
+    trial = Trial(scenario, options)
+    return tuple(_with_mixes(one, trial.in_float64, options.seed) for one in built.values())
+
+
+def _with_mixes(
+    built: Built | Refused, in_float64: Callable[[Built], Built | Refused], seed: int
+) -> ModelReport:
+    """Return a model's report with what was measured of its steps, in float64 if there is that."""
+    from layerlens.building import Built
+    from layerlens.dependence import measure_dependence, with_mixes
+
+    if not isinstance(built, Built):
+        return built.report
+    twin = in_float64(built)
+    found = measure_dependence(twin if isinstance(twin, Built) else built, seed=seed)
+    return with_mixes(built.report, found)
 
 
 def at_fault(

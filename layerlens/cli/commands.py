@@ -13,6 +13,7 @@ import typer
 
 from layerlens.cli.options import (
     AllowCodeOption,
+    DepsOption,
     ExpectOption,
     FormatOption,
     JobsOption,
@@ -90,12 +91,13 @@ def compare(
     no_cache: NoCacheOption = False,
     allow_code: AllowCodeOption = False,
     repro: ReproOption = None,
+    deps: DepsOption = False,
 ) -> int:
     """Build the models of each scenario, check whether they compute the same, and report."""
     from layerlens.running import compare_paths
 
     wanted = cast(Verdict | None, expect)
-    options = RunOptions(int(seed), wanted, allow_code, int(jobs))
+    options = RunOptions(int(seed), wanted, allow_code, int(jobs), deps=deps)
     scripts: list[str] = []
     keep = None if repro is None else lambda pair, script: scripts.append(script)
     with _progress(quiet) as listener:
@@ -119,11 +121,12 @@ def summary(
     jobs: JobsOption = "1",
     no_cache: NoCacheOption = False,
     allow_code: AllowCodeOption = False,
+    deps: DepsOption = False,
 ) -> int:
-    """Show the layers, shapes and params; nothing is run, so any size of model will do."""
+    """Show the layers, shapes and params; without --deps nothing is run, and any size will do."""
     from layerlens.running import summarize_paths
 
-    options = RunOptions(int(seed), None, allow_code, int(jobs))
+    options = RunOptions(int(seed), None, allow_code, int(jobs), deps=deps)
     with _progress(quiet) as listener:
         report = summarize_paths(paths, options, progress=listener)
     return _finish(report, format, output, RenderOptions(verbose=verbose, quiet=quiet))

@@ -117,6 +117,12 @@ AllowCodeOption = Annotated[
         help="Allow `python:` models, Lambda layers and saved models to run code of theirs.",
     ),
 ]
+DepsOption = Annotated[
+    bool,
+    typer.Option(
+        "--deps", help="Run the models to measure which output step depends on which input step."
+    ),
+]
 ReproOption = Annotated[
     str | None,
     typer.Option(
