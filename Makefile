@@ -26,7 +26,7 @@ demo: $(VENV)/installed
 	@$(BIN)/layerlens compare scenarios/dense_vs_td.yaml
 
 test: $(VENV)/installed-test
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
