@@ -35,6 +35,8 @@ _THRESHOLD_ARGUMENTS = (
 #: Constants smaller than this are no place of their own; greater ones no model is meant for.
 LEAST_CONSTANT, GREATEST_CONSTANT = 1e-6, 1e30
 MOST_CONSTANTS, FEW_CONSTANTS = 32, 6
+#: How far whole numbers go that nothing bounds; each is a float32 of its own.
+FAR_INTEGER = 2**20
 #: A vocabulary may be large; this many of its words are tried.
 MOST_WORDS = 256
 
@@ -94,15 +96,21 @@ def flat_layers(model: Any) -> Iterator[Any]:
 
 def _domain(spec: InputSpec, position: int, built: Sequence[Built], length: int) -> Domain:
     shape = tuple(length if n is None else n for n in spec.shape)
-    low = spec.low if spec.low is not None else 0
-    high = spec.high
     direct = [limit for one in built for limit in _limits(one, position, direct=True)]
+    limits = direct or [limit for one in built for limit in _limits(one, position)]
+    low, high = spec.low, spec.high
+    widest = (low if low is not None else -FAR_INTEGER, high if high is not None else FAR_INTEGER)
+    if limits or any(map(has_foreign_layers, built)) or not spec.dtype.startswith("int"):
+        widest = (low if low is not None else 0, high if high is not None else 0)
+    if low is None:  # numbers to be looked up start at 0; others have either sign
+        low = -10 if widest[0] < 0 and high is None else 0
     if high is None:
-        limits = direct or [limit for one in built for limit in _limits(one, position)]
-        high = min(limits) if limits else (256 if spec.dtype == "uint8" else max(low + 10, 10))
+        high = min(limits) if limits else 256 if spec.dtype == "uint8" else max(low + 10, 10)
     # Keras' inputs are floating unless told otherwise, also where a layer looks numbers up.
     tokens = bool(direct) and spec.dtype.startswith("float")
-    return Domain(spec, shape, low, max(high, low + 1), _words(built, spec), tokens)
+    high = max(high, low + 1)
+    widest = (min(widest[0], low), max(widest[1], high))
+    return Domain(spec, shape, low, high, _words(built, spec), tokens, widest)
 
 
 def _limits(built: Built, position: int, *, direct: bool = False) -> Iterator[int]:

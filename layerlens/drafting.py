@@ -46,6 +46,8 @@ class Draft:
                 "the memory ran out while the weights were made",
                 hint="close other programs, or make the model smaller",
             ) from error
+        except Exception as error:  # an initialiser's: made for good, it is told at its layer
+            raise DraftImpossible from error
 
     def abandon(self) -> None:
         """Leave the scope without making any variable."""

@@ -226,6 +226,8 @@ class Domain:
     words: tuple[str, ...] = ()
     #: A floating input that holds whole numbers, because a layer looks them up.
     tokens: bool = False
+    #: The least and the greatest (exclusive) whole number that may be tried at a constant.
+    widest: tuple[int, int] = (0, 0)
 
     @property
     def kind(self) -> str:
@@ -255,7 +257,7 @@ def draw_probes(
     if far and names:
         names.append("far_constants")
     if not _has(domains, "float"):
-        names = list(INTEGER_PROBES)
+        names = [*INTEGER_PROBES, *(["config_constants"] if near else [])]
     probes = []
     for name in names:
         rows = min(_rows(name, domains, samples, near), most)
@@ -278,6 +280,9 @@ def _rows(name: str, domains: Sequence[Domain], samples: int, constants: Sequenc
             wanted = max(wanted, min(2 * len(constants), MOST_ROWS))
         if domain.kind == "integer" and _integer_kind(name) == "every_value":
             wanted = max(wanted, min(-(-(domain.high - domain.low) // size), 4 * MOST_ROWS))
+        if domain.kind == "integer" and name == "config_constants":
+            count = len(_whole_numbers(constants, domain.widest))
+            wanted = max(wanted, min(-(-count // size), MOST_ROWS))
         if domain.kind == "string" and name == "every_value":
             wanted = max(wanted, min(-(-len(domain.words) // size), MOST_ROWS))
     return wanted
@@ -364,6 +369,9 @@ def _draw_one(
     if domain.kind == "bool":
         return _draw_bool(name, rng, shape)
     if domain.kind == "integer":
+        near = _whole_numbers(constants, domain.widest)
+        if name == "config_constants" and near.size:
+            return np.resize(rng.permutation(near), shape).astype(domain.spec.dtype)
         drawn = _integer_probe(_integer_kind(name), rng, shape, domain.low, domain.high)
         return drawn.astype(domain.spec.dtype)
     values = _draw_floats(name, rng, shape, constants).astype("float32")
@@ -412,6 +420,13 @@ def _beside(constants: Sequence[float]) -> NDArray[np.float64]:
     below = np.nextafter(signed, np.float32(-np.inf))
     between = (signed[1:] + signed[:-1]) / 2
     return np.concatenate([signed, above, below, between]).astype(np.float64)
+
+
+def _whole_numbers(constants: Sequence[float], widest: tuple[int, int]) -> NDArray[np.int64]:
+    """Return the whole numbers at and about the constants of either sign, within a range."""
+    near = np.asarray([*constants, *np.negative(constants)], dtype=np.float64)
+    found = np.unique(np.concatenate([np.floor(near) - 1, np.floor(near), np.ceil(near) + 1]))
+    return found[(found >= widest[0]) & (found < widest[1])].astype(np.int64)
 
 
 # --- weights ---------------------------------------------------------------------------------
