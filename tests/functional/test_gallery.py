@@ -98,7 +98,7 @@ def test_three_models_train_alike(gallery_report: By):
     assert list(scenario["models"].values())[2]["output_shape"] == [None, 8]
 
 
-# --- schema version 1 of the JSON report -----------------------------------------------------------
+# --- schema version 1 of the JSON report ----------------------------------------------------------
 
 VERDICTS = {
     "equivalent",
