@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from layerlens.errors import LayerlensError
     from layerlens.report import Report
 
+    __version__: str
+
 __all__ = ["LayerlensError", "Report", "compare", "summary"]
 
 #: Where each public name lives; nothing is imported before it is asked for.
@@ -21,11 +23,13 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name == "__version__":
-        from importlib.metadata import version
+if not TYPE_CHECKING:  # to a type checker there is nothing but what is named above
 
-        return version("layerlens")
-    if name not in _HOMES:
-        raise AttributeError(f"module 'layerlens' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    def __getattr__(name: str) -> Any:
+        if name == "__version__":
+            from importlib.metadata import version
+
+            return version("layerlens")
+        if name not in _HOMES:
+            raise AttributeError(f"module 'layerlens' has no attribute {name!r}")
+        return getattr(import_module(_HOMES[name]), name)

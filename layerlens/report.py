@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from layerlens.scenario import Mode, Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import pandas as pd
+    from rich.console import Console, ConsoleOptions
+    from rich.text import Text
 
     from layerlens.tidy import Kind
 
@@ -226,9 +230,12 @@ class Environment:
     platform: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Report:
-    """The whole run; `to_dict` is schema version 1 of the JSON report."""
+    """The whole run; `to_dict` is schema version 1 of the JSON report.
+
+    `print` shows what the command prints, rich and notebooks show it in colour and as tables.
+    """
 
     layerlens: str
     environment: Environment
@@ -265,6 +272,20 @@ class Report:
         from layerlens.frames import frame
 
         return frame(self, kind)
+
+    def __repr__(self) -> str:
+        verdicts = [pair.verdict for scenario in self.scenarios for pair in scenario.pairs]
+        return f"<Report: {self.status}, scenarios: {len(self.scenarios)}, verdicts: {verdicts}>"
+
+    def __str__(self) -> str:
+        from layerlens.render import render
+
+        return render(self, "rich").rstrip()
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
+        from layerlens.render import rich_lines
+
+        return rich_lines(self, options.max_width, ascii=options.ascii_only)
 
     def _repr_html_(self) -> str:
         from layerlens.render.html import render_fragment

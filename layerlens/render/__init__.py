@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from layerlens.report import Report
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 Format = Literal["rich", "json", "markdown", "csv", "html", "github"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -63,3 +67,15 @@ def render(
 
             return render_github(report)
     raise ValueError(f"unknown format {format!r}: one of {', '.join(FORMATS)}")
+
+
+def rich_lines(report: Report, width: int, *, ascii: bool = False) -> Iterator[Text]:  # noqa: A002
+    """Yield the report as `rich` has it, for a console of rich's own."""
+    from layerlens.render.styled import to_ascii
+    from layerlens.render.terminal import report_lines
+
+    for line in report_lines(report, width, RenderOptions()):
+        if ascii:
+            line.plain = to_ascii(line.plain)  # of the same width: the styles stay in place
+        line.no_wrap = True
+        yield line

@@ -38,7 +38,7 @@ STATUS_STYLES = {"pass": "green", "fail": "bold red", "error": "bold red"}
 def render_terminal(report: Report, *, width: int, colour: bool, options: RenderOptions) -> str:
     """Return the report at `width` columns, with terminal colours only where `colour` is set."""
     return printed(
-        _report_lines(report, width, options), width, colour=colour, in_ascii=options.ascii
+        report_lines(report, width, options), width, colour=colour, in_ascii=options.ascii
     )
 
 
@@ -63,7 +63,8 @@ def printed(lines: Iterable[Text], width: int, *, colour: bool, in_ascii: bool) 
     return to_ascii(text) if in_ascii else text
 
 
-def _report_lines(report: Report, width: int, options: RenderOptions) -> Iterator[Text]:
+def report_lines(report: Report, width: int, options: RenderOptions) -> Iterator[Text]:
+    """Yield the whole report, no line wider than `width`."""
     several = len(report.scenarios) > 1
     for scenario in report.scenarios:
         if options.quiet and scenario.status == "pass":

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import json
 import random
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -163,6 +165,71 @@ def test_a_report_can_be_written_and_framed() -> None:
     assert "equivalent" in report._repr_html_()
 
 
+def test_a_report_shows_itself() -> None:
+    from rich.console import Console
+
+    report = layerlens.compare({"one": dense(), "relu": dense(3, "relu")}, expect="equivalent")
+    assert repr(report) == "<Report: fail, scenarios: 1, verdicts: ['different']>"
+    assert "relu against one: DIFFERENT, expected equivalent" in str(report)
+    with (
+        console := Console(width=60, force_terminal=True, color_system="standard")
+    ).capture() as c:
+        console.print(report)
+    shown = c.get()
+    assert "\x1b[1;31mDIFFERENT" in shown
+    plain = re.sub(r"\x1b\[[\d;]*m", "", shown)
+    assert max(map(len, plain.splitlines())) == 60
+    assert "relu against one: DIFFERENT, expected equivalent" in plain
+    assert "<table" in report._repr_html_()
+
+
+def test_each_kind_of_frame_has_its_documented_columns() -> None:
+    from layerlens.tidy import COLUMNS
+
+    report = layerlens.compare(dense(), dense(3, "relu"))
+    for kind, columns in COLUMNS.items():
+        frame = report.to_dataframe(kind)
+        assert tuple(frame.columns) == columns
+        assert len(frame)
+    assert report.to_dataframe("layers")["params"].tolist() == [15, 15]
+    assert json.loads(report.to_json()) == report.to_dict()
+    assert report.to_markdown().startswith("## reference vs candidate")
+    assert report.to_html().startswith("<!DOCTYPE html>")
+
+
+CALLER = """
+from pathlib import Path
+
+import layerlens
+from layerlens.fixture import Assertions
+from layerlens.report import PairReport
+
+report = layerlens.compare(Path("a.yaml"), seed=3)
+pairs: list[PairReport] = [pair for one in report.scenarios for pair in one.pairs]
+verdicts: list[str] = [pair.verdict for pair in pairs]
+rows: int = len(report.to_dataframe("layers"))
+text: str = report.to_json() + report.to_markdown() + report.to_html()
+layerlens.summary("model.keras")
+
+
+def test_it(layerlens: Assertions) -> None:
+    layerlens.assert_equivalent("a.keras", "b.keras", tolerance=(1e-5, 1e-8), mode="training")
+    layerlens.assert_shapes("a.yaml::td", (None, 64, 15))
+"""
+
+
+def test_callers_are_typed(tmp_path: Path) -> None:
+    api = pytest.importorskip("mypy.api")
+    place = tmp_path / "caller.py"
+    place.write_text(CALLER)
+    options = ["--strict", "--cache-dir", str(tmp_path / "cache"), "--follow-imports=silent"]
+    assert api.run([*options, str(place)])[0] == "Success: no issues found in 1 source file\n"
+    place.write_text(CALLER + 'layerlens.compare("a.yaml", seed="3")\nlayerlens.compared()\n')
+    told = api.run([*options, str(place)])[0]
+    assert 'Argument "seed" to "compare" has incompatible type "str"' in told
+    assert 'Module has no attribute "compared"' in told
+
+
 # --- what is left alone ---------------------------------------------------------------------------
 
 
@@ -225,6 +292,7 @@ def test_the_process_keeps_its_policy_seeds_and_names() -> None:
 
     keras.utils.set_random_seed(7)
     tf_before = tf.random.uniform([3]).numpy()
+    keras_before = np.array(keras.random.uniform([3]))
     keras.utils.set_random_seed(7)
     count = _number(keras.layers.Identity().name)
     state, numpy_state = random.getstate(), np.random.get_state()[1].copy()  # type: ignore
@@ -234,6 +302,7 @@ def test_the_process_keeps_its_policy_seeds_and_names() -> None:
     assert random.getstate() == state
     np.testing.assert_array_equal(np.random.get_state()[1], numpy_state)  # type: ignore
     np.testing.assert_array_equal(tf.random.uniform([3]).numpy(), tf_before)
+    np.testing.assert_array_equal(np.array(keras.random.uniform([3])), keras_before)
     assert _number(keras.layers.Identity().name) == count + 1
 
 
