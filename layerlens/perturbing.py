@@ -130,7 +130,7 @@ def _per_step(values: NDArray[np.float64], axis: int | None) -> NDArray[np.float
 
 def _by_step(moved: NDArray[np.bool_], axis: int | None) -> NDArray[np.bool_]:
     if axis is None:
-        return moved.reshape(len(moved), -1).any(axis=1)[None]
+        return np.asarray(moved.reshape(len(moved), -1).any(axis=1))[None]
     others = tuple(n for n in range(1, moved.ndim) if n != axis)
     return np.asarray(moved.any(axis=others).T)
 

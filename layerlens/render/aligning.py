@@ -8,7 +8,7 @@ from typing import Literal
 
 from layerlens.report import LayerRow, ModelReport
 
-Mark = Literal["type", "output_shape", "params", "formula"]
+Mark = Literal["type", "output_shape", "params", "formula", "mixes"]
 Row = tuple[LayerRow | None, ...]
 Pairing = tuple[LayerRow | None, LayerRow | None]
 
@@ -51,6 +51,8 @@ def marks(reference: LayerRow | None, candidate: LayerRow | None) -> frozenset[M
         found.add("params")
     elif reference.formula != candidate.formula:
         found.add("formula")  # as many params in other weights
+    if None not in (reference.mixes, candidate.mixes) and reference.mixes != candidate.mixes:
+        found.add("mixes")
     return frozenset(found)
 
 

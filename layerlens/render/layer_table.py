@@ -253,7 +253,11 @@ def _layer(
     lines = _fields(name, shapes, params, layout, unlike, sign)
     for detail in _details(layer, in_full, depth):
         indent = DETAIL_INDENT + 2 * depth
-        if detail == layer.formula and "formula" in unlike:
+        told: dict[Mark, str | None] = {
+            "formula": layer.formula,
+            "mixes": wording.mixes_note(layer),
+        }
+        if any(name in unlike and detail == text for name, text in told.items()):
             marked = Text(f"{GLYPHS.unlike} {detail}", style="yellow")
             lines += fold(marked, layout.width, indent=indent - MARK, hang=MARK + 2)
         else:
@@ -312,6 +316,8 @@ def _details(layer: LayerRow, in_full: bool, depth: int) -> list[str]:
             details.append(", ".join(sticky(wording.weight_words(weight)) for weight in own))
     if layer.shared_with or in_full:
         details += wording.layer_notes(layer, depth)
+    elif layer.mixes is not None and not depth:
+        details.append(wording.mixes_note(layer))
     return details
 
 
@@ -327,6 +333,10 @@ def _totals(model: ModelReport, first: ModelReport, layout: Layout) -> list[Text
         style = f"{style} yellow" if unlike else style
         line = fill(Text(f"{' ' * MARK}{label}", style=style), layout.width - len(figure))
         lines.append(joined(line, Text(figure, style=style)))
+    if model.mixes is not None:
+        differs = first.mixes not in (None, model.mixes)
+        note = f"{GLYPHS.unlike if differs else ' '} {wording.mixes_note(model)}"
+        lines += fold(Text(note, style="yellow" if differs else ""), layout.width, hang=MARK + 2)
     return lines
 
 

@@ -103,6 +103,9 @@ def _layers(models: Sequence[ModelReport], *, every_weight: bool) -> str:
                 for cell in (f"**{name}**", "", f"**{wording.count(getattr(model, label))}**")
             ]
         )
+    if any(model.mixes is not None for model in models):
+        notes = [escape(wording.mixes_note(model)) for model in models]
+        rows.append([cell for note in notes for cell in (note, "", "")])
     return _table(header, rows, "llr" * len(models))
 
 
@@ -116,7 +119,12 @@ def _layer(layer: LayerRow | None, reference: LayerRow | None, every_weight: boo
         lines.append(_unlike("formula" in unlike) + escape(layer.formula))
     if every_weight:
         lines += [escape(wording.weight_words(weight)) for weight in layer.weights]
-        lines += [escape(note) for note in wording.layer_notes(layer)]
+        lines += [
+            _unlike("mixes" in unlike and note == wording.mixes_note(layer)) + escape(note)
+            for note in wording.layer_notes(layer)
+        ]
+    elif layer.mixes is not None:
+        lines.append(_unlike("mixes" in unlike) + escape(wording.mixes_note(layer)))
     lines += [
         f"{'&emsp;' * depth}└ {_name(held)}: {wording.count(held.params)}"
         for depth, held in wording.walk_layers(wording.opened(layer))

@@ -10,6 +10,7 @@ from layerlens.render.wording import (
     clean,
     count,
     figure,
+    mixes_note,
     one_line,
     shape_text,
     value,
@@ -72,6 +73,7 @@ def pair_facts(scenario: ScenarioReport, pair: PairReport, *, verbose: bool) -> 
         Fact("certificate", _optional(_certificate(pair))),
         Fact("counterexample", tuple(_counterexample(pair.counterexample))),
         Fact("first apart", _optional(_first_divergence(pair))),
+        Fact("steps", _mixes(scenario, pair)),
         Fact("weights", tuple(_transfer(scenario, pair, verbose=verbose))),
         Fact("probes", tuple(_probes(pair.probes, verbose=verbose))),
         Fact("also differs", _optional(", ".join(pair.also_differs))),
@@ -107,6 +109,16 @@ def _first_divergence(pair: PairReport) -> str | None:
         return None
     apart = "" if first.max_abs is None else f": fed the same, {figure(first.max_abs)} apart"
     return f"{clean(first.reference_layer)} against {clean(first.candidate_layer)}{apart}"
+
+
+def _mixes(scenario: ScenarioReport, pair: PairReport) -> tuple[str, ...]:
+    """Return how either model mixes steps, where that was measured and is not the same."""
+    kinds = {model.name: model for model in scenario.models}
+    both = [kinds[name] for name in (pair.reference, pair.candidate) if name in kinds]
+    told = {model.mixes for model in both}
+    if None in told or len(told) < 2:
+        return ()
+    return tuple(f"{one_line(model.name)} {mixes_note(model)}" for model in both)
 
 
 def _probes(probes: Sequence[ProbeRow], *, verbose: bool) -> Iterator[str]:

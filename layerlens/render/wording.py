@@ -13,6 +13,7 @@ from layerlens.report import (
     FitRow,
     LayerRow,
     ModelError,
+    ModelReport,
     PairReport,
     Report,
     ScenarioReport,
@@ -161,7 +162,7 @@ def layer_notes(layer: LayerRow, depth: int = 0) -> list[str]:
     if layer.shared_with:
         notes.append(f"shared: {clean(layer.shared_with)} again, counted once")
     if layer.mixes is not None and not depth:
-        notes.append(MIXES[layer.mixes])
+        notes.append(mixes_note(layer))
     if layer.mask_in and layer.mask_out:
         notes.append("mask: received and passed on")
     elif layer.mask_in:
@@ -169,6 +170,20 @@ def layer_notes(layer: LayerRow, depth: int = 0) -> list[str]:
     elif layer.mask_out:
         notes.append("mask: made here")
     return notes
+
+
+def mixes_note(part: LayerRow | ModelReport) -> str:
+    """Return `mixes: causal, earlier steps seen`, with the window where there is one."""
+    if part.mixes is None:
+        return "mixes: not measured"
+    words = MIXES[part.mixes]
+    if part.window is not None and part.mixes != "none":
+        width, stride = part.window
+        words = f"{width} {'step' if width == 1 else 'steps'} seen"
+        if part.mixes != "window":
+            words = f"{words}, {'none behind' if part.mixes == 'causal' else 'none before'}"
+        words = f"{words}, stride {stride}" if stride > 1 else words
+    return f"mixes: {part.mixes.replace('_', '-')}, {words}"
 
 
 def weight_name(path: str) -> str:
