@@ -13,6 +13,7 @@ from layerlens.building import Built, Refused
 from layerlens.certifying import certify
 from layerlens.contrasting import arguments_apart
 from layerlens.diverging import first_divergence, first_inconsistency
+from layerlens.domains import inputs_apart
 from layerlens.entries import as_arrays
 from layerlens.evidence import Evidence, Refusal, ShapeSurprise
 from layerlens.examining import DYNAMIC, Examination
@@ -78,6 +79,10 @@ def decide(pair: Pair) -> Decision:
         text = explaining.weights(reference.report, candidate.report, transfer)
         text = explaining.joined(text, arguments_apart(reference, candidate))
         return Decision(_early(pair, "param_mismatch", text, transfer))
+    apart = inputs_apart(reference, candidate)
+    if apart is not None:
+        text = explaining.inputs(reference.report, candidate.report, apart)
+        return Decision(_early(pair, "inconclusive", text, transfer))
     return _by_running(pair, transfer)
 
 

@@ -95,7 +95,7 @@ def flat_layers(model: Any) -> Iterator[Any]:
 
 
 def _domain(spec: InputSpec, position: int, built: Sequence[Built], length: int) -> Domain:
-    shape = tuple(length if n is None else n for n in spec.shape)
+    shape = _narrowest([one.inputs[position].shape for one in built], length)
     direct = [limit for one in built for limit in _limits(one, position, direct=True)]
     limits = direct or [limit for one in built for limit in _limits(one, position)]
     low, high = spec.low, spec.high
@@ -111,6 +111,38 @@ def _domain(spec: InputSpec, position: int, built: Sequence[Built], length: int)
     high = max(high, low + 1)
     widest = (min(widest[0], low), max(widest[1], high))
     return Domain(spec, shape, low, high, _words(built, spec), tokens, widest)
+
+
+def _narrowest(shapes: Sequence[tuple[int | None, ...]], length: int) -> tuple[int, ...]:
+    """Return a shape that every model takes, as far as one variable axis may stand for a number."""
+    alike = [shape for shape in shapes if len(shape) == len(shapes[0])]
+    known = (next((n for n in axis if n is not None), length) for axis in zip(*alike, strict=True))
+    return tuple(known)
+
+
+def inputs_apart(reference: Built, candidate: Built) -> str | None:
+    """Say why no input can be given to both models; None where one can.
+
+    An input of as many elements along more or fewer axes is the same one reshaped.
+    """
+    if len(reference.inputs) != len(candidate.inputs):
+        return f"{len(reference.inputs)} inputs against {len(candidate.inputs)}"
+    for one, other in zip(reference.inputs, candidate.inputs, strict=True):
+        if len(one.shape) == len(other.shape):
+            pairs = zip(one.shape, other.shape, strict=True)
+            fits = all(a is None or b is None or a == b for a, b in pairs)
+        else:
+            sizes = [_size(spec.shape) for spec in (one, other)]
+            fits = None not in sizes and sizes[0] == sizes[1]
+        if not fits:
+            shapes = [list(spec.shape) for spec in (one, other)]
+            return f"an input of {shapes[0]} against one of {shapes[1]}".replace("None", "null")
+    return None
+
+
+def _size(shape: Sequence[int | None]) -> int | None:
+    known = [n for n in shape if n is not None]
+    return int(np.prod(known)) if len(known) == len(shape) else None
 
 
 def _limits(built: Built, position: int, *, direct: bool = False) -> Iterator[int]:

@@ -71,6 +71,13 @@ def weights(reference: ModelReport, candidate: ModelReport, transfer: Transfer) 
     return f"The reference's weights cannot be carried over: {count}; {transfer.problem}."
 
 
+def inputs(reference: ModelReport, candidate: ModelReport, apart: str) -> str:
+    return (
+        f"No input can be given to both `{reference.name}` and `{candidate.name}`: {apart}. "
+        "Declare one input for both, and put a `Reshape` or `Permute` where a model wants another."
+    )
+
+
 def judged(reference: ModelReport, candidate: ModelReport, judgement: Judgement) -> str:
     difference, rounding = judgement.difference, judgement.rounding
     names = f"`{candidate.name}` and `{reference.name}`"

@@ -149,7 +149,7 @@ class Runner:
         import tensorflow as tf
 
         return [
-            tf.convert_to_tensor(np.asarray(array), dtype=_tensor_dtype(array, tensor))
+            tf.convert_to_tensor(_laid_out(array, tensor), dtype=_tensor_dtype(array, tensor))
             for array, tensor in zip(inputs, _model_inputs(self.built.model), strict=True)
         ]
 
@@ -362,6 +362,14 @@ def _is_rounded(value: float) -> bool:
     return bool(
         np.isfinite(value) and value == np.float32(value) and float(f"{value:.7g}") != value
     )
+
+
+def _laid_out(array: Array, tensor: Any) -> Array:
+    """Return an input in the layout that the model declares: it may have an `input` of its own."""
+    shape = tuple(tensor.shape[1:])
+    if None in shape or len(shape) == array.ndim - 1:
+        return np.asarray(array)
+    return np.asarray(array).reshape(len(array), *shape)
 
 
 def _dense(gradient: Any) -> Array | None:
