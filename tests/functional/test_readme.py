@@ -80,6 +80,14 @@ def test_python_blocks_run(process, workplace):
     assert outcome.status == 0, outcome.stderr
 
 
+def test_python_tests_pass(process, workplace):
+    tests = [block for block in blocks("python") if "def test_" in block]
+    assert tests
+    (workplace / "test_shown.py").write_text("\n".join(tests))
+    outcome = process([sys.executable, "-m", "pytest", "-q", "test_shown.py"], cwd=workplace)
+    assert outcome.status == 0, outcome.stdout
+
+
 def test_set_up_lines_name_what_exists():
     lines = "\n".join(blocks("sh")).splitlines()
     targets = [line.split()[1] for line in lines if line.startswith("make ")]

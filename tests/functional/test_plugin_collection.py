@@ -1,0 +1,202 @@
+"""Scenario files become tests: which of them, under what names, and at what cost."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest_plugins = ["pytester"]
+
+SCENARIO = """\
+title: Dense or TimeDistributed
+input: {shape: [6, 4]}
+models:
+  td:
+    - GRU: {units: 3, return_sequences: true}
+    - TimeDistributed: {layer: {Dense: {units: 2}}}
+  dense:
+    - GRU: {units: 3, return_sequences: true}
+    - Dense: 2
+expect:
+  verdicts: {dense: equivalent}
+  models:
+    td: {params: 89, layers: {gru: {output_shape: [null, 6, 3]}}}
+"""
+MATRIX = """\
+input: {shape: [4]}
+matrix: {units: [2, 3], name: [relu, "a b"]}
+modes: [inference, training]
+models:
+  one: [Dense: "${units}"]
+  two: [Dense: "${units}"]
+expect:
+  verdicts: {two: {training: equivalent}}
+  models: {one: {output_shape: [null, "${units}"]}}
+"""
+#: Tells, when a run ends, which modules it has imported.
+TELL_MODULES = """\
+import sys
+
+def pytest_unconfigure():
+    names = ("layerlens.report", "pydantic", "ruamel", "rich", "numpy", "pandas", "keras",
+             "tensorflow")
+    print("imported:", [name for name in names if name in sys.modules])
+"""
+
+
+@pytest.fixture
+def scenarios(pytester: pytest.Pytester) -> Path:
+    """A folder with scenarios and other YAML files, and a test beside it."""
+    folder = pytester.mkdir("scenarios")
+    (folder / "dense_vs_td.yaml").write_text(SCENARIO)
+    (folder / "matrix.yml").write_text(MATRIX)
+    (folder / "nothing_expected.yaml").write_text(SCENARIO.partition("expect:")[0])
+    (folder / "dbt.yml").write_text("version: 2\nmodels:\n  - name: orders\n")
+    (folder / "damaged.yaml").write_text("services: [\n")
+    pytester.makepyfile(test_other="def test_other(): pass")
+    pytester.makeconftest(TELL_MODULES)
+    return folder
+
+
+def ids(result: pytest.RunResult) -> list[str]:
+    return [line for line in result.outlines if "::" in line]
+
+
+EXPECTATIONS = [
+    "scenarios/dense_vs_td.yaml::td==dense[inference]",
+    "scenarios/dense_vs_td.yaml::td.params",
+    "scenarios/dense_vs_td.yaml::td.layers.gru.output_shape",
+]
+
+
+def test_ids_and_what_is_left_alone(pytester: pytest.Pytester, scenarios: Path) -> None:
+    result = pytester.runpytest_subprocess("scenarios", "--collect-only", "-q", "--strict-markers")
+    cells = ["units=2-name=relu", "units=2-name=a b", "units=3-name=relu", "units=3-name=a b"]
+    assert ids(result) == EXPECTATIONS + [
+        f"scenarios/matrix.yml::{name}"
+        for cell in cells
+        for name in (f"one==two[training-{cell}]", f"one.output_shape[{cell}]")
+    ]
+    assert result.ret == 0
+    imported = next(line for line in result.outlines if line.startswith("imported:"))
+    assert "pydantic" in imported
+    assert "keras" not in imported
+    assert "tensorflow" not in imported
+
+
+@pytest.mark.parametrize(
+    ("ini", "arguments", "found"),
+    [
+        ("", [], ["test_other.py::test_other"]),
+        ("", ["scenarios/dense_vs_td.yaml"], EXPECTATIONS),
+        ("", ["test_other.py"], ["test_other.py::test_other"]),
+        ("layerlens_scenarios = scenarios", ["test_other.py"], ["test_other.py::test_other"]),
+        ("", [".", "-m", "layerlens", "-k", "dense"], EXPECTATIONS),
+        ("", [".", "-m", "not layerlens"], ["test_other.py::test_other"]),
+        ("", ["scenarios/dense_vs_td.yaml::td==dense[inference]"], EXPECTATIONS[:1]),
+        ("", ["scenarios", "-k", "params"], EXPECTATIONS[1:2]),
+        ("layerlens_scenarios = scenarios", ["-k", "dense"], EXPECTATIONS),
+        ("layerlens_scenarios = scenarios\ntestpaths = unit", ["-k", "dense"], EXPECTATIONS),
+        ("", [".", "-p", "no:layerlens"], ["test_other.py::test_other"]),
+    ],
+)
+def test_where_they_are_looked_for(
+    pytester: pytest.Pytester, scenarios: Path, ini: str, arguments: list[str], found: list[str]
+) -> None:
+    pytester.makeini(f"[pytest]\n{ini}\n")
+    pytester.mkdir("unit")
+    result = pytester.runpytest_subprocess(*arguments, "--collect-only", "-q")
+    assert ids(result) == found
+    assert result.ret == 0
+
+
+def test_malformed_scenarios_are_collection_errors(
+    pytester: pytest.Pytester, scenarios: Path
+) -> None:
+    (scenarios / "dense_vs_td.yaml").write_text(SCENARIO.replace("Dense: 2", "Dens: 2"))
+    (scenarios / "matrix.yml").write_text('{"input": {"shape": [4}, "models": {}}\n')
+    result = pytester.runpytest_subprocess("scenarios")
+    result.stdout.fnmatch_lines(
+        [
+            "*ERROR collecting scenarios/dense_vs_td.yaml*",
+            "scenarios/dense_vs_td.yaml:9:7: unknown layer `Dens`",
+            "  hint: did you mean `Dense`?*",
+            "*ERROR collecting scenarios/matrix.yml*",
+            "scenarios/matrix.yml:1:*: this is not valid YAML*",
+        ]
+    )
+    result.stdout.no_fnmatch_line("*Traceback*")
+    result.stdout.no_fnmatch_line("*layerlens/*.py*")
+    result.assert_outcomes(errors=2)
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("layerlens_scenarios=nowhere", "layerlens_scenarios takes existing folders*nowhere"),
+        ("layerlens_seed=-3", "layerlens_seed takes a whole number of at least 0*-3*"),
+        ("layerlens_seed=much", "layerlens_seed takes a whole number of at least 0*much*"),
+        ("layerlens_allow_code=maybe", "layerlens_allow_code takes true or false*maybe*"),
+        ("layerlens_tolerance=1e-5", "layerlens_tolerance takes rtol and atol*'1e-5'*"),
+        ("layerlens_tolerance=nan 1", "layerlens_tolerance takes rtol and atol*'nan 1'*"),
+        ("layerlens_backend=jax", "layerlens_backend takes 'tensorflow'*'jax'*"),
+    ],
+)
+def test_wrong_settings_are_usage_errors(
+    pytester: pytest.Pytester, setting: str, message: str
+) -> None:
+    result = pytester.runpytest_subprocess("-o", setting)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"ERROR: *{message}"])
+
+
+def test_updating_in_several_processes_is_refused(pytester: pytest.Pytester) -> None:
+    result = pytester.runpytest_subprocess("-n", "2", "--layerlens-update")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: --layerlens-update does not work in several processes*"])
+    # One process is enough to update, whatever else is said.
+    result = pytester.runpytest_subprocess("-n", "0", "--layerlens-update")
+    assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
+
+
+# --- what it costs those who have no scenarios ----------------------------------------------------
+
+
+def test_a_run_without_scenarios_imports_nothing_heavy(
+    pytester: pytest.Pytester, scenarios: Path
+) -> None:
+    (scenarios / "dense_vs_td.yaml").unlink()
+    (scenarios / "matrix.yml").unlink()
+    (scenarios / "nothing_expected.yaml").unlink()
+    result = pytester.runpytest_subprocess(".")
+    result.stdout.fnmatch_lines(["imported: []"])
+    result.assert_outcomes(passed=1)
+    pytester.makeconftest(TELL_MODULES + "import pandas\n")
+    result = pytester.runpytest_subprocess("test_other.py")
+    result.stdout.fnmatch_lines(["imported: *'numpy', 'pandas'*"])
+
+
+STARTING = """\
+import time, pytest
+started = time.process_time()
+import {module}
+print(1000 * (time.process_time() - started))
+"""
+#: Processor time, in ms: what else runs on the machine must not matter.
+MOST = 30
+
+
+def start_up(module: str) -> float:
+    """Return the least of a few measurements."""
+    return min(
+        float(subprocess.check_output([sys.executable, "-c", STARTING.format(module=module)]))
+        for _ in range(3)
+    )
+
+
+def test_loading_takes_no_time() -> None:
+    assert start_up("layerlens.pytest_plugin") < MOST
+    assert start_up("layerlens.plugin.collecting, layerlens.reading, pandas") > MOST
