@@ -241,12 +241,21 @@ class _Study:
             call,
             (
                 tuple(id(t) in in_steps or len(t.shape) > 2 for t in inputs),
-                tuple(id(t) in made or len(t.shape) > 2 for t in outputs),
+                self._selected_steps(outputs)
+                or tuple(id(t) in made or len(t.shape) > 2 for t in outputs),
             ),
             any(one.subject.is_stateful for one in layers),
             self.built.batch_size,
             frozenset(slot.path for slot in self.runner.slots()),
         )
+
+    def _selected_steps(self, outputs: Sequence[Any]) -> tuple[bool, ...]:
+        """Say which outputs have steps behind a `select`; nothing where there is none."""
+        if self.built.spec.select is None:
+            return ()
+        shape = self.built.report.output_shape
+        shapes = (shape,) if len(outputs) == 1 else shape
+        return tuple(len(one) > 2 for one in shapes)
 
     # --- running ------------------------------------------------------------------------------
 
@@ -390,7 +399,7 @@ class _Probing:
     def __post_init__(self) -> None:
         inside = sum(int(np.prod(domain.shape)) for domain in self.domains)
         outside = sum(
-            int(np.prod([24 if n is None else n for n in tensor.shape[1:]]))
+            int(np.prod([LENGTHS[0] if n is None else n for n in tensor.shape[1:]]))
             for tensor in self.subject.outputs
         )
         steps = max((domain.shape[0] if domain.shape else 1) for domain in self.domains)
