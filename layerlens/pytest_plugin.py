@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -30,9 +30,13 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
     if not parent.config.stash[SETTINGS].covers(file_path):
         return None
-    from layerlens.plugin.collecting import collect_scenario_file
+    from layerlens.finding import looks_like_scenario
 
-    return collect_scenario_file(file_path, parent)
+    if not looks_like_scenario(file_path):
+        return None
+    from layerlens.plugin.collecting import ScenarioFile
+
+    return cast(pytest.Collector, ScenarioFile.from_parent(parent, path=file_path))
 
 
 @pytest.hookimpl(wrapper=True)

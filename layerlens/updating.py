@@ -26,6 +26,12 @@ class NotUpdated(Exception):  # noqa: N818 - what an attempt came to
     """An expectation was left as it is; the message says why."""
 
 
+def has_empty_expect(path: Path) -> bool:
+    """Tell whether a file has an `expect:` with nothing in it."""
+    data = parse_yaml(read_text(path), str(path)).value
+    return isinstance(data, dict) and "expect" in data and not data["expect"]
+
+
 class ExpectationFile:
     """A scenario file whose expectations are brought up to date, one at a time."""
 
@@ -182,6 +188,11 @@ def _edits(text: str, span: Span, old: Any, new: Any) -> list[tuple[Span, str]]:
             for parts in zip(span.items, old, new, strict=True)
             for edit in _edits(text, *parts)
         ]
+    if isinstance(new, list) and span.items and not span.is_flow:
+        begun = text.rfind("\n", 0, span.start) + 1
+        newline = "\r\n" if text[:begun].endswith("\r\n") else "\n"
+        between = newline + " " * (span.start - begun)
+        return [(span, between.join(f"- {_flow(item)}" for item in new))]
     quote = text[span.start]
     if isinstance(new, str) and quote in "'\"":
         return [(span, quote + new + quote)]

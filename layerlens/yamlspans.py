@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -32,6 +32,7 @@ class YamlSpans:
 
     def __init__(self, text: str) -> None:
         """Take a text that `parse_yaml` has read without a fault."""
+        self._text = text
         # A `${name}` is hidden behind as many characters as it has.
         self._root: Node | None = YAML(typ="safe", pure=True).compose(hidden(text))
 
@@ -49,7 +50,11 @@ class YamlSpans:
         if self._root is None or len(way) < len(keys):
             return None
         nodes = [self._root, *(value for _, value in way)]
-        return _span(nodes[-1], any(node.anchor is not None for node in nodes))
+        span = _span(nodes[-1], any(node.anchor is not None for node in nodes))
+        if span.start == span.end and way:  # nothing is written: it would stand behind the colon
+            behind = self._text.index(":", way[-1][0].end_mark.index) + 1
+            return replace(span, start=behind, end=behind)
+        return span
 
     def line(self, keys: Sequence[str]) -> int:
         """Return the line of the last of the keys that is written out, counting from 1."""

@@ -11,26 +11,27 @@ from typing import Any, cast
 
 import pytest
 
-from layerlens.errors import Fault, ScenarioError
+from layerlens.errors import Fault, LayerlensError
 from layerlens.expecting import Expected, list_expected
-from layerlens.finding import looks_like_scenario
+from layerlens.finding import read_text
 from layerlens.options import RunOptions
 from layerlens.placed import legible
 from layerlens.plugin.settings import SETTINGS
+from layerlens.reading import read_scenarios
 from layerlens.report import ScenarioReport
 from layerlens.scenario import Scenario, Tolerance
-from layerlens.updating import ExpectationFile, NotUpdated, agreed, measured_expectations
+from layerlens.updating import (
+    ExpectationFile,
+    NotUpdated,
+    agreed,
+    has_empty_expect,
+    measured_expectations,
+)
+from layerlens.yamlspans import YamlSpans
 
 #: Reports of this process by file and place in it: a file is collected anew for each argument.
 _REPORTS = pytest.StashKey[dict[tuple[Path, int], ScenarioReport]]()
 UPDATED = pytest.StashKey[dict[str, int]]()
-
-
-def collect_scenario_file(path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-    """Return the collector of a scenario file, None for another YAML file."""
-    if not looks_like_scenario(path):
-        return None
-    return cast(pytest.Collector, ScenarioFile.from_parent(parent, path=path))
 
 
 class ScenarioFile(pytest.File):
@@ -40,23 +41,18 @@ class ScenarioFile(pytest.File):
     _target: ExpectationFile | None = None
 
     def collect(self) -> Iterator[pytest.Item]:
-        from layerlens.reading import read_scenarios
-
         try:
             self.scenarios = read_scenarios(self.path)
-        except ScenarioError as error:
+        except LayerlensError as error:
             shown = self._shown_path()
             told = [str(_moved(fault, str(self.path), shown)) for fault in error.faults]
             raise self.CollectError("\n".join(told)) from None
         if any(scenario.expect is not None for scenario in self.scenarios):
             yield from self._expectations()
-        elif self.config.stash[SETTINGS].update and self._has_empty_expect():
+        elif self.config.stash[SETTINGS].update and has_empty_expect(self.path):
             yield Filling.from_parent(self, name="expect")
 
     def _expectations(self) -> Iterator[pytest.Item]:
-        from layerlens.finding import read_text
-        from layerlens.yamlspans import YamlSpans
-
         spans = YamlSpans(read_text(self.path))
         taken: set[str] = set()
         for index, scenario in enumerate(self.scenarios):
@@ -68,12 +64,6 @@ class ScenarioFile(pytest.File):
                     expected=expected,
                     line=spans.line(("expect", *expected.keys)),
                 )
-
-    def _has_empty_expect(self) -> bool:
-        from layerlens.finding import read_text
-        from layerlens.yamlspans import YamlSpans
-
-        return YamlSpans(read_text(self.path)).find(("expect",)) is not None
 
     def report(self, index: int) -> ScenarioReport:
         """Return the report of one scenario of the file, running it where that was not done."""

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from layerlens.plugin.distributing import page_of
-from layerlens.plugin.settings import SETTINGS
+from layerlens.plugin.settings import CODE, SETTINGS
 from layerlens.render import RenderOptions
 from layerlens.render.expectation import render_errors, render_expectation
 from layerlens.report import ExpectationRow, Report, ScenarioReport
@@ -20,9 +20,11 @@ class Crash(NamedTuple):
     path: str
     lineno: int
     message: str
+    subject: str = ""
 
     def __str__(self) -> str:
-        return f"{self.path}:{self.lineno}: {self.message}"
+        subject = f"{self.subject}: " if self.subject else ""
+        return f"{self.path}:{self.lineno}: {subject}{self.message}"
 
 
 class FailureText(NamedTuple):
@@ -60,7 +62,7 @@ def not_held(
     config: pytest.Config,
     scenario: ScenarioReport,
     row: ExpectationRow,
-    line: int | None,
+    line: int,
     reason: str | None = None,
 ) -> Told:
     """Return the failure of one expectation; `reason` says why it was not updated, if it was to."""
@@ -75,13 +77,16 @@ def not_held(
         if config.get_verbosity() >= 2:
             text += "\n" + _whole(scenario, **page)
         drawn.append(text)
-    return Told(FailureText(drawn[0], drawn[1], Crash(scenario.path, line or 1, message)))
+    crash = Crash(scenario.path, line, message, row.subject)
+    return Told(FailureText(drawn[0], drawn[1], crash))
 
 
 def not_run(config: pytest.Config, scenario: ScenarioReport) -> Told:
     """Return the error of a scenario that could not be run."""
     first = scenario.errors[0]
     notes = [_again(config, scenario)]
+    if any("--allow-code" in (error.hint or "") for error in scenario.errors):
+        notes.insert(0, f"under pytest, `{CODE} = true` in its configuration allows it")
     drawn = [
         render_errors(scenario, notes=notes, **_page(config, colour=colour))
         for colour in (False, True)
@@ -93,7 +98,7 @@ def not_run(config: pytest.Config, scenario: ScenarioReport) -> Told:
 def _page(config: pytest.Config, *, colour: bool) -> dict[str, Any]:
     page = page_of(config)
     verbosity = config.get_verbosity()
-    quiet = verbosity < 0 or config.getoption("tbstyle", "auto") in ("short", "line")
+    quiet = verbosity < -1 or config.getoption("tbstyle", "auto") in ("short", "line")
     options = RenderOptions(verbose=verbosity > 0, quiet=quiet, ascii=page.ascii)
     return {"width": max(page.width, 40), "colour": colour, "options": options}
 
