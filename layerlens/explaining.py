@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from layerlens.comparing import Difference
 from layerlens.evidence import Refusal, ShapeSurprise
 from layerlens.judging import Judgement
 from layerlens.report import ModelReport, PairReport, Rounding
@@ -110,10 +111,17 @@ def judged(reference: ModelReport, candidate: ModelReport, judgement: Judgement)
         )
     start = " They agree on the initial weights only." if judgement.only_at_initialization else ""
     return (
-        f"{names} differ by up to {difference.max_abs:.3g} in {difference.mismatched:,} of "
-        f"{difference.compared:,} outputs{_also_in_float64(rounding)}: "
+        f"{names} differ by up to {difference.max_abs:.3g}{_share(difference)}"
+        f"{_also_in_float64(rounding)}: "
         f"not rounding (shown on probe `{probe}`).{start}"
     )
+
+
+def _share(difference: Difference) -> str:
+    """Say how many outputs differ, unless working precision alone would not tell of any."""
+    if not difference.mismatched:
+        return ""
+    return f" in {difference.mismatched:,} of {difference.compared:,} outputs"
 
 
 def _left_in_float64(rounding: Rounding) -> str:
