@@ -33,7 +33,7 @@ from layerlens.perturbing import (
     with_steps_replaced,
 )
 from layerlens.probes import Array, Domain, draw_weight, generator
-from layerlens.report import ModelReport
+from layerlens.report import Execution, ModelReport
 from layerlens.scenario import InputSpec
 from layerlens.select import parse_select
 
@@ -224,10 +224,11 @@ class _Study:
             if has
         }
 
+        execution: Execution = "traced_dynamic" if _is_recurrent(model) else "eager"
+
         def call(given: Mapping[int, Array]) -> Sequence[Array]:
-            outcome = self.runner.run(
-                [given[id(t)] for t in inputs], "eager", training=self.training
-            )
+            arrays = [given[id(t)] for t in inputs]
+            outcome = self.runner.run(arrays, execution, training=self.training)
             if outcome.error is not None:
                 raise _Failed(outcome.error.message)
             select = self.built.spec.select
@@ -262,7 +263,8 @@ class _Study:
     def _look(self, one: _Gathered, kind: str) -> None:
         if not one.is_wanted or (one.length and not one.subject.weights & self._free):
             return
-        lengths = (one.length,) if one.length else LENGTHS
+        is_fixed = all(None not in tensor.shape[1:] for tensor in one.subject.inputs)
+        lengths = (one.length,) if one.length else LENGTHS[:1] if is_fixed else LENGTHS
         for length in lengths:
             try:
                 self._look_at(one, kind, length)
@@ -403,7 +405,7 @@ class _Probing:
             for tensor in self.subject.outputs
         )
         steps = max((domain.shape[0] if domain.shape else 1) for domain in self.domains)
-        self._size = inside + outside + steps * steps  # attention looks at pairs of steps
+        self._size = inside + outside + steps * steps // 8  # attention looks at pairs of steps
         few = len(MANNERS) * (steps + 2) * self._size > _BATCH
         slow = few or self.is_alone or self.subject.batch_size is not None
         self._manners = MANNERS[:FEW_MANNERS] if slow else MANNERS
@@ -440,7 +442,7 @@ class _Probing:
         most = min(MOST_STEPS, max(FEWEST_STEPS, affordable))
         steps = chosen_steps(length, min(most, _MOST_CALLS) if self.is_alone else most)
         found: dict[int, NDArray[np.bool_]] = {}
-        for outputs in self._replaced_in_groups(source, axis, steps):
+        for drawn, outputs in self._replaced_in_groups(source, axis, steps):
             for target, array in enumerate(outputs):
                 if any(self.subject.stepped[1]) and not self.subject.stepped[1][target]:
                     continue
@@ -448,6 +450,8 @@ class _Probing:
                 seen, noise = steps_seen(array, along, len(steps), self.study._eps)
                 if self.is_alone and noise > _NOISY[self.study._precision]:
                     raise _Failed("its output is another at every call with the same input")
+                if along == 1:
+                    seen &= _counted(drawn, steps, len(seen))
                 found[target] = found.get(target, np.zeros_like(seen)) | seen
         for target, seen in found.items():
             yield target, (seen, steps)
@@ -462,14 +466,12 @@ class _Probing:
 
     def _replaced_in_groups(
         self, source: int, axis: int | None, steps: Sequence[int]
-    ) -> Iterator[Sequence[Array]]:
-        """Yield the outputs of every manner's batch; as many of them as fit go in one call."""
+    ) -> Iterator[tuple[Sequence[Drawn], Sequence[Array]]]:
+        """Yield every manner's draw and outputs; as many of them as fit go in one call."""
         rows = len(steps) + 2
         together = max(1, _BATCH // (rows * self._size))
-        batches = [
-            self._replaced(self._drawn(manner, number), source, axis, steps)
-            for number, manner in enumerate(self._manners)
-        ]
+        draws = [self._drawn(manner, number) for number, manner in enumerate(self._manners)]
+        batches = [self._replaced(drawn, source, axis, steps) for drawn in draws]
         for start in range(0, len(batches), together):
             group = batches[start : start + together]
             inputs, masks = (
@@ -480,7 +482,7 @@ class _Probing:
                 self._each_alone(inputs, masks) if self.is_alone else self._call(inputs, masks)
             )
             for n in range(len(group)):
-                yield [array[n * rows : (n + 1) * rows] for array in outputs]
+                yield draws[start + n], [array[n * rows : (n + 1) * rows] for array in outputs]
 
     def _replaced(
         self, drawn: Sequence[Drawn], source: int, axis: int | None, steps: Sequence[int]
@@ -542,6 +544,18 @@ class _Probing:
         return self.subject.call(given)
 
 
+def _counted(drawn: Sequence[Drawn], steps: Sequence[int], outputs: int) -> NDArray[np.bool_]:
+    """Say which outputs count: not those of other steps than the replaced one that are padding.
+
+    What attention or a recurrent layer gives for a step that the mask leaves out is filler.
+    """
+    valid = np.ones(outputs, dtype=bool)
+    for one in drawn:
+        if one.is_blanked and len(one.valid) == outputs:
+            valid &= one.valid
+    return np.asarray(valid[:, None] | (np.arange(outputs)[:, None] == np.asarray(steps)))
+
+
 # --- layers ---------------------------------------------------------------------------------------
 
 
@@ -549,21 +563,34 @@ def _layer_subject(node: Any, batch_size: int | None, training: bool) -> _Subjec
     operation = node.operation
     inputs = tuple({id(tensor): tensor for tensor in data_inputs(node)}.values())
     known = {id(tensor) for tensor in inputs}
-    rest = {id(t): t for t in node.arguments.keras_tensors if id(t) not in known}
+    # A mask comes as an argument, or only with the tensor it is about.
+    carried = [getattr(tensor, "_keras_mask", None) for tensor in inputs]
+    given_masks = [t for t in (*node.arguments.keras_tensors, *carried) if t is not None]
+    rest = {id(t): t for t in given_masks if id(t) not in known}
     masks = tuple((tensor, _owner(tensor, inputs)) for tensor in rest.values())
     outputs = tuple(node.outputs)
+    symbols = (*inputs, *rest.values())
+
+    def apply(*values: Any) -> list[Any]:
+        import keras
+
+        tensors = {id(t): value for t, value in zip(symbols, values, strict=True)}
+        for tensor, mask in zip(inputs, carried, strict=True):
+            if mask is not None:
+                tensors[id(tensor)]._keras_mask = tensors[id(mask)]
+        args, kwargs = node.arguments.fill_in(tensors)
+        if "training" in getattr(operation, "_call_context_args", ()):
+            kwargs = {**kwargs, "training": training}
+        return list(keras.tree.flatten(operation(*args, **kwargs)))
+
+    # Step after step, a loop runs many times faster in a graph.
+    called = _traced(apply, symbols, batch_size) if _is_recurrent(operation) else apply
 
     def call(given: Mapping[int, Array]) -> Sequence[Array]:
         import keras
 
-        tensors = {
-            id(t): keras.ops.convert_to_tensor(given[id(t)], dtype=t.dtype)
-            for t in (*inputs, *rest.values())
-        }
-        args, kwargs = node.arguments.fill_in(tensors)
-        if "training" in getattr(operation, "_call_context_args", ()):
-            kwargs = {**kwargs, "training": training}
-        return [as_array(item) for item in keras.tree.flatten(operation(*args, **kwargs))]
+        tensors = [keras.ops.convert_to_tensor(given[id(t)], dtype=t.dtype) for t in symbols]
+        return [as_array(item) for item in called(*tensors)]
 
     return _Subject(
         inputs,
@@ -576,6 +603,26 @@ def _layer_subject(node: Any, batch_size: int | None, training: bool) -> _Subjec
         frozenset(str(variable.path) for variable in getattr(operation, "weights", ())),
         _limit(operation),
     )
+
+
+def _traced(
+    apply: Callable[..., Any], symbols: Sequence[Any], batch_size: int | None
+) -> Callable[..., Any]:
+    import tensorflow as tf
+
+    signature = [tf.TensorSpec((batch_size, *t.shape[1:]), t.dtype) for t in symbols]
+    function: Callable[..., Any] = tf.function(apply, input_signature=signature, autograph=False)
+    return function
+
+
+def _is_recurrent(operation: Any) -> bool:
+    return any(hasattr(layer, "return_sequences") for layer in _held(operation))
+
+
+def _held(operation: Any) -> tuple[Any, ...]:
+    """Return a layer and what it holds; an operation of keras.ops holds nothing."""
+    flat = getattr(operation, "_flatten_layers", None)
+    return tuple(flat(include_self=True)) if flat is not None else ()
 
 
 def _owner(mask: Any, inputs: Sequence[Any]) -> int:
@@ -618,9 +665,7 @@ def _is_floating(tensor: Any) -> bool:
 
 
 def _is_stateful(operation: Any) -> bool:
-    flat = getattr(operation, "_flatten_layers", None)
-    layers = flat(include_self=True) if flat is not None else ()
-    return any(getattr(layer, "stateful", False) for layer in layers)
+    return any(getattr(layer, "stateful", False) for layer in _held(operation))
 
 
 def _domain_of(tensor: Any, subject: _Subject, length: int) -> Domain:
