@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import shutil
@@ -114,3 +115,18 @@ def test_every_room_is_on_the_map():
     rooms = {path.name for path in (ROOT / "layerlens").glob("*.py")} - {"__init__.py"}
     missing = {room for room in rooms if f"`{room}`" not in told}
     assert not missing, "ARCHITECTURE.md has a table of rooms; these are not in it"
+
+
+def test_every_key_of_the_format_is_documented(run):
+    documented = (ROOT / "docs" / "scenario.md").read_text()
+
+    def keys(schema) -> set[str]:
+        if isinstance(schema, list):
+            return set().union(*map(keys, schema))
+        if not isinstance(schema, dict):
+            return set()
+        return set(schema.get("properties", {})).union(*map(keys, schema.values()))
+
+    ours = {key for key in keys(json.loads(run("schema").stdout)) if key.islower()}
+    assert {"models", "select", "tolerance"} <= ours
+    assert not {key for key in ours if not re.search(rf"\b{key}\b", documented)}
