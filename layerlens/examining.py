@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 
 from layerlens.building import Built
-from layerlens.comparing import coarse, noise_floor
 from layerlens.domains import (
     BASE_LENGTHS,
     COMBINATIONS,
@@ -19,9 +17,9 @@ from layerlens.domains import (
     has_variable_axis,
     mask_values,
 )
-from layerlens.evidence import Evidence, Observation, Refusal, ShapeSurprise
+from layerlens.evidence import Evidence, Observation
 from layerlens.judging import Witness, real_elements
-from layerlens.measuring import Outcome
+from layerlens.observing import Interrupted, Observer, keras_shapes
 from layerlens.probes import (
     Array,
     Domain,
@@ -29,7 +27,6 @@ from layerlens.probes import (
     ProbeBatch,
     all_values_probe,
     draw_probes,
-    draw_weight,
     generator,
     join,
     user_probe,
@@ -38,30 +35,13 @@ from layerlens.randomness import is_random, is_restless
 from layerlens.report import Execution
 from layerlens.seeing import unseen
 from layerlens.select import parse_select
-from layerlens.sides import Precision, Side, Values
+from layerlens.sides import Side, Values
 from layerlens.transfer import Transfer
+from layerlens.weighing import WeightSet, weight_sets
 
 DYNAMIC: tuple[Execution, ...] = ("traced_dynamic",)
 EVERY: tuple[Execution, ...] = ("traced_dynamic", "eager", "traced")
 AS_CALLED: tuple[Execution, ...] = ("traced_dynamic", "eager")
-
-
-@dataclass(frozen=True, slots=True)
-class WeightSet:
-    """One choice of weights for both models: the reference's, and the same carried over."""
-
-    kind: str
-    reference: Values
-    candidate: Values
-
-
-class Interrupted(Exception):  # noqa: N818 (no fault: what stopped it is the finding)
-    """Ends the examination early: what stopped it decides the verdict."""
-
-    def __init__(self, refusal: Refusal | None = None, surprise: ShapeSurprise | None = None):
-        super().__init__()
-        self.refusal = refusal
-        self.surprise = surprise
 
 
 @dataclass
@@ -83,6 +63,23 @@ class Examination:
         """The weights that most probes meet: drawn ones, or the initial where none are drawn."""
         return self.sets[1] if len(self.sets) > 1 else self.sets[0]
 
+    def __post_init__(self) -> None:
+        self.observer = Observer(self.reference, self.candidate, self.seed)
+
+    def observe(
+        self,
+        weights: WeightSet,
+        batch: ProbeBatch,
+        executions: Sequence[Execution],
+        *,
+        outside_allowed: bool = False,
+        chosen: bool = False,
+    ) -> None:
+        """Add what both models do with these weights on this batch, called in these ways."""
+        self.observations += self.observer.observe(
+            weights, batch, executions, outside_allowed=outside_allowed, chosen=chosen
+        )
+
     def run(self) -> Evidence:
         try:
             self._observe_all()
@@ -96,7 +93,8 @@ class Examination:
 
     def _observe_all(self) -> None:
         self.domains = domains = fixed_domains(self._built(), self._base_length())
-        self.sets = sets = tuple(self.weight_sets())
+        self.own = tuple(self.candidate.working.values())
+        self.sets = sets = weight_sets(self.reference, self.candidate, self.transfer, self.seed)
         main = self.main
         given = user_probe(domains)
         if given is not None:
@@ -244,7 +242,7 @@ class Examination:
         )
 
     def _randomness(self) -> tuple[bool, bool]:
-        if not self._random:
+        if not self.observer.is_random:
             return False, False
         inputs = self.generic_inputs()
         one, other = (
@@ -317,231 +315,6 @@ class Examination:
         )
         return tuple(dict.fromkeys(found))
 
-    # --- weights ----------------------------------------------------------------------------
-
-    def weight_sets(self) -> list[WeightSet]:
-        """Return the initial weights, and drawn ones where there is something to draw."""
-        own = self.own = tuple(self.candidate.working.values())
-        initial = tuple(self.reference.working.values())
-        sets = [self._carried("initial", initial, own)]
-        slots = self.reference.working.slots()
-        pinned = self._pinned(self.reference)
-        free = [s.path not in pinned and s.dtype.startswith(("float", "bfloat")) for s in slots]
-        if self.transfer.method == "none" or not any(free):
-            return sets
-        narrow = self._narrowest()
-        kinds = ["drawn", "gentle", "strong"]
-        if any("variance" in slot.path for slot in slots):
-            kinds.append("degenerate")
-        for kind in kinds:
-            values = tuple(
-                _rounded(draw_weight(slot, value, kind, self._rng(kind, position)), narrow)
-                if drawn
-                else value
-                for position, (slot, value, drawn) in enumerate(
-                    zip(slots, initial, free, strict=True)
-                )
-            )
-            sets.append(self._carried(kind, values, own))
-        return sets
-
-    def _carried(self, kind: str, values: Values, own: Values) -> WeightSet:
-        pinned = self._pinned(self.candidate)
-        carried = self.transfer.carry(values, own)
-        kept = (
-            [
-                mine if row.path in pinned else value
-                for row, mine, value in zip(self.transfer.candidate, own, carried, strict=True)
-            ]
-            if self.transfer.candidate
-            else list(own)
-        )
-        return WeightSet(kind, values, tuple(kept))
-
-    def _pinned(self, side: Side) -> frozenset[str]:
-        """Return the weights whose values the scenario itself gives: they stay as they are."""
-        keys = side.built.spec.weights
-        paths = (slot.path for slot in side.working.slots())
-        return frozenset(
-            path for path in paths if any(path == key or path.endswith(f"/{key}") for key in keys)
-        )
-
-    def _narrowest(self) -> str:
-        dtypes = {
-            slot.dtype for side in (self.reference, self.candidate) for slot in side.working.slots()
-        }
-        return next((d for d in ("bfloat16", "float16") if d in dtypes), "float32")
-
-    def _rng(self, *labels: object) -> np.random.Generator:
-        return generator(self.seed, "weights", *labels)
-
-    # --- one observation ----------------------------------------------------------------------
-
-    def observe(
-        self,
-        weights: WeightSet,
-        batch: ProbeBatch,
-        executions: Sequence[Execution],
-        *,
-        outside_allowed: bool = False,
-        chosen: bool = False,
-        seed: int | None = None,
-    ) -> None:
-        """Run both models.
-
-        `outside_allowed` skips lengths that are too short for both; `chosen` is for samples that
-        were sought out for their difference.
-        """
-        runs: dict[tuple[Precision, Execution], tuple[Outcome, Outcome]] = {}
-        wanted: list[tuple[Precision, Execution]] = [("float64", "traced_dynamic")]
-        wanted += [("working", execution) for execution in executions]
-        for precision, execution in wanted:
-            pair = (
-                self.reference.run(
-                    weights.reference, batch.inputs, precision, execution, seed=seed
-                ),
-                self.candidate.run(
-                    weights.candidate, batch.inputs, precision, execution, seed=seed
-                ),
-            )
-            if outside_allowed and _outside_domain(pair):
-                return
-            runs[precision, execution] = pair
-        self._stop_on_refusal(runs, batch)
-        self._stop_on_shapes(runs, batch)
-        base = runs["float64", "traced_dynamic"]
-        first = runs["working", executions[0]]
-        sensitivities = (
-            self.reference.sensitivity(weights.reference, batch.inputs, base[0], self.seed),
-            self.candidate.sensitivity(weights.candidate, batch.inputs, base[1], self.seed),
-        )
-        noise = tuple(
-            noise_floor(
-                (base[0].outputs[k], base[1].outputs[k]),
-                # A random stream differs between the precisions, so it cannot tell of rounding.
-                (base[0].outputs[k], base[1].outputs[k])
-                if self._random
-                else (first[0].outputs[k], first[1].outputs[k]),
-                (sensitivities[0][k], sensitivities[1][k]),
-                _input_scale(batch.inputs, base[0].outputs[k]),
-                pooled=chosen,
-            )
-            for k in range(len(base[0].outputs))
-        )
-        exact = self.reference.is_exact and self.candidate.is_exact
-        if not exact:
-            noise = tuple(coarse(floor) for floor in noise)
-        for execution in executions:
-            pair = runs["working", execution]
-            self.observations.append(
-                Observation(
-                    weights.kind,
-                    execution,
-                    batch,
-                    pair[0].outputs,
-                    pair[1].outputs,
-                    base[0].outputs,
-                    base[1].outputs,
-                    noise,
-                    exact,
-                )
-            )
-
-    @property
-    def _random(self) -> bool:
-        return self.reference.training and (
-            self.reference.working.is_random or self.candidate.working.is_random
-        )
-
-    def _stop_on_refusal(
-        self,
-        runs: dict[tuple[Precision, Execution], tuple[Outcome, Outcome]],
-        batch: ProbeBatch,
-    ) -> None:
-        # Working precision speaks first: it is what people run.
-        ordered = sorted(runs.items(), key=lambda run: run[0][0] != "working")
-        for (precision, execution), pair in ordered:
-            for side, outcome in zip((self.reference, self.candidate), pair, strict=True):
-                if outcome.error is None:
-                    continue
-                error = outcome.error
-                if precision == "float64":
-                    error = replace(error, message=f"in float64: {error.message}")
-                shapes = tuple(array.shape for array in batch.inputs)
-                raise Interrupted(refusal=Refusal(side.name, execution, error, shapes))
-
-    def _stop_on_shapes(
-        self,
-        runs: dict[tuple[Precision, Execution], tuple[Outcome, Outcome]],
-        batch: ProbeBatch,
-    ) -> None:
-        eager = runs.get(("working", "eager"))
-        expected = (eager or runs["float64", "traced_dynamic"])[0].shapes
-        for (_, execution), (one, other) in runs.items():
-            if one.shapes == other.shapes == expected:
-                continue
-            # Where both agree, the surprise is against how the reference behaves eagerly.
-            against = expected if one.shapes == other.shapes else one.shapes
-            shapes = tuple(array.shape for array in batch.inputs)
-            raise Interrupted(surprise=ShapeSurprise(execution, shapes, against, other.shapes))
-        for (precision, execution), pair in runs.items():
-            if precision == "working":
-                self._stop_on_announcement(pair, execution, batch)
-
-    def _stop_on_announcement(
-        self, pair: tuple[Outcome, Outcome], execution: Execution, batch: ProbeBatch
-    ) -> None:
-        """Stop where a model gives another shape than Keras announced when it was built."""
-        for side, outcome in zip((self.reference, self.candidate), pair, strict=True):
-            if side.built.spec.select is not None:
-                continue  # what a slice leaves of an unknown length cannot be foretold
-            announced = tuple(keras_shapes([side.built.report.output_shape]))
-            if not all(map(_as_announced, announced, outcome.shapes)):
-                raise Interrupted(
-                    surprise=ShapeSurprise(
-                        execution,
-                        tuple(array.shape for array in batch.inputs),
-                        announced,
-                        outcome.shapes,
-                        announced=side.name,
-                    )
-                )
-
-
-def _as_announced(announced: tuple[int | None, ...], shape: tuple[int, ...]) -> bool:
-    return len(announced) == len(shape) and all(
-        one is None or one == other for one, other in zip(announced, shape, strict=True)
-    )
-
-
-def _outside_domain(pair: tuple[Outcome, Outcome]) -> bool:
-    """Tell whether both models refuse an input or make nothing of it: it is too short for them."""
-    return all(
-        outcome.error is not None or any(output.size == 0 for output in outcome.outputs)
-        for outcome in pair
-    )
-
-
-def _input_scale(inputs: Sequence[Array], output: Array) -> np.ndarray:
-    """Return each sample's greatest input magnitude, shaped to stand beside an output."""
-    scale = np.zeros(len(inputs[0]))
-    for array in inputs:
-        if array.dtype.kind in "fiu":
-            flat = np.abs(array.astype(np.float64)).reshape(len(array), -1)
-            scale = np.maximum(scale, flat.max(axis=1) if flat.shape[1] else 0.0)
-    if output.ndim == 0 or len(output) != len(scale):  # a slice may have taken the batch away
-        return np.asarray(scale.max())
-    return scale.reshape(len(scale), *(1 for _ in output.shape[1:]))
-
-
-def keras_shapes(shapes: Sequence[Any]) -> Iterator[tuple[int | None, ...]]:
-    """Yield the single shapes of a list in which a shape may be several."""
-    for shape in shapes:
-        if isinstance(shape, tuple) and any(isinstance(part, tuple) for part in shape):
-            yield from keras_shapes(shape)
-        elif isinstance(shape, tuple):
-            yield shape
-
 
 def _masked_probes(
     domains: Sequence[Domain], values: Sequence[float], seed: int, samples: int
@@ -558,12 +331,3 @@ def _masked_probes(
             array[0, -1] = array[1, 0] = value
             arrays.append(array.astype("float32"))
         yield Probe(f"steps at {value:g}", tuple(arrays))
-
-
-def _rounded(values: Array, dtype: str) -> Array:
-    """Round drawn weights to what the narrowest of the models can hold."""
-    if dtype == "bfloat16":
-        import ml_dtypes
-
-        return np.asarray(values).astype(ml_dtypes.bfloat16).astype("float32")
-    return np.asarray(values).astype(dtype).astype("float32")

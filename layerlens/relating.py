@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from layerlens.comparing import Array, noise_floor
 from layerlens.domains import BASE_LENGTHS, fixed_domains, has_variable_axis
 from layerlens.entries import Inputs
-from layerlens.examining import Examination
 from layerlens.judging import ROUNDING, ratios
 from layerlens.measuring import Outcome
 from layerlens.parting import input_scale
 from layerlens.probes import Domain, draw_probes, join
 from layerlens.sides import Precision, Side, Values
 from layerlens.transfer import Transfer
+from layerlens.weighing import weight_sets
 
 Float = NDArray[np.float64]
 Map = Callable[[Array], Array]
@@ -88,7 +88,7 @@ class _Comparison:
         built = (reference.built, candidate.built)
         if [spec.shape for spec in built[0].inputs] != [spec.shape for spec in built[1].inputs]:
             return None
-        weights = Examination(reference, candidate, transfer, seed).weight_sets()
+        weights = weight_sets(reference, candidate, transfer, seed)
         chosen = weights[1] if len(weights) > 1 else weights[0]
         values = (chosen.reference, chosen.candidate)
         lengths = BASE_LENGTHS if has_variable_axis(built[0]) else BASE_LENGTHS[:1]

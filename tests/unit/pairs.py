@@ -15,6 +15,7 @@ from layerlens.measuring import weight_rows
 from layerlens.scenario import InputSpec, LayerSpec, ModelSpec, Tolerance
 from layerlens.sides import Side, Values
 from layerlens.transfer import pair_weights
+from layerlens.weighing import weight_sets
 
 
 def layer(kind: str, **arguments: Any) -> LayerSpec:
@@ -62,7 +63,7 @@ def prepared(
     assert transfer.complete, transfer.problem
     work = Examination(one, other, transfer, 0)
     work.domains = fixed_domains((one.built, other.built), BASE_LENGTHS[0])
-    work.sets = tuple(work.weight_sets())
+    work.sets = weight_sets(one, other, work.transfer, 0)
     return work
 
 
@@ -80,7 +81,7 @@ def seen(
     witness = judge(examination.run().observations, tolerance=tolerance).witness
     assert witness is not None
     kind = witness.observation.weights
-    weights = next(w for w in examination.weight_sets() if w.kind == kind)
+    weights = next(w for w in weight_sets(one, other, examination.transfer, 0) if w.kind == kind)
     return Seen(one, other, weights.reference, weights.candidate, witness)
 
 

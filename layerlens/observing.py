@@ -1,0 +1,200 @@
+"""Two sides, weights and a batch become observations, or what stopped them from being made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from layerlens.comparing import coarse, noise_floor
+from layerlens.evidence import Observation, Refusal, ShapeSurprise
+from layerlens.measuring import Outcome
+from layerlens.probes import Array, ProbeBatch
+from layerlens.report import Execution
+from layerlens.sides import Precision, Side
+from layerlens.weighing import WeightSet
+
+
+class Interrupted(Exception):  # noqa: N818 (no fault: what stopped it is the finding)
+    """Ends the examination early: what stopped it decides the verdict."""
+
+    def __init__(self, refusal: Refusal | None = None, surprise: ShapeSurprise | None = None):
+        super().__init__()
+        self.refusal = refusal
+        self.surprise = surprise
+
+
+@dataclass
+class Observer:
+    """Runs both models of a pair on the same weights and inputs."""
+
+    reference: Side
+    candidate: Side
+    seed: int
+
+    def observe(
+        self,
+        weights: WeightSet,
+        batch: ProbeBatch,
+        executions: Sequence[Execution],
+        *,
+        outside_allowed: bool = False,
+        chosen: bool = False,
+        seed: int | None = None,
+    ) -> tuple[Observation, ...]:
+        """Run both models in float64 and in every execution; raise Interrupted where one cannot.
+
+        `outside_allowed` skips lengths that are too short for both; `chosen` is for samples that
+        were sought out for their difference.
+        """
+        runs: dict[tuple[Precision, Execution], tuple[Outcome, Outcome]] = {}
+        wanted: list[tuple[Precision, Execution]] = [("float64", "traced_dynamic")]
+        wanted += [("working", execution) for execution in executions]
+        for precision, execution in wanted:
+            pair = (
+                self.reference.run(
+                    weights.reference, batch.inputs, precision, execution, seed=seed
+                ),
+                self.candidate.run(
+                    weights.candidate, batch.inputs, precision, execution, seed=seed
+                ),
+            )
+            if outside_allowed and _outside_domain(pair):
+                return ()
+            runs[precision, execution] = pair
+        self._stop_on_refusal(runs, batch)
+        self._stop_on_shapes(runs, batch)
+        base = runs["float64", "traced_dynamic"]
+        first = runs["working", executions[0]]
+        sensitivities = (
+            self.reference.sensitivity(weights.reference, batch.inputs, base[0], self.seed),
+            self.candidate.sensitivity(weights.candidate, batch.inputs, base[1], self.seed),
+        )
+        noise = tuple(
+            noise_floor(
+                (base[0].outputs[k], base[1].outputs[k]),
+                # A random stream differs between the precisions, so it cannot tell of rounding.
+                (base[0].outputs[k], base[1].outputs[k])
+                if self.is_random
+                else (first[0].outputs[k], first[1].outputs[k]),
+                (sensitivities[0][k], sensitivities[1][k]),
+                _input_scale(batch.inputs, base[0].outputs[k]),
+                pooled=chosen,
+            )
+            for k in range(len(base[0].outputs))
+        )
+        exact = self.reference.is_exact and self.candidate.is_exact
+        if not exact:
+            noise = tuple(coarse(floor) for floor in noise)
+        return tuple(
+            Observation(
+                weights.kind,
+                execution,
+                batch,
+                runs["working", execution][0].outputs,
+                runs["working", execution][1].outputs,
+                base[0].outputs,
+                base[1].outputs,
+                noise,
+                exact,
+            )
+            for execution in executions
+        )
+
+    @property
+    def is_random(self) -> bool:
+        """Whether outputs may be random: another stream in each precision."""
+        return self.reference.training and (
+            self.reference.working.is_random or self.candidate.working.is_random
+        )
+
+    def _stop_on_refusal(
+        self,
+        runs: dict[tuple[Precision, Execution], tuple[Outcome, Outcome]],
+        batch: ProbeBatch,
+    ) -> None:
+        # Working precision speaks first: it is what people run.
+        ordered = sorted(runs.items(), key=lambda run: run[0][0] != "working")
+        for (precision, execution), pair in ordered:
+            for side, outcome in zip((self.reference, self.candidate), pair, strict=True):
+                if outcome.error is None:
+                    continue
+                error = outcome.error
+                if precision == "float64":
+                    error = replace(error, message=f"in float64: {error.message}")
+                shapes = tuple(array.shape for array in batch.inputs)
+                raise Interrupted(refusal=Refusal(side.name, execution, error, shapes))
+
+    def _stop_on_shapes(
+        self,
+        runs: dict[tuple[Precision, Execution], tuple[Outcome, Outcome]],
+        batch: ProbeBatch,
+    ) -> None:
+        eager = runs.get(("working", "eager"))
+        expected = (eager or runs["float64", "traced_dynamic"])[0].shapes
+        for (_, execution), (one, other) in runs.items():
+            if one.shapes == other.shapes == expected:
+                continue
+            # Where both agree, the surprise is against how the reference behaves eagerly.
+            against = expected if one.shapes == other.shapes else one.shapes
+            shapes = tuple(array.shape for array in batch.inputs)
+            raise Interrupted(surprise=ShapeSurprise(execution, shapes, against, other.shapes))
+        for (precision, execution), pair in runs.items():
+            if precision == "working":
+                self._stop_on_announcement(pair, execution, batch)
+
+    def _stop_on_announcement(
+        self, pair: tuple[Outcome, Outcome], execution: Execution, batch: ProbeBatch
+    ) -> None:
+        """Stop where a model gives another shape than Keras announced when it was built."""
+        for side, outcome in zip((self.reference, self.candidate), pair, strict=True):
+            if side.built.spec.select is not None:
+                continue  # what a slice leaves of an unknown length cannot be foretold
+            announced = tuple(keras_shapes([side.built.report.output_shape]))
+            if not all(map(_as_announced, announced, outcome.shapes)):
+                raise Interrupted(
+                    surprise=ShapeSurprise(
+                        execution,
+                        tuple(array.shape for array in batch.inputs),
+                        announced,
+                        outcome.shapes,
+                        announced=side.name,
+                    )
+                )
+
+
+def _as_announced(announced: tuple[int | None, ...], shape: tuple[int, ...]) -> bool:
+    return len(announced) == len(shape) and all(
+        one is None or one == other for one, other in zip(announced, shape, strict=True)
+    )
+
+
+def _outside_domain(pair: tuple[Outcome, Outcome]) -> bool:
+    """Tell whether both models refuse an input or make nothing of it: it is too short for them."""
+    return all(
+        outcome.error is not None or any(output.size == 0 for output in outcome.outputs)
+        for outcome in pair
+    )
+
+
+def _input_scale(inputs: Sequence[Array], output: Array) -> np.ndarray:
+    """Return each sample's greatest input magnitude, shaped to stand beside an output."""
+    scale = np.zeros(len(inputs[0]))
+    for array in inputs:
+        if array.dtype.kind in "fiu":
+            flat = np.abs(array.astype(np.float64)).reshape(len(array), -1)
+            scale = np.maximum(scale, flat.max(axis=1) if flat.shape[1] else 0.0)
+    if output.ndim == 0 or len(output) != len(scale):  # a slice may have taken the batch away
+        return np.asarray(scale.max())
+    return scale.reshape(len(scale), *(1 for _ in output.shape[1:]))
+
+
+def keras_shapes(shapes: Sequence[Any]) -> Iterator[tuple[int | None, ...]]:
+    """Yield the single shapes of a list in which a shape may be several."""
+    for shape in shapes:
+        if isinstance(shape, tuple) and any(isinstance(part, tuple) for part in shape):
+            yield from keras_shapes(shape)
+        elif isinstance(shape, tuple):
+            yield shape

@@ -1,0 +1,90 @@
+"""Two sides and a transfer become the weights to compare on: as initialised, and drawn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from layerlens.probes import Array, draw_weight, generator
+from layerlens.sides import Side, Values
+from layerlens.transfer import Transfer
+
+
+@dataclass(frozen=True, slots=True)
+class WeightSet:
+    """One choice of weights for both models: the reference's, and the same carried over."""
+
+    kind: str
+    reference: Values
+    candidate: Values
+
+
+def weight_sets(
+    reference: Side, candidate: Side, transfer: Transfer, seed: int
+) -> tuple[WeightSet, ...]:
+    """Return the initial weights, and drawn ones where there is something to draw.
+
+    Weights whose values the scenario itself gives stay as they are.
+    """
+    initial = tuple(reference.working.values())
+    own = tuple(candidate.working.values())
+    sets = [_carried("initial", initial, own, candidate, transfer)]
+    slots = reference.working.slots()
+    pinned = _pinned(reference)
+    free = [s.path not in pinned and s.dtype.startswith(("float", "bfloat")) for s in slots]
+    if transfer.method == "none" or not any(free):
+        return tuple(sets)
+    narrow = _narrowest(reference, candidate)
+    kinds = ["drawn", "gentle", "strong"]
+    if any("variance" in slot.path for slot in slots):
+        kinds.append("degenerate")
+    for kind in kinds:
+        values = tuple(
+            _rounded(
+                draw_weight(slot, value, kind, generator(seed, "weights", kind, position)), narrow
+            )
+            if drawn
+            else value
+            for position, (slot, value, drawn) in enumerate(zip(slots, initial, free, strict=True))
+        )
+        sets.append(_carried(kind, values, own, candidate, transfer))
+    return tuple(sets)
+
+
+def _carried(
+    kind: str, values: Values, own: Values, candidate: Side, transfer: Transfer
+) -> WeightSet:
+    if not transfer.candidate:
+        return WeightSet(kind, values, own)
+    pinned = _pinned(candidate)
+    carried = tuple(
+        mine if row.path in pinned else value
+        for row, mine, value in zip(
+            transfer.candidate, own, transfer.carry(values, own), strict=True
+        )
+    )
+    return WeightSet(kind, values, carried)
+
+
+def _pinned(side: Side) -> frozenset[str]:
+    """Return the weights whose values the scenario itself gives."""
+    keys = side.built.spec.weights
+    paths = (slot.path for slot in side.working.slots())
+    return frozenset(
+        path for path in paths if any(path == key or path.endswith(f"/{key}") for key in keys)
+    )
+
+
+def _narrowest(*sides: Side) -> str:
+    dtypes = {slot.dtype for side in sides for slot in side.working.slots()}
+    return next((d for d in ("bfloat16", "float16") if d in dtypes), "float32")
+
+
+def _rounded(values: Array, dtype: str) -> Array:
+    """Round drawn weights to what the narrowest of the models can hold."""
+    if dtype == "bfloat16":
+        import ml_dtypes
+
+        return np.asarray(values).astype(ml_dtypes.bfloat16).astype("float32")
+    return np.asarray(values).astype(dtype).astype("float32")
