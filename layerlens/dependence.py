@@ -7,6 +7,7 @@ its own, with inputs drawn in the shapes it has in this model.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -111,7 +112,8 @@ def measure_dependence(
     on its own has a `reason` and no kind. The model's weights are as before afterwards.
     """
     study = _Study(built, Runner(built, seed), seed, training, tuple(axes))
-    with lent(built):
+    with lent(built), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Keras' advice, that a mask is lost here, is a row's field
         return study.run()
 
 
