@@ -208,8 +208,8 @@ def test_what_a_dtype_breaks_is_told() -> None:
 
 def test_a_shape_that_is_not_returned_is_told() -> None:
     faults = check_announced_shape(LosesAxis(), STEPS).faults
+    assert len(faults) == 4
     assert faults[0] == "for (1, 8, 4) it announces (1, 8) and returns (1, 8, 4)"
-    assert faults[1] == "for (None, None, 4) it announces (None, None) and returns (1, 8, 4)"
     fixed = check_announced_shape(Fixed(), STEPS).faults
     assert fixed[0] == "for (2, 13, 4) it announces (1, 8, 4) and returns (2, 13, 4)"
     told = only(check_announced_shape(CannotTell(), STEPS))

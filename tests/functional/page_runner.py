@@ -1,0 +1,94 @@
+"""Pages of blocks come in on standard input as JSON, what each block printed goes out.
+
+One process for all pages, so that TensorFlow starts once; each page has a folder of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import shlex
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+
+def run_page(page: dict[str, Any], folder: Path) -> list[dict[str, Any]]:
+    """Run the blocks in order; stop where one raises."""
+    folder.mkdir(parents=True)
+    os.chdir(folder)
+    known: dict[str, Any] = {}
+    results = []
+    for block in page["blocks"]:
+        status, text = captured(lambda block=block: run_block(block, known))
+        results.append({"status": status, "text": text})
+        if status == "raised":
+            break
+    return results
+
+
+def captured(work: Callable[[], Any]) -> tuple[Any, str]:
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True)
+    before = sys.stdout
+    sys.stdout = stream
+    try:
+        status = work()
+    except BaseException:
+        status = "raised"
+        stream.write(traceback.format_exc())
+    finally:
+        sys.stdout = before
+    return status, stream.buffer.getvalue().decode()
+
+
+def run_block(block: dict[str, Any], known: dict[str, Any]) -> int:
+    if block["file"]:
+        path = Path(block["file"])
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(block["text"])
+        return 0
+    if block["language"] == "python":
+        with imports_from_here():
+            exec(compile(block["text"], "<page>", "exec"), known)
+        return 0
+    if "keras" in sys.modules:
+        sys.modules["keras"].utils.clear_session()  # a command has names of its own
+    (line,) = [line for line in block["text"].splitlines() if line.startswith("$ ")]
+    program, *arguments = shlex.split(line[2:])
+    with imports_from_here():
+        if program == "layerlens":
+            from layerlens.cli import run
+
+            return run(arguments)
+        if program == "pytest":
+            import pytest
+
+            return int(pytest.main([*arguments, "-p", "no:cacheprovider", "--color=no"]))
+    raise ValueError(f"no page runs {program}")
+
+
+@contextlib.contextmanager
+def imports_from_here() -> Any:
+    """Import the page's modules from its folder, as they are now, and forget them again."""
+    here = str(Path.cwd())
+    before = set(sys.modules)
+    sys.path.insert(0, here)
+    try:
+        yield
+    finally:
+        sys.path.remove(here)
+        for name in set(sys.modules) - before:
+            if str(getattr(sys.modules[name], "__file__", None) or "").startswith(here):
+                del sys.modules[name]
+
+
+if __name__ == "__main__":
+    sys.dont_write_bytecode = True
+    pages = json.load(sys.stdin)
+    root = Path(sys.argv[1]).resolve()
+    results = {page["name"]: run_page(page, root / page["name"]) for page in pages}
+    json.dump(results, sys.stdout)
