@@ -99,7 +99,8 @@ class Noise:
     """Per element, the difference that rounding alone may leave in each precision.
 
     `float64` is by the element's own scale, `ground` by the greatest scale in the sample, of what
-    may have been added and taken away again on the way. `constants` is how far the float64 outputs
+    may have been added and taken away again on the way; `pooled` by the greatest working-precision
+    error of all samples, since one sample's own may be small by chance. `constants` is how far the float64 outputs
     move when the numbers in the layers' configurations move by one unit of float32, as some layers
     round them; 0 where that was not needed.
     """
@@ -107,6 +108,7 @@ class Noise:
     working: Float
     float64: Float
     ground: Float | float = 0.0
+    pooled: float = 0.0
     constants: Float | float = 0.0
 
 
@@ -153,15 +155,16 @@ def noise_floor(
             ratio = np.where(usable, error / (UNIT32 * floor), 0.0)
         amplification = np.maximum(amplification, per_sample_max(ratio))
     ground = np.maximum(np.maximum(per_sample_max(magnitude), input_scale), 1.0)
+    errors = [distance(*pair) for pair in zip(doubles, workings, strict=True)]
+    lift = max(float(e[np.isfinite(e)].max(initial=0.0)) for e in errors) / UNIT32
     if pooled and magnitude.size:
-        errors = [distance(*pair) for pair in zip(doubles, workings, strict=True)]
-        lift = max(float((e[np.isfinite(e)]).max(initial=0.0)) for e in errors) / UNIT32
         amplification = np.maximum(amplification, amplification.max())
         ground = np.maximum(ground, lift)
     return Noise(
         working=UNIT32 * (amplification * magnitude + ground),
         float64=UNIT64 * (amplification * magnitude),
         ground=UNIT64 * ground,
+        pooled=UNIT64 * lift,
     )
 
 

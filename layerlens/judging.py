@@ -154,7 +154,10 @@ def real_elements(
 def explained(noise: Noise) -> NDArray[np.float64]:
     """Return the floor in whose units ROUNDING is the limit, rounded constants included."""
     return np.asarray(
-        noise.float64 + noise.ground + (CONSTANT_ROUNDING / ROUNDING) * noise.constants
+        noise.float64
+        + noise.ground
+        + noise.pooled
+        + (CONSTANT_ROUNDING / ROUNDING) * noise.constants
     )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from layerlens.comparing import coarse, noise_floor
 from layerlens.evidence import Observation, Refusal, ShapeSurprise
 from layerlens.measuring import Outcome
-from layerlens.probes import Array, ProbeBatch
+from layerlens.probes import OVERFLOWING, Array, ProbeBatch
 from layerlens.report import Execution
 from layerlens.sides import Precision, Side
 from layerlens.weighing import WeightSet
@@ -66,11 +66,14 @@ class Observer:
             runs[precision, execution] = pair
         self._stop_on_refusal(runs, batch)
         self._stop_on_shapes(runs, batch)
+        if weights.kind in OVERFLOWING:
+            runs = _within_reach(runs)
         base = runs["float64", "traced_dynamic"]
         first = runs["working", executions[0]]
+        draws = 2 if weights.kind in ("initial", "drawn") else 1
         sensitivities = (
-            self.reference.sensitivity(weights.reference, batch.inputs, base[0], self.seed),
-            self.candidate.sensitivity(weights.candidate, batch.inputs, base[1], self.seed),
+            self.reference.sensitivity(weights.reference, batch.inputs, base[0], self.seed, draws),
+            self.candidate.sensitivity(weights.candidate, batch.inputs, base[1], self.seed, draws),
         )
         noise = tuple(
             noise_floor(
@@ -163,6 +166,35 @@ class Observer:
                         announced=side.name,
                     )
                 )
+
+
+#: Outputs beyond this, from weights beyond use, say nothing: they overflow in one order of
+#: summation and not in another.
+REACH = 1e12
+
+
+def _within_reach(
+    runs: dict[tuple[Precision, Execution], tuple[Outcome, Outcome]],
+) -> dict[tuple[Precision, Execution], tuple[Outcome, Outcome]]:
+    """Put 0 in place of every element that any of the outputs overflows at, in all of them."""
+    outcomes = [outcome for pair in runs.values() for outcome in pair]
+    beyond = []
+    for arrays in zip(*(outcome.outputs for outcome in outcomes), strict=True):
+        if arrays[0].dtype.kind != "f":
+            beyond.append(np.zeros(arrays[0].shape, dtype=bool))
+            continue
+        with np.errstate(invalid="ignore"):
+            within = [np.abs(array.astype(np.float64)) <= REACH for array in arrays]
+        beyond.append(~np.all(within, axis=0))
+
+    def tamed(outcome: Outcome) -> Outcome:
+        outputs = tuple(
+            np.where(flags, np.zeros((), output.dtype), output) if flags.any() else output
+            for output, flags in zip(outcome.outputs, beyond, strict=True)
+        )
+        return replace(outcome, outputs=outputs)
+
+    return {how: (tamed(one), tamed(other)) for how, (one, other) in runs.items()}
 
 
 def _as_announced(announced: tuple[int | None, ...], shape: tuple[int, ...]) -> bool:

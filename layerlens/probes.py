@@ -431,7 +431,9 @@ def _whole_numbers(constants: Sequence[float], widest: tuple[int, int]) -> NDArr
 
 # --- weights ---------------------------------------------------------------------------------
 
-WEIGHT_KINDS: tuple[str, ...] = ("drawn", "gentle", "strong", "degenerate")
+#: Kinds of weights so large that outputs may overflow.
+OVERFLOWING: tuple[str, ...] = ("spread", "large")
+WEIGHT_KINDS: tuple[str, ...] = ("drawn", "gentle", "strong", *OVERFLOWING, "degenerate")
 
 
 @dataclass(frozen=True, slots=True)
@@ -448,14 +450,19 @@ def draw_weight(slot: WeightSlot, initial: Array, kind: str, rng: np.random.Gene
 
     `drawn` has the spread of a trained layer, `gentle` a smaller one (long recurrences stay
     tame), `strong` a larger one (saturations are reached), and `degenerate` has vanishing
-    variances, where an epsilon decides. Integer weights (counts) keep their value.
+    variances, where an epsilon decides. `spread` has magnitudes from a tenth to five hundred side by
+    side and `large` from a hundred on, so that bounds which only large weights reach are met.
+    Integer weights (counts) keep their value.
     """
     role = slot.path.rsplit("/", 1)[-1]
     if not _is_floating(slot.dtype):
         return initial
-    gain = {"drawn": 1.0, "gentle": 0.3, "strong": 3.0, "degenerate": 1.0}[kind]
+    gain = {"drawn": 1.0, "gentle": 0.3, "strong": 3.0}.get(kind, 1.0)
     shape = slot.shape
-    if "variance" in role:
+    if kind in OVERFLOWING and "variance" not in role:
+        least = 2.0 if kind == "large" else -1.0
+        values = rng.choice([-1.0, 1.0], shape) * 10.0 ** rng.uniform(least, 2.7, shape)
+    elif "variance" in role:
         if kind == "degenerate":
             values = rng.choice([0.0, 1e-9, 1e-6, 1e-3], shape)
         else:

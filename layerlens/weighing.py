@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from layerlens.probes import Array, draw_weight, generator
+from layerlens.probes import OVERFLOWING, Array, draw_weight, generator
 from layerlens.sides import Side, Values
 from layerlens.transfer import Transfer
 
@@ -36,7 +36,7 @@ def weight_sets(
     if transfer.method == "none" or not any(free):
         return tuple(sets)
     narrow = _narrowest(reference, candidate)
-    kinds = ["drawn", "gentle", "strong"]
+    kinds = ["drawn", "gentle", "strong", *OVERFLOWING]
     if any("variance" in slot.path for slot in slots):
         kinds.append("degenerate")
     for kind in kinds:
