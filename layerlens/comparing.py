@@ -100,9 +100,9 @@ class Noise:
 
     `float64` is by the element's own scale, `ground` by the greatest scale in the sample, of what
     may have been added and taken away again on the way; `pooled` by the greatest working-precision
-    error of all samples, since one sample's own may be small by chance. `constants` is how far the float64 outputs
-    move when the numbers in the layers' configurations move by one unit of float32, as some layers
-    round them; 0 where that was not needed.
+    error of all samples, since one sample's own may be small by chance. `constants` is how far the
+    float64 outputs move when the numbers in the layers' configurations move by one unit of
+    float32, as some layers round them; 0 where that was not needed.
     """
 
     working: Float

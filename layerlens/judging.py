@@ -282,7 +282,7 @@ def _greatest_residue_ratio(observations: Sequence[Observation]) -> float:
 
 
 def _float32_floor(noise: Noise) -> NDArray[np.float64]:
-    return np.asarray((UNIT32 / UNIT64) * (noise.float64 + noise.ground / 8.0))
+    return np.asarray((UNIT32 / UNIT64) * (noise.float64 + noise.ground / 2.0))
 
 
 def _greatest_working_ratio(observations: Sequence[Observation]) -> float:

@@ -450,8 +450,8 @@ def draw_weight(slot: WeightSlot, initial: Array, kind: str, rng: np.random.Gene
 
     `drawn` has the spread of a trained layer, `gentle` a smaller one (long recurrences stay
     tame), `strong` a larger one (saturations are reached), and `degenerate` has vanishing
-    variances, where an epsilon decides. `spread` has magnitudes from a tenth to five hundred side by
-    side and `large` from a hundred on, so that bounds which only large weights reach are met.
+    variances, where an epsilon decides. `spread` has magnitudes from a tenth to five hundred side
+    by side and `large` from a hundred on, so that bounds which only large weights reach are met.
     Integer weights (counts) keep their value.
     """
     role = slot.path.rsplit("/", 1)[-1]
