@@ -45,6 +45,7 @@ def compare(
     expect: Verdict | None = None,
     seed: int = 0,
     allow_code: bool = False,
+    deps: bool = False,
 ) -> Report:
     """Compare models and return the report.
 
@@ -64,13 +65,14 @@ def compare(
         expect: the verdict expected of every pair that has no expectation of its own.
         seed: every random choice follows from it.
         allow_code: let `python:` models, Lambda layers and unsafe saved models run.
+        deps: measure which output step depends on which input step, in `mixes` of every layer.
 
     Raises:
         UsageError: an argument does not make sense, or is what a scenario says itself.
         ScenarioError: a scenario given as a mapping is at fault (a file's faults are reported).
     """
     check_choice("expect", expect, VERDICTS)
-    options = RunOptions(seed=checked_seed(seed), expect=expect, allow_code=allow_code)
+    options = RunOptions(checked_seed(seed), expect, allow_code, deps=deps)
     if not candidates and _is_scenarios(source):
         _refuse_beside_scenarios(
             input=inputs is not None,
@@ -112,9 +114,14 @@ def compare(
 
 
 def summary(
-    source: Any, *more: Any, inputs: Inputs = None, seed: int = 0, allow_code: bool = False
+    source: Any,
+    *more: Any,
+    inputs: Inputs = None,
+    seed: int = 0,
+    allow_code: bool = False,
+    deps: bool = False,
 ) -> Report:
-    """Return the layer tables of models, without running or allocating anything.
+    """Return the layer tables of models; without `deps` nothing is run or allocated.
 
     Args:
         source: as for `compare`, or the path of a saved `.keras`, `.h5` or `.json` model.
@@ -122,8 +129,9 @@ def summary(
         inputs: as for `compare`.
         seed: as for `compare`.
         allow_code: as for `compare`.
+        deps: as for `compare`; then the models have to fit into memory.
     """
-    options = RunOptions(seed=checked_seed(seed), allow_code=allow_code)
+    options = RunOptions(checked_seed(seed), allow_code=allow_code, deps=deps)
     if not more and _is_scenarios(source):
         _refuse_beside_scenarios(input=inputs is not None)
         if _is_paths(source):

@@ -8,48 +8,28 @@ its own, with inputs drawn in the shapes it has in this model.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from layerlens.building import Built
 from layerlens.domains import fixed_domains, mask_values
+from layerlens.layercalls import Subject, domain_of, is_recurrent, layer_subject
 from layerlens.lending import lent
-from layerlens.lineage import calls_between, data_inputs, is_entry
-from layerlens.measuring import Runner, as_array
+from layerlens.lineage import calls_between, is_entry
+from layerlens.measuring import Runner
 from layerlens.mixing import Mixing, Seen, joined, mixing_of
-from layerlens.perturbing import (
-    FEW_MANNERS,
-    FEWEST_STEPS,
-    MANNERS,
-    MOST_STEPS,
-    Drawn,
-    chosen_steps,
-    draw,
-    masks_replaced,
-    steps_seen,
-    with_steps_replaced,
-)
 from layerlens.probes import Array, Domain, draw_weight, generator
 from layerlens.report import Execution, ModelReport
-from layerlens.scenario import InputSpec
 from layerlens.select import parse_select
+from layerlens.stepping import NotMeasurable, Replacing, Setting
 
 #: Lengths to try where an axis is variable, the first that the layer takes is used.
 LENGTHS = (24, 16, 32, 7, 64, 3, 1)
 #: Weights to try: the model's own, and others, since a fresh bias or gate may be zero.
 WEIGHTS = ("drawn", "own", "strong")
-#: Scalars in one batch, outputs included.
-_BATCH = 3_000_000
-#: Relative difference of equal samples above which a layer is called one sample at a time.
-_NOISY = {"float64": 1e-9, "float32": 1e-4}
-#: Of how many steps a layer is told that has to be called once for each.
-_MOST_CALLS = 24
-
-Call = Callable[[Mapping[int, Array]], Sequence[Array]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,28 +115,6 @@ def _fields(one: Dependence) -> dict[str, Any]:
     }
 
 
-# --- what is called -------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Subject:
-    """A layer's call, or the whole model's: symbolic tensors on both sides, and how to call it."""
-
-    inputs: tuple[Any, ...]
-    outputs: tuple[Any, ...]
-    #: Mask tensors, each with the place of the input it belongs to.
-    masks: tuple[tuple[Any, int], ...]
-    call: Call
-    #: Whether each of the inputs and outputs has a time axis.
-    stepped: tuple[tuple[bool, ...], tuple[bool, ...]]
-    is_stateful: bool
-    batch_size: int | None
-    #: The paths of the weights it has.
-    weights: frozenset[str]
-    #: How many things a layer knows that looks its input up.
-    limit: int | None = None
-
-
 @dataclass
 class _Study:
     built: Built
@@ -196,20 +154,16 @@ class _Study:
             for layer in self.built.model._flatten_layers()
             for variable in layer._trainable_variables
         }
-        self._blanks = (*mask_values((self.built,)), 0.0)
-        self._eps = float(np.finfo(self._precision).eps)
+        blanks = (*mask_values((self.built,)), 0.0)
+        self._setting = Setting(self.runner, self.seed, blanks)
 
-    @property
-    def _precision(self) -> str:
-        return "float64" if self.built.precision == "float64" else "float32"
-
-    def _layers(self) -> Iterator[_Subject]:
+    def _layers(self) -> Iterator[Subject]:
         model = self.built.model
         for node in calls_between(model.inputs, model.outputs):
             if not is_entry(node):
-                yield _layer_subject(node, self.built.batch_size, self.training)
+                yield layer_subject(node, self.built.batch_size, self.training)
 
-    def _whole(self, layers: Sequence[_Gathered]) -> _Subject:
+    def _whole(self, layers: Sequence[_Gathered]) -> Subject:
         model = self.built.model
         in_steps = {
             id(tensor)
@@ -226,18 +180,18 @@ class _Study:
             if has
         }
 
-        execution: Execution = "traced_dynamic" if _is_recurrent(model) else "eager"
+        execution: Execution = "traced_dynamic" if is_recurrent(model) else "eager"
 
         def call(given: Mapping[int, Array]) -> Sequence[Array]:
             arrays = [given[id(t)] for t in inputs]
             outcome = self.runner.run(arrays, execution, training=self.training)
             if outcome.error is not None:
-                raise _Failed(outcome.error.message)
+                raise NotMeasurable(outcome.error.message)
             select = self.built.spec.select
             part = parse_select(select) if select is not None else (slice(None),)
             return [np.asarray(array[part]) for array in outcome.outputs]
 
-        return _Subject(
+        return Subject(
             inputs,
             outputs,
             (),
@@ -281,15 +235,16 @@ class _Study:
     def _look_at(self, one: _Gathered, kind: str, length: int) -> None:
         subject = one.subject
         domains = self._domains(subject, length)
-        probing = _Probing(self, subject, domains, kind, one.is_alone)
+        replacing = Replacing(self._setting, subject, domains, kind, one.is_alone)
         if not one.length:
-            one.is_random, one.is_batch_coupled = probing.company()
-            probing.is_alone = one.is_alone
+            one.is_random, one.is_batch_coupled = replacing.company()
+            if one.is_alone:
+                replacing = Replacing(self._setting, subject, domains, kind, is_alone=True)
         for source, domain in enumerate(domains):
             if subject.stepped[0][source] or not any(subject.stepped[0]):
                 first = 1 if subject.stepped[0][source] else None
                 for axis in (first, *self._further_axes(domain)):
-                    for target, found in probing.maps(source, axis):
+                    for target, found in replacing.maps(source, axis):
                         one.add(axis, source, target, found, domain.shape)
 
     def _further_axes(self, domain: Domain) -> Iterator[int]:
@@ -299,7 +254,7 @@ class _Study:
             if 1 < place < rank:
                 yield place
 
-    def _domains(self, subject: _Subject, length: int) -> tuple[Domain, ...]:
+    def _domains(self, subject: Subject, length: int) -> tuple[Domain, ...]:
         own = {
             id(tensor): domain
             for tensor, domain in zip(
@@ -307,19 +262,15 @@ class _Study:
             )
         }
         return tuple(
-            own.get(id(tensor)) or _domain_of(tensor, subject, length) for tensor in subject.inputs
+            own.get(id(tensor)) or domain_of(tensor, subject, length) for tensor in subject.inputs
         )
-
-
-class _Failed(Exception):  # noqa: N818 (an outcome on its way to the report)
-    """A model could not be called."""
 
 
 @dataclass
 class _Gathered:
     """What the draws have shown of one subject so far."""
 
-    subject: _Subject
+    subject: Subject
     length: int | None = None
     reason: str | None = None
     is_batch_coupled: bool = False
@@ -363,7 +314,8 @@ class _Gathered:
         timed = self._along((None, 1))
         further = sorted({axis for axis, _, _ in self._maps if axis not in (None, 1)})
         along = {axis: maps[0] for axis in further if (maps := self._along((axis,)))}
-        mixing = joined([one.mixing for one in timed])
+        # Where no draw came to its end, what was seen until then is no measurement.
+        mixing = joined([one.mixing for one in timed]) if self.length else None
         return Dependence(timed, along, mixing, **facts)  # type: ignore[arg-type]
 
     def _along(self, axes: tuple[int | None, ...]) -> tuple[StepMap, ...]:
@@ -387,292 +339,3 @@ class _Gathered:
         if not self.subject.stepped[1][target]:
             return Mixing("reduces")
         return mixing_of(seen, steps, inputs)
-
-
-@dataclass
-class _Probing:
-    """One subject under one set of weights: batches go in, maps of steps come out."""
-
-    study: _Study
-    subject: _Subject
-    domains: tuple[Domain, ...]
-    kind: str
-    #: Whether each sample is called by itself, always in the same company.
-    is_alone: bool
-
-    def __post_init__(self) -> None:
-        inside = sum(int(np.prod(domain.shape)) for domain in self.domains)
-        outside = sum(
-            int(np.prod([LENGTHS[0] if n is None else n for n in tensor.shape[1:]]))
-            for tensor in self.subject.outputs
-        )
-        steps = max((domain.shape[0] if domain.shape else 1) for domain in self.domains)
-        self._size = inside + outside + steps * steps // 8  # attention looks at pairs of steps
-        few = len(MANNERS) * (steps + 2) * self._size > _BATCH
-        slow = few or self.is_alone or self.subject.batch_size is not None
-        self._manners = MANNERS[:FEW_MANNERS] if slow else MANNERS
-        if not any(domain.kind == "float" for domain in self.domains):
-            self._manners = tuple(m for m in self._manners if m != "positive")
-
-    def company(self) -> tuple[bool, bool]:
-        """Tell whether equal samples come out unequal, and whether others in the batch matter."""
-        first, other = self._drawn("normal", 0), self._drawn("up", 1)
-        alone = self._call([one.base[None] for one in first], self._masks(first, 1))
-        batch = [np.stack([a.base, b.fresh, a.base]) for a, b in zip(first, other, strict=True)]
-        masks = [
-            np.concatenate([a, b, a])
-            for a, b in zip(self._masks(first, 1), self._masks(other, 1), strict=True)
-        ]
-        beside = self._call(batch, masks)
-        is_random = not all(self._alike(array[:1], array[2:]) for array in beside)
-        same = all(self._alike(a, b[:1]) for a, b in zip(alone, beside, strict=True))
-        return is_random, not is_random and not same
-
-    def _alike(self, one: Array, other: Array) -> bool:
-        if one.dtype.kind != "f":
-            return bool(np.array_equal(one, other))
-        scale = np.abs(one[np.isfinite(one)]).max(initial=0.0) or 1.0
-        least = _NOISY[self.study._precision] * scale
-        return bool(np.allclose(one, other, rtol=0.0, atol=least, equal_nan=True))
-
-    def maps(
-        self, source: int, axis: int | None
-    ) -> Iterator[tuple[int, tuple[Seen, tuple[int, ...]]]]:
-        """Yield, for every output that counts, what it sees of one input along one axis."""
-        length = 1 if axis is None else self.domains[source].shape[axis - 1]
-        affordable = _BATCH // (len(self._manners) * self._size) - 2
-        most = min(MOST_STEPS, max(FEWEST_STEPS, affordable))
-        steps = chosen_steps(length, min(most, _MOST_CALLS) if self.is_alone else most)
-        found: dict[int, NDArray[np.bool_]] = {}
-        for drawn, outputs in self._replaced_in_groups(source, axis, steps):
-            for target, array in enumerate(outputs):
-                if any(self.subject.stepped[1]) and not self.subject.stepped[1][target]:
-                    continue
-                along = self._output_axis(axis, target, array)
-                seen, noise = steps_seen(array, along, len(steps), self.study._eps)
-                if self.is_alone and noise > _NOISY[self.study._precision]:
-                    raise _Failed("its output is another at every call with the same input")
-                if along == 1:
-                    seen &= _counted(drawn, steps, len(seen))
-                found[target] = found.get(target, np.zeros_like(seen)) | seen
-        for target, seen in found.items():
-            yield target, (seen, steps)
-
-    def _output_axis(self, axis: int | None, target: int, array: Array) -> int | None:
-        """Return the output's axis of steps that belongs to an input's; None if it has none."""
-        if not self.subject.stepped[1][target]:
-            return None
-        if axis is None or axis == 1:
-            return 1 if array.ndim > 1 else None
-        return axis if axis < array.ndim else None
-
-    def _replaced_in_groups(
-        self, source: int, axis: int | None, steps: Sequence[int]
-    ) -> Iterator[tuple[Sequence[Drawn], Sequence[Array]]]:
-        """Yield every manner's draw and outputs; as many of them as fit go in one call."""
-        rows = len(steps) + 2
-        together = max(1, _BATCH // (rows * self._size))
-        draws = [self._drawn(manner, number) for number, manner in enumerate(self._manners)]
-        batches = [self._replaced(drawn, source, axis, steps) for drawn in draws]
-        for start in range(0, len(batches), together):
-            group = batches[start : start + together]
-            inputs, masks = (
-                [np.concatenate(parts) for parts in zip(*(one[side] for one in group), strict=True)]
-                for side in (0, 1)
-            )
-            outputs = (
-                self._each_alone(inputs, masks) if self.is_alone else self._call(inputs, masks)
-            )
-            for n in range(len(group)):
-                yield draws[start + n], [array[n * rows : (n + 1) * rows] for array in outputs]
-
-    def _replaced(
-        self, drawn: Sequence[Drawn], source: int, axis: int | None, steps: Sequence[int]
-    ) -> tuple[list[Array], list[NDArray[np.bool_]]]:
-        rows = len(steps) + 2
-        batch = [np.repeat(one.base[None], rows, axis=0) for one in drawn]
-        batch[source] = with_steps_replaced(drawn[source], axis, steps)
-        masks = self._masks(drawn, rows)
-        for place, (_, owner) in enumerate(self.subject.masks):
-            if owner == source:
-                masks[place] = masks_replaced(drawn[source], axis, steps)
-        return batch, masks
-
-    def _each_alone(self, inputs: Sequence[Array], masks: Sequence[Array]) -> Sequence[Array]:
-        company = self._drawn("up", 1)
-        beside = self._masks(company, 1)
-        each = [
-            self._call(
-                [np.stack([a[row], b.base]) for a, b in zip(inputs, company, strict=True)],
-                [np.stack([a[row], b[0]]) for a, b in zip(masks, beside, strict=True)],
-            )
-            for row in range(len(inputs[0]))
-        ]
-        return [np.stack([outputs[n][0] for outputs in each]) for n in range(len(each[0]))]
-
-    def _drawn(self, manner: str, number: int) -> list[Drawn]:
-        blanks = self.study._blanks
-        return [
-            draw(
-                domain,
-                manner,
-                generator(self.study.seed, "steps", manner, place, domain.shape, self.kind),
-                blanks[number % len(blanks)],
-            )
-            for place, domain in enumerate(self.domains)
-        ]
-
-    def _masks(self, drawn: Sequence[Drawn], rows: int) -> list[NDArray[np.bool_]]:
-        return [
-            np.repeat(drawn[owner].valid[None], rows, axis=0) for _, owner in self.subject.masks
-        ]
-
-    def _call(self, batch: Sequence[Array], masks: Sequence[Array]) -> Sequence[Array]:
-        subject = self.subject
-        given = {id(t): array for t, array in zip(subject.inputs, batch, strict=True)}
-        given |= {id(t): mask for (t, _), mask in zip(subject.masks, masks, strict=True)}
-        size = subject.batch_size
-        if size is None:
-            return self._one_call(given)
-        total = len(batch[0])
-        parts = []
-        for start in range(0, total, size):
-            rows = np.arange(start, start + size) % total
-            parts.append(self._one_call({key: array[rows] for key, array in given.items()}))
-        return [np.concatenate([p[n] for p in parts])[:total] for n in range(len(parts[0]))]
-
-    def _one_call(self, given: Mapping[int, Array]) -> Sequence[Array]:
-        self.study.runner.reset_states(self.study.seed)
-        return self.subject.call(given)
-
-
-def _counted(drawn: Sequence[Drawn], steps: Sequence[int], outputs: int) -> NDArray[np.bool_]:
-    """Say which outputs count: not those of other steps than the replaced one that are padding.
-
-    What attention or a recurrent layer gives for a step that the mask leaves out is filler.
-    """
-    valid = np.ones(outputs, dtype=bool)
-    for one in drawn:
-        if one.is_blanked and len(one.valid) == outputs:
-            valid &= one.valid
-    return np.asarray(valid[:, None] | (np.arange(outputs)[:, None] == np.asarray(steps)))
-
-
-# --- layers ---------------------------------------------------------------------------------------
-
-
-def _layer_subject(node: Any, batch_size: int | None, training: bool) -> _Subject:
-    operation = node.operation
-    inputs = tuple({id(tensor): tensor for tensor in data_inputs(node)}.values())
-    known = {id(tensor) for tensor in inputs}
-    # A mask comes as an argument, or only with the tensor it is about.
-    carried = [getattr(tensor, "_keras_mask", None) for tensor in inputs]
-    given_masks = [t for t in (*node.arguments.keras_tensors, *carried) if t is not None]
-    rest = {id(t): t for t in given_masks if id(t) not in known}
-    masks = tuple((tensor, _owner(tensor, inputs)) for tensor in rest.values())
-    outputs = tuple(node.outputs)
-    symbols = (*inputs, *rest.values())
-
-    def apply(*values: Any) -> list[Any]:
-        import keras
-
-        tensors = {id(t): value for t, value in zip(symbols, values, strict=True)}
-        for tensor, mask in zip(inputs, carried, strict=True):
-            if mask is not None:
-                tensors[id(tensor)]._keras_mask = tensors[id(mask)]
-        args, kwargs = node.arguments.fill_in(tensors)
-        if "training" in getattr(operation, "_call_context_args", ()):
-            kwargs = {**kwargs, "training": training}
-        return list(keras.tree.flatten(operation(*args, **kwargs)))
-
-    # Step after step, a loop runs many times faster in a graph.
-    called = _traced(apply, symbols, batch_size) if _is_recurrent(operation) else apply
-
-    def call(given: Mapping[int, Array]) -> Sequence[Array]:
-        import keras
-
-        tensors = [keras.ops.convert_to_tensor(given[id(t)], dtype=t.dtype) for t in symbols]
-        return [as_array(item) for item in called(*tensors)]
-
-    return _Subject(
-        inputs,
-        outputs,
-        masks,
-        call,
-        _stepped(operation, inputs, outputs),
-        _is_stateful(operation),
-        batch_size,
-        frozenset(str(variable.path) for variable in getattr(operation, "weights", ())),
-        _limit(operation),
-    )
-
-
-def _traced(
-    apply: Callable[..., Any], symbols: Sequence[Any], batch_size: int | None
-) -> Callable[..., Any]:
-    import tensorflow as tf
-
-    signature = [tf.TensorSpec((batch_size, *t.shape[1:]), t.dtype) for t in symbols]
-    function: Callable[..., Any] = tf.function(apply, input_signature=signature, autograph=False)
-    return function
-
-
-def _is_recurrent(operation: Any) -> bool:
-    return any(hasattr(layer, "return_sequences") for layer in _held(operation))
-
-
-def _held(operation: Any) -> tuple[Any, ...]:
-    """Return a layer and what it holds; an operation of keras.ops holds nothing."""
-    flat = getattr(operation, "_flatten_layers", None)
-    return tuple(flat(include_self=True)) if flat is not None else ()
-
-
-def _owner(mask: Any, inputs: Sequence[Any]) -> int:
-    """Return the place of the input whose steps a mask is about."""
-    for place, tensor in enumerate(inputs):
-        if getattr(tensor, "_keras_mask", None) is mask:
-            return place
-    lengths = [tensor.shape[1] if len(tensor.shape) > 1 else None for tensor in inputs]
-    return lengths.index(mask.shape[1]) if mask.shape[1] in lengths else 0
-
-
-def _stepped(
-    operation: Any, inputs: Sequence[Any], outputs: Sequence[Any]
-) -> tuple[tuple[bool, ...], tuple[bool, ...]]:
-    """Say which tensors have a time axis: axis 1 of (batch, steps, ...).
-
-    Of (batch, n), n counts as steps where they are looked up one by one: tokens.
-    """
-    vectors = all(len(t.shape) == 2 and _is_floating(t) for t in outputs)
-    looked_up = _limit(operation) is not None
-    into = tuple(
-        len(t.shape) > 2
-        or (len(t.shape) == 2 and not vectors and (looked_up or not _is_floating(t)))
-        for t in inputs
-    )
-    out = tuple(
-        len(t.shape) > 2 or (len(t.shape) == 2 and not _is_floating(t) and any(into))
-        for t in outputs
-    )
-    return into, out
-
-
-def _limit(operation: Any) -> int | None:
-    found = (getattr(operation, name, None) for name in ("input_dim", "num_tokens"))
-    return next((limit for limit in found if isinstance(limit, int)), None)
-
-
-def _is_floating(tensor: Any) -> bool:
-    return str(tensor.dtype).startswith(("float", "bfloat"))
-
-
-def _is_stateful(operation: Any) -> bool:
-    return any(getattr(layer, "stateful", False) for layer in _held(operation))
-
-
-def _domain_of(tensor: Any, subject: _Subject, length: int) -> Domain:
-    """Return what a tensor inside the model may hold, as far as its dtype and its layer tell."""
-    shape = tuple(length if size is None else int(size) for size in tensor.shape[1:])
-    limit = subject.limit
-    spec = InputSpec(str(tensor.name), shape, str(tensor.dtype))
-    return Domain(spec, shape, 0, limit or 10, (), bool(limit) and spec.dtype.startswith("float"))
