@@ -117,8 +117,10 @@ class ScenarioFile(pytest.File):
 class ScenarioItem(pytest.Item):
     """A test of a scenario file."""
 
-    def __init__(self, *, line: int = 1, **given: Any) -> None:
-        super().__init__(**given)
+    def __init__(self, *, name: str, parent: ScenarioFile, line: int = 1, **given: Any) -> None:
+        # Said in full: pytest 9.2 reads the id that `--lf` remembers as one with parameters, and
+        # makes up one without for a name that happens to have brackets.
+        super().__init__(name=name, parent=parent, nodeid=f"{parent.nodeid}::{name}", **given)
         self.line = line
         self.add_marker("layerlens")
         if self.config.pluginmanager.hasplugin("xdist"):
@@ -130,7 +132,8 @@ class ScenarioItem(pytest.Item):
         return cast(ScenarioFile, self.parent)
 
     def reportinfo(self) -> tuple[Path, int, str]:
-        return self.path, self.line - 1, self.name
+        # The heading of a failure. Were it the name, pytest would write its dots as `::` in lists.
+        return self.path, self.line - 1, f"{self.path.name}: {self.name}"
 
     def _stop_at_errors(self, report: ScenarioReport) -> None:
         from layerlens.plugin.failing import not_run
@@ -228,12 +231,10 @@ def _moved(fault: Fault, before: str, after: str) -> Fault:
 
 def _name(subject: str, cell: Mapping[str, Any] | None) -> str:
     """Return a test's name: the subject, with the matrix values at the end of its brackets."""
-    if cell is None:
-        return legible(subject)
-    values = "-".join(f"{key}={_value(value)}" for key, value in cell.items())
-    if subject.endswith("]"):
-        return legible(f"{subject[:-1]}-{values}]")
-    return legible(f"{subject}[{values}]")
+    if cell is not None:
+        values = "-".join(f"{key}={_value(value)}" for key, value in cell.items())
+        subject = f"{subject[:-1]}-{values}]" if subject.endswith("]") else f"{subject}[{values}]"
+    return legible(subject.replace("::", ":"))  # which would part the id
 
 
 def _value(value: Any) -> str:

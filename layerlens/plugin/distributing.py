@@ -6,8 +6,6 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from layerlens.plugin.settings import SETTINGS
-
 
 class Page(NamedTuple):
     """What reports are drawn for: the terminal of this process, or of the controller."""
@@ -20,17 +18,13 @@ class Page(NamedTuple):
 def page_of(config: pytest.Config) -> Page:
     worker = getattr(config, "workerinput", None)
     if worker is not None:
-        return Page(*worker["layerlens"]["page"])
+        return Page(*worker["layerlens_page"])
     writer = config.get_terminal_writer()
     return Page(writer.fullwidth, writer.hasmarkup, not _can_encode(writer))
 
 
 def tell_worker(node: Any) -> None:
-    settings = node.config.stash[SETTINGS]
-    node.workerinput["layerlens"] = {
-        "named": [str(path) for path in settings.named],
-        "page": list(page_of(node.config)),
-    }
+    node.workerinput["layerlens_page"] = list(page_of(node.config))
 
 
 def _can_encode(writer: Any) -> bool:

@@ -26,8 +26,6 @@ T = TypeVar("T")
 class Settings(NamedTuple):
     #: Absolute files and folders whose scenarios are collected.
     given: tuple[Path, ...]
-    #: Those of them that the command line names.
-    named: tuple[Path, ...]
     #: Those of them that pytest would not come by on its way.
     added: tuple[str, ...]
     seed: int
@@ -87,7 +85,7 @@ def read_settings(config: pytest.Config) -> Settings:
             "file: leave out -n (or say -n 0)"
         )
     named, added = _named(config, folders)
-    return Settings((*folders, *named), named, added, seed, allow_code, tolerance, update)
+    return Settings((*folders, *named), added, seed, allow_code, tolerance, update)
 
 
 def _read(config: pytest.Config, name: str, allowed: str, check: Callable[[Any], T]) -> T:
@@ -142,9 +140,6 @@ def _named(
     config: pytest.Config, folders: tuple[Path, ...]
 ) -> tuple[tuple[Path, ...], tuple[str, ...]]:
     """Return what the command line names, and the ini file's folders it does not lead to."""
-    worker = getattr(config, "workerinput", None)
-    if worker is not None:  # whose own command line is the controller's, filled up
-        return tuple(map(Path, worker["layerlens"]["named"])), ()
     start = config.invocation_params.dir
     paths = tuple(_absolute(start / str(arg).partition("::")[0]) for arg in config.args)
     if config.args_source is config.ArgsSource.ARGS:

@@ -113,6 +113,21 @@ def test_where_they_are_looked_for(
     assert result.ret == 0
 
 
+def test_names_that_mean_something_in_ids(pytester: pytest.Pytester) -> None:
+    (pytester.mkdir("scenarios") / "odd.yaml").write_text(
+        "input: {shape: [4]}\n"
+        "matrix: {n: [2, 2, [3], 'x::y']}\n"
+        'models: {"a::()[b": [Dense: 3], "two\\nlines é": [Dense: 3]}\n'
+        'expect: {models: {"a::()[b": {params: 15}, "two\\nlines é": {params: 15}}}\n'
+    )
+    result = pytester.runpytest_subprocess("scenarios", "--collect-only", "-q")
+    assert ids(result) == [
+        f"scenarios/odd.yaml::{name}.params[n={value}"
+        for value in ("2]", "2]-2", "[3]]", "x:y]")
+        for name in ("a:()[b", "two\\nlines é")
+    ]
+
+
 def test_malformed_scenarios_are_collection_errors(
     pytester: pytest.Pytester, scenarios: Path
 ) -> None:
