@@ -299,3 +299,17 @@ def test_a_report_gets_what_was_measured_and_wrappers_keep_null() -> None:
     assert report.mixes == "all"
     assert [held.mixes for held in report.layers[1].holds] == [None]
     assert model.report.mixes is None
+
+
+def test_summary_and_compare_measure_it_when_asked() -> None:
+    import layerlens
+
+    models = {
+        "one": {"layers": [{"GRU": {"units": 2, "return_sequences": True}}]},
+        "other": {"layers": [{"Conv1D": {"filters": 2, "kernel_size": 3, "padding": "same"}}]},
+    }
+    scenario = {"input": {"shape": [6, 2]}, "models": models}
+    for call in (layerlens.summary, layerlens.compare):
+        for deps, expected in ((True, ["causal", "window"]), (False, [None, None])):
+            (report,) = call(scenario, deps=deps).scenarios
+            assert [model.mixes for model in report.models] == expected
