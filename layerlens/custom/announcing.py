@@ -16,9 +16,9 @@ from layerlens.custom.checking import (
     drawn,
     flat,
     own_inputs,
+    separately,
 )
 from layerlens.remedies import clean_reason
-from layerlens.wiring import SEPARATE_INPUTS
 
 #: Batch sizes, each with a length for the axes that are open.
 _SIZES = ((1, 8), (2, 13), (5, 8), (3, 32))
@@ -78,7 +78,7 @@ def _announced(layer: Any, specs: Inputs, shapes: Sequence[tuple[int | None, ...
     if by_name(layer, specs):
         named = {f"{spec.name}_shape": shape for spec, shape in zip(specs, shapes, strict=True)}
         return layer.compute_output_shape(**named)
-    if type(layer).__name__ in SEPARATE_INPUTS:
+    if separately(layer, specs):
         return layer.compute_output_shape(*shapes)
     return layer.compute_output_shape(list(shapes))
 

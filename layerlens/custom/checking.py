@@ -16,9 +16,10 @@ from layerlens.errors import UsageError
 from layerlens.remedies import clean_reason
 from layerlens.scenario import InputSpec
 from layerlens.session import in_fresh_session
-from layerlens.wiring import apply_layer
 
 Inputs = tuple[InputSpec, ...]
+
+_POSITIONAL = inspect.Parameter.POSITIONAL_OR_KEYWORD
 
 #: Dtype → its unit roundoff: half the distance from 1 to the next number.
 ROUNDOFF = {"float16": 2.0**-11, "bfloat16": 2.0**-8, "float32": 2.0**-24, "float64": 2.0**-53}
@@ -87,6 +88,7 @@ def _lent(layer: Any) -> Iterator[Any]:
     finally:
         for variable, value in own:
             variable.assign(value)
+        settle(layer)
         del layer._inbound_nodes[nodes:]
 
 
@@ -113,14 +115,30 @@ def own_inputs(layer: Any) -> Inputs:
 
 
 def by_name(layer: Any, specs: Inputs) -> bool:
+    """Say whether a layer's `call` takes the inputs as arguments of their names."""
     taken = inspect.signature(layer.call).parameters
     return len(specs) > 1 and all(spec.name in taken for spec in specs)
 
 
+def separately(layer: Any, specs: Inputs) -> bool:
+    """Say whether a layer's `call` takes several inputs one by one, and not as a list."""
+    taken = inspect.signature(layer.call).parameters.values()
+    needed = [one for one in taken if one.default is one.empty and one.kind is _POSITIONAL]
+    return len(specs) > 1 and len(needed) > 1
+
+
 def applied(layer: Any, specs: Inputs, tensors: Sequence[Any]) -> Any:
+    """Call a layer in inference, with its inputs as it takes them."""
+    taken = inspect.signature(layer.call).parameters
+    mode = {"training": False} if "training" in taken else {}
     if by_name(layer, specs):
-        return layer(**{spec.name: tensor for spec, tensor in zip(specs, tensors, strict=True)})
-    return apply_layer(layer, type(layer).__name__, tuple(tensors))
+        named = {spec.name: tensor for spec, tensor in zip(specs, tensors, strict=True)}
+        return layer(**named, **mode)
+    if separately(layer, specs):
+        return layer(*tensors, **mode)
+    if len(specs) > 1 and "initial_state" in taken:
+        return layer(tensors[0], initial_state=list(tensors[1:]), **mode)
+    return layer(tensors[0] if len(specs) == 1 else list(tensors), **mode)
 
 
 def flat(results: Any) -> list[Any]:
@@ -154,6 +172,14 @@ def move_weights(layer: Any, draws: Any) -> None:
     for weight in layer.weights:
         if is_floating(weight):
             weight.assign(float64(weight) + draws.uniform(0.05, 0.5, size=weight.shape))
+    settle(layer)
+
+
+def settle(layer: Any) -> None:
+    """Let layers work out again what they keep beside their weights, as Keras' Normalization."""
+    for inner in layer._flatten_layers(include_self=True):
+        if hasattr(inner, "finalize_state"):
+            inner.finalize_state()
 
 
 def drawn(specs: Inputs, batch: int, length: int, draws: Any) -> list[Any]:

@@ -130,6 +130,8 @@ def test_a_sound_layer_holds_everywhere() -> None:
         lambda: keras.layers.Bidirectional(keras.layers.LSTM(3, return_sequences=True)),
         lambda: keras.layers.LayerNormalization(),
         lambda: keras.layers.Conv1D(3, 5, padding="causal", activation="gelu"),
+        lambda: keras.layers.Normalization(),  # works something out from its weights
+        lambda: keras.layers.GaussianNoise(0.5),  # another each time, in training
     ],
 )
 def test_keras_own_layers_hold(layer: Any) -> None:
@@ -146,6 +148,8 @@ def test_several_inputs_reach_a_layer_as_it_takes_them() -> None:
     assert check_announced_shape(attention, two).faults == ()
     assert check_dtype(attention, "float16", two).faults == ()
     assert check_saving(attention, two).faults == ()
+    grouped = keras.layers.GroupQueryAttention(2, 4, 2)
+    assert check_announced_shape(grouped, two).faults == ()
     same = (InputSpec("a", (4,)), InputSpec("b", (4,)))
     assert check_announced_shape(keras.layers.Concatenate(), same).faults == ()
     words = (InputSpec("input", (None,), "int32", 0, 9),)
@@ -204,6 +208,12 @@ def test_what_a_dtype_breaks_is_told() -> None:
     assert "from float64, where rounding explains" in coarse
     assert only(check_dtype(Refuses(), "float16", STEPS)) == "it does not run: no, thank you"
     assert "it cannot be made with dtype='float17'" in only(check_dtype(Scale(), "float17", STEPS))
+
+
+def test_what_cannot_be_held_against_float64_does_not_pass() -> None:
+    volume = (InputSpec("input", (4, 4, 4, 2)),)
+    told = only(check_dtype(keras.layers.MaxPooling3D(), "float32", volume))
+    assert told.startswith("it does not run in float64 to be compared with: ")
 
 
 def test_a_shape_that_is_not_returned_is_told() -> None:
