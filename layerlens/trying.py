@@ -88,9 +88,7 @@ class Trial:
     def _reports(self, built: dict[str, Built | Refused]) -> tuple[ModelReport, ...]:
         if not self.options.deps:
             return tuple(one.report for one in built.values())
-        return tuple(
-            _with_mixes(one, self.in_float64, self.options.seed) for one in built.values()
-        )
+        return tuple(_with_mixes(one, self.in_float64, self.options.seed) for one in built.values())
 
     def _decide(self, built: dict[str, Built | Refused], candidate: str, mode: Mode) -> Decision:
         from layerlens.deciding import Pair, decide

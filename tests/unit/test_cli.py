@@ -32,7 +32,7 @@ def told(monkeypatch):
     asked = []
 
     def give(outcome: Report | BaseException) -> list:
-        def answer(paths, options, progress=None):
+        def answer(paths, options, progress=None, on_script=None):
             asked.append((paths, options))
             if isinstance(outcome, BaseException):
                 raise outcome
