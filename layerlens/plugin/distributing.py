@@ -19,6 +19,8 @@ def page_of(config: pytest.Config) -> Page:
     worker = getattr(config, "workerinput", None)
     if worker is not None:
         return Page(*worker["layerlens_page"])
+    if not config.pluginmanager.hasplugin("terminalreporter"):
+        return Page(80, colour=False, ascii=False)
     writer = config.get_terminal_writer()
     return Page(writer.fullwidth, writer.hasmarkup, not _can_encode(writer))
 
