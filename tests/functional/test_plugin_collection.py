@@ -163,6 +163,7 @@ def test_malformed_scenarios_are_collection_errors(
 def test_wrong_settings_are_usage_errors(
     pytester: pytest.Pytester, setting: str, message: str
 ) -> None:
+    pytester.makeini("[pytest]\n")  # without one, pytest 8.0 fails at any relative folder
     result = pytester.runpytest_subprocess("-o", setting)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines([f"ERROR: *{message}"])
