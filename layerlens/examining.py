@@ -37,7 +37,7 @@ from layerlens.seeing import unseen
 from layerlens.select import parse_select
 from layerlens.sides import Side, Values
 from layerlens.transfer import Transfer
-from layerlens.weighing import WeightSet, weight_sets
+from layerlens.weighing import WeightSet, moderate, weight_sets
 
 DYNAMIC: tuple[Execution, ...] = ("traced_dynamic",)
 EVERY: tuple[Execution, ...] = ("traced_dynamic", "eager", "traced")
@@ -308,7 +308,7 @@ class Examination:
     def unseen(self) -> tuple[str, ...]:
         """Return what no probe would have noticed, in the order of the models."""
         batch = next(o.batch for o in self.observations if o.weights == self.main.kind)
-        drawn = self.sets[1:] or self.sets
+        drawn = moderate(self.sets)
         found = (
             *unseen(self.reference, [w.reference for w in drawn], batch.inputs, self.seed),
             *unseen(self.candidate, [w.candidate for w in drawn], batch.inputs, self.seed),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,6 +51,11 @@ def weight_sets(
         )
         sets.append(_carried(kind, values, own, candidate, transfer))
     return tuple(sets)
+
+
+def moderate(sets: Sequence[WeightSet]) -> tuple[WeightSet, ...]:
+    """Return the drawn weights at which rounding alone does not move outputs; else the initial."""
+    return tuple(one for one in sets[1:] if one.kind not in OVERFLOWING) or tuple(sets)
 
 
 def _carried(
