@@ -65,6 +65,13 @@ def without_collection(keep: bool = False) -> Iterator[None]:
             gc.enable()
 
 
+def drop_kernels() -> None:
+    """Let go of the kernels TensorFlow keeps for functions that are gone: long runs stay small."""
+    from tensorflow.python.eager import context
+
+    context.context().clear_kernel_cache()
+
+
 def describe_environment() -> Environment:
     """Describe Python, the platform, and Keras with its backend (None where not installed)."""
     return Environment(

@@ -32,7 +32,7 @@ def run_scenario(
     What goes wrong is part of the report: the scenario's own faults, and a fault of layerlens.
     `on_script` is given a stand-alone script for every pair that has a difference to show.
     """
-    from layerlens.backend import without_collection
+    from layerlens.backend import drop_kernels, without_collection
 
     started = time.perf_counter()
     try:
@@ -41,6 +41,7 @@ def run_scenario(
         with without_collection(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             result = Trial(scenario, options, on_script).run()
+        drop_kernels()
     except LayerlensError as error:
         return at_fault(scenario.path, scenario.title, error, scenario.cell, started)
     except Exception as error:  # told as layerlens' own fault, so that the others still run
