@@ -168,6 +168,18 @@ def noise_floor(
     )
 
 
+def input_scale(inputs: Sequence[Array], output: Array) -> NDArray[np.float64]:
+    """Return each sample's greatest input magnitude, shaped to stand beside an output."""
+    scale = np.zeros(len(inputs[0]))
+    for array in inputs:
+        if array.dtype.kind in "fiu":
+            flat = np.abs(array.astype(np.float64)).reshape(len(array), -1)
+            scale = np.maximum(scale, flat.max(axis=1) if flat.shape[1] else 0.0)
+    if output.ndim == 0 or len(output) != len(scale):  # a slice may have taken the batch away
+        return np.asarray(scale.max(initial=0.0))
+    return scale.reshape(len(scale), *(1 for _ in output.shape[1:]))
+
+
 def coarse(noise: Noise) -> Noise:
     """Return the floor for models of which one has no float64 form.
 

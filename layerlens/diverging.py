@@ -9,12 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from layerlens.comparing import Noise, distance, noise_floor
+from layerlens.comparing import Noise, distance, input_scale, noise_floor
 from layerlens.drafting import functional
 from layerlens.entries import Inputs
 from layerlens.judging import WORKING_ROUNDING, real_elements
 from layerlens.measuring import Runner
-from layerlens.parting import input_scale
 from layerlens.probes import Array
 from layerlens.report import Execution, FirstDivergence
 from layerlens.session import in_fresh_session

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from layerlens.comparing import Array, Noise
 from layerlens.probes import ProbeBatch
@@ -61,10 +61,7 @@ class Evidence:
     refusal: Refusal | None = None
     shape_surprise: ShapeSurprise | None = None
     certificate: CertificateRow | None = None
-    #: Layers that round to float32 even under the float64 policy.
-    float32_residue: tuple[str, ...] = ()
     also_differs: tuple[AlsoDiffers, ...] = ()
     unseen: tuple[str, ...] = ()
     #: True where outputs are random and the streams could not be lined up.
     by_distribution: bool = False
-    notes: tuple[str, ...] = field(default=())

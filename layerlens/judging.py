@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -114,17 +114,17 @@ def judge(
             best,
             only_at_initialization=_only_at_initialization(observations, witnesses),
             residue=residue,
-            near_rounding=_greatest_working_ratio(observations) < NEAR_ROUNDING,
+            near_rounding=_greatest(observations, _working_floor) < NEAR_ROUNDING,
         )
     if tolerance is not None:
         return Judgement("equivalent", summary, rounding, rows)
     wayward = None if steady else _inconsistency(observations)
     if wayward is not None:
         return Judgement("different", summary, rounding, rows, wayward)
-    ratio = _greatest_ratio(observations)
+    ratio = _greatest(observations, explained)
     if ratio <= ROUNDING:
         return Judgement("equivalent", summary, rounding, rows, ratio=ratio)
-    if residue and _greatest_residue_ratio(observations) <= RESIDUE_ROUNDING:
+    if residue and _greatest(observations, _float32_floor) <= RESIDUE_ROUNDING:
         reason = "constants rounded to float32 explain what is left in float64"
         return Judgement("equivalent", summary, rounding, rows, ratio=ratio, reason=reason)
     reason = (
@@ -252,10 +252,13 @@ def _inconsistency(observations: Sequence[Observation]) -> Witness | None:
 # --- all observations -----------------------------------------------------------------------------
 
 
-def _greatest_ratio(observations: Sequence[Observation]) -> float:
+def _greatest(
+    observations: Sequence[Observation], floor: Callable[[Noise], NDArray[np.float64]]
+) -> float:
+    """Return the greatest float64 difference in units of a floor."""
     return max(
         (
-            float(ratios(o.reference64[k], o.candidate64[k], explained(noise)).max())
+            float(ratios(o.reference64[k], o.candidate64[k], floor(noise)).max())
             for o in observations
             for k, noise in enumerate(o.noise)
             if o.reference64[k].size
@@ -264,37 +267,16 @@ def _greatest_ratio(observations: Sequence[Observation]) -> float:
     )
 
 
-def _greatest_residue_ratio(observations: Sequence[Observation]) -> float:
-    """Return the greatest float64 difference in units of what computing in float32 may leave.
-
-    That is by the element's own scale; of the sample's scale only a part, as it would hide small
-    outputs whole.
-    """
-    return max(
-        (
-            float(ratios(o.reference64[k], o.candidate64[k], _float32_floor(noise)).max())
-            for o in observations
-            for k, noise in enumerate(o.noise)
-            if o.reference64[k].size
-        ),
-        default=0.0,
-    )
+def _working_floor(noise: Noise) -> NDArray[np.float64]:
+    return noise.working
 
 
 def _float32_floor(noise: Noise) -> NDArray[np.float64]:
+    """Return what computing in float32 may leave, by the element's own scale.
+
+    Of the sample's scale it is only a part, as that would hide small outputs whole.
+    """
     return np.asarray((UNIT32 / UNIT64) * (noise.float64 + noise.ground / 2.0))
-
-
-def _greatest_working_ratio(observations: Sequence[Observation]) -> float:
-    return max(
-        (
-            float(ratios(o.reference64[k], o.candidate64[k], noise.working).max())
-            for o in observations
-            for k, noise in enumerate(o.noise)
-            if o.reference64[k].size
-        ),
-        default=0.0,
-    )
 
 
 def _allowed(

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from layerlens.comparing import coarse, noise_floor
+from layerlens.comparing import coarse, input_scale, noise_floor
 from layerlens.evidence import Observation, Refusal, ShapeSurprise
 from layerlens.measuring import Outcome
-from layerlens.probes import OVERFLOWING, Array, ProbeBatch
+from layerlens.probes import OVERFLOWING, ProbeBatch
 from layerlens.report import Execution
 from layerlens.sides import Precision, Side
 from layerlens.weighing import WeightSet
@@ -83,7 +83,7 @@ class Observer:
                 if self.is_random
                 else (first[0].outputs[k], first[1].outputs[k]),
                 (sensitivities[0][k], sensitivities[1][k]),
-                _input_scale(batch.inputs, base[0].outputs[k]),
+                input_scale(batch.inputs, base[0].outputs[k]),
                 pooled=chosen,
             )
             for k in range(len(base[0].outputs))
@@ -209,18 +209,6 @@ def _outside_domain(pair: tuple[Outcome, Outcome]) -> bool:
         outcome.error is not None or any(output.size == 0 for output in outcome.outputs)
         for outcome in pair
     )
-
-
-def _input_scale(inputs: Sequence[Array], output: Array) -> np.ndarray:
-    """Return each sample's greatest input magnitude, shaped to stand beside an output."""
-    scale = np.zeros(len(inputs[0]))
-    for array in inputs:
-        if array.dtype.kind in "fiu":
-            flat = np.abs(array.astype(np.float64)).reshape(len(array), -1)
-            scale = np.maximum(scale, flat.max(axis=1) if flat.shape[1] else 0.0)
-    if output.ndim == 0 or len(output) != len(scale):  # a slice may have taken the batch away
-        return np.asarray(scale.max())
-    return scale.reshape(len(scale), *(1 for _ in output.shape[1:]))
 
 
 def keras_shapes(shapes: Sequence[Any]) -> Iterator[tuple[int | None, ...]]:

@@ -9,7 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from layerlens.comparing import UNIT32, UNIT64, Noise, distance, first_index, noise_floor, within
+from layerlens.comparing import (
+    UNIT32,
+    UNIT64,
+    Noise,
+    distance,
+    first_index,
+    input_scale,
+    noise_floor,
+    within,
+)
 from layerlens.entries import Inputs
 from layerlens.judging import REAL, WORKING_ROUNDING, Witness, real_elements
 from layerlens.measuring import Outcome
@@ -204,18 +213,6 @@ class Contest:
         return self.reference.training and (
             self.reference.working.is_random or self.candidate.working.is_random
         )
-
-
-def input_scale(inputs: Sequence[Array], output: Array) -> NDArray[np.float64]:
-    """Return each sample's greatest input magnitude, shaped to stand beside an output."""
-    scale = np.zeros(len(inputs[0]))
-    for array in inputs:
-        if array.dtype.kind in "fiu":
-            flat = np.abs(array.astype(np.float64)).reshape(len(array), -1)
-            scale = np.maximum(scale, flat.max(axis=1) if flat.shape[1] else 0.0)
-    if output.ndim == 0 or len(output) != len(scale):  # a slice may have taken the batch away
-        return np.asarray(scale.max(initial=0.0))
-    return scale.reshape(len(scale), *(1 for _ in output.shape[1:]))
 
 
 def _scale(outputs: tuple[Array, Array], inputs: Sequence[Array]) -> NDArray[np.float64]:

@@ -9,12 +9,11 @@ from itertools import permutations
 import numpy as np
 from numpy.typing import NDArray
 
-from layerlens.comparing import Array, noise_floor
+from layerlens.comparing import Array, input_scale, noise_floor
 from layerlens.domains import BASE_LENGTHS, fixed_domains, has_variable_axis
 from layerlens.entries import Inputs
 from layerlens.judging import ROUNDING, ratios
 from layerlens.measuring import Outcome
-from layerlens.parting import input_scale
 from layerlens.probes import Domain, draw_probes, join
 from layerlens.sides import Precision, Side, Values
 from layerlens.transfer import Transfer
