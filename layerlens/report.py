@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from layerlens.scenario import Mode, Verdict
@@ -23,6 +23,14 @@ Strength = Literal["certified", "tested", "weak"]
 Execution = Literal["eager", "traced", "traced_dynamic"]
 Mixes = Literal["none", "causal", "anti_causal", "window", "all", "reduces", "expands"]
 AlsoDiffers = Literal["mask", "gradients", "state", "losses", "dtype", "non_finite"]
+#: What a layer does with the mask that comes with its input: reads it (its result depends on it),
+#: or does not; a mask that is not passed on ends there either way.
+MaskUse = Literal["read", "ignored"]
+Change = Literal["same", "changed", "only_reference", "only_candidate"]
+#: In what two lined-up layers differ.
+Aspect = Literal[
+    "type", "arguments", "inputs", "input_shape", "output_shape", "params", "weights", "mixes"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +40,30 @@ class WeightRow:
     path: str
     shape: tuple[int, ...]
     params: int
+
+
+@dataclass(frozen=True, slots=True)
+class Factor:
+    """One number of a product that counts params, and what it is a number of: 15 inputs."""
+
+    size: int
+    of: str
+
+
+@dataclass(frozen=True, slots=True)
+class CountTerm:
+    """A part of a layer's params: what it is, as a product, and the argument that asks for it.
+
+    The params of a layer's terms add up to the layer's. `layer` is the path of the layer that
+    holds the weight, where that is another one, held by this one.
+    """
+
+    meaning: str
+    weight: str
+    factors: tuple[Factor, ...]
+    params: int
+    because: str | None = None
+    layer: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +94,26 @@ class LayerRow:
     #: The width of the window of input steps that an output step sees, and its stride; None where
     #: there is none or it was not measured.
     window: tuple[int, int] | None = None
+    #: The count in the layer's own terms: "3 gates × (15 inputs × 16 units + 16×16 recurrent +
+    #: 2×16 biases, because reset_after) = 1,584", and the same as terms.
+    counted: str | None = None
+    terms: tuple[CountTerm, ...] = ()
+    #: Params that would be trained, were the layer or one that holds it not frozen.
+    frozen_params: int = 0
+    bytes_by_dtype: dict[str, int] = field(default_factory=dict)
+    #: Products that are summed (of kernels and of attention), for one sample; None where a length
+    #: is open or the layer is not Keras' own.
+    multiply_adds: int | None = None
+    #: What the outputs of this use take, for one sample.
+    activation_bytes: int | None = None
+    #: Operations in the graph of this call, functions that it calls included.
+    graph_ops: int | None = None
+    #: None where no mask comes in, or it cannot be told.
+    mask_use: MaskUse | None = None
+    #: The layer's configuration as plain data, without its name and what is None in it.
+    arguments: dict[str, Any] = field(default_factory=dict)
+    #: What it is applied to: names of layers, and of inputs of the model.
+    inputs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +139,16 @@ class ModelReport:
     #: From the model's input steps to its output steps.
     mixes: Mixes | None = None
     window: tuple[int, int] | None = None
+    #: Frozen params are a part of the non-trainable ones; the rest (moving statistics) is never
+    #: trained. Shared ones belong to layers that are applied more than once; they count once.
+    frozen_params: int | None = None
+    shared_params: int | None = None
+    bytes_by_dtype: dict[str, int] = field(default_factory=dict)
+    #: Of all layers together, for one sample; None where that of one is not known.
+    multiply_adds: int | None = None
+    activation_bytes: int | None = None
+    #: Operations in the graph of the whole model as `predict` traces it, in inference.
+    graph_ops: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +211,28 @@ class CertificateRow:
 
 
 @dataclass(frozen=True, slots=True)
+class StepsDifference:
+    """How far two outputs are apart at some of their steps, over all probes and weights."""
+
+    max_abs: float | None
+    #: In float64, where rounding is next to nothing.
+    float64_max_abs: float | None
+    mismatched: int
+    compared: int
+
+
+@dataclass(frozen=True, slots=True)
+class MaskedDifference:
+    """The differences at valid and at padded steps, and whose mask tells them apart."""
+
+    valid: StepsDifference
+    padded: StepsDifference
+    #: The model and layer whose mask it is.
+    model: str
+    layer: str
+
+
+@dataclass(frozen=True, slots=True)
 class PairReport:
     reference: str
     candidate: str
@@ -170,6 +254,60 @@ class PairReport:
     certificate: CertificateRow | None = None
     also_differs: tuple[AlsoDiffers, ...] = ()
     unseen: tuple[str, ...] = ()
+    #: None where no mask reaches the outputs' steps, or no outputs were compared.
+    masked: MaskedDifference | None = None
+    #: What is the same, what differs, why, and what would make the two agree: sentences from what
+    #: was measured.
+    why: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ArgumentChange:
+    """An argument of two lined-up layers in which they differ; None is the lack of it."""
+
+    name: str
+    reference: Any
+    candidate: Any
+
+
+@dataclass(frozen=True, slots=True)
+class LayerChange:
+    """One row of two models side by side.
+
+    `reference_row` and `candidate_row` are the places in the models' `layers`, from 0 on.
+    """
+
+    change: Change
+    reference: str | None
+    candidate: str | None
+    reference_row: int | None
+    candidate_row: int | None
+    differs: tuple[Aspect, ...] = ()
+    arguments: tuple[ArgumentChange, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ParamsGap:
+    """By how many params the candidate's count differs from the reference's, and where from.
+
+    `text` reads "+48: second bias of `gru` (reset_after)". The gaps of two models add up to the
+    difference of their counts.
+    """
+
+    params: int
+    text: str
+    reference: str | None = None
+    candidate: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelsDiff:
+    """Two models lined up layer by layer, and the difference of their counts attributed."""
+
+    reference: str
+    candidate: str
+    layers: tuple[LayerChange, ...]
+    params: tuple[ParamsGap, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +357,8 @@ class ScenarioReport:
     pairs: tuple[PairReport, ...] = ()
     fit: tuple[FitRow, ...] = ()
     expectations: tuple[ExpectationRow, ...] = ()
+    #: Every further model lined up with the first one (the reference, where pairs are compared).
+    diffs: tuple[ModelsDiff, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
