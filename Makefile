@@ -16,7 +16,7 @@ help:
 	@echo 'make demo      compare scenarios/dense_vs_td.yaml'
 	@echo 'make test      run the tests'
 	@echo 'make lint      ruff, mypy --strict and the import rules'
-	@echo 'make bench     time layerlens against a script written by hand'
+	@echo 'make bench     time layerlens, part by part (ARGS="cold jobs" chooses)'
 	@echo 'make verdicts  judge the truth table and print the confusion matrix'
 	@echo 'make clean     remove .venv and what was built'
 	@echo
@@ -34,8 +34,8 @@ lint: $(VENV)/installed-dev
 	$(BIN)/mypy --strict layerlens
 	$(BIN)/lint-imports --no-logo
 
-bench: $(VENV)/installed
-	@$(BIN)/python benchmarks/compare_vs_script.py $(ARGS)
+bench: $(VENV)/installed-test
+	@$(BIN)/python benchmarks/bench.py $(ARGS)
 
 verdicts: $(VENV)/installed
 	@$(BIN)/python benchmarks/verdicts.py $(ARGS)

@@ -1,6 +1,6 @@
 """What one would write by hand for dense_vs_td: build both, copy weights, predict, look.
 
-This is the script that `compare_vs_script.py` times layerlens against.
+This is the script that `bench.py` times layerlens against.
 """
 
 from __future__ import annotations

@@ -1,0 +1,269 @@
+"""Time layerlens, part by part, in whole processes against what one would do by hand.
+
+Contestants take turns, so that whatever else the machine is doing falls on all; what is told are
+medians, ranges and the median ratio of neighbouring runs. Prints JSON.
+
+    python benchmarks/bench.py [PART ...] [--rounds 7] [--scenarios 1000] [--output FILE]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from family import write_family
+from processes import LAYERLENS, ROOT, Cost, compared, in_turns, progress, run, spread
+
+HERE = Path(__file__).resolve().parent
+SCENARIO = str(ROOT / "scenarios" / "dense_vs_td.yaml")
+PYTHON = sys.executable
+#: A folder as people have them.
+FOLDER = 100
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What every part is given: how often to run, how many scenarios, and a folder of its own."""
+
+    rounds: int
+    scenarios: int
+    folder: Path
+
+    def family(self, count: int) -> str:
+        path = self.folder / f"family-{count}"
+        return str(path if path.exists() else write_family(path, count))
+
+
+def cold(setting: Setting) -> dict[str, Any]:
+    """One scenario from a cold start, against the script and the bare import of Keras."""
+    costs = in_turns(
+        {
+            "layerlens": [*LAYERLENS, "compare", SCENARIO, "--no-cache"],
+            "script": [PYTHON, str(HERE / "by_hand.py")],
+            "import": [PYTHON, "-c", "import tensorflow, keras"],
+        },
+        setting.rounds,
+    )
+    return {
+        **compared(costs, "layerlens", "script"),
+        "floor: import tensorflow, keras": spread([cost.wall for cost in costs["import"]]),
+        "profile": profile("compare", SCENARIO, "--no-cache"),
+    }
+
+
+def marginal(setting: Setting) -> dict[str, Any]:
+    """What each further scenario of a folder costs, against two builds and two predicts."""
+    one, many = setting.family(1), setting.family(FOLDER)
+    by_hand = str(HERE / "by_hand_many.py")
+    costs = in_turns(
+        {
+            "layerlens one": [*LAYERLENS, "compare", one, "--no-cache"],
+            "layerlens": [*LAYERLENS, "compare", many, "--no-cache"],
+            "script one": [PYTHON, by_hand, "1"],
+            "script": [PYTHON, by_hand, str(FOLDER)],
+        },
+        max(3, setting.rounds // 2),
+    )
+    each = {
+        name: [further(a, b) for a, b in zip(costs[f"{name} one"], costs[name], strict=True)]
+        for name in ("layerlens", "script")
+    }
+    return {
+        "unit": "seconds a scenario",
+        **compared(each, "layerlens", "script"),
+        "profile": profile("compare", many, "--no-cache"),
+    }
+
+
+def further(one: Cost, many: Cost) -> Cost:
+    count = FOLDER - 1
+    return Cost((many.wall - one.wall) / count, (many.cpu - one.cpu) / count, many.peak_kib)
+
+
+def rerun(setting: Setting) -> dict[str, Any]:
+    """An unchanged file and an unchanged folder, once more, from the cache."""
+    cache = ["--cache-dir", str(setting.folder / "cache")]
+    many = setting.family(FOLDER)
+    commands = {
+        "one file": [*LAYERLENS, "compare", SCENARIO, *cache],
+        f"folder of {FOLDER}": [*LAYERLENS, "compare", many, *cache],
+        "floor: python starts": [PYTHON, "-c", "pass"],
+    }
+    costs = in_turns(commands, setting.rounds)
+    return {
+        **{name: spread([cost.wall for cost in each]) for name, each in costs.items()},
+        "profile": profile("compare", many, *cache),
+    }
+
+
+def light(setting: Setting) -> dict[str, Any]:
+    """What must start at once, because nothing is built."""
+    commands = {
+        "--help": [*LAYERLENS, "--help"],
+        "schema": [*LAYERLENS, "schema"],
+        "layers": [*LAYERLENS, "layers"],
+        "floor: python starts": [PYTHON, "-c", "pass"],
+    }
+    costs = in_turns(commands, setting.rounds)
+    return {name: spread([cost.wall for cost in each]) for name, each in costs.items()}
+
+
+def pytest_start(setting: Setting) -> dict[str, Any]:
+    """What the plugin adds to a run of pytest that has no scenario."""
+    project = setting.folder / "project"
+    project.mkdir()
+    (project / "test_nothing.py").write_text("def test_nothing():\n    pass\n")
+    plain = [PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", "/dev/null", project]
+    costs = in_turns(
+        {
+            "with the plugin": [str(part) for part in plain],
+            "without": [str(part) for part in [*plain, "-p", "no:layerlens"]],
+        },
+        2 * setting.rounds + 1,
+    )
+    figures = compared(costs, "with the plugin", "without")
+    added = [
+        a.wall - b.wall for a, b in zip(costs["with the plugin"], costs["without"], strict=True)
+    ]
+    return {**figures, "added": spread(added)}
+
+
+def summary(setting: Setting) -> dict[str, Any]:
+    """The layer table of a decoder with 180 billion params, and what memory that takes."""
+    path = setting.folder / "large.yaml"
+    path.write_text(json.dumps(large_model()))
+    costs = in_turns(
+        {
+            "summary": [*LAYERLENS, "summary", str(path), "--no-cache"],
+            "import": [PYTHON, "-c", "import tensorflow, keras"],
+        },
+        max(3, setting.rounds // 2),
+    )
+    told = subprocess.run(
+        [*LAYERLENS, "summary", str(path), "--format", "json", "--no-cache"],
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    (model,) = json.loads(told.stdout)["scenarios"][0]["models"].values()
+    return {
+        "params": model["params"],
+        **compared(costs, "summary", "import"),
+        "peak_mib": round(max(cost.peak_kib for cost in costs["summary"]) / 1024),
+        "profile": profile("summary", str(path), "--no-cache"),
+    }
+
+
+def large_model(width: int = 13_696, blocks: int = 80) -> dict[str, Any]:
+    """Return a decoder as wide and deep as the large language models: 12 width² params a block."""
+    nodes: dict[str, Any] = {}
+    last = "input"
+    for number in range(blocks):
+        nodes |= {
+            f"norm{number}": {"LayerNormalization": {}, "from": [last]},
+            f"attention{number}": {
+                "MultiHeadAttention": {"num_heads": 107, "key_dim": 128},
+                "from": [f"norm{number}", f"norm{number}"],
+            },
+            f"added{number}": {"Add": {}, "from": [last, f"attention{number}"]},
+            f"wide{number}": {
+                "Dense": {"units": 4 * width, "activation": "gelu"},
+                "from": [f"added{number}"],
+            },
+            f"narrow{number}": {"Dense": {"units": width}, "from": [f"wide{number}"]},
+            f"block{number}": {"Add": {}, "from": [f"added{number}", f"narrow{number}"]},
+        }
+        last = f"block{number}"
+    return {
+        "title": "A decoder",
+        "input": {"shape": [None, width]},
+        "models": {"decoder": {"graph": nodes, "outputs": [last]}},
+    }
+
+
+def memory(setting: Setting) -> dict[str, Any]:
+    """Peak memory of one process over a tenth of the scenarios, and over all of them."""
+    peaks: dict[int, int] = {}
+    for count in (setting.scenarios // 10, setting.scenarios):
+        progress(f"memory over {count} scenarios")
+        command = [*LAYERLENS, "compare", setting.family(count), "--format", "json", "--no-cache"]
+        peaks[count] = run(command).peak_kib
+    progress("")
+    few, many = peaks
+    return {
+        "peak_mib": {str(count): round(kib / 1024, 1) for count, kib in peaks.items()},
+        "growth": round(peaks[many] / peaks[few] - 1, 4),
+        "kib_per_scenario": round((peaks[many] - peaks[few]) / (many - few), 1),
+    }
+
+
+def jobs(setting: Setting) -> dict[str, Any]:
+    """A folder in one process and in two."""
+    compare = [*LAYERLENS, "compare", setting.family(FOLDER), "--no-cache", "--jobs"]
+    costs = in_turns(
+        {"--jobs 1": [*compare, "1"], "--jobs 2": [*compare, "2"]}, max(3, setting.rounds // 2)
+    )
+    return compared(costs, "--jobs 1", "--jobs 2")
+
+
+def profile(*arguments: str) -> dict[str, Any]:
+    """Run a command once more and return where its time went."""
+    command = [PYTHON, str(HERE / "sampling.py"), *arguments]
+    done = subprocess.run(
+        command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=True
+    )
+    figures: dict[str, Any] = json.loads(done.stderr.splitlines()[-1])
+    return figures
+
+
+PARTS: dict[str, Callable[[Setting], dict[str, Any]]] = {
+    "cold": cold,
+    "marginal": marginal,
+    "rerun": rerun,
+    "light": light,
+    "pytest": pytest_start,
+    "summary": summary,
+    "memory": memory,
+    "jobs": jobs,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Time layerlens, part by part.")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
+    parser.add_argument("--rounds", type=int, default=7, help="runs of each contestant")
+    parser.add_argument("--scenarios", type=int, default=1000, help="of the memory part")
+    parser.add_argument("--output", type=Path, help="write the JSON here as well")
+    options = parser.parse_args()
+    if unknown := set(options.parts) - set(PARTS):
+        parser.error(f"no such part: {', '.join(unknown)}; there are {', '.join(PARTS)}")
+
+    figures: dict[str, Any] = {
+        "machine": {
+            "platform": platform.platform(),
+            "cores": os.cpu_count(),
+            "load": [round(load, 1) for load in os.getloadavg()],
+            "python": platform.python_version(),
+            **{name: version(name) for name in ("layerlens", "keras", "tensorflow", "numpy")},
+        }
+    }
+    for part in options.parts or PARTS:
+        with tempfile.TemporaryDirectory(prefix="layerlens-bench-") as name:
+            setting = Setting(options.rounds, options.scenarios, Path(name))
+            figures[part] = PARTS[part](setting)
+        if options.output:  # after each part: what is done is kept
+            options.output.write_text(json.dumps(figures, indent=2) + "\n")
+    print(json.dumps(figures, indent=2))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,88 @@
+"""A command line enters, what its whole process cost leaves."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+LAYERLENS = [str(Path(sys.executable).with_name("layerlens"))]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Wall and processor seconds of one process, children included, and its peak KiB."""
+
+    wall: float
+    cpu: float
+    peak_kib: int
+
+
+def run(command: Sequence[str], expected_status: int = 0) -> Cost:
+    """Run a command to its end; end the benchmark where its status is another."""
+    with tempfile.TemporaryFile() as errors:
+        started = time.perf_counter()
+        child = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors, cwd=ROOT
+        )
+        _, status, usage = os.wait4(child.pid, 0)
+        seconds = time.perf_counter() - started
+        child.returncode = os.waitstatus_to_exitcode(status)
+        if child.returncode != expected_status:
+            errors.seek(0)
+            sys.stderr.write(errors.read().decode(errors="replace"))
+            raise SystemExit(f"{' '.join(command)} ended with status {child.returncode}")
+    return Cost(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss)
+
+
+def in_turns(commands: Mapping[str, Sequence[str]], rounds: int) -> dict[str, list[Cost]]:
+    """Run the contestants in turns, forwards and backwards, after one run of each for the disk.
+
+    What else the machine is doing falls on all of them.
+    """
+    costs: dict[str, list[Cost]] = {name: [] for name in commands}
+    for command in commands.values():
+        run(command)
+    for turn in range(rounds):
+        names = list(commands) if turn % 2 == 0 else list(reversed(commands))
+        for name in names:
+            costs[name].append(run(commands[name]))
+            progress(f"round {turn + 1} of {rounds}: {name}")
+    progress("")
+    return costs
+
+
+def spread(seconds: Sequence[float]) -> dict[str, Any]:
+    """Return the median and the range."""
+    return {
+        "median": round(statistics.median(seconds), 3),
+        "least": round(min(seconds), 3),
+        "greatest": round(max(seconds), 3),
+        "runs": len(seconds),
+    }
+
+
+def compared(costs: Mapping[str, list[Cost]], ours: str, theirs: str) -> dict[str, Any]:
+    """Return both spreads and the median ratio of neighbouring runs, by clock and processor."""
+    pairs = list(zip(costs[ours], costs[theirs], strict=True))
+    return {
+        ours: spread([cost.wall for cost in costs[ours]]),
+        theirs: spread([cost.wall for cost in costs[theirs]]),
+        "ratio": round(statistics.median(a.wall / b.wall for a, b in pairs), 3),
+        # Processor time tells more than the clock where the machine has other work to do.
+        "cpu_ratio": round(statistics.median(a.cpu / b.cpu for a, b in pairs), 3),
+    }
+
+
+def progress(text: str) -> None:
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r\x1b[K{text}")
+        sys.stderr.flush()
