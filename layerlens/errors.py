@@ -6,6 +6,7 @@
     ├── ModelFileError      a saved model cannot be read or is refused  (exit status 2)
     ├── UnsafeCodeError     code would run without permission           (exit status 2)
     ├── MemoryLimitError    a model's weights would not fit in memory   (exit status 2)
+    ├── LostError           a scenario's work was stopped, or died      (exit status 2)
     └── InternalError       a fault of layerlens itself                 (exit status 3)
 
 A model that Keras refuses is not an error here: it is a result (`report.ModelError`).
@@ -73,6 +74,10 @@ class UnsafeCodeError(LayerlensError):
 
 class MemoryLimitError(LayerlensError):
     """A model that was to be run needs more memory than there is; said before it is tried."""
+
+
+class LostError(LayerlensError):
+    """A scenario took longer or more memory than it may, or the process that ran it died."""
 
 
 class InternalError(LayerlensError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from layerlens.scenario import Mode, Verdict
@@ -359,6 +359,14 @@ class ScenarioReport:
     expectations: tuple[ExpectationRow, ...] = ()
     #: Every further model lined up with the first one (the reference, where pairs are compared).
     diffs: tuple[ModelsDiff, ...] = ()
+    #: True where this was measured by an earlier run; `seconds` is what it took then.
+    cached: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the scenario as plain data, as it stands in a report's `scenarios`."""
+        data: dict[str, Any] = to_plain(self)
+        data["models"] = {model.pop("name"): model for model in data["models"]}
+        return data
 
 
 @dataclass(frozen=True, slots=True)
@@ -384,9 +392,8 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain data: `json.dumps` of it is strict JSON."""
-        data = {"schema": SCHEMA_VERSION, **_plain(self)}
-        for scenario in data["scenarios"]:
-            scenario["models"] = {model.pop("name"): model for model in scenario["models"]}
+        data = {"schema": SCHEMA_VERSION, **to_plain(replace(self, scenarios=()))}
+        data["scenarios"] = [scenario.to_dict() for scenario in self.scenarios]
         return data
 
     def to_json(self) -> str:
@@ -433,13 +440,14 @@ class Report:
         return render_fragment(self)
 
 
-def _plain(value: Any) -> Any:
+def to_plain(value: Any) -> Any:
+    """Return dataclasses as mappings and tuples as lists; NaN and infinities as strings."""
     if is_dataclass(value):
-        return {item.name: _plain(getattr(value, item.name)) for item in fields(value)}
+        return {item.name: to_plain(getattr(value, item.name)) for item in fields(value)}
     if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): to_plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+        return [to_plain(item) for item in value]
     if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
         return "nan" if value != value else ("inf" if value > 0 else "-inf")
     return value

@@ -50,6 +50,15 @@ def report_from_dict(data: Mapping[str, Any]) -> Report:
     return revived
 
 
+def scenario_from_dict(data: Mapping[str, Any]) -> ScenarioReport:
+    """Return the scenario's report whose `to_dict` gave `data`.
+
+    Raises UsageError where `data` is none.
+    """
+    revived: ScenarioReport = _revive(ScenarioReport, data, "scenario")
+    return revived
+
+
 def _revive(kind: Any, value: Any, path: str) -> Any:
     origin, arguments = get_origin(kind), get_args(kind)
     if is_dataclass(kind) and isinstance(kind, type):

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
+from layerlens.cache.recalling import ResultCache
+from layerlens.crew import Crew
 from layerlens.errors import LayerlensError
+from layerlens.finding import find_scenario_files
 from layerlens.options import RunOptions
-from layerlens.reading import find_scenario_files, read_scenarios
 from layerlens.report import Report, ScenarioReport, Status
 from layerlens.scenario import ModelSpec, Scenario
 from layerlens.trying import ScriptListener, at_fault, run_scenario, summarize_scenario
@@ -32,7 +31,6 @@ class Progress:
 
 
 Listener = Callable[[Progress], None]
-Work = Callable[[Scenario], ScenarioReport]
 
 
 def compare_paths(
@@ -40,21 +38,20 @@ def compare_paths(
     options: RunOptions,
     progress: Listener | None = None,
     on_script: ScriptListener | None = None,
+    cache: ResultCache | None = None,
 ) -> Report:
     """Read, build, carry over, probe, judge and report every scenario under the paths.
 
-    A scenario at fault is reported and does not keep the others from running. `on_script` is
-    given a stand-alone script for every pair that has a difference to show; it keeps the work in
-    this process. Raises UsageError where a path leads to no scenario.
+    A scenario at fault is reported and does not keep the others from running. What the cache knows
+    is told from there. `on_script` is given a stand-alone script for every pair that has a
+    difference to show; for that everything is run, in this process. Raises UsageError where a path
+    leads to no scenario.
     """
-    read, failed = _read_all(paths)
-    if on_script is None:
-        work: Work = partial(run_scenario, options=options)
-        ran = list(_each(read, work, progress, options.jobs))
-    else:
-        work = partial(run_scenario, options=options, on_script=on_script)
-        ran = list(_each(read, work, progress, jobs=1))
-    return _report(_in_order(paths, ran, failed))
+    cache = cache if on_script is None else None
+    with Crew("compare", options, on_script) as crew:
+        files = _read_all(find_scenario_files([str(path) for path in paths]), cache, crew)
+        _run_all(files, crew, progress, cache)
+    return _report(tuple(report for file in files for report in file.reports()))
 
 
 def compare_scenarios(scenarios: Sequence[Scenario], options: RunOptions) -> Report:
@@ -63,16 +60,21 @@ def compare_scenarios(scenarios: Sequence[Scenario], options: RunOptions) -> Rep
 
 
 def summarize_paths(
-    paths: Sequence[str | Path], options: RunOptions, progress: Listener | None = None
+    paths: Sequence[str | Path],
+    options: RunOptions,
+    progress: Listener | None = None,
+    cache: ResultCache | None = None,
 ) -> Report:
     """Report the layer tables of scenarios and saved models; nothing is run or allocated."""
     given = [str(path) for path in paths]
     saved = [path for path in given if Path(path).suffix in SAVED_SUFFIXES]
     others = [path for path in given if path not in saved]
-    read, failed = _read_all(others, least_models=1) if others or not given else ([], [])
-    read.extend(_saved_as_scenario(path) for path in saved)
-    ran = list(_each(read, partial(summarize_scenario, options=options), progress, jobs=1))
-    return _report(_in_order(others, ran, failed))
+    found = find_scenario_files(others) if others or not given else ()
+    with Crew("summary", options) as crew:
+        files = _read_all(found, cache, crew, least_models=1)
+        files += [_File(path, cache, [_saved_as_scenario(path)]) for path in saved]
+        _run_all(files, crew, progress, cache)
+    return _report(tuple(report for file in files for report in file.reports()))
 
 
 def summarize_scenarios(scenarios: Sequence[Scenario], options: RunOptions) -> Report:
@@ -83,61 +85,95 @@ def summarize_scenarios(scenarios: Sequence[Scenario], options: RunOptions) -> R
 # --- the work -------------------------------------------------------------------------------------
 
 
-def _each(
-    scenarios: Sequence[Scenario], work: Work, progress: Listener | None, jobs: int
-) -> Iterator[ScenarioReport]:
-    """Do the work on each scenario, in `jobs` processes at once; results come in order."""
-    if jobs <= 1 or len(scenarios) < 2:
-        results = map(work, scenarios)
-        yield from _followed(results, scenarios, progress)
-        return
-    # Spawned, because TensorFlow does not survive a fork.
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(min(jobs, len(scenarios)), mp_context=context)
+@dataclass
+class _File:
+    """One file of the run: its scenarios, and what is known of each of them so far."""
+
+    path: str
+    cache: ResultCache | None
+    scenarios: list[Scenario]
+    page: bytes | None = None
+    #: What there is instead of scenarios: reports from the cache, or of the file's own fault.
+    whole: tuple[ScenarioReport, ...] | None = None
+    keys: list[bytes | None] = field(init=False)
+    found: list[ScenarioReport | None] = field(init=False)
+
+    def __post_init__(self) -> None:
+        cache = self.cache
+        self.keys = [cache.key_of(one) if cache else None for one in self.scenarios]
+        self.found = [
+            cache.recall(one, key) if cache else None
+            for one, key in zip(self.scenarios, self.keys, strict=True)
+        ]
+
+    def missing(self) -> list[int]:
+        return [position for position, report in enumerate(self.found) if report is None]
+
+    def reports(self) -> Iterator[ScenarioReport]:
+        yield from self.whole if self.whole is not None else ()
+        yield from (report for report in self.found if report is not None)
+
+
+def _read_all(
+    paths: Sequence[Path], cache: ResultCache | None, crew: Crew, least_models: int = 2
+) -> list[_File]:
+    """Read what the cache does not know already; those who will do the work prepare meanwhile."""
+    files: list[_File] = []
+    missing = 0
+    for path in paths:
+        files.append(_read(path, cache, least_models))
+        missing += len(files[-1].missing())
+        crew.expect(missing)
+    return files
+
+
+def _read(path: Path, cache: ResultCache | None, least_models: int) -> _File:
+    started = time.perf_counter()
+    page = cache.page_of(path) if cache else None
+    recalled = cache.recall_file(path, page) if cache else None
+    if recalled is not None:
+        return _File(str(path), cache, [], whole=recalled)
+    # Only now: what checks a scenario takes longer to import than an unchanged one to be told.
+    from layerlens.reading import read_scenarios
+
     try:
-        yield from _followed(pool.map(work, scenarios), scenarios, progress)
-    finally:
-        pool.shutdown(cancel_futures=True)
+        scenarios = list(read_scenarios(path, least_models=least_models))
+    except LayerlensError as error:
+        fault = at_fault(str(path), None, error, None, started)
+        return _File(str(path), cache, [], whole=(fault,))
+    return _File(str(path), cache, scenarios, page)
 
 
-def _followed(
-    results: Iterator[ScenarioReport], scenarios: Sequence[Scenario], progress: Listener | None
-) -> Iterator[ScenarioReport]:
-    for position, scenario in enumerate(scenarios):
+def _run_all(
+    files: Sequence[_File], crew: Crew, progress: Listener | None, cache: ResultCache | None
+) -> None:
+    """Run what is missing, and keep each result as soon as there is one."""
+    tasks = [(file, position) for file in files for position in file.missing()]
+    scenarios = [file.scenarios[position] for file, position in tasks]
+    done = 0
+
+    def begun(number: int) -> None:
         if progress:
-            progress(Progress(position, len(scenarios), scenario.title))
-        yield next(results)
+            progress(Progress(done, len(tasks), scenarios[number].title))
+
+    for number, report in crew.run(scenarios, begun):
+        done += 1
+        file, position = tasks[number]
+        file.found[position] = report
+        if cache is not None:
+            cache.keep(file.scenarios[position], file.keys[position], report)
+    if cache is not None:
+        for file in files:
+            if file.scenarios:
+                reports = tuple(file.reports())
+                found = list(zip(file.scenarios, file.keys, reports, strict=True))
+                cache.keep_file(Path(file.path), file.page, found)
 
 
 def _saved_as_scenario(path: str) -> Scenario:
     name = Path(path).stem
     model = ModelSpec(name, "file", file=path)
     return Scenario(path, Path(path).name, (model,), name)
-
-
-def _read_all(
-    paths: Sequence[str | Path], least_models: int = 2
-) -> tuple[list[Scenario], list[ScenarioReport]]:
-    read: list[Scenario] = []
-    failed: list[ScenarioReport] = []
-    for path in find_scenario_files([str(path) for path in paths]):
-        started = time.perf_counter()
-        try:
-            read.extend(read_scenarios(path, least_models=least_models))
-        except LayerlensError as error:
-            failed.append(at_fault(str(path), None, error, None, started))
-    return read, failed
-
-
-# --- the report -----------------------------------------------------------------------------------
-
-
-def _in_order(
-    paths: Sequence[str | Path], ran: list[ScenarioReport], failed: list[ScenarioReport]
-) -> tuple[ScenarioReport, ...]:
-    files = find_scenario_files([str(path) for path in paths]) if paths else ()
-    position = {str(path): place for place, path in enumerate(files)}
-    return tuple(sorted([*ran, *failed], key=lambda one: position.get(one.path, len(position))))
 
 
 def _report(scenarios: tuple[ScenarioReport, ...]) -> Report:

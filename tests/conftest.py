@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 #: functional/test_truth.py judges these, all in one process.
 collect_ignore = ["truth"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep commands from the user's cache: what they told from there would not have been run."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("LAYERLENS_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture(scope="session")

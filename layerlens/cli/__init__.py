@@ -16,9 +16,14 @@ def main() -> None:
     if not sys.warnoptions:  # Python's -W and PYTHONWARNINGS bring Keras' asides back
         warnings.simplefilter("ignore")
     status = run(sys.argv[1:])
-    if status == INTERRUPTED:
+    if status == INTERRUPTED or _is_anything_left():
         os._exit(status)  # Keras may be at work in a thread that nobody waits for any more
     sys.exit(status)
+
+
+def _is_anything_left() -> bool:
+    alone = sys.modules.get("layerlens.crew.alone")
+    return alone is not None and alone.is_anything_left()
 
 
 def run(arguments: list[str]) -> int:

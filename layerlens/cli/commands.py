@@ -11,19 +11,24 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from layerlens.cli.caching import cache_app, open_cache
 from layerlens.cli.options import (
     AllowCodeOption,
+    CacheDirOption,
     DepsOption,
     ExpectOption,
     FormatOption,
     JobsOption,
+    MaxMemoryOption,
     NoCacheOption,
     OutputOption,
     Paths,
     QuietOption,
     ReproOption,
     SeedOption,
+    TimeoutOption,
     VerboseOption,
+    limits,
 )
 from layerlens.cli.telling import BROKEN, FAILED, MISUSED, PASSED, tell
 from layerlens.options import RunOptions
@@ -41,6 +46,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # plain help: rich would double the time to start
 )
+app.add_typer(cache_app, name="cache")
 
 
 def _show_version(wanted: bool) -> None:
@@ -88,7 +94,10 @@ def compare(
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
     jobs: JobsOption = "1",
+    timeout: TimeoutOption = "300",
+    max_memory: MaxMemoryOption = None,
     no_cache: NoCacheOption = False,
+    cache_dir: CacheDirOption = None,
     allow_code: AllowCodeOption = False,
     repro: ReproOption = None,
     deps: DepsOption = False,
@@ -96,12 +105,21 @@ def compare(
     """Build the models of each scenario, check whether they compute the same, and report."""
     from layerlens.running import compare_paths
 
-    wanted = cast(Verdict | None, expect)
-    options = RunOptions(int(seed), wanted, allow_code, int(jobs), deps=deps)
+    options = RunOptions(
+        seed=int(seed),
+        expect=cast(Verdict | None, expect),
+        allow_code=allow_code,
+        jobs=int(jobs),
+        deps=deps,
+        **limits(timeout, max_memory),
+    )
     scripts: list[str] = []
     keep = None if repro is None else lambda pair, script: scripts.append(script)
-    with _progress(quiet) as listener:
-        report = compare_paths(paths, options, progress=listener, on_script=keep)
+    with (
+        _progress(quiet) as listener,
+        open_cache("compare", options, cache_dir, off=no_cache) as cache,
+    ):
+        report = compare_paths(paths, options, progress=listener, on_script=keep, cache=cache)
     if repro is not None:
         _write_repro(scripts, repro)
     return _finish(report, format, output, RenderOptions(verbose=verbose, quiet=quiet))
@@ -119,16 +137,28 @@ def summary(
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
     jobs: JobsOption = "1",
+    timeout: TimeoutOption = "300",
+    max_memory: MaxMemoryOption = None,
     no_cache: NoCacheOption = False,
+    cache_dir: CacheDirOption = None,
     allow_code: AllowCodeOption = False,
     deps: DepsOption = False,
 ) -> int:
     """Show the layers, shapes and params; without --deps nothing is run, and any size will do."""
     from layerlens.running import summarize_paths
 
-    options = RunOptions(int(seed), None, allow_code, int(jobs), deps=deps)
-    with _progress(quiet) as listener:
-        report = summarize_paths(paths, options, progress=listener)
+    options = RunOptions(
+        seed=int(seed),
+        allow_code=allow_code,
+        jobs=int(jobs),
+        deps=deps,
+        **limits(timeout, max_memory),
+    )
+    with (
+        _progress(quiet) as listener,
+        open_cache("summary", options, cache_dir, off=no_cache) as cache,
+    ):
+        report = summarize_paths(paths, options, progress=listener, cache=cache)
     return _finish(report, format, output, RenderOptions(verbose=verbose, quiet=quiet))
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from difflib import get_close_matches
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -38,6 +39,30 @@ def _at_least(least: int) -> Callable[[str], str]:
     return check
 
 
+def _seconds(value: str) -> str:
+    try:
+        enough = 0 < float(value) < float("inf")
+    except ValueError:
+        enough = False
+    if not enough:
+        raise typer.BadParameter(f"{value!r} is not a number of seconds greater than 0")
+    return value
+
+
+def _bytes(value: str | None) -> str | None:
+    """Return a size as a number of bytes: `2G` is 2·10⁹, `2GiB` is 2·2³⁰."""
+    if value is None:
+        return None
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(i?)B?", value.strip(), re.IGNORECASE)
+    if not found:
+        raise typer.BadParameter(f"{value!r} is not a size such as 2G, 1500M or 2GiB")
+    number, unit, binary = found.groups()
+    size = int(float(number) * (1024 if binary else 1000) ** " KMGT".index(unit.upper() or " "))
+    if size < 1:
+        raise typer.BadParameter(f"{value!r} is no memory at all")
+    return str(size)
+
+
 def _writable(output: str | None) -> str | None:
     if output is None:
         return None
@@ -46,6 +71,15 @@ def _writable(output: str | None) -> str | None:
     except UsageError as error:
         raise typer.BadParameter(error.message) from None
     return output
+
+
+def limits(timeout: str, max_memory: str | None) -> dict[str, Any]:
+    """Return what a scenario may take, as `RunOptions` has it.
+
+    A model whose weights alone exceed the memory is refused before it is made.
+    """
+    most = None if max_memory is None else int(max_memory)
+    return {"timeout": float(timeout), "max_memory": most, "memory_limit": most}
 
 
 Paths = Annotated[
@@ -103,12 +137,44 @@ VerboseOption = Annotated[
 JobsOption = Annotated[
     str,
     typer.Option(
-        "--jobs", "-j", metavar="N", callback=_at_least(1), help="Scenarios to run at once."
+        "--jobs",
+        "-j",
+        metavar="N",
+        callback=_at_least(1),
+        help="Scenarios to run at once, each in a process that can be lost alone.",
+    ),
+]
+TimeoutOption = Annotated[
+    str,
+    typer.Option(
+        "--timeout",
+        metavar="SECONDS",
+        callback=_seconds,
+        help="How long one scenario may take before it is given up (default 300).",
+        show_default=False,
+    ),
+]
+MaxMemoryOption = Annotated[
+    str | None,
+    typer.Option(
+        "--max-memory",
+        metavar="SIZE",
+        callback=_bytes,
+        help="What the process that runs a scenario may take, such as 4G; runs it in one of its "
+        "own.",
     ),
 ]
 NoCacheOption = Annotated[
     bool,
-    typer.Option("--no-cache", help="Accepted for scripts: this version keeps no cache."),
+    typer.Option("--no-cache", help="Run everything, and keep nothing of it."),
+]
+CacheDirOption = Annotated[
+    str | None,
+    typer.Option(
+        "--cache-dir",
+        metavar="FOLDER",
+        help="Where results of earlier runs are kept, instead of the user's cache folder.",
+    ),
 ]
 AllowCodeOption = Annotated[
     bool,

@@ -136,7 +136,7 @@ def _scenario_heading(scenario: ScenarioReport, width: int) -> Iterator[Text]:
     if scenario.pairs or scenario.expectations or scenario.status != "pass":
         facts.append(wording.status_words(scenario), STATUS_STYLES[scenario.status])
         facts.append(" · ", "dim")
-    facts.append(f"{scenario.seconds:.1f} s", "dim")
+    facts.append(f"{scenario.seconds:.1f} s{', cached' if scenario.cached else ''}", "dim")
     yield from fold(facts, width)
     if scenario.question:
         question = wording.one_line(scenario.question)

@@ -32,8 +32,8 @@ def told(monkeypatch):
     asked = []
 
     def give(outcome: Report | BaseException) -> list:
-        def answer(paths, options, progress=None, on_script=None):
-            asked.append((paths, options))
+        def answer(paths, options, progress=None, on_script=None, cache=None):
+            asked.append((paths, options) if cache is None else (paths, options, cache))
             if isinstance(outcome, BaseException):
                 raise outcome
             return outcome
@@ -58,7 +58,7 @@ def test_options_reach_the_run(told, capsys):
     asked = told(report_of("equal"))
     arguments = ["--seed", "7", "--expect", "different", "--jobs", "2", "--allow-code"]
     assert cli.run(["compare", "a.yaml", "b", *arguments, "--no-cache"]) == 0
-    ((paths, options),) = asked
+    ((paths, options),) = asked  # and no cache
     assert list(paths) == ["a.yaml", "b"]
     assert (options.seed, options.expect, options.jobs, options.allow_code) == (
         7,
@@ -66,6 +66,24 @@ def test_options_reach_the_run(told, capsys):
         2,
         True,
     )
+
+
+def test_a_cache_is_given_unless_it_is_not_wanted(told, capsys, tmp_path):
+    asked = told(report_of("equal"))
+    cli.run(["compare", "x", "--cache-dir", str(tmp_path / "c")])
+    cli.run(["compare", "x", "--cache-dir", str(tmp_path / "d"), "--no-cache"])
+    assert [len(each) for each in asked] == [3, 2]
+    assert [path.name for path in tmp_path.iterdir()] == ["c"]
+
+
+def test_limits_reach_the_run(told, capsys):
+    asked = told(report_of("equal"))
+    cli.run(["compare", "x", "--no-cache"])
+    cli.run(["compare", "x", "--no-cache", "--timeout", "0.5", "--max-memory", "1.5GiB"])
+    first, second = (options for _, options in asked)
+    assert (first.timeout, first.max_memory, first.memory_limit) == (300, None, None)
+    assert (second.timeout, second.max_memory) == (0.5, 3 * 2**29)
+    assert second.memory_limit == second.max_memory
 
 
 def test_faults_of_a_scenario_go_to_standard_error(told, capsys):
@@ -100,6 +118,10 @@ def test_a_report_that_passes_leaves_standard_error_empty(told, capsys):
         (["compare", "--seed", "many", "x"], "'many' is not a whole number of at least 0"),
         (["compare", "--seed=-1", "x"], "'-1' is not a whole number of at least 0"),
         (["compare", "--jobs", "0", "x"], "'0' is not a whole number of at least 1"),
+        (["compare", "--timeout", "0", "x"], "'0' is not a number of seconds greater than 0"),
+        (["compare", "--timeout", "inf", "x"], "'inf' is not a number of seconds"),
+        (["compare", "--max-memory", "much", "x"], "'much' is not a size such as 2G"),
+        (["compare", "--max-memory", "0", "x"], "'0' is no memory at all"),
         (["layers", "Dens"], "there is no layer 'Dens'\n  hint: did you mean Dense?"),
         (["layers", "time_distributed"], "did you mean TimeDistributed"),
         (["init"], "Missing argument 'PATH'"),

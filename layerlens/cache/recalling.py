@@ -1,0 +1,191 @@
+"""Reports of scenarios go into the cache, and come out of it marked as what they are.
+
+An entry is one of two things. A *result* is what a scenario's meaning led to: models, pairs and
+training. A *page* is a scenario file as it was read: its scenarios' titles, cells and expectations,
+and the keys of their results. A file that has not changed is told from its page, without being
+parsed; one that is spelt anew is read, and its results are found by their meaning.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal
+
+from layerlens.cache.meaning import NotKeyableError, digest_of, files_of, meaning_of
+from layerlens.cache.store import Store, Tell
+from layerlens.cache.surroundings import surroundings
+from layerlens.errors import LayerlensError
+from layerlens.expecting import check_expectations
+from layerlens.finding import read_text
+from layerlens.options import RunOptions
+from layerlens.report import ScenarioReport, Status
+from layerlens.reviving import scenario_from_dict
+from layerlens.scenario import Scenario
+
+Kind = Literal["compare", "summary"]
+
+#: What of a report follows from how the scenario is written; all else from its meaning.
+_WRITING = ("title", "question", "cell", "status", "expectations")
+#: What is known anew each time.
+_OF_THE_RUN = ("path", "errors", "cached")
+#: In what Keras and TensorFlow say where memory runs out.
+_OF_THE_MACHINE = ("ResourceExhausted", "OOM", "MemoryError", "Unable to allocate", "bad_alloc")
+
+
+class ResultCache:
+    """The cache as one run sees it; a context that lets the file go."""
+
+    def __init__(self, folder: Path, options: RunOptions, kind: Kind, tell: Tell) -> None:
+        self._store = Store(folder, tell)
+        self._options = options
+        self._kind = kind
+        self._choices = json.dumps(
+            [kind, options.seed, options.deps, options.allow_code, surroundings()]
+        ).encode()
+
+    def __enter__(self) -> ResultCache:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._store.close()
+
+    def recall_file(self, path: Path, key: bytes | None) -> tuple[ScenarioReport, ...] | None:
+        """Return the reports of a file whose page that is, where all it names is as it was."""
+        page = self._get(key) if key is not None else None
+        if page is None or not _are_as_they_were(page["files"]):
+            return None
+        found = []
+        for row in page["scenarios"]:
+            result = self._get(bytes.fromhex(row["result"]))
+            if result is None:
+                return None
+            writing = {name: row[name] for name in _WRITING}
+            found.append(_revived(result | writing | {"path": str(path)}))
+        return tuple(found)
+
+    def key_of(self, scenario: Scenario) -> bytes | None:
+        """Return the key of a scenario's result; None where it depends on what no key can hold."""
+        try:
+            meaning = meaning_of(scenario, allow_code=self._options.allow_code)
+        except NotKeyableError:
+            return None
+        return _key(b"result", self._choices, meaning)
+
+    def recall(self, scenario: Scenario, key: bytes | None) -> ScenarioReport | None:
+        """Return what the same scenario, however it was written, led to; None where not known."""
+        result = self._get(key) if key is not None else None
+        if result is None:
+            return None
+        writing = {
+            "path": scenario.path,
+            "title": scenario.title,
+            "question": scenario.question,
+            "cell": dict(scenario.cell) if scenario.cell is not None else None,
+            "status": "pass",
+        }
+        report = _revived(result | writing)
+        if self._kind == "summary":
+            return report
+        rows = check_expectations(
+            scenario, report.models, report.pairs, report.fit, self._options.expect
+        )
+        status: Status = "pass" if all(row.held for row in rows) else "fail"
+        return replace(report, expectations=rows, status=status)
+
+    def keep(self, scenario: Scenario, key: bytes | None, report: ScenarioReport) -> None:
+        """Keep a result under the key that the scenario had before it was run.
+
+        Errors are none, and a file that was changed meanwhile leaves unclear what was run.
+        """
+        if key is None or not _is_result(report) or report.cached or key != self.key_of(scenario):
+            return
+        data = report.to_dict()
+        left_out = {*_WRITING, *_OF_THE_RUN}
+        self._put(key, {name: value for name, value in data.items() if name not in left_out})
+
+    def keep_file(
+        self,
+        path: Path,
+        page: bytes | None,
+        found: Sequence[tuple[Scenario, bytes | None, ScenarioReport]],
+    ) -> None:
+        """Keep a file's page under the key it had before it was read.
+
+        `found` are its scenarios, with their keys and their reports. Nothing is kept where one of
+        them has no result that is.
+        """
+        if page is None or page != self.page_of(path):
+            return
+        files: dict[str, str | None] = {}
+        rows = []
+        for scenario, key, report in found:
+            if key is None or not _is_result(report) or key != self.key_of(scenario):
+                return
+            files |= files_of(scenario)
+            data = report.to_dict()
+            rows.append({name: data[name] for name in _WRITING} | {"result": key.hex()})
+        self._put(page, {"files": files, "scenarios": rows})
+
+    def page_of(self, path: Path) -> bytes | None:
+        """Return the key of a scenario file as it is now; None where it cannot be read."""
+        try:
+            text = read_text(path)
+        except LayerlensError:
+            return None  # it is told by whoever reads it for what is in it
+        # Where it stands, and from where it is run, decide which files its names lead to.
+        place = json.dumps([str(path.absolute()), str(Path.cwd()), self._options.expect])
+        return _key(
+            b"page",
+            self._choices,
+            place.encode("utf-8", "surrogatepass"),
+            text.encode("utf-8", "surrogatepass"),
+        )
+
+    def _get(self, key: bytes) -> dict[str, Any] | None:
+        payload = self._store.get(key)
+        if payload is None:
+            return None
+        found: dict[str, Any] = json.loads(zlib.decompress(payload))
+        return found
+
+    def _put(self, key: bytes, entry: Mapping[str, Any]) -> None:
+        text = json.dumps(entry, separators=(",", ":"), ensure_ascii=False)
+        self._store.put(key, zlib.compress(text.encode("utf-8", "surrogatepass"), level=1))
+
+
+def _key(*parts: bytes) -> bytes:
+    digest = hashlib.blake2b(digest_size=32)
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "little"))
+        digest.update(part)
+    return digest.digest()
+
+
+def _is_result(report: ScenarioReport) -> bool:
+    """Tell whether a report says something of the scenario, and not of the machine's state."""
+    if report.status == "error" or report.errors:
+        return False
+    refusals = [model.error for model in report.models] + [row.error for row in report.fit]
+    return not any(word in one.message for one in refusals if one for word in _OF_THE_MACHINE)
+
+
+def _are_as_they_were(files: Mapping[str, str | None]) -> bool:
+    try:
+        return all(digest_of(name) == was for name, was in files.items())
+    except NotKeyableError:
+        return False
+
+
+def _revived(data: Mapping[str, Any]) -> ScenarioReport:
+    return replace(scenario_from_dict(data), cached=True)

@@ -1,0 +1,195 @@
+"""Keys and payloads go into one SQLite file and come out as they were, or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+#: The file's name says how it is laid out: other versions of layerlens have a file of their own.
+FILE_NAME = "results-1.sqlite"
+LIMIT_BYTES = 256 * 1024**2
+#: How long to wait for another process that is writing.
+_PATIENCE = 10.0
+_PUTS_BETWEEN_CHECKS = 32
+
+_LAYOUT = """
+CREATE TABLE IF NOT EXISTS entries (
+    key BLOB PRIMARY KEY,
+    digest BLOB NOT NULL,  -- of key and payload: what a fault of the disk changed is not believed
+    used INTEGER NOT NULL,  -- the day
+    payload BLOB NOT NULL
+)
+"""
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How much a store holds, and how much it may."""
+
+    entries: int
+    size_bytes: int
+    limit_bytes: int
+
+
+class Store:
+    """A mapping of keys to payloads that survives processes, and costs nothing but itself.
+
+    Safe under several processes, and under their death at any point: SQLite rolls back what was
+    not committed. Without `synchronous` only a power failure can harm the file; that, like any
+    other damage, is noticed (by SQLite, or by the digest of each entry), told, and the file begun
+    anew. Whatever else fails (no permission, no space) is told once and ends the keeping.
+    """
+
+    def __init__(
+        self, folder: Path, tell: Tell, limit_bytes: int = LIMIT_BYTES, *, create: bool = True
+    ) -> None:
+        self.path = folder / FILE_NAME
+        self._tell = tell
+        self._limit = limit_bytes
+        self._touched: set[bytes] = set()
+        self._puts = 0
+        self._connection: sqlite3.Connection | None = None
+        if not create and not self.path.exists():
+            return
+        with self._guarded("no cache is used"):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._connection = self._connected()
+
+    def get(self, key: bytes) -> bytes | None:
+        """Return the payload, or None where there is none that can be believed."""
+        found = None
+        with self._guarded("no cache is used"):
+            if self._connection is not None:
+                found = self._connection.execute(
+                    "SELECT digest, payload, used FROM entries WHERE key = ?", (key,)
+                ).fetchone()
+        if found is None:
+            return None
+        digest, payload, used = found
+        if digest != _digest(key, payload):
+            self._begin_anew("an entry is not what was written")
+            return None
+        if used != _today():
+            self._touched.add(key)
+        return bytes(payload)
+
+    def put(self, key: bytes, payload: bytes) -> None:
+        """Keep a payload; a failure to do so costs that alone."""
+        with self._guarded("results are not kept"):
+            if self._connection is not None:
+                self._connection.execute(
+                    "INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?)",
+                    (key, _digest(key, payload), _today(), payload),
+                )
+                self._puts += 1
+                if self._puts % _PUTS_BETWEEN_CHECKS == 0:
+                    self._shrink()
+
+    def close(self) -> None:
+        """Note what was used today, hold to the limit, and let the file go."""
+        if self._connection is None:
+            return
+        # A cache that can be read and not written to is used as it is.
+        with suppress(sqlite3.Error):
+            if self._touched:
+                self._connection.executemany(
+                    "UPDATE entries SET used = ? WHERE key = ?",
+                    [(_today(), key) for key in self._touched],
+                )
+            if self._puts:
+                self._shrink()
+        self._connection.close()
+        self._connection = None
+
+    def extent(self) -> Extent:
+        """Return how many entries there are and how large the file is."""
+        entries = 0
+        with self._guarded("no cache is used"):
+            if self._connection is not None:
+                (entries,) = self._connection.execute("SELECT count(*) FROM entries").fetchone()
+        size = self.path.stat().st_size if self.path.exists() else 0
+        return Extent(entries, size, self._limit)
+
+    def _connected(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.path, timeout=_PATIENCE, isolation_level=None)
+        try:
+            connection.execute("PRAGMA synchronous = OFF")
+            connection.execute("PRAGMA auto_vacuum = FULL")  # what is let go makes the file smaller
+            connection.execute(_LAYOUT)
+            connection.execute("SELECT key, digest, used, payload FROM entries LIMIT 1").fetchone()
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    @contextmanager
+    def _guarded(self, consequence: str) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.OperationalError, OSError) as error:
+            if "no such column" in str(error):
+                self._begin_anew(str(error))
+                return
+            self._give_up()
+            self._tell(f"the cache {self.path} cannot be used ({_reason(error)}): {consequence}")
+        except sqlite3.DatabaseError as error:
+            self._begin_anew(str(error))
+
+    def _begin_anew(self, reason: str) -> None:
+        self._give_up()
+        self._tell(f"the cache {self.path} is damaged ({reason}); it is begun anew")
+        try:
+            remove_files(self.path)
+            self._connection = self._connected()
+        except (sqlite3.Error, OSError) as error:
+            self._tell(f"the cache {self.path} cannot be used ({_reason(error)}): no cache is used")
+
+    def _give_up(self) -> None:
+        if self._connection is not None:
+            with suppress(sqlite3.Error):
+                self._connection.close()
+        self._connection = None
+
+    def _shrink(self) -> None:
+        """Let go of what was not used for longest, a quarter at a time, down to the limit."""
+        assert self._connection is not None
+        while self._size() > self._limit:
+            (count,) = self._connection.execute("SELECT count(*) FROM entries").fetchone()
+            if not count:
+                return
+            self._connection.execute(
+                "DELETE FROM entries WHERE rowid IN "
+                "(SELECT rowid FROM entries ORDER BY used, rowid LIMIT ?)",
+                (max(1, count // 4),),
+            )
+
+    def _size(self) -> int:
+        assert self._connection is not None
+        (pages,) = self._connection.execute("PRAGMA page_count").fetchone()
+        (page_bytes,) = self._connection.execute("PRAGMA page_size").fetchone()
+        return int(pages) * int(page_bytes)
+
+
+def remove_files(path: Path) -> None:
+    """Remove a store's file, and what SQLite may have left beside it."""
+    for name in (path.name, f"{path.name}-journal", f"{path.name}-wal", f"{path.name}-shm"):
+        path.with_name(name).unlink(missing_ok=True)
+
+
+def _digest(key: bytes, payload: bytes) -> bytes:
+    return hashlib.blake2b(payload, digest_size=16, key=key[:64]).digest()
+
+
+def _today() -> int:
+    return int(time.time() // 86_400)
+
+
+def _reason(error: Exception) -> str:
+    return (getattr(error, "strerror", None) or str(error)).lower()
