@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -19,6 +19,7 @@ from layerlens.evidence import Evidence, Refusal, ShapeSurprise
 from layerlens.examining import DYNAMIC, Examination
 from layerlens.judging import Judgement, anywhere, judge
 from layerlens.measuring import weight_rows
+from layerlens.padding import masked_difference
 from layerlens.parting import Contest
 from layerlens.probes import join
 from layerlens.randomness import distributions_differ
@@ -28,6 +29,7 @@ from layerlens.scenario import Mode, Scenario, Tolerance
 from layerlens.searching import search
 from layerlens.shrinking import as_seen, shrink
 from layerlens.sides import Side
+from layerlens.tracing import model_graph_ops
 from layerlens.transfer import Transfer, pair_weights
 
 #: What differs beside the output with every draw, however alike the distributions are.
@@ -59,6 +61,8 @@ class Decision:
     surprise: ShapeSurprise | None = None
     #: What the counterexample was found with.
     contest: Contest | None = None
+    #: How many operations the graphs of the models have that were traced on the way.
+    graph_ops: Mapping[str, int] = field(default_factory=dict)
 
 
 def decide(pair: Pair) -> Decision:
@@ -103,6 +107,17 @@ def _sides(pair: Pair) -> tuple[Side, Side]:
 
 def _by_running(pair: Pair, transfer: Transfer) -> Decision:
     examination = Examination(*_sides(pair), transfer, pair.seed)
+    decision = _examined(pair, transfer, examination)
+    return replace(decision, graph_ops=_graph_ops(examination))
+
+
+def _graph_ops(examination: Examination) -> dict[str, int]:
+    sides = (examination.reference, examination.candidate)
+    found = {side.name: model_graph_ops(side.working) for side in sides}
+    return {name: ops for name, ops in found.items() if ops is not None}
+
+
+def _examined(pair: Pair, transfer: Transfer, examination: Examination) -> Decision:
     evidence = examination.run()
     if evidence.refusal is not None:
         text = explaining.call_refused(evidence.refusal)
@@ -113,6 +128,7 @@ def _by_running(pair: Pair, transfer: Transfer) -> Decision:
         return Decision(early, surprise=evidence.shape_surprise)
     evidence, judgement = _judged(pair, examination, evidence)
     report = _report(pair, transfer, evidence, judgement)
+    report = replace(report, masked=masked_difference(examination, pair.scenario.tolerance))
     about = explaining.about_weights(
         report, transfer, overruled=examination.overrules_stored_weights()
     )

@@ -6,12 +6,16 @@ Everything is read off the symbolic graph, so weights that were never allocated 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from inspect import signature
 from typing import Any
 
-from layerlens.lineage import calls_between, data_inputs, is_entry
-from layerlens.report import LayerRow, ModelError, ModelReport, WeightRow
+from layerlens.costing import activation_bytes, bytes_of, multiply_adds, sum_of_known
+from layerlens.counting import count_of
+from layerlens.itemizing import arguments_of
+from layerlens.lineage import call_of, calls_between, data_inputs, is_entry
+from layerlens.report import LayerRow, MaskUse, ModelError, ModelReport, WeightRow
 
 #: Above this many weights a count is told as the sum over the layers held, not over the weights.
 _MOST_TERMS = 12
@@ -41,15 +45,21 @@ def model_report(
     weights = unique_weights(model.weights)
     trainable = count_params(model.trainable_weights)
     params = count_params(weights)
+    rows = layer_rows(model)
     return ModelReport(
         name=name,
         params=params,
         trainable_params=trainable,
         non_trainable_params=params - trainable,
         output_shape=output_shape or _one_or_several([_shape(item) for item in outputs]),
-        layers=layer_rows(model),
+        layers=rows,
         error=error,
         input_shape=_one_or_several([_shape(item) for item in inputs]),
+        frozen_params=count_params(_frozen(model)),
+        shared_params=count_params(_shared(inputs, outputs)),
+        bytes_by_dtype=_bytes_by_dtype(weights),
+        multiply_adds=sum_of_known(row.multiply_adds for row in rows),
+        activation_bytes=sum_of_known(row.activation_bytes for row in rows),
     )
 
 
@@ -61,6 +71,42 @@ def count_params(weights: Iterable[Any]) -> int:
 def unique_weights(weights: Iterable[Any]) -> tuple[Any, ...]:
     """Return the variables in order, each once, however many layers share it."""
     return tuple({id(weight): weight for weight in weights}.values())
+
+
+def _frozen(layer: Any) -> Iterator[Any]:
+    """Yield the weights that would be trained, were their layer or its holder not frozen."""
+    trained = {id(weight) for weight in getattr(layer, "trainable_weights", ())}
+    flat = getattr(layer, "_flatten_layers", None)
+    for held in flat(include_self=True) if flat is not None else ():
+        for weight in held._trainable_variables:
+            if id(weight) not in trained:
+                yield weight
+
+
+def _shared(inputs: Sequence[Any], outputs: Sequence[Any]) -> list[Any]:
+    """Return the weights that more than one call in the graph uses, inside nested models too."""
+    uses: dict[int, list[Any]] = {}
+    for weight in _used(inputs, outputs):
+        uses.setdefault(id(weight), []).append(weight)
+    return [weights[0] for weights in uses.values() if len(weights) > 1]
+
+
+def _used(inputs: Sequence[Any], outputs: Sequence[Any]) -> Iterator[Any]:
+    """Yield the weights of every call, as often as it is called."""
+    for node in calls_between(inputs, outputs):
+        inner = _ends(node.operation)
+        if inner[1]:
+            yield from _used(*inner)
+        else:
+            yield from unique_weights(getattr(node.operation, "weights", ()))
+
+
+def _bytes_by_dtype(weights: Iterable[Any]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for weight in weights:
+        dtype = str(weight.dtype)
+        found[dtype] = found.get(dtype, 0) + _size(weight.shape) * bytes_of(dtype)
+    return found
 
 
 def count_formula(shapes: Sequence[tuple[int, ...]]) -> str | None:
@@ -90,8 +136,13 @@ def _graph_rows(inputs: Sequence[Any], outputs: Sequence[Any], prefix: str) -> t
     masks = _Masks()
     rows: list[LayerRow] = []
     seen: set[int] = set()
+    names: dict[int, str] = {}
+    uses: dict[int, int] = {}
     for node in calls_between(inputs, outputs):
         operation = node.operation
+        uses[id(operation)] = uses.get(id(operation), 0) + 1
+        again_as = f"#{uses[id(operation)]}" if uses[id(operation)] > 1 else ""
+        names[id(node)] = f"{operation.name}{again_as}"
         if is_entry(node):
             masks.enter(node)
             continue
@@ -105,6 +156,8 @@ def _graph_rows(inputs: Sequence[Any], outputs: Sequence[Any], prefix: str) -> t
             mask_in=masks.entering(node),
             mask_out=masks.leaving(node),
             again=again,
+            node=node,
+            names=names,
         )
         rows.append(row)
     return tuple(rows)
@@ -160,12 +213,15 @@ def _row(
     mask_in: bool | None = None,
     mask_out: bool | None = None,
     again: bool = False,
+    node: Any = None,
+    names: Mapping[int, str] | None = None,
 ) -> LayerRow:
     path = f"{prefix}{layer.name}"
     # An operation of keras.ops stands in the graph like a layer, and has no weights.
     weights = () if again else unique_weights(getattr(layer, "weights", ()))
     rows = tuple(_weight_row(weight) for weight in weights)
     holds = () if again else tuple(_held_rows(layer, f"{path}/", used_with=input_shape))
+    counted = None if again else count_of(layer, path)
     return LayerRow(
         name=layer.name,
         type=type(layer).__name__,
@@ -181,7 +237,50 @@ def _row(
         shared_with=layer.name if again else None,
         holds=holds,
         formula=_formula(rows, holds),
+        counted=counted.text if counted else None,
+        terms=counted.terms if counted else (),
+        frozen_params=0 if again else count_params(_frozen(layer)),
+        bytes_by_dtype=_bytes_by_dtype(weights),
+        multiply_adds=_multiply_adds(layer, node) if node else None,
+        activation_bytes=_activation_bytes(node) if node else None,
+        mask_use=_mask_use(layer) if mask_in else None,
+        arguments=arguments_of(layer),
+        inputs=tuple(_source(tensor, names or {}) for tensor in data_inputs(node)) if node else (),
     )
+
+
+def _multiply_adds(layer: Any, node: Any) -> int | None:
+    given = [_shape(item) for item in data_inputs(node)]
+    return multiply_adds(layer, given, [_shape(item) for item in node.outputs])
+
+
+def _activation_bytes(node: Any) -> int | None:
+    return activation_bytes((_shape(item), str(item.dtype)) for item in node.outputs)
+
+
+def _source(tensor: Any, names: Mapping[int, str]) -> str:
+    """Return which layer or input gave a tensor: `lstm`, `lstm[1]` its second output.
+
+    `lstm#2` is what it gave where it was applied again.
+    """
+    node = call_of(tensor)
+    place = tensor._keras_history.tensor_index
+    name = names.get(id(node), str(node.operation.name))
+    return f"{name}[{place}]" if place else name
+
+
+def _mask_use(layer: Any) -> MaskUse:
+    """Tell whether a layer takes the mask of its input as an argument, as Keras hands it over."""
+    if _ends(layer)[1]:
+        return "read" if any(_mask_use(one) == "read" for one in layer.layers) else "ignored"
+    inner = getattr(layer, "layer", None)
+    if type(layer).__name__ == "TimeDistributed" and inner is not None:
+        return _mask_use(inner)
+    names = set(
+        getattr(layer, "call_signature_parameters", None) or signature(layer.call).parameters
+    )
+    masks = {"mask", *(f"{name}_mask" for name in names)}
+    return "read" if names & masks else "ignored"
 
 
 def _formula(weights: Sequence[WeightRow], holds: Sequence[LayerRow]) -> str | None:
@@ -218,7 +317,14 @@ def _held_rows(layer: Any, prefix: str, used_with: Any = None) -> Iterator[Layer
 
 def _without_shapes(row: LayerRow) -> LayerRow:
     held = tuple(_without_shapes(item) for item in row.holds)
-    return replace(row, input_shape=None, output_shape=None, holds=held)
+    return replace(
+        row,
+        input_shape=None,
+        output_shape=None,
+        multiply_adds=None,
+        activation_bytes=None,
+        holds=held,
+    )
 
 
 def _built_shape(layer: Any) -> Any:

@@ -279,9 +279,10 @@ def _float32_floor(noise: Noise) -> NDArray[np.float64]:
     return np.asarray((UNIT32 / UNIT64) * (noise.float64 + noise.ground / 2.0))
 
 
-def _allowed(
+def allowed_gap(
     observation: Observation, output: int, tolerance: Tolerance | None
 ) -> NDArray[np.float64]:
+    """Return how far apart elements may be in working precision before they count as unequal."""
     if tolerance is None:
         return WORKING_ROUNDING * observation.noise[output].working
     reference = observation.reference[output]
@@ -291,7 +292,7 @@ def _allowed(
 
 def _summary(observations: Sequence[Observation], tolerance: Tolerance | None) -> Difference | None:
     parts = [
-        differ(o.reference[k], o.candidate[k], _allowed(o, k, tolerance))
+        differ(o.reference[k], o.candidate[k], allowed_gap(o, k, tolerance))
         for o in observations
         for k in range(len(o.reference))
     ]

@@ -36,27 +36,9 @@ class Subject:
 
 def layer_subject(node: Any, batch_size: int | None, training: bool) -> Subject:
     operation = node.operation
-    inputs = tuple({id(tensor): tensor for tensor in data_inputs(node)}.values())
-    known = {id(tensor) for tensor in inputs}
-    # A mask comes as an argument, or only with the tensor it is about.
-    carried = [getattr(tensor, "_keras_mask", None) for tensor in inputs]
-    given_masks = [t for t in (*node.arguments.keras_tensors, *carried) if t is not None]
-    rest = {id(t): t for t in given_masks if id(t) not in known}
-    masks = tuple((tensor, _owner(tensor, inputs)) for tensor in rest.values())
+    inputs, masks, _ = _given(node)
     outputs = tuple(node.outputs)
-    symbols = (*inputs, *rest.values())
-
-    def apply(*values: Any) -> list[Any]:
-        import keras
-
-        tensors = {id(t): value for t, value in zip(symbols, values, strict=True)}
-        for tensor, mask in zip(inputs, carried, strict=True):
-            if mask is not None:
-                tensors[id(tensor)]._keras_mask = tensors[id(mask)]
-        args, kwargs = node.arguments.fill_in(tensors)
-        if "training" in getattr(operation, "_call_context_args", ()):
-            kwargs = {**kwargs, "training": training}
-        return list(keras.tree.flatten(operation(*args, **kwargs)))
+    symbols, apply = traced_call(node, training=training)
 
     # Step after step, a loop runs many times faster in a graph.
     called = _traced(apply, symbols, batch_size) if is_recurrent(operation) else apply
@@ -78,6 +60,39 @@ def layer_subject(node: Any, batch_size: int | None, training: bool) -> Subject:
         frozenset(str(variable.path) for variable in getattr(operation, "weights", ())),
         _limit(operation),
     )
+
+
+def traced_call(node: Any, *, training: bool) -> tuple[tuple[Any, ...], Callable[..., Any]]:
+    """Return what a layer is applied to, masks included, and its call as a plain function of it."""
+    operation = node.operation
+    inputs, masks, carried = _given(node)
+    symbols = (*inputs, *(tensor for tensor, _ in masks))
+
+    def apply(*values: Any) -> list[Any]:
+        import keras
+
+        tensors = {id(t): value for t, value in zip(symbols, values, strict=True)}
+        for tensor, mask in zip(inputs, carried, strict=True):
+            if mask is not None:
+                tensors[id(tensor)]._keras_mask = tensors[id(mask)]
+        args, kwargs = node.arguments.fill_in(tensors)
+        if "training" in getattr(operation, "_call_context_args", ()):
+            kwargs = {**kwargs, "training": training}
+        return list(keras.tree.flatten(operation(*args, **kwargs)))
+
+    return symbols, apply
+
+
+def _given(node: Any) -> tuple[tuple[Any, ...], tuple[tuple[Any, int], ...], list[Any]]:
+    """Return a call's inputs, masks with the place of their input, and what each input carries."""
+    inputs = tuple({id(tensor): tensor for tensor in data_inputs(node)}.values())
+    known = {id(tensor) for tensor in inputs}
+    # A mask comes as an argument, or only with the tensor it is about.
+    carried = [getattr(tensor, "_keras_mask", None) for tensor in inputs]
+    given_masks = [t for t in (*node.arguments.keras_tensors, *carried) if t is not None]
+    rest = {id(t): t for t in given_masks if id(t) not in known}
+    masks = tuple((tensor, _owner(tensor, inputs)) for tensor in rest.values())
+    return inputs, masks, carried
 
 
 def _traced(

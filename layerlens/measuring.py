@@ -134,6 +134,17 @@ class Runner:
         """Return the function traced with unknown batch and variable axes (for its graph)."""
         return self._trace(self._tensors(inputs), "traced_dynamic", training)
 
+    def traced_for_inference(self) -> Any:
+        """Return what was traced with unknown batch and variable axes so far; None if nothing."""
+        return next(
+            (
+                function
+                for (execution, training, _), function in self._traced.items()
+                if execution == "traced_dynamic" and not training
+            ),
+            None,
+        )
+
     def float32_residue(self, inputs: Sequence[Array]) -> tuple[str, ...]:
         """Return what in the float64 model's graph still computes in, or was rounded to, float32.
 

@@ -23,3 +23,5 @@ class RunOptions:
     timeout: float | None = None
     #: Bytes that the process which runs a scenario may take; None is no limit.
     max_memory: int | None = None
+    #: Whether to trace every layer and model and tell the sizes of their graphs.
+    graph: bool = False

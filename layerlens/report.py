@@ -29,7 +29,15 @@ MaskUse = Literal["read", "ignored"]
 Change = Literal["same", "changed", "only_reference", "only_candidate"]
 #: In what two lined-up layers differ.
 Aspect = Literal[
-    "type", "arguments", "inputs", "input_shape", "output_shape", "params", "weights", "mixes"
+    "type",
+    "arguments",
+    "inputs",
+    "input_shape",
+    "output_shape",
+    "params",
+    "weights",
+    "mask",
+    "mixes",
 ]
 
 
@@ -112,7 +120,8 @@ class LayerRow:
     mask_use: MaskUse | None = None
     #: The layer's configuration as plain data, without its name and what is None in it.
     arguments: dict[str, Any] = field(default_factory=dict)
-    #: What it is applied to: names of layers, and of inputs of the model.
+    #: What it is applied to: layers and inputs of the model by name; `lstm[1]` is the second
+    #: output of one, `dense#2` what it gave where it was applied again.
     inputs: tuple[str, ...] = ()
 
 

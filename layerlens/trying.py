@@ -6,20 +6,30 @@ import os
 import time
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from layerlens.aligning import line_up_all
 from layerlens.errors import Fault, LayerlensError
 from layerlens.expecting import check_expectations
 from layerlens.options import RunOptions
-from layerlens.report import ErrorRow, FitRow, ModelReport, PairReport, ScenarioReport
+from layerlens.report import (
+    ErrorRow,
+    FitRow,
+    ModelReport,
+    ModelsDiff,
+    PairReport,
+    ScenarioReport,
+)
 from layerlens.scenario import Mode, ModelSpec, Scenario
 
 if TYPE_CHECKING:
     from layerlens.building import Built, Refused
     from layerlens.deciding import Decision
 
+#: Layers that are traced of those in which two models differ, without being asked for.
+_MOST_TRACED = 8
 #: Takes the stand-alone script that shows what a pair's verdict says.
 ScriptListener = Callable[[PairReport, str], None]
 
@@ -59,6 +69,7 @@ def run_scenario(
         pairs=pairs,
         fit=fit,
         expectations=expectations,
+        diffs=line_up_all(models, scenario.reference),
     )
 
 
@@ -80,13 +91,35 @@ class Trial:
         ]
         fit = self._fit(built) if self.scenario.fit else ()
         refused = {d.refusal.model: d.refusal.error for d in decisions if d.refusal is not None}
-        reports = self._reports(built)
+        reports = self.reports(built)
+        ops = {name: size for d in decisions for name, size in d.graph_ops.items()}
         models = tuple(
-            replace(report, error=report.error or refused.get(report.name)) for report in reports
+            replace(
+                report,
+                error=report.error or refused.get(report.name),
+                graph_ops=ops.get(report.name),
+            )
+            for report in reports
         )
+        models = self._with_graph_sizes(models, built)
         return models, tuple(decision.report for decision in decisions), fit
 
-    def _reports(self, built: dict[str, Built | Refused]) -> tuple[ModelReport, ...]:
+    def _with_graph_sizes(
+        self, models: tuple[ModelReport, ...], built: dict[str, Built | Refused]
+    ) -> tuple[ModelReport, ...]:
+        """Trace the layers in which the models differ, or all of them where that is asked for."""
+        if self.options.graph:
+            return tuple(_with_all_graph_sizes(model, built[model.name]) for model in models)
+        apart = _rows_apart(line_up_all(models, self.scenario.reference))
+        # A model that was not traced was not run either: its layers are left alone as well.
+        return tuple(
+            _with_graph_sizes(model, built[model.name], apart.get(model.name, ()), whole=False)
+            if model.graph_ops is not None
+            else model
+            for model in models
+        )
+
+    def reports(self, built: dict[str, Built | Refused]) -> tuple[ModelReport, ...]:
         if not self.options.deps:
             return tuple(one.report for one in built.values())
         return tuple(_with_mixes(one, self.in_float64, self.options.seed) for one in built.values())
@@ -184,13 +217,13 @@ def _build(
 def summarize_scenario(scenario: Scenario, options: RunOptions) -> ScenarioReport:
     """Build every model without its weights, and report the tables.
 
-    Where dependences are asked for, the models get weights and are run.
+    Where dependences or the sizes of graphs are asked for, the models get weights and are run.
     """
     from layerlens.backend import without_collection
 
     started = time.perf_counter()
     try:
-        if options.deps:
+        if options.deps or options.graph:
             with without_collection(), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 reports = _measured_reports(scenario, options)
@@ -207,13 +240,51 @@ def summarize_scenario(scenario: Scenario, options: RunOptions) -> ScenarioRepor
         status="pass",
         seconds=time.perf_counter() - started,
         models=reports,
+        diffs=line_up_all(reports, scenario.reference),
     )
 
 
 def _measured_reports(scenario: Scenario, options: RunOptions) -> tuple[ModelReport, ...]:
     built = build_models(scenario, options)
     trial = Trial(scenario, options)
-    return tuple(_with_mixes(one, trial.in_float64, options.seed) for one in built.values())
+    reports = trial.reports(built)
+    if options.graph:
+        reports = tuple(_with_all_graph_sizes(one, built[one.name]) for one in reports)
+    return reports
+
+
+def _with_all_graph_sizes(report: ModelReport, built: Built | Refused) -> ModelReport:
+    return _with_graph_sizes(report, built, range(len(report.layers)), whole=True)
+
+
+def _with_graph_sizes(
+    report: ModelReport, built: Built | Refused, rows: Collection[int], *, whole: bool
+) -> ModelReport:
+    from layerlens.building import Built
+    from layerlens.tracing import with_graph_sizes
+
+    if not isinstance(built, Built) or not (rows or whole):
+        return report
+    return with_graph_sizes(report, built, rows, whole=whole)
+
+
+def _rows_apart(diffs: Sequence[ModelsDiff]) -> dict[str, set[int]]:
+    """Return the places of the layers in which models differ, by model; few, or none at all."""
+    found: dict[str, set[int]] = {}
+    for diff in diffs:
+        changed = [
+            row
+            for row in diff.layers
+            if row.change != "same" and {"type", "arguments"} & {*row.differs}
+        ]
+        for row in changed[:_MOST_TRACED]:
+            for name, place in (
+                (diff.reference, row.reference_row),
+                (diff.candidate, row.candidate_row),
+            ):
+                if place is not None:
+                    found.setdefault(name, set()).add(place)
+    return found
 
 
 def _with_mixes(

@@ -18,6 +18,7 @@ from layerlens.cli.options import (
     DepsOption,
     ExpectOption,
     FormatOption,
+    GraphOption,
     JobsOption,
     MaxMemoryOption,
     NoCacheOption,
@@ -101,6 +102,7 @@ def compare(
     allow_code: AllowCodeOption = False,
     repro: ReproOption = None,
     deps: DepsOption = False,
+    graph: GraphOption = False,
 ) -> int:
     """Build the models of each scenario, check whether they compute the same, and report."""
     from layerlens.running import compare_paths
@@ -111,6 +113,7 @@ def compare(
         allow_code=allow_code,
         jobs=int(jobs),
         deps=deps,
+        graph=graph,
         **limits(timeout, max_memory),
     )
     scripts: list[str] = []
@@ -143,8 +146,12 @@ def summary(
     cache_dir: CacheDirOption = None,
     allow_code: AllowCodeOption = False,
     deps: DepsOption = False,
+    graph: GraphOption = False,
 ) -> int:
-    """Show the layers, shapes and params; without --deps nothing is run, and any size will do."""
+    """Show the layers, shapes and params.
+
+    Without --deps and --graph nothing is run, and models of any size will do.
+    """
     from layerlens.running import summarize_paths
 
     options = RunOptions(
@@ -152,6 +159,7 @@ def summary(
         allow_code=allow_code,
         jobs=int(jobs),
         deps=deps,
+        graph=graph,
         **limits(timeout, max_memory),
     )
     with (

@@ -189,6 +189,12 @@ DepsOption = Annotated[
         "--deps", help="Run the models to measure which output step depends on which input step."
     ),
 ]
+GraphOption = Annotated[
+    bool,
+    typer.Option(
+        "--graph", help="Trace every model and layer to tell how many operations their graphs have."
+    ),
+]
 ReproOption = Annotated[
     str | None,
     typer.Option(

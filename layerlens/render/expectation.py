@@ -74,10 +74,11 @@ def _lines(
     if models and not options.quiet:
         reference = scenario.pairs[0].reference if scenario.pairs else None
         yield Text()
+        every_weight = options.verbose or pair is None
         yield from layer_table(
-            models, width, reference=reference, every_weight=options.verbose or pair is None
+            models, scenario.diffs, width, reference=reference, every_weight=every_weight
         )
-        if meaning := legend(models):
+        if meaning := legend(models, scenario.diffs):
             yield from fold(meaning, width, indent=2)
     if pair is not None:
         yield Text()

@@ -7,8 +7,8 @@ from functools import cache
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from layerlens.render import wording
-from layerlens.render.aligning import Row, line_up, marks
 from layerlens.render.pair_facts import pair_facts
+from layerlens.render.rows import Row, rows_of
 from layerlens.report import ModelReport, Report, ScenarioReport
 
 
@@ -37,7 +37,6 @@ def _environment() -> Environment:
         pair_facts=pair_facts,
         models_of=_models,
         rows_of=_rows,
-        marks=marks,
         walk=wording.walk_layers,
         opened=wording.opened,
     )
@@ -62,4 +61,4 @@ def _models(scenario: ScenarioReport) -> list[ModelReport]:
 
 
 def _rows(scenario: ScenarioReport) -> list[Row]:
-    return line_up(_models(scenario))
+    return rows_of(_models(scenario), scenario.diffs)

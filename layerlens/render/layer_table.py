@@ -10,9 +10,9 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from layerlens.render import wording
-from layerlens.render.aligning import Mark, line_up, marks
+from layerlens.render.rows import Row, rows_of
 from layerlens.render.styled import GLYPHS, fill, fold, joined, rule, sticky
-from layerlens.report import LayerRow, ModelReport
+from layerlens.report import Aspect, LayerRow, ModelReport, ModelsDiff
 
 SEPARATOR = f" {GLYPHS.vertical} "
 #: Room for a mark in front of a field.
@@ -25,6 +25,8 @@ LONGEST_WORD = 24
 WIDEST_COMPACT = 60
 DETAIL_INDENT = 4
 LAYER = "layer (type)"
+#: Of the column with the masks: `yes→yes` behind a mark.
+MASK_WIDTH = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +37,14 @@ class Layout:
     shape: int
     params: int
     one_line: bool
+    #: Nothing where no model has masks.
+    mask: int = 0
 
     @property
     def name(self) -> int:
         if not self.one_line:
             return self.width - MARK
-        return self.width - 3 * MARK - self.shape - self.params - 2
+        return self.width - 3 * MARK - self.shape - self.mask - self.params - 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +52,9 @@ class Place:
     """One model's part of a row."""
 
     layer: LayerRow | None = None
-    marks: frozenset[Mark] = frozenset()
+    marks: frozenset[Aspect] = frozenset()
+    #: What differs from the reference that no column shows.
+    notes: tuple[str, ...] = ()
     #: What stands here instead of a layer, or in front of it: "+", "−" or "✘".
     sign: str = ""
     words: str = ""
@@ -57,13 +63,18 @@ class Place:
 
 
 def layer_table(
-    models: Sequence[ModelReport], width: int, *, reference: str | None, every_weight: bool
+    models: Sequence[ModelReport],
+    diffs: Sequence[ModelsDiff],
+    width: int,
+    *,
+    reference: str | None,
+    every_weight: bool,
 ) -> list[Text]:
     """Return the lines of the tables: side by side where that fits, else one below the other.
 
     `reference` is the name of the model that is said to be the reference, if any.
     """
-    columns = _columns(models)
+    columns = _columns(models, diffs)
     layout = _side_by_side(models, width)
     if layout is not None:
         return _tables(models, columns, layout, models[0], reference, every_weight)
@@ -75,9 +86,9 @@ def layer_table(
     return lines
 
 
-def legend(models: Sequence[ModelReport]) -> Text | None:
+def legend(models: Sequence[ModelReport], diffs: Sequence[ModelsDiff]) -> Text | None:
     """Return what the marks mean, or None where there are none."""
-    places = [place for column in _columns(models)[1:] for place in column]
+    places = [place for column in _columns(models, diffs)[1:] for place in column]
     first = wording.clean(models[0].name) if models else ""
     meanings = [
         (GLYPHS.unlike, f"differs from {first}", any(place.marks for place in places)),
@@ -88,13 +99,10 @@ def legend(models: Sequence[ModelReport]) -> Text | None:
     return Text("   ".join(used), style="dim") if used else None
 
 
-def _columns(models: Sequence[ModelReport]) -> list[list[Place]]:
+def _columns(models: Sequence[ModelReport], diffs: Sequence[ModelsDiff]) -> list[list[Place]]:
     """Return one column of places per model, all of the same length."""
-    rows = line_up(models)
-    columns = [
-        _column(model, [(row[0], row[position]) for row in rows], position > 0)
-        for position, model in enumerate(models)
-    ]
+    rows = rows_of(models, diffs)
+    columns = [_column(model, rows, position) for position, model in enumerate(models)]
     telling = [
         any(place.marks or place.sign for place in row)
         for row in zip_longest(*columns, fillvalue=Place())
@@ -105,24 +113,24 @@ def _columns(models: Sequence[ModelReport]) -> list[list[Place]]:
     ]
 
 
-def _column(
-    model: ModelReport, pairs: Sequence[tuple[LayerRow | None, LayerRow | None]], compared: bool
-) -> list[Place]:
-    last = max((place for place, (_, own) in enumerate(pairs) if own is not None), default=-1)
+def _column(model: ModelReport, rows: Sequence[Row], position: int) -> list[Place]:
+    own = [row[position] for row in rows]
+    last = max((place for place, cell in enumerate(own) if cell.layer is not None), default=-1)
     column = []
-    for position, (reference, own) in enumerate(pairs):
-        if own is not None:
-            extra = compared and reference is None
-            unlike = marks(reference, own) if compared else frozenset()
-            column.append(Place(own, unlike, "+" if extra else ""))
-        elif model.error is None and reference is not None:
-            name = wording.one_line(reference.name)
+    for step, (cell, row) in enumerate(zip(own, rows, strict=True)):
+        beside = row[0].layer
+        if cell.layer is not None:
+            extra = position > 0 and beside is None
+            notes = wording.change_notes(cell.change, beside, cell.layer)
+            column.append(Place(cell.layer, cell.differs, tuple(notes), "+" if extra else ""))
+        elif model.error is None and beside is not None:
+            name = wording.one_line(beside.name)
             column.append(Place(sign=GLYPHS.minus, words=f"nothing in place of {name}"))
-        elif model.error is not None and position == last + 1:
+        elif model.error is not None and step == last + 1:
             column.append(_refused(model))
         else:
             column.append(Place())
-    if model.error is not None and last == len(pairs) - 1:
+    if model.error is not None and last == len(rows) - 1:
         column.append(_refused(model))
     return column
 
@@ -137,7 +145,8 @@ def _side_by_side(models: Sequence[ModelReport], width: int) -> Layout | None:
     """Return the layout of every block where all of them fit beside one another."""
     each = (width - len(SEPARATOR) * (len(models) - 1)) // len(models)
     layout = _layout(models, each)
-    least = max(NARROWEST, MARK + DETAIL_INDENT + layout.shape + MARK + layout.params)
+    fields = layout.shape + layout.mask + MARK + layout.params
+    least = max(NARROWEST, MARK + DETAIL_INDENT + fields)
     return layout if len(models) == 1 or each >= least else None
 
 
@@ -147,6 +156,7 @@ def _layout(models: Sequence[ModelReport], width: int) -> Layout:
     shapes = [text for _, row in rows for text in wording.shape_texts(row.output_shape)]
     counts = [wording.count(row.params) for _, row in rows]
     counts += [wording.count(model.params) for model in models]
+    mask = MASK_WIDTH if wording.has_masks(models) else 0
     shape = max(map(cell_len, [*shapes, "output shape"]))
     params = max(map(cell_len, [*counts, "params"]))
     names = [_name_words(row, depth) for depth, row in rows]
@@ -154,11 +164,11 @@ def _layout(models: Sequence[ModelReport], width: int) -> Layout:
     words = [cell_len(name) for name, _ in names] + [cell_len(kind) + 2 for _, kind in names]
     longest_word = max(words, default=0)
     longest_name = max((cell_len(" ".join(words)) for words in names), default=0)
-    fields = 3 * MARK + 2 + shape + params
+    fields = 3 * MARK + 2 + shape + mask + params
     least = max(min(longest_word, LONGEST_WORD), len(LAYER))
     if width >= fields + least:
-        return Layout(min(width, fields + max(longest_name, least)), shape, params, True)
-    return Layout(min(width, WIDEST_COMPACT), shape, params, False)
+        return Layout(min(width, fields + max(longest_name, least)), shape, params, True, mask)
+    return Layout(min(width, WIDEST_COMPACT), shape, params, False, mask)
 
 
 def _name_words(layer: LayerRow, depth: int) -> tuple[str, str]:
@@ -189,7 +199,8 @@ def _tables(
         places = [column[step] if step < len(column) else Place() for column in columns]
         lines += beside(lambda at, row=places: _block(row[at], layout, every_weight))  # type: ignore[misc]
     lines.append(ruled)
-    lines += beside(lambda at: _totals(models[at], first, layout))
+    names = wording.figure_names(models)
+    lines += beside(lambda at: _totals(models[at], first, names, layout))
     return lines
 
 
@@ -220,13 +231,14 @@ def _heading(model: ModelReport, layout: Layout, reference: str | None) -> list[
         Text("params", style="dim"),
         layout,
         frozenset(),
+        mask=Text("mask", style="dim"),
     )
 
 
 def _block(place: Place, layout: Layout, every_weight: bool) -> list[Text]:
     if place.layer is not None:
         in_full = every_weight or place.telling
-        return _layer(place.layer, layout, place.marks, place.sign, in_full)
+        return _layer(place, place.layer, layout, in_full)
     if not place.words:
         return []
     style = "red" if place.sign == GLYPHS.wrong else "yellow"
@@ -234,13 +246,10 @@ def _block(place: Place, layout: Layout, every_weight: bool) -> list[Text]:
 
 
 def _layer(
-    layer: LayerRow,
-    layout: Layout,
-    unlike: frozenset[Mark],
-    sign: str,
-    in_full: bool,
-    depth: int = 0,
+    place: Place, layer: LayerRow, layout: Layout, in_full: bool, depth: int = 0
 ) -> list[Text]:
+    """Return a layer's lines; what it holds has a place that says nothing of its own."""
+    unlike = place.marks
     style = "dim" if depth else ""
     name = Text(style=style)
     if depth:
@@ -250,20 +259,24 @@ def _layer(
     shape_style = "yellow" if "output_shape" in unlike else style
     shapes = [Text(text, style=shape_style) for text in wording.shape_texts(layer.output_shape)]
     params = Text(wording.count(layer.params), style="yellow" if "params" in unlike else style)
-    lines = _fields(name, shapes, params, layout, unlike, sign)
-    for detail in _details(layer, in_full, depth):
-        indent = DETAIL_INDENT + 2 * depth
-        told: dict[Mark, str | None] = {
-            "formula": layer.formula,
-            "mixes": wording.mixes_note(layer),
-        }
-        if any(name in unlike and detail == text for name, text in told.items()):
-            marked = Text(f"{GLYPHS.unlike} {detail}", style="yellow")
-            lines += fold(marked, layout.width, indent=indent - MARK, hang=MARK + 2)
+    mask = Text()
+    if not depth:
+        mask = Text(wording.mask_column(layer), "yellow" if wording.mask_lost(layer) else "dim")
+    lines = _fields(name, shapes, params, layout, unlike, place.sign, mask)
+    indent = DETAIL_INDENT + 2 * depth
+    told: dict[Aspect, str | None] = {
+        "weights": wording.count_note(layer),
+        "mixes": wording.mixes_note(layer),
+    }
+    marked = {text for aspect, text in told.items() if aspect in unlike}
+    for detail in [*place.notes, *_details(layer, in_full, depth)]:
+        if detail in marked or detail in place.notes:
+            text = Text(f"{GLYPHS.unlike} {detail}", style="yellow")
+            lines += fold(text, layout.width, indent=indent - MARK, hang=MARK + 2)
         else:
             lines += fold(Text(detail, style="dim"), layout.width, indent=indent, hang=2)
     for held in wording.opened(layer):
-        lines += _layer(held, layout, frozenset(), "", in_full, depth + 1)
+        lines += _layer(Place(held), held, layout, in_full, depth + 1)
     return lines
 
 
@@ -272,17 +285,22 @@ def _fields(
     shapes: list[Text],
     params: Text,
     layout: Layout,
-    unlike: frozenset[Mark],
+    unlike: frozenset[Aspect],
     sign: str = "",
+    mask: Text | None = None,
 ) -> list[Text]:
     in_front = _mark("type", unlike)
     if sign:
         in_front = Text(f"{sign} ", style="yellow")
     names = fold(name, layout.name, hang=2)
     # A shape too long even for a line of its own folds between its numbers.
-    room = layout.shape if layout.one_line else layout.width - 2 * MARK - MARK - layout.params
+    beside = layout.mask + layout.params
+    room = layout.shape if layout.one_line else layout.width - 3 * MARK - beside
     shapes = [part for shape in shapes for part in fold(shape, max(room, 8))]
     figures = _right(joined(_mark("params", unlike), params), MARK + layout.params)
+    if layout.mask:
+        marked = joined(_mark("mask", unlike), mask or Text())
+        figures = joined(fill(marked, layout.mask), figures)
     lines = []
     if layout.one_line:
         for step in range(max(len(names), len(shapes))):
@@ -298,7 +316,7 @@ def _fields(
     for step, part in enumerate(shapes):
         line = Text(" " * MARK)
         line.append_text(_mark("output_shape", unlike) if step == 0 else Text(" " * MARK))
-        line.append_text(fill(part, layout.width - 3 * MARK - layout.params))
+        line.append_text(fill(part, layout.width - 3 * MARK - beside))
         line.append_text(figures if step == 0 else Text())
         lines.append(line)
     return lines
@@ -306,32 +324,37 @@ def _fields(
 
 def _details(layer: LayerRow, in_full: bool, depth: int) -> list[str]:
     details = []
-    if layer.formula and not depth:
-        details.append(wording.clean(layer.formula))
+    if not depth and (note := wording.count_note(layer)):
+        details.append(note)
     if in_full:
         held_layers = wording.walk_layers(wording.opened(layer))
         inside = {weight.path for _, held in held_layers for weight in held.weights}
         own = [weight for weight in layer.weights if weight.path not in inside]
         if own:
             details.append(", ".join(sticky(wording.weight_words(weight)) for weight in own))
+        if not depth and (note := wording.cost_note(layer)):
+            details.append(note)
     if layer.shared_with or in_full:
         details += wording.layer_notes(layer, depth)
-    elif layer.mixes is not None and not depth:
-        details.append(wording.mixes_note(layer))
+    elif not depth:
+        details += [wording.mixes_note(layer)] if layer.mixes is not None else []
+        note = wording.mask_note(layer)
+        details += [note] if note and wording.mask_lost(layer) else []
     return details
 
 
-def _totals(model: ModelReport, first: ModelReport, layout: Layout) -> list[Text]:
+def _totals(
+    model: ModelReport, first: ModelReport, names: Sequence[str], layout: Layout
+) -> list[Text]:
     lines = []
-    for label, number, other, style in (
-        ("params", model.params, first.params, "bold"),
-        ("trainable", model.trainable_params, first.trainable_params, ""),
-        ("non-trainable", model.non_trainable_params, first.non_trainable_params, ""),
-    ):
+    own, others = wording.model_figures(model), wording.model_figures(first)
+    for name in names:
+        number, other = own.get(name), others.get(name)
         unlike = None not in (number, other) and number != other
         figure = f"{GLYPHS.unlike} {wording.count(number)}" if unlike else wording.count(number)
+        style = "bold" if name == "params" else ""
         style = f"{style} yellow" if unlike else style
-        line = fill(Text(f"{' ' * MARK}{label}", style=style), layout.width - len(figure))
+        line = fill(Text(f"{' ' * MARK}{name}", style=style), layout.width - len(figure))
         lines.append(joined(line, Text(figure, style=style)))
     if model.mixes is not None:
         differs = first.mixes not in (None, model.mixes)
@@ -340,7 +363,7 @@ def _totals(model: ModelReport, first: ModelReport, layout: Layout) -> list[Text
     return lines
 
 
-def _mark(name: Mark, unlike: frozenset[Mark]) -> Text:
+def _mark(name: Aspect, unlike: frozenset[Aspect]) -> Text:
     return Text(f"{GLYPHS.unlike} ", style="yellow") if name in unlike else Text(" " * MARK)
 
 

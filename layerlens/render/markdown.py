@@ -6,9 +6,16 @@ import re
 from collections.abc import Iterator, Sequence
 
 from layerlens.render import RenderOptions, wording
-from layerlens.render.aligning import line_up, marks
 from layerlens.render.pair_facts import pair_facts
-from layerlens.report import LayerRow, ModelReport, PairReport, Report, ScenarioReport
+from layerlens.render.rows import Cell, rows_of
+from layerlens.report import (
+    LayerRow,
+    ModelReport,
+    ModelsDiff,
+    PairReport,
+    Report,
+    ScenarioReport,
+)
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~&$@])")
 _LEADING = re.compile(r"^(\d+)?([-+.)=])", re.MULTILINE)
@@ -69,7 +76,11 @@ def _scenario(scenario: ScenarioReport, options: RenderOptions) -> Iterator[str]
     reference = scenario.pairs[0].reference if scenario.pairs else None
     models = sorted(scenario.models, key=lambda model: model.name != reference)
     if models:
-        yield _layers(models, every_weight=options.verbose or not scenario.pairs)
+        every_weight = options.verbose or not scenario.pairs
+        yield _layers(models, scenario.diffs, every_weight=every_weight)
+    for diff in scenario.diffs:
+        if (told := wording.params_gap(scenario, diff)) is not None:
+            yield "\n".join([f"{escape(told[0])}\n", *(f"- {escape(gap)}" for gap in told[1])])
     for refused in wording.refusals_apart(scenario):
         yield f"**{escape(refused.heading)}**<br>{_reason(refused)}"
     for pair in scenario.pairs:
@@ -80,51 +91,56 @@ def _scenario(scenario: ScenarioReport, options: RenderOptions) -> Iterator[str]
         yield _expectations(scenario)
 
 
-def _layers(models: Sequence[ModelReport], *, every_weight: bool) -> str:
+def _layers(
+    models: Sequence[ModelReport], diffs: Sequence[ModelsDiff], *, every_weight: bool
+) -> str:
+    masked = wording.has_masks(models)
+    columns = ["output shape", *(["mask"] if masked else []), "params"]
+    blank = [""] * len(columns)
     header: list[str] = []
     for model in models:
-        header += [
-            f"{escape(wording.one_line(model.name))}: layer (type)",
-            "output shape",
-            "params",
-        ]
+        header += [f"{escape(wording.one_line(model.name))}: layer (type)", *columns]
     rows = []
-    for row in line_up(models):
+    for row in rows_of(models, diffs):
         cells: list[str] = []
-        for position, layer in enumerate(row):
-            cells += _layer(layer, row[0] if position else layer, every_weight)
+        for position, cell in enumerate(row):
+            beside = row[0].layer if position else None
+            told = _layer(cell, beside, bool(position), every_weight, masked)
+            cells += told or ["", *blank]
         rows.append(cells)
-    for label in ("params", "trainable_params", "non_trainable_params"):
-        name = label.replace("_params", "").replace("_", "-")
-        rows.append(
-            [
-                cell
-                for model in models
-                for cell in (f"**{name}**", "", f"**{wording.count(getattr(model, label))}**")
-            ]
-        )
+    own = [wording.model_figures(model) for model in models]
+    for name in wording.figure_names(models):
+        figures = [f"**{wording.count(figures.get(name))}**" for figures in own]
+        rows.append([cell for one in figures for cell in (f"**{name}**", *blank[1:], one)])
     if any(model.mixes is not None for model in models):
         notes = [escape(wording.mixes_note(model)) for model in models]
-        rows.append([cell for note in notes for cell in (note, "", "")])
-    return _table(header, rows, "llr" * len(models))
+        rows.append([cell for note in notes for cell in (note, *blank)])
+    return _table(header, rows, ("lllr" if masked else "llr") * len(models))
 
 
-def _layer(layer: LayerRow | None, reference: LayerRow | None, every_weight: bool) -> list[str]:
+def _layer(
+    cell: Cell, beside: LayerRow | None, compared: bool, every_weight: bool, masked: bool
+) -> list[str]:
+    layer, unlike = cell.layer, cell.differs
     if layer is None:
-        return ["", "", ""]
-    unlike = marks(reference, layer)
-    sign = "" if reference is not None else "+ "
+        return []
+    sign = "+ " if compared and beside is None else ""
     lines = [f"{sign}{_unlike('type' in unlike)}{_name(layer)}"]
-    if layer.formula:
-        lines.append(_unlike("formula" in unlike) + escape(layer.formula))
+    lines += [f"≠ {escape(note)}" for note in wording.change_notes(cell.change, beside, layer)]
+    if note := wording.count_note(layer):
+        lines.append(_unlike("weights" in unlike) + escape(note))
     if every_weight:
         lines += [escape(wording.weight_words(weight)) for weight in layer.weights]
+        lines += [escape(note)] if (note := wording.cost_note(layer)) else []
         lines += [
             _unlike("mixes" in unlike and note == wording.mixes_note(layer)) + escape(note)
             for note in wording.layer_notes(layer)
         ]
-    elif layer.mixes is not None:
-        lines.append(_unlike("mixes" in unlike) + escape(wording.mixes_note(layer)))
+    else:
+        if layer.mixes is not None:
+            lines.append(_unlike("mixes" in unlike) + escape(wording.mixes_note(layer)))
+        if wording.mask_lost(layer):
+            lines.append(escape(wording.mask_note(layer)))
     lines += [
         f"{'&emsp;' * depth}└ {_name(held)}: {wording.count(held.params)}"
         for depth, held in wording.walk_layers(wording.opened(layer))
@@ -133,6 +149,7 @@ def _layer(layer: LayerRow | None, reference: LayerRow | None, every_weight: boo
     return [
         "<br>".join(lines),
         _unlike("output_shape" in unlike) + shapes,
+        *([_unlike("mask" in unlike) + wording.mask_column(layer)] if masked else []),
         _unlike("params" in unlike) + wording.count(layer.params),
     ]
 

@@ -17,13 +17,21 @@ from layerlens.render.wording import (
     values_apart,
     walk_layers,
 )
-from layerlens.report import Counterexample, PairReport, ProbeRow, ScenarioReport
+from layerlens.report import (
+    Counterexample,
+    PairReport,
+    ProbeRow,
+    ScenarioReport,
+    StepsDifference,
+)
 
 #: More input values than this are told by their non-zero entries.
 INPUT_VALUES_SHOWN = 48
 #: So many non-zero entries are listed before the rest is only counted.
 INPUT_ENTRIES_SHOWN = 16
 PROBES_SHOWN = 3
+#: A graph so many times larger than another one is told of.
+MUCH_LARGER = 1.5
 
 
 class Fact(NamedTuple):
@@ -69,6 +77,8 @@ def pair_facts(scenario: ScenarioReport, pair: PairReport, *, verbose: bool) -> 
     facts = [
         Fact("difference", differences(pair)),
         Fact("rounding", _optional(rounding(pair))),
+        Fact("padding", _masked(pair)),
+        Fact("graph", _optional(_graph(scenario, pair))),
         Fact("fresh weights", _optional(_initialization(pair))),
         Fact("certificate", _optional(_certificate(pair))),
         Fact("counterexample", tuple(_counterexample(pair.counterexample))),
@@ -80,6 +90,45 @@ def pair_facts(scenario: ScenarioReport, pair: PairReport, *, verbose: bool) -> 
         Fact("unseen", _optional(", ".join(clean(path) for path in pair.unseen))),
     ]
     return [fact for fact in facts if fact.lines]
+
+
+def _masked(pair: PairReport) -> tuple[str, ...]:
+    """Return the differences at valid and at padded steps apart."""
+    if (masked := pair.masked) is None:
+        return ()
+    whose = f"as the mask of {clean(masked.layer)} in {one_line(masked.model)} tells them apart"
+    return (
+        f"valid steps: {_steps(masked.valid)}",
+        f"padded steps: {_steps(masked.padded)}",
+        whose,
+    )
+
+
+def _steps(found: StepsDifference) -> str:
+    if not found.compared:
+        return "none were compared"
+    if found.max_abs == 0:
+        return f"all {count(found.compared)} values agree exactly"
+    return (
+        f"max abs {figure(found.max_abs)}, "
+        f"{count(found.mismatched)} of {count(found.compared)} values mismatched"
+    )
+
+
+def _graph(scenario: ScenarioReport, pair: PairReport) -> str | None:
+    """Return the sizes of both graphs, where one is much larger for the same result."""
+    sizes = {model.name: model.graph_ops for model in scenario.models}
+    ours, theirs = sizes.get(pair.reference), sizes.get(pair.candidate)
+    if not ours or not theirs or pair.verdict != "equivalent":
+        return None
+    larger = max(ours, theirs) / min(ours, theirs)
+    if larger < MUCH_LARGER:
+        return None
+    name = one_line(pair.reference if ours > theirs else pair.candidate)
+    return (
+        f"{name} computes this through a graph of {count(max(ours, theirs))} operations, "
+        f"{larger:.1f} times as many as {count(min(ours, theirs))}"
+    )
 
 
 def _optional(line: str | None) -> tuple[str, ...]:

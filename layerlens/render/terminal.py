@@ -112,9 +112,12 @@ def _scenario(scenario: ScenarioReport, width: int, options: RenderOptions) -> I
     if models:
         yield Text()
         every_weight = options.verbose or not scenario.pairs
-        yield from layer_table(models, width, reference=reference, every_weight=every_weight)
-        if meaning := legend(models):
+        yield from layer_table(
+            models, scenario.diffs, width, reference=reference, every_weight=every_weight
+        )
+        if meaning := legend(models, scenario.diffs):
             yield from fold(meaning, width, indent=2)
+    yield from _params_gaps(scenario, prose)
     for refused in wording.refusals_apart(scenario):
         yield Text()
         yield from refusal_lines(refused, prose, f"{GLYPHS.wrong} ")
@@ -123,6 +126,16 @@ def _scenario(scenario: ScenarioReport, width: int, options: RenderOptions) -> I
         yield from pair_lines(scenario, pair, prose, options)
     yield from _training(scenario.fit, models, prose)
     yield from _expectations(scenario, prose, options)
+
+
+def _params_gaps(scenario: ScenarioReport, width: int) -> Iterator[Text]:
+    """Yield where the models' counts differ from the first one's."""
+    for diff in scenario.diffs:
+        if (told := wording.params_gap(scenario, diff)) is not None:
+            yield Text()
+            yield from fold(Text(told[0]), width, indent=2)
+            for gap in told[1]:
+                yield from fold(Text(gap), width, indent=4, hang=2)
 
 
 def _scenario_heading(scenario: ScenarioReport, width: int) -> Iterator[Text]:

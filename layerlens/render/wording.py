@@ -11,9 +11,11 @@ from layerlens.report import (
     ErrorRow,
     ExpectationRow,
     FitRow,
+    LayerChange,
     LayerRow,
     ModelError,
     ModelReport,
+    ModelsDiff,
     PairReport,
     Report,
     ScenarioReport,
@@ -30,6 +32,9 @@ MIXES = {
     "reduces": "steps reduced to one",
     "expands": "steps made from one",
 }
+
+#: Longer values of arguments are cut: the JSON report has them in full.
+LONGEST_ARGUMENT = 60
 
 #: Characters that reorder the text around them, so that a title could pose as something else.
 _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -163,13 +168,132 @@ def layer_notes(layer: LayerRow, depth: int = 0) -> list[str]:
         notes.append(f"shared: {clean(layer.shared_with)} again, counted once")
     if layer.mixes is not None and not depth:
         notes.append(mixes_note(layer))
-    if layer.mask_in and layer.mask_out:
-        notes.append("mask: received and passed on")
-    elif layer.mask_in:
-        notes.append("mask: received, not passed on")
-    elif layer.mask_out:
-        notes.append("mask: made here")
+    if note := mask_note(layer):
+        notes.append(note)
     return notes
+
+
+def mask_note(layer: LayerRow) -> str | None:
+    """Return what becomes of a mask at this layer; None where there is none."""
+    if layer.mask_in:
+        use = {"read": "read", "ignored": "ignored"}.get(layer.mask_use or "", "received")
+        if layer.mask_out:
+            return f"mask: {use} and passed on"
+        if layer.mask_out is None:
+            return f"mask: {use}, perhaps passed on"
+        return f"mask: {use}, ends here" if use == "read" else f"mask: {use} and dropped"
+    return "mask: made here" if layer.mask_out else None
+
+
+def mask_lost(layer: LayerRow) -> bool:
+    """Tell whether a mask comes in that the layer drops, or does not heed."""
+    return bool(layer.mask_in) and (not layer.mask_out or layer.mask_use == "ignored")
+
+
+def mask_column(layer: LayerRow) -> str:
+    """Return whether a mask comes in and goes out: `no→yes`."""
+    words = {True: "yes", False: "no", None: "?"}
+    return f"{words[layer.mask_in]}→{words[layer.mask_out]}"
+
+
+def has_masks(models: Sequence[ModelReport]) -> bool:
+    return any(layer.mask_in or layer.mask_out for model in models for layer in model.layers)
+
+
+def count_note(layer: LayerRow) -> str | None:
+    """Return the count in the layer's own terms, or over its weights where there are none."""
+    told = layer.counted or layer.formula
+    return clean(told) if told and told != count(layer.params) else None
+
+
+def cost_note(layer: LayerRow) -> str | None:
+    """Return what one sample costs in this layer, as far as it is known."""
+    parts = []
+    if layer.multiply_adds:
+        parts.append(f"{count(layer.multiply_adds)} multiply-adds")
+    if layer.activation_bytes is not None:
+        parts.append(f"{count(layer.activation_bytes)} bytes out")
+    if layer.graph_ops is not None:
+        parts.append(f"{count(layer.graph_ops)} ops in the graph")
+    return f"cost: {', '.join(parts)}" if parts else None
+
+
+def model_figures(model: ModelReport) -> dict[str, int | None]:
+    """Return the figures of a whole model by what they are, in the order in which to show them.
+
+    What is nothing in most models is left out where it is nothing.
+    """
+    figures: dict[str, int | None] = {
+        "params": model.params,
+        "trainable": model.trainable_params,
+        "non-trainable": model.non_trainable_params,
+    }
+    if model.frozen_params:
+        figures["of these frozen"] = model.frozen_params
+    if model.shared_params:
+        figures["shared, counted once"] = model.shared_params
+    for dtype, size in model.bytes_by_dtype.items():
+        figures[f"bytes in {clean(dtype)}"] = size
+    if model.multiply_adds is not None:
+        figures["multiply-adds"] = model.multiply_adds
+    if model.activation_bytes is not None:
+        figures["activation bytes"] = model.activation_bytes
+    if model.graph_ops is not None:
+        figures["ops in the graph"] = model.graph_ops
+    return figures
+
+
+def figure_names(models: Sequence[ModelReport]) -> list[str]:
+    """Return the names of all figures that one of the models has, in order."""
+    return list(dict.fromkeys(name for model in models for name in model_figures(model)))
+
+
+def change_notes(change: LayerChange | None, one: LayerRow | None, other: LayerRow) -> list[str]:
+    """Return in words what a row's columns do not show: arguments and inputs that differ."""
+    if change is None or one is None:
+        return []
+    notes = [
+        f"{clean(item.name)}: {argument(item.reference)} → {argument(item.candidate)}"
+        for item in change.arguments
+    ]
+    if "inputs" in change.differs:
+        notes.append(
+            f"takes {one_line(', '.join(one.inputs))} → {one_line(', '.join(other.inputs))}"
+        )
+    if change.differs == ("input_shape",):
+        notes.append(f"input {shape_text(one.input_shape)} → {shape_text(other.input_shape)}")
+    return notes
+
+
+def params_gap(scenario: ScenarioReport, diff: ModelsDiff) -> tuple[str, tuple[str, ...]] | None:
+    """Return by how many params two models differ, and where that comes from; None if nowhere."""
+    counts = {model.name: model.params for model in scenario.models}
+    ours, theirs = counts.get(diff.reference), counts.get(diff.candidate)
+    if not diff.params or ours is None or theirs is None:
+        return None
+    names = one_line(diff.candidate), one_line(diff.reference)
+    if ours == theirs:
+        heading = f"{names[0]} has as many params as {names[1]}, in other places:"
+    else:
+        gap = theirs - ours
+        noun = "param" if abs(gap) == 1 else "params"
+        more = "more" if gap > 0 else "fewer"
+        heading = f"{names[0]} has {abs(gap):,} {noun} {more} than {names[1]}:"
+    return heading, tuple(clean(gap.text) for gap in diff.params)
+
+
+def argument(item: Any) -> str:
+    """Return an argument's value as a scenario has it; long ones are cut."""
+    match item:
+        case None:
+            return "none"
+        case bool():
+            return str(item).lower()
+        case list() | tuple():
+            text = f"[{', '.join(map(argument, item))}]"
+        case _:
+            text = one_line(item)
+    return text if len(text) <= LONGEST_ARGUMENT else f"{text[:LONGEST_ARGUMENT]}…"
 
 
 def mixes_note(part: LayerRow | ModelReport) -> str:

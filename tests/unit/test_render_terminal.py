@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
+from layerlens.aligning import line_up_all
 from layerlens.render import RenderOptions, render
 from layerlens.render.wording import walk_layers
 from layerlens.report import Report, ScenarioReport
@@ -93,16 +94,17 @@ def test_what_differs_is_marked_without_colour():
 def test_what_is_the_same_is_not_marked():
     scenario = scenario_of("equal")
     twin = replace(scenario.models[0], name="dense")
-    same = replace(scenario, models=(scenario.models[0], twin))
+    models = (scenario.models[0], twin)
+    same = replace(scenario, models=models, diffs=line_up_all(models))
     assert "≠" not in terminal(with_scenario(report_of("equal"), same), 140)
 
 
 def test_a_layer_that_is_missing_is_told():
     scenario = scenario_of("equal")
     shorter = replace(scenario.models[1], layers=scenario.models[1].layers[:-1])
-    report = with_scenario(
-        report_of("equal"), replace(scenario, models=(scenario.models[0], shorter))
-    )
+    models = (scenario.models[0], shorter)
+    lined_up = replace(scenario, models=models, diffs=line_up_all(models))
+    report = with_scenario(report_of("equal"), lined_up)
     assert "− nothing in place of activation" in terminal(report, 140)
 
 
