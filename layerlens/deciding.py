@@ -11,6 +11,7 @@ from layerlens import explaining
 from layerlens.asides import also_differs
 from layerlens.building import Built, Refused
 from layerlens.certifying import certify
+from layerlens.charting import differences_map
 from layerlens.contrasting import arguments_apart
 from layerlens.diverging import first_divergence, first_inconsistency
 from layerlens.domains import inputs_apart
@@ -288,6 +289,7 @@ def _report(pair: Pair, transfer: Transfer, evidence: Evidence, judgement: Judge
         certificate=evidence.certificate,
         also_differs=evidence.also_differs,
         unseen=evidence.unseen,
+        differences=differences_map(evidence.observations),
     )
 
 

@@ -18,7 +18,8 @@ from layerlens.building import Built
 from layerlens.domains import fixed_domains, mask_values
 from layerlens.layercalls import Subject, domain_of, is_recurrent, layer_subject
 from layerlens.lending import lent
-from layerlens.lineage import calls_between, is_entry
+from layerlens.lineage import call_of, calls_between, is_entry
+from layerlens.maps import StepMapRow, step_map_row
 from layerlens.measuring import Runner
 from layerlens.mixing import Mixing, Seen, joined, mixing_of
 from layerlens.probes import Array, Domain, draw_weight, generator
@@ -68,6 +69,8 @@ class Dependence:
     is_random: bool = False
     #: Why it could not be measured.
     reason: str | None = None
+    #: Along the time axis, of every input and output by itself, as much as a picture shows.
+    rows: tuple[StepMapRow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +115,7 @@ def _fields(one: Dependence) -> dict[str, Any]:
     return {
         "mixes": mixing.kind if mixing is not None else None,
         "window": mixing.window if mixing is not None else None,
+        "steps": one.rows,
     }
 
 
@@ -129,12 +133,13 @@ class _Study:
             self.runner.assign(self._weights(kind))
             for one in layers:
                 self._look(one, kind)
-        found = tuple(one.dependence() for one in layers)
+        places = {id(call_of(one.subject.outputs[0])): place for place, one in enumerate(layers)}
+        found = tuple(one.dependence(places) for one in layers)
         whole = _Gathered(self._whole(layers))
         for kind in WEIGHTS:
             self.runner.assign(self._weights(kind))
             self._look(whole, kind)
-        return ModelDependence(whole.dependence(), found)
+        return ModelDependence(whole.dependence({}), found)
 
     def _weights(self, kind: str) -> list[Array]:
         """Draw what is trained; a fixed weight may be a mask or a table and stays as it is."""
@@ -302,7 +307,8 @@ class _Gathered:
             seen = seen | self._maps[key][0]
         self._maps[key] = (seen, steps, inputs)
 
-    def dependence(self) -> Dependence:
+    def dependence(self, places: Mapping[int, int]) -> Dependence:
+        """Sum up; `places` has the position of the layer that each call belongs to, by its id."""
         facts = {
             "is_stateful": self.subject.is_stateful,
             "is_batch_coupled": self.is_batch_coupled,
@@ -316,7 +322,23 @@ class _Gathered:
         along = {axis: maps[0] for axis in further if (maps := self._along((axis,)))}
         # Where no draw came to its end, what was seen until then is no measurement.
         mixing = joined([one.mixing for one in timed]) if self.length else None
-        return Dependence(timed, along, mixing, **facts)  # type: ignore[arg-type]
+        rows = tuple(self._rows(places)) if self.length else ()
+        return Dependence(timed, along, mixing, rows=rows, **facts)  # type: ignore[arg-type]
+
+    def _rows(self, places: Mapping[int, int]) -> Iterator[StepMapRow]:
+        for (axis, source, target), (seen, tried, inputs) in self._maps.items():
+            if axis not in (None, 1):
+                continue
+            node = call_of(self.subject.inputs[source])
+            yield step_map_row(
+                seen,
+                tried,
+                source=str(node.operation.name),
+                source_layer=places.get(id(node)),
+                output=target,
+                inputs=None if axis is None else inputs,
+                has_steps=self.subject.stepped[1][target],
+            )
 
     def _along(self, axes: tuple[int | None, ...]) -> tuple[StepMap, ...]:
         """Join maps of one shape, so that what several inputs do counts together."""

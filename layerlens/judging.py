@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -331,27 +332,44 @@ def _probe_rows(observations: Sequence[Observation]) -> Iterator[ProbeRow]:
     for observation in observations:
         whole = len(observation.batch.inputs[0])
         for name, part in zip(observation.batch.names, observation.batch.slices, strict=True):
-            for reference, candidate in zip(
-                observation.reference, observation.candidate, strict=True
-            ):
-                sliced = (
-                    (reference[part], candidate[part])
-                    if reference.ndim and len(reference) == whole
-                    else (reference, candidate)
+            for output, reference in enumerate(observation.reference):
+                own = part if reference.ndim and len(reference) == whole else slice(None)
+                found = differ(
+                    _of(own, reference), _of(own, observation.candidate[output]), allowed=0.0
                 )
-                found = differ(*sliced, allowed=0.0)
                 if not found.compared:
                     continue
                 key = (name, observation.execution)
-                row = ProbeRow(name, observation.execution, found.max_abs, found.max_rel)
+                row = ProbeRow(
+                    name,
+                    observation.execution,
+                    found.max_abs,
+                    found.max_rel,
+                    float(_of(own, observation.noise[output].working).max()),
+                    _float64_max_abs(observation, output, own),
+                )
                 rows[key] = _greater(rows[key], row) if key in rows else row
     yield from rows.values()
 
 
+def _of(part: slice, output: NDArray[Any]) -> NDArray[Any]:
+    return output[part] if output.ndim else output
+
+
+def _float64_max_abs(observation: Observation, output: int, part: slice) -> float | None:
+    if not observation.exact:
+        return None
+    doubles = observation.reference64[output], observation.candidate64[output]
+    return float(distance(_of(part, doubles[0]), _of(part, doubles[1])).max())
+
+
 def _greater(one: ProbeRow, other: ProbeRow) -> ProbeRow:
+    left = [n for n in (one.float64_max_abs, other.float64_max_abs) if n is not None]
     return ProbeRow(
         one.name,
         one.execution,
         max(one.max_abs or 0.0, other.max_abs or 0.0),
         max(one.max_rel or 0.0, other.max_rel or 0.0),
+        max(one.noise or 0.0, other.noise or 0.0),
+        max(left, default=None),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from layerlens.maps import HeatMap, StepMapRow
 from layerlens.scenario import Mode, Verdict
 
 if TYPE_CHECKING:
@@ -123,6 +124,8 @@ class LayerRow:
     #: What it is applied to: layers and inputs of the model by name; `lstm[1]` is the second
     #: output of one, `dense#2` what it gave where it was applied again.
     inputs: tuple[str, ...] = ()
+    #: Which of its output steps depend on which steps of each input, where that was measured.
+    steps: tuple[StepMapRow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +161,8 @@ class ModelReport:
     activation_bytes: int | None = None
     #: Operations in the graph of the whole model as `predict` traces it, in inference.
     graph_ops: int | None = None
+    #: Which of its output steps depend on which steps of its inputs, where that was measured.
+    steps: tuple[StepMapRow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +183,10 @@ class ProbeRow:
     execution: Execution
     max_abs: float | None
     max_rel: float | None
+    #: The greatest working-precision difference that rounding explains on this probe.
+    noise: float | None = None
+    #: The greatest difference when both run in float64; None where a model has no such form.
+    float64_max_abs: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,6 +277,8 @@ class PairReport:
     #: What is the same, what differs, why, and what would make the two agree: sentences from what
     #: was measured.
     why: tuple[str, ...] = ()
+    #: Where in the output the two differ; None where they agree exactly or were not compared.
+    differences: HeatMap | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,6 +75,8 @@ COLUMNS: dict[Kind, tuple[str, ...]] = {
         "execution",
         "max_abs",
         "max_rel",
+        "noise",
+        "float64_max_abs",
     ),
 }
 
@@ -181,4 +183,6 @@ def _probes(scenario: ScenarioReport) -> Iterator[Row]:
                 "execution": probe.execution,
                 "max_abs": probe.max_abs,
                 "max_rel": probe.max_rel,
+                "noise": probe.noise,
+                "float64_max_abs": probe.float64_max_abs,
             }
