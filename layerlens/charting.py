@@ -1,4 +1,4 @@
-"""Observations of a pair become the map of where its outputs differ. NumPy alone."""
+"""Arrays become the maps that pictures are drawn from, small enough for a report. NumPy alone."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from layerlens.comparing import Float, distance
 from layerlens.evidence import Observation
-from layerlens.maps import HeatMap, heat_map
+from layerlens.maps import HeatMap, StepMapRow, kept_steps
 
+#: Rows and columns of a map of differences.
+MOST_ROWS, MOST_COLUMNS = 32, 32
 #: An output's rank, batch axis counted → what its two mapped axes are called.
 _NAMES = {2: ("output", "feature"), 3: ("step", "feature")}
 _FURTHER = ("axis 1", "axis 2")
@@ -56,3 +59,48 @@ def _of_output(observations: Sequence[Observation], output: int) -> HeatMap | No
     elif rank > 3:
         greatest = greatest.max(axis=tuple(range(2, rank - 1)))
     return heat_map(greatest, output=output, names=_NAMES.get(rank, _FURTHER))
+
+
+def step_map_row(
+    seen: NDArray[np.bool_],
+    tried: Sequence[int],
+    *,
+    source: str,
+    source_layer: int | None,
+    output: int,
+    inputs: int | None,
+    has_steps: bool,
+) -> StepMapRow:
+    """Keep of a measured map (output steps × tried input steps) what a picture shows."""
+    columns = kept_steps(inputs or 1)
+    rows = kept_steps(len(seen))
+    place = {step: position for position, step in enumerate(tried)}
+    kept = [step for step in columns if step in place]
+    rest = [position for step, position in place.items() if step not in kept]
+    part = seen[list(rows)]
+    return StepMapRow(
+        source=source,
+        source_layer=source_layer,
+        output=output,
+        inputs=inputs,
+        outputs=len(seen) if has_steps else None,
+        input_steps=tuple(kept),
+        output_steps=rows,
+        seen=tuple("".join("01"[row[place[step]]] for step in kept) for row in part.astype(int)),
+        beyond=tuple(bool(row[rest].any()) for row in part),
+    )
+
+
+def heat_map(gaps: NDArray[np.float64], *, output: int, names: tuple[str, str]) -> HeatMap:
+    """Reduce greatest differences (rows × columns) to blocks, each with its greatest difference."""
+    rows, columns = gaps.shape
+    block = (-(-rows // MOST_ROWS), -(-columns // MOST_COLUMNS))
+    reduced = np.maximum.reduceat(gaps, np.arange(0, rows, block[0]), axis=0)
+    reduced = np.maximum.reduceat(reduced, np.arange(0, columns, block[1]), axis=1)
+    cells = tuple(tuple(_rounded(cell) for cell in row) for row in reduced)
+    return HeatMap(names[0], names[1], (rows, columns), block, cells, output)
+
+
+def _rounded(number: float) -> float:
+    """Keep three digits: no picture shows more, and the report stays small."""
+    return float(f"{number:.3g}")

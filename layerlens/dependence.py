@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 
 from layerlens.building import Built
+from layerlens.charting import step_map_row
 from layerlens.domains import fixed_domains, mask_values
 from layerlens.layercalls import Subject, domain_of, is_recurrent, layer_subject
 from layerlens.lending import lent
 from layerlens.lineage import call_of, calls_between, is_entry
-from layerlens.maps import StepMapRow, step_map_row
+from layerlens.maps import StepMapRow
 from layerlens.measuring import Runner
 from layerlens.mixing import Mixing, Seen, joined, mixing_of
 from layerlens.probes import Array, Domain, draw_weight, generator
@@ -161,6 +162,8 @@ class _Study:
         }
         blanks = (*mask_values((self.built,)), 0.0)
         self._setting = Setting(self.runner, self.seed, blanks)
+        #: How many steps a layer gave where an open axis had so many, to go on with behind it.
+        self._given: dict[tuple[int, int], int] = {}
 
     def _layers(self) -> Iterator[Subject]:
         model = self.built.model
@@ -251,6 +254,8 @@ class _Study:
                 for axis in (first, *self._further_axes(domain)):
                     for target, found in replacing.maps(source, axis):
                         one.add(axis, source, target, found, domain.shape)
+                        if axis in (None, 1) and subject.stepped[1][target]:
+                            self._given[id(subject.outputs[target]), length] = len(found[0])
 
     def _further_axes(self, domain: Domain) -> Iterator[int]:
         rank = len(domain.shape) + 1
@@ -267,7 +272,9 @@ class _Study:
             )
         }
         return tuple(
-            own.get(id(tensor)) or domain_of(tensor, subject, length) for tensor in subject.inputs
+            own.get(id(tensor))
+            or domain_of(tensor, subject, self._given.get((id(tensor), length), length))
+            for tensor in subject.inputs
         )
 
 

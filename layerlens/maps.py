@@ -6,17 +6,11 @@ difference of each block of a large output. Both say what they left out.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import NDArray
 
 #: So many steps are kept whole; of longer sequences FIRST and LAST ones.
 WHOLE = 12
 FIRST, LAST = 6, 4
-#: Rows and columns of a map of differences.
-MOST_ROWS, MOST_COLUMNS = 32, 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,51 +58,11 @@ class HeatMap:
 
 def kept_steps(steps: int) -> tuple[int, ...]:
     """Return the steps of a sequence that a map keeps: all of a short one, else the outer ones."""
-    if steps <= WHOLE:
+    return tuple(range(steps)) if steps <= WHOLE else outer_steps(steps)
+
+
+def outer_steps(steps: int) -> tuple[int, ...]:
+    """Return the first and last steps of a sequence; all where it has no more than those."""
+    if steps <= FIRST + LAST:
         return tuple(range(steps))
     return (*range(FIRST), *range(steps - LAST, steps))
-
-
-def step_map_row(
-    seen: NDArray[np.bool_],
-    tried: Sequence[int],
-    *,
-    source: str,
-    source_layer: int | None,
-    output: int,
-    inputs: int | None,
-    has_steps: bool,
-) -> StepMapRow:
-    """Keep of a measured map (output steps × tried input steps) what a picture shows."""
-    columns = kept_steps(inputs or 1)
-    rows = kept_steps(len(seen))
-    place = {step: position for position, step in enumerate(tried)}
-    kept = [step for step in columns if step in place]
-    rest = [position for step, position in place.items() if step not in kept]
-    part = seen[list(rows)]
-    return StepMapRow(
-        source=source,
-        source_layer=source_layer,
-        output=output,
-        inputs=inputs,
-        outputs=len(seen) if has_steps else None,
-        input_steps=tuple(kept),
-        output_steps=rows,
-        seen=tuple("".join("01"[row[place[step]]] for step in kept) for row in part.astype(int)),
-        beyond=tuple(bool(row[rest].any()) for row in part),
-    )
-
-
-def heat_map(gaps: NDArray[np.float64], *, output: int, names: tuple[str, str]) -> HeatMap:
-    """Reduce greatest differences (rows × columns) to blocks, each with its greatest difference."""
-    rows, columns = gaps.shape
-    block = (-(-rows // MOST_ROWS), -(-columns // MOST_COLUMNS))
-    reduced = np.maximum.reduceat(gaps, np.arange(0, rows, block[0]), axis=0)
-    reduced = np.maximum.reduceat(reduced, np.arange(0, columns, block[1]), axis=1)
-    cells = tuple(tuple(_rounded(cell) for cell in row) for row in reduced)
-    return HeatMap(names[0], names[1], (rows, columns), block, cells, output)
-
-
-def _rounded(number: float) -> float:
-    """Keep three digits: no picture shows more, and the report stays small."""
-    return float(f"{number:.3g}")

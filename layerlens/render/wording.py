@@ -67,6 +67,11 @@ def count(number: int | None) -> str:
     return "–" if number is None else f"{number:,}"
 
 
+def plural(number: int, noun: str) -> str:
+    """Return `1 probe` or `46 probes`."""
+    return f"{count(number)} {noun}{'' if number == 1 else 's'}"
+
+
 def figure(number: float | None) -> str:
     """Return a measured difference with three significant digits."""
     if number is None:
@@ -135,6 +140,12 @@ def cell_text(cell: Mapping[str, Any] | None) -> str:
         f"{one_line(key)}={str(item).lower() if isinstance(item, bool) else one_line(item)}"
         for key, item in (cell or {}).items()
     )
+
+
+def reference_first(scenario: ScenarioReport) -> list[ModelReport]:
+    """Return the models with the reference first, where there is one."""
+    reference = scenario.pairs[0].reference if scenario.pairs else None
+    return sorted(scenario.models, key=lambda model: model.name != reference)
 
 
 def title_of(scenario: ScenarioReport) -> str:

@@ -327,12 +327,26 @@ def test_every_probe_and_execution_has_a_row_with_its_greatest_difference() -> N
     first = seen(BASE, moved((1, 1), 1.0))
     again = seen(BASE, moved((1, 1), 2.0), weights="initial")
     eager = seen(BASE, BASE, execution="eager")
+    floors = [
+        [
+            float(np.max(np.broadcast_to(one.noise[0].working, BASE.shape)[part]))
+            for part in one.batch.slices
+        ]
+        for one in (first, again, eager)
+    ]
+    traced = [max(pair) for pair in zip(*floors[:2], strict=True)]
+    eager_floors = floors[2]
     assert judge([first, again, eager]).probes == (
-        ProbeRow("normal", "traced_dynamic", 0.0, 0.0),
-        ProbeRow("zeros", "traced_dynamic", 2.0, 0.5),
-        ProbeRow("normal", "eager", 0.0, 0.0),
-        ProbeRow("zeros", "eager", 0.0, 0.0),
+        ProbeRow("normal", "traced_dynamic", 0.0, 0.0, traced[0], 0.0),
+        ProbeRow("zeros", "traced_dynamic", 2.0, 0.5, traced[1], 2.0),
+        ProbeRow("normal", "eager", 0.0, 0.0, eager_floors[0], 0.0),
+        ProbeRow("zeros", "eager", 0.0, 0.0, eager_floors[1], 0.0),
     )
+
+
+def test_without_a_float64_form_what_is_left_in_float64_was_not_measured() -> None:
+    (row, _) = judge([replace(seen(BASE, BASE), exact=False)]).probes
+    assert row.float64_max_abs is None
 
 
 def test_figures_are_summed_up_over_all_observations() -> None:

@@ -1,0 +1,219 @@
+"""Pictures enter, SVG or PNG leaves: the one room that knows matplotlib.
+
+Figures are made without pyplot and without the user's own settings, so that the same report gives
+the same bytes; text stays text, and a name is never read as a formula.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+
+from layerlens.render.pictures import Picture
+
+#: Names of colours, which a page replaces by its own of the same name.
+COLOURS = {
+    "ink": "#1c1e21",
+    "soft": "#62676f",
+    "line": "#d9dce1",
+    "shade": "#f5f6f8",
+    "accent": "#1f5fbf",
+    "accent-soft": "#8fb3e8",
+    "bad": "#c0262d",
+    "warn": "#8a5a00",
+}
+PAPER = "#ffffff"
+HEAT = "cividis"
+DOTS_PER_INCH = 144
+#: Between the pictures on one sheet, and around them, in inches.
+_GAP, _MARGIN = 0.45, 0.3
+_TITLE = 0.3
+#: So wide may a sheet get before pictures of one kind go into a further row.
+_SHEET_WIDTH = 14.0
+
+
+@dataclass(frozen=True, slots=True)
+class Area:
+    """A part of a figure to draw in, measured in inches from its lower left corner."""
+
+    figure: Figure
+    left: float
+    bottom: float
+    width: float
+    height: float
+
+    def axes(self, left: float, bottom: float, width: float, height: float) -> Axes:
+        """Return axes at a place in the area, with quiet spines and ticks."""
+        whole = self.figure.get_size_inches()
+        axes = self.figure.add_axes(
+            (
+                (self.left + left) / whole[0],
+                (self.bottom + bottom) / whole[1],
+                width / whole[0],
+                height / whole[1],
+            )
+        )
+        axes.set_facecolor("none")
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.spines[:].set_color(COLOURS["line"])
+        axes.tick_params(length=3, color=COLOURS["line"], labelcolor=COLOURS["soft"])
+        return axes
+
+    def plain_axes(self) -> Axes:
+        """Return axes over the whole area in inches, of which only the content shows."""
+        axes = self.axes(0, 0, self.width, self.height)
+        axes.set(xlim=(0, self.width), ylim=(0, self.height))
+        axes.axis("off")
+        return axes
+
+
+def inline_svg(picture: Picture, salt: str) -> str:
+    """Return one picture as an `svg` element for a page, in the page's colours.
+
+    `salt` is this picture's own on the page: elements are named after it.
+    """
+    figure = Figure(figsize=(picture.width, picture.height), dpi=72)
+    figure.patch.set_alpha(0.0)
+    with _settings(salt):
+        picture.draw(Area(figure, 0, 0, picture.width, picture.height))
+        svg = _svg_of(figure)
+    svg = _DISPENSABLE.sub("", svg[svg.index("<svg") :])
+    return _TAG.sub(lambda tag: _for_a_page(tag[0]), svg).strip()
+
+
+def _for_a_page(tag: str) -> str:
+    """Return a tag in the page's colours and font, without what nothing refers to."""
+    tag = _COLOUR.sub(lambda found: f"var(--{_names()[found[0]]})", tag)
+    return _SPACE.sub(" ", _NUMBER.sub(r"\1", _UNNEEDED.sub("", tag)))
+
+
+def sheet(pictures: Sequence[tuple[str, Sequence[Picture]]], suffix: str) -> bytes:
+    """Return all pictures as one SVG or PNG file: headings, each with its pictures below it."""
+    rows = [row for heading, several in pictures for row in _rows(heading, several)]
+    width = max(row.width for row in rows) + 2 * _MARGIN
+    height = sum(row.height + _GAP for row in rows) + 2 * _MARGIN - _GAP
+    figure = Figure(figsize=(width, height), dpi=72, facecolor=PAPER)
+    with _settings("sheet"):
+        top = height - _MARGIN
+        for row in rows:
+            row.draw(figure, top)
+            top -= row.height + _GAP
+        return _svg_of(figure).encode() if suffix == ".svg" else _png_of(figure)
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    heading: str
+    pictures: tuple[Picture, ...]
+
+    @property
+    def width(self) -> float:
+        return sum(one.width + _GAP for one in self.pictures) - _GAP
+
+    @property
+    def height(self) -> float:
+        tallest = max(one.height for one in self.pictures)
+        return tallest + _TITLE * (2 if self.heading else 1)
+
+    def draw(self, figure: Figure, top: float) -> None:
+        whole = figure.get_size_inches()
+        if self.heading:
+            figure.text(
+                _MARGIN / whole[0],
+                (top - 0.1) / whole[1],
+                self.heading,
+                size=13,
+                weight="bold",
+                color=COLOURS["ink"],
+            )
+            top -= _TITLE
+        left = _MARGIN
+        for picture in self.pictures:
+            figure.text(
+                left / whole[0],
+                (top - 0.1) / whole[1],
+                picture.title,
+                size=10,
+                weight="bold",
+                color=COLOURS["ink"],
+            )
+            bottom = top - _TITLE - picture.height
+            picture.draw(Area(figure, left, bottom, picture.width, picture.height))
+            left += picture.width + _GAP
+
+
+def _rows(heading: str, pictures: Sequence[Picture]) -> Iterator[_Row]:
+    """Put pictures of one kind next to each other, as many as a sheet is wide."""
+    row: list[Picture] = []
+    for picture in pictures:
+        wide = sum(one.width + _GAP for one in row) + picture.width > _SHEET_WIDTH
+        if row and (wide or row[-1].kind != picture.kind):
+            yield _Row(heading, tuple(row))
+            heading, row = "", []
+        row.append(picture)
+    if row:
+        yield _Row(heading, tuple(row))
+
+
+@contextmanager
+def _settings(salt: str) -> Iterator[None]:
+    """Draw with matplotlib's own defaults and a few of ours, and put back what was set."""
+    with matplotlib.rc_context(), warnings.catch_warnings():
+        # A font may lack characters of a name: it is shown all the same, by a reader's own font.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        matplotlib.rcParams.update(matplotlib.rcParamsDefault)
+        matplotlib.rcParams.update(
+            {
+                "svg.fonttype": "none",
+                "svg.hashsalt": f"layerlens {salt}",
+                "svg.id": None,
+                "text.parse_math": False,
+                "axes.unicode_minus": True,
+                "font.size": 8,
+            }
+        )
+        yield
+
+
+def _svg_of(figure: Figure) -> str:
+    file = io.StringIO()
+    # Nothing that changes from run to run, or tells of the machine.
+    nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    figure.set_canvas(FigureCanvasSVG(figure))
+    figure.savefig(file, format="svg", metadata=nothing)
+    return file.getvalue()
+
+
+def _png_of(figure: Figure) -> bytes:
+    file = io.BytesIO()
+    figure.set_canvas(FigureCanvasAgg(figure))
+    figure.savefig(file, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None})
+    return file.getvalue()
+
+
+_COLOUR = re.compile("|".join(COLOURS.values()))
+_TAG = re.compile(r"<[a-z][^>]*>")
+#: Comments, which say again what a text says; matplotlib's style of the whole page; indentation.
+_DISPENSABLE = re.compile(r"<!--.*?-->|<defs>\s*<style.*?</style>\s*</defs>|(?<=>)\s+(?=<)", re.S)
+#: Names of groups, and fonts.
+_UNNEEDED = re.compile(r' id="[a-z0-9]+_\d+"|font-family: [^;"]*;? ?')
+_SPACE = re.compile(r"\s+")
+#: Two decimals of a point are finer than any screen.
+_NUMBER = re.compile(r"(\d+\.\d\d)\d+")
+
+
+@cache
+def _names() -> dict[str, Any]:
+    return {code: name for name, code in COLOURS.items()}
