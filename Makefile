@@ -1,4 +1,4 @@
-# make demo | test | lint | bench | verdicts | clean
+# make demo | test | lowest | lint | bench | verdicts | clean
 # Everything is installed into .venv, which is made here and remade when pyproject.toml changes.
 
 PYTHON ?= python3
@@ -10,15 +10,16 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check --no-input -qq
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint bench verdicts clean
+.PHONY: help demo test lowest lint bench verdicts clean
 
 help:
 	@echo 'make demo      compare scenarios/dense_vs_td.yaml'
 	@echo 'make test      run the tests'
+	@echo 'make lowest    run the gallery and the tests of the API and the plugin with the lowest versions'
 	@echo 'make lint      ruff, mypy --strict and the import rules'
 	@echo 'make bench     time layerlens, part by part (ARGS="cold jobs" chooses)'
 	@echo 'make verdicts  judge the truth table and print the confusion matrix'
-	@echo 'make clean     remove .venv and what was built'
+	@echo 'make clean     remove .venv, .venv-lowest and what was built'
 	@echo
 	@echo 'PYTHON=/path/to/python3.12 chooses the interpreter (3.11 or later).'
 
@@ -27,6 +28,13 @@ demo: $(VENV)/installed
 
 test: $(VENV)/installed-test
 	@$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
+
+lowest:
+	@'$(PYTHON)' -m venv .venv-lowest
+	@.venv-lowest/bin/python -m pip --disable-pip-version-check --no-input -qq install \
+	  --constraint tests/lowest.txt --editable '.[test]'
+	@.venv-lowest/bin/python -m pytest tests/functional/test_gallery.py tests/functional/test_plugin_*.py \
+	  tests/unit/test_api.py tests/unit/test_fixture.py tests/unit/test_updating.py $(ARGS)
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
@@ -41,7 +49,7 @@ verdicts: $(VENV)/installed
 	@$(BIN)/python benchmarks/verdicts.py $(ARGS)
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info
+	rm -rf $(VENV) .venv-lowest build dist *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from layerlens.domains import flat_layers
 from layerlens.expressions import Numbering, Step, Value, express, is_graph
+from layerlens.layertree import flat_layers
 from layerlens.lookups import choices, is_looked_up, looked_up
 from layerlens.measuring import weight_variables
 from layerlens.polynomials import Growth, activation_host

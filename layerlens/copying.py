@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import types
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from layerlens.layertree import with_held
 from layerlens.loading import SavedModel
 from layerlens.restoring import Source
 from layerlens.scenario import InputSpec
@@ -39,14 +40,14 @@ def copy_model(model: Any, folder: Path) -> Source:
 
 def has_state(layer: Any) -> bool:
     """Say whether a layer or model holds anything that its description does not."""
-    return layer.built or any(hasattr(inner, "adapt") for inner in _layers_of(layer))
+    return layer.built or any(hasattr(inner, "adapt") for inner in with_held(layer))
 
 
 def same_outputs(original: Any, copy: Any, inputs: tuple[InputSpec, ...]) -> bool:
     """Say whether a copy gives what the original gives, on one random batch."""
     import numpy as np
 
-    if any(getattr(layer, "stateful", False) for layer in _layers_of(original)):
+    if any(getattr(layer, "stateful", False) for layer in with_held(original)):
         return True  # to call the original would change it
     random = np.random.default_rng(0)
     size = original.inputs[0].shape[0] or 2
@@ -83,7 +84,7 @@ def _drawn(item: InputSpec, size: int, random: Any) -> Any:
 def custom_objects(layer: Any) -> dict[str, Any]:
     """Find the classes and functions that Keras could not find by itself, by name."""
     found: dict[str, Any] = {}
-    for inner in _layers_of(layer):
+    for inner in with_held(layer):
         for value in (inner, *vars(inner).values()):
             if isinstance(value, types.FunctionType):
                 code: Any = value
@@ -96,16 +97,12 @@ def custom_objects(layer: Any) -> dict[str, Any]:
     return found
 
 
-def _layers_of(layer: Any) -> Iterator[Any]:
-    yield from layer._flatten_layers(include_self=True)
-
-
 def _lambdas(model: Any) -> dict[str, Any]:
     import keras
 
     return {
         layer.name: layer.function
-        for layer in _layers_of(model)
+        for layer in with_held(model)
         if isinstance(layer, keras.layers.Lambda)
     }
 

@@ -18,6 +18,7 @@ from layerlens.building import Built
 from layerlens.charting import step_map_row
 from layerlens.domains import fixed_domains, mask_values
 from layerlens.layercalls import Subject, domain_of, is_recurrent, layer_subject
+from layerlens.layertree import with_held
 from layerlens.lending import lent
 from layerlens.lineage import call_of, calls_between, is_entry
 from layerlens.maps import StepMapRow
@@ -157,7 +158,7 @@ class _Study:
         self._own = tuple(self.runner.values())
         self._free = {
             str(variable.path)
-            for layer in self.built.model._flatten_layers()
+            for layer in with_held(self.built.model)
             for variable in layer._trainable_variables
         }
         blanks = (*mask_values((self.built,)), 0.0)

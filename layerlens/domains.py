@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from layerlens.building import Built
+from layerlens.layertree import flat_layers
 from layerlens.probes import Domain
 from layerlens.scenario import InputSpec
 
@@ -87,11 +88,6 @@ def has_foreign_layers(built: Built) -> bool:
         not type(layer).__module__.startswith("keras.") or type(layer).__name__ == "Lambda"
         for layer in flat_layers(built.model)
     )
-
-
-def flat_layers(model: Any) -> Iterator[Any]:
-    """Yield every layer of a model, the ones that wrappers hold among them."""
-    yield from model._flatten_layers(include_self=False)
 
 
 def _domain(spec: InputSpec, position: int, built: Sequence[Built], length: int) -> Domain:

@@ -42,8 +42,10 @@ def has_graph(model: Any) -> bool:
     calls = next(kind for kind in type(model).__mro__ if "call" in vars(kind))
     if not calls.__module__.startswith("keras.") or calls in (keras.Model, keras.Layer):
         return False
-    # A Sequential that could not be connected yet raises where it is asked for its outputs.
-    return bool(getattr(model, "outputs", None))
+    try:
+        return bool(model.outputs)
+    except (AttributeError, ValueError):  # the latter from a Sequential of Keras 3.5, not yet built
+        return False
 
 
 def fit_ends(given: tuple[InputSpec, ...], model: Any, precision: Precision) -> Ends:

@@ -13,12 +13,12 @@ from layerlens.domains import (
     COMBINATIONS,
     config_constants,
     fixed_domains,
-    flat_layers,
     has_variable_axis,
     mask_values,
 )
 from layerlens.evidence import Evidence, Observation
 from layerlens.judging import Witness, real_elements
+from layerlens.layertree import flat_layers
 from layerlens.observing import Interrupted, Observer, keras_shapes
 from layerlens.probes import (
     Array,

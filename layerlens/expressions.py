@@ -10,6 +10,7 @@ from itertools import count
 from types import FunctionType
 from typing import Any, Literal
 
+from layerlens.layertree import with_held
 from layerlens.polynomials import (
     activation_host,
     ignores_masks,
@@ -187,7 +188,7 @@ class _Reader:
 
     def _signature(self, layer: Any, form: str) -> Hashable:
         """Return what a layer computes with; None where that cannot be told from outside."""
-        held = _flat(layer)
+        held = list(with_held(layer))
         if type(layer).__name__ == "Functional" or not all(map(_is_told_by_config, held)):
             return None
         try:
@@ -346,11 +347,6 @@ def _attributes(layer: Any) -> Hashable:
     )
 
 
-def _flat(layer: Any) -> list[Any]:
-    flatten = getattr(layer, "_flatten_layers", None)
-    return [layer] if flatten is None else list(flatten(include_self=True))
-
-
 # --- activations and masks ------------------------------------------------------------------------
 
 
@@ -380,7 +376,8 @@ def _activation_layer(layer: Any, inputs: Sequence[Value]) -> str | None:
 
 def _makes_masks(layer: Any) -> bool:
     return any(
-        is_exactly(held, "Masking") or getattr(held, "mask_zero", False) for held in _flat(layer)
+        is_exactly(held, "Masking") or getattr(held, "mask_zero", False)
+        for held in with_held(layer)
     )
 
 

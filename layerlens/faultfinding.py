@@ -11,6 +11,8 @@ from layerlens.placed import Position, legible
 
 #: So many faults are told; a file with more has one cause.
 MOST_FAULTS = 50
+#: So many allowed names are listed.
+MOST_NAMES = 30
 
 
 @dataclass(slots=True)
@@ -58,12 +60,12 @@ def misspelt(name: str, keys: Iterable[str], allowed: Iterable[str]) -> bool:
     return any(key not in allowed and nearest(key, allowed) == name for key in keys)
 
 
-def suggestion(name: str, allowed: Iterable[str], *, most: int = 30) -> str:
+def suggestion(name: str, allowed: Iterable[str]) -> str:
     """Return a hint: the nearest allowed name, and all of them where they are few."""
     names = list(allowed)
     near = nearest(name, names)
     parts = [f"did you mean `{near}`?"] if near else []
-    if names and (len(names) <= most or not near):
-        listed = ", ".join(names[:most]) + (", …" if len(names) > most else "")
+    if names and (len(names) <= MOST_NAMES or not near):
+        listed = ", ".join(names[:MOST_NAMES]) + (", …" if len(names) > MOST_NAMES else "")
         parts.append(f"allowed: {listed}")
     return " ".join(parts) or "none is allowed here"

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from layerlens.layertree import with_held
+
 _CONVOLUTIONS = (
     "Conv1D",
     "Conv2D",
@@ -21,7 +23,7 @@ _POOLINGS = ("MaxPooling3D", "AveragePooling3D")
 
 def enable_float64(model: Any) -> None:
     """Give the layers of a float64 model that need it another `call` with the same result."""
-    for layer in model._flatten_layers():
+    for layer in with_held(model):
         kind = type(layer)
         if not kind.__module__.startswith("keras.") or layer.compute_dtype != "float64":
             continue

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from layerlens.layertree import with_held
 from layerlens.lineage import data_inputs
 from layerlens.measuring import as_array
 from layerlens.probes import Array, Domain
@@ -106,13 +107,7 @@ def _traced(
 
 
 def is_recurrent(operation: Any) -> bool:
-    return any(hasattr(layer, "return_sequences") for layer in _held(operation))
-
-
-def _held(operation: Any) -> tuple[Any, ...]:
-    """Return a layer and what it holds; an operation of keras.ops holds nothing."""
-    flat = getattr(operation, "_flatten_layers", None)
-    return tuple(flat(include_self=True)) if flat is not None else ()
+    return any(hasattr(layer, "return_sequences") for layer in with_held(operation))
 
 
 def _owner(mask: Any, inputs: Sequence[Any]) -> int:
@@ -155,7 +150,7 @@ def _is_floating(tensor: Any) -> bool:
 
 
 def _is_stateful(operation: Any) -> bool:
-    return any(getattr(layer, "stateful", False) for layer in _held(operation))
+    return any(getattr(layer, "stateful", False) for layer in with_held(operation))
 
 
 def domain_of(tensor: Any, subject: Subject, length: int) -> Domain:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from layerlens.building import Built
 from layerlens.errors import MemoryLimitError
+from layerlens.layertree import flat_layers
 from layerlens.probes import Array, WeightSlot
 from layerlens.remedies import explain_call_error
 from layerlens.report import Execution, ModelError, WeightRow
@@ -67,7 +68,7 @@ class Runner:
         for position, variable in enumerate(_seed_states(self.built)):
             base = self.seed if seed is None else seed
             variable.assign(np.asarray([base % (2**31), position], dtype="uint32"))
-        for layer in _flat_layers(self.built.model):
+        for layer in flat_layers(self.built.model):
             if getattr(layer, "stateful", False) and hasattr(layer, "reset_state"):
                 layer.reset_state()
 
@@ -296,10 +297,6 @@ def _out_of_memory(name: str) -> MemoryLimitError:
         f"model `{name}` needs more memory than there is when it is run on the probes",
         hint="make the input smaller, or use `layerlens summary`, which runs nothing",
     )
-
-
-def _flat_layers(model: Any) -> Iterator[Any]:
-    yield from model._flatten_layers(include_self=False)
 
 
 def _seed_states(built: Built) -> list[Any]:

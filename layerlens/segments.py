@@ -6,6 +6,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
 from layerlens.expressions import Step, Value
+from layerlens.layertree import with_held
 from layerlens.lookups import choices
 from layerlens.polynomials import (
     VARIABLE,
@@ -238,7 +239,7 @@ def unit_variances(segment: Segment) -> dict[Hashable, float] | None:
             if step is None or step.layer is None:
                 continue
             taken: set[Hashable] = set()
-            for layer in _flattened(step.layer):
+            for layer in with_held(step.layer):
                 if is_exactly(layer, "BatchNormalization"):
                     gamma, variance = (
                         segment.names[id(v)] for v in (layer.gamma, layer.moving_variance)
@@ -256,7 +257,3 @@ def unit_variances(segment: Segment) -> dict[Hashable, float] | None:
         return None
     exact = all((1.0 - epsilon) + epsilon == 1.0 for epsilon in variances.values())
     return {v: 1.0 - epsilon for v, epsilon in variances.items()} if exact else None
-
-
-def _flattened(layer: Any) -> list[Any]:
-    return list(layer._flatten_layers(include_self=True))

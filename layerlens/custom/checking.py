@@ -13,6 +13,7 @@ import numpy as np
 from layerlens.backend import start_backend
 from layerlens.ends import has_graph
 from layerlens.errors import UsageError
+from layerlens.layertree import with_held
 from layerlens.remedies import clean_reason
 from layerlens.scenario import InputSpec
 from layerlens.session import in_fresh_session
@@ -177,7 +178,7 @@ def move_weights(layer: Any, draws: Any) -> None:
 
 def settle(layer: Any) -> None:
     """Let layers work out again what they keep beside their weights, as Keras' Normalization."""
-    for inner in layer._flatten_layers(include_self=True):
+    for inner in with_held(layer):
         if hasattr(inner, "finalize_state"):
             inner.finalize_state()
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from layerlens import catalogue
 from layerlens.catalogue import Argument, LayerSignature
-from layerlens.faultfinding import Faults, suggestion
+from layerlens.faultfinding import Faults, nearest, suggestion
 from layerlens.placed import Position, YamlMapping, YamlSequence, described
 from layerlens.scenario import LayerSpec
 
@@ -97,9 +97,8 @@ def _named(
 def _no_layer(name: str) -> str:
     if name in _INPUTS:
         return "the inputs of a model are said under `input:` or `inputs:`"
-    return suggestion(name, catalogue.layer_names(), most=0) + (
-        " `layerlens layers` lists them all"
-    )
+    near = nearest(name, catalogue.layer_names())
+    return (f"did you mean `{near}`? " if near else "") + "`layerlens layers` lists them all"
 
 
 def _how_to_give(signature: LayerSignature, missing: list[str]) -> str:
@@ -188,7 +187,7 @@ class _Reader:
         place = value.keys_at.get(name, at)
         public = [item for item in catalogue.public_names(package) if item not in _NOT_CLASSES]
         if name not in public:
-            hint = suggestion(name, public, most=0)
+            hint = suggestion(name, public)
             self.faults.add(f"`keras.{package}` has no `{name}`", place, hint)
             return None
         signature = catalogue.signature(name, package)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from layerlens.faultfinding import Faults, suggestion
+from layerlens.faultfinding import Faults, nearest, suggestion
 from layerlens.fileformat import InputPart, ModelPart
 from layerlens.placed import Position, YamlMapping, YamlSequence, described, plain, shown
 from layerlens.reading.graphs import read_graph
@@ -145,8 +145,8 @@ def _neighbour(path: Path) -> str:
         names = [item.name for item in path.parent.iterdir() if item.suffix in SUFFIXES]
     except (OSError, ValueError):
         return ""
-    near = suggestion(path.name, names, most=0)
-    return f"{near} " if near.startswith("did") else ""
+    near = nearest(path.name, names)
+    return f"did you mean `{near}`? " if near else ""
 
 
 def _check_python(value: YamlMapping, faults: Faults) -> None:

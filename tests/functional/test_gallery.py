@@ -13,12 +13,23 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted(path.name for path in (ROOT / "scenarios").rglob("*.y*ml"))
 
+#: What Keras does otherwise before some version, where a file says what it does since.
+SINCE = {"masking_ignored.yaml": (3, 9), "td_unknown_length.yaml": (3, 14)}
+
 By = dict[str, list[dict[str, Any]]]
 
 
+def is_of_later_keras(name: str, report: dict[str, Any]) -> bool:
+    version = tuple(int(part) for part in report["environment"]["keras"].split(".")[:2])
+    return version < SINCE.get(name, ())
+
+
 def test_the_run_passes(gallery):
+    report = gallery.json()
+    if any(is_of_later_keras(name, report) for name in SINCE):
+        pytest.skip("some files tell of a later Keras; test_expectations_hold has the others")
     assert gallery.status == 0, gallery.stderr
-    assert gallery.json()["status"] == "pass"
+    assert report["status"] == "pass"
 
 
 def test_every_file_was_run(gallery_report: By):
@@ -26,7 +37,9 @@ def test_every_file_was_run(gallery_report: By):
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_expectations_hold(name: str, gallery_report: By):
+def test_expectations_hold(name: str, gallery_report: By, gallery):
+    if is_of_later_keras(name, gallery.json()):
+        pytest.skip("tells of a later Keras")
     for scenario in gallery_report[name]:
         broken = [row for row in scenario["expectations"] if not row["held"]]
         assert not broken

@@ -264,6 +264,22 @@ class ArrayVariable(keras.layers.Layer):  # type: ignore[misc]
         return x + self.weight
 
 
+class Unbuilt(keras.Sequential):  # type: ignore[misc]
+    """Tells that it is not built yet as Keras 3.5 does; later ones raise AttributeError."""
+
+    @property
+    def outputs(self) -> Any:
+        if self._functional is None:
+            raise ValueError("no defined outputs yet")
+        return self._functional.outputs
+
+
+def test_a_sequential_that_is_not_built_is_put_on_the_scenarios_inputs() -> None:
+    for kind in (keras.Sequential, Unbuilt):
+        built = build(given(kind([keras.layers.Dense(2), keras.layers.Dropout(0.5)])))
+        assert built.report.output_shape == (None, 8, 2)
+
+
 def test_a_layer_that_cannot_be_drafted_is_no_refusal() -> None:
     model = keras.Sequential([keras.Input((8, 3)), ArrayVariable()])
     built = build(given(model))

@@ -289,11 +289,14 @@ def test_a_given_layer_is_not_built() -> None:
 @pytest.mark.usefixtures("float16_policy")
 def test_the_process_keeps_its_policy_seeds_and_names() -> None:
     import tensorflow as tf
+    from keras.src.backend.common.global_state import get_global_attribute
 
     keras.utils.set_random_seed(7)
     tf_before = tf.random.uniform([3]).numpy()
-    keras_before = np.array(keras.random.uniform([3]))
     keras.utils.set_random_seed(7)
+    keras.random.uniform([3])  # makes Keras' generator, if nothing has yet
+    generator = get_global_attribute("global_seed_generator")
+    keras_before = np.array(generator.state)
     count = _number(keras.layers.Identity().name)
     state, numpy_state = random.getstate(), np.random.get_state()[1].copy()  # type: ignore
     layerlens.compare(SCENARIO)
@@ -302,7 +305,8 @@ def test_the_process_keeps_its_policy_seeds_and_names() -> None:
     assert random.getstate() == state
     np.testing.assert_array_equal(np.random.get_state()[1], numpy_state)  # type: ignore
     np.testing.assert_array_equal(tf.random.uniform([3]).numpy(), tf_before)
-    np.testing.assert_array_equal(np.array(keras.random.uniform([3])), keras_before)
+    assert get_global_attribute("global_seed_generator") is generator
+    np.testing.assert_array_equal(np.array(generator.state), keras_before)
     assert _number(keras.layers.Identity().name) == count + 1
 
 

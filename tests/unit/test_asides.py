@@ -128,6 +128,32 @@ def test_a_loss_that_only_one_adds_is_told(regular: dict[str, Any]) -> None:
     assert "losses" not in asides(regularised, regularised, VECTOR)
 
 
+@keras.saving.register_keras_serializable("test_asides")
+class Float32Only(keras.regularizers.Regularizer):  # type: ignore[misc]
+    """Works in one precision alone, as Keras' own L1 does before 3.15."""
+
+    def __init__(self, factor: float) -> None:
+        self.factor = factor
+
+    def __call__(self, weight: Any) -> Any:
+        import tensorflow as tf
+
+        return tf.multiply(tf.constant(self.factor), tf.reduce_sum(tf.square(weight)))
+
+    def get_config(self) -> dict[str, Any]:
+        return {"factor": self.factor}
+
+
+def test_a_loss_that_has_no_float64_is_told_from_working_precision() -> None:
+    def regularised(factor: float) -> ModelSpec:
+        one = keras.layers.Dense(3, kernel_regularizer=Float32Only(factor))
+        model = keras.Sequential([keras.Input((4,)), one])
+        return ModelSpec("m", "object", given=model)
+
+    assert asides(regularised(0.1), regularised(0.2), VECTOR) == {"losses"}
+    assert asides(regularised(0.1), regularised(0.1), VECTOR) == set()
+
+
 def test_two_losses_that_differ_are_told() -> None:
     one, other = (of(layer("ActivityRegularization", l2=l2)) for l2 in (0.1, 0.2))
     assert asides(one, other, VECTOR) == {"losses"}

@@ -43,8 +43,8 @@ STAY_FLOAT32 = [
 ]
 
 
-def both(spec: LayerSpec, inputs: tuple[InputSpec, ...]) -> tuple[Any, Any, Any]:
-    """Run a layer in both precisions with the same weights on the same random input."""
+def twin(spec: LayerSpec, inputs: tuple[InputSpec, ...]) -> tuple[Any, Any, Any]:
+    """Return a call of a layer and one of its twin, on the same weights and random input."""
     model = ModelSpec("m", "layers", layers=(spec,))
     working, double = (
         build_model(model, inputs, precision=precision) for precision in ("working", "float64")
@@ -57,26 +57,40 @@ def both(spec: LayerSpec, inputs: tuple[InputSpec, ...]) -> tuple[Any, Any, Any]
         one.assign(value)
         other.assign(value)
     x = random.normal(size=(2, *inputs[0].shape)).astype("float32")
-    return working.model(x).numpy(), double.model(x.astype("float64")).numpy(), double
+
+    def run_working() -> Any:
+        import tensorflow as tf
+
+        try:
+            return working.model(x).numpy()
+        except (tf.errors.UnimplementedError, tf.errors.InvalidArgumentError) as error:
+            # Where TensorFlow leaves oneDNN off, as on processors without AVX-512 VNNI.
+            if "NHWC" in str(error) or "dilation rates" in str(error):
+                pytest.skip("TensorFlow has no kernel for the layer itself on this processor")
+            raise
+
+    return run_working, lambda: double.model(x.astype("float64")).numpy(), double
 
 
 @pytest.mark.parametrize("case", [*WITHOUT_KERNEL, *STAY_FLOAT32], ids=lambda case: case.id)
 def test_the_twin_agrees_with_the_model(case: Case) -> None:
-    single, double, _ = both(*case)
+    run_working, run_twin, _ = twin(*case)
+    single, double = run_working(), run_twin()
     assert single.shape == double.shape
     np.testing.assert_allclose(single, double, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("case", WITHOUT_KERNEL, ids=lambda case: case.id)
 def test_the_twin_is_really_float64(case: Case) -> None:
-    _, double, _ = both(*case)
+    _, run_twin, _ = twin(*case)
+    double = run_twin()
     assert double.dtype == "float64"
     if case.layer.type != "MaxPooling3D":  # which only picks from the input
         assert (double.astype("float32") != double).any()
 
 
 def test_the_twin_keeps_names_types_and_settings() -> None:
-    _, _, built = both(*WITHOUT_KERNEL[2])
+    _, _, built = twin(*WITHOUT_KERNEL[2])
     (row,) = built.report.layers
     assert (row.name, row.type) == ("conv2d", "Conv2D")
     assert built.model.layers[1].data_format == "channels_first"

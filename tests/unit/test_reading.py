@@ -318,6 +318,7 @@ def test_every_fault_of_a_file_is_told_at_once(told: Any) -> None:
         ("Dense: {units: 4, input_shape: [3]}", "unknown argument `input_shape` of `Dense` | a scenario says the shape once, under `input:`"),
         ("Bidirectional: {LSTM: 4, merge_mode: sum}", "unknown argument `LSTM` of `Bidirectional` | write the layer that it holds as `layer: {LSTM: ...}`"),
         ("TimeDistributed: {layer: {Dnse: 4}}", "unknown layer `Dnse` | did you mean `Dense`?"),
+        ("Qqq: 4", "unknown layer `Qqq` | `layerlens layers` lists them all"),
         ("TimeDistributed: {layer: 5}", "`layer` of `TimeDistributed` takes a layer; received the number 5"),
         ("Input: {shape: [3]}", "`Input` is an input, not a layer of a model | the inputs of a model are said under `input:`"),
         ("Dense: {units: 4, kernel_initializer: {RandomNorml: {}}}", "`keras.initializers` has no `RandomNorml` | did you mean `RandomNormal`?"),

@@ -1,0 +1,18 @@
+"""A Keras layer or model enters, the layers that it holds leave."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+
+def flat_layers(model: Any) -> Iterator[Any]:
+    """Yield every layer of a model, the ones that wrappers hold among them."""
+    yield from model._flatten_layers(include_self=False)
+
+
+def with_held(layer: Any) -> Iterator[Any]:
+    """Yield a layer and every layer that it holds; an operation of `keras.ops` holds none."""
+    yield layer
+    if hasattr(layer, "_flatten_layers"):
+        yield from flat_layers(layer)
