@@ -45,7 +45,7 @@ def find_scenario_files(paths: Iterable[Path | str]) -> tuple[Path, ...]:
     Raises:
         UsageError: the only path does not exist, cannot be read, or is a folder without scenarios.
     """
-    given = [Path(path) for path in paths]
+    given = [_named(path) for path in paths]
     found: dict[Path, None] = {}
     for path in given:
         try:
@@ -55,6 +55,12 @@ def find_scenario_files(paths: Iterable[Path | str]) -> tuple[Path, ...]:
                 raise
             found[path] = None
     return tuple(found)
+
+
+def _named(path: Path | str) -> Path:
+    if str(path) == "":  # what an unset variable leaves in a script; to Path it is this folder
+        raise UsageError("an empty path was given", hint="`.` is the current folder")
+    return Path(path)
 
 
 def _files_at(path: Path) -> list[Path]:
@@ -75,6 +81,9 @@ def _kind(path: Path) -> str:
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
+        if path.is_symlink():
+            message = f"{path} is a link to {path.readlink()}, which is not there"
+            raise UsageError(message, Where(str(path))) from None
         raise UsageError(
             f"there is no file or folder {path}", Where(str(path)), _neighbour(path)
         ) from None
@@ -101,11 +110,11 @@ def _neighbour(path: Path) -> str | None:
     from difflib import get_close_matches
 
     try:
-        names = [item.name for item in path.parent.iterdir()]
+        stems = {item.stem: item for item in path.parent.iterdir()}
     except (OSError, ValueError):
         return None
-    near = get_close_matches(path.name, names, n=1, cutoff=0.75)
-    return f"did you mean {path.parent / near[0]}?" if near else None
+    near = get_close_matches(path.stem, stems, n=1, cutoff=0.75)
+    return f"did you mean {path.parent / stems[near[0]].name}?" if near else None
 
 
 def _reason(error: Exception) -> str:

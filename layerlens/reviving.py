@@ -6,6 +6,7 @@ import json
 import sys
 import types
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -14,6 +15,8 @@ from layerlens.errors import UsageError
 from layerlens.report import SCHEMA_VERSION, Counterexample, Report, ScenarioReport
 
 _NOT_FINITE = {"nan": float("nan"), "inf": float("inf"), "-inf": float("-inf")}
+#: A report of ten thousand scenarios has about half of this.
+_MOST_CHARACTERS = 500_000_000
 #: Resolving the hints of a dataclass takes longer than reviving it.
 _KNOWN_HINTS: dict[type[Any], dict[str, Any]] = {}
 #: Untyped fields that hold a shape, several shapes, or None.
@@ -26,13 +29,20 @@ def read_report(path: str) -> Report:
     Raises UsageError where it cannot be read or is not a report.
     """
     try:
-        text = sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")
-        data = json.loads(text)
+        data = json.loads(_text_of(path))
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{path} is not JSON: {error}") from error
     return report_from_dict(data)
+
+
+def _text_of(path: str) -> str:
+    with nullcontext(sys.stdin) if path == "-" else Path(path).open(encoding="utf-8") as stream:
+        text = stream.read(_MOST_CHARACTERS + 1)
+    if len(text) > _MOST_CHARACTERS:  # /dev/zero never ends
+        raise UsageError(f"{path} is larger than any report: more than {_MOST_CHARACTERS:,} bytes")
+    return text
 
 
 def report_from_dict(data: Mapping[str, Any]) -> Report:

@@ -7,17 +7,26 @@ import sys
 import warnings
 from typing import Any
 
-# Everything else is imported inside, so that an interrupt is answered from the first moment on.
 from layerlens.cli.telling import BROKEN, INTERRUPTED, MISUSED, PASSED, PIPE_CLOSED, tell
+
+# Whatever takes time is imported inside, so that an interrupt is answered from the first moment on.
 
 
 def main() -> None:
     """Run the command line of this process and end it with the exit status."""
+    try:
+        from layerlens.cli import stopping, streams
+
+        stopping.listen()
+    except KeyboardInterrupt:  # before there was anybody to listen
+        os._exit(INTERRUPTED)
+    streams.open_missing()
     if not sys.warnoptions:  # Python's -W and PYTHONWARNINGS bring Keras' asides back
         warnings.simplefilter("ignore")
     status = run(sys.argv[1:])
-    if status == INTERRUPTED or _is_anything_left():
+    if stopping.received() is not None or _is_anything_left():
         os._exit(status)  # Keras may be at work in a thread that nobody waits for any more
+    stopping.let_go()
     sys.exit(status)
 
 
@@ -28,27 +37,42 @@ def _is_anything_left() -> bool:
 
 def run(arguments: list[str]) -> int:
     """Run a command line and return its exit status; whatever goes wrong is told on stderr."""
+    from layerlens.cli import stopping, streams
+
+    how_far = "nothing was written"
     try:
         status = _run_command(arguments)
         sys.stdout.flush()
     except KeyboardInterrupt:
         status = INTERRUPTED
+    except stopping.Left as left:
+        status, how_far = INTERRUPTED, str(left)
     except BrokenPipeError:
-        return _pipe_closed()
+        status = PIPE_CLOSED
     except SystemExit as end:
-        if isinstance(end.__context__, BrokenPipeError):  # typer's own answer to it is status 1
-            return _pipe_closed()
-        raise
+        # Typer's own answer to a closed pipe is status 1.
+        closed = isinstance(end.__context__, BrokenPipeError)
+        status = PIPE_CLOSED if closed else _as_status(end.code)
     except Exception as error:
-        return _broken(error)
-    if status == INTERRUPTED:
-        tell("interrupted; nothing was written")
-    return status
+        status = _refused(error) if stopping.received() is None else INTERRUPTED
+    if status == PIPE_CLOSED:
+        streams.give_up(sys.stdout)  # as tools do that nobody reads any more: in silence
+    if status != INTERRUPTED:
+        return status
+    tell(f"{stopping.reason()}; {how_far}")
+    return stopping.received() or INTERRUPTED
+
+
+def _as_status(code: object) -> int:
+    if code is None:
+        return PASSED
+    return code if isinstance(code, int) else BROKEN
 
 
 def _run_command(arguments: list[str]) -> int:
     import typer
 
+    from layerlens.cli import stopping
     from layerlens.cli.commands import app
     from layerlens.errors import InternalError, LayerlensError
 
@@ -63,9 +87,22 @@ def _run_command(arguments: list[str]) -> int:
     except typer.Abort:
         return INTERRUPTED
     except LayerlensError as error:
+        if stopping.received() is not None:  # an import that was left midway, say
+            raise KeyboardInterrupt from error
         tell(str(error))
         return BROKEN if isinstance(error, InternalError) else MISUSED
     return int(status or PASSED)
+
+
+def _refused(error: Exception) -> int:
+    """Tell whether a standard stream took nothing any more, or layerlens itself is at fault."""
+    from layerlens.cli import streams
+
+    if not streams.is_refusal(error):
+        return _broken(error)
+    streams.give_up(sys.stdout)
+    tell(f"cannot write to standard output: {error.strerror or error}")
+    return MISUSED
 
 
 def _broken(error: Exception) -> int:
@@ -79,9 +116,3 @@ def _broken(error: Exception) -> int:
         "  `layerlens --version` says; with LAYERLENS_DEBUG=1 the traceback is shown"
     )
     return BROKEN
-
-
-def _pipe_closed() -> int:
-    """End as a tool does that nobody reads any more: in silence, with the status of SIGPIPE."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return PIPE_CLOSED

@@ -31,6 +31,7 @@ from layerlens.cli.options import (
     VerboseOption,
     limits,
 )
+from layerlens.cli.stopping import Left
 from layerlens.cli.telling import BROKEN, FAILED, MISUSED, PASSED, tell
 from layerlens.options import RunOptions
 from layerlens.render import Format, RenderOptions
@@ -284,13 +285,17 @@ def _write(report: Report, format: str, output: str | None, options: RenderOptio
     from layerlens.render import render
 
     to_stdout = output in (None, writing.STDOUT)
-    if format == "rich" and to_stdout:
-        options = replace(options, ascii=not writing.can_encode("─│└≠✔✘×→"))
-        text = render(report, "rich", width=_columns(), colour=_wants_colour(), options=options)
-        writing.print_text(text)
-    else:
-        text = render(report, cast(Format, format), width=_columns(), options=options)
-        writing.write_text(text, output)
+    try:
+        if format == "rich" and to_stdout:
+            options = replace(options, ascii=not writing.can_encode("─│└≠✔✘×→"))
+            text = render(report, "rich", width=_columns(), colour=_wants_colour(), options=options)
+            writing.print_text(text)
+        else:
+            text = render(report, cast(Format, format), width=_columns(), options=options)
+            writing.write_text(text, output)
+    except KeyboardInterrupt:
+        how = "the report may not be whole" if to_stdout else f"{output} is as before, or whole"
+        raise Left(how) from None
 
 
 def _wants_colour() -> bool:

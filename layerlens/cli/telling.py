@@ -8,10 +8,18 @@ PASSED, FAILED, MISUSED, BROKEN, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 3, 130, 141
 
 
 def tell(message: str, speaker: str = "layerlens: ") -> None:
-    """Say something on standard error, as escapes where its encoding lacks a character."""
+    """Say something on standard error, as escapes where its encoding lacks a character.
+
+    Where standard error is closed or full there is nobody to tell; the exit status stands.
+    """
     from layerlens.render.wording import clean
 
     text = f"{speaker}{clean(message)}\n"
     encoding = sys.stderr.encoding or "utf-8"
-    sys.stderr.write(text.encode(encoding, "backslashreplace").decode(encoding))
-    sys.stderr.flush()
+    try:
+        sys.stderr.write(text.encode(encoding, "backslashreplace").decode(encoding))
+        sys.stderr.flush()
+    except OSError:
+        from layerlens.cli import streams
+
+        streams.give_up(sys.stderr)

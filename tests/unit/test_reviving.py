@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from layerlens import reviving
 from layerlens.errors import UsageError
 from layerlens.report import (
     Counterexample,
@@ -112,3 +113,9 @@ def test_reading_a_file(tmp_path, report):
         read_report(str(path))
     with pytest.raises(UsageError, match=r"cannot read .*gone\.json: No such file"):
         read_report(str(tmp_path / "gone.json"))
+
+
+def test_what_has_no_end_is_not_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reviving, "_MOST_CHARACTERS", 1000)
+    with pytest.raises(UsageError, match="/dev/zero is larger than any report"):
+        reviving.read_report("/dev/zero")
