@@ -17,10 +17,10 @@ def main() -> None:
     try:
         from layerlens.cli import stopping, streams
 
+        streams.open_missing()
         stopping.listen()
     except KeyboardInterrupt:  # before there was anybody to listen
         os._exit(INTERRUPTED)
-    streams.open_missing()
     if not sys.warnoptions:  # Python's -W and PYTHONWARNINGS bring Keras' asides back
         warnings.simplefilter("ignore")
     status = run(sys.argv[1:])
@@ -59,7 +59,8 @@ def run(arguments: list[str]) -> int:
         streams.give_up(sys.stdout)  # as tools do that nobody reads any more: in silence
     if status != INTERRUPTED:
         return status
-    tell(f"{stopping.reason()}; {how_far}")
+    say = tell if stopping.received() is None else stopping.say
+    say(f"{stopping.reason()}; {how_far}")
     return stopping.received() or INTERRUPTED
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import contextlib
 import os
 import signal
 import sys
@@ -17,9 +18,11 @@ _SAID = {
     "SIGTERM": "asked to end (SIGTERM)",
     "SIGHUP": "the terminal was closed",
 }
-_SHOW_CURSOR = "\x1b[?25h"
+_SHOW_CURSOR = b"\x1b[?25h"
 
 _received: signal.Signals | None = None
+#: Standard error as the process was given it: while TensorFlow is imported, 2 is somewhere else.
+_stderr = 2
 
 
 class Left(Exception):  # noqa: N818 - it is no error
@@ -28,6 +31,8 @@ class Left(Exception):  # noqa: N818 - it is no error
 
 def listen() -> None:
     """End in an orderly way on SIGINT, SIGTERM and SIGHUP, unless the caller has them ignored."""
+    global _stderr
+    _stderr = os.dup(2)
     for name in _SAID:
         number = getattr(signal, name, None)  # Windows has no SIGHUP
         if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
@@ -52,6 +57,12 @@ def reason() -> str:
     return _SAID[_received.name] if _received is not None else _SAID["SIGINT"]
 
 
+def say(text: str) -> None:
+    """Say something on standard error, wherever it is turned to at the moment."""
+    with contextlib.suppress(OSError):  # closed or full: the status is left to tell
+        os.write(_stderr, f"layerlens: {text}\n".encode())
+
+
 def _stop(number: int, frame: FrameType | None) -> None:
     global _received
     if _received is not None:
@@ -68,8 +79,8 @@ def _cut_off_later() -> None:
 
 def _cut_off() -> None:
     """End at once, with what a line of progress may have hidden shown again."""
-    shown = _SHOW_CURSOR if sys.stderr is not None and sys.stderr.isatty() else ""
-    try:
-        os.write(2, f"{shown}layerlens: {reason()}\n".encode())
-    finally:
-        os._exit(received() or 1)
+    if sys.stderr is not None and sys.stderr.isatty():
+        with contextlib.suppress(OSError):
+            os.write(_stderr, _SHOW_CURSOR)
+    say(reason())
+    os._exit(received() or 1)
