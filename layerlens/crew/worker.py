@@ -9,17 +9,26 @@ import threading
 from contextlib import suppress
 from multiprocessing.connection import Connection
 
-from layerlens.crew.tasks import Kind, work_of
+from layerlens.crew.tasks import Kind, Work, work_of
 from layerlens.errors import LayerlensError
 from layerlens.options import RunOptions
 
 
 def serve(pipe: Connection, kind: Kind, options: RunOptions) -> None:
     """Import Keras ahead, say so, and do what comes until nothing does."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # meant for the process that started this one
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    obey_parent()
     _import_ahead()
-    work = work_of(kind, options)
+    answer(pipe, work_of(kind, options))
+
+
+def obey_parent() -> None:
+    """Leave interrupts to the process that started this one, and end when it does."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def answer(pipe: Connection, work: Work) -> None:
+    """Say that all is ready, and send a report for each scenario that comes."""
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):
         pipe.send(None)
         while True:

@@ -26,6 +26,8 @@ _LOOK_SECONDS = 0.1
 #: A process that has grown by so much since it started makes room for a new one.
 _GROWTH_BYTES = 1024**3
 
+Serving = Callable[[Connection, Kind, RunOptions], None]
+
 
 @dataclass
 class _Worker:
@@ -62,9 +64,10 @@ class _Worker:
 class Workers:
     """Up to `jobs` processes. They are spawned: TensorFlow does not survive a fork."""
 
-    def __init__(self, kind: Kind, options: RunOptions) -> None:
+    def __init__(self, kind: Kind, options: RunOptions, serving: Serving = serve) -> None:
         self._kind = kind
         self._options = options
+        self._serving = serving
         self._context = multiprocessing.get_context("spawn")
         self._workers: list[_Worker] = []
         self._any_ready = False
@@ -74,7 +77,7 @@ class Workers:
         while len(self._workers) < count:
             ours, theirs = self._context.Pipe()
             process = self._context.Process(
-                target=serve, args=(theirs, self._kind, self._options), daemon=True
+                target=self._serving, args=(theirs, self._kind, self._options), daemon=True
             )
             process.start()
             theirs.close()

@@ -1,0 +1,100 @@
+"""Work in several processes: each loss costs its own scenario, and is told with its reason."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import losses
+import pytest
+
+from layerlens.crew.alone import Alone, is_anything_left
+from layerlens.crew.workers import Workers
+from layerlens.options import RunOptions
+from layerlens.report import ScenarioReport
+from layerlens.scenario import Scenario
+
+
+def scenarios(*titles: str) -> list[Scenario]:
+    return [Scenario(f"{title}.yaml", title, (), "one") for title in titles]
+
+
+def run(*titles: str, serving=losses.serve, **limits) -> list[ScenarioReport]:
+    given = scenarios(*titles)
+    workers = Workers("compare", RunOptions(jobs=2, **limits), serving)
+    begun: list[int] = []
+    try:
+        found = dict(workers.run(given, range(len(given)), begun.append))
+        assert len(workers._workers) <= 2
+    finally:
+        workers.close()
+    assert workers._workers == []
+    assert sorted(found) == list(range(len(given)))
+    return [found[position] for position in range(len(given))]
+
+
+def test_work_is_shared_out():
+    reports = run(*["slow"] * 6)
+    assert [one.status for one in reports] == ["pass"] * 6
+    assert len({one.cell["process"] for one in reports}) == 2
+
+
+def test_each_loss_costs_its_own_scenario():
+    titles = ["good 1", "killed", "good 2", "ended", "hanging", "growing", "good 3", "good 4"]
+    reports = run(*titles, timeout=2.0, max_memory=300 * 10**6)
+    told = {one.title: one.errors for one in reports if one.status == "error"}
+    assert list(told) == ["killed", "ended", "hanging", "growing"]
+    assert [one.status for one in reports if one.title.startswith("good")] == ["pass"] * 4
+    messages = {title: error.message for title, (error,) in told.items()}
+    assert messages["killed"] == "the process that ran this scenario died (SIGKILL)"
+    assert messages["ended"] == "the process that ran this scenario died (exit status 3)"
+    assert messages["hanging"] == "stopped after 2 s, before it came to an end"
+    assert messages["growing"].startswith("stopped at 3")
+    assert messages["growing"].endswith("of memory; 300.0 MB are allowed")
+    for title, (error,) in told.items():
+        assert error.hint
+        assert error.file == f"{title}.yaml"
+        assert not error.internal
+
+
+def test_processes_that_never_start_do_not_keep_it_waiting():
+    started = time.monotonic()
+    reports = run("good 1", "good 2", "good 3", serving=losses.serve_nobody)
+    assert {one.status for one in reports} == {"error"}
+    assert "no process to run this scenario could be started" in reports[0].errors[0].message
+    assert time.monotonic() - started < 30
+
+
+def test_a_process_that_has_grown_makes_room_for_a_new_one(monkeypatch):
+    monkeypatch.setattr("layerlens.crew.workers._GROWTH_BYTES", -(10**12))
+    reports = run("good 1", "good 2", "good 3", "good 4")
+    assert len({one.cell["process"] for one in reports}) == 4
+
+
+def test_alone_what_does_not_end_is_left_and_the_rest_told_to_go_elsewhere():
+    let_go = threading.Event()
+
+    def work(scenario: Scenario) -> ScenarioReport:
+        if scenario.title == "hanging":
+            let_go.wait(30)
+        return ScenarioReport(scenario.path, scenario.title, None, "pass", 0.0)
+
+    alone = Alone(work, timeout=0.3)
+    found = list(alone.run(scenarios("good", "hanging", "further"), lambda _: None))
+    assert [(position, one.status) for position, one in found] == [(0, "pass"), (1, "error")]
+    assert "stopped after 0.3 s" in found[1][1].errors[0].message
+    assert (alone.stuck, alone.done) == (True, 2)
+    assert is_anything_left()
+    let_go.set()
+    deadline = time.monotonic() + 10
+    while is_anything_left() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not is_anything_left()
+
+
+def test_alone_a_fault_of_the_work_is_the_caller_s():
+    def work(scenario: Scenario) -> ScenarioReport:
+        raise ZeroDivisionError("by nought")
+
+    with pytest.raises(ZeroDivisionError):
+        list(Alone(work, timeout=5.0).run(scenarios("bad"), lambda _: None))
