@@ -5,11 +5,13 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Protocol
 
+import rich.progress
 from rich.console import Console
-from rich.status import Status
 from rich.text import Text
 
 from layerlens.render.wording import one_line
+
+_BAR_WIDTH = 24
 
 
 class Progress(Protocol):
@@ -24,23 +26,43 @@ class Progress(Protocol):
 
 
 class ProgressLine:
-    """A context that gives a listener; the line appears with the first thing it is told."""
+    """A context that gives a listener; the line appears with the first thing it is told.
+
+    For one scenario it tells which; for several it has a bar of how many are done.
+    """
 
     def __init__(self) -> None:
         self._console = Console(stderr=True)
-        self._status: Status | None = None
+        self._shown: rich.progress.Progress | None = None
+        self._task = rich.progress.TaskID(0)
 
     def __enter__(self) -> ProgressLine:
         return self
 
     def __call__(self, progress: Progress) -> None:
-        text = Text(f"{progress.done + 1} of {progress.total}: {one_line(progress.title)}")
-        text.truncate(max(20, self._console.width - 4), overflow="ellipsis")
-        if self._status is None:
-            self._status = self._console.status(text)
-            self._status.start()
-        else:
-            self._status.update(text)
+        if self._shown is None:
+            self._shown = self._started(progress.total)
+        room = self._console.width - 4
+        title = one_line(progress.title)
+        if progress.total > 1:
+            room -= _BAR_WIDTH + 1
+            title = f"{progress.done} of {progress.total} done; {title}"
+        text = Text(title)
+        text.truncate(max(16, room), overflow="ellipsis")
+        self._shown.update(self._task, completed=progress.done, description=text.plain)
+
+    def _started(self, total: int) -> rich.progress.Progress:
+        bar = [rich.progress.BarColumn(_BAR_WIDTH)] if total > 1 else []
+        shown = rich.progress.Progress(
+            rich.progress.SpinnerColumn(),
+            *bar,
+            rich.progress.TextColumn("{task.description}", markup=False),
+            console=self._console,
+            transient=True,
+        )
+        self._task = shown.add_task("", total=total)
+        shown.start()
+        return shown
 
     def __exit__(
         self,
@@ -48,5 +70,5 @@ class ProgressLine:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._status is not None:
-            self._status.stop()
+        if self._shown is not None:
+            self._shown.stop()
