@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -39,24 +40,25 @@ def compare_paths(
     progress: Listener | None = None,
     on_script: ScriptListener | None = None,
     cache: ResultCache | None = None,
+    crew: Crew | None = None,
 ) -> Report:
     """Read, build, carry over, probe, judge and report every scenario under the paths.
 
     A scenario at fault is reported and does not keep the others from running. What the cache knows
     is told from there. `on_script` is given a stand-alone script for every pair that has a
-    difference to show; for that everything is run, in this process. Raises UsageError where a path
-    leads to no scenario.
+    difference to show; for that everything is run, in this process. A crew that is given is kept
+    for the next run. Raises UsageError where a path leads to no scenario.
     """
     cache = cache if on_script is None else None
-    with Crew("compare", options, on_script) as crew:
+    with nullcontext(crew) if crew else Crew("compare", options, on_script) as crew:
         files = _read_all(find_scenario_files([str(path) for path in paths]), cache, crew)
         _run_all(files, crew, progress, cache)
-    return _report(tuple(report for file in files for report in file.reports()))
+    return report_of(tuple(report for file in files for report in file.reports()))
 
 
 def compare_scenarios(scenarios: Sequence[Scenario], options: RunOptions) -> Report:
     """Run scenarios that are at hand already."""
-    return _report(tuple(run_scenario(scenario, options) for scenario in scenarios))
+    return report_of(tuple(run_scenario(scenario, options) for scenario in scenarios))
 
 
 def summarize_paths(
@@ -74,12 +76,12 @@ def summarize_paths(
         files = _read_all(found, cache, crew, least_models=1)
         files += [_File(path, cache, [_saved_as_scenario(path)]) for path in saved]
         _run_all(files, crew, progress, cache)
-    return _report(tuple(report for file in files for report in file.reports()))
+    return report_of(tuple(report for file in files for report in file.reports()))
 
 
 def summarize_scenarios(scenarios: Sequence[Scenario], options: RunOptions) -> Report:
     """Report the layer tables of scenarios that are at hand already."""
-    return _report(tuple(summarize_scenario(scenario, options) for scenario in scenarios))
+    return report_of(tuple(summarize_scenario(scenario, options) for scenario in scenarios))
 
 
 # --- the work -------------------------------------------------------------------------------------
@@ -176,7 +178,8 @@ def _saved_as_scenario(path: str) -> Scenario:
     return Scenario(path, Path(path).name, (model,), name)
 
 
-def _report(scenarios: tuple[ScenarioReport, ...]) -> Report:
+def report_of(scenarios: tuple[ScenarioReport, ...]) -> Report:
+    """Return the report of scenarios that were run."""
     from layerlens.backend import describe_environment
 
     statuses = {one.status for one in scenarios}

@@ -40,12 +40,14 @@ def meaning_of(scenario: Scenario, *, allow_code: bool) -> bytes:
 
 def files_of(scenario: Scenario) -> dict[str, str | None]:
     """Return every file that the scenario names, or could name, and the digest of its content."""
-    found = {}
+    return {path: digest_of(path) for path in named_by(scenario)}
+
+
+def named_by(scenario: Scenario) -> Iterator[str]:
+    """Yield the paths of all files that the scenario names, or could name."""
     for model in scenario.models:
         for text in _texts(model):
-            path = str(Path(text).absolute()) if len(text) < 4096 and "\0" not in text else text
-            found[path] = digest_of(path)
-    return found
+            yield str(Path(text).absolute()) if len(text) < 4096 and "\0" not in text else text
 
 
 def digest_of(path: str) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import warnings
 from typing import Any
 
@@ -25,14 +26,14 @@ def main() -> None:
         warnings.simplefilter("ignore")
     status = run(sys.argv[1:])
     if stopping.received() is not None or _is_anything_left():
-        os._exit(status)  # Keras may be at work in a thread that nobody waits for any more
+        os._exit(status)  # Python would wait for Keras, or take from under it what it works on
     stopping.let_go()
     sys.exit(status)
 
 
 def _is_anything_left() -> bool:
-    alone = sys.modules.get("layerlens.crew.alone")
-    return alone is not None and alone.is_anything_left()
+    """Tell whether a thread of layerlens is at work that nobody waits for any more."""
+    return any(thread.name.startswith("layerlens-") for thread in threading.enumerate())
 
 
 def run(arguments: list[str]) -> int:

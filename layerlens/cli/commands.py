@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -31,15 +28,16 @@ from layerlens.cli.options import (
     VerboseOption,
     limits,
 )
+from layerlens.cli.showing import columns, show_progress, wants_colour
 from layerlens.cli.stopping import Left
 from layerlens.cli.telling import BROKEN, FAILED, MISUSED, PASSED, tell
+from layerlens.cli.watching import watch
 from layerlens.options import RunOptions
 from layerlens.render import Format, RenderOptions
 from layerlens.scenario import Verdict
 
 if TYPE_CHECKING:
     from layerlens.report import Report
-    from layerlens.running import Progress
 
 app = typer.Typer(
     name="layerlens",
@@ -120,7 +118,7 @@ def compare(
     scripts: list[str] = []
     keep = None if repro is None else lambda pair, script: scripts.append(script)
     with (
-        _progress(quiet) as listener,
+        show_progress(quiet=quiet) as listener,
         open_cache("compare", options, cache_dir, off=no_cache) as cache,
     ):
         report = compare_paths(paths, options, progress=listener, on_script=keep, cache=cache)
@@ -164,11 +162,14 @@ def summary(
         **limits(timeout, max_memory),
     )
     with (
-        _progress(quiet) as listener,
+        show_progress(quiet=quiet) as listener,
         open_cache("summary", options, cache_dir, off=no_cache) as cache,
     ):
         report = summarize_paths(paths, options, progress=listener, cache=cache)
     return _finish(report, format, output, RenderOptions(verbose=verbose, quiet=quiet))
+
+
+app.command()(watch)
 
 
 @app.command("render")
@@ -231,9 +232,9 @@ def layers(
     from layerlens.writing import print_text
 
     if name is not None:
-        print_text(render_layer(name, _columns()))
+        print_text(render_layer(name, columns()))
         return PASSED
-    print_text(render_layer_names(_columns()))
+    print_text(render_layer_names(columns()))
     if sys.stdout.isatty():
         typer.echo("\n`layerlens layers NAME` tells the arguments of one.")
     return PASSED
@@ -249,15 +250,6 @@ def _write_repro(scripts: list[str], path: str) -> None:
     write_text(scripts[0], path)
     more = f"; {len(scripts) - 1} further pairs differ as well" if len(scripts) > 1 else ""
     tell(f"wrote {path}, which shows the first difference without layerlens{more}")
-
-
-def _progress(quiet: bool) -> AbstractContextManager[Callable[[Progress], None] | None]:
-    """Return a context that gives a listener for progress, or None where nobody would see it."""
-    if quiet or not sys.stderr.isatty():
-        return nullcontext()
-    from layerlens.render.progress import ProgressLine
-
-    return ProgressLine()
 
 
 def _finish(report: Report, format: str, output: str | None, options: RenderOptions) -> int:  # noqa: A002
@@ -288,23 +280,11 @@ def _write(report: Report, format: str, output: str | None, options: RenderOptio
     try:
         if format == "rich" and to_stdout:
             options = replace(options, ascii=not writing.can_encode("─│└≠✔✘×→"))
-            text = render(report, "rich", width=_columns(), colour=_wants_colour(), options=options)
+            text = render(report, "rich", width=columns(), colour=wants_colour(), options=options)
             writing.print_text(text)
         else:
-            text = render(report, cast(Format, format), width=_columns(), options=options)
+            text = render(report, cast(Format, format), width=columns(), options=options)
             writing.write_text(text, output)
     except KeyboardInterrupt:
         how = "the report may not be whole" if to_stdout else f"{output} is as before, or whole"
         raise Left(how) from None
-
-
-def _wants_colour() -> bool:
-    """Colour is for terminals that have it, unless NO_COLOR is set to anything (no-color.org)."""
-    dumb = os.environ.get("TERM", "") == "dumb"
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and not dumb
-
-
-def _columns() -> int:
-    import shutil
-
-    return max(shutil.get_terminal_size().columns, 40)

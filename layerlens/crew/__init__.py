@@ -34,6 +34,7 @@ class Crew:
         self._kind = kind
         self._work: Work = work_of(kind, options, on_script)
         self._stays = on_script is not None
+        self._stuck = False
         self._workers: Workers | None = None
 
     def __enter__(self) -> Crew:
@@ -62,14 +63,16 @@ class Crew:
             return
         alone = Alone(self._work, self._options.timeout)
         yield from alone.run(scenarios, begun)
-        if alone.stuck:  # TensorFlow is still at work in this process: the rest is done in another
-            rest = range(alone.done, len(scenarios))
-            if rest:
-                yield from self._out().run(scenarios, rest, begun)
+        # Where one did not end, TensorFlow is still at work here: the rest is done in another.
+        self._stuck = alone.stuck
+        if rest := range(alone.done, len(scenarios)):
+            yield from self._out().run(scenarios, rest, begun)
 
     def _goes_out(self, count: int) -> bool:
         if self._stays or count < 1:
             return False
+        if self._stuck:
+            return True
         several = self._options.jobs > 1 and count > 1
         return several or self._options.max_memory is not None
 

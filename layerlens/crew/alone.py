@@ -9,7 +9,6 @@ from layerlens.crew.tasks import Work, timed_out
 from layerlens.report import ScenarioReport
 from layerlens.scenario import Scenario
 
-_NAME = "layerlens-scenario"
 #: Virtual; what walks a deep model's layers outside of Keras recurses as well.
 _STACK_BYTES = 64 * 1024**2
 
@@ -55,14 +54,9 @@ class Alone:
         return doing.result()
 
 
-def is_anything_left() -> bool:
-    """Tell whether a thread is still at work that nobody waits for any more."""
-    return any(thread.name == _NAME for thread in threading.enumerate())
-
-
 class _Doing(threading.Thread):
     def __init__(self, work: Work, scenario: Scenario) -> None:
-        super().__init__(name=_NAME, daemon=True)
+        super().__init__(name="layerlens-scenario", daemon=True)
         self._work = work
         self._scenario = scenario
         self._report: ScenarioReport | None = None
