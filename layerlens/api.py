@@ -46,6 +46,8 @@ def compare(
     seed: int = 0,
     allow_code: bool = False,
     deps: bool = False,
+    graph: bool = False,
+    explain: bool = False,
 ) -> Report:
     """Compare models and return the report.
 
@@ -66,13 +68,17 @@ def compare(
         seed: every random choice follows from it.
         allow_code: let `python:` models, Lambda layers and unsafe saved models run.
         deps: measure which output step depends on which input step, in `mixes` of every layer.
+        graph: trace every layer and tell how many operations its graph has, in `graph_ops`.
+        explain: where a pair does not agree, try what would make it agree; told in `why`.
 
     Raises:
         UsageError: an argument does not make sense, or is what a scenario says itself.
         ScenarioError: a scenario given as a mapping is at fault (a file's faults are reported).
     """
     check_choice("expect", expect, VERDICTS)
-    options = RunOptions(checked_seed(seed), expect, allow_code, deps=deps)
+    options = RunOptions(
+        checked_seed(seed), expect, allow_code, deps=deps, graph=graph, explain=explain
+    )
     if not candidates and _is_scenarios(source):
         _refuse_beside_scenarios(
             input=inputs is not None,
@@ -120,8 +126,9 @@ def summary(
     seed: int = 0,
     allow_code: bool = False,
     deps: bool = False,
+    graph: bool = False,
 ) -> Report:
-    """Return the layer tables of models; without `deps` nothing is run or allocated.
+    """Return the layer tables of models; without `deps` and `graph` nothing is run or allocated.
 
     Args:
         source: as for `compare`, or the path of a saved `.keras`, `.h5` or `.json` model.
@@ -130,8 +137,9 @@ def summary(
         seed: as for `compare`.
         allow_code: as for `compare`.
         deps: as for `compare`; then the models have to fit into memory.
+        graph: as for `compare`; then they have to as well.
     """
-    options = RunOptions(checked_seed(seed), allow_code=allow_code, deps=deps)
+    options = RunOptions(checked_seed(seed), allow_code=allow_code, deps=deps, graph=graph)
     if not more and _is_scenarios(source):
         _refuse_beside_scenarios(input=inputs is not None)
         if _is_paths(source):

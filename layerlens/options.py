@@ -25,3 +25,5 @@ class RunOptions:
     max_memory: int | None = None
     #: Whether to trace every layer and model and tell the sizes of their graphs.
     graph: bool = False
+    #: Whether to try what would make models agree that do not.
+    explain: bool = False

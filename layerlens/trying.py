@@ -6,11 +6,11 @@ import os
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from layerlens.aligning import line_up_all
+from layerlens.aligning import line_up_all, rows_apart
 from layerlens.errors import Fault, LayerlensError
 from layerlens.expecting import check_expectations
 from layerlens.options import RunOptions
@@ -27,7 +27,17 @@ from layerlens.scenario import Mode, ModelSpec, Scenario
 if TYPE_CHECKING:
     from layerlens.building import Built, Refused
     from layerlens.deciding import Decision
+    from layerlens.mending import Mending
 
+#: What comes of a scenario: its models, pairs, trainings, and the models lined up.
+Result = tuple[
+    tuple[ModelReport, ...],
+    tuple[PairReport, ...],
+    tuple[FitRow, ...],
+    tuple[ModelsDiff, ...],
+]
+#: Verdicts for which it is worth trying what would make the two agree.
+_MENDABLE = ("different", "shape_mismatch", "param_mismatch")
 #: Layers that are traced of those in which two models differ, without being asked for.
 _MOST_TRACED = 8
 #: Takes the stand-alone script that shows what a pair's verdict says.
@@ -56,7 +66,7 @@ def run_scenario(
         return at_fault(scenario.path, scenario.title, error, scenario.cell, started)
     except Exception as error:  # told as layerlens' own fault, so that the others still run
         return _own_fault(scenario, error, started)
-    models, pairs, fit = result
+    models, pairs, fit, diffs = result
     expectations = check_expectations(scenario, models, pairs, fit, options.expect)
     return ScenarioReport(
         path=scenario.path,
@@ -69,7 +79,7 @@ def run_scenario(
         pairs=pairs,
         fit=fit,
         expectations=expectations,
-        diffs=line_up_all(models, scenario.reference),
+        diffs=diffs,
     )
 
 
@@ -82,7 +92,7 @@ class Trial:
     on_script: ScriptListener | None = None
     _doubles: dict[str, Built | Refused] = field(default_factory=dict)
 
-    def run(self) -> tuple[tuple[ModelReport, ...], tuple[PairReport, ...], tuple[FitRow, ...]]:
+    def run(self) -> Result:
         built = build_models(self.scenario, self.options)
         decisions = [
             self._decide(built, candidate.name, mode)
@@ -101,16 +111,60 @@ class Trial:
             )
             for report in reports
         )
-        models = self._with_graph_sizes(models, built)
-        return models, tuple(decision.report for decision in decisions), fit
+        diffs = line_up_all(models, self.scenario.reference)
+        models = self._with_graph_sizes(models, diffs, built)
+        pairs = tuple(self._concluded(d.report, models, diffs, built) for d in decisions)
+        return models, pairs, fit, diffs
+
+    def _concluded(
+        self,
+        pair: PairReport,
+        models: tuple[ModelReport, ...],
+        diffs: tuple[ModelsDiff, ...],
+        built: dict[str, Built | Refused],
+    ) -> PairReport:
+        """Say why a pair came to its verdict; where it is asked for, try what would mend it."""
+        from layerlens.concluding import conclude
+
+        sides = {model.name: model for model in models}
+        diff = next(one for one in diffs if one.candidate == pair.candidate)
+        mending = self._mended(pair, diff, built) if self.options.explain else None
+        why = conclude(sides[pair.reference], sides[pair.candidate], pair, diff, mending)
+        return replace(pair, why=why)
+
+    def _mended(
+        self, pair: PairReport, diff: ModelsDiff, built: dict[str, Built | Refused]
+    ) -> Mending | None:
+        from layerlens.building import Built
+        from layerlens.lending import lent
+        from layerlens.mending import mend
+
+        reference = built[pair.reference]
+        if pair.verdict not in _MENDABLE or pair.mode != "inference":
+            return None
+        if not isinstance(reference, Built):
+            return None
+        double = self.in_float64(reference)
+        with lent(double):
+            return mend(
+                double,
+                self.scenario.model(pair.candidate),
+                diff,
+                lambda spec: _build(self.scenario, spec, self.options, precision="float64"),
+                transfer=self.scenario.transfer,
+                seed=self.options.seed,
+            )
 
     def _with_graph_sizes(
-        self, models: tuple[ModelReport, ...], built: dict[str, Built | Refused]
+        self,
+        models: tuple[ModelReport, ...],
+        diffs: tuple[ModelsDiff, ...],
+        built: dict[str, Built | Refused],
     ) -> tuple[ModelReport, ...]:
         """Trace the layers in which the models differ, or all of them where that is asked for."""
         if self.options.graph:
             return tuple(_with_all_graph_sizes(model, built[model.name]) for model in models)
-        apart = _rows_apart(line_up_all(models, self.scenario.reference))
+        apart = rows_apart(diffs, most=_MOST_TRACED)
         # A model that was not traced was not run either: its layers are left alone as well.
         return tuple(
             _with_graph_sizes(model, built[model.name], apart.get(model.name, ()), whole=False)
@@ -266,25 +320,6 @@ def _with_graph_sizes(
     if not isinstance(built, Built) or not (rows or whole):
         return report
     return with_graph_sizes(report, built, rows, whole=whole)
-
-
-def _rows_apart(diffs: Sequence[ModelsDiff]) -> dict[str, set[int]]:
-    """Return the places of the layers in which models differ, by model; few, or none at all."""
-    found: dict[str, set[int]] = {}
-    for diff in diffs:
-        changed = [
-            row
-            for row in diff.layers
-            if row.change != "same" and {"type", "arguments"} & {*row.differs}
-        ]
-        for row in changed[:_MOST_TRACED]:
-            for name, place in (
-                (diff.reference, row.reference_row),
-                (diff.candidate, row.candidate_row),
-            ):
-                if place is not None:
-                    found.setdefault(name, set()).add(place)
-    return found
 
 
 def _with_mixes(

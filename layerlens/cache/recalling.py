@@ -46,7 +46,15 @@ class ResultCache:
         self._options = options
         self._kind = kind
         self._choices = json.dumps(
-            [kind, options.seed, options.deps, options.allow_code, surroundings()]
+            [
+                kind,
+                options.seed,
+                options.deps,
+                options.graph,
+                options.explain,
+                options.allow_code,
+                surroundings(),
+            ]
         ).encode()
 
     def __enter__(self) -> ResultCache:

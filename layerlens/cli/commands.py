@@ -128,6 +128,45 @@ def compare(
 
 
 @app.command()
+def explain(
+    paths: Paths,
+    format: FormatOption = "rich",  # noqa: A002 - the option's own name
+    output: OutputOption = None,
+    seed: SeedOption = "0",
+    expect: ExpectOption = None,
+    quiet: QuietOption = False,
+    jobs: JobsOption = "1",
+    timeout: TimeoutOption = "300",
+    max_memory: MaxMemoryOption = None,
+    no_cache: NoCacheOption = False,
+    cache_dir: CacheDirOption = None,
+    allow_code: AllowCodeOption = False,
+) -> int:
+    """Say in sentences what two models have in common, where they differ, why, and what mends it.
+
+    Compares them, measures which step depends on which, and tries the fewest changes that make
+    them agree.
+    """
+    from layerlens.running import compare_paths
+
+    options = RunOptions(
+        seed=int(seed),
+        expect=cast(Verdict | None, expect),
+        allow_code=allow_code,
+        jobs=int(jobs),
+        deps=True,
+        explain=True,
+        **limits(timeout, max_memory),
+    )
+    with (
+        _progress(quiet) as listener,
+        open_cache("compare", options, cache_dir, off=no_cache) as cache,
+    ):
+        report = compare_paths(paths, options, progress=listener, cache=cache)
+    return _finish(report, format, output, RenderOptions(quiet=quiet, explain=True))
+
+
+@app.command()
 def summary(
     paths: Annotated[
         list[str],

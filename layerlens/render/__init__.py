@@ -23,6 +23,8 @@ class RenderOptions:
     verbose: bool = False
     #: Only the scenarios that did not pass, and the tally.
     quiet: bool = False
+    #: Only why each pair came to its verdict, in sentences; `json`, `csv` and `html` as always.
+    explain: bool = False
     #: No character outside ASCII of our own (for terminals that cannot show box characters).
     ascii: bool = False
 

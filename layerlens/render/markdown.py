@@ -75,7 +75,7 @@ def _scenario(scenario: ScenarioReport, options: RenderOptions) -> Iterator[str]
         yield f"- **{escape(wording.place(error))}**: {escape(error.message)}{hint}"
     reference = scenario.pairs[0].reference if scenario.pairs else None
     models = sorted(scenario.models, key=lambda model: model.name != reference)
-    if models:
+    if models and not options.explain:
         every_weight = options.verbose or not scenario.pairs
         yield _layers(models, scenario.diffs, every_weight=every_weight)
     for diff in scenario.diffs:
@@ -175,6 +175,9 @@ def _pair(scenario: ScenarioReport, pair: PairReport, options: RenderOptions) ->
         yield escape(pair.explanation)
     else:
         yield f"{escape(refused.heading)}<br>{_reason(refused)}"
+    if options.explain:
+        yield "\n".join(f"- {escape(sentence)}" for sentence in pair.why)
+        return
     facts = pair_facts(scenario, pair, verbose=options.verbose)
     if facts:
         yield "\n".join(

@@ -69,7 +69,10 @@ def report_lines(report: Report, width: int, options: RenderOptions) -> Iterator
     for scenario in report.scenarios:
         if options.quiet and scenario.status == "pass":
             continue
-        yield from _scenario(scenario, width, options)
+        if options.explain:
+            yield from _explained(scenario, width)
+        else:
+            yield from _scenario(scenario, width, options)
         yield Text()
     if several and not options.quiet:
         yield rule(GLYPHS.horizontal * width)
@@ -126,6 +129,20 @@ def _scenario(scenario: ScenarioReport, width: int, options: RenderOptions) -> I
         yield from pair_lines(scenario, pair, prose, options)
     yield from _training(scenario.fit, models, prose)
     yield from _expectations(scenario, prose, options)
+
+
+def _explained(scenario: ScenarioReport, width: int) -> Iterator[Text]:
+    """Yield why each pair came to its verdict, and nothing else but what could not be compared."""
+    prose = min(width, PROSE_WIDTH)
+    yield from _scenario_heading(scenario, width)
+    for error in scenario.errors:
+        yield Text()
+        yield from error_lines(error, prose)
+    for pair in scenario.pairs:
+        yield Text()
+        yield from fold(_verdict(scenario, pair), prose, hang=2)
+        for sentence in pair.why or (pair.explanation,):
+            yield from fold(Text(wording.clean(sentence)), prose, indent=2)
 
 
 def _params_gaps(scenario: ScenarioReport, width: int) -> Iterator[Text]:

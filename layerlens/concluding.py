@@ -1,0 +1,267 @@
+"""A decided pair, its lined-up models and what was tried become a few sentences: why it is so.
+
+Nothing is said of a layer that was not found in these two models: every sentence is made from the
+rows, counts, differences and trials of this very pair.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from layerlens.explaining import shape_text
+from layerlens.mending import Mending
+from layerlens.report import (
+    LayerChange,
+    LayerRow,
+    Mixes,
+    ModelReport,
+    ModelsDiff,
+    PairReport,
+)
+
+#: Rows, arguments and gaps that are named one by one before the rest is only counted.
+_NAMED = 3
+#: A graph so many times larger than another one is worth a word.
+_MUCH_LARGER = 1.5
+_ASIDES = {
+    "mask": "the mask passed on",
+    "non_finite": "what becomes of NaN and infinities",
+    "state": "the state left behind",
+    "dtype": "the dtype",
+}
+_SEES: dict[Mixes, str] = {
+    "none": "its own input step alone",
+    "causal": "its own and earlier input steps",
+    "anti_causal": "its own and later input steps",
+    "window": "a window of input steps",
+    "all": "every input step",
+    "reduces": "all the input steps, reduced to one",
+    "expands": "one vector, made into steps",
+}
+
+
+def conclude(
+    reference: ModelReport,
+    candidate: ModelReport,
+    pair: PairReport,
+    diff: ModelsDiff,
+    mending: Mending | None,
+) -> tuple[str, ...]:
+    """Say what is the same, what differs, what comes of it and why, and what would mend it."""
+    if reference.error is not None or candidate.error is not None:
+        return tuple(_refused(reference, candidate))
+    told = [_same(reference, candidate, diff), _differs(reference, candidate, diff)]
+    told += [_result(pair), _beside(reference, candidate, pair, diff)]
+    told += [_mended(mending, candidate.name)]
+    return tuple(sentence for sentence in told if sentence)
+
+
+def _refused(reference: ModelReport, candidate: ModelReport) -> Iterator[str]:
+    for model in (reference, candidate):
+        if model.error is None:
+            continue
+        at = f" at `{model.error.layer}`" if model.error.layer else ""
+        built = f" after {_count(len(model.layers), 'layer')} that it took" if model.layers else ""
+        yield f"Keras refuses `{model.name}`{at}{built}, so nothing could be compared."
+        if model.error.hint:
+            yield f"To mend it: {model.error.hint.rstrip('.')}."
+
+
+def _same(reference: ModelReport, candidate: ModelReport, diff: ModelsDiff) -> str:
+    same = [f"`{row.candidate}`" for row in diff.layers if _is_configured_alike(row)]
+    total = max(len(reference.layers), len(candidate.layers))
+    if len(same) == len(diff.layers):
+        parts = ["every layer is configured the same"]
+    elif same:
+        verb = "is" if len(same) == 1 else "are"
+        parts = [
+            f"{len(same)} of {_count(total, 'layer')} {verb} configured the same ({_listed(same)})"
+        ]
+    else:
+        parts = ["no layer is configured the same"]
+    if reference.params == candidate.params and reference.params is not None:
+        parts.append(f"both have {reference.params:,} params")
+    if reference.output_shape == candidate.output_shape:
+        parts.append(f"both give {shape_text(reference.output_shape)}")
+    return f"In `{candidate.name}` and `{reference.name}` {_joined(parts)}."
+
+
+def _is_configured_alike(row: LayerChange) -> bool:
+    """Tell layers that differ in nothing, or only in what follows from others (shapes, counts)."""
+    return not (row.change.startswith("only") or {"type", "arguments", "inputs"} & {*row.differs})
+
+
+def _differs(reference: ModelReport, candidate: ModelReport, diff: ModelsDiff) -> str:
+    rows = [row for row in diff.layers if row.change != "same"]
+    parts = [part for row in rows if (part := _row(reference, candidate, row))]
+    if len(parts) > _NAMED:
+        parts = [*parts[:_NAMED], f"{_count(len(parts) - _NAMED, 'more layer')} differ"]
+    if not parts:
+        return "" if rows else "Nothing in their configurations differs."
+    gaps = [gap.text for gap in diff.params]
+    counts = f" In params that is {_listed(gaps)}." if gaps else ""
+    return f"What differs: {'; '.join(parts)}.{counts}"
+
+
+def _row(reference: ModelReport, candidate: ModelReport, row: LayerChange) -> str:
+    ours = None if row.reference_row is None else reference.layers[row.reference_row]
+    theirs = None if row.candidate_row is None else candidate.layers[row.candidate_row]
+    if ours is None or theirs is None:
+        only, place = (theirs, candidate) if ours is None else (ours, reference)
+        return f"`{only.name}` ({only.type}) is in `{place.name}` alone" if only else ""
+    if ours.type != theirs.type:
+        return f"`{theirs.name}` ({theirs.type}) stands for `{ours.name}` ({ours.type})"
+    if row.arguments:
+        told = [
+            f"{item.name} {_value(item.candidate)} (in `{reference.name}` {_value(item.reference)})"
+            for item in row.arguments
+        ]
+        return f"`{theirs.name}` has {_listed(told)}"
+    if "inputs" in row.differs:
+        return f"`{theirs.name}` takes {_listed(theirs.inputs)} for {_listed(ours.inputs)}"
+    return ""  # what only follows from another row
+
+
+def _result(pair: PairReport) -> str:
+    match pair.verdict:
+        case "equivalent":
+            return _equivalent(pair)
+        case "different":
+            return _different(pair)
+        case "shape_mismatch":
+            return "Their outputs have other shapes, so that no element stands for another."
+        case "param_mismatch":
+            return "The weights of one have no place in the other, so no outputs were compared."
+    return pair.explanation if pair.verdict == "inconclusive" else ""
+
+
+def _equivalent(pair: PairReport) -> str:
+    agree = f"all {pair.compared:,} outputs compared agree" if pair.compared else "outputs agree"
+    if pair.certificate is not None and pair.certificate.draws:
+        return (
+            f"That changes nothing: {agree}, and exact arithmetic shows it for every input and "
+            f"weight ({pair.certificate.segment}; polynomials of degree "
+            f"{pair.certificate.degree})."
+        )
+    if pair.certificate is not None:
+        return f"That changes nothing: {pair.certificate.segment}."
+    weak = f"; {_listed(pair.unseen)} could have been wrong unnoticed" if pair.unseen else ""
+    return f"No difference was found: {agree}{weak}."
+
+
+def _different(pair: PairReport) -> str:
+    found = f"{pair.mismatched:,} of {pair.compared:,} outputs" if pair.mismatched else "outputs"
+    size = f"by up to {pair.max_abs:.3g}" if pair.max_abs is not None else ""
+    parts = [f"{found} differ {size}".strip()]
+    if pair.masked is not None:
+        parts.append(_padding(pair))
+    if pair.only_at_initialization:
+        parts.append("none on the weights as initialised")
+    first = pair.first_divergence
+    where = ""
+    if first is not None:
+        name = f"`{first.candidate_layer}`"
+        if first.reference_layer != first.candidate_layer:
+            name += f" against `{first.reference_layer}`"
+        where = f"; they part at {name}, fed the same"
+    return f"So {', '.join(part for part in parts if part)}{where}."
+
+
+def _padding(pair: PairReport) -> str:
+    assert pair.masked is not None
+    valid, padded = pair.masked.valid, pair.masked.padded
+    if not valid.mismatched and padded.mismatched:
+        return "all of them at padded steps"
+    if valid.mismatched and not padded.mismatched:
+        return "none of them at padded steps"
+    return f"{valid.mismatched:,} at valid and {padded.mismatched:,} at padded steps"
+
+
+def _beside(
+    reference: ModelReport, candidate: ModelReport, pair: PairReport, diff: ModelsDiff
+) -> str:
+    """Say what is told beside the outputs: steps, graphs, masks, gradients."""
+    parts = [*_steps(reference, candidate, diff)]
+    if reference.graph_ops and candidate.graph_ops and pair.verdict == "equivalent":
+        larger, smaller = sorted((reference, candidate), key=lambda m: -(m.graph_ops or 0))
+        if (larger.graph_ops or 0) >= _MUCH_LARGER * (smaller.graph_ops or 1):
+            parts.append(
+                f"`{larger.name}` takes a graph of {larger.graph_ops:,} operations for it, "
+                f"`{smaller.name}` one of {smaller.graph_ops:,}"
+            )
+    lost = [
+        f"`{layer.name}` of `{model.name}` {_loses(layer)}"
+        for model in (reference, candidate)
+        for layer in model.layers
+        if layer.mask_in and layer.mask_use == "ignored" and layer.mask_out is False
+    ]
+    parts += lost[:_NAMED]
+    if pair.also_differs:
+        words = [_ASIDES.get(name, name) for name in pair.also_differs]
+        parts.append(f"beside the outputs there is a difference in {_listed(words)}")
+    text = "; ".join(parts)
+    return f"{text[:1].upper()}{text[1:]}." if text else ""
+
+
+def _steps(reference: ModelReport, candidate: ModelReport, diff: ModelsDiff) -> Iterator[str]:
+    """Yield what the layers that differ do to steps, and the models as a whole, if measured."""
+    pairs = [
+        (reference.layers[row.reference_row], candidate.layers[row.candidate_row])
+        for row in diff.layers
+        if row.reference_row is not None
+        and row.candidate_row is not None
+        and {"type", "arguments"} & {*row.differs}
+    ]
+    told: list[tuple[LayerRow | ModelReport, LayerRow | ModelReport]] = [*pairs[:_NAMED]]
+    if reference.mixes != candidate.mixes or not told:
+        told.append((reference, candidate))
+    for one, other in told:
+        ours, theirs = _sees(one), _sees(other)
+        names = f"`{one.name}`" if one.name == other.name else f"`{one.name}` and `{other.name}`"
+        if ours and ours == theirs:
+            yield f"an output step of {names} depends on {ours}, as was measured"
+        elif ours and theirs:
+            yield (
+                f"an output step of `{one.name}` in `{reference.name}` depends on {ours}, one of "
+                f"`{other.name}` in `{candidate.name}` on {theirs}, as was measured"
+            )
+
+
+def _loses(layer: LayerRow) -> str:
+    return "ignores the mask that it receives and does not pass it on"
+
+
+def _sees(part: LayerRow | ModelReport) -> str:
+    return _SEES.get(part.mixes, "") if part.mixes is not None else ""
+
+
+def _mended(mending: Mending | None, name: str) -> str:
+    if mending is None:
+        return ""
+    changes = _joined(list(mending.changes))
+    idle = ""
+    if mending.idle:
+        verb = "was" if len(mending.idle) == 1 else "were"
+        idle = f"; not needed {verb}: {', '.join(mending.idle)}"
+    return (
+        f"To make them agree, in `{name}`: {changes} (tried: all {mending.compared:,} outputs then "
+        f"agree up to rounding{idle})."
+    )
+
+
+def _value(item: object) -> str:
+    return str(item).lower() if isinstance(item, bool) else "none" if item is None else str(item)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _listed(items: Sequence[str]) -> str:
+    if len(items) > _NAMED:
+        return f"{', '.join(items[:_NAMED])} and {len(items) - _NAMED} more"
+    return _joined(items)
+
+
+def _joined(parts: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))

@@ -1,0 +1,212 @@
+"""Two layer tables lined up, chains and graphs, and the difference of their counts attributed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from layerlens.aligning import line_up, line_up_all, rows_apart
+from layerlens.building import Built, build_model
+from layerlens.reading import scenario_from_mapping
+from layerlens.report import ModelReport, ModelsDiff
+
+pytestmark = pytest.mark.usefixtures("backend")
+
+
+def reports(shape: list[int | None], **models: Any) -> list[ModelReport]:
+    (scenario,) = scenario_from_mapping(
+        {"input": {"shape": shape}, "models": models}, least_models=1
+    )
+    made = [
+        build_model(model, scenario.inputs_of(model), allocate=False) for model in scenario.models
+    ]
+    assert all(isinstance(one, Built) for one in made)
+    return [one.report for one in made]
+
+
+def lined_up(shape: list[int | None], **models: Any) -> ModelsDiff:
+    (diff,) = line_up_all(reports(shape, **models))
+    return diff
+
+
+def told(diff: ModelsDiff) -> list[tuple[str, str | None, str | None]]:
+    return [(row.change, row.reference, row.candidate) for row in diff.layers]
+
+
+def arguments(diff: ModelsDiff) -> list[tuple[str, Any, Any]]:
+    return [
+        (change.name, change.reference, change.candidate)
+        for row in diff.layers
+        for change in row.arguments
+    ]
+
+
+GRU = {"GRU": {"units": 16, "return_sequences": True}}
+BEFORE = {"GRU": {"units": 16, "return_sequences": True, "reset_after": False}}
+
+
+def test_the_same_is_the_same_whatever_it_is_called() -> None:
+    diff = lined_up([8, 15], a=[GRU, {"Dense": 3}], b=[GRU, {"Dense": {"units": 3, "name": "d"}}])
+    assert told(diff) == [("same", "gru", "gru"), ("same", "dense", "d")]
+    assert diff.params == ()
+
+
+def test_changed_arguments_are_named_defaults_too() -> None:
+    diff = lined_up([8, 15], before=[BEFORE], after=[GRU])
+    (row,) = diff.layers
+    assert (row.change, set(row.differs)) == ("changed", {"arguments", "params"})
+    assert arguments(diff) == [("reset_after", False, True)]
+    assert [gap.text for gap in diff.params] == ["+48: second bias of `gru` (reset_after)"]
+
+
+def test_arguments_of_held_layers_are_named_once() -> None:
+    one, other = (
+        [{"Bidirectional": {"layer": {"GRU": {"units": 3, "reset_after": way}}}}]
+        for way in (True, False)
+    )
+    diff = lined_up([8, 5], a=one, b=other)
+    assert arguments(diff) == [("layer.reset_after", True, False)]
+    assert sum(gap.params for gap in diff.params) == -2 * 9
+
+
+def test_what_only_one_has_and_what_replaces_another() -> None:
+    diff = lined_up(
+        [8, 5],
+        a=[GRU, {"TimeDistributed": {"layer": {"Dense": 3}}}, {"Activation": "relu"}],
+        b=[GRU, {"Dropout": 0.5}, {"Dense": 3}],
+    )
+    assert told(diff) == [
+        ("same", "gru", "gru"),
+        ("only_candidate", None, "dropout"),
+        ("changed", "time_distributed", "dense"),
+        ("only_reference", "activation", None),
+    ]
+    assert rows_apart([diff], most=8) == {"a": {1, 2}, "b": {1, 2}}
+
+
+def graph(*nodes: tuple[str, Any, list[str]], output: str) -> dict[str, Any]:
+    return {
+        "graph": {name: {**layer, "from": given} for name, layer, given in nodes},
+        "outputs": [output],
+    }
+
+
+TALL = {"Conv1D": {"filters": 4, "kernel_size": 3, "padding": "same"}}
+FLAT = {"Conv1D": {"filters": 4, "kernel_size": 1}}
+
+
+def test_branches_of_a_graph_find_each_other_in_any_order_and_under_any_name() -> None:
+    one = graph(
+        ("left", TALL, ["input"]),
+        ("right", FLAT, ["input"]),
+        ("deep", FLAT, ["right"]),
+        ("sum", {"Subtract": {}}, ["left", "deep"]),
+        output="sum",
+    )
+    other = graph(
+        ("p", FLAT, ["input"]),
+        ("q", FLAT, ["p"]),
+        ("r", TALL, ["input"]),
+        ("s", {"Subtract": {}}, ["r", "q"]),
+        output="s",
+    )
+    diff = lined_up([8, 4], a=one, b=other)
+    assert told(diff) == [
+        ("same", "left", "r"),
+        ("same", "right", "p"),
+        ("same", "deep", "q"),
+        ("same", "sum", "s"),
+    ]
+    swapped = graph(*_nodes(other), ("t", {"Subtract": {}}, ["q", "r"]), output="t")
+    rows = {row.reference: row for row in lined_up([8, 4], a=one, b=swapped).layers}
+    assert (rows["sum"].change, rows["sum"].differs) == ("changed", ("inputs",))
+    assert rows["deep"].change == "same"
+
+
+def _nodes(model: dict[str, Any]) -> list[tuple[str, Any, list[str]]]:
+    return [
+        (name, {k: v for k, v in node.items() if k != "from"}, node["from"])
+        for name, node in model["graph"].items()
+        if name != "s"
+    ]
+
+
+def test_a_layer_put_into_a_branch_does_not_spoil_what_follows() -> None:
+    one = graph(
+        ("left", TALL, ["input"]),
+        ("sum", {"Add": {}}, ["left", "input"]),
+        ("out", {"Dense": 2}, ["sum"]),
+        output="out",
+    )
+    other = graph(
+        ("left", TALL, ["input"]),
+        ("norm", {"LayerNormalization": {}}, ["left"]),
+        ("sum", {"Add": {}}, ["norm", "input"]),
+        ("out", {"Dense": {"units": 2, "use_bias": False}}, ["sum"]),
+        output="out",
+    )
+    diff = lined_up([8, 4], a=one, b=other)
+    assert told(diff) == [
+        ("same", "left", "left"),
+        ("only_candidate", None, "norm"),
+        ("same", "sum", "sum"),
+        ("changed", "out", "out"),
+    ]
+    assert [gap.text for gap in diff.params] == [
+        "+8: `norm` (LayerNormalization), only in `b`",
+        "-2: bias of `out` (use_bias)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "texts"),
+    [
+        ([{"Dense": 4}], [{"Dense": 6}], ["+12: kernel and bias of `dense` (units 4 → 6)"]),
+        (
+            [{"LSTM": {"units": 4}}],
+            [{"GRU": {"units": 4, "reset_after": False}}],
+            ["-40: kernel, recurrent kernel and bias of `gru` (in place of `lstm`) (gates 4 → 3)"],
+        ),
+        (
+            [{"Conv1D": {"filters": 2, "kernel_size": 3}}],
+            [{"Conv1D": {"filters": 2, "kernel_size": 5}}],
+            ["+20: kernel of `conv1d` (kernel_size 3 → 5)"],
+        ),
+        (
+            [{"BatchNormalization": {}}],
+            [{"BatchNormalization": {"scale": False}}],
+            ["-5: gamma of `batch_normalization` (scale)"],
+        ),
+    ],
+    ids=["units", "gates", "window", "scale"],
+)
+def test_gaps_have_their_cause_and_add_up(one: Any, other: Any, texts: list[str]) -> None:
+    first, second = reports([7, 5], a=one, b=other)
+    if "Dense" in one[0]:
+        first, second = reports([5], a=one, b=other)
+    diff = line_up(first, second)
+    assert [gap.text for gap in diff.params] == texts
+    assert sum(gap.params for gap in diff.params) == (second.params or 0) - (first.params or 0)
+
+
+def test_sharing_is_attributed() -> None:
+    own = graph(
+        ("a", {"Dense": 4}, ["input"]),
+        ("b", {"Dense": 4}, ["a"]),
+        output="b",
+    )
+    shared = {
+        "graph": {
+            "a": {"Dense": 4, "from": ["input"]},
+            "b": {"share": "a", "from": ["a"]},
+        },
+        "outputs": ["b"],
+    }
+    diff = lined_up([4], one=own, other=shared)
+    assert sum(gap.params for gap in diff.params) == -20
+    assert "counted once" in diff.params[0].text
+
+
+def test_one_model_alone_is_lined_up_with_nothing() -> None:
+    assert line_up_all(reports([4], a=[{"Dense": 3}])) == ()

@@ -1,0 +1,221 @@
+"""Why a pair is as it is: what was tried, padding apart, sizes of graphs, and the sentences."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from layerlens.options import RunOptions
+from layerlens.reading import scenario_from_mapping
+from layerlens.report import PairReport, ScenarioReport
+from layerlens.trying import run_scenario, summarize_scenario
+
+pytestmark = pytest.mark.usefixtures("backend")
+
+EXPLAIN = RunOptions(explain=True)
+TOKENS = {"shape": [6], "dtype": "int32", "low": 0, "high": 5}
+
+
+def ran(models: dict[str, Any], given: Any = None, options: RunOptions = EXPLAIN) -> ScenarioReport:
+    data = {"input": given or {"shape": [4, 3]}, "models": models}
+    (scenario,) = scenario_from_mapping(data)
+    report = run_scenario(scenario, options)
+    assert report.errors == ()
+    return report
+
+
+def pair_of(report: ScenarioReport) -> PairReport:
+    (pair,) = report.pairs
+    return pair
+
+
+def masked(**more: Any) -> list[Any]:
+    return [
+        {"Embedding": {"input_dim": 5, "output_dim": 2, "mask_zero": True}},
+        {"SimpleRNN": {"units": 2, "return_sequences": True, **more}},
+    ]
+
+
+@pytest.fixture(scope="module")
+def padded() -> ScenarioReport:
+    return ran({"a": masked(), "b": masked(zero_output_for_mask=True)}, TOKENS)
+
+
+@pytest.fixture(scope="module")
+def wrapped() -> ScenarioReport:
+    one = [{"TimeDistributed": {"layer": {"Dense": 2}}}]
+    return ran({"td": one, "dense": [{"Dense": 2}]}, {"shape": [40, 3]})
+
+
+# --- padding ----------------------------------------------------------------------------------
+
+
+def test_a_difference_at_padded_steps_alone_is_told_as_that(padded: ScenarioReport) -> None:
+    found = pair_of(padded).masked
+    assert found is not None
+    assert (found.model, found.layer) == ("a", "simple_rnn")
+    assert (found.valid.max_abs, found.valid.mismatched) == (0, 0)
+    assert found.padded.mismatched > 0
+    assert found.padded.float64_max_abs == pytest.approx(found.padded.max_abs, rel=1e-3)
+    pair = pair_of(padded)
+    assert found.valid.compared + found.padded.compared == pair.compared
+    assert found.padded.mismatched == pair.mismatched
+
+
+def test_a_difference_at_valid_steps_is_told_too() -> None:
+    pair = pair_of(ran({"a": masked(), "b": masked(activation="relu")}, TOKENS, RunOptions()))
+    assert pair.masked is not None
+    assert pair.masked.valid.mismatched > 0
+
+
+def test_without_a_mask_there_is_nothing_to_tell_apart(wrapped: ScenarioReport) -> None:
+    assert pair_of(wrapped).masked is None
+
+
+# --- graphs -----------------------------------------------------------------------------------
+
+
+def test_graphs_are_counted_where_they_were_traced(wrapped: ScenarioReport) -> None:
+    td, dense = wrapped.models
+    assert td.graph_ops is not None
+    assert dense.graph_ops is not None
+    assert td.graph_ops > 5 * dense.graph_ops
+    assert (td.layers[0].graph_ops or 0) > 5 * (dense.layers[0].graph_ops or 0) > 0
+    assert td.multiply_adds == dense.multiply_adds == 40 * 3 * 2
+
+
+def test_a_loop_counts_once_and_its_body_counts() -> None:
+    from layerlens.building import Built, build_model
+    from layerlens.scenario import InputSpec, LayerSpec, ModelSpec
+    from layerlens.tracing import with_graph_sizes
+
+    def size(steps: int, **more: Any) -> int:
+        spec = ModelSpec("m", "layers", layers=(LayerSpec("SimpleRNN", {"units": 2, **more}),))
+        built = build_model(spec, (InputSpec("x", (steps, 3)),))
+        assert isinstance(built, Built)
+        traced = with_graph_sizes(built.report, built, [0], whole=True)
+        assert traced.graph_ops is not None
+        assert traced.layers[0].graph_ops is not None
+        return traced.graph_ops
+
+    assert size(5) == size(50) > 40
+    assert size(10, unroll=True) > 1.5 * size(5, unroll=True)
+
+
+def test_a_summary_traces_nothing_unless_asked() -> None:
+    (scenario,) = scenario_from_mapping(
+        {"input": {"shape": [4, 3]}, "models": {"a": [{"Dense": 2}]}}, least_models=1
+    )
+    (plain,) = summarize_scenario(scenario, RunOptions()).models
+    (traced,) = summarize_scenario(scenario, RunOptions(graph=True)).models
+    assert (plain.graph_ops, plain.layers[0].graph_ops) == (None, None)
+    assert traced.graph_ops
+    assert traced.layers[0].graph_ops
+    assert plain.multiply_adds == traced.multiply_adds == 24
+
+
+# --- what would mend it -----------------------------------------------------------------------
+
+
+def test_the_one_argument_that_matters_is_found_by_trying(padded: ScenarioReport) -> None:
+    told = pair_of(padded).why[-1]
+    change = "leave out `zero_output_for_mask` at `simple_rnn`"
+    assert told.startswith(f"To make them agree, in `b`: {change} (tried: all ")
+
+
+def test_what_does_not_matter_is_not_asked_for() -> None:
+    def gru(**more: Any) -> list[Any]:
+        return [{"GRU": {"units": 2, **more}}, {"Dense": 2}]
+
+    report = ran({"a": gru(), "b": [*gru(reset_after=False, dropout=0.5)[:1], {"Dense": 2}]})
+    pair = pair_of(report)
+    assert pair.verdict == "param_mismatch"
+    told = pair.why[-1]
+    assert "in `b`: leave out `reset_after` at `gru` (tried" in told
+    assert "not needed was: leave out `dropout` at `gru`" in told
+
+
+def test_layers_are_put_in_taken_out_and_replaced() -> None:
+    one = [{"Dense": 3}, {"LayerNormalization": {}}, {"Activation": "relu"}]
+    other = [{"Dense": 3}, {"Activation": "elu"}, {"Dropout": 0.5}]
+    told = pair_of(ran({"a": one, "b": other})).why[-1]
+    assert "add `layer_normalization` (LayerNormalization)" in told
+    assert "set `activation: relu` at `activation`" in told
+    assert "not needed was: leave out `dropout` (Dropout)" in told
+
+
+def test_arguments_inside_a_wrapper_and_nodes_of_a_graph() -> None:
+    def model(kind: str) -> dict[str, Any]:
+        inner = {"Dense": {"units": 2, "activation": kind}}
+        return {
+            "graph": {
+                "td": {"TimeDistributed": {"layer": inner}, "from": ["input"]},
+                "sum": {"Add": {}, "from": ["td", "td"]},
+            },
+            "outputs": ["sum"],
+        }
+
+    told = pair_of(ran({"a": model("relu"), "b": model("elu")})).why[-1]
+    assert "set `layer.activation: relu` at `td` (tried" in told
+
+
+def test_what_even_the_references_layers_do_not_mend_is_not_claimed() -> None:
+    one = {"layers": [{"Dense": 2}], "select": "[:, -1]"}
+    other = {"layers": [{"Dense": {"units": 2, "activation": "relu"}}], "select": "[:, 0]"}
+    pair = pair_of(ran({"a": one, "b": other}))
+    assert pair.verdict == "different"
+    assert not any("To make them agree" in sentence for sentence in pair.why)
+
+
+def test_nothing_is_tried_unless_asked(padded: ScenarioReport) -> None:
+    models = {"a": [{"Dense": 2}], "b": [{"Dense": {"units": 2, "activation": "relu"}}]}
+    why = pair_of(ran(models, options=RunOptions())).why
+    assert why
+    assert not any("To make them agree" in sentence for sentence in why)
+
+
+# --- the sentences ----------------------------------------------------------------------------
+
+
+def test_an_equivalent_pair_is_told_from_its_own_figures(wrapped: ScenarioReport) -> None:
+    pair = pair_of(wrapped)
+    td, dense = wrapped.models
+    assert pair.why[:2] == (
+        "In `dense` and `td` no layer is configured the same, both have 8 params and both give "
+        "(None, 40, 2).",
+        "What differs: `dense` (Dense) stands for `time_distributed` (TimeDistributed).",
+    )
+    assert f"all {pair.compared:,} outputs compared agree, and exact arithmetic" in pair.why[2]
+    sizes = f"`td` takes a graph of {td.graph_ops:,} operations for it, `dense` one of "
+    assert f"{sizes}{dense.graph_ops:,}" in pair.why[3]
+
+
+def test_a_different_pair_says_where(padded: ScenarioReport) -> None:
+    pair = pair_of(padded)
+    assert pair.why[1] == (
+        "What differs: `simple_rnn` has zero_output_for_mask true (in `a` false)."
+    )
+    assert pair.why[2].startswith(f"So {pair.mismatched:,} of {pair.compared:,} outputs differ")
+    assert "all of them at padded steps; they part at `simple_rnn`, fed the same" in pair.why[2]
+
+
+def test_what_keras_refuses_is_told_with_what_mends_it() -> None:
+    report = ran({"a": [{"Dense": 2}], "b": [{"Flatten": {}}, {"GRU": {"units": 2}}]})
+    assert pair_of(report).why[0].startswith("Keras refuses `b` at `gru`")
+    assert pair_of(report).why[1].startswith("To mend it: ")
+
+
+def test_steps_are_told_where_they_were_measured() -> None:
+    models = {
+        "a": [{"Dense": 2}],
+        "b": [{"Conv1D": {"filters": 2, "kernel_size": 3, "padding": "causal"}}],
+    }
+    report = ran(models, options=RunOptions(deps=True))
+    assert any(
+        "an output step of `dense` in `a` depends on its own input step alone, one of `conv1d` in "
+        "`b` on its own and earlier input steps" in sentence[:1].lower() + sentence[1:]
+        for sentence in pair_of(report).why
+    )
+    (row,) = report.diffs[0].layers
+    assert "mixes" in row.differs
