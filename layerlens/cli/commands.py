@@ -159,7 +159,7 @@ def explain(
         **limits(timeout, max_memory),
     )
     with (
-        _progress(quiet) as listener,
+        show_progress(quiet=quiet) as listener,
         open_cache("compare", options, cache_dir, off=no_cache) as cache,
     ):
         report = compare_paths(paths, options, progress=listener, cache=cache)
