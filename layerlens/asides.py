@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from layerlens.comparing import distance
 from layerlens.layertree import flat_layers
-from layerlens.measuring import Runner
+from layerlens.measuring import Gradients, Runner
 from layerlens.probes import Array, generator
 from layerlens.report import AlsoDiffers
 from layerlens.sides import Precision, Side, Values
@@ -18,6 +19,8 @@ from layerlens.transfer import Transfer
 CLEAR = 1e-6
 #: The same for losses that can only be added up in working precision.
 LOSS_RTOL = 1e-3
+#: The same where gradients exist in float32 only.
+CLEAR_IN_FLOAT32 = 1e-3
 
 
 def also_differs(
@@ -135,36 +138,54 @@ def _gradients_differ(
     ]
     if not directions:
         return False
-    found = [
-        side.float64.gradients(few, directions, training=side.training, seed=0) for side in sides
-    ]
-    for side, values in zip(sides, weights, strict=True):
-        if side.training:
-            side.float64.assign(values)
-    if any(map(_gradient_apart, found[0][0], found[1][0])):
-        return True
+    clear = CLEAR
+    one, other = (_gradients(side, weights[k], few, directions) for k, side in enumerate(sides))
+    if one is None or other is None:  # some operations have a gradient in float32 only
+        clear = CLEAR_IN_FLOAT32
+        one, other = (
+            _gradients(side, weights[k], few, directions, "working") for k, side in enumerate(sides)
+        )
+    if one is None or other is None:
+        return (one is None) != (other is None)
     return any(
-        _gradient_apart(found[0][1][p.reference], found[1][1][p.candidate])
+        _gradient_apart(left, right, clear) for left, right in zip(one[0], other[0], strict=True)
+    ) or any(
+        _gradient_apart(one[1][p.reference], other[1][p.candidate], clear)
         for p in transfer.pairings
     )
 
 
-def _gradient_apart(one: Array | None, other: Array | None) -> bool:
+def _gradients(
+    side: Side,
+    values: Values,
+    inputs: Sequence[Array],
+    directions: Sequence[NDArray[np.float64]],
+    precision: Precision = "float64",
+) -> Gradients | None:
+    side.hold(values, precision)
+    runner = side.runner(precision)
+    found = runner.gradients(inputs, directions, training=side.training, seed=0)
+    if side.training:
+        runner.assign(values)
+    return found
+
+
+def _gradient_apart(one: Array | None, other: Array | None, clear: float) -> bool:
     if one is None or other is None:
         present = one if one is not None else other
         return present is not None and bool(np.any(np.abs(present) > 0))
     if one.size != other.size:
         return True
-    return _clearly_apart(one.ravel(), other.ravel())
+    return _clearly_apart(one.ravel(), other.ravel(), clear)
 
 
-def _clearly_apart(one: Array, other: Array) -> bool:
+def _clearly_apart(one: Array, other: Array, clear: float = CLEAR) -> bool:
     gap = distance(one, other)
     size = max(
         float(np.abs(a[np.isfinite(a)]).max(initial=0.0))
         for a in (np.atleast_1d(one), np.atleast_1d(other))
     )
-    return bool((gap > CLEAR * size).any())
+    return bool((gap > clear * size).any())
 
 
 def _states_differ(

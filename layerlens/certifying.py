@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from layerlens.domains import FARTHEST_STEP, reach
 from layerlens.expressions import Numbering, Step, Value, express, is_graph
 from layerlens.layertree import flat_layers
 from layerlens.lookups import choices, is_looked_up, looked_up
@@ -85,6 +86,9 @@ def certify(
     )
     if len(ours) != len(theirs):
         return None
+    farthest = reach((reference.built, candidate.built))
+    if farthest > FARTHEST_STEP and any(None in spec.shape for spec in reference.built.inputs):
+        return None  # no length is tried at which all that the layers look across is at work
     tried: list[Segment] = []
     for goals, is_variable in _attempts(list(zip(ours, theirs, strict=True))):
         if not goals:
@@ -93,7 +97,7 @@ def certify(
         if any(segment.is_like(other) for other in tried):
             continue
         tried.append(segment)
-        row = _proved(segment, reference.built.inputs, seed)
+        row = _proved(segment, reference.built.inputs, farthest, seed)
         for side in (reference, candidate):
             side.forget()
         if row is not None:
@@ -181,7 +185,9 @@ def planned(growths: Sequence[Growth]) -> _Draws | None:
     return _Draws(reach, unit, count, degree) if count <= MOST_DRAWS else None
 
 
-def _proved(segment: Segment, inputs: Sequence[InputSpec], seed: int) -> CertificateRow | None:
+def _proved(
+    segment: Segment, inputs: Sequence[InputSpec], farthest: int, seed: int
+) -> CertificateRow | None:
     growths = segment.growths()
     draws = None if growths is None else planned(growths)
     vocabularies = segment.vocabularies()
@@ -193,12 +199,20 @@ def _proved(segment: Segment, inputs: Sequence[InputSpec], seed: int) -> Certifi
     plan = _Plan(segment, draws, scales, vocabularies)
     with _without_activations(segment.steps):
         run = _runnable(plan)
-        for sizes in SIZES if segment.has_open_axes else (FIXED_SIZE,):
+        for sizes in _sizes(farthest) if segment.has_open_axes else (FIXED_SIZE,):
             agreed = _agreed(plan, run, sizes, seed)
             if agreed is None:
                 continue  # perhaps too short for one of the layers
             return _row(plan, [length for _, length in sizes]) if agreed else None
     return None
+
+
+def _sizes(farthest: int) -> Iterator[tuple[tuple[int, int], ...]]:
+    """Yield the sizes to agree at; a length at which all that layers look across is at work."""
+    for sizes in SIZES:
+        longest = max(length for _, length in sizes)
+        beyond = ((2, farthest + 2),) if longest < farthest + 2 else ()
+        yield (*sizes, *beyond)
 
 
 def _agreed(plan: _Plan, run: Run, sizes: Sequence[tuple[int, int]], seed: int) -> bool | None:
@@ -213,8 +227,17 @@ def _agreed(plan: _Plan, run: Run, sizes: Sequence[tuple[int, int]], seed: int) 
 def _row(plan: _Plan, lengths: Sequence[int]) -> CertificateRow:
     text, draws = str(plan.segment), plan.draws
     if plan.segment.has_open_axes:
-        text = f"{text}, at lengths {min(lengths)} to {max(lengths)}"
+        text = f"{text}, at lengths {_runs(lengths)}"
     return CertificateRow(text, draws.degree, draws.count, draws.error_bound)
+
+
+def _runs(lengths: Sequence[int]) -> str:
+    """Write 5, 8, 6, 7 and 42 as `5 to 8 and 42`."""
+    ordered = sorted(lengths)
+    *most, last = ordered
+    if last - most[-1] == 1:
+        return f"{ordered[0]} to {last}"
+    return f"{ordered[0]} to {most[-1]} and {last}"
 
 
 def _choose_within(inputs: Sequence[InputSpec], vocabularies: Mapping[int, int]) -> bool:

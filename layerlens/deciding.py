@@ -134,6 +134,10 @@ def _examined(pair: Pair, transfer: Transfer, examination: Examination) -> Decis
         report, transfer, overruled=examination.overrules_stored_weights()
     )
     report = replace(report, explanation=explaining.joined(report.explanation, about))
+    misannounced = examination.observer.misannounced
+    if misannounced is not None:
+        about = explaining.misannounced(misannounced)
+        report = replace(report, explanation=explaining.joined(report.explanation, about))
     witness = judgement.witness
     if witness is None:
         return Decision(report)
@@ -187,6 +191,9 @@ def _judged(pair: Pair, examination: Examination, evidence: Evidence) -> tuple[E
     if judgement.verdict == "equivalent" and pair.mode == "inference" and tolerance is None:
         certificate = certify(one, other, examination.transfer, seed=pair.seed)
     if judgement.verdict == "equivalent" and certificate is None and _search(examination):
+        judgement = _judge(examination, tolerance)
+    shown = judgement.witness if judgement.only_at_initialization else None
+    if shown is not None and examination.observe_at_initialization(shown):
         judgement = _judge(examination, tolerance)
     judgement, by_distribution = _of_random(examination, judgement)
     passes = judgement.verdict == "equivalent"

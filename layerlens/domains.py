@@ -33,6 +33,13 @@ _THRESHOLD_ARGUMENTS = (
 )
 
 
+#: Arguments that count steps which a layer looks across or moves by.
+_STEP_ARGUMENTS = ("dilation_rate", "pool_size", "strides", "sliding_window", "padding", "cropping")
+#: No length beyond this is tried.
+FARTHEST_STEP = 512
+#: How many numbers that may be counts are tried.
+MOST_COUNTS = 6
+
 #: Constants smaller than this are no place of their own; greater ones no model is meant for.
 LEAST_CONSTANT, GREATEST_CONSTANT = 1e-6, 1e30
 MOST_CONSTANTS, FEW_CONSTANTS = 32, 6
@@ -69,6 +76,52 @@ def config_constants(built: Sequence[Built]) -> tuple[float, ...]:
     if len(plain) <= FEW_CONSTANTS:
         found.update(dict.fromkeys(_combined(plain)))
     return tuple(list(found)[: 2 * MOST_CONSTANTS])
+
+
+def reach(built: Sequence[Built]) -> int:
+    """Return how many steps the layers of one model may look across, as far as they are told to.
+
+    A window, a dilation or a pool wider than an input is not at work on it.
+    """
+    return max(sum(map(_steps, flat_layers(one.model))) for one in built)
+
+
+def _steps(layer: Any) -> int:
+    config: dict[str, Any] = {}
+    with suppress(NotImplementedError):
+        config = layer.get_config()
+    kernel = max(_whole_numbers_in(config.get("kernel_size")), default=1)
+    dilation = max(_whole_numbers_in(config.get("dilation_rate")), default=1)
+    numbers = [n for key in _STEP_ARGUMENTS for n in _whole_numbers_in(config.get(key))]
+    return max(1, (kernel - 1) * dilation, *numbers) - 1
+
+
+def counts(built: Sequence[Built]) -> tuple[int, ...]:
+    """Return the whole numbers in layers that are not Keras' own, and the next to each.
+
+    Such a layer may do something else from some number of samples or of steps on.
+    """
+    found: dict[int, None] = {}
+    for layer in (layer for one in built for layer in flat_layers(one.model)):
+        if not type(layer).__module__.startswith("keras."):
+            own = [value for key, value in vars(layer).items() if not key.startswith("_")]
+            for n in (*_whole_numbers_in(own), *map(int, _in_code(type(layer).call.__code__))):
+                if 4 < n <= FARTHEST_STEP:
+                    found.update(dict.fromkeys((n, n + 1)))
+    return tuple(found)[:MOST_COUNTS]
+
+
+def _whole_numbers_in(value: Any) -> Iterator[int]:
+    if isinstance(value, int) and not isinstance(value, bool):
+        yield value
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _whole_numbers_in(item)
+
+
+def written_numbers(built: Built) -> frozenset[float]:
+    """Return every floating number in the layers' descriptions, just as it stands there."""
+    return frozenset(_described(built))
 
 
 def mask_values(built: Sequence[Built]) -> tuple[float, ...]:

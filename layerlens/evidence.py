@@ -39,6 +39,8 @@ class Refusal:
     error: ModelError
     #: Shapes of the inputs it was called with.
     input_shapes: tuple[tuple[int, ...], ...]
+    #: True where no way of calling that was tried is accepted.
+    everywhere: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,13 +11,17 @@ from layerlens.building import Built
 from layerlens.domains import (
     BASE_LENGTHS,
     COMBINATIONS,
+    FARTHEST_STEP,
     config_constants,
+    counts,
     fixed_domains,
     has_variable_axis,
     mask_values,
+    reach,
+    written_numbers,
 )
 from layerlens.evidence import Evidence, Observation
-from layerlens.judging import Witness, real_elements
+from layerlens.judging import Witness, strays_in_both
 from layerlens.layertree import flat_layers
 from layerlens.observing import Interrupted, Observer, keras_shapes
 from layerlens.probes import (
@@ -92,7 +96,8 @@ class Examination:
     # --- the plan ---------------------------------------------------------------------------
 
     def _observe_all(self) -> None:
-        self.domains = domains = fixed_domains(self._built(), self._base_length())
+        base = self._base_length()
+        self.domains = domains = fixed_domains(self._built(), base)
         self.own = tuple(self.candidate.working.values())
         self.sets = sets = weight_sets(self.reference, self.candidate, self.transfer, self.seed)
         main = self.main
@@ -104,24 +109,20 @@ class Examination:
             for other in sets:
                 if other is not main:
                     self.observe(other, batch, DYNAMIC)
+        self._observe_among_others(main, domains)
         every = all_values_probe(domains)
         if every is not None:
             self.observe(main, join([every]), DYNAMIC)
         self._observe_batch_sizes(main, domains)
         if has_variable_axis(self.reference.built):
-            self._observe_lengths(main)
+            self._observe_lengths(main, base)
 
     def _batches(self, domains: Sequence[Domain]) -> Iterator[ProbeBatch]:
         """Yield the probes as one batch; each alone where samples share statistics or are chosen.
 
         In training they share statistics, and a slice may choose among them.
         """
-        built = self._built()
-        samples = 6 if self.reference.training else 2
-        probes = [
-            *draw_probes(domains, self.seed, samples=samples, constants=config_constants(built)),
-            *_masked_probes(domains, mask_values(built), self.seed, samples),
-        ]
+        probes = self._probes(domains)
         if not self.reference.training and not self._chooses_samples():
             yield join(probes)
             return
@@ -129,6 +130,33 @@ class Examination:
         for probe in probes:
             if probe.name in chosen or not self.reference.training:
                 yield join([probe])
+
+    def _probes(self, domains: Sequence[Domain]) -> tuple[Probe, ...]:
+        built = self._built()
+        samples = 6 if self.reference.training else 2
+        return (
+            *draw_probes(domains, self.seed, samples=samples, constants=config_constants(built)),
+            *_masked_probes(domains, mask_values(built), self.seed, samples),
+        )
+
+    def _observe_among_others(self, weights: WeightSet, domains: Sequence[Domain]) -> None:
+        """All probes in one batch where they were alone, and alone where neighbours matter.
+
+        In training most are too many to be observed alone. Beside large samples small ones may
+        show nothing, if what a layer does depends on all of its batch.
+        """
+        if self.reference.training:
+            if not self._chooses_samples():
+                self.observe(weights, join(self._probes(domains)), DYNAMIC)
+            return
+        seen = max(
+            (o for o in self.observations if o.weights == weights.kind),
+            key=lambda o: len(o.batch.inputs[0]),
+        )
+        if self.observer.depends_on_neighbours(weights, seen):
+            for probe in self._probes(domains):
+                for one in {id(one): one for one in (weights, self.sets[0])}.values():
+                    self.observe(one, join([probe]), DYNAMIC)
 
     def _chooses_samples(self) -> bool:
         """Tell whether a slice takes only some samples of a batch: the others would not count."""
@@ -141,7 +169,7 @@ class Examination:
         probe = next(iter(draw_probes(domains, self.seed + 1, samples=3)))
         if probe.samples < 3 or getattr(self.reference.built, "batch_size", None):
             return
-        for batch in (1, 3, *self._axis_lengths()):
+        for batch in (1, 3, *self._axis_lengths(), *counts(self._built())):
             rows = np.arange(batch) % probe.samples
             part = Probe(f"{probe.name} (batch {batch})", tuple(a[rows] for a in probe.inputs))
             self.observe(weights, join([part]), AS_CALLED if self._merges() else DYNAMIC)
@@ -172,9 +200,15 @@ class Examination:
         }
         return tuple(sorted(lengths)[:4])
 
-    def _observe_lengths(self, weights: WeightSet) -> None:
-        """Other lengths through the one trace with unknown axes, as `predict` and `fit` have it."""
-        for batch, length in COMBINATIONS:
+    def _observe_lengths(self, weights: WeightSet, base: int) -> None:
+        """Other lengths through the one trace with unknown axes, as `predict` and `fit` have it.
+
+        Where layers look across more steps than those have, one length is beyond their reach.
+        """
+        far = min(reach(self._built()), FARTHEST_STEP) + 2
+        longest = max(base, *(length for _, length in COMBINATIONS))
+        further = [(2, n) for n in ((far,) if longest < far else ()) + counts(self._built())]
+        for batch, length in (*COMBINATIONS, *further):
             domains = fixed_domains(self._built(), length)
             drawn = draw_probes(domains, self.seed + length, samples=batch)
             probe = next((p for p in drawn if p.name in ("padded_end", "zero_end")), drawn[0])
@@ -253,6 +287,17 @@ class Examination:
         )
         return one, other
 
+    def observe_at_initialization(self, witness: Witness) -> bool:
+        """Add what the initial weights make of the inputs that show a difference with others.
+
+        Returns False where that is known.
+        """
+        seen, initial = witness.observation, self.sets[0]
+        if any(o.weights == initial.kind and o.batch is seen.batch for o in self.observations):
+            return False
+        self.observe(initial, seen.batch, (seen.execution,))
+        return True
+
     def confirms(self, witness: Witness) -> bool:
         """Tell whether a model really strays from itself: float64 has to show it as well.
 
@@ -267,9 +312,10 @@ class Examination:
         base = seen.reference64 if side is self.reference else seen.candidate64
         if again.error is not None or again.shapes != tuple(array.shape for array in base):
             return True
+        working = seen.reference if side is self.reference else seen.candidate
         return any(
-            bool(real_elements(one, other, noise, residue=False).any())
-            for one, other, noise in zip(base, again.outputs, seen.noise, strict=True)
+            bool(strays_in_both(base[k], again.outputs[k], working[k], noise).any())
+            for k, noise in enumerate(seen.noise)
         )
 
     def measure_constants(self) -> bool:
@@ -300,9 +346,10 @@ class Examination:
 
     def float32_residue(self) -> tuple[str, ...]:
         inputs = self.generic_inputs()
-        return (
-            *self.reference.float64.float32_residue(inputs),
-            *self.candidate.float64.float32_residue(inputs),
+        return tuple(
+            name
+            for runner in (self.reference.float64, self.candidate.float64)
+            for name in runner.float32_residue(inputs, written_numbers(runner.built))
         )
 
     def unseen(self) -> tuple[str, ...]:

@@ -20,6 +20,9 @@ SAME_DISTRIBUTION = (
     "distributions was found to differ"
 )
 
+#: A difference that float64 leaves less of than this share was rounding in working precision.
+SHRUNK = 2.0**-10
+
 
 def refused(report: ModelReport) -> str:
     error = report.error
@@ -33,8 +36,9 @@ def call_refused(refusal: Refusal) -> str:
     error = refusal.error
     at = f" at layer `{error.layer}`" if error.layer else ""
     hint = f" To mend it: {error.hint}" if error.hint else ""
+    called = "" if refusal.everywhere else f" {how(refusal.execution)}"
     return (
-        f"`{refusal.model}` builds but cannot be called {how(refusal.execution)} on input "
+        f"`{refusal.model}` builds but cannot be called{called} on input "
         f"{shape_text(refusal.input_shapes)}{at}: {error.message}{hint}"
     )
 
@@ -58,6 +62,13 @@ def shape_surprise(surprise: ShapeSurprise) -> str:
         f"On input {shape_text(surprise.input_shapes)}, called {how(surprise.execution)}, the "
         f"candidate gives {shape_text(surprise.candidate)} where the reference gives "
         f"{shape_text(surprise.reference)}."
+    )
+
+
+def misannounced(surprise: ShapeSurprise) -> str:
+    return (
+        f"Keras announces {shape_text(surprise.reference)} and both give "
+        f"{shape_text(surprise.candidate)} on input {shape_text(surprise.input_shapes)}"
     )
 
 
@@ -93,7 +104,7 @@ def judged(reference: ModelReport, candidate: ModelReport, judgement: Judgement)
         else:
             figures = (
                 f"the greatest difference over {difference.compared:,} outputs is "
-                f"{difference.max_abs:.3g}{_left_in_float64(rounding)}"
+                f"{difference.max_abs:.3g}{_left_in_float64(rounding, difference.max_abs)}"
             )
         because = f"; {judgement.reason}" if judgement.reason else ""
         return f"{names} compute the same: {figures}{because}."
@@ -124,9 +135,11 @@ def _share(difference: Difference) -> str:
     return f" in {difference.mismatched:,} of {difference.compared:,} outputs"
 
 
-def _left_in_float64(rounding: Rounding) -> str:
+def _left_in_float64(rounding: Rounding, max_abs: float) -> str:
     if rounding.float64_max_abs is None:
         return ", within what rounding was measured to leave (a model has no float64 form)"
+    if rounding.float64_max_abs > SHRUNK * max_abs:
+        return f", and {rounding.float64_max_abs:.3g} in float64"
     return f" and falls to {rounding.float64_max_abs:.3g} in float64, as rounding does"
 
 

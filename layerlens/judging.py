@@ -33,8 +33,11 @@ GROUND_REAL = 2.0**12
 #: The same limits against the working-precision floor: for how a way of calling may differ, and
 #: for models with constants that are rounded to float32 whatever the policy says.
 WORKING_ROUNDING = 2.0**7
-RESIDUE_ROUNDING = 2.0**2
+RESIDUE_ROUNDING = 2.0**3
 RESIDUE_REAL = 2.0**6
+#: A way of calling that strays less than this share in float64 of what it does in working precision
+#: only rounds otherwise: halfway, on a scale of powers, between the two precisions.
+STRAYS = 2.0**-14
 #: How many units of float32 in the configurations' numbers a difference may be put down to, and
 #: from how many on it may not.
 CONSTANT_ROUNDING = 3.0
@@ -150,6 +153,24 @@ def real_elements(
         return gap > RESIDUE_REAL * noise.working
     own = REAL * noise.float64 + GROUND_REAL * noise.ground
     return np.asarray(gap > own + CONSTANT_REAL * noise.constants)
+
+
+def strays_in_both(
+    double: Array, double_again: Array, working: Array, noise: Noise
+) -> NDArray[np.bool_]:
+    """Tell per element whether another way of calling changes a result in either precision.
+
+    `double` is the float64 result, `double_again` and `working` are of the other way of calling.
+    A graph may leave out what rounds (a shift there and back), so that the noise measured in it
+    says little: what shrinks with the precision is rounding all the same. That is measured over
+    the batch, in units of each sample's scale: small numbers may round to 0, and so by little.
+    """
+    own, strayed = distance(double, double_again), distance(double, working)
+    scale = np.broadcast_to(noise.ground, own.shape)
+    finite = np.isfinite(strayed) & (scale > 0)
+    most = float((strayed[finite] / scale[finite]).max(initial=0.0))
+    shrunk = own <= STRAYS * most * scale
+    return real_elements(double, double_again, noise, residue=False) & ~shrunk
 
 
 def explained(noise: Noise) -> NDArray[np.float64]:

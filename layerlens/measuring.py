@@ -32,6 +32,10 @@ class Outcome:
         return tuple(output.shape for output in self.outputs)
 
 
+#: By the inputs, and by the weights.
+Gradients = tuple[list[Array | None], list[Array | None]]
+
+
 @dataclass
 class Runner:
     """Runs one built model: eagerly, traced with known shapes, or traced with unknown ones.
@@ -146,16 +150,19 @@ class Runner:
             None,
         )
 
-    def float32_residue(self, inputs: Sequence[Array]) -> tuple[str, ...]:
+    def float32_residue(
+        self, inputs: Sequence[Array], written: Collection[float]
+    ) -> tuple[str, ...]:
         """Return what in the float64 model's graph still computes in, or was rounded to, float32.
 
         Keras and TensorFlow take some constants (a slope, a scale) as float32 whatever the dtype
         policy: the op's attribute has no float64 form, or Python's number went through float32.
+        A number that is just as `written` in the layers' descriptions was not rounded.
         """
         graph = self.concrete(inputs).graph.as_graph_def()
         nodes = [*graph.node, *(n for f in graph.library.function for n in f.node_def)]
         constants = {node.name for node in nodes if node.op == "Const"}
-        return tuple(sorted({node.name for node in nodes if _is_float32(node, constants)}))
+        return tuple(sorted({node.name for node in nodes if _is_float32(node, constants, written)}))
 
     def _tensors(self, inputs: Sequence[Array]) -> list[Any]:
         import tensorflow as tf
@@ -222,10 +229,11 @@ class Runner:
         *,
         training: bool = False,
         seed: int | None = None,
-    ) -> tuple[list[Array | None], list[Array | None]]:
+    ) -> Gradients | None:
         """Return d(sum of output × direction) by the inputs and by the weights.
 
-        None stands where nothing flows, as TensorFlow tells it.
+        None stands where nothing flows, as TensorFlow tells it, and for all of it where TensorFlow
+        has no gradient of an operation in this precision.
         """
         import tensorflow as tf
 
@@ -243,7 +251,10 @@ class Runner:
                     for output, direction in zip(outputs, directions, strict=True)
                 ]
             )
-        by_inputs, by_weights = tape.gradient(total, (watched, weights))
+        try:
+            by_inputs, by_weights = tape.gradient(total, (watched, weights))
+        except (LookupError, tf.errors.InvalidArgumentError, tf.errors.UnimplementedError):
+            return None
         return [_dense(g) for g in by_inputs], [_dense(g) for g in by_weights]
 
 
@@ -340,7 +351,7 @@ def as_array(tensor: Any) -> Array:
     return array.astype("float32") if array.dtype.name == "bfloat16" else array
 
 
-def _is_float32(node: Any, constants: Collection[str]) -> bool:
+def _is_float32(node: Any, constants: Collection[str], written: Collection[float]) -> bool:
     """Tell whether a graph node of a float64 model works in a narrower floating dtype.
 
     A number that float32 holds as it was written (1.0, 0.5) is not rounded by going through it.
@@ -353,7 +364,7 @@ def _is_float32(node: Any, constants: Collection[str]) -> bool:
         tf.bfloat16.as_datatype_enum,
     }
     if node.op == "LeakyRelu":  # its slope is a float32 attribute
-        return _is_rounded(node.attr["alpha"].f)
+        return _is_rounded(node.attr["alpha"].f, written)
     if node.op == "Cast":
         source = node.input[0].split(":")[0]
         return node.attr["SrcT"].type in narrow and source not in constants
@@ -361,14 +372,17 @@ def _is_float32(node: Any, constants: Collection[str]) -> bool:
         if node.attr["dtype"].type not in {*narrow, tf.float64.as_datatype_enum}:
             return False
         values = np.atleast_1d(tf.make_ndarray(node.attr["value"].tensor)).ravel()[:16]
-        return any(map(_is_rounded, values.astype(np.float64)))
+        return any(_is_rounded(float(value), written) for value in values)
     return any(node.attr[key].type in narrow for key in ("T", "dtype") if key in node.attr)
 
 
-def _is_rounded(value: float) -> bool:
+def _is_rounded(value: float, written: Collection[float]) -> bool:
     """Tell whether a number looks like one with few digits that went through float32."""
     return bool(
-        np.isfinite(value) and value == np.float32(value) and float(f"{value:.7g}") != value
+        np.isfinite(value)
+        and value not in written
+        and value == np.float32(value)
+        and float(f"{value:.7g}") != value
     )
 
 

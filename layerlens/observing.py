@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from layerlens.comparing import coarse, input_scale, noise_floor
+from layerlens.comparing import coarse, distance, input_scale, noise_floor
+from layerlens.domains import has_foreign_layers
 from layerlens.evidence import Observation, Refusal, ShapeSurprise
 from layerlens.measuring import Outcome
 from layerlens.probes import OVERFLOWING, ProbeBatch
@@ -26,6 +27,12 @@ class Interrupted(Exception):  # noqa: N818 (no fault: what stopped it is the fi
         self.surprise = surprise
 
 
+#: How many samples are run without the rest of their batch, and what part of their values has to
+#: change to tell that the rest matters.
+FEW = 3
+NEIGHBOURS = 1e-9
+
+
 @dataclass
 class Observer:
     """Runs both models of a pair on the same weights and inputs."""
@@ -33,6 +40,8 @@ class Observer:
     reference: Side
     candidate: Side
     seed: int
+    #: Another shape than Keras announced, where both models have it in every way of calling.
+    misannounced: ShapeSurprise | None = None
 
     def observe(
         self,
@@ -106,6 +115,26 @@ class Observer:
             for execution in executions
         )
 
+    def depends_on_neighbours(self, weights: WeightSet, seen: Observation) -> bool:
+        """Tell whether either model makes something else of samples without the rest of a batch."""
+        few = [array[:FEW] for array in seen.batch.inputs]
+        for side, values, outputs in (
+            (self.reference, weights.reference, seen.reference64),
+            (self.candidate, weights.candidate, seen.candidate64),
+        ):
+            alone = side.run(values, few, "float64", "traced_dynamic")
+            if alone.error is not None:
+                continue  # batches of other sizes are tried for themselves
+            for one, whole in zip(alone.outputs, outputs, strict=True):
+                if not whole.ndim or one.shape != (min(FEW, len(whole)), *whole.shape[1:]):
+                    continue  # a slice hides which sample is which
+                same, size = whole[: len(one)], 1.0
+                if one.dtype.kind == "f":
+                    size = float(np.abs(same[np.isfinite(same)]).max(initial=1.0))
+                if (distance(one, same) > NEIGHBOURS * size).any():
+                    return True
+        return False
+
     @property
     def is_random(self) -> bool:
         """Whether outputs may be random: another stream in each precision."""
@@ -118,17 +147,23 @@ class Observer:
         runs: dict[tuple[Precision, Execution], tuple[Outcome, Outcome]],
         batch: ProbeBatch,
     ) -> None:
-        # Working precision speaks first: it is what people run.
-        ordered = sorted(runs.items(), key=lambda run: run[0][0] != "working")
-        for (precision, execution), pair in ordered:
-            for side, outcome in zip((self.reference, self.candidate), pair, strict=True):
-                if outcome.error is None:
+        # Working precision speaks first: it is what people run, and eagerly the plainest.
+        ordered = sorted(runs.items(), key=lambda run: (run[0][0] != "working", run[0][1]))
+        shapes = tuple(array.shape for array in batch.inputs)
+        for position, side in enumerate((self.reference, self.candidate)):
+            everywhere = all(
+                pair[position].error is not None
+                for (precision, _), pair in ordered
+                if precision == "working"
+            )
+            for (precision, execution), pair in ordered:
+                error = pair[position].error
+                if error is None:
                     continue
-                error = outcome.error
                 if precision == "float64":
                     error = replace(error, message=f"in float64: {error.message}")
-                shapes = tuple(array.shape for array in batch.inputs)
-                raise Interrupted(refusal=Refusal(side.name, execution, error, shapes))
+                refusal = Refusal(side.name, execution, error, shapes, everywhere)
+                raise Interrupted(refusal=refusal)
 
     def _stop_on_shapes(
         self,
@@ -152,20 +187,26 @@ class Observer:
         self, pair: tuple[Outcome, Outcome], execution: Execution, batch: ProbeBatch
     ) -> None:
         """Stop where a model gives another shape than Keras announced when it was built."""
-        for side, outcome in zip((self.reference, self.candidate), pair, strict=True):
+        sides = (self.reference, self.candidate)
+        for side, outcome in zip(sides, pair, strict=True):
             if side.built.spec.select is not None:
                 continue  # what a slice leaves of an unknown length cannot be foretold
             announced = tuple(keras_shapes([side.built.report.output_shape]))
-            if not all(map(_as_announced, announced, outcome.shapes)):
-                raise Interrupted(
-                    surprise=ShapeSurprise(
-                        execution,
-                        tuple(array.shape for array in batch.inputs),
-                        announced,
-                        outcome.shapes,
-                        announced=side.name,
-                    )
-                )
+            if all(map(_as_announced, announced, outcome.shapes)):
+                continue
+            surprise = ShapeSurprise(
+                execution,
+                tuple(array.shape for array in batch.inputs),
+                announced,
+                outcome.shapes,
+                announced=side.name,
+            )
+            if any(has_foreign_layers(one.built) for one in sides):
+                raise Interrupted(surprise=surprise)
+            # Both announced the same and both give the same: Keras' own layers are at times wrong
+            # about themselves, which leaves their values to be compared.
+            self.misannounced = self.misannounced or surprise
+            return
 
 
 #: Outputs beyond this, from weights beyond use, say nothing: they overflow in one order of

@@ -77,6 +77,12 @@ def _scaled(factor: float) -> Drawer:
     return lambda rng, shape: factor * rng.standard_normal(shape)
 
 
+def _minute(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """Samples about 1e-8 and about 1e-14, each below an epsilon that layers hold inside."""
+    scales = np.where(np.arange(shape[0]) % 2, 1e-14, 1e-8)
+    return scales.reshape(-1, *(1 for _ in shape[1:])) * rng.standard_normal(shape)
+
+
 def _log_spread(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float64]:
     """Magnitudes from 1e-6 to 1e3 side by side: small values next to large ones."""
     return np.sign(rng.standard_normal(shape)) * 10.0 ** rng.uniform(-6, 3, shape)
@@ -150,7 +156,7 @@ FLOAT_PROBES: tuple[tuple[str, Drawer], ...] = (
     ("zeros", lambda rng, shape: np.zeros(shape)),
     ("ones", lambda rng, shape: np.ones(shape)),
     ("tiny", _scaled(1e-5)),
-    ("minute", _scaled(1e-8)),
+    ("minute", _minute),
     ("saturating", lambda rng, shape: rng.uniform(-8.0, 8.0, shape)),
     ("wide", _scaled(30.0)),
     ("large", _scaled(1e3)),

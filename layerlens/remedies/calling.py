@@ -34,7 +34,7 @@ _RULES: tuple[_CallRule, ...] = (
         "largest token, or set the input's `high: {1}`",
     ),
     _CallRule(
-        r"only (?:currently )?supports the NHWC|NCHW|channels_first",
+        r"only (?:currently )?supports (?:the )?NHWC|NCHW|channels_first",
         "TensorFlow has no such operation on the CPU with the channels first; use "
         "`data_format: channels_last` with `Permute` before and after",
     ),

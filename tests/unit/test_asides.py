@@ -92,6 +92,16 @@ def test_gradients_by_the_weights_count_as_well() -> None:
     )
 
 
+def test_gradients_that_exist_in_float32_only_are_compared_there() -> None:
+    image = input_of(4, 4, 1)
+
+    def resized(**more: Any) -> ModelSpec:
+        return of(layer("Resizing", height=2, width=2, antialias=True, **more))
+
+    assert "gradients" not in asides(resized(), resized(), image)
+    assert "gradients" in asides(resized(), resized(interpolation="bicubic"), image)
+
+
 # --- state ----------------------------------------------------------------------------------------
 
 

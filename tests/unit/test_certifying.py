@@ -127,6 +127,21 @@ def test_one_polynomial_is_certified(case: str) -> None:
     assert row.error_bound <= ERROR_BOUND
 
 
+def dilated(by: int) -> LayerSpec:
+    return layer("Conv1D", filters=2, kernel_size=2, dilation_rate=by, padding="causal")
+
+
+def test_a_variable_length_is_certified_beyond_what_the_layers_look_across() -> None:
+    assert of_chains([dilated(16)], [dilated(32)], None, 2) is None
+    over = [
+        layer("ZeroPadding1D", padding=(16, 0)),
+        LayerSpec("Conv1D", {**dilated(16).arguments, "padding": "valid"}),
+    ]
+    row = of_chains([dilated(16)], over, None, 2)
+    assert row is not None
+    assert row.segment.endswith("at lengths 5 to 8 and 32")
+
+
 def test_a_mask_that_both_pass_on_is_no_obstacle() -> None:
     masked = layer("Masking", mask_value=1.0)
     lstm = layer("LSTM", units=2)

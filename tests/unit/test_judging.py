@@ -19,6 +19,7 @@ from layerlens.judging import (
     ROUNDING,
     WORKING_ROUNDING,
     judge,
+    strays_in_both,
 )
 from layerlens.probes import Probe, join
 from layerlens.report import ProbeRow
@@ -314,6 +315,14 @@ def test_rounding_and_random_streams_do_not_make_it_stray() -> None:
     assert judge([strayed(WORKING_ROUNDING * floor * 0.9)]).verdict == "equivalent"
     assert judge([strayed(WORKING_ROUNDING * floor * 1.5)]).verdict == "different"
     assert judge([strayed(1.0)], steady=True).verdict == "equivalent"
+
+
+@pytest.mark.parametrize(("by", "strays"), [(1.0, True), (1e-3, True), (1e-9, False)])
+def test_what_shrinks_with_the_precision_is_no_way_of_calling(by: float, strays: bool) -> None:
+    """A graph may leave out what rounds, so that the floor measured in it is far too low."""
+    noise = seen(BASE, BASE).noise[0]
+    again, working = moved((1, 0), by), moved((1, 0), 1.0).astype("float32")
+    assert bool(strays_in_both(BASE, again, working, noise).any()) is strays
 
 
 def test_overflow_of_a_narrow_dtype_is_not_a_way_of_calling() -> None:
