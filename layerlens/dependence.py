@@ -25,9 +25,9 @@ from layerlens.maps import StepMapRow
 from layerlens.measuring import Runner
 from layerlens.mixing import Mixing, Seen, joined, mixing_of
 from layerlens.probes import Array, Domain, draw_weight, generator
-from layerlens.report import Execution, ModelReport
+from layerlens.report import AxisMixing, Beside, Execution, ModelReport
 from layerlens.select import parse_select
-from layerlens.stepping import NotMeasurable, Replacing, Setting
+from layerlens.stepping import FEATURES, NotMeasurable, Replacing, Setting
 
 #: Lengths to try where an axis is variable, the first that the layer takes is used.
 LENGTHS = (24, 16, 32, 7, 64, 3, 1)
@@ -73,6 +73,19 @@ class Dependence:
     reason: str | None = None
     #: Along the time axis, of every input and output by itself, as much as a picture shows.
     rows: tuple[StepMapRow, ...] = ()
+    #: Whether it was called at all, so that what its outputs depend on beside is known.
+    is_measured: bool = False
+
+    @property
+    def beside(self) -> tuple[Beside, ...] | None:
+        """What outputs depend on beside their own sample's inputs; None where that is not known."""
+        found: list[tuple[Beside, bool]] = [
+            ("state", self.is_stateful),
+            ("batch", self.is_batch_coupled),
+            ("chance", self.is_random),
+        ]
+        told = tuple(name for name, is_so in found if is_so)
+        return told if told or self.is_measured else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +102,16 @@ def measure_dependence(
     seed: int = 0,
     training: bool = False,
     axes: Sequence[int] = (),
+    features: bool = False,
 ) -> ModelDependence:
     """Measure which step depends on which, in a built model and in each of its layers.
 
     Best given the model in float64, where little is lost in rounding. `axes` are further axes of
-    input and output, the batch axis counted, -1 the features. A layer that fails when it is called
-    on its own has a `reason` and no kind. The model's weights are as before afterwards.
+    input and output, the batch axis counted, beside those of images, which are measured anyway;
+    with `features` also the last one on either side, whatever its number. A layer that fails when
+    it is called on its own has a `reason` and no kind. The model's weights are as they were after.
     """
-    study = _Study(built, Runner(built, seed), seed, training, tuple(axes))
+    study = _Study(built, Runner(built, seed), seed, training, tuple(axes), features)
     with lent(built), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Keras' advice, that a mask is lost here, is a row's field
         return study.run()
@@ -118,7 +133,19 @@ def _fields(one: Dependence) -> dict[str, Any]:
         "mixes": mixing.kind if mixing is not None else None,
         "window": mixing.window if mixing is not None else None,
         "steps": one.rows,
+        "axes": tuple(_axis_row(axis, found) for axis, found in one.along.items()),
+        "depends_on": one.beside,
+        "unmeasured": one.reason,
     }
+
+
+def _spatial_first(axis: int) -> tuple[bool, int]:
+    return axis == FEATURES, axis
+
+
+def _axis_row(axis: int, found: StepMap) -> AxisMixing:
+    name = "features" if axis == FEATURES else f"axis {axis}"
+    return AxisMixing(axis, name, found.mixing.kind, found.mixing.window)
 
 
 @dataclass
@@ -128,6 +155,7 @@ class _Study:
     seed: int
     training: bool
     axes: tuple[int, ...]
+    features: bool
 
     def run(self) -> ModelDependence:
         layers = [_Gathered(subject) for subject in self._layers()]
@@ -226,7 +254,9 @@ class _Study:
     # --- running ------------------------------------------------------------------------------
 
     def _look(self, one: _Gathered, kind: str) -> None:
-        if not one.is_wanted or (one.length and not one.subject.weights & self._free):
+        if not (one.is_wanted or self.features) or (
+            one.length and not one.subject.weights & self._free
+        ):
             return
         is_fixed = all(None not in tensor.shape[1:] for tensor in one.subject.inputs)
         lengths = (one.length,) if one.length else LENGTHS[:1] if is_fixed else LENGTHS
@@ -252,18 +282,20 @@ class _Study:
         for source, domain in enumerate(domains):
             if subject.stepped[0][source] or not any(subject.stepped[0]):
                 first = 1 if subject.stepped[0][source] else None
-                for axis in (first, *self._further_axes(domain)):
+                timed = (first,) if one.is_wanted else ()
+                for axis in (*timed, *self._further_axes(domain)):
                     for target, found in replacing.maps(source, axis):
                         one.add(axis, source, target, found, domain.shape)
                         if axis in (None, 1) and subject.stepped[1][target]:
                             self._given[id(subject.outputs[target]), length] = len(found[0])
 
     def _further_axes(self, domain: Domain) -> Iterator[int]:
+        """Yield what is asked for, and the axes between the first and the last: those of images."""
         rank = len(domain.shape) + 1
-        for axis in self.axes:
-            place = axis % rank
-            if 1 < place < rank:
-                yield place
+        asked = {axis % rank for axis in self.axes}
+        yield from sorted({n for n in asked if 1 < n < rank} | set(range(2, rank - 1)))
+        if self.features and domain.shape and domain.kind == "float":
+            yield FEATURES
 
     def _domains(self, subject: Subject, length: int) -> tuple[Domain, ...]:
         own = {
@@ -309,7 +341,7 @@ class _Gathered:
         shape: Any,
     ) -> None:
         seen, steps = found
-        inputs = 1 if axis is None else shape[axis - 1]
+        inputs = 1 if axis is None else shape[-1 if axis == FEATURES else axis - 1]
         key = (axis, source, target)
         if key in self._maps:
             seen = seen | self._maps[key][0]
@@ -322,12 +354,17 @@ class _Gathered:
             "is_batch_coupled": self.is_batch_coupled,
             "is_random": self.is_random,
             "reason": self.reason,
+            "is_measured": self.length is not None,
         }
         if not self._maps:
             return Dependence(**facts)  # type: ignore[arg-type]
         timed = self._along((None, 1))
-        further = sorted({axis for axis, _, _ in self._maps if axis not in (None, 1)})
-        along = {axis: maps[0] for axis in further if (maps := self._along((axis,)))}
+        further = {axis for axis, _, _ in self._maps if axis not in (None, 1)}
+        along = {
+            axis: maps[0]
+            for axis in sorted(further, key=_spatial_first)
+            if (maps := self._along((axis,)))
+        }
         # Where no draw came to its end, what was seen until then is no measurement.
         mixing = joined([one.mixing for one in timed]) if self.length else None
         rows = tuple(self._rows(places)) if self.length else ()
@@ -366,6 +403,8 @@ class _Gathered:
     ) -> Mixing:
         if axis is None:
             return Mixing("expands")
+        if axis == FEATURES:
+            return mixing_of(seen, steps, inputs)
         if not self.subject.stepped[1][target]:
             return Mixing("reduces")
         return mixing_of(seen, steps, inputs)

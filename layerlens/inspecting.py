@@ -14,6 +14,7 @@ from typing import Any
 from layerlens.costing import activation_bytes, bytes_of, multiply_adds, sum_of_known
 from layerlens.counting import count_of
 from layerlens.itemizing import arguments_of
+from layerlens.layertree import with_held
 from layerlens.lineage import call_of, calls_between, data_inputs, is_entry
 from layerlens.report import LayerRow, MaskUse, ModelError, ModelReport, WeightRow
 
@@ -76,9 +77,8 @@ def unique_weights(weights: Iterable[Any]) -> tuple[Any, ...]:
 def _frozen(layer: Any) -> Iterator[Any]:
     """Yield the weights that would be trained, were their layer or its holder not frozen."""
     trained = {id(weight) for weight in getattr(layer, "trainable_weights", ())}
-    flat = getattr(layer, "_flatten_layers", None)
-    for held in flat(include_self=True) if flat is not None else ():
-        for weight in held._trainable_variables:
+    for held in with_held(layer):
+        for weight in getattr(held, "_trainable_variables", ()):
             if id(weight) not in trained:
                 yield weight
 

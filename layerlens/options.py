@@ -19,6 +19,8 @@ class RunOptions:
     memory_limit: int | None = None
     #: Whether to measure which step depends on which, in every model.
     deps: bool = False
+    #: Whether to measure that of features as well.
+    features: bool = False
     #: Seconds that a scenario may take; None is no limit.
     timeout: float | None = None
     #: Bytes that the process which runs a scenario may take; None is no limit.

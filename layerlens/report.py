@@ -27,6 +27,9 @@ AlsoDiffers = Literal["mask", "gradients", "state", "losses", "dtype", "non_fini
 #: What a layer does with the mask that comes with its input: reads it (its result depends on it),
 #: or does not; a mask that is not passed on ends there either way.
 MaskUse = Literal["read", "ignored"]
+#: What an output depends on beside its own sample's inputs: what a layer keeps from call to call,
+#: the other samples of the batch, or a draw.
+Beside = Literal["state", "batch", "chance"]
 Change = Literal["same", "changed", "only_reference", "only_candidate"]
 #: In what two lined-up layers differ.
 Aspect = Literal[
@@ -73,6 +76,19 @@ class CountTerm:
     params: int
     because: str | None = None
     layer: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AxisMixing:
+    """How positions along one more axis depend on each other: of images, width beside height.
+
+    `axis` counts the batch axis; `name` is "axis 2", or "features" for the last axis on both sides.
+    """
+
+    axis: int
+    name: str
+    mixes: Mixes
+    window: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +142,12 @@ class LayerRow:
     inputs: tuple[str, ...] = ()
     #: Which of its output steps depend on which steps of each input, where that was measured.
     steps: tuple[StepMapRow, ...] = ()
+    #: How it mixes along further spatial axes, and along the features where that was asked for.
+    axes: tuple[AxisMixing, ...] = ()
+    #: What else its outputs depend on; None where that was not measured.
+    depends_on: tuple[Beside, ...] | None = None
+    #: Why steps could not be measured, where they were to be.
+    unmeasured: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +185,12 @@ class ModelReport:
     graph_ops: int | None = None
     #: Which of its output steps depend on which steps of its inputs, where that was measured.
     steps: tuple[StepMapRow, ...] = ()
+    #: How it mixes along further spatial axes, and along the features where that was asked for.
+    axes: tuple[AxisMixing, ...] = ()
+    #: What else its outputs depend on; None where that was not measured.
+    depends_on: tuple[Beside, ...] | None = None
+    #: Why steps could not be measured, where they were to be.
+    unmeasured: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,10 @@ _NOISY: Mapping[Precision, float] = {"float64": 1e-9, "working": 1e-4}
 _MOST_CALLS = 24
 
 
+#: Stands for the last axis of input and output alike, whatever their ranks.
+FEATURES = -1
+
+
 class NotMeasurable(Exception):  # noqa: N818 (an outcome on its way to the report)
     """A layer or model could not be called, or not twice with one result."""
 
@@ -108,20 +112,23 @@ class Replacing:
         self, source: int, axis: int | None
     ) -> Iterator[tuple[int, tuple[Seen, tuple[int, ...]]]]:
         """Yield, for every output that counts, what it sees of one input along one axis."""
-        length = 1 if axis is None else self.domains[source].shape[axis - 1]
+        shape = self.domains[source].shape
+        own = len(shape) if axis == FEATURES else axis
+        length = 1 if own is None else shape[own - 1]
         affordable = _BATCH // (len(self._manners) * self._size) - 2
         most = min(MOST_STEPS, max(FEWEST_STEPS, affordable))
         steps = chosen_steps(length, min(most, _MOST_CALLS) if self.is_alone else most)
         found: dict[int, NDArray[np.bool_]] = {}
-        for drawn, outputs in self._replaced_in_groups(source, axis, steps):
+        for drawn, outputs in self._replaced_in_groups(source, own, steps):
             for target, array in enumerate(outputs):
-                if any(self.subject.stepped[1]) and not self.subject.stepped[1][target]:
+                stepped = self.subject.stepped[1]
+                if axis != FEATURES and any(stepped) and not stepped[target]:
                     continue
                 along = self._output_axis(axis, target, array)
                 seen, noise = steps_seen(array, along, len(steps), self.setting.eps)
                 if self.is_alone and noise > _NOISY[self.setting.precision]:
                     raise NotMeasurable("its output is another at every call with the same input")
-                if along == 1:
+                if along == 1 and axis != FEATURES:
                     seen &= _counted(drawn, steps, len(seen))
                 found[target] = found.get(target, np.zeros_like(seen)) | seen
         for target, seen in found.items():
@@ -129,6 +136,8 @@ class Replacing:
 
     def _output_axis(self, axis: int | None, target: int, array: Array) -> int | None:
         """Return the output's axis of steps that belongs to an input's; None if it has none."""
+        if axis == FEATURES:
+            return array.ndim - 1 if array.ndim > 1 else None
         if not self.subject.stepped[1][target]:
             return None
         if axis is None or axis == 1:

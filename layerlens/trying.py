@@ -176,7 +176,26 @@ class Trial:
     def reports(self, built: dict[str, Built | Refused]) -> tuple[ModelReport, ...]:
         if not self.options.deps:
             return tuple(one.report for one in built.values())
-        return tuple(_with_mixes(one, self.in_float64, self.options.seed) for one in built.values())
+        return tuple(map(self._with_mixes, built.values()))
+
+    def _with_mixes(self, built: Built | Refused) -> ModelReport:
+        """Return a model's report with what was measured of its steps, in float64 if it can be.
+
+        In training mode where the scenario knows no other.
+        """
+        from layerlens.building import Built
+        from layerlens.dependence import measure_dependence, with_mixes
+
+        if not isinstance(built, Built):
+            return built.report
+        twin = self.in_float64(built)
+        found = measure_dependence(
+            twin if isinstance(twin, Built) else built,
+            seed=self.options.seed,
+            features=self.options.features,
+            training="inference" not in self.scenario.modes,
+        )
+        return with_mixes(built.report, found)
 
     def _decide(self, built: dict[str, Built | Refused], candidate: str, mode: Mode) -> Decision:
         from layerlens.deciding import Pair, decide
@@ -320,20 +339,6 @@ def _with_graph_sizes(
     if not isinstance(built, Built) or not (rows or whole):
         return report
     return with_graph_sizes(report, built, rows, whole=whole)
-
-
-def _with_mixes(
-    built: Built | Refused, in_float64: Callable[[Built], Built | Refused], seed: int
-) -> ModelReport:
-    """Return a model's report with what was measured of its steps, in float64 if there is that."""
-    from layerlens.building import Built
-    from layerlens.dependence import measure_dependence, with_mixes
-
-    if not isinstance(built, Built):
-        return built.report
-    twin = in_float64(built)
-    found = measure_dependence(twin if isinstance(twin, Built) else built, seed=seed)
-    return with_mixes(built.report, found)
 
 
 def at_fault(

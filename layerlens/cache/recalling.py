@@ -50,6 +50,7 @@ class ResultCache:
                 kind,
                 options.seed,
                 options.deps,
+                options.features,
                 options.graph,
                 options.explain,
                 options.allow_code,

@@ -14,6 +14,7 @@ from layerlens.cli.options import (
     CacheDirOption,
     DepsOption,
     ExpectOption,
+    FeaturesOption,
     FormatOption,
     GraphOption,
     JobsOption,
@@ -101,6 +102,7 @@ def compare(
     allow_code: AllowCodeOption = False,
     repro: ReproOption = None,
     deps: DepsOption = False,
+    features: FeaturesOption = False,
     graph: GraphOption = False,
 ) -> int:
     """Build the models of each scenario, check whether they compute the same, and report."""
@@ -111,7 +113,8 @@ def compare(
         expect=cast(Verdict | None, expect),
         allow_code=allow_code,
         jobs=int(jobs),
-        deps=deps,
+        deps=deps or features,
+        features=features,
         graph=graph,
         **limits(timeout, max_memory),
     )
@@ -184,6 +187,7 @@ def summary(
     cache_dir: CacheDirOption = None,
     allow_code: AllowCodeOption = False,
     deps: DepsOption = False,
+    features: FeaturesOption = False,
     graph: GraphOption = False,
 ) -> int:
     """Show the layers, shapes and params.
@@ -196,7 +200,8 @@ def summary(
         seed=int(seed),
         allow_code=allow_code,
         jobs=int(jobs),
-        deps=deps,
+        deps=deps or features,
+        features=features,
         graph=graph,
         **limits(timeout, max_memory),
     )

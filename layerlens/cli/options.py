@@ -189,6 +189,10 @@ DepsOption = Annotated[
         "--deps", help="Run the models to measure which output step depends on which input step."
     ),
 ]
+FeaturesOption = Annotated[
+    bool,
+    typer.Option("--features", help="With --deps, also which output feature depends on which."),
+]
 GraphOption = Annotated[
     bool,
     typer.Option(

@@ -337,7 +337,7 @@ def _details(layer: LayerRow, in_full: bool, depth: int) -> list[str]:
     if layer.shared_with or in_full:
         details += wording.layer_notes(layer, depth)
     elif not depth:
-        details += [wording.mixes_note(layer)] if layer.mixes is not None else []
+        details += wording.steps_notes(layer)
         note = wording.mask_note(layer)
         details += [note] if note and wording.mask_lost(layer) else []
     return details
@@ -360,6 +360,8 @@ def _totals(
         differs = first.mixes not in (None, model.mixes)
         note = f"{GLYPHS.unlike if differs else ' '} {wording.mixes_note(model)}"
         lines += fold(Text(note, style="yellow" if differs else ""), layout.width, hang=MARK + 2)
+    for note in wording.steps_notes(model)[1 if model.mixes is not None else 0 :]:
+        lines += fold(Text(note), layout.width, indent=MARK, hang=2)
     return lines
 
 

@@ -113,7 +113,7 @@ def _layers(
         figures = [f"**{wording.count(figures.get(name))}**" for figures in own]
         rows.append([cell for one in figures for cell in (f"**{name}**", *blank[1:], one)])
     if any(model.mixes is not None for model in models):
-        notes = [escape(wording.mixes_note(model)) for model in models]
+        notes = ["<br>".join(map(escape, wording.steps_notes(model))) for model in models]
         rows.append([cell for note in notes for cell in (note, *blank)])
     return _table(header, rows, ("lllr" if masked else "llr") * len(models))
 
@@ -137,8 +137,10 @@ def _layer(
             for note in wording.layer_notes(layer)
         ]
     else:
-        if layer.mixes is not None:
-            lines.append(_unlike("mixes" in unlike) + escape(wording.mixes_note(layer)))
+        lines += [
+            _unlike("mixes" in unlike and note == wording.mixes_note(layer)) + escape(note)
+            for note in wording.steps_notes(layer)
+        ]
         if wording.mask_lost(layer):
             lines.append(escape(wording.mask_note(layer)))
     lines += [

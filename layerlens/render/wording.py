@@ -8,11 +8,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from layerlens.report import (
+    Beside,
     ErrorRow,
     ExpectationRow,
     FitRow,
     LayerChange,
     LayerRow,
+    Mixes,
     ModelError,
     ModelReport,
     ModelsDiff,
@@ -31,6 +33,13 @@ MIXES = {
     "all": "all steps seen",
     "reduces": "steps reduced to one",
     "expands": "steps made from one",
+}
+
+#: What outputs depend on beside their own sample's inputs.
+BESIDE: dict[Beside, str] = {
+    "state": "what earlier calls left (stateful)",
+    "batch": "the other samples of the batch",
+    "chance": "a draw (random)",
 }
 
 #: Longer values of arguments are cut: the JSON report has them in full.
@@ -177,8 +186,8 @@ def layer_notes(layer: LayerRow, depth: int = 0) -> list[str]:
     notes = []
     if layer.shared_with:
         notes.append(f"shared: {clean(layer.shared_with)} again, counted once")
-    if layer.mixes is not None and not depth:
-        notes.append(mixes_note(layer))
+    if not depth:
+        notes += steps_notes(layer)
     if note := mask_note(layer):
         notes.append(note)
     return notes
@@ -307,18 +316,34 @@ def argument(item: Any) -> str:
     return text if len(text) <= LONGEST_ARGUMENT else f"{text[:LONGEST_ARGUMENT]}…"
 
 
+def steps_notes(part: LayerRow | ModelReport) -> list[str]:
+    """Return all that was measured of how outputs depend on steps, axes and what else there is."""
+    notes = [mixes_note(part)] if part.mixes is not None else []
+    notes += [f"along {axis.name}: {_mixes_words(axis.mixes, axis.window)}" for axis in part.axes]
+    beside = [BESIDE[name] for name in part.depends_on or ()]
+    if beside:
+        notes.append(f"depends also on {', '.join(beside)}")
+    if part.unmeasured:
+        notes.append(f"mixes: not measured: {one_line(part.unmeasured)}")
+    return notes
+
+
 def mixes_note(part: LayerRow | ModelReport) -> str:
     """Return `mixes: causal, earlier steps seen`, with the window where there is one."""
     if part.mixes is None:
         return "mixes: not measured"
-    words = MIXES[part.mixes]
-    if part.window is not None and part.mixes != "none":
-        width, stride = part.window
+    return f"mixes: {_mixes_words(part.mixes, part.window)}"
+
+
+def _mixes_words(mixes: Mixes, window: tuple[int, int] | None) -> str:
+    words = MIXES[mixes]
+    if window is not None and mixes != "none":
+        width, stride = window
         words = f"{width} {'step' if width == 1 else 'steps'} seen"
-        if part.mixes != "window":
-            words = f"{words}, {'none behind' if part.mixes == 'causal' else 'none before'}"
+        if mixes != "window":
+            words = f"{words}, {'none behind' if mixes == 'causal' else 'none before'}"
         words = f"{words}, stride {stride}" if stride > 1 else words
-    return f"mixes: {part.mixes.replace('_', '-')}, {words}"
+    return f"{mixes.replace('_', '-')}, {words}"
 
 
 def weight_name(path: str) -> str:

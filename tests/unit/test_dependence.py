@@ -256,6 +256,81 @@ def test_height_and_width_are_told_apart() -> None:
     assert found.along[3].mixing.kind == "all"
 
 
+#: Layers that no row above has: an image or a video, and what is seen along each axis.
+ALONG: list[tuple[LayerSpec, tuple[int, ...], dict[int, tuple[str, Any]]]] = [
+    (
+        layer("Conv2D", filters=2, kernel_size=[1, 5], strides=[1, 2]),
+        (5, 8, 3),
+        {1: ("none", None), 2: ("window", (5, 2))},
+    ),
+    (
+        layer("AveragePooling2D", pool_size=[3, 2], strides=1, padding="same"),
+        (6, 6, 2),
+        {1: ("window", (3, 1)), 2: ("anti_causal", (2, 1))},
+    ),
+    (
+        layer("ConvLSTM2D", filters=2, kernel_size=[3, 1], padding="same", return_sequences=True),
+        (4, 6, 6, 2),
+        # The state takes what a window has seen on to the next one: four steps, a row each way.
+        {1: ("causal", None), 2: ("window", (9, 1)), 3: ("none", None)},
+    ),
+    (
+        layer("TimeDistributed", layer=layer("Conv1D", filters=2, kernel_size=3)),
+        (4, 7, 2),
+        {1: ("none", None), 2: ("window", (3, 1))},
+    ),
+    (layer("ZeroPadding2D", padding=1), (4, 5, 2), {1: ("none", (1, 1)), 2: ("none", (1, 1))}),
+    (layer("GlobalMaxPooling2D"), (4, 5, 2), {1: ("reduces", None), 2: ("reduces", None)}),
+]
+
+
+@pytest.mark.parametrize(
+    ("subject", "shape", "wanted"), ALONG, ids=lambda p: getattr(p, "type", "")
+)
+def test_every_spatial_axis_is_measured_without_being_asked_for(
+    subject: LayerSpec, shape: tuple[int, ...], wanted: dict[int, tuple[str, Any]]
+) -> None:
+    (found,) = measured(subject, shape=shape).layers
+    maps = {1: found.mixing, **{axis: one.mixing for axis, one in found.along.items()}}
+    assert {axis: (one.kind, one.window) for axis, one in maps.items() if one} == wanted
+
+
+@pytest.mark.parametrize(
+    ("subject", "shape", "wanted"),
+    [
+        (layer("Dense", units=3), (6,), "all"),
+        (layer("ReLU"), (6,), "none"),
+        (layer("Softmax"), (6,), "all"),
+        (layer("BatchNormalization"), (5, 6), "none"),
+        (layer("LayerNormalization"), (5, 6), "all"),
+        (layer("DepthwiseConv1D", kernel_size=2), (5, 6), "none"),
+        (layer("Conv1D", filters=4, kernel_size=2), (5, 6), "all"),
+    ],
+    ids=lambda part: getattr(part, "type", ""),
+)
+def test_features_are_measured_on_request(
+    subject: LayerSpec, shape: tuple[int, ...], wanted: str
+) -> None:
+    model = built(subject, inputs=input_of(*shape))
+    (found,) = measure_dependence(model, features=True).layers
+    assert found.along[-1].mixing.kind == wanted
+    (without,) = measure_dependence(model).layers
+    assert -1 not in without.along
+
+
+def test_what_else_an_output_depends_on_is_in_the_report() -> None:
+    def beside(*layers: LayerSpec, training: bool = False) -> Any:
+        model = built(*layers, inputs=input_of(5, 3))
+        report = with_mixes(model.report, measure_dependence(model, training=training))
+        return report.layers[0].depends_on
+
+    assert beside(DENSE) == ()
+    assert beside(layer("LSTM", units=2, stateful=True, return_sequences=True)) == ("state",)
+    assert beside(layer("BatchNormalization")) == ()
+    assert beside(layer("BatchNormalization"), training=True) == ("batch",)
+    assert "chance" in beside(layer("Dropout", rate=0.5), training=True)
+
+
 def test_long_sequences_are_sampled_and_say_so() -> None:
     (long,) = measured(conv(padding="same"), shape=(3000, 8)).layers
     assert not long.maps[0].is_whole
