@@ -107,7 +107,10 @@ def _sides(pair: Pair) -> tuple[Side, Side]:
 
 
 def _by_running(pair: Pair, transfer: Transfer) -> Decision:
-    examination = Examination(*_sides(pair), transfer, pair.seed)
+    sides = _sides(pair)
+    speaks = pair.mode == "inference" and pair.scenario.tolerance is None
+    proof = partial(certify, *sides, transfer, seed=pair.seed) if speaks else None
+    examination = Examination(*sides, transfer, pair.seed, proof)
     decision = _examined(pair, transfer, examination)
     return replace(decision, graph_ops=_graph_ops(examination))
 
@@ -186,10 +189,9 @@ def _judged(pair: Pair, examination: Examination, evidence: Evidence) -> tuple[E
     """Judge what was observed, and look further wherever that does not settle it."""
     one, other = examination.reference, examination.candidate
     tolerance = pair.scenario.tolerance
-    certificate = None
     judgement = _judge(examination, tolerance)
-    if judgement.verdict == "equivalent" and pair.mode == "inference" and tolerance is None:
-        certificate = certify(one, other, examination.transfer, seed=pair.seed)
+    passes = judgement.verdict == "equivalent"
+    certificate = examination.find_certificate() if passes else None
     if judgement.verdict == "equivalent" and certificate is None and _search(examination):
         judgement = _judge(examination, tolerance)
     shown = judgement.witness if judgement.only_at_initialization else None
@@ -209,7 +211,7 @@ def _judged(pair: Pair, examination: Examination, evidence: Evidence) -> tuple[E
     evidence = replace(
         evidence,
         observations=tuple(examination.observations),
-        certificate=certificate if passes else None,
+        certificate=certificate,
         # What is drawn differs from call to call, and with it what depends on the draw.
         also_differs=tuple(a for a in aside if not (by_distribution and a in OF_A_DRAW)),
         unseen=examination.unseen() if passes and certificate is None else (),

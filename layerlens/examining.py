@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -21,7 +21,7 @@ from layerlens.domains import (
     written_numbers,
 )
 from layerlens.evidence import Evidence, Observation
-from layerlens.judging import Witness, strays_in_both
+from layerlens.judging import Witness, judge, strays_in_both
 from layerlens.layertree import flat_layers
 from layerlens.observing import Interrupted, Observer, keras_shapes
 from layerlens.probes import (
@@ -36,7 +36,7 @@ from layerlens.probes import (
     user_probe,
 )
 from layerlens.randomness import is_random, is_restless
-from layerlens.report import Execution
+from layerlens.report import CertificateRow, Execution
 from layerlens.seeing import unseen
 from layerlens.select import parse_select
 from layerlens.sides import Side, Values
@@ -56,6 +56,9 @@ class Examination:
     candidate: Side
     transfer: Transfer
     seed: int
+    #: Looks for a certificate; None where one would not speak for this comparison.
+    certify: Callable[[], CertificateRow | None] | None = None
+    certificate: CertificateRow | None = None
     observations: list[Observation] = field(default_factory=list)
     sets: tuple[WeightSet, ...] = ()
     domains: tuple[Domain, ...] = ()
@@ -104,10 +107,16 @@ class Examination:
         given = user_probe(domains)
         if given is not None:
             self.observe(sets[0], join([given]), self._executions())
-        for batch in self._batches(domains):
+        batches = list(self._batches(domains))
+        for batch in batches:
             self.observe(main, batch, self._executions())
-            for other in sets:
-                if other is not main:
+            if main is not sets[0]:
+                self.observe(sets[0], batch, DYNAMIC)
+        if judge(self.observations).verdict == "equivalent":
+            self.find_certificate()
+        if self.certificate is None:  # a certificate speaks for all weights; without, more are met
+            for batch in batches:
+                for other in sets[2:]:
                     self.observe(other, batch, DYNAMIC)
         self._observe_among_others(main, domains)
         every = all_values_probe(domains)
@@ -116,6 +125,13 @@ class Examination:
         self._observe_batch_sizes(main, domains)
         if has_variable_axis(self.reference.built):
             self._observe_lengths(main, base)
+
+    def find_certificate(self) -> CertificateRow | None:
+        """Look for a certificate, once, where nothing observed so far speaks against one."""
+        if self.certify is not None:
+            self.certificate = self.certify()
+            self.certify = None
+        return self.certificate
 
     def _batches(self, domains: Sequence[Domain]) -> Iterator[ProbeBatch]:
         """Yield the probes as one batch; each alone where samples share statistics or are chosen.

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache, partial
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from layerlens.building import Built
+from layerlens.domains import has_foreign_layers
 from layerlens.errors import MemoryLimitError
 from layerlens.layertree import flat_layers
 from layerlens.probes import Array, WeightSlot
@@ -47,6 +50,8 @@ class Runner:
     built: Built
     seed: int = 0
     _traced: dict[tuple[Any, ...], Any] = field(default_factory=dict)
+    #: A call that is still on its way: it has to end before weights or states may change.
+    _under_way: Future[Any] | None = None
 
     # --- weights and states ---------------------------------------------------------------
 
@@ -64,11 +69,13 @@ class Runner:
         return [as_array(variable) for variable in self.variables()]
 
     def assign(self, values: Sequence[Array]) -> None:
+        self._settle()
         for variable, value in zip(self.variables(), values, strict=True):
             variable.assign(np.asarray(value).astype(_storable(str(variable.dtype))))
 
     def reset_states(self, seed: int | None = None) -> None:
         """Put random seeds and recurrent states where each run starts."""
+        self._settle()
         for position, variable in enumerate(_seed_states(self.built)):
             base = self.seed if seed is None else seed
             variable.assign(np.asarray([base % (2**31), position], dtype="uint32"))
@@ -92,27 +99,63 @@ class Runner:
         reset: bool = True,
     ) -> Outcome:
         """Call the model once; a refusal by Keras or TensorFlow is part of the outcome."""
+        return self.start(inputs, execution, training=training, seed=seed, reset=reset)()
+
+    def start(
+        self,
+        inputs: Sequence[Array],
+        execution: Execution,
+        *,
+        training: bool = False,
+        seed: int | None = None,
+        reset: bool = True,
+    ) -> Callable[[], Outcome]:
+        """Set a call going and return what waits for its outcome.
+
+        A traced call of Keras' own layers computes in a thread of its own while this one goes on,
+        say to trace the next: TensorFlow optimises and runs graphs without Python's lock.
+        """
+        self._settle()
         if reset:
             self.reset_states(seed)
         fixed = getattr(self.built, "batch_size", None)
         if fixed is not None and len(inputs[0]) != fixed:
-            return self._run_in_chunks(inputs, execution, training, fixed, seed)
+            chunks = self._run_in_chunks(inputs, execution, training, fixed, seed)
+            return lambda: chunks
         try:
+            tensors = self._tensors(inputs)
             with _seeded(self.seed if seed is None else seed):
-                outputs = self._call(self._tensors(inputs), execution, training)
-        except MemoryError as error:
-            raise _out_of_memory(self.built.spec.name) from error
+                if execution == "eager":
+                    return _done(_outcome(self._apply(tensors, training)))
+                function = self._trace(tensors, execution, training)
+                if has_foreign_layers(self.built):  # it may come back to Python, and draw there
+                    return _done(_outcome(function(*tensors)))
         except Exception as error:  # whatever Keras, TensorFlow or a layer raises is a refusal
-            if type(error).__name__ == "ResourceExhaustedError":  # TensorFlow's own MemoryError
-                raise _out_of_memory(self.built.spec.name) from error
-            rows = self.built.report.layers
-            return Outcome(error=explain_call_error(error, execution=execution, layers=rows))
-        return _outcome(outputs)
+            return _done(self._refusal(error, execution))
+        self._under_way = _calls().submit(function, *tensors)
+        return partial(self._finish, self._under_way, execution)
 
-    def _call(self, tensors: list[Any], execution: Execution, training: bool) -> Any:
-        if execution == "eager":
-            return self._apply(tensors, training)
-        return self._trace(tensors, execution, training)(*tensors)
+    def _finish(self, call: Future[Any], execution: Execution) -> Outcome:
+        try:
+            return _outcome(call.result())
+        except Exception as error:  # the same, of the graph that was run
+            return self._refusal(error, execution)
+
+    def _settle(self) -> None:
+        """Wait for the call that is on its way, however it ends: `_finish` tells of that."""
+        if self._under_way is not None:
+            wait([self._under_way])
+            self._under_way = None
+
+    def _refusal(self, error: Exception, execution: Execution) -> Outcome:
+        if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
+            raise MemoryLimitError(
+                f"model `{self.built.spec.name}` needs more memory than there is when it is run "
+                "on the probes",
+                hint="make the input smaller, or use `layerlens summary`, which runs nothing",
+            ) from error
+        rows = self.built.report.layers
+        return Outcome(error=explain_call_error(error, execution=execution, layers=rows))
 
     def _apply(self, tensors: Sequence[Any], training: bool) -> Any:
         given = tensors[0] if len(tensors) == 1 else list(tensors)
@@ -258,6 +301,16 @@ class Runner:
         return [_dense(g) for g in by_inputs], [_dense(g) for g in by_weights]
 
 
+@cache
+def _calls() -> ThreadPoolExecutor:
+    """Return the threads in which traced calls compute."""
+    return ThreadPoolExecutor(2, thread_name_prefix="layerlens-call")
+
+
+def _done(outcome: Outcome) -> Callable[[], Outcome]:
+    return lambda: outcome
+
+
 @contextmanager
 def _seeded(seed: int) -> Iterator[None]:
     """Seed Python's and NumPy's generators, from which some layers draw, and put them back."""
@@ -303,11 +356,6 @@ def weight_rows(built: Built) -> tuple[WeightRow, ...]:
     return tuple(rows)
 
 
-def _out_of_memory(name: str) -> MemoryLimitError:
-    return MemoryLimitError(
-        f"model `{name}` needs more memory than there is when it is run on the probes",
-        hint="make the input smaller, or use `layerlens summary`, which runs nothing",
-    )
 
 
 def _seed_states(built: Built) -> list[Any]:

@@ -14,7 +14,7 @@ from layerlens.evidence import Observation, Refusal, ShapeSurprise
 from layerlens.measuring import Outcome
 from layerlens.probes import OVERFLOWING, ProbeBatch
 from layerlens.report import Execution
-from layerlens.sides import Precision, Side
+from layerlens.sides import Precision, Side, sensitivities
 from layerlens.weighing import WeightSet
 
 
@@ -61,18 +61,20 @@ class Observer:
         runs: dict[tuple[Precision, Execution], tuple[Outcome, Outcome]] = {}
         wanted: list[tuple[Precision, Execution]] = [("float64", "traced_dynamic")]
         wanted += [("working", execution) for execution in executions]
-        for precision, execution in wanted:
-            pair = (
-                self.reference.run(
-                    weights.reference, batch.inputs, precision, execution, seed=seed
-                ),
-                self.candidate.run(
-                    weights.candidate, batch.inputs, precision, execution, seed=seed
-                ),
+        started = {
+            how: tuple(
+                side.start(values, batch.inputs, *how, seed=seed)
+                for side, values in (
+                    (self.reference, weights.reference),
+                    (self.candidate, weights.candidate),
+                )
             )
+            for how in wanted
+        }
+        for how, (one, other) in started.items():
+            pair = runs[how] = one(), other()
             if outside_allowed and _outside_domain(pair):
                 return ()
-            runs[precision, execution] = pair
         self._stop_on_refusal(runs, batch)
         self._stop_on_shapes(runs, batch)
         if weights.kind in OVERFLOWING:
@@ -80,9 +82,13 @@ class Observer:
         base = runs["float64", "traced_dynamic"]
         first = runs["working", executions[0]]
         draws = 2 if weights.kind in ("initial", "drawn") else 1
-        sensitivities = (
-            self.reference.sensitivity(weights.reference, batch.inputs, base[0], self.seed, draws),
-            self.candidate.sensitivity(weights.candidate, batch.inputs, base[1], self.seed, draws),
+        moved = sensitivities(
+            (self.reference, self.candidate),
+            (weights.reference, weights.candidate),
+            batch.inputs,
+            base,
+            self.seed,
+            draws,
         )
         noise = tuple(
             noise_floor(
@@ -91,7 +97,7 @@ class Observer:
                 (base[0].outputs[k], base[1].outputs[k])
                 if self.is_random
                 else (first[0].outputs[k], first[1].outputs[k]),
-                (sensitivities[0][k], sensitivities[1][k]),
+                (moved[0][k], moved[1][k]),
                 input_scale(batch.inputs, base[0].outputs[k]),
                 pooled=chosen,
             )

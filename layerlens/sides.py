@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -86,8 +86,20 @@ class Side:
         seed: int | None = None,
     ) -> Outcome:
         """Run with these weights; outputs come back after `select`."""
-        outcome = self.run_whole(values, inputs, precision, execution, seed=seed)
-        return self.selected(outcome)
+        return self.start(values, inputs, precision, execution, seed=seed)()
+
+    def start(
+        self,
+        values: Values,
+        inputs: Sequence[Array],
+        precision: Precision,
+        execution: Execution,
+        *,
+        seed: int | None = None,
+    ) -> Callable[[], Outcome]:
+        """Set a run going; what is returned waits for it."""
+        whole = self._start_whole(values, inputs, precision, execution, seed)
+        return lambda: self.selected(whole())
 
     def run_whole(
         self,
@@ -98,13 +110,23 @@ class Side:
         *,
         seed: int | None = None,
     ) -> Outcome:
+        return self._start_whole(values, inputs, precision, execution, seed)()
+
+    def _start_whole(
+        self,
+        values: Values,
+        inputs: Sequence[Array],
+        precision: Precision,
+        execution: Execution,
+        seed: int | None,
+    ) -> Callable[[], Outcome]:
         runner = self.runner(precision)
         self.hold(values, precision)
         if self.training or has_foreign_layers(self.built):
             # A training call moves statistics, so the next one has to put its weights back; what
             # other layers than Keras' own do is not known.
             self._held.pop(id(runner), None)
-        return runner.run(inputs, execution, training=self.training, seed=seed)
+        return runner.start(inputs, execution, training=self.training, seed=seed)
 
     def runner(self, precision: Precision) -> Runner:
         return self.working if precision == "working" else self.float64
@@ -139,30 +161,57 @@ class Side:
 
         `base` is the unmoved outcome, called in the same `execution`.
         """
-        moved = [np.zeros(output.shape) for output in base.outputs]
-        jitter = JITTER if self.is_exact else COARSE_JITTER
-        for draw in range(draws):
-            rng = generator(seed, "jitter", draw, self.name)
-            outcome = self.run(
-                tuple(_jittered(value, rng, jitter) for value in values),
-                [_jittered_off_thresholds(array, rng, jitter) for array in inputs],
-                "float64",
-                execution,
-                seed=seed,
-            )
-            if outcome.error is not None or outcome.shapes != base.shapes:
+        return sensitivities((self,), (values,), inputs, (base,), seed, draws, execution)[0]
+
+    def _start_jittered(
+        self, values: Values, inputs: Sequence[Array], seed: int, draw: int, execution: Execution
+    ) -> Callable[[], Outcome]:
+        rng = generator(seed, "jitter", draw, self.name)
+        return self.start(
+            tuple(_jittered(value, rng, self._jitter) for value in values),
+            [_jittered_off_thresholds(array, rng, self._jitter) for array in inputs],
+            "float64",
+            execution,
+            seed=seed,
+        )
+
+    def _changes(self, base: Outcome, jittered: Outcome) -> Iterator[NDArray[np.float64]]:
+        """Yield how far each output moved, per relative change; 0 where that cannot be told."""
+        same = jittered.error is None and jittered.shapes == base.shapes
+        for position, output in enumerate(base.outputs):
+            if not same or output.dtype.kind != "f":
+                yield np.zeros(output.shape)
                 continue
-            for position, (output, jittered) in enumerate(
-                zip(base.outputs, outcome.outputs, strict=True)
-            ):
-                if output.dtype.kind != "f":
-                    continue
-                with np.errstate(invalid="ignore", over="ignore"):
-                    gap = np.abs(jittered.astype(np.float64) - output.astype(np.float64))
-                    change = gap / jitter
-                change = np.where(np.isfinite(change), change, 0.0)
-                moved[position] = np.maximum(moved[position], change)
-        return tuple(moved)
+            with np.errstate(invalid="ignore", over="ignore"):
+                moved = jittered.outputs[position].astype(np.float64) - output.astype(np.float64)
+                change = np.abs(moved) / self._jitter
+            yield np.where(np.isfinite(change), change, 0.0)
+
+    @property
+    def _jitter(self) -> float:
+        return JITTER if self.is_exact else COARSE_JITTER
+
+
+def sensitivities(
+    sides: Sequence[Side],
+    values: Sequence[Values],
+    inputs: Sequence[Array],
+    bases: Sequence[Outcome],
+    seed: int,
+    draws: int = 2,
+    execution: Execution = "traced_dynamic",
+) -> tuple[tuple[NDArray[np.float64], ...], ...]:
+    """Measure `Side.sensitivity` of several models on the same inputs, all at once."""
+    moved = [tuple(np.zeros(output.shape) for output in base.outputs) for base in bases]
+    for draw in range(draws):
+        started = [
+            side._start_jittered(own, inputs, seed, draw, execution)
+            for side, own in zip(sides, values, strict=True)
+        ]
+        for position, (side, base, outcome) in enumerate(zip(sides, bases, started, strict=True)):
+            changes = side._changes(base, outcome())
+            moved[position] = tuple(map(np.maximum, moved[position], changes))
+    return tuple(moved)
 
 
 def _jittered(array: Array, rng: np.random.Generator, jitter: float) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import threading
@@ -25,8 +26,11 @@ def main() -> None:
     if not sys.warnoptions:  # Python's -W and PYTHONWARNINGS bring Keras' asides back
         warnings.simplefilter("ignore")
     status = run(sys.argv[1:])
-    if stopping.received() is not None or _is_anything_left():
-        os._exit(status)  # Python would wait for Keras, or take from under it what it works on
+    if "tensorflow" in sys.modules or stopping.received() is not None or _is_anything_left():
+        # All is written. Taking TensorFlow apart piece by piece takes most of a second, and what
+        # is still at work is not waited for, nor what it works on taken from under it.
+        logging.shutdown()
+        os._exit(status)
     stopping.let_go()
     sys.exit(status)
 
