@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from layerlens.domains import FARTHEST_STEP, reach
 from layerlens.expressions import Numbering, Step, Value, express, is_graph
 from layerlens.layertree import flat_layers
+from layerlens.lineup import has_same_weights, variable_names
 from layerlens.lookups import choices, is_looked_up, looked_up
-from layerlens.measuring import weight_variables
 from layerlens.polynomials import Growth, activation_host
 from layerlens.probes import generator
 from layerlens.report import CertificateRow
@@ -74,12 +74,12 @@ def certify(
         return None
     if [_form(s) for s in reference.built.inputs] != [_form(s) for s in candidate.built.inputs]:
         return None
-    if (transfer.method == "none" and transfer.reference) or candidate.built.spec.weights:
-        return None  # then the two need not have the same weights
+    if not has_same_weights(candidate.built, transfer):
+        return None
     if not all(is_graph(side.float64.built.model) for side in (reference, candidate)):
         return None
     numbering = Numbering()
-    names = _variable_names(reference, candidate, transfer)
+    names = variable_names(reference.float64.built, candidate.float64.built, transfer)
     ours, theirs = (
         express(side.float64.built.model, numbering, names, side.built.spec.select)
         for side in (reference, candidate)
@@ -140,18 +140,6 @@ def _is_full_precision(layer: Any) -> bool:
 
 def _form(spec: Any) -> tuple[Any, str]:
     return (spec.shape, spec.dtype)
-
-
-def _variable_names(reference: Side, candidate: Side, transfer: Transfer) -> dict[int, Hashable]:
-    """Name every weight of the float64 models: one name for two that are paired."""
-    ours = weight_variables(reference.float64.built)
-    theirs = weight_variables(candidate.float64.built)
-    partners = {pairing.candidate: pairing.reference for pairing in transfer.pairings}
-    names: dict[int, Hashable] = {id(v): ("paired", i) for i, v in enumerate(ours)}
-    for position, variable in enumerate(theirs):
-        partner = partners.get(position)
-        names[id(variable)] = ("own", position) if partner is None else ("paired", partner)
-    return names
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from layerlens.domains import (
 from layerlens.evidence import Evidence, Observation
 from layerlens.judging import Witness, judge, strays_in_both
 from layerlens.layertree import flat_layers
+from layerlens.lineup import first_part
 from layerlens.observing import Interrupted, Observer, keras_shapes
 from layerlens.probes import (
     Array,
@@ -71,7 +72,8 @@ class Examination:
         return self.sets[1] if len(self.sets) > 1 else self.sets[0]
 
     def __post_init__(self) -> None:
-        self.observer = Observer(self.reference, self.candidate, self.seed)
+        shared = first_part(self.reference, self.candidate, self.transfer)
+        self.observer = Observer(self.reference, self.candidate, self.seed, shared)
 
     def observe(
         self,

@@ -105,7 +105,7 @@ class _Reader:
 
     def _applied(self, node: Any, known: dict[int, Value]) -> tuple[Value, ...]:
         layer = node.operation
-        call = _call(node)
+        call = call_of(node)
         if call is None or not all(id(tensor) in known for tensor in call.tensors):
             return self._unknown(node, [])
         inputs = tuple(known[id(tensor)] for tensor in call.tensors)
@@ -117,11 +117,11 @@ class _Reader:
             # Steps of nothing but zeros are put to zero: only the mask is new.
             mask = self.numbering.of(("steps of zeros", inputs[0].number))
             return (replace(inputs[0], mask=mask),)
-        signature = self._signature(layer, call.form)
+        signature = signature_of(layer, call.form, self.weights)
         if signature is None:
             return self._unknown(node, inputs)
         host = activation_host(layer)
-        named = None if host is None else _activation_name(host)
+        named = None if host is None else activation_name(host)
         if not call.plain:
             step = Step("call", layer.name, inputs, (signature, named), layer)
             return self._values(step, node.outputs)
@@ -186,27 +186,32 @@ class _Reader:
             for index, t in enumerate(node.outputs)
         )
 
-    def _signature(self, layer: Any, form: str) -> Hashable:
-        """Return what a layer computes with; None where that cannot be told from outside."""
-        held = list(with_held(layer))
-        if type(layer).__name__ == "Functional" or not all(map(_is_told_by_config, held)):
-            return None
-        try:
-            settings = json.dumps(_settings(layer), sort_keys=True)
-        except (NotImplementedError, TypeError, ValueError):
-            return None  # a configuration that cannot be written down cannot be compared
-        attributes = tuple(_attributes(one) for one in held)
-        weights = tuple(
-            (self.weights.get(id(v), ("unlisted", id(v))), tuple(v.shape)) for v in layer.weights
-        )
-        return (type(layer).__name__, form, settings, attributes, weights)
+
+# --- layers ---------------------------------------------------------------------------------------
+
+
+def signature_of(layer: Any, form: str, names: Mapping[int, Hashable]) -> Hashable:
+    """Return what a layer computes with, but for its activation; None where that cannot be told.
+
+    `form` tells how it is called, `names` its variables by their ids.
+    """
+    held = list(with_held(layer))
+    if type(layer).__name__ == "Functional" or not all(map(_is_told_by_config, held)):
+        return None
+    try:
+        settings = json.dumps(_settings(layer), sort_keys=True)
+    except (NotImplementedError, TypeError, ValueError):
+        return None  # a configuration that cannot be written down cannot be compared
+    attributes = tuple(_attributes(one) for one in held)
+    weights = tuple((names.get(id(v), ("unlisted", id(v))), tuple(v.shape)) for v in layer.weights)
+    return (type(layer).__name__, form, settings, attributes, weights)
 
 
 # --- calls ----------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
-class _Call:
+class Call:
     tensors: tuple[Any, ...]
     #: How the tensors and other arguments were given, in text.
     form: str
@@ -218,7 +223,7 @@ class _Call:
 _MASK = re.compile(r"(?:^|_)mask$")
 
 
-def _call(node: Any) -> _Call | None:
+def call_of(node: Any) -> Call | None:
     """Return how a layer was called; None where it was told to train or given a mask of its own."""
     import keras
 
@@ -245,7 +250,7 @@ def _call(node: Any) -> _Call | None:
     first = arguments.args[0] if len(arguments.args) == 1 else None
     listed = isinstance(first, (list, tuple)) and len(first) == len(tensors)
     plain = not kwargs and (listed or (first is not None and len(tensors) == 1 and len(flat) == 1))
-    return _Call(tensors, form, plain, listed)
+    return Call(tensors, form, plain, listed)
 
 
 def _is_mask(name: str, value: Any) -> bool:
@@ -310,7 +315,7 @@ def _is_told_by_config(layer: Any) -> bool:
 def _settings(layer: Any) -> Any:
     config = layer.get_config()
     host = activation_host(layer)
-    if host is not None and _activation_name(host) is not None:
+    if host is not None and activation_name(host) is not None:
         inner = config
         while is_exactly(layer, "TimeDistributed"):
             layer, inner = layer.layer, inner["layer"]["config"]
@@ -350,7 +355,7 @@ def _attributes(layer: Any) -> Hashable:
 # --- activations and masks ------------------------------------------------------------------------
 
 
-def _activation_name(layer: Any) -> str | None:
+def activation_name(layer: Any) -> str | None:
     """Return the name of a layer's activation where it is one of Keras' own functions."""
     import keras
 
@@ -364,7 +369,7 @@ def _activation_layer(layer: Any, inputs: Sequence[Value]) -> str | None:
     if len(inputs) != 1:
         return None
     if is_exactly(layer, "Activation"):
-        return _activation_name(layer)
+        return activation_name(layer)
     if is_exactly(layer, "ReLU"):
         defaults = (None, 0.0, 0.0)
         own = (layer.max_value, float(layer.negative_slope), float(layer.threshold))

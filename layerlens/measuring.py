@@ -161,6 +161,26 @@ class Runner:
         given = tensors[0] if len(tensors) == 1 else list(tensors)
         return self.built.model(given, training=training)
 
+    def in_two_parts(
+        self, whole: Any, rest: Any, inputs: Sequence[Array]
+    ) -> tuple[Outcome, Outcome] | None:
+        """Call eagerly a model with more outputs than this one, and one that goes on from those.
+
+        Returns the outcome of this model and of the other. None where one of them refuses: called
+        by itself, it tells why.
+        """
+        tensors = self._tensors(inputs)
+        count = len(_flatten(self.built.model.outputs))
+        try:
+            with _seeded(self.seed):
+                given = tensors[0] if len(tensors) == 1 else list(tensors)
+                outputs = _flatten(whole(given, training=False))
+                cuts = outputs[count:]
+                last = rest(cuts[0] if len(cuts) == 1 else cuts, training=False)
+        except Exception:  # it is met again, and told, by whoever calls the models one by one
+            return None
+        return _outcome(outputs[:count]), _outcome(last)
+
     def _trace(self, tensors: Sequence[Any], execution: Execution, training: bool) -> Any:
         import tensorflow as tf
 
@@ -354,8 +374,6 @@ def weight_rows(built: Built) -> tuple[WeightRow, ...]:
             params *= n
         rows.append(WeightRow(str(variable.path), shape, params))
     return tuple(rows)
-
-
 
 
 def _seed_states(built: Built) -> list[Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 from layerlens.comparing import coarse, distance, input_scale, noise_floor
 from layerlens.domains import has_foreign_layers
 from layerlens.evidence import Observation, Refusal, ShapeSurprise
+from layerlens.lineup import FirstPart
 from layerlens.measuring import Outcome
 from layerlens.probes import OVERFLOWING, ProbeBatch
 from layerlens.report import Execution
@@ -43,6 +44,9 @@ class Observer:
     #: Another shape than Keras announced, where both models have it in every way of calling.
     misannounced: ShapeSurprise | None = None
 
+    #: What both begin with alike, where calling it eagerly once instead of twice is worth it.
+    first_part: FirstPart | None = None
+
     def observe(
         self,
         weights: WeightSet,
@@ -61,16 +65,7 @@ class Observer:
         runs: dict[tuple[Precision, Execution], tuple[Outcome, Outcome]] = {}
         wanted: list[tuple[Precision, Execution]] = [("float64", "traced_dynamic")]
         wanted += [("working", execution) for execution in executions]
-        started = {
-            how: tuple(
-                side.start(values, batch.inputs, *how, seed=seed)
-                for side, values in (
-                    (self.reference, weights.reference),
-                    (self.candidate, weights.candidate),
-                )
-            )
-            for how in wanted
-        }
+        started = {how: self._start(weights, batch, *how, seed) for how in wanted}
         for how, (one, other) in started.items():
             pair = runs[how] = one(), other()
             if outside_allowed and _outside_domain(pair):
@@ -140,6 +135,26 @@ class Observer:
                 if (distance(one, same) > NEIGHBOURS * size).any():
                     return True
         return False
+
+    def _start(
+        self,
+        weights: WeightSet,
+        batch: ProbeBatch,
+        precision: Precision,
+        execution: Execution,
+        seed: int | None,
+    ) -> tuple[Callable[[], Outcome], Callable[[], Outcome]]:
+        """Set both models going; what is returned waits for their outcomes."""
+        values = weights.reference, weights.candidate
+        if (precision, execution) == ("working", "eager") and self.first_part is not None:
+            started = self.first_part.start(values, batch.inputs, seed)
+            if started is not None:
+                return started
+        one, other = (
+            side.start(own, batch.inputs, precision, execution, seed=seed)
+            for side, own in zip((self.reference, self.candidate), values, strict=True)
+        )
+        return one, other
 
     @property
     def is_random(self) -> bool:

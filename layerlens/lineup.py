@@ -1,0 +1,162 @@
+"""Two models and a transfer become what they have in common: weights of one name, a first part."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from layerlens.building import Built
+from layerlens.expressions import activation_name, call_of, is_graph, signature_of
+from layerlens.layertree import with_held
+from layerlens.measuring import Outcome, weight_variables
+from layerlens.polynomials import activation_host
+from layerlens.probes import Array
+from layerlens.sides import Side, Values
+from layerlens.transfer import Transfer
+
+
+def variable_names(reference: Built, candidate: Built, transfer: Transfer) -> dict[int, Hashable]:
+    """Name every weight of both models by its id: one name for two that are paired."""
+    ours, theirs = weight_variables(reference), weight_variables(candidate)
+    partners = {pairing.candidate: pairing.reference for pairing in transfer.pairings}
+    names: dict[int, Hashable] = {id(v): ("paired", i) for i, v in enumerate(ours)}
+    for position, variable in enumerate(theirs):
+        partner = partners.get(position)
+        names[id(variable)] = ("own", position) if partner is None else ("paired", partner)
+    return names
+
+
+def has_same_weights(candidate: Built, transfer: Transfer) -> bool:
+    """Tell whether weights of one name have one value in every comparison."""
+    return not (transfer.method == "none" and transfer.reference) and not candidate.spec.weights
+
+
+@dataclass(frozen=True, slots=True)
+class FirstPart:
+    """The layers that two models begin with alike, for calling both eagerly with these run once.
+
+    A recurrent layer called eagerly goes step by step through Python, whatever the batch: by far
+    the dearest call there is, and the same one in both models.
+    """
+
+    reference: Side
+    candidate: Side
+    #: From the inputs to the reference's outputs, and what the candidate goes on from.
+    whole: Any
+    #: From there to the candidate's outputs.
+    rest: Any
+
+    def start(
+        self, values: tuple[Values, Values], inputs: Sequence[Array], seed: int | None
+    ) -> tuple[Callable[[], Outcome], Callable[[], Outcome]] | None:
+        """Call both with these weights; None where one refuses: called by itself it tells why."""
+        sides = (self.reference, self.candidate)
+        for side, own in zip(sides, values, strict=True):
+            side.hold(own, "working")
+            side.working.reset_states(seed)
+        both = self.reference.working.in_two_parts(self.whole, self.rest, inputs)
+        if both is None:
+            return None
+        one, other = (side.selected(part) for side, part in zip(sides, both, strict=True))
+        return (lambda: one), (lambda: other)
+
+
+def first_part(reference: Side, candidate: Side, transfer: Transfer) -> FirstPart | None:
+    """Return what two models begin with alike, None where it is nothing that takes long."""
+    one, other = reference.built, candidate.built
+    if reference.training or not has_same_weights(other, transfer):
+        return None
+    if not all(is_graph(built.model) and built.batch_size is None for built in (one, other)):
+        return None
+    names = variable_names(one, other, transfer)
+    ours, theirs = _keys(one.model, names), _keys(other.model, names)
+    known = {key: tensor for tensor, key in ours.values() if key is not None}
+    cuts = _cuts(other.model, {i: key for i, (_, key) in theirs.items() if key in known})
+    shared = [tensor for tensor in cuts if id(tensor) not in map(id, other.model.inputs)]
+    if not any(_goes_by_steps(tensor) for tensor in shared):
+        return None
+    if {id(tensor) for tensor in cuts} & set(map(id, other.model.outputs)):
+        return None  # there is nothing left to call for an output that both share
+    return _split(reference, candidate, [known[theirs[id(t)][1]] for t in cuts], cuts)
+
+
+def _split(
+    reference: Side, candidate: Side, ours: Sequence[Any], theirs: Sequence[Any]
+) -> FirstPart:
+    import keras
+
+    one, other = reference.built.model, candidate.built.model
+    whole = keras.Model(one.inputs, [*one.outputs, *ours])
+    return FirstPart(reference, candidate, whole, keras.Model(list(theirs), other.outputs))
+
+
+Keyed = dict[int, tuple[Any, Hashable]]
+
+
+def _keys(model: Any, names: Mapping[int, Hashable]) -> Keyed:
+    """Return every tensor of a model with a key, equal where the layers before it are the same."""
+    graph = getattr(model, "_functional", None) or model
+    keyed: Keyed = {id(t): (t, ("input", i)) for i, t in enumerate(graph.inputs)}
+    for depth in sorted(graph._nodes_by_depth, reverse=True):
+        for node in graph._nodes_by_depth[depth]:
+            if all(id(tensor) in keyed for tensor in node.outputs):
+                continue
+            key = _key(node, keyed, names)
+            for index, tensor in enumerate(node.outputs):
+                keyed[id(tensor)] = (tensor, None if key is None else (key, index))
+    return keyed
+
+
+def _key(node: Any, keyed: Keyed, names: Mapping[int, Hashable]) -> Hashable:
+    layer, call = node.operation, call_of(node)
+    if call is None or not all(id(tensor) in keyed for tensor in call.tensors):
+        return None
+    inputs = tuple(keyed[id(tensor)][1] for tensor in call.tensors)
+    signature = signature_of(layer, call.form, names)
+    host = activation_host(layer)
+    activation = None if host is None else activation_name(host)
+    if signature is None or None in inputs or (host is not None and activation is None):
+        return None
+    masks = tuple(getattr(held, "mask_zero", None) for held in with_held(layer))
+    return (signature, activation, masks, inputs)
+
+
+def _cuts(model: Any, shared: Mapping[int, Hashable]) -> list[Any]:
+    """Return the last tensors that are shared, from which all outputs can be computed."""
+    graph = getattr(model, "_functional", None) or model
+    sources = {
+        id(tensor): node
+        for nodes in graph._nodes_by_depth.values()
+        for node in nodes
+        for tensor in node.outputs
+    }
+    given = set(map(id, graph.inputs))
+    found: dict[int, Any] = {}
+    waiting, seen = list(graph.outputs), set()
+    while waiting:
+        tensor = waiting.pop()
+        if id(tensor) in seen:
+            continue
+        seen.add(id(tensor))
+        if id(tensor) in shared or id(tensor) in given:
+            found[id(tensor)] = tensor
+        else:
+            waiting.extend(sources[id(tensor)].input_tensors)
+    return list(found.values())
+
+
+def _goes_by_steps(tensor: Any) -> bool:
+    """Tell whether a recurrent layer stands somewhere before a tensor."""
+    import keras
+
+    waiting, seen = [tensor], set()
+    while waiting:
+        source = waiting.pop()._keras_history
+        if (key := (id(source.operation), source.node_index)) in seen:
+            continue
+        seen.add(key)
+        if any(isinstance(held, keras.layers.RNN) for held in with_held(source.operation)):
+            return True
+        waiting.extend(source.operation._inbound_nodes[source.node_index].input_tensors)
+    return False
