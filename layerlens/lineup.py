@@ -76,6 +76,8 @@ def first_part(reference: Side, candidate: Side, transfer: Transfer) -> FirstPar
     shared = [tensor for tensor in cuts if id(tensor) not in map(id, other.model.inputs)]
     if not any(_goes_by_steps(tensor) for tensor in shared):
         return None
+    if any(getattr(tensor, "_keras_mask", None) is not None for tensor in cuts):
+        return None  # Keras hands a mask on beside the graph: it would be cut off
     if {id(tensor) for tensor in cuts} & set(map(id, other.model.outputs)):
         return None  # there is nothing left to call for an output that both share
     return _split(reference, candidate, [known[theirs[id(t)][1]] for t in cuts], cuts)

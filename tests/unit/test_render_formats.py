@@ -178,3 +178,12 @@ def test_a_fragment_stands_alone_in_a_notebook():
     assert "<html" not in fragment
     assert Page(fragment).tags.isdisjoint({"html", "head", "body"})
     assert "body" in Page(render(report_of("equal"), "html")).tags
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_json_is_what_json_makes_of_the_plain_data(name):
+    report = report_of(name)
+    plain = json.dumps(report.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
+    assert report.to_json() == plain + "\n"
+    empty = replace(report, scenarios=())
+    assert empty.to_json() == json.dumps(empty.to_dict(), indent=2, ensure_ascii=False) + "\n"
