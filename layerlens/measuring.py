@@ -324,7 +324,7 @@ class Runner:
 @cache
 def _calls() -> ThreadPoolExecutor:
     """Return the threads in which traced calls compute."""
-    return ThreadPoolExecutor(2, thread_name_prefix="layerlens-call")
+    return ThreadPoolExecutor(2, thread_name_prefix="traced-call")
 
 
 def _done(outcome: Outcome) -> Callable[[], Outcome]:
