@@ -73,7 +73,7 @@ class Examination:
 
     def __post_init__(self) -> None:
         shared = first_part(self.reference, self.candidate, self.transfer)
-        self.observer = Observer(self.reference, self.candidate, self.seed, shared)
+        self.observer = Observer(self.reference, self.candidate, self.seed, first_part=shared)
 
     def observe(
         self,
