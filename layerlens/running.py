@@ -141,7 +141,7 @@ def _read(path: Path, cache: ResultCache | None, least_models: int) -> _File:
     try:
         scenarios = list(read_scenarios(path, least_models=least_models))
     except LayerlensError as error:
-        fault = at_fault(str(path), None, error, None, started)
+        fault = at_fault(str(path), path.stem, error, None, started)
         return _File(str(path), cache, [], whole=(fault,))
     return _File(str(path), cache, scenarios, page)
 

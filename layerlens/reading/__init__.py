@@ -99,7 +99,7 @@ def _scenarios(data: Any, path: Path, faults: Faults, least_models: int) -> tupl
             if data is None
             else f"a scenario is a mapping; received {described(data)}"
         )
-        faults.add(message, None, "`layerlens init PATH` writes one to start from")
+        faults.add(message, (1, 1), "`layerlens init PATH` writes one to start from")
         raise ScenarioError(faults.in_order())
     matrix_faults = Faults(faults.file)
     axes = read_matrix(data, matrix_faults)

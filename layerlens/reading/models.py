@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from layerlens.faultfinding import Faults, nearest, suggestion
-from layerlens.fileformat import InputPart, ModelPart
+from layerlens.fileformat import InputPart, ModelPart, ScenarioPart
 from layerlens.placed import Position, YamlMapping, YamlSequence, described, plain, shown
 from layerlens.reading.graphs import read_graph
 from layerlens.reading.inputs import check_values, input_spec, shape_of
@@ -89,12 +89,16 @@ def check_inputs(value: YamlMapping, faults: Faults) -> None:
 def _check_inputs(name: str, value: YamlMapping, scenario: YamlMapping, faults: Faults) -> None:
     check_inputs(value, faults)
     needs = value.get("layers") is not None or value.get("graph") is not None
-    if needs and not has_inputs(value) and not has_inputs(scenario):
+    given = ModelPart.gives(value, "input", "inputs") or ScenarioPart.gives(
+        scenario, "input", "inputs"
+    )
+    if needs and not given:
         faults.add(
             f"the model `{name}` has no input",
             value.at,
             "add `input: {shape: [...]}` to the scenario, or to the model",
         )
+    if not has_inputs(value) and not has_inputs(scenario):
         return
     inputs = input_names(value if has_inputs(value) else scenario)
     if value.get("layers") is not None and inputs is not None and len(inputs) > 1:

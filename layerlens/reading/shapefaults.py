@@ -27,6 +27,15 @@ _TAKES = {
     "finite_number": "a finite number",
 }
 _MODEL_FORMS = "write its layers as a list beneath it, or `graph:`, `file:` or `python:`"
+#: What to write where a key is missing.
+_MISSING = {
+    "models": "write two or more beneath it, each a name and its layers as a list",
+    "rtol": "give `rtol` and `atol` together, or leave `tolerance` out",
+    "atol": "give `rtol` and `atol` together, or leave `tolerance` out",
+    "loss": "name one of Keras', such as `loss: mean_squared_error`",
+    "shape": "write the shape of one sample, such as `shape: [8]`",
+}
+_VARIABLE = "`null` is a variable length"
 _UNKNOWN_KEY = frozenset({"extra_forbidden", "invalid_key"})
 _QUOTED = re.compile(r"'([^']*)'")
 
@@ -58,7 +67,7 @@ def _tell(error: ErrorDetails, data: Any, faults: Faults) -> None:
         case "missing":
             inside = _name(loc[:-1])
             of = f" of {inside}" if len(loc) > 1 else ""
-            faults.add(f"`{loc[-1]}`{of} is missing", at)
+            faults.add(f"`{loc[-1]}`{of} is missing", at, _MISSING.get(str(loc[-1])))
         case "literal_error":
             allowed = _QUOTED.findall(str(context["expected"]))
             hint = (
@@ -69,7 +78,8 @@ def _tell(error: ErrorDetails, data: Any, faults: Faults) -> None:
             faults.add(f"{name} does not take {described(received)}", at, hint)
         case "greater_than_equal":
             least = f"{context['ge']:g}"
-            faults.add(f"{name} has to be at least {least}; received {received}", at)
+            hint = _VARIABLE if _is_length(loc) else None
+            faults.add(f"{name} has to be at least {least}; received {received}", at, hint)
         case "less_than_equal":
             faults.add(
                 f"{name} can be at most {context['le']:,}; received {described(received)}", at
@@ -92,8 +102,14 @@ def _name(loc: Loc) -> str:
     return f"`{loc[-1]}`"
 
 
+def _is_length(loc: Loc) -> bool:
+    return loc[-2:-1] == ("shape",) and isinstance(loc[-1], int)
+
+
 def _mending(loc: Loc, received: Any, wanted: str) -> str | None:
     last = loc[-1] if loc else None
+    if _is_length(loc):
+        return _VARIABLE
     if isinstance(received, list) and (last == "input" or loc[-2:-1] == ("inputs",)):
         listed = ", ".join("null" if item is None else str(item) for item in received)
         return f"write `{last}: {{shape: [{listed}]}}`"

@@ -306,6 +306,13 @@ def test_every_fault_of_a_file_is_told_at_once(told: Any) -> None:
     )
 
 
+def test_a_misspelt_input_is_told_once(told: Any) -> None:
+    models = "models:\n  a: [Dense: 4]\n  b: {graph: {x: {Dense: 4, from: [input]}}, outputs: [x]}\n"
+    (fault,) = told("inptu: {shape: [4]}\n" + models)
+    assert fault.startswith("1:1: unknown key `inptu` | did you mean `input`?")
+    assert len(told("title: no input\n" + models)) == 2
+
+
 @pytest.mark.parametrize(
     ("layer", "fault"),
     [
@@ -360,7 +367,7 @@ def test_a_graph_at_fault(told: Any, graph: str, fault: str) -> None:
     [
         ("input: [64, 15]", "`input` takes a mapping; received a list of 2 | write `input: {shape: [64, 15]}`"),
         ("input: {shape: 64}", "`shape` takes a list; received the number 64 | write `shape: [64]`"),
-        ("input: {shape: [0]}", "item 1 of `shape` has to be at least 1; received 0"),
+        ("input: {shape: [0]}", "item 1 of `shape` has to be at least 1; received 0 | `null` is a variable length"),
         ("input: {}", "an input needs `shape`"),
         ("input: {shape: [3], dtype: int}", "`dtype` does not take the text \"int\" | did you mean `int8`?"),
         ("input: {shape: [3], low: 5}", "`low` is for integers; this input is float32"),
@@ -387,7 +394,7 @@ def test_an_input_at_fault(told: Any, line: str, fault: str) -> None:
         ("reference: c", "unknown model `c` | allowed: a, b"),
         ("modes: training", "`modes` takes a list; received the text \"training\" | write `modes: [training]`"),
         ("modes: [inferense]", "item 1 of `modes` does not take the text \"inferense\" | did you mean `inference`?"),
-        ("tolerance: {rtol: 0.1}", "`atol` of `tolerance` is missing"),
+        ("tolerance: {rtol: 0.1}", "`atol` of `tolerance` is missing | give `rtol` and `atol` together, or leave `tolerance` out"),
         ("tolerance: {rtol: .inf, atol: 0}", "`rtol` takes a finite number; received the number inf"),
         ("fit: {loss: mean_squared_eror}", "Keras has no loss `mean_squared_eror` | did you mean `mean_squared_error`?"),
         ("fit: {loss: mse, optimizer: rmspop}", "Keras has no optimizer `rmspop` | did you mean `RMSprop`?"),
