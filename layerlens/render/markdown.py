@@ -32,7 +32,7 @@ def render_markdown(report: Report, *, options: RenderOptions) -> str:
         if not (options.quiet and scenario.status == "pass"):
             blocks += _scenario(scenario, options)
     if not options.quiet:
-        blocks.append(f"<sub>{escape(wording.environment_line(report))}</sub>")
+        blocks.append(f"<sub>{escape(wording.environment_line(report, travels=True))}</sub>")
     return "\n\n".join(blocks) + "\n"
 
 

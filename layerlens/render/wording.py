@@ -449,7 +449,8 @@ def outcome(scenario: ScenarioReport) -> str:
     )
 
 
-def environment_line(report: Report) -> str:
+def environment_line(report: Report, *, travels: bool = False) -> str:
+    """Tell what a report was made with; one that `travels` names the platform as well."""
     environment = report.environment
     parts = [f"layerlens {report.layerlens}"]
     if environment.keras:
@@ -457,6 +458,8 @@ def environment_line(report: Report) -> str:
     if environment.backend:
         parts.append(f"{environment.backend} {environment.backend_version or ''}".strip())
     parts.append(f"Python {environment.python}")
+    if travels:  # what rounds how is up to the machine, which a reader elsewhere does not see
+        parts.append(environment.platform)
     return " · ".join(clean(part) for part in parts)
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import platform
 import random
 import re
 from collections.abc import Iterator
@@ -50,6 +51,18 @@ def test_two_models_are_reference_and_candidate() -> None:
     assert (pair.reference, pair.candidate, pair.mode) == ("reference", "candidate", "inference")
     assert pair.verdict == "equivalent"
     assert only_pair(layerlens.compare(dense(), dense(3, "relu"))).verdict == "different"
+
+
+def test_a_report_says_what_it_was_made_with() -> None:
+    import tensorflow as tf
+
+    assert layerlens.compare(dense(), dense()).to_dict()["environment"] == {
+        "python": platform.python_version(),
+        "keras": keras.__version__,
+        "backend": keras.config.backend(),
+        "backend_version": tf.__version__,
+        "platform": platform.platform(),
+    }
 
 
 def test_a_mapping_names_the_models_and_reference_chooses_one() -> None:

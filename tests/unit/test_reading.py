@@ -307,7 +307,9 @@ def test_every_fault_of_a_file_is_told_at_once(told: Any) -> None:
 
 
 def test_a_misspelt_input_is_told_once(told: Any) -> None:
-    models = "models:\n  a: [Dense: 4]\n  b: {graph: {x: {Dense: 4, from: [input]}}, outputs: [x]}\n"
+    models = (
+        "models:\n  a: [Dense: 4]\n  b: {graph: {x: {Dense: 4, from: [input]}}, outputs: [x]}\n"
+    )
     (fault,) = told("inptu: {shape: [4]}\n" + models)
     assert fault.startswith("1:1: unknown key `inptu` | did you mean `input`?")
     assert len(told("title: no input\n" + models)) == 2

@@ -15,7 +15,7 @@ import pytest
 from layerlens.render import FORMATS, RenderOptions, render
 from layerlens.render.html import render_fragment
 from layerlens.render.markdown import escape
-from layerlens.report import Report
+from layerlens.report import Environment, Report
 from layerlens.reviving import report_from_dict
 from layerlens.tidy import COLUMNS
 
@@ -55,14 +55,35 @@ def test_json_is_strict_and_in_the_order_of_the_schema():
     assert list(data) == ["schema", "layerlens", "environment", "status", "scenarios"]
     pair = data["scenarios"][0]["pairs"][0]
     assert pair["max_rel"] == "inf"
-    assert pair["probes"][-1] == {
-        "name": "NaN",
-        "execution": "eager",
-        "max_abs": "nan",
-        "max_rel": None,
-    }
+    probe = {"name": "NaN", "execution": "eager", "max_abs": "nan", "max_rel": None}
+    assert probe.items() <= pair["probes"][-1].items(), "fields may be added"
     assert list(data["scenarios"][0]["models"]) == ["relu", "elu"]
     assert "日本語" in render(report_of("wide"), "json")
+
+
+ENVIRONMENT = {
+    "python": "3.99.1",
+    "keras": "3.98.2",
+    "backend": "abacus",
+    "backend_version": "2.97.3",
+    "platform": "Antikythera-1.0",
+}
+
+
+def test_what_a_report_was_made_with_is_in_every_format_that_has_room_for_it():
+    report = replace(report_of("equal"), environment=Environment(**ENVIRONMENT))
+    data = json.loads(render(report, "json"))
+    assert data["environment"] == ENVIRONMENT
+    assert data["layerlens"] == report.layerlens
+    for format_ in ("markdown", "html", "rich"):
+        text = render(report, format_)
+        for name in ENVIRONMENT:
+            # On a terminal the platform is that of who reads it.
+            assert (ENVIRONMENT[name] in text) is (format_ != "rich" or name != "platform"), name
+        assert report.layerlens in text
+    without = replace(report, environment=replace(report.environment, keras=None, backend=None))
+    for format_ in ("markdown", "rich"):  # of one made where Keras is not installed
+        assert "None" not in render(without, format_).splitlines()[-1]
 
 
 def cells(line: str) -> list[str]:
