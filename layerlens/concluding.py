@@ -189,13 +189,7 @@ def _beside(
                 f"`{larger.name}` takes a graph of {larger.graph_ops:,} operations for it, "
                 f"`{smaller.name}` one of {smaller.graph_ops:,}"
             )
-    lost = [
-        f"`{layer.name}` of `{model.name}` {_loses(layer)}"
-        for model in (reference, candidate)
-        for layer in model.layers
-        if layer.mask_in and layer.mask_use == "ignored" and layer.mask_out is False
-    ]
-    parts += lost[:_NAMED]
+    parts += _masks(reference, candidate)
     if pair.also_differs:
         words = [_ASIDES.get(name, name) for name in pair.also_differs]
         parts.append(f"beside the outputs there is a difference in {_listed(words)}")
@@ -227,8 +221,28 @@ def _steps(reference: ModelReport, candidate: ModelReport, diff: ModelsDiff) -> 
             )
 
 
-def _loses(layer: LayerRow) -> str:
-    return "ignores the mask that it receives and does not pass it on"
+def _masks(reference: ModelReport, candidate: ModelReport) -> Iterator[str]:
+    """Yield which layers neither heed a mask nor hand it on, once where both models have them."""
+    lost = [
+        [
+            f"`{layer.name}`"
+            for layer in model.layers
+            if layer.mask_in and layer.mask_use == "ignored" and layer.mask_out is False
+        ]
+        for model in (reference, candidate)
+    ]
+    if lost[0] == lost[1] and lost[0]:
+        yield f"in both, {_dropping(lost[0])}"
+        return
+    for model, names in zip((reference, candidate), lost, strict=True):
+        if names:
+            yield f"in `{model.name}`, {_dropping(names)}"
+
+
+def _dropping(names: Sequence[str]) -> str:
+    if len(names) == 1:
+        return f"{names[0]} ignores the mask that it receives and does not pass it on"
+    return f"{_listed(names)} ignore the mask that they receive and do not pass it on"
 
 
 def _sees(part: LayerRow | ModelReport) -> str:

@@ -46,6 +46,12 @@ COLUMNS: dict[Kind, tuple[str, ...]] = {
         "candidate_output_shape",
         "explanation",
         "error",
+        "valid_max_abs",
+        "padded_max_abs",
+        "reference_graph_ops",
+        "candidate_graph_ops",
+        "params_gaps",
+        "why",
     ),
     "layers": (
         *_SCENARIO,
@@ -65,6 +71,13 @@ COLUMNS: dict[Kind, tuple[str, ...]] = {
         "mask_in",
         "mask_out",
         "shared_with",
+        "counted",
+        "frozen_params",
+        "multiply_adds",
+        "activation_bytes",
+        "graph_ops",
+        "mask_use",
+        "inputs",
     ),
     "probes": (
         *_SCENARIO,
@@ -110,6 +123,7 @@ def _pairs(scenario: ScenarioReport) -> Iterator[Row]:
         return
     models = {model.name: model for model in scenario.models}
     held = {row.subject: row for row in scenario.expectations}
+    gaps = {diff.candidate: diff.params for diff in scenario.diffs}
     for pair in scenario.pairs:
         expectation = held.get(f"{pair.reference}=={pair.candidate}[{pair.mode}]")
         reference, candidate = models.get(pair.reference), models.get(pair.candidate)
@@ -140,6 +154,12 @@ def _pairs(scenario: ScenarioReport) -> Iterator[Row]:
             "candidate_output_shape": candidate.output_shape if candidate else None,
             "explanation": pair.explanation,
             "error": refused.message if refused else None,
+            "valid_max_abs": pair.masked.valid.max_abs if pair.masked else None,
+            "padded_max_abs": pair.masked.padded.max_abs if pair.masked else None,
+            "reference_graph_ops": reference.graph_ops if reference else None,
+            "candidate_graph_ops": candidate.graph_ops if candidate else None,
+            "params_gaps": tuple(gap.text for gap in gaps.get(pair.candidate, ())),
+            "why": pair.why,
         }
 
 
@@ -163,6 +183,13 @@ def _layers(scenario: ScenarioReport) -> Iterator[Row]:
                 "mask_in": layer.mask_in,
                 "mask_out": layer.mask_out,
                 "shared_with": layer.shared_with,
+                "counted": layer.counted,
+                "frozen_params": layer.frozen_params,
+                "multiply_adds": layer.multiply_adds,
+                "activation_bytes": layer.activation_bytes,
+                "graph_ops": layer.graph_ops,
+                "mask_use": layer.mask_use,
+                "inputs": layer.inputs,
             }
 
 

@@ -53,6 +53,8 @@ class Place:
 
     layer: LayerRow | None = None
     marks: frozenset[Aspect] = frozenset()
+    #: What the layer is applied to, where that is not just the one above it.
+    wiring: str | None = None
     #: What differs from the reference that no column shows.
     notes: tuple[str, ...] = ()
     #: What stands here instead of a layer, or in front of it: "+", "−" or "✘".
@@ -117,12 +119,22 @@ def _column(model: ModelReport, rows: Sequence[Row], position: int) -> list[Plac
     own = [row[position] for row in rows]
     last = max((place for place, cell in enumerate(own) if cell.layer is not None), default=-1)
     column = []
+    wiring = wording.wiring_notes(model)
+    places = {id(layer): place for place, layer in enumerate(model.layers)}
     for step, (cell, row) in enumerate(zip(own, rows, strict=True)):
         beside = row[0].layer
         if cell.layer is not None:
             extra = position > 0 and beside is None
             notes = wording.change_notes(cell.change, beside, cell.layer)
-            column.append(Place(cell.layer, cell.differs, tuple(notes), "+" if extra else ""))
+            column.append(
+                Place(
+                    cell.layer,
+                    cell.differs,
+                    wiring.get(places[id(cell.layer)]),
+                    tuple(notes),
+                    "+" if extra else "",
+                )
+            )
         elif model.error is None and beside is not None:
             name = wording.one_line(beside.name)
             column.append(Place(sign=GLYPHS.minus, words=f"nothing in place of {name}"))
@@ -269,7 +281,8 @@ def _layer(
         "mixes": wording.mixes_note(layer),
     }
     marked = {text for aspect, text in told.items() if aspect in unlike}
-    for detail in [*place.notes, *_details(layer, in_full, depth)]:
+    wiring = [place.wiring] if place.wiring and "inputs" not in unlike else []
+    for detail in [*place.notes, *wiring, *_details(layer, in_full, depth)]:
         if detail in marked or detail in place.notes:
             text = Text(f"{GLYPHS.unlike} {detail}", style="yellow")
             lines += fold(text, layout.width, indent=indent - MARK, hang=MARK + 2)

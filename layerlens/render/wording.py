@@ -220,6 +220,17 @@ def has_masks(models: Sequence[ModelReport]) -> bool:
     return any(layer.mask_in or layer.mask_out for model in models for layer in model.layers)
 
 
+def wiring_notes(model: ModelReport) -> dict[int, str]:
+    """Return what layers take, by the layer's place, where that is not just the layer before."""
+    notes = {}
+    for place, layer in enumerate(model.layers):
+        before = model.layers[place - 1] if place else None
+        follows = len(layer.inputs) == 1 and (before is None or layer.inputs[0] == before.name)
+        if layer.inputs and not follows:
+            notes[place] = f"takes {one_line(', '.join(layer.inputs))}"
+    return notes
+
+
 def count_note(layer: LayerRow) -> str | None:
     """Return the count in the layer's own terms, or over its weights where there are none."""
     told = layer.counted or layer.formula

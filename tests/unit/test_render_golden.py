@@ -32,6 +32,7 @@ CASES = [
     ("different", "ansi"),
     ("weak", "ascii.txt"),
     ("matrix", "quiet.txt"),
+    ("masks", "explain.txt"),
     ("hostile", "html"),
     ("build_error", "html"),
 ]
@@ -39,6 +40,7 @@ SPECIAL = {
     "ansi": {"format": "rich", "width": 80, "colour": True},
     "ascii.txt": {"format": "rich", "width": 60, "options": RenderOptions(ascii=True)},
     "quiet.txt": {"format": "rich", "width": 60, "options": RenderOptions(quiet=True)},
+    "explain.txt": {"format": "rich", "width": 80, "options": RenderOptions(explain=True)},
     "html": {"format": "html"},
 }
 

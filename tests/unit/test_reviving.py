@@ -12,13 +12,21 @@ import pytest
 from layerlens import reviving
 from layerlens.errors import UsageError
 from layerlens.report import (
+    ArgumentChange,
     Counterexample,
+    CountTerm,
     Environment,
+    Factor,
+    LayerChange,
     LayerRow,
+    MaskedDifference,
     ModelReport,
+    ModelsDiff,
     PairReport,
+    ParamsGap,
     Report,
     ScenarioReport,
+    StepsDifference,
     WeightRow,
 )
 from layerlens.reviving import read_report, report_from_dict
@@ -44,15 +52,29 @@ def report() -> Report:
         "float32",
         weights=(WeightRow("td/dense/kernel", (2, 2), 4),),
         holds=(held,),
+        terms=(
+            CountTerm("kernel", "k", (Factor(2, "inputs"), Factor(2, "units")), 4, None, "td/d"),
+        ),
+        arguments={"units": 2, "dims": [2, 1], "scale": 0.5, "use_bias": True},
+        bytes_by_dtype={"float32": 24},
+        inputs=("x", "y[1]"),
     )
     model = ModelReport("one", 6, 6, 0, ((None, 3, 2), (None, 1)), (layer,))
     found = Counterexample("ones", "eager", (0, 1), 1.0, float("inf"), {"x": [[1.0, -math.inf]]})
     pair = PairReport(
         "one", "two", "inference", "different", None, "so it is", max_abs=math.inf,
         counterexample=found,
+        masked=MaskedDifference(
+            StepsDifference(0.0, 0.0, 0, 8), StepsDifference(None, None, 0, 0), "one", "td"
+        ),
+        why=("So it is.",),
     )  # fmt: skip
+    change = LayerChange(
+        "changed", "td", "td", 0, 0, ("arguments",), (ArgumentChange("dims", [1, 2], None),)
+    )
+    diff = ModelsDiff("one", "two", (change,), (ParamsGap(-2, "-2: bias", "td", "td"),))
     scenario = ScenarioReport(
-        "a.yaml", "A", {"units": 3}, "pass", 1.5, models=(model,), pairs=(pair,)
+        "a.yaml", "A", {"units": 3}, "pass", 1.5, models=(model,), pairs=(pair,), diffs=(diff,)
     )
     return Report("0.1", Environment("3.11", None, None, None, "Linux"), "pass", (scenario,))
 
