@@ -61,25 +61,6 @@ def line_up_all(
     return tuple(line_up(first, model) for model in models if model is not first)
 
 
-def rows_apart(diffs: Sequence[ModelsDiff], most: int) -> dict[str, set[int]]:
-    """Return the places of the layers in which models differ, by model; at most `most` a pair."""
-    found: dict[str, set[int]] = {}
-    for diff in diffs:
-        changed = [
-            row
-            for row in diff.layers
-            if row.change.startswith("only") or {"type", "arguments"} & {*row.differs}
-        ]
-        for row in changed[:most]:
-            for name, place in (
-                (diff.reference, row.reference_row),
-                (diff.candidate, row.candidate_row),
-            ):
-                if place is not None:
-                    found.setdefault(name, set()).add(place)
-    return found
-
-
 @dataclass(frozen=True)
 class _Side:
     """One model's layers, and the places of those that each one takes its inputs from."""

@@ -6,7 +6,6 @@ numbers are the same, the graph that TensorFlow compiles and keeps is not.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -36,35 +35,29 @@ def model_graph_ops(runner: Runner) -> int | None:
     return None if function is None else ops_of(function)
 
 
-def with_graph_sizes(
-    report: ModelReport, built: Built, rows: Collection[int], *, whole: bool
-) -> ModelReport:
-    """Trace some layers of a model, each on its own, and with `whole` the model; tell their sizes.
+def with_graph_sizes(report: ModelReport, built: Built) -> ModelReport:
+    """Trace the model, where it was not, and each layer on its own; tell the sizes of the graphs.
 
-    `rows` are places in the report's layers. A layer that cannot be traced alone has none.
+    A layer that cannot be traced alone has none.
     """
     with lent(built):
-        found = _layer_sizes(built, rows)
+        found = _layer_sizes(built)
         ops = report.graph_ops
-        if whole and ops is None:
+        if ops is None:
             ops = _size(lambda *given: _called(built.model, given), built.model.inputs, built)
     layers = tuple(
-        replace(layer, graph_ops=found[place]) if found.get(place) is not None else layer
-        for place, layer in enumerate(report.layers)
+        replace(layer, graph_ops=size) for layer, size in zip(report.layers, found, strict=True)
     )
     return replace(report, layers=layers, graph_ops=ops)
 
 
-def _layer_sizes(built: Built, rows: Collection[int]) -> Mapping[int, int | None]:
+def _layer_sizes(built: Built) -> list[int | None]:
     model = built.model
     nodes = [n for n in calls_between(model.inputs, model.outputs) if not is_entry(n)]
     if len(nodes) != len(built.report.layers):
-        return {}
-    found = {}
-    for place in rows:
-        symbols, call = traced_call(nodes[place], training=False)
-        found[place] = _size(call, symbols, built)
-    return found
+        return [None] * len(built.report.layers)
+    calls = (traced_call(node, training=False) for node in nodes)
+    return [_size(call, symbols, built) for symbols, call in calls]
 
 
 def _called(model: Any, given: tuple[Any, ...]) -> Any:

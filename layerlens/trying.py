@@ -6,11 +6,11 @@ import os
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from layerlens.aligning import line_up_all, rows_apart
+from layerlens.aligning import line_up_all
 from layerlens.errors import Fault, LayerlensError
 from layerlens.expecting import check_expectations
 from layerlens.options import RunOptions
@@ -38,8 +38,6 @@ Result = tuple[
 ]
 #: Verdicts for which it is worth trying what would make the two agree.
 _MENDABLE = ("different", "shape_mismatch", "param_mismatch")
-#: Layers that are traced of those in which two models differ, without being asked for.
-_MOST_TRACED = 8
 #: Takes the stand-alone script that shows what a pair's verdict says.
 ScriptListener = Callable[[PairReport, str], None]
 
@@ -112,7 +110,8 @@ class Trial:
             for report in reports
         )
         diffs = line_up_all(models, self.scenario.reference)
-        models = self._with_graph_sizes(models, diffs, built)
+        if self.options.graph:
+            models = tuple(_with_graph_sizes(model, built[model.name]) for model in models)
         pairs = tuple(self._concluded(d.report, models, diffs, built) for d in decisions)
         return models, pairs, fit, diffs
 
@@ -154,24 +153,6 @@ class Trial:
                 transfer=self.scenario.transfer,
                 seed=self.options.seed,
             )
-
-    def _with_graph_sizes(
-        self,
-        models: tuple[ModelReport, ...],
-        diffs: tuple[ModelsDiff, ...],
-        built: dict[str, Built | Refused],
-    ) -> tuple[ModelReport, ...]:
-        """Trace the layers in which the models differ, or all of them where that is asked for."""
-        if self.options.graph:
-            return tuple(_with_all_graph_sizes(model, built[model.name]) for model in models)
-        apart = rows_apart(diffs, most=_MOST_TRACED)
-        # A model that was not traced was not run either: its layers are left alone as well.
-        return tuple(
-            _with_graph_sizes(model, built[model.name], apart.get(model.name, ()), whole=False)
-            if model.graph_ops is not None
-            else model
-            for model in models
-        )
 
     def reports(self, built: dict[str, Built | Refused]) -> tuple[ModelReport, ...]:
         if not self.options.deps:
@@ -322,23 +303,17 @@ def _measured_reports(scenario: Scenario, options: RunOptions) -> tuple[ModelRep
     trial = Trial(scenario, options)
     reports = trial.reports(built)
     if options.graph:
-        reports = tuple(_with_all_graph_sizes(one, built[one.name]) for one in reports)
+        reports = tuple(_with_graph_sizes(one, built[one.name]) for one in reports)
     return reports
 
 
-def _with_all_graph_sizes(report: ModelReport, built: Built | Refused) -> ModelReport:
-    return _with_graph_sizes(report, built, range(len(report.layers)), whole=True)
-
-
-def _with_graph_sizes(
-    report: ModelReport, built: Built | Refused, rows: Collection[int], *, whole: bool
-) -> ModelReport:
+def _with_graph_sizes(report: ModelReport, built: Built | Refused) -> ModelReport:
     from layerlens.building import Built
     from layerlens.tracing import with_graph_sizes
 
-    if not isinstance(built, Built) or not (rows or whole):
+    if not isinstance(built, Built):
         return report
-    return with_graph_sizes(report, built, rows, whole=whole)
+    return with_graph_sizes(report, built)
 
 
 def at_fault(
