@@ -52,7 +52,9 @@ class _Edit:
     row: int
     text: str
     #: The way to an argument through layers that others hold; empty for the whole layer.
-    path: tuple[str | int, ...] = ()
+    path: tuple[str, ...] = ()
+    #: Whether one of the two layers is a wrapper, and the argument is of the layer in it.
+    is_within: bool = False
 
 
 def mend(
@@ -127,7 +129,12 @@ class _Plan:
         elif theirs is None:
             yield _Edit(place, f"add `{row.reference}` ({ours.type})")
         elif ours.type != theirs.type:
-            yield _Edit(place, f"take {ours.type} in place of {theirs.type} for `{row.candidate}`")
+            text = f"take {ours.type} in place of {theirs.type} for `{row.candidate}`"
+            yield _Edit(place, text)
+            inner, other = _within(ours, theirs.type), _within(theirs, ours.type)
+            if fine and inner.type == other.type:
+                for path, told in _apart(inner, other, ()):
+                    yield _Edit(place, f"{told} at `{row.candidate}`", path, is_within=True)
         else:
             apart = list(_apart(ours, theirs, ()))
             if fine:
@@ -138,10 +145,11 @@ class _Plan:
 
     def with_edits(self, edits: Sequence[_Edit]) -> ModelSpec:
         made: list[LayerSpec | None] = list(self.theirs)
-        for edit in edits:
+        # A layer that is taken over whole has the arguments that were taken over before.
+        for edit in sorted(edits, key=lambda one: not one.path):
             ours, own = self.ours[edit.row], made[edit.row]
             if edit.path and ours is not None and own is not None:
-                made[edit.row] = _with_argument(own, ours, edit.path)
+                made[edit.row] = _edited(own, ours, edit)
             else:
                 made[edit.row] = ours
         if self.candidate.form == "layers":
@@ -175,8 +183,8 @@ def _type(layer: LayerSpec | None) -> str:
 
 
 def _apart(
-    ours: LayerSpec, theirs: LayerSpec, path: tuple[str | int, ...]
-) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    ours: LayerSpec, theirs: LayerSpec, path: tuple[str, ...]
+) -> Iterator[tuple[tuple[str, ...], str]]:
     """Yield the arguments that two layers were written with and that differ, those inside too."""
     for name in {**ours.arguments, **theirs.arguments}:
         mine, other = ours.arguments.get(name), theirs.arguments.get(name)
@@ -188,9 +196,9 @@ def _apart(
         if isinstance(mine, LayerSpec) and isinstance(other, LayerSpec) and mine.type == other.type:
             yield from _apart(mine, other, inner)
         elif name in ours.arguments:
-            yield inner, f"set `{'.'.join(map(str, inner))}: {_written(mine)}`"
+            yield inner, f"set `{'.'.join(inner)}: {_written(mine)}`"
         else:
-            yield inner, f"leave out `{'.'.join(map(str, inner))}`"
+            yield inner, f"leave out `{'.'.join(inner)}`"
 
 
 def _alike(one: Any, other: Any) -> bool:
@@ -212,8 +220,23 @@ def _written(value: Any) -> str:
     return str(value)
 
 
-def _with_argument(own: LayerSpec, ours: LayerSpec, path: tuple[str | int, ...]) -> LayerSpec:
-    name = str(path[0])
+def _within(layer: LayerSpec, kind: str) -> LayerSpec:
+    """Return the layer of a kind that a wrapper holds, or the layer itself."""
+    inner = layer.arguments.get("layer")
+    return inner if isinstance(inner, LayerSpec) and inner.type == kind else layer
+
+
+def _edited(own: LayerSpec, ours: LayerSpec, edit: _Edit) -> LayerSpec:
+    if not edit.is_within:
+        return _with_argument(own, ours, edit.path)
+    inner = _with_argument(_within(own, ours.type), _within(ours, own.type), edit.path)
+    if inner.type == own.type:
+        return inner
+    return replace(own, arguments={**own.arguments, "layer": inner})
+
+
+def _with_argument(own: LayerSpec, ours: LayerSpec, path: tuple[str, ...]) -> LayerSpec:
+    name = path[0]
     arguments = dict(own.arguments)
     if len(path) > 1:
         arguments[name] = _with_argument(own.arguments[name], ours.arguments[name], path[1:])

@@ -186,6 +186,8 @@ def layer_notes(layer: LayerRow, depth: int = 0) -> list[str]:
     notes = []
     if layer.shared_with:
         notes.append(f"shared: {clean(layer.shared_with)} again, counted once")
+    if layer.frozen_params and not depth:
+        notes.append(f"frozen: {count(layer.frozen_params)} of {count(layer.params)} params")
     if not depth:
         notes += steps_notes(layer)
     if note := mask_note(layer):

@@ -68,6 +68,25 @@ def test_options_reach_the_run(told, capsys):
     )
 
 
+def test_explain_measures_steps_tries_what_mends_and_prints_sentences_alone(told, capsys):
+    asked = told(report_of("masks"))
+    assert cli.run(["explain", "a.yaml", "--no-cache"]) == 0
+    ((_, options),) = asked
+    assert (options.deps, options.explain, options.graph) == (True, True, False)
+    page = capsys.readouterr().out
+    assert "they part at `left`, fed the same" in " ".join(page.split())
+    assert "counterexample" not in page
+
+
+def test_what_is_measured_is_asked_for(told, capsys):
+    asked = told(report_of("equal"))
+    for command in ("compare", "summary"):
+        cli.run([command, "x", "--no-cache"])
+        cli.run([command, "x", "--no-cache", "--graph", "--features"])
+    choices = [(o.deps, o.features, o.graph, o.explain) for _, o in asked]
+    assert choices == [(False, False, False, False), (True, True, True, False)] * 2
+
+
 def test_a_cache_is_given_unless_it_is_not_wanted(told, capsys, tmp_path):
     asked = told(report_of("equal"))
     cli.run(["compare", "x", "--cache-dir", str(tmp_path / "c")])
@@ -140,12 +159,14 @@ def test_without_a_command_it_tells_which_there_are(capsys):
     assert cli.run([]) == 2
     out, err = capsys.readouterr()
     assert out == ""
-    for command in ("compare", "summary", "init", "schema", "layers", "render"):
+    for command in ("compare", "summary", "explain", "init", "schema", "layers", "render"):
         assert command in err
 
 
 @pytest.mark.parametrize("flag", ["-h", "--help"])
-@pytest.mark.parametrize("command", ["", "compare", "summary", "init", "schema", "layers"])
+@pytest.mark.parametrize(
+    "command", ["", "compare", "summary", "explain", "init", "schema", "layers"]
+)
 def test_help_everywhere(flag, command, capsys):
     assert cli.run([*command.split(), flag]) == 0
     assert "Usage: layerlens" in capsys.readouterr().out

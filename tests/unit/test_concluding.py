@@ -168,6 +168,18 @@ def test_arguments_inside_a_wrapper_and_nodes_of_a_graph() -> None:
     assert "set `layer.activation: relu` at `td` (tried" in told
 
 
+def test_a_wrapper_stays_where_the_layer_in_it_is_what_differs() -> None:
+    relu = {"Dense": {"units": 2, "activation": "relu"}}
+    elu = {"Dense": {"units": 2, "activation": "elu"}}
+    for one, other in (
+        ([relu], [{"TimeDistributed": {"layer": elu}}]),
+        ([{"TimeDistributed": {"layer": relu}}], [elu]),
+    ):
+        told = pair_of(ran({"a": one, "b": other})).why[-1]
+        assert "in `b`: set `activation: relu` at `" in told
+        assert "not needed was: take " in told
+
+
 def test_what_even_the_references_layers_do_not_mend_is_not_claimed() -> None:
     one = {"layers": [{"Dense": 2}], "select": "[:, -1]"}
     other = {"layers": [{"Dense": {"units": 2, "activation": "relu"}}], "select": "[:, 0]"}
