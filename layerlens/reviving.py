@@ -45,6 +45,17 @@ def _text_of(path: str) -> str:
     return text
 
 
+def is_report(path: str) -> bool:
+    """Tell a JSON report from whatever else is at the path, such as a model that Keras saved."""
+    if Path(path).suffix.lower() != ".json":
+        return False
+    try:
+        data = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return False  # whoever reads it next says what is wrong with it
+    return isinstance(data, Mapping) and {"schema", "scenarios"} <= set(data)
+
+
 def report_from_dict(data: Mapping[str, Any]) -> Report:
     """Return the report whose `to_dict` gave `data`; fields added by later versions are left out.
 

@@ -36,7 +36,11 @@ def write_text(text: str, path: str | None) -> None:
     Whoever reads the file finds the old text or the new, never a part. Raises UsageError where
     the system refuses, BrokenPipeError where nobody reads standard output any more.
     """
-    data = text.encode("utf-8", "backslashreplace")
+    write_bytes(text.encode("utf-8", "backslashreplace"), path)
+
+
+def write_bytes(data: bytes, path: str | None) -> None:
+    """Write bytes as `write_text` writes text."""
     if path is None or path == STDOUT:
         _write_stdout(data)
         return

@@ -29,9 +29,10 @@ from layerlens.cli.options import (
     VerboseOption,
     limits,
 )
+from layerlens.cli.plotting import plot
 from layerlens.cli.showing import columns, show_progress, wants_colour
 from layerlens.cli.stopping import Left
-from layerlens.cli.telling import BROKEN, FAILED, MISUSED, PASSED, tell
+from layerlens.cli.telling import BROKEN, FAILED, MISUSED, PASSED, tell, tell_errors
 from layerlens.cli.watching import watch
 from layerlens.options import RunOptions
 from layerlens.render import Format, RenderOptions
@@ -214,6 +215,7 @@ def summary(
 
 
 app.command()(watch)
+app.command()(plot)
 
 
 @app.command("render")
@@ -299,21 +301,11 @@ def _write_repro(scripts: list[str], path: str) -> None:
 def _finish(report: Report, format: str, output: str | None, options: RenderOptions) -> int:  # noqa: A002
     shown_anyway = format == "rich" and output is None and sys.stdout.isatty()
     if not (shown_anyway and sys.stderr.isatty()):
-        _tell_errors(report)
+        tell_errors(report)
     _write(report, format, output, options)
     if any(error.internal for scenario in report.scenarios for error in scenario.errors):
         return BROKEN
     return {"pass": PASSED, "fail": FAILED, "error": MISUSED}[report.status]
-
-
-def _tell_errors(report: Report) -> None:
-    """Tell every fault in the form that editors jump to: file:line:column: message."""
-    from layerlens.render.wording import place
-
-    for scenario in report.scenarios:
-        for error in scenario.errors:
-            hint = f"\n  hint: {error.hint}" if error.hint else ""
-            tell(f"{error.message}{hint}", speaker=f"{place(error) or 'layerlens'}: ")
 
 
 def _write(report: Report, format: str, output: str | None, options: RenderOptions) -> None:  # noqa: A002

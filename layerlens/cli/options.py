@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from difflib import get_close_matches
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Annotated, Any, get_args
 
 import typer
 
 from layerlens.errors import UsageError
-from layerlens.render import FORMATS
+from layerlens.render import FORMATS, PictureSuffix
 from layerlens.scenario import VERDICTS
 from layerlens.writing import refuse_unwritable
 
@@ -73,6 +74,21 @@ def _writable(output: str | None) -> str | None:
     return output
 
 
+def _picture(output: str | None) -> str | None:
+    """Refuse a file that no picture can be written to, before any work is done for it."""
+    if output is None:
+        return None
+    allowed = get_args(PictureSuffix)
+    suffix = Path(output).suffix
+    if suffix.lower() not in allowed:
+        received = f"ends in {suffix!r}" if suffix else "has no ending"
+        raise typer.BadParameter(
+            f"{output!r} {received}; a picture is written to a file that ends in "
+            f"{', '.join(allowed[:-1])} or {allowed[-1]}"
+        )
+    return _writable(output)
+
+
 def limits(timeout: str, max_memory: str | None) -> dict[str, Any]:
     """Return what a scenario may take, as `RunOptions` has it.
 
@@ -107,6 +123,16 @@ OutputOption = Annotated[
         metavar="FILE",
         callback=_writable,
         help="Write the report to FILE, whole or not at all, instead of to standard output.",
+    ),
+]
+PictureOption = Annotated[
+    str | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE",
+        callback=_picture,
+        help="Draw to FILE (.svg, .png or .html); without it small maps go to the terminal.",
     ),
 ]
 #: Numbers are checked here, since the messages of typer leave out what was received.

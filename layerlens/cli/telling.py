@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from layerlens.report import Report
 
 PASSED, FAILED, MISUSED, BROKEN, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 3, 130, 141
 
@@ -23,3 +27,13 @@ def tell(message: str, speaker: str = "layerlens: ") -> None:
         from layerlens.cli import streams
 
         streams.give_up(sys.stderr)
+
+
+def tell_errors(report: Report) -> None:
+    """Tell every fault in the form that editors jump to: file:line:column: message."""
+    from layerlens.render.wording import place
+
+    for scenario in report.scenarios:
+        for error in scenario.errors:
+            hint = f"\n  hint: {error.hint}" if error.hint else ""
+            tell(f"{error.message}{hint}", speaker=f"{place(error) or 'layerlens'}: ")

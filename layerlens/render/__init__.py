@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 Format = Literal["rich", "json", "markdown", "csv", "html", "github"]
 FORMATS: tuple[Format, ...] = get_args(Format)
+#: What files of pictures end in.
+PictureSuffix = Literal[".svg", ".png", ".html"]
 
 
 @dataclass(frozen=True, slots=True)

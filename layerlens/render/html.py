@@ -1,25 +1,96 @@
-"""A report enters, one self-contained HTML page leaves: no script, nothing from the network."""
+"""A report enters, one self-contained HTML page leaves: nothing comes from the network.
+
+The page sorts, filters and copies by a script of its own, the only one that it allows.
+"""
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import json
+from dataclasses import dataclass
 from functools import cache
+from typing import Any, get_args
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from markupsafe import Markup
 
 from layerlens.render import wording
 from layerlens.render.pair_facts import pair_facts
+from layerlens.render.pictures import Kind, Picture, pictures_of
 from layerlens.render.rows import Row, rows_of
-from layerlens.report import ModelReport, Report, ScenarioReport
+from layerlens.report import PairReport, Report, ScenarioReport, to_plain
+from layerlens.scenario import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A picture as the template takes it."""
+
+    kind: Kind
+    title: str
+    caption: str
+    svg: Markup
+    pair: PairReport | None
 
 
 def render_html(report: Report) -> str:
     """Return the whole page; every text of the report is escaped by the template."""
-    return _page().render(report=report)
+    return _template("page.html").render(
+        report=report,
+        drawn=_drawn(report),
+        page=True,
+        script=_script(),
+        script_digest=_script_digest(),
+    )
+
+
+def render_pictures(report: Report) -> str:
+    """Return a page of the pictures alone, each with what it shows in words."""
+    return _template("pictures.html").render(report=report, drawn=_drawn(report))
 
 
 def render_fragment(report: Report) -> str:
     """Return the page's content with its style, to stand inside a notebook."""
-    return _fragment().render(report=report)
+    return _template("fragment.html").render(report=report, drawn=(), page=False)
+
+
+def _drawn(report: Report) -> list[list[Drawn]]:
+    """Return each scenario's pictures, drawn; without any, what draws them is not loaded."""
+    planned = [pictures_of(scenario) for scenario in report.scenarios]
+    if not any(planned):
+        return [[] for _ in planned]
+    from layerlens.render.pictures.canvas import inline_svgs
+
+    svgs = inline_svgs(picture for pictures in planned for picture in pictures)
+    return [[_labelled(picture, next(svgs)) for picture in pictures] for pictures in planned]
+
+
+def _labelled(picture: Picture, svg: str) -> Drawn:
+    label = Markup('<svg role="img" aria-label="{}" ').format(picture.title)
+    marked = Markup(svg.replace("<svg ", label, 1))
+    return Drawn(picture.kind, picture.title, picture.caption, marked, picture.pair)
+
+
+@cache
+def _script() -> Markup:
+    environment = _environment()
+    assert environment.loader is not None
+    return Markup(environment.loader.get_source(environment, "script.js")[0])
+
+
+@cache
+def _script_digest() -> str:
+    return base64.b64encode(hashlib.sha256(_script().encode()).digest()).decode()
+
+
+def _as_json(item: Any) -> str:
+    """Return a part of the report as the JSON report has it, in one line."""
+    return json.dumps(to_plain(item), ensure_ascii=False, allow_nan=False)
+
+
+def _verdicts_of(report: Report) -> set[Verdict]:
+    return {pair.verdict for scenario in report.scenarios for pair in scenario.pairs}
 
 
 @cache
@@ -35,8 +106,11 @@ def _environment() -> Environment:
     environment.globals.update(
         wording=wording,
         pair_facts=pair_facts,
-        models_of=_models,
+        models_of=wording.reference_first,
         rows_of=_rows,
+        as_json=_as_json,
+        verdicts=get_args(Verdict),
+        verdicts_of=_verdicts_of,
         walk=wording.walk_layers,
         opened=wording.opened,
     )
@@ -45,20 +119,9 @@ def _environment() -> Environment:
 
 
 @cache
-def _page() -> Template:
-    return _environment().get_template("page.html")
-
-
-@cache
-def _fragment() -> Template:
-    return _environment().get_template("fragment.html")
-
-
-def _models(scenario: ScenarioReport) -> list[ModelReport]:
-    """Return the models with the reference first, where there is one."""
-    reference = scenario.pairs[0].reference if scenario.pairs else None
-    return sorted(scenario.models, key=lambda model: model.name != reference)
+def _template(name: str) -> Template:
+    return _environment().get_template(name)
 
 
 def _rows(scenario: ScenarioReport) -> list[Row]:
-    return rows_of(_models(scenario), scenario.diffs)
+    return rows_of(wording.reference_first(scenario), scenario.diffs)

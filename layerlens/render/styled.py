@@ -22,6 +22,8 @@ class Glyphs:
     right: str = "✔"
     wrong: str = "✘"
     neutral: str = "•"
+    seen: str = "●"
+    unseen: str = "·"
 
 
 GLYPHS = Glyphs()
@@ -38,6 +40,7 @@ _TO_ASCII = str.maketrans(
         "✔": "+",
         "✘": "x",
         "•": "*",
+        "●": "#",
         "·": "-",
         "×": "x",
         "→": ">",

@@ -11,6 +11,7 @@ from rich.text import Text
 from layerlens.render import RenderOptions, wording
 from layerlens.render.layer_table import layer_table, legend
 from layerlens.render.pair_facts import pair_facts
+from layerlens.render.step_grid import step_grids
 from layerlens.render.styled import GLYPHS, fold, joined, rule, to_ascii
 from layerlens.report import (
     ErrorRow,
@@ -120,6 +121,9 @@ def _scenario(scenario: ScenarioReport, width: int, options: RenderOptions) -> I
         )
         if meaning := legend(models, scenario.diffs):
             yield from fold(meaning, width, indent=2)
+    if grids := list(step_grids(models, width)):
+        yield Text()
+        yield from grids[: -1 if not grids[-1].plain else None]
     yield from _params_gaps(scenario, prose)
     for refused in wording.refusals_apart(scenario):
         yield Text()

@@ -246,6 +246,7 @@ def test_an_output_that_is_never_the_same_is_not_given_a_kind() -> None:
     found = of_function(lambda x: Restless()(x), 5, 2).whole
     assert found.mixing is None
     assert found.reason == "its output is another at every call with the same input"
+    assert found.rows == (), "and no picture"
 
 
 def test_height_and_width_are_told_apart() -> None:
@@ -388,3 +389,39 @@ def test_summary_and_compare_measure_it_when_asked() -> None:
         for deps, expected in ((True, ["causal", "window"]), (False, [None, None])):
             (report,) = call(scenario, deps=deps).scenarios
             assert [model.mixes for model in report.models] == expected
+
+
+# --- what pictures are drawn from -----------------------------------------------------------------
+
+
+def test_maps_are_kept_with_where_their_steps_come_from() -> None:
+    found = measured(rnn(), layer("GlobalMaxPooling1D"), DENSE, layer("RepeatVector", n=3))
+    gru, pooled, dense, repeated = (one.rows for one in found.layers)
+    assert gru[0].seen == tuple("1" * (n + 1) + "0" * (7 - n) for n in range(8))
+    assert (gru[0].source_layer, gru[0].inputs, gru[0].outputs) == (None, 8, 8)
+    assert (pooled[0].source_layer, pooled[0].outputs, pooled[0].seen) == (0, None, ("1" * 8,))
+    assert dense == (), "from one vector to another there are no steps"
+    assert (repeated[0].source_layer, repeated[0].inputs, repeated[0].outputs) == (2, None, 3)
+    (whole,) = found.whole.rows
+    assert (whole.source_layer, whole.outputs, whole.seen) == (None, 3, ("1" * 8,) * 3)
+
+
+def test_each_input_of_a_merge_has_a_map_of_its_own() -> None:
+    def merged(given: Any) -> Any:
+        import keras
+
+        backwards = keras.layers.GRU(4, return_sequences=True, go_backwards=True)(given)
+        return keras.layers.Add()([given, backwards])
+
+    backwards, add = of_function(merged, 6, 4).layers
+    assert {row.source_layer: row.seen for row in add.rows} == dict.fromkeys(
+        (None, 0), tuple("0" * n + "1" + "0" * (5 - n) for n in range(6))
+    )
+    assert [row.seen[0] for row in backwards.rows] == ["000001"]
+
+
+def test_an_open_length_is_carried_on_from_layer_to_layer() -> None:
+    (first,), (second,) = (one.rows for one in measured(conv(), conv(), shape=(None, 4)).layers)
+    assert first.inputs is not None
+    assert first.outputs == first.inputs - 2 == second.inputs
+    assert second.outputs == first.outputs - 2

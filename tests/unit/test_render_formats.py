@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import csv
+import hashlib
+import html
 import io
 import json
 import re
@@ -15,7 +18,7 @@ import pytest
 from layerlens.render import FORMATS, RenderOptions, render
 from layerlens.render.html import render_fragment
 from layerlens.render.markdown import escape
-from layerlens.report import Environment, Report
+from layerlens.report import Environment, Report, to_plain
 from layerlens.reviving import report_from_dict
 from layerlens.tidy import COLUMNS
 
@@ -174,8 +177,25 @@ class Page(HTMLParser):
 @pytest.mark.parametrize("name", NAMES)
 def test_html_is_one_sound_page_that_asks_the_network_for_nothing(name):
     page = Page(render(report_of(name), "html"))
-    assert page.tags.isdisjoint({"script", "img", "link", "iframe", "object"})
-    assert all(link.startswith("#scenario-") for link in page.links)
+    assert page.tags.isdisjoint({"img", "link", "iframe", "object", "base", "form"})
+    assert all(link.startswith("#") for link in page.links)
+
+
+def test_the_page_allows_its_own_script_and_nothing_else():
+    text = render(report_of("hostile"), "html")
+    (policy,) = re.findall(r'http-equiv="Content-Security-Policy" content="([^"]*)"', text)
+    rules = dict(rule.split(" ", 1) for rule in html.unescape(policy).split("; "))
+    (script,) = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert rules["default-src"] == "'none'"
+    assert rules["script-src"] == f"'sha256-{digest}'"
+    assert rules["img-src"] == "data:"
+
+
+def test_every_counterexample_is_on_the_page_whole():
+    found = report_of("different").scenarios[0].pairs[0].counterexample
+    text = html.unescape(render(report_of("different"), "html"))
+    assert json.dumps(to_plain(found), ensure_ascii=False) in text
 
 
 def test_html_shows_text_literally():
@@ -197,7 +217,7 @@ def test_html_has_the_verdict_the_counterexample_and_both_colour_schemes():
 def test_a_fragment_stands_alone_in_a_notebook():
     fragment = render_fragment(report_of("equal"))
     assert "<html" not in fragment
-    assert Page(fragment).tags.isdisjoint({"html", "head", "body"})
+    assert Page(fragment).tags.isdisjoint({"html", "head", "body", "script", "svg"})
     assert "body" in Page(render(report_of("equal"), "html")).tags
 
 

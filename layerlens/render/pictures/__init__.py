@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from layerlens.render import wording
 from layerlens.render.pictures.differences import heat_plan, losses_plan, probes_plan
 from layerlens.render.pictures.unrolled import unrolled_plan
-from layerlens.report import ScenarioReport
+from layerlens.report import PairReport, ScenarioReport
 
 if TYPE_CHECKING:
     from layerlens.render.pictures.canvas import Area
@@ -28,6 +28,8 @@ class Picture:
     width: float
     height: float
     draw: Callable[[Area], None]
+    #: The pair it is about, if it is about one.
+    pair: PairReport | None = None
 
 
 def pictures_of(scenario: ScenarioReport) -> tuple[Picture, ...]:
@@ -46,8 +48,8 @@ def _planned(scenario: ScenarioReport) -> Iterator[Picture]:
     for pair in scenario.pairs:
         name = f"{wording.against(pair)}, {pair.mode}"
         if (heat := heat_plan(pair)) is not None:
-            yield Picture("heat", f"{name}: where they differ", *heat)
+            yield Picture("heat", f"{name}: where they differ", *heat, pair)
         if (probes := probes_plan(pair)) is not None:
-            yield Picture("probes", f"{name}: differences by probe", *probes)
+            yield Picture("probes", f"{name}: differences by probe", *probes, pair)
     if (losses := losses_plan(scenario.fit)) is not None:
         yield Picture("losses", "loss while training", *losses)

@@ -9,17 +9,19 @@ from __future__ import annotations
 import io
 import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import matplotlib
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.transforms import Affine2D, Transform
 
 from layerlens.render.pictures import Picture
 
@@ -71,24 +73,32 @@ class Area:
         axes.tick_params(length=3, color=COLOURS["line"], labelcolor=COLOURS["soft"])
         return axes
 
-    def plain_axes(self) -> Axes:
-        """Return axes over the whole area in inches, of which only the content shows."""
-        axes = self.axes(0, 0, self.width, self.height)
-        axes.set(xlim=(0, self.width), ylim=(0, self.height))
-        axes.axis("off")
-        return axes
+    def add(self, artist: Artist) -> None:
+        """Draw an artist whose places are inches in this area, without the cost of axes."""
+        artist.set_transform(self._inches)
+        self.figure.add_artist(artist)
+
+    def text(self, x: float, y: float, words: str, **style: Any) -> None:
+        self.figure.text(x, y, words, transform=self._inches, **style)
+
+    @property
+    def _inches(self) -> Transform:
+        return Affine2D().translate(self.left, self.bottom) + self.figure.dpi_scale_trans
 
 
-def inline_svg(picture: Picture, salt: str) -> str:
-    """Return one picture as an `svg` element for a page, in the page's colours.
+def inline_svgs(pictures: Iterable[Picture]) -> Iterator[str]:
+    """Yield the pictures of one page as `svg` elements in the page's colours."""
+    with _settings():
+        for number, picture in enumerate(pictures):
+            yield _inline_svg(picture, number)
 
-    `salt` is this picture's own on the page: elements are named after it.
-    """
+
+def _inline_svg(picture: Picture, number: int) -> str:
+    """Return one picture; by its number on the page its elements are named."""
     figure = Figure(figsize=(picture.width, picture.height), dpi=72)
-    figure.patch.set_alpha(0.0)
-    with _settings(salt):
-        picture.draw(Area(figure, 0, 0, picture.width, picture.height))
-        svg = _svg_of(figure)
+    figure.patch.set_visible(False)
+    picture.draw(Area(figure, 0, 0, picture.width, picture.height))
+    svg = _svg_of(figure, f"picture {number}")
     svg = _DISPENSABLE.sub("", svg[svg.index("<svg") :])
     return _TAG.sub(lambda tag: _for_a_page(tag[0]), svg).strip()
 
@@ -105,12 +115,12 @@ def sheet(pictures: Sequence[tuple[str, Sequence[Picture]]], suffix: str) -> byt
     width = max(row.width for row in rows) + 2 * _MARGIN
     height = sum(row.height + _GAP for row in rows) + 2 * _MARGIN - _GAP
     figure = Figure(figsize=(width, height), dpi=72, facecolor=PAPER)
-    with _settings("sheet"):
+    with _settings():
         top = height - _MARGIN
         for row in rows:
             row.draw(figure, top)
             top -= row.height + _GAP
-        return _svg_of(figure).encode() if suffix == ".svg" else _png_of(figure)
+        return _svg_of(figure, "sheet").encode() if suffix == ".svg" else _png_of(figure)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,27 +178,22 @@ def _rows(heading: str, pictures: Sequence[Picture]) -> Iterator[_Row]:
 
 
 @contextmanager
-def _settings(salt: str) -> Iterator[None]:
+def _settings() -> Iterator[None]:
     """Draw with matplotlib's own defaults and a few of ours, and put back what was set."""
     with matplotlib.rc_context(), warnings.catch_warnings():
         # A font may lack characters of a name: it is shown all the same, by a reader's own font.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        matplotlib.rcParams.update(matplotlib.rcParamsDefault)
-        matplotlib.rcParams.update(
-            {
-                "svg.fonttype": "none",
-                "svg.hashsalt": f"layerlens {salt}",
-                "svg.id": None,
-                "text.parse_math": False,
-                "axes.unicode_minus": True,
-                "font.size": 8,
-            }
-        )
+        defaults = matplotlib.rcParamsDefault
+        # To ask for the backend would choose one, for all of the process.
+        ours: dict[Any, Any] = {name: defaults[name] for name in defaults if name != "backend"}
+        ours |= {"svg.fonttype": "none", "text.parse_math": False, "font.size": 8}
+        matplotlib.rcParams.update(ours)
         yield
 
 
-def _svg_of(figure: Figure) -> str:
+def _svg_of(figure: Figure, salt: str) -> str:
     file = io.StringIO()
+    matplotlib.rcParams["svg.hashsalt"] = f"layerlens {salt}"
     # Nothing that changes from run to run, or tells of the machine.
     nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
     figure.set_canvas(FigureCanvasSVG(figure))
@@ -208,7 +213,7 @@ _TAG = re.compile(r"<[a-z][^>]*>")
 #: Comments, which say again what a text says; matplotlib's style of the whole page; indentation.
 _DISPENSABLE = re.compile(r"<!--.*?-->|<defs>\s*<style.*?</style>\s*</defs>|(?<=>)\s+(?=<)", re.S)
 #: Names of groups, and fonts.
-_UNNEEDED = re.compile(r' id="[a-z0-9]+_\d+"|font-family: [^;"]*;? ?')
+_UNNEEDED = re.compile(r' id="[A-Za-z0-9.]+_\d+"|font-family: [^;"]*;? ?')
 _SPACE = re.compile(r"\s+")
 #: Two decimals of a point are finer than any screen.
 _NUMBER = re.compile(r"(\d+\.\d\d)\d+")

@@ -23,6 +23,8 @@ _ROW = 0.17
 _NAME_LENGTH = 34
 #: From this ratio of greatest to least on, a linear axis would hide the small ones.
 _WIDE = 100.0
+#: The least height of the bar that tells what the colours mean.
+_BAR = 0.9
 
 
 # --- where ----------------------------------------------------------------------------------------
@@ -34,7 +36,8 @@ def heat_plan(pair: PairReport) -> Plan | None:
     if heat is None:
         return None
     width, height = _extent(heat)
-    return Plan(_heat_caption(heat, pair), width + 2.0, height + 0.65, partial(_draw_heat, heat))
+    tall = max(height, _BAR) + 0.65
+    return Plan(_heat_caption(heat, pair), width + 2.0, tall, partial(_draw_heat, heat))
 
 
 def _is_over_time(heat: HeatMap) -> bool:
@@ -111,7 +114,8 @@ def _draw_heat(heat: HeatMap, area: Area) -> None:
     colours = colormaps[HEAT].with_extremes(bad="none", over=COLOURS["bad"])
     shown = [[math.nan if c == 0 else c for c in row] for row in cells]
     width, height = _extent(heat)
-    axes = area.axes(0.75, 0.5, width, height)
+    top = area.height - 0.15
+    axes = area.axes(0.75, top - height, width, height)
     across = heat.block[0] if _is_over_time(heat) else heat.block[1]
     down = heat.block[1] if _is_over_time(heat) else heat.block[0]
     image = axes.imshow(
@@ -129,14 +133,15 @@ def _draw_heat(heat: HeatMap, area: Area) -> None:
     else:
         axes.set_ylabel(names[0], color=COLOURS["soft"])
         axes.set_yticks(_ticks(rows))
-    bar_height = max(height, 0.9)
-    bar_axes = area.axes(0.75 + width + 0.15, 0.5 + height - bar_height, 0.12, bar_height)
+    bar_height = max(height, _BAR)
+    bar_axes = area.axes(0.75 + width + 0.15, top - bar_height, 0.12, bar_height)
     bar = area.figure.colorbar(image, cax=bar_axes, extend="neither")
     bar.outline.set_visible(False)
     if bar.solids is not None:
         bar.solids.set_rasterized(True)
     _quiet_ticks(bar_axes, low, high, wide)
-    bar_axes.set_ylabel("max abs difference", color=COLOURS["soft"], size=7)
+    if bar_height > 1.3:  # else the words would not fit, and the caption says it too
+        bar_axes.set_ylabel("max abs difference", color=COLOURS["soft"], size=7)
 
 
 def _ticks(length: int) -> list[int]:
@@ -226,19 +231,25 @@ def _draw_probes(rows: Sequence[ProbeRow], area: Area) -> None:
     axes = area.axes(2.3, 0.45, area.width - 2.45, len(rows) * _ROW + 0.1)
     axes.set_xscale("log")
     axes.set(xlim=(zero / 2, (infinite if unbounded else high) * 2), ylim=(len(rows) - 0.4, -0.6))
-    axes.barh(
+    axes.hlines(
         range(len(rows)),
-        [at(row.noise) - zero / 2 for row in rows],
-        left=zero / 2,
-        height=0.72,
+        zero / 2,
+        [at(row.noise) for row in rows],
         color=COLOURS["line"],
+        linewidth=_ROW * 0.72 * 72,
         label="up to here rounding explains it",
         zorder=1,
     )
     _dots(axes, [row.float64_max_abs for row in rows], at, hollow=True)
     _dots(axes, [row.max_abs for row in rows], at, hollow=False)
-    axes.set_yticks(range(len(rows)), [_short(row.name) for row in rows])
-    axes.tick_params(axis="y", length=0, labelcolor=COLOURS["ink"], labelsize=7)
+    axes.set_yticks([])
+    for n, row in enumerate(rows):
+        height = 0.45 + (len(rows) - 0.4 - n) * _ROW * (len(rows) * _ROW + 0.1) / (
+            (len(rows) + 0.2) * _ROW
+        )
+        area.text(
+            2.2, height, _short(row.name), ha="right", va="center", size=7, color=COLOURS["ink"]
+        )
     marks = _decades(low, high)
     labels = [_mark(mark) for mark in marks]
     if any(n == 0 for n in figures):  # room for the word

@@ -16,19 +16,17 @@ from layerlens.render.wording import MIXES, count, mixes_note, one_line, shape_t
 from layerlens.report import LayerRow, ModelReport
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
     from layerlens.render.pictures.canvas import Area
 
 #: Deeper models are not drawn layer by layer, only as a whole.
 MOST_LAYERS = 40
 #: Branches side by side; a model with more is drawn as a whole.
 MOST_LANES = 3
-_LABELS, _STEPS, _PITCH = 2.1, 3.1, 0.7
+_LABELS, _STEPS, _PITCH = 2.25, 3.1, 0.7
 _RADIUS = 0.075
 _HEAD, _FOOT = 0.0, 0.32
 _LINE = 0.15
-_NAME_LENGTH = 34
+_NAME_LENGTH = 32
 
 
 class Plan(NamedTuple):
@@ -90,7 +88,9 @@ def unrolled_plan(model: ModelReport) -> Plan | None:
     note = ""
     if unrolled is None:
         unrolled = _as_a_whole(model)
-        note = f" Its {count(len(model.layers))} layers are not drawn one by one."
+        note = f" Its layers ({count(len(model.layers))}) are not drawn one by one."
+        if not model.steps:
+            return None
     width = unrolled.lanes * (_LABELS + _STEPS)
     height = unrolled.levels * _PITCH + _HEAD + _FOOT
     caption = _caption(model, unrolled) + note
@@ -146,7 +146,7 @@ def _by_layers(model: ModelReport) -> Unrolled | None:
     That is where the model is too deep or has too many branches, or where layers were measured at
     lengths that do not go together.
     """
-    if len(model.layers) > MOST_LAYERS:
+    if len(model.layers) > MOST_LAYERS or not any(layer.steps for layer in model.layers):
         return None
     nodes: list[Node] = []
     links: list[Link] = []
@@ -245,12 +245,11 @@ def _short(text: str) -> str:
 
 
 def _draw(unrolled: Unrolled, area: Area) -> None:
-    axes = area.plain_axes()
     for link in unrolled.links:
-        _draw_link(axes, unrolled, link)
+        _draw_link(area, unrolled, link)
     for node in unrolled.nodes:
-        _draw_node(axes, unrolled, node)
-    _draw_axis_note(axes, unrolled)
+        _draw_node(area, unrolled, node)
+    _draw_steps(area, unrolled)
 
 
 def _height(node: Node) -> float:
@@ -269,7 +268,8 @@ def _slots(unrolled: Unrolled, node: Node) -> dict[int, float]:
     }
 
 
-def _draw_node(axes: Axes, unrolled: Unrolled, node: Node) -> None:
+def _draw_node(area: Area, unrolled: Unrolled, node: Node) -> None:
+    from matplotlib.lines import Line2D
     from matplotlib.patches import FancyBboxPatch
 
     from layerlens.render.pictures.canvas import COLOURS
@@ -277,7 +277,7 @@ def _draw_node(axes: Axes, unrolled: Unrolled, node: Node) -> None:
     height, slots = _height(node), _slots(unrolled, node)
     if node.steps is None:
         (middle,) = slots.values()
-        axes.add_patch(
+        area.add(
             FancyBboxPatch(
                 (middle - 0.4, height - 0.035),
                 0.8,
@@ -290,37 +290,33 @@ def _draw_node(axes: Axes, unrolled: Unrolled, node: Node) -> None:
             )
         )
     else:
-        axes.plot(
-            list(slots.values()),
-            [height] * len(slots),
-            "o",
-            markersize=_RADIUS * 2 * 72,
-            markerfacecolor=COLOURS["accent" if node.level else "shade"],
-            markeredgecolor=COLOURS["accent"],
-            markeredgewidth=1,
-            clip_on=False,
-            zorder=3,
+        area.add(
+            Line2D(
+                list(slots.values()),
+                [height] * len(slots),
+                linestyle="none",
+                marker="o",
+                markersize=_RADIUS * 2 * 72,
+                markerfacecolor=COLOURS["accent" if node.level else "shade"],
+                markeredgecolor=COLOURS["accent"],
+                markeredgewidth=1,
+                zorder=3,
+            )
         )
         if len(slots) < node.steps:
-            kept = list(slots.values())
-            edge = _gap_at(list(slots))
-            axes.text(
-                (kept[edge - 1] + kept[edge]) / 2,
-                height,
-                "…",
-                ha="center",
-                va="center",
-                size=10,
-                color=COLOURS["soft"],
-            )
+            places = list(slots.values())
+            gap = _gap_at(list(slots))
+            middle = (places[gap - 1] + places[gap]) / 2
+            area.text(middle, height, "…", ha="center", va="center", size=10, color=COLOURS["soft"])
     left = node.lane * (_LABELS + _STEPS)
     top = height + _LINE * len(node.lines) / 2
-    axes.text(left, top, node.title, size=8, weight="bold", va="center", color=COLOURS["ink"])
+    area.text(left, top, node.title, size=9, weight="bold", va="center", color=COLOURS["ink"])
     for n, line in enumerate(node.lines, start=1):
-        axes.text(left, top - _LINE * n, line, size=7, va="center", color=COLOURS["soft"])
+        area.text(left, top - _LINE * n, line, size=8, va="center", color=COLOURS["soft"])
 
 
-def _draw_link(axes: Axes, unrolled: Unrolled, link: Link) -> None:
+def _draw_link(area: Area, unrolled: Unrolled, link: Link) -> None:
+    from matplotlib.lines import Line2D
     from matplotlib.patches import PathPatch
     from matplotlib.path import Path
 
@@ -331,7 +327,8 @@ def _draw_link(axes: Axes, unrolled: Unrolled, link: Link) -> None:
     start, end = _slots(unrolled, source), _slots(unrolled, target)
     if link.map is None:
         middles = [sum(slots.values()) / len(slots) for slots in (start, end)]
-        axes.plot(middles, [below, above], linestyle=":", color=COLOURS["soft"], linewidth=0.8)
+        style: dict[str, Any] = {"linestyle": ":", "color": COLOURS["soft"], "linewidth": 0.8}
+        area.add(Line2D(middles, [below, above], **style))
         return
     # A line that passes a layer by gives way to its circles.
     bow = 0.16 if target.level > source.level + 1 and source.lane == target.lane else 0.0
@@ -353,35 +350,34 @@ def _draw_link(axes: Axes, unrolled: Unrolled, link: Link) -> None:
         if beyond or any(step not in start for step in steps):
             dashes.append(x)
     if points:
-        lines = PathPatch(
-            Path(points, codes),
-            facecolor="none",
-            edgecolor=COLOURS["accent-soft"],
-            linewidth=0.7,
-            zorder=1,
-        )
-        axes.add_patch(lines)
+        lines: dict[str, Any] = {
+            "facecolor": "none",
+            "edgecolor": COLOURS["accent-soft"],
+            "linewidth": 0.7,
+        }
+        area.add(PathPatch(Path(points, codes), zorder=1, **lines))
     if dashes:
-        mark = above - _RADIUS - 0.05
-        axes.plot(dashes, [mark] * len(dashes), "_", color=COLOURS["warn"], markersize=5, zorder=2)
+        mark = [above - _RADIUS - 0.05] * len(dashes)
+        dash: dict[str, Any] = {
+            "linestyle": "none",
+            "marker": "_",
+            "markersize": 5,
+            "color": COLOURS["warn"],
+        }
+        area.add(Line2D(dashes, mark, zorder=2, **dash))
 
 
-def _draw_axis_note(axes: Axes, unrolled: Unrolled) -> None:
+def _draw_steps(area: Area, unrolled: Unrolled) -> None:
     from layerlens.render.pictures.canvas import COLOURS
 
+    centred: dict[str, Any] = {"ha": "center", "va": "center", "color": COLOURS["soft"], "size": 7}
     for node in unrolled.nodes:
         if node.level or node.steps is None:
             continue
         slots = _slots(unrolled, node)
         for step, x in slots.items():
-            axes.text(x, 0.34, str(step), size=6, ha="center", va="center", color=COLOURS["soft"])
+            area.text(x, 0.34, str(step), **centred)
+        middle = node.lane * (_LABELS + _STEPS) + _LABELS + _STEPS / 2
         long = len(slots) < node.steps
-        axes.text(
-            node.lane * (_LABELS + _STEPS) + _LABELS + _STEPS / 2,
-            0.14,
-            f"step, shortened from {count(node.steps)}" if long else "step",
-            size=6.5,
-            ha="center",
-            va="center",
-            color=COLOURS["soft"],
-        )
+        words = f"step, shortened from {count(node.steps)}" if long else "step"
+        area.text(middle, 0.14, words, **centred)

@@ -1,0 +1,82 @@
+"""A report enters, a file of its pictures leaves: SVG, PNG or a page; or small maps as text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import get_args
+
+from rich.text import Text
+
+from layerlens.errors import UsageError
+from layerlens.render import PictureSuffix, wording
+from layerlens.render.html import render_pictures
+from layerlens.render.pictures import pictures_of
+from layerlens.render.step_grid import layer_grids, step_grids
+from layerlens.render.terminal import printed
+from layerlens.report import Report, ScenarioReport
+
+#: More scenarios would make a sheet that nobody can look at; a page can be scrolled.
+MOST_ON_A_SHEET = 8
+
+
+def picture_file(report: Report, suffix: str, path: str) -> bytes:
+    """Return the pictures of a report as the content of a file.
+
+    Raises UsageError where there is nothing to draw, or too much for one sheet; `path` is what
+    the report is about.
+    """
+    if suffix not in get_args(PictureSuffix):
+        raise ValueError(f"no picture is written as {suffix!r}")
+    planned = [
+        (scenario, pictures) for scenario in report.scenarios if (pictures := pictures_of(scenario))
+    ]
+    if not planned:
+        raise UsageError(f"{path}: there is nothing to draw: {_why_nothing(report)}")
+    if suffix == ".html":
+        return render_pictures(report).encode()
+    if len(planned) > MOST_ON_A_SHEET:
+        raise UsageError(
+            f"{path}: {len(planned)} scenarios have pictures, and a {suffix} file takes "
+            f"{MOST_ON_A_SHEET} at most",
+            hint="write a .html file, which takes all of them, or name fewer scenarios",
+        )
+    from layerlens.render.pictures.canvas import sheet
+
+    return sheet([(_heading(scenario), pictures) for scenario, pictures in planned], suffix)
+
+
+def picture_text(report: Report, width: int, *, colour: bool, in_ascii: bool) -> str:
+    """Return the maps of steps as text, of whole models and of their layers."""
+    lines = list(_text_lines(report, width))
+    return printed(lines, width, colour=colour, in_ascii=in_ascii)
+
+
+def _text_lines(report: Report, width: int) -> Iterator[Text]:
+    for scenario in report.scenarios:
+        if scenario.errors:
+            continue
+        yield Text(_heading(scenario), "bold")
+        yield Text()
+        models = wording.reference_first(scenario)
+        if not any(model.steps for model in models):
+            yield Text("  No map of steps was measured: no model has a time axis that can be run.")
+            yield Text()
+            continue
+        yield from step_grids(models, width)
+        yield from layer_grids(models, width)
+
+
+def _heading(scenario: ScenarioReport) -> str:
+    cell = f" [{wording.cell_text(scenario.cell)}]" if scenario.cell else ""
+    return f"{wording.title_of(scenario)}{cell}"
+
+
+def _why_nothing(report: Report) -> str:
+    models = [model for scenario in report.scenarios for model in scenario.models]
+    refused = [wording.one_line(model.name) for model in models if model.error is not None]
+    if models and len(refused) == len(models):
+        return f"Keras refuses {', '.join(refused)}; `layerlens compare` tells why"
+    return (
+        "no model has steps whose dependence was measured, no outputs were found to differ, "
+        "and nothing was trained"
+    )
