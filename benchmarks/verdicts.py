@@ -5,7 +5,7 @@ tolerances `torch.testing` gives float32 (rtol 1.3e-6, atol 1e-5), both on one b
 [0, 1) inputs and freshly initialised weights, copied over. Ends with status 1
 where layerlens gave a wrong verdict, or where a seed changed one.
 
-    python benchmarks/verdicts.py [PATH ...] [--seeds 20] [--mutate] [--output FILE]
+    python benchmarks/verdicts.py [PATH ...] [--seeds 20] [--mutate] [--share 1/4] [--output FILE]
 """
 
 from __future__ import annotations
@@ -133,6 +133,18 @@ def mutate(table: list[Known]) -> tuple[list[str], list[str]]:
     return caught, missed
 
 
+def share(text: str) -> tuple[int, int]:
+    """Read 2/4 as the second of four shares."""
+    first, _, step = text.partition("/")
+    try:
+        found = (int(first), int(step))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"takes K/N, such as 1/4; received {text!r}") from None
+    if not 1 <= found[0] <= found[1]:
+        raise argparse.ArgumentTypeError(f"takes K/N with 1 <= K <= N; received {text!r}")
+    return found
+
+
 def progress(text: str) -> None:
     if sys.stderr.isatty():
         sys.stderr.write(f"\r\x1b[K{text}")
@@ -185,11 +197,19 @@ def main() -> int:
     parser.add_argument("paths", nargs="*", type=Path, default=[ROOT / "tests" / "truth"])
     parser.add_argument("--seeds", type=int, default=1, help="judge under so many seeds")
     parser.add_argument("--mutate", action="store_true", help="also change the equivalent pairs")
+    parser.add_argument(
+        "--share",
+        type=share,
+        default=(1, 1),
+        metavar="K/N",
+        help="take every Nth pair, from the Kth",
+    )
     parser.add_argument("--output", type=Path, help="write every row as JSON here")
     options = parser.parse_args()
 
     warnings.simplefilter("ignore")  # Keras has much to say of odd pairs
-    table = truth_table(options.paths)
+    first, step = options.share
+    table = truth_table(options.paths)[first - 1 :: step]
     if not table:
         raise SystemExit("no pair with a known truth was found")
     judged = judge(table, seed=0)

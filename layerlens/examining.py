@@ -85,9 +85,22 @@ class Examination:
         chosen: bool = False,
     ) -> None:
         """Add what both models do with these weights on this batch, called in these ways."""
-        self.observations += self.observer.observe(
+        found = self.observer.observe(
             weights, batch, executions, outside_allowed=outside_allowed, chosen=chosen
         )
+        self.observations += [self._pooled(one) for one in found] if chosen else found
+
+    def _pooled(self, chosen: Observation) -> Observation:
+        """Hold what was sought out against the rounding of all probes with the same weights.
+
+        Few samples of one kind may round by little: beside a large shift, tiny inputs vanish.
+        """
+        alike = [o for o in self.observations if o.weights == chosen.weights]
+        noise = tuple(
+            replace(floor, pooled=max(floor.pooled, *(o.noise[k].pooled for o in alike)))
+            for k, floor in enumerate(chosen.noise)
+        )
+        return replace(chosen, noise=noise)
 
     def run(self) -> Evidence:
         try:

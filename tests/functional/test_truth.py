@@ -48,6 +48,8 @@ def test_verdict(entry: dict[str, Any]) -> None:
             assert pair.strength is None
             assert pair.counterexample is not None
             assert pair.counterexample.reference != pair.counterexample.candidate
+        told = entry.get("only_at_initialization", pair.only_at_initialization)
+        assert pair.only_at_initialization == told
 
 
 def test_table_is_large_and_two_sided() -> None:
