@@ -24,6 +24,7 @@ from layerlens.cli.options import (
     Paths,
     QuietOption,
     ReproOption,
+    SchedulerOption,
     SeedOption,
     TimeoutOption,
     VerboseOption,
@@ -31,6 +32,7 @@ from layerlens.cli.options import (
 )
 from layerlens.cli.plotting import plot
 from layerlens.cli.showing import columns, show_progress, wants_colour
+from layerlens.cli.spreading import is_parquet, spread
 from layerlens.cli.stopping import Left
 from layerlens.cli.telling import BROKEN, FAILED, MISUSED, PASSED, tell, tell_errors
 from layerlens.cli.watching import watch
@@ -105,6 +107,7 @@ def compare(
     deps: DepsOption = False,
     features: FeaturesOption = False,
     graph: GraphOption = False,
+    scheduler: SchedulerOption = None,
 ) -> int:
     """Build the models of each scenario, check whether they compute the same, and report."""
     from layerlens.running import compare_paths
@@ -119,6 +122,8 @@ def compare(
         graph=graph,
         **limits(timeout, max_memory),
     )
+    if scheduler is not None or is_parquet(output):
+        return spread(paths, scheduler, output, options, quiet=quiet)
     scripts: list[str] = []
     keep = None if repro is None else lambda pair, script: scripts.append(script)
     with (

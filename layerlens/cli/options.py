@@ -190,6 +190,15 @@ MaxMemoryOption = Annotated[
         "own.",
     ),
 ]
+SchedulerOption = Annotated[
+    str | None,
+    typer.Option(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="Run on the workers of this Dask scheduler, each result a row of --output "
+        "FILE.parquet; what is there already is not run again.",
+    ),
+]
 NoCacheOption = Annotated[
     bool,
     typer.Option("--no-cache", help="Run everything, and keep nothing of it."),

@@ -39,6 +39,7 @@ __all__ = [
     "find_scenario_files",
     "looks_like_scenario",
     "parse_select",
+    "read_cell",
     "read_scenarios",
     "scenario_from_mapping",
 ]
@@ -58,6 +59,18 @@ def read_scenarios(path: Path | str, *, least_models: int = 2) -> tuple[Scenario
     document = parse_yaml(read_text(path), file)
     faults = Faults(file, list(document.faults))
     return _scenarios(document.value, Path(path), faults, least_models)
+
+
+def read_cell(data: YamlMapping, cell: Mapping[str, Any] | None, file: str) -> Scenario:
+    """Read one cell of a file that was parsed, or the file where it has no matrix.
+
+    Raises:
+        ScenarioError: with every fault of the cell.
+    """
+    found, told = _Reader(Path(file), file, 2).read_cells(data, [dict(cell) if cell else None])
+    if told or not found:
+        raise ScenarioError(tuple(told))
+    return found[0]
 
 
 def scenario_from_mapping(

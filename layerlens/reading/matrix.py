@@ -17,7 +17,9 @@ MOST_CELLS = 10_000
 _PLACEHOLDER = re.compile(r"\$\{\s*(\w*)\s*\}")
 
 
-def read_matrix(data: YamlMapping, faults: Faults) -> dict[str, list[Any]] | None:
+def read_matrix(
+    data: YamlMapping, faults: Faults, most_cells: int = MOST_CELLS
+) -> dict[str, list[Any]] | None:
     """Return name → values, None without a matrix; tell what is wrong with it."""
     matrix = data.get("matrix")
     if matrix is None:
@@ -46,11 +48,13 @@ def read_matrix(data: YamlMapping, faults: Faults) -> dict[str, list[Any]] | Non
         else:
             axes[name] = list(values)
     cells = prod(len(values) for values in axes.values())
-    if cells > MOST_CELLS:
+    if cells > most_cells:
         faults.add(
-            f"the matrix has {cells:,} cells; at most {MOST_CELLS:,} are run",
+            f"the matrix has {cells:,} cells; at most {most_cells:,} are run",
             at,
-            "split it over several scenarios",
+            "split it over several scenarios, or over machines with `--scheduler`"
+            if most_cells == MOST_CELLS
+            else "split it over several scenarios",
         )
     return axes
 

@@ -1,0 +1,282 @@
+"""Paths and a scheduler's address enter; their cells run on its workers, and a tally leaves."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from layerlens.cache.meaning import NotKeyableError, files_of
+from layerlens.errors import LayerlensError, ScenarioError, UsageError
+from layerlens.finding import find_scenario_files
+from layerlens.options import RunOptions
+from layerlens.reading.sweeping import Sweep, open_sweep
+from layerlens.running import Listener, Progress
+from layerlens.spreading.cells import Cells, Ran, lost_rows, rows_of, run_cells, versions
+from layerlens.spreading.sheet import Sheet
+from layerlens.trying import at_fault
+
+#: How long to wait for the scheduler, and for a first worker, in seconds.
+_PATIENCE = 60
+#: Tasks for each thread of the cluster that are on their way: none waits for the next one.
+_AHEAD = 4
+#: A task is at most so many cells, and there are at least so many tasks for each thread: what
+#: dies with a worker is done again.
+_MOST_CELLS_A_TASK = 50
+_LEAST_TASKS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """What a run over a cluster came to: how many cells by their status, and how many were new."""
+
+    counts: Mapping[str, int]
+    ran: int
+    internal: int
+    #: What was said of the first cells in error.
+    told: tuple[str, ...] = ()
+
+
+class Stopped(LayerlensError):  # noqa: N818 - as it was asked to, mostly
+    """The run ended before its end; says how far it came."""
+
+
+def spread_paths(
+    paths: Sequence[str],
+    scheduler: str,
+    output: Path,
+    options: RunOptions,
+    progress: Listener | None = None,
+) -> Spread:
+    """Run every cell under the paths on the scheduler's workers, each row into a Parquet file.
+
+    What the file, or its parts, hold already is not run again. Raises UsageError where there is no
+    scheduler or no worker, or where workers have other versions than this process; Stopped where
+    the connection is lost.
+    """
+    sweeps: dict[str, Sweep] = {}
+    faults: list[tuple[str, ScenarioError]] = []
+    for path in find_scenario_files(paths):
+        try:
+            sweep = open_sweep(path)
+        except ScenarioError as error:
+            faults.append((str(path), error))
+        else:
+            sweeps[_id(sweep, options)] = sweep
+    totals = {key: sweep.total for key, sweep in sweeps.items()}
+    # A file at fault is a row as well.
+    totals |= {name: 1 for name, _ in faults}
+    sheet = Sheet(output, totals)
+    for name, fault in faults:
+        sheet.add(name, 0, rows_of(at_fault(name, None, fault, None, time.perf_counter())))
+    before = sheet.done()
+    told: list[str] = []
+    if any(True for key in sweeps for _ in sheet.left(key)):
+        with _Cluster(scheduler) as cluster:
+            _Run(cluster, sheet, sweeps, options, progress, told).go()
+    sheet.finish()
+    return Spread(dict(sheet.counts), sheet.done() - before, sheet.internal, tuple(told))
+
+
+def _id(sweep: Sweep, options: RunOptions) -> str:
+    """Return what tells a sweep from one that would come to other results."""
+    try:
+        named: Any = files_of(sweep.scenario(0))
+    except NotKeyableError as error:
+        named = str(error)
+    choices = [options.seed, options.expect, options.allow_code, options.deps, options.memory_limit]
+    content = json.dumps([sweep.path, sweep.text, named, choices, versions()])
+    return hashlib.blake2b(content.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+class _Cluster:
+    """A connection to a scheduler, with workers that have the same versions as this process."""
+
+    def __init__(self, address: str) -> None:
+        import distributed
+
+        try:
+            self.client = distributed.Client(
+                address, timeout=_PATIENCE, set_as_default=False, name="layerlens"
+            )
+        except (OSError, ValueError, TimeoutError) as error:
+            raise UsageError(
+                f"there is no Dask scheduler at {address}: {error}",
+                hint="start one with `dask scheduler`, and workers with "
+                "`dask worker ADDRESS --nthreads 1 --nworkers N`",
+            ) from error
+        try:
+            self._check()
+        except BaseException:
+            self.client.close()
+            raise
+
+    def __enter__(self) -> _Cluster:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.client.close()
+
+    def threads(self) -> int:
+        threads: Mapping[str, int] = self.client.nthreads()
+        return max(1, sum(threads.values()))
+
+    def _check(self) -> None:
+        try:
+            self.client.wait_for_workers(1, timeout=_PATIENCE)
+        except TimeoutError as error:
+            raise UsageError(
+                f"the scheduler has no worker after {_PATIENCE} s",
+                hint="start some with `dask worker ADDRESS --nthreads 1 --nworkers N`",
+            ) from error
+        ours = versions()
+        try:
+            found = self.client.run(versions)
+        except ModuleNotFoundError as error:
+            raise UsageError(
+                f"a worker cannot import layerlens: {error}",
+                hint="install the same layerlens and Keras on every machine",
+            ) from error
+        for worker, theirs in found.items():
+            for name, version in ours.items():
+                if theirs.get(name) != version:
+                    raise UsageError(
+                        f"{name} is {theirs.get(name)} on the worker {worker}, and {version} here",
+                        hint="install the same layerlens, Keras, TensorFlow and NumPy everywhere",
+                    )
+
+
+class _Run:
+    """The cells of a run, some on their way, each taken once."""
+
+    def __init__(
+        self,
+        cluster: _Cluster,
+        sheet: Sheet,
+        sweeps: Mapping[str, Sweep],
+        options: RunOptions,
+        progress: Listener | None,
+        told: list[str],
+    ) -> None:
+        self._cluster = cluster
+        self._client = cluster.client
+        self._sheet = sheet
+        self._sweeps = sweeps
+        self._options = replace(options, jobs=1, max_memory=None)
+        self._progress = progress
+        self._told = told
+        self._total = sum(sweep.total for sweep in sweeps.values())
+        self._sent: dict[str, tuple[str, Cells]] = {}
+
+    def go(self) -> None:
+        """Send tasks, a window of them at a time, and take what comes back."""
+        import distributed
+
+        threads = self._cluster.threads()
+        left = self._total - self._sheet.done()
+        size = max(1, min(_MOST_CELLS_A_TASK, left // (threads * _LEAST_TASKS)))
+        tasks = self._tasks(size)
+        window = distributed.as_completed(loop=self._client.loop)
+        try:
+            for _ in range(_AHEAD * threads):
+                self._send(window, tasks)
+            for future in window:
+                key, cells = self._sent.pop(future.key)
+                again = self._take(future, key, cells)
+                for numbers in again:
+                    self._submit(window, key, Cells(cells.sweep, numbers))
+                if not again:
+                    self._send(window, tasks)
+        except (distributed.CancelledError, OSError) as error:
+            raise self._stopped(f"the connection to the scheduler was lost ({error})") from error
+        except KeyboardInterrupt:
+            self._client.cancel(list(window.futures))
+            self._sheet.flush()
+            raise
+        if self._sent:
+            raise self._stopped("the scheduler lost what was sent to it")
+
+    def _tasks(self, size: int) -> Iterator[tuple[str, Cells]]:
+        for key, sweep in self._sweeps.items():
+            numbers: list[int] = []
+            for number in self._sheet.left(key):
+                numbers.append(number)
+                if len(numbers) == size:
+                    yield key, Cells(sweep, tuple(numbers))
+                    numbers = []
+            if numbers:
+                yield key, Cells(sweep, tuple(numbers))
+
+    def _send(self, window: Any, tasks: Iterator[tuple[str, Cells]]) -> None:
+        task = next(tasks, None)
+        if task is not None:
+            self._submit(window, *task)
+
+    def _submit(self, window: Any, key: str, cells: Cells) -> None:
+        future = self._client.submit(run_cells, cells, self._options, pure=False)
+        self._sent[future.key] = key, cells
+        window.add(future)
+
+    def _take(self, future: Any, key: str, cells: Cells) -> list[tuple[int, ...]]:
+        """Take what a task came to; return the cells that have to be sent again."""
+        if future.status != "finished":
+            return self._lost(future, key, cells)
+        ran: Ran = future.result()
+        for number, rows in ran.rows.items():
+            self._add(key, number, rows)
+        if ran.stuck:
+            self._restart(future)
+        left = tuple(number for number in cells.numbers if number not in ran.rows)
+        return [left] if left else []
+
+    def _lost(self, future: Any, key: str, cells: Cells) -> list[tuple[int, ...]]:
+        """Send the cells of a task that took its workers with it one by one; tell which it is."""
+        if future.status == "cancelled":
+            return [cells.numbers]
+        if len(cells.numbers) > 1:
+            return [(number,) for number in cells.numbers]
+        (number,) = cells.numbers
+        message = " ".join(str(future.exception()).split())[:300]
+        rows = lost_rows(
+            cells.sweep,
+            number,
+            f"every worker that ran this cell died: {message}",
+            "where memory runs out, Dask ends its workers: give them more with `--memory-limit`",
+        )
+        self._add(key, number, rows)
+        return []
+
+    def _add(self, key: str, number: int, rows: Sequence[dict[str, Any]]) -> None:
+        self._sheet.add(key, number, rows)
+        error = rows[0]["error"] if rows and rows[0]["status"] == "error" else None
+        if error is not None and len(self._told) < 3:
+            self._told.append(f"{rows[0]['path']}, cell {number}: {error}")
+        if self._progress:
+            title = str(rows[0]["title"] or "") if rows else ""
+            self._progress(Progress(self._sheet.done(), self._total, title))
+
+    def _restart(self, future: Any) -> None:
+        """Have the process that is still at work on a cell ended by its nanny, or leave it out."""
+        for workers in self._client.who_has([future]).values():
+            for address in workers:
+                try:
+                    self._client.restart_workers([address], timeout=_PATIENCE)
+                except (ValueError, TimeoutError, OSError):  # it has no nanny, or is gone
+                    self._client.retire_workers([address], close_workers=True)
+
+    def _stopped(self, why: str) -> Stopped:
+        self._sheet.flush()
+        return Stopped(
+            f"{why}; {self._sheet.done():,} of {self._total:,} cells are done",
+            hint="the same command goes on from there",
+        )
