@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -100,6 +102,8 @@ class _Cluster:
     def __init__(self, address: str) -> None:
         import distributed
 
+        # What it warns of (results to be fetched anew, workers that are gone) is dealt with here.
+        logging.getLogger("distributed").setLevel(logging.ERROR)
         try:
             self.client = distributed.Client(
                 address, timeout=_PATIENCE, set_as_default=False, name="layerlens"
@@ -177,6 +181,9 @@ class _Run:
         self._told = told
         self._total = sum(sweep.total for sweep in sweeps.values())
         self._sent: dict[str, tuple[str, Cells]] = {}
+        #: Cells whose worker died. Each is run once more, alone: Dask blames every task that a
+        #: worker had been given, and only one of them is the reason.
+        self._suspects: list[tuple[str, Cells]] = []
 
     def go(self) -> None:
         """Send tasks, a window of them at a time, and take what comes back."""
@@ -197,6 +204,7 @@ class _Run:
                     self._submit(window, key, Cells(cells.sweep, numbers))
                 if not again:
                     self._send(window, tasks)
+            self._run_suspects()
         except (distributed.CancelledError, OSError) as error:
             raise self._stopped(f"the connection to the scheduler was lost ({error})") from error
         except KeyboardInterrupt:
@@ -205,6 +213,17 @@ class _Run:
             raise
         if self._sent:
             raise self._stopped("the scheduler lost what was sent to it")
+
+    def _run_suspects(self) -> None:
+        import distributed
+
+        for key, cells in self._suspects:
+            future = self._client.submit(run_cells, cells, self._options, pure=False)
+            next(iter(distributed.as_completed([future], loop=self._client.loop)))
+            if self._lost(future):
+                self._blame(future, key, cells)
+            else:
+                self._take(future, key, cells)
 
     def _tasks(self, size: int) -> Iterator[tuple[str, Cells]]:
         for key, sweep in self._sweeps.items():
@@ -229,8 +248,8 @@ class _Run:
 
     def _take(self, future: Any, key: str, cells: Cells) -> list[tuple[int, ...]]:
         """Take what a task came to; return the cells that have to be sent again."""
-        if future.status != "finished":
-            return self._lost(future, key, cells)
+        if self._lost(future):
+            return self._apart(future, key, cells)
         ran: Ran = future.result()
         for number, rows in ran.rows.items():
             self._add(key, number, rows)
@@ -239,22 +258,37 @@ class _Run:
         left = tuple(number for number in cells.numbers if number not in ran.rows)
         return [left] if left else []
 
-    def _lost(self, future: Any, key: str, cells: Cells) -> list[tuple[int, ...]]:
-        """Send the cells of a task that took its workers with it one by one; tell which it is."""
+    def _lost(self, future: Any) -> bool:
+        """Tell whether a task came to nothing; fetch its result, which may be lost on the way."""
+        if future.status == "finished":
+            with suppress(Exception):  # of whatever kind: the future's status tells it as well
+                future.result()
+        return bool(future.status != "finished")
+
+    def _apart(self, future: Any, key: str, cells: Cells) -> list[tuple[int, ...]]:
+        """Send the cells of a task whose worker died one by one; a single one is a suspect."""
         if future.status == "cancelled":
             return [cells.numbers]
         if len(cells.numbers) > 1:
             return [(number,) for number in cells.numbers]
+        self._suspects.append((key, cells))
+        return []
+
+    def _blame(self, future: Any, key: str, cells: Cells) -> None:
+        """Tell of a cell that took with it a worker that did nothing else."""
+        import distributed
+
         (number,) = cells.numbers
-        message = " ".join(str(future.exception()).split())[:300]
+        error = future.exception()
+        died = isinstance(error, distributed.KilledWorker)
+        why = "every worker that ran this cell died" if died else "no worker could run this cell"
         rows = lost_rows(
             cells.sweep,
             number,
-            f"every worker that ran this cell died: {message}",
+            f"{why}: {' '.join(str(error).split())[:300]}",
             "where memory runs out, Dask ends its workers: give them more with `--memory-limit`",
         )
         self._add(key, number, rows)
-        return []
 
     def _add(self, key: str, number: int, rows: Sequence[dict[str, Any]]) -> None:
         self._sheet.add(key, number, rows)

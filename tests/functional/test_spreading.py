@@ -1,0 +1,161 @@
+"""A sweep on a real scheduler and its workers: some die, the client is stopped, and goes on.
+
+What a worker does with a cell is stood in for, since starting TensorFlow is not what is tested.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+CELLS = 160
+SWEEP = """\
+title: A sweep
+input: {shape: [4]}
+models: {one: [Dense: 3], other: [Dense: 3]}
+matrix: {n: [NUMBERS]}
+"""
+#: Imported by each worker as it starts; writes down what it runs.
+PRELOAD = """\
+import os, signal, time
+from pathlib import Path
+from layerlens.report import PairReport, ScenarioReport
+from layerlens.spreading import cells
+
+def work_of(kind, options):
+    def work(scenario):
+        number = scenario.cell["n"]
+        if number == DEADLY:
+            os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(0.02)
+        with Path(os.environ["RAN"]).open("a") as log:
+            log.write(f"{number} {os.getpid()}\\n")
+        pairs = [PairReport("one", "other", mode, "equivalent", "tested", "")
+                 for mode in ("inference", "training")]
+        return ScenarioReport(scenario.path, "t", dict(scenario.cell), "pass", 0.02,
+                              pairs=tuple(pairs))
+    return work
+
+cells.work_of = work_of
+"""
+DEADLY = 100
+
+
+class Cluster:
+    """A scheduler and two workers, each a process with a nanny that starts it anew."""
+
+    def __init__(self, folder: Path) -> None:
+        self.ran = folder / "ran.txt"
+        self.ran.touch()
+        self.file = folder / "scheduler.json"
+        preload = folder / "preload.py"
+        preload.write_text(PRELOAD.replace("DEADLY", str(DEADLY)))
+        self._environment = {
+            **os.environ,
+            "RAN": str(self.ran),
+            "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0",
+            "DASK_DISTRIBUTED__WORKER__PRELOAD": str(preload),
+        }
+        self._log = (folder / "cluster.log").open("wb")
+        where = ["--scheduler-file", str(self.file), "--no-dashboard"]
+        self._processes = [
+            self._start("scheduler", *where, "--host", "127.0.0.1", "--port", "0"),
+            self._start("worker", *where, "--nworkers", "2", "--nthreads", "1"),
+        ]
+        wait_until(self.file.exists)
+
+    def _start(self, what: str, *arguments: str) -> subprocess.Popen[bytes]:
+        module = f"distributed.cli.dask_{what}"
+        return subprocess.Popen(
+            [sys.executable, "-m", module, *arguments],
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+            env=self._environment,
+            cwd=self.file.parent,
+            start_new_session=True,
+        )
+
+    def address(self) -> str:
+        return str(json.loads(self.file.read_text())["address"])
+
+    def log(self) -> list[tuple[int, int]]:
+        """Return the cells that were run, each with the process that did."""
+        lines = self.ran.read_text().splitlines()
+        return [(int(number), int(process)) for number, process in map(str.split, lines)]
+
+    def stop(self) -> None:
+        for process in self._processes:  # the group: what a nanny has started goes with it
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        self._log.close()
+
+
+def wait_until(condition, seconds: float = 90) -> None:
+    ends = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < ends, "it did not come to pass"
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def cluster(tmp_path):
+    cluster = Cluster(tmp_path)
+    yield cluster
+    cluster.stop()
+
+
+def test_workers_die_and_the_client_stops_and_no_cell_is_lost_or_there_twice(
+    cluster, command, run, tmp_path
+):
+    path, output = tmp_path / "sweep.yaml", tmp_path / "results.parquet"
+    path.write_text(SWEEP.replace("NUMBERS", ", ".join(map(str, range(CELLS)))))
+    arguments = ["compare", path, "--scheduler", cluster.address(), "--output", output]
+    child = subprocess.Popen(
+        [command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    wait_until(lambda: len(cluster.log()) > 15)
+    os.kill(cluster.log()[-1][1], signal.SIGKILL)
+    wait_until(lambda: len(cluster.log()) > 60)
+    child.send_signal(signal.SIGINT)
+    _, said = child.communicate(timeout=30)
+    assert child.returncode == 130, said
+    assert "the same command goes on" in said
+    assert not output.exists()
+    time.sleep(0.5)  # what was under way comes to its end
+
+    before = len(cluster.log())
+    outcome = run(*arguments)
+    assert outcome.status == 2, outcome.stderr
+    assert "every worker that ran this cell died" in outcome.stderr
+    assert f"cell {DEADLY}" in outcome.stderr
+    assert f"{CELLS} cells" in outcome.stdout
+    assert f"1 error, {CELLS - 1} pass" in outcome.stdout
+    assert len(cluster.log()) - before < CELLS - 15, "what was done was not run again"
+
+    rows = pq.read_table(output)
+    counts = Counter(rows["cell_number"].to_pylist())
+    assert sorted(counts) == list(range(CELLS))
+    assert set(counts.values()) == {1, 2}  # a row for each mode, and one for what went wrong
+    assert [number for number, count in counts.items() if count == 1] == [DEADLY]
+    assert not output.with_name("results.parquet.parts").exists()
+
+
+def test_what_a_scheduler_needs_is_said(run, tmp_path):
+    path = tmp_path / "sweep.yaml"
+    path.write_text(SWEEP.replace("NUMBERS", "1"))
+    for arguments, said in (
+        (["--output", tmp_path / "r.parquet"], "name one with `--scheduler ADDRESS`"),
+        (["--scheduler", "tcp://127.0.0.1:1"], "add `--output results.parquet`"),
+    ):
+        outcome = run("compare", path, *arguments)
+        assert outcome.status == 2
+        assert said in outcome.stderr
