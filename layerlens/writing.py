@@ -6,6 +6,7 @@ import os
 import stat
 import sys
 import tempfile
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
@@ -41,18 +42,27 @@ def write_text(text: str, path: str | None) -> None:
 
 def write_bytes(data: bytes, path: str | None) -> None:
     """Write bytes as `write_text` writes text."""
+    _write([data], path)
+
+
+def write_parts(parts: Iterable[str], path: str | None) -> None:
+    """Write a text that is made part by part as `write_text` writes one that is there."""
+    _write((part.encode("utf-8", "backslashreplace") for part in parts), path)
+
+
+def _write(parts: Iterable[bytes], path: str | None) -> None:
     if path is None or path == STDOUT:
-        _write_stdout(data)
+        _write_stdout(parts)
         return
     try:
-        _write_file(data, Path(path))
+        _write_file(parts, Path(path))
     except OSError as error:
         raise UsageError(f"cannot write to {path}: {error.strerror or error}") from error
 
 
 def print_text(text: str) -> None:
     """Write text to standard output in its own encoding, what that lacks as escapes."""
-    _write_stdout(text.encode(sys.stdout.encoding or "utf-8", "backslashreplace"))
+    _write_stdout([text.encode(sys.stdout.encoding or "utf-8", "backslashreplace")])
 
 
 def can_encode(text: str, stream: TextIO | None = None) -> bool:
@@ -64,10 +74,10 @@ def can_encode(text: str, stream: TextIO | None = None) -> bool:
     return True
 
 
-def _write_stdout(data: bytes) -> None:
+def _write_stdout(parts: Iterable[bytes]) -> None:
     try:
         sys.stdout.flush()
-        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.writelines(parts)
         sys.stdout.buffer.flush()
     except BrokenPipeError:
         raise
@@ -81,15 +91,16 @@ def _give_up_stdout() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _write_file(data: bytes, path: Path) -> None:
-    if _is_special(path):
-        path.write_bytes(data)  # a device or a named pipe is written to, not replaced
+def _write_file(parts: Iterable[bytes], path: Path) -> None:
+    if _is_special(path):  # a device or a named pipe is written to, not replaced
+        with path.open("wb") as file:
+            file.writelines(parts)
         return
     target = Path(os.path.realpath(path))
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(data)
+            file.writelines(parts)
             file.flush()
             os.fsync(file.fileno())
         Path(name).chmod(_mode(target))

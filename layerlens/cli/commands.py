@@ -316,6 +316,7 @@ def _finish(report: Report, format: str, output: str | None, options: RenderOpti
 def _write(report: Report, format: str, output: str | None, options: RenderOptions) -> None:  # noqa: A002
     from layerlens import writing
     from layerlens.render import render
+    from layerlens.render.json_text import json_parts
 
     to_stdout = output in (None, writing.STDOUT)
     try:
@@ -323,6 +324,8 @@ def _write(report: Report, format: str, output: str | None, options: RenderOptio
             options = replace(options, ascii=not writing.can_encode("─│└≠✔✘×→"))
             text = render(report, "rich", width=columns(), colour=wants_colour(), options=options)
             writing.print_text(text)
+        elif format == "json":
+            writing.write_parts(json_parts(report), output)
         else:
             text = render(report, cast(Format, format), width=columns(), options=options)
             writing.write_text(text, output)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -11,13 +12,19 @@ from layerlens.report import Report
 
 def render_json(report: Report) -> str:
     """Return the report as indented JSON that any parser reads: no NaN, keys in schema order."""
-    if not report.scenarios:
-        return _dumped(report.to_dict()) + "\n"
-    # One scenario at a time: the plain data of many takes more room than report and text together.
-    scenarios = (_dumped(scenario.to_dict()) for scenario in report.scenarios)
-    items = ",\n".join(scenarios).replace("\n", "\n    ")
-    frame = _dumped(replace(report, scenarios=()).to_dict()).removesuffix("[]\n}")
-    return f"{frame}[\n    {items}\n  ]\n}}\n"
+    return "".join(json_parts(report))
+
+
+def json_parts(report: Report) -> Iterator[str]:
+    """Yield the same text scenario by scenario: the text of many is larger than their report."""
+    frame = _dumped(replace(report, scenarios=()).to_dict())
+    if report.scenarios:
+        frame = frame.removesuffix("[]\n}")
+        for position, scenario in enumerate(report.scenarios):
+            text = _dumped(scenario.to_dict()).replace("\n", "\n    ")
+            yield f"{',' if position else frame + '['}\n    {text}"
+        frame = "\n  ]\n}"
+    yield frame + "\n"
 
 
 def _dumped(data: dict[str, Any]) -> str:
