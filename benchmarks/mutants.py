@@ -121,7 +121,7 @@ def changed_arguments(layer: LayerSpec) -> Iterator[Change]:
     if layer.type.startswith("UpSampling2D"):
         nearest = given.get("interpolation", "nearest") == "nearest"
         yield to("interpolation", "bilinear" if nearest else "nearest")
-    if layer.type == "Rescaling":
+    if layer.type == "Rescaling" and given["scale"] != 0:
         yield to("scale", given["scale"] * 1.001)
 
 

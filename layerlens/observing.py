@@ -117,8 +117,11 @@ class Observer:
         )
 
     def depends_on_neighbours(self, weights: WeightSet, seen: Observation) -> bool:
-        """Tell whether either model makes something else of samples without the rest of a batch."""
-        few = [array[:FEW] for array in seen.batch.inputs]
+        """Tell whether either model makes something else of samples in another batch.
+
+        The first few go in the other order and without the rest.
+        """
+        few = [array[:FEW][::-1] for array in seen.batch.inputs]
         for side, values, outputs in (
             (self.reference, weights.reference, seen.reference64),
             (self.candidate, weights.candidate, seen.candidate64),
@@ -129,7 +132,7 @@ class Observer:
             for one, whole in zip(alone.outputs, outputs, strict=True):
                 if not whole.ndim or one.shape != (min(FEW, len(whole)), *whole.shape[1:]):
                     continue  # a slice hides which sample is which
-                same, size = whole[: len(one)], 1.0
+                same, size = whole[:FEW][::-1], 1.0
                 if one.dtype.kind == "f":
                     size = float(np.abs(same[np.isfinite(same)]).max(initial=1.0))
                 if (distance(one, same) > NEIGHBOURS * size).any():

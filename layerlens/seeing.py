@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import ChainMap
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -78,74 +79,107 @@ def _arrays_differ(left: Array, right: Array) -> bool:
 
 
 def _unseen_layers(side: Side, sets: Sequence[Values], inputs: Sequence[Array]) -> Iterator[str]:
-    """Yield the layers of a chain whose removal no probe notices; graphs have their own rows."""
-    chain = chain_of(side.built.model)
-    if chain is None or len(inputs) != 1:
+    """Yield the layers whose removal no probe notices; only of a model that is a graph."""
+    graph = _graph_of(side.float64.built.model)
+    if graph is None:
         return
-    tested = [layer.name for layer in chain if not layer.weights and _keeps_shape(layer)]
-    if not tested:
-        return
-    remaining = dict.fromkeys(tested)
+    remaining = dict.fromkeys(_removable(graph))
     for values in sets:
-        side.hold(values, "float64")
-        for name in _noticed(side, inputs, tuple(remaining)):
-            remaining.pop(name, None)
         if not remaining:
             return
-    double = {layer.name: layer for layer in chain_of(side.float64.built.model) or ()}
+        side.hold(values, "float64")
+        for name in _noticed(side, graph, inputs, tuple(remaining)):
+            remaining.pop(name, None)
+    layers = {node.operation.name: node.operation for node in _nodes(graph)}
     for name in remaining:
-        if not _is_identity(double[name], side):
+        if not _is_identity(layers[name], side):
             yield name
 
 
-def chain_of(model: Any) -> list[Any] | None:
-    """Return the layers of a model that is a plain chain, or None."""
-    layers = [layer for layer in model.layers if type(layer).__name__ != "InputLayer"]
-    if len(model.inputs) != 1 or len(model.outputs) != 1:
-        return None
-    tensor = model.inputs[0]
-    for layer in layers:
-        nodes = layer._inbound_nodes
-        if len(nodes) != 1 or list(nodes[0].input_tensors) != [tensor]:
-            return None
-        outputs = list(nodes[0].output_tensors)
-        if len(outputs) != 1:
-            return None
-        tensor = outputs[0]
-    return layers if tensor is model.outputs[0] else None
+def _graph_of(model: Any) -> Any:
+    """Return what holds a Functional or Sequential model's nodes; None for other models."""
+    graph = getattr(model, "_functional", None) or model
+    return graph if hasattr(graph, "_nodes_by_depth") else None
 
 
-def _keeps_shape(layer: Any) -> bool:
-    node = layer._inbound_nodes[0]
+def _nodes(graph: Any) -> Iterator[Any]:
+    """Yield the nodes of a graph in the order in which they are computed, without its inputs."""
+    for depth in sorted(graph._nodes_by_depth, reverse=True):
+        yield from (node for node in graph._nodes_by_depth[depth] if not node.is_input)
+
+
+def _removable(graph: Any) -> Iterator[str]:
+    """Yield the layers without weights that keep shape and dtype wherever they are called."""
+    nodes: dict[str, list[Any]] = {}
+    for node in _nodes(graph):
+        nodes.setdefault(node.operation.name, []).append(node)
+    for name, calls in nodes.items():
+        if not getattr(calls[0].operation, "weights", True) and all(map(_keeps_shape, calls)):
+            yield name
+
+
+def _keeps_shape(node: Any) -> bool:
+    if len(node.input_tensors) != 1 or len(node.output_tensors) != 1:
+        return False
     one, other = node.input_tensors[0], node.output_tensors[0]
     return tuple(one.shape) == tuple(other.shape) and one.dtype == other.dtype
 
 
-def _noticed(side: Side, inputs: Sequence[Array], names: Sequence[str]) -> Iterator[str]:
-    """Yield the layers whose removal changes the output, running the rest of the chain eagerly."""
-    chain = chain_of(side.float64.built.model) or []
+def _noticed(
+    side: Side, graph: Any, inputs: Sequence[Array], names: Sequence[str]
+) -> Iterator[str]:
+    """Yield the layers whose removal changes the output, running eagerly what depends on them."""
     side.float64.reset_states()
-    tensors = side.float64._tensors(inputs)
-    before = tensors[0]
-    steps = []
-    for layer in chain:
-        steps.append(before)
-        before = _call(layer, before, side.training)
-    final = as_array(before)
-    for position, layer in enumerate(chain):
-        if layer.name not in names:
-            continue
+    given = dict(zip(map(id, graph.inputs), side.float64._tensors(inputs), strict=True))
+    whole = _computed(graph, given, side.training)
+    before = _outputs(side, graph, whole)
+    for name in names:
         side.float64.reset_states()
-        without = steps[position]
-        if not _arrays_differ(
-            as_array(without),
-            as_array(steps[position + 1] if position + 1 < len(steps) else before),
-        ):
+        calls = [node for node in _nodes(graph) if node.operation.name == name]
+        passed = ((node.input_tensors[0], node.output_tensors[0]) for node in calls)
+        if not any(_arrays_differ(*(as_array(whole[id(t)]) for t in both)) for both in passed):
             continue
-        for later in chain[position + 1 :]:
-            without = _call(later, without, side.training)
-        if _arrays_differ(final, as_array(without)):
-            yield layer.name
+        after = _outputs(side, graph, _computed(graph, whole, side.training, name))
+        if any(map(_arrays_differ, before, after)):
+            yield name
+
+
+def _computed(
+    graph: Any,
+    known: Mapping[int, Any],
+    training: bool,
+    without: str | None = None,
+) -> Mapping[int, Any]:
+    """Return every tensor of a graph by its id, computing what is not known.
+
+    `without` takes a layer out, and what depends on it is computed anew.
+    """
+    fresh: dict[int, Any] = {}
+    values = ChainMap(fresh, known)  # type: ignore[arg-type]
+    for node in _nodes(graph):
+        if node.operation.name == without:
+            fresh[id(node.output_tensors[0])] = values[id(node.input_tensors[0])]
+            continue
+        is_known = all(id(tensor) in known for tensor in node.output_tensors)
+        if is_known and not any(id(tensor) in fresh for tensor in node.input_tensors):
+            continue
+        arguments, named = node.arguments.fill_in(values)
+        if getattr(node.operation, "_call_has_training_arg", False):
+            named = {**named, "training": training}
+        results = _flatten(node.operation(*arguments, **named))
+        fresh.update(zip(map(id, node.output_tensors), results, strict=True))
+    return values
+
+
+def _outputs(side: Side, graph: Any, values: Mapping[int, Any]) -> tuple[Array, ...]:
+    found = tuple(as_array(values[id(tensor)]) for tensor in graph.outputs)
+    return side.selected(Outcome(found)).outputs
+
+
+def _flatten(outputs: Any) -> list[Any]:
+    import keras
+
+    return list(keras.tree.flatten(outputs))
 
 
 def _call(layer: Any, tensor: Any, training: bool) -> Any:

@@ -8,9 +8,9 @@ import pytest
 
 from layerlens.probes import draw_probes, join
 from layerlens.scenario import InputSpec, LayerSpec, ModelSpec, NodeSpec
-from layerlens.seeing import chain_of, unseen
+from layerlens.seeing import unseen
 from layerlens.weighing import moderate
-from tests.unit.pairs import chain, input_of, layer, prepared, sides
+from tests.unit.pairs import chain, input_of, layer, prepared
 
 pytestmark = pytest.mark.usefixtures("backend")
 
@@ -103,21 +103,26 @@ def test_words_in_the_place_of_numbers_are_seen() -> None:
     assert unseen_in(of(lookup), input_of(3, dtype="int64", low=0, high=3)) == []
 
 
-# --- chains ---------------------------------------------------------------------------------------
+# --- graphs ---------------------------------------------------------------------------------------
 
 
-def test_a_graph_that_branches_is_no_chain() -> None:
-    branching = ModelSpec(
-        "m",
-        "graph",
-        nodes=(
-            NodeSpec("a", layer("ReLU"), ("input",)),
-            NodeSpec("b", layer("Add"), ("a", "input")),
-        ),
-        outputs=("b",),
+def branching(*branch: LayerSpec) -> ModelSpec:
+    """Return a graph that adds its input to what a branch makes of it."""
+    names = ["input", *(f"b{n}" for n in range(len(branch)))]
+    steps = zip(names[1:], branch, names[:-1], strict=True)
+    nodes = (
+        *(NodeSpec(name, held, (given,)) for name, held, given in steps),
+        NodeSpec("sum", layer("Add"), (names[-1], "input")),
     )
-    side, _ = sides(branching, branching, VECTOR)
-    assert chain_of(side.built.model) is None
-    straight, _ = sides(of(DENSE, layer("ReLU")), of(DENSE), VECTOR)
-    names = [one.name for one in chain_of(straight.built.model) or ()]
-    assert names == ["dense", "re_lu"]
+    return ModelSpec("m", "graph", nodes=nodes, outputs=("sum",))
+
+
+def test_a_layer_of_a_branch_is_taken_out_too() -> None:
+    assert unseen_in(branching(layer("ReLU"))) == []
+    assert unseen_in(branching(layer("ReLU"), layer("ReLU"))) == ["b0", "b1"]
+    assert unseen_in(branching(layer("ReLU"), layer("Identity"))) == []
+
+
+def test_a_layer_that_a_branch_makes_nothing_of_is_not_seen() -> None:
+    tanh = layer("Activation", activation="tanh")
+    assert unseen_in(branching(tanh, layer("Rescaling", scale=0.0))) == ["b0"]
