@@ -228,3 +228,10 @@ def test_json_is_what_json_makes_of_the_plain_data(name):
     assert report.to_json() == plain + "\n"
     empty = replace(report, scenarios=())
     assert empty.to_json() == json.dumps(empty.to_dict(), indent=2, ensure_ascii=False) + "\n"
+
+
+def test_the_page_has_a_column_for_masks_where_there_are_any():
+    page = render(report_of("masks"), "html")
+    assert page.count("<th>mask</th>") == 3
+    assert "yes→no" in page
+    assert "<th>mask</th>" not in render(report_of("equal"), "html")
