@@ -66,6 +66,7 @@ class Runner:
         ]
 
     def values(self) -> list[Array]:
+        self._settle()
         return [as_array(variable) for variable in self.variables()]
 
     def assign(self, values: Sequence[Array]) -> None:
