@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from layerlens.scenario import Verdict
+
+#: Who does the work and within which limits, and what the file is held against, change no result.
+WITHOUT_EFFECT = frozenset({"expect", "jobs", "memory_limit", "timeout", "max_memory"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,3 +33,7 @@ class RunOptions:
     graph: bool = False
     #: Whether to try what would make models agree that do not.
     explain: bool = False
+
+    def with_effect(self) -> dict[str, Any]:
+        """Return the choices that what is measured follows from."""
+        return {name: value for name, value in asdict(self).items() if name not in WITHOUT_EFFECT}

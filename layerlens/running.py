@@ -61,6 +61,20 @@ def compare_scenarios(scenarios: Sequence[Scenario], options: RunOptions) -> Rep
     return report_of(tuple(run_scenario(scenario, options) for scenario in scenarios))
 
 
+def compare_scenario(
+    scenario: Scenario, options: RunOptions, cache: ResultCache | None = None
+) -> ScenarioReport:
+    """Run one scenario in this process, unless the cache knows what comes out."""
+    key = cache.key_of(scenario) if cache else None
+    known = cache.recall(scenario, key) if cache else None
+    if known is not None:
+        return known
+    report = run_scenario(scenario, options)
+    if cache is not None:
+        cache.keep(scenario, key, report)
+    return report
+
+
 def summarize_paths(
     paths: Sequence[str | Path],
     options: RunOptions,

@@ -45,18 +45,7 @@ class ResultCache:
         self._store = Store(folder, tell)
         self._options = options
         self._kind = kind
-        self._choices = json.dumps(
-            [
-                kind,
-                options.seed,
-                options.deps,
-                options.features,
-                options.graph,
-                options.explain,
-                options.allow_code,
-                surroundings(),
-            ]
-        ).encode()
+        self._choices = json.dumps([kind, options.with_effect(), surroundings()]).encode()
 
     def __enter__(self) -> ResultCache:
         return self

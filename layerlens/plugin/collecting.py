@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -28,6 +29,9 @@ from layerlens.updating import (
     measured_expectations,
 )
 from layerlens.yamlspans import YamlSpans
+
+if TYPE_CHECKING:
+    from layerlens.cache.recalling import ResultCache
 
 #: Reports of this process by file and place in it: a file is collected anew for each argument.
 _REPORTS = pytest.StashKey[dict[tuple[Path, int], ScenarioReport]]()
@@ -92,18 +96,28 @@ class ScenarioFile(pytest.File):
         counts[shown] = counts.get(shown, 0) + number
 
     def _run(self, scenario: Scenario) -> ScenarioReport:
-        from layerlens.trying import run_scenario
+        from layerlens.running import compare_scenario
 
         settings = self.config.stash[SETTINGS]
         if scenario.tolerance is None and settings.tolerance is not None:
             scenario = replace(scenario, tolerance=Tolerance(*settings.tolerance))
         options = RunOptions(seed=settings.seed, allow_code=settings.allow_code)
-        report = run_scenario(scenario, options)
+        with self._cache(options) as cache:
+            report = compare_scenario(scenario, options, cache)
         shown, full = self._shown_path(), str(self.path)
         errors = [
             replace(row, file=shown if row.file == full else row.file) for row in report.errors
         ]
         return replace(report, path=shown, errors=tuple(errors))
+
+    def _cache(self, options: RunOptions) -> AbstractContextManager[ResultCache | None]:
+        from layerlens.cache.places import cache_folder
+        from layerlens.cache.recalling import ResultCache
+
+        folder = cache_folder() if self.config.stash[SETTINGS].cache else None
+        if folder is None:
+            return nullcontext()
+        return ResultCache(folder, options, "compare", lambda text: self.warn(_CacheWarning(text)))
 
     def _shown_path(self) -> str:
         """Return the path as it is named from where pytest was started."""
@@ -112,6 +126,10 @@ class ScenarioFile(pytest.File):
         except ValueError:  # on another drive
             return str(self.path)
         return str(self.path) if shown.startswith("..") else shown
+
+
+class _CacheWarning(pytest.PytestWarning):
+    """Something is the matter with the cache; scenarios are run instead."""
 
 
 class ScenarioItem(pytest.Item):

@@ -10,12 +10,13 @@ from typing import Any, NamedTuple, TypeVar
 import pytest
 
 #: What is read where the ini file says nothing.
-FOLDERS, SEED, CODE, TOLERANCE, BACKEND = (
+FOLDERS, SEED, CODE, TOLERANCE, BACKEND, CACHE = (
     "layerlens_scenarios",
     "layerlens_seed",
     "layerlens_allow_code",
     "layerlens_tolerance",
     "layerlens_backend",
+    "layerlens_cache",
 )
 BACKENDS = ("tensorflow",)
 SUFFIXES = (".yaml", ".yml")
@@ -33,6 +34,8 @@ class Settings(NamedTuple):
     #: (rtol, atol) for scenarios that do not say their own.
     tolerance: tuple[float, float] | None
     update: bool
+    #: Whether results of earlier runs may stand for running a scenario.
+    cache: bool = False
 
     def covers(self, path: Path) -> bool:
         """Tell whether a file may be a scenario to collect."""
@@ -65,6 +68,9 @@ def add_options(parser: pytest.Parser) -> None:
     parser.addini(
         BACKEND, f"The backend of Keras: {', '.join(BACKENDS)}.", "string", default=BACKENDS[0]
     )
+    parser.addini(
+        CACHE, "Tell unchanged scenarios from earlier runs' results.", "bool", default=False
+    )
 
 
 def read_settings(config: pytest.Config) -> Settings:
@@ -78,6 +84,7 @@ def read_settings(config: pytest.Config) -> Settings:
     allow_code = _read(config, CODE, "true or false", bool)
     tolerance = _read(config, TOLERANCE, "rtol and atol, such as `1e-5 1e-8`", _tolerance)
     _read(config, BACKEND, " or ".join(map(repr, BACKENDS)), _backend)
+    cache = _read(config, CACHE, "true or false", bool)
     update = bool(config.getoption("layerlens_update"))
     if update and _is_distributed(config):
         raise pytest.UsageError(
@@ -85,7 +92,7 @@ def read_settings(config: pytest.Config) -> Settings:
             "file: leave out -n (or say -n 0)"
         )
     named, added = _named(config, folders)
-    return Settings((*folders, *named), added, seed, allow_code, tolerance, update)
+    return Settings((*folders, *named), added, seed, allow_code, tolerance, update, cache)
 
 
 def _read(config: pytest.Config, name: str, allowed: str, check: Callable[[Any], T]) -> T:

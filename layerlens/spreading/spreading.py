@@ -91,7 +91,7 @@ def _id(sweep: Sweep, options: RunOptions) -> str:
         named: Any = files_of(sweep.scenario(0))
     except NotKeyableError as error:
         named = str(error)
-    choices = [options.seed, options.expect, options.allow_code, options.deps, options.memory_limit]
+    choices = [options.with_effect(), options.expect]
     content = json.dumps([sweep.path, sweep.text, named, choices, versions()])
     return hashlib.blake2b(content.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
