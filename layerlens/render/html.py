@@ -22,6 +22,10 @@ from layerlens.render.rows import Row, rows_of
 from layerlens.report import PairReport, Report, ScenarioReport, to_plain
 from layerlens.scenario import Verdict
 
+#: On a page of more scenarios, pairs that agree have no pictures of how they differ by rounding:
+#: nobody looks at hundreds of them, and drawing them takes longer than reading the rest.
+MOST_WITH_EVERY_PICTURE = 50
+
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
@@ -38,8 +42,9 @@ def render_html(report: Report) -> str:
     """Return the whole page; every text of the report is escaped by the template."""
     return _template("page.html").render(
         report=report,
-        drawn=_drawn(report),
+        drawn=_drawn(report, every=len(report.scenarios) <= MOST_WITH_EVERY_PICTURE),
         page=True,
+        most_with_every_picture=MOST_WITH_EVERY_PICTURE,
         script=_script(),
         script_digest=_script_digest(),
     )
@@ -47,7 +52,7 @@ def render_html(report: Report) -> str:
 
 def render_pictures(report: Report) -> str:
     """Return a page of the pictures alone, each with what it shows in words."""
-    return _template("pictures.html").render(report=report, drawn=_drawn(report))
+    return _template("pictures.html").render(report=report, drawn=_drawn(report, every=True))
 
 
 def render_fragment(report: Report) -> str:
@@ -55,15 +60,22 @@ def render_fragment(report: Report) -> str:
     return _template("fragment.html").render(report=report, drawn=(), page=False)
 
 
-def _drawn(report: Report) -> list[list[Drawn]]:
+def _drawn(report: Report, *, every: bool) -> list[list[Drawn]]:
     """Return each scenario's pictures, drawn; without any, what draws them is not loaded."""
-    planned = [pictures_of(scenario) for scenario in report.scenarios]
+    planned = [
+        [picture for picture in pictures_of(scenario) if every or _is_telling(picture)]
+        for scenario in report.scenarios
+    ]
     if not any(planned):
         return [[] for _ in planned]
     from layerlens.render.pictures.canvas import inline_svgs
 
     svgs = inline_svgs(picture for pictures in planned for picture in pictures)
     return [[_labelled(picture, next(svgs)) for picture in pictures] for pictures in planned]
+
+
+def _is_telling(picture: Picture) -> bool:
+    return picture.pair is None or picture.pair.verdict != "equivalent"
 
 
 def _labelled(picture: Picture, svg: str) -> Drawn:
