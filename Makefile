@@ -16,6 +16,7 @@ help:
 	@echo 'make demo      compare scenarios/dense_vs_td.yaml'
 	@echo 'make test      run the tests'
 	@echo 'make lowest    run the gallery and the tests of the API and the plugin with the lowest versions'
+	@echo 'make fuzz      try the command on 10,000 files that nobody would have written'
 	@echo 'make lint      ruff, mypy --strict and the import rules'
 	@echo 'make bench     time layerlens, part by part (ARGS="cold jobs" chooses)'
 	@echo 'make verdicts  judge the truth table and print the confusion matrix'
@@ -35,6 +36,9 @@ lowest:
 	  --constraint tests/lowest.txt --editable '.[test]'
 	@.venv-lowest/bin/python -m pytest tests/functional/test_gallery.py tests/functional/test_plugin_*.py \
 	  tests/unit/test_api.py tests/unit/test_fixture.py tests/unit/test_updating.py $(ARGS)
+
+fuzz: $(VENV)/installed-test
+	@$(BIN)/python tests/fuzz/run.py --files 10000 --jobs 2 $(ARGS)
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .

@@ -609,3 +609,51 @@ def test_reading_loads_neither_keras_nor_numpy(write: Any) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("layer", "told", "nearest"),
+    [
+        ("Activation: sofmax", "`keras.activations` has no `sofmax`", "softmax"),
+        ("Dense: {units: 2, activation: rleu}", "`keras.activations` has no `rleu`", "relu"),
+        ("GRU: {units: 2, recurrent_activation: sigmiod}", "has no `sigmiod`", "sigmoid"),
+        ("Conv1D: {filters: 2, kernel_size: 2, padding: smae}", "does not take `smae`", "same"),
+        ("Flatten: {data_format: channel_last}", "not take `channel_last`", "channels_last"),
+        ("Bidirectional: {layer: {LSTM: 2}, merge_mode: summ}", "does not take `summ`", "sum"),
+        ("UpSampling2D: {interpolation: biliner}", "does not take `biliner`", "bilinear"),
+        (
+            "Dense: {units: 2, kernel_initializer: glorot_unifrom}",
+            "`keras.initializers` has no `glorot_unifrom`",
+            "glorot_uniform",
+        ),
+        ("Dense: {units: 2, bias_constraint: nonneg}", "has no `nonneg`", "NonNeg"),
+        ("Dense: {units: 2, dtype: flaot32}", "does not take `flaot32`", "float32"),
+    ],
+)
+def test_a_misspelt_choice_gets_the_nearest(
+    tmp_path: Path, layer: str, told: str, nearest: str
+) -> None:
+    path = tmp_path / "choice.yaml"
+    path.write_text(f"input: {{shape: [4, 4]}}\nmodels:\n  a: [{layer}]\n  b: [Dense: 2]\n")
+    with pytest.raises(ScenarioError) as caught:
+        read_scenarios(path)
+    (fault,) = caught.value.faults
+    assert told in fault.message
+    assert f"`{nearest}`" in str(fault.hint)
+    assert fault.where is not None
+    assert (fault.where.line, fault.where.column) > (3, 7)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        "Conv1D: {filters: 2, kernel_size: 2, padding: SAME}",
+        "ZeroPadding1D: {padding: 2}",
+        "Dense: {units: 2, kernel_initializer: HeNormal, dtype: mixed_bfloat16}",
+        "Dense: {units: 2, activation: shop>mine, kernel_regularizer: l1_l2}",
+    ],
+)
+def test_a_choice_that_keras_knows_is_read(tmp_path: Path, layer: str) -> None:
+    path = tmp_path / "choice.yaml"
+    path.write_text(f"input: {{shape: [4, 4]}}\nmodels:\n  a: [{layer}]\n  b: [Dense: 2]\n")
+    read_scenarios(path)

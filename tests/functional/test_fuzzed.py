@@ -1,0 +1,72 @@
+"""Files that nobody would have written: a small share of what `make fuzz` tries every night."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FUZZER = Path(__file__).resolve().parents[1] / "fuzz" / "run.py"
+
+
+def _fuzz(*arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, str(FUZZER), *arguments], capture_output=True, text=True, timeout=400
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize(
+    ("depth", "first", "files"),
+    [("read", 7_000, 450), ("summary", 17_000, 50)],
+)
+def test_what_is_fuzzed_is_told_in_words(depth, first, files):
+    """The same seeds every time, so that what fails for one fails for all."""
+    told = _fuzz("--depth", depth, "--first", str(first), "--files", str(files))
+    assert f"{files} files" in told
+    refused = re.search(r"(\d+) × 2", told)
+    assert refused
+    assert 0.3 * files < int(refused[1]) < files, "some are at fault and some are not"
+
+
+def test_what_is_wrong_is_seen(tmp_path, monkeypatch):
+    """The judge of the fuzzer finds each kind of untruth; otherwise it could not fail."""
+    monkeypatch.syspath_prepend(str(FUZZER.parent))
+    from oracle import Said, false_passes, untruths
+
+    scenario = {"status": "pass", "errors": [], "expectations": [], "pairs": []}
+    pair = {"verdict": "equivalent", "mode": "inference", "explanation": "?", "compared": 1}
+    pair |= {"reference": "a", "candidate": "b"}
+
+    def said(status=0, report_status="pass", stderr="", is_lie=False, **changes):
+        import json
+
+        report = {"status": report_status, "scenarios": [{**scenario, "cell": None, **changes}]}
+        return Said(status, json.dumps(report), stderr, b"", is_lie)
+
+    wrong = [
+        said(3),
+        said(stderr="Traceback (most recent call last):\n  oh"),
+        said(report_status="fail"),
+        said(is_lie=True),
+        said(status="error"),
+        said(expectations=[{"held": False, "subject": "s", "expected": 1, "actual": 2}]),
+        said(expectations=[{"held": True, "subject": "s", "expected": 1, "actual": 2}]),
+        said(pairs=[{**pair, "compared": 0}]),
+        said(errors=[{"message": " ", "line": 1}], status="error", report_status="error"),
+        Said(0, "", "", b"", is_lie=False),
+    ]
+    for case in wrong:
+        assert list(untruths(case)), case
+    assert not list(untruths(said()))
+
+    monkeypatch.chdir(tmp_path)
+    for layer, count in (("elu", 1), ("relu", 0)):
+        Path("mutant.yaml").write_text(
+            f"input: {{shape: [3]}}\nmodels: {{a: [Activation: relu], b: [Activation: {layer}]}}\n"
+        )
+        assert len(list(false_passes(said(pairs=[pair])))) == count

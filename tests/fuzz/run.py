@@ -1,0 +1,279 @@
+"""Try the command on files that nobody would have written, and tell what it got wrong.
+
+    python tests/fuzz/run.py --files 10000 --jobs 2
+
+Each worker is one process with one TensorFlow that calls the command line again and again, in a
+folder of its own. A file it hangs on, dies of or swells by is told like any other finding, and a
+new worker goes on behind it. The exit status is 1 where something was found.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import json
+import os
+import queue
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import traceback
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from mutating import Mutant, mutant
+from oracle import Said, false_passes, untruths
+
+#: What a file may take before the command gives it up, and before the command is given up.
+TIMEOUT_SECONDS = 60
+LONGEST_SECONDS = 240.0
+#: The most memory a worker may come to.
+MOST_BYTES = 6 * 1024**3
+
+#: A module beside the scenarios that `python:` may name; that it ran must never be seen.
+CANARY = "from pathlib import Path\nPath('sung').write_text('code ran')\n\n\ndef build(): ...\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A file and what went wrong with it."""
+
+    seed: int
+    origin: str
+    what: str
+
+
+# --- the worker -----------------------------------------------------------------------------------
+
+
+def work(seeds: range, depth: str) -> None:
+    """Try the file of each seed and print one line of JSON before and one after."""
+    Path("canary.py").write_text(CANARY, encoding="utf-8")
+    for seed in seeds:
+        tried = mutant(seed)
+        _say(begin=seed, origin=tried.origin)
+        started = time.monotonic()
+        Path("mutant.yaml").write_bytes(tried.content)
+        said = _read(tried) if depth == "read" else _run(depth, tried)
+        seconds = time.monotonic() - started
+        found = [*_untruths(said), *_left_behind()]
+        _say(end=seed, status=said.status, seconds=seconds, found=found)
+        if _is_stuck():
+            os._exit(0)  # the file was given up, and is still at work beside us
+
+
+def _read(tried: Mutant) -> Said:
+    """Read the file as the command does first, without the models."""
+    from layerlens.errors import ScenarioError
+    from layerlens.reading import read_scenarios
+
+    try:
+        read_scenarios("mutant.yaml", least_models=1)
+    except ScenarioError as error:
+        return Said(2, "", str(error), tried.content, is_lie=False)
+    except Exception:
+        return Said(3, "", traceback.format_exc(), tried.content, is_lie=False)
+    return Said(None, "", "", tried.content, is_lie=False)
+
+
+def _run(command: str, tried: Mutant) -> Said:
+    from layerlens.cli import run
+
+    arguments = [command, "mutant.yaml", "--format", "json", "--no-cache"]
+    arguments += ["--timeout", str(TIMEOUT_SECONDS)]
+    stdout = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+    stderr = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+    with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
+        try:
+            status: Any = run(arguments)
+        except SystemExit as end:
+            status = end.code
+    texts = []
+    for stream in (stdout, stderr):
+        stream.flush()
+        texts.append(stream.buffer.getvalue().decode())
+    return Said(status, *texts, tried.content, tried.is_lie and command == "compare")
+
+
+def _untruths(said: Said) -> Iterator[str]:
+    if said.status is not None:  # a file that was only read, and is fine
+        yield from untruths(said)
+        yield from _by_hand(said)
+
+
+def _is_stuck() -> bool:
+    from layerlens.crew.alone import is_anything_left
+
+    return is_anything_left()
+
+
+def _by_hand(said: Said) -> Iterator[str]:
+    try:
+        yield from false_passes(said)
+    except Exception as error:  # the second opinion failed, which is not the command's fault
+        _say(unsure=f"{type(error).__name__}: {error}")
+
+
+def _left_behind() -> Iterator[str]:
+    for path in Path().iterdir():
+        if path.name not in ("canary.py", "mutant.yaml"):
+            yield f"{path.name} was left in the folder"
+            if path.is_file():
+                path.unlink()
+
+
+def _say(**message: Any) -> None:
+    print(json.dumps(message), file=sys.__stdout__, flush=True)
+
+
+# --- the watch ------------------------------------------------------------------------------------
+
+
+def watch(seeds: range, depth: str, tell: queue.Queue[Any]) -> None:
+    """Keep a worker at the seeds, and put what it says, and how it died, into the queue."""
+    while seeds:
+        with tempfile.TemporaryDirectory(prefix="layerlens-fuzz-") as folder:
+            at = _watch_one(seeds, depth, folder, tell)
+        seeds = seeds[seeds.index(at) + 1 :]
+        tell.put((at, "", "restart", 0.0, []))
+
+
+def _watch_one(seeds: range, depth: str, folder: str, tell: queue.Queue[Any]) -> int:
+    span = f"{seeds.start}:{seeds.stop}:{seeds.step}"
+    with tempfile.TemporaryFile() as noise:
+        worker = subprocess.Popen(
+            [sys.executable, __file__, "--work", span, "--depth", depth],
+            cwd=folder,
+            env={**os.environ, "PYTHONWARNINGS": "ignore", "TF_CPP_MIN_LOG_LEVEL": "3"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=noise,
+            text=True,
+        )
+        lines: queue.Queue[str | None] = queue.Queue()
+        threading.Thread(target=_listen, args=(worker, lines), daemon=True).start()
+        seed, origin, since, why, last = None, "", time.monotonic(), "", seeds.start
+        while True:
+            try:
+                line = lines.get(timeout=1)
+            except queue.Empty:
+                if seed is not None and time.monotonic() - since > LONGEST_SECONDS:
+                    why = f"no end after {LONGEST_SECONDS:.0f} s"
+                elif _resident(worker.pid) > MOST_BYTES:
+                    why = f"more than {MOST_BYTES / 2**30:.0f} GiB of memory"
+                if why:
+                    worker.kill()
+                continue
+            if line is None:
+                break
+            message = json.loads(line)
+            if "begin" in message:
+                seed, origin, since = message["begin"], message["origin"], time.monotonic()
+            elif "end" in message:
+                tell.put((seed, origin, message["status"], message["seconds"], message["found"]))
+                seed, last = None, message["end"]
+            else:
+                tell.put((seed, origin, "unsure", 0.0, [message["unsure"]]))
+        status = worker.wait()
+        noise.seek(0)
+        said = noise.read()[-1500:].decode(errors="replace")
+    if seed is None and status:
+        raise SystemExit(f"a worker could not start:\n{said}")
+    if seed is None:
+        return last
+    tell.put((seed, origin, None, 0.0, [why or f"the process died ({status}): {said}"]))
+    return seed
+
+
+def _listen(worker: subprocess.Popen[str], lines: queue.Queue[str | None]) -> None:
+    assert worker.stdout is not None
+    for line in worker.stdout:
+        lines.put(line)
+    lines.put(None)
+
+
+def _resident(pid: int) -> int:
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    except (OSError, IndexError, ValueError):
+        return 0  # gone, or a system that does not say
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def main() -> int:
+    """Parse the arguments, run the workers, print what they found."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--files", type=int, default=500)
+    parser.add_argument("--first", type=int, default=0, help="the first seed")
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--minutes", type=float, default=None, help="stop after so long")
+    parser.add_argument("--depth", choices=("read", "summary", "compare"), default="compare")
+    parser.add_argument("--verbose", action="store_true", help="show doubts of the second opinion")
+    parser.add_argument("--work", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.work:
+        work(range(*map(int, given.work.split(":"))), given.depth)
+        return 0
+    tell: queue.Queue[Any] = queue.Queue()
+    last = given.first + given.files
+    watchers = [
+        threading.Thread(
+            target=watch,
+            args=(range(given.first + job, last, given.jobs), given.depth, tell),
+            daemon=True,
+        )
+        for job in range(given.jobs)
+    ]
+    started = time.monotonic()
+    for watcher in watchers:
+        watcher.start()
+    return _collect(tell, watchers, started, given)
+
+
+def _collect(
+    tell: queue.Queue[Any], watchers: list[threading.Thread], started: float, given: Any
+) -> int:
+    findings: list[Finding] = []
+    statuses: Counter[Any] = Counter()
+    slowest = (0.0, "")
+    while any(watcher.is_alive() for watcher in watchers) or not tell.empty():
+        if given.minutes and time.monotonic() - started > 60 * given.minutes:
+            break
+        with contextlib.suppress(queue.Empty):
+            seed, origin, status, seconds, found = tell.get(timeout=0.5)
+            statuses[status] += 1
+            if sum(statuses.values()) % 100 == 0:
+                print(f"  {dict(statuses)} after {time.monotonic() - started:,.0f} s", flush=True)  # noqa: T201
+            if status == "restart":
+                continue
+            if seconds > TIMEOUT_SECONDS:
+                print(f"  {seconds:.0f} s: {origin}", flush=True)  # noqa: T201
+            slowest = max(slowest, (seconds, origin))
+            if status == "unsure":
+                if given.verbose:
+                    print(f"? {origin}: {found[0]}", flush=True)  # noqa: T201
+                continue
+            for what in found:
+                findings.append(Finding(seed, origin, what))
+                print(f"✘ {origin}\n    {what}", flush=True)  # noqa: T201
+    tried = sum(count for status, count in statuses.items() if status not in ("unsure", "restart"))
+    told = ", ".join(f"{count:,} × {status}" for status, count in statuses.items())
+    print(  # noqa: T201
+        f"{tried:,} files in {time.monotonic() - started:,.0f} s; exit statuses {told}; "
+        f"slowest {slowest[0]:.1f} s ({slowest[1]}); {len(findings)} findings"
+    )
+    return 1 if findings else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
