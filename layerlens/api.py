@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import inf
+from itertools import chain, count
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from layerlens.errors import ScenarioError, UsageError
+from layerlens.arguments import (
+    A_MODEL_IS,
+    Inputs,
+    check_choice,
+    checked_modes,
+    checked_seed,
+    checked_tolerance,
+    input_specs,
+    model_spec,
+)
+from layerlens.errors import UsageError
 from layerlens.faultfinding import suggestion
 from layerlens.options import RunOptions
 from layerlens.report import Report
@@ -19,19 +29,14 @@ from layerlens.running import (
     summarize_scenarios,
 )
 from layerlens.scenario import (
-    MODES,
     TRANSFER_METHODS,
     VERDICTS,
-    InputSpec,
     Mode,
     ModelSpec,
     Scenario,
-    Tolerance,
     TransferMethod,
     Verdict,
 )
-
-Inputs = Sequence[int | None] | Mapping[str, Any] | Sequence[InputSpec] | None
 
 
 def compare(
@@ -53,9 +58,9 @@ def compare(
 
     Args:
         source: the path of a scenario file or of a folder of them, or several; a scenario as a
-            mapping (with `models`); a mapping of name → model; or the reference itself, with the
-            `candidates` after it. A model is a Keras model, a layer (then `inputs` is needed), a
-            callable that returns one, or the path of a saved one.
+            mapping (with `models`); a mapping of name → model; a list of models; or the reference
+            itself, with the `candidates` after it. A model is a Keras model, a layer (then
+            `inputs` is needed), a callable that returns one, or the path of a saved one.
         candidates: models to compare with `source`, named `candidate`, `candidate_2`, ...
         inputs: the per-sample shape (None is a variable length), a mapping as in a scenario's
             `input:`, or a mapping of name → either for several. Taken from the model where it
@@ -79,7 +84,7 @@ def compare(
     options = RunOptions(
         checked_seed(seed), expect, allow_code, deps=deps, graph=graph, explain=explain
     )
-    if not candidates and _is_scenarios(source):
+    if not candidates and _is_scenarios(source) and not _is_saved(source):
         _refuse_beside_scenarios(
             input=inputs is not None,
             reference=reference is not None,
@@ -93,13 +98,13 @@ def compare(
 
         return compare_scenarios(scenario_from_mapping(source), options)
     check_choice("transfer", transfer, TRANSFER_METHODS)
-    models = _named(source, candidates)
+    models = _named(source, candidates, "candidate", ("reference",))
     specs = _specs(models, inputs)
     if len(models) < 2:
-        count = "1 model was" if models else "no model was"
+        received = "1 model was" if models else "no model was"
         raise UsageError(
-            f"there is nothing to compare: {count} given",
-            hint="give a mapping of two or more models, or a reference and its candidates",
+            f"there is nothing to compare: {received} given",
+            hint="give two or more models, one behind the other or by name in a mapping",
         )
     if reference is not None and reference not in models:
         raise UsageError(
@@ -132,7 +137,7 @@ def summary(
 
     Args:
         source: as for `compare`, or the path of a saved `.keras`, `.h5` or `.json` model.
-        more: further models.
+        more: further models, named `model`, `model_2`, ...
         inputs: as for `compare`.
         seed: as for `compare`.
         allow_code: as for `compare`.
@@ -147,9 +152,9 @@ def summary(
         from layerlens.reading import scenario_from_mapping
 
         return summarize_scenarios(scenario_from_mapping(source, least_models=1), options)
-    models = _named(source, more)
+    models = _named(source, more, "model")
     if not models:
-        raise UsageError("there is nothing to summarise: no model was given", hint=_MODELS)
+        raise UsageError("there is nothing to summarise: no model was given", hint=A_MODEL_IS)
     scenario = Scenario(
         path="<python>",
         title=", ".join(models),
@@ -160,17 +165,13 @@ def summary(
     return summarize_scenarios((scenario,), options)
 
 
-_MODELS = (
-    "a model is a Keras model, a layer, a callable that returns one, or the path of a saved "
-    f"{', '.join(SAVED_SUFFIXES)}"
-)
-
-
 # --- scenarios ------------------------------------------------------------------------------------
 
 
 def _is_scenarios(source: Any) -> bool:
-    return _is_paths(source) or (isinstance(source, Mapping) and "models" in source)
+    if isinstance(source, Mapping):
+        return "models" in source and not callable(source["models"])  # a model of that name
+    return _is_paths(source)
 
 
 def _is_paths(source: Any) -> bool:
@@ -181,6 +182,10 @@ def _is_paths(source: Any) -> bool:
         and bool(source)
         and all(isinstance(item, (str, Path)) for item in source)
     )
+
+
+def _is_saved(source: Any) -> bool:
+    return _is_paths(source) and all(Path(one).suffix in SAVED_SUFFIXES for one in _paths(source))
 
 
 def _paths(source: Any) -> list[str]:
@@ -201,108 +206,21 @@ def _refuse_beside_scenarios(**given: bool) -> None:
 # --- models ---------------------------------------------------------------------------------------
 
 
-def _named(source: Any, candidates: Sequence[Any]) -> dict[str, Any]:
+def _named(
+    source: Any, more: Sequence[Any], other: str, first: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """Name models that come without: the first ones as said, the others by number."""
     if isinstance(source, Mapping):
-        if candidates:
+        if more:
             raise UsageError(
                 "a mapping of models and further models were given",
                 hint="put every model into the mapping",
             )
         return {str(name): model for name, model in source.items()}
-    names = ["candidate", *(f"candidate_{n}" for n in range(2, len(candidates) + 1))]
-    return {"reference": source, **dict(zip(names, candidates, strict=False))}
+    given = [*source, *more] if isinstance(source, (list, tuple)) else [source, *more]
+    names = chain(first, [other], (f"{other}_{number}" for number in count(2)))
+    return dict(zip(names, given, strict=False))
 
 
 def _specs(models: Mapping[str, Any], inputs: Inputs) -> tuple[ModelSpec, ...]:
     return tuple(model_spec(name, model, inputs) for name, model in models.items())
-
-
-def model_spec(name: str, model: Any, inputs: Inputs) -> ModelSpec:
-    if isinstance(model, (str, Path)) and Path(model).suffix in SAVED_SUFFIXES:
-        return ModelSpec(name, "file", file=str(model))
-    if not callable(model):
-        what = (
-            f"{str(model)!r}"
-            if isinstance(model, (str, Path))
-            else f"of type {type(model).__name__}"
-        )
-        raise UsageError(f"{name!r} is {what}, which is no model", hint=_MODELS)
-    bases = {base.__name__ for base in type(model).__mro__ if base.__module__.startswith("keras.")}
-    if inputs is None and "Layer" in bases and "Model" not in bases:
-        raise UsageError(
-            f"{name!r} is a {type(model).__name__} layer, which has no input of its own",
-            hint="give inputs=, the shape of one sample, as in inputs=[64, 15]",
-        )
-    return ModelSpec(name, "object", given=model)
-
-
-# --- the other arguments --------------------------------------------------------------------------
-
-
-def input_specs(inputs: Any) -> tuple[InputSpec, ...]:
-    """Read inputs as a scenario's are read: the same is allowed, and the same is said."""
-    if inputs is None:
-        return ()
-    if isinstance(inputs, str) or not isinstance(inputs, (Mapping, Sequence)):
-        raise UsageError(
-            f"inputs={inputs!r} is no input",
-            hint="give the shape of one sample, as in inputs=[64, 15], or a mapping of several",
-        )
-    if inputs and all(isinstance(item, InputSpec) for item in inputs):
-        return tuple(inputs)
-    if not isinstance(inputs, Mapping):
-        return _read_inputs(input={"shape": list(inputs)})
-    if {"shape", "values"} & set(inputs):
-        return _read_inputs(input=inputs)
-    several = {
-        str(name): spec if isinstance(spec, Mapping) else {"shape": spec}
-        for name, spec in inputs.items()
-    }
-    return _read_inputs(inputs=several)
-
-
-def _read_inputs(**written: Any) -> tuple[InputSpec, ...]:
-    from layerlens.reading import scenario_from_mapping
-
-    unread = {"model": {"python": "not:called"}}
-    try:
-        (scenario,) = scenario_from_mapping({**written, "models": unread}, least_models=1)
-    except ScenarioError as error:
-        raise UsageError(f"inputs=: {error.message}", hint=error.hint) from error
-    return scenario.inputs
-
-
-def checked_modes(mode: Mode | Sequence[Mode]) -> tuple[Mode, ...]:
-    modes: tuple[Mode, ...] = (mode,) if isinstance(mode, str) else tuple(mode)
-    if not modes:
-        raise UsageError("mode= names no mode", hint=f"give one or both of {', '.join(MODES)}")
-    for one in modes:
-        check_choice("mode", one, MODES)
-    return tuple(dict.fromkeys(modes))
-
-
-def checked_tolerance(tolerance: Any) -> Tolerance | None:
-    if tolerance is None:
-        return None
-    pair = tuple(tolerance) if isinstance(tolerance, (tuple, list)) else ()
-    if len(pair) != 2 or not all(
-        isinstance(n, (int, float)) and not isinstance(n, bool) and 0 <= n < inf for n in pair
-    ):
-        raise UsageError(
-            f"tolerance={tolerance!r} is no tolerance",
-            hint="give (rtol, atol), two numbers from 0 on, or leave it out",
-        )
-    return Tolerance(*pair)
-
-
-def checked_seed(seed: Any) -> int:
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-        raise UsageError(f"seed={seed!r} is no seed", hint="give a whole number from 0 on")
-    return seed
-
-
-def check_choice(
-    name: Literal["expect", "transfer", "mode"], value: Any, allowed: Sequence[str]
-) -> None:
-    if value is not None and value not in allowed:
-        raise UsageError(f"{name}={value!r} is not allowed", hint=suggestion(str(value), allowed))

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from layerlens.api import Inputs, checked_seed, checked_tolerance, input_specs
+from layerlens.arguments import Inputs, checked_seed, checked_tolerance, input_specs
 from layerlens.expecting import check_expectations
 from layerlens.options import RunOptions
 from layerlens.report import ExpectationRow, LayerRow, ModelReport, Report, WeightRow

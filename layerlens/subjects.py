@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from layerlens.api import Inputs, checked_modes, checked_tolerance, input_specs, model_spec
+from layerlens.arguments import Inputs, checked_modes, checked_tolerance, input_specs, model_spec
 from layerlens.errors import UsageError
 from layerlens.faultfinding import suggestion
 from layerlens.reading import read_scenarios, scenario_from_mapping

@@ -12,11 +12,15 @@ from layerlens.errors import LayerlensError, ScenarioError
 from layerlens.finding import read_text
 from layerlens.placed import plain
 from layerlens.report import ModelReport, ScenarioReport
+from layerlens.scenario import Verdict
 from layerlens.writing import write_text
 from layerlens.yamlnodes import parse_yaml
 from layerlens.yamlspans import Span, YamlSpans
 
 Keys = tuple[str, ...]
+
+#: The verdict that is not written: another machine or a longer search may decide.
+UNDECIDED: Verdict = "inconclusive"
 
 _PLAIN_KEY = re.compile(r"[A-Za-z_][\w.-]*", re.ASCII)
 _NOT_TEXT = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
@@ -150,7 +154,7 @@ def measured_expectations(reports: Sequence[ScenarioReport]) -> dict[str, Any]:
             for pair in reports[0].pairs
             if pair.candidate == candidate
         }
-        if all(len(set(found)) == 1 for found in by_mode.values()):
+        if all(len(set(found)) == 1 and found[0] != UNDECIDED for found in by_mode.values()):
             modes = {mode: found[0] for mode, found in by_mode.items()}
             alike = len(set(modes.values())) == 1
             verdicts[candidate] = next(iter(modes.values())) if alike else modes

@@ -22,6 +22,7 @@ from layerlens.reading import read_scenarios
 from layerlens.report import ScenarioReport
 from layerlens.scenario import Scenario, Tolerance
 from layerlens.updating import (
+    UNDECIDED,
     ExpectationFile,
     NotUpdated,
     agreed,
@@ -212,11 +213,17 @@ class Expectation(ScenarioItem):
         }
         target = self.file.target
         if target.is_mapping(self.expected.keys[:2]):
-            return int(target.put(self.expected.keys, self._agreed(self.expected.subject)))
-        verdicts = {mode: self._agreed(subject) for mode, subject in of_mode.items()}
+            return int(target.put(self.expected.keys, self._decided(self.expected.subject)))
+        verdicts = {mode: self._decided(subject) for mode, subject in of_mode.items()}
         alike = len(set(verdicts.values())) == 1
         value = next(iter(verdicts.values())) if alike else verdicts
         return int(target.put(("verdicts", candidate), value))
+
+    def _decided(self, subject: str) -> Any:
+        verdict = self._agreed(subject)
+        if verdict == UNDECIDED:
+            raise NotUpdated("the evidence does not decide; write it by hand if that is expected")
+        return verdict
 
     def _agreed(self, subject: str) -> Any:
         return agreed([_row(report, subject).actual for report in self.file.reports()])

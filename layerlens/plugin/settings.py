@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -20,6 +21,9 @@ FOLDERS, SEED, CODE, TOLERANCE, BACKEND, CACHE = (
 )
 BACKENDS = ("tensorflow",)
 SUFFIXES = (".yaml", ".yml")
+
+#: How pytest's own conversions begin to say what they were given.
+_PYTHONS_WORDS = re.compile(r"invalid literal for int\(\) with base 10:|invalid truth value")
 
 T = TypeVar("T")
 
@@ -100,7 +104,8 @@ def _read(config: pytest.Config, name: str, allowed: str, check: Callable[[Any],
         return check(config.getini(name))
     except (TypeError, ValueError, pytest.UsageError) as error:
         place = f"{config.inipath}: " if config.inipath else ""
-        raise pytest.UsageError(f"{place}{name} takes {allowed}: {error}") from None
+        told = _PYTHONS_WORDS.sub("received", str(error))
+        raise pytest.UsageError(f"{place}{name} takes {allowed}: {told}") from None
 
 
 def _existing(folders: list[Path]) -> tuple[Path, ...]:

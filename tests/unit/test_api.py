@@ -65,6 +65,22 @@ def test_a_report_says_what_it_was_made_with() -> None:
     }
 
 
+def test_a_list_of_models_is_as_good_as_one_behind_the_other(tmp_path: Path) -> None:
+    report = layerlens.compare([dense(), dense(), dense(5)], seed=np.int64(3))  # type: ignore
+    assert [pair.candidate for pair in report.scenarios[0].pairs] == ["candidate", "candidate_2"]
+    for name in ("one.keras", "other.keras"):
+        dense().save(tmp_path / name)
+    saved = layerlens.compare([tmp_path / "one.keras", str(tmp_path / "other.keras")])
+    assert (only_pair(saved).candidate, only_pair(saved).verdict) == ("candidate", "equivalent")
+    tables = layerlens.summary([dense(), dense(5)]).scenarios[0]
+    assert {model.name: model.params for model in tables.models} == {"model": 15, "model_2": 25}
+
+
+def test_a_model_may_be_called_models() -> None:
+    report = layerlens.compare({"models": dense(), "other": dense()})
+    assert [model.name for model in report.scenarios[0].models] == ["models", "other"]
+
+
 def test_a_mapping_names_the_models_and_reference_chooses_one() -> None:
     models = {"plain": dense(), "relu": dense(3, "relu"), "wide": dense(5)}
     report = layerlens.compare(models, reference="relu")
@@ -361,16 +377,29 @@ MODELS_HINT = (
             [dense],
             {},
             "there is nothing to compare: 1 model was given",
-            "give a mapping of two or more models, or a reference and its candidates",
+            "give two or more models, one behind the other or by name in a mapping",
         ),
         (
             [{}],
             {},
             "there is nothing to compare: no model was given",
-            "give a mapping of two or more models, or a reference and its candidates",
+            "give two or more models, one behind the other or by name in a mapping",
         ),
         ([dense, 3], {}, "'candidate' is of type int, which is no model", MODELS_HINT),
-        ([[dense, dense]], {}, "'reference' is of type list, which is no model", MODELS_HINT),
+        ([[dense, 3]], {}, "'candidate' is of type int, which is no model", MODELS_HINT),
+        ([dense, [dense]], {}, "'candidate' is of type list, which is no model", MODELS_HINT),
+        (
+            ["a.keras"],
+            {},
+            "there is nothing to compare: 1 model was given",
+            "give two or more models, one behind the other or by name in a mapping",
+        ),
+        (
+            [dense, dense],
+            {"inputs": [[4], [4]]},
+            "inputs=[[4], [4]] is not the shape of one input",
+            "name several, as in inputs={'x': [4], 'y': [4]}",
+        ),
         ([dense, "a.yaml"], {}, "'candidate' is 'a.yaml', which is no model", MODELS_HINT),
         (
             [{"a": dense}, dense],

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from layerlens.plugin.collecting import Expectation
 from layerlens.report import ModelReport, PairReport, ScenarioReport
 from layerlens.updating import (
     ExpectationFile,
@@ -257,3 +259,14 @@ def test_cells_that_do_not_agree_are_not_written() -> None:
     }
     assert measured_expectations([report(2), report(3)]) == {"verdicts": {"b": "equivalent"}}
     assert measured_expectations([report(2), report(3, "different")]) == {}
+    assert "verdicts" not in measured_expectations([report(2, "inconclusive")])
+
+
+def test_a_verdict_that_is_open_is_not_written() -> None:
+    def decided(verdict: str) -> Any:
+        item: Any = SimpleNamespace(_agreed=lambda subject: verdict)
+        return Expectation._decided(item, "a==b[inference]")
+
+    assert decided("different") == "different"
+    with pytest.raises(NotUpdated, match="the evidence does not decide"):
+        decided("inconclusive")
