@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -14,12 +15,15 @@ _MOST_VALUES = 32
 
 
 def arguments_of(layer: Any) -> dict[str, Any]:
-    """Return a layer's arguments by name; those of a layer that it holds as `layer.units`.
+    """Return a layer's arguments by name; those of layers that it holds as `layer.units`.
 
-    What is None is left out. A layer that cannot tell its configuration has none.
+    Of several layers, the first one's are `layers[0].units`. What is None is left out. A layer that
+    cannot tell its configuration has none.
     """
     try:
-        config = layer.get_config()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that code cannot be saved is no matter here
+            config = layer.get_config()
     except Exception:  # a layer of one's own may raise anything here, or not have the method
         return {}
     return dict(_flat(config, ""))
@@ -34,9 +38,10 @@ def _flat(config: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
             yield from _flat(value["config"], f"{prefix}{name}.")
         elif isinstance(value, (list, tuple)) and any(map(_is_layer, value)):
             for position, item in enumerate(filter(_is_layer, value)):
-                within = item["config"].get("name") or str(position)
-                yield f"{prefix}{within}", str(item["class_name"])
-                yield from _flat(item["config"], f"{prefix}{within}.")
+                # Names are numbered as layers were made, which says nothing about what they do.
+                within = f"{prefix}{name}[{position}]"
+                yield within, str(item["class_name"])
+                yield from _flat(item["config"], f"{within}.")
         else:
             yield f"{prefix}{name}", _plain(value)
 
