@@ -29,7 +29,7 @@ _MOST_COMBINATIONS = 40_000
 _MOST_IN_GRAPH = 4_000
 #: What it is worth to put two layers on one row: a little, whatever they are, so that a layer
 #: stands beside the one that replaces it; more, the more they share.
-_ANY, _SAME_TYPE, _SAME_SHAPE, _SAME_NAME, _SAME_PARAMS, _HELD = 1, 6, 6, 5, 2, 3
+_ANY, _SAME_TYPE, _SAME_SHAPE, _SAME_NAME, _SAME_PARAMS, _HELD = 1, 6, 6, 5, 8, 3
 _SAME_ARGUMENTS = 4
 #: In a graph also what is beside a layer tells which one it is.
 _SAME_NEIGHBOUR, _LEAST_IN_GRAPH = 4, 8

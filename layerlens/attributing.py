@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 from layerlens.report import CountTerm, Factor, LayerChange, LayerRow, ModelReport, ParamsGap
 
@@ -57,7 +58,7 @@ def _row_gaps(
     gaps = _gaps(ours, theirs, row)
     rest = theirs.params - ours.params - sum(gap.params for gap in gaps)
     if rest:
-        gaps.append(_Gap(rest, ["weights"], ""))
+        gaps.append(_Gap(rest, [("", "weights")], ""))
     for gap in gaps:
         yield gap.to_row(row, ours, theirs)
 
@@ -73,67 +74,99 @@ def _sharing(ours: LayerRow, theirs: LayerRow, row: LayerChange) -> Iterator[Par
         yield ParamsGap(params, text, row.reference, row.candidate)
 
 
+Key = tuple[str, str]
+
+
 @dataclass
 class _Gap:
     """Terms of a layer that differ for one cause."""
 
     params: int
-    meanings: list[str]
+    terms: list[Key]
     cause: str
+    #: The one layer that has them; both where it is None.
+    only: LayerRow | None = None
 
     def to_row(self, row: LayerChange, ours: LayerRow, theirs: LayerRow) -> ParamsGap:
-        what = " and ".join(filter(None, [", ".join(self.meanings[:-1]), self.meanings[-1]]))
-        name = f"`{theirs.name}`"
-        if ours.name != theirs.name:
+        name = f"`{(self.only or theirs).name}`"
+        if self.only is None and ours.name != theirs.name:
             name += f" (in place of `{ours.name}`)"
         cause = f" ({self.cause})" if self.cause else ""
-        text = f"{self.params:+,}: {what} of {name}{cause}"
+        text = f"{self.params:+,}: {_named(self.terms)} of {name}{cause}"
         return ParamsGap(self.params, text, row.reference, row.candidate)
 
 
 def _gaps(ours: LayerRow, theirs: LayerRow, row: LayerChange) -> list[_Gap]:
     """Return what differs term by term, terms with one cause together."""
-    mine, other = _terms(ours), _terms(theirs)
+    mine, other = _matched(_terms(ours), _terms(theirs))
     arguments = {change.name.rsplit(".", 1)[-1]: change for change in row.arguments}
-    found: dict[str, _Gap] = {}
+    found: dict[tuple[str, bool, bool], _Gap] = {}
     for key in dict.fromkeys((*mine, *other)):
         one, two = mine.get(key), other.get(key)
         params = (two.params if two else 0) - (one.params if one else 0)
-        if (one is None) != (two is None):
-            present = one or two
-            cause = present.because or "" if present is not None else ""
-        elif one is not None and two is not None and one.factors != two.factors:
-            cause = _cause(one.factors, two.factors, arguments)
+        if not params:
+            continue
+        if one is not None and two is not None:
+            cause, only = _cause(one.factors, two.factors, arguments), None
         else:
-            continue
-        if not params and one is not None and two is not None and not cause:
-            continue
+            cause = (one or two).because or ""  # type: ignore[union-attr]
+            only = ours if two is None else theirs
         # What is there in one model alone is not the same as what is larger in it.
-        gap = found.setdefault(f"{cause}|{one is None}|{two is None}", _Gap(0, [], cause))
+        gap = found.setdefault((cause, one is None, two is None), _Gap(0, [], cause, only))
         gap.params += params
-        gap.meanings.append(_named(key))
+        gap.terms.append(key)
     return list(found.values())
 
 
-Key = tuple[str, str]
-
-
 def _terms(layer: LayerRow) -> dict[Key, CountTerm]:
-    """Return a layer's terms by what they mean; the one layer in a wrapper needs no name."""
-    holders = {term.layer for term in layer.terms}
+    """Return a layer's terms by the held layer they are of, if there are several, and meaning."""
+    paths = {term.layer or "" for term in layer.terms}
+    names = _told_apart(paths)
     terms: dict[Key, CountTerm] = {}
     for term in layer.terms:
-        inner = term.layer.rsplit("/", 1)[-1] if term.layer and len(holders) > 1 else ""
-        key = (inner, term.meaning)
+        key = (names[term.layer or ""], term.meaning)
         while key in terms:
-            key = (f"{key[0]}'", term.meaning)
+            key = (key[0], f"further {key[1]}")
         terms[key] = term
     return terms
 
 
-def _named(key: Key) -> str:
-    holder, meaning = key
-    return f"{meaning} of `{holder}`" if holder else meaning
+def _told_apart(paths: Collection[str]) -> dict[str, str]:
+    """Name paths by the first part in which they differ; one alone needs no name."""
+    if len(paths) < 2:
+        return dict.fromkeys(paths, "")
+    split = {path: path.split("/") for path in paths}
+    levels = zip(*split.values(), strict=False)
+    shared = sum(1 for _ in takewhile(lambda level: len(set(level)) == 1, levels))
+    return {path: parts[shared] if shared < len(parts) else "" for path, parts in split.items()}
+
+
+def _matched(
+    ours: dict[Key, CountTerm], theirs: dict[Key, CountTerm]
+) -> tuple[dict[Key, CountTerm], dict[Key, CountTerm]]:
+    """Take a layer that stands alone for the first of several that stand in its place."""
+    return _renamed(ours, theirs), _renamed(theirs, ours)
+
+
+def _renamed(terms: dict[Key, CountTerm], others: Collection[Key]) -> dict[Key, CountTerm]:
+    first = next(iter(terms), ("", ""))[0]
+    if not first or {holder for holder, _ in others} != {""}:
+        return terms
+    return {("" if key[0] == first else key[0], key[1]): term for key, term in terms.items()}
+
+
+def _named(keys: Sequence[Key]) -> str:
+    """Return `kernel and bias`, or `kernel and bias of `query`` for each layer that is held."""
+    held: dict[str, list[str]] = {}
+    for holder, meaning in keys:
+        held.setdefault(holder, []).append(meaning)
+    return _joined(
+        [_joined(names) + (f" of `{holder}`" if holder else "") for holder, names in held.items()]
+    )
+
+
+def _joined(parts: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))
 
 
 def _cause(
@@ -142,11 +175,11 @@ def _cause(
     """Say which numbers of a product differ: `units 16 → 20`, and whether an argument says so."""
     mine, other = _numbers(ours), _numbers(theirs)
     told = []
-    for of in dict.fromkeys((*mine, *other)):
-        if mine.get(of) == other.get(of):
+    for of in mine:
+        if of not in other or mine[of] == other[of]:
             continue
         name = next((n for n in _ARGUMENTS.get(of, ()) if n in arguments), of)
-        told.append(f"{name} {mine.get(of, 'none')} → {other.get(of, 'none')}")
+        told.append(f"{name} {mine[of]} → {other[of]}")
     return ", ".join(told)
 
 

@@ -96,10 +96,10 @@ def _differs(reference: ModelReport, candidate: ModelReport, diff: ModelsDiff) -
     parts = [part for row in rows if (part := _row(reference, candidate, row))]
     if len(parts) > _NAMED:
         parts = [*parts[:_NAMED], f"{_count(len(parts) - _NAMED, 'more layer')} differ"]
-    if not parts:
-        return "" if rows else "Nothing in their configurations differs."
     gaps = [gap.text for gap in diff.params]
     counts = f" In params that is {_listed(gaps)}." if gaps else ""
+    if not parts:
+        return counts.strip() if rows else "Nothing in their configurations differs."
     return f"What differs: {'; '.join(parts)}.{counts}"
 
 
@@ -139,12 +139,12 @@ def _equivalent(pair: PairReport) -> str:
     agree = f"all {pair.compared:,} outputs compared agree" if pair.compared else "outputs agree"
     if pair.certificate is not None and pair.certificate.draws:
         return (
-            f"That changes nothing: {agree}, and exact arithmetic shows it for every input and "
+            f"That makes no difference: {agree}, and exact arithmetic shows it for every input and "
             f"weight ({pair.certificate.segment}; polynomials of degree "
             f"{pair.certificate.degree})."
         )
     if pair.certificate is not None:
-        return f"That changes nothing: {pair.certificate.segment}."
+        return f"They agree: {pair.certificate.segment.removeprefix('none: ')}."
     weak = f"; {_listed(pair.unseen)} could have been wrong unnoticed" if pair.unseen else ""
     return f"No difference was found: {agree}{weak}."
 

@@ -31,7 +31,7 @@ def arguments_of(layer: Any) -> dict[str, Any]:
 
 def _flat(config: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
     for name, value in config.items():
-        if name in _ASIDE or value is None or (name, value) == ("trainable", True):
+        if name in _ASIDE or value is None:
             continue
         if _is_layer(value):
             yield f"{prefix}{name}", str(value["class_name"])

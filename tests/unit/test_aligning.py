@@ -177,8 +177,21 @@ def test_a_layer_put_into_a_branch_does_not_spoil_what_follows() -> None:
             [{"BatchNormalization": {"scale": False}}],
             ["-5: gamma of `batch_normalization` (scale)"],
         ),
+        (
+            [{"LSTM": {"units": 2}}],
+            [{"Bidirectional": {"layer": {"LSTM": {"units": 2}}}}],
+            [
+                "+56: kernel and recurrent kernel of `backward_lstm` of `bidirectional`",
+                "+8: bias of `backward_lstm` of `bidirectional` (use_bias)",
+            ],
+        ),
+        (
+            [{"TimeDistributed": {"layer": {"Dense": 2}}}],
+            [{"Conv1D": {"filters": 2, "kernel_size": 1, "use_bias": False}}],
+            ["-2: bias of `time_distributed` (use_bias)"],
+        ),
     ],
-    ids=["units", "gates", "window", "scale"],
+    ids=["units", "gates", "window", "scale", "directions", "wrapped"],
 )
 def test_gaps_have_their_cause_and_add_up(one: Any, other: Any, texts: list[str]) -> None:
     first, second = reports([7, 5], a=one, b=other)

@@ -25,7 +25,8 @@ def test_names_and_what_is_none_are_left_out_and_the_rest_is_plain() -> None:
     assert found["kernel_initializer"] == "HeNormal(seed=7)"
     assert found["bias_initializer"] == "Zeros"
     assert found["dtype"] == "float32"
-    assert not {"name", "kernel_regularizer", "trainable"} & set(found)
+    assert found["trainable"] is True
+    assert not {"name", "kernel_regularizer"} & set(found)
 
 
 def test_what_a_layer_holds_goes_by_where_it_is_held() -> None:
