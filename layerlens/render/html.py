@@ -35,6 +35,8 @@ class Drawn:
     title: str
     caption: str
     svg: Markup
+    #: In CSS pixels, of which an inch has 96.
+    width: int
     pair: PairReport | None
 
 
@@ -81,7 +83,14 @@ def _is_telling(picture: Picture) -> bool:
 def _labelled(picture: Picture, svg: str) -> Drawn:
     label = Markup('<svg role="img" aria-label="{}" ').format(picture.title)
     marked = Markup(svg.replace("<svg ", label, 1))
-    return Drawn(picture.kind, picture.title, picture.caption, marked, picture.pair)
+    return Drawn(
+        picture.kind,
+        picture.title,
+        picture.caption,
+        marked,
+        round(picture.width * 96),
+        picture.pair,
+    )
 
 
 @cache

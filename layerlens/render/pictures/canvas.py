@@ -27,6 +27,7 @@ from layerlens.render.pictures import Picture
 
 #: Names of colours, which a page replaces by its own of the same name.
 COLOURS = {
+    "paper": "#ffffff",
     "ink": "#1c1e21",
     "soft": "#62676f",
     "line": "#d9dce1",
@@ -36,7 +37,6 @@ COLOURS = {
     "bad": "#c0262d",
     "warn": "#8a5a00",
 }
-PAPER = "#ffffff"
 HEAT = "cividis"
 DOTS_PER_INCH = 144
 #: Between the pictures on one sheet, and around them, in inches.
@@ -114,7 +114,7 @@ def sheet(pictures: Sequence[tuple[str, Sequence[Picture]]], suffix: str) -> byt
     rows = [row for heading, several in pictures for row in _rows(heading, several)]
     width = max(row.width for row in rows) + 2 * _MARGIN
     height = sum(row.height + _GAP for row in rows) + 2 * _MARGIN - _GAP
-    figure = Figure(figsize=(width, height), dpi=72, facecolor=PAPER)
+    figure = Figure(figsize=(width, height), dpi=72, facecolor=COLOURS["paper"])
     with _settings():
         top = height - _MARGIN
         for row in rows:

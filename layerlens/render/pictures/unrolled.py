@@ -310,9 +310,12 @@ def _draw_node(area: Area, unrolled: Unrolled, node: Node) -> None:
             area.text(middle, height, "…", ha="center", va="center", size=10, color=COLOURS["soft"])
     left = node.lane * (_LABELS + _STEPS)
     top = height + _LINE * len(node.lines) / 2
-    area.text(left, top, node.title, size=9, weight="bold", va="center", color=COLOURS["ink"])
+    style: dict[str, Any] = {"va": "center", "zorder": 4}
+    if node.lane:  # lines to a branch run behind its words
+        style["bbox"] = {"facecolor": COLOURS["paper"], "edgecolor": "none", "pad": 1}
+    area.text(left, top, node.title, size=9, weight="bold", color=COLOURS["ink"], **style)
     for n, line in enumerate(node.lines, start=1):
-        area.text(left, top - _LINE * n, line, size=8, va="center", color=COLOURS["soft"])
+        area.text(left, top - _LINE * n, line, size=8, color=COLOURS["soft"], **style)
 
 
 def _draw_link(area: Area, unrolled: Unrolled, link: Link) -> None:
