@@ -139,7 +139,7 @@ class Examination:
             self.observe(main, join([every]), DYNAMIC)
         self._observe_batch_sizes(main, domains)
         if has_variable_axis(self.reference.built):
-            self._observe_lengths(main, base)
+            self._observe_lengths_or_refusal(main, base)
 
     def find_certificate(self) -> CertificateRow | None:
         """Look for a certificate, once, where nothing observed so far speaks against one."""
@@ -230,6 +230,15 @@ class Examination:
             n for shape in keras_shapes(shapes) for n in shape[1:] if n is not None and 3 < n <= 64
         }
         return tuple(sorted(lengths)[:4])
+
+    def _observe_lengths_or_refusal(self, weights: WeightSet, base: int) -> None:
+        """Observe other lengths; one that is too short for a model decides only if all agrees."""
+        try:
+            self._observe_lengths(weights, base)
+        except Interrupted as stop:
+            seen = judge(self.observations, steady=True)
+            if stop.refusal is None or seen.verdict != "different":
+                raise
 
     def _observe_lengths(self, weights: WeightSet, base: int) -> None:
         """Other lengths through the one trace with unknown axes, as `predict` and `fit` have it.
