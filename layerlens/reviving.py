@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import sys
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
 from contextlib import nullcontext
 from dataclasses import MISSING, fields, is_dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -17,8 +18,6 @@ from layerlens.report import SCHEMA_VERSION, Counterexample, Report, ScenarioRep
 _NOT_FINITE = {"nan": float("nan"), "inf": float("inf"), "-inf": float("-inf")}
 #: A report of ten thousand scenarios has about half of this.
 _MOST_CHARACTERS = 500_000_000
-#: Resolving the hints of a dataclass takes longer than reviving it.
-_KNOWN_HINTS: dict[type[Any], dict[str, Any]] = {}
 #: Untyped fields that hold a shape, several shapes, or None.
 _SHAPES = frozenset({"input_shape", "output_shape"})
 
@@ -80,72 +79,128 @@ def scenario_from_dict(data: Mapping[str, Any]) -> ScenarioReport:
     return revived
 
 
-def _revive(kind: Any, value: Any, path: str) -> Any:
+def _revive(kind: Hashable, data: Any, root: str) -> Any:
+    try:
+        return _reviver(kind)(data)
+    except _Wrong as wrong:
+        raise UsageError(
+            f"not a layerlens report: {root}{''.join(reversed(wrong.trail))} {wrong.what}"
+        ) from None
+
+
+class _Wrong(Exception):  # noqa: N818 - it never leaves this room
+    """A value is not what its field holds; the trail leads to it, from the inside out."""
+
+    def __init__(self, what: str, *trail: str) -> None:
+        super().__init__(what)
+        self.what = what
+        self.trail = list(trail)
+
+
+#: Takes plain data, returns what it was written from. One is made for each type, once: a report
+#: of a hundred scenarios holds ten thousand dataclasses.
+_Reviver = Callable[[Any], Any]
+
+
+@cache
+def _reviver(kind: Hashable) -> _Reviver:
     origin, arguments = get_origin(kind), get_args(kind)
     if is_dataclass(kind) and isinstance(kind, type):
-        return _revive_dataclass(kind, value, path)
+        return _dataclass_reviver(kind)
     if origin in (Union, types.UnionType):
-        if value is None:
-            return None
         (kind,) = (argument for argument in arguments if argument is not types.NoneType)
-        return _revive(kind, value, path)
+        revive = _reviver(kind)
+        return lambda value: None if value is None else revive(value)
     if origin is tuple:
-        return _revive_tuple(arguments, value, path)
+        return _tuple_reviver(arguments)
     if origin is Literal or kind is Any or origin is dict:
+        return lambda value: value
+    if kind is float:
+        return _as_float
+    return lambda value: _checked(kind, value)
+
+
+def _checked(kind: Any, value: Any) -> Any:
+    if not isinstance(value, kind):
+        raise _Wrong(f"is {value!r}, expected {getattr(kind, '__name__', kind)}")
+    return value
+
+
+def _as_float(value: Any) -> float:
+    if type(value) is float:
         return value
-    if kind is float and isinstance(value, str):
+    if isinstance(value, str):
         value = _NOT_FINITE.get(value, value)
-    return _checked(kind, value, path)
+    if not isinstance(value, (int, float)):
+        raise _Wrong(f"is {value!r}, expected float")
+    return float(value)
 
 
-def _checked(kind: Any, value: Any, path: str) -> Any:
-    allowed = (int, float) if kind is float else kind
-    if not isinstance(value, allowed):
-        raise UsageError(
-            f"not a layerlens report: {path} is {value!r}, "
-            f"expected {getattr(kind, '__name__', kind)}"
-        )
-    return float(value) if kind is float else value
+def _tuple_reviver(arguments: tuple[Any, ...]) -> _Reviver:
+    many = len(arguments) == 2 and arguments[1] is Ellipsis
+    each = _reviver(arguments[0]) if many else None
+    some = [] if many else [_reviver(argument) for argument in arguments]
+
+    def revive(value: Any) -> tuple[Any, ...]:
+        items = _checked((list, tuple), value)
+        if each is None and len(items) != len(some):
+            raise _Wrong(f"is {value!r}, expected {len(some)} items")
+        found = []
+        try:
+            for position, item in enumerate(items):
+                found.append(each(item) if each is not None else some[position](item))
+        except _Wrong as wrong:
+            wrong.trail.append(f"[{len(found)}]")
+            raise
+        return tuple(found)
+
+    return revive
 
 
-def _revive_tuple(arguments: tuple[Any, ...], value: Any, path: str) -> tuple[Any, ...]:
-    items = _checked((list, tuple), value, path)
-    if len(arguments) == 2 and arguments[1] is Ellipsis:
-        kinds = (arguments[0],) * len(items)
-    else:
-        kinds = arguments
-    return tuple(
-        _revive(kind, item, f"{path}[{position}]")
-        for position, (kind, item) in enumerate(zip(kinds, items, strict=True))
-    )
+def _dataclass_reviver(kind: type[Any]) -> _Reviver:
+    hints = get_type_hints(kind)
+    needed = {
+        item.name
+        for item in fields(kind)
+        if item.default is MISSING and item.default_factory is MISSING
+    }
+    revivers: dict[str, _Reviver] = {}  # made with the first one: a layer holds layers
+
+    def revive(value: Any) -> Any:
+        row = _checked(Mapping, value)
+        if kind is ScenarioReport:
+            row = _with_models_as_rows(row)
+        if not revivers:
+            revivers.update((name, _field_reviver(kind, name, hints)) for name in hints)
+        found: dict[str, Any] = {}
+        name = ""
+        try:
+            for name, revive_field in revivers.items():
+                if name in row:
+                    found[name] = revive_field(row[name])
+                elif name in needed:
+                    raise _Wrong("is missing")
+        except _Wrong as wrong:
+            wrong.trail.append(f".{name}")
+            raise
+        return kind(**found)
+
+    return revive
 
 
-def _revive_dataclass(kind: type[Any], value: Any, path: str) -> Any:
-    row = dict(_checked(Mapping, value, path))
-    if kind is ScenarioReport:
-        models = _checked(Mapping, row.get("models", {}), f"{path}.models")
-        row["models"] = [{"name": name, **model} for name, model in models.items()]
-    hints = _hints(kind)
-    found = {}
-    for item in fields(kind):
-        if item.name not in row:
-            if item.default is MISSING and item.default_factory is MISSING:
-                raise UsageError(f"not a layerlens report: {path}.{item.name} is missing")
-            continue
-        inner = f"{path}.{item.name}"
-        if item.name in _SHAPES:
-            found[item.name] = _as_shape(row[item.name])
-        elif kind is Counterexample and hints[item.name] is Any:
-            found[item.name] = _as_numbers(row[item.name])
-        else:
-            found[item.name] = _revive(hints[item.name], row[item.name], inner)
-    return kind(**found)
+def _field_reviver(kind: type[Any], name: str, hints: Mapping[str, Any]) -> _Reviver:
+    if name in _SHAPES:
+        return _as_shape
+    if kind is Counterexample and hints[name] is Any:
+        return _as_numbers
+    return _reviver(hints[name])
 
 
-def _hints(kind: type[Any]) -> dict[str, Any]:
-    if kind not in _KNOWN_HINTS:
-        _KNOWN_HINTS[kind] = get_type_hints(kind)
-    return _KNOWN_HINTS[kind]
+def _with_models_as_rows(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    models = row.get("models", {})
+    if not isinstance(models, Mapping):
+        raise _Wrong(f"is {models!r}, expected Mapping", ".models")
+    return {**row, "models": [{"name": name, **model} for name, model in models.items()]}
 
 
 def _as_shape(value: Any) -> Any:
