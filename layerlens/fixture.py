@@ -5,30 +5,22 @@ It works without pytest as well: `Assertions().assert_equivalent(before, after)`
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from layerlens.arguments import Inputs, checked_seed, checked_tolerance, input_specs
+from layerlens.claiming import expectations_of, is_figure, layout_rows
 from layerlens.expecting import check_expectations
 from layerlens.options import RunOptions
-from layerlens.report import ExpectationRow, LayerRow, ModelReport, Report, WeightRow
+from layerlens.refuting import figures_text, held, verdict_text
+from layerlens.report import Report
 from layerlens.running import compare_scenarios, summarize_scenarios
-from layerlens.scenario import (
-    Expectations,
-    LayerExpectation,
-    Mode,
-    ModelExpectation,
-    Scenario,
-    TransferMethod,
-    Verdict,
-)
+from layerlens.scenario import Mode, Scenario, TransferMethod, Verdict
 from layerlens.subjects import pair_scenarios, single_scenarios
 
 #: A shape with the batch axis first; several of them where a model has several outputs.
 Shape = Sequence[Any]
-
-_WIDTH = 80
 
 
 class Assertions:
@@ -75,9 +67,15 @@ class Assertions:
             mode: "inference", "training" or both.
         """
         __tracebackhide__ = True
-        return self._assert_verdict(
-            "equivalent", reference, candidate, inputs, tolerance, transfer, mode
+        scenarios = pair_scenarios(
+            reference,
+            candidate,
+            inputs=inputs,
+            tolerance=tolerance,
+            transfer=transfer,
+            mode=mode,
         )
+        return self._assert_verdict("equivalent", scenarios)
 
     def assert_different(
         self,
@@ -94,35 +92,24 @@ class Assertions:
         Models of other shapes or weights are not `different` but cannot be compared.
         """
         __tracebackhide__ = True
-        return self._assert_verdict(
-            "different", reference, candidate, inputs, tolerance, transfer, mode
-        )
-
-    def _assert_verdict(
-        self,
-        expected: Verdict,
-        reference: Any,
-        candidate: Any,
-        inputs: Inputs,
-        tolerance: tuple[float, float] | None,
-        transfer: TransferMethod,
-        mode: Mode | Sequence[Mode],
-    ) -> Report:
-        __tracebackhide__ = True
         scenarios = pair_scenarios(
             reference,
             candidate,
             inputs=inputs,
+            tolerance=tolerance,
             transfer=transfer,
             mode=mode,
-            tolerance=tolerance,
         )
+        return self._assert_verdict("different", scenarios)
+
+    def _assert_verdict(self, expected: Verdict, scenarios: Sequence[Scenario]) -> Report:
+        __tracebackhide__ = True
         report = compare_scenarios(
             [self._with_tolerance(one) for one in scenarios],
             replace(self._options, expect=expected),
         )
         if report.status != "pass":
-            raise AssertionError(_verdict_text(report))
+            raise AssertionError(verdict_text(report))
         return report
 
     def _with_tolerance(self, scenario: Scenario) -> Scenario:
@@ -149,10 +136,10 @@ class Assertions:
                     row
                     for other in scenario.candidates
                     if scenario.reference in models and other.name in models
-                    for row in _layout_rows(models[scenario.reference], models[other.name])
+                    for row in layout_rows(models[scenario.reference], models[other.name])
                 ]
             )
-        return _held(report, rows)
+        return held(report, rows)
 
     # --- one model --------------------------------------------------------------------------------
 
@@ -212,10 +199,11 @@ class Assertions:
     ) -> Report:
         __tracebackhide__ = True
         scenarios = single_scenarios(model, inputs)
-        if expected is not None and not _is_figure(expected) and not isinstance(expected, Mapping):
+        if expected is not None and not is_figure(expected) and not isinstance(expected, Mapping):
             expected = self._figure_of(figure, expected, inputs)
         wanted = [
-            _expectations(scenario, figure, expected, layers or {}, more) for scenario in scenarios
+            expectations_of(scenario, figure, expected, layers or {}, more)
+            for scenario in scenarios
         ]
         report = summarize_scenarios(scenarios, self._options)
         rows = [
@@ -224,7 +212,7 @@ class Assertions:
             else ()
             for scenario, expect, one in zip(scenarios, wanted, report.scenarios, strict=True)
         ]
-        return _held(report, rows)
+        return held(report, rows)
 
     def _figure_of(self, figure: str, model: Any, inputs: Inputs) -> Any:
         """Return what another model has of a figure, which it has to be built for."""
@@ -233,7 +221,7 @@ class Assertions:
         (scenario, *_) = report.scenarios
         found = getattr(scenario.models[0], figure) if scenario.models else None
         if found is None:
-            raise AssertionError(f"the model expected was not built\n{_text(report)}")
+            raise AssertionError(f"the model expected was not built\n{figures_text(report)}")
         return found
 
     # --- a library author's layers ----------------------------------------------------------------
@@ -271,143 +259,6 @@ class Assertions:
         from layerlens.custom import check_announced_shape
 
         _assert_check(check_announced_shape(layer, input_specs(inputs), self._options.seed))
-
-
-# --- what is expected -----------------------------------------------------------------------------
-
-
-def _is_figure(value: Any) -> bool:
-    if isinstance(value, (list, tuple)):
-        return all(item is None or _is_figure(item) for item in value)
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _expectations(
-    scenario: Scenario, figure: str, expected: Any, layers: Mapping[str, Any], more: dict[str, Any]
-) -> Expectations:
-    """Return what is asserted of a scenario's models, or of that what its own file expects."""
-    asked = expected is not None or bool(layers) or any(item is not None for item in more.values())
-    names = [model.name for model in scenario.models]
-    if not asked:
-        return _own_expectations(scenario, figure)
-    of_models = isinstance(expected, Mapping) and set(expected) <= set(names)
-    if isinstance(expected, Mapping) and not of_models:
-        layers, expected = {**expected, **layers}, None
-    return Expectations(
-        models={
-            name: ModelExpectation(
-                **{figure: expected[name] if of_models else expected},
-                **more,
-                layers={
-                    layer: LayerExpectation(**{figure: value}) for layer, value in layers.items()
-                },
-            )
-            for name in (expected if of_models else names)
-        }
-    )
-
-
-def _own_expectations(scenario: Scenario, figure: str) -> Expectations:
-    own = scenario.expect.models if scenario.expect is not None else {}
-    return Expectations(
-        models={
-            name: ModelExpectation(
-                **{figure: getattr(model, figure)},
-                trainable_params=model.trainable_params if figure == "params" else None,
-                layers={
-                    layer: LayerExpectation(**{figure: getattr(found, figure)})
-                    for layer, found in model.layers.items()
-                },
-            )
-            for name, model in own.items()
-        }
-    )
-
-
-def _layout_rows(reference: ModelReport, candidate: ModelReport) -> Iterator[ExpectationRow]:
-    ours, theirs = (_weights(model.layers) for model in (reference, candidate))
-    names = [[row.path.rsplit("/", 1)[-1] for row in side] for side in (ours, theirs)]
-    swapped = names[0] != names[1] and sorted(names[0]) == sorted(names[1])
-    subject = f"{candidate.name}.weights"
-    yield ExpectationRow(subject, len(ours), len(theirs), len(ours) == len(theirs))
-    for place, (one, other) in enumerate(zip(ours, theirs, strict=False)):
-        same = one.shape == other.shape and not (swapped and names[0][place] != names[1][place])
-        yield ExpectationRow(f"{subject}[{place}]", _told(one), _told(other), same)
-
-
-def _weights(layers: Sequence[LayerRow]) -> list[WeightRow]:
-    return [weight for layer in layers for weight in layer.weights]
-
-
-def _told(weight: WeightRow) -> str:
-    return f"{weight.path} {list(weight.shape)}"
-
-
-# --- what did not hold ----------------------------------------------------------------------------
-
-
-def _held(report: Report, rows: Sequence[Sequence[ExpectationRow]]) -> Report:
-    """Return the report with its expectations where all hold, and there are any."""
-    __tracebackhide__ = True
-    scenarios = tuple(
-        replace(
-            scenario,
-            expectations=tuple(found),
-            status=scenario.status
-            if scenario.status != "pass"
-            else "pass"
-            if all(row.held for row in found)
-            else "fail",
-        )
-        for scenario, found in zip(report.scenarios, rows, strict=True)
-    )
-    status = next((one.status for one in scenarios if one.status != "pass"), report.status)
-    report = replace(report, scenarios=scenarios, status=status)
-    if status != "pass":
-        raise AssertionError(_text(report))
-    if not any(rows):
-        raise AssertionError("nothing was checked: nothing was expected\n" + _text(report))
-    return report
-
-
-def _text(report: Report) -> str:
-    """Say what does not hold, and show the layers side by side."""
-    from layerlens.render import RenderOptions, render
-    from layerlens.render.wording import expectation_line
-
-    told = [
-        expectation_line(row)
-        for one in report.scenarios
-        for row in one.expectations
-        if not row.held
-    ]
-    told += [error.message for one in report.scenarios for error in one.errors]
-    several = len(report.scenarios) > 1
-    page = render(report, "rich", width=_WIDTH, options=RenderOptions(quiet=several))
-    return "\n".join([*told[:1], *([page] if told else [])])
-
-
-def _verdict_text(report: Report) -> str:
-    """Show every pair whose verdict was not the expected one, with what makes it so."""
-    from layerlens.render import RenderOptions
-    from layerlens.render.expectation import render_errors, render_expectation
-
-    parts = []
-    for scenario in report.scenarios:
-        notes = (
-            []
-            if scenario.path == "<python>"
-            else [f"to see it again: layerlens compare {scenario.path}"]
-        )
-        page: dict[str, Any] = {"width": _WIDTH, "colour": False, "options": RenderOptions()}
-        if scenario.errors:
-            parts.append(render_errors(scenario, **page, notes=notes))
-        parts += [
-            render_expectation(scenario, row, **page, notes=notes)
-            for row in scenario.expectations
-            if not row.held
-        ]
-    return "\n".join(part.rstrip() + "\n" for part in parts).rstrip()
 
 
 def _assert_check(check: Any) -> None:

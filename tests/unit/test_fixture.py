@@ -212,7 +212,7 @@ def test_params_hold_or_are_shown(scenario: str) -> None:
     with pytest.raises(AssertionError) as caught:
         check.assert_params(dense(), 16)
     assert told(caught).splitlines()[0] == "model.params: expected 16, received 15"
-    assert "15 = 4×3 + 3" in told(caught)
+    assert "4 inputs × 3 units + 3 biases = 15" in told(caught)
     with pytest.raises(AssertionError, match=r"model.trainable_params: expected 15, received 0"):
         check.assert_params(frozen, trainable=15)
     name = frozen.layers[0].name
