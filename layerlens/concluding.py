@@ -215,10 +215,15 @@ def _steps(reference: ModelReport, candidate: ModelReport, diff: ModelsDiff) -> 
         if ours and ours == theirs:
             yield f"an output step of {names} depends on {ours}, as was measured"
         elif ours and theirs:
+            first, second = _placed(one, reference), _placed(other, candidate)
             yield (
-                f"an output step of `{one.name}` in `{reference.name}` depends on {ours}, one of "
-                f"`{other.name}` in `{candidate.name}` on {theirs}, as was measured"
+                f"an output step of {first} depends on {ours}, one of {second} on {theirs}, "
+                "as was measured"
             )
+
+
+def _placed(part: LayerRow | ModelReport, model: ModelReport) -> str:
+    return f"`{part.name}`" if part is model else f"`{part.name}` in `{model.name}`"
 
 
 def _masks(reference: ModelReport, candidate: ModelReport) -> Iterator[str]:
