@@ -107,7 +107,7 @@ def test_failures_are_reports(pytester: pytest.Pytester, scenarios: Path) -> Non
 
     count = section(result, "shapes.yaml: last.params")
     assert "✘ last.params: expected 82, received 81" in count
-    assert "81 = 4×9 + 3×9 + 2×9" in count
+    assert "3 gates × (4 inputs × 3 units +" in count
     assert "SHAPE MISMATCH" not in count
     assert "expected 1, received no such layer" in section(
         result, "shapes.yaml: last.layers.dense.params"
