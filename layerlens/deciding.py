@@ -16,10 +16,12 @@ from layerlens.contrasting import arguments_apart
 from layerlens.diverging import first_divergence, first_inconsistency
 from layerlens.domains import inputs_apart
 from layerlens.entries import as_arrays
+from layerlens.errors import MemoryLimitError
 from layerlens.evidence import Evidence, Refusal, ShapeSurprise
 from layerlens.examining import DYNAMIC, Examination
 from layerlens.judging import Judgement, anywhere, judge
 from layerlens.measuring import weight_rows
+from layerlens.memory import probes_beyond_memory
 from layerlens.padding import masked_difference
 from layerlens.parting import Contest
 from layerlens.probes import join
@@ -78,7 +80,8 @@ def decide(pair: Pair) -> Decision:
     transfer = pair_weights(weight_rows(reference), weight_rows(candidate), pair.scenario.transfer)
     if not _same_shape(reference.report.output_shape, candidate.report.output_shape):
         text = explaining.shapes(reference.report, candidate.report)
-        told = relation(*_sides(pair), transfer, pair.seed) if transfer.complete else None
+        runs = transfer.complete and _beyond_memory(reference, candidate) is None
+        told = relation(*_sides(pair), transfer, pair.seed) if runs else None
         return Decision(_early(pair, "shape_mismatch", explaining.joined(text, told), transfer))
     if not transfer.complete:
         text = explaining.weights(reference.report, candidate.report, transfer)
@@ -88,6 +91,9 @@ def decide(pair: Pair) -> Decision:
     if apart is not None:
         text = explaining.inputs(reference.report, candidate.report, apart)
         return Decision(_early(pair, "inconclusive", text, transfer))
+    error = _beyond_memory(reference, candidate)
+    if error is not None:
+        raise error
     return _by_running(pair, transfer)
 
 
@@ -104,6 +110,22 @@ def _sides(pair: Pair) -> tuple[Side, Side]:
         side.nudged = partial(pair.with_nudged_constants, built)
         sides.append(side)
     return sides[0], sides[1]
+
+
+def _beyond_memory(reference: Built, candidate: Built) -> MemoryLimitError | None:
+    several = (reference.report.input_shape, reference.report.output_shape)
+    shapes = [
+        shape for shapes in (*several, candidate.report.output_shape) for shape in _each(shapes)
+    ]
+    names = reference.report.name, candidate.report.name
+    return probes_beyond_memory(names, shapes, candidate.spec.where)
+
+
+def _each(shapes: Any) -> list[Any]:
+    """Return the shapes of one or of several inputs or outputs as a list."""
+    if not shapes:
+        return []
+    return list(shapes) if isinstance(shapes[0], (tuple, list)) else [shapes]
 
 
 def _by_running(pair: Pair, transfer: Transfer) -> Decision:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import stat
 import zipfile
 import zlib
@@ -21,7 +22,7 @@ Kind = Literal["keras", "h5", "json"]
 SUFFIXES: dict[str, Kind] = {".keras": "keras", ".h5": "h5", ".hdf5": "h5", ".json": "json"}
 
 #: A description larger than this is not one that Keras wrote.
-_MOST_CONFIG_BYTES = 256 * 1024**2
+_MOST_CONFIG_BYTES = 64 * 1024**2
 #: Keras stores members as they are; deflating weights gains a little, never a hundredfold.
 _MOST_EXPANSION = 100
 _EXPANSION_FLOOR_BYTES = 16 * 1024**2
@@ -30,12 +31,10 @@ _HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 _ZIP_MAGIC = b"PK\x03\x04"
 
 
-_KERAS_MODULES = ("keras", "builtins")
-#: Where Keras keeps what a file may name without saying its module.
-_KERAS_SPACES = (
+#: Where Keras keeps the classes that a file may name; what is elsewhere is no part of a model.
+_CLASS_SPACES = (
     "layers",
     "models",
-    "activations",
     "initializers",
     "regularizers",
     "constraints",
@@ -43,6 +42,15 @@ _KERAS_SPACES = (
     "losses",
     "metrics",
     "optimizers",
+)
+#: Where Keras keeps the functions that a file may name: they work on tensors and on nothing else.
+_FUNCTION_SPACES = (
+    "activations",
+    "initializers",
+    "regularizers",
+    "constraints",
+    "losses",
+    "metrics",
     "ops",
     "random",
 )
@@ -124,33 +132,60 @@ def code_parts(config: Any, layer: str = "model") -> Iterator[CodePart]:
 def _code_in(class_name: str, config: Mapping[str, Any], layer: str) -> CodePart | None:
     if class_name == "__lambda__":
         return CodePart(layer, "holds a function as bytecode")
-    if class_name in CODE_LAYERS:
+    # Keras finds `layers.Lambda` in the module `keras` as well as `Lambda` in `keras.layers`.
+    if re.split(r"[.>]", class_name)[-1] in CODE_LAYERS:
         return CodePart(layer, f"is a `{class_name}`, which runs code of its own")
     module, inner = _text(config.get("module")), config.get("config")
     if isinstance(inner, Mapping) and isinstance(inner.get("vocabulary"), str):
         return CodePart(layer, f"reads the file {inner['vocabulary']!r} as its vocabulary")
     if class_name == "function":
         name = _text(inner) or "?"
-        if _is_keras_name(name):
+        if _is_keras_function(name) and module in (None, "builtins"):
             return None
         return CodePart(layer, f"uses the function `{name}` from outside Keras", module, name)
     name = _text(config.get("registered_name")) or class_name
     if module is None:
-        if class_name.startswith("__") or _is_keras_name(class_name):
+        if class_name.startswith("__") or _is_keras_class(class_name):
             return None
         return CodePart(layer, f"is a `{name}`, which is not Keras' own", None, name)
-    if not any(module == known or module.startswith(f"{known}.") for known in _KERAS_MODULES):
-        what = f"is a `{class_name}` from the module `{module}`"
+    if module == "keras" or module.startswith("keras."):
+        # An operation such as `x + y` is a class that Keras keeps to itself.
+        if _is_keras_class(class_name) or _is_operation(module, class_name):
+            return None
+        what = f"is `{class_name}` from `{module}`, which is no part of a model"
         return CodePart(layer, what, module, name)
-    return None
+    return CodePart(layer, f"is a `{class_name}` from the module `{module}`", module, name)
 
 
 @cache
-def _is_keras_name(name: str) -> bool:
+def _is_keras_class(name: str) -> bool:
     import keras
 
-    spaces = (getattr(keras, space, keras) for space in _KERAS_SPACES)
-    return name == "Functional" or any(hasattr(space, name) for space in spaces)
+    found = [getattr(getattr(keras, space), name, None) for space in _CLASS_SPACES]
+    public = any(isinstance(item, type) for item in [*found, getattr(keras, name, None)])
+    return name == "Functional" or public
+
+
+@cache
+def _is_keras_function(name: str) -> bool:
+    import keras
+
+    return any(callable(getattr(getattr(keras, space), name, None)) for space in _FUNCTION_SPACES)
+
+
+@cache
+def _is_operation(module: str, name: str) -> bool:
+    if not module.startswith("keras.src.ops."):
+        return False
+    from importlib import import_module
+
+    from keras.src.ops.operation import Operation
+
+    try:
+        found = getattr(import_module(module), name, None)
+    except ImportError:
+        return False
+    return isinstance(found, type) and issubclass(found, Operation)
 
 
 def _text(value: Any) -> str | None:
@@ -285,7 +320,12 @@ def _member_text(path: Path, archive: zipfile.ZipFile, name: str, where: Where |
 
 def _check_weights(path: Path, archive: zipfile.ZipFile, where: Where | None) -> None:
     if "model.weights.h5" not in archive.namelist():
-        return
+        raise damaged(
+            path,
+            "holds its weights in `model.weights.npz`, whose arrays may be pickled objects",
+            where,
+            hint="save the model again where h5py is installed: then they are written as HDF5",
+        )
     from layerlens.hdf5 import check_hdf5
 
     with archive.open("model.weights.h5") as weights:

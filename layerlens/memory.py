@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from layerlens.errors import MemoryLimitError, Where
 
 _ITEM_BYTES = {"bool": 1, "string": 16, "float8_e4m3fn": 1, "float8_e5m2": 1, "bfloat16": 2}
+#: Some forty probes of at least one sample, each value in float32 and in float64.
+_BYTES_PER_SCALAR = 40 * (4 + 8)
 _UNITS = ("bytes", "KB", "MB", "GB", "TB", "PB", "EB")
 
 
@@ -30,6 +33,27 @@ def refuse_beyond_memory(
         f"but {readable(limit)} {allowed}",
         where,
         hint="`layerlens summary` runs nothing and works at any size",
+    )
+
+
+def probes_beyond_memory(
+    names: Sequence[str], shapes: Iterable[Any], where: Where | None
+) -> MemoryLimitError | None:
+    """Return the error where the inputs and outputs of all probes need more than is free.
+
+    `shapes` are those of the inputs and of both models' outputs, the batch axis first; what is
+    open counts as one. The figure is a lower bound: about twice as much is taken in the end.
+    """
+    scalars = sum(math.prod(size or 1 for size in shape[1:]) for shape in shapes)
+    needed, limit = scalars * _BYTES_PER_SCALAR, free_memory()
+    if limit is None or needed <= limit:
+        return None
+    return MemoryLimitError(
+        f"running {' and '.join(f'`{name}`' for name in names)} on the probes needs at least "
+        f"{readable(needed)} of memory for {scalars:,} values in and out of them a sample, "
+        f"but {readable(limit)} are free",
+        where,
+        hint="make the input smaller, or use `layerlens summary`, which runs nothing",
     )
 
 
