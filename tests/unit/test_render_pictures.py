@@ -182,6 +182,17 @@ def test_probes_that_all_agree_have_no_picture(scenario: ScenarioReport) -> None
     assert probes(ProbeRow("old", "eager", 1.0, 0.0), scenario=scenario) is None, "not measured"
 
 
+def test_words_are_equal_or_infinitely_far_apart(scenario: ScenarioReport) -> None:
+    inf = float("inf")
+    svg = drawn(probes(ProbeRow("words", "eager", inf, inf, 0.0, inf), scenario=scenario))
+    assert "∞ or NaN" in svg
+    heat = replace(scenario.pairs[1].differences, cells=((inf, 0.0), (inf, inf)))
+    pair = replace(scenario.pairs[1], probes=(), differences=heat)
+    (picture,) = pictures_of(replace(scenario, models=(), pairs=(pair,), fit=()))
+    assert "is inf, at step" in picture.caption
+    assert drawn(picture)
+
+
 def test_losses_of_one_epoch_and_of_a_refused_model(scenario: ScenarioReport) -> None:
     rows = (FitRow("one", (2.0,), None, None, None), FitRow("refused", (), None, None, None))
     (picture,) = pictures_of(replace(scenario, models=(), pairs=(), fit=rows))

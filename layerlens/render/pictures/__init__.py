@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from layerlens.render import wording
-from layerlens.render.pictures.differences import heat_plan, losses_plan, probes_plan
+from layerlens.render.pictures.heat import heat_plan
+from layerlens.render.pictures.losses import losses_plan
+from layerlens.render.pictures.probes import probes_plan
 from layerlens.render.pictures.unrolled import unrolled_plan
 from layerlens.report import PairReport, ScenarioReport
 
