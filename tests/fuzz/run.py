@@ -46,7 +46,7 @@ CANARY = "from pathlib import Path\nPath('sung').write_text('code ran')\n\n\ndef
 class Finding:
     """A file and what went wrong with it."""
 
-    seed: int
+    seed: int | None
     origin: str
     what: str
 
@@ -110,9 +110,8 @@ def _untruths(said: Said) -> Iterator[str]:
 
 
 def _is_stuck() -> bool:
-    from layerlens.crew.alone import is_anything_left
-
-    return is_anything_left()
+    """Tell whether a scenario that was given up is still at work in this process."""
+    return any(thread.name.startswith("layerlens-") for thread in threading.enumerate())
 
 
 def _by_hand(said: Said) -> Iterator[str]:
@@ -186,7 +185,8 @@ def _watch_one(seeds: range, depth: str, folder: str, tell: queue.Queue[Any]) ->
         noise.seek(0)
         said = noise.read()[-1500:].decode(errors="replace")
     if seed is None and status:
-        raise SystemExit(f"a worker could not start:\n{said}")
+        tell.put((None, "the fuzzer itself", None, 0.0, [f"a worker failed: {said}"]))
+        raise SystemExit(1)
     if seed is None:
         return last
     tell.put((seed, origin, None, 0.0, [why or f"the process died ({status}): {said}"]))
