@@ -16,15 +16,7 @@ from typing import Literal
 from layerlens.kerassource import KerasClass, find_class, imports_of, keras_version, source_of
 
 #: The packages of Keras whose classes may stand in a scenario.
-Package = Literal[
-    "layers",
-    "activations",
-    "initializers",
-    "regularizers",
-    "constraints",
-    "losses",
-    "optimizers",
-]
+Package = Literal["layers", "initializers", "regularizers", "constraints", "losses", "optimizers"]
 
 #: Public in `keras.layers` and spelt like a class, yet not a layer.
 _NOT_LAYERS = frozenset({"Input", "InputSpec"})
@@ -98,17 +90,6 @@ def layer_groups() -> dict[str, tuple[str, ...]]:
 def public_names(package: Package) -> tuple[str, ...]:
     """Return what `keras.<package>` makes public, such as `l2` and `L2` of the regularizers."""
     return tuple(imports_of(f"keras.{package}"))
-
-
-@cache
-def object_names(package: Package) -> tuple[str, ...]:
-    """Return what a text may name: the functions and classes of a package, and short forms."""
-    source = source_of(f"keras.src.{package}")
-    short = re.findall(r'^ +"(\w+)":', source, re.MULTILINE)
-    known = _known_objects(source)
-    snake = [re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower() for name in known]
-    names = {*public_names(package), *known, *snake, *short} - {"get", "serialize", "deserialize"}
-    return tuple(sorted(names, key=lambda name: (name[0].isupper(), name)))
 
 
 @cache

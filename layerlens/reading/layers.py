@@ -10,7 +10,6 @@ from layerlens import catalogue
 from layerlens.catalogue import Argument, LayerSignature
 from layerlens.faultfinding import Faults, nearest, suggestion
 from layerlens.placed import Position, YamlMapping, YamlSequence, described
-from layerlens.reading.choices import check_choice
 from layerlens.scenario import LayerSpec
 
 #: Arguments that hold layers: a bare text in them names one.
@@ -164,10 +163,8 @@ class _Reader:
         if name == "function" and self.signature.name == "Lambda":
             self._check_callable(value, at)
         argument = self.signature.argument(name)
-        if argument is not None and not self._check_kind(argument, value, at):
-            return None
-        if argument is not None and isinstance(value, str):
-            check_choice(argument, self.signature.name, value, at, self.faults)
+        if argument is not None:
+            self._check_kind(argument, value, at)
         return _tuples(value)
 
     def _layers(self, name: str, value: Any, at: Position | None) -> Any:
@@ -205,18 +202,16 @@ class _Reader:
         if not isinstance(value, str) or not MODULE_CALLABLE.fullmatch(value):
             self._fault("function", 'the text "module:callable"', value, at, None)
 
-    def _check_kind(self, argument: Argument, value: Any, at: Position | None) -> bool:
-        """Return whether the value is of the kind that the argument takes; if not, tell it."""
+    def _check_kind(self, argument: Argument, value: Any, at: Position | None) -> None:
         kind = kind_of(argument)
         if value is None or kind is None or kind.allows(value):
-            return True
+            return
         hint = None
         if kind.boolean and isinstance(value, str):
             hint = "YAML 1.2 reads only true and false as such"
         elif kind.listed and isinstance(value, (int, float)) and not kind.number:
             hint = f"write `{argument.name}: [{value}]`"
         self._fault(argument.name, kind.title, value, at, hint)
-        return False
 
     def _fault(
         self, name: str, allowed: str, value: Any, at: Position | None, hint: str | None

@@ -84,7 +84,9 @@ def test_explicit_weights_agree_exactly(gallery_report: By):
     (scenario,) = gallery_report["explicit_weights.yaml"]
     for pair in scenario["pairs"]:
         assert pair["verdict"] == "equivalent"
-        assert pair["max_abs"] == 0
+        # Exactly 0 with one kernel for both products; processors without it part in the last bit.
+        assert pair["max_abs"] <= 2**-20
+        assert pair["max_ulp"] <= 1
         assert pair["mismatched"] == 0
         assert pair["compared"] > 0
     assert all(model["output_shape"][1:] == [4, 5] for model in scenario["models"].values())

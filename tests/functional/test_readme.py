@@ -41,7 +41,7 @@ def settled(text: str) -> str:
         r"^  \S+ and \S+ compute the same.*?(?=^  certificate)", "", text, flags=re.M | re.S
     )
     text = re.sub(r"^  probes .*?^$", "", text, flags=re.M | re.S)
-    text = re.sub(r"\d+(\.\d+)? ?s\b", "0 s", text)
+    text = re.sub(r"\d+(\.\d+)? ?s\b(, cached)?", "0 s", text)
     text = re.sub(r"^layerlens \d.*$", "versions", text, flags=re.MULTILINE)
     text = re.sub(r"[\d,]+(?= (outputs|values|run)\b)", "many", text)
     return "\n".join(line.rstrip() for line in text.strip().splitlines())
