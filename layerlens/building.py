@@ -19,6 +19,7 @@ from layerlens.making import refuse_code_layers
 from layerlens.memory import refuse_beyond_memory
 from layerlens.orders import Built, Order, Refused, built, refused_at
 from layerlens.precision import Precision
+from layerlens.report import ModelReport
 from layerlens.scenario import InputSpec, LayerSpec, ModelSpec
 from layerlens.session import in_fresh_session
 from layerlens.weights import assign_weights
@@ -70,8 +71,10 @@ def _build_described(order: Order) -> Built | Refused:
         drafted = in_fresh_session(lambda: _draft(order, allocate=not stateful), order.seed)
     except DraftImpossible:
         return in_fresh_session(lambda: _make(order), order.seed)
-    if isinstance(drafted, Refused) or not (stateful and order.allocate):
+    if isinstance(drafted, Refused) or not stateful:
         return drafted
+    if not order.allocate:
+        return replace(drafted, report=_told_with_state(drafted.report, order.spec))
     return in_fresh_session(lambda: _make(order), order.seed)
 
 
@@ -141,6 +144,34 @@ def without_state(value: Any) -> Any:
     if isinstance(value, tuple):
         return tuple(without_state(item) for item in value)
     return value
+
+
+def _told_with_state(report: ModelReport, spec: ModelSpec) -> ModelReport:
+    """Put back into a draft's table which layers are stateful: that was left out to draft it."""
+    written = {node.name: node.layer for node in spec.nodes}
+    if len(spec.layers) == len(report.layers):
+        written = {row.name: layer for row, layer in zip(report.layers, spec.layers, strict=True)}
+    layers = tuple(
+        replace(row, arguments={**row.arguments, **dict(_states(written[row.name], ""))})
+        if row.name in written
+        else row
+        for row in report.layers
+    )
+    return replace(report, layers=layers)
+
+
+def _states(value: Any, prefix: str) -> Iterator[tuple[str, bool]]:
+    """Yield the arguments by which a layer, or one that it holds, is stateful."""
+    if not isinstance(value, LayerSpec):
+        return
+    for name, item in value.arguments.items():
+        if name == "stateful":
+            yield f"{prefix}stateful", bool(item)
+        for position, held in enumerate(item if isinstance(item, (list, tuple)) else ()):
+            yield from _states(held, f"{prefix}{name}[{position}].")
+        yield from _states(item, f"{prefix}{name}.")
+    if value.type == "Bidirectional" and "backward_layer" not in value.arguments:
+        yield from _states(value.arguments.get("layer"), f"{prefix}backward_layer.")
 
 
 def _is_stateful(spec: ModelSpec) -> bool:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 
 import pytest
+
+# Who starts the tests in the background may have SIGINT ignored, and so would every command here.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 #: functional/test_truth.py judges these, all in one process.
 collect_ignore = ["truth"]

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 pytest_plugins = ["pytester"]
+#: Every warning is an error, but for those of a plugin that has no part in this.
+STRICT = ("-W", "error", "-p", "no:hypothesispytest")
 
 SHAPES = """\
 title: Every step, or the last
@@ -92,7 +94,7 @@ def section(result: pytest.RunResult, heading: str) -> str:
 
 def test_failures_are_reports(pytester: pytest.Pytester, scenarios: Path) -> None:
     (scenarios / "code.yaml").write_text(CODE)
-    arguments = ["scenarios", "-W", "error", "--junitxml=junit.xml", "-k", "not linear.error"]
+    arguments = ["scenarios", *STRICT, "--junitxml=junit.xml", "-k", "not linear.error"]
     result = pytester.runpytest_subprocess(*arguments)
     result.assert_outcomes(passed=2, failed=4, errors=1)
     result.stdout.no_fnmatch_line("*Traceback*")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 pytest_plugins = ["pytester"]
+#: Every warning is an error, but for those of a plugin that has no part in this.
+STRICT = ("-W", "error", "-p", "no:hypothesispytest")
 
 MODELS = """\
 title:   Dense  or  TimeDistributed   # spaced as it pleases
@@ -85,7 +87,7 @@ def test_update(pytester: pytest.Pytester) -> None:
         (folder / name).write_text(text)
     times = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
 
-    result = pytester.runpytest_subprocess("scenarios", "--layerlens-update", "-W", "error")
+    result = pytester.runpytest_subprocess("scenarios", "--layerlens-update", *STRICT)
 
     assert written("stale.yaml") == UPDATED
     assert written("empty.yaml") == FILLED

@@ -315,6 +315,14 @@ def test_a_stateful_model_takes_one_batch_size_and_reports_it_open() -> None:
     assert build(spec, SEQUENCE, allocate=False).report == built.report
 
 
+def test_a_draft_tells_which_held_layers_are_stateful():
+    held = LayerSpec("LSTM", {"units": 2, "stateful": True})
+    spec = ModelSpec("m", "layers", layers=(LayerSpec("Bidirectional", {"layer": held}),))
+    drafted = build(spec, SEQUENCE, allocate=False).report
+    assert drafted == build(spec, SEQUENCE).report
+    assert drafted.layers[0].arguments["backward_layer.stateful"] is True
+
+
 def test_weights_are_set_by_path_or_its_end() -> None:
     gru = layer("GRU", units=1)
     spec = chain(
