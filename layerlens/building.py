@@ -19,7 +19,7 @@ from layerlens.making import refuse_code_layers
 from layerlens.memory import refuse_beyond_memory
 from layerlens.orders import Built, Order, Refused, built, refused_at
 from layerlens.precision import Precision
-from layerlens.report import ModelReport
+from layerlens.report import LayerRow, ModelReport
 from layerlens.scenario import InputSpec, LayerSpec, ModelSpec
 from layerlens.session import in_fresh_session
 from layerlens.weights import assign_weights
@@ -152,12 +152,21 @@ def _told_with_state(report: ModelReport, spec: ModelSpec) -> ModelReport:
     if len(spec.layers) == len(report.layers):
         written = {row.name: layer for row, layer in zip(report.layers, spec.layers, strict=True)}
     layers = tuple(
-        replace(row, arguments={**row.arguments, **dict(_states(written[row.name], ""))})
-        if row.name in written
-        else row
+        _row_with_state(row, dict(_states(written[row.name], ""))) if row.name in written else row
         for row in report.layers
     )
     return replace(report, layers=layers)
+
+
+def _row_with_state(row: LayerRow, states: Mapping[str, bool]) -> LayerRow:
+    held = iter([is_so for path, is_so in states.items() if "." in path])
+    holds = tuple(
+        replace(one, arguments={**one.arguments, "stateful": next(held, False)})
+        if "stateful" in one.arguments
+        else one
+        for one in row.holds
+    )
+    return replace(row, arguments={**row.arguments, **states}, holds=holds)
 
 
 def _states(value: Any, prefix: str) -> Iterator[tuple[str, bool]]:
