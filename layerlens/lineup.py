@@ -9,6 +9,7 @@ from typing import Any
 from layerlens.building import Built
 from layerlens.expressions import activation_name, call_of, is_graph, signature_of
 from layerlens.layertree import with_held
+from layerlens.lineage import calls_between
 from layerlens.measuring import Outcome, weight_variables
 from layerlens.polynomials import activation_host
 from layerlens.probes import Array
@@ -74,7 +75,7 @@ def first_part(reference: Side, candidate: Side, transfer: Transfer) -> FirstPar
     known = {key: tensor for tensor, key in ours.values() if key is not None}
     cuts = _cuts(other.model, {i: key for i, (_, key) in theirs.items() if key in known})
     shared = [tensor for tensor in cuts if id(tensor) not in map(id, other.model.inputs)]
-    if not any(_goes_by_steps(tensor) for tensor in shared):
+    if not _go_by_steps(other.model.inputs, shared):
         return None
     if any(getattr(tensor, "_keras_mask", None) is not None for tensor in cuts):
         return None  # Keras hands a mask on beside the graph: it would be cut off
@@ -148,17 +149,9 @@ def _cuts(model: Any, shared: Mapping[int, Hashable]) -> list[Any]:
     return list(found.values())
 
 
-def _goes_by_steps(tensor: Any) -> bool:
-    """Tell whether a recurrent layer stands somewhere before a tensor."""
+def _go_by_steps(inputs: Sequence[Any], outputs: Sequence[Any]) -> bool:
+    """Tell whether a recurrent layer stands somewhere between."""
     import keras
 
-    waiting, seen = [tensor], set()
-    while waiting:
-        source = waiting.pop()._keras_history
-        if (key := (id(source.operation), source.node_index)) in seen:
-            continue
-        seen.add(key)
-        if any(isinstance(held, keras.layers.RNN) for held in with_held(source.operation)):
-            return True
-        waiting.extend(source.operation._inbound_nodes[source.node_index].input_tensors)
-    return False
+    held = (part for node in calls_between(inputs, outputs) for part in with_held(node.operation))
+    return any(isinstance(part, keras.layers.RNN) for part in held)
