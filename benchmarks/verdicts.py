@@ -17,20 +17,27 @@ import sys
 import time
 import warnings
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from by_habit import Habit, judge_by_habit
 from mutants import mutants_of
 from ruamel.yaml import YAML
 
+from layerlens.backend import drop_kernels, without_collection
+from layerlens.building import Built, Refused
+from layerlens.measuring import Runner
 from layerlens.options import RunOptions
 from layerlens.reading import scenario_from_mapping
 from layerlens.running import run_scenario
 from layerlens.scenario import VERDICTS, Scenario, Verdict
+from layerlens.trying import Trial, build_models
 
 ROOT = Path(__file__).resolve().parent.parent
 HABIT_WORDS: tuple[Habit, ...] = ("equal", "not equal", "raises")
+
+#: A verdict, and how strong it is where it says `equivalent`.
+Said = tuple[Verdict, str | None]
 
 
 @dataclass(frozen=True)
@@ -104,16 +111,41 @@ def judge(table: list[Known], seed: int) -> list[Judged]:
     return judged
 
 
-def unsteady(table: list[Known], first: list[Judged], seeds: range) -> dict[str, list[Verdict]]:
-    """Judge again under other seeds and return the pairs whose verdict changed."""
-    said: dict[str, list[Verdict]] = {row.pair: [row.layerlens] for row in first}
-    for seed in seeds:
-        for number, known in enumerate(table, start=1):
-            progress(f"seed {seed}: {number} of {len(table)}: {known.name}")
-            for pair in run_scenario(known.scenario, RunOptions(seed=seed)).pairs:
-                said[f"{known.name}[{pair.mode}]"].append(pair.verdict)
+def unsteady(table: list[Known], first: list[Judged], seeds: range) -> dict[str, list[Said]]:
+    """Judge again under other seeds and return the pairs whose verdict or strength changed."""
+    said: dict[str, list[Said]] = {row.pair: [(row.layerlens, row.strength)] for row in first}
+    for number, known in enumerate(table, start=1):
+        progress(f"{len(seeds)} more seeds: {number} of {len(table)}: {known.name}")
+        for pair, answers in reseeded(known, seeds).items():
+            said[pair] += answers
     progress("")
-    return {pair: verdicts for pair, verdicts in said.items() if len(set(verdicts)) > 1}
+    return {pair: answers for pair, answers in said.items() if len(set(answers)) > 1}
+
+
+def reseeded(known: Known, seeds: range) -> dict[str, list[Said]]:
+    """Return what is said of a scenario's pairs under each seed.
+
+    Its models are built for every seed, as `run_scenario` does, and their weights then moved into
+    those of the first seed, so that nothing has to be traced anew.
+    """
+    said: dict[str, list[Said]] = {}
+    with without_collection():
+        built: dict[str, Built | Refused] = {}
+        trial = Trial(known.scenario, RunOptions())
+        for seed in seeds:
+            trial = replace(trial, options=RunOptions(seed=seed))
+            fresh = build_models(known.scenario, trial.options)
+            built = built or fresh
+            for old, new in zip(built.values(), fresh.values(), strict=True):
+                if isinstance(old, Built) and isinstance(new, Built):
+                    Runner(old).assign(Runner(new).values())
+            for decision in trial.decide(built):
+                pair = decision.report
+                said.setdefault(f"{known.name}[{pair.mode}]", []).append(
+                    (pair.verdict, pair.strength)
+                )
+    drop_kernels()
+    return said
 
 
 def mutate(table: list[Known]) -> tuple[list[str], list[str]]:
@@ -219,10 +251,16 @@ def main() -> int:
 
     if options.seeds > 1:
         changed = unsteady(table, judged, range(1, options.seeds))
-        print(f"{options.seeds} seeds: {len(changed)} verdicts changed")
-        for pair, verdicts in changed.items():
-            print(f"CHANGED {pair}: {', '.join(verdicts)}")
-        failed = failed or bool(changed)
+        turned = [pair for pair, answers in changed.items() if len({v for v, _ in answers}) > 1]
+        print(
+            f"{options.seeds} seeds: {len(turned)} verdicts changed, and the strength of "
+            f"{len(changed) - len(turned)} that stayed"
+        )
+        for pair, answers in changed.items():
+            words = Counter(" ".join(filter(None, answer)) for answer in answers)
+            counted = ", ".join(f"{count} times {word}" for word, count in words.items())
+            print(f"{'CHANGED' if pair in turned else 'STRENGTH'} {pair}: {counted}")
+        failed = failed or bool(turned)
         figures["changed"] = changed
     if options.mutate:
         caught, missed = mutate(table)

@@ -27,9 +27,9 @@ if not TYPE_CHECKING:  # to a type checker there is nothing but what is named ab
 
     def __getattr__(name: str) -> Any:
         if name == "__version__":
-            from importlib.metadata import version
+            from layerlens.versions import own_version
 
-            return version("layerlens")
+            return own_version()
         if name not in _HOMES:
             raise AttributeError(f"module 'layerlens' has no attribute {name!r}")
         return getattr(import_module(_HOMES[name]), name)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import importlib
-import importlib.metadata
 import logging
 import os
 import platform
@@ -18,6 +17,7 @@ from contextlib import contextmanager
 
 from layerlens.errors import LayerlensError, UsageError
 from layerlens.report import Environment
+from layerlens.versions import version_of
 
 _STARTING = threading.Lock()
 _started = False
@@ -138,10 +138,7 @@ def _version(distribution: str) -> str | None:
     version = getattr(module, "__version__", None)
     if isinstance(version, str):
         return version
-    try:
-        return importlib.metadata.version(distribution)
-    except importlib.metadata.PackageNotFoundError:
-        return None
+    return version_of(distribution)
 
 
 @contextmanager

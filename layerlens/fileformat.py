@@ -78,7 +78,8 @@ class Names:
 class Part(BaseModel):
     """A mapping of the file; a key it does not know is told with the nearest one it does."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    # Deferred: what a file does not have is not made ready, and shared parts are only once.
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 
     @model_validator(mode="wrap")
     @classmethod

@@ -6,11 +6,11 @@ import ast
 import re
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
 from layerlens.errors import UsageError
+from layerlens.versions import version_of
 
 #: Where the imports at the head of a module end.
 _HEAD_END = re.compile(r"^(?:class |def |@|if |try:)", re.MULTILINE)
@@ -70,10 +70,10 @@ class KerasClass:
 @cache
 def keras_version() -> str:
     """Return the version of the installed Keras."""
-    try:
-        return version("keras")
-    except PackageNotFoundError as error:
-        raise _no_keras() from error
+    version = version_of("keras")
+    if version is None:
+        raise _no_keras()
+    return version
 
 
 def _no_keras() -> UsageError:

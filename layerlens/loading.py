@@ -10,11 +10,11 @@ import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib import metadata
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 from layerlens.errors import ModelFileError, UnsafeCodeError, Where
+from layerlens.kerassource import keras_version
 from layerlens.making import CODE_LAYERS
 
 Kind = Literal["keras", "h5", "json"]
@@ -333,7 +333,7 @@ def _check_weights(path: Path, archive: zipfile.ZipFile, where: Where | None) ->
 
 
 def _check_version(path: Path, version: Any, where: Where | None) -> None:
-    installed = metadata.version("keras")
+    installed = keras_version()
     try:
         written = int(str(version).split(".")[0])
     except ValueError:

@@ -49,9 +49,13 @@ class Runner:
 
     built: Built
     seed: int = 0
-    _traced: dict[tuple[Any, ...], Any] = field(default_factory=dict)
+    _traced: dict[tuple[Any, ...], Any] = field(init=False)
     #: A call that is still on its way: it has to end before weights or states may change.
     _under_way: Future[Any] | None = None
+
+    def __post_init__(self) -> None:
+        # Layers that are not Keras' own may bake in what they hold when they are traced.
+        self._traced = {} if has_foreign_layers(self.built) else self.built.traced
 
     # --- weights and states ---------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from layerlens.float64 import enable_float64
@@ -44,6 +44,11 @@ class Built:
     precision: Precision = "working"
     #: The caller's own object, because Keras could not copy it: what changes it, changes theirs.
     is_original: bool = False
+    #: The functions traced of the model so far, by execution, mode and shapes: whoever runs it
+    #: again, for another pair or under another seed, need not trace it again.
+    traced: dict[tuple[Any, ...], Any] = field(
+        init=False, default_factory=dict, repr=False, compare=False
+    )
 
 
 @dataclass(frozen=True)

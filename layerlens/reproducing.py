@@ -5,7 +5,6 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
@@ -24,6 +23,7 @@ from layerlens.scripting import (
     model_source,
     spaced,
 )
+from layerlens.versions import version_of
 from layerlens.weight_source import WeightSource
 
 
@@ -266,10 +266,6 @@ def heading(scenario: Scenario, report: PairReport) -> str:
 
 
 def _versions() -> str:
-    found = []
-    for name, package in (("Keras", "keras"), ("TensorFlow", "tensorflow")):
-        try:
-            found.append(f"{name} {version(package)}")
-        except PackageNotFoundError:  # TensorFlow has other names on some machines
-            continue
-    return " on ".join(found)
+    found = [("Keras", version_of("keras")), ("TensorFlow", version_of("tensorflow"))]
+    # TensorFlow has other names on some machines.
+    return " on ".join(f"{name} {version}" for name, version in found if version is not None)

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 
 from layerlens.cache.recalling import ResultCache
@@ -17,6 +16,7 @@ from layerlens.options import RunOptions
 from layerlens.report import Report, ScenarioReport, Status
 from layerlens.scenario import ModelSpec, Scenario
 from layerlens.trying import ScriptListener, at_fault, run_scenario, summarize_scenario
+from layerlens.versions import own_version
 
 #: What Keras saves whole models as.
 SAVED_SUFFIXES = (".keras", ".h5", ".hdf5", ".json")
@@ -198,4 +198,4 @@ def report_of(scenarios: tuple[ScenarioReport, ...]) -> Report:
 
     statuses = {one.status for one in scenarios}
     status: Status = "error" if "error" in statuses else "fail" if "fail" in statuses else "pass"
-    return Report(version("layerlens"), describe_environment(), status, scenarios)
+    return Report(own_version(), describe_environment(), status, scenarios)

@@ -92,11 +92,7 @@ class Trial:
 
     def run(self) -> Result:
         built = build_models(self.scenario, self.options)
-        decisions = [
-            self._decide(built, candidate.name, mode)
-            for candidate in self.scenario.candidates
-            for mode in self.scenario.modes
-        ]
+        decisions = self.decide(built)
         fit = self._fit(built) if self.scenario.fit else ()
         refused = {d.refusal.model: d.refusal.error for d in decisions if d.refusal is not None}
         reports = self.reports(built)
@@ -114,6 +110,14 @@ class Trial:
             models = tuple(_with_graph_sizes(model, built[model.name]) for model in models)
         pairs = tuple(self._concluded(d.report, models, diffs, built) for d in decisions)
         return models, pairs, fit, diffs
+
+    def decide(self, built: dict[str, Built | Refused]) -> list[Decision]:
+        """Decide every pair in every mode, in the order of the file."""
+        return [
+            self._decide(built, candidate.name, mode)
+            for candidate in self.scenario.candidates
+            for mode in self.scenario.modes
+        ]
 
     def _concluded(
         self,

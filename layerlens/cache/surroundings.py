@@ -8,10 +8,11 @@ import os
 import platform
 import sys
 from functools import cache
-from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+
+from layerlens.versions import version_of
 
 #: Distributions whose code computes, or is asked to compute, what is reported.
 _COMPUTING = ("keras", "tensorflow", "tensorflow-cpu", "numpy", "scipy", "ml-dtypes", "h5py")
@@ -46,8 +47,8 @@ def surroundings() -> dict[str, Any]:
     Asked before Keras starts, as it is for every run: Keras and TensorFlow set variables.
     """
     return {
-        "layerlens": [metadata.version("layerlens"), code_digest()],
-        "versions": {name: _version(name) for name in _COMPUTING},
+        "layerlens": [version_of("layerlens"), code_digest()],
+        "versions": {name: version_of(name) for name in _COMPUTING},
         "packages": {name: _origin(name) for name in _PACKAGES},
         "python": [platform.python_implementation(), platform.python_version(), sys.maxsize],
         "platform": [platform.system(), platform.release(), platform.machine()],
@@ -64,20 +65,20 @@ def surroundings() -> dict[str, Any]:
 @cache
 def code_digest() -> str:
     """Return a digest of layerlens' own source: a checkout changes under the same version."""
-    root = Path(__file__).resolve().parents[1]
+    root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120
+    sources = [
+        os.path.join(folder, name)  # noqa: PTH118 - twice as fast as pathlib, at every start
+        for folder, _, names in os.walk(root)
+        for name in names
+        if name.endswith(".py")
+    ]
     digest = hashlib.blake2b(digest_size=16)
-    for path in sorted(root.rglob("*.py")):
-        content = path.read_bytes()
-        digest.update(f"{path.relative_to(root)}:{len(content)}:".encode())
+    for path in sorted(sources):
+        with open(path, "rb", buffering=0) as file:  # noqa: PTH123
+            content = file.read()
+        digest.update(f"{path[len(root) :]}:{len(content)}:".encode())
         digest.update(content)
     return digest.hexdigest()
-
-
-def _version(distribution: str) -> str | None:
-    try:
-        return metadata.version(distribution)
-    except metadata.PackageNotFoundError:
-        return None
 
 
 def _origin(package: str) -> list[Any] | None:

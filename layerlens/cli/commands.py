@@ -55,13 +55,12 @@ app.add_typer(cache_app, name="cache")
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version
-
         from layerlens.backend import describe_environment
+        from layerlens.versions import own_version
 
         found = describe_environment()
         typer.echo(
-            f"layerlens {version('layerlens')} (Python {found.python}, Keras {found.keras}, "
+            f"layerlens {own_version()} (Python {found.python}, Keras {found.keras}, "
             f"TensorFlow {found.backend_version}, {found.platform})"
         )
         raise typer.Exit

@@ -104,12 +104,11 @@ def _page(config: pytest.Config, *, colour: bool) -> dict[str, Any]:
 
 
 def _whole(scenario: ScenarioReport, *, width: int, colour: bool, options: RenderOptions) -> str:
-    from importlib.metadata import version
-
     from layerlens.backend import describe_environment
     from layerlens.render import render
+    from layerlens.versions import own_version
 
-    report = Report(version("layerlens"), describe_environment(), scenario.status, (scenario,))
+    report = Report(own_version(), describe_environment(), scenario.status, (scenario,))
     return render(report, "rich", width=width, colour=colour, options=options)
 
 

@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import metadata
 
 from layerlens.crew.alone import Alone
 from layerlens.crew.tasks import lost, work_of
@@ -17,6 +16,7 @@ from layerlens.report import Environment, Report, ScenarioReport
 from layerlens.scenario import Scenario
 from layerlens.tidy import Row, tidy_rows
 from layerlens.trying import at_fault
+from layerlens.versions import version_of
 
 #: TensorFlow is one to a process, however many threads a worker has.
 _ONE_AT_A_TIME = threading.Lock()
@@ -82,12 +82,8 @@ def versions() -> dict[str, str | None]:
     from layerlens.cache.surroundings import code_digest
 
     found: dict[str, str | None] = {"layerlens' source": code_digest()}
-    for name in ("layerlens", "keras", "tensorflow", "numpy"):
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            found[name] = None
-    return found
+    names = ("layerlens", "keras", "tensorflow", "numpy")
+    return found | {name: version_of(name) for name in names}
 
 
 def _read(sweep: Sweep, number: int) -> Scenario | ScenarioReport:
