@@ -70,6 +70,7 @@ $(VENV)/made: pyproject.toml
 $(VENV)/installed: $(VENV)/made
 	@echo 'Installing layerlens into $(VENV); TensorFlow is a large download, this takes a minute or two.' >&2
 	@$(PIP) install --editable .
+	@$(BIN)/python -m compileall -q layerlens  # pip does so for all but editable installs
 	@touch $@
 
 $(VENV)/installed-%: $(VENV)/installed

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from layerlens.report import ExpectationRow, FitRow, ModelReport, PairReport
-from layerlens.scenario import LayerExpectation, ModelExpectation, Scenario, Verdict
+
+if TYPE_CHECKING:
+    from layerlens.scenario import LayerExpectation, ModelExpectation, Scenario, Verdict
 
 
 @dataclass(frozen=True, slots=True)

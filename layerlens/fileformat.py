@@ -6,8 +6,10 @@ calls on the way; they tell their faults to the `Faults` in the validation conte
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -292,8 +294,33 @@ class ScenarioPart(Part):
     expect: ExpectPart | None = None
 
     @classmethod
+    def read(cls, data: YamlMapping, names: Names) -> ScenarioPart:
+        """Return the parts of a file. Raises pydantic's ValidationError where it cannot be one."""
+        _make_ready()
+        return cls.model_validate(data, context=names)
+
+    @classmethod
     def check_keys(cls, value: YamlMapping, names: Names) -> None:
         check_one_input_form(value, names.faults)
+
+
+@cache
+def _make_ready() -> None:
+    """Build the validator of a file without pydantic's plugins.
+
+    No other package has a say in how a file is read, and asking each one that is installed whether
+    it has a plugin takes as long as building the validator.
+    """
+    name = "PYDANTIC_DISABLE_PLUGINS"
+    before = os.environ.get(name)
+    os.environ[name] = "__all__"
+    try:
+        ScenarioPart.model_rebuild()
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
 
 
 def check_one_input_form(value: YamlMapping, faults: Faults) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from layerlens.errors import UsageError
-from layerlens.report import SCHEMA_VERSION, Counterexample, Report, ScenarioReport
+from layerlens.report import SCHEMA_VERSION, Counterexample, Report, ScenarioReport, row_types
 
 _NOT_FINITE = {"nan": float("nan"), "inf": float("inf"), "-inf": float("-inf")}
 #: A report of ten thousand scenarios has about half of this.
@@ -158,7 +158,7 @@ def _tuple_reviver(arguments: tuple[Any, ...]) -> _Reviver:
 
 
 def _dataclass_reviver(kind: type[Any]) -> _Reviver:
-    hints = get_type_hints(kind)
+    hints = get_type_hints(kind, localns=row_types())
     needed = {
         item.name
         for item in fields(kind)

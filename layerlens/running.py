@@ -7,16 +7,20 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from layerlens.cache.recalling import ResultCache
 from layerlens.crew import Crew
 from layerlens.errors import LayerlensError
 from layerlens.finding import find_scenario_files
-from layerlens.options import RunOptions
 from layerlens.report import Report, ScenarioReport, Status
 from layerlens.scenario import ModelSpec, Scenario
-from layerlens.trying import ScriptListener, at_fault, run_scenario, summarize_scenario
+from layerlens.trying import at_fault, run_scenario, summarize_scenario
 from layerlens.versions import own_version
+
+if TYPE_CHECKING:
+    from layerlens.cache.recalling import ResultCache
+    from layerlens.options import RunOptions
+    from layerlens.trying import ScriptListener
 
 #: What Keras saves whole models as.
 SAVED_SUFFIXES = (".keras", ".h5", ".hdf5", ".json")

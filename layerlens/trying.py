@@ -10,36 +10,29 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from layerlens.aligning import line_up_all
 from layerlens.errors import Fault, LayerlensError
-from layerlens.expecting import check_expectations
-from layerlens.options import RunOptions
-from layerlens.report import (
-    ErrorRow,
-    FitRow,
-    ModelReport,
-    ModelsDiff,
-    PairReport,
-    ScenarioReport,
-)
-from layerlens.scenario import Mode, ModelSpec, Scenario
+from layerlens.report import ErrorRow, ScenarioReport
 
 if TYPE_CHECKING:
     from layerlens.building import Built, Refused
     from layerlens.deciding import Decision
     from layerlens.mending import Mending
+    from layerlens.options import RunOptions
+    from layerlens.report import FitRow, ModelReport, ModelsDiff, PairReport
+    from layerlens.scenario import Mode, ModelSpec, Scenario
 
 #: What comes of a scenario: its models, pairs, trainings, and the models lined up.
 Result = tuple[
-    tuple[ModelReport, ...],
-    tuple[PairReport, ...],
-    tuple[FitRow, ...],
-    tuple[ModelsDiff, ...],
+    tuple["ModelReport", ...],
+    tuple["PairReport", ...],
+    tuple["FitRow", ...],
+    tuple["ModelsDiff", ...],
 ]
+#: Takes the stand-alone script that shows what a pair's verdict says.
+ScriptListener = Callable[["PairReport", str], None]
+
 #: Verdicts for which it is worth trying what would make the two agree.
 _MENDABLE = ("different", "shape_mismatch", "param_mismatch")
-#: Takes the stand-alone script that shows what a pair's verdict says.
-ScriptListener = Callable[[PairReport, str], None]
 
 
 def run_scenario(
@@ -65,6 +58,8 @@ def run_scenario(
     except Exception as error:  # told as layerlens' own fault, so that the others still run
         return _own_fault(scenario, error, started)
     models, pairs, fit, diffs = result
+    from layerlens.expecting import check_expectations
+
     expectations = check_expectations(scenario, models, pairs, fit, options.expect)
     return ScenarioReport(
         path=scenario.path,
@@ -105,6 +100,8 @@ class Trial:
             )
             for report in reports
         )
+        from layerlens.aligning import line_up_all
+
         diffs = line_up_all(models, self.scenario.reference)
         if self.options.graph:
             models = tuple(_with_graph_sizes(model, built[model.name]) for model in models)
@@ -277,6 +274,7 @@ def summarize_scenario(scenario: Scenario, options: RunOptions) -> ScenarioRepor
 
     Where dependences or the sizes of graphs are asked for, the models get weights and are run.
     """
+    from layerlens.aligning import line_up_all
     from layerlens.backend import without_collection
 
     started = time.perf_counter()

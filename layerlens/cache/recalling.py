@@ -15,18 +15,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from layerlens.cache.meaning import NotKeyableError, digest_of, files_of, meaning_of
 from layerlens.cache.store import Store, Tell
 from layerlens.cache.surroundings import surroundings
 from layerlens.errors import LayerlensError
-from layerlens.expecting import check_expectations
 from layerlens.finding import read_text
-from layerlens.options import RunOptions
-from layerlens.report import ScenarioReport, Status
-from layerlens.reviving import scenario_from_dict
-from layerlens.scenario import Scenario
+
+if TYPE_CHECKING:
+    from layerlens.options import RunOptions
+    from layerlens.report import ScenarioReport, Status
+    from layerlens.scenario import Scenario
 
 Kind = Literal["compare", "summary"]
 
@@ -95,6 +95,8 @@ class ResultCache:
         report = _revived(result | writing)
         if self._kind == "summary":
             return report
+        from layerlens.expecting import check_expectations
+
         rows = check_expectations(
             scenario, report.models, report.pairs, report.fit, self._options.expect
         )
@@ -186,4 +188,6 @@ def _are_as_they_were(files: Mapping[str, str | None]) -> bool:
 
 
 def _revived(data: Mapping[str, Any]) -> ScenarioReport:
+    from layerlens.reviving import scenario_from_dict
+
     return replace(scenario_from_dict(data), cached=True)

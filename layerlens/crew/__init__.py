@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
+from typing import TYPE_CHECKING
 
-from layerlens.crew.alone import Alone
 from layerlens.crew.tasks import Kind, Work, work_of
-from layerlens.crew.workers import Workers
-from layerlens.options import RunOptions
-from layerlens.report import ScenarioReport
-from layerlens.scenario import Scenario
-from layerlens.trying import ScriptListener
+
+if TYPE_CHECKING:
+    from layerlens.crew.workers import Workers
+    from layerlens.options import RunOptions
+    from layerlens.report import ScenarioReport
+    from layerlens.scenario import Scenario
+    from layerlens.trying import ScriptListener
 
 __all__ = ["Crew", "Kind"]
 
@@ -61,6 +63,10 @@ class Crew:
         if self._goes_out(len(scenarios)):
             yield from self._out().run(scenarios, range(len(scenarios)), begun)
             return
+        if not scenarios:
+            return
+        from layerlens.crew.alone import Alone
+
         alone = Alone(self._work, self._options.timeout)
         yield from alone.run(scenarios, begun)
         # Where one did not end, TensorFlow is still at work here: the rest is done in another.
@@ -77,6 +83,8 @@ class Crew:
         return several or self._options.max_memory is not None
 
     def _out(self) -> Workers:
+        from layerlens.crew.workers import Workers
+
         if self._workers is None:
             self._workers = Workers(self._kind, self._options)
         return self._workers

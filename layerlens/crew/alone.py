@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from layerlens.crew.tasks import Work, timed_out
-from layerlens.report import ScenarioReport
-from layerlens.scenario import Scenario
+
+if TYPE_CHECKING:
+    from layerlens.report import ScenarioReport
+    from layerlens.scenario import Scenario
 
 #: Virtual; what walks a deep model's layers outside of Keras recurses as well.
 _STACK_BYTES = 64 * 1024**2

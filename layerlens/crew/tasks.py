@@ -5,16 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from layerlens.errors import LostError, Where
-from layerlens.options import RunOptions
-from layerlens.report import ScenarioReport
-from layerlens.scenario import Scenario
-from layerlens.trying import ScriptListener, at_fault, run_scenario, summarize_scenario
+from layerlens.trying import at_fault, run_scenario, summarize_scenario
+
+if TYPE_CHECKING:
+    from layerlens.options import RunOptions
+    from layerlens.report import ScenarioReport
+    from layerlens.scenario import Scenario
+    from layerlens.trying import ScriptListener
 
 Kind = Literal["compare", "summary"]
-Work = Callable[[Scenario], ScenarioReport]
+Work = Callable[["Scenario"], "ScenarioReport"]
 
 
 def work_of(kind: Kind, options: RunOptions, on_script: ScriptListener | None = None) -> Work:

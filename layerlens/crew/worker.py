@@ -8,10 +8,13 @@ import signal
 import threading
 from contextlib import suppress
 from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING
 
 from layerlens.crew.tasks import Kind, Work, work_of
 from layerlens.errors import LayerlensError
-from layerlens.options import RunOptions
+
+if TYPE_CHECKING:
+    from layerlens.options import RunOptions
 
 
 def serve(pipe: Connection, kind: Kind, options: RunOptions) -> None:

@@ -11,13 +11,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from typing import TYPE_CHECKING
 
 from layerlens.crew.tasks import Kind, lost, timed_out
 from layerlens.crew.worker import serve
 from layerlens.memory import readable
 from layerlens.options import RunOptions
-from layerlens.report import ScenarioReport
-from layerlens.scenario import Scenario
+
+if TYPE_CHECKING:
+    from layerlens.report import ScenarioReport
+    from layerlens.scenario import Scenario
 
 #: How long importing TensorFlow may take on the slowest of disks, in seconds.
 _START_SECONDS = 300.0

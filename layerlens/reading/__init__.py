@@ -236,7 +236,7 @@ def _names(data: YamlMapping, models: YamlMapping, faults: Faults) -> Names:
 
 def _shape(data: YamlMapping, names: Names) -> ScenarioPart | None:
     try:
-        return ScenarioPart.model_validate(data, context=names)
+        return ScenarioPart.read(data, names)
     except ValidationError as error:
         details = error.errors(include_url=False)
         tell_shape_faults(details, data, names.faults)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from layerlens import catalogue
 from layerlens.faultfinding import Faults, nearest, suggestion
-from layerlens.fileformat import ExpectPart, LayerFigures, ModelFigures, Names
 from layerlens.placed import Position, YamlMapping, described
 from layerlens.scenario import (
     VERDICTS,
@@ -15,6 +14,9 @@ from layerlens.scenario import (
     Mode,
     ModelExpectation,
 )
+
+if TYPE_CHECKING:
+    from layerlens.fileformat import ExpectPart, LayerFigures, ModelFigures, Names
 
 
 def check_expectations(value: Any, names: Names) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from layerlens.faultfinding import Faults
-from layerlens.fileformat import InputPart
 from layerlens.placed import Position, YamlMapping, YamlSequence, described, plain
 from layerlens.scenario import InputSpec
+
+if TYPE_CHECKING:
+    from layerlens.faultfinding import Faults
+    from layerlens.fileformat import InputPart
 
 
 def check_values(value: Any, faults: Faults) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from layerlens import catalogue
-from layerlens.catalogue import Argument, LayerSignature
 from layerlens.faultfinding import Faults, nearest, suggestion
 from layerlens.placed import Position, YamlMapping, YamlSequence, described
 from layerlens.scenario import LayerSpec
+
+if TYPE_CHECKING:
+    from layerlens.catalogue import Argument, LayerSignature
 
 #: Arguments that hold layers: a bare text in them names one.
 _HOLD_LAYERS = frozenset({"layer", "cell", "cells", "backward_layer", "forward_layer", "layers"})

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
-from layerlens.report import Report
-
 if TYPE_CHECKING:
     from rich.text import Text
+
+    from layerlens.report import Report
 
 Format = Literal["rich", "json", "markdown", "csv", "html", "github"]
 FORMATS: tuple[Format, ...] = get_args(Format)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from layerlens.report import Report
+if TYPE_CHECKING:
+    from layerlens.report import Report
 
 
 def render_json(report: Report) -> str:

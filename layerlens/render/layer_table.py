@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
+from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 from rich.text import Text
@@ -12,7 +13,9 @@ from rich.text import Text
 from layerlens.render import wording
 from layerlens.render.rows import Row, rows_of
 from layerlens.render.styled import GLYPHS, fill, fold, joined, rule, sticky
-from layerlens.report import Aspect, LayerRow, ModelReport, ModelsDiff
+
+if TYPE_CHECKING:
+    from layerlens.report import Aspect, LayerRow, ModelReport, ModelsDiff
 
 SEPARATOR = f" {GLYPHS.vertical} "
 #: Room for a mark in front of a field.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from layerlens.render.wording import (
     clean,
@@ -17,13 +17,15 @@ from layerlens.render.wording import (
     values_apart,
     walk_layers,
 )
-from layerlens.report import (
-    Counterexample,
-    PairReport,
-    ProbeRow,
-    ScenarioReport,
-    StepsDifference,
-)
+
+if TYPE_CHECKING:
+    from layerlens.report import (
+        Counterexample,
+        PairReport,
+        ProbeRow,
+        ScenarioReport,
+        StepsDifference,
+    )
 
 #: More input values than this are told by their non-zero entries.
 INPUT_VALUES_SHOWN = 48

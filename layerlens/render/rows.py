@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import zip_longest
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from layerlens.report import Aspect, LayerChange, LayerRow, ModelReport, ModelsDiff
+if TYPE_CHECKING:
+    from layerlens.report import Aspect, LayerChange, LayerRow, ModelReport, ModelsDiff
 
 
 class Cell(NamedTuple):

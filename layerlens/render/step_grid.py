@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from rich.text import Text
 
-from layerlens.maps import StepMapRow
 from layerlens.render.styled import GLYPHS, fill, fold, joined
 from layerlens.render.wording import count, mixes_note, one_line
-from layerlens.report import LayerRow, ModelReport
+
+if TYPE_CHECKING:
+    from layerlens.maps import StepMapRow
+    from layerlens.report import LayerRow, ModelReport
 
 _BETWEEN = 4
 _READABLE = 28

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.text import Text
@@ -13,14 +14,16 @@ from layerlens.render.layer_table import layer_table, legend
 from layerlens.render.pair_facts import pair_facts
 from layerlens.render.step_grid import step_grids
 from layerlens.render.styled import GLYPHS, fold, joined, rule, to_ascii
-from layerlens.report import (
-    ErrorRow,
-    FitRow,
-    ModelReport,
-    PairReport,
-    Report,
-    ScenarioReport,
-)
+
+if TYPE_CHECKING:
+    from layerlens.report import (
+        ErrorRow,
+        FitRow,
+        ModelReport,
+        PairReport,
+        Report,
+        ScenarioReport,
+    )
 
 LABEL_WIDTH = 18
 #: Prose wider than this is hard to read.

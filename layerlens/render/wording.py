@@ -5,24 +5,25 @@ from __future__ import annotations
 import math
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from layerlens.report import (
-    Beside,
-    ErrorRow,
-    ExpectationRow,
-    FitRow,
-    LayerChange,
-    LayerRow,
-    Mixes,
-    ModelError,
-    ModelReport,
-    ModelsDiff,
-    PairReport,
-    Report,
-    ScenarioReport,
-    WeightRow,
-)
+if TYPE_CHECKING:
+    from layerlens.report import (
+        Beside,
+        ErrorRow,
+        ExpectationRow,
+        FitRow,
+        LayerChange,
+        LayerRow,
+        Mixes,
+        ModelError,
+        ModelReport,
+        ModelsDiff,
+        PairReport,
+        Report,
+        ScenarioReport,
+        WeightRow,
+    )
 
 #: How the output's time steps depend on the input's.
 MIXES = {
