@@ -11,12 +11,8 @@ HEAVY = ("keras", "tensorflow", "pandas")
 IMPORT = "import sys, layerlens\n"
 COMMAND = """\
 import sys
-from layerlens.cli import main
-sys.argv = ["layerlens", *{arguments!r}]
-try:
-    main()
-except SystemExit:
-    pass
+from layerlens.cli import run
+run({arguments!r})
 """
 TELL = f"print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)\n"
 
