@@ -48,13 +48,21 @@ def render_terminal(report: Report, *, width: int, colour: bool, options: Render
 
 def printed(lines: Iterable[Text], width: int, *, colour: bool, in_ascii: bool) -> str:
     """Return the lines as text that ends in a newline, styled only where `colour` is set."""
+    if colour:
+        text = _styled(lines, width)
+    else:  # as rich prints what has no style, in a third of the time
+        text = "".join(f"{line.plain.rstrip().expandtabs()}\n" for line in lines)
+    return to_ascii(text) if in_ascii else text
+
+
+def _styled(lines: Iterable[Text], width: int) -> str:
     page = io.StringIO()
     console = Console(
         file=page,
         width=width,
-        force_terminal=colour,
-        color_system="standard" if colour else None,
-        no_color=not colour,
+        height=25,  # of no effect here; unless given, rich asks the terminal at every line
+        force_terminal=True,
+        color_system="standard",
         legacy_windows=False,
         highlight=False,
         markup=False,
@@ -63,8 +71,7 @@ def printed(lines: Iterable[Text], width: int, *, colour: bool, in_ascii: bool) 
     for line in lines:
         line.rstrip()
         console.print(line, soft_wrap=True)
-    text = page.getvalue()
-    return to_ascii(text) if in_ascii else text
+    return page.getvalue()
 
 
 def report_lines(report: Report, width: int, options: RenderOptions) -> Iterator[Text]:
