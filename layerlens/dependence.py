@@ -117,6 +117,24 @@ def measure_dependence(
         return study.run()
 
 
+def measure_whole(
+    built: Built, *, seed: int = 0, training: bool = False, kinds: Sequence[str] = WEIGHTS
+) -> Dependence:
+    """Measure which step depends on which in a model as a whole, under these kinds of weights.
+
+    Best given the model in float64. The model's weights are as they were after.
+    """
+    study = _Study(built, Runner(built, seed), seed, training, axes=(), features=False)
+    with lent(built), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return study.whole(study.layers(), kinds)
+
+
+def with_whole(report: ModelReport, found: Dependence) -> ModelReport:
+    """Return a model's report with what was measured of the whole model."""
+    return replace(report, **_fields(found))
+
+
 def with_mixes(report: ModelReport, found: ModelDependence) -> ModelReport:
     """Return a model's report with the kinds that were measured."""
     layers = report.layers
@@ -124,7 +142,7 @@ def with_mixes(report: ModelReport, found: ModelDependence) -> ModelReport:
         layers = tuple(
             replace(row, **_fields(one)) for row, one in zip(layers, found.layers, strict=True)
         )
-    return replace(report, layers=layers, **_fields(found.whole))
+    return with_whole(replace(report, layers=layers), found.whole)
 
 
 def _fields(one: Dependence) -> dict[str, Any]:
@@ -158,18 +176,24 @@ class _Study:
     features: bool
 
     def run(self) -> ModelDependence:
-        layers = [_Gathered(subject) for subject in self._layers()]
+        layers = self.layers()
         for kind in WEIGHTS:
             self.runner.assign(self._weights(kind))
             for one in layers:
                 self._look(one, kind)
         places = {id(call_of(one.subject.outputs[0])): place for place, one in enumerate(layers)}
         found = tuple(one.dependence(places) for one in layers)
+        return ModelDependence(self.whole(layers, WEIGHTS), found)
+
+    def layers(self) -> list[_Gathered]:
+        return [_Gathered(subject) for subject in self._layers()]
+
+    def whole(self, layers: Sequence[_Gathered], kinds: Sequence[str]) -> Dependence:
         whole = _Gathered(self._whole(layers))
-        for kind in WEIGHTS:
+        for kind in kinds:
             self.runner.assign(self._weights(kind))
             self._look(whole, kind)
-        return ModelDependence(whole.dependence({}), found)
+        return whole.dependence({})
 
     def _weights(self, kind: str) -> list[Array]:
         """Draw what is trained; a fixed weight may be a mask or a table and stays as it is."""

@@ -31,7 +31,7 @@ Result = tuple[
 #: Takes the stand-alone script that shows what a pair's verdict says.
 ScriptListener = Callable[["PairReport", str], None]
 
-#: Verdicts for which it is worth trying what would make the two agree.
+#: Verdicts on two models that are no equal functions, and might be made so.
 _MENDABLE = ("different", "shape_mismatch", "param_mismatch")
 
 
@@ -102,6 +102,8 @@ class Trial:
         )
         from layerlens.aligning import line_up_all
 
+        if not self.options.deps:
+            models = self._with_steps_apart(models, decisions, built)
         diffs = line_up_all(models, self.scenario.reference)
         if self.options.graph:
             models = tuple(_with_graph_sizes(model, built[model.name]) for model in models)
@@ -175,9 +177,49 @@ class Trial:
             twin if isinstance(twin, Built) else built,
             seed=self.options.seed,
             features=self.options.features,
-            training="inference" not in self.scenario.modes,
+            training=self._only_in_training,
         )
         return with_mixes(built.report, found)
+
+    def _with_steps_apart(
+        self,
+        models: tuple[ModelReport, ...],
+        decisions: list[Decision],
+        built: dict[str, Built | Refused],
+    ) -> tuple[ModelReport, ...]:
+        """Tell how models see steps where they are no equal functions, and do not see alike."""
+        from layerlens.building import Built
+        from layerlens.dependence import Dependence, with_whole
+        from layerlens.stepsapart import steps_apart
+
+        found: dict[str, Dependence] = {}
+        for candidate in dict.fromkeys(
+            one.report.candidate for one in decisions if one.report.verdict in _MENDABLE
+        ):
+            both = [self._best_of(built[name]) for name in (self.scenario.reference, candidate)]
+            reference, other = both
+            if not (isinstance(reference, Built) and isinstance(other, Built)):
+                continue
+            seen = steps_apart(
+                reference, other, seed=self.options.seed, training=self._only_in_training
+            )
+            if seen is not None:
+                found[self.scenario.reference], found[candidate] = seen
+        return tuple(
+            with_whole(model, found[model.name]) if model.name in found else model
+            for model in models
+        )
+
+    @property
+    def _only_in_training(self) -> bool:
+        return "inference" not in self.scenario.modes
+
+    def _best_of(self, model: Built | Refused) -> Built | Refused:
+        """Return the model in float64 where there is such a form already."""
+        from layerlens.building import Built
+
+        twin = self._doubles.get(model.spec.name)
+        return twin if isinstance(twin, Built) else model
 
     def _decide(self, built: dict[str, Built | Refused], candidate: str, mode: Mode) -> Decision:
         from layerlens.deciding import Pair, decide

@@ -167,8 +167,8 @@ def _mixes(scenario: ScenarioReport, pair: PairReport) -> tuple[str, ...]:
     """Return how either model mixes steps, where that was measured and is not the same."""
     kinds = {model.name: model for model in scenario.models}
     both = [kinds[name] for name in (pair.reference, pair.candidate) if name in kinds]
-    told = {model.mixes for model in both}
-    if None in told or len(told) < 2:
+    told = {(model.mixes, model.window) for model in both}
+    if any(model.mixes is None for model in both) or len(told) < 2:
         return ()
     return tuple(f"{one_line(model.name)} {mixes_note(model)}" for model in both)
 

@@ -385,10 +385,16 @@ def test_summary_and_compare_measure_it_when_asked() -> None:
         "other": {"layers": [{"Conv1D": {"filters": 2, "kernel_size": 3, "padding": "same"}}]},
     }
     scenario = {"input": {"shape": [6, 2]}, "models": models}
-    for call in (layerlens.summary, layerlens.compare):
-        for deps, expected in ((True, ["causal", "window"]), (False, [None, None])):
-            (report,) = call(scenario, deps=deps).scenarios
-            assert [model.mixes for model in report.models] == expected
+    measured = ["causal", "window"]
+    for call, deps, whole, layers in (
+        (layerlens.summary, True, measured, measured),
+        (layerlens.summary, False, [None, None], [None, None]),
+        (layerlens.compare, True, measured, measured),
+        (layerlens.compare, False, measured, [None, None]),  # since the two differ
+    ):
+        (report,) = call(scenario, deps=deps).scenarios
+        assert [model.mixes for model in report.models] == whole
+        assert [model.layers[0].mixes for model in report.models] == layers
 
 
 # --- what pictures are drawn from -----------------------------------------------------------------

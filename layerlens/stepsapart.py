@@ -1,0 +1,63 @@
+"""Two models that are not the same function enter; how each sees steps leaves, where that differs.
+
+What is asked for is measured whatever it takes (`dependence.py`); this is told unasked, and so has
+a bound: a first look under one kind of weights, and the rest only where it showed something.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from layerlens.building import Built
+from layerlens.dependence import WEIGHTS, Dependence, measure_whole
+from layerlens.perturbing import MANNERS
+from layerlens.report import ModelReport
+
+#: Products that a first look may take of one model, about a second's on two cores.
+_MOST_MULTIPLY_ADDS = 10**9
+#: What a sample is replaced into along an axis whose length is open.
+_OPEN_LENGTH = 24
+
+
+def steps_apart(
+    reference: Built, candidate: Built, *, seed: int, training: bool
+) -> tuple[Dependence, Dependence] | None:
+    """Return how either model sees steps; None where both see alike, or it would take too long.
+
+    Also None where neither has steps, and where one of the two could not be measured.
+    """
+    if not (_is_bounded(reference.report) and _is_bounded(candidate.report)):
+        return None
+    found = None
+    for kinds in (WEIGHTS[:1], WEIGHTS):
+        one, other = (
+            measure_whole(model, seed=seed, training=training, kinds=kinds)
+            for model in (reference, candidate)
+        )
+        found = one, other
+        if one.mixing is None or other.mixing is None or _sight(one) == _sight(other):
+            return None
+    return found
+
+
+def _sight(one: Dependence) -> tuple[Any, ...]:
+    """Return what is compared: the kind, and every map without the name of what it comes from."""
+    maps = tuple((row.inputs, row.outputs, row.output, row.seen, row.beyond) for row in one.rows)
+    return one.mixing, maps
+
+
+def _is_bounded(report: ModelReport) -> bool:
+    """Tell whether a first look takes no longer than one would wait for it unasked."""
+    shapes = report.input_shape if _is_several(report.input_shape) else (report.input_shape,)
+    spatial = [[n or _OPEN_LENGTH for n in shape[1:-1]] for shape in shapes]
+    samples = sum(len(MANNERS) * (steps + 2) for axes in spatial for steps in axes)
+    if not samples:
+        return False
+    each = report.multiply_adds
+    if each is None:  # a length is open: as if every weight were used at every step
+        each = (report.params or 0) * max(max(axes, default=1) for axes in spatial)
+    return samples * max(each, 1) <= _MOST_MULTIPLY_ADDS
+
+
+def _is_several(shape: Any) -> bool:
+    return bool(shape) and isinstance(shape[0], tuple)
