@@ -1,4 +1,4 @@
-"""Models that are not the same function: how each sees steps is told unasked, where that differs."""
+"""Of models that are not the same function it is told unasked how each sees steps."""
 
 from __future__ import annotations
 
