@@ -21,7 +21,7 @@ from layerlens.evidence import Evidence, Refusal, ShapeSurprise
 from layerlens.examining import DYNAMIC, Examination
 from layerlens.judging import Judgement, anywhere, judge
 from layerlens.measuring import weight_rows
-from layerlens.memory import probes_beyond_memory
+from layerlens.memory import comparing_beyond_memory
 from layerlens.padding import masked_difference
 from layerlens.parting import Contest
 from layerlens.probes import join
@@ -118,7 +118,8 @@ def _beyond_memory(reference: Built, candidate: Built) -> MemoryLimitError | Non
         shape for shapes in (*several, candidate.report.output_shape) for shape in _each(shapes)
     ]
     names = reference.report.name, candidate.report.name
-    return probes_beyond_memory(names, shapes, candidate.spec.where)
+    params = (reference.report.params or 0) + (candidate.report.params or 0)
+    return comparing_beyond_memory(names, params, shapes, candidate.spec.where)
 
 
 def _each(shapes: Any) -> list[Any]:

@@ -76,7 +76,7 @@ class Runner:
     def assign(self, values: Sequence[Array]) -> None:
         self._settle()
         for variable, value in zip(self.variables(), values, strict=True):
-            variable.assign(np.asarray(value).astype(_storable(str(variable.dtype))))
+            variable.assign(np.asarray(value).astype(_storable(str(variable.dtype)), copy=False))
 
     def reset_states(self, seed: int | None = None) -> None:
         """Put random seeds and recurrent states where each run starts."""

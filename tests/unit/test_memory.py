@@ -6,7 +6,7 @@ import pytest
 
 import layerlens
 from layerlens import memory
-from layerlens.memory import probes_beyond_memory
+from layerlens.memory import comparing_beyond_memory
 
 
 def test_inputs_that_do_not_fit_are_refused_before_anything_is_run() -> None:
@@ -14,9 +14,7 @@ def test_inputs_that_do_not_fit_are_refused_before_anything_is_run() -> None:
     (scenario,) = layerlens.compare({"input": {"shape": [10**9]}, "models": models}).scenarios
     assert scenario.status == "error"
     (error,) = scenario.errors
-    assert (
-        "running `one` and `other` on the probes needs at least 1.4 TB of memory" in error.message
-    )
+    assert "comparing `one` and `other` needs at least 1.4 TB of memory" in error.message
     assert "3,000,000,000 values" in error.message
     assert "layerlens summary" in str(error.hint)
 
@@ -25,4 +23,17 @@ def test_what_is_free_decides(monkeypatch: pytest.MonkeyPatch) -> None:
     shapes = [(None, 1000), (None, None, 10), (None, 10)]  # 1,020 values
     for free, fits in ((1020 * 480, True), (1020 * 480 - 1, False), (None, True)):
         monkeypatch.setattr(memory, "free_memory", lambda free=free: free)
-        assert (probes_beyond_memory(["a"], shapes, None) is None) == fits
+        assert (comparing_beyond_memory(["a"], 0, shapes, None) is None) == fits
+
+
+def test_weights_that_fit_once_and_not_as_often_as_comparing_takes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    models = {"one": [{"Dense": 40}], "other": [{"Dense": 40}, {"Activation": "linear"}]}
+    scenario = {"input": {"shape": [50]}, "models": models}
+    for free, fits in ((10**6, True), (2 * 2040 * 50, False)):
+        monkeypatch.setattr(memory, "free_memory", lambda free=free: free)
+        (report,) = layerlens.compare(scenario).scenarios
+        assert (report.status == "pass") == fits
+    (error,) = report.errors
+    assert "204.0 KB for their 4,080 params" in error.message
