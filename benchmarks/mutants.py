@@ -37,6 +37,42 @@ OTHER_MERGE = {"sum": "ave", "ave": "sum", "mul": "sum", "concat": "sum", None: 
 
 Change = tuple[str, LayerSpec]
 
+#: Pair → changes after which it still is the same function, because of what stands around them: a
+#: slope below zero where nothing is below zero, an order of steps where all steps are equal.
+HARMLESS: dict[str, tuple[str, ...]] = {
+    "activations/relu_twice_is_relu": (
+        "ReLU.negative_slope → 0.1 (layer 0)",
+        "Activation.activation → elu (layer 1)",
+    ),
+    "activations/elu_after_relu_is_relu": ("ELU.alpha → 0.5 (layer 1)",),
+    "activations/elu_before_relu": ("ELU.alpha → 0.5 (layer 0)",),
+    "activations/relu_after_sigmoid": ("ReLU.negative_slope → 0.1 (layer 1)",),
+    "activations/relu6_after_sigmoid": ("Activation.activation → linear (layer 1)",),
+    "activations/relu_after_softplus": ("ReLU.negative_slope → 0.1 (layer 1)",),
+    "activations/hard_tanh_after_tanh": ("Activation.activation → linear (layer 1)",),
+    "convolutions/dilated_on_a_single_step": ("Conv1D.dilation_rate → 1 (layer 0)",),
+    "integers/relu_on_counts": ("ReLU.negative_slope → 0.1 (layer 1)",),
+    "integers/relu6_on_small_counts": ("Activation.activation → linear (layer 1)",),
+    "integers/relu_behind_an_encoding": ("ReLU.negative_slope → 0.1 (layer 1)",),
+    "integers/discretization_of_integers_between_boundaries": (
+        "Rescaling.scale → 1.001 (layer 0)",
+    ),
+    "integers/hashing_into_one_bin": ("output scaled by 1.001",),
+    "merging/a_branch_that_counts_for_nothing": ("idle: Dense.activation → linear",),
+    "pooling/max_against_average_of_one": ("AveragePooling1D → MaxPooling1D (layer 0)",),
+    "pooling/max_against_average_of_constant_rows": (
+        "GlobalAveragePooling1D → GlobalMaxPooling1D (layer 1)",
+    ),
+    "recurrent/gru_reset_after_in_the_first_step": ("GRU.go_backwards → True (layer 0)",),
+    "recurrent/go_backwards_over_one_step": ("GRU.go_backwards → False (layer 0)",),
+    "recurrent/go_backwards_over_repeated_steps": ("LSTM.go_backwards → False (layer 1)",),
+    "recurrent/encoder_decoder_plain_dense": ("LSTM.go_backwards → True (layer 2)",),
+    "recurrent/relu_behind_a_relu_rnn": ("ReLU.negative_slope → 0.1 (layer 1)",),
+    "reshaping/upsampling_of_a_single_pixel": ("UpSampling2D.interpolation → nearest (layer 0)",),
+    "reshaping/upsampling_then_pooling": ("MaxPooling1D → AveragePooling1D (layer 1)",),
+    "rounding/added_and_taken_off": ("large: Rescaling.scale → 1000.9999999999999",),
+}
+
 
 def mutants_of(scenario: Scenario, candidate: str) -> Iterator[tuple[str, Scenario]]:
     """Yield what was changed, and a scenario of the reference and the changed candidate."""
@@ -58,7 +94,7 @@ def mutated_models(model: ModelSpec) -> Iterator[tuple[str, ModelSpec]]:
         for position, layer in enumerate(model.layers):
             for change, other in changed_layers(layer):
                 layers = (*model.layers[:position], other, *model.layers[position + 1 :])
-                yield change, replace(model, layers=layers)
+                yield f"{change} (layer {position})", replace(model, layers=layers)
         scaled = LayerSpec("Rescaling", {"scale": 1.001})
         yield "output scaled by 1.001", replace(model, layers=(*model.layers, scaled))
     elif model.form == "graph":

@@ -17,11 +17,11 @@ import sys
 import time
 import warnings
 from collections import Counter
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from by_habit import Habit, judge_by_habit
-from mutants import mutants_of
+from mutants import HARMLESS, mutants_of
 from ruamel.yaml import YAML
 
 from layerlens.backend import drop_kernels, without_collection
@@ -148,21 +148,37 @@ def reseeded(known: Known, seeds: range) -> dict[str, list[Said]]:
     return said
 
 
-def mutate(table: list[Known]) -> tuple[list[str], list[str]]:
-    """Change one thing that matters in each equivalent candidate; return caught and missed."""
-    caught: list[str] = []
-    missed: list[str] = []
+@dataclass(frozen=True)
+class Mutated:
+    """What was said of equivalent pairs after one thing in the candidate was changed."""
+
+    caught: list[str] = field(default_factory=list)
+    missed: list[str] = field(default_factory=list)
+    #: Changes that change nothing there, and whether that was seen.
+    harmless: list[str] = field(default_factory=list)
+    harmless_called_wrong: list[str] = field(default_factory=list)
+
+
+def mutate(table: list[Known]) -> Mutated:
+    """Change one thing in each equivalent candidate."""
+    found = Mutated()
+    count = 0
     for known in table:
         if known.truth != "equivalent":
             continue
         (candidate,) = known.scenario.candidates
         for change, mutant in mutants_of(known.scenario, candidate.name):
-            progress(f"{len(caught) + len(missed) + 1} mutants: {known.name}")
+            count += 1
+            progress(f"{count} mutants: {known.name}")
             verdicts = {pair.verdict for pair in run_scenario(mutant, RunOptions()).pairs}
             row = f"{known.name}: {change}: {', '.join(sorted(verdicts))}"
-            (missed if verdicts == {"equivalent"} else caught).append(row)
+            same = verdicts == {"equivalent"}
+            if change in HARMLESS.get(known.name, ()):
+                (found.harmless if same else found.harmless_called_wrong).append(row)
+            else:
+                (found.missed if same else found.caught).append(row)
     progress("")
-    return caught, missed
+    return found
 
 
 def share(text: str) -> tuple[int, int]:
@@ -263,12 +279,15 @@ def main() -> int:
         failed = failed or bool(turned)
         figures["changed"] = changed
     if options.mutate:
-        caught, missed = mutate(table)
-        total = len(caught) + len(missed)
-        print(f"mutants: {len(caught)} of {total} caught ({len(caught) / max(1, total):.1%})")
-        for row in missed:
-            print(f"MISSED {row}")
-        figures["mutants"] = {"caught": caught, "missed": missed}
+        mutants = mutate(table)
+        caught, total = len(mutants.caught), len(mutants.caught) + len(mutants.missed)
+        print(f"mutants: {caught} of {total} caught ({caught / max(1, total):.1%})")
+        print(f"changes that change nothing: {len(mutants.harmless)} called equivalent")
+        for word, rows in ("MISSED", mutants.missed), ("WRONG", mutants.harmless_called_wrong):
+            for row in rows:
+                print(f"{word} {row}")
+        failed = failed or bool(mutants.harmless_called_wrong)
+        figures["mutants"] = asdict(mutants)
     if options.output:
         options.output.write_text(json.dumps(figures, indent=2) + "\n")
     return int(failed)

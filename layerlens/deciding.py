@@ -249,10 +249,11 @@ def _of_random(examination: Examination, judgement: Judgement) -> tuple[Judgemen
     both = examination.both_random(restless)
     if both and (any(restless) or judgement.verdict == "different"):
         one, other = examination.reference, examination.candidate
-        apart = distributions_differ(
-            one, other, examination.main_values(), examination.generic_inputs(), examination.seed
-        )
-        if not apart:
+        values, seed = examination.main_values(), examination.seed
+        looked_at = [examination.generic_inputs()]
+        if any(domain.kind == "float" for domain in examination.domains):
+            looked_at.append(examination.far_inputs())
+        if not any(distributions_differ(one, other, values, given, seed) for given in looked_at):
             reason = explaining.SAME_DISTRIBUTION
             return replace(judgement, verdict="equivalent", witness=None, reason=reason), True
     if not any(restless):

@@ -88,6 +88,15 @@ def _log_spread(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.
     return np.sign(rng.standard_normal(shape)) * 10.0 ** rng.uniform(-6, 3, shape)
 
 
+def _one_sided(sign: float) -> Drawer:
+    """Magnitudes from 0.1 to 100 side by side, all of one sign.
+
+    What falls before it rises (silu, gelu) tells the order of such values only where none has the
+    other sign, which among several steps hardly ever happens by itself.
+    """
+    return lambda rng, shape: sign * 10.0 ** rng.uniform(-1.0, 2.0, shape)
+
+
 def _ties(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float64]:
     """Few distinct small integers and halves: equal neighbours, and thresholds met exactly."""
     return rng.integers(-8, 9, shape) / 2.0
@@ -161,6 +170,8 @@ FLOAT_PROBES: tuple[tuple[str, Drawer], ...] = (
     ("wide", _scaled(30.0)),
     ("large", _scaled(1e3)),
     ("log_spread", _log_spread),
+    ("negative_spread", _one_sided(-1.0)),
+    ("positive_spread", _one_sided(1.0)),
     ("ties", _ties),
     ("one_hot", _one_hot),
     ("impulse", _impulse),
@@ -438,7 +449,7 @@ def _whole_numbers(constants: Sequence[float], widest: tuple[int, int]) -> NDArr
 # --- weights ---------------------------------------------------------------------------------
 
 #: Kinds of weights so large that outputs may overflow.
-OVERFLOWING: tuple[str, ...] = ("spread", "large")
+OVERFLOWING: tuple[str, ...] = ("spread", "large", "opposed")
 WEIGHT_KINDS: tuple[str, ...] = ("drawn", "gentle", "strong", *OVERFLOWING, "degenerate")
 
 
@@ -457,7 +468,9 @@ def draw_weight(slot: WeightSlot, initial: Array, kind: str, rng: np.random.Gene
     `drawn` has the spread of a trained layer, `gentle` a smaller one (long recurrences stay
     tame), `strong` a larger one (saturations are reached), and `degenerate` has vanishing
     variances, where an epsilon decides. `spread` has magnitudes from a tenth to five hundred side
-    by side and `large` from a hundred on, so that bounds which only large weights reach are met.
+    by side and `large` from a hundred on, so that bounds which only large weights reach are met;
+    `opposed` is `large` with every sign turned, where drawn from the same generator: an output that
+    stays on one side of zero for all inputs is met on both.
     Integer weights (counts) keep their value.
     """
     role = slot.path.rsplit("/", 1)[-1]
@@ -466,8 +479,9 @@ def draw_weight(slot: WeightSlot, initial: Array, kind: str, rng: np.random.Gene
     gain = {"drawn": 1.0, "gentle": 0.3, "strong": 3.0}.get(kind, 1.0)
     shape = slot.shape
     if kind in OVERFLOWING and "variance" not in role:
-        least = 2.0 if kind == "large" else -1.0
-        values = rng.choice([-1.0, 1.0], shape) * 10.0 ** rng.uniform(least, 2.7, shape)
+        least = -1.0 if kind == "spread" else 2.0
+        signs = [1.0, -1.0] if kind == "opposed" else [-1.0, 1.0]
+        values = rng.choice(signs, shape) * 10.0 ** rng.uniform(least, 2.7, shape)
     elif "variance" in role:
         if kind == "degenerate":
             values = rng.choice([0.0, 1e-9, 1e-6, 1e-3], shape)

@@ -41,9 +41,10 @@ def weight_sets(
     if any("variance" in slot.path for slot in slots):
         kinds.append("degenerate")
     for kind in kinds:
+        stream = "large" if kind == "opposed" else kind
         values = tuple(
             _rounded(
-                draw_weight(slot, value, kind, generator(seed, "weights", kind, position)), narrow
+                draw_weight(slot, value, kind, generator(seed, "weights", stream, position)), narrow
             )
             if drawn
             else value

@@ -77,6 +77,9 @@ def test_ties_meet_thresholds_exactly(floats: dict[str, Any]) -> None:
 
 
 def test_small_values_stand_beside_large_ones(floats: dict[str, Any]) -> None:
+    assert (floats["negative_spread"] < 0).all()
+    assert (floats["positive_spread"] > 0).all()
+    assert np.ptp(np.log10(floats["positive_spread"])) > 1
     size = np.abs(floats["log_spread"])
     assert size.min() < 1e-5
     assert size.max() > 1e2
@@ -304,3 +307,12 @@ def test_counts_keep_their_value() -> None:
     initial = np.asarray([3], dtype="int64")
     slot = WeightSlot("normalization/count", (1,), "int64")
     assert draw_weight(slot, initial, "strong", generator(0)) is initial
+
+
+def test_opposed_weights_are_the_large_ones_with_every_sign_turned() -> None:
+    slot = WeightSlot("dense/kernel", (20, 10), "float32")
+    large, opposed = (
+        draw_weight(slot, np.zeros(slot.shape), kind, generator(0, "same"))
+        for kind in ("large", "opposed")
+    )
+    np.testing.assert_array_equal(opposed, -large)
