@@ -89,9 +89,7 @@ def test_explicit_weights_agree_exactly(gallery_report: By):
     (scenario,) = gallery_report["explicit_weights.yaml"]
     for pair in scenario["pairs"]:
         assert pair["verdict"] == "equivalent"
-        if ONEDNN:
-            assert pair["max_abs"] == 0
-        assert pair["max_ulp"] <= 1
+        assert pair["max_ulp"] <= (0 if ONEDNN else 4)
         assert pair["mismatched"] == 0
         assert pair["compared"] > 0
     assert all(model["output_shape"][1:] == [4, 5] for model in scenario["models"].values())
