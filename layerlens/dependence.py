@@ -17,6 +17,7 @@ import numpy as np
 from layerlens.building import Built
 from layerlens.charting import step_map_row
 from layerlens.domains import fixed_domains, mask_values
+from layerlens.drawing import draw_weight
 from layerlens.layercalls import Subject, domain_of, is_recurrent, layer_subject
 from layerlens.layertree import with_held
 from layerlens.lending import lent
@@ -24,7 +25,7 @@ from layerlens.lineage import call_of, calls_between, is_entry
 from layerlens.maps import StepMapRow
 from layerlens.measuring import Runner
 from layerlens.mixing import Mixing, Seen, joined, mixing_of
-from layerlens.probes import Array, Domain, draw_weight, generator
+from layerlens.probes import Array, Domain, generator
 from layerlens.report import AxisMixing, Beside, Execution, ModelReport
 from layerlens.select import parse_select
 from layerlens.stepping import FEATURES, NotMeasurable, Replacing, Setting

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from layerlens.building import Built
 from layerlens.domains import has_foreign_layers
+from layerlens.drawing import WeightSlot
 from layerlens.errors import MemoryLimitError
 from layerlens.layertree import flat_layers
-from layerlens.probes import Array, WeightSlot
+from layerlens.probes import Array
 from layerlens.remedies import explain_call_error
 from layerlens.report import Execution, ModelError, WeightRow
 

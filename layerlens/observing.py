@@ -10,10 +10,11 @@ import numpy as np
 
 from layerlens.comparing import coarse, distance, input_scale, noise_floor
 from layerlens.domains import has_foreign_layers
+from layerlens.drawing import OVERFLOWING
 from layerlens.evidence import Observation, Refusal, ShapeSurprise
 from layerlens.lineup import FirstPart
 from layerlens.measuring import Outcome
-from layerlens.probes import OVERFLOWING, ProbeBatch
+from layerlens.probes import ProbeBatch
 from layerlens.report import Execution
 from layerlens.sides import Precision, Side, sensitivities
 from layerlens.weighing import WeightSet

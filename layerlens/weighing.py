@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from layerlens.probes import OVERFLOWING, Array, draw_weight, generator
+from layerlens.drawing import OVERFLOWING, draw_weight
+from layerlens.probes import Array, generator
 from layerlens.sides import Side, Values
 from layerlens.transfer import Transfer
 

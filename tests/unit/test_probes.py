@@ -9,12 +9,9 @@ from layerlens.probes import (
     BATCH_BUDGET,
     FLOAT_PROBES,
     INTEGER_PROBES,
-    WEIGHT_KINDS,
     Domain,
     Probe,
-    WeightSlot,
     draw_probes,
-    draw_weight,
     generator,
     join,
     user_probe,
@@ -255,64 +252,3 @@ def test_joined_probes_know_whose_each_sample_is() -> None:
     assert batch.inputs[0].tolist() == [[0] * 3, [0] * 3, [1] * 3]
     with pytest.raises(IndexError):
         batch.name_of(3)
-
-
-# --- weights --------------------------------------------------------------------------------------
-
-
-def weight(path: str, *shape: int, kind: str = "drawn", dtype: str = "float32") -> Any:
-    initial = np.zeros(shape)
-    return draw_weight(WeightSlot(path, shape, dtype), initial, kind, generator(0, path, kind))
-
-
-@pytest.mark.parametrize(
-    "path",
-    ["dense/kernel", "dense/bias", "lstm/lstm_cell/recurrent_kernel", "embedding/embeddings",
-     "batch_normalization/beta", "batch_normalization/moving_mean", "p_re_lu/alpha"],
-)  # fmt: skip
-@pytest.mark.parametrize("kind", WEIGHT_KINDS)
-def test_weights_are_moved_off_their_defaults_to_both_sides(path: str, kind: str) -> None:
-    values = weight(path, 40, 30, kind=kind)
-    assert values.shape == (40, 30)
-    assert (values != 0).all()
-    assert (values > 0).any()
-    assert (values < 0).any()
-
-
-def test_variances_are_positive_and_in_one_kind_next_to_nothing() -> None:
-    path = "batch_normalization/moving_variance"
-    for kind in ("drawn", "gentle", "strong"):
-        values = weight(path, 500, kind=kind)
-        assert values.min() > 0.01
-        assert np.ptp(values) > 0.5
-    degenerate = weight(path, 500, kind="degenerate")
-    assert degenerate.min() == 0
-    assert degenerate.max() <= 1e-3
-
-
-def test_scales_stay_around_one() -> None:
-    values = weight("layer_normalization/gamma", 500)
-    assert abs(values.mean() - 1.0) < 0.1
-    assert np.std(values) > 0.3
-
-
-def test_kinds_have_spreads_of_their_own() -> None:
-    spreads = [
-        np.std(weight("dense/kernel", 100, 50, kind=kind)) for kind in ("gentle", "drawn", "strong")
-    ]
-    np.testing.assert_allclose(spreads, [0.03, 0.1, 0.3], rtol=0.1)
-
-
-def test_counts_keep_their_value() -> None:
-    initial = np.asarray([3], dtype="int64")
-    slot = WeightSlot("normalization/count", (1,), "int64")
-    assert draw_weight(slot, initial, "strong", generator(0)) is initial
-
-
-def test_opposed_weights_are_the_large_ones_with_every_sign_turned() -> None:
-    slot = WeightSlot("dense/kernel", (20, 10), "float32")
-    large, opposed = (
-        draw_weight(slot, np.zeros(slot.shape), kind, generator(0, "same"))
-        for kind in ("large", "opposed")
-    )
-    np.testing.assert_array_equal(opposed, -large)
