@@ -6,10 +6,13 @@ a bound: a first look under one kind of weights, and the rest only where it show
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from layerlens.building import Built
 from layerlens.dependence import WEIGHTS, Dependence, measure_whole
+from layerlens.observing import keras_shapes
 from layerlens.perturbing import MANNERS
 from layerlens.report import ModelReport
 
@@ -19,25 +22,35 @@ _MOST_MULTIPLY_ADDS = 10**9
 _OPEN_LENGTH = 24
 
 
-def steps_apart(
-    reference: Built, candidate: Built, *, seed: int, training: bool
-) -> tuple[Dependence, Dependence] | None:
-    """Return how either model sees steps; None where both see alike, or it would take too long.
+@dataclass
+class Sights:
+    """How the models of one scenario see steps, measured once each."""
 
-    Also None where neither has steps, and where one of the two could not be measured.
-    """
-    if not (_is_bounded(reference.report) and _is_bounded(candidate.report)):
-        return None
-    found = None
-    for kinds in (WEIGHTS[:1], WEIGHTS):
-        one, other = (
-            measure_whole(model, seed=seed, training=training, kinds=kinds)
-            for model in (reference, candidate)
-        )
-        found = one, other
-        if one.mixing is None or other.mixing is None or _sight(one) == _sight(other):
+    seed: int
+    training: bool
+    _measured: dict[tuple[str, int], Dependence] = field(default_factory=dict)
+
+    def apart(self, reference: Built, candidate: Built) -> tuple[Dependence, Dependence] | None:
+        """Return how either model sees steps; None where both see alike, or it takes too long.
+
+        Also None where neither has steps, and where one of the two could not be measured.
+        """
+        if not (_is_bounded(reference.report) and _is_bounded(candidate.report)):
             return None
-    return found
+        found = None
+        for kinds in (WEIGHTS[:1], WEIGHTS):
+            one, other = found = self._of(reference, kinds), self._of(candidate, kinds)
+            if one.mixing is None or other.mixing is None or _sight(one) == _sight(other):
+                return None
+        return found
+
+    def _of(self, model: Built, kinds: Sequence[str]) -> Dependence:
+        key = model.spec.name, len(kinds)
+        if key not in self._measured:
+            self._measured[key] = measure_whole(
+                model, seed=self.seed, training=self.training, kinds=kinds
+            )
+        return self._measured[key]
 
 
 def _sight(one: Dependence) -> tuple[Any, ...]:
@@ -48,7 +61,7 @@ def _sight(one: Dependence) -> tuple[Any, ...]:
 
 def _is_bounded(report: ModelReport) -> bool:
     """Tell whether a first look takes no longer than one would wait for it unasked."""
-    shapes = report.input_shape if _is_several(report.input_shape) else (report.input_shape,)
+    shapes = keras_shapes([report.input_shape])
     spatial = [[n or _OPEN_LENGTH for n in shape[1:-1]] for shape in shapes]
     samples = sum(len(MANNERS) * (steps + 2) for axes in spatial for steps in axes)
     if not samples:
@@ -57,7 +70,3 @@ def _is_bounded(report: ModelReport) -> bool:
     if each is None:  # a length is open: as if every weight were used at every step
         each = (report.params or 0) * max(max(axes, default=1) for axes in spatial)
     return samples * max(each, 1) <= _MOST_MULTIPLY_ADDS
-
-
-def _is_several(shape: Any) -> bool:
-    return bool(shape) and isinstance(shape[0], tuple)

@@ -190,8 +190,9 @@ class Trial:
         """Tell how models see steps where they are no equal functions, and do not see alike."""
         from layerlens.building import Built
         from layerlens.dependence import Dependence, with_whole
-        from layerlens.stepsapart import steps_apart
+        from layerlens.stepsapart import Sights
 
+        sights = Sights(self.options.seed, self._only_in_training)
         found: dict[str, Dependence] = {}
         for candidate in dict.fromkeys(
             one.report.candidate for one in decisions if one.report.verdict in _MENDABLE
@@ -200,9 +201,7 @@ class Trial:
             reference, other = both
             if not (isinstance(reference, Built) and isinstance(other, Built)):
                 continue
-            seen = steps_apart(
-                reference, other, seed=self.options.seed, training=self._only_in_training
-            )
+            seen = sights.apart(reference, other)
             if seen is not None:
                 found[self.scenario.reference], found[candidate] = seen
         return tuple(

@@ -63,6 +63,7 @@ def _styled(lines: Iterable[Text], width: int) -> str:
         height=25,  # of no effect here; unless given, rich asks the terminal at every line
         force_terminal=True,
         color_system="standard",
+        no_color=False,  # whoever asked for colour has looked at NO_COLOR
         legacy_windows=False,
         highlight=False,
         markup=False,
