@@ -18,7 +18,7 @@ from types import FrameType
 
 SECONDS = 0.004
 #: Where a thread is that only waits for another.
-_WAITING = ("threading.py", "selectors.py", "queue.py")
+_WAITING = ("threading.py", "selectors.py", "queue.py", "concurrent/futures/thread.py")
 
 
 def frames(leaf: FrameType | None) -> list[FrameType]:

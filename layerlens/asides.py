@@ -110,7 +110,7 @@ def _losses(
 def _may_lose(side: Side) -> bool:
     """Tell whether any layer adds or regularises: a symbolic call leaves its mark on the model."""
     model = side.built.model
-    if any(getattr(v, "regularizer", None) is not None for v in side.working.variables()):
+    if any(getattr(v, "regularizer", None) is not None for v in side.working.variables):
         return True
     return any(
         getattr(layer, "activity_regularizer", None) is not None

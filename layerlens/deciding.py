@@ -20,7 +20,6 @@ from layerlens.errors import MemoryLimitError
 from layerlens.evidence import Evidence, Refusal, ShapeSurprise
 from layerlens.examining import DYNAMIC, Examination
 from layerlens.judging import Judgement, anywhere, judge
-from layerlens.measuring import weight_rows
 from layerlens.memory import comparing_beyond_memory
 from layerlens.padding import masked_difference
 from layerlens.parting import Contest
@@ -34,6 +33,7 @@ from layerlens.shrinking import as_seen, shrink
 from layerlens.sides import Side
 from layerlens.tracing import model_graph_ops
 from layerlens.transfer import Transfer, pair_weights
+from layerlens.variables import weight_rows
 
 #: What differs beside the output with every draw, however alike the distributions are.
 OF_A_DRAW = ("gradients", "non_finite")

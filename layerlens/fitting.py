@@ -9,7 +9,7 @@ import numpy as np
 
 from layerlens.domains import BASE_LENGTHS, fixed_domains
 from layerlens.lending import lent
-from layerlens.measuring import Runner, weight_rows
+from layerlens.measuring import Runner
 from layerlens.orders import Built, Refused
 from layerlens.probes import Array
 from layerlens.remedies import (
@@ -27,6 +27,7 @@ from layerlens.session import in_fresh_session
 from layerlens.shapes import selected_shape
 from layerlens.training import Learnt, Lesson, train
 from layerlens.transfer import Transfer, pair_weights
+from layerlens.variables import weight_rows
 
 #: A float64 difference below this share of the scale is rounding, and so is one below that share
 #: of the float32 difference: rounding shrinks by about 2^-29, a real difference does not.

@@ -8,9 +8,9 @@ from typing import Any
 
 from layerlens.layertree import with_held
 from layerlens.lineage import data_inputs
-from layerlens.measuring import as_array
 from layerlens.probes import Array, Domain
 from layerlens.scenario import InputSpec
+from layerlens.variables import as_array
 
 #: Takes arrays by the id of the symbolic tensors they stand for.
 Call = Callable[[Mapping[int, Array]], Sequence[Array]]

@@ -10,11 +10,12 @@ from layerlens.building import Built
 from layerlens.expressions import activation_name, call_of, is_graph, signature_of
 from layerlens.layertree import with_held
 from layerlens.lineage import calls_between
-from layerlens.measuring import Outcome, weight_variables
+from layerlens.measuring import Outcome
 from layerlens.polynomials import activation_host
 from layerlens.probes import Array
 from layerlens.sides import Side, Values
 from layerlens.transfer import Transfer
+from layerlens.variables import weight_variables
 
 
 def variable_names(reference: Built, candidate: Built, transfer: Transfer) -> dict[int, Hashable]:

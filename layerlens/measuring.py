@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache, partial
-from typing import Any, cast
+from functools import cache, cached_property, partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +18,10 @@ from layerlens.building import Built
 from layerlens.domains import has_foreign_layers
 from layerlens.drawing import WeightSlot
 from layerlens.errors import MemoryLimitError
-from layerlens.layertree import flat_layers
 from layerlens.probes import Array
 from layerlens.remedies import explain_call_error
-from layerlens.report import Execution, ModelError, WeightRow
+from layerlens.report import Execution, ModelError
+from layerlens.variables import as_array, put, seed_variables, stateful_layers, weight_variables
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,24 @@ class Outcome:
 Gradients = tuple[list[Array | None], list[Array | None]]
 
 
+#: A call shorter than this is not worth a thread.
+_QUICK_SECONDS = 0.002
+
+
+class Traced:
+    """A traced function that remembers how long its last call took."""
+
+    def __init__(self, function: Any) -> None:
+        self.function = function
+        self.is_quick = False
+
+    def __call__(self, *tensors: Any) -> Any:
+        started = time.perf_counter()
+        result = self.function(*tensors)
+        self.is_quick = time.perf_counter() - started < _QUICK_SECONDS
+        return result
+
+
 @dataclass
 class Runner:
     """Runs one built model: eagerly, traced with known shapes, or traced with unknown ones.
@@ -50,7 +69,7 @@ class Runner:
 
     built: Built
     seed: int = 0
-    _traced: dict[tuple[Any, ...], Any] = field(init=False)
+    _traced: dict[tuple[Any, ...], Traced] = field(init=False)
     #: A call that is still on its way: it has to end before weights or states may change.
     _under_way: Future[Any] | None = None
 
@@ -60,38 +79,46 @@ class Runner:
 
     # --- weights and states ---------------------------------------------------------------
 
+    @cached_property
     def variables(self) -> list[Any]:
-        """Return the weights in the order of the layers, each once."""
+        """The weights in the order of the layers, each once."""
         return weight_variables(self.built)
+
+    @cached_property
+    def _seeds(self) -> list[Any]:
+        return seed_variables(self.built)
+
+    @cached_property
+    def _stateful(self) -> list[Any]:
+        return stateful_layers(self.built)
 
     def slots(self) -> list[WeightSlot]:
         return [
             WeightSlot(str(v.path), tuple(int(n) for n in v.shape), str(v.dtype))
-            for v in self.variables()
+            for v in self.variables
         ]
 
     def values(self) -> list[Array]:
         self._settle()
-        return [as_array(variable) for variable in self.variables()]
+        return [as_array(variable) for variable in self.variables]
 
     def assign(self, values: Sequence[Array]) -> None:
         self._settle()
-        for variable, value in zip(self.variables(), values, strict=True):
-            variable.assign(np.asarray(value).astype(_storable(str(variable.dtype)), copy=False))
+        for variable, value in zip(self.variables, values, strict=True):
+            put(variable, value)
 
     def reset_states(self, seed: int | None = None) -> None:
         """Put random seeds and recurrent states where each run starts."""
         self._settle()
-        for position, variable in enumerate(_seed_states(self.built)):
-            base = self.seed if seed is None else seed
-            variable.assign(np.asarray([base % (2**31), position], dtype="uint32"))
-        for layer in flat_layers(self.built.model):
-            if getattr(layer, "stateful", False) and hasattr(layer, "reset_state"):
-                layer.reset_state()
+        base = self.seed if seed is None else seed
+        for position, variable in enumerate(self._seeds):
+            put(variable, np.asarray([base % (2**31), position], dtype="uint32"))
+        for layer in self._stateful:
+            layer.reset_state()
 
     @property
     def is_random(self) -> bool:
-        return bool(_seed_states(self.built))
+        return bool(self._seeds)
 
     # --- calls ----------------------------------------------------------------------------
 
@@ -119,7 +146,8 @@ class Runner:
         """Set a call going and return what waits for its outcome.
 
         A traced call of Keras' own layers computes in a thread of its own while this one goes on,
-        say to trace the next: TensorFlow optimises and runs graphs without Python's lock.
+        say to trace the next: TensorFlow optimises and runs graphs without Python's lock. A call
+        that is over before a thread has taken it up is made at once.
         """
         self._settle()
         if reset:
@@ -128,22 +156,26 @@ class Runner:
         if fixed is not None and len(inputs[0]) != fixed:
             chunks = self._run_in_chunks(inputs, execution, training, fixed, seed)
             return lambda: chunks
+        drawn_from = self.seed if seed is None else seed
         try:
             tensors = self._tensors(inputs)
-            with _seeded(self.seed if seed is None else seed):
-                if execution == "eager":
+            if execution == "eager":
+                with _seeded(drawn_from):
                     return _done(_outcome(self._apply(tensors, training)))
-                function = self._trace(tensors, execution, training)
-                if has_foreign_layers(self.built):  # it may come back to Python, and draw there
+            function = self._trace(tensors, execution, training, drawn_from)
+            if has_foreign_layers(self.built):  # it may come back to Python, and draw there
+                with _seeded(drawn_from):
                     return _done(_outcome(function(*tensors)))
         except Exception as error:  # whatever Keras, TensorFlow or a layer raises is a refusal
             return _done(self._refusal(error, execution))
+        if function.is_quick:
+            return _done(self._finish(partial(function, *tensors), execution))
         self._under_way = _calls().submit(function, *tensors)
-        return partial(self._finish, self._under_way, execution)
+        return partial(self._finish, self._under_way.result, execution)
 
-    def _finish(self, call: Future[Any], execution: Execution) -> Outcome:
+    def _finish(self, call: Callable[[], Any], execution: Execution) -> Outcome:
         try:
-            return _outcome(call.result())
+            return _outcome(call())
         except Exception as error:  # the same, of the graph that was run
             return self._refusal(error, execution)
 
@@ -187,7 +219,9 @@ class Runner:
             return None
         return _outcome(outputs[:count]), _outcome(last)
 
-    def _trace(self, tensors: Sequence[Any], execution: Execution, training: bool) -> Any:
+    def _trace(
+        self, tensors: Sequence[Any], execution: Execution, training: bool, seed: int
+    ) -> Traced:
         import tensorflow as tf
 
         if execution == "traced":
@@ -201,19 +235,20 @@ class Runner:
         key = (execution, training, tuple(tuple(s.shape) for s in signature))
         if key not in self._traced:
             function = tf.function(lambda *given: self._apply(given, training), autograph=False)
-            self._traced[key] = function.get_concrete_function(*signature)
+            with _seeded(seed):
+                self._traced[key] = Traced(function.get_concrete_function(*signature))
         return self._traced[key]
 
     def concrete(self, inputs: Sequence[Array], *, training: bool = False) -> Any:
         """Return the function traced with unknown batch and variable axes (for its graph)."""
-        return self._trace(self._tensors(inputs), "traced_dynamic", training)
+        return self._trace(self._tensors(inputs), "traced_dynamic", training, self.seed).function
 
     def traced_for_inference(self) -> Any:
         """Return what was traced with unknown batch and variable axes so far; None if nothing."""
         return next(
             (
-                function
-                for (execution, training, _), function in self._traced.items()
+                traced.function
+                for (execution, training, _), traced in self._traced.items()
                 if execution == "traced_dynamic" and not training
             ),
             None,
@@ -309,7 +344,7 @@ class Runner:
         self.reset_states(seed)
         tensors = self._tensors(inputs)
         watched = [t for t in tensors if t.dtype.is_floating]
-        weights = [v.value for v in self.variables()]
+        weights = [v.value for v in self.variables]
         with _seeded(self.seed if seed is None else seed), tf.GradientTape() as tape:
             for tensor in watched:
                 tape.watch(tensor)
@@ -353,39 +388,6 @@ def _seeded(seed: int) -> Iterator[None]:
 # --- the model's parts ---------------------------------------------------------------------------
 
 
-def weight_variables(built: Built) -> list[Any]:
-    """Return a model's weights layer by layer as the model was written, each once.
-
-    Keras orders `model.weights` by depth from the outputs, which an extra identity on one branch
-    changes; the written order is what a person would pair by.
-    """
-    ordered: dict[int, Any] = {}
-    layers = {layer.name: layer for layer in built.model.layers}
-    for row in built.report.layers:
-        layer = layers.get(row.name)
-        for variable in layer.weights if layer is not None else ():
-            ordered.setdefault(id(variable), variable)
-    for variable in built.model.weights:
-        ordered.setdefault(id(variable), variable)
-    return list(ordered.values())
-
-
-def weight_rows(built: Built) -> tuple[WeightRow, ...]:
-    """Return the same weights as rows; nothing needs to be allocated."""
-    rows = []
-    for variable in weight_variables(built):
-        shape = tuple(int(n) for n in variable.shape)
-        params = 1
-        for n in shape:
-            params *= n
-        rows.append(WeightRow(str(variable.path), shape, params))
-    return tuple(rows)
-
-
-def _seed_states(built: Built) -> list[Any]:
-    return [v for v in built.model.variables if "seed_generator_state" in str(v.path)]
-
-
 def _model_inputs(model: Any) -> list[Any]:
     return list(model.inputs)
 
@@ -406,21 +408,6 @@ def _outcome(outputs: Any) -> Outcome:
 
 def _dtype_name(tensor: Any) -> str:
     return str(getattr(tensor.dtype, "name", tensor.dtype))
-
-
-def as_array(tensor: Any) -> Array:
-    """Return a tensor or variable as NumPy knows it; bfloat16 becomes float32, sparse dense."""
-    import keras
-    import tensorflow as tf
-
-    if isinstance(tensor, tf.SparseTensor):
-        tensor = tf.sparse.to_dense(tensor)
-    if isinstance(tensor, tf.RaggedTensor):
-        tensor = tensor.to_tensor()
-    if isinstance(tensor, tf.Tensor) and tensor.dtype == tf.string:
-        return cast(Array, np.asarray(tensor.numpy()))
-    array = np.asarray(keras.ops.convert_to_numpy(tensor))
-    return array.astype("float32") if array.dtype.name == "bfloat16" else array
 
 
 def _is_float32(node: Any, constants: Collection[str], written: Collection[float]) -> bool:
@@ -472,10 +459,6 @@ def _dense(gradient: Any) -> Array | None:
     if gradient is None:
         return None
     return as_array(tf.convert_to_tensor(gradient))
-
-
-def _storable(dtype: str) -> str:
-    return "float32" if dtype == "bfloat16" else dtype
 
 
 def _tensor_dtype(array: Array, tensor: Any) -> Any:

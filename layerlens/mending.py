@@ -15,12 +15,12 @@ import numpy as np
 from layerlens.building import Built, Refused
 from layerlens.comparing import distance
 from layerlens.domains import BASE_LENGTHS, fixed_domains, has_variable_axis
-from layerlens.measuring import weight_rows
 from layerlens.probes import draw_probes, join
 from layerlens.report import LayerChange, ModelsDiff
 from layerlens.scenario import LayerSpec, ModelSpec, TransferMethod
 from layerlens.sides import Side
 from layerlens.transfer import pair_weights
+from layerlens.variables import weight_rows
 from layerlens.weighing import weight_sets
 
 #: Differences that are tried one by one; of more, whole layers are taken over.

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from layerlens.comparing import UNIT64, distance, per_sample_max
-from layerlens.measuring import Outcome, as_array
+from layerlens.measuring import Outcome
 from layerlens.probes import Array, generator
 from layerlens.sides import Side, Values
+from layerlens.variables import as_array
 
 #: A nudge has to move an output by this many units of float64 to count as seen, by its own scale
 #: and by the sample's: where all that is left of an output is rounding, any nudge moves that.
@@ -34,7 +35,7 @@ def unseen(
 def _unseen_weights(
     side: Side, sets: Sequence[Values], inputs: Sequence[Array], seed: int
 ) -> Iterator[str]:
-    variables = side.float64.variables()
+    variables = side.float64.variables
     for position, slot in enumerate(side.float64.slots()):
         if side.training and not variables[position].trainable:
             continue  # a statistic that training only writes

@@ -11,11 +11,11 @@ import numpy as np
 
 from layerlens.building import Built
 from layerlens.entries import Inputs
-from layerlens.measuring import weight_variables
 from layerlens.parting import Contest, Parting
 from layerlens.probes import Array
 from layerlens.scripting import array_source
 from layerlens.sides import Values
+from layerlens.variables import weight_variables
 
 #: Weights with more scalars than this are drawn by the script instead of written into it.
 EMBEDDED = 400

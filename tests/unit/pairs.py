@@ -11,10 +11,10 @@ from layerlens.building import Built, build_model
 from layerlens.domains import BASE_LENGTHS, fixed_domains
 from layerlens.examining import Examination
 from layerlens.judging import Witness, judge
-from layerlens.measuring import weight_rows
 from layerlens.scenario import InputSpec, LayerSpec, ModelSpec, Tolerance
 from layerlens.sides import Side, Values
 from layerlens.transfer import pair_weights
+from layerlens.variables import weight_rows
 from layerlens.weighing import weight_sets
 
 

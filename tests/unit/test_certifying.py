@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from layerlens.certifying import ERROR_BOUND, EXACT, certify, planned
-from layerlens.measuring import weight_rows
 from layerlens.polynomials import VARIABLE, Growth, growth_of
 from layerlens.report import CertificateRow
 from layerlens.scenario import LayerSpec, ModelSpec, NodeSpec
 from layerlens.sides import Side
 from layerlens.transfer import pair_weights
+from layerlens.variables import weight_rows
 from tests.unit.pairs import chain, input_of, layer, needs_backend, sides
 
 pytestmark = needs_backend

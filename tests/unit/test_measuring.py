@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from layerlens.building import Built, build_model
-from layerlens.measuring import Runner, weight_rows, weight_variables
+from layerlens.measuring import Runner
 from layerlens.scenario import InputSpec, LayerSpec, ModelSpec, NodeSpec
+from layerlens.variables import weight_rows, weight_variables
 from tests.unit.pairs import chain, input_of, layer
 
 pytestmark = pytest.mark.usefixtures("backend")

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from layerlens.measuring import weight_rows
 from layerlens.relating import relation
 from layerlens.scenario import LayerSpec, ModelSpec, NodeSpec
 from layerlens.transfer import pair_weights
+from layerlens.variables import weight_rows
 from tests.unit.pairs import chain, input_of, layer, sides
 
 pytestmark = pytest.mark.usefixtures("backend")
