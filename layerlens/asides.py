@@ -66,7 +66,7 @@ def _may_mask(side: Side) -> bool:
 
 def _fitted(sides: Sides, inputs: Sequence[Array], samples: int | None = None) -> list[Array]:
     """Return inputs of the batch size that one of the models was built for, or of `samples`."""
-    bound = next((side for side in sides if side.built.batch_size is not None), sides[0])
+    bound = next((side for side in sides if side.float64.batch_size is not None), sides[0])
     return bound.float64.fitted(inputs, samples)
 
 

@@ -16,7 +16,7 @@ from layerlens.drafting import (
     set_policy,
 )
 from layerlens.making import refuse_code_layers
-from layerlens.memory import refuse_beyond_memory
+from layerlens.memory import refuse_beyond_memory, weight_bytes
 from layerlens.orders import Built, Order, Refused, built, refused_at
 from layerlens.precision import Precision
 from layerlens.report import LayerRow, ModelReport
@@ -37,19 +37,21 @@ def build_model(
     *,
     precision: Precision = "working",
     allocate: bool = True,
+    at_most: int | None = None,
     memory_limit: int | None = None,
     seed: int = 0,
     allow_code: bool = False,
 ) -> Built | Refused:
     """Build one model in Keras as a fresh session would, without touching the process's own.
 
-    Without `allocate` no weight takes memory: the model can be summarised but not run. The
-    precision "float64" makes the same model with every floating dtype float64. `memory_limit` is
-    in bytes, None is what the machine has free. What Keras refuses is returned. Raises
-    MemoryLimitError before anything is allocated, UnsafeCodeError before any code runs,
-    ModelFileError, and ScenarioError where `weights` name or hold what the model does not have.
+    Without `allocate` no weight takes memory: the model can be summarised but not run. So it is
+    with a described model whose weights take more than `at_most` bytes. The precision "float64"
+    makes the same model with every floating dtype float64. `memory_limit` is in bytes, None is what
+    the machine has free. What Keras refuses is returned. Raises MemoryLimitError before anything is
+    allocated, UnsafeCodeError before any code runs, ModelFileError, and ScenarioError where
+    `weights` name or hold what the model does not have.
     """
-    order = Order(spec, inputs, precision, allocate, memory_limit, seed, allow_code)
+    order = Order(spec, inputs, precision, allocate, at_most, memory_limit, seed, allow_code)
     if spec.form not in ("layers", "graph"):
         from layerlens.adopting import adopt_model
 
@@ -73,7 +75,7 @@ def _build_described(order: Order) -> Built | Refused:
         return in_fresh_session(lambda: _make(order), order.seed)
     if isinstance(drafted, Refused) or not stateful:
         return drafted
-    if not order.allocate:
+    if not order.allocate or not drafted.allocated:
         return replace(drafted, report=_told_with_state(drafted.report, order.spec))
     return in_fresh_session(lambda: _make(order), order.seed)
 
@@ -83,6 +85,8 @@ def _draft(order: Order, allocate: bool) -> Built | Refused:
         result = _wire(order, without_state(order.spec))
         if isinstance(result, Built) and order.allocate:
             model, spec = result.model, order.spec
+            if order.at_most is not None and weight_bytes(model) > order.at_most:
+                return replace(result, allocated=False)
             refuse_beyond_memory(model, spec.name, order.memory_limit, spec.where)
             if allocate:
                 draft.allocate()

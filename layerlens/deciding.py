@@ -27,7 +27,7 @@ from layerlens.probes import join
 from layerlens.randomness import distributions_differ
 from layerlens.relating import relation
 from layerlens.report import PairReport, Strength
-from layerlens.scenario import Mode, Scenario, Tolerance
+from layerlens.scenario import Mode, Scenario, Tolerance, TransferMethod
 from layerlens.searching import search
 from layerlens.shrinking import as_seen, shrink
 from layerlens.sides import Side
@@ -80,7 +80,8 @@ def decide(pair: Pair) -> Decision:
     transfer = pair_weights(weight_rows(reference), weight_rows(candidate), pair.scenario.transfer)
     if not _same_shape(reference.report.output_shape, candidate.report.output_shape):
         text = explaining.shapes(reference.report, candidate.report)
-        runs = transfer.complete and _beyond_memory(reference, candidate) is None
+        made = transfer.complete and reference.allocated and candidate.allocated
+        runs = made and _beyond_memory(reference, candidate) is None
         told = relation(*_sides(pair), transfer, pair.seed) if runs else None
         return Decision(_early(pair, "shape_mismatch", explaining.joined(text, told), transfer))
     if not transfer.complete:
@@ -97,6 +98,28 @@ def decide(pair: Pair) -> Decision:
     return _by_running(pair, transfer)
 
 
+def has_to_run(
+    reference: Built | Refused, candidate: Built | Refused, transfer: TransferMethod
+) -> bool:
+    """Tell whether two models, which may be drafts, have to be run for a verdict.
+
+    Shapes and weights that do not match are told without.
+
+    Raises:
+        MemoryLimitError: they have to, and that needs more memory than is free.
+    """
+    if isinstance(reference, Refused) or isinstance(candidate, Refused):
+        return False
+    if not _same_shape(reference.report.output_shape, candidate.report.output_shape):
+        return False
+    if not pair_weights(weight_rows(reference), weight_rows(candidate), transfer).complete:
+        return False
+    error = _beyond_memory(reference, candidate)
+    if error is not None:
+        raise error
+    return True
+
+
 def _sides(pair: Pair) -> tuple[Side, Side]:
     training = pair.mode == "training"
     sides = []
@@ -109,6 +132,10 @@ def _sides(pair: Pair) -> tuple[Side, Side]:
         side = Side.of(built.spec.name, built, twin, training=training, seed=pair.seed)
         side.nudged = partial(pair.with_nudged_constants, built)
         sides.append(side)
+    sizes = [side.built.batch_size for side in sides if side.built.batch_size is not None]
+    for side in sides if training else ():
+        for size in sizes[:1]:
+            side.bind(size)
     return sides[0], sides[1]
 
 

@@ -15,7 +15,7 @@ def lent(*models: Built | Refused) -> Iterator[None]:
 
     Whoever works with a model next finds the weights it was built with.
     """
-    runners = [Runner(model) for model in models if isinstance(model, Built)]
+    runners = [Runner(one) for one in models if isinstance(one, Built) and one.allocated]
     own = [runner.values() for runner in runners]
     try:
         yield

@@ -69,6 +69,8 @@ class Runner:
 
     built: Built
     seed: int = 0
+    #: The one batch size to call the model with: its own, or that of the model it is held against.
+    batch_size: int | None = None
     _traced: dict[tuple[Any, ...], Traced] = field(init=False)
     #: A call that is still on its way: it has to end before weights or states may change.
     _under_way: Future[Any] | None = None
@@ -76,6 +78,7 @@ class Runner:
     def __post_init__(self) -> None:
         # Layers that are not Keras' own may bake in what they hold when they are traced.
         self._traced = {} if has_foreign_layers(self.built) else self.built.traced
+        self.batch_size = self.batch_size or self.built.batch_size
 
     # --- weights and states ---------------------------------------------------------------
 
@@ -152,9 +155,8 @@ class Runner:
         self._settle()
         if reset:
             self.reset_states(seed)
-        fixed = getattr(self.built, "batch_size", None)
-        if fixed is not None and len(inputs[0]) != fixed:
-            chunks = self._run_in_chunks(inputs, execution, training, fixed, seed)
+        if self.batch_size is not None and len(inputs[0]) != self.batch_size:
+            chunks = self._run_in_chunks(inputs, execution, training, seed)
             return lambda: chunks
         drawn_from = self.seed if seed is None else seed
         try:
@@ -227,9 +229,8 @@ class Runner:
         if execution == "traced":
             signature = [tf.TensorSpec(t.shape, t.dtype) for t in tensors]
         else:
-            fixed = getattr(self.built, "batch_size", None)
             signature = [
-                tf.TensorSpec([fixed, *spec.shape], t.dtype)
+                tf.TensorSpec([self.built.batch_size, *spec.shape], t.dtype)
                 for spec, t in zip(self.built.inputs, tensors, strict=True)
             ]
         key = (execution, training, tuple(tuple(s.shape) for s in signature))
@@ -281,17 +282,13 @@ class Runner:
         inputs: Sequence[Array],
         execution: Execution,
         training: bool,
-        size: int,
         seed: int | None,
     ) -> Outcome:
         """Run a model that was built for one batch size; each chunk starts from clear states."""
         total = len(inputs[0])
         parts: list[Outcome] = []
-        for start in range(0, total, size):
-            rows = np.arange(start, start + size) % total
-            part = self.run(
-                [array[rows] for array in inputs], execution, training=training, seed=seed
-            )
+        for few in self.parts(inputs):
+            part = self.run(few, execution, training=training, seed=seed)
             if part.error is not None:
                 return part
             parts.append(part)
@@ -301,10 +298,20 @@ class Runner:
         )
         return Outcome(joined, parts[0].dtypes)
 
+    def parts(self, inputs: Sequence[Array]) -> Iterator[list[Array]]:
+        """Yield inputs in batches that the model takes; the last is filled up with the first rows.
+
+        All at once, unless there is one batch size.
+        """
+        total = len(inputs[0])
+        size = self.batch_size or total
+        for start in range(0, total, size):
+            rows = np.arange(start, start + size) % total
+            yield [array[rows] for array in inputs]
+
     def fitted(self, inputs: Sequence[Array], samples: int | None = None) -> list[Array]:
-        """Return inputs of the batch size that the model was built for, or of `samples`."""
-        fixed = getattr(self.built, "batch_size", None)
-        rows = np.arange(fixed or samples or len(inputs[0])) % len(inputs[0])
+        """Return inputs of the one batch size, or of `samples`."""
+        rows = np.arange(self.batch_size or samples or len(inputs[0])) % len(inputs[0])
         return [array[rows] for array in inputs]
 
     # --- what stands beside the output ------------------------------------------------------

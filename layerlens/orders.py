@@ -24,6 +24,8 @@ class Order:
     inputs: tuple[InputSpec, ...]
     precision: Precision = "working"
     allocate: bool = True
+    #: The most bytes of weights to make; a model with more is only drafted. None makes any.
+    at_most: int | None = None
     memory_limit: int | None = None
     seed: int = 0
     allow_code: bool = False

@@ -89,8 +89,9 @@ def _unseen_layers(side: Side, sets: Sequence[Values], inputs: Sequence[Array]) 
         if not remaining:
             return
         side.hold(values, "float64")
-        for name in _noticed(side, graph, inputs, tuple(remaining)):
-            remaining.pop(name, None)
+        for part in side.float64.parts(inputs):
+            for name in _noticed(side, graph, part, tuple(remaining)):
+                remaining.pop(name, None)
     layers = {node.operation.name: node.operation for node in _nodes(graph)}
     for name in remaining:
         if not _is_identity(layers[name], side):

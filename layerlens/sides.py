@@ -25,6 +25,9 @@ Values = tuple[Array, ...]
 JITTER = 2.0**-40
 #: The same for a model that exists in working precision only.
 COARSE_JITTER = 2.0**-14
+#: After so many values of one weight the draw of which to raise and which to lower is used again. A
+#: prime, so that no row of a matrix meets the draw of another in step.
+JITTER_PERIOD = 1_048_573
 
 
 @dataclass
@@ -45,6 +48,13 @@ class Side:
         own = Runner(working, seed)
         twin = own if double is working else Runner(double, seed)
         return cls(name, own, twin, training)
+
+    def bind(self, batch_size: int) -> None:
+        """Call the model with batches of one size, as a model that was built for that has to be.
+
+        In training samples share statistics and random masks, so that both need the same batches.
+        """
+        self.working.batch_size = self.float64.batch_size = batch_size
 
     def constants_effect(
         self, values: Values, inputs: Sequence[Array], base: Sequence[Array]
@@ -167,13 +177,15 @@ class Side:
         self, values: Values, inputs: Sequence[Array], seed: int, draw: int, execution: Execution
     ) -> Callable[[], Outcome]:
         rng = generator(seed, "jitter", draw, self.name)
-        return self.start(
+        started = self.start(
             tuple(_jittered(value, rng, self._jitter) for value in values),
             [_jittered_off_thresholds(array, rng, self._jitter) for array in inputs],
             "float64",
             execution,
             seed=seed,
         )
+        self._held.pop(id(self.float64), None)  # nobody asks for them again: they can go
+        return started
 
     def _changes(self, base: Outcome, jittered: Outcome) -> Iterator[NDArray[np.float64]]:
         """Yield how far each output moved, per relative change; 0 where that cannot be told."""
@@ -217,12 +229,15 @@ def sensitivities(
 def _jittered(array: Array, rng: np.random.Generator, jitter: float) -> Array:
     if array.dtype.kind != "f":
         return array
-    moved = array.astype(np.float64)
     # A bit a value: drawing numbers to choose by takes longer than all else for large weights.
-    bits = np.frombuffer(rng.bytes(-(-moved.size // 8)), dtype=np.uint8)
-    up = np.unpackbits(bits, count=moved.size).reshape(moved.shape)
-    moved *= np.array([1.0 - jitter, 1.0 + jitter])[up]
-    return moved
+    count = min(array.size, JITTER_PERIOD)
+    bits = np.frombuffer(rng.bytes(-(-count // 8)), dtype=np.uint8)
+    factors = np.array([1.0 - jitter, 1.0 + jitter])[np.unpackbits(bits, count=count)]
+    flat, moved = np.ravel(array), np.empty(array.size)
+    for start in range(0, array.size, JITTER_PERIOD):
+        part = slice(start, start + JITTER_PERIOD)
+        np.multiply(flat[part], factors[: len(flat[part])], out=moved[part])
+    return moved.reshape(array.shape)
 
 
 def _jittered_off_thresholds(array: Array, rng: np.random.Generator, jitter: float) -> Array:

@@ -31,6 +31,9 @@ Result = tuple[
 #: Takes the stand-alone script that shows what a pair's verdict says.
 ScriptListener = Callable[["PairReport", str], None]
 
+#: Weights of so many bytes take a while to make, and may be more than comparing has room for.
+_LARGE_BYTES = 256 * 1024**2
+
 #: Verdicts on two models that are no equal functions, and might be made so.
 _MENDABLE = ("different", "shape_mismatch", "param_mismatch")
 
@@ -86,7 +89,7 @@ class Trial:
     _doubles: dict[str, Built | Refused] = field(default_factory=dict)
 
     def run(self) -> Result:
-        built = build_models(self.scenario, self.options)
+        built = self._built()
         decisions = self.decide(built)
         fit = self._fit(built) if self.scenario.fit else ()
         refused = {d.refusal.model: d.refusal.error for d in decisions if d.refusal is not None}
@@ -109,6 +112,31 @@ class Trial:
             models = tuple(_with_graph_sizes(model, built[model.name]) for model in models)
         pairs = tuple(self._concluded(d.report, models, diffs, built) for d in decisions)
         return models, pairs, fit, diffs
+
+    def _built(self) -> dict[str, Built | Refused]:
+        """Build every model; large ones only to be run, once it is known that there is room."""
+        from layerlens.building import Built
+        from layerlens.deciding import has_to_run
+
+        built = build_models(self.scenario, self.options, at_most=_LARGE_BYTES)
+        drafted = {
+            name for name, one in built.items() if isinstance(one, Built) and not one.allocated
+        }
+        if not drafted:
+            return built
+        needed = (
+            set(built) if self.scenario.fit or self.options.deps or self.options.graph else set()
+        )
+        reference = self.scenario.reference
+        for candidate in self.scenario.candidates:
+            sides = built[reference], built[candidate.name]
+            if has_to_run(*sides, self.scenario.transfer):
+                needed |= {reference, candidate.name}
+        made = {
+            name: _build(self.scenario, self.scenario.model(name), self.options)
+            for name in sorted(drafted & needed)
+        }
+        return {**built, **made}
 
     def decide(self, built: dict[str, Built | Refused]) -> list[Decision]:
         """Decide every pair in every mode, in the order of the file."""
@@ -144,7 +172,7 @@ class Trial:
         reference = built[pair.reference]
         if pair.verdict not in _MENDABLE or pair.mode != "inference":
             return None
-        if not isinstance(reference, Built):
+        if not isinstance(reference, Built) or not reference.allocated:
             return None
         double = self.in_float64(reference)
         with lent(double):
@@ -200,6 +228,8 @@ class Trial:
             both = [self._best_of(built[name]) for name in (self.scenario.reference, candidate)]
             reference, other = both
             if not (isinstance(reference, Built) and isinstance(other, Built)):
+                continue
+            if not (reference.allocated and other.allocated):
                 continue
             seen = sights.apart(reference, other)
             if seen is not None:
@@ -287,11 +317,12 @@ class Trial:
 
 
 def build_models(
-    scenario: Scenario, options: RunOptions, *, allocate: bool = True
+    scenario: Scenario, options: RunOptions, *, allocate: bool = True, at_most: int | None = None
 ) -> dict[str, Built | Refused]:
     """Build every model of a scenario, in the order of the file."""
     return {
-        model.name: _build(scenario, model, options, allocate=allocate) for model in scenario.models
+        model.name: _build(scenario, model, options, allocate=allocate, at_most=at_most)
+        for model in scenario.models
     }
 
 

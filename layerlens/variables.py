@@ -15,6 +15,9 @@ from layerlens.orders import Built
 from layerlens.probes import Array
 from layerlens.report import WeightRow
 
+#: From so many values on it matters how often they are copied.
+_LARGE = 100_000
+
 
 def weight_variables(built: Built) -> list[Any]:
     """Return a model's weights layer by layer as the model was written, each once.
@@ -68,12 +71,21 @@ def put(variable: Any, value: Array) -> None:
     import tensorflow as tf
 
     dtype = str(variable.dtype)
-    stored = np.asarray(value).astype("float32" if dtype == "bfloat16" else dtype, copy=False)
-    variable.value.assign(tf.constant(stored, dtype), read_value=False)
+    if value.dtype == "float32" and dtype == "float64" and value.size > _LARGE:
+        # TensorFlow widens in several threads, and into memory that it need not copy once more.
+        tensor = tf.cast(tf.constant(value), dtype)
+    else:
+        stored = np.asarray(value).astype("float32" if dtype == "bfloat16" else dtype, copy=False)
+        tensor = tf.constant(stored, dtype)
+    variable.value.assign(tensor, read_value=False)
 
 
 def as_array(tensor: Any) -> Array:
-    """Return a tensor or variable as NumPy knows it; bfloat16 becomes float32, sparse dense."""
+    """Return a tensor or variable as NumPy knows it; bfloat16 becomes float32, sparse dense.
+
+    What a variable holds is not copied: the array can be read only, and stays as it is when the
+    variable is set anew, which puts another tensor in the place of this one.
+    """
     import keras
     import tensorflow as tf
 
@@ -83,6 +95,8 @@ def as_array(tensor: Any) -> Array:
         tensor = tensor.to_tensor()
     if isinstance(tensor, keras.Variable):
         tensor = tensor.value
+        if str(tensor.dtype.name) in ("float32", "float64"):
+            return np.asarray(memoryview(tensor.read_value()))
     if isinstance(tensor, (tf.Tensor, tf.Variable)):
         array = np.asarray(tensor.numpy())
     else:

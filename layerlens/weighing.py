@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -13,13 +14,27 @@ from layerlens.sides import Side, Values
 from layerlens.transfer import Transfer
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class WeightSet:
-    """One choice of weights for both models: the reference's, and the same carried over."""
+    """One choice of weights for both models: the reference's, and the same carried over.
+
+    They are drawn when they are first asked for: a pair that is certified never meets most kinds.
+    """
 
     kind: str
-    reference: Values
-    candidate: Values
+    draw: Callable[[], tuple[Values, Values]] = field(repr=False, compare=False)
+
+    @property
+    def reference(self) -> Values:
+        return self._drawn[0]
+
+    @property
+    def candidate(self) -> Values:
+        return self._drawn[1]
+
+    @cached_property
+    def _drawn(self) -> tuple[Values, Values]:
+        return self.draw()
 
 
 def weight_sets(
@@ -31,28 +46,33 @@ def weight_sets(
     """
     initial = tuple(reference.working.values())
     own = tuple(candidate.working.values())
-    sets = [_carried("initial", initial, own, candidate, transfer)]
+    carried = partial(_carried, own=own, candidate=candidate, transfer=transfer)
+    sets = [WeightSet("initial", lambda: carried(initial))]
     slots = reference.working.slots()
     pinned = _pinned(reference)
     free = [s.path not in pinned and s.dtype.startswith(("float", "bfloat")) for s in slots]
     if transfer.method == "none" or not any(free):
         return tuple(sets)
     narrow = _narrowest(reference, candidate)
-    kinds = ["drawn", "gentle", "strong", *OVERFLOWING]
-    if any("variance" in slot.path for slot in slots):
-        kinds.append("degenerate")
-    for kind in kinds:
+
+    def drawn(kind: str) -> tuple[Values, Values]:
         stream = "large" if kind == "opposed" else kind
         values = tuple(
             _rounded(
                 draw_weight(slot, value, kind, generator(seed, "weights", stream, position)), narrow
             )
-            if drawn
+            if is_free
             else value
-            for position, (slot, value, drawn) in enumerate(zip(slots, initial, free, strict=True))
+            for position, (slot, value, is_free) in enumerate(
+                zip(slots, initial, free, strict=True)
+            )
         )
-        sets.append(_carried(kind, values, own, candidate, transfer))
-    return tuple(sets)
+        return carried(values)
+
+    kinds = ["drawn", "gentle", "strong", *OVERFLOWING]
+    if any("variance" in slot.path for slot in slots):
+        kinds.append("degenerate")
+    return (*sets, *(WeightSet(kind, partial(drawn, kind)) for kind in kinds))
 
 
 def moderate(sets: Sequence[WeightSet]) -> tuple[WeightSet, ...]:
@@ -61,10 +81,11 @@ def moderate(sets: Sequence[WeightSet]) -> tuple[WeightSet, ...]:
 
 
 def _carried(
-    kind: str, values: Values, own: Values, candidate: Side, transfer: Transfer
-) -> WeightSet:
+    values: Values, *, own: Values, candidate: Side, transfer: Transfer
+) -> tuple[Values, Values]:
+    """Return the reference's weights, and the candidate's after they were carried over."""
     if not transfer.candidate:
-        return WeightSet(kind, values, own)
+        return values, own
     pinned = _pinned(candidate)
     carried = tuple(
         mine if row.path in pinned else value
@@ -72,7 +93,7 @@ def _carried(
             transfer.candidate, own, transfer.carry(values, own), strict=True
         )
     )
-    return WeightSet(kind, values, carried)
+    return values, carried
 
 
 def _pinned(side: Side) -> frozenset[str]:
@@ -95,4 +116,4 @@ def _rounded(values: Array, dtype: str) -> Array:
         import ml_dtypes
 
         return np.asarray(values).astype(ml_dtypes.bfloat16).astype("float32")
-    return np.asarray(values).astype(dtype).astype("float32")
+    return np.asarray(values).astype(dtype).astype("float32", copy=False)

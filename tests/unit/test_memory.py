@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import layerlens
-from layerlens import memory
+from layerlens import drafting, memory, trying
 from layerlens.memory import comparing_beyond_memory
 
 
@@ -37,3 +37,40 @@ def test_weights_that_fit_once_and_not_as_often_as_comparing_takes(
         assert (report.status == "pass") == fits
     (error,) = report.errors
     assert "204.0 KB for their 4,080 params" in error.message
+
+
+def test_models_that_cannot_be_run_here_are_refused_while_they_are_drafts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(drafting.Draft, "allocate", _must_not)
+    rows = {"Embedding": {"input_dim": 10**9, "output_dim": 1}}
+    models = {"one": [rows], "other": [rows, {"Activation": "linear"}]}
+    scenario = {"input": {"shape": [4], "dtype": "int32"}, "models": models}
+    (report,) = layerlens.compare(scenario).scenarios
+    (error,) = report.errors
+    assert "comparing `one` and `other` needs at least 100.0 GB" in error.message
+
+
+def test_what_need_not_be_run_is_told_at_any_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drafting.Draft, "allocate", _must_not)
+    wide, wider = ({"Dense": {"units": 10**6, "use_bias": bias}} for bias in (False, True))
+    models = {"one": [wide], "other": [wider], "third": [{"Dense": 10**5}]}
+    report = layerlens.compare({"input": {"shape": [10**5]}, "models": models}, explain=True)
+    (scenario,) = report.scenarios
+    assert [pair.verdict for pair in scenario.pairs] == ["param_mismatch", "shape_mismatch"]
+    assert [model.params for model in scenario.models] == [10**11, 10**11 + 10**6, 10**10 + 10**5]
+
+
+def test_large_models_that_fit_are_made_and_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trying, "_LARGE_BYTES", 100)
+    models = {"one": [{"Dense": 40}], "other": [{"Dense": 40}], "small": ["ReLU", {"Dense": 3}]}
+    (scenario,) = layerlens.compare({"input": {"shape": [5]}, "models": models}).scenarios
+    assert [pair.verdict for pair in scenario.pairs] == ["equivalent", "shape_mismatch"]
+    stateful = {"GRU": {"units": 4, "stateful": True}}
+    models = {"one": [stateful], "other": [stateful, {"Activation": "linear"}]}
+    (scenario,) = layerlens.compare({"input": {"shape": [3, 5]}, "models": models}).scenarios
+    assert scenario.pairs[0].verdict == "equivalent"
+
+
+def _must_not(self: object) -> None:
+    raise AssertionError("nothing is to be allocated")
