@@ -22,9 +22,11 @@ def main() -> None:
     """Run the command line of this process and end it with the exit status."""
     gc.set_threshold(_COLLECT_AFTER)
     try:
-        from layerlens.cli import stopping, streams
+        from layerlens.cli import guarding, stopping, streams
 
         streams.open_missing()
+        if guarding.guards(sys.argv[1:]) and (cause := guarding.lost_child()) is not None:
+            _isolate(cause)
         stopping.listen()
     except KeyboardInterrupt:  # before there was anybody to listen
         os._exit(INTERRUPTED)
@@ -32,6 +34,17 @@ def main() -> None:
         warnings.simplefilter("ignore")
     status = run(sys.argv[1:])
     _end(status)
+
+
+def _isolate(cause: str) -> None:
+    """Have every scenario run in a process that can be lost alone, after one was lost with all."""
+    from layerlens.crew import Crew
+
+    tell(
+        f"the process was lost ({cause}), with TensorFlow or for want of memory; everything is run "
+        "once more, each scenario in a process of its own"
+    )
+    Crew.isolated = True
 
 
 def _end(status: int) -> NoReturn:

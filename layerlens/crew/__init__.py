@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from layerlens.crew.tasks import Kind, Work, work_of
+from layerlens.errors import LayerlensError
 
 if TYPE_CHECKING:
     from layerlens.crew.workers import Workers
@@ -26,8 +27,11 @@ class Crew:
 
     One scenario at a time is run in this process, where TensorFlow is started once for all of
     them. With `jobs` or `max_memory` the work is done in processes that can be ended: one that
-    dies, hangs or takes too much costs its own scenario alone.
+    dies, hangs or takes too much costs its own scenario alone. So it is where this whole process is
+    `isolated`, because one before it was lost.
     """
+
+    isolated: ClassVar[bool] = False
 
     def __init__(
         self, kind: Kind, options: RunOptions, on_script: ScriptListener | None = None
@@ -75,9 +79,16 @@ class Crew:
             yield from self._out().run(scenarios, rest, begun)
 
     def _goes_out(self, count: int) -> bool:
-        if self._stays or count < 1:
+        if count < 1:
             return False
-        if self._stuck:
+        if self._stays:
+            if self.isolated:
+                raise LayerlensError(
+                    "no script can be written: running the scenarios ended their process",
+                    hint="without `--repro` the report says which of them did",
+                )
+            return False
+        if self._stuck or self.isolated:
             return True
         several = self._options.jobs > 1 and count > 1
         return several or self._options.max_memory is not None

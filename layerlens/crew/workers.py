@@ -29,6 +29,17 @@ _LOOK_SECONDS = 0.1
 #: A process that has grown by so much since it started makes room for a new one.
 _GROWTH_BYTES = 1024**3
 
+#: SIGKILL, which Windows has not.
+_KILLED = 9
+_OF_MEMORY = (
+    "where memory runs out, the system ends processes so: `--max-memory` says which scenario takes "
+    "how much, and fewer `--jobs` take less at once"
+)
+_OF_A_KERNEL = (
+    "a kernel of TensorFlow does so on sizes that it was not made for: `layerlens summary` shows "
+    "the models without running them, and Keras may take the sizes without a word"
+)
+
 Serving = Callable[[Connection, Kind, RunOptions], None]
 
 
@@ -178,8 +189,7 @@ class Workers:
         return lost(
             scenario,
             f"the process that ran this scenario died ({_cause(worker.process.exitcode)})",
-            "where memory runs out, the system ends processes so: `--max-memory` says which "
-            "scenario takes how much, and fewer `--jobs` take less at once",
+            _OF_MEMORY if worker.process.exitcode == -_KILLED else _OF_A_KERNEL,
             worker.seconds(),
         )
 

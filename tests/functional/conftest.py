@@ -77,16 +77,18 @@ def run_process(
 
 
 def resident_peak(pid: int) -> int:
-    """Return a running process's greatest resident memory in KiB; 0 where the system keeps quiet.
+    """Return the greatest resident memory, in KiB, of a running process or of one that it started.
 
-    What `wait4` tells of a child starts from the memory of the process that started it.
+    0 where the system keeps quiet. What `wait4` tells of a child starts from the memory of the
+    process that started it.
     """
     try:
         status = Path(f"/proc/{pid}/status").read_text()
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     except OSError:
         return 0
     found = re.search(r"^VmHWM:\s*(\d+)", status, re.MULTILINE)
-    return int(found[1]) if found else 0
+    return max(int(found[1]) if found else 0, *map(resident_peak, map(int, children)), 0)
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from composing import composed
 from ruamel.yaml import YAML
 
 from layerlens.catalogue import layer_names, signature
@@ -60,6 +61,8 @@ class Mutant:
     content: bytes
     origin: str
     is_lie: bool = False
+    #: The command to try it with, `compare` unless the fuzzer is told another, and its options.
+    command: tuple[str, ...] = ("compare",)
 
 
 def mutant(seed: int) -> Mutant:
@@ -69,7 +72,16 @@ def mutant(seed: int) -> Mutant:
     kind = draw.choices(_KINDS, [weight for _, weight in _KINDS])[0][0]
     text = path.read_text(encoding="utf-8")
     content, is_lie = kind(text, draw)
-    return Mutant(content, f"{path.name}, {kind.__name__.strip('_')}, seed {seed}", is_lie)
+    origin = path.name if kind is not _composed else "composed"
+    command = draw.choice(_COMMANDS) if kind is _composed else ("compare",)
+    return Mutant(content, f"{origin}, {kind.__name__.strip('_')}, seed {seed}", is_lie, command)
+
+
+def composed_file(seed: int) -> Mutant:
+    """Return a file of ordinary layers in a combination that nobody has tried."""
+    draw = random.Random(seed)
+    content, _ = _composed("", draw)
+    return Mutant(content, f"composed, seed {seed}", command=draw.choice(_COMMANDS))
 
 
 @cache
@@ -220,6 +232,21 @@ def _lie(text: str, draw: random.Random) -> tuple[bytes, bool]:
     return _written(data).encode(), True
 
 
+def _composed(text: str, draw: random.Random) -> tuple[bytes, bool]:
+    """Leave the shipped scenario aside, and compose one of ordinary layers."""
+    return _written(composed(draw)).encode(), False
+
+
+#: What people ask of a file beside the verdict.
+_COMMANDS = (
+    *[("compare",)] * 4,
+    ("compare", "--deps"),
+    ("compare", "--deps", "--features"),
+    ("compare", "--graph"),
+    ("compare", "--repro", "told.py"),
+    ("explain",),
+)
+
 _KINDS: list[tuple[Callable[[str, random.Random], tuple[bytes, bool]], int]] = [
     (_bytes, 20),
     (_lines, 10),
@@ -228,6 +255,7 @@ _KINDS: list[tuple[Callable[[str, random.Random], tuple[bytes, bool]], int]] = [
     (_tree, 28),
     (_layers, 16),
     (_lie, 2),
+    (_composed, 12),
 ]
 
 

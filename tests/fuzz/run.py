@@ -3,8 +3,8 @@
     python tests/fuzz/run.py --files 10000 --jobs 2
 
 Each worker is one process with one TensorFlow that calls the command line again and again, in a
-folder of its own. A file it hangs on, dies of or swells by is told like any other finding, and a
-new worker goes on behind it. The exit status is 1 where something was found.
+folder of its own. A file it hangs on or swells by is told like any other finding, one that a kernel
+of TensorFlow dies of is given to the command itself, and a new worker goes on behind it. The exit status is 1 where something was found.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from mutating import Mutant, mutant
+from mutating import Mutant, composed_file, mutant
 from oracle import Said, false_passes, untruths
 
 #: What a file may take before the command gives it up, and before the command is given up.
@@ -37,6 +37,9 @@ TIMEOUT_SECONDS = 60
 LONGEST_SECONDS = 240.0
 #: The most memory a worker may come to.
 MOST_BYTES = 6 * 1024**3
+
+#: How far mutants go; `composed` takes scenarios of ordinary layers alone, as far as `compare`.
+DEPTHS = ("read", "summary", "compare", "composed")
 
 #: A module beside the scenarios that `python:` may name; that it ran must never be seen.
 CANARY = "from pathlib import Path\nPath('sung').write_text('code ran')\n\n\ndef build(): ...\n"
@@ -58,7 +61,7 @@ def work(seeds: range, depth: str) -> None:
     """Try the file of each seed and print one line of JSON before and one after."""
     Path("canary.py").write_text(CANARY, encoding="utf-8")
     for seed in seeds:
-        tried = mutant(seed)
+        tried = _mutant(seed, depth)
         _say(begin=seed, origin=tried.origin)
         started = time.monotonic()
         Path("mutant.yaml").write_bytes(tried.content)
@@ -68,6 +71,16 @@ def work(seeds: range, depth: str) -> None:
         _say(end=seed, status=said.status, seconds=seconds, found=found)
         if _is_stuck():
             os._exit(0)  # the file was given up, and is still at work beside us
+
+
+def _mutant(seed: int, depth: str) -> Mutant:
+    return composed_file(seed) if depth == "composed" else mutant(seed)
+
+
+def _arguments(tried: Mutant, depth: str) -> list[str]:
+    command, *options = (depth,) if depth == "summary" else tried.command
+    more = ["--format", "json", "--no-cache", "--timeout", str(TIMEOUT_SECONDS)]
+    return [command, "mutant.yaml", *options, *more]
 
 
 def _read(tried: Mutant) -> Said:
@@ -84,23 +97,21 @@ def _read(tried: Mutant) -> Said:
     return Said(None, "", "", tried.content, is_lie=False)
 
 
-def _run(command: str, tried: Mutant) -> Said:
+def _run(depth: str, tried: Mutant) -> Said:
     from layerlens.cli import run
 
-    arguments = [command, "mutant.yaml", "--format", "json", "--no-cache"]
-    arguments += ["--timeout", str(TIMEOUT_SECONDS)]
     stdout = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
     stderr = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
     with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
         try:
-            status: Any = run(arguments)
+            status: Any = run(_arguments(tried, depth))
         except SystemExit as end:
             status = end.code
     texts = []
     for stream in (stdout, stderr):
         stream.flush()
         texts.append(stream.buffer.getvalue().decode())
-    return Said(status, *texts, tried.content, tried.is_lie and command == "compare")
+    return Said(status, *texts, tried.content, tried.is_lie and depth != "summary")
 
 
 def _untruths(said: Said) -> Iterator[str]:
@@ -123,7 +134,9 @@ def _by_hand(said: Said) -> Iterator[str]:
 
 def _left_behind() -> Iterator[str]:
     for path in Path().iterdir():
-        if path.name not in ("canary.py", "mutant.yaml"):
+        if path.name == "told.py":  # asked for with --repro
+            path.unlink()
+        elif path.name not in ("canary.py", "mutant.yaml"):
             yield f"{path.name} was left in the folder"
             if path.is_file():
                 path.unlink()
@@ -189,8 +202,22 @@ def _watch_one(seeds: range, depth: str, folder: str, tell: queue.Queue[Any]) ->
         raise SystemExit(1)
     if seed is None:
         return last
-    tell.put((seed, origin, None, 0.0, [why or f"the process died ({status}): {said}"]))
+    if status < 0 and not why:  # with a kernel of TensorFlow: does the command survive that?
+        tell.put((seed, origin, "lost", 0.0, list(_lost_again(seed, depth, folder))))
+    else:
+        tell.put((seed, origin, None, 0.0, [why or f"the process died ({status}): {said}"]))
     return seed
+
+
+def _lost_again(seed: int, depth: str, folder: str) -> Iterator[str]:
+    """Run the command itself on the file that took its process along, and yield what is wrong."""
+    tried = _mutant(seed, depth)
+    command = [sys.executable, "-m", "layerlens", *_arguments(tried, depth)]
+    Path(folder, "mutant.yaml").write_bytes(tried.content)
+    done = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, timeout=2 * LONGEST_SECONDS
+    )
+    yield from untruths(Said(done.returncode, done.stdout, done.stderr, tried.content, False))
 
 
 def _listen(worker: subprocess.Popen[str], lines: queue.Queue[str | None]) -> None:
@@ -217,7 +244,7 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=None, help="stop after so long")
-    parser.add_argument("--depth", choices=("read", "summary", "compare"), default="compare")
+    parser.add_argument("--depth", choices=DEPTHS, default="compare")
     parser.add_argument("--verbose", action="store_true", help="show doubts of the second opinion")
     parser.add_argument("--work", help=argparse.SUPPRESS)
     given = parser.parse_args()
