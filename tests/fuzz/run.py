@@ -4,7 +4,8 @@
 
 Each worker is one process with one TensorFlow that calls the command line again and again, in a
 folder of its own. A file it hangs on or swells by is told like any other finding, one that a kernel
-of TensorFlow dies of is given to the command itself, and a new worker goes on behind it. The exit status is 1 where something was found.
+of TensorFlow ends it by is given to the command itself, and a new worker goes on behind it. The
+exit status is 1 where something was found.
 """
 
 from __future__ import annotations

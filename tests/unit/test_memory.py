@@ -31,12 +31,12 @@ def test_weights_that_fit_once_and_not_as_often_as_comparing_takes(
 ) -> None:
     models = {"one": [{"Dense": 40}], "other": [{"Dense": 40}, {"Activation": "linear"}]}
     scenario = {"input": {"shape": [50]}, "models": models}
-    for free, fits in ((10**6, True), (2 * 2040 * 50, False)):
+    for free, fits in ((10**6, True), (2 * 2040 * 40, False)):
         monkeypatch.setattr(memory, "free_memory", lambda free=free: free)
         (report,) = layerlens.compare(scenario).scenarios
         assert (report.status == "pass") == fits
     (error,) = report.errors
-    assert "204.0 KB for their 4,080 params" in error.message
+    assert "163.2 KB for their 4,080 params" in error.message
 
 
 def test_models_that_cannot_be_run_here_are_refused_while_they_are_drafts(
@@ -48,7 +48,7 @@ def test_models_that_cannot_be_run_here_are_refused_while_they_are_drafts(
     scenario = {"input": {"shape": [4], "dtype": "int32"}, "models": models}
     (report,) = layerlens.compare(scenario).scenarios
     (error,) = report.errors
-    assert "comparing `one` and `other` needs at least 100.0 GB" in error.message
+    assert "comparing `one` and `other` needs at least 80.0 GB" in error.message
 
 
 def test_what_need_not_be_run_is_told_at_any_size(monkeypatch: pytest.MonkeyPatch) -> None:
