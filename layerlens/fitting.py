@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
 from layerlens.domains import BASE_LENGTHS, fixed_domains
 from layerlens.lending import lent
 from layerlens.measuring import Runner
+from layerlens.memory import refuse_samples_beyond_memory
 from layerlens.orders import Built, Refused
-from layerlens.probes import Array
+from layerlens.probes import Array, Domain
 from layerlens.remedies import (
     explain_target,
     unknown_loss,
@@ -118,6 +120,7 @@ class _Course:
         length = self._length(name)
         domains = fixed_domains((built, *self._siblings(name)), length)
         batch, samples = self._sizes()
+        refuse_samples_beyond_memory(samples, self._scalars(name, domains))
         inputs = draw_inputs(domains, samples, self.seed)
         runner = Runner(built, self.seed)
         with lent(built):
@@ -139,6 +142,12 @@ class _Course:
         if not fixed:
             return self.fit.batch_size, self.fit.samples
         return fixed[0], max(self.fit.samples // fixed[0], 1) * fixed[0]
+
+    def _scalars(self, name: str, domains: tuple[Domain, ...]) -> int:
+        """Return how many values a sample has in its inputs and its target, open axes left out."""
+        target = self._wanted(name) or self.built[name].report.output_shape[1:]
+        shapes = [*(domain.shape for domain in domains), target]
+        return sum(prod(size or 1 for size in shape) for shape in shapes)
 
     def _siblings(self, name: str) -> list[Built]:
         """The other models with the same inputs: data has to be in the range of all of them."""

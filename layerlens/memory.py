@@ -72,6 +72,20 @@ def comparing_beyond_memory(
     )
 
 
+def refuse_samples_beyond_memory(samples: int, scalars: int) -> None:
+    """Raise MemoryLimitError where so many samples of so many values need more than is free.
+
+    Values are drawn in float64, and TensorFlow has its own copy of them.
+    """
+    needed, limit = samples * scalars * 2 * 8, free_memory()
+    if limit is not None and needed > limit:
+        raise MemoryLimitError(
+            f"`fit:` draws {samples:,} samples of {scalars:,} values in inputs and targets, which "
+            f"take {readable(needed)} of memory, but {readable(limit)} are free",
+            hint="let `samples` be fewer",
+        )
+
+
 def weight_bytes(model: Any) -> int:
     """Return the bytes all variables of a model take, by their shapes and dtypes."""
     return sum(math.prod(item.shape) * _item_bytes(item.dtype) for item in model.variables)

@@ -13,6 +13,10 @@ from types import FrameType
 #: How long the work may take to let go; code that swallows every exception is cut off then.
 PATIENCE_SECONDS = 5.0
 
+#: A signal so soon after the first is the same request: it went to all processes of a group, and
+#: was handed on to this one as well.
+ECHO_SECONDS = 0.5
+
 _SAID = {
     "SIGINT": "interrupted",
     "SIGTERM": "asked to end (SIGTERM)",
@@ -21,6 +25,7 @@ _SAID = {
 _SHOW_CURSOR = b"\x1b[?25h"
 
 _received: signal.Signals | None = None
+_since = 0.0
 #: Standard error as the process was given it: while TensorFlow is imported, 2 is somewhere else.
 _stderr = 2
 
@@ -64,10 +69,12 @@ def say(text: str) -> None:
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
-    global _received
+    global _received, _since
     if _received is not None:
-        _cut_off()  # asked twice
-    _received = signal.Signals(number)
+        if time.monotonic() - _since > ECHO_SECONDS:
+            _cut_off()  # asked twice
+        return
+    _received, _since = signal.Signals(number), time.monotonic()
     _thread.start_new_thread(_cut_off_later, ())
     raise KeyboardInterrupt  # which neither Keras nor anything else takes for an error of its own
 

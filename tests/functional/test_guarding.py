@@ -111,6 +111,15 @@ def test_what_is_sent_to_the_process_alone_reaches_the_work(command, folder, num
     assert not child.is_running()
 
 
+def test_what_is_sent_to_all_of_a_group_is_one_request(command, folder):
+    process, child = _begun(folder, command)
+    for number in (process.pid, child.pid):
+        os.kill(number, signal.SIGTERM)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGTERM, said
+    assert said.count("asked to end (SIGTERM)") == 1
+
+
 def test_no_work_outlives_a_process_that_was_killed(command, folder):
     process, child = _begun(folder, command)
     process.kill()

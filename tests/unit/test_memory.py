@@ -74,3 +74,14 @@ def test_large_models_that_fit_are_made_and_run(monkeypatch: pytest.MonkeyPatch)
 
 def _must_not(self: object) -> None:
     raise AssertionError("nothing is to be allocated")
+
+
+def test_samples_to_train_on_that_do_not_fit_are_refused_before_they_are_drawn() -> None:
+    models = {"one": [{"Dense": 2}], "other": [{"Dense": 2}, {"Activation": "linear"}]}
+    fit = {"loss": "mse", "optimizer": "sgd", "samples": 2**63}
+    scenario = {"input": {"shape": [4]}, "models": models, "fit": fit}
+    (report,) = layerlens.compare(scenario).scenarios
+    (error,) = report.errors
+    assert not error.internal
+    assert "9,223,372,036,854,775,808 samples of 6 values" in error.message
+    assert "885.4 EB" in error.message
