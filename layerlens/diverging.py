@@ -54,7 +54,7 @@ def first_inconsistency(
         return None
     ours, theirs = (inside.look(weights, inputs, execution) for execution in (one, other))
     for uses in zip(ours or (), theirs or (), strict=False):
-        if uses[0].shape != uses[1].shape:
+        if len({shape for use in uses for shape in (use.shape, use.working.shape)}) > 1:
             return _row(*uses)
         # The result nearer to float64 tells of rounding; the other would hide itself in it.
         truer = min(uses, key=lambda use: float(distance(use.double, use.working).max(initial=0)))
@@ -323,7 +323,8 @@ def _noise(one: _Use, other: _Use, inputs: Inputs) -> Noise:
 
 
 def _row(one: _Use, other: _Use) -> FirstDivergence:
-    gap = distance(one.working, other.working) if one.shape == other.shape else None
+    alike = one.working.shape == other.working.shape
+    gap = distance(one.working, other.working) if alike else None
     return FirstDivergence(
         reference_layer=one.layer,
         candidate_layer=other.layer,

@@ -127,3 +127,24 @@ def test_the_layer_that_strays_from_itself_is_named() -> None:
         runner.built = replace(runner.built, model=keras.Model(given, wild))
     row = first_inconsistency(side, (), (np.ones((1, 3), "float32"),), "traced_dynamic", "eager")
     assert row == FirstDivergence("wild", "wild", 1.0)
+
+
+def test_a_layer_that_gives_another_shape_when_traced_is_named() -> None:
+    import keras
+    import tensorflow as tf
+
+    class Shorter(keras.layers.Layer):
+        def call(self, given: Any) -> Any:
+            return given if tf.executing_eagerly() else given[:, :2]
+
+        def compute_output_shape(self, shape: Any) -> Any:
+            return shape
+
+    side, _ = sides(chain("one", layer("ReLU")), chain("other", layer("ReLU")), input_of(3))
+    for runner in (side.working, side.float64):
+        dtype = runner.built.model.inputs[0].dtype
+        given = keras.Input((3,), dtype=dtype)
+        short = Shorter(dtype=dtype, name="short")(given)
+        runner.built = replace(runner.built, model=keras.Model(given, short))
+    row = first_inconsistency(side, (), (np.ones((1, 3), "float32"),), "traced_dynamic", "eager")
+    assert row == FirstDivergence("short", "short", None)
