@@ -29,12 +29,23 @@ def lost_child() -> str | None:
     """Go on in a child, where this returns None, and wait for it here.
 
     Ends this process as the child ends, with its status; where the child was lost the name of the
-    signal is returned. To be called before any thread is started.
+    signal is returned. To be called before any thread is started. Where the system gives no child
+    the work is done here, as it is where nobody guards it.
     """
     watched = {*_REQUESTS, signal.SIGCHLD}
     before = signal.pthread_sigmask(signal.SIG_BLOCK, watched)
-    theirs, ours = os.pipe()
-    child = os.fork()
+    try:
+        theirs, ours = os.pipe()
+    except OSError:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        return None
+    try:
+        child = os.fork()
+    except OSError:
+        os.close(theirs)
+        os.close(ours)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        return None
     if child == 0:
         os.close(ours)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
