@@ -114,6 +114,8 @@ def has_to_run(
         return False
     if not pair_weights(weight_rows(reference), weight_rows(candidate), transfer).complete:
         return False
+    if inputs_apart(reference, candidate) is not None:
+        return False
     error = _beyond_memory(reference, candidate)
     if error is not None:
         raise error

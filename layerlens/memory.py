@@ -23,19 +23,22 @@ _UNITS = ("bytes", "KB", "MB", "GB", "TB", "PB", "EB")
 
 
 def refuse_beyond_memory(
-    model: Any, name: str, memory_limit: int | None, where: Where | None
+    model: Any, name: str, memory_limit: int | None, where: Where | None, *, beside: int = 0
 ) -> None:
     """Raise MemoryLimitError where making the model's weights needs more than the limit, in bytes.
 
-    Without a limit what the machine has free is one; where that is unknown there is none.
+    Without a limit what the machine has free is one; where that is unknown there is none. Of
+    either, so many bytes are taken by what is made `beside` it.
     """
     held = weight_bytes(model)
     needed = held * _WHILE_INITIALISED
     limit = free_memory() if memory_limit is None else memory_limit
-    if limit is None or needed <= limit:
+    if limit is None or needed <= limit - beside:
         return
     params = sum(math.prod(weight.shape) for weight in model.weights)
     allowed = "are free" if memory_limit is None else "are allowed"
+    if beside:
+        allowed += f", and {readable(beside)} of that go to the other models"
     raise MemoryLimitError(
         f"model `{name}` needs {readable(needed)} of memory while its {params:,} params are "
         f"initialised, which take {readable(held)}, but {readable(limit)} {allowed}",

@@ -132,11 +132,23 @@ class Trial:
             sides = built[reference], built[candidate.name]
             if has_to_run(*sides, self.scenario.transfer):
                 needed |= {reference, candidate.name}
+        wanted = [name for name in built if name in drafted & needed]
+        self._refuse_beyond_memory([built[name] for name in wanted])
         made = {
-            name: _build(self.scenario, self.scenario.model(name), self.options)
-            for name in sorted(drafted & needed)
+            name: _build(self.scenario, self.scenario.model(name), self.options) for name in wanted
         }
         return {**built, **made}
+
+    def _refuse_beyond_memory(self, drafts: list[Built | Refused]) -> None:
+        from layerlens.building import Built
+        from layerlens.memory import refuse_beyond_memory, weight_bytes
+
+        held = 0
+        for draft in drafts:
+            assert isinstance(draft, Built)
+            name, where, limit = draft.spec.name, draft.spec.where, self.options.memory_limit
+            refuse_beyond_memory(draft.model, name, limit, where, beside=held)
+            held += weight_bytes(draft.model)
 
     def decide(self, built: dict[str, Built | Refused]) -> list[Decision]:
         """Decide every pair in every mode, in the order of the file."""

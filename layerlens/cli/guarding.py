@@ -15,6 +15,7 @@ from collections.abc import Sequence
 _COMMANDS = frozenset({"compare", "explain", "plot", "summary", "watch"})
 #: Signals that ask the process to end: whoever sends one to this process means the child.
 _REQUESTS = (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM))
+_WATCHED = frozenset({*_REQUESTS, getattr(signal, "SIGCHLD", signal.SIGTERM)})
 #: What ends a process because somebody asked for it, or because nobody reads what it writes.
 _ASKED_FOR = frozenset({*_REQUESTS, getattr(signal, "SIGPIPE", signal.SIGTERM)})
 
@@ -32,8 +33,8 @@ def lost_child() -> str | None:
     signal is returned. To be called before any thread is started. Where the system gives no child
     the work is done here, as it is where nobody guards it.
     """
-    watched = {*_REQUESTS, signal.SIGCHLD}
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, watched)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored, it would take the child's status along
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
     try:
         theirs, ours = os.pipe()
     except OSError:
@@ -65,9 +66,8 @@ def lost_child() -> str | None:
 
 def _status_of(child: int) -> int:
     """Wait for the child, and hand on what this process alone is asked."""
-    watched = {*_REQUESTS, signal.SIGCHLD}
     while True:
-        told = signal.sigwaitinfo(watched)
+        told = signal.sigwaitinfo(_WATCHED)
         if told.si_signo == signal.SIGCHLD:
             done, status = os.waitpid(child, os.WNOHANG)
             if done:
