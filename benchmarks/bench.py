@@ -115,7 +115,10 @@ def light(setting: Setting) -> dict[str, Any]:
         "floor: python starts": [PYTHON, "-c", "pass"],
     }
     costs = in_turns(commands, setting.rounds)
-    return {name: spread([cost.wall for cost in each]) for name, each in costs.items()}
+    return {
+        **{name: spread([cost.wall for cost in each]) for name, each in costs.items()},
+        "profile": profile("schema"),
+    }
 
 
 def pytest_start(setting: Setting) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 from layerlens.crew import Crew
 from layerlens.errors import LayerlensError
@@ -129,9 +129,36 @@ class _File:
     def missing(self) -> list[int]:
         return [position for position, report in enumerate(self.found) if report is None]
 
+    def finish(self) -> None:
+        """Keep the page where there is a cache, and let go of the scenarios: all is known."""
+        if self.scenarios and self.cache is not None:
+            found = list(zip(self.scenarios, self.keys, self.reports(), strict=True))
+            self.cache.keep_file(Path(self.path), self.page, found)
+        self.scenarios = []
+
     def reports(self) -> Iterator[ScenarioReport]:
         yield from self.whole if self.whole is not None else ()
         yield from (report for report in self.found if report is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting(Sequence[Scenario]):
+    """The scenarios to be run: their files hold them, and let go of them when they are done."""
+
+    tasks: Sequence[tuple[_File, int]]
+
+    def __len__(self) -> int:
+        return len(self.tasks)
+
+    @overload
+    def __getitem__(self, number: int) -> Scenario: ...
+    @overload
+    def __getitem__(self, number: slice) -> Sequence[Scenario]: ...
+    def __getitem__(self, number: int | slice) -> Scenario | Sequence[Scenario]:
+        if isinstance(number, slice):
+            return _Waiting(self.tasks[number])
+        file, position = self.tasks[number]
+        return file.scenarios[position]
 
 
 def _read_all(
@@ -167,10 +194,13 @@ def _read(path: Path, cache: ResultCache | None, least_models: int) -> _File:
 def _run_all(
     files: Sequence[_File], crew: Crew, progress: Listener | None, cache: ResultCache | None
 ) -> None:
-    """Run what is missing, and keep each result as soon as there is one."""
+    """Run what is missing, keep each result as soon as there is one, and nothing for longer."""
     tasks = [(file, position) for file in files for position in file.missing()]
-    scenarios = [file.scenarios[position] for file, position in tasks]
+    scenarios = _Waiting(tasks)
     done = 0
+    for file in files:
+        if not file.missing():
+            file.finish()
 
     def begun(number: int) -> None:
         if progress:
@@ -182,12 +212,8 @@ def _run_all(
         file.found[position] = report
         if cache is not None:
             cache.keep(file.scenarios[position], file.keys[position], report)
-    if cache is not None:
-        for file in files:
-            if file.scenarios:
-                reports = tuple(file.reports())
-                found = list(zip(file.scenarios, file.keys, reports, strict=True))
-                cache.keep_file(Path(file.path), file.page, found)
+        if not file.missing():
+            file.finish()
 
 
 def _saved_as_scenario(path: str) -> Scenario:
