@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache, cached_property, partial
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,6 +66,10 @@ class Runner:
     The model is a private copy, so its weights and states may be set at will; every call starts
     from the same random seeds and from cleared recurrent states.
     """
+
+    #: Whether traced calls may compute in threads beside this one: not where all processors are at
+    #: work on other scenarios, which a thread would only keep waiting.
+    overlaps: ClassVar[bool] = True
 
     built: Built
     seed: int = 0
@@ -170,7 +174,7 @@ class Runner:
                     return _done(_outcome(function(*tensors)))
         except Exception as error:  # whatever Keras, TensorFlow or a layer raises is a refusal
             return _done(self._refusal(error, execution))
-        if function.is_quick:
+        if function.is_quick or not self.overlaps:
             return _done(self._finish(partial(function, *tensors), execution))
         self._under_way = _calls().submit(function, *tensors)
         return partial(self._finish, self._under_way.result, execution)

@@ -21,6 +21,10 @@ def serve(pipe: Connection, kind: Kind, options: RunOptions) -> None:
     """Import Keras ahead, say so, and do what comes until nothing does."""
     obey_parent()
     _import_ahead()
+    if options.jobs >= (os.cpu_count() or 1):
+        from layerlens.measuring import Runner
+
+        Runner.overlaps = False
     answer(pipe, work_of(kind, options))
 
 
