@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 from layerlens import explaining
 from layerlens.asides import also_differs
@@ -78,48 +78,57 @@ def decide(pair: Pair) -> Decision:
     assert isinstance(reference, Built)
     assert isinstance(candidate, Built)
     transfer = pair_weights(weight_rows(reference), weight_rows(candidate), pair.scenario.transfer)
-    if not _same_shape(reference.report.output_shape, candidate.report.output_shape):
+    early = _told_apart(reference, candidate, transfer)
+    if early == "shape_mismatch":
         text = explaining.shapes(reference.report, candidate.report)
         made = transfer.complete and reference.allocated and candidate.allocated
         runs = made and _beyond_memory(reference, candidate) is None
         told = relation(*_sides(pair), transfer, pair.seed) if runs else None
-        return Decision(_early(pair, "shape_mismatch", explaining.joined(text, told), transfer))
-    if not transfer.complete:
+        return Decision(_early(pair, early, explaining.joined(text, told), transfer))
+    if early == "param_mismatch":
         text = explaining.weights(reference.report, candidate.report, transfer)
         text = explaining.joined(text, arguments_apart(reference, candidate))
-        return Decision(_early(pair, "param_mismatch", text, transfer))
+        return Decision(_early(pair, early, text, transfer))
     apart = inputs_apart(reference, candidate)
     if apart is not None:
         text = explaining.inputs(reference.report, candidate.report, apart)
         return Decision(_early(pair, "inconclusive", text, transfer))
-    error = _beyond_memory(reference, candidate)
-    if error is not None:
-        raise error
+    _refuse_beyond_memory(reference, candidate)
     return _by_running(pair, transfer)
 
 
 def has_to_run(
-    reference: Built | Refused, candidate: Built | Refused, transfer: TransferMethod
+    reference: Built | Refused, candidate: Built | Refused, method: TransferMethod
 ) -> bool:
     """Tell whether two models, which may be drafts, have to be run for a verdict.
-
-    Shapes and weights that do not match are told without.
 
     Raises:
         MemoryLimitError: they have to, and that needs more memory than is free.
     """
     if isinstance(reference, Refused) or isinstance(candidate, Refused):
         return False
-    if not _same_shape(reference.report.output_shape, candidate.report.output_shape):
-        return False
-    if not pair_weights(weight_rows(reference), weight_rows(candidate), transfer).complete:
+    transfer = pair_weights(weight_rows(reference), weight_rows(candidate), method)
+    if _told_apart(reference, candidate, transfer) is not None:
         return False
     if inputs_apart(reference, candidate) is not None:
         return False
+    _refuse_beyond_memory(reference, candidate)
+    return True
+
+
+def _told_apart(
+    reference: Built, candidate: Built, transfer: Transfer
+) -> Literal["shape_mismatch", "param_mismatch"] | None:
+    """Return what keeps two models from being compared at all: shapes before weights."""
+    if not _same_shape(reference.report.output_shape, candidate.report.output_shape):
+        return "shape_mismatch"
+    return None if transfer.complete else "param_mismatch"
+
+
+def _refuse_beyond_memory(reference: Built, candidate: Built) -> None:
     error = _beyond_memory(reference, candidate)
     if error is not None:
         raise error
-    return True
 
 
 def _sides(pair: Pair) -> tuple[Side, Side]:
@@ -134,9 +143,9 @@ def _sides(pair: Pair) -> tuple[Side, Side]:
         side = Side.of(built.spec.name, built, twin, training=training, seed=pair.seed)
         side.nudged = partial(pair.with_nudged_constants, built)
         sides.append(side)
-    sizes = [side.built.batch_size for side in sides if side.built.batch_size is not None]
-    for side in sides if training else ():
-        for size in sizes[:1]:
+    size = next((side.built.batch_size for side in sides if side.built.batch_size), None)
+    if training and size is not None:
+        for side in sides:
             side.bind(size)
     return sides[0], sides[1]
 

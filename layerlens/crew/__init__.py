@@ -40,6 +40,11 @@ class Crew:
         self._kind = kind
         self._work: Work = work_of(kind, options, on_script)
         self._stays = on_script is not None
+        if self._stays and self.isolated:
+            raise LayerlensError(
+                "no script can be written: running the scenarios ended their process",
+                hint="without `--repro` the report says which of them did",
+            )
         self._stuck = False
         self._workers: Workers | None = None
 
@@ -79,14 +84,7 @@ class Crew:
             yield from self._out().run(scenarios, rest, begun)
 
     def _goes_out(self, count: int) -> bool:
-        if count < 1:
-            return False
-        if self._stays:
-            if self.isolated:
-                raise LayerlensError(
-                    "no script can be written: running the scenarios ended their process",
-                    hint="without `--repro` the report says which of them did",
-                )
+        if self._stays or count < 1:
             return False
         if self._stuck or self.isolated:
             return True

@@ -14,7 +14,8 @@ from typing import Any
 Layer = dict[str, Any]
 #: The shape of a sample without the batch: None where it is open.
 Shape = list[int | None]
-Made = tuple[str, Layer, int] | None
+#: A layer, its arguments, and how it changes the rank of a sample.
+Made = tuple[str, Layer, int]
 
 ACTIVATIONS = ("relu", "tanh", "sigmoid", "softmax", "linear", "elu", "gelu", "hard_sigmoid")
 PADDINGS = ("valid", "same")
@@ -61,9 +62,8 @@ def _chain(draw: random.Random, shape: Shape, *, embedded: bool) -> list[Layer]:
         chain.append({"Embedding": {"input_dim": 9, "output_dim": 3, "mask_zero": _flag(draw)}})
         rank += 1
     for _ in range(draw.choice((1, 2, 2, 3, 4))):
-        found = draw.choice((*_ANY, *_BY_RANK[rank], *_BY_RANK[rank]))(draw)
-        name, arguments, step = found
-        chain.append({name: arguments} if arguments else {name: {}})
+        name, arguments, step = draw.choice((*_ANY, *_BY_RANK[rank], *_BY_RANK[rank]))(draw)
+        chain.append({name: arguments})
         rank += step
     return chain
 
@@ -77,51 +77,51 @@ def _few(draw: random.Random, **choices: tuple[Any, ...]) -> Layer:
     return {name: draw.choice(values) for name, values in choices.items() if draw.random() < 0.4}
 
 
-# --- layers by the rank of a sample; the last of what each gives is how the rank changes ---------
+# --- layers by the rank of a sample ---------------------------------------------------------------
 
-Maker = Callable[[random.Random], tuple[str, Layer, int]]
+Maker = Callable[[random.Random], Made]
 
 
-def _dense(draw: random.Random) -> tuple[str, Layer, int]:
+def _dense(draw: random.Random) -> Made:
     more = _few(draw, activation=ACTIVATIONS, use_bias=(False,), kernel_regularizer=("l2",))
     return "Dense", {"units": draw.randint(1, 5), **more}, 0
 
 
-def _activation(draw: random.Random) -> tuple[str, Layer, int]:
+def _activation(draw: random.Random) -> Made:
     plain = ("ReLU", "LeakyReLU", "ELU", "PReLU", "Softmax", "Identity", "UnitNormalization")
     name = draw.choice(("Activation", *plain))
     return name, {"activation": draw.choice(ACTIVATIONS)} if name == "Activation" else {}, 0
 
 
-def _normalization(draw: random.Random) -> tuple[str, Layer, int]:
+def _normalization(draw: random.Random) -> Made:
     name = draw.choice(("BatchNormalization", "LayerNormalization", "RMSNormalization"))
     more = {} if name.startswith("RMS") else _few(draw, center=(False,), scale=(False,))
     return name, more, 0
 
 
-def _random_layer(draw: random.Random) -> tuple[str, Layer, int]:
+def _random_layer(draw: random.Random) -> Made:
     name = draw.choice(("Dropout", "GaussianDropout", "GaussianNoise", "AlphaDropout"))
     key = "stddev" if name == "GaussianNoise" else "rate"
     return name, {key: draw.choice((0.0, 0.3, 0.5)), **_few(draw, seed=(1, 2))}, 0
 
 
-def _scaled(draw: random.Random) -> tuple[str, Layer, int]:
+def _scaled(draw: random.Random) -> Made:
     return "Rescaling", {"scale": draw.choice((2.0, 0.1, -1.0)), **_few(draw, offset=(1.0,))}, 0
 
 
-def _watched(draw: random.Random) -> tuple[str, Layer, int]:
+def _watched(draw: random.Random) -> Made:
     return "ActivityRegularization", {"l2": 0.01}, 0
 
 
-def _repeated(draw: random.Random) -> tuple[str, Layer, int]:
+def _repeated(draw: random.Random) -> Made:
     return "RepeatVector", {"n": draw.randint(1, 4)}, 1
 
 
-def _masking(draw: random.Random) -> tuple[str, Layer, int]:
+def _masking(draw: random.Random) -> Made:
     return "Masking", _few(draw, mask_value=(0.0, 1.0)), 0
 
 
-def _recurrent(draw: random.Random) -> tuple[str, Layer, int]:
+def _recurrent(draw: random.Random) -> Made:
     name = draw.choice(("GRU", "LSTM", "SimpleRNN"))
     keeps = _flag(draw)
     more = _few(
@@ -145,23 +145,26 @@ def _recurrent(draw: random.Random) -> tuple[str, Layer, int]:
     return name, layer, 0 if keeps else -1
 
 
-def _distributed(draw: random.Random) -> tuple[str, Layer, int]:
+def _distributed(draw: random.Random) -> Made:
     name, layer, _ = draw.choice((_dense, _random_layer, _normalization, _activation))(draw)
     return "TimeDistributed", {"layer": {name: layer}}, 0
 
 
-def _over_steps(draw: random.Random) -> tuple[str, Layer, int]:
+def _kernel(draw: random.Random, name: str) -> Layer:
+    filters = {} if name.startswith("Depthwise") else {"filters": draw.randint(1, 4)}
+    return {"kernel_size": draw.randint(1, 3), **filters}
+
+
+def _over_steps(draw: random.Random) -> Made:
     name = draw.choice(("Conv1D", "SeparableConv1D", "DepthwiseConv1D"))
-    layer: Layer = {"kernel_size": draw.randint(1, 3)}
-    if name != "DepthwiseConv1D":
-        layer["filters"] = draw.randint(1, 4)
+    layer = _kernel(draw, name)
     more = _few(draw, padding=PADDINGS, strides=(2,), dilation_rate=(2,), activation=ACTIVATIONS)
     if name != "Conv1D":
         more.pop("dilation_rate", None)
     return name, {**layer, **more}, 0
 
 
-def _steps_moved(draw: random.Random) -> tuple[str, Layer, int]:
+def _steps_moved(draw: random.Random) -> Made:
     match draw.randrange(6):
         case 0:
             return "ZeroPadding1D", {"padding": draw.randint(0, 2)}, 0
@@ -177,19 +180,17 @@ def _steps_moved(draw: random.Random) -> tuple[str, Layer, int]:
     return "SpatialDropout1D", {"rate": 0.4}, 0
 
 
-def _steps_joined(draw: random.Random) -> tuple[str, Layer, int]:
+def _steps_joined(draw: random.Random) -> Made:
     return draw.choice(("GlobalMaxPooling1D", "GlobalAveragePooling1D", "Flatten")), {}, -1
 
 
-def _over_pixels(draw: random.Random) -> tuple[str, Layer, int]:
+def _over_pixels(draw: random.Random) -> Made:
     name = draw.choice(("Conv2D", "SeparableConv2D", "DepthwiseConv2D", "Conv2DTranspose"))
-    layer: Layer = {"kernel_size": draw.randint(1, 3)}
-    if name != "DepthwiseConv2D":
-        layer["filters"] = draw.randint(1, 3)
+    layer = _kernel(draw, name)
     return name, {**layer, **_few(draw, padding=PADDINGS, strides=(2,), use_bias=(False,))}, 0
 
 
-def _pixels_moved(draw: random.Random) -> tuple[str, Layer, int]:
+def _pixels_moved(draw: random.Random) -> Made:
     match draw.randrange(5):
         case 0:
             return "ZeroPadding2D", {"padding": draw.randint(0, 2)}, 0
@@ -207,11 +208,11 @@ def _pixels_moved(draw: random.Random) -> tuple[str, Layer, int]:
     return "SpatialDropout2D", {"rate": 0.4}, 0
 
 
-def _pixels_joined(draw: random.Random) -> tuple[str, Layer, int]:
+def _pixels_joined(draw: random.Random) -> Made:
     return draw.choice(("GlobalMaxPooling2D", "GlobalAveragePooling2D", "Flatten")), {}, -2
 
 
-def _rows_read(draw: random.Random) -> tuple[str, Layer, int]:
+def _rows_read(draw: random.Random) -> Made:
     keeps = _flag(draw)
     layer = {"filters": 2, "kernel_size": 2, "return_sequences": keeps}
     return "ConvLSTM1D", {**layer, **_few(draw, stateful=(True,))}, 0 if keeps else -1

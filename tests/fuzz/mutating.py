@@ -65,23 +65,16 @@ class Mutant:
     command: tuple[str, ...] = ("compare",)
 
 
-def mutant(seed: int) -> Mutant:
-    """Return the file of a seed."""
+def mutant(seed: int, *, only_composed: bool = False) -> Mutant:
+    """Return the file of a seed, of any kind or of ordinary layers in a new combination."""
     draw = random.Random(seed)
     path = draw.choice(_shipped())
-    kind = draw.choices(_KINDS, [weight for _, weight in _KINDS])[0][0]
+    kinds = [(_composed, 1)] if only_composed else _KINDS
+    kind = draw.choices(kinds, [weight for _, weight in kinds])[0][0]
     text = path.read_text(encoding="utf-8")
     content, is_lie = kind(text, draw)
-    origin = path.name if kind is not _composed else "composed"
     command = draw.choice(_COMMANDS) if kind is _composed else ("compare",)
-    return Mutant(content, f"{origin}, {kind.__name__.strip('_')}, seed {seed}", is_lie, command)
-
-
-def composed_file(seed: int) -> Mutant:
-    """Return a file of ordinary layers in a combination that nobody has tried."""
-    draw = random.Random(seed)
-    content, _ = _composed("", draw)
-    return Mutant(content, f"composed, seed {seed}", command=draw.choice(_COMMANDS))
+    return Mutant(content, f"{path.name}, {kind.__name__.strip('_')}, seed {seed}", is_lie, command)
 
 
 @cache

@@ -3,8 +3,8 @@
     python tests/fuzz/run.py --files 10000 --jobs 2
 
 Each worker is one process with one TensorFlow that calls the command line again and again, in a
-folder of its own. A file it hangs on or swells by is told like any other finding, one that a kernel
-of TensorFlow ends it by is given to the command itself, and a new worker goes on behind it. The
+folder of its own. A file it hangs on or swells by is told like any other finding, one at which a
+kernel of TensorFlow ends it is given to the command itself, and a new worker goes on behind it. The
 exit status is 1 where something was found.
 """
 
@@ -30,7 +30,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from mutating import Mutant, composed_file, mutant
+from mutating import Mutant, mutant
 from oracle import Said, false_passes, untruths
 
 #: What a file may take before the command gives it up, and before the command is given up.
@@ -80,7 +80,7 @@ def work(seeds: range, depth: str) -> None:
 
 
 def _mutant(seed: int, depth: str) -> Mutant:
-    return composed_file(seed) if depth == "composed" else mutant(seed)
+    return mutant(seed, only_composed=depth == "composed")
 
 
 def _arguments(tried: Mutant, depth: str) -> list[str]:
