@@ -16,6 +16,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from layerlens import global_settings
 from layerlens.errors import LayerlensError, UsageError
 from layerlens.report import Environment
 from layerlens.versions import version_of
@@ -43,7 +44,8 @@ def start_backend() -> None:
             return
         _choose_tensorflow()
         drawn = random.getstate()  # importing TensorFlow draws from it
-        ours = "tensorflow" not in sys.modules
+        own_imports = frozenset({"tensorflow", "keras"} - set(sys.modules))
+        ours = "tensorflow" in own_imports
         with without_collection(keep=ours):
             _import_quietly("tensorflow")
             _import_quietly("keras")
@@ -51,6 +53,7 @@ def start_backend() -> None:
         _check_versions()
         if ours:  # retracing notices and the like; who imported TensorFlow keeps their own level
             logging.getLogger("tensorflow").setLevel(logging.ERROR)
+        global_settings.note_start(own_imports)
         _started = True
 
 

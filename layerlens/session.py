@@ -9,6 +9,8 @@ import warnings
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from layerlens import global_settings
+
 T = TypeVar("T")
 
 _ONE_AT_A_TIME = threading.Lock()
@@ -24,11 +26,13 @@ class _Session(threading.Thread):
     def __init__(self, work: Callable[[], Any]) -> None:
         super().__init__(name="layerlens-session", daemon=True)
         self._work = work
+        self._inherit = global_settings.inherited()
         self.result: Any = None
         self.failure: BaseException | None = None
 
     def run(self) -> None:
         try:
+            self._inherit()
             self.result = self._work()
         except BaseException as error:  # raised again in the thread that asked
             self.failure = error

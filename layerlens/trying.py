@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from layerlens import global_settings
 from layerlens.errors import Fault, LayerlensError
 from layerlens.report import ErrorRow, ScenarioReport
 
@@ -38,6 +39,7 @@ _LARGE_BYTES = 256 * 1024**2
 _MENDABLE = ("different", "shape_mismatch", "param_mismatch")
 
 
+@global_settings.keeping
 def run_scenario(
     scenario: Scenario, options: RunOptions, on_script: ScriptListener | None = None
 ) -> ScenarioReport:
@@ -353,6 +355,7 @@ def _build(
     )
 
 
+@global_settings.keeping
 def summarize_scenario(scenario: Scenario, options: RunOptions) -> ScenarioReport:
     """Build every model without its weights, and report the tables.
 

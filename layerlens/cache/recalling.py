@@ -22,6 +22,7 @@ from layerlens.cache.store import Store, Tell
 from layerlens.cache.surroundings import surroundings
 from layerlens.errors import LayerlensError
 from layerlens.finding import read_text
+from layerlens.global_settings import has_custom_objects, in_force
 
 if TYPE_CHECKING:
     from layerlens.options import RunOptions
@@ -45,7 +46,7 @@ class ResultCache:
         self._store = Store(folder, tell)
         self._options = options
         self._kind = kind
-        self._choices = json.dumps([kind, options.with_effect(), surroundings()]).encode()
+        self._always = [kind, options.with_effect(), surroundings()]
 
     def __enter__(self) -> ResultCache:
         return self
@@ -57,6 +58,15 @@ class ResultCache:
         traceback: TracebackType | None,
     ) -> None:
         self._store.close()
+
+    def _choices(self) -> bytes | None:
+        """Return all that results depend on beside their scenario; None where no key can hold it.
+
+        Asked anew for each key: code of the user's may set Keras anew at any time.
+        """
+        if has_custom_objects():
+            return None
+        return json.dumps([*self._always, in_force()]).encode()
 
     def recall_file(self, path: Path, key: bytes | None) -> tuple[ScenarioReport, ...] | None:
         """Return the reports of a file whose page that is, where all it names is as it was."""
@@ -74,11 +84,14 @@ class ResultCache:
 
     def key_of(self, scenario: Scenario) -> bytes | None:
         """Return the key of a scenario's result; None where it depends on what no key can hold."""
+        choices = self._choices()
+        if choices is None:
+            return None
         try:
             meaning = meaning_of(scenario, allow_code=self._options.allow_code)
         except NotKeyableError:
             return None
-        return _key(b"result", self._choices, meaning)
+        return _key(b"result", choices, meaning)
 
     def recall(self, scenario: Scenario, key: bytes | None) -> ScenarioReport | None:
         """Return what the same scenario, however it was written, led to; None where not known."""
@@ -139,6 +152,9 @@ class ResultCache:
 
     def page_of(self, path: Path) -> bytes | None:
         """Return the key of a scenario file as it is now; None where it cannot be read."""
+        choices = self._choices()
+        if choices is None:
+            return None
         try:
             text = read_text(path)
         except LayerlensError:
@@ -147,7 +163,7 @@ class ResultCache:
         place = json.dumps([str(path.absolute()), str(Path.cwd()), self._options.expect])
         return _key(
             b"page",
-            self._choices,
+            choices,
             place.encode("utf-8", "surrogatepass"),
             text.encode("utf-8", "surrogatepass"),
         )

@@ -32,7 +32,12 @@ _VARIABLES = (
     "CUDNN_",
     "NVIDIA_",
     "HIP_",
+    "MIOPEN_",
     "NPY_",
+    "AUTOGRAPH_",
+    "BLIS_",
+    "GOMP_",
+    "VECLIB_",
 )
 #: What only says how much is logged, and what layerlens sets itself.
 _WITHOUT_EFFECT = ("TF_CPP_", "KERAS_BACKEND")
@@ -58,7 +63,7 @@ def surroundings() -> dict[str, Any]:
             for name, value in sorted(os.environ.items())
             if name.startswith(_VARIABLES) and not name.startswith(_WITHOUT_EFFECT)
         },
-        "keras.json": _keras_configuration(),
+        "keras.json": keras_configuration(),
     }
 
 
@@ -116,14 +121,15 @@ def _processor() -> list[Any]:
     return [count, *told, *accelerated]
 
 
-def _keras_configuration() -> Any:
+def keras_configuration() -> Any:
+    """Return what Keras' configuration file sets, with its defaults, the backend apart."""
     home = os.environ.get("KERAS_HOME")
     if home is None:
         base = os.path.expanduser("~")  # noqa: PTH111 - as Keras does, without an error
         home = str(Path(base if os.access(base, os.W_OK) else "/tmp", ".keras"))
     try:
-        written = json.loads(Path(home, "keras.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        written = json.loads(Path(home, "keras.json").expanduser().read_text(encoding="utf-8"))
+    except (OSError, ValueError, RuntimeError):  # RuntimeError: nothing tells the home
         written = {}
     if not isinstance(written, dict):
         return repr(written)

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from layerlens import global_settings
 from layerlens.crew.tasks import Work, timed_out
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ class Alone:
         doing.join(self._timeout)
         if doing.is_alive():
             self.stuck = True
+            global_settings.restore_outermost()
             return timed_out(scenario, self._timeout)
         return doing.result()
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from layerlens import global_settings
 from layerlens.backend import start_backend
 from layerlens.ends import has_graph
 from layerlens.errors import UsageError
@@ -45,6 +46,7 @@ def check(subject: Any, wrong: str, find: Callable[[Any], Iterator[str]]) -> Che
     """Run a check on a layer, in a Keras session of its own."""
     start_backend()
 
+    @global_settings.keeping
     def work() -> Check:
         with _lent(_layer(subject)) as layer:
             told = f"`{layer.name}` ({type(layer).__name__}) {wrong}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -78,10 +79,13 @@ def lost_rows(sweep: Sweep, number: int, message: str, hint: str) -> list[Row]:
 
 
 def versions() -> dict[str, str | None]:
-    """Return the versions that results depend on, without importing any of it."""
-    from layerlens.cache.surroundings import code_digest
+    """Return the versions and settings that results depend on, without importing any of it."""
+    from layerlens.cache.surroundings import code_digest, keras_configuration
 
-    found: dict[str, str | None] = {"layerlens' source": code_digest()}
+    found: dict[str, str | None] = {
+        "layerlens' source": code_digest(),
+        "keras.json": json.dumps(keras_configuration(), sort_keys=True),
+    }
     names = ("layerlens", "keras", "tensorflow", "numpy")
     return found | {name: version_of(name) for name in names}
 

@@ -156,7 +156,8 @@ class _Cluster:
                 if theirs.get(name) != version:
                     raise UsageError(
                         f"{name} is {theirs.get(name)} on the worker {worker}, and {version} here",
-                        hint="install the same layerlens, Keras, TensorFlow and NumPy everywhere",
+                        hint="install the same layerlens, Keras, TensorFlow and NumPy everywhere, "
+                        "with the same `keras.json`",
                     )
 
 
