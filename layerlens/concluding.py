@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from layerlens.diverging import Divergence
 from layerlens.explaining import shape_text
 from layerlens.mending import Mending
 from layerlens.report import (
@@ -46,12 +47,13 @@ def conclude(
     pair: PairReport,
     diff: ModelsDiff,
     mending: Mending | None,
+    divergence: Divergence | None = None,
 ) -> tuple[str, ...]:
     """Say what is the same, what differs, what comes of it and why, and what would mend it."""
     if reference.error is not None or candidate.error is not None:
         return tuple(_refused(reference, candidate))
     told = [_same(reference, candidate, diff), _differs(reference, candidate, diff)]
-    told += [_result(pair), _beside(reference, candidate, pair, diff)]
+    told += [_result(pair, divergence), _beside(reference, candidate, pair, diff)]
     told += [_mended(mending, candidate.name)]
     return tuple(sentence for sentence in told if sentence)
 
@@ -122,12 +124,12 @@ def _row(reference: ModelReport, candidate: ModelReport, row: LayerChange) -> st
     return ""  # what only follows from another row
 
 
-def _result(pair: PairReport) -> str:
+def _result(pair: PairReport, divergence: Divergence | None) -> str:
     match pair.verdict:
         case "equivalent":
             return _equivalent(pair)
         case "different":
-            return _different(pair)
+            return _different(pair, divergence)
         case "shape_mismatch":
             return "Their outputs have other shapes, so that no element stands for another."
         case "param_mismatch":
@@ -149,7 +151,7 @@ def _equivalent(pair: PairReport) -> str:
     return f"No difference was found: {agree}{weak}."
 
 
-def _different(pair: PairReport) -> str:
+def _different(pair: PairReport, divergence: Divergence | None) -> str:
     found = f"{pair.mismatched:,} of {pair.compared:,} outputs" if pair.mismatched else "outputs"
     size = f"by up to {pair.max_abs:.3g}" if pair.max_abs is not None else ""
     parts = [f"{found} differ {size}".strip()]
@@ -157,14 +159,21 @@ def _different(pair: PairReport) -> str:
         parts.append(_padding(pair))
     if pair.only_at_initialization:
         parts.append("none on the weights as initialised")
-    first = pair.first_divergence
-    where = ""
-    if first is not None:
-        name = f"`{first.candidate_layer}`"
-        if first.reference_layer != first.candidate_layer:
-            name += f" against `{first.reference_layer}`"
-        where = f"; they part at {name}, fed the same"
+    where = f"; {_parted(divergence)}" if divergence is not None else ""
     return f"So {', '.join(part for part in parts if part)}{where}."
+
+
+def _parted(divergence: Divergence) -> str:
+    """Say where two models part, and of what they were fed there only what was found."""
+    first = divergence.row
+    name = f"`{first.candidate_layer}`"
+    if first.reference_layer != first.candidate_layer:
+        name += f" against `{first.reference_layer}`"
+    if divergence.is_stretch:
+        return f"they part on the way to {name}, which begins with the same"
+    if divergence.fed:
+        return f"they part at {name}, {divergence.fed}"
+    return f"the first layers found to differ are {name}, and they are not fed the same"
 
 
 def _padding(pair: PairReport) -> str:
@@ -257,15 +266,23 @@ def _sees(part: LayerRow | ModelReport) -> str:
 def _mended(mending: Mending | None, name: str) -> str:
     if mending is None:
         return ""
-    changes = _joined(list(mending.changes))
-    idle = ""
+    tried = [_tried(mending.report)]
     if mending.idle:
         verb = "was" if len(mending.idle) == 1 else "were"
-        idle = f"; not needed {verb}: {', '.join(mending.idle)}"
-    return (
-        f"To make them agree, in `{name}`: {changes} (tried: all {mending.compared:,} outputs then "
-        f"agree up to rounding{idle})."
-    )
+        tried.append(f"not needed {verb}: {', '.join(mending.idle)}")
+    if mending.unsettled:
+        tried.append(f"not settled, whether this has to be: {', '.join(mending.unsettled)}")
+    changes = _joined(list(mending.changes))
+    return f"To make them agree, in `{name}`: {changes} (tried: {'; '.join(tried)})."
+
+
+def _tried(report: PairReport) -> str:
+    """Say how the models agree once the changes are made, by the report of that very pair."""
+    count = f"all {report.compared:,} outputs then agree" if report.compared else "then they agree"
+    if report.mismatched:  # random outputs, whose streams cannot be lined up
+        return "their outputs are then random, and no difference of their distributions was found"
+    weak = f", though {_listed(report.unseen)} could be wrong unnoticed" if report.unseen else ""
+    return f"{count} up to rounding{weak}"
 
 
 def _value(item: object) -> str:

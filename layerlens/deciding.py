@@ -13,7 +13,7 @@ from layerlens.building import Built, Refused
 from layerlens.certifying import certify
 from layerlens.charting import differences_map
 from layerlens.contrasting import arguments_apart
-from layerlens.diverging import first_divergence, first_inconsistency
+from layerlens.diverging import Divergence, first_divergence, first_inconsistency
 from layerlens.domains import inputs_apart
 from layerlens.entries import as_arrays
 from layerlens.errors import MemoryLimitError
@@ -51,6 +51,8 @@ class Pair:
     in_float64: Callable[[Built], Built | Refused]
     #: The model in float64 with its constants moved by a unit of float32, if it has any.
     with_nudged_constants: Callable[[Built], Built | None]
+    #: Whether a difference is to be shown: made small, and where it begins.
+    shows: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,8 @@ class Decision:
     surprise: ShapeSurprise | None = None
     #: What the counterexample was found with.
     contest: Contest | None = None
+    #: Where the models part, and what they were fed there.
+    divergence: Divergence | None = None
     #: How many operations the graphs of the models have that were traced on the way.
     graph_ops: Mapping[str, int] = field(default_factory=dict)
 
@@ -203,7 +207,7 @@ def _examined(pair: Pair, transfer: Transfer, examination: Examination) -> Decis
         about = explaining.misannounced(misannounced)
         report = replace(report, explanation=explaining.joined(report.explanation, about))
     witness = judgement.witness
-    if witness is None:
+    if witness is None or not pair.shows:
         return Decision(report)
     if judgement.reason:  # no second call shows the same again
         seen = as_seen(witness, examination.reference.built.inputs)
@@ -218,10 +222,10 @@ def _examined(pair: Pair, transfer: Transfer, examination: Examination) -> Decis
         judgement.residue,
         pair.scenario.tolerance,
     )
-    return Decision(_shown(examination, contest, report), contest=contest)
+    return _shown(examination, contest, report)
 
 
-def _shown(examination: Examination, contest: Contest, report: PairReport) -> PairReport:
+def _shown(examination: Examination, contest: Contest, report: PairReport) -> Decision:
     """Add to the report of a difference where it shows best, and where it begins."""
     one, other, witness = contest.reference, contest.candidate, contest.witness
     values = contest.weights_reference, contest.weights_candidate
@@ -232,18 +236,20 @@ def _shown(examination: Examination, contest: Contest, report: PairReport) -> Pa
     told = None
     if witness.inconsistent is None:
         divergence = first_divergence(one, other, *values, inputs, residue=contest.residue)
-        told = relation(one, other, examination.transfer, examination.seed)
+        seen = examination.observations
+        told = relation(one, other, examination.transfer, examination.seed, seen)
     else:
         side, own = (one, values[0]) if witness.inconsistent == "reference" else (other, values[1])
         divergence = first_inconsistency(
             side, own, inputs, "traced_dynamic", witness.observation.execution
         )
-    return replace(
+    report = replace(
         report,
         counterexample=counterexample,
-        first_divergence=divergence,
+        first_divergence=divergence.row if divergence is not None else None,
         explanation=explaining.joined(report.explanation, told),
     )
+    return Decision(report, contest=contest, divergence=divergence)
 
 
 def _judged(pair: Pair, examination: Examination, evidence: Evidence) -> tuple[Evidence, Judgement]:

@@ -1,8 +1,8 @@
-"""Two models and one input become the first pair of layers at which they part."""
+"""Find the first pair of layers at which two models part on one input."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import SequenceMatcher
 from typing import Any
@@ -23,6 +23,18 @@ from layerlens.sides import Side, Values
 PLAIN: Execution = "eager"
 
 
+@dataclass(frozen=True, slots=True)
+class Divergence:
+    """The first layers of two models to make something else of one input."""
+
+    row: FirstDivergence
+    #: What both were fed, where that is the same: "fed the same", or how it is the same and yet
+    #: not. Empty where it is not the same, or not known.
+    fed: str = ""
+    #: Whether the layers named end a stretch of several, which began with the same.
+    is_stretch: bool = False
+
+
 def first_divergence(
     reference: Side,
     candidate: Side,
@@ -31,7 +43,7 @@ def first_divergence(
     inputs: Inputs,
     *,
     residue: bool,
-) -> FirstDivergence | None:
+) -> Divergence | None:
     """Name the first lined-up layers that make something else of the same input.
 
     Layers are lined up from the front by what they are and the shape they give, then by position.
@@ -47,32 +59,31 @@ def first_divergence(
 
 def first_inconsistency(
     side: Side, weights: Values, inputs: Inputs, one: Execution, other: Execution
-) -> FirstDivergence | None:
+) -> Divergence | None:
     """Name the first layer of one model that gives two results, called in two ways."""
     inside = _Inside.of(side)
     if inside is None:
         return None
     ours, theirs = (inside.look(weights, inputs, execution) for execution in (one, other))
-    for uses in zip(ours or (), theirs or (), strict=False):
-        if len({shape for use in uses for shape in (use.shape, use.working.shape)}) > 1:
-            return _row(*uses)
-        # The result nearer to float64 tells of rounding; the other would hide itself in it.
-        truer = min(uses, key=lambda use: float(distance(use.double, use.working).max(initial=0)))
-        noise = _noise(truer, truer, inputs)
-        if (distance(uses[0].working, uses[1].working) > WORKING_ROUNDING * noise.working).any():
-            return _row(*uses)
+    if ours is None or theirs is None:
+        return None
+    for uses in zip(ours.layers, theirs.layers, strict=True):
+        for values in zip(*(use.values for use in uses), strict=True):
+            shapes = {shape for v in values for shape in (v.double.shape, v.working.shape)}
+            if len(shapes) > 1:
+                return Divergence(_row(*uses), "fed the same")
+            # The result nearer to float64 tells of rounding; the other would hide itself in it.
+            truer = min(values, key=lambda v: float(distance(v.double, v.working).max(initial=0)))
+            limit = WORKING_ROUNDING * _noise(truer, truer, inputs).working
+            if (distance(values[0].working, values[1].working) > limit).any():
+                return Divergence(_row(*uses), "fed the same")
     return None
 
 
 @dataclass(frozen=True, slots=True)
-class _Use:
-    """One application of a layer, and what it gave."""
+class _Value:
+    """What one tensor of a model holds on the input."""
 
-    layer: str
-    type: str
-    #: The values it was given, as the places of their tensors in the model.
-    sources: tuple[int, ...]
-    place: int
     double: Array
     working: Array
     sensitivity: Any
@@ -82,67 +93,101 @@ class _Use:
         return self.double.shape
 
 
+@dataclass(frozen=True, slots=True)
+class _Use:
+    """One application of a layer, or of an operation between layers, and what it gave."""
+
+    layer: str
+    type: str
+    #: The tensors it was given as values, and those given as masks, by their numbers.
+    sources: tuple[int, ...]
+    masks: tuple[int, ...]
+    #: Its place among the layers; -1 for an operation.
+    place: int
+    #: The tensors it gave, by their numbers, and what they hold.
+    gives: tuple[int, ...]
+    values: tuple[_Value, ...]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.values[0].shape
+
+
+@dataclass(frozen=True)
+class _Look:
+    """A model on one input: its layers from the inputs on, and every tensor by its number."""
+
+    layers: tuple[_Use, ...]
+    #: Numbers count from 0; those of inputs are negative and not in here.
+    values: Mapping[int, _Value]
+    #: Which use gave a tensor.
+    makers: Mapping[int, _Use]
+
+
 @dataclass(frozen=True)
 class _Inside:
-    """A side whose model gives the outputs of all its layers."""
+    """A side whose model gives the outputs of all its layers and operations."""
 
     side: Side
     nodes: tuple[Any, ...]
-    #: id of a symbolic tensor → its place: inputs are negative, layer outputs count from 0.
-    places: dict[int, int]
+    #: id of a symbolic tensor → its number: inputs are negative, all others count from 0.
+    numbers: dict[int, int]
+    layers: frozenset[int]
 
     @classmethod
     def of(cls, side: Side) -> _Inside | None:
-        nodes = tuple(_layer_nodes(side.working.built.model))
-        if not nodes:
+        model = side.working.built.model
+        nodes = tuple(_nodes(model))
+        layers = frozenset(id(layer) for layer in model.layers)
+        if not any(id(node.operation) in layers for node in nodes):
             return None
-        places = {id(tensor): -1 - n for n, tensor in enumerate(side.working.built.model.inputs)}
-        for n, node in enumerate(nodes):
-            places[id(node.outputs[0])] = n
+        numbers = {id(tensor): -1 - n for n, tensor in enumerate(model.inputs)}
+        for tensor in (tensor for node in nodes for tensor in node.outputs):
+            numbers[id(tensor)] = len(numbers) - len(model.inputs)
         opened = Side(side.name, _opened(side.working), _opened(side.float64), side.training)
-        return cls(opened, nodes, places)
+        return cls(opened, nodes, numbers, layers)
 
-    def look(
-        self, values: Values, inputs: Inputs, execution: Execution = PLAIN
-    ) -> list[_Use] | None:
+    def look(self, values: Values, inputs: Inputs, execution: Execution = PLAIN) -> _Look | None:
         double = self.side.run_whole(values, inputs, "float64", PLAIN)
         working = self.side.run_whole(values, inputs, "working", execution)
         if double.error is not None or working.error is not None:
             return None
         moved = self.side.sensitivity(values, inputs, double, 0, draws=1, execution=PLAIN)
-        return [
-            _Use(
-                layer=node.operation.name,
-                type=type(node.operation).__name__,
-                sources=tuple(self.places.get(id(t), -1000) for t in _given(node)),
-                place=n,
-                double=double.outputs[n],
-                working=working.outputs[n],
-                sensitivity=moved[n],
-            )
-            for n, node in enumerate(self.nodes)
-        ]
+        held = dict(enumerate(map(_Value, double.outputs, working.outputs, moved)))
+        layers: list[_Use] = []
+        makers: dict[int, _Use] = {}
+        for node in self.nodes:
+            use = self._use(node, held, len(layers))
+            makers |= dict.fromkeys(use.gives, use)
+            if use.place >= 0:
+                layers.append(use)
+        return _Look(tuple(layers), held, makers)
+
+    def _use(self, node: Any, held: Mapping[int, _Value], place: int) -> _Use:
+        masks = {
+            id(tensor): None
+            for name, value in node.arguments.kwargs.items()
+            if name.endswith("mask")
+            for tensor in _flat(value)
+        }
+        given = [id(tensor) for tensor in node.input_tensors if id(tensor) not in masks]
+        gives = tuple(self.numbers[id(tensor)] for tensor in node.outputs)
+        return _Use(
+            layer=node.operation.name,
+            type=type(node.operation).__name__,
+            sources=tuple(self.numbers[tensor] for tensor in given),
+            masks=tuple(self.numbers[tensor] for tensor in masks if tensor in self.numbers),
+            place=place if id(node.operation) in self.layers else -1,
+            gives=gives,
+            values=tuple(held[number] for number in gives),
+        )
 
 
-def _layer_nodes(model: Any) -> Iterator[Any]:
-    """Yield the applications of layers from the inputs on; masks' own operations are no layers."""
+def _nodes(model: Any) -> Iterator[Any]:
+    """Yield the applications of layers and operations from the inputs on."""
     by_depth = getattr(model, "_nodes_by_depth", None) or {}
-    layers = {id(layer) for layer in model.layers}
     for depth in sorted(by_depth, reverse=True):
-        for node in by_depth[depth]:
-            if id(node.operation) in layers and not node.is_input:
-                yield node
-
-
-def _given(node: Any) -> Iterator[Any]:
-    """Yield the tensors a layer was given as values, not as masks."""
-    masks = {
-        id(tensor)
-        for name, value in node.arguments.kwargs.items()
-        if name.endswith("mask")
-        for tensor in _flat(value)
-    }
-    yield from (tensor for tensor in node.input_tensors if id(tensor) not in masks)
+        yield from (node for node in by_depth[depth] if not node.is_input)
 
 
 def _flat(value: Any) -> list[Any]:
@@ -152,9 +197,9 @@ def _flat(value: Any) -> list[Any]:
 
 
 def _opened(runner: Runner) -> Runner:
-    """Return a runner of the same layers, with every layer's first output as an output."""
+    """Return a runner of the same layers, with every tensor of the model as an output."""
     built = runner.built
-    tensors = tuple(node.outputs[0] for node in _layer_nodes(built.model))
+    tensors = tuple(tensor for node in _nodes(built.model) for tensor in node.outputs)
     model = in_fresh_session(
         lambda: functional(tuple(built.model.inputs), tensors, f"inside_{built.spec.name}"),
         runner.seed,
@@ -177,21 +222,25 @@ class _Stretch:
     def ends(self) -> tuple[_Use, _Use]:
         return self.ours[-1], self.theirs[-1]
 
+    @property
+    def is_several(self) -> bool:
+        return len(self.ours) > 1 or len(self.theirs) > 1
+
 
 @dataclass
 class _Lining:
     """The layers of both models, and which of their outputs agree."""
 
-    ours: list[_Use]
-    theirs: list[_Use]
+    ours: _Look
+    theirs: _Look
     inputs: Inputs
     residue: bool
     _known: dict[tuple[int, int], bool] = field(default_factory=dict)
 
-    def first(self) -> FirstDivergence | None:
+    def first(self) -> Divergence | None:
         start = (0, 0)
         while True:
-            tails = self.ours[start[0] :], self.theirs[start[1] :]
+            tails = self.ours.layers[start[0] :], self.theirs.layers[start[1] :]
             lined_up, anchored = _lined_up(*tails)
             by_position = [_Stretch((a,), (b,)) for a, b in zip(*tails, strict=False)]
             found = next(
@@ -206,54 +255,116 @@ class _Lining:
             )
             if found is None:
                 return self._last_resort(lined_up)
-            again = _level_again(found.ends, self.ours, self.theirs, anchored, self.agree)
+            layers = self.ours.layers, self.theirs.layers
+            again = _level_again(found.ends, *layers, anchored, self.agree)
             if again is None:
-                return _row(*found.ends)
+                return Divergence(_row(*found.ends), self.fed(found), found.is_several)
             start = (again[0].place + 1, again[1].place + 1)
 
-    def _last_resort(self, lined_up: Sequence[_Stretch]) -> FirstDivergence | None:
-        """Name the first lined-up layers that differ, whatever they were fed; or the last ones."""
-        ends = [*(stretch.ends for stretch in lined_up), (self.ours[-1], self.theirs[-1])]
-        return next(
-            (
-                _row(one, other)
-                for one, other in ends
-                if one.shape == other.shape and not self.agree(one, other)
-            ),
-            None,
+    def _last_resort(self, lined_up: Sequence[_Stretch]) -> Divergence | None:
+        """Name the ends of the first stretches that begin with the same; else of any that differ.
+
+        The outputs of the models themselves come last: what led to them began with the inputs.
+        """
+        ends = [stretch.ends for stretch in lined_up]
+        if self.ours.layers and self.theirs.layers:
+            ends.append((self.ours.layers[-1], self.theirs.layers[-1]))
+        apart = [
+            (one, other)
+            for one, other in ends
+            if one.shape == other.shape and not self.agree(one, other)
+        ]
+        for one, other in apart:
+            if self._begin_with_the_same(one, other):
+                return Divergence(_row(one, other), "fed the same", is_stretch=True)
+        return Divergence(_row(*apart[0])) if apart else None
+
+    def _begin_with_the_same(self, one: _Use, other: _Use) -> bool:
+        """Tell whether what both were made from, as far back as it differs, is the same."""
+        ours = self._origins(one, self.ours, lambda a: self._anywhere(a, None))
+        theirs = self._origins(other, self.theirs, lambda b: self._anywhere(None, b))
+        return self._same_sets(ours, theirs)
+
+    def _origins(self, use: _Use, look: _Look, shared: Callable[[int], bool]) -> set[int]:
+        """Return the nearest tensors before a use that are inputs, or there in both models."""
+        found: set[int] = set()
+        passed: set[int] = set()
+        waiting = [*use.sources]
+        while waiting:
+            number = waiting.pop()
+            if number in passed:
+                continue
+            passed.add(number)
+            if number < 0 or shared(number):
+                found.add(number)
+            else:
+                waiting += look.makers[number].sources
+        return found
+
+    def _anywhere(self, a: int | None, b: int | None) -> bool:
+        """Tell whether a tensor of one model is also somewhere in the other one."""
+        return any(
+            self._level(a if a is not None else n, b if b is not None else n)
+            for n in (self.theirs if b is None else self.ours).values
         )
 
     def agree(self, one: _Use, other: _Use) -> bool:
-        key = (one.place, other.place)
-        if key not in self._known:
-            self._known[key] = one.shape == other.shape and not _differs(
-                one, other, self.inputs, self.residue
-            )
-        return self._known[key]
+        """Tell whether two layers gave the same, as far as both have outputs."""
+        return all(map(self._level, one.gives, other.gives))
 
     def fed_the_same(self, stretch: _Stretch) -> bool:
         """Tell whether both were fed the same, in the same order; several layers, in any."""
         ours, theirs = _sources(stretch.ours), _sources(stretch.theirs)
-        if len(stretch.ours) == len(stretch.theirs) == 1:
+        if not stretch.is_several:
             return len(ours) == len(theirs) and all(map(self._level, ours, theirs))
+        return self._same_sets(ours, theirs)
+
+    def _same_sets(self, ours: Collection[int], theirs: Collection[int]) -> bool:
         return all(any(self._level(a, b) for b in theirs) for a in ours) and all(
             any(self._level(a, b) for a in ours) for b in theirs
         )
 
+    def fed(self, stretch: _Stretch) -> str:
+        """Say what two layers were fed, of which the values are the same."""
+        one, other = stretch.ends
+        if stretch.is_several:
+            return "fed the same"
+        for a, b in zip(one.sources, other.sources, strict=True):
+            ours, theirs = self._dtype(a, self.ours), self._dtype(b, self.theirs)
+            if ours != theirs:
+                return f"fed the same values, as {theirs} and as {ours}"
+        same_masks = len(one.masks) == len(other.masks) and all(
+            map(self._level, one.masks, other.masks)
+        )
+        return "fed the same" if same_masks else "fed the same values under another mask"
+
+    def _dtype(self, number: int, look: _Look) -> str:
+        array = self.inputs[-1 - number] if number < 0 else look.values[number].working
+        return str(array.dtype)
+
     def _level(self, a: int, b: int) -> bool:
         if a >= 0 and b >= 0:
-            return self.agree(self.ours[a], self.theirs[b])
+            key = (a, b)
+            if key not in self._known:
+                self._known[key] = self._alike(self.ours.values[a], self.theirs.values[b])
+            return self._known[key]
         if a < 0 and b < 0:
             return a == b
         given = self.inputs[-1 - min(a, b)]
-        use = self.ours[a] if a >= 0 else self.theirs[b]
-        return given.shape == use.shape and not distance(given, use.double).any()
+        value = self.ours.values[a] if a >= 0 else self.theirs.values[b]
+        return given.shape == value.shape and not distance(given, value.double).any()
+
+    def _alike(self, one: _Value, other: _Value) -> bool:
+        if one.shape != other.shape:
+            return False
+        noise = _noise(one, other, self.inputs)
+        return not real_elements(one.double, other.double, noise, residue=self.residue).any()
 
 
 def _sources(uses: Sequence[_Use]) -> list[int]:
     """Return what layers take from outside themselves."""
-    own = {use.place for use in uses}
-    return [source for use in uses for source in use.sources if source not in own]
+    own = {number for use in uses for number in use.gives}
+    return [number for use in uses for number in use.sources if number not in own]
 
 
 def _lined_up(
@@ -304,12 +415,7 @@ def _run_alone(uses: Sequence[_Use], place: int, anchored: set[int]) -> Iterator
 # --- figures --------------------------------------------------------------------------------------
 
 
-def _differs(one: _Use, other: _Use, inputs: Inputs, residue: bool) -> bool:
-    noise = _noise(one, other, inputs)
-    return bool(real_elements(one.double, other.double, noise, residue=residue).any())
-
-
-def _noise(one: _Use, other: _Use, inputs: Inputs) -> Noise:
+def _noise(one: _Value, other: _Value, inputs: Inputs) -> Noise:
     if one.double.dtype.kind in "OSU":
         nothing = np.zeros(one.shape)
         return Noise(nothing, nothing)
@@ -323,10 +429,11 @@ def _noise(one: _Use, other: _Use, inputs: Inputs) -> Noise:
 
 
 def _row(one: _Use, other: _Use) -> FirstDivergence:
-    alike = one.working.shape == other.working.shape
-    gap = distance(one.working, other.working) if alike else None
+    pairs = [(a.working, b.working) for a, b in zip(one.values, other.values, strict=False)]
+    gaps = [distance(a, b) for a, b in pairs if a.shape == b.shape and a.size]
+    alike = len(gaps) == len(pairs)
     return FirstDivergence(
         reference_layer=one.layer,
         candidate_layer=other.layer,
-        max_abs=float(gap.max()) if gap is not None and gap.size else None,
+        max_abs=max((float(gap.max()) for gap in gaps), default=None) if alike else None,
     )

@@ -1,48 +1,50 @@
-"""A pair that does not agree enters, the fewest changes that make it agree leave: found by trying.
+"""Find the fewest changes that make a candidate agree with the reference, by trying them.
 
 The candidate is made anew with some of what lines up differently taken over from the reference, and
-run beside it. What is left when nothing more can be taken back is what makes the difference.
+judged as the pair itself was. Nothing is said of a change that this judgement did not bear out.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
-
-from layerlens.building import Built, Refused
-from layerlens.comparing import distance
-from layerlens.domains import BASE_LENGTHS, fixed_domains, has_variable_axis
-from layerlens.probes import draw_probes, join
-from layerlens.report import LayerChange, ModelsDiff
-from layerlens.scenario import LayerSpec, ModelSpec, TransferMethod
-from layerlens.sides import Side
-from layerlens.transfer import pair_weights
-from layerlens.variables import weight_rows
-from layerlens.weighing import weight_sets
+from layerlens.faultfinding import Faults
+from layerlens.notation import argument_text, layer_text
+from layerlens.reading.layers import read_layer
+from layerlens.report import LayerChange, ModelReport, ModelsDiff, PairReport
+from layerlens.scenario import LayerSpec, ModelSpec
+from layerlens.yamlnodes import parse_yaml
 
 #: Differences that are tried one by one; of more, whole layers are taken over.
 _MOST_EDITS = 8
 _MOST_LAYERS = 12
-#: How closely float64 outputs have to agree, relative to their greatest value.
-_CLOSE = 1e-9
+#: No further trial begins after so many seconds of the processor's time.
+_BUDGET = 30.0
+#: A layer whose description is longer than this is named, not written out.
+_LONGEST = 240
 #: Arguments that do not reach the outputs that are compared.
 _BESIDE = ("_initializer", "_regularizer", "_constraint", "name", "trainable", "seed")
 
-#: Builds a described model in float64.
-Build = Callable[[ModelSpec], Built | Refused]
+#: Judges a changed candidate against the reference as the pair was judged; None where it cannot be
+#: built or run.
+Judge = Callable[[ModelSpec], PairReport | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Mending:
-    """What was tried on a candidate, in words: what has to change, and what need not."""
+    """Changes to a candidate that were judged, in words."""
 
+    #: What to change: with all of it, the two are equivalent.
     changes: tuple[str, ...]
+    #: What lines up differently and may stay as it is.
     idle: tuple[str, ...]
-    #: How many outputs agreed with the changes made.
-    compared: int
+    #: What is among the changes although it was not settled whether it has to be.
+    unsettled: tuple[str, ...]
+    #: The report of the pair with the changes made.
+    report: PairReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +60,11 @@ class _Edit:
 
 
 def mend(
-    reference: Built | Refused,
+    reference: ModelSpec,
     candidate: ModelSpec,
+    candidate_report: ModelReport,
     diff: ModelsDiff,
-    build: Build,
-    *,
-    transfer: TransferMethod,
-    seed: int,
+    judge: Judge,
 ) -> Mending | None:
     """Return the fewest of the lined-up differences that make the candidate agree.
 
@@ -72,24 +72,69 @@ def mend(
     over, or where even all of it does not make them agree (they may take other inputs, slices or
     dtypes, or be random).
     """
-    if not isinstance(reference, Built):
-        return None
-    plan = _Plan.of(reference.spec, candidate, diff)
-    edits = plan.edits() if plan is not None else []
+    plan = _Plan.of(reference, candidate, candidate_report, diff)
+    edits = tuple(plan.edits()) if plan is not None else ()
     if plan is None or not edits:
         return None
-    trying = _Trying(reference, plan, build, transfer, seed)
-    compared = trying.agreeing(edits)
-    if compared is None:
+    trials = _Trials(plan, judge)
+    report = trials.report(edits)
+    if not _agrees(report):
         return None
-    needed = list(edits)
-    for edit in edits:
-        fewer = [one for one in needed if one is not edit]
-        found = trying.agreeing(fewer) if fewer else None
-        if found is not None:
-            needed, compared = fewer, found
-    idle = tuple(edit.text for edit in edits if edit not in needed)
-    return Mending(tuple(edit.text for edit in needed), idle, compared)
+    needed = _fewest(edits, trials)
+    report = trials.report(needed)
+    assert report is not None
+    whole = {edit.row for edit in needed if not edit.path}
+    return Mending(
+        changes=tuple(edit.text for edit in needed),
+        # What belongs to a layer that is taken over whole comes with it.
+        idle=tuple(e.text for e in edits if e not in needed and e.row not in whole),
+        unsettled=tuple(edit.text for edit in needed if not trials.differs_without(needed, edit)),
+        report=report,
+    )
+
+
+def _agrees(report: PairReport | None) -> bool:
+    return report is not None and report.verdict == "equivalent"
+
+
+def _fewest(edits: tuple[_Edit, ...], trials: _Trials) -> tuple[_Edit, ...]:
+    """Leave out one edit after the other for as long as the models agree without it."""
+    needed = edits
+    while True:
+        for edit in needed:
+            fewer = tuple(one for one in needed if one is not edit)
+            if fewer and _agrees(trials.report(fewer)):
+                needed = fewer
+                break
+        else:
+            return needed
+
+
+@dataclass
+class _Trials:
+    """Candidates with some of the edits made, each judged once and within a budget."""
+
+    plan: _Plan
+    judge: Judge
+    _known: dict[tuple[_Edit, ...], PairReport | None] = field(default_factory=dict)
+    _started: float = field(default_factory=time.process_time)
+
+    def report(self, edits: tuple[_Edit, ...]) -> PairReport | None:
+        """Return the pair's report with these edits; None where it was not judged."""
+        if edits not in self._known:
+            if time.process_time() - self._started > _BUDGET:
+                return None
+            changed = self.plan.with_edits(edits)
+            self._known[edits] = self.judge(changed) if changed is not None else None
+        return self._known[edits]
+
+    def differs_without(self, edits: tuple[_Edit, ...], edit: _Edit) -> bool:
+        """Tell whether leaving this edit out was judged to make a difference."""
+        fewer = tuple(one for one in edits if one is not edit)
+        if not fewer:  # that is the pair itself
+            return True
+        report = self.report(fewer)
+        return report is not None and report.verdict not in ("equivalent", "inconclusive")
 
 
 @dataclass(frozen=True)
@@ -97,12 +142,17 @@ class _Plan:
     """The candidate as it was described, and what the reference has in each row's place."""
 
     candidate: ModelSpec
+    reference: str
     rows: Sequence[LayerChange]
     ours: Sequence[LayerSpec | None]
     theirs: Sequence[LayerSpec | None]
+    #: The keys of the candidate's `weights:` that are of each row's layer.
+    given: Sequence[tuple[str, ...]]
 
     @classmethod
-    def of(cls, reference: ModelSpec, candidate: ModelSpec, diff: ModelsDiff) -> _Plan | None:
+    def of(
+        cls, reference: ModelSpec, candidate: ModelSpec, report: ModelReport, diff: ModelsDiff
+    ) -> _Plan | None:
         if reference.form != candidate.form or candidate.form not in ("layers", "graph"):
             return None
         mine, other = _specs(reference), _specs(candidate)
@@ -112,7 +162,8 @@ class _Plan:
             return None  # where a layer goes in a graph is not told by its row
         ours = [_spec_at(mine, row.reference_row, row.reference) for row in rows]
         theirs = [_spec_at(other, row.candidate_row, row.candidate) for row in rows]
-        return cls(candidate, rows, ours, theirs)
+        given = [_given_of(candidate, report, row.candidate_row) for row in rows]
+        return cls(candidate, reference.name, rows, ours, theirs, given)
 
     def edits(self) -> list[_Edit]:
         found = [edit for row in range(len(self.rows)) for edit in self._edits_of(row, fine=True)]
@@ -125,25 +176,53 @@ class _Plan:
         if ours is None and theirs is None:
             return
         if ours is None:
-            yield _Edit(place, f"leave out `{row.candidate}` ({_type(theirs)})")
+            yield _Edit(place, f"leave out `{row.candidate}` ({_type(theirs)}){self._also(place)}")
         elif theirs is None:
-            yield _Edit(place, f"add `{row.reference}` ({ours.type})")
+            yield _Edit(place, f"add {self._as_written(place)} {self._behind(place)}")
         elif ours.type != theirs.type:
-            text = f"take {ours.type} in place of {theirs.type} for `{row.candidate}`"
-            yield _Edit(place, text)
+            yield _Edit(place, self._replaced(place))
             inner, other = _within(ours, theirs.type), _within(theirs, ours.type)
             if fine and inner.type == other.type:
                 for path, told in _apart(inner, other, ()):
-                    yield _Edit(place, f"{told} at `{row.candidate}`", path, is_within=True)
+                    yield _Edit(place, f"{told} at {_holder(path, row)}", path, is_within=True)
         else:
             apart = list(_apart(ours, theirs, ()))
             if fine:
                 for path, text in apart:
-                    yield _Edit(place, f"{text} at `{row.candidate}`", path)
+                    yield _Edit(place, f"{text} at {_holder(path, row)}", path)
             elif apart:
-                yield _Edit(place, f"make `{row.candidate}` as `{row.reference}` is")
+                yield _Edit(place, self._replaced(place))
 
-    def with_edits(self, edits: Sequence[_Edit]) -> ModelSpec:
+    def _replaced(self, place: int) -> str:
+        row, theirs = self.rows[place], self.theirs[place]
+        where = f"in place of `{row.candidate}` ({_type(theirs)})"
+        return f"write {self._as_written(place)} {where}{self._also(place)}"
+
+    def _as_written(self, place: int) -> str:
+        ours = self.ours[place]
+        assert ours is not None
+        text = layer_text(ours)
+        if len(text) <= _LONGEST:
+            return f"`{text}`"
+        return f"`{self.rows[place].reference}` as it is in `{self.reference}`"
+
+    def _also(self, place: int) -> str:
+        """Say that weights given to a layer go with it."""
+        if not self.given[place]:
+            return ""
+        return f" and its `weights:` ({', '.join(f'`{key}`' for key in self.given[place])})"
+
+    def _behind(self, place: int) -> str:
+        """Say where a layer is added: behind the row before it."""
+        if place == 0:
+            return "in front"
+        before = self.rows[place - 1]
+        if before.candidate is not None:
+            return f"after `{before.candidate}`"
+        return f"after that {_type(self.ours[place - 1])}"
+
+    def with_edits(self, edits: Sequence[_Edit]) -> ModelSpec | None:
+        """Return the candidate with edits made; None where a scenario could not be written so."""
         made: list[LayerSpec | None] = list(self.theirs)
         # A layer that is taken over whole has the arguments that were taken over before.
         for edit in sorted(edits, key=lambda one: not one.path):
@@ -152,16 +231,55 @@ class _Plan:
                 made[edit.row] = _edited(own, ours, edit)
             else:
                 made[edit.row] = ours
-        if self.candidate.form == "layers":
-            return replace(self.candidate, layers=tuple(one for one in made if one is not None))
+        for row in {edit.row for edit in edits}:
+            layer = made[row]
+            if layer is None:
+                continue
+            made[row] = read_back(layer)
+            if made[row] is None:
+                return None
+        gone = {key for edit in edits if not edit.path for key in self.given[edit.row]}
+        weights = {k: v for k, v in self.candidate.weights.items() if k not in gone}
+        changed = replace(self.candidate, weights=weights)
+        if changed.form == "layers":
+            return replace(changed, layers=tuple(one for one in made if one is not None))
         by_name = {
             row.candidate: layer for row, layer in zip(self.rows, made, strict=True) if layer
         }
         nodes = tuple(
             replace(node, layer=by_name.get(node.name, node.layer)) if node.layer else node
-            for node in self.candidate.nodes
+            for node in changed.nodes
         )
-        return replace(self.candidate, nodes=nodes)
+        return replace(changed, nodes=nodes)
+
+
+def read_back(layer: LayerSpec) -> LayerSpec | None:
+    """Return a layer as it is read where a scenario has what is announced; None if refused."""
+    faults = Faults("<remedy>")
+    item = layer_text(layer)
+    document = parse_yaml(f"[{{{item}}}]" if layer.arguments else f"[{item}]", faults.file)
+    if document.faults:
+        return None
+    found = read_layer(document.value[0], None, faults)
+    return None if faults else found
+
+
+def _given_of(candidate: ModelSpec, report: ModelReport, row: int | None) -> tuple[str, ...]:
+    """Return the keys of `weights:` that name weights of one layer."""
+    if row is None or row >= len(report.layers):
+        return ()
+    paths = [weight.path for weight in report.layers[row].weights]
+    return tuple(
+        key
+        for key in candidate.weights
+        if any(path == key or path.endswith(f"/{key}") for path in paths)
+    )
+
+
+def _holder(path: Sequence[str], row: LayerChange) -> str:
+    """Name the layer that has an argument: `td`, or the `layer` of `td`."""
+    inward = [f"the `{name}` of " for name in reversed(path[:-1])]
+    return f"{''.join(inward)}`{row.candidate}`"
 
 
 def _specs(model: ModelSpec) -> Sequence[LayerSpec] | Mapping[str, LayerSpec]:
@@ -196,9 +314,9 @@ def _apart(
         if isinstance(mine, LayerSpec) and isinstance(other, LayerSpec) and mine.type == other.type:
             yield from _apart(mine, other, inner)
         elif name in ours.arguments:
-            yield inner, f"set `{'.'.join(inner)}: {_written(mine)}`"
+            yield inner, f"set `{argument_text(name, mine)}`"
         else:
-            yield inner, f"leave out `{'.'.join(inner)}`"
+            yield inner, f"leave out `{name}`"
 
 
 def _alike(one: Any, other: Any) -> bool:
@@ -207,17 +325,6 @@ def _alike(one: Any, other: Any) -> bool:
     if isinstance(one, tuple) and isinstance(other, tuple):
         return len(one) == len(other) and all(map(_alike, one, other))
     return bool(one == other)
-
-
-def _written(value: Any) -> str:
-    match value:
-        case LayerSpec():
-            return value.type
-        case bool():
-            return str(value).lower()
-        case list() | tuple():
-            return f"[{', '.join(map(_written, value))}]"
-    return str(value)
 
 
 def _within(layer: LayerSpec, kind: str) -> LayerSpec:
@@ -245,49 +352,3 @@ def _with_argument(own: LayerSpec, ours: LayerSpec, path: tuple[str, ...]) -> La
     else:
         del arguments[name]
     return replace(own, arguments=arguments)
-
-
-@dataclass(frozen=True)
-class _Trying:
-    reference: Built
-    plan: _Plan
-    build: Build
-    transfer: TransferMethod
-    seed: int
-
-    def agreeing(self, edits: Sequence[_Edit]) -> int | None:
-        """Return how many outputs agree once the edits are made; None where they do not all."""
-        built = self.build(self.plan.with_edits(edits))
-        return None if isinstance(built, Refused) else self._compared(built)
-
-    def _compared(self, built: Built) -> int | None:
-        ours = weight_rows(self.reference), weight_rows(built)
-        transfer = pair_weights(*ours, self.transfer)
-        if not transfer.complete or not transfer.method:
-            return None
-        one = Side.of("reference", self.reference, self.reference, training=False, seed=self.seed)
-        other = Side.of("candidate", built, built, training=False, seed=self.seed)
-        length = BASE_LENGTHS[-1] if has_variable_axis(self.reference) else BASE_LENGTHS[0]
-        domains = fixed_domains((self.reference, built), length)
-        inputs = join(draw_probes(domains, self.seed)).inputs
-        compared = 0
-        for weights in weight_sets(one, other, transfer, self.seed)[:2]:
-            results = (
-                one.run(weights.reference, inputs, "float64", "eager"),
-                other.run(weights.candidate, inputs, "float64", "eager"),
-            )
-            if any(result.error for result in results) or results[0].shapes != results[1].shapes:
-                return None
-            for mine, theirs in zip(results[0].outputs, results[1].outputs, strict=True):
-                gap = distance(mine, theirs)
-                if gap.size and float(gap.max()) > _CLOSE * _scale(mine):
-                    return None
-                compared += gap.size
-        return compared
-
-
-def _scale(array: Any) -> float:
-    if array.dtype.kind not in "fiu":
-        return 1.0
-    finite = np.abs(array[np.isfinite(array)].astype(np.float64))
-    return max(float(finite.max(initial=0.0)), 1e-30)

@@ -11,7 +11,13 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from layerlens import global_settings
-from layerlens.errors import Fault, LayerlensError
+from layerlens.errors import (
+    Fault,
+    LayerlensError,
+    MemoryLimitError,
+    ScenarioError,
+    UnsafeCodeError,
+)
 from layerlens.report import ErrorRow, ScenarioReport
 
 if TYPE_CHECKING:
@@ -112,7 +118,7 @@ class Trial:
         diffs = line_up_all(models, self.scenario.reference)
         if self.options.graph:
             models = tuple(_with_graph_sizes(model, built[model.name]) for model in models)
-        pairs = tuple(self._concluded(d.report, models, diffs, built) for d in decisions)
+        pairs = tuple(self._concluded(d, models, diffs, built) for d in decisions)
         return models, pairs, fit, diffs
 
     def _built(self) -> dict[str, Built | Refused]:
@@ -162,7 +168,7 @@ class Trial:
 
     def _concluded(
         self,
-        pair: PairReport,
+        decision: Decision,
         models: tuple[ModelReport, ...],
         diffs: tuple[ModelsDiff, ...],
         built: dict[str, Built | Refused],
@@ -170,34 +176,50 @@ class Trial:
         """Say why a pair came to its verdict; where it is asked for, try what would mend it."""
         from layerlens.concluding import conclude
 
+        pair = decision.report
         sides = {model.name: model for model in models}
         diff = next(one for one in diffs if one.candidate == pair.candidate)
         mending = self._mended(pair, diff, built) if self.options.explain else None
-        why = conclude(sides[pair.reference], sides[pair.candidate], pair, diff, mending)
+        both = sides[pair.reference], sides[pair.candidate]
+        why = conclude(*both, pair, diff, mending, decision.divergence)
         return replace(pair, why=why)
 
     def _mended(
         self, pair: PairReport, diff: ModelsDiff, built: dict[str, Built | Refused]
     ) -> Mending | None:
+        """Try what would make a pair agree, and judge each trial as the pair itself was."""
         from layerlens.building import Built
-        from layerlens.lending import lent
         from layerlens.mending import mend
 
-        reference = built[pair.reference]
+        reference, candidate = built[pair.reference], built[pair.candidate]
         if pair.verdict not in _MENDABLE or pair.mode != "inference":
             return None
         if not isinstance(reference, Built) or not reference.allocated:
             return None
-        double = self.in_float64(reference)
-        with lent(double):
-            return mend(
-                double,
-                self.scenario.model(pair.candidate),
-                diff,
-                lambda spec: _build(self.scenario, spec, self.options, precision="float64"),
-                transfer=self.scenario.transfer,
-                seed=self.options.seed,
-            )
+        return mend(
+            self.scenario.model(pair.reference),
+            self.scenario.model(pair.candidate),
+            candidate.report,
+            diff,
+            lambda spec: self._judged(spec, reference, pair.mode),
+        )
+
+    def _judged(self, spec: ModelSpec, reference: Built, mode: Mode) -> PairReport | None:
+        """Judge the reference against a changed candidate; None where that cannot be done.
+
+        Builder and judge say by these errors that a model asks for what it does not have, or for
+        more memory than there is: of a candidate that was only tried, that is no fault of the file.
+        """
+        name = reference.spec.name
+        scenario = replace(self.scenario, models=(self.scenario.model(name), spec))
+        trial = Trial(scenario, replace(self.options, explain=False))
+        trial._doubles[name] = self.in_float64(reference)
+        try:
+            candidate = _build(scenario, spec, self.options)
+            both = {name: reference, spec.name: candidate}
+            return trial._decide(both, spec.name, mode, shows=False).report
+        except (ScenarioError, MemoryLimitError, UnsafeCodeError):
+            return None
 
     def reports(self, built: dict[str, Built | Refused]) -> tuple[ModelReport, ...]:
         if not self.options.deps:
@@ -264,7 +286,9 @@ class Trial:
         twin = self._doubles.get(model.spec.name)
         return twin if isinstance(twin, Built) else model
 
-    def _decide(self, built: dict[str, Built | Refused], candidate: str, mode: Mode) -> Decision:
+    def _decide(
+        self, built: dict[str, Built | Refused], candidate: str, mode: Mode, *, shows: bool = True
+    ) -> Decision:
         from layerlens.deciding import Pair, decide
         from layerlens.lending import lent
 
@@ -276,6 +300,7 @@ class Trial:
             self.options.seed,
             self.in_float64,
             self._with_nudged_constants,
+            shows,
         )
         with lent(*sides):
             decision = decide(pair)

@@ -148,7 +148,7 @@ def test_layers_are_put_in_taken_out_and_replaced() -> None:
     one = [{"Dense": 3}, {"LayerNormalization": {}}, {"Activation": "relu"}]
     other = [{"Dense": 3}, {"Activation": "elu"}, {"Dropout": 0.5}]
     told = pair_of(ran({"a": one, "b": other})).why[-1]
-    assert "add `layer_normalization` (LayerNormalization)" in told
+    assert "add `LayerNormalization` after `dense`" in told
     assert "set `activation: relu` at `activation`" in told
     assert "not needed was: leave out `dropout` (Dropout)" in told
 
@@ -165,7 +165,7 @@ def test_arguments_inside_a_wrapper_and_nodes_of_a_graph() -> None:
         }
 
     told = pair_of(ran({"a": model("relu"), "b": model("elu")})).why[-1]
-    assert "set `layer.activation: relu` at `td` (tried" in told
+    assert "set `activation: relu` at the `layer` of `td` (tried" in told
 
 
 def test_a_wrapper_stays_where_the_layer_in_it_is_what_differs() -> None:
@@ -177,7 +177,7 @@ def test_a_wrapper_stays_where_the_layer_in_it_is_what_differs() -> None:
     ):
         told = pair_of(ran({"a": one, "b": other})).why[-1]
         assert "in `b`: set `activation: relu` at `" in told
-        assert "not needed was: take " in told
+        assert "not needed was: write `" in told
 
 
 def test_what_even_the_references_layers_do_not_mend_is_not_claimed() -> None:

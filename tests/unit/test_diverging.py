@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from layerlens.diverging import first_divergence, first_inconsistency
+from layerlens.diverging import Divergence, first_divergence, first_inconsistency
 from layerlens.entries import as_arrays
 from layerlens.report import FirstDivergence
 from layerlens.scenario import InputSpec, LayerSpec, ModelSpec, NodeSpec
@@ -20,7 +20,8 @@ def _diverge(reference: ModelSpec, candidate: ModelSpec, *inputs: InputSpec) -> 
     found = seen(reference, candidate, *inputs)
     given = (found.reference, found.candidate, found.weights_reference, found.weights_candidate)
     shown = shrink(*given, found.witness, residue=False)
-    return first_divergence(*given, as_arrays(shown.input, inputs), residue=False)
+    found_at = first_divergence(*given, as_arrays(shown.input, inputs), residue=False)
+    return found_at.row if found_at is not None else None
 
 
 def _names(reference: tuple[LayerSpec, ...], candidate: tuple[LayerSpec, ...], *shape: int) -> Any:
@@ -95,7 +96,7 @@ def test_max_abs_is_the_difference_of_these_layers_in_working_precision() -> Non
         input_of(3),
     )
     row = first_divergence(one, other, (), (), (np.float32([[1, -4, 2]]),), residue=False)
-    assert row == FirstDivergence("rescaling", "rescaling", 4.0)
+    assert row == Divergence(FirstDivergence("rescaling", "rescaling", 4.0), "fed the same")
 
 
 def test_nothing_is_named_where_nothing_differs() -> None:
@@ -106,7 +107,7 @@ def test_nothing_is_named_where_nothing_differs() -> None:
     given = (np.float32([[1, 2, -3, 4]]),)
     assert first_divergence(one, other, values, values, given, residue=False) is None
     moved = (values[0] + np.float32(1e-3), values[1])
-    row = first_divergence(one, other, values, moved, given, residue=False)
+    row = first_divergence(one, other, values, moved, given, residue=False).row
     assert (row.reference_layer, row.candidate_layer) == ("dense", "dense")
 
 
@@ -126,7 +127,7 @@ def test_the_layer_that_strays_from_itself_is_named() -> None:
         wild = Wayward(dtype=dtype, name="wild")(calm)
         runner.built = replace(runner.built, model=keras.Model(given, wild))
     row = first_inconsistency(side, (), (np.ones((1, 3), "float32"),), "traced_dynamic", "eager")
-    assert row == FirstDivergence("wild", "wild", 1.0)
+    assert row.row == FirstDivergence("wild", "wild", 1.0)
 
 
 def test_a_layer_that_gives_another_shape_when_traced_is_named() -> None:
@@ -147,4 +148,4 @@ def test_a_layer_that_gives_another_shape_when_traced_is_named() -> None:
         short = Shorter(dtype=dtype, name="short")(given)
         runner.built = replace(runner.built, model=keras.Model(given, short))
     row = first_inconsistency(side, (), (np.ones((1, 3), "float32"),), "traced_dynamic", "eager")
-    assert row == FirstDivergence("short", "short", None)
+    assert row.row == FirstDivergence("short", "short", None)
