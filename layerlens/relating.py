@@ -145,9 +145,7 @@ class _Trial:
                     side.run(values, self.inputs, "working", "eager"),
                     side.sensitivity(values, self.inputs, double, self.seed, execution="eager"),
                 )
-                for side, values, double in zip(
-                    self.sides, self.values, self.doubles, strict=True
-                )
+                for side, values, double in zip(self.sides, self.values, self.doubles, strict=True)
             ]
         return self._measured
 

@@ -44,7 +44,11 @@ def test_the_last_step_is_told_with_the_slice_that_states_it(shape: tuple[int | 
         ([layer("GlobalAveragePooling2D")], (4, 5, 3), "the mean over space of"),
         ([layer("GlobalMaxPooling2D", keepdims=True)], (4, 5, 3), "the maximum over space of"),
         ([layer("Flatten")], (6, 3), "`ref` flattened"),
-        ([layer("Permute", dims=(2, 1))], (6, 3), "with its axes permuted: `Permute: {dims: [2, 1]}`"),
+        (
+            [layer("Permute", dims=(2, 1))],
+            (6, 3),
+            "with its axes permuted: `Permute: {dims: [2, 1]}`",
+        ),
         ([layer("Reshape", target_shape=(6, 3, 1))], (6, 3), "`ref` with an axis of length 1"),
         ([layer("Cropping1D", cropping=(2, 1))], (6, 3), 'of `ref`: `select: "[:, 2:5]"`'),
         ([layer("AveragePooling1D", pool_size=1, strides=2)], (6, 3), "one step in 2 of"),
