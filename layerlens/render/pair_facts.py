@@ -159,7 +159,7 @@ def _certificate(pair: PairReport) -> str | None:
 def _first_divergence(pair: PairReport) -> str | None:
     if (first := pair.first_divergence) is None:
         return None
-    apart = "" if first.max_abs is None else f": fed the same, {figure(first.max_abs)} apart"
+    apart = "" if first.max_abs is None else f": {figure(first.max_abs)} apart"
     return f"{clean(first.reference_layer)} against {clean(first.candidate_layer)}{apart}"
 
 
