@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from layerlens.errors import ScenarioError, UsageError
 from layerlens.faultfinding import suggestion
+from layerlens.plain_numbers import GREATEST
 from layerlens.running import SAVED_SUFFIXES
 from layerlens.scenario import MODES, InputSpec, Mode, ModelSpec, Tolerance
 
@@ -103,9 +104,15 @@ def checked_tolerance(tolerance: Any) -> Tolerance | None:
 
 
 def checked_seed(seed: Any) -> int:
-    if isinstance(seed, bool) or not isinstance(seed, Integral) or seed < 0:
-        raise UsageError(f"seed={seed!r} is no seed", hint="give a whole number from 0 on")
-    return int(seed)
+    number = None
+    if not isinstance(seed, bool) and isinstance(seed, Integral):
+        number = int(seed)
+    if number is None or not 0 <= number <= GREATEST:
+        huge = number is not None and abs(number) > GREATEST
+        shown = f"a number of {number.bit_length():,} bits" if number and huge else repr(seed)
+        hint = f"give a whole number from 0 to {GREATEST}"
+        raise UsageError(f"seed={shown} is no seed", hint=hint)
+    return number
 
 
 def check_choice(

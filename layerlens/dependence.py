@@ -18,6 +18,7 @@ from layerlens.building import Built
 from layerlens.charting import step_map_row
 from layerlens.domains import fixed_domains, mask_values
 from layerlens.drawing import draw_weight
+from layerlens.exhaustion import raise_if_out_of_memory
 from layerlens.layercalls import Subject, domain_of, is_recurrent, layer_subject
 from layerlens.layertree import with_held
 from layerlens.lending import lent
@@ -288,9 +289,8 @@ class _Study:
         for length in lengths:
             try:
                 self._look_at(one, kind, length)
-            except MemoryError:
-                raise
             except Exception as error:  # whatever a layer raises: it is told as the reason
+                raise_if_out_of_memory(error, "while it was measured what depends on which step")
                 one.reason = " ".join(str(error).split())[:200] or type(error).__name__
                 continue
             one.length, one.reason = length, None

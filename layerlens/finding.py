@@ -92,6 +92,20 @@ def _kind(path: Path) -> str:
     return next((name for is_kind, name in _KINDS if is_kind(mode)), "a file")
 
 
+def unreadable_path(path: Path) -> str | None:
+    """Return why the system takes no such path (too long, a null character), None where it does.
+
+    A path at which nothing stands is one that it takes.
+    """
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError) as error:
+        return _reason(error)
+    return None
+
+
 def _scenario_files(folder: Path) -> Iterator[Path]:
     """Yield the scenario files beneath a folder; links to folders are not followed."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import stat
 import zipfile
@@ -14,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 from layerlens.errors import ModelFileError, UnsafeCodeError, Where
+from layerlens.jsontext import JsonError, parse_json
 from layerlens.kerassource import keras_version
 from layerlens.making import CODE_LAYERS
 
@@ -231,8 +231,8 @@ def _kind_of(path: Path, where: Where | None) -> Kind:
             raise damaged(path, "is not a regular file", where, hint="give a saved model's file")
         with path.open("rb") as file:
             start = file.read(8)
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
+    except (OSError, ValueError) as error:  # a ValueError where the path has a null character
+        reason = getattr(error, "strerror", None) or str(error)
         raise ModelFileError(
             f"{path} cannot be read: {reason}", where, "check the path and its permissions"
         ) from error
@@ -268,7 +268,7 @@ def _read_archive(path: Path, where: Where | None) -> SavedModel:
             names = {member.filename for member in members}
             _check_complete(path, names, where)
             config = _described(path, _member_text(path, archive, "config.json", where), where)
-            written = json.loads(_member_text(path, archive, "metadata.json", where))
+            written = _parsed(path, _member_text(path, archive, "metadata.json", where), where)
             _check_weights(path, archive, where)
     except zipfile.BadZipFile as error:
         what = f"is damaged or cut short, so that it is no zip archive any more: {error}"
@@ -359,11 +359,15 @@ def _text_of(path: Path, where: Where | None) -> str:
         raise damaged(path, "is not text", where) from error
 
 
-def _described(path: Path, text: str, where: Where | None) -> Mapping[str, Any]:
+def _parsed(path: Path, text: str, where: Where | None) -> Any:
     try:
-        config = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise damaged(path, f"does not hold valid JSON: {error}", where) from error
+        return parse_json(text)
+    except JsonError as error:
+        raise damaged(path, str(error), where) from error
+
+
+def _described(path: Path, text: str, where: Where | None) -> Mapping[str, Any]:
+    config = _parsed(path, text, where)
     if (
         not isinstance(config, Mapping)
         or not isinstance(config.get("class_name"), str)

@@ -18,6 +18,7 @@ from layerlens.building import Built
 from layerlens.domains import has_foreign_layers
 from layerlens.drawing import WeightSlot
 from layerlens.errors import MemoryLimitError
+from layerlens.exhaustion import is_out_of_memory
 from layerlens.probes import Array
 from layerlens.remedies import explain_call_error
 from layerlens.report import Execution, ModelError
@@ -192,7 +193,7 @@ class Runner:
             self._under_way = None
 
     def _refusal(self, error: Exception, execution: Execution) -> Outcome:
-        if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
+        if is_out_of_memory(error):
             raise MemoryLimitError(
                 f"model `{self.built.spec.name}` needs more memory than there is when it is run "
                 "on the probes",

@@ -15,6 +15,7 @@ from layerlens.drafting import (
     set_policy,
 )
 from layerlens.ends import Ends, InputsRefusal, fit_ends, has_graph, with_shapes
+from layerlens.exhaustion import raise_if_out_of_memory
 from layerlens.memory import refuse_beyond_memory
 from layerlens.orders import Built, Order, Refused, built, refused, refused_at
 from layerlens.precision import config_in, config_with_policy
@@ -84,6 +85,7 @@ def _remade(make: Make, config: Mapping[str, Any]) -> Any:
     try:
         return make(config)
     except Exception as error:  # whatever Keras raises: it cannot make what is described
+        raise_if_out_of_memory(error, "while the saved model was made")
         raise_if_draft_impossible(error)
         raise NotRemade from error
 
@@ -106,5 +108,6 @@ def wrapped(order: Order, model: Any, ends: Ends) -> Any:
     try:
         outputs = flat_outputs(apply_layer(model, kind, tensors), model.name)
     except Exception as error:  # whatever Keras raises is its refusal
+        raise_if_out_of_memory(error, f"while `{model.name}` was built")
         raise LayerRefusal(error, model.name, LayerSpec(kind), tensors, Wired(tensors)) from error
     return functional(tensors, outputs, order.spec.name)

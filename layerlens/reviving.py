@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import types
 from collections.abc import Callable, Hashable, Mapping
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from layerlens.errors import UsageError
+from layerlens.jsontext import JsonError, parse_json
 from layerlens.report import SCHEMA_VERSION, Counterexample, Report, ScenarioReport, row_types
 
 _NOT_FINITE = {"nan": float("nan"), "inf": float("inf"), "-inf": float("-inf")}
@@ -28,11 +28,13 @@ def read_report(path: str) -> Report:
     Raises UsageError where it cannot be read or is not a report.
     """
     try:
-        data = json.loads(_text_of(path))
+        data = parse_json(_text_of(path))
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror or error}") from error
-    except (ValueError, RecursionError) as error:
-        raise UsageError(f"{path} is not JSON: {error}") from error
+    except JsonError as error:
+        raise UsageError(f"{path} {error}") from error
+    except ValueError as error:  # a path with a null character, or bytes that are not UTF-8
+        raise UsageError(f"cannot read {path}: {error}") from error
     return report_from_dict(data)
 
 
@@ -49,8 +51,8 @@ def is_report(path: str) -> bool:
     if Path(path).suffix.lower() != ".json":
         return False
     try:
-        data = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        data = parse_json(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
         return False  # whoever reads it next says what is wrong with it
     return isinstance(data, Mapping) and {"schema", "scenarios"} <= set(data)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from types import EllipsisType
 
+from layerlens.plain_numbers import index_number
+
 #: What may stand between the brackets, axis by axis.
 Index = int | slice | EllipsisType | None
 
@@ -36,7 +38,7 @@ def _part(part: str, text: str) -> Index:
     if part in ("None", "newaxis", "np.newaxis"):
         return None
     if _INTEGER.fullmatch(part):
-        return int(part)
+        return index_number(part)
     bounds = [bound.strip() for bound in part.split(":")]
     if len(bounds) not in (2, 3) or not all(
         bound == "" or _INTEGER.fullmatch(bound) for bound in bounds
@@ -45,7 +47,7 @@ def _part(part: str, text: str) -> Index:
             f'"{part}" in "{text}" is none of a whole number, a slice `start:stop:step`, `...` '
             "and `None`"
         )
-    numbers = [int(bound) if bound else None for bound in bounds]
+    numbers = [index_number(bound) if bound else None for bound in bounds]
     if len(numbers) == 3 and numbers[2] == 0:
         raise ValueError(f'"{part}" in "{text}" has a step of 0')
     return slice(*numbers)

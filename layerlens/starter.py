@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 from layerlens.errors import UsageError, Where
+from layerlens.finding import unreadable_path
 
 _STARTER = """\
 # A layerlens scenario. Run it:        layerlens compare THIS_FILE
@@ -85,11 +86,14 @@ def write_starter(path: Path | str) -> Path:
         UsageError: something is there already, or nothing can be written there.
     """
     path = Path(path)
+    reason = unreadable_path(path)
+    if reason is not None:
+        raise UsageError(f"{path} cannot be written: {reason}", Where(str(path)))
     if path.is_dir():
         path = path / "scenario.yaml"
     try:
         with tempfile.NamedTemporaryFile(
-            "w", dir=path.parent, prefix=f".{path.name}.", delete=False, encoding="utf-8"
+            "w", dir=path.parent, prefix=f".{path.name[:40]}.", delete=False, encoding="utf-8"
         ) as stream:
             draft = Path(stream.name)
             stream.write(_STARTER)

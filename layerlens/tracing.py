@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from layerlens.building import Built
+from layerlens.exhaustion import raise_if_out_of_memory
 from layerlens.layercalls import traced_call
 from layerlens.lending import lent
 from layerlens.lineage import calls_between, is_entry
@@ -70,8 +71,7 @@ def _size(call: Any, symbols: Any, built: Built) -> int | None:
     signature = [tf.TensorSpec((built.batch_size, *t.shape[1:]), t.dtype) for t in symbols]
     try:
         function = tf.function(call, autograph=False).get_concrete_function(*signature)
-    except MemoryError:
-        raise
-    except Exception:  # whatever a layer raises: the models' own calls tell of it
+    except Exception as error:  # whatever a layer raises: the models' own calls tell of it
+        raise_if_out_of_memory(error, f"while the graph of `{built.spec.name}` was traced")
         return None
     return ops_of(function)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from layerlens.exhaustion import raise_if_out_of_memory
 from layerlens.measuring import Runner
 from layerlens.orders import Built
 from layerlens.probes import Array
@@ -56,6 +57,7 @@ def train(lesson: Lesson, fit: FitSpec, runner: Runner) -> Learnt:
             verbose=0,
         )
     except Exception as error:  # whatever Keras, TensorFlow or a layer raises is a refusal
+        raise_if_out_of_memory(error, f"while `{lesson.built.spec.name}` was trained")
         rows = lesson.built.report.layers
         return Learnt(error=explain_call_error(error, execution="fit", layers=rows))
     finally:

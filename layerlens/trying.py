@@ -18,6 +18,7 @@ from layerlens.errors import (
     ScenarioError,
     UnsafeCodeError,
 )
+from layerlens.exhaustion import exhausted
 from layerlens.report import ErrorRow, ScenarioReport
 
 if TYPE_CHECKING:
@@ -66,8 +67,8 @@ def run_scenario(
         drop_kernels()
     except LayerlensError as error:
         return at_fault(scenario.path, scenario.title, error, scenario.cell, started)
-    except Exception as error:  # told as layerlens' own fault, so that the others still run
-        return _own_fault(scenario, error, started)
+    except Exception as error:  # told here, so that the others still run
+        return _unexpected(scenario, error, started)
     models, pairs, fit, diffs = result
     from layerlens.expecting import check_expectations
 
@@ -398,8 +399,11 @@ def summarize_scenario(scenario: Scenario, options: RunOptions) -> ScenarioRepor
         else:
             built = build_models(scenario, options, allocate=False)
             reports = tuple(one.report for one in built.values())
+        diffs = line_up_all(reports, scenario.reference)
     except LayerlensError as error:
         return at_fault(scenario.path, scenario.title, error, scenario.cell, started)
+    except Exception as error:  # told here, so that the others still run
+        return _unexpected(scenario, error, started)
     return ScenarioReport(
         path=scenario.path,
         title=scenario.title,
@@ -408,7 +412,7 @@ def summarize_scenario(scenario: Scenario, options: RunOptions) -> ScenarioRepor
         status="pass",
         seconds=time.perf_counter() - started,
         models=reports,
-        diffs=line_up_all(reports, scenario.reference),
+        diffs=diffs,
     )
 
 
@@ -453,6 +457,14 @@ def _error_row(fault: Fault, path: str) -> ErrorRow:
         column=where.column if where else None,
         hint=fault.hint,
     )
+
+
+def _unexpected(scenario: Scenario, error: Exception, started: float) -> ScenarioReport:
+    """Report what nobody foresaw: that something ran out, or a fault of layerlens."""
+    ran_out = exhausted(error, scenario.path)
+    if ran_out is None:
+        return _own_fault(scenario, error, started)
+    return at_fault(scenario.path, scenario.title, ran_out, scenario.cell, started)
 
 
 def _own_fault(scenario: Scenario, error: Exception, started: float) -> ScenarioReport:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from layerlens.errors import Fault, LayerlensError, ScenarioError, Where
+from layerlens.exhaustion import raise_if_out_of_memory
 from layerlens.making import automatic_name, make_layer
 from layerlens.precision import Precision
 from layerlens.scenario import InputSpec, LayerSpec, ModelSpec, NodeSpec
@@ -174,6 +175,7 @@ def _make(
     except LayerlensError:
         raise
     except Exception as error:  # whatever Keras raises is its refusal
+        raise_if_out_of_memory(error, f"while a `{spec.type}` was made", spec.where)
         given = spec.arguments.get("name") or name or automatic_name(spec.type, error)
         raise LayerRefusal(error, str(given), spec, tensors, wired) from error
 
@@ -185,6 +187,7 @@ def _apply(layer: Any, spec: LayerSpec, tensors: Tensors, wired: Wired, *, liste
         outputs = flat_outputs(result, layer.name)
         _refuse_circle(layer, tensors, outputs, histories)
     except Exception as error:  # whatever Keras raises is its refusal
+        raise_if_out_of_memory(error, f"while `{layer.name}` was built", spec.where)
         raise LayerRefusal(error, layer.name, spec, tensors, wired) from error
     wired.made.extend(outputs)
     return outputs

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TextIO
 
 from layerlens.errors import UsageError
+from layerlens.finding import unreadable_path
 
 #: Stands for standard output where a file could be named.
 STDOUT = "-"
@@ -23,6 +24,9 @@ def refuse_unwritable(path: str) -> None:
         return
     target = Path(path)
     folder = target.parent
+    reason = unreadable_path(target)
+    if reason is not None:
+        raise UsageError(f"cannot write to {_cut(path)}: {reason}")
     if target.is_dir():
         raise UsageError(f"cannot write to {path}: it is a folder; name a file in it")
     if not folder.is_dir():
@@ -97,7 +101,8 @@ def _write_file(parts: Iterable[bytes], path: Path) -> None:
             file.writelines(parts)
         return
     target = Path(os.path.realpath(path))
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    # Cut: the draft's name must not be too long where the file's own is not.
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:40]}.")
     try:
         with os.fdopen(handle, "wb") as file:
             file.writelines(parts)
@@ -109,6 +114,10 @@ def _write_file(parts: Iterable[bytes], path: Path) -> None:
         with suppress(FileNotFoundError):
             Path(name).unlink()
         raise
+
+
+def _cut(path: str) -> str:
+    return path if len(path) <= 80 else f"{path[:40]}…{path[-30:]}"
 
 
 def _is_special(path: Path) -> bool:

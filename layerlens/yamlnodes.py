@@ -29,6 +29,7 @@ from ruamel.yaml.reader import ReaderError
 
 from layerlens.errors import Fault, ScenarioError, Where
 from layerlens.placed import Position, YamlMapping, YamlSequence, described, legible, shown
+from layerlens.plain_numbers import NumberOutOfRangeError
 from layerlens.yamlscalars import hidden, revealed, scalar_value
 
 #: How deep values may nest, aliases followed.
@@ -216,6 +217,9 @@ class _Builder:
         tag = str(event.tag) if event.tag is not None else None
         try:
             value = scalar_value(str(event.value), tag, is_plain=event.implicit[0])
+        except NumberOutOfRangeError as error:
+            self._fault(str(error), at)
+            value = 1  # a number that fits nearly everywhere: one fault is enough
         except ValueError:
             kind = tag.rpartition(":")[2] if tag else "number"
             self._fault(f"{shown(event.value)} cannot be read as a {kind}", at)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from layerlens.plain_numbers import decimal_number, whole_number
+
 _PLACEHOLDER = re.compile(r"\$\{([^\S\n]*\w*[^\S\n]*)\}")
 _HIDDEN = re.compile("\ue000\ue001([^\ue002]*)\ue002")
 
@@ -37,6 +39,7 @@ def scalar_value(text: str, tag: str | None, *, is_plain: bool) -> Any:
     """Return the value of a scalar, which is plain where it stands without quotes.
 
     Raises:
+        NumberOutOfRangeError: the text writes a number that is too large.
         ValueError: the text is not of the type that its tag names.
     """
     if tag is None:
@@ -71,13 +74,13 @@ def _resolved(text: str) -> Any:
     if text in _FALSE:
         return False
     if _INTEGER.fullmatch(text):
-        return int(text)
+        return whole_number(text)
     if _OCTAL_OR_HEX.fullmatch(text):
-        return int(text, 0)
+        return whole_number(text, 0)
     if _INFINITY.fullmatch(text):
         return float("-inf") if text.startswith("-") else float("inf")
     if text in _NAN:
         return float("nan")
     if _FLOAT.fullmatch(text):
-        return float(text)
+        return decimal_number(text)
     return revealed(text)

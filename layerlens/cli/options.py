@@ -11,6 +11,7 @@ from typing import Annotated, Any, get_args
 import typer
 
 from layerlens.errors import UsageError
+from layerlens.plain_numbers import NumberOutOfRangeError, whole_number
 from layerlens.render import FORMATS, PictureSuffix
 from layerlens.scenario import VERDICTS
 from layerlens.writing import refuse_unwritable
@@ -30,7 +31,9 @@ def _one_of(allowed: tuple[str, ...]) -> Callable[[str | None], str | None]:
 def _at_least(least: int) -> Callable[[str], str]:
     def check(value: str) -> str:
         try:
-            enough = int(value) >= least
+            enough = whole_number(value.strip()) >= least
+        except NumberOutOfRangeError as error:
+            raise typer.BadParameter(str(error)) from None
         except ValueError:
             enough = False
         if not enough:

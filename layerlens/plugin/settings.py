@@ -10,6 +10,8 @@ from typing import Any, NamedTuple, TypeVar
 
 import pytest
 
+from layerlens.plain_numbers import whole_number
+
 #: What is read where the ini file says nothing.
 FOLDERS, SEED, CODE, TOLERANCE, BACKEND, CACHE = (
     "layerlens_scenarios",
@@ -117,7 +119,7 @@ def _existing(folders: list[Path]) -> tuple[Path, ...]:
 
 def _seed(value: Any) -> int:
     try:
-        seed = int(value)
+        seed = whole_number(str(value))
     except ValueError:
         seed = -1
     if seed < 0:

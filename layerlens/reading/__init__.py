@@ -15,6 +15,7 @@ from layerlens.faultfinding import Faults, suggestion
 from layerlens.fileformat import ExpectPart, FitPart, Names, ScenarioPart
 from layerlens.finding import find_scenario_files, looks_like_scenario, read_text
 from layerlens.placed import YamlMapping, YamlSequence, described, plain
+from layerlens.plain_numbers import NumberOutOfRangeError, check_whole_number
 from layerlens.reading.expectations import check_expectations, check_fit, expectations
 from layerlens.reading.matrix import (
     cells,
@@ -100,6 +101,11 @@ def _placed(value: Any, path: str, depth: int = 0) -> Any:
         sequence = YamlSequence()
         sequence.extend(_placed(item, path, depth + 1) for item in value)
         return sequence
+    if isinstance(value, int):
+        try:
+            check_whole_number(value)
+        except NumberOutOfRangeError as error:
+            raise ScenarioError((Fault(str(error), Where(path)),)) from error
     if hasattr(value, "tolist"):
         return _placed(value.tolist(), path, depth)
     return value

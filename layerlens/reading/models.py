@@ -8,6 +8,7 @@ from typing import Any
 
 from layerlens.faultfinding import Faults, nearest, suggestion
 from layerlens.fileformat import InputPart, ModelPart, ScenarioPart
+from layerlens.finding import unreadable_path
 from layerlens.placed import Position, YamlMapping, YamlSequence, described, plain, shown
 from layerlens.reading.graphs import read_graph
 from layerlens.reading.inputs import check_values, input_spec, shape_of
@@ -127,7 +128,9 @@ def _check_file(value: YamlMapping, folder: Path, faults: Faults) -> None:
             at,
             f"they end in {', '.join(SUFFIXES)}",
         )
-    elif not _exists(path):
+    elif (reason := unreadable_path(path)) is not None:
+        faults.add(f"{shown(file)} cannot be read: {reason}", at)
+    elif not path.exists():
         faults.add(
             f"there is no file {shown(file)}",
             at,
@@ -135,13 +138,6 @@ def _check_file(value: YamlMapping, folder: Path, faults: Faults) -> None:
         )
     elif not path.is_file():
         faults.add(f"{shown(file)} is not a file", at)
-
-
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except (OSError, ValueError):  # too long, a null byte, a loop of links
-        return False
 
 
 def _neighbour(path: Path) -> str:

@@ -131,7 +131,7 @@ def test_reading_a_file(tmp_path, report):
     path.write_text(json.dumps(report.to_dict()))
     assert read_report(str(path)) == report
     path.write_text("{")
-    with pytest.raises(UsageError, match=r"report\.json is not JSON"):
+    with pytest.raises(UsageError, match=r"report\.json does not hold valid JSON"):
         read_report(str(path))
     with pytest.raises(UsageError, match=r"cannot read .*gone\.json: No such file"):
         read_report(str(tmp_path / "gone.json"))

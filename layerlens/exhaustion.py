@@ -1,0 +1,49 @@
+"""What runs out on the way, memory or Python's stack, becomes an error that says so."""
+
+from __future__ import annotations
+
+from layerlens.errors import LayerlensError, MemoryLimitError, Where
+
+#: TensorFlow's own name for it; the class is not imported, so that nobody waits for TensorFlow.
+_OUT_OF_MEMORY = "ResourceExhaustedError"
+_SMALLER = (
+    "close other programs, make the models or inputs smaller, or use `layerlens summary`, which "
+    "runs nothing"
+)
+
+
+def is_out_of_memory(error: BaseException | None) -> bool:
+    """Tell whether an error, or one that it came from, says that memory ran out."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        if isinstance(error, MemoryError) or type(error).__name__ == _OUT_OF_MEMORY:
+            return True
+        seen.add(id(error))
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def raise_if_out_of_memory(error: BaseException, doing: str, where: Where | None = None) -> None:
+    """Raise MemoryLimitError where an error of Keras or TensorFlow is that memory ran out.
+
+    That is no refusal of a model: on another machine the same model is taken.
+    """
+    if is_out_of_memory(error):
+        raise MemoryLimitError(f"the memory ran out {doing}", where, _SMALLER) from error
+
+
+def exhausted(error: Exception, path: str) -> LayerlensError | None:
+    """Return the error of a scenario that something ran out for; None where nothing did."""
+    if is_out_of_memory(error):
+        return MemoryLimitError(
+            "the memory ran out while this scenario was run",
+            Where(path),
+            _SMALLER,
+        )
+    if isinstance(error, RecursionError):
+        return LayerlensError(
+            "the models are nested too deep: Python's limit of recursion was reached",
+            Where(path),
+            hint="nest fewer models, wrappers or layers in one another",
+        )
+    return None
