@@ -29,6 +29,9 @@ _LOOK_SECONDS = 0.1
 #: A process that has grown by so much since it started makes room for a new one.
 _GROWTH_BYTES = 1024**3
 
+#: So many processes in a row may end before they have done anything; then no more are started.
+_MOST_FAILED = 5
+
 #: SIGKILL, which Windows has not.
 _KILLED = 9
 _OF_MEMORY = (
@@ -84,17 +87,26 @@ class Workers:
         self._serving = serving
         self._context = multiprocessing.get_context("spawn")
         self._workers: list[_Worker] = []
-        self._any_ready = False
+        #: How many processes have ended in a row before they had done anything, and how the last
+        #: one ended.
+        self._failed = 0
+        self._cause = ""
 
     def start(self, count: int) -> None:
-        """Have so many processes; new ones begin to import at once."""
-        while len(self._workers) < count:
+        """Have so many processes, unless too many came to nothing; they import at once."""
+        while len(self._workers) < count and self._failed < _MOST_FAILED:
             ours, theirs = self._context.Pipe()
             process = self._context.Process(
                 target=self._serving, args=(theirs, self._kind, self._options), daemon=True
             )
-            process.start()
-            theirs.close()
+            try:
+                process.start()
+            except OSError as error:  # no memory for it, or too many processes already
+                ours.close()
+                self._note_failure(error.strerror or str(error))
+                continue
+            finally:
+                theirs.close()
             self._workers.append(_Worker(process, ours, time.monotonic()))
 
     def close(self) -> None:
@@ -110,43 +122,47 @@ class Workers:
         left = len(waiting)
         while left:
             self.start(min(self._options.jobs, left))
-            for worker in self._workers:
-                if worker.idle and waiting:
-                    self._give(worker, waiting.popleft(), scenarios, begun)
-            for position, report in self._happened(scenarios, waiting):
+            if not self._workers:
+                for position in waiting:
+                    yield position, self._without_process(scenarios[position])
+                return
+            for worker in list(self._workers):
+                if worker.idle and waiting and self._give(worker, waiting[0], scenarios):
+                    begun(waiting.popleft())
+            for position, report in self._happened(scenarios):
                 left -= 1
+                self._failed = 0
                 yield position, report
 
-    def _give(
-        self,
-        worker: _Worker,
-        position: int,
-        scenarios: Sequence[Scenario],
-        begun: Callable[[int], None],
-    ) -> None:
-        begun(position)
-        worker.position, worker.since = position, time.monotonic()
-        with suppress(OSError):  # a process that has died meanwhile is noticed as that
+    def _give(self, worker: _Worker, position: int, scenarios: Sequence[Scenario]) -> bool:
+        """Send a scenario to a process; return False where the process has died meanwhile."""
+        try:
             worker.pipe.send(scenarios[position])
+        except OSError:
+            self._came_to_nothing(worker)
+            return False
+        worker.position, worker.since = position, time.monotonic()
+        return True
 
-    def _happened(
-        self, scenarios: Sequence[Scenario], waiting: deque[int]
-    ) -> Iterator[tuple[int, ScenarioReport]]:
+    def _happened(self, scenarios: Sequence[Scenario]) -> Iterator[tuple[int, ScenarioReport]]:
         """Wait for the next thing to happen, and yield the reports that came of it."""
+        if not self._workers:
+            return
         told = wait([worker.pipe for worker in self._workers], timeout=self._patience())
         for worker in list(self._workers):
             if worker.pipe in told:
-                yield from self._heard(worker, scenarios, waiting)
+                yield from self._heard(worker, scenarios)
             elif worker.position is not None:
                 report = self._overstepped(worker, scenarios[worker.position])
                 if report is not None:
                     yield worker.position, report
                     self._remove(worker)
             elif not worker.ready and worker.seconds() > _START_SECONDS:
-                yield from self._never_started(worker, scenarios, waiting)
+                self._came_to_nothing(worker)
+                self._failed = _MOST_FAILED  # nobody waits as long for another one
 
     def _heard(
-        self, worker: _Worker, scenarios: Sequence[Scenario], waiting: deque[int]
+        self, worker: _Worker, scenarios: Sequence[Scenario]
     ) -> Iterator[tuple[int, ScenarioReport]]:
         """Take what a process says: that it is ready, or a report; or that it says nothing more."""
         try:
@@ -157,10 +173,10 @@ class Workers:
                 yield worker.position, self._died(worker, scenario)
                 self._remove(worker)
             else:
-                yield from self._never_started(worker, scenarios, waiting)
+                self._came_to_nothing(worker)
             return
         if not worker.ready:
-            worker.ready = self._any_ready = True
+            worker.ready = True
             worker.base_bytes = worker.resident()
             return
         assert worker.position is not None
@@ -193,25 +209,30 @@ class Workers:
             worker.seconds(),
         )
 
-    def _never_started(
-        self, worker: _Worker, scenarios: Sequence[Scenario], waiting: deque[int]
-    ) -> Iterator[tuple[int, ScenarioReport]]:
-        """Give up a process that came to nothing; where none ever did more, all that waits."""
+    def _came_to_nothing(self, worker: _Worker) -> None:
+        """Take leave of a process that had no scenario; another one takes its place."""
+        worker.process.join(timeout=5)
+        still_runs = worker.process.exitcode is None
+        self._note_failure(
+            f"not ready after {_START_SECONDS:g} s"
+            if still_runs
+            else _cause(worker.process.exitcode)
+        )
         self._remove(worker)
-        cause = _cause(worker.process.exitcode)
-        count = 1 if self._any_ready else len(waiting)
-        for _ in range(min(count, len(waiting))):
-            position = waiting.popleft()
-            yield (
-                position,
-                lost(
-                    scenarios[position],
-                    f"no process to run this scenario could be started ({cause})",
-                    "check that `python -c 'import tensorflow, keras'` works; without `--jobs` "
-                    "and `--max-memory` no other process is needed",
-                    worker.seconds(),
-                ),
-            )
+
+    def _note_failure(self, cause: str) -> None:
+        self._failed += 1
+        self._cause = cause
+
+    def _without_process(self, scenario: Scenario) -> ScenarioReport:
+        return lost(
+            scenario,
+            "no process to run this scenario could be started: "
+            f"{_MOST_FAILED} in a row came to nothing (the last: {self._cause})",
+            "check that `python -c 'import tensorflow, keras'` works and that there is memory for "
+            "it; without `--jobs` and `--max-memory` no other process is needed",
+            0.0,
+        )
 
     def _remove(self, worker: _Worker) -> None:
         worker.end()

@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import NoReturn
 
 from layerlens.crew.worker import answer, obey_parent
@@ -21,6 +22,26 @@ def serve(pipe: Connection, kind: str, options: object) -> None:
 
 def serve_nobody(pipe: Connection, kind: str, options: object) -> NoReturn:
     sys.exit(7)
+
+
+def serve_once_others_were_killed(pipe: Connection, kind: str, options: object) -> None:
+    """Be killed while still importing, as the first `KILLED_FIRST` processes are."""
+    folder = Path(os.environ["KILLED_FOLDER"])
+    earlier = len(list(folder.iterdir()))
+    (folder / str(os.getpid())).touch()
+    if earlier < int(os.environ["KILLED_FIRST"]):
+        os.kill(os.getpid(), signal.SIGKILL)
+    serve(pipe, kind, options)
+
+
+def serve_killed(pipe: Connection, kind: str, options: object) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def serve_and_die_idle(pipe: Connection, kind: str, options: object) -> None:
+    """Say that all is ready, and be killed before any scenario comes."""
+    pipe.send(None)
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def end_as_titled(scenario: Scenario) -> ScenarioReport:

@@ -61,8 +61,25 @@ def test_processes_that_never_start_do_not_keep_it_waiting():
     started = time.monotonic()
     reports = run("good 1", "good 2", "good 3", serving=losses.serve_nobody)
     assert {one.status for one in reports} == {"error"}
-    assert "no process to run this scenario could be started" in reports[0].errors[0].message
+    message = "no process to run this scenario could be started: 5 in a row came to nothing"
+    assert {one.errors[0].message for one in reports} == {f"{message} (the last: exit status 7)"}
     assert time.monotonic() - started < 30
+
+
+@pytest.mark.parametrize("killed", [1, 4])
+def test_processes_killed_while_they_import_cost_no_scenario(killed, tmp_path, monkeypatch):
+    monkeypatch.setenv("KILLED_FOLDER", str(tmp_path))
+    monkeypatch.setenv("KILLED_FIRST", str(killed))
+    titles = ["good 1", "good 2", "ended", "good 3", "good 4"]
+    reports = run(*titles, serving=losses.serve_once_others_were_killed)
+    assert [one.title for one in reports if one.status == "error"] == ["ended"]
+
+
+def test_processes_that_are_always_killed_are_not_started_for_ever():
+    for serving in (losses.serve_and_die_idle, losses.serve_killed):
+        reports = run("good 1", "good 2", "good 3", serving=serving)
+        assert {one.status for one in reports} == {"error"}
+        assert any("SIGKILL" in one.errors[0].message for one in reports)
 
 
 def test_a_process_that_has_grown_makes_room_for_a_new_one(monkeypatch):
