@@ -14,6 +14,11 @@ _MOST_EXPANSION = 1000
 #: What h5py raises where the file's own structures do not add up.
 _H5PY_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError)
 _EXPANSION_FLOOR_BYTES = 16 * 1024**2
+#: All datasets together may claim this many bytes per byte stored, above the floor.
+_MOST_TOTAL_EXPANSION = 10
+_TOTAL_FLOOR_BYTES = 512 * 10**6
+#: A thousand layers have some ten thousand groups and datasets.
+_MOST_ITEMS = 100_000
 
 
 def read_hdf5(path: Path, where: Where | None) -> tuple[str, str | None]:
@@ -64,6 +69,7 @@ def _check_group(path: Path, content: Any, where: Where | None) -> None:
 
     groups = [("", content)]
     seen = set()
+    items = claimed = stored = 0
     try:
         while groups:
             place, group = groups.pop()
@@ -72,6 +78,10 @@ def _check_group(path: Path, content: Any, where: Where | None) -> None:
             seen.add(group.id.__hash__())
             for name in group:
                 inner = f"{place}/{name}"
+                items += 1
+                if items > _MOST_ITEMS:
+                    message = f"holds more than {_MOST_ITEMS:,} groups and datasets"
+                    raise _fault(path, message, where, _HINT)
                 if isinstance(group.get(name, getlink=True), h5py.ExternalLink):
                     raise _fault(path, f"links to another file at {inner!r}", where, _HINT)
                 item = group.get(name)
@@ -79,8 +89,17 @@ def _check_group(path: Path, content: Any, where: Where | None) -> None:
                     groups.append((inner, item))
                 elif isinstance(item, h5py.Dataset):
                     _check_dataset(path, inner, item, where)
+                    claimed += _claimed(item)
+                    stored += item.id.get_storage_size()
     except _H5PY_ERRORS as error:
         raise _fault(path, f"is damaged: {error}", where) from error
+    if claimed > max(_TOTAL_FLOOR_BYTES, _MOST_TOTAL_EXPANSION * stored):
+        message = f"claims {claimed:,} bytes in all but stores {stored:,}"
+        raise _fault(path, message, where, _HINT)
+
+
+def _claimed(dataset: Any) -> int:
+    return math.prod(dataset.shape or ()) * int(dataset.dtype.itemsize)
 
 
 def _check_dataset(path: Path, place: str, dataset: Any, where: Where | None) -> None:
@@ -88,7 +107,7 @@ def _check_dataset(path: Path, place: str, dataset: Any, where: Where | None) ->
         raise _fault(path, f"reads another file's data at {place!r}", where, _HINT)
     if dataset.dtype.kind == "O":
         raise _fault(path, f"holds objects instead of numbers at {place!r}", where, _HINT)
-    claimed = math.prod(dataset.shape or ()) * dataset.dtype.itemsize
+    claimed = _claimed(dataset)
     stored = dataset.id.get_storage_size()
     if claimed > max(_EXPANSION_FLOOR_BYTES, _MOST_EXPANSION * stored):
         message = f"claims {claimed:,} bytes but stores {stored:,} at {place!r}"

@@ -33,9 +33,7 @@ def whole_number(text: str, base: int = 10) -> int:
         ValueError: the text writes no whole number.
     """
     digits = text.replace("_", "")
-    digits = _ZEROS.sub(r"\1", digits) if base == 10 else digits[:2] + digits[2:].lstrip("0")
-    if base == 0 and len(digits) == len("0x"):
-        digits += "0"
+    digits = _ZEROS.sub(r"\1", digits) if base == 10 else _without_zeros(digits)
     if len(digits) > _MOST_CHARACTERS:
         raise NumberOutOfRangeError(_too_large(text))
     value = int(digits, base)
@@ -80,6 +78,11 @@ def check_whole_number(value: int) -> None:
         raise NumberOutOfRangeError(
             f"a whole number of {value.bit_length():,} bits is too large; {_RANGE}"
         )
+
+
+def _without_zeros(digits: str) -> str:
+    """Return a number with a prefix without the zeros in front, but for one that is all of it."""
+    return digits[:2] + (digits[2:].lstrip("0") or digits[2:3])
 
 
 def _too_large(text: str) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from layerlens.archive import unpack
 from layerlens.loading import SavedModel
 
 #: Arguments that Keras 2 wrote and Keras 3 does not know, with the value that says nothing.
@@ -110,7 +111,7 @@ def _loaded(source: Source, path: Path) -> Any:
 def _write_folder(saved: SavedModel, config: Mapping[str, Any], folder: Path) -> Path:
     """Unpack a `.keras` archive, which Keras loads as well, with another description in it."""
     with zipfile.ZipFile(saved.path) as archive:
-        archive.extractall(folder)
+        unpack(archive, folder)
     (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
     return folder
 

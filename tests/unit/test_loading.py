@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import re
 import warnings
 import zipfile
 from pathlib import Path
@@ -13,6 +15,7 @@ import keras
 import numpy as np
 import pytest
 
+from layerlens import archive, hdf5
 from layerlens.errors import LayerlensError, ModelFileError, UnsafeCodeError
 from layerlens.loading import code_parts, read_saved, refuse_code
 
@@ -83,7 +86,7 @@ def test_what_keras_writes_is_read_and_holds_no_code(
         ("m.json", b"{", "m.json does not hold valid JSON"),
         ("m.json", b"\xff\xfe\x00", "m.json is not text"),
         ("m.json", b"[1, 2]", "is valid JSON but describes no Keras model"),
-        ("m.json", b'{"a":' * 100_000, "m.json does not hold valid JSON"),
+        ("m.json", b'{"a":' * 100_000, "m.json holds values that are nested more than 128 deep"),
         ("m.pb", b"x", "has the ending '.pb'; saved models end in `.keras`, `.h5`"),
     ],
 )
@@ -119,6 +122,111 @@ def test_a_member_may_not_lead_outside(keras_file: Path) -> None:
 def test_a_member_may_not_blow_up(keras_file: Path) -> None:
     path = repacked(keras_file, {"assets/bomb": BOMB}, compress=True)
     assert "would grow from" in refusal(path)
+
+
+def test_all_members_together_may_not_blow_up(
+    keras_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    zeros = bytes(1024**2)  # each would do by itself
+    path = repacked(keras_file, {f"assets/{i}": zeros for i in range(5)}, compress=True)
+    assert read_saved(path).kind == "keras"
+    monkeypatch.setattr(archive, "_TOTAL_FLOOR_BYTES", 5_000_000)
+    assert re.search(r"would grow from [\d,]{5,7} to 5,[\d,]{7} bytes in all", refusal(path))
+
+
+def test_what_is_as_large_as_it_is_stored_is_no_bomb(
+    keras_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archive, "_TOTAL_FLOOR_BYTES", 1000)
+    assert read_saved(keras_file).kind == "keras"
+
+
+def test_members_may_not_overlap_nor_be_there_twice(keras_file: Path) -> None:
+    with warnings.catch_warnings(), zipfile.ZipFile(keras_file, "a") as file:
+        warnings.simplefilter("ignore")
+        file.writestr("config.json", b"{}")
+    assert "has several members named 'config.json'" in refusal(keras_file)
+    overlapping = keras_file.with_name("overlapping.keras")
+    with zipfile.ZipFile(overlapping, "w") as file:
+        file.writestr("assets/a", bytes(10**6))
+        for name in "bcd":
+            again = copy.copy(file.getinfo("assets/a"))
+            again.filename = f"assets/{name}"
+            file.filelist.append(again)
+            file.NameToInfo[again.filename] = again
+    assert "has members that overlap: 4,000,000 bytes of them" in refusal(overlapping)
+
+
+def test_an_archive_of_endless_members_is_not_looked_through(
+    keras_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = repacked(keras_file, {f"assets/{number}": b"" for number in range(200)})
+    assert read_saved(path).kind == "keras"
+    monkeypatch.setattr(archive, "_MOST_MEMBERS", 100)
+    assert "has 203 members, more than any model has" in refusal(path)
+    monkeypatch.setattr(archive, "_MOST_DIRECTORY_BYTES", 8192)
+    assert "lists more members than any model has" in refusal(path)
+
+
+def test_only_what_keras_reads_is_unpacked(keras_file: Path, tmp_path: Path) -> None:
+    path = repacked(keras_file, {"assets/layer/words": b"a", "more": b"x", "more/b": b"x"})
+    folder = tmp_path / "unpacked"
+    with archive.opened_archive(path, None) as opened:
+        archive.unpack(opened, folder)
+    found = {str(one.relative_to(folder)) for one in folder.rglob("*") if one.is_file()}
+    assert found == {*archive.MEMBERS, "assets/layer/words"}
+
+
+def test_datasets_together_may_not_claim_more_than_they_store(
+    h5_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with h5py.File(h5_file, "r+") as file:
+        for number in range(33):  # never written: each claims less than the floor
+            file["model_weights"].create_dataset(str(number), (4 * 10**6,), "f4")
+    assert "claims 528,00" in (said := refusal(h5_file)), said
+    monkeypatch.setattr(hdf5, "_MOST_ITEMS", 20)
+    assert "holds more than 20 groups and datasets" in refusal(h5_file)
+
+
+def test_one_dataset_may_not_claim_a_million_million_elements(h5_file: Path) -> None:
+    with h5py.File(h5_file, "r+") as file:
+        file["model_weights"].create_dataset(
+            "zeros", (10**12,), "f4", chunks=(10**5,), compression="gzip"
+        )
+    assert "claims 4,000,000,000,000 bytes but stores 0" in refusal(h5_file)
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("1" * 4000, "11111111111111111111… (a number of 4,000 characters) is too large"),
+        ("1" * 5000, "(a number of 5,000 characters) is too large"),
+        (str(2**64), "18446744073709551616 is too large; whole numbers go from"),
+        ("-9999999999999999999", "-9999999999999999999 is too large"),
+        ("1e400", "1e400 is beyond the range of float64"),
+        ("[" * 950 + "]" * 950, "nested more than 128 deep"),
+        ("[" * 150 + "]" * 150, "nested more than 128 deep"),
+    ],
+)
+def test_values_that_no_model_has_are_refused_in_every_format(
+    keras_file: Path, h5_file: Path, model: Any, tmp_path: Path, written: str, said: str
+) -> None:
+    text = model.to_json().replace('"units": 4', f'"units": {written}')
+    assert written in text
+    (tmp_path / "m.json").write_text(text)
+    with h5py.File(h5_file, "r+") as file:
+        file.attrs["model_config"] = text.encode()
+    for path in (
+        tmp_path / "m.json",
+        h5_file,
+        repacked(keras_file, {"config.json": text.encode()}),
+    ):
+        assert said in refusal(path)
+
+
+def test_names_that_no_file_system_takes_are_refused(tmp_path: Path) -> None:
+    assert "cannot be read: File name too long" in refusal(tmp_path / f"{'x' * 300}.json")
+    assert "cannot be read: embedded null" in refusal(tmp_path / "a\0.json")
 
 
 def test_a_newer_keras_is_named(keras_file: Path) -> None:

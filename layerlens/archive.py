@@ -1,0 +1,119 @@
+"""A `.keras` archive is opened after a look at what unpacking it would do: names, sizes, sums."""
+
+from __future__ import annotations
+
+import io
+import stat
+import zipfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+
+from layerlens.errors import ModelFileError, Where
+
+#: The members that Keras writes, apart from what layers keep below `assets/`.
+MEMBERS = ("config.json", "metadata.json", "model.weights.h5")
+_ASSETS = "assets/"
+
+#: Keras stores members as they are; deflating weights gains a little, never a hundredfold.
+_MOST_EXPANSION = 100
+_EXPANSION_FLOOR_BYTES = 16 * 1024**2
+#: All members together: what a whole model of this size takes on the disk once it is unpacked.
+_MOST_TOTAL_EXPANSION = 10
+_TOTAL_FLOOR_BYTES = 512 * 10**6
+#: A layer with assets has a few members, and no model has so many such layers.
+_MOST_MEMBERS = 10_000
+_MOST_DIRECTORY_BYTES = 4 * 1024**2
+
+_HINT = "no file that Keras saved is so; do not open it"
+
+
+@contextmanager
+def opened_archive(path: Path, where: Where | None) -> Iterator[zipfile.ZipFile]:
+    """Open an archive whose members lead nowhere else and do not grow beyond bounds.
+
+    Raises:
+        ModelFileError: they do, or there are more of them than any model has.
+        zipfile.BadZipFile: the file is no zip archive.
+        OSError: the file cannot be read.
+    """
+    with _ArchiveFile(path) as file:
+        try:
+            archive = zipfile.ZipFile(file)
+        except _TooManyMembers:
+            raise _fault(path, "lists more members than any model has", where) from None
+        file.opened()
+        with archive:
+            _check_members(path, archive.infolist(), where)
+            yield archive
+
+
+def unpack(archive: zipfile.ZipFile, folder: Path) -> None:
+    """Unpack into a folder what Keras reads of an archive, and nothing else."""
+    for name in archive.namelist():
+        if name in MEMBERS or name.startswith(_ASSETS):
+            archive.extract(name, folder)
+
+
+class _TooManyMembers(Exception):  # noqa: N818 - it never leaves this room
+    """The list of members at the end of the archive is longer than it may be."""
+
+
+class _ArchiveFile(io.FileIO):
+    """A file that gives no more at once than a list of members may take, until it is open.
+
+    `zipfile` reads the whole list first, and makes an object for each member in it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "r")
+        self._most: int | None = _MOST_DIRECTORY_BYTES
+
+    def opened(self) -> None:
+        self._most = None
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if self._most is not None and size is not None and size > self._most:
+            raise _TooManyMembers
+        return super().read(-1 if size is None else size) or b""
+
+
+def _check_members(path: Path, members: Sequence[zipfile.ZipInfo], where: Where | None) -> None:
+    if len(members) > _MOST_MEMBERS:
+        raise _fault(path, f"has {len(members):,} members, more than any model has", where)
+    for member in members:
+        _check_member(path, member, where)
+    twice = [name for name, count in Counter(one.filename for one in members).items() if count > 1]
+    if twice:
+        raise _fault(path, f"has several members named {twice[0]!r}", where)
+    stored = sum(member.compress_size for member in members)
+    held = path.stat().st_size
+    if stored > held:
+        what = f"has members that overlap: {stored:,} bytes of them in a file of {held:,}"
+        raise _fault(path, what, where)
+    total = sum(member.file_size for member in members)
+    if total > max(_TOTAL_FLOOR_BYTES, _MOST_TOTAL_EXPANSION * stored):
+        raise _fault(path, f"would grow from {held:,} to {total:,} bytes in all", where)
+
+
+def _check_member(path: Path, member: zipfile.ZipInfo, where: Where | None) -> None:
+    name = PurePosixPath(member.filename.replace("\\", "/"))
+    outside = name.is_absolute() or ".." in name.parts or ":" in member.filename
+    if outside or stat.S_ISLNK(member.external_attr >> 16):
+        what = f"has a member that leads outside the archive: {member.filename!r}"
+        raise _fault(path, what, where)
+    if member.flag_bits & 1:
+        raise _fault(path, "is encrypted", where, hint="decrypt it first")
+    grown = max(_EXPANSION_FLOOR_BYTES, _MOST_EXPANSION * member.compress_size)
+    if member.file_size > grown:
+        raise _fault(
+            path,
+            f"has a member that would grow from {member.compress_size:,} to "
+            f"{member.file_size:,} bytes: {member.filename!r}",
+            where,
+        )
+
+
+def _fault(path: Path, what: str, where: Where | None, hint: str = _HINT) -> ModelFileError:
+    return ModelFileError(f"{path.name} {what}", where, hint)
