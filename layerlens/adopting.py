@@ -11,11 +11,12 @@ from typing import Any
 
 from layerlens.backend import start_backend
 from layerlens.copying import copy_layer, copy_model, has_state, same_outputs
+from layerlens.deserialization import code_parts
 from layerlens.drafting import functional, input_tensors, set_policy
 from layerlens.ends import InputsRefusal, has_graph
 from layerlens.errors import Fault, LayerlensError, ModelFileError, ScenarioError, UnsafeCodeError
 from layerlens.importing import call_python, importable, scenario_folders
-from layerlens.loading import code_parts, read_saved, refuse_code
+from layerlens.loading import read_saved, refuse_code
 from layerlens.orders import Built, Order, Refused, built, refused, refused_at
 from layerlens.remaking import NotRemade, build_from, ends_of, wrapped
 from layerlens.remedies import clean_reason
@@ -58,16 +59,17 @@ def _adopt_file(order: Order) -> Built | Refused:
     assert spec.file is not None  # that is what the form says
     saved = read_saved(spec.file, spec.where)
     start_backend()  # only now: a damaged file is told without waiting for it
-    refuse_code(saved, order.allow_code, spec.where)
-    modules = {part.module for part in code_parts(saved.config)} if order.allow_code else set()
+    described = modernised(saved.config)
+    refuse_code(saved, order.allow_code, spec.where, described)
+    modules = {part.module for part in code_parts(described)} if order.allow_code else set()
     with contextlib.ExitStack() as stack:
         if modules:
             stack.enter_context(importable(scenario_folders(spec.where)))
         source = Source(
             saved,
-            _from_modules(saved.config, modules),
+            _from_modules(described, modules),
             trusted=order.allow_code,
-            described=modernised(saved.config),
+            described=described,
         )
         try:
             return build_from(order, source)

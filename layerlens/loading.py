@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import re
 import stat
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
 from layerlens.archive import opened_archive
+from layerlens.deserialization import code_parts, is_registered, without_hooks
 from layerlens.errors import ModelFileError, UnsafeCodeError, Where
 from layerlens.jsontext import JsonError, parse_json
 from layerlens.kerassource import keras_version
-from layerlens.making import CODE_LAYERS
 
 Kind = Literal["keras", "h5", "json"]
 
@@ -29,51 +27,24 @@ _HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 _ZIP_MAGIC = b"PK\x03\x04"
 
 
-#: Where Keras keeps the classes that a file may name; what is elsewhere is no part of a model.
-_CLASS_SPACES = (
-    "layers",
-    "models",
-    "initializers",
-    "regularizers",
-    "constraints",
-    "dtype_policies",
-    "losses",
-    "metrics",
-    "optimizers",
-)
-#: Where Keras keeps the functions that a file may name: they work on tensors and on nothing else.
-_FUNCTION_SPACES = (
-    "activations",
-    "initializers",
-    "regularizers",
-    "constraints",
-    "losses",
-    "metrics",
-    "ops",
-    "random",
-)
-
+#: More parts than these say nothing new.
+_MOST_TOLD = 5
 _ALLOW = "if you trust the file, allow its code with `--allow-code`"
 
 
 @dataclass(frozen=True)
 class SavedModel:
-    """A saved model, looked through and not yet made: its serialised form and who wrote it."""
+    """A saved model, looked through and not yet made: its serialised form and who wrote it.
+
+    `config` says nothing of how the model was trained; where the file does so of a part of it, and
+    not only of the whole, it is `stripped`.
+    """
 
     path: Path
     kind: Kind
     config: Mapping[str, Any]
     keras_version: str | None = None
-
-
-@dataclass(frozen=True)
-class CodePart:
-    """A part of a saved model that would run code: which layer, and what it is."""
-
-    layer: str
-    what: str
-    module: str | None = None
-    registered_name: str | None = None
+    stripped: bool = False
 
 
 def read_saved(path: str | Path, where: Where | None = None) -> SavedModel:
@@ -85,7 +56,7 @@ def read_saved(path: str | Path, where: Where | None = None) -> SavedModel:
     path = Path(path)
     kind = _kind_of(path, where)
     if kind == "json":
-        return SavedModel(path, kind, _described(path, _text_of(path, where), where))
+        return _saved(path, kind, _described(path, _text_of(path, where), where))
     if kind == "keras":
         return _read_archive(path, where)
     from layerlens.hdf5 import read_hdf5
@@ -93,110 +64,41 @@ def read_saved(path: str | Path, where: Where | None = None) -> SavedModel:
     config, version = read_hdf5(path, where)
     if version is not None:
         _check_version(path, version, where)
-    return SavedModel(path, kind, _described(path, config, where), version)
+    return _saved(path, kind, _described(path, config, where), version)
 
 
-def refuse_code(saved: SavedModel, allow_code: bool, where: Where | None) -> None:
-    """Raise UnsafeCodeError, naming each layer, where loading the model would run its code."""
-    parts = [part for part in code_parts(saved.config) if not _is_registered(part)]
-    if not parts or allow_code:
+def _saved(
+    path: Path, kind: Kind, config: Mapping[str, Any], version: str | None = None
+) -> SavedModel:
+    own = {key: value for key, value in config.items() if key != "compile_config"}
+    kept = without_hooks(own)
+    return SavedModel(path, kind, kept, version, stripped=kept != own)
+
+
+def refuse_code(
+    saved: SavedModel,
+    allow_code: bool,
+    where: Where | None,
+    described: Mapping[str, Any] | None = None,
+) -> None:
+    """Raise UnsafeCodeError, naming each layer, where Keras might run code to make the model.
+
+    `described` is the description it will be made from, where that is not the file's own.
+    """
+    if allow_code:
         return
-    told = "; ".join(dict.fromkeys(f"layer `{part.layer}` {part.what}" for part in parts))
-    raise UnsafeCodeError(f"{saved.path.name} is not safe to load: {told}", where, hint=_ALLOW)
-
-
-def code_parts(config: Any, layer: str = "model") -> Iterator[CodePart]:
-    """Yield every part of a serialised model that is, or names, code from outside Keras."""
-    if isinstance(config, (list, tuple)):
-        for item in config:
-            yield from code_parts(item, layer)
+    config = saved.config if described is None else described
+    parts = list(code_parts(config, is_registered))
+    if not parts:
         return
-    if not isinstance(config, Mapping):
-        return
-    class_name = config.get("class_name")
-    inner = config.get("config")
-    if isinstance(class_name, str):
-        if isinstance(inner, Mapping) and isinstance(inner.get("name"), str):
-            layer = inner["name"]
-        part = _code_in(class_name, config, layer)
-        if part is not None:
-            yield part
-            return
-    for key, value in config.items():
-        if key != "compile_config":  # how it was trained: never made
-            yield from code_parts(value, layer)
-
-
-def _code_in(class_name: str, config: Mapping[str, Any], layer: str) -> CodePart | None:
-    if class_name == "__lambda__":
-        return CodePart(layer, "holds a function as bytecode")
-    # Keras finds `layers.Lambda` in the module `keras` as well as `Lambda` in `keras.layers`.
-    if re.split(r"[.>]", class_name)[-1] in CODE_LAYERS:
-        return CodePart(layer, f"is a `{class_name}`, which runs code of its own")
-    module, inner = _text(config.get("module")), config.get("config")
-    if isinstance(inner, Mapping) and isinstance(inner.get("vocabulary"), str):
-        return CodePart(layer, f"reads the file {inner['vocabulary']!r} as its vocabulary")
-    if class_name == "function":
-        name = _text(inner) or "?"
-        if _is_keras_function(name) and module in (None, "builtins"):
-            return None
-        return CodePart(layer, f"uses the function `{name}` from outside Keras", module, name)
-    name = _text(config.get("registered_name")) or class_name
-    if module is None:
-        if class_name.startswith("__") or _is_keras_class(class_name):
-            return None
-        return CodePart(layer, f"is a `{name}`, which is not Keras' own", None, name)
-    if module == "keras" or module.startswith("keras."):
-        # An operation such as `x + y` is a class that Keras keeps to itself.
-        if _is_keras_class(class_name) or _is_operation(module, class_name):
-            return None
-        what = f"is `{class_name}` from `{module}`, which is no part of a model"
-        return CodePart(layer, what, module, name)
-    return CodePart(layer, f"is a `{class_name}` from the module `{module}`", module, name)
-
-
-@cache
-def _is_keras_class(name: str) -> bool:
-    import keras
-
-    found = [getattr(getattr(keras, space), name, None) for space in _CLASS_SPACES]
-    public = any(isinstance(item, type) for item in [*found, getattr(keras, name, None)])
-    return name == "Functional" or public
-
-
-@cache
-def _is_keras_function(name: str) -> bool:
-    import keras
-
-    return any(callable(getattr(getattr(keras, space), name, None)) for space in _FUNCTION_SPACES)
-
-
-@cache
-def _is_operation(module: str, name: str) -> bool:
-    if not module.startswith("keras.src.ops."):
-        return False
-    from importlib import import_module
-
-    from keras.src.ops.operation import Operation
-
-    try:
-        found = getattr(import_module(module), name, None)
-    except ImportError:
-        return False
-    return isinstance(found, type) and issubclass(found, Operation)
+    told = list(dict.fromkeys(f"layer `{p.layer}` {p.what} (at `{p.place}`)" for p in parts))
+    more = [f"and {len(told) - _MOST_TOLD} parts more"] if len(told) > _MOST_TOLD else []
+    message = "; ".join([*told[:_MOST_TOLD], *more])
+    raise UnsafeCodeError(f"{saved.path.name} is not safe to load: {message}", where, hint=_ALLOW)
 
 
 def _text(value: Any) -> str | None:
     return value if isinstance(value, str) else None
-
-
-def _is_registered(part: CodePart) -> bool:
-    """Say whether the code is already in this process, put there by the user themselves."""
-    if part.registered_name is None:
-        return False
-    import keras
-
-    return keras.saving.get_registered_object(part.registered_name) is not None
 
 
 def damaged(path: Path, what: str, where: Where | None, hint: str | None = None) -> ModelFileError:
@@ -271,7 +173,7 @@ def _read_archive(path: Path, where: Where | None) -> SavedModel:
         raise damaged(path, f"is damaged: {error}", where) from error
     version = written.get("keras_version") if isinstance(written, Mapping) else None
     _check_version(path, version, where)
-    return SavedModel(path, "keras", config, _text(version))
+    return _saved(path, "keras", config, _text(version))
 
 
 def _check_complete(path: Path, names: set[str], where: Where | None) -> None:

@@ -6,13 +6,14 @@ import traceback
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from layerlens.allowed_classes import CODE_LAYERS
+from layerlens.deserialization import argument_parts, is_registered
 from layerlens.errors import UnsafeCodeError
 from layerlens.importing import find_python
 from layerlens.precision import Precision, layer_dtype, stays_float32
 from layerlens.scenario import LayerSpec
 
-#: Layers that are code, or run code from elsewhere.
-CODE_LAYERS = ("Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer")
+_ALLOW = "if you trust the scenario, allow its code with `--allow-code`"
 
 
 def make_layer(spec: LayerSpec, precision: Precision, name: str | None = None) -> Any:
@@ -49,13 +50,18 @@ def automatic_name(layer_type: str, error: BaseException | None = None) -> str:
 
 
 def refuse_code_layers(layers: Iterable[LayerSpec]) -> None:
-    """Raise UnsafeCodeError at the first layer that is code of its own."""
+    """Raise UnsafeCodeError at the first layer that is code, or has code or a file as an argument.
+
+    What may stand there is for `layerlens.deserialization` to say.
+    """
     for layer in layers:
         if layer.type in CODE_LAYERS:
+            raise UnsafeCodeError(f"`{layer.type}` runs code of its own", layer.where, _ALLOW)
+        for name, part in argument_parts(layer, is_registered):
             raise UnsafeCodeError(
-                f"`{layer.type}` runs code of its own",
-                layer.where,
-                hint="if you trust the scenario, allow its code with `--allow-code`",
+                f"`{part.place}` of `{layer.type}` {part.what}",
+                layer.places.get(name, layer.where),
+                f"{part.hint}; or {_ALLOW}" if part.hint else _ALLOW,
             )
 
 

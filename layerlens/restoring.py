@@ -90,7 +90,7 @@ def _from_older_form(source: Source, config: dict[str, Any]) -> Any:
 
 def restore_model(source: Source, config: Mapping[str, Any]) -> Any:
     """Make the model with the weights that were saved, in the form that `config` gives it."""
-    if config == source.saved.config:
+    if config == source.saved.config and not source.saved.stripped:
         return _loaded(source, source.saved.path)
     with tempfile.TemporaryDirectory(prefix="layerlens-") as folder:
         write = _write_folder if source.saved.kind == "keras" else _write_hdf5

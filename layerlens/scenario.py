@@ -63,6 +63,8 @@ class LayerSpec:
     type: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
     where: Where | None = None
+    #: Argument → where its value is written.
+    places: Mapping[str, Where] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,8 +93,10 @@ class Watch:
 
     def _run(self, paths: Sequence[Path], progress: Listener | None) -> None:
         # Before the run: what changes during it is seen by the next look.
+        allow_code = self._options.allow_code
         for path in paths:
-            self._stamps[path] = {name: _stamp(name) for name in _depended_on(path)}
+            named = _depended_on(path, allow_code)
+            self._stamps[path] = {name: _stamp(name) for name in named}
         report = compare_paths(paths, self._options, progress, cache=self._cache, crew=self._crew)
         for path in paths:
             self._reports[path] = tuple(one for one in report.scenarios if one.path == str(path))
@@ -131,7 +133,7 @@ def warm_up() -> None:
     threading.Thread(target=start, name="layerlens-warm-up", daemon=True).start()
 
 
-def _depended_on(path: Path) -> Iterator[str]:
+def _depended_on(path: Path, allow_code: bool) -> Iterator[str]:
     """Yield a scenario file and every file that its scenarios follow from."""
     from layerlens.reading import read_scenarios
 
@@ -142,8 +144,10 @@ def _depended_on(path: Path) -> Iterator[str]:
         return
     named: set[str] = set()
     for scenario in scenarios:
-        named.update(named_by(scenario))
+        named.update(named_by(scenario, allow_code=allow_code))
     yield from named
+    if not allow_code:
+        return
     if any(model.form == "python" for scenario in scenarios for model in scenario.models):
         yield from dict.fromkeys([*_code_beneath(path.parent), *_code_beneath(Path.cwd())])
 

@@ -10,14 +10,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from layerlens.allowed_classes import CODE_LAYERS
 from layerlens.scenario import LayerSpec, ModelSpec, Scenario
 
 #: Where something is written, what it is called and what is hoped for do not change what comes out.
-_SPELLING = frozenset({"where", "path", "title", "question", "cell", "expect"})
+_SPELLING = frozenset({"where", "places", "path", "title", "question", "cell", "expect"})
 #: Keywords and names: their order means nothing. Elsewhere order is kept.
 _UNORDERED = frozenset({"arguments", "args", "weights", "targets"})
-#: Layers that run code from elsewhere, which can change without the scenario.
-_CODE_LAYERS = frozenset({"Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"})
 #: Reading a larger file costs more than building its model.
 _LARGEST_FILE = 256 * 1024**2
 
@@ -38,15 +37,18 @@ def meaning_of(scenario: Scenario, *, allow_code: bool) -> bytes:
     )
 
 
-def files_of(scenario: Scenario) -> dict[str, str | None]:
-    """Return every file that the scenario names, or could name, and the digest of its content."""
-    return {path: digest_of(path) for path in named_by(scenario)}
+def files_of(scenario: Scenario, *, allow_code: bool) -> dict[str, str | None]:
+    """Return every file that the scenario may read, and the digest of its content."""
+    return {path: digest_of(path) for path in named_by(scenario, allow_code=allow_code)}
 
 
-def named_by(scenario: Scenario) -> Iterator[str]:
-    """Yield the paths of all files that the scenario names, or could name."""
+def named_by(scenario: Scenario, *, allow_code: bool) -> Iterator[str]:
+    """Yield the paths of all files that the scenario may read: its saved models.
+
+    With leave to run code, a text anywhere in the arguments of a layer may be the path of another.
+    """
     for model in scenario.models:
-        for text in _texts(model):
+        for text in _texts(model, allow_code):
             yield str(Path(text).absolute()) if len(text) < 4096 and "\0" not in text else text
 
 
@@ -99,7 +101,8 @@ def _fields(value: Any, allow_code: bool) -> Iterator[Any]:
             # The name as well: Keras and the report may tell it.
             yield [item.name, Path(inner).name, digest_of(inner)]
         elif isinstance(value, LayerSpec) and item.name == "arguments":
-            named = [[text, digest] for text in _scalars(inner) if (digest := digest_of(text))]
+            texts = _scalars(inner) if allow_code else ()
+            named = [[text, digest] for text in texts if (digest := digest_of(text))]
             yield [item.name, _described(inner, allow_code), named]
         else:
             yield [item.name, _described(inner, allow_code)]
@@ -112,7 +115,7 @@ def _items(value: Mapping[Any, Any], allow_code: bool) -> Iterator[Any]:
 
 def _refuse_code(value: ModelSpec | LayerSpec, allow_code: bool) -> None:
     if isinstance(value, LayerSpec):
-        if value.type in _CODE_LAYERS:
+        if value.type in CODE_LAYERS:
             raise NotKeyableError(f"a {value.type} layer")
     elif value.form in ("python", "object") or value.given is not None:
         raise NotKeyableError(f"a model of the form {value.form!r}")
@@ -120,9 +123,11 @@ def _refuse_code(value: ModelSpec | LayerSpec, allow_code: bool) -> None:
         raise NotKeyableError("a saved model that may run code")
 
 
-def _texts(model: ModelSpec) -> Iterator[str]:
+def _texts(model: ModelSpec, allow_code: bool) -> Iterator[str]:
     if model.file is not None:
         yield model.file
+    if not allow_code:
+        return
     for layer in (*model.layers, *(node.layer for node in model.nodes if node.layer)):
         yield from _scalars(layer.arguments)
 

@@ -145,7 +145,7 @@ class ResultCache:
         for scenario, key, report in found:
             if key is None or not _is_result(report) or key != self.key_of(scenario):
                 return
-            files |= files_of(scenario)
+            files |= files_of(scenario, allow_code=self._options.allow_code)
             data = report.to_dict()
             rows.append({name: data[name] for name in _WRITING} | {"result": key.hex()})
         self._put(page, {"files": files, "scenarios": rows})

@@ -93,7 +93,9 @@ def _named(
     if missing and len(faults.found) == before:
         needs = " and ".join(f"`{item}`" for item in missing)
         faults.add(f"`{name}` needs {needs}", at, _how_to_give(signature, missing))
-    return LayerSpec(name, arguments, faults.where(at) if at else None)
+    written = {key: given.values_at.get(key, body_at) for key in arguments}
+    places = {key: faults.where(place) for key, place in written.items() if place}
+    return LayerSpec(name, arguments, faults.where(at) if at else None, places)
 
 
 def _no_layer(name: str) -> str:

@@ -88,7 +88,7 @@ def spread_paths(
 def _id(sweep: Sweep, options: RunOptions) -> str:
     """Return what tells a sweep from one that would come to other results."""
     try:
-        named: Any = files_of(sweep.scenario(0))
+        named: Any = files_of(sweep.scenario(0), allow_code=options.allow_code)
     except NotKeyableError as error:
         named = str(error)
     choices = [options.with_effect(), options.expect]

@@ -9,10 +9,12 @@ import base64
 import contextlib
 import json
 import marshal
+import os
 import pickle
+import sys
 import warnings
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -142,7 +144,104 @@ def bomb_in_hdf5() -> Path:
     return path
 
 
+#: Calls a SavedModel as it is loaded: the graph's one node runs `TFSMLayer("exported")`.
+RUNS_A_SAVED_MODEL: dict[str, Any] = {
+    "module": "keras.src.models.functional",
+    "class_name": "Functional",
+    "registered_name": "Functional",
+    "config": {
+        "name": "f",
+        "layers": [
+            {
+                "name": "switch",
+                "module": "keras.src.ops.core",
+                "class_name": "Switch",
+                "registered_name": "Switch",
+                "config": {"name": "switch"},
+                "inbound_nodes": [
+                    {
+                        "args": [
+                            0,
+                            [reference("keras.layers", "function", "TFSMLayer", "TFSMLayer")],
+                            "exported",
+                            "serve",
+                        ],
+                        "kwargs": {},
+                    }
+                ],
+            }
+        ],
+        "input_layers": [],
+        "output_layers": [],
+    },
+}
+
+
+def allocates(dtype: str = "float32") -> dict[str, Any]:
+    """Describe a graph whose one node takes a constant, so that Keras runs it as it is made."""
+    config = json.loads(json.dumps(RUNS_A_SAVED_MODEL))
+    constant = {"class_name": "__numpy__", "config": {"value": [1.0], "dtype": dtype}}
+    (layer,) = config["config"]["layers"]
+    layer |= {"module": "keras.src.ops.numpy", "class_name": "Repeat", "registered_name": "Repeat"}
+    layer["config"] = {"name": "switch", "repeats": 10**9}
+    layer["inbound_nodes"] = [{"args": [constant], "kwargs": {}}]
+    return config
+
+
+def nested(suffix: str, **more: Any) -> Path:
+    """Write a model in a model in a model, the innermost with more in its description."""
+    model = keras.Sequential([keras.Input((3,)), plain()])
+    path = saved(keras.Sequential([keras.Input((3,)), model]), f"m{suffix}")
+
+    def changed(text: bytes) -> bytes:
+        config = json.loads(text)
+        config["config"]["layers"][1]["config"]["layers"][1].update(more)
+        return json.dumps(config).encode()
+
+    if suffix == ".json":
+        path.write_bytes(changed(path.read_bytes()))
+    elif suffix == ".h5":
+        with h5py.File(path, "r+") as file:
+            file.attrs["model_config"] = changed(file.attrs["model_config"].encode())
+    else:
+        with zipfile.ZipFile(path) as archive:
+            members = {name: archive.read(name) for name in archive.namelist()}
+        members["config.json"] = changed(members["config.json"])
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, content in members.items():
+                archive.writestr(name, content)
+    return path
+
+
 FILES: dict[str, tuple[Callable[[], Path], str]] = {
+    **{
+        f"runs-as-built{suffix}": (
+            lambda suffix=suffix: nested(suffix, build_config={"input_shape": RUNS_A_SAVED_MODEL}),
+            "is a `Functional`, a model, where plain data belongs",
+        )
+        for suffix in (".keras", ".h5", ".json")
+    },
+    "runs-a-saved-model": (
+        lambda: activated(RUNS_A_SAVED_MODEL),
+        "is a `Functional`, a model, where an activation function or a layer belongs",
+    ),
+    "runs-as-a-layer": (
+        lambda: edited(lambda layer: layer.update(RUNS_A_SAVED_MODEL)),
+        "layer `switch` is a `Switch`, which calls functions it is given (at "
+        "`config.layers[1].config.layers[0]`)",
+    ),
+    "runs-at-once": (
+        lambda: edited(lambda layer: layer.update(allocates())),
+        "layer `switch` is called on no tensor of the graph",
+    ),
+    "large-dtype": (
+        lambda: edited(lambda layer: layer.update(allocates("(1000000000,)f4"))),
+        "is an array of the dtype '(1000000000,)f4'",
+    ),
+    "setting": (
+        lambda: activated(reference("keras.config", "function", "set_epsilon", "set_epsilon")),
+        "uses the function `keras.config.set_epsilon`, which is no part of a model",
+    ),
     "lambda.keras": (lambda: saved(singing(), "m.keras"), "layer `lambda` is a `Lambda`"),
     "lambda.h5": (lambda: saved(singing(), "m.h5"), "layer `lambda` is a `Lambda`"),
     "lambda.json": (lambda: saved(singing(), "m.json"), "layer `lambda` is a `Lambda`"),
@@ -227,6 +326,128 @@ def test_no_code_of_a_saved_model_runs(
     }
     assert "sung" not in after
     assert before >= {item.name for item in tmp_path.iterdir()}
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5", ".json"])
+def test_how_an_inner_model_was_trained_is_not_made(
+    suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing in a `compile_config` is looked at: the model is what it is without."""
+    monkeypatch.chdir(tmp_path)
+    trained = {"optimizer": RUNS_A_SAVED_MODEL, "loss": bytecode(), "metrics": allocates()}
+    path = nested(suffix, compile_config=trained)
+    assert run(["summary", path.name, "--no-cache"]) == 0, capsys.readouterr().err
+    assert "d (Dense)" in capsys.readouterr().out
+    Path("s.yaml").write_text(
+        f"input: {{shape: [3]}}\nmodels:\n  a: {{file: {path.name}}}\n"
+        "  b: [Dense: {units: 2, activation: gelu}]\nexpect: {verdicts: {b: equivalent}}\n"
+    )
+    assert run(["compare", "s.yaml", "--no-cache"]) == 0, capsys.readouterr().err
+
+
+#: Layers of a scenario, each with a mapping or a path in it that Keras would follow.
+ARGUMENTS: dict[str, tuple[str, str]] = {
+    "activation": (
+        "- Dense: {{units: 2, activation: {runs}}}",
+        "`activation` of `Dense` is a `Functional`, a model, where an activation function or",
+    ),
+    "initializer": (
+        "- Dense: {{units: 2, kernel_initializer: {runs}}}",
+        "`kernel_initializer` of `Dense` is a `Functional`, a model, where an initializer belongs",
+    ),
+    "regularizer": (
+        "- Dense: {{units: 2, kernel_regularizer: {downloads}}}",
+        "`kernel_regularizer` of `Dense` uses the function `keras.datasets.mnist.load_data`",
+    ),
+    "within-an-initializer": (
+        "- Dense: {{units: 2, kernel_initializer: {{RandomNormal: {{stddev: {runs}}}}}}}",
+        "`kernel_initializer.config.stddev` of `Dense` is a `Functional`, a model, where plain",
+    ),
+    "dtype": ("- Dense: {{units: 2, dtype: {runs}}}", "where a dtype policy belongs"),
+    "plain-data": ("- Dense: {{units: 2, name: {{x: [{downloads}]}}}}", "`name.x[0]` of `Dense`"),
+    "wrapped": (
+        "- TimeDistributed: {{layer: {{Dense: {{units: 2, activation: {runs}}}}}}}",
+        "`activation` of `Dense` is a `Functional`",
+    ),
+    "cell": (
+        "- RNN: {{cell: {{GRUCell: {{units: 2, recurrent_activation: {runs}}}}}}}",
+        "`recurrent_activation` of `GRUCell` is a `Functional`",
+    ),
+    "words": (
+        "- StringLookup: {{vocabulary: words.txt}}",
+        "`vocabulary` of `StringLookup` reads the file 'words.txt' as its vocabulary",
+    ),
+    "words-of-numbers": (
+        "- IntegerLookup: {{vocabulary: words.txt}}",
+        "reads the file 'words.txt'",
+    ),
+    "endless": ("- TextVectorization: {{vocabulary: /dev/zero}}", "reads the file '/dev/zero'"),
+    "pipe": ("- StringLookup: {{vocabulary: pipe}}", "reads the file 'pipe'"),
+    "address": ("- StringLookup: {{vocabulary: 'gs://a/b'}}", "reads the file 'gs://a/b'"),
+    "standardize": (
+        "- TextVectorization: {{standardize: {downloads}}}",
+        "`standardize` of `TextVectorization` uses the function",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ARGUMENTS)
+@pytest.mark.parametrize("form", ["layers", "graph", "matrix"])
+def test_no_argument_of_a_scenario_leads_out_of_it(
+    name: str,
+    form: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("words.txt").write_text("secret\n")
+    os.mkfifo("pipe")
+    layer, told = ARGUMENTS[name]
+    downloads = json.dumps(reference("keras.datasets.mnist", "function", "load_data"))
+    runs = json.dumps(RUNS_A_SAVED_MODEL)
+    layer = layer.format(runs=runs, downloads=downloads)
+    matrix = ""
+    if form == "matrix":
+        for given in (runs, downloads):
+            if given in layer:
+                matrix = f"matrix: {{value: [{given}]}}\n"
+                layer = layer.replace(given, "${value}")
+    model = (
+        f"\n    {layer}" if form != "graph" else f" {{graph: {{y: {_node(layer)}}}, outputs: y}}"
+    )
+    text = f"input: {{shape: [4]}}\n{matrix}models:\n  a:{model}\n  b: [Dense: 2]\n"
+    Path("s.yaml").write_text(text)
+    with opened_files() as files:
+        for command in ("compare", "summary"):
+            assert run([command, "s.yaml", "--cache-dir", "cache"]) == 2
+            said = capsys.readouterr()
+            assert told in said.err
+            assert "s.yaml:" in said.err.partition(told)[0]
+            assert "--allow-code" in said.err
+            assert "secret" not in said.out + said.err
+    assert not {"words.txt", "pipe", "exported"} & {Path(name).name for name in files}
+
+
+def _node(layer: str) -> str:
+    return "{" + layer.removeprefix("- ") + ", from: [input]}"
+
+
+@contextlib.contextmanager
+def opened_files() -> Iterator[list[str]]:
+    """Collect the files that Python opens meanwhile."""
+    files: list[str] = []
+    watched = [True]
+
+    def hook(event: str, arguments: tuple[Any, ...]) -> None:
+        if watched[0] and event == "open" and isinstance(arguments[0], str):
+            files.append(arguments[0])
+
+    sys.addaudithook(hook)
+    try:
+        yield files
+    finally:
+        watched[0] = False  # a hook cannot be taken back
 
 
 def test_the_files_would_sing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
