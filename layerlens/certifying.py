@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 
 from layerlens.domains import FARTHEST_STEP, reach
 from layerlens.expressions import Numbering, Step, Value, express, is_graph
+from layerlens.graph_rewriting import runnable
 from layerlens.layertree import flat_layers
 from layerlens.lineup import has_same_weights, variable_names
 from layerlens.lookups import choices, is_looked_up, looked_up
-from layerlens.polynomials import Growth, activation_host
+from layerlens.polynomials import EXACT, REACH, Growth, activation_host
 from layerlens.probes import generator
 from layerlens.report import CertificateRow
 from layerlens.scenario import InputSpec
@@ -42,10 +43,6 @@ from layerlens.transfer import Transfer
 
 #: The chance that two different functions are taken for one is at most this.
 ERROR_BOUND = 1e-12
-#: No sum may go beyond this: float64 counts to 2^53, three bits are left over.
-EXACT = 2.0**50
-#: Draws are whole numbers from -REACH to REACH, or less where the values would grow too large.
-REACH = 2**20
 MOST_DRAWS = 48
 #: The most scalars that a segment may take in, and the most that its weights may have.
 MOST_INPUTS, MOST_PARAMS = 4_000_000, 40_000_000
@@ -338,7 +335,7 @@ def _runnable(plan: _Plan) -> Run:
 
     def run(*arrays: Float) -> Sequence[Any]:
         if not traced:
-            traced.append(function.get_concrete_function(*signature))
+            traced.append(runnable(function.get_concrete_function(*signature)))
         result: Sequence[Any] = traced[0](*(tf.constant(array) for array in arrays))
         return result
 

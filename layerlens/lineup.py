@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from layerlens.building import Built
-from layerlens.expressions import activation_name, call_of, is_graph, signature_of
+from layerlens.expressions import Numbering, activation_name, call_of, is_graph, signature_of
 from layerlens.layertree import with_held
 from layerlens.lineage import calls_between
 from layerlens.measuring import Outcome
@@ -72,9 +72,11 @@ def first_part(reference: Side, candidate: Side, transfer: Transfer) -> FirstPar
     if not all(is_graph(built.model) and built.batch_size is None for built in (one, other)):
         return None
     names = variable_names(one, other, transfer)
-    ours, theirs = _keys(one.model, names), _keys(other.model, names)
+    numbering = Numbering()
+    ours, theirs = (_keys(built.model, names, numbering) for built in (one, other))
     known = {key: tensor for tensor, key in ours.values() if key is not None}
-    cuts = _cuts(other.model, {i: key for i, (_, key) in theirs.items() if key in known})
+    numbers = {i: key for i, (_, key) in theirs.items() if key is not None and key in known}
+    cuts = _cuts(other.model, numbers)
     shared = [tensor for tensor in cuts if id(tensor) not in map(id, other.model.inputs)]
     if not _go_by_steps(other.model.inputs, shared):
         return None
@@ -82,7 +84,7 @@ def first_part(reference: Side, candidate: Side, transfer: Transfer) -> FirstPar
         return None  # Keras hands a mask on beside the graph: it would be cut off
     if {id(tensor) for tensor in cuts} & set(map(id, other.model.outputs)):
         return None  # there is nothing left to call for an output that both share
-    return _split(reference, candidate, [known[theirs[id(t)][1]] for t in cuts], cuts)
+    return _split(reference, candidate, [known[numbers[id(t)]] for t in cuts], cuts)
 
 
 def _split(
@@ -95,20 +97,25 @@ def _split(
     return FirstPart(reference, candidate, whole, keras.Model(list(theirs), other.outputs))
 
 
-Keyed = dict[int, tuple[Any, Hashable]]
+#: Every tensor by its id, with its number; None: its computation is not known.
+Keyed = dict[int, tuple[Any, int | None]]
 
 
-def _keys(model: Any, names: Mapping[int, Hashable]) -> Keyed:
-    """Return every tensor of a model with a key, equal where the layers before it are the same."""
+def _keys(model: Any, names: Mapping[int, Hashable], numbering: Numbering) -> Keyed:
+    """Number every tensor of a model, equally where the layers before it are the same.
+
+    A key holds the numbers of a layer's inputs and not their keys: those would be as large as the
+    number of paths to them, which doubles with every block of a residual chain.
+    """
     graph = getattr(model, "_functional", None) or model
-    keyed: Keyed = {id(t): (t, ("input", i)) for i, t in enumerate(graph.inputs)}
+    keyed: Keyed = {id(t): (t, numbering.of(("input", i))) for i, t in enumerate(graph.inputs)}
     for depth in sorted(graph._nodes_by_depth, reverse=True):
         for node in graph._nodes_by_depth[depth]:
             if all(id(tensor) in keyed for tensor in node.outputs):
                 continue
             key = _key(node, keyed, names)
             for index, tensor in enumerate(node.outputs):
-                keyed[id(tensor)] = (tensor, None if key is None else (key, index))
+                keyed[id(tensor)] = (tensor, None if key is None else numbering.of((key, index)))
     return keyed
 
 
@@ -126,7 +133,7 @@ def _key(node: Any, keyed: Keyed, names: Mapping[int, Hashable]) -> Hashable:
     return (signature, activation, masks, inputs)
 
 
-def _cuts(model: Any, shared: Mapping[int, Hashable]) -> list[Any]:
+def _cuts(model: Any, shared: Collection[int]) -> list[Any]:
     """Return the last tensors that are shared, from which all outputs can be computed."""
     graph = getattr(model, "_functional", None) or model
     sources = {

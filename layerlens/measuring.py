@@ -19,6 +19,7 @@ from layerlens.domains import has_foreign_layers
 from layerlens.drawing import WeightSlot
 from layerlens.errors import MemoryLimitError
 from layerlens.exhaustion import is_out_of_memory
+from layerlens.graph_rewriting import runnable
 from layerlens.probes import Array
 from layerlens.remedies import explain_call_error
 from layerlens.report import Execution, ModelError
@@ -52,10 +53,11 @@ class Traced:
     def __init__(self, function: Any) -> None:
         self.function = function
         self.is_quick = False
+        self._call = runnable(function)
 
     def __call__(self, *tensors: Any) -> Any:
         started = time.perf_counter()
-        result = self.function(*tensors)
+        result = self._call(*tensors)
         self.is_quick = time.perf_counter() - started < _QUICK_SECONDS
         return result
 

@@ -28,6 +28,17 @@ class Growth:
     constant: bool = False
 
 
+#: No sum may go beyond this: float64 counts to 2^53, three bits are left over.
+EXACT = 2.0**50
+#: The widest draws are whole numbers from -REACH to REACH.
+REACH = 2**20
+
+
+def is_beyond_exact(growth: Growth) -> bool:
+    """Whether no draws of whole numbers could tell two such polynomials apart exactly."""
+    return growth.terms >= EXACT or growth.degree > 2 * REACH or growth.divisor > REACH
+
+
 #: A variable by itself.
 VARIABLE = Growth(1, 1)
 

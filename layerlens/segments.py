@@ -14,6 +14,7 @@ from layerlens.polynomials import (
     activation_host,
     growth_of,
     ignores_masks,
+    is_beyond_exact,
     is_exactly,
     is_linear,
 )
@@ -61,20 +62,43 @@ def open_goals(
     while the steps are equal, or only until nothing but polynomials is left.
     """
     goals: list[Goal] = []
+    provable = _Provable(is_variable)
+    seen: set[tuple[int, int]] = set()
     while pairs:
         one, other = pairs.pop()
-        if one.number == other.number:
+        # A pair is met on as many paths as lead to it, which may double with every step.
+        if one.number == other.number or (id(one), id(other)) in seen:
             continue
+        seen.add((id(one), id(other)))
         inputs = _paired_inputs(one, other)
-        needed = _cone((one, other), is_variable)
-        provable = all(is_variable(value) or _is_polynomial(value) for value in needed)
-        if provable and (up_to_polynomials or inputs is None):
+        if (up_to_polynomials or inputs is None) and provable.both(one, other):
             goals.append((one, other))
         elif inputs is not None:
             pairs.extend(inputs)
         else:
             return None
     return goals
+
+
+class _Provable:
+    """Tells which values are polynomials of what a segment starts with; looks at each once."""
+
+    def __init__(self, is_variable: Start) -> None:
+        self.is_variable = is_variable
+        self._known: dict[int, bool] = {}
+
+    def both(self, one: Value, other: Value) -> bool:
+        known = self._known
+        for value in _cone(
+            (one, other), lambda value: id(value) in known or self.is_variable(value)
+        ):
+            if id(value) not in known:
+                known[id(value)] = self.is_variable(value) or (
+                    value.step is not None
+                    and all(known[id(given)] for given in value.step.inputs)
+                    and _is_polynomial(value)
+                )
+        return known[id(one)] and known[id(other)]
 
 
 def _paired_inputs(one: Value, other: Value) -> list[Goal] | None:
@@ -173,7 +197,11 @@ class Segment:
         return list({id(v): v for layer in layers for v in layer.weights}.values())
 
     def growths(self) -> list[Growth] | None:
-        """Return how large each value becomes, None where one may not be a polynomial."""
+        """Return how large each value becomes; None where one is no polynomial or cannot be exact.
+
+        It stops at the first of these: the degree doubles with every squaring, and the bound on
+        the sums has as many digits.
+        """
         known: dict[int, Growth] = {}
         for values in self.sides:
             for value in values:
@@ -182,7 +210,7 @@ class Segment:
                     continue
                 assert value.step is not None
                 grown = _growth(value.step, [known[id(v)] for v in value.step.inputs])
-                if grown is None:
+                if grown is None or is_beyond_exact(grown):
                     return None
                 known[id(value)] = grown
         return list(known.values())

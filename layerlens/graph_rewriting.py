@@ -1,0 +1,65 @@
+"""Whether TensorFlow may rewrite the sums of a graph before it runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+#: TensorFlow's arithmetic optimizer flattens nested additions into one. A graph in which they
+#: reach more terms than this, as twenty times `Add(x, x)` do, is run as it was traced.
+MOST_TERMS = 4096
+
+_ADDITIONS = frozenset({"Add", "AddV2", "AddN"})
+
+
+def has_many_terms(graph: Any) -> bool:
+    """Whether nested additions in a traced graph reach more than MOST_TERMS terms.
+
+    The optimizer takes an addition into the next one where that is its only reader. A sum that is
+    read twice by the same addition counts twice, so that the terms double with every step while
+    the graph grows by one.
+    """
+    readers: dict[str, set[str]] = {}
+    operations = graph.get_operations()
+    for operation in operations:
+        for tensor in operation.inputs:
+            readers.setdefault(tensor.op.name, set()).add(operation.name)
+    terms: dict[str, int] = {}
+    for operation in operations:  # listed in the order they were made: inputs come first
+        if operation.type not in _ADDITIONS:
+            continue
+        terms[operation.name] = sum(
+            terms.get(name, 1) if len(readers[name]) == 1 else 1
+            for name in (tensor.op.name for tensor in operation.inputs)
+        )
+        if terms[operation.name] > MOST_TERMS:
+            return True
+    return False
+
+
+@contextmanager
+def without_rewritten_sums() -> Iterator[None]:
+    """Run graphs of this thread without TensorFlow's arithmetic optimizer."""
+    import tensorflow as tf
+
+    before = tf.config.optimizer.get_experimental_options()
+    tf.config.optimizer.set_experimental_options({"arithmetic_optimization": False})
+    try:
+        yield
+    finally:
+        kept = before.get("arithmetic_optimization", True)
+        tf.config.optimizer.set_experimental_options({"arithmetic_optimization": kept})
+
+
+def runnable(function: Any) -> Callable[..., Any]:
+    """Return what calls a concrete function, as it was traced where rewriting would not end."""
+    if not has_many_terms(function.graph):
+        call: Callable[..., Any] = function
+        return call
+
+    def called(*tensors: Any) -> Any:
+        with without_rewritten_sums():
+            return function(*tensors)
+
+    return called

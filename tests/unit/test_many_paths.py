@@ -1,0 +1,121 @@
+"""Work on models whose paths double with every block follows their layers, not their paths.
+
+With forty doublings nothing here would end that follows paths.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from layerlens.building import Built, build_model
+from layerlens.certifying import certify
+from layerlens.graph_rewriting import has_many_terms
+from layerlens.lineup import first_part
+from layerlens.measuring import Runner
+from layerlens.report import CertificateRow
+from layerlens.scenario import LayerSpec, ModelSpec, NodeSpec
+from layerlens.transfer import pair_weights
+from layerlens.variables import weight_rows
+from tests.unit.pairs import input_of, layer, prepared, sides
+
+pytestmark = pytest.mark.usefixtures("backend")
+
+DOUBLINGS = 40
+
+
+def residual(name: str, *end: LayerSpec, blocks: int = DOUBLINGS) -> ModelSpec:
+    """Return x + relu(x) so many times, then the layers of `end`."""
+    nodes, last = [], "input"
+    for block in range(blocks):
+        nodes.append(NodeSpec(f"relu{block}", layer("ReLU"), (last,)))
+        nodes.append(NodeSpec(f"add{block}", layer("Add"), (last, f"relu{block}")))
+        last = f"add{block}"
+    for position, held in enumerate(end):
+        nodes.append(NodeSpec(f"end{position}", held, (last,)))
+        last = f"end{position}"
+    return ModelSpec(name, "graph", nodes=tuple(nodes), outputs=(last,))
+
+
+def doubled(name: str, kind: str, steps: int = DOUBLINGS, odd: int | None = None) -> ModelSpec:
+    """Return a merging layer of its own output twice over, so many times; one may be `Average`."""
+    names = ["input", *(f"m{step}" for step in range(steps))]
+    nodes = tuple(
+        NodeSpec(name, layer("Average" if step == odd else kind), (given, given))
+        for step, (given, name) in enumerate(itertools.pairwise(names))
+    )
+    return ModelSpec(name, "graph", nodes=nodes, outputs=(names[-1],))
+
+
+def test_a_shared_first_part_is_found_behind_a_long_residual_chain() -> None:
+    gru = layer("GRU", units=2, return_sequences=True)
+    work = prepared(
+        residual("one", gru, layer("Dense", units=1)),
+        residual("other", gru, layer("TimeDistributed", layer=layer("Dense", units=1))),
+        input_of(3, 2),
+    )
+    part = first_part(work.reference, work.candidate, work.transfer)
+    assert part is not None
+    assert [tensor.shape for tensor in part.rest.inputs] == [(None, 3, 2)]
+
+
+def test_doubled_sums_are_run_as_they_were_traced() -> None:
+    built = build_model(doubled("m", "Add"), (input_of(2),))
+    assert isinstance(built, Built)
+    runner = Runner(built)
+    inputs = [np.array([[1.0, -3.0]], "float32")]
+    outcome = runner.run(inputs, "traced_dynamic")
+    np.testing.assert_array_equal(outcome.outputs[0], inputs[0] * 2.0**DOUBLINGS)
+    assert has_many_terms(runner.concrete(inputs).graph)
+
+
+@pytest.mark.parametrize(
+    ("spec", "many"),
+    [
+        (doubled("m", "Add", 12), False),
+        (doubled("m", "Add", 13), True),
+        (doubled("m", "Multiply"), False),
+        (residual("m"), False),  # each sum is read by two layers: none is flattened
+    ],
+    ids=["4096", "8192", "products", "residual"],
+)
+def test_terms_are_counted_as_the_optimizer_flattens_them(spec: ModelSpec, many: bool) -> None:
+    built = build_model(spec, (input_of(2),))
+    assert isinstance(built, Built)
+    concrete = Runner(built).concrete([np.ones((1, 2), "float32")])
+    assert has_many_terms(concrete.graph) is many
+
+
+def certified(reference: ModelSpec, candidate: ModelSpec) -> CertificateRow | None:
+    one, other = sides(reference, candidate, input_of(3, 2))
+    transfer = pair_weights(weight_rows(one.built), weight_rows(other.built))
+    return certify(one, other, transfer, seed=0)
+
+
+def behind(spec: ModelSpec, first: LayerSpec) -> ModelSpec:
+    """Return the graph with one more layer right after the input."""
+    given = {"input": "first"}
+    nodes = (replace(n, inputs=tuple(given.get(i, i) for i in n.inputs)) for n in spec.nodes)
+    return replace(spec, nodes=(NodeSpec("first", first, ("input",)), *nodes))
+
+
+DENSE = layer("Dense", units=2)
+WRAPPED = layer("TimeDistributed", layer=DENSE)
+
+
+def test_what_follows_a_segment_is_lined_up_once_however_many_paths_lead_there() -> None:
+    row = certified(behind(residual("one"), DENSE), behind(residual("other"), WRAPPED))
+    assert row is not None
+    assert row.segment == "`first` against `first`"
+
+
+def test_a_bound_on_sums_that_doubles_in_digits_is_given_up_early() -> None:
+    """Thirty squarings of a sum have a bound of a thousand million bits."""
+    squared = doubled("m", "Multiply", 30)
+    odd = doubled("m", "Multiply", 30, odd=29)
+    assert certified(behind(squared, DENSE), behind(odd, WRAPPED)) is None
+    few, odd = doubled("m", "Multiply", 3), doubled("m", "Multiply", 3)
+    assert certified(behind(few, DENSE), behind(odd, WRAPPED)) is not None
