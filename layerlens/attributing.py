@@ -1,10 +1,11 @@
-"""Two models lined up enter, the difference of their counts leaves, weight by weight."""
+"""Attribute the difference between two models' counts of params to weights of their layers."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
+from operator import eq
 
 from layerlens.report import CountTerm, Factor, LayerChange, LayerRow, ModelReport, ParamsGap
 
@@ -55,10 +56,12 @@ def _row_gaps(
     if bool(ours.shared_with) != bool(theirs.shared_with):
         yield from _sharing(ours, theirs, row)
         return
+    if [weight.shape for weight in ours.weights] == [weight.shape for weight in theirs.weights]:
+        return  # whatever they are called
     gaps = _gaps(ours, theirs, row)
     rest = theirs.params - ours.params - sum(gap.params for gap in gaps)
     if rest:
-        gaps.append(_Gap(rest, [("", "weights")], ""))
+        gaps.append(_Gap(rest, [("", "weights", False)], ""))
     for gap in gaps:
         yield gap.to_row(row, ours, theirs)
 
@@ -74,7 +77,9 @@ def _sharing(ours: LayerRow, theirs: LayerRow, row: LayerChange) -> Iterator[Par
         yield ParamsGap(params, text, row.reference, row.candidate)
 
 
-Key = tuple[str, str]
+#: The layer that holds a weight, if there are several, and what the weight is; True where the
+#: reference has a holder of this name that stands for none of the candidate's.
+Key = tuple[str, str, bool]
 
 
 @dataclass
@@ -124,9 +129,9 @@ def _terms(layer: LayerRow) -> dict[Key, CountTerm]:
     names = _told_apart(paths)
     terms: dict[Key, CountTerm] = {}
     for term in layer.terms:
-        key = (names[term.layer or ""], term.meaning)
+        key = (names[term.layer or ""], term.meaning, False)
         while key in terms:
-            key = (key[0], f"further {key[1]}")
+            key = (key[0], f"further {key[1]}", False)
         terms[key] = term
     return terms
 
@@ -144,21 +149,61 @@ def _told_apart(paths: Collection[str]) -> dict[str, str]:
 def _matched(
     ours: dict[Key, CountTerm], theirs: dict[Key, CountTerm]
 ) -> tuple[dict[Key, CountTerm], dict[Key, CountTerm]]:
-    """Take a layer that stands alone for the first of several that stand in its place."""
-    return _renamed(ours, theirs), _renamed(theirs, ours)
+    """Name held layers that stand for each other alike: by the candidate's names.
+
+    What a wrapper or a nested model holds has numbers in its name (`dense`, `dense_3`), by which
+    nothing can be told; a layer that stands alone is the first of several in its place.
+    """
+    mine, other = _by_holder(ours), _by_holder(theirs)
+    if set(mine) == set(other):
+        return ours, theirs
+    names = {
+        list(mine)[a]: list(other)[b] for a, b in _twins(list(mine.values()), list(other.values()))
+    }
+    renamed = {
+        (names.get(holder, holder), meaning, holder not in names): term
+        for (holder, meaning, _), term in ours.items()
+    }
+    return renamed, theirs
 
 
-def _renamed(terms: dict[Key, CountTerm], others: Collection[Key]) -> dict[Key, CountTerm]:
-    first = next(iter(terms), ("", ""))[0]
-    if not first or {holder for holder, _ in others} != {""}:
-        return terms
-    return {("" if key[0] == first else key[0], key[1]): term for key, term in terms.items()}
+#: What a held layer has: the meanings of its weights, and how many params each.
+Held = list[tuple[str, int]]
+
+
+def _by_holder(terms: Mapping[Key, CountTerm]) -> dict[str, Held]:
+    held: dict[str, Held] = {}
+    for (holder, meaning, _), term in terms.items():
+        held.setdefault(holder, []).append((meaning, term.params))
+    return held
+
+
+def _twins(ours: Sequence[Held], theirs: Sequence[Held]) -> Iterator[tuple[int, int]]:
+    """Pair held layers in order: those with the same weights first, then those of one kind."""
+    free = {*range(len(theirs))}
+    pairs: dict[int, int] = {}
+    ways: tuple[Callable[[Held, Held], bool], ...] = (eq, _of_one_kind, lambda _, __: True)
+    for alike in ways:
+        for a, mine in enumerate(ours):
+            if a in pairs:
+                continue
+            low = max((pairs[n] for n in pairs if n < a), default=-1)
+            high = min((pairs[n] for n in pairs if n > a), default=len(theirs))
+            b = next((b for b in sorted(free) if low < b < high and alike(mine, theirs[b])), None)
+            if b is not None:
+                pairs[a] = b
+                free.discard(b)
+    yield from sorted(pairs.items())
+
+
+def _of_one_kind(one: Held, other: Held) -> bool:
+    return [meaning for meaning, _ in one] == [meaning for meaning, _ in other]
 
 
 def _named(keys: Sequence[Key]) -> str:
     """Return `kernel and bias`, or `kernel and bias of `query`` for each layer that is held."""
     held: dict[str, list[str]] = {}
-    for holder, meaning in keys:
+    for holder, meaning, _ in keys:
         held.setdefault(holder, []).append(meaning)
     return _joined(
         [_joined(names) + (f" of `{holder}`" if holder else "") for holder, names in held.items()]

@@ -48,13 +48,14 @@ def conclude(
     diff: ModelsDiff,
     mending: Mending | None,
     divergence: Divergence | None = None,
+    losses: Sequence[str] = (),
 ) -> tuple[str, ...]:
     """Say what is the same, what differs, what comes of it and why, and what would mend it."""
     if reference.error is not None or candidate.error is not None:
         return tuple(_refused(reference, candidate))
     told = [_same(reference, candidate, diff), _differs(reference, candidate, diff)]
-    told += [_result(pair, divergence), _beside(reference, candidate, pair, diff)]
-    told += [_mended(mending, candidate.name)]
+    told += [_result(pair, divergence), *(f"{lost}." for lost in losses)]
+    told += [_beside(reference, candidate, pair, diff), _mended(mending, candidate.name)]
     return tuple(sentence for sentence in told if sentence)
 
 
@@ -62,35 +63,57 @@ def _refused(reference: ModelReport, candidate: ModelReport) -> Iterator[str]:
     for model in (reference, candidate):
         if model.error is None:
             continue
-        at = f" at `{model.error.layer}`" if model.error.layer else ""
-        built = f" after {_count(len(model.layers), 'layer')} that it took" if model.layers else ""
-        yield f"Keras refuses `{model.name}`{at}{built}, so nothing could be compared."
+        layer = f"`{model.error.layer}`" if model.error.layer else ""
+        if model.params is not None:
+            fails = f"{layer or 'it'} fails"
+            yield (
+                f"`{model.name}` builds, but {fails} when it is called, so its outputs could not "
+                "be compared."
+            )
+        else:
+            at = f" at {layer}" if layer else ""
+            taken = _count(len(model.layers), "layer")
+            built = f" after {taken} that it took" if model.layers else ""
+            yield f"Keras refuses `{model.name}`{at}{built}, so nothing could be compared."
         if model.error.hint:
             yield f"To mend it: {model.error.hint.rstrip('.')}."
 
 
 def _same(reference: ModelReport, candidate: ModelReport, diff: ModelsDiff) -> str:
-    same = [f"`{row.candidate}`" for row in diff.layers if _is_configured_alike(row)]
+    known = [row for row in diff.layers if not _untold(reference, candidate, row)]
+    same = [f"`{row.candidate}`" for row in known if _is_configured_alike(row)]
     total = max(len(reference.layers), len(candidate.layers))
-    if len(same) == len(diff.layers):
-        parts = ["every layer is configured the same"]
+    parts = []
+    if diff.layers and len(same) == len(diff.layers):
+        parts.append("every layer is configured the same")
     elif same:
         verb = "is" if len(same) == 1 else "are"
-        parts = [
+        parts.append(
             f"{len(same)} of {_count(total, 'layer')} {verb} configured the same ({_listed(same)})"
-        ]
-    else:
-        parts = ["no layer is configured the same"]
+        )
+    elif diff.layers:
+        is_known = "" if len(known) == len(diff.layers) else "known to be "
+        parts.append(f"no layer is {is_known}configured the same")
     if reference.params == candidate.params and reference.params is not None:
         parts.append(f"both have {reference.params:,} params")
     if reference.output_shape == candidate.output_shape:
         parts.append(f"both give {shape_text(reference.output_shape)}")
-    return f"In `{candidate.name}` and `{reference.name}` {_joined(parts)}."
+    return f"In `{candidate.name}` and `{reference.name}` {_joined(parts)}." if parts else ""
 
 
 def _is_configured_alike(row: LayerChange) -> bool:
     """Tell layers that differ in nothing, or only in what follows from others (shapes, counts)."""
     return not (row.change.startswith("only") or {"type", "arguments", "inputs"} & {*row.differs})
+
+
+def _untold(reference: ModelReport, candidate: ModelReport, row: LayerChange) -> list[str]:
+    """Return which of a row's layers do not tell their configuration.
+
+    Every layer that does so tells at least whether it is trainable.
+    """
+    sides = ((reference, row.reference_row), (candidate, row.candidate_row))
+    layers = [model.layers[place] for model, place in sides if place is not None]
+    return [f"`{layer.name}`" for layer in layers if not layer.arguments]
 
 
 def _differs(reference: ModelReport, candidate: ModelReport, diff: ModelsDiff) -> str:
@@ -99,10 +122,26 @@ def _differs(reference: ModelReport, candidate: ModelReport, diff: ModelsDiff) -
     if len(parts) > _NAMED:
         parts = [*parts[:_NAMED], f"{_count(len(parts) - _NAMED, 'more layer')} differ"]
     gaps = [gap.text for gap in diff.params]
-    counts = f" In params that is {_listed(gaps)}." if gaps else ""
+    counts = f" In params that is {_listed(gaps)}." if gaps else _trained(reference, candidate)
+    untold = [name for row in diff.layers for name in _untold(reference, candidate, row)]
+    if untold:
+        verb = "does" if len(untold) == 1 else "do"
+        counts += f" {_listed(list(dict.fromkeys(untold)))} {verb} not tell how configured."
     if not parts:
-        return counts.strip() if rows else "Nothing in their configurations differs."
+        nothing = f"Nothing in their configurations differs{', as far as told' if untold else ''}."
+        return counts.strip() if rows else f"{nothing}{counts}"
     return f"What differs: {'; '.join(parts)}.{counts}"
+
+
+def _trained(reference: ModelReport, candidate: ModelReport) -> str:
+    """Say how many params are trained, where that alone is what differs in the counts."""
+    ours, theirs = reference.trainable_params, candidate.trainable_params
+    if reference.params != candidate.params or ours == theirs or None in (ours, theirs):
+        return ""
+    return (
+        f" No count of params differs, only how many are trained: {theirs:,} of "
+        f"{candidate.params:,} in `{candidate.name}` and {ours:,} in `{reference.name}`."
+    )
 
 
 def _row(reference: ModelReport, candidate: ModelReport, row: LayerChange) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import partial, reduce
 from typing import Any, Literal
 
 from layerlens import explaining
@@ -34,6 +34,7 @@ from layerlens.sides import Side
 from layerlens.tracing import model_graph_ops
 from layerlens.transfer import Transfer, pair_weights
 from layerlens.variables import weight_rows
+from layerlens.whole_numbers import losses
 
 #: What differs beside the output with every draw, however alike the distributions are.
 OF_A_DRAW = ("gradients", "non_finite")
@@ -68,6 +69,8 @@ class Decision:
     contest: Contest | None = None
     #: Where the models part, and what they were fed there.
     divergence: Divergence | None = None
+    #: What layers lose there because they compute in whole numbers.
+    losses: tuple[str, ...] = ()
     #: How many operations the graphs of the models have that were traced on the way.
     graph_ops: Mapping[str, int] = field(default_factory=dict)
 
@@ -234,8 +237,10 @@ def _shown(examination: Examination, contest: Contest, report: PairReport) -> De
     )
     inputs = as_arrays(counterexample.input, one.built.inputs)
     told = None
+    lost: tuple[str, ...] = ()
     if witness.inconsistent is None:
         divergence = first_divergence(one, other, *values, inputs, residue=contest.residue)
+        lost = (*losses(one, values[0], inputs), *losses(other, values[1], inputs))
         seen = examination.observations
         told = relation(one, other, examination.transfer, examination.seed, seen)
     else:
@@ -247,9 +252,9 @@ def _shown(examination: Examination, contest: Contest, report: PairReport) -> De
         report,
         counterexample=counterexample,
         first_divergence=divergence.row if divergence is not None else None,
-        explanation=explaining.joined(report.explanation, told),
+        explanation=reduce(explaining.joined, (told, *lost), report.explanation),
     )
-    return Decision(report, contest=contest, divergence=divergence)
+    return Decision(report, contest=contest, divergence=divergence, losses=lost)
 
 
 def _judged(pair: Pair, examination: Examination, evidence: Evidence) -> tuple[Evidence, Judgement]:

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field
 from difflib import SequenceMatcher
-from typing import Any
 
 import numpy as np
 
 from layerlens.comparing import Noise, distance, input_scale, noise_floor
-from layerlens.drafting import functional
 from layerlens.entries import Inputs
+from layerlens.inside import Inside, Look, Use, Value
 from layerlens.judging import WORKING_ROUNDING, real_elements
-from layerlens.measuring import Runner
-from layerlens.probes import Array
 from layerlens.report import Execution, FirstDivergence
-from layerlens.session import in_fresh_session
 from layerlens.sides import Side, Values
-
-#: How models are called here: nothing has to be traced, and one call is all there is.
-PLAIN: Execution = "eager"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +43,7 @@ def first_divergence(
     `max_abs` is the greatest difference of their outputs in working precision. None where a model
     has no graph of layers to look into, or no such pair is found.
     """
-    both = (_Inside.of(reference), _Inside.of(candidate))
+    both = (Inside.of(reference), Inside.of(candidate))
     if both[0] is None or both[1] is None:
         return None
     ours, theirs = both[0].look(weights_reference, inputs), both[1].look(weights_candidate, inputs)
@@ -61,7 +54,7 @@ def first_inconsistency(
     side: Side, weights: Values, inputs: Inputs, one: Execution, other: Execution
 ) -> Divergence | None:
     """Name the first layer of one model that gives two results, called in two ways."""
-    inside = _Inside.of(side)
+    inside = Inside.of(side)
     if inside is None:
         return None
     ours, theirs = (inside.look(weights, inputs, execution) for execution in (one, other))
@@ -80,134 +73,6 @@ def first_inconsistency(
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class _Value:
-    """What one tensor of a model holds on the input."""
-
-    double: Array
-    working: Array
-    sensitivity: Any
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self.double.shape
-
-
-@dataclass(frozen=True, slots=True)
-class _Use:
-    """One application of a layer, or of an operation between layers, and what it gave."""
-
-    layer: str
-    type: str
-    #: The tensors it was given as values, and those given as masks, by their numbers.
-    sources: tuple[int, ...]
-    masks: tuple[int, ...]
-    #: Its place among the layers; -1 for an operation.
-    place: int
-    #: The tensors it gave, by their numbers, and what they hold.
-    gives: tuple[int, ...]
-    values: tuple[_Value, ...]
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self.values[0].shape
-
-
-@dataclass(frozen=True)
-class _Look:
-    """A model on one input: its layers from the inputs on, and every tensor by its number."""
-
-    layers: tuple[_Use, ...]
-    #: Numbers count from 0; those of inputs are negative and not in here.
-    values: Mapping[int, _Value]
-    #: Which use gave a tensor.
-    makers: Mapping[int, _Use]
-
-
-@dataclass(frozen=True)
-class _Inside:
-    """A side whose model gives the outputs of all its layers and operations."""
-
-    side: Side
-    nodes: tuple[Any, ...]
-    #: id of a symbolic tensor → its number: inputs are negative, all others count from 0.
-    numbers: dict[int, int]
-    layers: frozenset[int]
-
-    @classmethod
-    def of(cls, side: Side) -> _Inside | None:
-        model = side.working.built.model
-        nodes = tuple(_nodes(model))
-        layers = frozenset(id(layer) for layer in model.layers)
-        if not any(id(node.operation) in layers for node in nodes):
-            return None
-        numbers = {id(tensor): -1 - n for n, tensor in enumerate(model.inputs)}
-        for tensor in (tensor for node in nodes for tensor in node.outputs):
-            numbers[id(tensor)] = len(numbers) - len(model.inputs)
-        opened = Side(side.name, _opened(side.working), _opened(side.float64), side.training)
-        return cls(opened, nodes, numbers, layers)
-
-    def look(self, values: Values, inputs: Inputs, execution: Execution = PLAIN) -> _Look | None:
-        double = self.side.run_whole(values, inputs, "float64", PLAIN)
-        working = self.side.run_whole(values, inputs, "working", execution)
-        if double.error is not None or working.error is not None:
-            return None
-        moved = self.side.sensitivity(values, inputs, double, 0, draws=1, execution=PLAIN)
-        held = dict(enumerate(map(_Value, double.outputs, working.outputs, moved)))
-        layers: list[_Use] = []
-        makers: dict[int, _Use] = {}
-        for node in self.nodes:
-            use = self._use(node, held, len(layers))
-            makers |= dict.fromkeys(use.gives, use)
-            if use.place >= 0:
-                layers.append(use)
-        return _Look(tuple(layers), held, makers)
-
-    def _use(self, node: Any, held: Mapping[int, _Value], place: int) -> _Use:
-        masks = {
-            id(tensor): None
-            for name, value in node.arguments.kwargs.items()
-            if name.endswith("mask")
-            for tensor in _flat(value)
-        }
-        given = [id(tensor) for tensor in node.input_tensors if id(tensor) not in masks]
-        gives = tuple(self.numbers[id(tensor)] for tensor in node.outputs)
-        return _Use(
-            layer=node.operation.name,
-            type=type(node.operation).__name__,
-            sources=tuple(self.numbers[tensor] for tensor in given),
-            masks=tuple(self.numbers[tensor] for tensor in masks if tensor in self.numbers),
-            place=place if id(node.operation) in self.layers else -1,
-            gives=gives,
-            values=tuple(held[number] for number in gives),
-        )
-
-
-def _nodes(model: Any) -> Iterator[Any]:
-    """Yield the applications of layers and operations from the inputs on."""
-    by_depth = getattr(model, "_nodes_by_depth", None) or {}
-    for depth in sorted(by_depth, reverse=True):
-        yield from (node for node in by_depth[depth] if not node.is_input)
-
-
-def _flat(value: Any) -> list[Any]:
-    if isinstance(value, (list, tuple)):
-        return [one for item in value for one in _flat(item)]
-    return [value]
-
-
-def _opened(runner: Runner) -> Runner:
-    """Return a runner of the same layers, with every tensor of the model as an output."""
-    built = runner.built
-    tensors = tuple(tensor for node in _nodes(built.model) for tensor in node.outputs)
-    model = in_fresh_session(
-        lambda: functional(tuple(built.model.inputs), tensors, f"inside_{built.spec.name}"),
-        runner.seed,
-    )
-    spec = replace(built.spec, select=None)
-    return Runner(replace(built, model=model, spec=spec), runner.seed)
-
-
 # --- lining up ------------------------------------------------------------------------------------
 
 
@@ -215,11 +80,11 @@ def _opened(runner: Runner) -> Runner:
 class _Stretch:
     """Layers of either model that take each other's place; mostly one and one."""
 
-    ours: tuple[_Use, ...]
-    theirs: tuple[_Use, ...]
+    ours: tuple[Use, ...]
+    theirs: tuple[Use, ...]
 
     @property
-    def ends(self) -> tuple[_Use, _Use]:
+    def ends(self) -> tuple[Use, Use]:
         return self.ours[-1], self.theirs[-1]
 
     @property
@@ -231,8 +96,8 @@ class _Stretch:
 class _Lining:
     """The layers of both models, and which of their outputs agree."""
 
-    ours: _Look
-    theirs: _Look
+    ours: Look
+    theirs: Look
     inputs: Inputs
     residue: bool
     _known: dict[tuple[int, int], bool] = field(default_factory=dict)
@@ -279,13 +144,13 @@ class _Lining:
                 return Divergence(_row(one, other), "fed the same", is_stretch=True)
         return Divergence(_row(*apart[0])) if apart else None
 
-    def _begin_with_the_same(self, one: _Use, other: _Use) -> bool:
+    def _begin_with_the_same(self, one: Use, other: Use) -> bool:
         """Tell whether what both were made from, as far back as it differs, is the same."""
         ours = self._origins(one, self.ours, lambda a: self._anywhere(a, None))
         theirs = self._origins(other, self.theirs, lambda b: self._anywhere(None, b))
         return self._same_sets(ours, theirs)
 
-    def _origins(self, use: _Use, look: _Look, shared: Callable[[int], bool]) -> set[int]:
+    def _origins(self, use: Use, look: Look, shared: Callable[[int], bool]) -> set[int]:
         """Return the nearest tensors before a use that are inputs, or there in both models."""
         found: set[int] = set()
         passed: set[int] = set()
@@ -308,7 +173,7 @@ class _Lining:
             for n in (self.theirs if b is None else self.ours).values
         )
 
-    def agree(self, one: _Use, other: _Use) -> bool:
+    def agree(self, one: Use, other: Use) -> bool:
         """Tell whether two layers gave the same, as far as both have outputs."""
         return all(map(self._level, one.gives, other.gives))
 
@@ -338,7 +203,7 @@ class _Lining:
         )
         return "fed the same" if same_masks else "fed the same values under another mask"
 
-    def _dtype(self, number: int, look: _Look) -> str:
+    def _dtype(self, number: int, look: Look) -> str:
         array = self.inputs[-1 - number] if number < 0 else look.values[number].working
         return str(array.dtype)
 
@@ -354,22 +219,22 @@ class _Lining:
         value = self.ours.values[a] if a >= 0 else self.theirs.values[b]
         return given.shape == value.shape and not distance(given, value.double).any()
 
-    def _alike(self, one: _Value, other: _Value) -> bool:
+    def _alike(self, one: Value, other: Value) -> bool:
         if one.shape != other.shape:
             return False
         noise = _noise(one, other, self.inputs)
         return not real_elements(one.double, other.double, noise, residue=self.residue).any()
 
 
-def _sources(uses: Sequence[_Use]) -> list[int]:
+def _sources(uses: Sequence[Use]) -> list[int]:
     """Return what layers take from outside themselves."""
     own = {number for use in uses for number in use.gives}
     return [number for use in uses for number in use.sources if number not in own]
 
 
 def _lined_up(
-    ours: Sequence[_Use], theirs: Sequence[_Use]
-) -> tuple[list[_Stretch], list[tuple[_Use, _Use]]]:
+    ours: Sequence[Use], theirs: Sequence[Use]
+) -> tuple[list[_Stretch], list[tuple[Use, Use]]]:
     """Pair layers of the same type and shape from the front, then those between by position.
 
     Between them, one layer may do in one model what several do in the other: these are one
@@ -391,12 +256,12 @@ def _lined_up(
 
 
 def _level_again(
-    pair: tuple[_Use, _Use],
-    ours: Sequence[_Use],
-    theirs: Sequence[_Use],
-    anchored: Sequence[tuple[_Use, _Use]],
-    agree: Callable[[_Use, _Use], bool],
-) -> tuple[_Use, _Use] | None:
+    pair: tuple[Use, Use],
+    ours: Sequence[Use],
+    theirs: Sequence[Use],
+    anchored: Sequence[tuple[Use, Use]],
+    agree: Callable[[Use, Use], bool],
+) -> tuple[Use, Use] | None:
     """Return where layers of one model alone, right behind, make up for what the other's did."""
     one, other = pair
     behind = _run_alone(ours, one.place, {a.place for a, _ in anchored})
@@ -405,7 +270,7 @@ def _level_again(
     return next((pair for pair in tries if agree(*pair)), None)
 
 
-def _run_alone(uses: Sequence[_Use], place: int, anchored: set[int]) -> Iterator[_Use]:
+def _run_alone(uses: Sequence[Use], place: int, anchored: set[int]) -> Iterator[Use]:
     for use in uses[place + 1 :]:
         if use.place in anchored:
             return
@@ -415,7 +280,7 @@ def _run_alone(uses: Sequence[_Use], place: int, anchored: set[int]) -> Iterator
 # --- figures --------------------------------------------------------------------------------------
 
 
-def _noise(one: _Value, other: _Value, inputs: Inputs) -> Noise:
+def _noise(one: Value, other: Value, inputs: Inputs) -> Noise:
     if one.double.dtype.kind in "OSU":
         nothing = np.zeros(one.shape)
         return Noise(nothing, nothing)
@@ -428,7 +293,7 @@ def _noise(one: _Value, other: _Value, inputs: Inputs) -> Noise:
         )
 
 
-def _row(one: _Use, other: _Use) -> FirstDivergence:
+def _row(one: Use, other: Use) -> FirstDivergence:
     pairs = [(a.working, b.working) for a, b in zip(one.values, other.values, strict=False)]
     gaps = [distance(a, b) for a, b in pairs if a.shape == b.shape and a.size]
     alike = len(gaps) == len(pairs)

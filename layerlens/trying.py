@@ -181,8 +181,19 @@ class Trial:
         sides = {model.name: model for model in models}
         diff = next(one for one in diffs if one.candidate == pair.candidate)
         mending = self._mended(pair, diff, built) if self.options.explain else None
-        both = sides[pair.reference], sides[pair.candidate]
-        why = conclude(*both, pair, diff, mending, decision.divergence)
+        # A model that fails when it is called in one mode or beside one model may run otherwise.
+        failed = decision.refusal
+        both = [
+            replace(
+                sides[name],
+                error=failed.error
+                if failed is not None and failed.model == name
+                else built[name].report.error,
+            )
+            for name in (pair.reference, pair.candidate)
+        ]
+        found = decision.divergence, decision.losses
+        why = conclude(both[0], both[1], pair, diff, mending, *found)
         return replace(pair, why=why)
 
     def _mended(

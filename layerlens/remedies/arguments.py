@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from layerlens.notation import argument_text
 from layerlens.remedies.refusal import Refusal, Rule
 from layerlens.remedies.wording import listed, nearest, shape_text
 
@@ -220,7 +221,7 @@ def argument_named(refusal: Refusal) -> str | None:
     known = f"(`layerlens layers {refusal.type}` says what it takes)"
     given = [name for name in refusal.arguments if name in mentioned]
     if given:
-        values = " and ".join(f"`{name}: {refusal.arguments[name]}`" for name in given)
+        values = " and ".join(f"`{argument_text(name, refusal.arguments[name])}`" for name in given)
         return f"change {values} {known}"
     missing = [name for name in _parameters(refusal.type) if name in quoted]
     return f"set {listed(missing)} {known}" if missing else None

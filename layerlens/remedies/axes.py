@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 import re
 
+from layerlens.notation import layer_text
 from layerlens.remedies.refusal import Refusal, Rule, Shape, is_shape
 from layerlens.remedies.steps import RECURRENT
 from layerlens.remedies.taking import takes
 from layerlens.remedies.wording import declared, numbered, reshape_to, shape_text
+from layerlens.scenario import LayerSpec
 
 
 def permuted(refusal: Refusal) -> str | None:
@@ -128,8 +130,8 @@ def too_many_axes(refusal: Refusal) -> str | None:
     if fitting and not refusal.type.startswith("ConvLSTM"):
         options.append(f"use `{fitting}`")
     if counts[1] == counts[0] + 1 and refusal.type not in RECURRENT and counts[0] > 2:
-        each = f"TimeDistributed: {{layer: {{{refusal.type}: ...}}}}"
-        options.append(f"apply it to each step with `{each}`")
+        each = LayerSpec("TimeDistributed", {"layer": LayerSpec(refusal.type, refusal.arguments)})
+        options.append(f"apply it to each step with `{layer_text(each)}`")
     sizes = refusal.shape[1:]
     if counts[0] == 3 and sizes.count(None) < 2:
         options.append(f"join axes with {reshape_to(_as_sequence(refusal.shape))} before it")

@@ -1,4 +1,4 @@
-"""What is raised when a built model is called becomes a reason, a layer and a remedy."""
+"""Explain why a built model fails when it is called: the reason, the layer and a remedy."""
 
 from __future__ import annotations
 
@@ -32,6 +32,14 @@ _RULES: tuple[_CallRule, ...] = (
         r"indices\[[^\]]*\] = (-?\d+) is not in \[0, (\d+)\)",
         "the token {0} is outside the embedding's {1} entries; raise its `input_dim` above the "
         "largest token, or set the input's `high: {1}`",
+    ),
+    _CallRule(
+        r"attr 'T' of ((?:u?int|bool)\w*) is not in the list of allowed values"
+        r"|expected to be a (?:float|half|double) tensor but is a ((?:u?int|bool)\w*) tensor"
+        r"|expected to be a ((?:u?int|bool)\w*) tensor but is a"
+        r"|does not match type ((?:u?int|bool)\w*)",
+        "this layer computes in floats and is given {0}; put `Rescaling: 1.0` before it, which "
+        "makes floats of them, or declare the input as `dtype: float32`, without `low` and `high`",
     ),
     _CallRule(
         r"only (?:currently )?supports (?:the )?NHWC|NCHW|channels_first",
@@ -74,9 +82,15 @@ _RULES: tuple[_CallRule, ...] = (
     ),
     _CallRule(
         r"must be broadcastable|Dimensions must be equal|Incompatible shapes",
-        "the mask that arrives does not have one entry per step; put the masking right before this "
-        "layer, or stop it with a layer that passes none on",
-        "LSTM|GRU|SimpleRNN|RNN|ConvLSTM[123]D",
+        "the mask has an entry for each place of a step, and the output of a step has other sizes; "
+        "set `padding: same` and leave `strides` at 1, or leave the masking out",
+        "ConvLSTM[123]D",
+    ),
+    _CallRule(
+        r"must be broadcastable|Dimensions must be equal|Incompatible shapes",
+        "the mask that arrives does not have one entry per step; leave the masking out, or put it "
+        "where each step is one vector",
+        "LSTM|GRU|SimpleRNN|RNN",
     ),
     _CallRule(
         r"Dimensions must be equal|Incompatible shapes",
@@ -128,10 +142,6 @@ _RULES: tuple[_CallRule, ...] = (
         "take one of the interpolations listed, such as `interpolation: bilinear`",
     ),
     _CallRule(
-        r"expected to be a (?:u?int|bool)\w* tensor but is a|does not match type (?:u?int|bool)",
-        "this layer computes in floats; declare the input as `dtype: float32`",
-    ),
-    _CallRule(
         r"Cast (?:float|int\w*|double) to string is not supported",
         "this layer takes strings; declare the input as `dtype: string`",
     ),
@@ -168,7 +178,7 @@ def _hint(reason: str, kinds: set[str], how: str) -> str:
         match = re.search(rule.pattern, reason)
         about = rule.type is None or any(re.fullmatch(rule.type, kind) for kind in kinds)
         if match and about:
-            return rule.hint.format(*match.groups())
+            return rule.hint.format(*filter(None, match.groups()))
     return (
         f"it builds, so the shapes agree as far as they are known; the failure is in the values or "
         f"sizes it meets when {how}"

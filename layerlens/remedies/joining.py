@@ -47,9 +47,8 @@ def several_inputs(refusal: Refusal) -> str | None:
     row = refusal.giver
     if row is not None and isinstance(row.output_shape[0], tuple):
         return (
-            f"`{row.name}` returns its states beside its output; leave `return_state: true` out, "
-            f"or write the model as a `graph:` and take the output alone with `from: "
-            f"['{row.name}:0']`"
+            f"`{row.name}` returns its states beside its output; leave `return_state: true` out of "
+            f"{'the layer it holds' if row.type == 'Bidirectional' else 'it'}"
         )
     return (
         f"`{refusal.type}` takes one input and got {len(refusal.shapes)}; join them first with "

@@ -20,6 +20,7 @@ _ROOTS = re.compile(r"\d+ root error\(s\) found\.\s*\(0\) [A-Z_ ]+:\s*(.*?)\s+\(
 _NODE = re.compile(r"\s*(?:\[\[)?\{\{(?:function_)?node [^}]*\}\}(?:\]\])?")
 _FOR_NODE = re.compile(r" for '\{\{node [^}]*\}\} = .*?'(?= with|[.;]|$)", re.DOTALL)
 _OPERATION = re.compile(r"\s*\[Op:[^\]]*\](?: name: ?\S*)?")
+_NODE_DEF = re.compile(r"\s*;?\s*NodeDef:.*", re.DOTALL)
 _COMPUTED = re.compile(r" and with computed input tensors: .*", re.DOTALL)
 _UNNAMED = re.compile(r" with name 'None'(?= of layer)")
 _CONFIG = re.compile(r"\s*config=\{.*", re.DOTALL)
@@ -32,7 +33,7 @@ _LONGEST = 600
 def clean_reason(error: BaseException) -> str:
     """Return what an exception says, without stack, argument dump or terminal codes."""
     text = _ANSI.sub("", _said(error))
-    for noise in (_PLACES, _ARGUMENTS, _STACK, _CALLING, _FOR_NODE, _COMPUTED):
+    for noise in (_PLACES, _ARGUMENTS, _STACK, _CALLING, _FOR_NODE, _NODE_DEF, _COMPUTED):
         text = noise.sub("", text)
     text = _ROOTS.sub(r"\1", text)
     if "deserialized properly" in text:
