@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from layerlens.backend import start_backend
+from layerlens.call_forms import apply_by_name
 from layerlens.copying import copy_layer, copy_model, has_state, same_outputs
 from layerlens.deserialization import code_parts
 from layerlens.drafting import functional, input_tensors, set_policy
@@ -24,7 +25,7 @@ from layerlens.report import ModelError
 from layerlens.restoring import Source, modernised
 from layerlens.session import in_fresh_session
 from layerlens.weights import assign_weights
-from layerlens.wiring import LayerRefusal, apply_layer, flat_outputs
+from layerlens.wiring import LayerRefusal, flat_outputs
 
 
 def adopt_model(order: Order) -> Built | Refused:
@@ -191,10 +192,12 @@ def _inside_model(order: Order, layer: Any) -> Iterator[Any]:
     if has_graph(layer):
         yield wrapped(order, layer, ends_of(order, layer))
         return
-    tensors = input_tensors(order.inputs, "working", taken=frozenset({layer.name}))
+    ends = ends_of(order, layer)
+    tensors = input_tensors(ends.inputs, "working", taken=frozenset({layer.name}))
+    named = dict(zip((spec.name for spec in ends.inputs), tensors, strict=True))
     nodes = len(layer._inbound_nodes)
     try:
-        outputs = flat_outputs(apply_layer(layer, type(layer).__name__, tensors), layer.name)
+        outputs = flat_outputs(apply_by_name(layer, type(layer).__name__, named), layer.name)
         yield functional(tensors, outputs, order.spec.name)
     finally:
         del layer._inbound_nodes[nodes:]
@@ -224,6 +227,6 @@ def _use_itself(order: Order, given: Any) -> Built | Refused:
             return refused_at(order, refusal)
         assign_weights(model, order.spec.weights, order.spec.name, order.spec.where)
         shared = order.spec.form == "object" and given is order.spec.given
-        return built(order_now, ends.inputs, model, is_original=shared)
+        return built(order_now, ends, model, is_original=shared)
 
     return in_fresh_session(use, order.seed)

@@ -15,6 +15,7 @@ from layerlens.drafting import (
     raise_if_draft_impossible,
     set_policy,
 )
+from layerlens.ends import given_ends
 from layerlens.making import refuse_code_layers
 from layerlens.memory import refuse_beyond_memory, weight_bytes
 from layerlens.orders import Built, Order, Refused, built, refused_at
@@ -41,17 +42,21 @@ def build_model(
     memory_limit: int | None = None,
     seed: int = 0,
     allow_code: bool = False,
+    fed_as: tuple[str, ...] = (),
 ) -> Built | Refused:
     """Build one model in Keras as a fresh session would, without touching the process's own.
 
     Without `allocate` no weight takes memory: the model can be summarised but not run. So it is
     with a described model whose weights take more than `at_most` bytes. The precision "float64"
     makes the same model with every floating dtype float64. `memory_limit` is in bytes, None is what
-    the machine has free. What Keras refuses is returned. Raises MemoryLimitError before anything is
-    allocated, UnsafeCodeError before any code runs, ModelFileError, and ScenarioError where
-    `weights` name or hold what the model does not have.
+    the machine has free. `fed_as` are the names of the reference's inputs: a model whose inputs
+    have the same names takes them in that order. What Keras refuses is returned. Raises
+    MemoryLimitError before anything is allocated, UnsafeCodeError before any code runs,
+    ModelFileError, and ScenarioError where `weights` name or hold what the model does not have.
     """
-    order = Order(spec, inputs, precision, allocate, at_most, memory_limit, seed, allow_code)
+    order = Order(
+        spec, inputs, precision, allocate, at_most, memory_limit, seed, allow_code, fed_as
+    )
     if spec.form not in ("layers", "graph"):
         from layerlens.adopting import adopt_model
 
@@ -116,7 +121,9 @@ def _wire(order: Order, spec: ModelSpec) -> Built | Refused:
     except LayerRefusal as refusal:
         raise_if_draft_impossible(refusal.error)
         return refused_at(order, refusal)
-    return built(order, order.inputs, functional(tensors, wired.outputs, spec.name))
+    ends = given_ends(order.inputs, order.fed_as)
+    fed = tuple(tensors[place] for place in ends.positions)
+    return built(order, ends, functional(fed, wired.outputs, spec.name))
 
 
 def layer_specs(value: Any) -> Iterator[LayerSpec]:

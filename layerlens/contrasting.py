@@ -8,10 +8,13 @@ from itertools import islice
 from typing import Any
 
 from layerlens.building import Built
+from layerlens.configuration import configuration_of
 
 #: What says nothing about the weights.
 _ASIDE = {"name", "trainable", "dtype", "seed"}
 _SHOWN = 3
+#: A configuration that contains itself never ends.
+_DEEPEST = 24
 
 
 def arguments_apart(reference: Built, candidate: Built) -> str | None:
@@ -21,31 +24,35 @@ def arguments_apart(reference: Built, candidate: Built) -> str | None:
             return None
         if one.params == other.params:
             continue
-        configs = [
-            built.model.get_layer(row.name).get_config()
+        ours, theirs = (
+            configuration_of(built.model.get_layer(row.name)).values
             for built, row in ((reference, one), (candidate, other))
-        ]
+        )
         told = [
-            f"`{name}: {json.dumps(theirs)}` in `{candidate.report.name}` and "
-            f"`{name}: {json.dumps(ours)}` in `{reference.report.name}`"
-            for name, ours, theirs in islice(_apart(*configs), _SHOWN)
+            f"`{name}: {json.dumps(their)}` in `{candidate.report.name}` and "
+            f"`{name}: {json.dumps(mine)}` in `{reference.report.name}`"
+            for name, mine, their in islice(_apart(ours, theirs), _SHOWN)
         ]
         return f"`{one.name}` has {', '.join(told)}" if told else None
     return None
 
 
-def _apart(one: Mapping[str, Any], other: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+def _apart(
+    one: Mapping[str, Any], other: Mapping[str, Any], depth: int = 0
+) -> Iterator[tuple[str, Any, Any]]:
     for name in one:
         ours, theirs = one[name], other.get(name)
-        if name in _ASIDE or ours == theirs:
+        if name in _ASIDE:
             continue
-        if isinstance(ours, Mapping) and isinstance(theirs, Mapping):
-            yield from _apart(ours, theirs)
-        elif _is_plain(ours) and _is_plain(theirs):
+        if isinstance(ours, dict) and isinstance(theirs, dict):
+            if depth < _DEEPEST:
+                yield from _apart(ours, theirs, depth + 1)
+        # Only data is held against data: what is the user's own may compare in any way.
+        elif _is_plain(ours) and _is_plain(theirs) and ours != theirs:
             yield name, ours, theirs
 
 
-def _is_plain(value: Any) -> bool:
-    if isinstance(value, (list, tuple)):
-        return all(map(_is_plain, value))
-    return value is None or isinstance(value, (bool, int, float, str))
+def _is_plain(value: Any, depth: int = 0) -> bool:
+    if type(value) in (list, tuple):
+        return depth < _DEEPEST and all(_is_plain(item, depth + 1) for item in value)
+    return value is None or type(value) in (bool, int, float, str)

@@ -19,6 +19,7 @@ from layerlens.entries import as_arrays
 from layerlens.errors import MemoryLimitError
 from layerlens.evidence import Evidence, Refusal, ShapeSurprise
 from layerlens.examining import DYNAMIC, Examination
+from layerlens.input_order import is_automatic
 from layerlens.judging import Judgement, anywhere, judge
 from layerlens.memory import comparing_beyond_memory
 from layerlens.padding import masked_difference
@@ -26,7 +27,7 @@ from layerlens.parting import Contest
 from layerlens.probes import join
 from layerlens.randomness import distributions_differ
 from layerlens.relating import relation
-from layerlens.report import PairReport, Strength
+from layerlens.report import InputsRow, PairReport, Strength
 from layerlens.scenario import Mode, Scenario, Tolerance, TransferMethod
 from layerlens.searching import search
 from layerlens.shrinking import as_seen, shrink
@@ -77,6 +78,31 @@ class Decision:
 
 def decide(pair: Pair) -> Decision:
     """Judge one pair in one mode; shapes are told before weights, and weights before values."""
+    decision = _decided(pair)
+    reference, candidate = pair.reference, pair.candidate
+    fed = fed_alike(reference, candidate)
+    report = replace(decision.report, inputs=fed)
+    told = [explaining.notes(reference.report, candidate.report)]
+    if isinstance(reference, Built) and isinstance(candidate, Built) and fed is not None:
+        told.append(explaining.fed(fed, reference.listed_names, candidate.listed_names))
+    for text in told:
+        report = replace(report, explanation=explaining.joined(report.explanation, text))
+    return replace(decision, report=report)
+
+
+def fed_alike(reference: Built | Refused, candidate: Built | Refused) -> InputsRow | None:
+    """Return which inputs of two models are fed the same, where there are several."""
+    if not isinstance(reference, Built) or not isinstance(candidate, Built):
+        return None
+    names = reference.input_names, candidate.input_names
+    if len(names[0]) < 2 or len(names[0]) != len(names[1]):
+        return None
+    by_name = names[0] == names[1] and not any(map(is_automatic, names[0]))
+    pairs = tuple(zip(*names, strict=True))
+    return InputsRow("by_name" if by_name else "by_position", pairs)
+
+
+def _decided(pair: Pair) -> Decision:
     reference, candidate = pair.reference, pair.candidate
     refused = [side for side in (reference, candidate) if isinstance(side, Refused)]
     if refused:

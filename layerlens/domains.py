@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from itertools import combinations
 from types import CodeType
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from layerlens.building import Built
+from layerlens.configuration import configuration_of
 from layerlens.layertree import flat_layers
 from layerlens.probes import Domain
 from layerlens.scenario import InputSpec
@@ -47,6 +47,8 @@ MOST_CONSTANTS, FEW_CONSTANTS = 32, 6
 FAR_INTEGER = 2**20
 #: A vocabulary may be large; this many of its words are tried.
 MOST_WORDS = 256
+#: Lists and mappings of a layer that contain themselves never end.
+_DEEPEST = 12
 
 
 def fixed_domains(built: Sequence[Built], length: int) -> tuple[Domain, ...]:
@@ -87,9 +89,7 @@ def reach(built: Sequence[Built]) -> int:
 
 
 def _steps(layer: Any) -> int:
-    config: dict[str, Any] = {}
-    with suppress(NotImplementedError):
-        config = layer.get_config()
+    config = configuration_of(layer).values
     kernel = max(_whole_numbers_in(config.get("kernel_size")), default=1)
     dilation = max(_whole_numbers_in(config.get("dilation_rate")), default=1)
     numbers = [n for key in _STEP_ARGUMENTS for n in _whole_numbers_in(config.get(key))]
@@ -105,18 +105,18 @@ def counts(built: Sequence[Built]) -> tuple[int, ...]:
     for layer in (layer for one in built for layer in flat_layers(one.model)):
         if not type(layer).__module__.startswith("keras."):
             own = [value for key, value in vars(layer).items() if not key.startswith("_")]
-            for n in (*_whole_numbers_in(own), *map(int, _in_code(type(layer).call.__code__))):
+            for n in (*_whole_numbers_in(own), *map(int, _in_code(_code_of(type(layer).call)))):
                 if 4 < n <= FARTHEST_STEP:
                     found.update(dict.fromkeys((n, n + 1)))
     return tuple(found)[:MOST_COUNTS]
 
 
-def _whole_numbers_in(value: Any) -> Iterator[int]:
+def _whole_numbers_in(value: Any, depth: int = 0) -> Iterator[int]:
     if isinstance(value, int) and not isinstance(value, bool):
         yield value
-    elif isinstance(value, (list, tuple)):
+    elif isinstance(value, (list, tuple)) and depth < _DEEPEST:
         for item in value:
-            yield from _whole_numbers_in(item)
+            yield from _whole_numbers_in(item, depth + 1)
 
 
 def written_numbers(built: Built) -> frozenset[float]:
@@ -227,13 +227,17 @@ def _words(built: Sequence[Built], spec: InputSpec) -> tuple[str, ...]:
 
 def _described(built: Built) -> Iterator[float]:
     for layer in flat_layers(built.model):
-        with suppress(NotImplementedError):  # a layer of the user's own may not be described
-            yield from _constants(layer.get_config())
+        yield from _constants(configuration_of(layer).values)
         if not type(layer).__module__.startswith("keras."):
             yield from _constants({k: v for k, v in vars(layer).items() if not k.startswith("_")})
-            yield from _in_code(type(layer).call.__code__)
+            yield from _in_code(_code_of(type(layer).call))
         elif hasattr(layer, "function"):
             yield from _in_code(getattr(layer.function, "__code__", None))
+
+
+def _code_of(function: Any) -> Any:
+    """Return a function's code; what decorates one, such as `tf.function`, may hide it."""
+    return getattr(function, "__code__", None)
 
 
 def _in_code(code: Any) -> Iterator[float]:
@@ -259,15 +263,15 @@ def _combined(values: Sequence[float]) -> Iterator[float]:
                 yield value
 
 
-def _constants(value: Any, key: str = "") -> Iterator[float]:
-    if isinstance(value, bool):
+def _constants(value: Any, key: str = "", depth: int = 0) -> Iterator[float]:
+    if isinstance(value, bool) or depth > _DEEPEST:
         return
     if isinstance(value, float) or (isinstance(value, int) and key in _THRESHOLD_ARGUMENTS):
         yield float(value)
     elif isinstance(value, dict):
         for name, item in value.items():
-            if not name.endswith(("_initializer", "_regularizer", "_constraint")):
-                yield from _constants(item, name)
+            if not str(name).endswith(("_initializer", "_regularizer", "_constraint")):
+                yield from _constants(item, str(name), depth + 1)
     elif isinstance(value, (list, tuple)) and key in _THRESHOLD_ARGUMENTS:
         for item in value:
-            yield from _constants(item, key)
+            yield from _constants(item, key, depth + 1)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from layerlens.input_order import own_names, places_by_name, takes_mapping
 from layerlens.precision import Precision
 from layerlens.report import ModelError
 from layerlens.scenario import InputSpec, Shape
@@ -29,6 +30,10 @@ class Ends:
     inputs: tuple[InputSpec, ...]
     #: Which of the model's own inputs each of them is.
     positions: tuple[int, ...] = ()
+    #: What the model itself calls them.
+    names: tuple[str, ...] = ()
+    #: The same names in the order in which the model lists them; none of one that takes a mapping.
+    listed: tuple[str, ...] = ()
     #: Input layer → the batch shape it gets instead of its own.
     changes: Mapping[str, tuple[int | None, ...]] = field(default_factory=dict)
 
@@ -48,33 +53,80 @@ def has_graph(model: Any) -> bool:
         return False
 
 
-def fit_ends(given: tuple[InputSpec, ...], model: Any, precision: Precision) -> Ends:
+def fit_ends(
+    given: tuple[InputSpec, ...],
+    model: Any,
+    precision: Precision,
+    fed_as: Sequence[str] = (),
+    *,
+    given_to_all: bool = True,
+) -> Ends:
     """Pair a model's own inputs with the scenario's, by name if the names agree, else in order.
 
-    An axis the model leaves open takes the scenario's length. Raises InputsRefusal where the
-    number of inputs, a rank, a length or the kind of dtype is another.
+    `fed_as` are the names of the reference's inputs: a model with the same ones is fed in their
+    order. `given_to_all` tells that the reference is given the same inputs by the scenario. An axis
+    the model leaves open takes the scenario's length. Raises InputsRefusal where the number of
+    inputs, a rank, a length or the kind of dtype is another.
     """
-    own = [_own_input(tensor, precision) for tensor in model.inputs]
+    names = own_names(model, fed_as)
+    own = tuple(
+        _own_input(tensor, name, precision)
+        for tensor, name in zip(model.inputs, names, strict=True)
+    )
+    places = places_by_name(names, fed_as)
     if not given:
-        return Ends(tuple(own), tuple(range(len(own))))
-    if len(own) != len(given):
+        specs, positions = own, tuple(range(len(own)))
+    elif len(own) != len(given):
         raise InputsRefusal(
             f"the model takes {_listed(own)}, but the scenario gives {_listed(given)}"
         )
-    names = [item.name for item in own]
-    by_name = set(names) == {item.name for item in given}
-    positions = tuple(
-        names.index(item.name) if by_name else position for position, item in enumerate(given)
-    )
+    elif places is not None and given_to_all:
+        specs, positions = given, places
+    else:
+        specs, positions = given, _positions(names, model, given)
+    if places is None and not given_to_all:
+        order = places_by_name([spec.name for spec in specs], fed_as)
+    else:
+        order = None if places is None else tuple(map(positions.index, places))
+    if order is not None:
+        specs = tuple(specs[place] for place in order)
+        positions = tuple(positions[place] for place in order)
     inputs = tuple(
-        _fitted(own[position], theirs) for position, theirs in zip(positions, given, strict=True)
+        _fitted(own[position], theirs) for position, theirs in zip(positions, specs, strict=True)
     )
     changes = {
-        names[position]: (model.inputs[position].shape[0], *fitted.shape)
+        str(model.inputs[position].name): (model.inputs[position].shape[0], *fitted.shape)
         for position, fitted in zip(positions, inputs, strict=True)
         if own[position].shape != fitted.shape
     }
-    return Ends(inputs, positions, changes)
+    return Ends(
+        inputs,
+        positions,
+        tuple(names[position] for position in positions),
+        () if takes_mapping(model) else names,
+        changes,
+    )
+
+
+def given_ends(given: tuple[InputSpec, ...], fed_as: Sequence[str]) -> Ends:
+    """Return a scenario's inputs, in the order of the reference's where the names are the same."""
+    names = tuple(spec.name for spec in given)
+    places = places_by_name(names, fed_as) or tuple(range(len(given)))
+    return Ends(
+        tuple(given[place] for place in places),
+        places,
+        tuple(names[place] for place in places),
+        names,
+    )
+
+
+def _positions(names: Sequence[str], model: Any, given: tuple[InputSpec, ...]) -> tuple[int, ...]:
+    """Return which of a model's own inputs each of the scenario's is."""
+    wanted = [spec.name for spec in given]
+    for known in (list(names), [str(tensor.name) for tensor in model.inputs]):
+        if set(known) == set(wanted):
+            return tuple(map(known.index, wanted))
+    return tuple(range(len(given)))
 
 
 def with_shapes(config: Any, changes: Mapping[str, tuple[int | None, ...]]) -> Any:
@@ -93,10 +145,10 @@ def with_shapes(config: Any, changes: Mapping[str, tuple[int | None, ...]]) -> A
     return {**config, "config": {**config["config"], "layers": layers}}
 
 
-def _own_input(tensor: Any, precision: Precision) -> InputSpec:
+def _own_input(tensor: Any, name: str, precision: Precision) -> InputSpec:
     # In float64 every floating input was made float64: what is drawn for it stays as it was.
     widened = precision == "float64" and tensor.dtype == "float64"
-    return InputSpec(tensor.name, tuple(tensor.shape[1:]), "float32" if widened else tensor.dtype)
+    return InputSpec(name, tuple(tensor.shape[1:]), "float32" if widened else tensor.dtype)
 
 
 def _fitted(mine: InputSpec, theirs: InputSpec) -> InputSpec:

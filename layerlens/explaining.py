@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from layerlens.comparing import Difference
 from layerlens.evidence import Refusal, ShapeSurprise
+from layerlens.input_order import is_automatic
 from layerlens.judging import Judgement
-from layerlens.report import ModelReport, PairReport, Rounding
+from layerlens.report import InputsRow, ModelReport, PairReport, Rounding
 from layerlens.transfer import Transfer
 
 #: A model that draws from streams nobody seeds, or that keeps count of its calls.
@@ -159,6 +161,33 @@ def about_weights(report: PairReport, transfer: Transfer, *, overruled: bool) ->
             "replaced for the comparison; `transfer: none` compares the two as they came"
         )
     return None
+
+
+def fed(inputs: InputsRow, reference: Sequence[str], candidate: Sequence[str]) -> str | None:
+    """Say which inputs were fed the same, where that is not plain; the rest are their own orders.
+
+    A model that takes a mapping has no order.
+    """
+    if inputs.method == "by_name":
+        if reference == candidate and reference:
+            return None
+        listed = ", ".join(f"`{name}`" for name, _ in inputs.pairs)
+        why = ", not by position: the models list them in another order"
+        return f"the inputs are paired by name ({listed})" + (
+            why if reference and candidate else ""
+        )
+    if all(is_automatic(name) for names in inputs.pairs for name in names):
+        return None
+    told = ", ".join(f"`{one}` with `{other}`" for one, other in inputs.pairs)
+    return f"the inputs are paired by position, as their names differ: {told}"
+
+
+def notes(reference: ModelReport, candidate: ModelReport) -> str | None:
+    """Return what has to be known of the two models beside their figures."""
+    told = [
+        f"in `{model.name}`, {note}" for model in (reference, candidate) for note in model.notes
+    ]
+    return "; ".join(told) or None
 
 
 def joined(text: str, more: str | None) -> str:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from inspect import signature
 from typing import Any
 
+from layerlens.configuration import configuration_of
 from layerlens.costing import activation_bytes, bytes_of, multiply_adds, sum_of_known
 from layerlens.counting import count_of
 from layerlens.itemizing import arguments_of
@@ -61,7 +62,20 @@ def model_report(
         bytes_by_dtype=_bytes_by_dtype(weights),
         multiply_adds=sum_of_known(row.multiply_adds for row in rows),
         activation_bytes=sum_of_known(row.activation_bytes for row in rows),
+        notes=tuple(dict.fromkeys(_unread(model))),
     )
+
+
+def _unread(model: Any) -> Iterator[str]:
+    """Yield what has to be known of layers whose own code cannot tell how they are configured."""
+    for layer in with_held(model):
+        if not type(layer).__module__.startswith("keras."):
+            error = configuration_of(layer).error
+            if error is not None:
+                yield (
+                    f"the configuration of `{layer.name}` ({type(layer).__name__}) is not known: "
+                    f"its {error}"
+                )
 
 
 def count_params(weights: Iterable[Any]) -> int:
@@ -343,8 +357,9 @@ def _output_shape(layer: Any, input_shape: Any) -> Any:
         return (input_shape[0], size) if isinstance(size, int) else None
     try:
         return _plain_shape(layer.compute_output_shape(input_shape))
-    except (NotImplementedError, TypeError, ValueError):
-        # Not every layer can tell its shape outside a call; an unknown shape is told as such.
+    except Exception:
+        # Not every layer can tell its shape outside a call, and one of the user's own may raise
+        # anything; an unknown shape is told as such.
         return None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from layerlens.ends import Ends
 from layerlens.float64 import enable_float64
 from layerlens.inspecting import model_report, rows_between
 from layerlens.lineage import led_by
@@ -29,6 +30,8 @@ class Order:
     memory_limit: int | None = None
     seed: int = 0
     allow_code: bool = False
+    #: The names of the reference's inputs: a model with the same ones is fed in their order.
+    fed_as: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,10 @@ class Built:
     precision: Precision = "working"
     #: The caller's own object, because Keras could not copy it: what changes it, changes theirs.
     is_original: bool = False
+    #: What the model itself calls its `inputs`, and the same in the order in which it lists them;
+    #: the latter is empty where it takes a mapping.
+    input_names: tuple[str, ...] = ()
+    listed_names: tuple[str, ...] = ()
     #: The functions traced of the model so far, by execution, mode and shapes: whoever runs it
     #: again, for another pair or under another seed, need not trace it again.
     traced: dict[tuple[Any, ...], Any] = field(
@@ -81,8 +88,11 @@ def refused_at(order: Order, refusal: LayerRefusal) -> Refused:
     return refused(order, error, rows)
 
 
-def built(order: Order, inputs: tuple[InputSpec, ...], model: Any, **facts: Any) -> Built | Refused:
-    """Return a model with its report, or a refusal where `select` does not fit its output."""
+def built(order: Order, ends: Ends, model: Any, **facts: Any) -> Built | Refused:
+    """Return a model with its report, or a refusal where `select` does not fit its output.
+
+    The model takes its inputs in the order of `ends`.
+    """
     if order.precision == "float64":
         enable_float64(model)
     report = model_report(order.spec.name, model)
@@ -97,12 +107,14 @@ def built(order: Order, inputs: tuple[InputSpec, ...], model: Any, **facts: Any)
             return refused(order, ModelError(None, str(error), hint), report.layers)
     result = Built(
         order.spec,
-        inputs,
+        ends.inputs,
         model,
         report,
         order.allocate,
         batch_size=batch_size,
         precision=order.precision,
+        input_names=ends.names,
+        listed_names=ends.listed,
     )
     return replace(result, **facts)
 

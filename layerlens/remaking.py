@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from layerlens.call_forms import apply_by_name
 from layerlens.drafting import (
     DraftImpossible,
     drafting,
@@ -14,7 +15,14 @@ from layerlens.drafting import (
     raise_if_draft_impossible,
     set_policy,
 )
-from layerlens.ends import Ends, InputsRefusal, fit_ends, has_graph, with_shapes
+from layerlens.ends import (
+    Ends,
+    InputsRefusal,
+    fit_ends,
+    given_ends,
+    has_graph,
+    with_shapes,
+)
 from layerlens.exhaustion import raise_if_out_of_memory
 from layerlens.memory import refuse_beyond_memory
 from layerlens.orders import Built, Order, Refused, built, refused, refused_at
@@ -23,7 +31,7 @@ from layerlens.restoring import Source, draft_model, restore_model
 from layerlens.scenario import LayerSpec
 from layerlens.session import in_fresh_session
 from layerlens.weights import assign_weights
-from layerlens.wiring import LayerRefusal, Wired, apply_layer, flat_outputs
+from layerlens.wiring import LayerRefusal, Wired, flat_outputs
 
 Make = Callable[[Mapping[str, Any]], Any]
 
@@ -73,7 +81,7 @@ def _made(order: Order, config: Mapping[str, Any], make: Make) -> Built | Refuse
         ends = ends_of(order, model)
         if ends.changes:
             model = _remade(make, with_shapes(config, ends.changes))
-        return built(order, ends.inputs, wrapped(order, model, ends))
+        return built(order, ends, wrapped(order, model, ends))
     except InputsRefusal as refusal:
         return refused(order, refusal.error)
     except LayerRefusal as refusal:
@@ -92,9 +100,10 @@ def _remade(make: Make, config: Mapping[str, Any]) -> Any:
 
 def ends_of(order: Order, model: Any) -> Ends:
     if has_graph(model):
-        return fit_ends(order.inputs, model, order.precision)
+        shared = order.spec.inputs is None
+        return fit_ends(order.inputs, model, order.precision, order.fed_as, given_to_all=shared)
     if order.inputs:
-        return Ends(order.inputs)
+        return given_ends(order.inputs, order.fed_as)
     raise InputsRefusal("the model has no inputs of its own", hint="give it an `input:`")
 
 
@@ -106,7 +115,8 @@ def wrapped(order: Order, model: Any, ends: Ends) -> Any:
     tensors = input_tensors(ends.inputs, order.precision, taken=frozenset({model.name}))
     kind = type(model).__name__
     try:
-        outputs = flat_outputs(apply_layer(model, kind, tensors), model.name)
+        named = dict(zip((spec.name for spec in ends.inputs), tensors, strict=True))
+        outputs = flat_outputs(apply_by_name(model, kind, named), model.name)
     except Exception as error:  # whatever Keras raises is its refusal
         raise_if_out_of_memory(error, f"while `{model.name}` was built")
         raise LayerRefusal(error, model.name, LayerSpec(kind), tensors, Wired(tensors)) from error

@@ -8,9 +8,11 @@ import traceback
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from layerlens import global_settings
+from layerlens.blame import user_frame
 from layerlens.errors import (
     Fault,
     LayerlensError,
@@ -143,8 +145,15 @@ class Trial:
                 needed |= {reference, candidate.name}
         wanted = [name for name in built if name in drafted & needed]
         self._refuse_beyond_memory([built[name] for name in wanted])
+        fed_as = input_names(built[reference])
         made = {
-            name: _build(self.scenario, self.scenario.model(name), self.options) for name in wanted
+            name: _build(
+                self.scenario,
+                self.scenario.model(name),
+                self.options,
+                fed_as=() if name == reference else fed_as,
+            )
+            for name in wanted
         }
         return {**built, **made}
 
@@ -227,7 +236,7 @@ class Trial:
         trial = Trial(scenario, replace(self.options, explain=False))
         trial._doubles[name] = self.in_float64(reference)
         try:
-            candidate = _build(scenario, spec, self.options)
+            candidate = _build(scenario, spec, self.options, fed_as=input_names(reference))
             both = {name: reference, spec.name: candidate}
             return trial._decide(both, spec.name, mode, shows=False).report
         except (ScenarioError, MemoryLimitError, UnsafeCodeError):
@@ -339,7 +348,11 @@ class Trial:
         name = model.spec.name
         if name not in self._doubles:
             self._doubles[name] = _build(
-                self.scenario, self.scenario.model(name), self.options, precision="float64"
+                self.scenario,
+                self.scenario.model(name),
+                self.options,
+                precision="float64",
+                fed_as=model.input_names,
             )
         return self._doubles[name]
 
@@ -350,7 +363,9 @@ class Trial:
         moved = nudged(model.spec)
         if moved is None:
             return None
-        twin = _build(self.scenario, moved, self.options, precision="float64")
+        twin = _build(
+            self.scenario, moved, self.options, precision="float64", fed_as=model.input_names
+        )
         return twin if isinstance(twin, Built) else None
 
     def _fit(self, built: dict[str, Built | Refused]) -> tuple[FitRow, ...]:
@@ -370,11 +385,26 @@ class Trial:
 def build_models(
     scenario: Scenario, options: RunOptions, *, allocate: bool = True, at_most: int | None = None
 ) -> dict[str, Built | Refused]:
-    """Build every model of a scenario, in the order of the file."""
+    """Build every model of a scenario, in the order of the file.
+
+    Models whose inputs have the names of the reference's take them in the reference's order.
+    """
+    how = {"allocate": allocate, "at_most": at_most}
+    reference = _build(scenario, scenario.model(scenario.reference), options, **how)
+    fed_as = input_names(reference)
     return {
-        model.name: _build(scenario, model, options, allocate=allocate, at_most=at_most)
+        model.name: reference
+        if model.name == scenario.reference
+        else _build(scenario, model, options, fed_as=fed_as, **how)
         for model in scenario.models
     }
+
+
+def input_names(built: Built | Refused) -> tuple[str, ...]:
+    """Return what a model calls its inputs, in the order in which it is fed; none if refused."""
+    from layerlens.building import Built
+
+    return built.input_names if isinstance(built, Built) else ()
 
 
 def _build(
@@ -479,20 +509,23 @@ def _unexpected(scenario: Scenario, error: Exception, started: float) -> Scenari
 
 
 def _own_fault(scenario: Scenario, error: Exception, started: float) -> ScenarioReport:
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    place = f"{last.filename.rsplit('/', 1)[-1]}:{last.lineno}"
-    text = " ".join(str(error).split())[:300]
-    row = ErrorRow(
-        message=f"layerlens itself failed here: {type(error).__name__} at {place}: {text}",
-        file=scenario.path,
-        line=None,
-        column=None,
-        hint="this is a fault of layerlens: please report it with the scenario; "
-        "LAYERLENS_DEBUG=1 prints the traceback",
-        internal=True,
-    )
     if os.environ.get("LAYERLENS_DEBUG"):
         traceback.print_exception(error)
+    text = " ".join(str(error).split())[:300]
+    theirs = user_frame(error)
+    if theirs is not None:
+        place = f"`{theirs.name}` ({Path(theirs.filename).name}:{theirs.lineno})"
+        message = f"the code of a model fails: {place} raises {type(error).__name__}: {text}"
+        hint = "layerlens calls it as Keras does; make it return what Keras documents"
+    else:
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        place = f"{last.filename.rsplit('/', 1)[-1]}:{last.lineno}"
+        message = f"layerlens itself failed here: {type(error).__name__} at {place}: {text}"
+        hint = (
+            "this is a fault of layerlens: please report it with the scenario; "
+            "LAYERLENS_DEBUG=1 prints the traceback"
+        )
+    row = ErrorRow(message, scenario.path, None, None, hint, internal=theirs is None)
     return ScenarioReport(
         path=scenario.path,
         title=scenario.title,

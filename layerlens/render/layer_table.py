@@ -376,7 +376,7 @@ def _totals(
         differs = first.mixes not in (None, model.mixes)
         note = f"{GLYPHS.unlike if differs else ' '} {wording.mixes_note(model)}"
         lines += fold(Text(note, style="yellow" if differs else ""), layout.width, hang=MARK + 2)
-    for note in wording.steps_notes(model)[1 if model.mixes is not None else 0 :]:
+    for note in wording.model_notes(model)[1 if model.mixes is not None else 0 :]:
         lines += fold(Text(note), layout.width, indent=MARK, hang=2)
     return lines
 

@@ -330,6 +330,11 @@ def argument(item: Any) -> str:
     return text if len(text) <= LONGEST_ARGUMENT else f"{text[:LONGEST_ARGUMENT]}…"
 
 
+def model_notes(model: ModelReport) -> list[str]:
+    """Return what stands beneath a model's figures: how it sees steps, and its notes."""
+    return [*steps_notes(model), *(f"note: {one_line(note)}" for note in model.notes)]
+
+
 def steps_notes(part: LayerRow | ModelReport) -> list[str]:
     """Return all that was measured of how outputs depend on steps, axes and what else there is."""
     notes = [mixes_note(part)] if part.mixes is not None else []

@@ -52,6 +52,9 @@ if TYPE_CHECKING:
         FirstDivergence as FirstDivergence,
     )
     from layerlens.report.pairs import (
+        InputsRow as InputsRow,
+    )
+    from layerlens.report.pairs import (
         MaskedDifference as MaskedDifference,
     )
     from layerlens.report.pairs import (
@@ -141,6 +144,7 @@ _NAMES = {
         "CertificateRow",
         "Counterexample",
         "FirstDivergence",
+        "InputsRow",
         "MaskedDifference",
         "PairReport",
         "ProbeRow",

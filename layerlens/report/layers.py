@@ -155,3 +155,6 @@ class ModelReport:
     depends_on: tuple[Beside, ...] | None = None
     #: Why steps could not be measured, where they were to be.
     unmeasured: str | None = None
+    #: What has to be known beside the figures: a layer that does not tell its configuration, what
+    #: a saved file does not hold or was translated from.
+    notes: tuple[str, ...] = ()

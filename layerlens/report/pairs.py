@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from layerlens.maps import HeatMap
 from layerlens.report.words import AlsoDiffers, Execution, Strength
@@ -61,6 +61,14 @@ class TransferRow:
     method: str
     pairs: tuple[tuple[str, str], ...]
     unmatched: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class InputsRow:
+    """Which inputs of the two models were fed the same: (reference's, candidate's) names."""
+
+    method: Literal["by_name", "by_position"]
+    pairs: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,3 +132,5 @@ class PairReport:
     why: tuple[str, ...] = ()
     #: Where in the output the two differ; None where they agree exactly or were not compared.
     differences: HeatMap | None = None
+    #: None where the models have one input each, or no pair of inputs was made.
+    inputs: InputsRow | None = None

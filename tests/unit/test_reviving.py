@@ -6,6 +6,7 @@ import copy
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -92,7 +93,18 @@ def test_the_round_trip_notices_a_change(report):
 @pytest.mark.parametrize("name", NAMES)
 def test_what_was_revived_is_written_the_same(name):
     data = data_of(name)
-    assert report_from_dict(copy.deepcopy(data)).to_dict() == data
+    revived = report_from_dict(copy.deepcopy(data))
+    assert as_it_was(revived.to_dict(), data) == data
+    assert report_from_dict(revived.to_dict()) == revived
+
+
+def as_it_was(now: Any, then: Any) -> Any:
+    """Return data without the fields that were added since the golden report was written."""
+    if isinstance(then, dict) and isinstance(now, dict):
+        return {key: as_it_was(item, then[key]) for key, item in now.items() if key in then}
+    if isinstance(then, list) and isinstance(now, list) and len(now) == len(then):
+        return [as_it_was(one, other) for one, other in zip(now, then, strict=True)]
+    return now
 
 
 def test_numbers_that_are_not_finite_are_numbers_again():
