@@ -54,16 +54,11 @@ def conclude(
     if reference.error is not None or candidate.error is not None:
         return tuple(_refused(reference, candidate))
     told = [_same(reference, candidate, diff), _differs(reference, candidate, diff)]
-<<<<<<< HEAD
-    told += [_result(pair, divergence), *(f"{lost}." for lost in losses)]
-    told += [_beside(reference, candidate, pair, diff), _mended(mending, candidate.name)]
-=======
     told += [
         f"In `{model.name}`, {note}." for model in (reference, candidate) for note in model.notes
     ]
-    told += [_result(pair, divergence), _beside(reference, candidate, pair, diff)]
-    told += [_mended(mending, candidate.name)]
->>>>>>> 2eaf627 (Pair inputs by name, call subclasses in the form they take, and compare layers that do not tell their configuration)
+    told += [_result(pair, divergence), *(f"{lost}." for lost in losses)]
+    told += [_beside(reference, candidate, pair, diff), _mended(mending, candidate.name)]
     return tuple(sentence for sentence in told if sentence)
 
 
