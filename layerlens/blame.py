@@ -27,4 +27,6 @@ def user_frame(error: BaseException) -> traceback.FrameSummary | None:
 
 
 def _is_installed(filename: str) -> bool:
-    return filename.startswith(_INSTALLED) or "site-packages" in filename or filename[:1] == "<"
+    if filename.startswith(_INSTALLED) or "site-packages" in filename:
+        return True
+    return not Path(filename).is_file()  # compiled code names a source that is not there

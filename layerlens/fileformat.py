@@ -48,7 +48,7 @@ Policy = Literal["float16", "bfloat16", "float32", "float64", "mixed_float16", "
 #: No axis of a tensor is longer: TensorFlow indexes with 32 bits in many places.
 LONGEST = 2**31 - 1
 
-Length = Annotated[int, Field(ge=1, le=LONGEST)]
+Length = Annotated[int, Field(ge=0, le=LONGEST)]
 Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(ge=1)]
 Shape = Annotated[

@@ -378,6 +378,8 @@ def _draw_one(
 ) -> Array:
     rng = generator(seed, "probe", name, position, domain.shape)
     shape = (samples, *domain.shape)
+    if 0 in domain.shape:  # an axis of no length leaves nothing to draw
+        return np.empty(shape, dtype=_numpy_dtype(domain))
     if domain.kind == "string":
         words = np.asarray(domain.words or ("",), dtype=object)
         if name == "every_value":

@@ -255,13 +255,18 @@ _WHOLE = re.compile(
 )
 _REAL = re.compile(r"(?:an? |optional |positive |\(optional\) )*float\b", re.I)
 _LISTED = re.compile(r"\b(?:tuples?|lists?)\b", re.I)
+#: One number, or one for every axis: also where Keras documents the number alone.
+_PER_AXIS = frozenset(
+    {"kernel_size", "pool_size", "strides", "dilation_rate", "output_size", "output_padding"}
+)
 _ONLY_LISTED = re.compile(r"^(?:target shape\. )?tuple of integers", re.I)
 
 
 def kind_of(argument: Argument) -> Kind | None:
     """Return the kind of value an argument takes, or None where Keras leaves that open."""
     default, text = argument.default, argument.documentation
-    listed = bool(_LISTED.search(text)) or (default or "").startswith("(")
+    listed = argument.name in _PER_AXIS or bool(_LISTED.search(text))
+    listed = listed or (default or "").startswith("(")
     if default in ("True", "False"):
         return Kind("true or false", boolean=True)
     if _ONLY_LISTED.match(text):

@@ -153,6 +153,25 @@ def test_each_way_to_write_a_layer(read: Any, layer: str, expected: dict[str, An
     assert without_places(arguments(scenario)) == expected
 
 
+@pytest.mark.parametrize(
+    "layer",
+    [
+        "MaxPooling1D: {pool_size: [2], strides: [1]}",
+        "AveragePooling1D: {pool_size: [2]}",
+        "AdaptiveAveragePooling1D: {output_size: [2]}",
+        "Conv1D: {filters: 2, kernel_size: [3], strides: [1], dilation_rate: [2]}",
+    ],
+)
+def test_a_size_of_one_axis_may_be_a_list_of_one(read: Any, layer: str) -> None:
+    found = arguments(read(f"{INPUT}models: {{a: [{{{layer}}}], b: [Flatten]}}"))
+    assert any(isinstance(value, tuple) for value in found.values())
+
+
+def test_a_count_is_no_list(told: Any) -> None:
+    (fault,) = told(f"{INPUT}models: {{a: [{{Dense: {{units: [3]}}}}], b: [Flatten]}}")
+    assert "`units` of `Dense` takes a whole number; received a list of 1" in fault
+
+
 def without_places(value: Any) -> Any:
     if isinstance(value, LayerSpec):
         return LayerSpec(value.type, without_places(value.arguments))
@@ -369,7 +388,7 @@ def test_a_graph_at_fault(told: Any, graph: str, fault: str) -> None:
     [
         ("input: [64, 15]", "`input` takes a mapping; received a list of 2 | write `input: {shape: [64, 15]}`"),
         ("input: {shape: 64}", "`shape` takes a list; received the number 64 | write `shape: [64]`"),
-        ("input: {shape: [0]}", "item 1 of `shape` has to be at least 1; received 0 | `null` is a variable length"),
+        ("input: {shape: [-1]}", "item 1 of `shape` has to be at least 0; received -1 | `null` is a variable length"),
         ("input: {}", "an input needs `shape`"),
         ("input: {shape: [3], dtype: int}", "`dtype` does not take the text \"int\" | did you mean `int8`?"),
         ("input: {shape: [3], low: 5}", "`low` is for integers; this input is float32"),

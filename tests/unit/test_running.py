@@ -44,6 +44,13 @@ def pair_of(report: ScenarioReport) -> PairReport:
 # --- one scenario: every verdict ------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("shape", [(0, 3), (0,), (2, 0)])
+def test_outputs_without_elements_decide_nothing(shape: tuple[int, ...]) -> None:
+    pair = pair_of(ran(["ReLU"], [{"Activation": "tanh"}], *shape))
+    assert pair.verdict == "inconclusive"
+    assert "no output element was compared: the outputs are empty" in pair.explanation
+
+
 def test_equivalent_is_told_with_its_strength_and_why() -> None:
     pair = pair_of(ran([DENSE], [{"Conv1D": {"filters": 3, "kernel_size": 1}}], 5, 4))
     assert (pair.verdict, pair.strength) == ("equivalent", "certified")
