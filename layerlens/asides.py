@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from layerlens.comparing import distance
+from layerlens.comparing import UNIT32, distance
 from layerlens.layertree import flat_layers
 from layerlens.measuring import Gradients, Runner
 from layerlens.probes import Array, generator
@@ -19,7 +19,8 @@ from layerlens.transfer import Transfer
 CLEAR = 1e-6
 #: The same for losses that can only be added up in working precision.
 LOSS_RTOL = 1e-3
-#: The same where gradients exist in float32 only.
+#: The same in working precision, for float32: where a model has no float64 form, or gradients have
+#: none.
 CLEAR_IN_FLOAT32 = 1e-3
 
 
@@ -92,8 +93,9 @@ def _losses_differ(sides: Sides, weights: tuple[Values, Values], inputs: Sequenc
         one, other = _losses(sides, weights, inputs, "float64")
     except Exception:  # a regulariser that works in float32 alone, as Keras' L1 before 3.15
         one, other = _losses(sides, weights, inputs, "working")
-        return not np.isclose(one, other, rtol=LOSS_RTOL, atol=0.0, equal_nan=True)
-    return _clearly_apart(np.asarray(one), np.asarray(other))
+        rtol = max(LOSS_RTOL, _clear_in_working_precision(sides))
+        return not np.isclose(one, other, rtol=rtol, atol=0.0, equal_nan=True)
+    return _clearly_apart(np.asarray(one), np.asarray(other), _clear(sides))
 
 
 def _losses(
@@ -138,10 +140,10 @@ def _gradients_differ(
     ]
     if not directions:
         return False
-    clear = CLEAR
+    clear = _clear(sides)
     one, other = (_gradients(side, weights[k], few, directions) for k, side in enumerate(sides))
     if one is None or other is None:  # some operations have a gradient in float32 only
-        clear = CLEAR_IN_FLOAT32
+        clear = _clear_in_working_precision(sides)
         one, other = (
             _gradients(side, weights[k], few, directions, "working") for k, side in enumerate(sides)
         )
@@ -153,6 +155,16 @@ def _gradients_differ(
         _gradient_apart(one[1][p.reference], other[1][p.candidate], clear)
         for p in transfer.pairings
     )
+
+
+def _clear(sides: Sides) -> float:
+    """Return the relative difference from which figures of two models count as different."""
+    return CLEAR if all(side.is_exact for side in sides) else _clear_in_working_precision(sides)
+
+
+def _clear_in_working_precision(sides: Sides) -> float:
+    coarsest = max(side.unit for side in sides)
+    return min(0.5, CLEAR_IN_FLOAT32 * coarsest / UNIT32)
 
 
 def _gradients(
@@ -194,6 +206,7 @@ def _states_differ(
     """Tell whether a second call, or what a call leaves in the weights, differs."""
     if not any(side.training or _is_stateful(side.float64) for side in sides):
         return False
+    clear = _clear(sides)
     firsts, seconds, left = [], [], []
     for side, values in zip(sides, weights, strict=True):
         runner = side.float64
@@ -206,7 +219,7 @@ def _states_differ(
         )
         runner.assign(values)
     moved = any(
-        _clearly_apart(left[0][p.reference].ravel(), left[1][p.candidate].ravel())
+        _clearly_apart(left[0][p.reference].ravel(), left[1][p.candidate].ravel(), clear)
         for p in transfer.pairings
         if left[0][p.reference].dtype.kind == "f"
     )
@@ -217,7 +230,7 @@ def _states_differ(
     calls = (zip(f.outputs, s.outputs, strict=True) for f, s in zip(firsts, seconds, strict=True))
     return any(
         # What differs at first is no matter of state: only how the second call differs from it.
-        _clearly_apart(one[1], one[0] + (other[1] - other[0]))
+        _clearly_apart(one[1], one[0] + (other[1] - other[0]), clear)
         for one, other in zip(*calls, strict=True)
         if one[1].shape == other[1].shape and one[1].dtype.kind == "f"
     )

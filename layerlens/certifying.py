@@ -121,7 +121,7 @@ def _attempts(pairs: list[Goal]) -> Iterator[tuple[list[Goal], Start]]:
 
 def _may_be_certified(side: Side) -> bool:
     """Tell whether a model is one that the float64 run speaks for: inference, full precision."""
-    if side.training:
+    if side.training or not side.is_exact:
         return False
     working, double = (list(flat_layers(r.built.model)) for r in (side.working, side.float64))
     return len(working) == len(double) and all(

@@ -15,6 +15,8 @@ Float = NDArray[np.float64]
 #: Unit roundoff of the two precisions: half the distance from 1 to the next number.
 UNIT32 = 2.0**-24
 UNIT64 = 2.0**-53
+#: The same of the dtypes that layers compute in.
+UNITS = {"float16": 2.0**-11, "bfloat16": 2.0**-8, "float32": UNIT32}
 #: By how much the limits that are meant for float64 are too wide in working precision.
 COARSE = 2.0**4
 
@@ -102,7 +104,8 @@ class Noise:
     may have been added and taken away again on the way; `pooled` by the greatest working-precision
     error of all samples, since one sample's own may be small by chance. `constants` is how far the
     float64 outputs move when the numbers in the layers' configurations move by one unit of
-    float32, as some layers round them; 0 where that was not needed.
+    float32, as some layers round them; 0 where that was not needed. `inner` is what moving every
+    result inside the models by the unit roundoff leaves; 0 where that was not needed either.
     """
 
     working: Float
@@ -110,6 +113,7 @@ class Noise:
     ground: Float | float = 0.0
     pooled: float = 0.0
     constants: Float | float = 0.0
+    inner: Float | float = 0.0
 
 
 def noise_floor(
@@ -180,13 +184,25 @@ def input_scale(inputs: Sequence[Array], output: Array) -> NDArray[np.float64]:
     return scale.reshape(len(scale), *(1 for _ in output.shape[1:]))
 
 
-def coarse(noise: Noise) -> Noise:
+def coarse(noise: Noise, unit: float = UNIT32) -> Noise:
     """Return the floor for models of which one has no float64 form.
 
     Only working precision is there to tell of rounding, so that the gap to decide in is narrow:
-    more pairs are left undecided.
+    more pairs are left undecided. `unit` is the unit roundoff of the coarser model.
     """
-    return replace(noise, float64=noise.working / COARSE, ground=0.0)
+    working = noise.working * (unit / UNIT32)
+    return replace(noise, working=working, float64=working / COARSE, ground=0.0)
+
+
+def with_inner(noise: Noise, moved: Sequence[Float], unit: float) -> Noise:
+    """Add what rounding inside the models leaves, as it was drawn: `moved` per relative change.
+
+    A draw may be small at one element by chance: so it is at least a share of its sample's.
+    """
+    if not moved:
+        return noise
+    total = np.sum(moved, axis=0)
+    return replace(noise, inner=unit * np.maximum(total, 2.0**-10 * per_sample_max(total)))
 
 
 def per_sample_max(array: Float) -> Float:

@@ -20,7 +20,7 @@ from layerlens.errors import MemoryLimitError
 from layerlens.evidence import Evidence, Refusal, ShapeSurprise
 from layerlens.examining import DYNAMIC, Examination
 from layerlens.input_order import is_automatic
-from layerlens.judging import Judgement, anywhere, judge
+from layerlens.judging import Judgement, anywhere, judge, with_mismatch
 from layerlens.memory import comparing_beyond_memory
 from layerlens.padding import masked_difference
 from layerlens.parting import Contest
@@ -170,12 +170,15 @@ def _sides(pair: Pair) -> tuple[Side, Side]:
     for built in (pair.reference, pair.candidate):
         assert isinstance(built, Built)
         double = pair.in_float64(built)
-        # What Keras builds in float32 only is held against itself, and judged the more carefully.
         exact = isinstance(double, Built) and double.precision == "float64"
         twin = double if isinstance(double, Built) and exact else built
         side = Side.of(built.spec.name, built, twin, training=training, seed=pair.seed)
         side.nudged = partial(pair.with_nudged_constants, built)
         sides.append(side)
+    if not all(side.is_exact for side in sides):
+        # Only the same precision draws the same random numbers, and rounds the same constants.
+        for side in sides:
+            side.leave_float64()
     size = next((side.built.batch_size for side in sides if side.built.batch_size), None)
     if training and size is not None:
         for side in sides:
@@ -336,28 +339,50 @@ def _of_random(examination: Examination, judgement: Judgement) -> tuple[Judgemen
     side = examination.reference if restless[0] else examination.candidate
     reason = explaining.RESTLESS_APART if both else explaining.RESTLESS.format(side.name)
     witness = anywhere(examination.observations)
-    return replace(judgement, verdict="different", witness=witness, reason=reason), False
+    if witness is None:  # whatever it changes from call to call, no call was seen to differ
+        undecided = replace(judgement, verdict="inconclusive", witness=None, reason=reason)
+        return undecided, False
+    counted = with_mismatch(judgement.difference)
+    told = replace(
+        judgement, verdict="different", difference=counted, witness=witness, reason=reason
+    )
+    return told, False
 
 
 def _judge(examination: Examination, tolerance: Tolerance | None) -> Judgement:
-    """Judge; where float64 leaves something, find out whether float32 constants explain it."""
-    seen = examination.observations
-    steady = examination.any_random()
-    judgement = judge(seen, tolerance=tolerance, steady=steady)
-    if judgement.witness is not None and judgement.witness.inconsistent:
-        if examination.confirms(judgement.witness):
+    """Judge; where float64 leaves something, find out whether rounding explains it after all.
+
+    First what rounding inside the models leaves, then constants that are rounded to float32.
+    """
+    judgement = _confirmed(examination, tolerance)
+    if tolerance is not None or not _may_be_rounding(judgement):
+        return judgement
+    if examination.measure_inner_rounding():
+        judgement = _confirmed(examination)
+        if not _may_be_rounding(judgement):
             return judgement
-        steady = True
-        judgement = judge(seen, tolerance=tolerance, steady=steady)
-    if judgement.verdict == "equivalent" or tolerance is not None:
-        return judgement
-    if not judgement.near_rounding:
-        return judgement
     if examination.measure_constants():
-        return judge(examination.observations, steady=steady)
+        return _confirmed(examination)
     if not examination.float32_residue():
         return judgement
-    return judge(seen, residue=True, steady=steady)
+    return _confirmed(examination, residue=True)
+
+
+def _may_be_rounding(judgement: Judgement) -> bool:
+    return judgement.verdict != "equivalent" and judgement.near_rounding
+
+
+def _confirmed(
+    examination: Examination, tolerance: Tolerance | None = None, *, residue: bool = False
+) -> Judgement:
+    """Judge; a model that strays from itself has to do so in float64 as well."""
+    seen = examination.observations
+    steady = examination.any_random()
+    judgement = judge(seen, tolerance=tolerance, residue=residue, steady=steady)
+    witness = judgement.witness
+    if witness is None or not witness.inconsistent or examination.confirms(witness):
+        return judgement
+    return judge(seen, tolerance=tolerance, residue=residue, steady=True)
 
 
 def _search(examination: Examination) -> bool:

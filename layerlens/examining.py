@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from layerlens.building import Built
+from layerlens.comparing import Noise, with_inner
 from layerlens.domains import (
     BASE_LENGTHS,
     COMBINATIONS,
@@ -21,7 +22,7 @@ from layerlens.domains import (
     written_numbers,
 )
 from layerlens.evidence import Evidence, Observation
-from layerlens.judging import Witness, judge, strays_in_both
+from layerlens.judging import Witness, is_rounding, judge, strays_in_both
 from layerlens.layertree import flat_layers
 from layerlens.lineup import first_part
 from layerlens.observing import Interrupted, Observer, keras_shapes
@@ -360,10 +361,50 @@ class Examination:
         if again.error is not None or again.shapes != tuple(array.shape for array in base):
             return True
         working = seen.reference if side is self.reference else seen.candidate
-        return any(
-            bool(strays_in_both(base[k], again.outputs[k], working[k], noise).any())
-            for k, noise in enumerate(seen.noise)
-        )
+
+        def strays(noises: Sequence[Noise]) -> bool:
+            return any(
+                bool(strays_in_both(base[k], again.outputs[k], working[k], noise).any())
+                for k, noise in enumerate(noises)
+            )
+
+        if not strays(seen.noise):
+            return False
+        # A graph may leave out two steps that cancel, and with them all that they round.
+        inner = side.inner_rounding(values, seen.batch.inputs, base)
+        if inner is None:
+            return True
+        unit = self.observer.inner_unit
+        return strays([with_inner(n, [inner[k]], unit) for k, n in enumerate(seen.noise)])
+
+    def measure_inner_rounding(self) -> bool:
+        """Add to the noise floors what rounding inside the models leaves, where they part.
+
+        Returns False where nothing was measured. Inputs and weights alone do not tell of it: a
+        number that is added and taken off again leaves its own rounding behind.
+        """
+        measured = False
+        for position, seen in enumerate(self.observations):
+            if is_rounding(seen):
+                continue
+            weights = self.weights_of(seen)
+            inner = [
+                effect
+                for side, values, base in (
+                    (self.reference, weights.reference, seen.reference64),
+                    (self.candidate, weights.candidate, seen.candidate64),
+                )
+                if (effect := side.inner_rounding(values, seen.batch.inputs, base)) is not None
+            ]
+            if not inner:
+                continue
+            measured = True
+            noise = tuple(
+                with_inner(floor, [effect[k] for effect in inner], self.observer.inner_unit)
+                for k, floor in enumerate(seen.noise)
+            )
+            self.observations[position] = replace(seen, noise=noise)
+        return measured
 
     def measure_constants(self) -> bool:
         """Add to every noise floor what rounding the layers' constants to float32 may change.

@@ -123,17 +123,17 @@ def judged(reference: ModelReport, candidate: ModelReport, judgement: Judgement)
             f"`{probe}` it strays from its result otherwise by more than rounding explains."
         )
     start = " They agree on the initial weights only." if judgement.only_at_initialization else ""
-    return (
-        f"{names} differ by up to {difference.max_abs:.3g}{_share(difference)}"
-        f"{_also_in_float64(rounding)}: "
-        f"not rounding (shown on probe `{probe}`).{start}"
-    )
+    if difference.max_abs == 0 and rounding.float64_max_abs is not None:
+        gap = (
+            f"{rounding.float64_max_abs:.3g} in float64{_share(difference)}, which working "
+            "precision does not show"
+        )
+    else:
+        gap = f"{difference.max_abs:.3g}{_share(difference)}{_also_in_float64(rounding)}"
+    return f"{names} differ by up to {gap}: not rounding (shown on probe `{probe}`).{start}"
 
 
 def _share(difference: Difference) -> str:
-    """Say how many outputs differ, unless working precision alone would not tell of any."""
-    if not difference.mismatched:
-        return ""
     return f" in {difference.mismatched:,} of {difference.compared:,} outputs"
 
 

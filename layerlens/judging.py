@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,8 @@ ROUNDING = 2.0**9
 REAL = 2.0**20
 #: The same against the greatest scale of the sample: an element of its own scale may be far below.
 GROUND_REAL = 2.0**12
+#: The same against what rounding inside the models was seen to leave: no estimate, but drawn.
+INNER_REAL = 2.0**12
 #: The same limits against the working-precision floor: for how a way of calling may differ, and
 #: for models with constants that are rounded to float32 whatever the policy says.
 WORKING_ROUNDING = 2.0**7
@@ -57,6 +59,17 @@ class Witness:
     inconsistent: str | None = None
 
     @property
+    def mismatches(self) -> bool:
+        """Whether the two values at this place are unequal, in either precision."""
+        seen, k = self.observation, self.output
+        pairs = [(seen.reference, seen.candidate), (seen.reference64, seen.candidate64)]
+        if self.inconsistent == "reference":
+            pairs = [(seen.reference64, seen.reference)]
+        elif self.inconsistent == "candidate":
+            pairs = [(seen.candidate64, seen.candidate)]
+        return any(bool(distance(one[k], other[k])[self.index]) for one, other in pairs)
+
+    @property
     def sample(self) -> int:
         """The sample of the batch; the first where a slice hides which it was."""
         output = self.observation.reference[self.output]
@@ -66,7 +79,10 @@ class Witness:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """`ratio` is the greatest float64 difference in units of its noise floor."""
+    """`ratio` is the greatest float64 difference in units of its noise floor.
+
+    A `different` has a witness at which the two are unequal, and counts at least that element.
+    """
 
     verdict: Verdict
     difference: Difference | None
@@ -81,6 +97,14 @@ class Judgement:
     #: True where working precision hardly shows the difference, so that constants rounded to
     #: float32 might be all there is to it.
     near_rounding: bool = False
+
+    def __post_init__(self) -> None:
+        if self.verdict != "different":
+            return
+        if self.witness is None or not self.witness.mismatches:
+            raise ValueError("a verdict `different` needs an element at which the two differ")
+        if self.difference is None or not self.difference.mismatched:
+            raise ValueError("a verdict `different` has to count the element that differs")
 
 
 def judge(
@@ -100,7 +124,7 @@ def judge(
     random with another stream in each precision.
     """
     compared = sum(array.size for o in observations for array in o.reference)
-    summary = _summary(observations, tolerance)
+    summary = _summary(observations, tolerance, residue)
     rounding = _rounding(observations)
     rows = tuple(_probe_rows(observations))
     if not compared:
@@ -124,7 +148,8 @@ def judge(
         return Judgement("equivalent", summary, rounding, rows)
     wayward = None if steady else _inconsistency(observations)
     if wayward is not None:
-        return Judgement("different", summary, rounding, rows, wayward)
+        counted = with_mismatch(summary)
+        return Judgement("different", counted, rounding, rows, wayward)
     ratio = _greatest(observations, explained)
     if ratio <= ROUNDING:
         return Judgement("equivalent", summary, rounding, rows, ratio=ratio)
@@ -151,7 +176,7 @@ def real_elements(
     gap = distance(reference, candidate)
     if residue:
         return gap > RESIDUE_REAL * noise.working
-    own = REAL * noise.float64 + GROUND_REAL * noise.ground
+    own = REAL * noise.float64 + GROUND_REAL * noise.ground + INNER_REAL * noise.inner
     return np.asarray(gap > own + CONSTANT_REAL * noise.constants)
 
 
@@ -179,6 +204,7 @@ def explained(noise: Noise) -> NDArray[np.float64]:
         noise.float64
         + noise.ground
         + noise.pooled
+        + noise.inner
         + (CONSTANT_ROUNDING / ROUNDING) * noise.constants
     )
 
@@ -203,7 +229,7 @@ def _witness(
             size = np.where(real, distance(reference, candidate), 0.0)
         else:
             doubles = observation.reference64[output], observation.candidate64[output]
-            real = real_elements(*doubles, noise, residue=residue)
+            real = _real(observation, output, residue)
             size = np.where(real, ratios(*doubles, noise.working), 0.0)
         if real.any() and size.max() > highest:
             highest = float(size.max())
@@ -289,6 +315,12 @@ def _greatest(
     )
 
 
+def is_rounding(observation: Observation) -> bool:
+    """Tell whether all differences of an observation are within what rounding was seen to leave."""
+    real = (_real(observation, k, residue=False) for k in range(len(observation.noise)))
+    return _greatest([observation], explained) <= ROUNDING and not any(one.any() for one in real)
+
+
 def _working_floor(noise: Noise) -> NDArray[np.float64]:
     return noise.working
 
@@ -312,13 +344,40 @@ def allowed_gap(
     return np.asarray(tolerance.atol + tolerance.rtol * size)
 
 
-def _summary(observations: Sequence[Observation], tolerance: Tolerance | None) -> Difference | None:
-    parts = [
-        differ(o.reference[k], o.candidate[k], allowed_gap(o, k, tolerance))
-        for o in observations
-        for k in range(len(o.reference))
-    ]
+def _summary(
+    observations: Sequence[Observation], tolerance: Tolerance | None, residue: bool
+) -> Difference | None:
+    """Sum up the differences in working precision.
+
+    An element mismatches where that is beyond what rounding explains, or where float64 shows a real
+    difference, which may be too small for working precision alone to tell it from rounding.
+    """
+    parts = []
+    for seen in observations:
+        for k in range(len(seen.reference)):
+            part = differ(seen.reference[k], seen.candidate[k], 0.0)
+            beyond = distance(seen.reference[k], seen.candidate[k]) > allowed_gap(
+                seen, k, tolerance
+            )
+            if tolerance is None:
+                beyond = beyond | _real(seen, k, residue)
+            parts.append(replace(part, mismatched=int(np.count_nonzero(beyond))))
     return join_differences(parts)
+
+
+def _real(observation: Observation, output: int, residue: bool) -> NDArray[np.bool_]:
+    doubles = observation.reference64[output], observation.candidate64[output]
+    return real_elements(*doubles, observation.noise[output], residue=residue)
+
+
+def with_mismatch(difference: Difference | None) -> Difference | None:
+    """Count the one element that a model gives otherwise when it is called in another way.
+
+    There the two models may agree with each other.
+    """
+    if difference is None or difference.mismatched:
+        return difference
+    return replace(difference, mismatched=1)
 
 
 def join_differences(parts: Sequence[Difference]) -> Difference | None:

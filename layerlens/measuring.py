@@ -20,6 +20,7 @@ from layerlens.drawing import WeightSlot
 from layerlens.errors import MemoryLimitError
 from layerlens.exhaustion import is_out_of_memory
 from layerlens.graph_rewriting import runnable
+from layerlens.inner_rounding import rounding_at_random
 from layerlens.probes import Array
 from layerlens.remedies import explain_call_error
 from layerlens.report import Execution, ModelError
@@ -130,6 +131,11 @@ class Runner:
     def is_random(self) -> bool:
         return bool(self._seeds)
 
+    @property
+    def _float_dtype(self) -> str:
+        """The dtype that the model computes in, as far as it computes in float32 or wider."""
+        return "float64" if self.built.precision == "float64" else "float32"
+
     # --- calls ----------------------------------------------------------------------------
 
     def run(
@@ -231,21 +237,54 @@ class Runner:
     def _trace(
         self, tensors: Sequence[Any], execution: Execution, training: bool, seed: int
     ) -> Traced:
+        signature = self._signature(tensors, execution)
+        key = (execution, training, tuple(tuple(s.shape) for s in signature))
+        if key not in self._traced:
+            self._traced[key] = self._traced_anew(signature, training, seed)
+        return self._traced[key]
+
+    def _signature(self, tensors: Sequence[Any], execution: Execution) -> list[Any]:
         import tensorflow as tf
 
         if execution == "traced":
-            signature = [tf.TensorSpec(t.shape, t.dtype) for t in tensors]
-        else:
-            signature = [
-                tf.TensorSpec([self.built.batch_size, *spec.shape], t.dtype)
-                for spec, t in zip(self.built.inputs, tensors, strict=True)
-            ]
-        key = (execution, training, tuple(tuple(s.shape) for s in signature))
-        if key not in self._traced:
-            function = tf.function(lambda *given: self._apply(given, training), autograph=False)
-            with _seeded(seed):
-                self._traced[key] = Traced(function.get_concrete_function(*signature))
-        return self._traced[key]
+            return [tf.TensorSpec(t.shape, t.dtype) for t in tensors]
+        return [
+            tf.TensorSpec([self.built.batch_size, *spec.shape], t.dtype)
+            for spec, t in zip(self.built.inputs, tensors, strict=True)
+        ]
+
+    def _traced_anew(self, signature: Sequence[Any], training: bool, seed: int) -> Traced:
+        import tensorflow as tf
+
+        function = tf.function(lambda *given: self._apply(given, training), autograph=False)
+        with _seeded(seed):
+            return Traced(function.get_concrete_function(*signature))
+
+    def run_rounding_at_random(
+        self, inputs: Sequence[Array], size: float, *, draws: int, training: bool = False
+    ) -> list[Outcome]:
+        """Run traced with unknown axes, every operation moving its results by up to `size`.
+
+        Each of the draws rounds otherwise. None come back where the model cannot be traced so, or
+        takes one batch size only.
+        """
+        if self.batch_size is not None and len(inputs[0]) != self.batch_size:
+            return []
+        key = ("rounding_at_random", size, training)
+        try:
+            tensors = self._tensors(inputs)
+            if key not in self._traced:
+                signature = self._signature(tensors, "traced_dynamic")
+                with rounding_at_random(self._float_dtype, size, self.seed):
+                    self._traced[key] = self._traced_anew(signature, training, self.seed)
+            outcomes = []
+            for _ in range(draws):
+                self.reset_states()
+                with _seeded(self.seed):
+                    outcomes.append(_outcome(self._traced[key](*tensors)))
+            return outcomes
+        except Exception:  # a layer may not be traced again, or not with other operations around it
+            return []
 
     def concrete(self, inputs: Sequence[Array], *, training: bool = False) -> Any:
         """Return the function traced with unknown batch and variable axes (for its graph)."""

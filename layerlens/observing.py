@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from layerlens.comparing import coarse, distance, input_scale, noise_floor
+from layerlens.comparing import COARSE, UNIT64, coarse, distance, input_scale, noise_floor
 from layerlens.domains import has_foreign_layers
 from layerlens.drawing import OVERFLOWING
 from layerlens.evidence import Observation, Refusal, ShapeSurprise
@@ -61,7 +61,8 @@ class Observer:
         """Run both models in float64 and in every execution; raise Interrupted where one cannot.
 
         `outside_allowed` skips lengths that are too short for both; `chosen` is for samples that
-        were sought out for their difference.
+        were sought out for their difference. Where only a model's float64 form refuses, the pair
+        goes on in working precision.
         """
         runs: dict[tuple[Precision, Execution], tuple[Outcome, Outcome]] = {}
         wanted: list[tuple[Precision, Execution]] = [("float64", "traced_dynamic")]
@@ -71,6 +72,17 @@ class Observer:
             pair = runs[how] = one(), other()
             if outside_allowed and _outside_domain(pair):
                 return ()
+        if self._is_only_float64_refused(runs):
+            self.reference.leave_float64()
+            self.candidate.leave_float64()
+            return self.observe(
+                weights,
+                batch,
+                executions,
+                outside_allowed=outside_allowed,
+                chosen=chosen,
+                seed=seed,
+            )
         self._stop_on_refusal(runs, batch)
         self._stop_on_shapes(runs, batch)
         if weights.kind in OVERFLOWING:
@@ -86,10 +98,11 @@ class Observer:
             self.seed,
             draws,
         )
+        # A random stream differs between the precisions, so it cannot tell of rounding.
+        finest = base if self.is_random else self._finest(weights, batch, base, seed)
         noise = tuple(
             noise_floor(
-                (base[0].outputs[k], base[1].outputs[k]),
-                # A random stream differs between the precisions, so it cannot tell of rounding.
+                (finest[0].outputs[k], finest[1].outputs[k]),
                 (base[0].outputs[k], base[1].outputs[k])
                 if self.is_random
                 else (first[0].outputs[k], first[1].outputs[k]),
@@ -99,9 +112,9 @@ class Observer:
             )
             for k in range(len(base[0].outputs))
         )
-        exact = self.reference.is_exact and self.candidate.is_exact
-        if not exact:
-            noise = tuple(coarse(floor) for floor in noise)
+        if not self._is_exact:
+            unit = max(self.reference.unit, self.candidate.unit)
+            noise = tuple(coarse(floor, unit) for floor in noise)
         return tuple(
             Observation(
                 weights.kind,
@@ -112,9 +125,47 @@ class Observer:
                 base[0].outputs,
                 base[1].outputs,
                 noise,
-                exact,
+                self._is_exact,
             )
             for execution in executions
+        )
+
+    def _finest(
+        self,
+        weights: WeightSet,
+        batch: ProbeBatch,
+        base: tuple[Outcome, Outcome],
+        seed: int | None,
+    ) -> tuple[Outcome, Outcome]:
+        """Return each model's outputs in the finest precision that it has, to tell its rounding."""
+        one, other = (
+            side.run_finer(values, batch.inputs, outcome, seed=seed)
+            for side, values, outcome in zip(
+                (self.reference, self.candidate),
+                (weights.reference, weights.candidate),
+                base,
+                strict=True,
+            )
+        )
+        return one, other
+
+    def _is_only_float64_refused(
+        self, runs: dict[tuple[Precision, Execution], tuple[Outcome, Outcome]]
+    ) -> bool:
+        """Tell whether a float64 form refuses what no way of calling refuses in working precision.
+
+        Keras has no float64 kernel for all that it computes: that says nothing about the model.
+        """
+        if not self._is_exact:
+            return False
+        return any(
+            runs["float64", "traced_dynamic"][position].error is not None
+            and all(
+                pair[position].error is None
+                for (precision, _), pair in runs.items()
+                if precision == "working"
+            )
+            for position in (0, 1)
         )
 
     def depends_on_neighbours(self, weights: WeightSet, seen: Observation) -> bool:
@@ -161,6 +212,17 @@ class Observer:
         return one, other
 
     @property
+    def inner_unit(self) -> float:
+        """The size of one rounding inside the models, as a noise floor counts it."""
+        if self._is_exact:
+            return UNIT64
+        return max(self.reference.unit, self.candidate.unit) / COARSE
+
+    @property
+    def _is_exact(self) -> bool:
+        return self.reference.is_exact and self.candidate.is_exact
+
+    @property
     def is_random(self) -> bool:
         """Whether outputs may be random: another stream in each precision."""
         return self.reference.training and (
@@ -183,10 +245,8 @@ class Observer:
             )
             for (precision, execution), pair in ordered:
                 error = pair[position].error
-                if error is None:
-                    continue
-                if precision == "float64":
-                    error = replace(error, message=f"in float64: {error.message}")
+                if error is None or (precision == "float64" and self._is_exact):
+                    continue  # the float64 form alone never decides
                 refusal = Refusal(side.name, execution, error, shapes, everywhere)
                 raise Interrupted(refusal=refusal)
 

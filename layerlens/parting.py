@@ -17,6 +17,7 @@ from layerlens.comparing import (
     first_index,
     input_scale,
     noise_floor,
+    with_inner,
     within,
 )
 from layerlens.entries import Inputs
@@ -198,7 +199,7 @@ class Contest:
         k = self.witness.output
         self.calls += 4
         with np.errstate(over="ignore", invalid="ignore"):
-            return noise_floor(
+            noise = noise_floor(
                 exact,
                 usual if usual is not None and usual[0].shape == exact[0].shape else exact,
                 (
@@ -207,6 +208,17 @@ class Contest:
                 ),
                 input_scale(inputs, exact[0]),
             )
+        if not np.any(self.witness.observation.noise[k].inner):
+            return noise
+        moved = [
+            side.inner_rounding(values, inputs, outcome.outputs)
+            for side, values, outcome in (
+                (self.reference, self.weights_reference, doubles[0]),
+                (self.candidate, self.weights_candidate, doubles[1]),
+            )
+        ]
+        unit = UNIT64 if self.reference.is_exact else self.reference.unit
+        return with_inner(noise, [one[k] for one in moved if one is not None], unit)
 
     @property
     def _random(self) -> bool:

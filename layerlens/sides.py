@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerlens.building import Built
-from layerlens.comparing import distance
+from layerlens.comparing import UNIT32, UNITS, distance
 from layerlens.domains import has_foreign_layers
+from layerlens.layertree import flat_layers
 from layerlens.measuring import Outcome, Runner
 from layerlens.probes import Array, generator
 from layerlens.report import Execution
@@ -25,6 +26,8 @@ Values = tuple[Array, ...]
 JITTER = 2.0**-40
 #: The same for a model that exists in working precision only.
 COARSE_JITTER = 2.0**-14
+#: How often a model runs with results inside it moved.
+ROUNDING_DRAWS = 3
 #: After so many values of one weight the draw of which to raise and which to lower is used again. A
 #: prime, so that no row of a matrix meets the draw of another in step.
 JITTER_PERIOD = 1_048_573
@@ -38,6 +41,9 @@ class Side:
     working: Runner
     float64: Runner
     training: bool = False
+    #: The model in float64 where the pair is compared in working precision, because the other
+    #: model has no float64 form: it still tells how much this one rounds.
+    finer: Runner | None = None
     #: Builds the model in float64 with its configuration's numbers moved by a unit of float32.
     nudged: Callable[[], Built | None] | None = None
     _nudged: Runner | None = None
@@ -54,7 +60,16 @@ class Side:
 
         In training samples share statistics and random masks, so that both need the same batches.
         """
-        self.working.batch_size = self.float64.batch_size = batch_size
+        for runner in (self.working, self.float64, self.finer):
+            if runner is not None:
+                runner.batch_size = batch_size
+
+    def leave_float64(self) -> None:
+        """Let working precision stand in for float64, in which one model of the pair cannot run."""
+        if self.is_exact:
+            self.finer = self.float64
+        self.float64 = self.working
+        self.forget()
 
     def constants_effect(
         self, values: Values, inputs: Sequence[Array], base: Sequence[Array]
@@ -138,6 +153,20 @@ class Side:
             self._held.pop(id(runner), None)
         return runner.start(inputs, execution, training=self.training, seed=seed)
 
+    def run_finer(
+        self, values: Values, inputs: Sequence[Array], base: Outcome, *, seed: int | None = None
+    ) -> Outcome:
+        """Return the float64 outputs of a model that is compared in working precision.
+
+        `base` where it has no float64 form, or where that form refuses.
+        """
+        if self.finer is None:
+            return base
+        self.finer.assign(values)
+        outcome = self.finer.run(inputs, "traced_dynamic", training=self.training, seed=seed)
+        outcome = self.selected(outcome)
+        return base if outcome.error is not None or outcome.shapes != base.shapes else outcome
+
     def runner(self, precision: Precision) -> Runner:
         return self.working if precision == "working" else self.float64
 
@@ -173,6 +202,29 @@ class Side:
         """
         return sensitivities((self,), (values,), inputs, (base,), seed, draws, execution)[0]
 
+    def inner_rounding(
+        self, values: Values, inputs: Sequence[Array], base: Sequence[Array]
+    ) -> tuple[NDArray[np.float64], ...] | None:
+        """Measure how far outputs move per relative change of every result inside the model.
+
+        None where that cannot be measured.
+        """
+        size = self._jitter
+        self.hold(values, "float64")
+        drawn = self.float64.run_rounding_at_random(
+            inputs, size, draws=ROUNDING_DRAWS, training=self.training
+        )
+        self.forget()
+        moved = [np.zeros(output.shape) for output in base]
+        for outcome in map(self.selected, drawn):
+            if outcome.shapes != tuple(output.shape for output in base):
+                return None
+            for position, (one, other) in enumerate(zip(base, outcome.outputs, strict=True)):
+                gap = distance(one, other) / size if one.dtype.kind == "f" else np.zeros(one.shape)
+                change = np.where(np.isfinite(gap), gap, 0.0)
+                moved[position] = np.maximum(moved[position], change)
+        return tuple(moved) if drawn else None
+
     def _start_jittered(
         self, values: Values, inputs: Sequence[Array], seed: int, draw: int, execution: Execution
     ) -> Callable[[], Outcome]:
@@ -201,7 +253,14 @@ class Side:
 
     @property
     def _jitter(self) -> float:
-        return JITTER if self.is_exact else COARSE_JITTER
+        return JITTER if self.is_exact else COARSE_JITTER * min(2.0**8, self.unit / UNIT32)
+
+    @property
+    def unit(self) -> float:
+        """The unit roundoff of the coarsest dtype that a layer computes in."""
+        layers = flat_layers(self.built.model)
+        dtypes = {str(getattr(layer, "compute_dtype", "float32")) for layer in layers}
+        return max((UNITS[dtype] for dtype in dtypes if dtype in UNITS), default=UNIT32)
 
 
 def sensitivities(
