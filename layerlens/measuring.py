@@ -283,7 +283,8 @@ class Runner:
                 with _seeded(self.seed):
                     outcomes.append(_outcome(self._traced[key](*tensors)))
             return outcomes
-        except Exception:  # a layer may not be traced again, or not with other operations around it
+        except Exception as error:  # a layer may not be traced again, or not with more operations
+            self._refusal(error, "traced_dynamic")  # raises where memory has run out
             return []
 
     def concrete(self, inputs: Sequence[Array], *, training: bool = False) -> Any:
