@@ -119,19 +119,21 @@ class _Lining:
                 None,
             )
             if found is None:
-                return self._last_resort(lined_up)
+                return self._last_resort(lined_up, anchored)
             layers = self.ours.layers, self.theirs.layers
             again = _level_again(found.ends, *layers, anchored, self.agree)
             if again is None:
                 return Divergence(_row(*found.ends), self.fed(found), found.is_several)
             start = (again[0].place + 1, again[1].place + 1)
 
-    def _last_resort(self, lined_up: Sequence[_Stretch]) -> Divergence | None:
+    def _last_resort(
+        self, lined_up: Sequence[_Stretch], anchored: Sequence[tuple[Use, Use]]
+    ) -> Divergence | None:
         """Name the ends of the first stretches that begin with the same; else of any that differ.
 
-        The outputs of the models themselves come last: what led to them began with the inputs.
+        Layers that are the same come first; the outputs of the models themselves come last.
         """
-        ends = [stretch.ends for stretch in lined_up]
+        ends = [*anchored, *(stretch.ends for stretch in lined_up)]
         if self.ours.layers and self.theirs.layers:
             ends.append((self.ours.layers[-1], self.theirs.layers[-1]))
         apart = [
@@ -139,15 +141,22 @@ class _Lining:
             for one, other in ends
             if one.shape == other.shape and not self.agree(one, other)
         ]
-        for one, other in apart:
-            if self._begin_with_the_same(one, other):
-                return Divergence(_row(one, other), "fed the same", is_stretch=True)
+        ways: tuple[Callable[[int | None, int | None], bool], ...] = (
+            self._anywhere,
+            lambda a, b: False,
+        )
+        for shared in ways:
+            for one, other in apart:
+                if self._begin_with_the_same(one, other, shared):
+                    return Divergence(_row(one, other), "fed the same", is_stretch=True)
         return Divergence(_row(*apart[0])) if apart else None
 
-    def _begin_with_the_same(self, one: Use, other: Use) -> bool:
-        """Tell whether what both were made from, as far back as it differs, is the same."""
-        ours = self._origins(one, self.ours, lambda a: self._anywhere(a, None))
-        theirs = self._origins(other, self.theirs, lambda b: self._anywhere(None, b))
+    def _begin_with_the_same(
+        self, one: Use, other: Use, shared: Callable[[int | None, int | None], bool]
+    ) -> bool:
+        """Tell whether what both were made from, back to what is `shared`, is the same."""
+        ours = self._origins(one, self.ours, lambda a: shared(a, None))
+        theirs = self._origins(other, self.theirs, lambda b: shared(None, b))
         return self._same_sets(ours, theirs)
 
     def _origins(self, use: Use, look: Look, shared: Callable[[int], bool]) -> set[int]:

@@ -326,7 +326,7 @@ def _of_one_shape(source: Array, target: Array) -> Iterator[_Relation]:
         rounded = float(f"{factor:.9g}")
         if abs(rounded - 1.0) > LEAST_FACTOR:
             yield _Relation(f"{{a}} is {rounded:.9g} times {{b}}", _times(rounded))
-            yield _Relation(f"{{a}} is about {rounded:.9g} times {{b}}", _times(factor))
+            yield _Relation(f"{{a}} is about {factor:.6g} times {{b}}", _times(factor))
 
 
 def _over_time(source: Array, target: Array) -> Iterator[_Relation]:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from layerlens import compare
 from layerlens.diverging import Divergence, first_divergence, first_inconsistency
 from layerlens.entries import as_arrays
 from layerlens.report import FirstDivergence
@@ -149,3 +150,67 @@ def test_a_layer_that_gives_another_shape_when_traced_is_named() -> None:
         runner.built = replace(runner.built, model=keras.Model(given, short))
     row = first_inconsistency(side, (), (np.ones((1, 3), "float32"),), "traced_dynamic", "eager")
     assert row.row == FirstDivergence("short", "short", None)
+
+
+# --- what they were fed ---------------------------------------------------------------------------
+
+
+def _fed(reference: ModelSpec, candidate: ModelSpec, *inputs: InputSpec) -> tuple[str, str, str]:
+    found = seen(reference, candidate, *inputs)
+    given = (found.reference, found.candidate, found.weights_reference, found.weights_candidate)
+    shown = shrink(*given, found.witness, residue=False)
+    parted = first_divergence(*given, as_arrays(shown.input, inputs), residue=False)
+    assert parted is not None
+    stretch = "stretch" if parted.is_stretch else "layers"
+    return parted.row.candidate_layer, parted.fed, stretch
+
+
+def test_a_mask_that_only_one_has_is_told() -> None:
+    lstm = layer("LSTM", units=3)
+    pair = chain("one", lstm), chain("other", layer("Masking"), lstm)
+    told = ("lstm", "fed the same values under another mask", "layers")
+    assert _fed(*pair, input_of(5, 2)) == told
+
+
+def test_the_same_values_in_another_dtype_are_told() -> None:
+    nodes = (
+        NodeSpec("floats", layer("Rescaling", scale=1.0), ("input",)),
+        NodeSpec("sum", layer("Add"), ("floats", "floats")),
+        NodeSpec("out", layer("Rescaling", scale=1.0), ("sum",)),
+    )
+    floats = ModelSpec("one", "graph", nodes=nodes, outputs=("out",))
+    nodes = (
+        NodeSpec("sum", layer("Add"), ("input", "input")),
+        NodeSpec("out", layer("Rescaling", scale=1.0), ("sum",)),
+    )
+    bytes_ = ModelSpec("other", "graph", nodes=nodes, outputs=("out",))
+    given = input_of(2, dtype="uint8", low=0, high=256)
+    told = ("sum", "fed the same values, as uint8 and as float32", "layers")
+    assert _fed(floats, bytes_, given) == told
+
+
+def test_second_outputs_are_looked_at() -> None:
+    def states(name: str, output: int) -> Any:
+        import keras
+
+        given = keras.Input((4, 2))
+        outputs = keras.layers.LSTM(3, return_state=True, name="lstm")(given)
+        return keras.Model(given, keras.layers.ReLU(name="relu")(outputs[output]), name=name)
+
+    (pair,) = compare({"h": states("h", 1), "c": states("c", 2)}).scenarios[0].pairs
+    assert pair.verdict == "different"
+    assert not any("they part at `relu`, fed the same" in sentence for sentence in pair.why)
+
+
+def test_layers_fed_otherwise_are_not_said_to_be_fed_the_same() -> None:
+    def graph(name: str, first: str) -> ModelSpec:
+        nodes = (
+            NodeSpec("a", layer("Rescaling", scale=2.0), ("x",)),
+            NodeSpec("b", layer("Rescaling", scale=3.0), ("y",)),
+            NodeSpec("out", layer("Subtract"), (first, "b" if first == "a" else "a")),
+        )
+        return ModelSpec(name, "graph", nodes=nodes, outputs=("out",))
+
+    inputs = (input_of(2, name="x"), input_of(2, name="y"))
+    at, fed, stretch = _fed(graph("one", "a"), graph("other", "b"), *inputs)
+    assert (at, fed, stretch) == ("out", "fed the same", "stretch")

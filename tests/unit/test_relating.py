@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from layerlens import compare
 from layerlens.relating import relation
 from layerlens.scenario import LayerSpec, ModelSpec, NodeSpec
 from layerlens.transfer import pair_weights
@@ -117,3 +118,92 @@ def test_nothing_is_told_of_weights_that_do_not_carry_over_or_of_training() -> N
     assert _told([dense], [dense, layer("Dense", units=2)], 6, 3) is None
     pair = chain("ref", SAME), chain("cand", layer("Flatten"))
     assert _between(*pair, 6, 3, training=True) is None
+
+
+# --- what is told has to hold wherever the two were seen ------------------------------------------
+
+
+def _explained(
+    one: list[dict[str, Any]], other: list[dict[str, Any]], given: dict[str, Any]
+) -> tuple[str, str]:
+    scenario = {"input": given, "models": {"ref": one, "cand": other}}
+    (pair,) = compare(scenario).scenarios[0].pairs
+    return pair.verdict, pair.explanation
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "given"),
+    [
+        # They agree, and are constant over time, at every length below 550.
+        (
+            [{"AveragePooling1D": {"pool_size": 550, "strides": 1, "padding": "same"}}],
+            [{"AveragePooling1D": {"pool_size": 650, "strides": 1, "padding": "same"}}],
+            {"shape": [None, 1]},
+        ),
+        # Half of it, but at one value in 60,000.
+        (
+            [{"Discretization": {"bin_boundaries": [50, 40000]}}, {"Rescaling": 1.0}],
+            [{"Discretization": {"bin_boundaries": [50, 40001]}}, {"Rescaling": 0.5}],
+            {"shape": [2], "dtype": "int32", "low": 0, "high": 60000},
+        ),
+        # Twice it, up to a cap that only large inputs meet.
+        ([{"ReLU": {}}], [{"ReLU": {"max_value": 500}}, {"Rescaling": 2.0}], {"shape": [3]}),
+        # Transposed where they are symmetric: inputs of one step at most differ from 0.
+        (
+            [{"ReLU": {}}],
+            [{"ReLU": {"max_value": 900}}],
+            {"shape": [3, 3]},
+        ),
+    ],
+)
+def test_no_relation_is_told_that_one_probe_refutes(
+    one: list[Any], other: list[Any], given: dict[str, Any]
+) -> None:
+    verdict, told = _explained(one, other, given)
+    assert verdict == "different"
+    assert "`cand` is" not in told
+    assert "`ref` is" not in told
+
+
+def test_infinite_values_count_and_once_is_no_relation() -> None:
+    import keras
+
+    class Naive(keras.layers.Layer):
+        def call(self, given: Any) -> Any:
+            return keras.ops.log(1.0 + keras.ops.exp(given))
+
+    models = {"softplus": keras.layers.Activation("softplus"), "naive": Naive()}
+    (pair,) = compare(models, inputs=(3,)).scenarios[0].pairs
+    assert pair.verdict == "different"
+    assert "times" not in pair.explanation
+
+
+@pytest.mark.parametrize(
+    ("factor", "told"),
+    [(3.0, "`cand` is 3 times `ref`"), (1 / 3, "`cand` is about 0.333333 times `ref`")],
+)
+def test_a_factor_is_told_as_it_was_tried(factor: float, told: str) -> None:
+    verdict, text = _explained([{"Rescaling": 1.0}], [{"Rescaling": factor}], {"shape": [3]})
+    assert verdict == "different"
+    assert told in text
+
+
+def test_a_relation_of_other_shapes_holds_at_every_length() -> None:
+    # Steps 2 to 4 at the length of 7 that is tried first, and one more or less at others.
+    crop = [{"Cropping1D": [2, 2]}, {"Rescaling": 1.0}]
+    pool = [{"Rescaling": 1.0}, {"MaxPooling1D": {"pool_size": 1, "strides": 3}}]
+    for other in (crop, pool):
+        scenario = {"input": {"shape": [None, 2]}, "models": {"a": [{"Identity": {}}], "b": other}}
+        (pair,) = compare(scenario).scenarios[0].pairs
+        assert "is steps" not in pair.explanation
+        assert "last" not in pair.explanation
+
+
+def test_a_model_of_pythons_own_takes_no_slice() -> None:
+    import keras
+
+    given = keras.Input((5, 2))
+    whole = keras.Model(given, keras.layers.ReLU()(given))
+    last = keras.Model(given, keras.layers.ReLU()(given)[:, -1])
+    (pair,) = compare({"whole": whole, "last": last}).scenarios[0].pairs
+    assert pair.explanation.endswith("`last` is the last step of `whole`.")
