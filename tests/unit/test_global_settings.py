@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +112,7 @@ SETTINGS: dict[str, Setting] = {
 for _name in ("max_epochs", "max_steps_per_epoch"):
     if hasattr(keras.config, f"set_{_name}"):  # Keras 3.5 has neither
         SETTINGS[_name] = (
-            lambda set_=getattr(keras.config, f"set_{_name}"): set_(1),
+            partial(getattr(keras.config, f"set_{_name}"), 1),
             getattr(keras.config, _name),
         )
 
