@@ -13,6 +13,7 @@ from layerlens.building import Built, Refused
 from layerlens.entries import Inputs, as_arrays
 from layerlens.evidence import Refusal, ShapeSurprise
 from layerlens.parting import BASELINE, Contest, Parting
+from layerlens.printable import one_line
 from layerlens.report import Execution, PairReport
 from layerlens.scenario import Scenario
 from layerlens.scripting import (
@@ -255,7 +256,7 @@ def _number(value: Any) -> float:
 def heading(scenario: Scenario, report: PairReport) -> str:
     """Return the docstring a script starts with: what it shows, and where that was seen."""
     lines = [
-        f"`{report.candidate}` against `{report.reference}`: {scenario.title}",
+        one_line(f"`{report.candidate}` against `{report.reference}`: {scenario.title}"),
         "",
         *textwrap.wrap(report.explanation, 96),
         "",

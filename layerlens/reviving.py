@@ -18,6 +18,12 @@ from layerlens.report import SCHEMA_VERSION, Counterexample, Report, ScenarioRep
 _NOT_FINITE = {"nan": float("nan"), "inf": float("inf"), "-inf": float("-inf")}
 #: A report of ten thousand scenarios has about half of this.
 _MOST_CHARACTERS = 500_000_000
+#: No count of anything is greater; beyond it, arithmetic on counts would fail.
+_LARGEST = 10**30
+#: Scenarios are nested 64 deep at most, and so are the arguments in a report.
+_DEEPEST = 100
+#: So much of a wrong value is told.
+_LONGEST_SHOWN = 200
 #: Untyped fields that hold a shape, several shapes, or None.
 _SHAPES = frozenset({"input_shape", "output_shape"})
 
@@ -88,6 +94,8 @@ def _revive(kind: Hashable, data: Any, root: str) -> Any:
         raise UsageError(
             f"not a layerlens report: {root}{''.join(reversed(wrong.trail))} {wrong.what}"
         ) from None
+    except RecursionError:
+        raise UsageError(f"not a layerlens report: {root} is nested too deep") from None
 
 
 class _Wrong(Exception):  # noqa: N818 - it never leaves this room
@@ -115,17 +123,66 @@ def _reviver(kind: Hashable) -> _Reviver:
         return lambda value: None if value is None else revive(value)
     if origin is tuple:
         return _tuple_reviver(arguments)
-    if origin is Literal or kind is Any or origin is dict:
-        return lambda value: value
+    if origin is Literal:
+        return _one_of(arguments)
+    if origin is dict:
+        return _mapping_reviver(arguments)
+    if kind is Any:
+        return _as_plain
     if kind is float:
         return _as_float
+    if kind is int:
+        return _as_whole
     return lambda value: _checked(kind, value)
 
 
 def _checked(kind: Any, value: Any) -> Any:
     if not isinstance(value, kind):
-        raise _Wrong(f"is {value!r}, expected {getattr(kind, '__name__', kind)}")
+        raise _Wrong(f"is {_shown(value)}, expected {getattr(kind, '__name__', kind)}")
     return value
+
+
+def _one_of(allowed: tuple[Any, ...]) -> _Reviver:
+    def revive(value: Any) -> Any:
+        if not isinstance(value, str) or value not in allowed:
+            raise _Wrong(f"is {_shown(value)}, expected one of {', '.join(map(repr, allowed))}")
+        return value
+
+    return revive
+
+
+def _as_whole(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or abs(value) > _LARGEST:
+        raise _Wrong(f"is {_shown(value)}, expected int")
+    return value
+
+
+def _as_plain(value: Any, depth: int = 0) -> Any:
+    """Return a value that JSON can hold, as it is."""
+    if depth > _DEEPEST:
+        raise _Wrong(f"is nested more than {_DEEPEST} deep")
+    if value is None or isinstance(value, (str, bool, float)):
+        return value
+    if isinstance(value, int) and abs(value) <= _LARGEST:
+        return value
+    if isinstance(value, list):
+        return [_as_plain(item, depth + 1) for item in value]
+    if isinstance(value, dict):
+        return {_checked(str, key): _as_plain(item, depth + 1) for key, item in value.items()}
+    raise _Wrong(f"is {_shown(value)}, expected plain data")
+
+
+def _mapping_reviver(arguments: tuple[Any, ...]) -> _Reviver:
+    key_type, item_type = arguments
+    revive = _reviver(item_type)
+    return lambda value: {
+        _checked(key_type, key): revive(item) for key, item in _checked(dict, value).items()
+    }
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
 
 
 def _as_float(value: Any) -> float:
@@ -133,9 +190,12 @@ def _as_float(value: Any) -> float:
         return value
     if isinstance(value, str):
         value = _NOT_FINITE.get(value, value)
-    if not isinstance(value, (int, float)):
-        raise _Wrong(f"is {value!r}, expected float")
-    return float(value)
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        raise _Wrong(f"is {_shown(value)}, expected float")
+    try:
+        return float(value)
+    except OverflowError:
+        raise _Wrong("is an integer beyond the range of a float") from None
 
 
 def _tuple_reviver(arguments: tuple[Any, ...]) -> _Reviver:
@@ -146,7 +206,7 @@ def _tuple_reviver(arguments: tuple[Any, ...]) -> _Reviver:
     def revive(value: Any) -> tuple[Any, ...]:
         items = _checked((list, tuple), value)
         if each is None and len(items) != len(some):
-            raise _Wrong(f"is {value!r}, expected {len(some)} items")
+            raise _Wrong(f"is {_shown(value)}, expected {len(some)} items")
         found = []
         try:
             for position, item in enumerate(items):
@@ -201,21 +261,29 @@ def _field_reviver(kind: type[Any], name: str, hints: Mapping[str, Any]) -> _Rev
 def _with_models_as_rows(row: Mapping[str, Any]) -> Mapping[str, Any]:
     models = row.get("models", {})
     if not isinstance(models, Mapping):
-        raise _Wrong(f"is {models!r}, expected Mapping", ".models")
+        raise _Wrong(f"is {_shown(models)}, expected Mapping", ".models")
     return {**row, "models": [{"name": name, **model} for name, model in models.items()]}
 
 
 def _as_shape(value: Any) -> Any:
-    return tuple(_as_shape(item) for item in value) if isinstance(value, list) else value
+    """Return a shape, or several in a list or by name, with tuples for lists."""
+    value = _as_plain(value)
+    if isinstance(value, dict):
+        return {name: _as_shape(item) for name, item in value.items()}
+    return tuple(map(_as_shape, value)) if isinstance(value, list) else value
 
 
 def _as_numbers(value: Any) -> Any:
     """Return values of an input or output with NaN and infinities as numbers again."""
+    return _with_not_finite(_as_plain(value))
+
+
+def _with_not_finite(value: Any) -> Any:
     match value:
         case list():
-            return [_as_numbers(item) for item in value]
+            return [_with_not_finite(item) for item in value]
         case dict():
-            return {key: _as_numbers(item) for key, item in value.items()}
+            return {key: _with_not_finite(item) for key, item in value.items()}
         case str():
             return _NOT_FINITE.get(value, value)
     return value

@@ -18,6 +18,7 @@ import numpy as np
 from layerlens.building import Built, Refused
 from layerlens.entries import Array, as_written
 from layerlens.errors import UsageError
+from layerlens.printable import clean
 from layerlens.report import Execution, LayerRow
 from layerlens.scenario import InputSpec, LayerSpec, ModelSpec, NodeSpec
 from layerlens.wiring import LISTED_INPUTS, SEPARATE_INPUTS, in_order
@@ -106,7 +107,8 @@ def spaced(parts: Sequence[str]) -> str:
     for before, part in pairwise(parts):
         apart = any(one.startswith("def ") for one in (before, part))
         text += ("\n\n\n" if apart else "\n\n") + part
-    return text + "\n"
+    # Inside quotes, where alone names and texts stand, an escape is what it spells.
+    return clean(text) + "\n"
 
 
 def layer_source(spec: LayerSpec, name: str | None = None) -> str:

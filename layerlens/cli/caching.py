@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from layerlens.cli.options import CacheDirOption
-from layerlens.cli.telling import MISUSED, PASSED, tell
+from layerlens.cli.telling import MISUSED, PASSED, say, tell
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,8 +49,8 @@ def info(cache_dir: CacheDirOption = None) -> int:
     store = Store(folder, tell, create=False)
     extent = store.extent()
     store.close()
-    typer.echo(f"{store.path}")
-    typer.echo(
+    say(f"{store.path}")
+    say(
         f"{extent.entries:,} entries, {readable(extent.size_bytes)} of at most "
         f"{readable(extent.limit_bytes)}"
     )
@@ -72,7 +72,7 @@ def clear(cache_dir: CacheDirOption = None) -> int:
     except OSError as error:
         tell(f"{path} cannot be removed: {error.strerror or error}")
         return MISUSED
-    typer.echo(f"removed {path}" if there else f"there is no cache at {path}")
+    say(f"removed {path}" if there else f"there is no cache at {path}")
     return PASSED
 
 

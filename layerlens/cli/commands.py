@@ -34,7 +34,7 @@ from layerlens.cli.plotting import plot
 from layerlens.cli.showing import columns, show_progress, wants_colour
 from layerlens.cli.spreading import is_parquet, spread
 from layerlens.cli.stopping import Left
-from layerlens.cli.telling import BROKEN, FAILED, MISUSED, PASSED, tell, tell_errors
+from layerlens.cli.telling import BROKEN, FAILED, MISUSED, PASSED, say, tell, tell_errors
 from layerlens.cli.watching import watch
 from layerlens.options import RunOptions
 from layerlens.render import Format, RenderOptions
@@ -59,7 +59,7 @@ def _show_version(wanted: bool) -> None:
         from layerlens.versions import own_version
 
         found = describe_environment()
-        typer.echo(
+        say(
             f"layerlens {own_version()} (Python {found.python}, Keras {found.keras}, "
             f"TensorFlow {found.backend_version}, {found.platform})"
         )
@@ -248,7 +248,7 @@ def init(
     from layerlens.starter import write_starter
 
     write_starter(path)
-    typer.echo(f"wrote {path}; run it with: layerlens compare {path}")
+    say(f"wrote {path}; run it with: layerlens compare {path}")
     return PASSED
 
 

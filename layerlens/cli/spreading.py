@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import typer
-
 from layerlens.cli.showing import show_progress
 from layerlens.cli.stopping import Left
-from layerlens.cli.telling import BROKEN, FAILED, MISUSED, PASSED, tell
+from layerlens.cli.telling import BROKEN, FAILED, MISUSED, PASSED, say, tell
 from layerlens.errors import UsageError
 from layerlens.options import RunOptions
 
@@ -52,8 +50,8 @@ def spread(
     for text in found.told:
         tell(text)
     told = ", ".join(f"{count:,} {status}" for status, count in sorted(found.counts.items()))
-    typer.echo(f"{sum(found.counts.values()):,} cells ({found.ran:,} now): {told}")
-    typer.echo(f"wrote {output}")
+    say(f"{sum(found.counts.values()):,} cells ({found.ran:,} now): {told}")
+    say(f"wrote {output}")
     if found.internal:
         return BROKEN
     if found.counts.get("error"):

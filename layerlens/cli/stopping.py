@@ -10,6 +10,8 @@ import sys
 import time
 from types import FrameType
 
+from layerlens import printable
+
 #: How long the work may take to let go; code that swallows every exception is cut off then.
 PATIENCE_SECONDS = 5.0
 
@@ -64,8 +66,9 @@ def reason() -> str:
 
 def say(text: str) -> None:
     """Say something on standard error, wherever it is turned to at the moment."""
+    line = f"layerlens: {printable.one_line(text)}\n"
     with contextlib.suppress(OSError):  # closed or full: the status is left to tell
-        os.write(_stderr, f"layerlens: {text}\n".encode())
+        os.write(_stderr, line.encode())
 
 
 def _stop(number: int, frame: FrameType | None) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from layerlens.printable import clean
+
 if TYPE_CHECKING:
     from layerlens.report import Report
 
@@ -16,9 +18,7 @@ def tell(message: str, speaker: str = "layerlens: ") -> None:
 
     Where standard error is closed or full there is nobody to tell; the exit status stands.
     """
-    from layerlens.render.wording import clean
-
-    text = f"{speaker}{clean(message)}\n"
+    text = clean(f"{speaker}{message}\n")
     encoding = sys.stderr.encoding or "utf-8"
     try:
         sys.stderr.write(text.encode(encoding, "backslashreplace").decode(encoding))
@@ -27,6 +27,13 @@ def tell(message: str, speaker: str = "layerlens: ") -> None:
         from layerlens.cli import streams
 
         streams.give_up(sys.stderr)
+
+
+def say(message: str) -> None:
+    """Say something on standard output that is no report."""
+    from layerlens.writing import print_text
+
+    print_text(clean(f"{message}\n"))
 
 
 def tell_errors(report: Report) -> None:

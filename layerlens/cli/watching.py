@@ -26,6 +26,7 @@ from layerlens.cli.options import (
 from layerlens.cli.showing import columns, show_progress, wants_colour
 from layerlens.cli.telling import INTERRUPTED, PASSED
 from layerlens.options import RunOptions
+from layerlens.printable import clean, one_line
 from layerlens.render import RenderOptions
 from layerlens.scenario import Verdict
 
@@ -104,11 +105,12 @@ def _draw(look: Look, options: RenderOptions) -> None:
     if telling:
         report = replace(look.report, scenarios=telling)
         text += render(report, "rich", width=columns(), colour=wants_colour(), options=options)
-    changed = ", ".join(look.changed[:3]) + (" and more" if len(look.changed) > 3 else "")
+    more = " and more" if len(look.changed) > 3 else ""
+    changed = ", ".join(map(one_line, look.changed[:3])) + more
     ran = f"{changed} in {look.seconds:.2f} s; " if changed else ""
     hidden = len(telling) < len(look.report.scenarios)
     whole = f"in all {tally(look.report)}\n" if hidden else ""
-    nothing = f"{look.nothing}\n" if look.nothing else ""
+    nothing = f"{clean(look.nothing)}\n" if look.nothing else ""
     text += f"\n{whole}{nothing}{ran}watching; Ctrl-C ends it\n"
     writing.print_text(text)
 

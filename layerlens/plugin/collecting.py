@@ -18,6 +18,7 @@ from layerlens.finding import read_text
 from layerlens.options import RunOptions
 from layerlens.placed import legible
 from layerlens.plugin.settings import SETTINGS
+from layerlens.printable import clean
 from layerlens.reading import read_scenarios
 from layerlens.report import ScenarioReport
 from layerlens.scenario import Scenario, Tolerance
@@ -51,7 +52,7 @@ class ScenarioFile(pytest.File):
         except LayerlensError as error:
             shown = self._shown_path()
             told = [str(_moved(fault, str(self.path), shown)) for fault in error.faults]
-            raise self.CollectError("\n".join(told)) from None
+            raise self.CollectError(clean("\n".join(told))) from None
         if any(scenario.expect is not None for scenario in self.scenarios):
             yield from self._expectations()
         elif self.config.stash[SETTINGS].update and has_empty_expect(self.path):
@@ -118,7 +119,12 @@ class ScenarioFile(pytest.File):
         folder = cache_folder() if self.config.stash[SETTINGS].cache else None
         if folder is None:
             return nullcontext()
-        return ResultCache(folder, options, "compare", lambda text: self.warn(_CacheWarning(text)))
+        return ResultCache(
+            folder, options, "compare", lambda text: self.warn(_CacheWarning(clean(text)))
+        )
+
+    def _warn(self, text: str) -> None:
+        self.warn(_CacheWarning(clean(text)))
 
     def _shown_path(self) -> str:
         """Return the path as it is named from where pytest was started."""
@@ -241,7 +247,7 @@ class Filling(ScenarioItem):
         try:
             self.file.updated(int(self.file.target.fill(measured)))
         except NotUpdated as error:
-            pytest.fail(f"`expect:` was not filled in: {error}", pytrace=False)
+            pytest.fail(clean(f"`expect:` was not filled in: {error}"), pytrace=False)
 
 
 def _row(report: ScenarioReport, subject: str) -> Any:

@@ -9,6 +9,7 @@ import pytest
 
 from layerlens.plugin.distributing import page_of
 from layerlens.plugin.settings import CODE, SETTINGS
+from layerlens.printable import clean, one_line
 from layerlens.render import RenderOptions
 from layerlens.render.expectation import render_errors, render_expectation
 from layerlens.report import ExpectationRow, Report, ScenarioReport
@@ -77,7 +78,7 @@ def not_held(
         if config.get_verbosity() >= 2:
             text += "\n" + _whole(scenario, **page)
         drawn.append(text)
-    crash = Crash(scenario.path, line, message, row.subject)
+    crash = Crash(one_line(scenario.path), line, message, one_line(row.subject))
     return Told(FailureText(drawn[0], drawn[1], crash))
 
 
@@ -91,7 +92,8 @@ def not_run(config: pytest.Config, scenario: ScenarioReport) -> Told:
         render_errors(scenario, notes=notes, **_page(config, colour=colour))
         for colour in (False, True)
     ]
-    crash = Crash(first.file or scenario.path, first.line or 1, first.message.splitlines()[0])
+    message = clean(first.message).split("\n", 1)[0]
+    crash = Crash(one_line(first.file or scenario.path), first.line or 1, message)
     return Told(FailureText(drawn[0], drawn[1], crash))
 
 

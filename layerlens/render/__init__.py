@@ -75,11 +75,12 @@ def render(
 
 def rich_lines(report: Report, width: int, *, ascii: bool = False) -> Iterator[Text]:  # noqa: A002
     """Yield the report as `rich` has it, for a console of rich's own."""
-    from layerlens.render.styled import to_ascii
+    from layerlens.render.styled import to_ascii, without_hidden
     from layerlens.render.terminal import report_lines
 
     for line in report_lines(report, width, RenderOptions()):
         if ascii:
             line.plain = to_ascii(line.plain)  # of the same width: the styles stay in place
+        line = without_hidden(line)
         line.no_wrap = True
         yield line

@@ -10,10 +10,15 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from typing import Any
 
+from layerlens.printable import spelt
 from layerlens.report import Report
 from layerlens.tidy import COLUMNS, Kind, tidy_rows
+
+#: Numbers are written as such, so what begins so is text; so does a spreadsheet see wide forms.
+_FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]|\s")
 
 
 def render_csv(report: Report) -> str:
@@ -39,10 +44,18 @@ def _field(column: str, item: Any) -> Any:
             return ""
         case bool():
             return str(item).lower()
+        case int() | float():
+            return item
         case dict():
-            return json.dumps(item, ensure_ascii=False, default=str)
+            return _text(json.dumps(item, ensure_ascii=False, default=str))
         case tuple() | list() if column.endswith("shape"):
-            return str(item)
+            return _text(str(item))
         case tuple() | list():
-            return "; ".join(map(str, item))
-    return item
+            return _text("; ".join(map(str, item)))
+    return _text(str(item))
+
+
+def _text(text: str) -> str:
+    """Return text in one line that no spreadsheet takes for a formula."""
+    text = spelt(text)
+    return f"'{text}" if _FORMULA.match(text) else text

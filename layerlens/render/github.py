@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from layerlens.placed import Position
+from layerlens.printable import visible, without_commands
 from layerlens.render import wording
 from layerlens.render.pair_facts import pair_facts
 from layerlens.report import ErrorRow, ExpectationRow, Report, ScenarioReport
@@ -48,8 +49,7 @@ def _scenario(scenario: ScenarioReport, places: Places) -> Iterator[str]:
 
 
 def _fault_text(error: ErrorRow) -> str:
-    hint = f"\nhint: {wording.clean(error.hint)}" if error.hint else ""
-    return wording.clean(error.message) + hint
+    return error.message + (f"\nhint: {error.hint}" if error.hint else "")
 
 
 def _text(scenario: ScenarioReport, row: ExpectationRow) -> str:
@@ -89,7 +89,12 @@ def _in_workspace(file: str) -> str:
 
 
 def _data(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return (
+        without_commands(visible(text), at_beginnings=False)
+        .replace("%", "%25")
+        .replace("\r", "%0D")
+        .replace("\n", "%0A")
+    )
 
 
 def _property(text: str) -> str:

@@ -15,6 +15,7 @@ from typing import Any, get_args
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+from layerlens.printable import clean, escaped_json
 from layerlens.render import wording
 from layerlens.render.pair_facts import pair_facts
 from layerlens.render.pictures import Kind, Picture, pictures_of
@@ -42,7 +43,8 @@ class Drawn:
 
 def render_html(report: Report) -> str:
     """Return the whole page; every text of the report is escaped by the template."""
-    return _template("page.html").render(
+    return _filled(
+        "page.html",
         report=report,
         drawn=_drawn(report, every=len(report.scenarios) <= MOST_WITH_EVERY_PICTURE),
         page=True,
@@ -54,12 +56,17 @@ def render_html(report: Report) -> str:
 
 def render_pictures(report: Report) -> str:
     """Return a page of the pictures alone, each with what it shows in words."""
-    return _template("pictures.html").render(report=report, drawn=_drawn(report, every=True))
+    return _filled("pictures.html", report=report, drawn=_drawn(report, every=True))
 
 
 def render_fragment(report: Report) -> str:
     """Return the page's content with its style, to stand inside a notebook."""
-    return _template("fragment.html").render(report=report, drawn=(), page=False)
+    return _filled("fragment.html", report=report, drawn=(), page=False)
+
+
+def _filled(template: str, **given: Any) -> str:
+    """Return the filled template, with every text escaped and nothing hidden in it."""
+    return clean(_template(template).render(**given))
 
 
 def _drawn(report: Report, *, every: bool) -> list[list[Drawn]]:
@@ -107,7 +114,7 @@ def _script_digest() -> str:
 
 def _as_json(item: Any) -> str:
     """Return a part of the report as the JSON report has it, in one line."""
-    return json.dumps(to_plain(item), ensure_ascii=False, allow_nan=False)
+    return escaped_json(json.dumps(to_plain(item), ensure_ascii=False, allow_nan=False))
 
 
 def _verdicts_of(report: Report) -> set[Verdict]:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from layerlens.printable import escaped_json
+
 if TYPE_CHECKING:
     from layerlens.report import Report
 
@@ -29,4 +31,4 @@ def json_parts(report: Report) -> Iterator[str]:
 
 
 def _dumped(data: dict[str, Any]) -> str:
-    return json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False)
+    return escaped_json(json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False))

@@ -18,7 +18,10 @@ from layerlens.report import (
 )
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~&$@])")
-_LEADING = re.compile(r"^(\d+)?([-+.)=])", re.MULTILINE)
+_LEADING = re.compile(r"^(\d+)?([-+.)=:])", re.MULTILINE)
+
+#: What GitHub makes a link of by itself.
+_ADDRESS = re.compile(r"(https?|ftp|mailto|xmpp|www)([:.])", re.IGNORECASE)
 
 
 def render_markdown(report: Report, *, options: RenderOptions) -> str:
@@ -33,12 +36,13 @@ def render_markdown(report: Report, *, options: RenderOptions) -> str:
             blocks += _scenario(scenario, options)
     if not options.quiet:
         blocks.append(f"<sub>{escape(wording.environment_line(report, travels=True))}</sub>")
-    return "\n\n".join(blocks) + "\n"
+    return wording.clean("\n\n".join(blocks) + "\n")
 
 
 def escape(text: object) -> str:
     """Return the text such that GitHub shows it as it is, also inside a table cell."""
-    escaped = _LEADING.sub(r"\1\\\2", _SPECIAL.sub(r"\\\1", wording.clean(text)))
+    escaped = _LEADING.sub(r"\1\\\2", _SPECIAL.sub(r"\\\1", wording.visible(text)))
+    escaped = _ADDRESS.sub(r"\1\\\2", escaped)
     return "<br>".join(line.strip() for line in escaped.split("\n"))
 
 
@@ -111,7 +115,8 @@ def _layers(
     own = [wording.model_figures(model) for model in models]
     for name in wording.figure_names(models):
         figures = [f"**{wording.count(figures.get(name))}**" for figures in own]
-        rows.append([cell for one in figures for cell in (f"**{name}**", *blank[1:], one)])
+        heading = f"**{escape(name)}**"
+        rows.append([cell for one in figures for cell in (heading, *blank[1:], one)])
     if any(model.mixes is not None for model in models):
         notes = ["<br>".join(map(escape, wording.steps_notes(model))) for model in models]
         rows.append([cell for note in notes for cell in (note, *blank)])

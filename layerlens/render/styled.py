@@ -10,6 +10,8 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+from layerlens.printable import clean
+
 
 @dataclass(frozen=True, slots=True)
 class Glyphs:
@@ -120,6 +122,12 @@ def fill(text: Text, width: int) -> Text:
 def joined(*parts: Text) -> Text:
     """Return the parts in a row, each in its own style and not in that of the first."""
     return Text.assemble(*parts)
+
+
+def without_hidden(line: Text) -> Text:
+    """Return the line; without its styles where folding has begun it with a command."""
+    safe = clean(line.plain)
+    return line if safe == line.plain else Text(safe)
 
 
 def rule(line: str) -> Text:

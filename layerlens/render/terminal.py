@@ -13,7 +13,7 @@ from layerlens.render import RenderOptions, wording
 from layerlens.render.layer_table import layer_table, legend
 from layerlens.render.pair_facts import pair_facts
 from layerlens.render.step_grid import step_grids
-from layerlens.render.styled import GLYPHS, fold, joined, rule, to_ascii
+from layerlens.render.styled import GLYPHS, fold, joined, rule, to_ascii, without_hidden
 
 if TYPE_CHECKING:
     from layerlens.report import (
@@ -48,10 +48,10 @@ def render_terminal(report: Report, *, width: int, colour: bool, options: Render
 
 def printed(lines: Iterable[Text], width: int, *, colour: bool, in_ascii: bool) -> str:
     """Return the lines as text that ends in a newline, styled only where `colour` is set."""
-    if colour:
-        text = _styled(lines, width)
-    else:  # as rich prints what has no style, in a third of the time
-        text = "".join(f"{line.plain.rstrip().expandtabs()}\n" for line in lines)
+    safe = map(without_hidden, lines)
+    # Without colour as rich prints what has no style, in a third of the time.
+    plain = (f"{line.plain.rstrip()}\n" for line in safe)
+    text = _styled(safe, width) if colour else "".join(plain)
     return to_ascii(text) if in_ascii else text
 
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+# Asked for by this name, as all other words are.
+from layerlens.printable import clean as clean
+from layerlens.printable import one_line as one_line
+from layerlens.printable import visible as visible
 
 if TYPE_CHECKING:
     from layerlens.report import (
@@ -45,32 +49,6 @@ BESIDE: dict[Beside, str] = {
 
 #: Longer values of arguments are cut: the JSON report has them in full.
 LONGEST_ARGUMENT = 60
-
-#: Characters that reorder the text around them, so that a title could pose as something else.
-_BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-
-
-def clean(text: object) -> str:
-    """Return the text with control and reordering characters spelt out; newlines stay."""
-    return "".join(
-        character if character == "\n" or _harmless(character) else _spelt(character)
-        for character in str(text)
-    )
-
-
-def one_line(text: object) -> str:
-    return " ".join(clean(text).split())
-
-
-def _harmless(character: str) -> bool:
-    return character.isprintable() or (
-        unicodedata.category(character) not in ("Cc", "Cs") and character not in _BIDI
-    )
-
-
-def _spelt(character: str) -> str:
-    code = ord(character)
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
 def count(number: int | None) -> str:

@@ -225,7 +225,11 @@ def test_a_fragment_stands_alone_in_a_notebook():
 def test_json_is_what_json_makes_of_the_plain_data(name):
     report = report_of(name)
     plain = json.dumps(report.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
-    assert report.to_json() == plain + "\n"
+    if name == "hostile":  # what is hidden in its texts is escaped, and read back as it was
+        assert report.to_json().replace("\\u202e", "\u202e") == plain + "\n"
+        assert json.loads(report.to_json()) == json.loads(plain)
+    else:
+        assert report.to_json() == plain + "\n"
     empty = replace(report, scenarios=())
     assert empty.to_json() == json.dumps(empty.to_dict(), indent=2, ensure_ascii=False) + "\n"
 

@@ -23,6 +23,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.transforms import Affine2D, Transform
 
+from layerlens.printable import clean
 from layerlens.render.pictures import Picture
 
 #: Names of colours, which a page replaces by its own of the same name.
@@ -79,7 +80,7 @@ class Area:
         self.figure.add_artist(artist)
 
     def text(self, x: float, y: float, words: str, **style: Any) -> None:
-        self.figure.text(x, y, words, transform=self._inches, **style)
+        self.figure.text(x, y, clean(words), transform=self._inches, **style)
 
     @property
     def _inches(self) -> Transform:
@@ -143,7 +144,7 @@ class _Row:
             figure.text(
                 _MARGIN / whole[0],
                 (top - 0.1) / whole[1],
-                self.heading,
+                clean(self.heading),
                 size=13,
                 weight="bold",
                 color=COLOURS["ink"],
@@ -154,7 +155,7 @@ class _Row:
             figure.text(
                 left / whole[0],
                 (top - 0.1) / whole[1],
-                picture.title,
+                clean(picture.title),
                 size=10,
                 weight="bold",
                 color=COLOURS["ink"],
@@ -198,7 +199,7 @@ def _svg_of(figure: Figure, salt: str) -> str:
     nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
     figure.set_canvas(FigureCanvasSVG(figure))
     figure.savefig(file, format="svg", metadata=nothing)
-    return file.getvalue()
+    return clean(file.getvalue())
 
 
 def _png_of(figure: Figure) -> bytes:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from layerlens.maps import HeatMap
-from layerlens.render.pictures.scales import WIDE, badness, decades, mark
+from layerlens.render.pictures.scales import WIDE, badness, decades, mark, short_name
 from layerlens.render.pictures.unrolled import Plan
 from layerlens.render.wording import count, figure
 from layerlens.report import PairReport
@@ -89,11 +89,11 @@ def _draw_heat(heat: HeatMap, area: Area) -> None:
 
     cells = [list(row) for row in heat.cells]
     rows, columns = heat.shape
-    names = heat.rows, heat.columns
+    names = short_name(heat.rows), short_name(heat.columns)
     if _is_over_time(heat):
         cells = [list(row) for row in zip(*cells, strict=True)]
         rows, columns = columns, rows
-        names = heat.columns, heat.rows
+        names = names[::-1]
     finite = [c for row in cells for c in row if 0 < c < math.inf]
     low, high = min(finite, default=1.0), max(finite, default=1.0)
     wide = high > WIDE * low
