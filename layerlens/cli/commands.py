@@ -37,6 +37,7 @@ from layerlens.cli.stopping import Left
 from layerlens.cli.telling import BROKEN, FAILED, MISUSED, PASSED, say, tell, tell_errors
 from layerlens.cli.watching import watch
 from layerlens.options import RunOptions
+from layerlens.overwrite import refuse_overwriting
 from layerlens.render import Format, RenderOptions
 from layerlens.scenario import Verdict
 
@@ -111,6 +112,8 @@ def compare(
     """Build the models of each scenario, check whether they compute the same, and report."""
     from layerlens.running import compare_paths
 
+    refuse_overwriting([output, repro], paths)
+
     options = RunOptions(
         seed=int(seed),
         expect=cast(Verdict | None, expect),
@@ -157,6 +160,8 @@ def explain(
     """
     from layerlens.running import compare_paths
 
+    refuse_overwriting([output], paths)
+
     options = RunOptions(
         seed=int(seed),
         expect=cast(Verdict | None, expect),
@@ -201,6 +206,7 @@ def summary(
     """
     from layerlens.running import summarize_paths
 
+    refuse_overwriting([output], paths)
     options = RunOptions(
         seed=int(seed),
         allow_code=allow_code,
@@ -235,6 +241,7 @@ def render_again(
     """Write a JSON report in another format, without running anything."""
     from layerlens.reviving import read_report
 
+    refuse_overwriting([output], [path])
     options = RenderOptions(verbose=verbose, quiet=quiet)
     _write(read_report(path), format, output, options)
     return PASSED

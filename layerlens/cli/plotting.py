@@ -22,6 +22,7 @@ from layerlens.cli.options import (
 from layerlens.cli.showing import columns, show_progress, wants_colour
 from layerlens.cli.telling import BROKEN, MISUSED, PASSED, tell, tell_errors
 from layerlens.options import RunOptions
+from layerlens.overwrite import refuse_overwriting
 from layerlens.report import Report
 
 
@@ -50,6 +51,7 @@ def plot(
     from layerlens.reviving import is_report, read_report
     from layerlens.running import SAVED_SUFFIXES, compare_paths, summarize_paths
 
+    refuse_overwriting([output], [path])
     if path == "-" or is_report(path):
         report = read_report(path)
     else:
