@@ -16,7 +16,8 @@ help:
 	@echo 'make demo      compare scenarios/dense_vs_td.yaml'
 	@echo 'make test      run the tests'
 	@echo 'make lowest    run the gallery and the tests of the API and the plugin with the lowest versions'
-	@echo 'make fuzz      try the command on 10,000 files that nobody would have written'
+	@echo 'make fuzz      try the command on 10,000 files that nobody would have written, and on 2,000 that'
+	@echo '               hold what Keras might run or read'
 	@echo 'make lint      ruff, mypy --strict and the import rules'
 	@echo 'make bench     time layerlens, part by part (ARGS="cold jobs" chooses)'
 	@echo 'make verdicts  judge the truth table and print the confusion matrix'
@@ -38,6 +39,7 @@ lowest:
 	  tests/unit/test_api.py tests/unit/test_fixture.py tests/unit/test_updating.py $(ARGS)
 
 fuzz: $(VENV)/installed-test
+	@$(BIN)/python tests/fuzz/run.py --depth mappings --files 2000 --jobs 2
 	@$(BIN)/python tests/fuzz/run.py --files 10000 --jobs 2 $(ARGS)
 
 lint: $(VENV)/installed-dev

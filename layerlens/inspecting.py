@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from inspect import signature
+from numbers import Integral
 from typing import Any
 
 from layerlens.configuration import configuration_of
@@ -364,7 +365,7 @@ def _output_shape(layer: Any, input_shape: Any) -> Any:
 
 
 def _plain_shape(shape: Any) -> Any:
-    """Return a shape, or a tuple of shapes, as plain tuples of ints and None."""
+    """Return a shape, or a tuple of shapes, as plain tuples of ints and None; None if it is none."""
     if isinstance(shape, dict):
         return tuple(_plain_shape(item) for item in shape.values())
     if not isinstance(shape, (list, tuple)) and not hasattr(shape, "__iter__"):
@@ -372,6 +373,8 @@ def _plain_shape(shape: Any) -> Any:
     items = list(shape)
     if items and all(isinstance(item, (list, tuple)) for item in items):
         return _one_or_several([_plain_shape(item) for item in items])
+    if not all(item is None or isinstance(item, Integral) for item in items):
+        return None  # a file may say anything of what a layer was built for
     return tuple(None if item is None else int(item) for item in items)
 
 

@@ -63,6 +63,8 @@ class Mutant:
     is_lie: bool = False
     #: The command to try it with, `compare` unless the fuzzer is told another, and its options.
     command: tuple[str, ...] = ("compare",)
+    #: What the file is called: the ending says of which kind it is.
+    name: str = "mutant.yaml"
 
 
 def mutant(seed: int, *, only_composed: bool = False) -> Mutant:

@@ -30,6 +30,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from canaries import MODULE, Watch, clear, make_canaries
+from mappings import mapping_mutant
 from mutating import Mutant, mutant
 from oracle import Said, false_passes, untruths
 
@@ -42,10 +44,11 @@ MOST_BYTES = 6 * 1024**3
 FREE_BYTES = 2 * 1024**3
 
 #: How far mutants go; `composed` takes scenarios of ordinary layers alone, as far as `compare`.
-DEPTHS = ("read", "summary", "compare", "composed")
+#: `mappings` takes what Keras might make objects of, in scenarios and in saved models.
+DEPTHS = ("read", "summary", "compare", "composed", "mappings")
 
-#: A module beside the scenarios that `python:` may name; that it ran must never be seen.
-CANARY = "from pathlib import Path\nPath('sung').write_text('code ran')\n\n\ndef build(): ...\n"
+
+_MUTANTS = frozenset(f"mutant.{kind}" for kind in ("yaml", "json", "keras", "h5"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,28 +68,48 @@ def work(seeds: range, depth: str) -> None:
     from layerlens import memory
 
     memory.free_memory = lambda: FREE_BYTES
-    Path("canary.py").write_text(CANARY, encoding="utf-8")
+    # A module beside the scenarios that `python:` may name; that it ran must never be seen.
+    Path("canary.py").write_text(MODULE, encoding="utf-8")
+    watch = _watch() if depth == "mappings" else None
     for seed in seeds:
         tried = _mutant(seed, depth)
         _say(begin=seed, origin=tried.origin)
         started = time.monotonic()
-        Path("mutant.yaml").write_bytes(tried.content)
-        said = _read(tried) if depth == "read" else _run(depth, tried)
+        Path(tried.name).write_bytes(tried.content)
+        with watch or contextlib.nullcontext():
+            said = _read(tried) if depth == "read" else _run(depth, tried)
         seconds = time.monotonic() - started
-        found = [*_untruths(said), *_left_behind()]
+        if watch is None:
+            found = [*_untruths(said), *_left_behind()]
+        else:
+            found = [*untruths(said), *watch.found(), *clear(Path.cwd(), _MUTANTS)]
         _say(end=seed, status=said.status, seconds=seconds, found=found)
         if _is_stuck():
             os._exit(0)  # the file was given up, and is still at work beside us
 
 
+def _watch() -> Watch:
+    """Start what every command starts, put the canaries out and watch from then on."""
+    from layerlens.backend import start_backend
+
+    start_backend()
+    make_canaries(Path.cwd())
+    mapping_mutant(0)  # it makes the models that are changed
+    return Watch(
+        Path.cwd(), frozenset(f"mutant.{kind}" for kind in ("yaml", "json", "keras", "h5"))
+    )
+
+
 def _mutant(seed: int, depth: str) -> Mutant:
+    if depth == "mappings":
+        return mapping_mutant(seed)
     return mutant(seed, only_composed=depth == "composed")
 
 
 def _arguments(tried: Mutant, depth: str) -> list[str]:
     command, *options = (depth,) if depth == "summary" else tried.command
     more = ["--format", "json", "--no-cache", "--timeout", str(TIMEOUT_SECONDS)]
-    return [command, "mutant.yaml", *options, *more]
+    return [command, tried.name, *options, *more]
 
 
 def _read(tried: Mutant) -> Said:
@@ -219,7 +242,7 @@ def _lost_again(seed: int, depth: str, folder: str) -> Iterator[str]:
     """Run the command itself on the file that took its process along, and yield what is wrong."""
     tried = _mutant(seed, depth)
     command = [sys.executable, "-m", "layerlens", *_arguments(tried, depth)]
-    Path(folder, "mutant.yaml").write_bytes(tried.content)
+    Path(folder, tried.name).write_bytes(tried.content)
     done = subprocess.run(
         command, cwd=folder, capture_output=True, text=True, timeout=2 * LONGEST_SECONDS
     )
