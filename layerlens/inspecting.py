@@ -365,7 +365,7 @@ def _output_shape(layer: Any, input_shape: Any) -> Any:
 
 
 def _plain_shape(shape: Any) -> Any:
-    """Return a shape, or a tuple of shapes, as plain tuples of ints and None; None if it is none."""
+    """Return a shape, or shapes, as plain tuples of ints and None; None for what is no shape."""
     if isinstance(shape, dict):
         return tuple(_plain_shape(item) for item in shape.values())
     if not isinstance(shape, (list, tuple)) and not hasattr(shape, "__iter__"):

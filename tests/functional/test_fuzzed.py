@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 import subprocess
 import sys
@@ -22,7 +24,7 @@ def _fuzz(*arguments: str) -> str:
 
 @pytest.mark.parametrize(
     ("depth", "first", "files"),
-    [("read", 7_000, 450), ("summary", 17_000, 50)],
+    [("read", 7_000, 450), ("summary", 17_000, 50), ("mappings", 27_000, 200)],
 )
 def test_what_is_fuzzed_is_told_in_words(depth, first, files):
     """The same seeds every time, so that what fails for one fails for all."""
@@ -31,6 +33,49 @@ def test_what_is_fuzzed_is_told_in_words(depth, first, files):
     refused = re.search(r"(\d+) × 2", told)
     assert refused
     assert 0.3 * files < int(refused[1]) < files, "some are at fault and some are not"
+
+
+def test_what_is_opened_is_seen(tmp_path, monkeypatch, backend):
+    """The fuzzer's watch tells of each way out of the folder; otherwise it could not fail."""
+    import socket
+
+    import tensorflow as tf
+
+    monkeypatch.syspath_prepend(str(FUZZER.parent))
+    monkeypatch.chdir(tmp_path)
+    from canaries import Watch, clear, make_canaries
+
+    make_canaries(tmp_path)
+    own = frozenset({"mutant.yaml"})
+    watch = Watch(tmp_path, own)
+
+    def look_up():
+        with contextlib.suppress(OSError):
+            socket.getaddrinfo("127.0.0.1", 9)
+
+    ways = {
+        "open": Path("words.txt").read_text,
+        "os.mkdir": Path("made").mkdir,
+        "os.rename": lambda: Path("made").rename("moved"),
+        "subprocess.Popen": lambda: subprocess.run([sys.executable, "-c", ""], check=True),
+        "os.system": lambda: os.system("true"),
+        "socket.getaddrinfo": look_up,
+        "socket.__new__": lambda: socket.socket().close(),
+        "'words.txt' opened": lambda: tf.io.read_file("words.txt"),
+        "'saved_model.pb' opened": lambda: tf.saved_model.load("exported"),
+        "'/etc/hostname'": lambda: Path("/etc/hostname").read_text(),
+    }
+    for told, way in ways.items():
+        with watch:
+            way()
+        assert any(told in found for found in watch.found()), told
+    assert list(clear(tmp_path, own)) == ["moved was left in the folder"]
+    tf.saved_model.load("exported").serve()
+    assert list(clear(tmp_path, own)) == ["sung was left in the folder"]
+    with watch:
+        Path("mutant.yaml").write_text("")
+    assert not list(watch.found())
+    assert not list(clear(tmp_path, own))
 
 
 def test_what_is_wrong_is_seen(tmp_path, monkeypatch):

@@ -345,6 +345,18 @@ def test_how_an_inner_model_was_trained_is_not_made(
     assert run(["compare", "s.yaml", "--no-cache"]) == 0, capsys.readouterr().err
 
 
+def test_what_a_layer_was_built_for_may_be_anything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = json.loads(plain().to_json())
+    for shape in (["zeros"], [3, [4]], "zeros", {"x": None}, 3):
+        flat = reference("keras.layers", "ReLU") | {"build_config": {"input_shape": shape}}
+        config["config"]["layers"][1] = flat
+        Path("m.json").write_text(json.dumps(config))
+        assert run(["summary", "m.json", "--no-cache"]) in (0, 2), capsys.readouterr().err
+
+
 #: Layers of a scenario, each with a mapping or a path in it that Keras would follow.
 ARGUMENTS: dict[str, tuple[str, str]] = {
     "activation": (
@@ -391,8 +403,13 @@ ARGUMENTS: dict[str, tuple[str, str]] = {
 }
 
 
-@pytest.mark.parametrize("name", ARGUMENTS)
-@pytest.mark.parametrize("form", ["layers", "graph", "matrix"])
+@pytest.mark.parametrize(
+    ("name", "form"),
+    [
+        *((name, "layers") for name in ARGUMENTS),
+        *((name, form) for name in ("activation", "cell", "words") for form in ("graph", "matrix")),
+    ],
+)
 def test_no_argument_of_a_scenario_leads_out_of_it(
     name: str,
     form: str,
