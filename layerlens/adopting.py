@@ -18,14 +18,24 @@ from layerlens.ends import InputsRefusal, has_graph
 from layerlens.errors import Fault, LayerlensError, ModelFileError, ScenarioError, UnsafeCodeError
 from layerlens.importing import call_python, importable, scenario_folders
 from layerlens.loading import read_saved, refuse_code
+from layerlens.older_keras import is_older, modernised, restored
 from layerlens.orders import Built, Order, Refused, built, refused, refused_at
 from layerlens.remaking import NotRemade, build_from, ends_of, wrapped
 from layerlens.remedies import clean_reason
 from layerlens.report import ModelError
-from layerlens.restoring import Source, modernised
+from layerlens.restoring import Source
 from layerlens.session import in_fresh_session
 from layerlens.weights import assign_weights
 from layerlens.wiring import LayerRefusal, flat_outputs
+
+_SAVE_AGAIN = (
+    "load it with `keras.saving.load_model` and save it again with this version of Keras, or build "
+    "it in a function and name that under `python:`"
+)
+_OLDER = (
+    "load it with the version of Keras that saved it (`tf_keras` reads most files of Keras 2), and "
+    "build the same model in a function that you name under `python:`"
+)
 
 
 def adopt_model(order: Order) -> Built | Refused:
@@ -66,11 +76,14 @@ def _adopt_file(order: Order) -> Built | Refused:
     with contextlib.ExitStack() as stack:
         if modules:
             stack.enter_context(importable(scenario_folders(spec.where)))
+        meant = restored(described, saved.keras_version)
         source = Source(
             saved,
-            _from_modules(described, modules),
+            {**_from_modules(described, modules), **meant.functions},
             trusted=order.allow_code,
-            described=described,
+            described=meant.config,
+            notes=meant.notes,
+            unrestored=meant.unrestored,
         )
         try:
             return build_from(order, source)
@@ -80,8 +93,7 @@ def _adopt_file(order: Order) -> Built | Refused:
                 f"{saved.path.name} cannot be made into a model{written}: "
                 f"{clean_reason(failure.__cause__ or failure)}",
                 spec.where,
-                hint="load it with `keras.saving.load_model` and save it again with this version "
-                "of Keras, or build it in a function and name that under `python:`",
+                hint=_OLDER if is_older(saved.config, saved.keras_version) else _SAVE_AGAIN,
             ) from failure
 
 

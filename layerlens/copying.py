@@ -85,14 +85,16 @@ def custom_objects(layer: Any) -> dict[str, Any]:
     """Find the classes and functions that Keras could not find by itself, by name."""
     found: dict[str, Any] = {}
     for inner in with_held(layer):
-        for value in (inner, *vars(inner).values()):
+        for name, value in (("", inner), *vars(inner).items()):
             if isinstance(value, types.FunctionType):
+                if hasattr(type(inner), name):  # a method that Keras wrapped
+                    continue
                 code: Any = value
             elif hasattr(value, "get_config"):
                 code = type(value)
             else:
                 continue
-            if not code.__module__.startswith("keras."):
+            if not str(code.__module__).startswith("keras."):
                 found[code.__name__] = code
     return found
 

@@ -82,11 +82,22 @@ def decide(pair: Pair) -> Decision:
     reference, candidate = pair.reference, pair.candidate
     fed = fed_alike(reference, candidate)
     report = replace(decision.report, inputs=fed)
+    unrestored = next(
+        (
+            side.unrestored
+            for side in (reference, candidate)
+            if isinstance(side, Built) and side.unrestored is not None
+        ),
+        None,
+    )
+    if report.verdict == "equivalent" and unrestored is not None:
+        text = explaining.unrestored(reference.report, candidate.report, unrestored)
+        report = replace(report, verdict="inconclusive", strength=None, explanation=text)
     told = [explaining.notes(reference.report, candidate.report)]
     if isinstance(reference, Built) and isinstance(candidate, Built) and fed is not None:
         told.append(explaining.fed(fed, reference.listed_names, candidate.listed_names))
-    for text in told:
-        report = replace(report, explanation=explaining.joined(report.explanation, text))
+    for more in told:
+        report = replace(report, explanation=explaining.joined(report.explanation, more))
     return replace(decision, report=report)
 
 

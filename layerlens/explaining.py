@@ -190,6 +190,13 @@ def notes(reference: ModelReport, candidate: ModelReport) -> str | None:
     return "; ".join(told) or None
 
 
+def unrestored(reference: ModelReport, candidate: ModelReport, why: str) -> str:
+    return (
+        f"`{candidate.name}` and `{reference.name}` agree as they were read, but not as what was "
+        f"saved is known to be: {why}."
+    )
+
+
 def joined(text: str, more: str | None) -> str:
     """Add a sentence to a text, if there is one."""
     return text if more is None else f"{text} {more[:1].upper()}{more[1:].rstrip('.')}."

@@ -56,7 +56,11 @@ def read_saved(path: str | Path, where: Where | None = None) -> SavedModel:
     path = Path(path)
     kind = _kind_of(path, where)
     if kind == "json":
-        return _saved(path, kind, _described(path, _text_of(path, where), where))
+        described = _described(path, _text_of(path, where), where)
+        written = _text(described.get("keras_version"))  # Keras 3 writes none
+        if written is not None:
+            _check_version(path, written, where)
+        return _saved(path, kind, described, written)
     if kind == "keras":
         return _read_archive(path, where)
     from layerlens.hdf5 import read_hdf5
@@ -243,6 +247,9 @@ def _parsed(path: Path, text: str, where: Where | None) -> Any:
 
 def _described(path: Path, text: str, where: Where | None) -> Mapping[str, Any]:
     config = _parsed(path, text, where)
+    if isinstance(config, Mapping) and isinstance(config.get("config"), list):
+        # So Keras before 2.2.3 wrote a Sequential model: as the list of its layers.
+        config = {**config, "config": {"name": "sequential", "layers": config["config"]}}
     if (
         not isinstance(config, Mapping)
         or not isinstance(config.get("class_name"), str)

@@ -53,6 +53,8 @@ class Built:
     #: the latter is empty where it takes a mapping.
     input_names: tuple[str, ...] = ()
     listed_names: tuple[str, ...] = ()
+    #: What a saved file meant and this model does not do; None where it does all of it.
+    unrestored: str | None = None
     #: The functions traced of the model so far, by execution, mode and shapes: whoever runs it
     #: again, for another pair or under another seed, need not trace it again.
     traced: dict[tuple[Any, ...], Any] = field(

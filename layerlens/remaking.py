@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 from layerlens.call_forms import apply_by_name
+from layerlens.copying import custom_objects
 from layerlens.drafting import (
     DraftImpossible,
     drafting,
@@ -66,11 +67,37 @@ def build_from(order: Order, source: Source) -> Built | Refused:
 
     try:
         result = in_fresh_session(draft, order.seed)
+        if isinstance(result, Built) and order.allocate and source.has_weights:
+            result = in_fresh_session(make, order.seed)
     except DraftImpossible:
-        return in_fresh_session(make, order.seed)
-    if isinstance(result, Built) and order.allocate and source.has_weights:
-        return in_fresh_session(make, order.seed)
-    return result
+        result = in_fresh_session(make, order.seed)
+    return _told(result, source)
+
+
+def _told(result: Built | Refused, source: Source) -> Built | Refused:
+    """Put what has to be known of the file beside what has to be known of the model."""
+    notes = source.notes
+    if isinstance(result, Built) and result.spec.form == "file":
+        notes += tuple(_code_outside(result.model, source.saved.path.name))
+    report = replace(result.report, notes=(*notes, *result.report.notes))
+    if isinstance(result, Refused):
+        return replace(result, report=report)
+    return replace(result, report=report, unrestored=source.unrestored)
+
+
+def _code_outside(model: Any, file: str) -> Iterator[str]:
+    """Yield what is true of a file whose classes and functions are not Keras' own."""
+    names = [
+        name
+        for name, code in custom_objects(model).items()
+        if name != "<lambda>" and not str(code.__module__).startswith("layerlens.")
+    ]
+    if names:
+        listed = ", ".join(f"`{name}`" for name in names)
+        yield (
+            f"the code of {listed} is not in {file}: it was taken as it is now, so a change of it "
+            "since the file was saved does not show"
+        )
 
 
 def _made(order: Order, config: Mapping[str, Any], make: Make) -> Built | Refused:

@@ -15,23 +15,6 @@ from typing import Any
 from layerlens.archive import unpack
 from layerlens.loading import SavedModel
 
-#: Arguments that Keras 2 wrote and Keras 3 does not know, with the value that says nothing.
-_LEFT_BEHIND: dict[str, tuple[str, Any]] = {
-    **dict.fromkeys(("LSTM", "GRU", "SimpleRNN", "RNN"), ("time_major", False)),
-    **dict.fromkeys(
-        (
-            "Conv1DTranspose",
-            "Conv2DTranspose",
-            "Conv3DTranspose",
-            "DepthwiseConv1D",
-            "DepthwiseConv2D",
-            "SeparableConv1D",
-            "SeparableConv2D",
-        ),
-        ("groups", 1),
-    ),
-}
-
 
 @dataclass(frozen=True)
 class Source:
@@ -42,6 +25,10 @@ class Source:
     trusted: bool = False
     #: The description to make it from, where that is not the file's own.
     described: Mapping[str, Any] | None = None
+    #: What has to be known of the model beside its figures.
+    notes: tuple[str, ...] = ()
+    #: What the file meant when it was saved and the model does not do; None where it does all.
+    unrestored: str | None = None
 
     @property
     def config(self) -> Mapping[str, Any]:
@@ -52,30 +39,18 @@ class Source:
         return self.saved.kind != "json"
 
 
-def modernised(config: Any) -> Any:
-    """Return a description without what Keras 2 wrote, Keras 3 refuses, and says nothing."""
-    if isinstance(config, list):
-        return [modernised(item) for item in config]
-    if not isinstance(config, Mapping):
-        return config
-    kept = {key: modernised(item) for key, item in config.items()}
-    inner = kept.get("config")
-    argument, meaningless = _LEFT_BEHIND.get(str(kept.get("class_name")), (None, None))
-    if argument is not None and isinstance(inner, dict) and inner.get(argument) == meaningless:
-        del inner[argument]
-    return kept
-
-
 def draft_model(source: Source, config: Mapping[str, Any]) -> Any:
     """Make the model from its description alone, with initial weights of its own."""
     import keras
 
     described = copy.deepcopy({**config, "compile_config": None})  # Keras takes it apart
-    if source.saved.kind != "keras" and "module" not in config:
-        return _from_older_form(source, described)
-    return keras.saving.deserialize_keras_object(
-        described, dict(source.custom_objects), safe_mode=not source.trusted
-    )
+    objects = dict(source.custom_objects)
+    with keras.saving.custom_object_scope(objects):  # a layer looks up functions by itself
+        if source.saved.kind != "keras" and "module" not in config:
+            return _from_older_form(source, described)
+        return keras.saving.deserialize_keras_object(
+            described, objects, safe_mode=not source.trusted
+        )
 
 
 def _from_older_form(source: Source, config: dict[str, Any]) -> Any:
@@ -100,12 +75,11 @@ def restore_model(source: Source, config: Mapping[str, Any]) -> Any:
 def _loaded(source: Source, path: Path) -> Any:
     import keras
 
-    return keras.saving.load_model(
-        str(path),
-        custom_objects=dict(source.custom_objects),
-        compile=False,
-        safe_mode=not source.trusted,
-    )
+    objects = dict(source.custom_objects)
+    with keras.saving.custom_object_scope(objects):
+        return keras.saving.load_model(
+            str(path), custom_objects=objects, compile=False, safe_mode=not source.trusted
+        )
 
 
 def _write_folder(saved: SavedModel, config: Mapping[str, Any], folder: Path) -> Path:

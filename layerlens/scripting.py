@@ -18,6 +18,7 @@ import numpy as np
 from layerlens.building import Built, Refused
 from layerlens.entries import Array, as_written
 from layerlens.errors import UsageError
+from layerlens.older_keras import HARD_SIGMOID
 from layerlens.printable import clean
 from layerlens.report import Execution, LayerRow
 from layerlens.scenario import InputSpec, LayerSpec, ModelSpec, NodeSpec
@@ -74,7 +75,7 @@ def model_source(function: str, described: Described, *, policy: bool = False) -
     elif spec.form == "graph":
         lines += [f"    {line}" for line in _graph(described)]
     else:
-        lines.append(f"    return keras.models.model_from_json({_as_json(described)!r})")
+        lines += [f"    {line}" for line in _from_json(_as_json(described))]
     return "\n".join(lines)
 
 
@@ -240,6 +241,17 @@ def _several_outputs(built: Described) -> dict[str, int]:
         if shape and isinstance(shape[0], tuple):
             counts[row.name] = len(shape)
     return counts
+
+
+def _from_json(text: str) -> Iterator[str]:
+    if HARD_SIGMOID not in text:
+        yield f"return keras.models.model_from_json({text!r})"
+        return
+    yield f"def {HARD_SIGMOID}(x):"
+    yield "    return keras.ops.clip(0.2 * x + 0.5, 0.0, 1.0)"
+    yield ""
+    yield f"with keras.saving.custom_object_scope({{{HARD_SIGMOID!r}: {HARD_SIGMOID}}}):"
+    yield f"    return keras.models.model_from_json({text!r})"
 
 
 def _as_json(built: Described) -> str:
