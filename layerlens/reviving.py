@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from layerlens.consistency import inconsistencies
 from layerlens.errors import UsageError
 from layerlens.jsontext import JsonError, parse_json
 from layerlens.report import SCHEMA_VERSION, Counterexample, Report, ScenarioReport, row_types
@@ -229,6 +230,12 @@ def _dataclass_reviver(kind: type[Any]) -> _Reviver:
     revivers: dict[str, _Reviver] = {}  # made with the first one: a layer holds layers
 
     def revive(value: Any) -> Any:
+        found = revive_fields(value)
+        if isinstance(found, ScenarioReport) and (wrong := next(inconsistencies(found), None)):
+            raise _Wrong(wrong)
+        return found
+
+    def revive_fields(value: Any) -> Any:
         row = _checked(Mapping, value)
         if kind is ScenarioReport:
             row = _with_models_as_rows(row)
@@ -262,7 +269,10 @@ def _with_models_as_rows(row: Mapping[str, Any]) -> Mapping[str, Any]:
     models = row.get("models", {})
     if not isinstance(models, Mapping):
         raise _Wrong(f"is {_shown(models)}, expected Mapping", ".models")
-    return {**row, "models": [{"name": name, **model} for name, model in models.items()]}
+    return {
+        **row,
+        "models": [{**_checked(Mapping, model), "name": name} for name, model in models.items()],
+    }
 
 
 def _as_shape(value: Any) -> Any:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from layerlens.cache.meaning import NotKeyableError, digest_of, files_of, meaning_of
 from layerlens.cache.store import Store, Tell
 from layerlens.cache.surroundings import surroundings
-from layerlens.errors import LayerlensError
+from layerlens.errors import LayerlensError, UsageError
 from layerlens.finding import read_text
 from layerlens.global_settings import has_custom_objects, in_force
 
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from layerlens.scenario import Scenario
 
 Kind = Literal["compare", "summary"]
+
+#: No more than this is unpacked of an entry; a result of a thousand layers has a tenth of it.
+_LARGEST_BYTES = 64 * 1024**2
 
 #: What of a report follows from how the scenario is written; all else from its meaning.
 _WRITING = ("title", "question", "cell", "status", "expectations")
@@ -71,15 +75,24 @@ class ResultCache:
     def recall_file(self, path: Path, key: bytes | None) -> tuple[ScenarioReport, ...] | None:
         """Return the reports of a file whose page that is, where all it names is as it was."""
         page = self._get(key) if key is not None else None
-        if page is None or not _are_as_they_were(page["files"]):
+        if page is None or key is None:
+            return None
+        if not _is_page(page):
+            self._store.drop(key, "it is no page of a scenario file")
+            return None
+        if not _are_as_they_were(page["files"]):
             return None
         found = []
         for row in page["scenarios"]:
-            result = self._get(bytes.fromhex(row["result"]))
+            result_key = bytes.fromhex(row["result"])
+            result = self._get(result_key)
             if result is None:
                 return None
             writing = {name: row[name] for name in _WRITING}
-            found.append(_revived(result | writing | {"path": str(path)}))
+            report = self._revived(result_key, result, writing | {"path": str(path)}, page=key)
+            if report is None:
+                return None
+            found.append(report)
         return tuple(found)
 
     def key_of(self, scenario: Scenario) -> bytes | None:
@@ -96,7 +109,7 @@ class ResultCache:
     def recall(self, scenario: Scenario, key: bytes | None) -> ScenarioReport | None:
         """Return what the same scenario, however it was written, led to; None where not known."""
         result = self._get(key) if key is not None else None
-        if result is None:
+        if result is None or key is None:
             return None
         writing = {
             "path": scenario.path,
@@ -105,9 +118,12 @@ class ResultCache:
             "cell": dict(scenario.cell) if scenario.cell is not None else None,
             "status": "pass",
         }
-        report = _revived(result | writing)
-        if self._kind == "summary":
+        report = self._revived(key, result, writing)
+        if report is None or self._kind == "summary":
             return report
+        if not _answers(report, scenario):
+            self._store.drop(key, "it is the result of another scenario")
+            return None
         from layerlens.expecting import check_expectations
 
         rows = check_expectations(
@@ -169,15 +185,43 @@ class ResultCache:
         )
 
     def _get(self, key: bytes) -> dict[str, Any] | None:
+        """Return an entry; what is none is thrown away, as if it had not been there."""
         payload = self._store.get(key)
         if payload is None:
             return None
-        found: dict[str, Any] = json.loads(zlib.decompress(payload))
+        try:
+            found = json.loads(_unpacked(payload))
+        except (ValueError, RecursionError, zlib.error) as error:
+            self._store.drop(key, f"it cannot be read ({type(error).__name__})")
+            return None
+        if not isinstance(found, dict):
+            self._store.drop(key, f"it holds a {type(found).__name__}, not a mapping")
+            return None
         return found
+
+    def _revived(
+        self,
+        key: bytes,
+        result: Mapping[str, Any],
+        writing: Mapping[str, Any],
+        page: bytes | None = None,
+    ) -> ScenarioReport | None:
+        """Return the report of a result; what is none is thrown away, with the page it is on."""
+        from layerlens.reviving import scenario_from_dict
+
+        try:
+            return replace(scenario_from_dict({**result, **writing}), cached=True)
+        except UsageError as error:
+            self._store.drop(key, error.message)
+            if page is not None:
+                self._store.drop(page, "it leads to that entry")
+            return None
 
     def _put(self, key: bytes, entry: Mapping[str, Any]) -> None:
         text = json.dumps(entry, separators=(",", ":"), ensure_ascii=False)
-        self._store.put(key, zlib.compress(text.encode("utf-8", "surrogatepass"), level=1))
+        data = text.encode("utf-8", "surrogatepass")
+        if len(data) <= _LARGEST_BYTES:
+            self._store.put(key, zlib.compress(data, level=1))
 
 
 def _key(*parts: bytes) -> bytes:
@@ -203,7 +247,38 @@ def _are_as_they_were(files: Mapping[str, str | None]) -> bool:
         return False
 
 
-def _revived(data: Mapping[str, Any]) -> ScenarioReport:
-    from layerlens.reviving import scenario_from_dict
+def _answers(report: ScenarioReport, scenario: Scenario) -> bool:
+    """Tell whether a report holds all that the scenario expects something of."""
+    pairs = {(pair.candidate, pair.mode) for pair in report.pairs}
+    wanted = {(model.name, mode) for model in scenario.candidates for mode in scenario.modes}
+    models = {model.name for model in report.models}
+    expected = set(scenario.expect.models) if scenario.expect is not None else set()
+    return wanted <= pairs and expected <= models
 
-    return replace(scenario_from_dict(data), cached=True)
+
+def _is_page(page: Mapping[str, Any]) -> bool:
+    """Tell whether an entry has the form of a page; what its rows hold is looked at with them."""
+    files, rows = page.get("files"), page.get("scenarios")
+    if not isinstance(files, dict) or not isinstance(rows, list) or not rows:
+        return False
+    if any(not isinstance(digest, str | None) for digest in files.values()):
+        return False
+    return all(
+        isinstance(row, dict)
+        and {*_WRITING, "result"} <= set(row)
+        and isinstance(row["result"], str)
+        and re.fullmatch("[0-9a-f]{64}", row["result"]) is not None
+        for row in rows
+    )
+
+
+def _unpacked(payload: bytes) -> bytes:
+    """Return what a payload was packed from; no more than a result may have is ever unpacked.
+
+    Raises ValueError where there is more, zlib.error where it was not packed.
+    """
+    unpacking = zlib.decompressobj()
+    text = unpacking.decompress(payload, _LARGEST_BYTES)
+    if not unpacking.eof:
+        raise ValueError("it is cut off, or unpacks to more than any result")
+    return text

@@ -13,6 +13,8 @@ from pathlib import Path
 #: The file's name says how it is laid out: other versions of layerlens have a file of their own.
 FILE_NAME = "results-1.sqlite"
 LIMIT_BYTES = 256 * 1024**2
+#: A larger payload is neither kept nor read.
+LARGEST_BYTES = 16 * 1024**2
 #: How long to wait for another process that is writing.
 _PATIENCE = 10.0
 _PUTS_BETWEEN_CHECKS = 32
@@ -68,20 +70,33 @@ class Store:
         with self._guarded("no cache is used"):
             if self._connection is not None:
                 found = self._connection.execute(
-                    "SELECT digest, payload, used FROM entries WHERE key = ?", (key,)
+                    "SELECT digest, CASE WHEN length(payload) <= ? THEN payload END, used "
+                    "FROM entries WHERE key = ?",
+                    (LARGEST_BYTES, key),
                 ).fetchone()
         if found is None:
             return None
         digest, payload, used = found
-        if digest != _digest(key, payload):
+        # Another program may have put anything in any column.
+        if not isinstance(payload, bytes) or digest != _digest(key, payload):
             self._begin_anew("an entry is not what was written")
             return None
         if used != _today():
             self._touched.add(key)
         return bytes(payload)
 
+    def drop(self, key: bytes, reason: str) -> None:
+        """Throw an entry away that is not what it should be, and tell so."""
+        self._touched.discard(key)
+        self._tell(f"an entry of the cache {self.path} is thrown away: {reason}")
+        with self._guarded("no cache is used"):
+            if self._connection is not None:
+                self._connection.execute("DELETE FROM entries WHERE key = ?", (key,))
+
     def put(self, key: bytes, payload: bytes) -> None:
         """Keep a payload; a failure to do so costs that alone."""
+        if len(payload) > LARGEST_BYTES:
+            return
         with self._guarded("results are not kept"):
             if self._connection is not None:
                 self._connection.execute(
@@ -120,6 +135,7 @@ class Store:
     def _connected(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, timeout=_PATIENCE, isolation_level=None)
         try:
+            connection.execute("PRAGMA trusted_schema = OFF")  # the file may be anybody's
             connection.execute("PRAGMA synchronous = OFF")
             connection.execute("PRAGMA auto_vacuum = FULL")  # what is let go makes the file smaller
             connection.execute(_LAYOUT)
