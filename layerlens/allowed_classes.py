@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from typing import Literal
 
 from layerlens.kerassource import imports_of, source_of
@@ -114,6 +114,7 @@ _ELEMENTWISE = frozenset(
 _FUNCTION_MODULES = frozenset({"keras.ops", "keras.ops.nn", "keras.ops.numpy", "keras.ops.math"})
 
 
+@lru_cache(maxsize=4096)
 def kinds_of(class_name: str, module: str | None) -> frozenset[Kind]:
     """Return the kinds of the class that Keras finds by this name in this module.
 
@@ -173,7 +174,7 @@ def _public_classes(kind: Kind, package: str) -> dict[str, frozenset[str | None]
         if name in _NOT_CLASSES or not original[0].isupper() or kind != _kind(kind, name):
             continue
         modules = {None, f"keras.{package}", module}
-        if top.get(name) == (module, original):
+        if name in top:
             modules.add("keras")
         if kind == "dtype policy":
             modules.add("keras.mixed_precision")

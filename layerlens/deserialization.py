@@ -263,13 +263,15 @@ class _Check:
         if module is None:
             what = f"is a `{name}`, which is not Keras' own"
             return self._part(what, place, None, name, _nearest(class_name, kinds))
+        hint = None
         if module.partition(".")[0] != "keras":
             what = f"is a `{class_name}` from the module `{module}`"
         elif is_keras_class(class_name):
             what = f"is a `{class_name}` from `{module}`, where this version of Keras has none"
+            hint = "save the model again with this version of Keras"
         else:
             what = f"is `{class_name}` from `{module}`, which is no part of a model"
-        return self._part(what, place, module, name)
+        return self._part(what, place, module, name, hint)
 
     def _misplaced(self, what: str, found: _Kinds, kinds: _Kinds, place: _Place) -> CodePart:
         where = f"where {_listed(kinds)} belongs" if kinds else "where plain data belongs"

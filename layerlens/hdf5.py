@@ -11,6 +11,9 @@ from layerlens.errors import ModelFileError, Where
 _HINT = "no file that Keras saved does so; do not open it"
 #: A dataset may claim this many bytes per byte stored (compressed zeros) above the floor.
 _MOST_EXPANSION = 1000
+#: What HDF5 and h5py unpack by themselves (deflate, shuffle, checksums, szip, N-bit, scale-offset,
+#: LZF). For any other filter HDF5 loads a library from its plugin folder.
+_OWN_FILTERS = frozenset({1, 2, 3, 4, 5, 6, 32000})
 #: What h5py raises where the file's own structures do not add up.
 _H5PY_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError)
 _EXPANSION_FLOOR_BYTES = 16 * 1024**2
@@ -107,6 +110,11 @@ def _check_dataset(path: Path, place: str, dataset: Any, where: Where | None) ->
         raise _fault(path, f"reads another file's data at {place!r}", where, _HINT)
     if dataset.dtype.kind == "O":
         raise _fault(path, f"holds objects instead of numbers at {place!r}", where, _HINT)
+    created = dataset.id.get_create_plist()
+    used = {created.get_filter(index)[0] for index in range(created.get_nfilters())}
+    if foreign := used - _OWN_FILTERS:
+        message = f"needs a plugin to read {place!r}: filter {min(foreign)}"
+        raise _fault(path, message, where, _HINT)
     claimed = _claimed(dataset)
     stored = dataset.id.get_storage_size()
     if claimed > max(_EXPANSION_FLOOR_BYTES, _MOST_EXPANSION * stored):

@@ -98,7 +98,9 @@ def refuse_code(
     told = list(dict.fromkeys(f"layer `{p.layer}` {p.what} (at `{p.place}`)" for p in parts))
     more = [f"and {len(told) - _MOST_TOLD} parts more"] if len(told) > _MOST_TOLD else []
     message = "; ".join([*told[:_MOST_TOLD], *more])
-    raise UnsafeCodeError(f"{saved.path.name} is not safe to load: {message}", where, hint=_ALLOW)
+    hints = [part.hint for part in parts if part.hint][:1]
+    hint = "; or ".join([*hints, _ALLOW])
+    raise UnsafeCodeError(f"{saved.path.name} is not safe to load: {message}", where, hint)
 
 
 def _text(value: Any) -> str | None:

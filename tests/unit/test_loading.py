@@ -256,6 +256,17 @@ def test_hdf5_may_not_reach_for_other_files(h5_file: Path, tmp_path: Path) -> No
     assert "reads another file's data at '/b'" in refusal(h5_file)
 
 
+def test_hdf5_may_not_load_a_plugin(h5_file: Path) -> None:
+    with h5py.File(h5_file, "r+") as file:
+        created = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        created.set_chunk((4,))
+        created.set_filter(32015, h5py.h5z.FLAG_OPTIONAL)
+        space = h5py.h5s.create_simple((4,))
+        h5py.h5d.create(file.id, b"odd", h5py.h5t.NATIVE_FLOAT, space, created)
+    with pytest.raises(ModelFileError, match="needs a plugin to read '/odd': filter 32015"):
+        read_saved(h5_file)
+
+
 def test_hdf5_may_not_hold_objects_or_claim_what_it_has_not(h5_file: Path) -> None:
     with h5py.File(h5_file, "r+") as file:
         file.create_dataset("text", data=np.array(["a"], dtype=h5py.string_dtype()))
