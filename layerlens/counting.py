@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from layerlens.layertree import weights_of
 from layerlens.report import CountTerm, Factor
 
 #: A sum of more parts than this is told as one of the layers held.
@@ -100,7 +101,7 @@ def _branch(
     held = list(_held(layer))
     inside = {id(v) for one, _ in held for v in one.weights}
     own: dict[str, Any] = {}
-    for variable in getattr(layer, "weights", ()):
+    for variable in weights_of(layer):
         if id(variable) not in inside and id(variable) not in seen:
             own[_name_of(variable, own)] = variable
     seen |= {id(variable) for variable in own.values()}

@@ -16,7 +16,7 @@ from layerlens.configuration import configuration_of
 from layerlens.costing import activation_bytes, bytes_of, multiply_adds, sum_of_known
 from layerlens.counting import count_of
 from layerlens.itemizing import arguments_of
-from layerlens.layertree import with_held
+from layerlens.layertree import weights_of, with_held
 from layerlens.lineage import call_of, calls_between, data_inputs, is_entry
 from layerlens.report import LayerRow, MaskUse, ModelError, ModelReport, WeightRow
 
@@ -113,7 +113,7 @@ def _used(inputs: Sequence[Any], outputs: Sequence[Any]) -> Iterator[Any]:
         if inner[1]:
             yield from _used(*inner)
         else:
-            yield from unique_weights(getattr(node.operation, "weights", ()))
+            yield from unique_weights(weights_of(node.operation))
 
 
 def _bytes_by_dtype(weights: Iterable[Any]) -> dict[str, int]:
@@ -233,7 +233,7 @@ def _row(
 ) -> LayerRow:
     path = f"{prefix}{layer.name}"
     # An operation of keras.ops stands in the graph like a layer, and has no weights.
-    weights = () if again else unique_weights(getattr(layer, "weights", ()))
+    weights = () if again else unique_weights(weights_of(layer))
     rows = tuple(_weight_row(weight) for weight in weights)
     holds = () if again else tuple(_held_rows(layer, f"{path}/", used_with=input_shape))
     counted = None if again else count_of(layer, path)

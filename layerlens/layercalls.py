@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from layerlens.layertree import with_held
+from layerlens.layertree import weights_of, with_held
 from layerlens.lineage import data_inputs
 from layerlens.probes import Array, Domain
 from layerlens.scenario import InputSpec
@@ -58,7 +58,7 @@ def layer_subject(node: Any, batch_size: int | None, training: bool) -> Subject:
         _stepped(operation, inputs, outputs),
         _is_stateful(operation),
         batch_size,
-        frozenset(str(variable.path) for variable in getattr(operation, "weights", ())),
+        frozenset(str(variable.path) for variable in weights_of(operation)),
         _limit(operation),
     )
 

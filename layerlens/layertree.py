@@ -16,3 +16,8 @@ def with_held(layer: Any) -> Iterator[Any]:
     yield layer
     if hasattr(layer, "_flatten_layers"):
         yield from flat_layers(layer)
+
+
+def weights_of(operation: Any) -> tuple[Any, ...]:
+    """Return the weights of a layer; an operation such as `bincount` has none, only arguments."""
+    return tuple(operation.weights) if hasattr(operation, "trainable_weights") else ()

@@ -235,3 +235,17 @@ def test_operations_between_layers_are_rows_and_mask_operations_are_not() -> Non
     rows = layer_rows(_model(y, x))
     assert [row.type for row in rows] == ["Embedding", "LSTM", "Add"]
     assert rows[-1].params == 0
+
+
+def test_an_argument_that_is_called_weights_is_none() -> None:
+    """The operation `bincount` has an attribute `weights`, which is no list of variables."""
+    import keras
+
+    from layerlens.layertree import weights_of
+
+    x = keras.Input((3,), dtype="int32")
+    for given in ({}, {"weights": keras.Input((3,), name="w")}):
+        counted = keras.ops.bincount(x, minlength=4, **given)
+        model = keras.Model([x, *given.values()], counted)
+        assert all(weights_of(operation) == () for operation in model.operations)
+        assert model_report("m", model).params == 0
