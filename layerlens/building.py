@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -43,6 +43,7 @@ def build_model(
     seed: int = 0,
     allow_code: bool = False,
     fed_as: tuple[str, ...] = (),
+    numbers: Callable[[float], float] | None = None,
 ) -> Built | Refused:
     """Build one model in Keras as a fresh session would, without touching the process's own.
 
@@ -50,12 +51,13 @@ def build_model(
     with a described model whose weights take more than `at_most` bytes. The precision "float64"
     makes the same model with every floating dtype float64. `memory_limit` is in bytes, None is what
     the machine has free. `fed_as` are the names of the reference's inputs: a model whose inputs
-    have the same names takes them in that order. What Keras refuses is returned. Raises
-    MemoryLimitError before anything is allocated, UnsafeCodeError before any code runs,
-    ModelFileError, and ScenarioError where `weights` name or hold what the model does not have.
+    have the same names takes them in that order. `numbers` changes those in the configuration of a
+    saved model or an object. What Keras refuses is returned. Raises MemoryLimitError before
+    anything is allocated, UnsafeCodeError before any code runs, ModelFileError, and ScenarioError
+    where `weights` name or hold what the model does not have.
     """
     order = Order(
-        spec, inputs, precision, allocate, at_most, memory_limit, seed, allow_code, fed_as
+        spec, inputs, precision, allocate, at_most, memory_limit, seed, allow_code, fed_as, numbers
     )
     if spec.form not in ("layers", "graph"):
         from layerlens.adopting import adopt_model

@@ -158,7 +158,9 @@ def noise_floor(
         with np.errstate(over="ignore", invalid="ignore"):
             ratio = np.where(usable, error / (UNIT32 * floor), 0.0)
         amplification = np.maximum(amplification, per_sample_max(ratio))
-    ground = np.maximum(np.maximum(per_sample_max(magnitude), input_scale), 1.0)
+    ground = np.maximum(per_sample_max(magnitude), 1.0)
+    if doubles[0].dtype.kind == "f":  # counts and classes are not rounded to their inputs' scale
+        ground = np.maximum(ground, input_scale)
     errors = [distance(*pair) for pair in zip(doubles, workings, strict=True)]
     lift = max(float(e[np.isfinite(e)].max(initial=0.0)) for e in errors) / UNIT32
     if pooled and magnitude.size:
@@ -203,6 +205,15 @@ def with_inner(noise: Noise, moved: Sequence[Float], unit: float) -> Noise:
         return noise
     total = np.sum(moved, axis=0)
     return replace(noise, inner=unit * np.maximum(total, 2.0**-10 * per_sample_max(total)))
+
+
+def by_own_scale(noise: Noise, outputs: Sequence[Array], input_scale: Float) -> Noise:
+    """Return the floor for numbers so small that 1, which layers may add inside, would hide them.
+
+    What is added inside has to be measured instead: see `with_inner`.
+    """
+    size = np.max([np.abs(np.where(np.isfinite(one), one, 0.0)) for one in outputs], axis=0)
+    return replace(noise, ground=UNIT64 * np.maximum(per_sample_max(size), input_scale))
 
 
 def per_sample_max(array: Float) -> Float:

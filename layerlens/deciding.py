@@ -12,6 +12,7 @@ from layerlens.asides import also_differs
 from layerlens.building import Built, Refused
 from layerlens.certifying import certify
 from layerlens.charting import differences_map
+from layerlens.config_numbers import Change
 from layerlens.contrasting import arguments_apart
 from layerlens.diverging import Divergence, first_divergence, first_inconsistency
 from layerlens.domains import inputs_apart
@@ -51,8 +52,8 @@ class Pair:
     mode: Mode
     seed: int
     in_float64: Callable[[Built], Built | Refused]
-    #: The model in float64 with its constants moved by a unit of float32, if it has any.
-    with_nudged_constants: Callable[[Built], Built | None]
+    #: The model in float64 with the numbers in its configuration changed, if it has any.
+    with_numbers: Callable[[Built, Change], Built | None]
     #: Whether a difference is to be shown: made small, and where it begins.
     shows: bool = True
 
@@ -184,7 +185,7 @@ def _sides(pair: Pair) -> tuple[Side, Side]:
         exact = isinstance(double, Built) and double.precision == "float64"
         twin = double if isinstance(double, Built) and exact else built
         side = Side.of(built.spec.name, built, twin, training=training, seed=pair.seed)
-        side.nudged = partial(pair.with_nudged_constants, built)
+        side.with_numbers = partial(pair.with_numbers, built)
         sides.append(side)
     if not all(side.is_exact for side in sides):
         # Only the same precision draws the same random numbers, and rounds the same constants.
@@ -373,7 +374,9 @@ def _judge(examination: Examination, tolerance: Tolerance | None) -> Judgement:
         if not _may_be_rounding(judgement):
             return judgement
     if examination.measure_constants():
-        return _confirmed(examination)
+        judgement = _confirmed(examination)
+        if not _may_be_rounding(judgement):
+            return judgement
     if not examination.float32_residue():
         return judgement
     return _confirmed(examination, residue=True)

@@ -40,8 +40,8 @@ FARTHEST_STEP = 512
 #: How many numbers that may be counts are tried.
 MOST_COUNTS = 6
 
-#: Constants smaller than this are no place of their own; greater ones no model is meant for.
-LEAST_CONSTANT, GREATEST_CONSTANT = 1e-6, 1e30
+#: Constants outside the range of float32 are no place that an input could reach.
+LEAST_CONSTANT, GREATEST_CONSTANT = map(float, (np.finfo("f4").tiny, np.finfo("f4").max))
 MOST_CONSTANTS, FEW_CONSTANTS = 32, 6
 #: How far whole numbers go that nothing bounds; each is a float32 of its own.
 FAR_INTEGER = 2**20

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from layerlens.building import Built
-from layerlens.comparing import Noise, with_inner
+from layerlens.comparing import UNIT64, Noise, by_own_scale, distance, input_scale, with_inner
+from layerlens.config_numbers import as_float32, grouped, moving, one_sided
 from layerlens.domains import (
     BASE_LENGTHS,
     COMBINATIONS,
@@ -27,6 +30,8 @@ from layerlens.layertree import flat_layers
 from layerlens.lineup import first_part
 from layerlens.observing import Interrupted, Observer, keras_shapes
 from layerlens.probes import (
+    EXTREME,
+    MINUTE_PROBE,
     Array,
     Domain,
     Probe,
@@ -48,6 +53,23 @@ from layerlens.weighing import WeightSet, moderate, weight_sets
 DYNAMIC: tuple[Execution, ...] = ("traced_dynamic",)
 EVERY: tuple[Execution, ...] = ("traced_dynamic", "eager", "traced")
 AS_CALLED: tuple[Execution, ...] = ("traced_dynamic", "eager")
+
+
+#: How many constants that only one model has are moved one by one.
+MOST_MOVED = 6
+
+
+@dataclass(frozen=True, slots=True)
+class RoundedConstants:
+    """A model's float64 outputs with its constants as float32 holds them.
+
+    `effects` is how far each output moves, over all constants that only this model has, when one
+    moves by a unit of float32. `measured` is False where its constants need no rounding.
+    """
+
+    outputs: tuple[Array, ...]
+    effects: tuple[Any, ...]
+    measured: bool
 
 
 @dataclass
@@ -89,7 +111,39 @@ class Examination:
         found = self.observer.observe(
             weights, batch, executions, outside_allowed=outside_allowed, chosen=chosen
         )
-        self.observations += [self._pooled(one) for one in found] if chosen else found
+        if chosen:
+            found = tuple(map(self._pooled, found))
+        if batch.names == (MINUTE_PROBE,):
+            found = tuple(map(self._by_own_scale, found))
+        self.observations += found
+
+    def _by_own_scale(self, minute: Observation) -> Observation:
+        """Hold numbers far below 1 against what rounding inside the models leaves of them."""
+        if not minute.exact:
+            return minute
+        inner = self._inner_rounding(minute)
+        if len(inner) < 2:
+            return minute
+        noise = []
+        for k, floor in enumerate(minute.noise):
+            outputs = minute.reference64[k], minute.candidate64[k]
+            if outputs[0].dtype.kind == "f":
+                scale = input_scale(minute.batch.inputs, outputs[0])
+                floor = by_own_scale(floor, outputs, scale)
+            noise.append(with_inner(floor, [effect[k] for effect in inner], UNIT64))
+        return replace(minute, noise=tuple(noise))
+
+    def _inner_rounding(self, seen: Observation) -> list[tuple[Any, ...]]:
+        """Return what rounding inside leaves of each model's outputs, as far as it is measured."""
+        weights = self.weights_of(seen)
+        return [
+            effect
+            for side, values, base in (
+                (self.reference, weights.reference, seen.reference64),
+                (self.candidate, weights.candidate, seen.candidate64),
+            )
+            if (effect := side.inner_rounding(values, seen.batch.inputs, base)) is not None
+        ]
 
     def _pooled(self, chosen: Observation) -> Observation:
         """Hold what was sought out against the rounding of all probes with the same weights.
@@ -156,11 +210,13 @@ class Examination:
         """
         probes = self._probes(domains)
         if not self.reference.training and not self._chooses_samples():
-            yield join(probes)
+            # Beside numbers near the end of the range all else would be taken for rounding.
+            yield join([probe for probe in probes if probe.name not in EXTREME])
+            yield from (join([probe]) for probe in probes if probe.name in EXTREME)
             return
         chosen = ("normal", "uniform", "large", "padded_end", "ties", "random", "zero_end")
         for probe in probes:
-            if probe.name in chosen or not self.reference.training:
+            if probe.name in (*chosen, *EXTREME) or not self.reference.training:
                 yield join([probe])
 
     def _probes(self, domains: Sequence[Domain]) -> tuple[Probe, ...]:
@@ -387,15 +443,7 @@ class Examination:
         for position, seen in enumerate(self.observations):
             if is_rounding(seen):
                 continue
-            weights = self.weights_of(seen)
-            inner = [
-                effect
-                for side, values, base in (
-                    (self.reference, weights.reference, seen.reference64),
-                    (self.candidate, weights.candidate, seen.candidate64),
-                )
-                if (effect := side.inner_rounding(values, seen.batch.inputs, base)) is not None
-            ]
+            inner = self._inner_rounding(seen)
             if not inner:
                 continue
             measured = True
@@ -407,38 +455,75 @@ class Examination:
         return measured
 
     def measure_constants(self) -> bool:
-        """Add to every noise floor what rounding the layers' constants to float32 may change.
+        """Look at what is left where every number in the configurations is as float32 holds it.
 
+        Layers that round their constants to float32 then compute the same as those that do not. A
+        constant that only one model has may be rounded from another number, as a tenth of a fifth
+        is from a fiftieth: what moving it by a unit of float32 changes is added to the floors.
         Returns False where neither model could be built with other constants.
         """
+        sides = (self.reference, self.candidate)
+        if not all(side.is_exact for side in sides):
+            return False
         measured = False
         for position, seen in enumerate(self.observations):
+            if is_rounding(seen):
+                continue
             weights = self.weights_of(seen)
-            effects = [
-                effect
+            found = [
+                self._with_rounded_constants(side, values, seen.batch.inputs, base)
                 for side, values, base in (
                     (self.reference, weights.reference, seen.reference64),
                     (self.candidate, weights.candidate, seen.candidate64),
                 )
-                if (effect := side.constants_effect(values, seen.batch.inputs, base)) is not None
             ]
-            if not effects:
+            if not any(one.measured for one in found):
                 continue
             measured = True
+            ours, theirs = found
             noise = tuple(
-                replace(floor, constants=np.sum([effect[k] for effect in effects], axis=0))
+                replace(floor, constants=ours.effects[k] + theirs.effects[k])
                 for k, floor in enumerate(seen.noise)
             )
-            self.observations[position] = replace(seen, noise=noise)
+            self.observations[position] = replace(
+                seen, reference64=ours.outputs, candidate64=theirs.outputs, noise=noise
+            )
         return measured
 
-    def float32_residue(self) -> tuple[str, ...]:
+    def _with_rounded_constants(
+        self, side: Side, values: Values, inputs: Sequence[Array], base: tuple[Array, ...]
+    ) -> RoundedConstants:
+        effects: list[Any] = [np.zeros(output.shape) for output in base]
+        rounded = side.run_with_numbers("rounded", as_float32, values, inputs, base)
+        outputs = base if rounded is None else rounded
+        own = self._one_sided[0 if side is self.reference else 1]
+        for moved in grouped(own, MOST_MOVED):
+            changed = side.run_with_numbers(moved, moving(moved), values, inputs, base)
+            if changed is None:
+                continue
+            for k, (one, other) in enumerate(zip(outputs, changed, strict=True)):
+                gap = distance(one, other)
+                effects[k] = effects[k] + np.where(np.isfinite(gap), gap, 0.0)
+        return RoundedConstants(outputs, tuple(effects), rounded is not None)
+
+    @cached_property
+    def _one_sided(self) -> tuple[frozenset[float], frozenset[float]]:
+        return one_sided(self.reference.built, self.candidate.built)
+
+    def float32_residue(self) -> bool:
+        """Tell whether float32 is at work in a float64 form, other than alike in both.
+
+        Constants are looked at as float32 holds them, where the model could be built so: that was
+        done, and leaves no residue.
+        """
         inputs = self.generic_inputs()
-        return tuple(
-            name
-            for runner in (self.reference.float64, self.candidate.float64)
-            for name in runner.float32_residue(inputs, written_numbers(runner.built))
-        )
+        constants, computed = [], False
+        for side in (self.reference, self.candidate):
+            runner = side.with_changed_numbers("rounded", as_float32) or side.float64
+            residue = runner.float32_residue(inputs, written_numbers(runner.built))
+            constants.append(residue.constants)
+            computed = computed or residue.computed
+        return computed or constants[0] != constants[1]
 
     def unseen(self) -> tuple[str, ...]:
         """Return what no probe would have noticed, in the order of the models."""

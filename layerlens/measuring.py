@@ -40,6 +40,14 @@ class Outcome:
         return tuple(output.shape for output in self.outputs)
 
 
+@dataclass(frozen=True, slots=True)
+class Residue:
+    """What of a float64 model is float32 all the same: rounded constants, and computations."""
+
+    constants: frozenset[float]
+    computed: bool
+
+
 #: By the inputs, and by the weights.
 Gradients = tuple[list[Array | None], list[Array | None]]
 
@@ -302,9 +310,7 @@ class Runner:
             None,
         )
 
-    def float32_residue(
-        self, inputs: Sequence[Array], written: Collection[float]
-    ) -> tuple[str, ...]:
+    def float32_residue(self, inputs: Sequence[Array], written: Collection[float]) -> Residue:
         """Return what in the float64 model's graph still computes in, or was rounded to, float32.
 
         Keras and TensorFlow take some constants (a slope, a scale) as float32 whatever the dtype
@@ -313,8 +319,10 @@ class Runner:
         """
         graph = self.concrete(inputs).graph.as_graph_def()
         nodes = [*graph.node, *(n for f in graph.library.function for n in f.node_def)]
-        constants = {node.name for node in nodes if node.op == "Const"}
-        return tuple(sorted({node.name for node in nodes if _is_float32(node, constants, written)}))
+        names = {node.name for node in nodes if node.op == "Const"}
+        constants = {value for node in nodes for value in _rounded_constants(node, written)}
+        computed = any(_computes_in_float32(node, names) for node in nodes)
+        return Residue(frozenset(constants), computed)
 
     def _tensors(self, inputs: Sequence[Array]) -> list[Any]:
         import tensorflow as tf
@@ -464,29 +472,38 @@ def _dtype_name(tensor: Any) -> str:
     return str(getattr(tensor.dtype, "name", tensor.dtype))
 
 
-def _is_float32(node: Any, constants: Collection[str], written: Collection[float]) -> bool:
-    """Tell whether a graph node of a float64 model works in a narrower floating dtype.
+def _rounded_constants(node: Any, written: Collection[float]) -> Iterator[float]:
+    """Yield the numbers in a graph node of a float64 model that look rounded to float32.
 
     A number that float32 holds as it was written (1.0, 0.5) is not rounded by going through it.
     """
     import tensorflow as tf
 
-    narrow = {
-        tf.float32.as_datatype_enum,
-        tf.float16.as_datatype_enum,
-        tf.bfloat16.as_datatype_enum,
-    }
+    values: list[float] = []
     if node.op == "LeakyRelu":  # its slope is a float32 attribute
-        return _is_rounded(node.attr["alpha"].f, written)
+        values = [float(node.attr["alpha"].f)]
+    floats = {*_narrow(), tf.float64.as_datatype_enum}
+    if node.op == "Const" and node.attr["dtype"].type in floats:
+        array = np.atleast_1d(tf.make_ndarray(node.attr["value"].tensor)).ravel()[:16]
+        values = [float(value) for value in array]
+    yield from (value for value in values if _is_rounded(value, written))
+
+
+def _computes_in_float32(node: Any, constants: Collection[str]) -> bool:
+    """Tell whether a graph node of a float64 model works in a narrower floating dtype."""
+    if node.op in ("LeakyRelu", "Const"):
+        return False
     if node.op == "Cast":
         source = node.input[0].split(":")[0]
-        return node.attr["SrcT"].type in narrow and source not in constants
-    if node.op == "Const":
-        if node.attr["dtype"].type not in {*narrow, tf.float64.as_datatype_enum}:
-            return False
-        values = np.atleast_1d(tf.make_ndarray(node.attr["value"].tensor)).ravel()[:16]
-        return any(_is_rounded(float(value), written) for value in values)
-    return any(node.attr[key].type in narrow for key in ("T", "dtype") if key in node.attr)
+        return node.attr["SrcT"].type in _narrow() and source not in constants
+    return any(node.attr[key].type in _narrow() for key in ("T", "dtype") if key in node.attr)
+
+
+def _narrow() -> set[int]:
+    import tensorflow as tf
+
+    dtypes = (tf.float32, tf.float16, tf.bfloat16)
+    return {dtype.as_datatype_enum for dtype in dtypes}
 
 
 def _is_rounded(value: float, written: Collection[float]) -> bool:

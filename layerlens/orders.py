@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -32,6 +33,8 @@ class Order:
     allow_code: bool = False
     #: The names of the reference's inputs: a model with the same ones is fed in their order.
     fed_as: tuple[str, ...] = ()
+    #: Changes the numbers in the configuration of a saved model or an object.
+    numbers: Callable[[float], float] | None = None
 
 
 @dataclass(frozen=True)

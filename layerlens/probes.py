@@ -19,6 +19,14 @@ BATCH_BUDGET = 2_000_000
 MOST_ROWS = 64
 #: Constants beyond this are tried on their own: beside them nothing smaller would show.
 FAR = 1e6
+#: Constants below this are tried on their own as well: they would not show beside anything larger.
+MINUTE = 1e-6
+LARGEST = float(np.finfo("f4").max)
+#: Probes at constants near the ends of a dtype's range.
+MINUTE_PROBE = "minute_constants"
+EXTREME = ("far_constants", MINUTE_PROBE)
+#: What an extreme constant is multiplied by, beside its own neighbours.
+AROUND = (1.0, 0.5, 2.0, 0.8, 1.25, 1e-3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,19 +275,22 @@ def draw_probes(
     samples = max(1, min(samples, BATCH_BUDGET // (per_sample * 32)))
     most = max(samples, BATCH_BUDGET // (per_sample * 32))
     names = [name for name, _ in FLOAT_PROBES] if _has(domains, "float") else []
-    near = [value for value in constants if abs(value) <= FAR]
+    near = [value for value in constants if MINUTE <= abs(value) <= FAR]
     far = [value for value in constants if abs(value) > FAR]
+    minute = [value for value in constants if 0 < abs(value) < MINUTE]
+    minute += [float(np.sqrt(abs(value))) for value in minute]  # whose square, a variance, is that
+    extreme = {"far_constants": far, MINUTE_PROBE: minute}
     if near and names:
         names = [*names, "config_constants", "constant_constants", "beyond_constants"]
-    if far and names:
-        names.append("far_constants")
+    names += [name for name in EXTREME if names and extreme[name]]
     if not _has(domains, "float"):
         names = [*INTEGER_PROBES, *(["config_constants"] if near else [])]
     probes = []
     for name in names:
-        rows = min(_rows(name, domains, samples, near), most)
+        at = extreme.get(name, near)
+        rows = min(_rows(name, domains, samples, at), most)
         arrays = tuple(
-            _draw_one(name, position, domain, seed, rows, far if name[:3] == "far" else near)
+            _draw_one(name, position, domain, seed, rows, at)
             for position, domain in enumerate(domains)
         )
         probes.append(Probe(name, arrays))
@@ -295,6 +306,9 @@ def _rows(name: str, domains: Sequence[Domain], samples: int, constants: Sequenc
             wanted = max(wanted, min(-(-len(_beside(constants)) // size), MOST_ROWS))
         if name == "constant_constants" and domain.kind == "float":
             wanted = max(wanted, min(2 * len(constants), MOST_ROWS))
+        if name in EXTREME and domain.kind == "float":
+            each = -(-len(_around(1.0)) // size)
+            wanted = max(wanted, min(each * len(constants), MOST_ROWS))
         if domain.kind == "integer" and _integer_kind(name) == "every_value":
             wanted = max(wanted, min(-(-(domain.high - domain.low) // size), 4 * MOST_ROWS))
         if domain.kind == "integer" and name == "config_constants":
@@ -409,9 +423,8 @@ def _draw_floats(
     if name == "beyond_constants":
         reach = 4.0 * max(1.0, max(abs(value) for value in constants))
         return rng.uniform(-reach, reach, shape)
-    if name == "far_constants":
-        factors = rng.choice([-2.0, -0.5, 0.5, 2.0], shape)
-        return np.asarray(rng.choice(constants, shape) * factors)
+    if name in EXTREME:
+        return _at_extremes(rng, shape, constants)
     return dict(FLOAT_PROBES)[name](rng, shape)
 
 
@@ -439,6 +452,27 @@ def _beside(constants: Sequence[float]) -> NDArray[np.float64]:
     below = np.nextafter(signed, np.float32(-np.inf))
     between = (signed[1:] + signed[:-1]) / 2
     return np.concatenate([signed, above, below, between]).astype(np.float64)
+
+
+def _at_extremes(
+    rng: np.random.Generator, shape: tuple[int, ...], constants: Sequence[float]
+) -> NDArray[np.float64]:
+    """Return samples about one constant each, so that none hides another."""
+    rows = np.zeros((shape[0], int(np.prod(shape[1:]))))
+    for position in range(shape[0]):
+        values = _around(constants[position % len(constants)])
+        turn = (position // len(constants)) * rows.shape[1]
+        picked = (turn + np.arange(rows.shape[1])) % len(values)
+        rows[position] = rng.permutation(values[picked])
+    return rows.reshape(shape)
+
+
+def _around(constant: float) -> NDArray[np.float64]:
+    """Return a constant's neighbours in float32 and what lies around it, of either sign."""
+    held = np.float32(constant)
+    sides = [np.nextafter(held, np.float32(side)) for side in (np.inf, -np.inf)]
+    near = np.asarray([*sides, *(constant * factor for factor in AROUND)], dtype=np.float64)
+    return np.asarray(np.clip([*near, *-near], -LARGEST, LARGEST))
 
 
 def _whole_numbers(constants: Sequence[float], widest: tuple[int, int]) -> NDArray[np.int64]:

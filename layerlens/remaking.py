@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from layerlens.call_forms import apply_by_name
+from layerlens.config_numbers import config_with_numbers
 from layerlens.copying import custom_objects
 from layerlens.drafting import (
     DraftImpossible,
@@ -46,6 +47,8 @@ def build_from(order: Order, source: Source) -> Built | Refused:
     spec = order.spec
     config = source.config if spec.dtype is None else config_with_policy(source.config, spec.dtype)
     config = config_in(config, order.precision)
+    if order.numbers is not None:
+        config = config_with_numbers(config, order.numbers)
 
     def draft() -> Built | Refused:
         with drafting() as drafted:

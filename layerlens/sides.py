@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from layerlens.building import Built
 from layerlens.comparing import UNIT32, UNITS, distance
+from layerlens.config_numbers import Change
 from layerlens.domains import has_foreign_layers
 from layerlens.layertree import flat_layers
 from layerlens.measuring import Outcome, Runner
@@ -44,9 +45,9 @@ class Side:
     #: The model in float64 where the pair is compared in working precision, because the other
     #: model has no float64 form: it still tells how much this one rounds.
     finer: Runner | None = None
-    #: Builds the model in float64 with its configuration's numbers moved by a unit of float32.
-    nudged: Callable[[], Built | None] | None = None
-    _nudged: Runner | None = None
+    #: Builds the model in float64 with the numbers in its configuration changed.
+    with_numbers: Callable[[Change], Built | None] | None = None
+    _with_numbers: dict[Hashable, Runner | None] = field(default_factory=dict)
     _held: dict[int, Values] = field(default_factory=dict)
 
     @classmethod
@@ -71,26 +72,39 @@ class Side:
         self.float64 = self.working
         self.forget()
 
-    def constants_effect(
-        self, values: Values, inputs: Sequence[Array], base: Sequence[Array]
-    ) -> tuple[NDArray[np.float64], ...] | None:
-        """Measure how far outputs move when the layers' constants move by a unit of float32.
+    def with_changed_numbers(self, name: Hashable, change: Change) -> Runner | None:
+        """Return the float64 model with other numbers in its configuration, made once per `name`.
 
-        None where the model has no such constants, or cannot be built anew with others.
+        None where it has none to change, or cannot be built anew with others.
         """
-        if self._nudged is None:
-            built = self.nudged() if self.nudged is not None else None
-            if built is None:
-                return None
-            self._nudged = Runner(built, self.float64.seed)
-        self._nudged.assign(values)
-        outcome = self.selected(self._nudged.run(inputs, "traced_dynamic", training=self.training))
+        if name not in self._with_numbers:
+            built = self.with_numbers(change) if self.with_numbers is not None else None
+            runner = None if built is None else Runner(built, self.float64.seed)
+            if runner is not None:
+                runner.batch_size = self.float64.batch_size
+            self._with_numbers[name] = runner
+        return self._with_numbers[name]
+
+    def run_with_numbers(
+        self,
+        name: Hashable,
+        change: Change,
+        values: Values,
+        inputs: Sequence[Array],
+        base: Sequence[Array],
+    ) -> tuple[Array, ...] | None:
+        """Run the float64 model with other numbers; None where that is not to be had.
+
+        `base` are the outputs with its own numbers, whose shapes have to stay.
+        """
+        runner = self.with_changed_numbers(name, change)
+        if runner is None:
+            return None
+        runner.assign(values)
+        outcome = self.selected(runner.run(inputs, "traced_dynamic", training=self.training))
         if outcome.error is not None or outcome.shapes != tuple(a.shape for a in base):
             return None
-        return tuple(
-            np.where(np.isfinite(gap := distance(one, other)), gap, 0.0)
-            for one, other in zip(base, outcome.outputs, strict=True)
-        )
+        return outcome.outputs
 
     @property
     def built(self) -> Built:

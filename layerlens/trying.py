@@ -25,6 +25,7 @@ from layerlens.report import ErrorRow, ScenarioReport
 
 if TYPE_CHECKING:
     from layerlens.building import Built, Refused
+    from layerlens.config_numbers import Change
     from layerlens.deciding import Decision
     from layerlens.mending import Mending
     from layerlens.options import RunOptions
@@ -320,7 +321,7 @@ class Trial:
             mode,
             self.options.seed,
             self.in_float64,
-            self._with_nudged_constants,
+            self._with_numbers,
             shows,
         )
         with lent(*sides):
@@ -356,17 +357,22 @@ class Trial:
             )
         return self._doubles[name]
 
-    def _with_nudged_constants(self, model: Built) -> Built | None:
+    def _with_numbers(self, model: Built, change: Change) -> Built | None:
+        """Build a model in float64 with other numbers in its configuration, where it has any."""
         from layerlens.building import Built
-        from layerlens.nudging import nudged
+        from layerlens.config_numbers import with_numbers
 
-        moved = nudged(model.spec)
-        if moved is None:
-            return None
-        twin = _build(
-            self.scenario, moved, self.options, precision="float64", fed_as=model.input_names
-        )
-        return twin if isinstance(twin, Built) else None
+        how: dict[str, Any] = {"precision": "float64", "fed_as": model.input_names}
+        spec = model.spec
+        if spec.form in ("layers", "graph"):
+            changed = with_numbers(spec, change)
+            if changed is None:
+                return None
+            spec = changed
+        else:
+            how["numbers"] = change
+        twin = _build(self.scenario, spec, self.options, **how)
+        return twin if isinstance(twin, Built) and twin.precision == "float64" else None
 
     def _fit(self, built: dict[str, Built | Refused]) -> tuple[FitRow, ...]:
         from layerlens.fitting import fit_models
