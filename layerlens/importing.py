@@ -22,7 +22,12 @@ def call_python(target: str, args: Mapping[str, Any], where: Where | None) -> An
     whatever the callable raises.
     """
     folders = scenario_folders(where)
-    with importable(folders), contextlib.redirect_stdout(sys.stderr):
+    # Code that goes to another folder would take the next model's relative paths along.
+    with (
+        importable(folders),
+        contextlib.chdir(Path.cwd()),
+        contextlib.redirect_stdout(sys.stderr),
+    ):
         function = _found(target, folders, where)
         _check_arguments(target, function, args, where)
         return function(**args)

@@ -6,7 +6,6 @@ import os
 import random
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -183,7 +182,7 @@ def test_scenarios_side_by_side_leave_what_was_there_before_the_first() -> None:
 # --- scenarios ------------------------------------------------------------------------------------
 
 CODE = """
-import keras, tensorflow as tf, numpy as np, os, sys, time
+import keras, tensorflow as tf, os, sys
 
 def switch(then=None):
     keras.config.set_epsilon(0.5)
@@ -199,8 +198,6 @@ def switch(then=None):
     sys.path.insert(0, "/nowhere")
     if then == "fail":
         raise ValueError("on purpose")
-    if then == "last":
-        time.sleep(2)
     return keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
 
 class InCall(keras.layers.Layer):
@@ -253,10 +250,17 @@ def _everything() -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("how", SWITCHES)
-def test_a_scenario_does_not_change_the_next_one_nor_the_caller(folder: Path, how: str) -> None:
+def test_a_scenario_does_not_change_the_next_one_nor_the_caller(
+    folder: Path, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     _write_first(folder, SWITCHES[how])
+    monkeypatch.chdir(folder.parent)
+    folder = Path(folder.name)
     before = _everything()
     report = layerlens.compare(folder, allow_code=True)
+    first = report.scenarios[0]
+    assert not first.errors
+    assert (first.models[0].error is None) == (how != "fails")
     assert [pair.verdict for pair in report.scenarios[1].pairs] == ["different"]
     assert not any(error.internal for one in report.scenarios for error in one.errors)
     assert _everything() == before
@@ -288,23 +292,24 @@ def test_a_worker_keeps_its_settings_between_scenarios(folder: Path) -> None:
 
 
 def test_a_scenario_that_is_stopped_leaves_nothing(folder: Path) -> None:
-    path = _write_first(folder, "{python: 'switching:switch', args: {then: last}}")
-    before = _everything()
-    started = time.monotonic()
-    alone = Alone(work_of("compare", RunOptions(allow_code=True)), timeout=0.7)
-    ((_, report),) = alone.run(read_scenarios(path), lambda _: None)
+    before, released = _everything(), threading.Event()
+
+    @global_settings.keeping
+    def work(scenario: Any) -> Any:
+        for name in ("epsilon", "floatx", "custom_objects", "variables", "folder", "path"):
+            SETTINGS[name][0]()
+        released.wait(30)
+
+    alone = Alone(work, timeout=0.5)
+    ((_, report),) = alone.run(read_scenarios(folder / "2-second.yaml"), lambda _: None)
     assert alone.stuck
-    assert time.monotonic() - started < 2
     assert report.status == "error"
     assert _everything() == before
-    _wait_for_threads()
-    assert _everything() == before
-
-
-def _wait_for_threads() -> None:
+    released.set()
     for thread in threading.enumerate():
         if thread.name.startswith("layerlens-scenario"):
             thread.join(30)
+    assert _everything() == before
 
 
 def test_the_users_own_settings_are_what_models_are_judged_under(folder: Path) -> None:
