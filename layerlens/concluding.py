@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from layerlens.diverging import Divergence
-from layerlens.explaining import shape_text
+from layerlens.explaining import SAME_DISTRIBUTION, shape_text
 from layerlens.mending import Mending
 from layerlens.report import (
     LayerChange,
@@ -189,6 +189,8 @@ def _equivalent(pair: PairReport) -> str:
         )
     if pair.certificate is not None:
         return f"They agree: {pair.certificate.segment.removeprefix('none: ')}."
+    if SAME_DISTRIBUTION in pair.explanation:
+        return f"No difference was found: {SAME_DISTRIBUTION}."
     weak = f"; {_listed(pair.unseen)} could have been wrong unnoticed" if pair.unseen else ""
     return f"No difference was found: {agree}{weak}."
 
@@ -321,8 +323,8 @@ def _mended(mending: Mending | None, name: str) -> str:
 def _tried(report: PairReport) -> str:
     """Say how the models agree once the changes are made, by the report of that very pair."""
     count = f"all {report.compared:,} outputs then agree" if report.compared else "then they agree"
-    if report.mismatched:  # random outputs, whose streams cannot be lined up
-        return "their outputs are then random, and no difference of their distributions was found"
+    if SAME_DISTRIBUTION in report.explanation:
+        return f"then {SAME_DISTRIBUTION}"
     weak = f", though {_listed(report.unseen)} could be wrong unnoticed" if report.unseen else ""
     return f"{count} up to rounding{weak}"
 

@@ -1,4 +1,4 @@
-"""Two built models become the arguments in which their layers differ where the params do."""
+"""Tell the arguments in which the layers of two models differ where their params do."""
 
 from __future__ import annotations
 
@@ -28,12 +28,17 @@ def arguments_apart(reference: Built, candidate: Built) -> str | None:
             configuration_of(built.model.get_layer(row.name)).values
             for built, row in ((reference, one), (candidate, other))
         )
-        told = [
-            f"`{name}: {json.dumps(their)}` in `{candidate.report.name}` and "
-            f"`{name}: {json.dumps(mine)}` in `{reference.report.name}`"
-            for name, mine, their in islice(_apart(ours, theirs), _SHOWN)
-        ]
-        return f"`{one.name}` has {', '.join(told)}" if told else None
+        told: dict[str, str] = {}
+        for name, mine, their in _apart(ours, theirs):
+            values = (
+                f"{json.dumps(their)}` in `{candidate.report.name}` and `{name}: "
+                f"{json.dumps(mine)}` in `{reference.report.name}`"
+            )
+            # A backward layer that mirrors its forward one says nothing new.
+            mirrored = values.replace("`backward_layer: ", "`layer: ")
+            told.setdefault(mirrored, f"`{name}: {values}")
+        shown = islice(told.values(), _SHOWN)
+        return f"`{one.name}` has {', '.join(shown)}" if told else None
     return None
 
 
@@ -45,7 +50,10 @@ def _apart(
         if name in _ASIDE:
             continue
         if isinstance(ours, dict) and isinstance(theirs, dict):
-            if depth < _DEEPEST:
+            kinds = ours.get("class_name"), theirs.get("class_name")
+            if kinds[0] != kinds[1] and all(map(_is_plain, kinds)):
+                yield name, *kinds  # two kinds of layer have no arguments to hold against
+            elif depth < _DEEPEST:
                 yield from _apart(ours, theirs, depth + 1)
         # Only data is held against data: what is the user's own may compare in any way.
         elif _is_plain(ours) and _is_plain(theirs) and ours != theirs:

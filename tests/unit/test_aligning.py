@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from layerlens import compare
 from layerlens.aligning import line_up, line_up_all
 from layerlens.building import Built, build_model
 from layerlens.reading import scenario_from_mapping
@@ -222,3 +223,48 @@ def test_sharing_is_attributed() -> None:
 
 def test_one_model_alone_is_lined_up_with_nothing() -> None:
     assert line_up_all(reports([4], a=[{"Dense": 3}])) == ()
+
+
+# --- held layers with other names -----------------------------------------------------------------
+
+
+def _nested(*units: int, frozen: bool = False) -> Any:
+    import keras
+
+    held = [keras.layers.Dense(n) for n in units]
+    base = keras.Sequential([keras.Input((4,)), *held], name="base")
+    base.trainable = not frozen
+    return keras.Sequential([keras.Input((4,)), base, keras.layers.Dense(2)])
+
+
+def _of_objects(one: Any, other: Any) -> ModelsDiff:
+    (report,) = compare({"a": one, "b": other}).scenarios
+    (diff,) = report.diffs
+    return diff
+
+
+def test_held_layers_are_lined_up_whatever_their_numbers_are() -> None:
+    assert _of_objects(_nested(3, 3), _nested(3, 3, frozen=True)).params == ()
+    wider = _of_objects(_nested(3, 3), _nested(5, 3)).params
+    assert [gap.params for gap in wider] == [10, 6]
+    assert "(units 3 → 5)" in wider[0].text
+    assert "(inputs 3 → 5)" in wider[1].text
+
+
+def test_a_held_layer_more_or_less_is_counted_alone() -> None:
+    more = _of_objects(_nested(3, 3), _nested(3, 3, 3)).params
+    assert [gap.params for gap in more] == [9, 3]
+    less = _of_objects(_nested(3, 3, 3), _nested(3, 3)).params
+    assert [gap.params for gap in less] == [-9, -3]
+
+
+def test_wrapped_layers_with_other_names_have_no_gap() -> None:
+    import keras
+
+    def wrapped(units: int) -> Any:
+        inner = keras.layers.GRU(units)
+        return keras.Sequential([keras.Input((5, 4)), keras.layers.Bidirectional(inner)])
+
+    assert _of_objects(wrapped(3), wrapped(3)).params == ()
+    gaps = _of_objects(wrapped(3), wrapped(4)).params
+    assert all("units 3 → 4" in gap.text for gap in gaps)

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from layerlens.mending import read_back
 from layerlens.options import RunOptions
 from layerlens.reading import scenario_from_mapping
 from layerlens.report import PairReport, ScenarioReport
+from layerlens.scenario import LayerSpec
 from layerlens.trying import run_scenario, summarize_scenario
 
 pytestmark = pytest.mark.usefixtures("backend")
@@ -195,6 +197,103 @@ def test_nothing_is_tried_unless_asked(padded: ScenarioReport) -> None:
     assert not any("To make them agree" in sentence for sentence in why)
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "given"),
+    [
+        # At one step the windows are alike; only an activation would seem to differ.
+        (
+            [{"AveragePooling1D": {"pool_size": 3, "strides": 1, "padding": "same"}}, "ReLU"],
+            [{"AveragePooling1D": {"pool_size": 5, "strides": 1, "padding": "same"}}, "Identity"],
+            {"shape": [None, 1]},
+        ),
+        # One value in 60,000 meets the boundary.
+        (
+            [{"Discretization": {"bin_boundaries": [50, 40000]}}, {"Rescaling": 1.0}],
+            [{"Discretization": {"bin_boundaries": [50, 40001]}}, {"Rescaling": 0.5}],
+            {"shape": [2], "dtype": "int32", "low": 0, "high": 60000},
+        ),
+        # A cap that only large inputs meet.
+        (
+            [{"ReLU": {"max_value": 900}}, {"Rescaling": 1.0}],
+            [{"ReLU": {"max_value": 901}}, {"Rescaling": 2.0}],
+            {"shape": [2]},
+        ),
+    ],
+)
+def test_a_change_that_few_inputs_show_is_needed(
+    one: list[Any], other: list[Any], given: dict[str, Any]
+) -> None:
+    pair = pair_of(ran({"a": one, "b": other}, given))
+    assert pair.verdict == "different"
+    told = pair.why[-1]
+    assert told.count("set `") + told.count("write `") == 2
+    assert "not needed" not in told
+    assert "not settled" not in told
+
+
+def test_weights_that_are_given_go_with_their_layer() -> None:
+    given = {"bn/gamma": [3, 1], "bn/beta": [0, 1]}
+    scaled = {"layers": [{"BatchNormalization": {"name": "bn"}}, "ReLU"], "weights": given}
+    pair = pair_of(ran({"bare": ["ReLU"], "scaled": scaled}, {"shape": [2]}))
+    told = pair.why[-1]
+    assert "leave out `bn` (BatchNormalization) and its `weights:` (`bn/gamma`, `bn/beta`)" in told
+
+
+def test_a_trial_that_cannot_be_made_is_no_fault_of_the_file() -> None:
+    # Made as the reference is, the layer has no bias to give values to.
+    one = [{"Dense": {"units": 2, "use_bias": False}}, {"Dense": 2}]
+    other = {"layers": [{"Dense": 2}, {"Dense": 2}], "weights": {"dense/bias": [0, 1]}}
+    report = ran({"a": one, "b": other}, {"shape": [2]})
+    assert pair_of(report).verdict == "param_mismatch"
+    assert not any("To make them agree" in sentence for sentence in pair_of(report).why)
+
+
+def test_what_is_set_can_be_typed_in() -> None:
+    cells = {"RNN": {"cell": [{"GRUCell": 2}, {"GRUCell": 2}], "return_sequences": True}}
+    gru = {"GRU": {"units": 2, "return_sequences": True}}
+    one = [{"Bidirectional": {"layer": cells}}]
+    other = [{"Bidirectional": {"layer": gru}}]
+    told = pair_of(ran({"cells": one, "layers": other})).why[-1]
+    set_ = (
+        "set `layer: {RNN: {cell: [{GRUCell: {units: 2}}, {GRUCell: {units: 2}}], "
+        "return_sequences: true}}` at `bidirectional`"
+    )
+    assert set_ in told
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        LayerSpec("ReLU"),
+        LayerSpec("Dense", {"units": 4, "kernel_initializer": "he_normal", "use_bias": False}),
+        LayerSpec("Reshape", {"target_shape": (-1, 3)}),
+        LayerSpec("Rescaling", {"scale": 1e-07, "offset": float("-inf")}),
+        LayerSpec("StringLookup", {"vocabulary": ("true", "1", "a b", "ü: [", "\x1b\u2028", "")}),
+        LayerSpec("Normalization", {"axis": None, "mean": (1.0, 2.5), "variance": 1.0}),
+        LayerSpec(
+            "TimeDistributed",
+            {"layer": LayerSpec("Bidirectional", {"layer": LayerSpec("LSTM", {"units": 2})})},
+        ),
+        LayerSpec(
+            "Dense",
+            {
+                "units": 2,
+                "kernel_initializer": {"class_name": "RandomNormal", "config": {"stddev": 0.1}},
+            },
+        ),
+    ],
+)
+def test_what_is_written_is_read_as_the_same_layer(layer: LayerSpec) -> None:
+    assert _without_places(read_back(layer)) == layer
+
+
+def _without_places(value: Any) -> Any:
+    if isinstance(value, LayerSpec):
+        given = {name: _without_places(item) for name, item in value.arguments.items()}
+        return LayerSpec(value.type, given)
+    return tuple(map(_without_places, value)) if isinstance(value, tuple) else value
+
+
 # --- the sentences ----------------------------------------------------------------------------
 
 
@@ -223,7 +322,66 @@ def test_a_different_pair_says_where(padded: ScenarioReport) -> None:
 def test_what_keras_refuses_is_told_with_what_mends_it() -> None:
     report = ran({"a": [{"Dense": 2}], "b": [{"Flatten": {}}, {"GRU": {"units": 2}}]})
     assert pair_of(report).why[0].startswith("Keras refuses `b` at `gru`")
-    assert pair_of(report).why[1].startswith("To mend it: ")
+    given = {"shape": [8, 1], "dtype": "uint8"}
+    conv = {"Conv1D": {"filters": 2, "kernel_size": 3}}
+    report = ran({"a": [{"Rescaling": 1.0}, conv], "b": [conv]}, given)
+    assert pair_of(report).why[0] == (
+        "`b` builds, but `conv1d` fails when it is called, so its outputs could not be compared."
+    )
+    assert "is given uint8" in pair_of(report).why[1]
+
+
+def test_a_failure_beside_one_model_says_nothing_of_another_pair() -> None:
+    import keras
+
+    from layerlens import compare
+
+    class Picky(keras.layers.Layer):
+        def call(self, given: Any, training: bool = False) -> Any:
+            return keras.ops.reshape(given, (3, -1)) if training else given
+
+        def compute_output_shape(self, shape: Any) -> Any:
+            return shape
+
+    models = {"a": keras.layers.Identity(), "b": Picky()}
+    report = compare(models, inputs=(4,), mode=("inference", "training"))
+    calm, failed = report.scenarios[0].pairs
+    assert calm.verdict == "equivalent"
+    assert "fails" not in " ".join(calm.why)
+    assert failed.verdict != "equivalent"
+
+
+def test_how_many_params_are_trained_is_told_where_only_that_differs() -> None:
+    one = [{"Dense": 3}, {"Dense": 2}]
+    other = [{"Dense": {"units": 3, "trainable": False}}, {"Dense": 2}]
+    told = " ".join(pair_of(ran({"open": one, "frozen": other}, options=RunOptions())).why)
+    assert (
+        "No count of params differs, only how many are trained: 8 of 20 in `frozen` and 20 in "
+        "`open`." in told
+    )
+    assert "In params that is" not in told
+
+
+def test_layers_that_do_not_tell_their_configuration_are_not_called_alike() -> None:
+    import keras
+
+    from layerlens import compare
+
+    class Scale(keras.layers.Layer):
+        def __init__(self, by: float):
+            super().__init__()
+            self.by = by
+
+        def call(self, given: Any) -> Any:
+            return given * self.by
+
+        def get_config(self) -> Any:
+            raise NotImplementedError
+
+    (pair,) = compare({"a": Scale(1.0), "b": Scale(2.0)}, inputs=(3,)).scenarios[0].pairs
+    told = " ".join(pair.why)
+    assert "every layer is configured the same" not in told
+    assert "Nothing in their configurations differs, as far as told." in told
 
 
 def test_steps_are_told_where_they_were_measured() -> None:

@@ -33,10 +33,15 @@ def inside(**arguments: object) -> LayerSpec:
             ("TimeDistributed", {"layer": inside(use_bias=False)}),
             "`time_distributed` has `use_bias: false` in `other` and `use_bias: true` in `one`",
         ),
+        (
+            ("Bidirectional", {"layer": LayerSpec("GRU", {"units": 2})}),
+            ("Bidirectional", {"layer": LayerSpec("LSTM", {"units": 2})}),
+            '`bidirectional` has `layer: "LSTM"` in `other` and `layer: "GRU"` in `one`',
+        ),
         (("Dense", {"units": 2}), ("Dense", {"units": 2}), None),
         (("Dense", {"units": 2}), ("GRU", {"units": 2}), None),
     ],
-    ids=["its own argument", "what it holds", "the same params", "another type"],
+    ids=["its own argument", "what it holds", "another layer held", "the same params", "another type"],
 )
 def test_arguments_apart(one, other, told):
     models = [

@@ -10,9 +10,14 @@ import pytest
 from every_layer import CASES, Case
 from ruamel.yaml import YAML
 
+from layerlens import catalogue
+from layerlens.faultfinding import Faults
+from layerlens.placed import YamlMapping
+from layerlens.reading.layers import read_layer
 from layerlens.remedies import clean_reason, explain_call_error, explain_refusal, explain_target
 from layerlens.report import ModelError
 from layerlens.scenario import InputSpec, LayerSpec, ModelSpec
+from layerlens.yamlnodes import parse_yaml
 
 pytestmark = pytest.mark.usefixtures("backend")
 
@@ -283,8 +288,46 @@ def _build(inputs: dict[str, Any], model: Any) -> Any:
 
 
 def _error_of(built: Any) -> ModelError:
-    assert built.report.error is not None, f"Keras built it: {built.report.output_shape}"
-    return built.report.error
+    error = built.report.error
+    assert error is not None, f"Keras built it: {built.report.output_shape}"
+    _check_can_be_typed(error.hint or "")
+    return error
+
+
+#: What a hint may say that is no argument of a layer, nor a layer: keys of a scenario.
+KEYS = ("from", "shape", "target", "loss", "high", "low", "dtype", "select")
+
+
+def _check_can_be_typed(hint: str) -> None:
+    """Hold everything in a hint that is written as YAML against the reader."""
+    for text in re.findall(r"`([^`]+)`", hint):
+        key, colon, _ = text.partition(": ")
+        if not colon or " " in key:
+            continue
+        document = parse_yaml(f"[{{{text}}}]", "<hint>")
+        assert not document.faults, f"{text}: {document.faults}"
+        (item,) = document.value
+        if key in catalogue.layer_names():
+            faults = Faults("<hint>")
+            read_layer(item, None, faults)
+            assert not faults, f"{text}: {faults.found}"
+        elif key not in KEYS:
+            takers = [n for n in catalogue.layer_names() if _offers(n, key)]
+            assert takers, f"no layer has an argument `{key}`: {hint}"
+            assert any(_takes(name, key, item[key]) for name in takers), f"{text}: {hint}"
+
+
+def _offers(name: str, argument: str) -> bool:
+    return catalogue.signature(name).argument(argument) is not None
+
+
+def _takes(name: str, argument: str, value: Any) -> bool:
+    item, body = YamlMapping(), YamlMapping()
+    body.put(argument, value, None, None)
+    item.put(name, body, None, None)
+    faults = Faults("<hint>")
+    read_layer(item, None, faults)
+    return not any(argument in fault.message.split("needs")[0] for fault in faults.found)
 
 
 @pytest.mark.parametrize(("shape", "broken", "words", "mended"), _cases(CHAINS))
@@ -327,6 +370,7 @@ def test_reshape_and_sister_layer_in_a_remedy_build(case: Case) -> None:
     (given,) = case.inputs
     for shape in SHAPES:
         hint = _refusal_of(given, shape, case.layer)
+        _check_can_be_typed(hint)
         for axes in re.findall(r"put `Reshape: {target_shape: \[([^]]*)\]}` before", hint):
             reshape = LayerSpec("Reshape", {"target_shape": [int(n) for n in axes.split(",")]})
             assert not _refusal_of(given, shape, reshape, case.layer), f"{shape}: {hint}"
@@ -422,6 +466,16 @@ CALLS = {
     ),
     "axis": ([4, 3], "float32", ["Softmax: [5]"], [[[0.0] * 3] * 4], "-1 is the last"),
     "integers": ([4, 3], "int32", ["Conv1D: [2, 3]"], [[[0] * 3] * 4], "`dtype: float32`"),
+    "bytes": ([4, 3], "uint8", ["Conv1D: [2, 3]"], [[[0] * 3] * 4], "is given uint8; put"),
+    "truth values": ([4, 3], "bool", ["Softmax"], [[[True] * 3] * 4], "is given bool; put"),
+    "long integers": ([4, 3], "int64", ["ELU"], [[[0] * 3] * 4], "is given int64; put"),
+    "mask of places": (
+        [3, 5, 2],
+        "float32",
+        ["Masking", "ConvLSTM1D: [1, 2]"],
+        [[[[0.0] * 2] * 5] * 3],
+        "set `padding: same` and leave `strides` at 1, or leave the masking out",
+    ),
 }
 
 
@@ -447,8 +501,46 @@ def test_failing_call_names_layer_and_remedy(name: str, execution: str) -> None:
     error = explain_call_error(caught.value, execution=execution, layers=rows)
     assert error.layer == rows[-1].name
     assert words in (error.hint or "")
+    _check_can_be_typed(error.hint or "")
     assert "{{" not in error.message
+    assert "NodeDef" not in error.message
     assert "in user code" not in error.message
+
+
+@pytest.mark.parametrize(
+    ("given", "broken", "mended"),
+    [
+        (
+            {"shape": [3, 5, 2]},
+            [{"Masking": -1.0}, {"ConvLSTM1D": {"filters": 1, "kernel_size": 2}}],
+            [
+                {"Masking": -1.0},
+                {"ConvLSTM1D": {"filters": 1, "kernel_size": 2, "padding": "same"}},
+            ],
+        ),
+        (
+            {"shape": [8, 1], "dtype": "uint8"},
+            [{"DepthwiseConv1D": 3}],
+            [{"Rescaling": 1.0}, {"DepthwiseConv1D": 3}],
+        ),
+    ],
+)
+def test_a_remedy_for_a_failing_call_is_true(given: Any, broken: Any, mended: Any) -> None:
+    from layerlens import compare
+
+    models = {"broken": broken, "mended": mended}
+    (pair,) = compare({"input": given, "models": models}).scenarios[0].pairs
+    assert pair.verdict in ("build_error", "shape_mismatch")
+    (pair,) = compare({"input": given, "models": {"a": mended, "b": mended}}).scenarios[0].pairs
+    assert pair.verdict == "equivalent"
+
+
+def test_states_that_come_along_are_left_out() -> None:
+    layers = _layers("GRU: {units: 3, return_state: true}, Dense: 2")
+    hint = _error_of(_build({"input": {"shape": [4, 2]}}, layers)).hint
+    assert hint == (
+        "`gru` returns its states beside its output; leave `return_state: true` out of it"
+    )
 
 
 def test_failing_call_without_a_rule_claims_no_more_than_is_known() -> None:
