@@ -35,6 +35,7 @@ _RULES: tuple[_CallRule, ...] = (
     ),
     _CallRule(
         r"attr 'T' of ((?:u?int|bool)\w*) is not in the list of allowed values"
+        r"|has DataType ((?:u?int|bool)\w*) not in list of allowed values"
         r"|expected to be a (?:float|half|double) tensor but is a ((?:u?int|bool)\w*) tensor"
         r"|expected to be a ((?:u?int|bool)\w*) tensor but is a"
         r"|does not match type ((?:u?int|bool)\w*)",

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from layerlens import compare
+from layerlens import summary
 from layerlens.aligning import line_up, line_up_all
 from layerlens.building import Built, build_model
 from layerlens.reading import scenario_from_mapping
@@ -238,7 +238,7 @@ def _nested(*units: int, frozen: bool = False) -> Any:
 
 
 def _of_objects(one: Any, other: Any) -> ModelsDiff:
-    (report,) = compare({"a": one, "b": other}).scenarios
+    (report,) = summary({"a": one, "b": other}).scenarios
     (diff,) = report.diffs
     return diff
 

@@ -249,16 +249,14 @@ def test_a_trial_that_cannot_be_made_is_no_fault_of_the_file() -> None:
 
 
 def test_what_is_set_can_be_typed_in() -> None:
-    cells = {"RNN": {"cell": [{"GRUCell": 2}, {"GRUCell": 2}], "return_sequences": True}}
-    gru = {"GRU": {"units": 2, "return_sequences": True}}
-    one = [{"Bidirectional": {"layer": cells}}]
-    other = [{"Bidirectional": {"layer": gru}}]
-    told = pair_of(ran({"cells": one, "layers": other})).why[-1]
-    set_ = (
-        "set `layer: {RNN: {cell: [{GRUCell: {units: 2}}, {GRUCell: {units: 2}}], "
-        "return_sequences: true}}` at `bidirectional`"
-    )
-    assert set_ in told
+    def rnn(cell: Any) -> list[Any]:
+        return [{"TimeDistributed": {"layer": {"RNN": {"cell": cell}}}}]
+
+    cell = {"SimpleRNNCell": 2}
+    models = {"two": rnn([cell, cell]), "one": rnn(cell)}
+    told = pair_of(ran(models, {"shape": [2, 2, 2]})).why[-1]
+    set_ = "set `cell: [{SimpleRNNCell: {units: 2}}, {SimpleRNNCell: {units: 2}}]`"
+    assert f"{set_} at the `layer` of `time_distributed` (tried" in told
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,13 @@ def inside(**arguments: object) -> LayerSpec:
         (("Dense", {"units": 2}), ("Dense", {"units": 2}), None),
         (("Dense", {"units": 2}), ("GRU", {"units": 2}), None),
     ],
-    ids=["its own argument", "what it holds", "another layer held", "the same params", "another type"],
+    ids=[
+        "its own argument",
+        "what it holds",
+        "another layer held",
+        "the same params",
+        "another type",
+    ],
 )
 def test_arguments_apart(one, other, told):
     models = [
