@@ -9,12 +9,10 @@ import base64
 import contextlib
 import json
 import marshal
-import os
 import pickle
-import sys
 import warnings
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +20,7 @@ import h5py
 import keras
 import numpy as np
 import pytest
+from descriptions import RUNS_A_SAVED_MODEL, allocates, reference
 
 from layerlens.cli import run
 from layerlens.errors import ModelFileError, UnsafeCodeError
@@ -85,15 +84,6 @@ def bytecode() -> Any:
     }
 
 
-def reference(module: str | None, name: str, config: Any = None, registered: Any = None) -> Any:
-    return {
-        "module": module,
-        "class_name": name,
-        "config": {} if config is None else config,
-        "registered_name": registered,
-    }
-
-
 def with_member(name: str, content: bytes, symlink: bool = False) -> Path:
     path = saved(plain(), "m.keras")
     with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
@@ -142,50 +132,6 @@ def bomb_in_hdf5() -> Path:
         )
         zeros[:100] = np.zeros((100, 1000), "f4")
     return path
-
-
-#: Calls a SavedModel as it is loaded: the graph's one node runs `TFSMLayer("exported")`.
-RUNS_A_SAVED_MODEL: dict[str, Any] = {
-    "module": "keras.src.models.functional",
-    "class_name": "Functional",
-    "registered_name": "Functional",
-    "config": {
-        "name": "f",
-        "layers": [
-            {
-                "name": "switch",
-                "module": "keras.src.ops.core",
-                "class_name": "Switch",
-                "registered_name": "Switch",
-                "config": {"name": "switch"},
-                "inbound_nodes": [
-                    {
-                        "args": [
-                            0,
-                            [reference("keras.layers", "function", "TFSMLayer", "TFSMLayer")],
-                            "exported",
-                            "serve",
-                        ],
-                        "kwargs": {},
-                    }
-                ],
-            }
-        ],
-        "input_layers": [],
-        "output_layers": [],
-    },
-}
-
-
-def allocates(dtype: str = "float32") -> dict[str, Any]:
-    """Describe a graph whose one node takes a constant, so that Keras runs it as it is made."""
-    config = json.loads(json.dumps(RUNS_A_SAVED_MODEL))
-    constant = {"class_name": "__numpy__", "config": {"value": [1.0], "dtype": dtype}}
-    (layer,) = config["config"]["layers"]
-    layer |= {"module": "keras.src.ops.numpy", "class_name": "Repeat", "registered_name": "Repeat"}
-    layer["config"] = {"name": "switch", "repeats": 10**9}
-    layer["inbound_nodes"] = [{"args": [constant], "kwargs": {}}]
-    return config
 
 
 def nested(suffix: str, **more: Any) -> Path:
@@ -355,116 +301,6 @@ def test_what_a_layer_was_built_for_may_be_anything(
         config["config"]["layers"][1] = flat
         Path("m.json").write_text(json.dumps(config))
         assert run(["summary", "m.json", "--no-cache"]) in (0, 2), capsys.readouterr().err
-
-
-#: Layers of a scenario, each with a mapping or a path in it that Keras would follow.
-ARGUMENTS: dict[str, tuple[str, str]] = {
-    "activation": (
-        "- Dense: {{units: 2, activation: {runs}}}",
-        "`activation` of `Dense` is a `Functional`, a model, where an activation function or",
-    ),
-    "initializer": (
-        "- Dense: {{units: 2, kernel_initializer: {runs}}}",
-        "`kernel_initializer` of `Dense` is a `Functional`, a model, where an initializer belongs",
-    ),
-    "regularizer": (
-        "- Dense: {{units: 2, kernel_regularizer: {downloads}}}",
-        "`kernel_regularizer` of `Dense` uses the function `keras.datasets.mnist.load_data`",
-    ),
-    "within-an-initializer": (
-        "- Dense: {{units: 2, kernel_initializer: {{RandomNormal: {{stddev: {runs}}}}}}}",
-        "`kernel_initializer.config.stddev` of `Dense` is a `Functional`, a model, where plain",
-    ),
-    "dtype": ("- Dense: {{units: 2, dtype: {runs}}}", "where a dtype policy belongs"),
-    "plain-data": ("- Dense: {{units: 2, name: {{x: [{downloads}]}}}}", "`name.x[0]` of `Dense`"),
-    "wrapped": (
-        "- TimeDistributed: {{layer: {{Dense: {{units: 2, activation: {runs}}}}}}}",
-        "`activation` of `Dense` is a `Functional`",
-    ),
-    "cell": (
-        "- RNN: {{cell: {{GRUCell: {{units: 2, recurrent_activation: {runs}}}}}}}",
-        "`recurrent_activation` of `GRUCell` is a `Functional`",
-    ),
-    "words": (
-        "- StringLookup: {{vocabulary: words.txt}}",
-        "`vocabulary` of `StringLookup` reads the file 'words.txt' as its vocabulary",
-    ),
-    "words-of-numbers": (
-        "- IntegerLookup: {{vocabulary: words.txt}}",
-        "reads the file 'words.txt'",
-    ),
-    "endless": ("- TextVectorization: {{vocabulary: /dev/zero}}", "reads the file '/dev/zero'"),
-    "pipe": ("- StringLookup: {{vocabulary: pipe}}", "reads the file 'pipe'"),
-    "address": ("- StringLookup: {{vocabulary: 'gs://a/b'}}", "reads the file 'gs://a/b'"),
-    "standardize": (
-        "- TextVectorization: {{standardize: {downloads}}}",
-        "`standardize` of `TextVectorization` uses the function",
-    ),
-}
-
-
-@pytest.mark.parametrize(
-    ("name", "form"),
-    [
-        *((name, "layers") for name in ARGUMENTS),
-        *((name, form) for name in ("activation", "cell", "words") for form in ("graph", "matrix")),
-    ],
-)
-def test_no_argument_of_a_scenario_leads_out_of_it(
-    name: str,
-    form: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    Path("words.txt").write_text("secret\n")
-    os.mkfifo("pipe")
-    layer, told = ARGUMENTS[name]
-    downloads = json.dumps(reference("keras.datasets.mnist", "function", "load_data"))
-    runs = json.dumps(RUNS_A_SAVED_MODEL)
-    layer = layer.format(runs=runs, downloads=downloads)
-    matrix = ""
-    if form == "matrix":
-        for given in (runs, downloads):
-            if given in layer:
-                matrix = f"matrix: {{value: [{given}]}}\n"
-                layer = layer.replace(given, "${value}")
-    model = (
-        f"\n    {layer}" if form != "graph" else f" {{graph: {{y: {_node(layer)}}}, outputs: y}}"
-    )
-    text = f"input: {{shape: [4]}}\n{matrix}models:\n  a:{model}\n  b: [Dense: 2]\n"
-    Path("s.yaml").write_text(text)
-    with opened_files() as files:
-        for command in ("compare", "summary"):
-            assert run([command, "s.yaml", "--cache-dir", "cache"]) == 2
-            said = capsys.readouterr()
-            assert told in said.err
-            assert "s.yaml:" in said.err.partition(told)[0]
-            assert "--allow-code" in said.err
-            assert "secret" not in said.out + said.err
-    assert not {"words.txt", "pipe", "exported"} & {Path(name).name for name in files}
-
-
-def _node(layer: str) -> str:
-    return "{" + layer.removeprefix("- ") + ", from: [input]}"
-
-
-@contextlib.contextmanager
-def opened_files() -> Iterator[list[str]]:
-    """Collect the files that Python opens meanwhile."""
-    files: list[str] = []
-    watched = [True]
-
-    def hook(event: str, arguments: tuple[Any, ...]) -> None:
-        if watched[0] and event == "open" and isinstance(arguments[0], str):
-            files.append(arguments[0])
-
-    sys.addaudithook(hook)
-    try:
-        yield files
-    finally:
-        watched[0] = False  # a hook cannot be taken back
 
 
 def test_the_files_would_sing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
