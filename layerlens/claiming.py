@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from layerlens.report import ExpectationRow, LayerRow, ModelReport, WeightRow
 from layerlens.scenario import Expectations, LayerExpectation, ModelExpectation, Scenario
 
 
@@ -56,23 +55,3 @@ def _own_expectations(scenario: Scenario, figure: str) -> Expectations:
             for name, model in own.items()
         }
     )
-
-
-def layout_rows(reference: ModelReport, candidate: ModelReport) -> Iterator[ExpectationRow]:
-    """Yield how many weights there are, and each of them against the one in its place."""
-    ours, theirs = (_weights(model.layers) for model in (reference, candidate))
-    names = [[row.path.rsplit("/", 1)[-1] for row in side] for side in (ours, theirs)]
-    swapped = names[0] != names[1] and sorted(names[0]) == sorted(names[1])
-    subject = f"{candidate.name}.weights"
-    yield ExpectationRow(subject, len(ours), len(theirs), len(ours) == len(theirs))
-    for place, (one, other) in enumerate(zip(ours, theirs, strict=False)):
-        same = one.shape == other.shape and not (swapped and names[0][place] != names[1][place])
-        yield ExpectationRow(f"{subject}[{place}]", _told(one), _told(other), same)
-
-
-def _weights(layers: Sequence[LayerRow]) -> list[WeightRow]:
-    return [weight for layer in layers for weight in layer.weights]
-
-
-def _told(weight: WeightRow) -> str:
-    return f"{weight.path} {list(weight.shape)}"

@@ -19,6 +19,7 @@ from layerlens.report import (
     ModelsDiff,
     PairReport,
 )
+from layerlens.unconfigured import unconfigured_changes
 
 #: Rows, arguments and gaps that are named one by one before the rest is only counted.
 _NAMED = 3
@@ -122,6 +123,7 @@ def _untold(reference: ModelReport, candidate: ModelReport, row: LayerChange) ->
 def _differs(reference: ModelReport, candidate: ModelReport, diff: ModelsDiff) -> str:
     rows = [row for row in diff.layers if row.change != "same"]
     parts = [part for row in rows if (part := _row(reference, candidate, row))]
+    parts += unconfigured_changes(reference, candidate, diff)
     if len(parts) > _NAMED:
         parts = [*parts[:_NAMED], f"{_count(len(parts) - _NAMED, 'more layer')} differ"]
     gaps = [gap.text for gap in diff.params]

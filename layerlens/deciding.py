@@ -34,8 +34,8 @@ from layerlens.searching import search
 from layerlens.shrinking import as_seen, shrink
 from layerlens.sides import Side
 from layerlens.tracing import model_graph_ops
-from layerlens.transfer import Transfer, pair_weights
-from layerlens.variables import weight_rows
+from layerlens.transfer import Transfer
+from layerlens.variables import paired
 from layerlens.whole_numbers import losses
 
 #: What differs beside the output with every draw, however alike the distributions are.
@@ -122,7 +122,7 @@ def _decided(pair: Pair) -> Decision:
         return Decision(_early(pair, "build_error", text))
     assert isinstance(reference, Built)
     assert isinstance(candidate, Built)
-    transfer = pair_weights(weight_rows(reference), weight_rows(candidate), pair.scenario.transfer)
+    transfer = paired(reference, candidate, pair.scenario.transfer)
     early = _told_apart(reference, candidate, transfer)
     if early == "shape_mismatch":
         text = explaining.shapes(reference.report, candidate.report)
@@ -152,7 +152,7 @@ def has_to_run(
     """
     if isinstance(reference, Refused) or isinstance(candidate, Refused):
         return False
-    transfer = pair_weights(weight_rows(reference), weight_rows(candidate), method)
+    transfer = paired(reference, candidate, method)
     if _told_apart(reference, candidate, transfer) is not None:
         return False
     if inputs_apart(reference, candidate) is not None:

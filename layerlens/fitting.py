@@ -29,7 +29,7 @@ from layerlens.session import in_fresh_session
 from layerlens.shapes import selected_shape
 from layerlens.training import Learnt, Lesson, train
 from layerlens.transfer import Transfer, pair_weights
-from layerlens.variables import weight_rows
+from layerlens.variables import paired, weight_rows
 
 #: A float64 difference below this share of the scale is rounding, and so is one below that share
 #: of the float32 difference: rounding shrinks by about 2^-29, a real difference does not.
@@ -104,7 +104,7 @@ class _Course:
             rows = weight_rows(self.built[name])
             return pair_weights(rows, rows, "by_order")
         source, goal = self.built[self.reference], self.built[name]
-        found = pair_weights(weight_rows(source), weight_rows(goal), self.method)
+        found = paired(source, goal, self.method)
         return found if found.complete else None
 
     def start(self, name: str) -> tuple[Array, ...]:

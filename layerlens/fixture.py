@@ -10,11 +10,11 @@ from dataclasses import replace
 from typing import Any
 
 from layerlens.arguments import Inputs, checked_seed, checked_tolerance, input_specs
-from layerlens.claiming import expectations_of, is_figure, layout_rows
+from layerlens.claiming import expectations_of, is_figure
 from layerlens.expecting import check_expectations
 from layerlens.options import RunOptions
 from layerlens.refuting import figures_text, held, verdict_text
-from layerlens.report import Report
+from layerlens.report import ExpectationRow, Report
 from layerlens.running import compare_scenarios, summarize_scenarios
 from layerlens.scenario import Mode, Scenario, TransferMethod, Verdict
 from layerlens.subjects import pair_scenarios, single_scenarios
@@ -123,22 +123,32 @@ class Assertions:
         """Assert that `candidate.set_weights(reference.get_weights())` puts each in its place.
 
         That is: as many weights, of the same shapes, in the same order; and no two of one shape
-        swapped, as their names tell.
+        swapped, as the names of their layers tell. Where nobody gave a name, their places in the
+        graph tell.
         """
         __tracebackhide__ = True
+        from layerlens.building import Built
+        from layerlens.trying import build_models
+        from layerlens.weights_layout import layout_rows
+
         scenarios = pair_scenarios(reference, candidate, inputs=inputs)
         report = summarize_scenarios(scenarios, self._options)
         rows = []
         for scenario, one in zip(scenarios, report.scenarios, strict=True):
-            models = {model.name: model for model in one.models}
-            rows.append(
-                [
-                    row
-                    for other in scenario.candidates
-                    if scenario.reference in models and other.name in models
-                    for row in layout_rows(models[scenario.reference], models[other.name])
-                ]
-            )
+            found: list[ExpectationRow] = []
+            if one.status != "error":
+                # As they are: a pair that is compared takes its inputs in one order.
+                models = {
+                    name: model
+                    for name, model in build_models(
+                        scenario, self._options, allocate=False, feeds_alike=False
+                    ).items()
+                    if isinstance(model, Built)
+                }
+                for other in scenario.candidates:
+                    if scenario.reference in models and other.name in models:
+                        found += layout_rows(models[scenario.reference], models[other.name])
+            rows.append(found)
         return held(report, rows)
 
     # --- one model --------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from layerlens.configuration import configuration_of
 from layerlens.costing import activation_bytes, bytes_of, multiply_adds, sum_of_known
 from layerlens.counting import count_of
 from layerlens.itemizing import arguments_of
+from layerlens.layer_state import call_arguments, state_of
 from layerlens.layertree import weights_of, with_held
 from layerlens.lineage import call_of, calls_between, data_inputs, is_entry
 from layerlens.report import LayerRow, MaskUse, ModelError, ModelReport, WeightRow
@@ -237,6 +238,7 @@ def _row(
     rows = tuple(_weight_row(weight) for weight in weights)
     holds = () if again else tuple(_held_rows(layer, f"{path}/", used_with=input_shape))
     counted = None if again else count_of(layer, path)
+    arguments = arguments_of(layer)
     return LayerRow(
         name=layer.name,
         type=type(layer).__name__,
@@ -259,7 +261,9 @@ def _row(
         multiply_adds=_multiply_adds(layer, node) if node else None,
         activation_bytes=_activation_bytes(node) if node else None,
         mask_use=_mask_use(layer) if mask_in else None,
-        arguments=arguments_of(layer),
+        arguments=arguments,
+        state={} if again else state_of(layer, arguments),
+        call=call_arguments(node) if node else {},
         inputs=tuple(_source(tensor, names or {}) for tensor in data_inputs(node)) if node else (),
     )
 

@@ -36,6 +36,8 @@ class Transfer:
     candidate: tuple[WeightRow, ...]
     pairings: tuple[Pairing, ...]
     problem: str | None = None
+    #: Positions of the weights, in either model, that keep the values that the scenario gives.
+    given: tuple[frozenset[int], frozenset[int]] = (frozenset(), frozenset())
 
     @property
     def complete(self) -> bool:
@@ -49,12 +51,12 @@ class Transfer:
         used_candidate = {pairing.candidate for pairing in self.pairings}
         return tuple(
             row.path
-            for rows, used in (
-                (self.reference, used_reference),
-                (self.candidate, used_candidate),
+            for rows, used, given in (
+                (self.reference, used_reference, self.given[0]),
+                (self.candidate, used_candidate, self.given[1]),
             )
             for position, row in enumerate(rows)
-            if position not in used
+            if position not in used and position not in given
         )
 
     def carry(self, values: Sequence[np.ndarray], own: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -74,14 +76,58 @@ class Transfer:
 
 
 def pair_weights(
-    reference: Sequence[WeightRow], candidate: Sequence[WeightRow], method: TransferMethod = "auto"
+    reference: Sequence[WeightRow],
+    candidate: Sequence[WeightRow],
+    method: TransferMethod = "auto",
+    given: tuple[frozenset[int], frozenset[int]] = (frozenset(), frozenset()),
 ) -> Transfer:
-    """Pair the weights of two models, given in the order of their layers.
+    """Pair the weights of two models, which come in the order of their layers.
 
     `auto` goes position by position where the shapes match, by reshape where only the layout
     differs (see `same_layout`), and by name only where the order alone is what differs.
+
+    Args:
+        reference: the weights of the one model.
+        candidate: those of the other.
+        method: how they are paired.
+        given: the positions, in either model, of weights whose values the scenario gives. The
+            candidate's are no targets, and the reference's need none, unless nothing else pairs.
     """
     ours, theirs = tuple(reference), tuple(candidate)
+    if method == "none" or not any(given):
+        return _paired(ours, theirs, method)
+    nothing: frozenset[int] = frozenset()
+    left_out = ((nothing, given[1]), (nothing, nothing), given, (given[0], nothing))
+    tried = [_paired_without(ours, theirs, method, without) for without in left_out]
+    return next((transfer for transfer in tried if transfer.complete), tried[0])
+
+
+def _paired_without(
+    ours: tuple[WeightRow, ...],
+    theirs: tuple[WeightRow, ...],
+    method: TransferMethod,
+    given: tuple[frozenset[int], frozenset[int]],
+) -> Transfer:
+    """Pair what is left of both models without the weights that are given."""
+    places = [
+        [place for place in range(len(rows)) if place not in out]
+        for rows, out in zip((ours, theirs), given, strict=True)
+    ]
+    transfer = _paired(
+        tuple(ours[place] for place in places[0]),
+        tuple(theirs[place] for place in places[1]),
+        method,
+    )
+    pairings = tuple(
+        Pairing(places[0][one.reference], places[1][one.candidate], one.reshaped)
+        for one in transfer.pairings
+    )
+    return Transfer(transfer.method, ours, theirs, pairings, transfer.problem, given)
+
+
+def _paired(
+    ours: tuple[WeightRow, ...], theirs: tuple[WeightRow, ...], method: TransferMethod
+) -> Transfer:
     if method == "none":
         return Transfer("none", ours, theirs, ())
     if method == "by_name":

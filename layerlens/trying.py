@@ -389,15 +389,21 @@ class Trial:
 
 
 def build_models(
-    scenario: Scenario, options: RunOptions, *, allocate: bool = True, at_most: int | None = None
+    scenario: Scenario,
+    options: RunOptions,
+    *,
+    allocate: bool = True,
+    at_most: int | None = None,
+    feeds_alike: bool = True,
 ) -> dict[str, Built | Refused]:
     """Build every model of a scenario, in the order of the file.
 
-    Models whose inputs have the names of the reference's take them in the reference's order.
+    Models whose inputs have the names of the reference's take them in the reference's order, unless
+    `feeds_alike` is false.
     """
     how = {"allocate": allocate, "at_most": at_most}
     reference = _build(scenario, scenario.model(scenario.reference), options, **how)
-    fed_as = input_names(reference)
+    fed_as = input_names(reference) if feeds_alike else ()
     return {
         model.name: reference
         if model.name == scenario.reference

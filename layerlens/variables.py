@@ -14,6 +14,8 @@ from layerlens.layertree import flat_layers
 from layerlens.orders import Built
 from layerlens.probes import Array
 from layerlens.report import WeightRow
+from layerlens.scenario import TransferMethod
+from layerlens.transfer import Transfer, pair_weights
 
 #: From so many values on it matters how often they are copied.
 _LARGE = 100_000
@@ -46,6 +48,22 @@ def weight_rows(built: Built) -> tuple[WeightRow, ...]:
             params *= n
         rows.append(WeightRow(str(variable.path), shape, params))
     return tuple(rows)
+
+
+def given_weights(built: Built) -> frozenset[int]:
+    """Return the positions, among the weights, of those whose values the scenario gives."""
+    keys = built.spec.weights
+    return frozenset(
+        position
+        for position, row in enumerate(weight_rows(built) if keys else ())
+        if any(row.path == key or row.path.endswith(f"/{key}") for key in keys)
+    )
+
+
+def paired(reference: Built, candidate: Built, method: TransferMethod) -> Transfer:
+    """Pair the weights of two built models."""
+    given = given_weights(reference), given_weights(candidate)
+    return pair_weights(weight_rows(reference), weight_rows(candidate), method, given)
 
 
 def seed_variables(built: Built) -> list[Any]:

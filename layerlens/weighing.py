@@ -12,6 +12,7 @@ from layerlens.drawing import OVERFLOWING, draw_weight
 from layerlens.probes import Array, generator
 from layerlens.sides import Side, Values
 from layerlens.transfer import Transfer
+from layerlens.variables import given_weights
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,10 @@ def weight_sets(
     sets = [WeightSet("initial", lambda: carried(initial))]
     slots = reference.working.slots()
     pinned = _pinned(reference)
-    free = [s.path not in pinned and s.dtype.startswith(("float", "bfloat")) for s in slots]
+    free = [
+        position not in pinned and slot.dtype.startswith(("float", "bfloat"))
+        for position, slot in enumerate(slots)
+    ]
     if transfer.method == "none" or not any(free):
         return tuple(sets)
     narrow = _narrowest(reference, candidate)
@@ -88,21 +92,14 @@ def _carried(
         return values, own
     pinned = _pinned(candidate)
     carried = tuple(
-        mine if row.path in pinned else value
-        for row, mine, value in zip(
-            transfer.candidate, own, transfer.carry(values, own), strict=True
-        )
+        mine if position in pinned else value
+        for position, (mine, value) in enumerate(zip(own, transfer.carry(values, own), strict=True))
     )
     return values, carried
 
 
-def _pinned(side: Side) -> frozenset[str]:
-    """Return the weights whose values the scenario itself gives."""
-    keys = side.built.spec.weights
-    paths = (slot.path for slot in side.working.slots())
-    return frozenset(
-        path for path in paths if any(path == key or path.endswith(f"/{key}") for key in keys)
-    )
+def _pinned(side: Side) -> frozenset[int]:
+    return given_weights(side.built)
 
 
 def _narrowest(*sides: Side) -> str:

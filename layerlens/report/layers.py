@@ -101,6 +101,11 @@ class LayerRow:
     mask_use: MaskUse | None = None
     #: The layer's configuration as plain data, without its name and what is None in it.
     arguments: dict[str, Any] = field(default_factory=dict)
+    #: What it holds that its configuration does not say: adapted values, a vocabulary, attributes
+    #: of a class that is not Keras' own.
+    state: dict[str, Any] = field(default_factory=dict)
+    #: What this call of it was given beside its inputs: `use_causal_mask`, `training`, ...
+    call: dict[str, Any] = field(default_factory=dict)
     #: What it is applied to: layers and inputs of the model by name; `lstm[1]` is the second
     #: output of one, `dense#2` what it gave where it was applied again.
     inputs: tuple[str, ...] = ()

@@ -214,3 +214,24 @@ def test_values_without_a_partner_stay_the_candidates_own() -> None:
     some = pair_weights(DENSE, CONV, "by_order").carry(given, own)
     assert (some[0] == 7.0).all()
     assert (some[1] == 0.0).all()
+
+
+def test_weights_that_are_given_are_no_targets_and_the_rest_is_paired() -> None:
+    plain = rows(d__kernel=(5, 3), d__bias=(3,))
+    wrapped = rows(sn__kernel=(5, 3), sn__vector_u=(1, 3), sn__bias=(3,))
+    given = (frozenset[int](), frozenset({1}))
+    transfer = pair_weights(plain, wrapped, given=given)
+    assert transfer.complete
+    assert [(one.reference, one.candidate) for one in transfer.pairings] == [(0, 0), (1, 2)]
+    assert transfer.unmatched == ()
+    assert not pair_weights(plain, wrapped).complete
+    back = pair_weights(wrapped, plain, given=given[::-1])
+    assert back.complete
+    assert [(one.reference, one.candidate) for one in back.pairings] == [(0, 0), (2, 1)]
+
+
+def test_a_given_weight_is_paired_where_the_models_pair_only_with_it() -> None:
+    same = rows(d__kernel=(5, 3), d__bias=(3,))
+    transfer = pair_weights(same, same, given=(frozenset(), frozenset({0})))
+    assert transfer.complete
+    assert len(transfer.pairings) == 2

@@ -1,0 +1,54 @@
+"""What lined-up layers differ in beside their configurations: state and arguments of the call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from layerlens.report import LayerRow, ModelReport, ModelsDiff
+
+_NAMED = 3
+
+
+def unconfigured_changes(
+    reference: ModelReport, candidate: ModelReport, diff: ModelsDiff
+) -> Iterator[str]:
+    """Yield, for each layer of one type in both models, what it holds or is called with apart."""
+    for row in diff.layers:
+        if row.reference_row is None or row.candidate_row is None:
+            continue
+        ours, theirs = reference.layers[row.reference_row], candidate.layers[row.candidate_row]
+        yield from _changes(ours, theirs, reference.name)
+
+
+def _changes(ours: LayerRow, theirs: LayerRow, reference: str) -> Iterator[str]:
+    if ours.type != theirs.type:
+        return
+    for verb, one, other in (
+        ("holds", ours.state, theirs.state),
+        ("is called with", ours.call, theirs.call),
+    ):
+        told = [
+            f"`{name}` {_shown(other.get(name))} (in `{reference}` {_shown(one.get(name))})"
+            for name in {**one, **other}
+            if one.get(name) != other.get(name)
+        ]
+        if told:
+            more = f" and {len(told) - _NAMED} more" if len(told) > _NAMED else ""
+            yield f"`{theirs.name}` {verb} {', '.join(told[:_NAMED])}{more}"
+    if len(ours.holds) == len(theirs.holds):
+        for mine, its in zip(ours.holds, theirs.holds, strict=True):
+            yield from _changes(mine, its, reference)
+
+
+def _shown(value: Any) -> str:
+    match value:
+        case None:
+            return "none"
+        case bool():
+            return str(value).lower()
+        case float():
+            return f"{value:.6g}"
+        case list():
+            return f"[{', '.join(map(_shown, value))}]"
+    return str(value)
