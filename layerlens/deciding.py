@@ -22,13 +22,13 @@ from layerlens.evidence import Evidence, Refusal, ShapeSurprise
 from layerlens.examining import DYNAMIC, Examination
 from layerlens.input_order import is_automatic
 from layerlens.judging import Judgement, anywhere, judge, with_mismatch
-from layerlens.memory import comparing_beyond_memory
 from layerlens.padding import masked_difference
 from layerlens.parting import Contest
 from layerlens.probes import join
 from layerlens.randomness import distributions_differ
 from layerlens.relating import relation
 from layerlens.report import InputsRow, PairReport, Strength
+from layerlens.running_memory import running_beyond_memory
 from layerlens.scenario import Mode, Scenario, Tolerance, TransferMethod
 from layerlens.searching import search
 from layerlens.shrinking import as_seen, shrink
@@ -199,20 +199,7 @@ def _sides(pair: Pair) -> tuple[Side, Side]:
 
 
 def _beyond_memory(reference: Built, candidate: Built) -> MemoryLimitError | None:
-    several = (reference.report.input_shape, reference.report.output_shape)
-    shapes = [
-        shape for shapes in (*several, candidate.report.output_shape) for shape in _each(shapes)
-    ]
-    names = reference.report.name, candidate.report.name
-    params = (reference.report.params or 0) + (candidate.report.params or 0)
-    return comparing_beyond_memory(names, params, shapes, candidate.spec.where)
-
-
-def _each(shapes: Any) -> list[Any]:
-    """Return the shapes of one or of several inputs or outputs as a list."""
-    if not shapes:
-        return []
-    return list(shapes) if isinstance(shapes[0], (tuple, list)) else [shapes]
+    return running_beyond_memory("comparing", reference, candidate)
 
 
 def _by_running(pair: Pair, transfer: Transfer) -> Decision:

@@ -30,6 +30,7 @@ from layerlens.shapes import selected_shape
 from layerlens.training import Learnt, Lesson, train
 from layerlens.transfer import Transfer, pair_weights
 from layerlens.variables import paired, weight_rows
+from layerlens.working_memory import working_memory
 
 #: A float64 difference below this share of the scale is rounding, and so is one below that share
 #: of the float32 difference: rounding shrinks by about 2^-29, a real difference does not.
@@ -120,7 +121,9 @@ class _Course:
         length = self._length(name)
         domains = fixed_domains((built, *self._siblings(name)), length)
         batch, samples = self._sizes()
-        refuse_samples_beyond_memory(samples, self._scalars(name, domains))
+        refuse_samples_beyond_memory(
+            samples, self._scalars(name, domains), batch, working_memory(built.model)
+        )
         inputs = draw_inputs(domains, samples, self.seed)
         runner = Runner(built, self.seed)
         with lent(built):

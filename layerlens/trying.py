@@ -255,9 +255,13 @@ class Trial:
         """
         from layerlens.building import Built
         from layerlens.dependence import measure_dependence, with_mixes
+        from layerlens.running_memory import running_beyond_memory
 
         if not isinstance(built, Built):
             return built.report
+        error = running_beyond_memory("measuring the steps of", built)
+        if error is not None:
+            raise error
         twin = self.in_float64(built)
         found = measure_dependence(
             twin if isinstance(twin, Built) else built,
