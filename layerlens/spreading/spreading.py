@@ -7,7 +7,6 @@ import json
 import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -25,6 +24,12 @@ from layerlens.trying import at_fault
 
 #: How long to wait for the scheduler, and for a first worker, in seconds.
 _PATIENCE = 60
+#: How long a connection that was lost may take to come back, and how long one that is closed, in
+#: seconds.
+_RECONNECTION = 5.0
+_CLOSING = 5.0
+#: How often the connection is looked at while nothing comes, in seconds.
+_LOOK = 0.05
 #: Tasks for each thread of the cluster that are on their way: none waits for the next one.
 _AHEAD = 4
 #: A task is at most so many cells, and there are at least so many tasks for each thread: what
@@ -102,8 +107,13 @@ class _Cluster:
     def __init__(self, address: str) -> None:
         import distributed
 
-        # What it warns of (results to be fetched anew, workers that are gone) is dealt with here.
-        logging.getLogger("distributed").setLevel(logging.ERROR)
+        self.address = address
+        self._away_since: float | None = None
+
+        # What it warns of (results to be fetched anew, workers that are gone, a scheduler that does
+        # not answer) is dealt with here. Dask's configuration gives some loggers their own level.
+        for name in ("distributed", "distributed.client", "tornado.application", "asyncio"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         try:
             self.client = distributed.Client(
                 address, timeout=_PATIENCE, set_as_default=False, name="layerlens"
@@ -116,8 +126,14 @@ class _Cluster:
             ) from error
         try:
             self._check()
+        except OSError as error:  # a connection that was closed is one of those
+            self.client.close(timeout=_CLOSING)
+            raise UsageError(
+                f"the connection to the scheduler at {address} was lost: {error}",
+                hint="start the scheduler again; the same command goes on",
+            ) from error
         except BaseException:
-            self.client.close()
+            self.client.close(timeout=_CLOSING)
             raise
 
     def __enter__(self) -> _Cluster:
@@ -129,7 +145,45 @@ class _Cluster:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.client.close()
+        self.client.close(timeout=_CLOSING)
+
+    def check(self) -> None:
+        """Raise ConnectionError where the scheduler has been away for too long.
+
+        Dask's client waits for it, and with it everybody who waits for a result.
+        """
+        if self.client.status == "running":
+            self._away_since = None
+            return
+        now = time.monotonic()
+        if self._away_since is None:
+            self._away_since = now
+        if now - self._away_since > _RECONNECTION or self.client.status == "closed":
+            raise ConnectionError(f"the scheduler at {self.address} does not answer")
+
+    def results(self, window: Any) -> Iterator[Any]:
+        """Yield futures as they are done, also those that are added meanwhile.
+
+        Raises ConnectionError where the scheduler is gone.
+        """
+        while not window.is_empty():
+            done = window.next_batch(block=False)
+            yield from done
+            self.check()
+            if not done:
+                time.sleep(_LOOK)
+
+    def fetched(self, future: Any) -> Any:
+        """Return the result of a task that is done; raise what it raised, or ConnectionError."""
+        import distributed
+
+        while True:
+            try:
+                return future.result(timeout=_RECONNECTION)
+            except (TimeoutError, distributed.TimeoutError):
+                self.check()  # on its way still, where there is a scheduler
+                if future.status != "finished":
+                    raise
 
     def threads(self) -> int:
         threads: Mapping[str, int] = self.client.nthreads()
@@ -190,15 +244,15 @@ class _Run:
         """Send tasks, a window of them at a time, and take what comes back."""
         import distributed
 
-        threads = self._cluster.threads()
-        left = self._total - self._sheet.done()
-        size = max(1, min(_MOST_CELLS_A_TASK, left // (threads * _LEAST_TASKS)))
-        tasks = self._tasks(size)
         window = distributed.as_completed(loop=self._client.loop)
         try:
+            threads = self._cluster.threads()
+            left = self._total - self._sheet.done()
+            size = max(1, min(_MOST_CELLS_A_TASK, left // (threads * _LEAST_TASKS)))
+            tasks = self._tasks(size)
             for _ in range(_AHEAD * threads):
                 self._send(window, tasks)
-            for future in window:
+            for future in self._cluster.results(window):
                 key, cells = self._sent.pop(future.key)
                 again = self._take(future, key, cells)
                 for numbers in again:
@@ -220,7 +274,9 @@ class _Run:
 
         for key, cells in self._suspects:
             future = self._client.submit(run_cells, cells, self._options, pure=False)
-            next(iter(distributed.as_completed([future], loop=self._client.loop)))
+            window = distributed.as_completed([future], loop=self._client.loop)
+            for _ in self._cluster.results(window):
+                pass
             if self._lost(future):
                 self._blame(future, key, cells)
             else:
@@ -251,7 +307,7 @@ class _Run:
         """Take what a task came to; return the cells that have to be sent again."""
         if self._lost(future):
             return self._apart(future, key, cells)
-        ran: Ran = future.result()
+        ran: Ran = self._cluster.fetched(future)
         for number, rows in ran.rows.items():
             self._add(key, number, rows)
         if ran.stuck:
@@ -262,8 +318,12 @@ class _Run:
     def _lost(self, future: Any) -> bool:
         """Tell whether a task came to nothing; fetch its result, which may be lost on the way."""
         if future.status == "finished":
-            with suppress(Exception):  # of whatever kind: the future's status tells it as well
-                future.result()
+            try:
+                self._cluster.fetched(future)
+            except ConnectionError:
+                self._cluster.check()  # of a worker it may be, whose result is lost
+            except Exception:  # of whatever kind: the future's status tells it as well
+                pass
         return bool(future.status != "finished")
 
     def _apart(self, future: Any, key: str, cells: Cells) -> list[tuple[int, ...]]:

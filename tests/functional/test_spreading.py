@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -71,7 +72,7 @@ class Cluster:
             self._start("scheduler", *where, "--host", "127.0.0.1", "--port", "0"),
             self._start("worker", *where, "--nworkers", "2", "--nthreads", "1"),
         ]
-        wait_until(self.file.exists)
+        wait_until(lambda: self.file.exists() and self.file.read_text())
 
     def _start(self, what: str, *arguments: str) -> subprocess.Popen[bytes]:
         module = f"distributed.cli.dask_{what}"
@@ -91,6 +92,9 @@ class Cluster:
         """Return the cells that were run, each with the process that did."""
         lines = self.ran.read_text().splitlines()
         return [(int(number), int(process)) for number, process in map(str.split, lines)]
+
+    def kill_scheduler(self) -> None:
+        os.killpg(self._processes[0].pid, signal.SIGKILL)
 
     def stop(self) -> None:
         for process in self._processes:  # the group: what a nanny has started goes with it
@@ -149,12 +153,39 @@ def test_workers_die_and_the_client_stops_and_no_cell_is_lost_or_there_twice(
     assert not output.with_name("results.parquet.parts").exists()
 
 
+def test_the_client_ends_when_its_scheduler_dies_and_keeps_what_was_done(
+    cluster, command, tmp_path
+):
+    path, output = tmp_path / "sweep.yaml", tmp_path / "results.parquet"
+    path.write_text(SWEEP.replace("NUMBERS", ", ".join(map(str, range(CELLS)))))
+    arguments = ["compare", path, "--scheduler", cluster.address(), "--output", output]
+    child = subprocess.Popen(
+        [command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    wait_until(lambda: len(cluster.log()) > 15)
+    cluster.kill_scheduler()
+    _, said = child.communicate(timeout=60)
+    assert child.returncode == 2, said
+    assert "Traceback" not in said
+    found = re.search(r"the connection to the scheduler was lost .*; (\d+) of 160 cells", said)
+    assert found, said
+    assert "the same command goes on from there" in said
+    kept = [pq.read_table(part) for part in output.with_name("results.parquet.parts").iterdir()]
+    assert len({n for rows in kept for n in rows["cell_number"].to_pylist()}) == int(found[1])
+    assert int(found[1]) > 0
+    assert not output.exists()
+
+
 def test_what_a_scheduler_needs_is_said(run, tmp_path):
     path = tmp_path / "sweep.yaml"
     path.write_text(SWEEP.replace("NUMBERS", "1"))
     for arguments, said in (
         (["--output", tmp_path / "r.parquet"], "name one with `--scheduler ADDRESS`"),
         (["--scheduler", "tcp://127.0.0.1:1"], "add `--output results.parquet`"),
+        (
+            ["--scheduler", "tcp://127.0.0.1:1", "-o", tmp_path / f"{'x' * 245}.parquet"],
+            "cannot be written beside it: file name too long",
+        ),
     ):
         outcome = run("compare", path, *arguments)
         assert outcome.status == 2
