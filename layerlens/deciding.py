@@ -21,11 +21,11 @@ from layerlens.errors import MemoryLimitError
 from layerlens.evidence import Evidence, Refusal, ShapeSurprise
 from layerlens.examining import DYNAMIC, Examination
 from layerlens.input_order import is_automatic
-from layerlens.judging import Judgement, anywhere, judge, with_mismatch
+from layerlens.judging import Judgement, judge
 from layerlens.padding import masked_difference
 from layerlens.parting import Contest
 from layerlens.probes import join
-from layerlens.randomness import distributions_differ
+from layerlens.random_outputs import judge_random
 from layerlens.relating import relation
 from layerlens.report import InputsRow, PairReport, Strength
 from layerlens.running_memory import running_beyond_memory
@@ -297,7 +297,7 @@ def _judged(pair: Pair, examination: Examination, evidence: Evidence) -> tuple[E
     shown = judgement.witness if judgement.only_at_initialization else None
     if shown is not None and examination.observe_at_initialization(shown):
         judgement = _judge(examination, tolerance)
-    judgement, by_distribution = _of_random(examination, judgement)
+    judgement, by_distribution = judge_random(examination, judgement, tolerance)
     passes = judgement.verdict == "equivalent"
     aside = also_differs(
         one,
@@ -318,34 +318,6 @@ def _judged(pair: Pair, examination: Examination, evidence: Evidence) -> tuple[E
         by_distribution=by_distribution,
     )
     return evidence, judgement
-
-
-def _of_random(examination: Examination, judgement: Judgement) -> tuple[Judgement, bool]:
-    """Judge random outputs by their distributions; also what no seed and no state holds still."""
-    restless = examination.restless()
-    both = examination.both_random(restless)
-    if both and (any(restless) or judgement.verdict == "different"):
-        one, other = examination.reference, examination.candidate
-        values, seed = examination.main_values(), examination.seed
-        looked_at = [examination.generic_inputs()]
-        if any(domain.kind == "float" for domain in examination.domains):
-            looked_at.append(examination.far_inputs())
-        if not any(distributions_differ(one, other, values, given, seed) for given in looked_at):
-            reason = explaining.SAME_DISTRIBUTION
-            return replace(judgement, verdict="equivalent", witness=None, reason=reason), True
-    if not any(restless):
-        return judgement, False
-    side = examination.reference if restless[0] else examination.candidate
-    reason = explaining.RESTLESS_APART if both else explaining.RESTLESS.format(side.name)
-    witness = anywhere(examination.observations)
-    if witness is None:  # whatever it changes from call to call, no call was seen to differ
-        undecided = replace(judgement, verdict="inconclusive", witness=None, reason=reason)
-        return undecided, False
-    counted = with_mismatch(judgement.difference)
-    told = replace(
-        judgement, verdict="different", difference=counted, witness=witness, reason=reason
-    )
-    return told, False
 
 
 def _judge(examination: Examination, tolerance: Tolerance | None) -> Judgement:

@@ -340,10 +340,10 @@ class Examination:
         """Four samples of plain values, where no layer is at a kink."""
         return draw_probes(self.domains, self.seed + 2, samples=4)[0].inputs
 
-    def far_inputs(self) -> tuple[Array, ...]:
-        """The same a thousand times larger: beside them the noise of a random layer is small."""
+    def scaled_inputs(self, factor: float) -> tuple[Array, ...]:
+        """The same so many times larger, where they are floating."""
         return tuple(
-            np.multiply(array, 1e3, dtype=array.dtype) if domain.kind == "float" else array
+            np.multiply(array, factor, dtype=array.dtype) if domain.kind == "float" else array
             for array, domain in zip(self.generic_inputs(), self.domains, strict=True)
         )
 

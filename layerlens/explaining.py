@@ -22,6 +22,13 @@ SAME_DISTRIBUTION = (
     "distributions was found to differ"
 )
 
+DISTRIBUTIONS_UNDECIDED = (
+    "their outputs are random and the streams cannot be lined up; a statistic of their "
+    "distributions differs by more than chance makes likely, and by less than would settle it"
+)
+FIXED_APART = "what differs is not random: no draw of either model moves it"
+RANDOM_APART = "their outputs are random, and differ in distribution"
+
 #: A difference that float64 leaves less of than this share was rounding in working precision.
 SHRUNK = 2.0**-10
 

@@ -15,6 +15,7 @@ from layerlens.evidence import Observation, Refusal, ShapeSurprise
 from layerlens.lineup import FirstPart
 from layerlens.measuring import Outcome
 from layerlens.probes import ProbeBatch
+from layerlens.randomness import changed
 from layerlens.report import Execution
 from layerlens.sides import Precision, Side, sensitivities
 from layerlens.weighing import WeightSet
@@ -47,6 +48,8 @@ class Observer:
 
     #: What both begin with alike, where calling it eagerly once instead of twice is worth it.
     first_part: FirstPart | None = None
+    _looked: bool = False
+    _changes: bool = False
 
     def observe(
         self,
@@ -64,6 +67,7 @@ class Observer:
         were sought out for their difference. Where only a model's float64 form refuses, the pair
         goes on in working precision.
         """
+        self._notice_randomness(weights, batch)
         runs: dict[tuple[Precision, Execution], tuple[Outcome, Outcome]] = {}
         wanted: list[tuple[Precision, Execution]] = [("float64", "traced_dynamic")]
         wanted += [("working", execution) for execution in executions]
@@ -225,9 +229,26 @@ class Observer:
     @property
     def is_random(self) -> bool:
         """Whether outputs may be random: another stream in each precision."""
-        return self.reference.training and (
-            self.reference.working.is_random or self.candidate.working.is_random
-        )
+        seeded = self.reference.working.is_random or self.candidate.working.is_random
+        return (self.reference.training and seeded) or self._changes
+
+    def _notice_randomness(self, weights: WeightSet, batch: ProbeBatch) -> None:
+        """Find out, once, whether layers that are not Keras' own draw in any mode.
+
+        They may draw from streams of their own, and in inference as well.
+        """
+        if self._looked:
+            return
+        self._looked = True
+        pairs = (self.reference, weights.reference), (self.candidate, weights.candidate)
+        for side, values in pairs:
+            if not has_foreign_layers(side.built):
+                continue
+            one, other = (
+                side.run(values, batch.inputs, "float64", "traced_dynamic", seed=self.seed + draw)
+                for draw in (0, 1)
+            )
+            self._changes = self._changes or changed(one, other)
 
     def _stop_on_refusal(
         self,

@@ -3,24 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import count
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from layerlens.comparing import distance
+from layerlens.distributions import (
+    COARSE_RESOLUTION,
+    RESOLUTION,
+    Features,
+    Float,
+    Moments,
+    numbers,
+    scores,
+)
 from layerlens.domains import has_foreign_layers
 from layerlens.measuring import Outcome
-from layerlens.probes import Array, ProbeBatch, generator
+from layerlens.probes import Array, ProbeBatch
 from layerlens.report import Execution
 from layerlens.sides import Side, Values
 
-CALLS = 240
-#: Chance, over all statistics together, of calling two equal distributions different.
+#: How often each model is called at first, and how often altogether where nothing is evident yet;
+#: how often in each round of fresh calls after that.
+FIRST_CALLS, CALLS = 24, 96
+ROUNDS = (24, 96, 384, 1536)
+#: Chance, over all features together, of calling two equal distributions different.
 FALSE_ALARM = 1e-9
+#: Chance that the first calls, and a round, find anything to look at in equal distributions, and
+#: how many features are looked at again.
+EVIDENT, SUSPICION, MOST_SUSPECTS = 1e-6, 0.05, 16
+#: How many first calls lay out what is measured: where a batch has many copies, and where not.
+FEW_CALLS, MORE_CALLS = 4, 16
+#: How many numbers the inputs or the outputs of one call may be, and how many samples.
+MOST_NUMBERS, MOST_SAMPLES = 2**14, 2**12
+SEEDS_APART = 1_000_003
+#: How many numbers the inputs may be of which is seen whether they come out another way.
+MOST_REPEATED = 2**13
 #: Two equal calls agree to this share of the output's size, however TensorFlow orders its sums.
 REPEATED = 1e-4
-#: How many numbers the inputs of one call may hold for it to be made with more of them.
-MOST_DRAWN = 4096
 #: How often a model with layers that are not Keras' own is called to see if it repeats itself.
 REPEATS = 6
 
@@ -29,15 +53,22 @@ def is_random(side: Side, values: Values, inputs: Sequence[Array]) -> bool:
     """Tell whether the output changes with the seed of the model's random streams."""
     if not side.working.is_random:
         return False
-    one = side.run(values, inputs, "float64", "traced_dynamic", seed=1)
+    several = _repeated(inputs)
+    one = side.run(values, several, "float64", "traced_dynamic", seed=1)
     for seed in (2, 3):
-        other = side.run(values, inputs, "float64", "traced_dynamic", seed=seed)
+        other = side.run(values, several, "float64", "traced_dynamic", seed=seed)
         if any(
             distance(left, right).any()
             for left, right in zip(one.outputs, other.outputs, strict=True)
         ):
             return True
     return False
+
+
+def _repeated(inputs: Sequence[Array]) -> list[Array]:
+    """Return small inputs many times over: what is rarely drawn is drawn for some of them."""
+    copies = max(1, MOST_REPEATED // max(1, *(array.size for array in inputs)))
+    return [np.concatenate([array] * copies) for array in inputs]
 
 
 def is_restless(
@@ -57,15 +88,16 @@ def is_restless(
     for execution in executions:
         first = side.run(values, inputs, "working", execution)
         for _ in range(REPEATS):
-            if _changed(first, side.run(values, inputs, "working", execution)):
+            if changed(first, side.run(values, inputs, "working", execution)):
                 return True
     return any(
-        _changed(Outcome(outputs), side.run(values, batch.inputs, "working", "eager"))
+        changed(Outcome(outputs), side.run(values, batch.inputs, "working", "eager"))
         for batch, outputs in (*seen[:1], *seen[-1:])
     )
 
 
-def _changed(one: Outcome, other: Outcome) -> bool:
+def changed(one: Outcome, other: Outcome) -> bool:
+    """Tell whether two calls of one model came out another way, but for the order of its sums."""
     if one.error is not None or other.error is not None or one.shapes != other.shapes:
         return (one.error is None) != (other.error is None) or one.shapes != other.shapes
     for left, right in zip(one.outputs, other.outputs, strict=True):
@@ -78,116 +110,145 @@ def _changed(one: Outcome, other: Outcome) -> bool:
     return False
 
 
-def distributions_differ(
-    reference: Side,
-    candidate: Side,
-    weights: tuple[Values, Values],
-    inputs: Sequence[Array],
-    seed: int,
-) -> bool:
-    """Tell whether the outputs' joint distributions were found to differ.
-
-    Both models are called CALLS times with different seeds. Every element is held against its
-    partner in mean and in spread; so are several statistics of each call (value, size, square,
-    share of zeros, random projections, how neighbours along every axis go together), of the
-    outputs and of their deviations from the mean over all calls: by Welch's z, and in shape by the
-    two-sample Kolmogorov-Smirnov distance, at a family-wise level of FALSE_ALARM.
-    """
-    several = _repeated(inputs)
-    one = _calls(reference, weights[0], several, seed)
-    other = _calls(candidate, weights[1], several, seed + CALLS)
-    centres = [(a.mean(axis=0) + b.mean(axis=0)) / 2.0 for a, b in zip(one, other, strict=True)]
-    ours, theirs = _statistics(one, centres), _statistics(other, centres)
-    elements = [
-        (a.reshape(CALLS, -1), b.reshape(CALLS, -1)) for a, b in zip(one, other, strict=True)
-    ]
-    count = ours.shape[1]
-    level = FALSE_ALARM / (3 * count + 2 * sum(a.shape[1] for a, _ in elements))
-    if any(_moments_differ(a, b, level) for a, b in ((ours, theirs), *elements)):
-        return True
-    # Two-sample KS: P(D > c·sqrt(2/n)) <= 2·exp(-2c²) (Smirnov's limit).
-    reach = np.sqrt(-0.5 * np.log(level / 2.0)) * np.sqrt(2.0 / CALLS)
-    return any(_ks(ours[:, k], theirs[:, k]) > reach for k in range(count))
+# --- two distributions --------------------------------------------------------------------------
 
 
-def _repeated(inputs: Sequence[Array]) -> list[Array]:
-    """Return small inputs several times over, so that one call draws many random numbers."""
-    size = max(1, sum(array.size for array in inputs))
-    times = max(1, min(8, MOST_DRAWN // size))
-    return [np.concatenate([array] * times) for array in inputs]
+Finding = Literal["alike", "apart", "undecided"]
 
 
-def _moments_differ(one: NDArray[np.float64], other: NDArray[np.float64], level: float) -> bool:
-    centre = (one.mean(axis=0) + other.mean(axis=0)) / 2.0
-    return _means_differ(one, other, level) or _means_differ(
-        (one - centre) ** 2, (other - centre) ** 2, level
-    )
+class Refused(Exception):  # noqa: N818 (no fault: the models are judged without it)
+    """A model does not take a batch."""
 
 
-def _means_differ(one: NDArray[np.float64], other: NDArray[np.float64], level: float) -> bool:
-    spread = np.sqrt((one.var(axis=0) + other.var(axis=0)) / CALLS)
-    gap = np.abs(one.mean(axis=0) - other.mean(axis=0))
-    scale = np.abs(one).max(axis=0) + np.abs(other).max(axis=0)
-    # Two-sided normal tail: P(|z| > t) <= exp(-t²/2).
-    limit = np.sqrt(-2.0 * np.log(level / 2.0))
-    return bool((gap > limit * spread + 1e-9 * scale).any())
+@dataclass(frozen=True)
+class Draws:
+    """How one batch is drawn from by both models: with which weights, and each sample how often."""
 
+    reference: Side
+    candidate: Side
+    weights: tuple[Values, Values]
+    inputs: Sequence[Array]
+    seed: int
+    #: No seed is used twice.
+    _used: count[int] = field(default_factory=lambda: count(1))
 
-def _calls(
-    side: Side, values: Values, inputs: Sequence[Array], seed: int
-) -> list[NDArray[np.float64]]:
-    """Return each output of all calls as one array, the calls first."""
-    outcomes = [
-        side.run(values, inputs, "float64", "traced_dynamic", seed=seed + call).outputs
-        for call in range(CALLS)
-    ]
-    return [np.stack(same).astype(np.float64) for same in zip(*outcomes, strict=True)]
+    @cached_property
+    def samples(self) -> int:
+        return len(self.inputs[0])
 
+    @cached_property
+    def copies(self) -> int:
+        """How often each sample is in a batch: many draws in one call, while inputs are small."""
+        size = max(1, *(array.size for array in self.inputs))
+        outputs = max(1, *(array.size for array in self._first[0]))
+        most = min(MOST_NUMBERS // max(size, outputs), MOST_SAMPLES // self.samples)
+        return 1 if self._bound else max(1, most)
 
-def _statistics(
-    calls: Sequence[NDArray[np.float64]], centres: Sequence[NDArray[np.float64]]
-) -> NDArray[np.float64]:
-    deviations = [output - centre for output, centre in zip(calls, centres, strict=True)]
-    rows = [
-        np.concatenate(
-            [
-                _of_one_call([output[call] for output in calls]),
-                _of_one_call([output[call] for output in deviations]),
-            ]
+    def pair(self) -> tuple[Float, Float]:
+        """Return what a further call of each model gives, with seeds of their own."""
+        several = [np.concatenate([array] * self.copies) for array in self.inputs]
+        one, other = (
+            numbers(self._call(place, several), self.copies, self.samples) for place in (0, 1)
         )
-        for call in range(CALLS)
-    ]
-    return np.asarray(rows)
+        return one, other
+
+    def features(self) -> Features:
+        """Lay out what is to be measured, by a few calls that are not measured themselves."""
+        calls = [self.pair() for _ in range(FEW_CALLS if self.copies > FEW_CALLS else MORE_CALLS)]
+        exact = self.reference.is_exact and self.candidate.is_exact
+        return Features.of(
+            [one for one, _ in calls],
+            [other for _, other in calls],
+            [array.shape[1:] for array in self._first[0]],
+            RESOLUTION if exact else COARSE_RESOLUTION,
+        )
+
+    def is_finite(self) -> bool:
+        """Whether both models give finite numbers alone, as far as one call tells."""
+        return all(
+            bool(np.isfinite(array).all())
+            for arrays in self._first
+            for array in arrays
+            if array.dtype.kind == "f"
+        )
+
+    @cached_property
+    def _first(self) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
+        return self._call(0, self.inputs), self._call(1, self.inputs)
+
+    @property
+    def _bound(self) -> bool:
+        """Whether a model was built for one batch size."""
+        return any(side.built.batch_size for side in (self.reference, self.candidate))
+
+    def _call(self, place: int, inputs: Sequence[Array]) -> tuple[Array, ...]:
+        side = (self.reference, self.candidate)[place]
+        # Far from the seeds of probes, and another for each call.
+        seed = (self.seed * SEEDS_APART + next(self._used)) % 2**31
+        outcome = side.run(self.weights[place], inputs, "float64", "traced_dynamic", seed=seed)
+        if outcome.error is not None:
+            raise Refused
+        return outcome.outputs
 
 
-def _of_one_call(outputs: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
-    flat = np.concatenate([output.ravel() for output in outputs])
-    projections = generator(0, "projections", flat.size).standard_normal((6, flat.size))
-    return np.concatenate(
-        [
-            projections @ flat / np.sqrt(flat.size),
-            [flat.mean(), np.abs(flat).mean(), (flat**2).mean(), (flat == 0).mean()],
-            [flat.max(), flat.min()],
-            *map(_neighbours, outputs),
-        ]
-    )
+def compare_distributions(draws: Draws) -> Finding:
+    """Tell whether the joint distributions of two models' random outputs are alike.
+
+    First every feature (see `distributions`) of CALLS calls is held against its partner. Where one
+    is suspicious, fresh calls decide, and of them only what was suspicious and deviates the same
+    way again: a chance deviation does not come twice. Each round has four times the calls of the
+    last. Equal distributions are found "apart" with a chance below FALSE_ALARM; suspicions that the
+    last round neither confirms nor removes are "undecided".
+    """
+    try:
+        features = draws.features()
+        return _compared(draws, features)
+    except Refused:  # it was called on as many samples as no probe has
+        return "undecided"
 
 
-def _neighbours(output: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return, along every axis, how often neighbours vanish together and how their sizes agree."""
-    found = []
-    for axis in range(output.ndim):
-        if output.shape[axis] < 2:
-            continue
-        later = np.delete(output, 0, axis=axis)
-        earlier = np.delete(output, -1, axis=axis)
-        found += [np.mean((later == 0) & (earlier == 0)), np.mean(np.abs(later * earlier))]
-        found.append(np.mean(later * earlier))
-    return np.asarray(found)
+def _compared(draws: Draws, features: Features) -> Finding:
+    moments = Moments(), Moments()
+    kept, signs = np.zeros(0, dtype=np.intp), np.zeros(0)
+    for calls, level in ((FIRST_CALLS, EVIDENT), (CALLS - FIRST_CALLS, SUSPICION)):
+        z = scores(*moments, _gather(moments, draws, features, calls))
+        kept, signs = _greatest(z, _limit(level / z.size)), np.sign(z)
+        if kept.size:
+            break
+    for calls in ROUNDS:
+        if not kept.size:
+            return "alike"
+        fresh = Moments(), Moments()
+        again = scores(*fresh, _gather(fresh, draws, features, calls, kept)) * signs[kept]
+        if (again > _limit(FALSE_ALARM / MOST_SUSPECTS)).any():
+            return "apart"
+        kept = kept[again > _limit(SUSPICION / MOST_SUSPECTS)]
+    return "undecided" if kept.size else "alike"
 
 
-def _ks(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
-    points = np.concatenate([one, other])
-    below = np.searchsorted(np.sort(one), points, side="right") / len(one)
-    under = np.searchsorted(np.sort(other), points, side="right") / len(other)
-    return float(np.abs(below - under).max())
+def _gather(
+    moments: tuple[Moments, Moments],
+    draws: Draws,
+    features: Features,
+    calls: int,
+    kept: NDArray[np.intp] | None = None,
+) -> Float:
+    """Add the features of further calls, of those `kept` alone; return what rounding may leave."""
+    close = np.zeros(0)
+    for _ in range(calls):
+        for own, values in zip(moments, draws.pair(), strict=True):
+            found, close = features.of_call(values)
+            own.add(found if kept is None else found[kept])
+    return close if kept is None else close[kept]
+
+
+def _greatest(z: Float, limit: float) -> NDArray[np.intp]:
+    """Return where |z| is greatest, in order, as far as it is beyond a limit."""
+    size = np.abs(z)
+    order = np.argsort(-size, kind="stable")[:MOST_SUSPECTS]
+    return order[size[order] > limit]
+
+
+def _limit(level: float) -> float:
+    """Return a z beyond which a normal number lies with less than this chance, on both sides."""
+    return float(np.sqrt(-2.0 * np.log(level / 2.0)))  # P(|z| > t) <= 2 exp(-t²/2)
