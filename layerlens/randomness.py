@@ -29,7 +29,7 @@ from layerlens.sides import Side, Values
 
 #: How often each model is called at first, and how often altogether where nothing is evident yet;
 #: how often in each round of fresh calls after that.
-FIRST_CALLS, CALLS = 24, 96
+FIRST_CALLS, CALLS = 24, 64
 ROUNDS = (24, 96, 384, 1536)
 #: Chance, over all features together, of calling two equal distributions different.
 FALSE_ALARM = 1e-9
@@ -196,8 +196,8 @@ def compare_distributions(draws: Draws) -> Finding:
 
     First every feature (see `distributions`) of CALLS calls is held against its partner. Where one
     is suspicious, fresh calls decide, and of them only what was suspicious and deviates the same
-    way again: a chance deviation does not come twice. Each round has four times the calls of the
-    last. Equal distributions are found "apart" with a chance below FALSE_ALARM; suspicions that the
+    way again: a chance deviation does not come twice. Each round has four times the calls of
+    the last. Equal distributions are found "apart" with a chance below FALSE_ALARM; suspicions that the
     last round neither confirms nor removes are "undecided".
     """
     try:
