@@ -7,6 +7,7 @@ rows, counts, differences and trials of this very pair.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from layerlens.diverging import Divergence
 from layerlens.explaining import SAME_DISTRIBUTION, shape_text
@@ -42,14 +43,31 @@ _SEES: dict[Mixes, str] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What was found of a pair beside its report."""
+
+    mending: Mending | None = None
+    #: Where the models part, and what they were fed there.
+    divergence: Divergence | None = None
+    #: What layers lose there because they compute in whole numbers.
+    losses: Sequence[str] = ()
+    #: Whether outputs are held against a tolerance of the scenario's own.
+    tolerant: bool = False
+    #: Whether the pair is judged in another mode too.
+    several_modes: bool = False
+
+    @property
+    def agreement(self) -> str:
+        return "within the tolerance" if self.tolerant else "up to rounding"
+
+
 def conclude(
     reference: ModelReport,
     candidate: ModelReport,
     pair: PairReport,
     diff: ModelsDiff,
-    mending: Mending | None,
-    divergence: Divergence | None = None,
-    losses: Sequence[str] = (),
+    findings: Findings,
 ) -> tuple[str, ...]:
     """Say what is the same, what differs, what comes of it and why, and what would mend it."""
     if reference.error is not None or candidate.error is not None:
@@ -58,8 +76,8 @@ def conclude(
     told += [
         f"In `{model.name}`, {note}." for model in (reference, candidate) for note in model.notes
     ]
-    told += [_result(pair, divergence), *(f"{lost}." for lost in losses)]
-    told += [_beside(reference, candidate, pair, diff), _mended(mending, candidate.name)]
+    told += [_result(pair, findings), *(f"{lost}." for lost in findings.losses)]
+    told += [_beside(reference, candidate, pair, diff), _mended(pair, findings)]
     return tuple(sentence for sentence in told if sentence)
 
 
@@ -111,12 +129,13 @@ def _is_configured_alike(row: LayerChange) -> bool:
 
 
 def _untold(reference: ModelReport, candidate: ModelReport, row: LayerChange) -> list[str]:
-    """Return which of a row's layers do not tell their configuration.
+    """Return which of two layers of one type do not tell their configuration.
 
     Every layer that does so tells at least whether it is trainable.
     """
-    sides = ((reference, row.reference_row), (candidate, row.candidate_row))
-    layers = [model.layers[place] for model, place in sides if place is not None]
+    if row.reference_row is None or row.candidate_row is None or "type" in row.differs:
+        return []
+    layers = reference.layers[row.reference_row], candidate.layers[row.candidate_row]
     return [f"`{layer.name}`" for layer in layers if not layer.arguments]
 
 
@@ -130,8 +149,9 @@ def _differs(reference: ModelReport, candidate: ModelReport, diff: ModelsDiff) -
     counts = f" In params that is {_listed(gaps)}." if gaps else _trained(reference, candidate)
     untold = [name for row in diff.layers for name in _untold(reference, candidate, row)]
     if untold:
-        verb = "does" if len(untold) == 1 else "do"
-        counts += f" {_listed(list(dict.fromkeys(untold)))} {verb} not tell how configured."
+        names = list(dict.fromkeys(untold))
+        told = "does not tell its" if len(names) == 1 else "do not tell their"
+        counts += f" {_listed(names)} {told} configuration."
     if not parts:
         nothing = f"Nothing in their configurations differs{', as far as told' if untold else ''}."
         return counts.strip() if rows else f"{nothing}{counts}"
@@ -168,12 +188,12 @@ def _row(reference: ModelReport, candidate: ModelReport, row: LayerChange) -> st
     return ""  # what only follows from another row
 
 
-def _result(pair: PairReport, divergence: Divergence | None) -> str:
+def _result(pair: PairReport, findings: Findings) -> str:
     match pair.verdict:
         case "equivalent":
-            return _equivalent(pair)
+            return _equivalent(pair, findings)
         case "different":
-            return _different(pair, divergence)
+            return _different(pair, findings.divergence)
         case "shape_mismatch":
             return "Their outputs have other shapes, so that no element stands for another."
         case "param_mismatch":
@@ -181,7 +201,7 @@ def _result(pair: PairReport, divergence: Divergence | None) -> str:
     return pair.explanation if pair.verdict == "inconclusive" else ""
 
 
-def _equivalent(pair: PairReport) -> str:
+def _equivalent(pair: PairReport, findings: Findings) -> str:
     agree = f"all {pair.compared:,} outputs compared agree" if pair.compared else "outputs agree"
     if pair.certificate is not None and pair.certificate.draws:
         return (
@@ -193,6 +213,8 @@ def _equivalent(pair: PairReport) -> str:
         return f"They agree: {pair.certificate.segment.removeprefix('none: ')}."
     if SAME_DISTRIBUTION in pair.explanation:
         return f"No difference was found: {SAME_DISTRIBUTION}."
+    if findings.tolerant:
+        agree = f"{agree} {findings.agreement}"
     weak = f"; {_listed(pair.unseen)} could have been wrong unnoticed" if pair.unseen else ""
     return f"No difference was found: {agree}{weak}."
 
@@ -309,26 +331,30 @@ def _sees(part: LayerRow | ModelReport) -> str:
     return _SEES.get(part.mixes, "") if part.mixes is not None else ""
 
 
-def _mended(mending: Mending | None, name: str) -> str:
+def _mended(pair: PairReport, findings: Findings) -> str:
+    mending = findings.mending
     if mending is None:
         return ""
-    tried = [_tried(mending.report)]
+    tried = [_tried(mending.report, findings)]
     if mending.idle:
         verb = "was" if len(mending.idle) == 1 else "were"
         tried.append(f"not needed {verb}: {', '.join(mending.idle)}")
     if mending.unsettled:
         tried.append(f"not settled, whether this has to be: {', '.join(mending.unsettled)}")
     changes = _joined(list(mending.changes))
-    return f"To make them agree, in `{name}`: {changes} (tried: {'; '.join(tried)})."
+    mode = f" in {pair.mode}" if findings.several_modes else ""
+    return (
+        f"To make them agree{mode}, in `{pair.candidate}`: {changes} (tried: {'; '.join(tried)})."
+    )
 
 
-def _tried(report: PairReport) -> str:
+def _tried(report: PairReport, findings: Findings) -> str:
     """Say how the models agree once the changes are made, by the report of that very pair."""
-    count = f"all {report.compared:,} outputs then agree" if report.compared else "then they agree"
     if SAME_DISTRIBUTION in report.explanation:
         return f"then {SAME_DISTRIBUTION}"
+    count = f"all {report.compared:,} outputs then agree" if report.compared else "then they agree"
     weak = f", though {_listed(report.unseen)} could be wrong unnoticed" if report.unseen else ""
-    return f"{count} up to rounding{weak}"
+    return f"{count} {findings.agreement}{weak}"
 
 
 def _value(item: object) -> str:

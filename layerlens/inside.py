@@ -40,7 +40,7 @@ class Use:
     #: The tensors it was given as values, and those given as masks, by their numbers.
     sources: tuple[int, ...]
     masks: tuple[int, ...]
-    #: Its place among the layers; -1 for an operation.
+    #: Its place among layers and operations on values; -1 for what only makes masks.
     place: int
     operation: Any
     #: The tensors it gave, by their numbers, and what they hold.
@@ -71,20 +71,22 @@ class Inside:
     nodes: tuple[Any, ...]
     #: id of a symbolic tensor → its number: inputs are negative, all others count from 0.
     numbers: dict[int, int]
-    layers: frozenset[int]
+    #: id of each node that counts as a layer: what only makes masks does not.
+    counted: frozenset[int]
 
     @classmethod
     def of(cls, side: Side) -> Inside | None:
         model = side.working.built.model
         nodes = tuple(_nodes(model))
-        layers = frozenset(id(layer) for layer in model.layers)
+        layers = {id(layer) for layer in model.layers}
         if not any(id(node.operation) in layers for node in nodes):
             return None
+        counted = _ids_before(model) | {id(n) for n in nodes if id(n.operation) in layers}
         numbers = {id(tensor): -1 - n for n, tensor in enumerate(model.inputs)}
         for tensor in (tensor for node in nodes for tensor in node.outputs):
             numbers[id(tensor)] = len(numbers) - len(model.inputs)
         opened = Side(side.name, _opened(side.working), _opened(side.float64), side.training)
-        return cls(opened, nodes, numbers, layers)
+        return cls(opened, nodes, numbers, frozenset(counted))
 
     def look(self, values: Values, inputs: Inputs, execution: Execution = PLAIN) -> Look | None:
         double = self.side.run_whole(values, inputs, "float64", PLAIN)
@@ -103,12 +105,7 @@ class Inside:
         return Look(tuple(layers), held, makers)
 
     def _use(self, node: Any, held: Mapping[int, Value], place: int) -> Use:
-        masks = {
-            id(tensor): None
-            for name, value in node.arguments.kwargs.items()
-            if name.endswith("mask")
-            for tensor in _flat(value)
-        }
+        masks = _masks_of(node)
         given = [id(tensor) for tensor in node.input_tensors if id(tensor) not in masks]
         gives = tuple(self.numbers[id(tensor)] for tensor in node.outputs)
         return Use(
@@ -116,7 +113,7 @@ class Inside:
             type=type(node.operation).__name__,
             sources=tuple(self.numbers[tensor] for tensor in given),
             masks=tuple(self.numbers[tensor] for tensor in masks if tensor in self.numbers),
-            place=place if id(node.operation) in self.layers else -1,
+            place=place if id(node) in self.counted else -1,
             operation=node.operation,
             gives=gives,
             values=tuple(held[number] for number in gives),
@@ -128,6 +125,31 @@ def _nodes(model: Any) -> Iterator[Any]:
     by_depth = getattr(model, "_nodes_by_depth", None) or {}
     for depth in sorted(by_depth, reverse=True):
         yield from (node for node in by_depth[depth] if not node.is_input)
+
+
+def _masks_of(node: Any) -> dict[int, None]:
+    """Return the ids of the tensors that a layer is given as masks, in their order."""
+    return {
+        id(tensor): None
+        for name, value in node.arguments.kwargs.items()
+        if name.endswith("mask")
+        for tensor in _flat(value)
+    }
+
+
+def _ids_before(model: Any) -> set[int]:
+    """Return the ids of the nodes whose values lead to the outputs, other than as masks."""
+    makers = {id(tensor): node for node in _nodes(model) for tensor in node.outputs}
+    waiting = [id(tensor) for tensor in model.outputs]
+    found: set[int] = set()
+    while waiting:
+        node = makers.get(waiting.pop())
+        if node is None or id(node) in found:
+            continue
+        found.add(id(node))
+        masks = _masks_of(node)
+        waiting += [id(t) for t in node.input_tensors if id(t) not in masks]
+    return found
 
 
 def _flat(value: Any) -> list[Any]:

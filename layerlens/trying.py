@@ -185,7 +185,7 @@ class Trial:
         built: dict[str, Built | Refused],
     ) -> PairReport:
         """Say why a pair came to its verdict; where it is asked for, try what would mend it."""
-        from layerlens.concluding import conclude
+        from layerlens.concluding import Findings, conclude
 
         pair = decision.report
         sides = {model.name: model for model in models}
@@ -202,8 +202,14 @@ class Trial:
             )
             for name in (pair.reference, pair.candidate)
         ]
-        found = decision.divergence, decision.losses
-        why = conclude(both[0], both[1], pair, diff, mending, *found)
+        findings = Findings(
+            mending,
+            decision.divergence,
+            decision.losses,
+            tolerant=self.scenario.tolerance is not None,
+            several_modes=len(self.scenario.modes) > 1,
+        )
+        why = conclude(both[0], both[1], pair, diff, findings)
         return replace(pair, why=why)
 
     def _mended(

@@ -379,7 +379,7 @@ def test_layers_that_do_not_tell_their_configuration_are_not_called_alike() -> N
     (pair,) = compare({"a": Scale(1.0), "b": Scale(2.0)}, inputs=(3,)).scenarios[0].pairs
     told = " ".join(pair.why)
     assert "every layer is configured the same" not in told
-    assert "Nothing in their configurations differs, as far as told." in told
+    assert "`scale` and `scale_1` do not tell their configuration." in told
 
 
 def test_steps_are_told_where_they_were_measured() -> None:
@@ -395,3 +395,23 @@ def test_steps_are_told_where_they_were_measured() -> None:
     )
     (row,) = report.diffs[0].layers
     assert "mixes" in row.differs
+
+
+def test_a_tolerance_and_several_modes_are_told_as_what_the_judgement_holds_for() -> None:
+    (scenario,) = scenario_from_mapping(
+        {
+            "input": {"shape": [3]},
+            "tolerance": {"rtol": 0.1, "atol": 0.1},
+            "modes": ["inference", "training"],
+            "models": {
+                "a": [{"Activation": "sigmoid"}],
+                "b": [{"Activation": "hard_sigmoid"}],
+                "c": [{"Activation": "tanh"}, {"Dropout": 0.5}],
+            },
+        }
+    )
+    near, _, far, _ = run_scenario(scenario, EXPLAIN).pairs
+    assert near.why[2].endswith("outputs compared agree within the tolerance.")
+    told = far.why[-1]
+    assert told.startswith("To make them agree in inference, in `c`: set `activation: sigmoid`")
+    assert "agree within the tolerance; not needed was: leave out `dropout`" in told

@@ -214,3 +214,15 @@ def test_layers_fed_otherwise_are_not_said_to_be_fed_the_same() -> None:
     inputs = (input_of(2, name="x"), input_of(2, name="y"))
     at, fed, stretch = _fed(graph("one", "a"), graph("other", "b"), *inputs)
     assert (at, fed, stretch) == ("out", "fed the same", "stretch")
+
+
+def test_operations_between_layers_are_named_and_need_no_configuration() -> None:
+    import keras
+
+    def model(operation: Any) -> Any:
+        given = keras.Input((4,))
+        return keras.Model(given, keras.layers.ReLU()(operation(given)))
+
+    (pair,) = compare(model(keras.ops.tanh), model(keras.ops.sin)).scenarios[0].pairs
+    assert any("they part at `sin` against `tanh`, fed the same" in text for text in pair.why)
+    assert not any("not tell" in text for text in pair.why)
