@@ -70,7 +70,11 @@ def _inputs(paths: Sequence[str]) -> Iterator[tuple[str | Path | int, str]]:
         elif not Path(path).is_dir():
             yield path, "an input of this command"
     folders = [path for path in paths if path != STDOUT]
-    for file in find_scenario_files(folders) if folders else ():
+    try:
+        files = find_scenario_files(folders) if folders else ()
+    except UsageError:  # there is nothing to read, which whoever reads it says
+        return
+    for file in files:
         yield str(file), "a scenario to be read"
         yield from _named_by(file)
 
