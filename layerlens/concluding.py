@@ -29,6 +29,7 @@ _MUCH_LARGER = 1.5
 _ASIDES = {
     "mask": "the mask passed on",
     "non_finite": "what becomes of NaN and infinities",
+    "overflow": "where the range of a dtype is left",
     "state": "the state left behind",
     "dtype": "the dtype",
 }

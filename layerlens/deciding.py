@@ -27,7 +27,7 @@ from layerlens.parting import Contest
 from layerlens.probes import join
 from layerlens.random_outputs import judge_random
 from layerlens.relating import relation
-from layerlens.report import InputsRow, PairReport, Strength
+from layerlens.report import AlsoDiffers, InputsRow, PairReport, Strength
 from layerlens.running_memory import running_beyond_memory
 from layerlens.scenario import Mode, Scenario, Tolerance, TransferMethod
 from layerlens.searching import search
@@ -289,7 +289,7 @@ def _judged(pair: Pair, examination: Examination, evidence: Evidence) -> tuple[E
     """Judge what was observed, and look further wherever that does not settle it."""
     one, other = examination.reference, examination.candidate
     tolerance = pair.scenario.tolerance
-    judgement = _judge(examination, tolerance)
+    judgement = _within_range(examination, _judge(examination, tolerance), tolerance)
     passes = judgement.verdict == "equivalent"
     certificate = examination.find_certificate() if passes else None
     if judgement.verdict == "equivalent" and certificate is None and _search(examination):
@@ -308,12 +308,16 @@ def _judged(pair: Pair, examination: Examination, evidence: Evidence) -> tuple[E
         examination.transfer,
         gradients=certificate is None,
     )
+    overflow: tuple[AlsoDiffers, ...] = ("overflow",) if examination.overflows() else ()
     evidence = replace(
         evidence,
-        observations=tuple(examination.observations),
+        observations=tuple(examination.within_range()),
         certificate=certificate,
         # What is drawn differs from call to call, and with it what depends on the draw.
-        also_differs=tuple(a for a in aside if not (by_distribution and a in OF_A_DRAW)),
+        also_differs=(
+            *(a for a in aside if not (by_distribution and a in OF_A_DRAW)),
+            *overflow,
+        ),
         unseen=examination.unseen() if passes and certificate is None else (),
         by_distribution=by_distribution,
     )
@@ -341,6 +345,30 @@ def _judge(examination: Examination, tolerance: Tolerance | None) -> Judgement:
     return _confirmed(examination, residue=True)
 
 
+def _within_range(
+    examination: Examination, judgement: Judgement, tolerance: Tolerance | None
+) -> Judgement:
+    """Tell a difference that is there because a model left the range of half precision.
+
+    In float64 there is none, and in working precision it would pass for rounding.
+    """
+    shown = judgement.witness
+    if tolerance is not None or (shown is not None and shown.observation.exact):
+        return judgement
+    found = examination.leaving_range()
+    if found is None:
+        return judgement
+    witness, reason = found
+    return replace(
+        judgement,
+        verdict="different",
+        difference=with_mismatch(judgement.difference),
+        witness=witness,
+        only_at_initialization=False,
+        reason=reason,
+    )
+
+
 def _may_be_rounding(judgement: Judgement) -> bool:
     return judgement.verdict != "equivalent" and judgement.near_rounding
 
@@ -349,7 +377,7 @@ def _confirmed(
     examination: Examination, tolerance: Tolerance | None = None, *, residue: bool = False
 ) -> Judgement:
     """Judge; a model that strays from itself has to do so in float64 as well."""
-    seen = examination.observations
+    seen = examination.within_range()
     steady = examination.any_random()
     judgement = judge(seen, tolerance=tolerance, residue=residue, steady=steady)
     witness = judgement.witness

@@ -24,6 +24,14 @@ from layerlens.domains import (
     reach,
     written_numbers,
 )
+from layerlens.dtype_range import (
+    HALF,
+    Suspect,
+    out_of_range_text,
+    overflows,
+    suspects,
+    without_lost,
+)
 from layerlens.evidence import Evidence, Observation
 from layerlens.judging import Witness, is_rounding, judge, strays_in_both
 from layerlens.layertree import flat_layers
@@ -133,7 +141,9 @@ class Examination:
             noise.append(with_inner(floor, [effect[k] for effect in inner], UNIT64))
         return replace(minute, noise=tuple(noise))
 
-    def _inner_rounding(self, seen: Observation) -> list[tuple[Any, ...]]:
+    def _inner_rounding(
+        self, seen: Observation, *, everywhere: bool = False
+    ) -> list[tuple[Any, ...]]:
         """Return what rounding inside leaves of each model's outputs, as far as it is measured."""
         weights = self.weights_of(seen)
         return [
@@ -142,7 +152,12 @@ class Examination:
                 (self.reference, weights.reference, seen.reference64),
                 (self.candidate, weights.candidate, seen.candidate64),
             )
-            if (effect := side.inner_rounding(values, seen.batch.inputs, base)) is not None
+            if (
+                effect := side.inner_rounding(
+                    values, seen.batch.inputs, base, everywhere=everywhere
+                )
+            )
+            is not None
         ]
 
     def _pooled(self, chosen: Observation) -> Observation:
@@ -453,6 +468,59 @@ class Examination:
             )
             self.observations[position] = replace(seen, noise=noise)
         return measured
+
+    def within_range(self) -> list[Observation]:
+        """Return the observations without what half precision cannot hold and need not."""
+        return [without_lost(one, self._dtypes) for one in self.observations]
+
+    @property
+    def _dtypes(self) -> tuple[str, str]:
+        return self.reference.coarsest_dtype, self.candidate.coarsest_dtype
+
+    def leaving_range(self) -> tuple[Witness, str] | None:
+        """Return where half precision leaves its range in one model, and in words how.
+
+        Only where the two agree in float64: what differs there is no matter of the dtype.
+        """
+        if not any(dtype in HALF for dtype in self._dtypes) or self.observer.is_random:
+            return None
+        for seen in self.observations:
+            inner = self._inner_rounding(seen, everywhere=True) if seen.exact else []
+            moved = [np.sum(each, axis=0) for each in zip(*inner, strict=True)] if inner else None
+            for suspect in suspects(seen, self._dtypes, moved):
+                told = self._out_of_range(suspect)
+                if told is not None:
+                    return suspect.witness, told
+        return None
+
+    def _out_of_range(self, suspect: Suspect) -> str | None:
+        """Say which model left its range at a place; None if none did: rounding is all there is."""
+        witness, seen = suspect.witness, suspect.witness.observation
+        k, at = witness.output, witness.index
+        weights = self.weights_of(seen)
+        one = seen.reference[k][at], seen.reference64[k][at]
+        other = seen.candidate[k][at], seen.candidate64[k][at]
+        sides = [
+            (self.reference, self.candidate, weights.reference, one, other),
+            (self.candidate, self.reference, weights.candidate, other, one),
+        ]
+        # The one that is further from its own float64 result first.
+        sides.sort(key=lambda each: -float(distance(*map(np.asarray, each[3]))))
+        few = [array[[witness.sample]] for array in seen.batch.inputs]
+        for side, beside, values, own, others in sides:
+            if side.coarsest_dtype not in HALF:
+                continue
+            lost = suspect.certain and not np.isfinite(own[0])
+            if lost or (not suspect.certain and side.leaves_range(values, few)):
+                shown = float(own[0]), float(others[0])
+                return out_of_range_text(
+                    side.coarsest_dtype, name=side.name, other=beside.name, values=shown
+                )
+        return None
+
+    def overflows(self) -> bool:
+        """Tell whether one model alone overflows on inputs of ordinary size."""
+        return not self.observer.is_random and overflows(self.observations)
 
     def measure_constants(self) -> bool:
         """Look at what is left where every number in the configurations is as float32 holds it.

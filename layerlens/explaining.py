@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isfinite
 from typing import Any
 
 from layerlens.comparing import Difference
@@ -110,6 +111,11 @@ def judged(reference: ModelReport, candidate: ModelReport, judgement: Judgement)
             return f"{names} compute alike: {judgement.reason}."
         if difference.max_abs == 0:
             figures = f"all {difference.compared:,} outputs compared agree exactly"
+        elif not isfinite(difference.max_abs):
+            left = rounding.float64_max_abs
+            figures = "in working precision one of them overflows where the other does not" + (
+                f", and in float64 they differ by at most {left:.3g}" if left is not None else ""
+            )
         else:
             figures = (
                 f"the greatest difference over {difference.compared:,} outputs is "

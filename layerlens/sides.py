@@ -16,6 +16,7 @@ from layerlens.domains import has_foreign_layers
 from layerlens.layertree import flat_layers
 from layerlens.measuring import Outcome, Runner
 from layerlens.probes import Array, generator
+from layerlens.range_events import watching_ranges
 from layerlens.report import Execution
 from layerlens.select import parse_select
 
@@ -217,13 +218,22 @@ class Side:
         return sensitivities((self,), (values,), inputs, (base,), seed, draws, execution)[0]
 
     def inner_rounding(
-        self, values: Values, inputs: Sequence[Array], base: Sequence[Array]
+        self,
+        values: Values,
+        inputs: Sequence[Array],
+        base: Sequence[Array],
+        *,
+        everywhere: bool = False,
     ) -> tuple[NDArray[np.float64], ...] | None:
         """Measure how far outputs move per relative change of every result inside the model.
 
-        None where that cannot be measured.
+        With `everywhere` inputs and weights change as well. None where that cannot be measured.
         """
         size = self._jitter
+        if everywhere:
+            rng = generator(self.float64.seed, "everywhere", self.name)
+            values = tuple(_jittered(value, rng, size) for value in values)
+            inputs = [_jittered_off_thresholds(array, rng, size) for array in inputs]
         self.hold(values, "float64")
         drawn = self.float64.run_rounding_at_random(
             inputs, size, draws=ROUNDING_DRAWS, training=self.training
@@ -272,9 +282,24 @@ class Side:
     @property
     def unit(self) -> float:
         """The unit roundoff of the coarsest dtype that a layer computes in."""
+        return UNITS[self.coarsest_dtype]
+
+    @property
+    def coarsest_dtype(self) -> str:
+        """The dtype with the fewest digits that a layer computes in; float32 at the widest."""
         layers = flat_layers(self.built.model)
         dtypes = {str(getattr(layer, "compute_dtype", "float32")) for layer in layers}
-        return max((UNITS[dtype] for dtype in dtypes if dtype in UNITS), default=UNIT32)
+        return max((d for d in dtypes if d in UNITS), key=UNITS.__getitem__, default="float32")
+
+    def leaves_range(self, values: Values, inputs: Sequence[Array]) -> bool:
+        """Tell whether something inside overflows or underflows in half precision on this input."""
+        self.hold(values, "working")
+        try:
+            with watching_ranges() as events:
+                self.working.run(inputs, "eager", training=self.training)
+        finally:
+            self.forget()
+        return events.any
 
 
 def sensitivities(
