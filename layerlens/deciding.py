@@ -21,7 +21,7 @@ from layerlens.errors import MemoryLimitError
 from layerlens.evidence import Evidence, Refusal, ShapeSurprise
 from layerlens.examining import DYNAMIC, Examination
 from layerlens.input_order import is_automatic
-from layerlens.judging import Judgement, judge
+from layerlens.judging import Judgement, judge, with_mismatch
 from layerlens.padding import masked_difference
 from layerlens.parting import Contest
 from layerlens.probes import join
