@@ -17,14 +17,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from layerlens.domains import FARTHEST_STEP, reach
 from layerlens.expressions import Numbering, Step, Value, express, is_graph
 from layerlens.graph_rewriting import runnable
 from layerlens.layertree import flat_layers
+from layerlens.lengths import BEYOND, fits
 from layerlens.lineup import has_same_weights, variable_names
 from layerlens.lookups import choices, is_looked_up, looked_up
 from layerlens.polynomials import EXACT, REACH, Growth, activation_host
 from layerlens.probes import generator
+from layerlens.receptive_field import receptive_field
 from layerlens.report import CertificateRow
 from layerlens.scenario import InputSpec
 from layerlens.segments import (
@@ -83,8 +84,10 @@ def certify(
     )
     if len(ours) != len(theirs):
         return None
-    farthest = reach((reference.built, candidate.built))
-    if farthest > FARTHEST_STEP and any(None in spec.shape for spec in reference.built.inputs):
+    fields = [receptive_field(side.built) for side in (reference, candidate)]
+    farthest = max(one.span for one in fields)
+    axes = {axis for one in fields for axis in one.spans}
+    if axes and not fits(fields, dict.fromkeys(axes, farthest + BEYOND)):
         return None  # no length is tried at which all that the layers look across is at work
     tried: list[Segment] = []
     for goals, is_variable in _attempts(list(zip(ours, theirs, strict=True))):
@@ -196,7 +199,7 @@ def _sizes(farthest: int) -> Iterator[tuple[tuple[int, int], ...]]:
     """Yield the sizes to agree at; a length at which all that layers look across is at work."""
     for sizes in SIZES:
         longest = max(length for _, length in sizes)
-        beyond = ((2, farthest + 2),) if longest < farthest + 2 else ()
+        beyond = ((2, farthest + BEYOND),) if longest < farthest + BEYOND else ()
         yield (*sizes, *beyond)
 
 

@@ -237,6 +237,9 @@ def _examined(pair: Pair, transfer: Transfer, examination: Examination) -> Decis
     if misannounced is not None:
         about = explaining.misannounced(misannounced)
         report = replace(report, explanation=explaining.joined(report.explanation, about))
+    if report.verdict == "equivalent":
+        for about in _of_lengths(examination):
+            report = replace(report, explanation=explaining.joined(report.explanation, about))
     witness = judgement.witness
     if witness is None or not pair.shows:
         return Decision(report)
@@ -254,6 +257,17 @@ def _examined(pair: Pair, transfer: Transfer, examination: Examination) -> Decis
         pair.scenario.tolerance,
     )
     return _shown(examination, contest, report)
+
+
+def _of_lengths(examination: Examination) -> tuple[str | None, ...]:
+    """Tell what lengths a pass does not speak of."""
+    if examination.certificate is not None:
+        return ()
+    longest = examination.longest_tried
+    return (
+        explaining.beyond_lengths(examination.reach.shortfall, longest),
+        explaining.unknown_lengths(examination.unknown_layers, longest),
+    )
 
 
 def _shown(examination: Examination, contest: Contest, report: PairReport) -> Decision:

@@ -16,23 +16,29 @@ import numpy as np
 
 from layerlens.building import Built
 from layerlens.charting import step_map_row
-from layerlens.domains import fixed_domains, mask_values
+from layerlens.domains import fixed_domains, mask_values, own_numbers
 from layerlens.drawing import draw_weight
 from layerlens.exhaustion import raise_if_out_of_memory
 from layerlens.layercalls import Subject, domain_of, is_recurrent, layer_subject
 from layerlens.layertree import with_held
 from layerlens.lending import lent
+from layerlens.lengths import BEYOND
 from layerlens.lineage import call_of, calls_between, is_entry
 from layerlens.maps import StepMapRow
 from layerlens.measuring import Runner
 from layerlens.mixing import Mixing, Seen, joined, mixing_of
 from layerlens.probes import Array, Domain, generator
+from layerlens.receptive_field import call_span, receptive_field
 from layerlens.report import AxisMixing, Beside, Execution, ModelReport
 from layerlens.select import parse_select
 from layerlens.stepping import FEATURES, NotMeasurable, Replacing, Setting
 
 #: Lengths to try where an axis is variable, the first that the layer takes is used.
 LENGTHS = (24, 16, 32, 7, 64, 3, 1)
+#: The greatest length at which something is measured: beyond, a statement would be too dear.
+LONGEST = 4096
+#: The greatest number in a layer of the user's own that is taken for the steps it looks across.
+LONGEST_UNKNOWN = 512
 #: Weights to try: the model's own, and others, since a fresh bias or gate may be zero.
 WEIGHTS = ("drawn", "own", "strong")
 
@@ -188,10 +194,11 @@ class _Study:
         return ModelDependence(self.whole(layers, WEIGHTS), found)
 
     def layers(self) -> list[_Gathered]:
-        return [_Gathered(subject) for subject in self._layers()]
+        return list(self._layers())
 
     def whole(self, layers: Sequence[_Gathered], kinds: Sequence[str]) -> Dependence:
-        whole = _Gathered(self._whole(layers))
+        own = max((one.span for one in layers), default=1)
+        whole = _Gathered(self._whole(layers), max(receptive_field(self.built).span, own))
         for kind in kinds:
             self.runner.assign(self._weights(kind))
             self._look(whole, kind)
@@ -220,11 +227,13 @@ class _Study:
         #: How many steps a layer gave where an open axis had so many, to go on with behind it.
         self._given: dict[tuple[int, int], int] = {}
 
-    def _layers(self) -> Iterator[Subject]:
+    def _layers(self) -> Iterator[_Gathered]:
         model = self.built.model
         for node in calls_between(model.inputs, model.outputs):
             if not is_entry(node):
-                yield layer_subject(node, self.built.batch_size, self.training)
+                subject = layer_subject(node, self.built.batch_size, self.training)
+                numbers = [n for n in own_numbers(node.operation) if n <= LONGEST_UNKNOWN]
+                yield _Gathered(subject, max(call_span(node), *numbers, 1))
 
     def _whole(self, layers: Sequence[_Gathered]) -> Subject:
         model = self.built.model
@@ -285,7 +294,9 @@ class _Study:
         ):
             return
         is_fixed = all(None not in tensor.shape[1:] for tensor in one.subject.inputs)
-        lengths = (one.length,) if one.length else LENGTHS[:1] if is_fixed else LENGTHS
+        lengths = (one.length,) if one.length else LENGTHS[:1] if is_fixed else one.lengths
+        if not lengths:
+            one.reason = f"it looks across {one.span:,} steps, of which up to {LONGEST:,} are tried"
         for length in lengths:
             try:
                 self._look_at(one, kind, length)
@@ -341,6 +352,8 @@ class _Gathered:
     """What the draws have shown of one subject so far."""
 
     subject: Subject
+    #: How many steps it looks across, at most.
+    span: int = 1
     length: int | None = None
     reason: str | None = None
     is_batch_coupled: bool = False
@@ -352,6 +365,17 @@ class _Gathered:
     def is_alone(self) -> bool:
         """Whether samples have to be called one by one: in a batch they are not comparable."""
         return self.is_random or self.is_batch_coupled
+
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """The lengths to try where an axis is open, each beyond all that is looked across.
+
+        None is where that would take too long.
+        """
+        beyond = self.span + BEYOND
+        if beyond <= LENGTHS[0]:
+            return LENGTHS
+        return (beyond, beyond + 1, 2 * beyond) if beyond <= LONGEST else ()
 
     @property
     def is_wanted(self) -> bool:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import combinations
-from types import CodeType
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from itertools import chain, combinations, islice
+from types import CodeType, MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from layerlens.building import Built
 from layerlens.configuration import configuration_of
 from layerlens.layertree import flat_layers
 from layerlens.probes import Domain
+from layerlens.receptive_field import whole_numbers_in
 from layerlens.scenario import InputSpec
 
 #: Lengths to try where an axis is variable; the first that the reference takes is the base.
@@ -33,12 +35,13 @@ _THRESHOLD_ARGUMENTS = (
 )
 
 
-#: Arguments that count steps which a layer looks across or moves by.
-_STEP_ARGUMENTS = ("dilation_rate", "pool_size", "strides", "sliding_window", "padding", "cropping")
-#: No length beyond this is tried.
-FARTHEST_STEP = 512
-#: How many numbers that may be counts are tried.
+#: How many numbers that may be counts are tried, and up to which one nothing is a count.
 MOST_COUNTS = 6
+MOST_ALIKE = 4
+#: Attributes in which Keras keeps whole numbers of its own in every layer.
+_OF_KERAS = ("_build_shapes_dict", "_self_")
+#: How many numbers of one layer are looked at: it may hold a vocabulary.
+MOST_LOOKED_AT = 10_000
 
 #: Constants outside the range of float32 are no place that an input could reach.
 LEAST_CONSTANT, GREATEST_CONSTANT = map(float, (np.finfo("f4").tiny, np.finfo("f4").max))
@@ -51,10 +54,16 @@ MOST_WORDS = 256
 _DEEPEST = 12
 
 
-def fixed_domains(built: Sequence[Built], length: int) -> tuple[Domain, ...]:
-    """Return the domains of the models' common inputs, variable axes set to `length`."""
+def fixed_domains(
+    built: Sequence[Built], length: int, lengths: Mapping[int, int] = MappingProxyType({})
+) -> tuple[Domain, ...]:
+    """Return the domains of the models' common inputs, variable axes set to `length`.
+
+    `lengths` are those of single axes, by number with the batch axis counted.
+    """
     return tuple(
-        _domain(spec, position, built, length) for position, spec in enumerate(built[0].inputs)
+        _domain(spec, position, built, length, lengths)
+        for position, spec in enumerate(built[0].inputs)
     )
 
 
@@ -80,43 +89,53 @@ def config_constants(built: Sequence[Built]) -> tuple[float, ...]:
     return tuple(list(found)[: 2 * MOST_CONSTANTS])
 
 
-def reach(built: Sequence[Built]) -> int:
-    """Return how many steps the layers of one model may look across, as far as they are told to.
-
-    A window, a dilation or a pool wider than an input is not at work on it.
-    """
-    return max(sum(map(_steps, flat_layers(one.model))) for one in built)
-
-
-def _steps(layer: Any) -> int:
-    config = configuration_of(layer).values
-    kernel = max(_whole_numbers_in(config.get("kernel_size")), default=1)
-    dilation = max(_whole_numbers_in(config.get("dilation_rate")), default=1)
-    numbers = [n for key in _STEP_ARGUMENTS for n in _whole_numbers_in(config.get(key))]
-    return max(1, (kernel - 1) * dilation, *numbers) - 1
-
-
 def counts(built: Sequence[Built]) -> tuple[int, ...]:
     """Return the whole numbers in layers that are not Keras' own, and the next to each.
 
-    Such a layer may do something else from some number of samples or of steps on.
+    Such a layer may do something else from some number of samples or of steps on. The numbers
+    stand in its attributes, in its code and what that closes over, and in its weights' shapes.
     """
     found: dict[int, None] = {}
-    for layer in (layer for one in built for layer in flat_layers(one.model)):
-        if not type(layer).__module__.startswith("keras."):
-            own = [value for key, value in vars(layer).items() if not key.startswith("_")]
-            for n in (*_whole_numbers_in(own), *map(int, _in_code(_code_of(type(layer).call)))):
-                if 4 < n <= FARTHEST_STEP:
-                    found.update(dict.fromkeys((n, n + 1)))
-    return tuple(found)[:MOST_COUNTS]
+    for one in built:
+        for layer in flat_layers(one.model):
+            found.update(dict.fromkeys(own_numbers(layer)))
+    greatest = sorted(found, reverse=True)[:MOST_COUNTS]
+    return tuple(dict.fromkeys(near for n in greatest for near in (n, n + 1)))
 
 
-def _whole_numbers_in(value: Any, depth: int = 0) -> Iterator[int]:
-    if isinstance(value, int) and not isinstance(value, bool):
-        yield value
-    elif isinstance(value, (list, tuple)) and depth < _DEEPEST:
-        for item in value:
-            yield from _whole_numbers_in(item, depth + 1)
+def own_numbers(layer: Any) -> Iterator[int]:
+    """Yield the whole numbers beyond MOST_ALIKE that a layer not of Keras' own holds, if it is one.
+
+    They stand in its attributes, in its code and what that closes over, in its weights' shapes.
+    """
+    if not _is_foreign(layer):
+        return
+    own = [value for name, value in vars(layer).items() if not name.startswith(_OF_KERAS)]
+    shapes = [tuple(weight.shape) for weight in getattr(layer, "weights", ())]
+    numbers = chain(whole_numbers_in([own, shapes]), _numbers_in_code(layer))
+    for n in islice(numbers, MOST_LOOKED_AT):
+        if MOST_ALIKE < abs(n) < FAR_INTEGER and float(n).is_integer():
+            yield int(abs(n))
+
+
+def _numbers_in_code(layer: Any) -> Iterator[float]:
+    """Yield the numbers in the code of a layer's own methods, or of the function it runs."""
+    function = getattr(layer, "function", None)
+    if function is not None:
+        yield from _in_function(function)
+        yield from whole_numbers_in(getattr(layer, "arguments", None))
+    for cls in type(layer).__mro__:
+        if not cls.__module__.startswith(("keras.", "builtins")):
+            for method in vars(cls).values():
+                yield from _in_function(method)
+
+
+def _in_function(function: Any) -> Iterator[float]:
+    yield from _in_code(getattr(function, "__code__", None))
+    for cell in getattr(function, "__closure__", None) or ():
+        with suppress(ValueError):  # an empty cell
+            yield from whole_numbers_in(cell.cell_contents)
+    yield from whole_numbers_in(getattr(function, "__defaults__", None))
 
 
 def written_numbers(built: Built) -> frozenset[float]:
@@ -137,14 +156,21 @@ def mask_values(built: Sequence[Built]) -> tuple[float, ...]:
 
 def has_foreign_layers(built: Built) -> bool:
     """Tell whether a layer is not one of Keras' own, or runs a function of the user's."""
-    return any(
-        not type(layer).__module__.startswith("keras.") or type(layer).__name__ == "Lambda"
-        for layer in flat_layers(built.model)
-    )
+    return any(map(_is_foreign, flat_layers(built.model)))
 
 
-def _domain(spec: InputSpec, position: int, built: Sequence[Built], length: int) -> Domain:
-    shape = _narrowest([one.inputs[position].shape for one in built], length)
+def _is_foreign(layer: Any) -> bool:
+    return not type(layer).__module__.startswith("keras.") or type(layer).__name__ == "Lambda"
+
+
+def _domain(
+    spec: InputSpec,
+    position: int,
+    built: Sequence[Built],
+    length: int,
+    lengths: Mapping[int, int],
+) -> Domain:
+    shape = _narrowest([one.inputs[position].shape for one in built], length, lengths)
     direct = [limit for one in built for limit in _limits(one, position, direct=True)]
     limits = direct or [limit for one in built for limit in _limits(one, position)]
     low, high = spec.low, spec.high
@@ -162,11 +188,15 @@ def _domain(spec: InputSpec, position: int, built: Sequence[Built], length: int)
     return Domain(spec, shape, low, high, _words(built, spec), tokens, widest)
 
 
-def _narrowest(shapes: Sequence[tuple[int | None, ...]], length: int) -> tuple[int, ...]:
+def _narrowest(
+    shapes: Sequence[tuple[int | None, ...]], length: int, lengths: Mapping[int, int]
+) -> tuple[int, ...]:
     """Return a shape that every model takes, as far as one variable axis may stand for a number."""
     alike = [shape for shape in shapes if len(shape) == len(shapes[0])]
-    known = (next((n for n in axis if n is not None), length) for axis in zip(*alike, strict=True))
-    return tuple(known)
+    return tuple(
+        next((n for n in sizes if n is not None), lengths.get(axis, length))
+        for axis, sizes in enumerate(zip(*alike, strict=True), start=1)
+    )
 
 
 def inputs_apart(reference: Built, candidate: Built) -> str | None:
@@ -245,8 +275,10 @@ def _in_code(code: Any) -> Iterator[float]:
     for value in getattr(code, "co_consts", ()):
         if isinstance(value, CodeType):
             yield from _in_code(value)
-        elif isinstance(value, (int, float)) and not isinstance(value, bool):
-            yield float(value)
+        elif isinstance(value, float):
+            yield value
+        else:
+            yield from whole_numbers_in(value)
 
 
 def _given_weights(built: Built) -> Iterator[float]:

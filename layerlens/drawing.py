@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,6 +58,48 @@ def draw_weight(slot: WeightSlot, initial: Array, kind: str, rng: np.random.Gene
     else:
         values = 0.5 * gain * rng.standard_normal(shape)
     return np.asarray(values)
+
+
+#: The bias of a gate that keeps the state: it forgets a part of exp(-9) from step to step.
+_KEEPING = 9.0
+#: What an LSTM's forget gate and a GRU's update gate are among a cell's gates, by their number.
+_GATES = {4: 1, 3: 0}
+
+
+def is_recurrent_kernel(slot: WeightSlot) -> bool:
+    return slot.path.rsplit("/", 1)[-1] == "recurrent_kernel"
+
+
+def lasting(slots: Sequence[WeightSlot], drawn: Iterable[Array]) -> Iterator[Array]:
+    """Yield drawn weights, those of recurrent cells so that their state is kept for long.
+
+    A simple cell hands its state on as it is; of a cell with gates, the one that forgets is closed
+    by its bias (Gers, Schmidhuber and Cummins, *Learning to Forget*, 2000).
+    """
+    units = {
+        slot.path.rpartition("/")[0]: slot.shape[-2]
+        for slot in slots
+        if is_recurrent_kernel(slot) and len(slot.shape) >= 2
+    }
+    for slot, value in zip(slots, drawn, strict=True):
+        parent, _, role = slot.path.rpartition("/")
+        size = units.get(parent, 0)
+        gates = slot.shape[-1] // size if size and slot.shape else 0
+        if is_recurrent_kernel(slot) and size:
+            yield np.eye(size) if slot.shape == (size, size) else np.multiply(value, 0.1)
+        elif role == "bias" and size and gates * size == slot.shape[-1]:
+            yield _keeping(slot.shape, size, gates)
+        else:
+            yield value
+
+
+def _keeping(shape: tuple[int, ...], units: int, gates: int) -> Array:
+    """Return the bias of a cell: of a GRU that resets after, the first row is the inputs' own."""
+    bias = np.zeros(shape)
+    gate = _GATES.get(gates)
+    if gate is not None:
+        bias.reshape(-1, shape[-1])[0, gate * units : (gate + 1) * units] = _KEEPING
+    return bias
 
 
 def _is_floating(dtype: str) -> bool:

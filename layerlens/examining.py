@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -15,13 +16,11 @@ from layerlens.config_numbers import as_float32, grouped, moving, one_sided
 from layerlens.domains import (
     BASE_LENGTHS,
     COMBINATIONS,
-    FARTHEST_STEP,
     config_constants,
     counts,
     fixed_domains,
     has_variable_axis,
     mask_values,
-    reach,
     written_numbers,
 )
 from layerlens.dtype_range import (
@@ -32,9 +31,20 @@ from layerlens.dtype_range import (
     suspects,
     without_lost,
 )
+from layerlens.errors import MemoryLimitError
 from layerlens.evidence import Evidence, Observation
+from layerlens.far_probes import far_probes
 from layerlens.judging import Witness, is_rounding, judge, strays_in_both
 from layerlens.layertree import flat_layers
+from layerlens.lengths import (
+    BEYOND,
+    FarLengths,
+    Lengths,
+    Reach,
+    affordable,
+    far_lengths,
+    is_stepwise,
+)
 from layerlens.lineup import first_part
 from layerlens.observing import Interrupted, Observer, keras_shapes
 from layerlens.probes import (
@@ -51,16 +61,21 @@ from layerlens.probes import (
     user_probe,
 )
 from layerlens.randomness import is_random, is_restless
+from layerlens.receptive_field import ReceptiveField, receptive_field
 from layerlens.report import CertificateRow, Execution
-from layerlens.seeing import unseen
+from layerlens.seeing import unseen, unseen_far
 from layerlens.select import parse_select
 from layerlens.sides import Side, Values
 from layerlens.transfer import Transfer
-from layerlens.weighing import WeightSet, moderate, weight_sets
+from layerlens.weighing import WeightSet, lasting_weights, moderate, weight_sets
 
 DYNAMIC: tuple[Execution, ...] = ("traced_dynamic",)
 EVERY: tuple[Execution, ...] = ("traced_dynamic", "eager", "traced")
 AS_CALLED: tuple[Execution, ...] = ("traced_dynamic", "eager")
+#: The greatest length at which all kinds of probes are tried, where a model takes no shorter one.
+LONGEST_BASE = 8192
+#: How many steps a layer may go one by one where it is called eagerly.
+MOST_EAGER = 64
 
 
 #: How many constants that only one model has are moved one by one.
@@ -96,6 +111,13 @@ class Examination:
     domains: tuple[Domain, ...] = ()
     #: The candidate's own weights, before the reference's are carried over.
     own: Values = ()
+    #: Weights with which recurrent layers remember long; only far lengths meet them.
+    lasting: tuple[WeightSet, ...] = ()
+    #: The greatest length that is tried of any model with open axes.
+    longest: int = 0
+    #: What was tried beyond all that the layers look across, and what was not affordable.
+    reach: Reach = field(default_factory=Reach)
+    far_batches: list[ProbeBatch] = field(default_factory=list)
 
     @property
     def main(self) -> WeightSet:
@@ -188,6 +210,7 @@ class Examination:
         self.domains = domains = fixed_domains(self._built(), base)
         self.own = tuple(self.candidate.working.values())
         self.sets = sets = weight_sets(self.reference, self.candidate, self.transfer, self.seed)
+        self.lasting = lasting_weights(self.reference, self.candidate, self.transfer, self.seed)
         main = self.main
         given = user_probe(domains)
         if given is not None:
@@ -315,25 +338,68 @@ class Examination:
     def _observe_lengths(self, weights: WeightSet, base: int) -> None:
         """Other lengths through the one trace with unknown axes, as `predict` and `fit` have it.
 
-        Where layers look across more steps than those have, one length is beyond their reach.
+        Where layers look across more steps than those have, others are beyond what they reach.
         """
-        far = min(reach(self._built()), FARTHEST_STEP) + 2
-        longest = max(base, *(length for _, length in COMBINATIONS))
-        further = [(2, n) for n in ((far,) if longest < far else ()) + counts(self._built())]
-        for batch, length in (*COMBINATIONS, *further):
-            domains = fixed_domains(self._built(), length)
-            drawn = draw_probes(domains, self.seed + length, samples=batch)
-            probe = next((p for p in drawn if p.name in ("padded_end", "zero_end")), drawn[0])
-            arrays = tuple(array[:batch] for array in probe.inputs)
-            name = f"{probe.name} (batch {batch}, length {length})"
-            self.observe(weights, join([Probe(name, arrays)]), AS_CALLED, outside_allowed=True)
+        built = self._built()
+        self.longest = max(base, *(length for _, length in COMBINATIONS))
+        self.reach = far_lengths(self._fields, self.longest)
+        for far in self.reach.tries:
+            self._observe_far(weights, far)
+        further = [
+            (2, n) for n in counts(built) if affordable(self._fields, dict.fromkeys(self._axes, n))
+        ]
+        for batch, length in (*further, *COMBINATIONS):
+            self._observe_length(weights, batch, length)
+
+    def _observe_length(self, weights: WeightSet, batch: int, length: int) -> None:
+        domains = fixed_domains(self._built(), length)
+        drawn = draw_probes(domains, self.seed + length, samples=batch)
+        probe = next((p for p in drawn if p.name in ("padded_end", "zero_end")), drawn[0])
+        arrays = tuple(array[:batch] for array in probe.inputs)
+        name = f"{probe.name} (batch {batch}, length {length})"
+        executions = AS_CALLED if length <= MOST_EAGER or not self._is_stepwise else DYNAMIC
+        self.observe(weights, join([Probe(name, arrays)]), executions, outside_allowed=True)
+
+    def _observe_far(self, weights: WeightSet, far: FarLengths) -> None:
+        """Observe a length beyond what the layers look across, or what both take instead."""
+        # Both may refuse unlike axes, or more steps than a position has an embedding for.
+        for lengths in _fallbacks(far.lengths):
+            if not affordable(self._fields, lengths):
+                continue
+            before = len(self.observations)
+            try:
+                self._observe_far_probes(weights, far, lengths)
+            except MemoryLimitError:  # there was less than was reckoned with
+                spans = {axis: n - BEYOND for axis, n in far.lengths.items() if n > self.longest}
+                self.reach = replace(self.reach, shortfall=spans)
+            if len(self.observations) > before:
+                self.far_batches.append(self.observations[before].batch)
+                return
+
+    def _observe_far_probes(self, weights: WeightSet, far: FarLengths, lengths: Lengths) -> None:
+        longest = max(lengths.values())
+        executions = DYNAMIC if far.is_stepwise and longest > MOST_EAGER else AS_CALLED
+        axes = [axis for axis, length in lengths.items() if length == longest]
+        domains = fixed_domains(self._built(), longest, lengths)
+        probes = islice(far_probes(domains, axes, self.seed), far.kinds)
+        while some := list(islice(probes, far.samples)):
+            batch = join([_at_length(probe, longest) for probe in some])
+            before = len(self.observations)
+            for one in (weights, *self.lasting):
+                self.observe(one, batch, executions, outside_allowed=True)
+            if len(self.observations) == before:
+                return  # too long, or too short, for both
 
     def _base_length(self) -> int:
         """Return the first length that the reference takes where an axis is variable."""
         if not has_variable_axis(self.reference.built):
             return BASE_LENGTHS[0]
         values = tuple(self.reference.working.values())
-        for length in BASE_LENGTHS:
+        least = self._fields[0].span
+        beyond: tuple[int, ...] = (
+            (least, least + 1) if BASE_LENGTHS[0] < least <= LONGEST_BASE else ()
+        )
+        for length in (*BASE_LENGTHS, *beyond):
             probe = draw_probes(fixed_domains(self._built(), length), self.seed, samples=1)[0]
             outcome = self.reference.run(values, probe.inputs, "working", "eager")
             if outcome.error is None:
@@ -342,6 +408,19 @@ class Examination:
 
     def _built(self) -> tuple[Built, Built]:
         return (self.reference.built, self.candidate.built)
+
+    @cached_property
+    def _fields(self) -> tuple[ReceptiveField, ReceptiveField]:
+        return receptive_field(self.reference.built), receptive_field(self.candidate.built)
+
+    @property
+    def _axes(self) -> set[int]:
+        """The open axes of the inputs, the batch axis counted."""
+        return {axis for one in self._fields for axis in one.spans}
+
+    @property
+    def _is_stepwise(self) -> bool:
+        return any(map(is_stepwise, self._fields))
 
     # --- what deciding asks for -------------------------------------------------------------
 
@@ -378,7 +457,8 @@ class Examination:
         return any(self._randomness())
 
     def weights_of(self, observation: Observation) -> WeightSet:
-        return next(one for one in self.sets if one.kind == observation.weights)
+        sets = (*self.sets, *self.lasting)
+        return next(one for one in sets if one.kind == observation.weights)
 
     def both_random(self, restless: tuple[bool, bool] = (False, False)) -> bool:
         """Tell whether both outputs are random; what is restless is taken to be."""
@@ -522,6 +602,27 @@ class Examination:
         """Tell whether one model alone overflows on inputs of ordinary size."""
         return not self.observer.is_random and overflows(self.observations)
 
+    @property
+    def longest_tried(self) -> int:
+        """The greatest length of any open axis in what was observed."""
+        lengths: Iterator[int] = (
+            int(array.shape[axis])
+            for observation in self.observations
+            for spec, array in zip(
+                self.reference.built.inputs, observation.batch.inputs, strict=True
+            )
+            for axis, size in enumerate(spec.shape, start=1)
+            if size is None
+        )
+        return max(lengths, default=0)
+
+    @property
+    def unknown_layers(self) -> tuple[str, ...]:
+        """The layers of which nobody knows how far they look, where a length is open."""
+        if not has_variable_axis(self.reference.built):
+            return ()
+        return tuple(dict.fromkeys(name for one in self._fields for name in one.unknown))
+
     def measure_constants(self) -> bool:
         """Look at what is left where every number in the configurations is as float32 holds it.
 
@@ -597,11 +698,39 @@ class Examination:
         """Return what no probe would have noticed, in the order of the models."""
         batch = next(o.batch for o in self.observations if o.weights == self.main.kind)
         drawn = moderate(self.sets)
-        found = (
-            *unseen(self.reference, [w.reference for w in drawn], batch.inputs, self.seed),
-            *unseen(self.candidate, [w.candidate for w in drawn], batch.inputs, self.seed),
-        )
+        found: list[str] = []
+        for side, values in (
+            (self.reference, [one.reference for one in drawn]),
+            (self.candidate, [one.candidate for one in drawn]),
+        ):
+            found += unseen(side, values, batch.inputs, self.seed)
+            found += self._unseen_far(side, values[:1])
         return tuple(dict.fromkeys(found))
+
+    def _unseen_far(self, side: Side, sets: Sequence[Values]) -> Iterator[str]:
+        """Yield what a model has whose far steps were not at work at any length."""
+        seen = [o.batch for o in self.observations if o.weights == self.main.kind]
+        batches = self.far_batches or [max(seen, key=lambda batch: batch.inputs[0].shape[1:])]
+        inputs = [batch.inputs for batch in batches]
+        tried = {
+            axis: max(array.shape[axis] for one in inputs for array in one if array.ndim > axis)
+            for axis in self.reach.shortfall
+        }
+        return unseen_far(side, sets, inputs, tried, self.longest, self.seed)
+
+
+def _at_length(probe: Probe, length: int) -> Probe:
+    return replace(probe, name=f"{probe.name} (length {length})")
+
+
+def _fallbacks(lengths: Lengths) -> Iterator[Lengths]:
+    """Yield lengths, the same for all axes, and then ever shorter ones."""
+    longest = max(lengths.values())
+    yield lengths
+    if len(set(lengths.values())) > 1:
+        yield dict.fromkeys(lengths, longest)
+    while (longest := longest // 2) > MOST_EAGER:
+        yield {axis: min(length, longest) for axis, length in lengths.items()}
 
 
 def _masked_probes(

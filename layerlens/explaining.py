@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import Any
 
@@ -208,6 +208,40 @@ def unrestored(reference: ModelReport, candidate: ModelReport, why: str) -> str:
         f"`{candidate.name}` and `{reference.name}` agree as they were read, but not as what was "
         f"saved is known to be: {why}."
     )
+
+
+def beyond_lengths(shortfall: Mapping[int, int], longest: int) -> str | None:
+    """Tell that more steps are looked across than were tried; None where that is not so.
+
+    `shortfall` has those steps by axis of the input, `longest` is the greatest length tried.
+    """
+    if not shortfall:
+        return None
+    steps = _listed(
+        [
+            f"{span:,} steps" if axis == 1 else f"{span:,} along axis {axis}"
+            for axis, span in shortfall.items()
+        ]
+    )
+    return (
+        f"the layers look across {steps}, which takes more memory or time than is given to it: "
+        f"lengths up to {longest:,} were tried"
+    )
+
+
+def unknown_lengths(layers: Sequence[str], longest: int) -> str | None:
+    """Tell of which layers nobody knows how many steps they look across; None without any."""
+    if not layers:
+        return None
+    names = _listed([f"`{name}`" for name in layers])
+    verb = "looks" if len(layers) == 1 else "look"
+    return (
+        f"how many steps {names} {verb} across is not known: lengths up to {longest:,} were tried"
+    )
+
+
+def _listed(items: Sequence[str]) -> str:
+    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"
 
 
 def joined(text: str, more: str | None) -> str:

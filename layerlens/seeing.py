@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections import ChainMap
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
 
 from layerlens.comparing import UNIT64, distance, per_sample_max
+from layerlens.layertree import with_held
 from layerlens.measuring import Outcome
 from layerlens.probes import Array, generator
+from layerlens.receptive_field import receptive_field
 from layerlens.sides import Side, Values
 from layerlens.variables import as_array
 
@@ -45,13 +48,69 @@ def _unseen_weights(
             yield slot.path
 
 
+def unseen_far(
+    side: Side,
+    sets: Sequence[Values],
+    batches: Sequence[Sequence[Array]],
+    tried: Mapping[int, int],
+    near: int,
+    seed: int,
+) -> Iterator[str]:
+    """Yield the weights and layers of one model whose far steps no probe had at work.
+
+    A kernel is nudged at its corners alone where these lie `near` input steps or more apart, on
+    the `batches` of the greatest lengths. A layer that looks across more steps than were `tried`,
+    by axis, was not at work as a whole.
+    """
+    for row in receptive_field(side.float64.built).layers:
+        if max(row.own.values(), default=0) < near:
+            continue
+        found = [
+            path
+            for position, path, corners in _kernels(side, row.layer)
+            for corner in corners
+            if not any(
+                _nudge_shows(side, values, position, inputs, seed, corner)
+                for values in sets
+                for inputs in batches
+            )
+        ]
+        yield from dict.fromkeys(found)
+        if not found and any(
+            row.own[axis] and row.total[axis] > length
+            for axis, length in tried.items()
+            if axis in row.own
+        ):
+            yield str(row.layer.name)
+
+
+def _kernels(side: Side, layer: Any) -> Iterator[tuple[int, str, list[tuple[Any, ...]]]]:
+    """Yield the kernels of a layer: their place, their name, and the indexes of their corners."""
+    places = {id(variable): n for n, variable in enumerate(side.float64.variables)}
+    for part in with_held(layer):
+        size = tuple(getattr(part, "kernel_size", ()) or ())
+        for variable in getattr(part, "_trainable_variables", ()) if size else ():
+            position = places.get(id(variable))
+            if position is not None and tuple(variable.shape[: len(size)]) == size:
+                ends = [(0, -1) if n > 1 else (slice(None),) for n in size]
+                yield position, str(variable.path), list(product(*ends))
+
+
 def _nudge_shows(
-    side: Side, values: Values, position: int, inputs: Sequence[Array], seed: int
+    side: Side,
+    values: Values,
+    position: int,
+    inputs: Sequence[Array],
+    seed: int,
+    part: Any = (),
 ) -> bool:
+    """Tell whether an output moves with one weight, or with a part of it."""
     rng = generator(seed, "nudge", position)
     weight = values[position].astype(np.float64)
     nudged = weight * (1.0 + 0.25 * rng.random(weight.shape)) + 0.01 * rng.random(weight.shape)
-    changed = (*values[:position], nudged, *values[position + 1 :])
+    moved_part = weight.copy()
+    moved_part[part] = nudged[part]
+    changed = (*values[:position], moved_part, *values[position + 1 :])
     base = side.run(values, inputs, "float64", "traced_dynamic")
     moved = side.run(changed, inputs, "float64", "traced_dynamic")
     return _differ(base, moved)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 
 import numpy as np
 
-from layerlens.drawing import OVERFLOWING, draw_weight
+from layerlens.drawing import OVERFLOWING, draw_weight, is_recurrent_kernel, lasting
 from layerlens.probes import Array, generator
 from layerlens.sides import Side, Values
 from layerlens.transfer import Transfer
@@ -45,38 +45,72 @@ def weight_sets(
 
     Weights whose values the scenario itself gives stay as they are.
     """
-    initial = tuple(reference.working.values())
-    own = tuple(candidate.working.values())
-    carried = partial(_carried, own=own, candidate=candidate, transfer=transfer)
-    sets = [WeightSet("initial", lambda: carried(initial))]
-    slots = reference.working.slots()
-    pinned = _pinned(reference)
-    free = [
-        position not in pinned and slot.dtype.startswith(("float", "bfloat"))
-        for position, slot in enumerate(slots)
-    ]
-    if transfer.method == "none" or not any(free):
-        return tuple(sets)
-    narrow = _narrowest(reference, candidate)
-
-    def drawn(kind: str) -> tuple[Values, Values]:
-        stream = "large" if kind == "opposed" else kind
-        values = tuple(
-            _rounded(
-                draw_weight(slot, value, kind, generator(seed, "weights", stream, position)), narrow
-            )
-            if is_free
-            else value
-            for position, (slot, value, is_free) in enumerate(
-                zip(slots, initial, free, strict=True)
-            )
-        )
-        return carried(values)
-
+    drawing = _Drawing(reference, candidate, transfer, seed)
+    initial = WeightSet("initial", drawing.initial)
+    if not drawing.is_free:
+        return (initial,)
     kinds = ["drawn", "gentle", "strong", *OVERFLOWING]
-    if any("variance" in slot.path for slot in slots):
+    if any("variance" in slot.path for slot in drawing.slots):
         kinds.append("degenerate")
-    return (*sets, *(WeightSet(kind, partial(drawn, kind)) for kind in kinds))
+    return (initial, *(WeightSet(kind, partial(drawing.drawn, kind)) for kind in kinds))
+
+
+def lasting_weights(
+    reference: Side, candidate: Side, transfer: Transfer, seed: int
+) -> tuple[WeightSet, ...]:
+    """Return weights with which recurrent layers remember for thousands of steps, if there are any.
+
+    With others what a first step leaves behind soon vanishes, and how far back a model sees as
+    well.
+    """
+    drawing = _Drawing(reference, candidate, transfer, seed)
+    if drawing.is_free and any(map(is_recurrent_kernel, drawing.slots)):
+        return (WeightSet("lasting", drawing.lasting),)
+    return ()
+
+
+class _Drawing:
+    """Draws weights for the reference, and carries them over to the candidate."""
+
+    def __init__(self, reference: Side, candidate: Side, transfer: Transfer, seed: int) -> None:
+        self._initial = tuple(reference.working.values())
+        self._carried = partial(
+            _carried,
+            own=tuple(candidate.working.values()),
+            candidate=candidate,
+            transfer=transfer,
+        )
+        self._seed = seed
+        self._narrowest = _narrowest(reference, candidate)
+        self.slots = reference.working.slots()
+        pinned = _pinned(reference)
+        self._free = [
+            position not in pinned and slot.dtype.startswith(("float", "bfloat"))
+            for position, slot in enumerate(self.slots)
+        ]
+        #: Whether there is anything to draw.
+        self.is_free = transfer.method != "none" and any(self._free)
+
+    def initial(self) -> tuple[Values, Values]:
+        return self._carried(self._initial)
+
+    def drawn(self, kind: str) -> tuple[Values, Values]:
+        return self._carried(self._where_free(self._drawn(kind)))
+
+    def lasting(self) -> tuple[Values, Values]:
+        return self._carried(self._where_free(lasting(self.slots, self._drawn("drawn"))))
+
+    def _drawn(self, kind: str) -> Iterator[Array]:
+        stream = "large" if kind == "opposed" else kind
+        for position, (slot, value) in enumerate(zip(self.slots, self._initial, strict=True)):
+            rng = generator(self._seed, "weights", stream, position)
+            yield draw_weight(slot, value, kind, rng) if self._free[position] else value
+
+    def _where_free(self, drawn: Iterable[Array]) -> Values:
+        return tuple(
+            _rounded(new, self._narrowest) if is_free else old
+            for old, new, is_free in zip(self._initial, drawn, self._free, strict=True)
+        )
 
 
 def moderate(sets: Sequence[WeightSet]) -> tuple[WeightSet, ...]:
