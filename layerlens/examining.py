@@ -74,8 +74,6 @@ EVERY: tuple[Execution, ...] = ("traced_dynamic", "eager", "traced")
 AS_CALLED: tuple[Execution, ...] = ("traced_dynamic", "eager")
 #: The greatest length at which all kinds of probes are tried, where a model takes no shorter one.
 LONGEST_BASE = 8192
-#: How many steps a layer may go one by one where it is called eagerly.
-MOST_EAGER = 64
 
 
 #: How many constants that only one model has are moved one by one.

@@ -8,6 +8,7 @@ from typing import Any
 
 from layerlens.drafting import functional
 from layerlens.entries import Inputs
+from layerlens.lengths import MOST_EAGER, goes_by_steps
 from layerlens.measuring import Runner
 from layerlens.probes import Array
 from layerlens.report import Execution
@@ -88,12 +89,15 @@ class Inside:
         opened = Side(side.name, _opened(side.working), _opened(side.float64), side.training)
         return cls(opened, nodes, numbers, frozenset(counted))
 
-    def look(self, values: Values, inputs: Inputs, execution: Execution = PLAIN) -> Look | None:
-        double = self.side.run_whole(values, inputs, "float64", PLAIN)
-        working = self.side.run_whole(values, inputs, "working", execution)
+    def look(
+        self, values: Values, inputs: Inputs, execution: Execution | None = None
+    ) -> Look | None:
+        plain: Execution = "traced_dynamic" if self._takes_long(inputs) else PLAIN
+        double = self.side.run_whole(values, inputs, "float64", plain)
+        working = self.side.run_whole(values, inputs, "working", execution or plain)
         if double.error is not None or working.error is not None:
             return None
-        moved = self.side.sensitivity(values, inputs, double, 0, draws=1, execution=PLAIN)
+        moved = self.side.sensitivity(values, inputs, double, 0, draws=1, execution=plain)
         held = dict(enumerate(map(Value, double.outputs, working.outputs, moved)))
         layers: list[Use] = []
         makers: dict[int, Use] = {}
@@ -103,6 +107,11 @@ class Inside:
             if use.place >= 0:
                 layers.append(use)
         return Look(tuple(layers), held, makers)
+
+    def _takes_long(self, inputs: Inputs) -> bool:
+        """Tell whether a layer would go through many steps in Python, one by one."""
+        steps = max((array.shape[1] for array in inputs if array.ndim > 1), default=0)
+        return steps > MOST_EAGER and any(map(goes_by_steps, (n.operation for n in self.nodes)))
 
     def _use(self, node: Any, held: Mapping[int, Value], place: int) -> Use:
         masks = _masks_of(node)

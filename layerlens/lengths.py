@@ -27,11 +27,14 @@ _BYTES_PER_SCALAR = 15 * 8
 MOST_PRODUCTS = 4_000_000_000
 _PRODUCTS_FOR_ALL = 2_000_000_000
 #: A value that a pool looks at takes as long as so many products.
-_POOLED = 4
+_POOLED = 16
 #: Steps that the recurrent layers of one model may go in one call: about a second in a graph.
 MOST_LOOPS = 10_000
-#: Samples of one call at a far length.
-MOST_SAMPLES = 9
+#: How many steps a layer may go one by one where it is called eagerly.
+MOST_EAGER = 64
+#: Kinds of probes at a far length: all of them where they are small together, at least some.
+MOST_KINDS, _SOME_KINDS = 9, 3
+_SCALARS_FOR_ALL = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,9 @@ class Cost:
     @property
     def kinds(self) -> int:
         """How many kinds of probes are affordable, each as one sample; at least one is."""
-        return int(max(1, min(MOST_SAMPLES, _PRODUCTS_FOR_ALL / max(self.products, 1.0))))
+        by_size = max(_SOME_KINDS, _SCALARS_FOR_ALL / max(self.scalars, 1.0))
+        by_time = _PRODUCTS_FOR_ALL / max(self.products, 1.0)
+        return int(max(1, min(MOST_KINDS, by_size, by_time)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,10 +176,14 @@ def _cost_of(one: ReceptiveField, lengths: Lengths) -> Cost:
 
 def is_stepwise(one: ReceptiveField) -> bool:
     """Tell whether a layer of a model goes step by step through Python where called eagerly."""
+    return any(goes_by_steps(row.layer) for row in one.layers)
+
+
+def goes_by_steps(layer: Any) -> bool:
+    """Tell whether a layer, or one it holds, calls another once for every step."""
     return any(
         type(part).__name__ == "TimeDistributed" or hasattr(part, "return_sequences")
-        for row in one.layers
-        for part in with_held(row.layer)
+        for part in with_held(layer)
     )
 
 
