@@ -38,6 +38,7 @@ from layerlens.judging import Witness, is_rounding, judge, strays_in_both
 from layerlens.layertree import flat_layers
 from layerlens.lengths import (
     BEYOND,
+    MOST_EAGER,
     FarLengths,
     Lengths,
     Reach,
