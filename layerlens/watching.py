@@ -146,8 +146,7 @@ def _depended_on(path: Path, allow_code: bool) -> Iterator[str]:
     for scenario in scenarios:
         named.update(named_by(scenario, allow_code=allow_code))
     yield from named
-    if not allow_code:
-        return
+    # Only when they were changed is looked at, so that takes no leave to run them.
     if any(model.form == "python" for scenario in scenarios for model in scenario.models):
         yield from dict.fromkeys([*_code_beneath(path.parent), *_code_beneath(Path.cwd())])
 
