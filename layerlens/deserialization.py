@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, get_args
 
 from layerlens.allowed_classes import (
@@ -54,6 +54,16 @@ _KINDS_AT_ENDINGS: Mapping[str, _Kinds] = {
     "constraint": frozenset({"constraint"}),
 }
 
+#: What to write at an argument of a scenario instead of what is refused there.
+_INSTEAD: Mapping[str, str] = {
+    "activation": "write its name, such as `relu`, or a layer, such as "
+    "`{LeakyReLU: {negative_slope: 0.2}}`",
+    "initializer": "write its name, such as `zeros`, or `{RandomNormal: {stddev: 0.1}}`",
+    "regularizer": "write its name, such as `l2`, or `{L2: {l2: 0.01}}`",
+    "constraint": "write its name, such as `non_neg`, or `{MaxNorm: {max_value: 2}}`",
+    "dtype": "write its name, such as `float16`",
+}
+
 #: What may stand in a serialised object beside its `config`.
 _OBJECT_KEYS = frozenset({"class_name", "config", "module", "registered_name", "shared_object_id"})
 
@@ -95,10 +105,15 @@ def argument_parts(
     layer: LayerSpec, is_registered: Callable[[str], bool] = lambda name: False
 ) -> Iterator[tuple[str, CodePart]]:
     """Yield the arguments of a layer that are not on the allow-list; not those of layers in it."""
-    check = _Check(is_registered)
+    check = _Check(is_registered, is_saved=False)
     for name, value in layer.arguments.items():
         for part in check.argument(name, value, (name,)):
-            yield name, part
+            yield name, part if part.hint else replace(part, hint=_instead(name))
+
+
+def _instead(argument: str) -> str:
+    known = (text for end, text in _INSTEAD.items() if argument.endswith(end))
+    return next(known, "write numbers, texts, or lists and mappings of them")
 
 
 def without_hooks(config: Any) -> Any:
@@ -137,6 +152,8 @@ class _Check:
     """Walks one description, and yields what is not allowed in it."""
 
     is_registered: Callable[[str], bool]
+    #: Whether it is a saved model, and not an argument of a scenario.
+    is_saved: bool = True
     #: The class of each object that another part may refer to.
     shared: dict[str, str] = field(default_factory=dict)
     #: The names of the layers that the part in hand is in.
@@ -268,7 +285,7 @@ class _Check:
             what = f"is a `{class_name}` from the module `{module}`"
         elif is_keras_class(class_name):
             what = f"is a `{class_name}` from `{module}`, where this version of Keras has none"
-            hint = "save the model again with this version of Keras"
+            hint = "save the model again with this version of Keras" if self.is_saved else None
         else:
             what = f"is `{class_name}` from `{module}`, which is no part of a model"
         return self._part(what, place, module, name, hint)

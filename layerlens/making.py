@@ -61,7 +61,7 @@ def refuse_code_layers(layers: Iterable[LayerSpec]) -> None:
             raise UnsafeCodeError(
                 f"`{part.place}` of `{layer.type}` {part.what}",
                 layer.places.get(name, layer.where),
-                f"{part.hint}; or {_ALLOW}" if part.hint else _ALLOW,
+                f"{part.hint}; or {_ALLOW}",
             )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -28,3 +29,20 @@ def backend() -> None:
     from layerlens.backend import start_backend
 
     start_backend()
+
+
+@pytest.fixture
+def nothing_registered() -> Iterator[None]:
+    """Hide what other test files have registered with Keras: no result is kept beside it."""
+    if "keras" not in sys.modules:
+        yield
+        return
+    import keras
+
+    registered = keras.saving.get_custom_objects()
+    kept = dict(registered)
+    registered.clear()
+    try:
+        yield
+    finally:
+        registered.update(kept)

@@ -114,6 +114,7 @@ def test_an_argument_takes_what_is_on_the_list_and_nothing_else(name: str) -> No
     assert found[0] == "activation"
     assert found[1].place.startswith("activation")
     assert told in found[1].what
+    assert "`relu`" in str(found[1].hint) or "did you mean" in str(found[1].hint)
     wrapped = thing("TimeDistributed", {"layer": dense}, module="keras.layers")
     chain = thing("Sequential", {"name": "s", "layers": [wrapped]}, module="keras")
     older = thing("Sequential", [thing("Dense", {"activation": value})])

@@ -27,6 +27,8 @@ from layerlens.crew.worker import answer
 from layerlens.options import RunOptions
 from layerlens.reading import read_scenarios
 
+pytestmark = pytest.mark.usefixtures("nothing_registered")
+
 Setting = tuple[Callable[[], Any], Callable[[], Any]]
 
 

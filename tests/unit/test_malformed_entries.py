@@ -26,6 +26,8 @@ from layerlens.reviving import report_from_dict
 from layerlens.running import compare_paths
 from layerlens.scenario import Scenario
 
+pytestmark = pytest.mark.usefixtures("nothing_registered")
+
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "reports"
 REPORTS = ("steps", "different", "masks", "param_mismatch", "weak", "build_error", "wide")
 TEXT = """\

@@ -21,6 +21,8 @@ from layerlens.report import ModelError, ModelReport, PairReport, ScenarioReport
 from layerlens.running import compare_paths
 from layerlens.scenario import Scenario
 
+pytestmark = pytest.mark.usefixtures("nothing_registered")
+
 TEXT = """\
 title: One
 input: {shape: [4]}
