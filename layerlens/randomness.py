@@ -197,8 +197,8 @@ def compare_distributions(draws: Draws) -> Finding:
     First every feature (see `distributions`) of CALLS calls is held against its partner. Where one
     is suspicious, fresh calls decide, and of them only what was suspicious and deviates the same
     way again: a chance deviation does not come twice. Each round has four times the calls of
-    the last. Equal distributions are found "apart" with a chance below FALSE_ALARM; suspicions that the
-    last round neither confirms nor removes are "undecided".
+    the last. Equal distributions are found "apart" with a chance below FALSE_ALARM; suspicions that
+    the last round neither confirms nor removes are "undecided".
     """
     try:
         features = draws.features()
