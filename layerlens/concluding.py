@@ -14,12 +14,11 @@ from layerlens.explaining import SAME_DISTRIBUTION, shape_text
 from layerlens.mending import Mending
 from layerlens.report import (
     LayerChange,
-    LayerRow,
-    Mixes,
     ModelReport,
     ModelsDiff,
     PairReport,
 )
+from layerlens.step_sentences import step_sentences
 from layerlens.unconfigured import unconfigured_changes
 
 #: Rows, arguments and gaps that are named one by one before the rest is only counted.
@@ -32,15 +31,6 @@ _ASIDES = {
     "overflow": "where the range of a dtype is left",
     "state": "the state left behind",
     "dtype": "the dtype",
-}
-_SEES: dict[Mixes, str] = {
-    "none": "its own input step alone",
-    "causal": "its own and earlier input steps",
-    "anti_causal": "its own and later input steps",
-    "window": "a window of input steps",
-    "all": "every input step",
-    "reduces": "all the input steps, reduced to one",
-    "expands": "one vector, made into steps",
 }
 
 
@@ -259,7 +249,7 @@ def _beside(
     reference: ModelReport, candidate: ModelReport, pair: PairReport, diff: ModelsDiff
 ) -> str:
     """Say what is told beside the outputs: steps, graphs, masks, gradients."""
-    parts = [*_steps(reference, candidate, diff)]
+    parts = [*step_sentences(reference, candidate, diff, pair.mode)]
     if reference.graph_ops and candidate.graph_ops and pair.verdict == "equivalent":
         larger, smaller = sorted((reference, candidate), key=lambda m: -(m.graph_ops or 0))
         if (larger.graph_ops or 0) >= _MUCH_LARGER * (smaller.graph_ops or 1):
@@ -273,35 +263,6 @@ def _beside(
         parts.append(f"beside the outputs there is a difference in {_listed(words)}")
     text = "; ".join(parts)
     return f"{text[:1].upper()}{text[1:]}." if text else ""
-
-
-def _steps(reference: ModelReport, candidate: ModelReport, diff: ModelsDiff) -> Iterator[str]:
-    """Yield what the layers that differ do to steps, and the models as a whole, if measured."""
-    pairs = [
-        (reference.layers[row.reference_row], candidate.layers[row.candidate_row])
-        for row in diff.layers
-        if row.reference_row is not None
-        and row.candidate_row is not None
-        and {"type", "arguments"} & {*row.differs}
-    ]
-    told: list[tuple[LayerRow | ModelReport, LayerRow | ModelReport]] = [*pairs[:_NAMED]]
-    if reference.mixes != candidate.mixes or not told:
-        told.append((reference, candidate))
-    for one, other in told:
-        ours, theirs = _sees(one), _sees(other)
-        names = f"`{one.name}`" if one.name == other.name else f"`{one.name}` and `{other.name}`"
-        if ours and ours == theirs:
-            yield f"an output step of {names} depends on {ours}, as was measured"
-        elif ours and theirs:
-            first, second = _placed(one, reference), _placed(other, candidate)
-            yield (
-                f"an output step of {first} depends on {ours}, one of {second} on {theirs}, "
-                "as was measured"
-            )
-
-
-def _placed(part: LayerRow | ModelReport, model: ModelReport) -> str:
-    return f"`{part.name}`" if part is model else f"`{part.name}` in `{model.name}`"
 
 
 def _masks(reference: ModelReport, candidate: ModelReport) -> Iterator[str]:
@@ -326,10 +287,6 @@ def _dropping(names: Sequence[str]) -> str:
     if len(names) == 1:
         return f"{names[0]} ignores the mask that it receives and does not pass it on"
     return f"{_listed(names)} ignore the mask that they receive and do not pass it on"
-
-
-def _sees(part: LayerRow | ModelReport) -> str:
-    return _SEES.get(part.mixes, "") if part.mixes is not None else ""
 
 
 def _mended(pair: PairReport, findings: Findings) -> str:

@@ -16,11 +16,11 @@ import numpy as np
 
 from layerlens.building import Built
 from layerlens.charting import step_map_row
-from layerlens.domains import fixed_domains, mask_values, own_numbers
+from layerlens.domains import fixed_domains, has_foreign_layers, mask_values, own_numbers
 from layerlens.drawing import draw_weight
 from layerlens.exhaustion import raise_if_out_of_memory
 from layerlens.layercalls import Subject, domain_of, is_recurrent, layer_subject
-from layerlens.layertree import with_held
+from layerlens.layertree import flat_layers, with_held
 from layerlens.lending import lent
 from layerlens.lengths import BEYOND
 from layerlens.lineage import call_of, calls_between, is_entry
@@ -39,6 +39,8 @@ LENGTHS = (24, 16, 32, 7, 64, 3, 1)
 LONGEST = 4096
 #: The greatest number in a layer of the user's own that is taken for the steps it looks across.
 LONGEST_UNKNOWN = 512
+#: Layers without randomness that compute something else in training.
+_BY_MODE = ("BatchNormalization", "SpectralNormalization")
 #: Weights to try: the model's own, and others, since a fresh bias or gate may be zero.
 WEIGHTS = ("drawn", "own", "strong")
 
@@ -136,6 +138,14 @@ def measure_whole(
     with lent(built), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return study.whole(study.layers(), kinds)
+
+
+def acts_by_mode(built: Built) -> bool:
+    """Tell whether a model may compute something else in training than in inference."""
+    return has_foreign_layers(built) or any(
+        type(layer).__name__ in _BY_MODE or getattr(layer, "seed_generator", None) is not None
+        for layer in flat_layers(built.model)
+    )
 
 
 def with_whole(report: ModelReport, found: Dependence) -> ModelReport:

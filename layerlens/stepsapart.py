@@ -11,15 +11,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from layerlens.building import Built
-from layerlens.dependence import WEIGHTS, Dependence, measure_whole
+from layerlens.dependence import LENGTHS, LONGEST, WEIGHTS, Dependence, measure_whole
+from layerlens.lengths import BEYOND
 from layerlens.observing import keras_shapes
-from layerlens.perturbing import MANNERS
-from layerlens.report import ModelReport
+from layerlens.perturbing import MANNERS, MOST_STEPS
+from layerlens.receptive_field import receptive_field
 
 #: Products that a first look may take of one model, about a second's on two cores.
 _MOST_MULTIPLY_ADDS = 10**9
-#: What a sample is replaced into along an axis whose length is open.
-_OPEN_LENGTH = 24
 
 
 @dataclass
@@ -35,7 +34,7 @@ class Sights:
 
         Also None where neither has steps, and where one of the two could not be measured.
         """
-        if not (_is_bounded(reference.report) and _is_bounded(candidate.report)):
+        if not (_is_bounded(reference) and _is_bounded(candidate)):
             return None
         found = None
         for kinds in (WEIGHTS[:1], WEIGHTS):
@@ -59,11 +58,16 @@ def _sight(one: Dependence) -> tuple[Any, ...]:
     return one.mixing, maps
 
 
-def _is_bounded(report: ModelReport) -> bool:
+def _is_bounded(built: Built) -> bool:
     """Tell whether a first look takes no longer than one would wait for it unasked."""
+    report = built.report
+    span = receptive_field(built).span + BEYOND
+    if span > LONGEST:
+        return False
+    length = max(LENGTHS[0], span)  # what a sample is replaced into along an open axis
     shapes = keras_shapes([report.input_shape])
-    spatial = [[n or _OPEN_LENGTH for n in shape[1:-1]] for shape in shapes]
-    samples = sum(len(MANNERS) * (steps + 2) for axes in spatial for steps in axes)
+    spatial = [[n or length for n in shape[1:-1]] for shape in shapes]
+    samples = sum(len(MANNERS) * (min(steps, MOST_STEPS) + 2) for axes in spatial for steps in axes)
     if not samples:
         return False
     each = report.multiply_adds

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from layerlens.building import Built, Refused
     from layerlens.config_numbers import Change
     from layerlens.deciding import Decision
+    from layerlens.dependence import ModelDependence
     from layerlens.mending import Mending
     from layerlens.options import RunOptions
     from layerlens.report import FitRow, ModelReport, ModelsDiff, PairReport
@@ -99,13 +100,15 @@ class Trial:
     options: RunOptions
     on_script: ScriptListener | None = None
     _doubles: dict[str, Built | Refused] = field(default_factory=dict)
+    #: What was measured of steps, by model and by whether it was in training.
+    _dependences: dict[tuple[str, bool], ModelDependence] = field(default_factory=dict)
 
     def run(self) -> Result:
         built = self._built()
         decisions = self.decide(built)
         fit = self._fit(built) if self.scenario.fit else ()
         refused = {d.refusal.model: d.refusal.error for d in decisions if d.refusal is not None}
-        reports = self.reports(built)
+        reports = tuple(one.report for one in built.values())
         ops = {name: size for d in decisions for name, size in d.graph_ops.items()}
         models = tuple(
             replace(
@@ -117,12 +120,14 @@ class Trial:
         )
         from layerlens.aligning import line_up_all
 
-        if not self.options.deps:
-            models = self._with_steps_apart(models, decisions, built)
-        diffs = line_up_all(models, self.scenario.reference)
         if self.options.graph:
             models = tuple(_with_graph_sizes(model, built[model.name]) for model in models)
-        pairs = tuple(self._concluded(d, models, diffs, built) for d in decisions)
+        seen = {
+            mode: self._with_steps(models, mode, decisions, built) for mode in self.scenario.modes
+        }
+        models = seen[self._main_mode]
+        diffs = line_up_all(models, self.scenario.reference)
+        pairs = tuple(self._concluded(d, seen[d.report.mode], diffs, built) for d in decisions)
         return models, pairs, fit, diffs
 
     def _built(self) -> dict[str, Built | Refused]:
@@ -250,37 +255,67 @@ class Trial:
             return None
 
     def reports(self, built: dict[str, Built | Refused]) -> tuple[ModelReport, ...]:
-        if not self.options.deps:
-            return tuple(one.report for one in built.values())
-        return tuple(map(self._with_mixes, built.values()))
+        """Return the models' reports, with what was measured of steps where it was asked for."""
+        reports = tuple(one.report for one in built.values())
+        return self._with_mixes(reports, self._main_mode, built) if self.options.deps else reports
 
-    def _with_mixes(self, built: Built | Refused) -> ModelReport:
-        """Return a model's report with what was measured of its steps, in float64 if it can be.
+    def _with_steps(
+        self,
+        models: tuple[ModelReport, ...],
+        mode: Mode,
+        decisions: list[Decision],
+        built: dict[str, Built | Refused],
+    ) -> tuple[ModelReport, ...]:
+        """Return the models with what was measured of their steps in one mode."""
+        if self.options.deps:
+            return self._with_mixes(models, mode, built)
+        # What a report tells of steps is of one mode; what a pair's conclusion tells is of its own.
+        of_pairs = [
+            decision.report.candidate
+            for decision in decisions
+            if decision.report.verdict in _MENDABLE
+            and (mode == self._main_mode or decision.report.mode == mode)
+        ]
+        return self._with_steps_apart(models, mode, list(dict.fromkeys(of_pairs)), built)
 
-        In training mode where the scenario knows no other.
+    def _with_mixes(
+        self, models: tuple[ModelReport, ...], mode: Mode, built: dict[str, Built | Refused]
+    ) -> tuple[ModelReport, ...]:
+        """Return the models with what was measured of their layers' steps, in float64 if it can be.
+
+        Where a model acts alike in both modes, they are measured once.
         """
         from layerlens.building import Built
-        from layerlens.dependence import measure_dependence, with_mixes
+        from layerlens.dependence import acts_by_mode, measure_dependence, with_mixes
         from layerlens.running_memory import running_beyond_memory
 
-        if not isinstance(built, Built):
-            return built.report
-        error = running_beyond_memory("measuring the steps of", built)
-        if error is not None:
-            raise error
-        twin = self.in_float64(built)
-        found = measure_dependence(
-            twin if isinstance(twin, Built) else built,
-            seed=self.options.seed,
-            features=self.options.features,
-            training=self._only_in_training,
-        )
-        return with_mixes(built.report, found)
+        found = []
+        for model in models:
+            one = built[model.name]
+            if not isinstance(one, Built):
+                found.append(model)
+                continue
+            error = running_beyond_memory("measuring the steps of", one)
+            if error is not None:
+                raise error
+            training = mode == "training" and acts_by_mode(one)
+            key = model.name, training
+            if key not in self._dependences:
+                twin = self.in_float64(one)
+                self._dependences[key] = measure_dependence(
+                    twin if isinstance(twin, Built) else one,
+                    seed=self.options.seed,
+                    features=self.options.features,
+                    training=training,
+                )
+            found.append(with_mixes(model, self._dependences[key]))
+        return tuple(found)
 
     def _with_steps_apart(
         self,
         models: tuple[ModelReport, ...],
-        decisions: list[Decision],
+        mode: Mode,
+        candidates: list[str],
         built: dict[str, Built | Refused],
     ) -> tuple[ModelReport, ...]:
         """Tell how models see steps where they are no equal functions, and do not see alike."""
@@ -288,11 +323,9 @@ class Trial:
         from layerlens.dependence import Dependence, with_whole
         from layerlens.stepsapart import Sights
 
-        sights = Sights(self.options.seed, self._only_in_training)
+        sights = Sights(self.options.seed, mode == "training")
         found: dict[str, Dependence] = {}
-        for candidate in dict.fromkeys(
-            one.report.candidate for one in decisions if one.report.verdict in _MENDABLE
-        ):
+        for candidate in candidates:
             both = [self._best_of(built[name]) for name in (self.scenario.reference, candidate)]
             reference, other = both
             if not (isinstance(reference, Built) and isinstance(other, Built)):
@@ -308,8 +341,9 @@ class Trial:
         )
 
     @property
-    def _only_in_training(self) -> bool:
-        return "inference" not in self.scenario.modes
+    def _main_mode(self) -> Mode:
+        """The mode of which the models' own rows tell."""
+        return "inference" if "inference" in self.scenario.modes else "training"
 
     def _best_of(self, model: Built | Refused) -> Built | Refused:
         """Return the model in float64 where there is such a form already."""
