@@ -26,6 +26,7 @@ from layerlens import schemaparts
 from layerlens.faultfinding import Faults, misspelt, suggestion
 from layerlens.placed import YamlMapping
 from layerlens.scenario import Mode, TransferMethod
+from layerlens.tensor_sizes import MOST_AXES
 
 Dtype = Literal[
     "float16",
@@ -53,7 +54,10 @@ Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(ge=1)]
 Shape = Annotated[
     list[Length | None],
-    Field(description="Per-sample shape, without the batch axis; null is a variable length."),
+    Field(
+        max_length=MOST_AXES - 1,
+        description="Per-sample shape, without the batch axis; null is a variable length.",
+    ),
 ]
 Bound = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 

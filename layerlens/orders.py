@@ -15,6 +15,7 @@ from layerlens.remedies import explain_refusal
 from layerlens.report import LayerRow, ModelError, ModelReport
 from layerlens.scenario import InputSpec, ModelSpec
 from layerlens.shapes import open_batch, selected_shape
+from layerlens.tensor_sizes import refuse_oversized_model
 from layerlens.wiring import LayerRefusal
 
 
@@ -100,6 +101,7 @@ def built(order: Order, ends: Ends, model: Any, **facts: Any) -> Built | Refused
     """
     if order.precision == "float64":
         enable_float64(model)
+    refuse_oversized_model(model, order.spec.where)
     report = model_report(order.spec.name, model)
     batch_size = model.inputs[0].shape[0] if model.inputs else None
     if batch_size is not None:

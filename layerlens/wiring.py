@@ -11,6 +11,7 @@ from layerlens.exhaustion import raise_if_out_of_memory
 from layerlens.making import automatic_name, make_layer
 from layerlens.precision import Precision
 from layerlens.scenario import InputSpec, LayerSpec, ModelSpec, NodeSpec
+from layerlens.tensor_sizes import refuse_oversized
 
 #: These take their inputs as separate arguments (query, value, key), not as one list.
 SEPARATE_INPUTS = ("MultiHeadAttention", "GroupQueryAttention")
@@ -189,6 +190,7 @@ def _apply(layer: Any, spec: LayerSpec, tensors: Tensors, wired: Wired, *, liste
     except Exception as error:  # whatever Keras raises is its refusal
         raise_if_out_of_memory(error, f"while `{layer.name}` was built", spec.where)
         raise LayerRefusal(error, layer.name, spec, tensors, wired) from error
+    refuse_oversized(layer.name, outputs, spec.where)
     wired.made.extend(outputs)
     return outputs
 

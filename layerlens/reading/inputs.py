@@ -7,10 +7,26 @@ from typing import TYPE_CHECKING, Any
 
 from layerlens.placed import Position, YamlMapping, YamlSequence, described, plain
 from layerlens.scenario import InputSpec
+from layerlens.tensor_sizes import MOST_AXES, MOST_VALUES, is_oversized
 
 if TYPE_CHECKING:
     from layerlens.faultfinding import Faults
     from layerlens.fileformat import InputPart
+
+
+def check_size(value: Any, faults: Faults) -> None:
+    """Tell where one input's `shape:` has more values than a tensor can have."""
+    shape = value.get("shape") if isinstance(value, YamlMapping) else None
+    if not isinstance(shape, list) or len(shape) >= MOST_AXES:  # the latter is told elsewhere
+        return
+    sizes = [size for size in shape if isinstance(size, int) and size > 0]
+    if is_oversized(sizes):
+        faults.add(
+            f"an input of this `shape` has more than {MOST_VALUES:,} values a sample; no tensor "
+            "has so many",
+            value.values_at.get("shape"),
+            "make it smaller",
+        )
 
 
 def check_values(value: Any, faults: Faults) -> None:

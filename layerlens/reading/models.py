@@ -11,7 +11,7 @@ from layerlens.fileformat import InputPart, ModelPart, ScenarioPart
 from layerlens.finding import unreadable_path
 from layerlens.placed import Position, YamlMapping, YamlSequence, described, plain, shown
 from layerlens.reading.graphs import read_graph
-from layerlens.reading.inputs import check_values, input_spec, shape_of
+from layerlens.reading.inputs import check_size, check_values, input_spec, shape_of
 from layerlens.reading.layers import MODULE_CALLABLE, read_layers
 from layerlens.scenario import InputSpec, LayerSpec, ModelSpec, NodeSpec
 from layerlens.select import parse_select
@@ -64,6 +64,7 @@ def has_inputs(value: YamlMapping) -> bool:
 def check_inputs(value: YamlMapping, faults: Faults) -> None:
     """Check the values of the inputs that a scenario or a model gives."""
     check_values(value.get("input"), faults)
+    check_size(value.get("input"), faults)
     inputs = value.get("inputs")
     if not isinstance(inputs, YamlMapping):
         return
@@ -76,6 +77,7 @@ def check_inputs(value: YamlMapping, faults: Faults) -> None:
                 "Keras takes any name without `/`",
             )
         check_values(spec, faults)
+        check_size(spec, faults)
         if isinstance(spec, YamlMapping) and isinstance(spec.get("values"), list):
             batches[name] = len(spec["values"])
     if len(set(batches.values())) > 1:

@@ -84,6 +84,9 @@ def _tell(error: ErrorDetails, data: Any, faults: Faults) -> None:
             faults.add(
                 f"{name} can be at most {context['le']:,}; received {described(received)}", at
             )
+        case "too_long":
+            most = context["max_length"]
+            faults.add(f"{name} has at most {most} entries; received {described(received)}", at)
         case "too_short" | "string_too_short":
             faults.add(f"{name} is empty", at, "give it one entry at least, or leave it out")
         case kind if kind in _TAKES:
