@@ -7,7 +7,7 @@ number and its float32 are the same constant; two numbers that float32 tells apa
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -25,13 +25,15 @@ Change = Callable[[float], float]
 _BESIDE = ("_initializer", "_regularizer", "_constraint", "momentum", "rate", "dropout", "seed")
 #: Parts of a saved description that are no arguments of layers.
 _NO_ARGUMENTS = ("compile_config", "build_config", "dtype", "registered_name", "module", "name")
+#: The greatest number of float32.
+LARGEST = float(np.finfo(np.float32).max)
 #: Two numbers this close, relative to their size, are taken for one constant written in two ways.
 NEAR = 2.0**-14
 
 
 def as_float32(value: float) -> float:
     """Return a number as float32 holds it; one beyond its range stays as it is."""
-    return float(np.float32(value)) if abs(value) <= float(np.finfo(np.float32).max) else value
+    return float(np.float32(value)) if abs(value) <= LARGEST else value
 
 
 def moving(constants: Collection[float]) -> Change:
@@ -85,38 +87,41 @@ def config_with_numbers(config: Any, change: Change, key: str = "") -> Any:
 
 
 def one_sided(reference: Built, candidate: Built) -> tuple[frozenset[float], frozenset[float]]:
-    """Return the constants, as float32 sizes, that only one of two models has.
+    """Return the constants that float32 rounds, as its sizes, and that only one of two models has.
 
-    A constant of which the other has one nearly as large is the same in another value: that is what
-    the two differ in, and no matter of how a formula is written.
+    A constant of which the other model has one nearly as large is the same in another value: that
+    is what the two differ in, and no matter of how a formula is written.
     """
-    ours, theirs = set(constants_of(reference)), set(constants_of(candidate))
-    only_ours, only_theirs = ours - theirs, theirs - ours
-    for one in sorted(only_ours):
-        partner = min(only_theirs, key=lambda other: abs(other - one), default=None)
-        if partner is not None and abs(partner - one) <= NEAR * one:
-            only_ours.discard(one)
-            only_theirs.discard(partner)
-    return frozenset(only_ours), frozenset(only_theirs)
+    ours, theirs = (list(constants_of(one)) for one in (reference, candidate))
+    return _without_partner(ours, theirs), _without_partner(theirs, ours)
+
+
+def _without_partner(own: Sequence[float], others: Sequence[float]) -> frozenset[float]:
+    rounded = {abs(value) for value in own if as_float32(value) != value}
+    return frozenset(
+        as_float32(size)
+        for size in rounded
+        if not any(abs(abs(other) - size) <= NEAR * size for other in others)
+    )
 
 
 def constants_of(built: Built) -> Iterator[float]:
-    """Yield the sizes, as float32 holds them, of the numbers that it has to round."""
+    """Yield the numbers in the configurations of a model's layers."""
     for layer in flat_layers(built.model):
-        yield from _rounded_in(configuration_of(layer).values)
+        yield from _numbers_in(configuration_of(layer).values)
 
 
-def _rounded_in(value: Any, key: str = "") -> Iterator[float]:
-    if key.endswith(_BESIDE) or key in _NO_ARGUMENTS:
+def _numbers_in(value: Any, key: str = "") -> Iterator[float]:
+    if key.endswith(_BESIDE) or key in _NO_ARGUMENTS or isinstance(value, bool):
         return
     if isinstance(value, Mapping):
         for name, item in value.items():
-            yield from _rounded_in(item, str(name))
+            yield from _numbers_in(item, str(name))
     elif isinstance(value, (list, tuple)):
         for item in value:
-            yield from _rounded_in(item, key)
-    elif isinstance(value, float) and as_float32(value) != value:
-        yield abs(as_float32(value))
+            yield from _numbers_in(item, key)
+    elif isinstance(value, (int, float)) and abs(value) <= LARGEST:
+        yield float(value)
 
 
 def _changed_layer(layer: LayerSpec, change: Change) -> LayerSpec:

@@ -1,7 +1,9 @@
 """Layers that TensorFlow cannot run in float64 as they are, made to: the same sums, other calls.
 
-On a CPU it has no float64 kernel for convolutions with the channels first and for pooling in three
-dimensions. The first are run with the channels moved to the end, the second one axis after another.
+On a CPU it has no float64 kernel for convolutions with the channels first, for pooling in three
+dimensions and for depthwise convolutions whose strides are unequal. The first are run with the
+channels moved to the end, the second one axis after another, and the third with strides of 1, of
+which every nth output is taken.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ _CONVOLUTIONS = (
     "Conv2DTranspose",
     "Conv3DTranspose",
 )
+_DEPTHWISE = ("DepthwiseConv2D", "SeparableConv2D")
 _POOLINGS = ("MaxPooling3D", "AveragePooling3D")
 
 
@@ -29,6 +32,8 @@ def enable_float64(model: Any) -> None:
             continue
         if kind.__name__ in _CONVOLUTIONS and layer.data_format == "channels_first":
             _change_call(layer, _channels_last)
+        elif kind.__name__ in _DEPTHWISE and len(set(layer.strides)) > 1:
+            _change_call(layer, _every_nth)
         elif kind.__name__ in _POOLINGS:
             _change_call(layer, _axis_after_axis)
 
@@ -54,6 +59,40 @@ def _channels_last(kind: Any, layer: Any, inputs: Any) -> Any:
         layer.data_format, layer.activation = "channels_first", activation
     outputs = keras.ops.moveaxis(outputs, -1, 1)
     return outputs if activation is None else activation(outputs)
+
+
+def _every_nth(kind: Any, layer: Any, inputs: Any) -> Any:
+    """Convolve with strides of 1 and take every nth output along each axis.
+
+    The padding of `same` depends on the strides, so it is put on beforehand.
+    """
+    activation, strides, padding = layer.activation, layer.strides, layer.padding
+    first = layer.data_format == "channels_first"
+    padded = _padded_as_same(layer, inputs, 2 if first else 1) if padding == "same" else inputs
+    layer.activation, layer.strides, layer.padding = None, (1, 1), "valid"
+    try:
+        outputs = kind.call(layer, padded)
+    finally:
+        layer.activation, layer.strides, layer.padding = activation, strides, padding
+    every = tuple(slice(None, None, stride) for stride in strides)
+    picked = (slice(None), slice(None), *every) if first else (slice(None), *every)
+    outputs = outputs[picked]
+    return outputs if activation is None else activation(outputs)
+
+
+def _padded_as_same(layer: Any, inputs: Any, start: int) -> Any:
+    """Pad the spatial axes from `start` on as TensorFlow does for `same`: more at the end."""
+    import tensorflow as tf
+
+    lengths = tf.shape(inputs)
+    amounts = [tf.constant([0, 0]) for _ in range(len(inputs.shape))]
+    numbers = zip(layer.kernel_size, layer.strides, layer.dilation_rate, strict=True)
+    for axis, (kernel, stride, dilation) in enumerate(numbers, start):
+        steps = -(-lengths[axis] // stride)
+        reach = (steps - 1) * stride + (kernel - 1) * dilation + 1
+        total = tf.maximum(reach - lengths[axis], 0)
+        amounts[axis] = tf.stack([total // 2, total - total // 2])
+    return tf.pad(inputs, tf.stack(amounts))
 
 
 def _axis_after_axis(_: Any, layer: Any, inputs: Any) -> Any:

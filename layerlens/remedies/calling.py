@@ -48,6 +48,12 @@ _RULES: tuple[_CallRule, ...] = (
         "`data_format: channels_last` with `Permute` before and after",
     ),
     _CallRule(
+        r"only supports equal length strides",
+        "give `strides` one number for both axes, or set the environment variable "
+        "`TF_ENABLE_ONEDNN_OPTS=1`: TensorFlow's oneDNN kernels, which it uses by itself on some "
+        "processors only, take unequal ones",
+    ),
+    _CallRule(
         r"unroll a RNN",
         "leave `unroll: true` out, or give the steps a number in place of `null` in the input's "
         "`shape`",

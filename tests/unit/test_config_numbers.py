@@ -120,6 +120,7 @@ def test_constants_that_both_have_or_that_are_nearly_alike_are_not_one_sided() -
 
     assert one_sided(scaled(0.3), scaled(0.3000001)) == (set(), set())
     assert one_sided(scaled(0.3, 0.5), scaled(-0.3)) == (set(), set())
+    assert one_sided(scaled(1000.0), scaled(1000.0, 999.9999)) == (set(), set())
     one, other = one_sided(scaled(0.02), scaled(0.1, 0.2))
     assert one == {float(np.float32(0.02))}
     assert other == {float(np.float32(0.1)), float(np.float32(0.2))}

@@ -90,6 +90,29 @@ def test_another_rate_of_dropout_is_different_in_training(subclass_first: bool) 
     assert pair.max_abs > 0
 
 
+@pytest.mark.parametrize("reference_refuses", [True, False])
+def test_a_float64_form_that_refuses_decides_nothing(
+    monkeypatch: pytest.MonkeyPatch, reference_refuses: bool
+) -> None:
+    """TensorFlow has no float64 kernel for this pooling on a CPU; left to itself, it raises."""
+    from layerlens import orders
+
+    monkeypatch.setattr(orders, "enable_float64", lambda model: None)
+    pooled = {"MaxPooling3D": 1}, {"Rescaling": 2.0}
+    plain = ({"Rescaling": 2.0},)
+    both = (pooled, plain) if reference_refuses else (plain, pooled)
+    scenario = {
+        "input": {"shape": [2, 2, 2, 2]},
+        "models": {"one": list(both[0]), "other": list(both[1])},
+    }
+    (pair,) = layerlens.compare(scenario).scenarios[0].pairs
+    assert pair.verdict == "equivalent"
+    assert pair.rounding.float64_max_abs is None
+    scenario["models"]["other"] = [*both[1], {"Rescaling": 1.01}]
+    (pair,) = layerlens.compare(scenario).scenarios[0].pairs
+    assert pair.verdict == "different"
+
+
 def test_an_offset_that_cancels_is_never_called_a_difference() -> None:
     from keras import layers
 
