@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from layerlens.plain_numbers import NumberOutOfRangeError, decimal_number, whole_number
@@ -16,30 +17,33 @@ class JsonError(ValueError):
     """A text is not JSON, or goes beyond the limits; what it says follows the file's name."""
 
 
-def parse_json(text: str) -> Any:
-    """Return what a JSON text holds.
+def parse_json(
+    text: str, *, whole: Callable[[str], int] = whole_number, deepest: int = DEEPEST
+) -> Any:
+    """Return what a JSON text holds; `whole` reads its whole numbers.
 
     Raises:
         JsonError: it is not valid JSON, nests too deep, or holds a number that is too large.
     """
     try:
-        value = json.loads(text, parse_int=whole_number, parse_float=decimal_number)
+        value = json.loads(text, parse_int=whole, parse_float=decimal_number)
     except RecursionError:
-        raise JsonError(_TOO_DEEP) from None
+        raise _too_deep(deepest) from None
     except NumberOutOfRangeError as error:
         raise JsonError(f"holds a number out of range: {error}") from error
     except ValueError as error:
         raise JsonError(f"does not hold valid JSON: {error}") from error
-    _check_depth(value)
+    _check_depth(value, deepest)
     return value
 
 
-_TOO_DEEP = f"holds values that are nested more than {DEEPEST} deep"
+def _too_deep(deepest: int) -> JsonError:
+    return JsonError(f"holds values that are nested more than {deepest} deep")
 
 
-def _check_depth(value: Any) -> None:
+def _check_depth(value: Any, deepest: int) -> None:
     level = [value]
-    for _ in range(DEEPEST + 1):
+    for _ in range(deepest + 1):
         level = [
             item
             for outer in level
@@ -48,4 +52,4 @@ def _check_depth(value: Any) -> None:
         ]
         if not level:
             return
-    raise JsonError(_TOO_DEEP)
+    raise _too_deep(deepest)

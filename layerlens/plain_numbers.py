@@ -14,6 +14,8 @@ GREATEST = 2**64 - 1
 
 #: No axis is longer: TensorFlow indexes with 32 bits in many places.
 _LONGEST = 2**31 - 1
+#: A kernel of ten axes, each as long as it can be, has 190 digits; floats end at 308.
+MOST_DIGITS = 300
 #: No number of 64 bits has so many characters, in any base, signs and zeros in front left out.
 _MOST_CHARACTERS = 22 + len("0x")
 
@@ -55,6 +57,20 @@ def index_number(text: str) -> int:
             f"{_cut(text)} is too large; an axis has at most {_LONGEST} places"
         )
     return value
+
+
+def count_number(text: str) -> int:
+    """Return the whole number that a report writes: a product of sizes goes beyond 64 bits.
+
+    Raises:
+        NumberOutOfRangeError: it has more digits than any count.
+        ValueError: the text writes no whole number.
+    """
+    if len(text) > MOST_DIGITS:
+        raise NumberOutOfRangeError(
+            f"{_cut(text)} is too large; a count has at most {MOST_DIGITS:,} digits"
+        )
+    return int(text)
 
 
 def decimal_number(text: str) -> float:

@@ -13,18 +13,21 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from layerlens.consistency import inconsistencies
 from layerlens.errors import UsageError
-from layerlens.jsontext import JsonError, parse_json
+from layerlens.jsontext import DEEPEST, JsonError, parse_json
+from layerlens.plain_numbers import MOST_DIGITS, count_number
 from layerlens.report import SCHEMA_VERSION, Counterexample, Report, ScenarioReport, row_types
 
 _NOT_FINITE = {"nan": float("nan"), "inf": float("inf"), "-inf": float("-inf")}
 #: A report of ten thousand scenarios has about half of this.
 _MOST_CHARACTERS = 500_000_000
 #: No count of anything is greater; beyond it, arithmetic on counts would fail.
-_LARGEST = 10**30
+_LARGEST = 10**MOST_DIGITS
 #: Scenarios are nested 64 deep at most, and so are the arguments in a report.
 _DEEPEST = 100
 #: So much of a wrong value is told.
 _LONGEST_SHOWN = 200
+#: A report holds for each layer within others a list, a row and its arguments.
+_DEEPEST = 3 * DEEPEST
 #: Untyped fields that hold a shape, several shapes, or None.
 _SHAPES = frozenset({"input_shape", "output_shape"})
 
@@ -35,7 +38,7 @@ def read_report(path: str) -> Report:
     Raises UsageError where it cannot be read or is not a report.
     """
     try:
-        data = parse_json(_text_of(path))
+        data = _parsed(_text_of(path))
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror or error}") from error
     except JsonError as error:
@@ -43,6 +46,10 @@ def read_report(path: str) -> Report:
     except ValueError as error:  # a path with a null character, or bytes that are not UTF-8
         raise UsageError(f"cannot read {path}: {error}") from error
     return report_from_dict(data)
+
+
+def _parsed(text: str) -> Any:
+    return parse_json(text, whole=count_number, deepest=_DEEPEST)
 
 
 def _text_of(path: str) -> str:
@@ -58,7 +65,7 @@ def is_report(path: str) -> bool:
     if Path(path).suffix.lower() != ".json":
         return False
     try:
-        data = parse_json(Path(path).read_text(encoding="utf-8"))
+        data = _parsed(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False  # whoever reads it next says what is wrong with it
     return isinstance(data, Mapping) and {"schema", "scenarios"} <= set(data)

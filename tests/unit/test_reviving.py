@@ -142,6 +142,17 @@ def test_reading_a_file(tmp_path, report):
     path = tmp_path / "report.json"
     path.write_text(json.dumps(report.to_dict()))
     assert read_report(str(path)) == report
+    data = report.to_dict()
+    huge = 10**200  # sizes multiply beyond 64 bits
+    next(iter(data["scenarios"][0]["models"].values()))["params"] = huge
+    path.write_text(json.dumps(data))
+    assert read_report(str(path)).scenarios[0].models[0].params == huge
+    path.write_text("[" * 900 + "]" * 900)
+    with pytest.raises(UsageError, match="holds values that are nested more than 384"):
+        read_report(str(path))
+    path.write_text("[1" + "0" * 4000 + "]")
+    with pytest.raises(UsageError, match="a count has at most 300 digits"):
+        read_report(str(path))
     path.write_text("{")
     with pytest.raises(UsageError, match=r"report\.json does not hold valid JSON"):
         read_report(str(path))
