@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import copy
 from typing import Any
 
 #: TensorFlow's arithmetic optimizer flattens nested additions into one. A graph in which they
@@ -40,16 +41,27 @@ def has_many_terms(graph: Any) -> bool:
 
 @contextmanager
 def without_rewritten_sums() -> Iterator[None]:
-    """Run graphs of this thread without TensorFlow's arithmetic optimizer."""
-    import tensorflow as tf
+    """Run graphs without TensorFlow's arithmetic optimizer, in this thread alone.
 
-    before = tf.config.optimizer.get_experimental_options()
-    tf.config.optimizer.set_experimental_options({"arithmetic_optimization": False})
+    `tf.config.optimizer.set_experimental_options` would change it for threads that run other
+    graphs meanwhile.
+    """
+    from tensorflow.core.protobuf import rewriter_config_pb2
+    from tensorflow.python.eager import context
+
+    current = context.context()
+    before = current.function_call_options
+    without = copy(before)
+    config = current.config
+    config.ParseFromString(before.config_proto_serialized)
+    options = config.graph_options.rewrite_options
+    options.arithmetic_optimization = rewriter_config_pb2.RewriterConfig.OFF
+    without.config_proto_serialized = config
+    current.function_call_options = without
     try:
         yield
     finally:
-        kept = before.get("arithmetic_optimization", True)
-        tf.config.optimizer.set_experimental_options({"arithmetic_optimization": kept})
+        current.function_call_options = before
 
 
 def runnable(function: Any) -> Callable[..., Any]:

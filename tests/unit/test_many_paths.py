@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from layerlens.building import Built, build_model
 from layerlens.certifying import certify
@@ -63,13 +64,19 @@ def test_a_shared_first_part_is_found_behind_a_long_residual_chain() -> None:
 
 
 def test_doubled_sums_are_run_as_they_were_traced() -> None:
-    built = build_model(doubled("m", "Add"), (input_of(2),))
-    assert isinstance(built, Built)
-    runner = Runner(built)
+    """Both at once, as the models of a pair are: one may not bring back the optimizer too early."""
     inputs = [np.array([[1.0, -3.0]], "float32")]
-    outcome = runner.run(inputs, "traced_dynamic")
-    np.testing.assert_array_equal(outcome.outputs[0], inputs[0] * 2.0**DOUBLINGS)
-    assert has_many_terms(runner.concrete(inputs).graph)
+    runners = []
+    for name in ("one", "other"):
+        built = build_model(doubled(name, "Add"), (input_of(2),))
+        assert isinstance(built, Built)
+        runners.append(Runner(built))
+    before = tf.config.optimizer.get_experimental_options()
+    started = [runner.start(inputs, "traced_dynamic") for runner in runners]
+    for runner, finish in zip(runners, started, strict=True):
+        np.testing.assert_array_equal(finish().outputs[0], inputs[0] * 2.0**DOUBLINGS)
+        assert has_many_terms(runner.concrete(inputs).graph)
+    assert tf.config.optimizer.get_experimental_options() == before
 
 
 @pytest.mark.parametrize(

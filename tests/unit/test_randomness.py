@@ -31,7 +31,7 @@ def found(one: LayerSpec | Chain, other: LayerSpec | Chain, seed: int = 0, **mor
 
 DROPOUT = layer("Dropout", rate=0.5)
 NOISE = layer("GaussianNoise", stddev=0.1)
-DENSE, RELU = layer("Dense", units=3), layer("ReLU")
+DENSE = layer("Dense", units=3)
 
 ALIKE: dict[str, tuple[LayerSpec | Chain, LayerSpec | Chain]] = {
     "another order of streams": (
