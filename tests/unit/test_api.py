@@ -450,7 +450,12 @@ MODELS_HINT = (
             "tolerance=(0.1, -1) is no tolerance",
             "give (rtol, atol), two numbers from 0 on, or leave it out",
         ),
-        ([dense, dense], {"seed": -1}, "seed=-1 is no seed", "give a whole number from 0 on"),
+        (
+            [dense, dense],
+            {"seed": -1},
+            "seed=-1 is no seed",
+            "give a whole number from 0 to 18446744073709551615",
+        ),
         (
             [dense, dense],
             {"inputs": 4},
