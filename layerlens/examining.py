@@ -390,20 +390,29 @@ class Examination:
                 return  # too long, or too short, for both
 
     def _base_length(self) -> int:
-        """Return the first length that the reference takes where an axis is variable."""
+        """Return the first length that both models take where an axis is variable.
+
+        Where there is none, the first that the reference takes.
+        """
+        lengths = list(BASE_LENGTHS)
         if not has_variable_axis(self.reference.built):
-            return BASE_LENGTHS[0]
-        values = tuple(self.reference.working.values())
-        least = self._fields[0].span
-        beyond: tuple[int, ...] = (
-            (least, least + 1) if BASE_LENGTHS[0] < least <= LONGEST_BASE else ()
-        )
-        for length in (*BASE_LENGTHS, *beyond):
-            probe = draw_probes(fixed_domains(self._built(), length), self.seed, samples=1)[0]
-            outcome = self.reference.run(values, probe.inputs, "working", "eager")
-            if outcome.error is None:
-                return length
-        return BASE_LENGTHS[0]
+            return lengths[0]
+        least = max(one.span for one in self._fields)
+        if lengths[0] < least <= LONGEST_BASE:
+            lengths += [least, least + 1]
+        first = None
+        for length in lengths:
+            if self._takes(self.reference, length):
+                first = first or length
+                if self._takes(self.candidate, length):
+                    return length
+        return first or lengths[0]
+
+    def _takes(self, side: Side, length: int) -> bool:
+        """Tell whether a model makes something of inputs of this length."""
+        probe = draw_probes(fixed_domains(self._built(), length), self.seed, samples=1)[0]
+        outcome = side.run(tuple(side.working.values()), probe.inputs, "working", "eager")
+        return outcome.error is None and all(output.size for output in outcome.outputs)
 
     def _built(self) -> tuple[Built, Built]:
         return (self.reference.built, self.candidate.built)

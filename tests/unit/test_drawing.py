@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from layerlens.drawing import WEIGHT_KINDS, WeightSlot, draw_weight
+from layerlens.drawing import WEIGHT_KINDS, WeightSlot, draw_weight, lasting
 from layerlens.probes import generator
 
 
@@ -65,3 +65,25 @@ def test_opposed_weights_are_the_large_ones_with_every_sign_turned() -> None:
         for kind in ("large", "opposed")
     )
     np.testing.assert_array_equal(opposed, -large)
+
+
+def test_lasting_weights_close_the_gate_that_forgets() -> None:
+    def biases(kernel: tuple[int, ...], bias: tuple[int, ...]) -> Any:
+        slots = [
+            WeightSlot("rnn/cell/recurrent_kernel", kernel, "float32"),
+            WeightSlot("rnn/cell/bias", bias, "float32"),
+            WeightSlot("dense/bias", (2,), "float32"),
+        ]
+        drawn = [np.full(slot.shape, 0.5) for slot in slots]
+        return list(lasting(slots, drawn))
+
+    simple, bias, other = biases((2, 2), (2,))
+    assert simple.tolist() == np.eye(2).tolist()
+    assert bias.tolist() == [0, 0]
+    assert other.tolist() == [0.5, 0.5]
+    kernel, lstm, _ = biases((2, 8), (8,))
+    assert kernel.max() == pytest.approx(0.05)
+    assert lstm.tolist() == [0, 0, 9, 9, 0, 0, 0, 0]
+    assert biases((2, 6), (6,))[1].tolist() == [9, 9, 0, 0, 0, 0]
+    assert biases((2, 6), (2, 6))[1].tolist() == [[9, 9, 0, 0, 0, 0], [0] * 6]
+    assert biases((3, 3, 2, 8), (8,))[1].tolist() == [0, 0, 9, 9, 0, 0, 0, 0]

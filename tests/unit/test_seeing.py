@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from layerlens.domains import fixed_domains
 from layerlens.probes import draw_probes, join
 from layerlens.scenario import InputSpec, LayerSpec, ModelSpec, NodeSpec
-from layerlens.seeing import unseen
+from layerlens.seeing import unseen, unseen_far
 from layerlens.weighing import moderate
 from tests.unit.pairs import chain, input_of, layer, prepared
 
@@ -28,6 +29,32 @@ def unseen_in(model: ModelSpec, given: InputSpec = VECTOR, *, training: bool = F
 
 def of(*layers: LayerSpec, **more: Any) -> ModelSpec:
     return chain("m", *layers, **more)
+
+
+# --- far steps ------------------------------------------------------------------------------------
+
+
+def far_unseen_in(length: int, *layers: LayerSpec) -> list[str]:
+    given = input_of(None, 1)
+    work = prepared(of(*layers), of(*layers), given)
+    domains = fixed_domains((work.reference.built,), length)
+    probes = join(draw_probes(domains, 0))
+    values = [work.sets[1].reference]
+    return list(unseen_far(work.reference, values, [probes.inputs], {1: length}, 11, 0))
+
+
+def test_a_tap_that_only_meets_zeros_is_not_seen() -> None:
+    far = layer("Conv1D", filters=1, kernel_size=3, padding="causal", dilation_rate=40)
+    assert far_unseen_in(83, far) == []
+    assert far_unseen_in(60, far) == ["conv1d/kernel"]
+    near = layer("Conv1D", filters=1, kernel_size=3, padding="causal")
+    assert far_unseen_in(7, near) == []
+
+
+def test_a_pool_that_was_never_full_is_not_seen() -> None:
+    pool = layer("AveragePooling1D", pool_size=60, strides=1, padding="same")
+    assert far_unseen_in(62, pool) == []
+    assert far_unseen_in(30, pool) == ["average_pooling1d"]
 
 
 # --- weights --------------------------------------------------------------------------------------
