@@ -22,6 +22,8 @@ FAR = 1e6
 #: Constants below this are tried on their own as well: they would not show beside anything larger.
 MINUTE = 1e-6
 LARGEST = float(np.finfo("f4").max)
+#: The greatest number that float16 holds.
+HALF_END = float(np.finfo("f2").max)
 #: Probes at constants near the ends of a dtype's range.
 MINUTE_PROBE = "minute_constants"
 EXTREME = ("far_constants", MINUTE_PROBE)
@@ -451,7 +453,10 @@ def _beside(constants: Sequence[float]) -> NDArray[np.float64]:
     above = np.nextafter(signed, np.float32(np.inf))
     below = np.nextafter(signed, np.float32(-np.inf))
     between = (signed[1:] + signed[:-1]) / 2
-    return np.concatenate([signed, above, below, between]).astype(np.float64)
+    # Near the end of half precision, its own neighbours are far, and little room is left beyond.
+    last = signed[(np.abs(signed) >= HALF_END / 2) & (np.abs(signed) < HALF_END)]
+    to_the_end = (last + np.copysign(np.float32(HALF_END), last)) / 2
+    return np.concatenate([signed, above, below, between, to_the_end]).astype(np.float64)
 
 
 def _at_extremes(
