@@ -204,7 +204,8 @@ def with_inner(noise: Noise, moved: Sequence[Float], unit: float) -> Noise:
     if not moved:
         return noise
     total = np.sum(moved, axis=0)
-    return replace(noise, inner=unit * np.maximum(total, 2.0**-10 * per_sample_max(total)))
+    finite = np.where(np.isfinite(total), total, 0.0)
+    return replace(noise, inner=unit * np.maximum(total, 2.0**-10 * per_sample_max(finite)))
 
 
 def by_own_scale(noise: Noise, outputs: Sequence[Array], input_scale: Float) -> Noise:

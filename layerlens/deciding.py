@@ -344,7 +344,11 @@ def _judge(examination: Examination, tolerance: Tolerance | None) -> Judgement:
     First what rounding inside the models leaves, then constants that are rounded to float32.
     """
     judgement = _confirmed(examination, tolerance)
-    if tolerance is not None or not _may_be_rounding(judgement):
+    if tolerance is not None:
+        return judgement
+    if judgement.verdict == "different" and not judgement.near_rounding:
+        judgement = _where_it_shows(examination, judgement)
+    if not _may_be_rounding(judgement):
         return judgement
     if examination.measure_inner_rounding():
         judgement = _confirmed(examination)
@@ -357,6 +361,15 @@ def _judge(examination: Examination, tolerance: Tolerance | None) -> Judgement:
     if not examination.float32_residue():
         return judgement
     return _confirmed(examination, residue=True)
+
+
+def _where_it_shows(examination: Examination, judgement: Judgement) -> Judgement:
+    """Look at rounding inside the models where a difference shows best, until one stays."""
+    while (witness := judgement.witness) is not None and witness.inconsistent is None:
+        if not examination.measure_inner_rounding_of(witness.observation):
+            break
+        judgement = _confirmed(examination)
+    return judgement
 
 
 def _within_range(

@@ -542,20 +542,31 @@ class Examination:
         Returns False where nothing was measured. Inputs and weights alone do not tell of it: a
         number that is added and taken off again leaves its own rounding behind.
         """
-        measured = False
-        for position, seen in enumerate(self.observations):
-            if is_rounding(seen):
-                continue
-            inner = self._inner_rounding(seen)
-            if not inner:
-                continue
-            measured = True
-            noise = tuple(
-                with_inner(floor, [effect[k] for effect in inner], self.observer.inner_unit)
-                for k, floor in enumerate(seen.noise)
-            )
-            self.observations[position] = replace(seen, noise=noise)
-        return measured
+        apart = [at for at, seen in enumerate(self.observations) if not is_rounding(seen)]
+        return True in [self._add_inner_rounding(at) for at in apart]
+
+    def measure_inner_rounding_of(self, observation: Observation) -> bool:
+        """Do the same for one observation; False where it was done before."""
+        key = observation.weights, observation.execution, id(observation.batch)
+        unmeasured = [
+            at
+            for at, seen in enumerate(self.observations)
+            if (seen.weights, seen.execution, id(seen.batch)) == key
+            and not any(np.ndim(floor.inner) for floor in seen.noise)
+        ]
+        return True in [self._add_inner_rounding(at) for at in unmeasured]
+
+    def _add_inner_rounding(self, position: int) -> bool:
+        seen = self.observations[position]
+        inner = self._inner_rounding(seen)
+        if not inner:
+            return False
+        noise = tuple(
+            with_inner(floor, [effect[k] for effect in inner], self.observer.inner_unit)
+            for k, floor in enumerate(seen.noise)
+        )
+        self.observations[position] = replace(seen, noise=noise)
+        return True
 
     def within_range(self) -> list[Observation]:
         """Return the observations without what half precision cannot hold and need not."""

@@ -107,6 +107,15 @@ def _one_sided(sign: float) -> Drawer:
     return lambda rng, shape: sign * 10.0 ** rng.uniform(-1.0, 2.0, shape)
 
 
+def _beside_one(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """Values from one float32 unit to 2^-8 beside 1 and -1.
+
+    A high power (30 squarings in a row) is 0, 1 or infinite anywhere else.
+    """
+    away = np.exp2(rng.integers(-23, -7, shape)) * rng.choice([-1.0, 1.0], shape)
+    return rng.choice([-1.0, 1.0], shape) * (1.0 + away)
+
+
 def _ties(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float64]:
     """Few distinct small integers and halves: equal neighbours, and thresholds met exactly."""
     return rng.integers(-8, 9, shape) / 2.0
@@ -182,6 +191,7 @@ FLOAT_PROBES: tuple[tuple[str, Drawer], ...] = (
     ("log_spread", _log_spread),
     ("negative_spread", _one_sided(-1.0)),
     ("positive_spread", _one_sided(1.0)),
+    ("beside_one", _beside_one),
     ("ties", _ties),
     ("one_hot", _one_hot),
     ("impulse", _impulse),

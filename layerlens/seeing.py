@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import ChainMap
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -132,7 +133,8 @@ def _arrays_differ(left: Array, right: Array) -> bool:
         return bool(gap.any())
     size = np.where(np.isfinite(left), np.abs(left), 0.0)
     ground = np.maximum(per_sample_max(size), 1.0)
-    return bool((gap > UNIT64 * (SEEN * size + SEEN_IN_SAMPLE * ground)).any())
+    floor = (UNIT64 * SEEN) * size + (UNIT64 * SEEN_IN_SAMPLE) * ground
+    return bool((gap > floor).any())
 
 
 # --- layers without weights -----------------------------------------------------------------------
@@ -143,17 +145,17 @@ def _unseen_layers(side: Side, sets: Sequence[Values], inputs: Sequence[Array]) 
     graph = _graph_of(side.float64.built.model)
     if graph is None:
         return
-    remaining = dict.fromkeys(_removable(graph))
+    remaining = dict(_removable(graph))
     for values in sets:
         if not remaining:
             return
         side.hold(values, "float64")
         for part in side.float64.parts(inputs):
-            for name in _noticed(side, graph, part, tuple(remaining)):
+            for name in _noticed(side, graph, part, dict(remaining)):
                 remaining.pop(name, None)
     layers = {node.operation.name: node.operation for node in _nodes(graph)}
-    for name in remaining:
-        if not _is_identity(layers[name], side):
+    for name, passed in remaining.items():
+        if not _is_identity(layers[name], passed, side):
             yield name
 
 
@@ -169,57 +171,86 @@ def _nodes(graph: Any) -> Iterator[Any]:
         yield from (node for node in graph._nodes_by_depth[depth] if not node.is_input)
 
 
-def _removable(graph: Any) -> Iterator[str]:
-    """Yield the layers without weights that keep shape and dtype wherever they are called."""
+def _removable(graph: Any) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """Yield the layers without weights that can be taken out, and what may be passed on instead.
+
+    That is every input that has the output's shape and dtype wherever the layer is called.
+    """
     nodes: dict[str, list[Any]] = {}
     for node in _nodes(graph):
         nodes.setdefault(node.operation.name, []).append(node)
     for name, calls in nodes.items():
-        if not getattr(calls[0].operation, "weights", True) and all(map(_keeps_shape, calls)):
-            yield name
+        if getattr(calls[0].operation, "weights", True):
+            continue
+        shared = set.intersection(*(set(_like_the_output(node)) for node in calls))
+        if shared:
+            yield name, tuple(sorted(shared))
 
 
-def _keeps_shape(node: Any) -> bool:
-    if len(node.input_tensors) != 1 or len(node.output_tensors) != 1:
-        return False
-    one, other = node.input_tensors[0], node.output_tensors[0]
-    return tuple(one.shape) == tuple(other.shape) and one.dtype == other.dtype
+def _like_the_output(node: Any) -> Iterator[int]:
+    """Yield the places of a node's inputs, each tensor once, of the shape and dtype it returns."""
+    if len(node.output_tensors) != 1:
+        return
+    output, met = node.output_tensors[0], set()
+    for place, tensor in enumerate(node.input_tensors):
+        alike = tuple(tensor.shape) == tuple(output.shape) and tensor.dtype == output.dtype
+        if alike and id(tensor) not in met:
+            yield place
+        met.add(id(tensor))
 
 
 def _noticed(
-    side: Side, graph: Any, inputs: Sequence[Array], names: Sequence[str]
+    side: Side, graph: Any, inputs: Sequence[Array], removable: Mapping[str, Sequence[int]]
 ) -> Iterator[str]:
-    """Yield the layers whose removal changes the output, running eagerly what depends on them."""
+    """Yield the layers whose removal changes the output, running eagerly what depends on them.
+
+    A layer of several inputs is noticed where the output changes whichever of them is passed on:
+    else the layer may as well be that input.
+    """
     side.float64.reset_states()
     given = dict(zip(map(id, graph.inputs), side.float64._tensors(inputs), strict=True))
     whole = _computed(graph, given, side.training)
     before = _outputs(side, graph, whole)
-    for name in names:
-        side.float64.reset_states()
+    for name, places in removable.items():
         calls = [node for node in _nodes(graph) if node.operation.name == name]
-        passed = ((node.input_tensors[0], node.output_tensors[0]) for node in calls)
-        if not any(_arrays_differ(*(as_array(whole[id(t)]) for t in both)) for both in passed):
-            continue
-        after = _outputs(side, graph, _computed(graph, whole, side.training, name))
-        if any(map(_arrays_differ, before, after)):
+        if all(_shows_without(side, graph, whole, before, calls, place) for place in places):
             yield name
+
+
+def _shows_without(
+    side: Side,
+    graph: Any,
+    whole: Mapping[int, Any],
+    before: Sequence[Array],
+    calls: Sequence[Any],
+    place: int,
+) -> bool:
+    """Tell whether the output changes where a layer passes on its input at one place."""
+    passed = ((node.input_tensors[place], node.output_tensors[0]) for node in calls)
+    if not any(_arrays_differ(*(as_array(whole[id(t)]) for t in both)) for both in passed):
+        return False
+    side.float64.reset_states()
+    without = dict.fromkeys(calls, place)
+    after = _outputs(side, graph, _computed(graph, whole, side.training, without))
+    return any(map(_arrays_differ, before, after))
 
 
 def _computed(
     graph: Any,
     known: Mapping[int, Any],
     training: bool,
-    without: str | None = None,
+    without: Mapping[Any, int] = MappingProxyType({}),
 ) -> Mapping[int, Any]:
     """Return every tensor of a graph by its id, computing what is not known.
 
-    `without` takes a layer out, and what depends on it is computed anew.
+    `without` says which nodes are taken out, and which of their inputs each passes on; what
+    depends on them is computed anew.
     """
     fresh: dict[int, Any] = {}
     values = ChainMap(fresh, known)  # type: ignore[arg-type]
     for node in _nodes(graph):
-        if node.operation.name == without:
-            fresh[id(node.output_tensors[0])] = values[id(node.input_tensors[0])]
+        if node in without:
+            fresh[id(node.output_tensors[0])] = values[id(node.input_tensors[without[node]])]
             continue
         is_known = all(id(tensor) in known for tensor in node.output_tensors)
         if is_known and not any(id(tensor) in fresh for tensor in node.input_tensors):
@@ -243,21 +274,31 @@ def _flatten(outputs: Any) -> list[Any]:
     return list(keras.tree.flatten(outputs))
 
 
-def _call(layer: Any, tensor: Any, training: bool) -> Any:
-    return layer(tensor, training=training) if layer._call_has_training_arg else layer(tensor)
+def _is_identity(layer: Any, places: Sequence[int], side: Side) -> bool:
+    """Tell whether a layer passes on what it is given at one place, whatever that is.
 
-
-def _is_identity(layer: Any, side: Side) -> bool:
-    """Tell whether a layer passes on anything it is given, fed directly with wide signed values."""
+    It is fed directly with wide signed values, the same ones wherever it takes the same tensor.
+    """
     import tensorflow as tf
 
-    shape = [2 if n is None else int(n) for n in layer._inbound_nodes[0].input_tensors[0].shape]
-    dtype = tf.as_dtype(str(layer._inbound_nodes[0].input_tensors[0].dtype))
-    if not dtype.is_floating:
+    node = layer._inbound_nodes[0]
+    if not tf.as_dtype(str(node.output_tensors[0].dtype)).is_floating:
         return True
     rng = generator(0, "identity", layer.name)
+    passed_on = set(places)
     for scale in (1e-4, 1.0, 30.0, 1e4):
-        given = tf.constant(scale * rng.standard_normal((8, *shape[1:])), dtype=dtype)
-        if _arrays_differ(as_array(given), as_array(_call(layer, given, side.training))):
-            return False
-    return True
+        fed: dict[int, Any] = {}
+        for tensor in node.input_tensors:
+            shape = [2 if n is None else int(n) for n in tensor.shape]
+            drawn = scale * rng.standard_normal((8, *shape[1:]))
+            fed.setdefault(id(tensor), tf.cast(drawn, str(tensor.dtype)))
+        arguments, named = node.arguments.fill_in(fed)
+        if getattr(layer, "_call_has_training_arg", False):
+            named = {**named, "training": side.training}
+        (result,) = _flatten(layer(*arguments, **named))
+        passed_on = {
+            place
+            for place in passed_on
+            if not _arrays_differ(as_array(fed[id(node.input_tensors[place])]), as_array(result))
+        }
+    return bool(passed_on)

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras.src.backend.common import global_state
+from tensorflow.python.eager import context
 from tensorflow.python.framework import config as tf_config
 
 import layerlens
@@ -78,7 +79,7 @@ SETTINGS: dict[str, Setting] = {
     ),
     "tensorflow_seed": (
         lambda: tf.random.set_seed(3),
-        lambda: tf.compat.v1.get_seed(None),
+        lambda: _tensorflow_seed(),
     ),
     "names": (lambda: [keras.layers.Dense(2) for _ in range(3)], lambda: _next_name()),
     "session": (keras.utils.clear_session, lambda: vars(global_state)["GLOBAL_STATE_TRACKER"]),
@@ -116,6 +117,13 @@ for _name in ("max_epochs", "max_steps_per_epoch"):
             partial(getattr(keras.config, f"set_{_name}"), 1),
             getattr(keras.config, _name),
         )
+
+
+def _tensorflow_seed() -> Any:
+    """Read the seed and how far it was drawn on; `get_seed` would draw on."""
+    held = vars(context.context())
+    generator = held.get("_rng")
+    return held.get("_seed"), generator and generator.getstate()
 
 
 def _next_name() -> str:

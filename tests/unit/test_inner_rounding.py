@@ -63,3 +63,22 @@ def test_loops_round_at_every_step(kind: str) -> None:
         layer("Reshape", target_shape=[4, 3]), layer(kind, units=2, unroll=False), value=1.0
     )
     assert 1e-17 * size < noise < 1e-13 * size
+
+
+@pytest.mark.parametrize(
+    ("offset", "verdict"), [(1e4, "equivalent"), (10000.5, "different")], ids=["there", "off"]
+)
+def test_rounding_that_a_layer_makes_large_is_no_difference(offset: float, verdict: str) -> None:
+    """A unit norm makes 1e12 of 1, so that what an offset absorbs shows in hundredths."""
+    import keras
+
+    import layerlens
+
+    def model(added: float, taken: float) -> Any:
+        start = keras.Input((6,))
+        norm = keras.layers.UnitNormalization()
+        return keras.Model(start, norm((start + added) - taken))
+
+    models = {"plain": model(0.0, 0.0), "shifted": model(1e4, offset)}
+    (pair,) = layerlens.compare(models).scenarios[0].pairs
+    assert pair.verdict == verdict

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from layerlens.domains import fixed_domains
@@ -11,6 +12,7 @@ from layerlens.probes import draw_probes, join
 from layerlens.scenario import InputSpec, LayerSpec, ModelSpec, NodeSpec
 from layerlens.seeing import unseen, unseen_far
 from layerlens.weighing import moderate
+from tests.unit.doublings import doubled
 from tests.unit.pairs import chain, input_of, layer, prepared
 
 pytestmark = pytest.mark.usefixtures("backend")
@@ -39,7 +41,7 @@ def far_unseen_in(length: int, *layers: LayerSpec) -> list[str]:
     work = prepared(of(*layers), of(*layers), given)
     domains = fixed_domains((work.reference.built,), length)
     probes = join(draw_probes(domains, 0))
-    values = [work.sets[1].reference]
+    values = [moderate(work.sets)[0].reference]
     return list(unseen_far(work.reference, values, [probes.inputs], {1: length}, 11, 0))
 
 
@@ -152,4 +154,40 @@ def test_a_layer_of_a_branch_is_taken_out_too() -> None:
 
 def test_a_layer_that_a_branch_makes_nothing_of_is_not_seen() -> None:
     tanh = layer("Activation", activation="tanh")
-    assert unseen_in(branching(tanh, layer("Rescaling", scale=0.0))) == ["b0"]
+    assert unseen_in(branching(tanh, layer("Rescaling", scale=0.0))) == ["b0", "sum"]
+
+
+def merged(kind: str, *branch: LayerSpec) -> ModelSpec:
+    """Return a graph that merges its input with what a branch makes of it."""
+    graph = branching(*branch)
+    nodes = (*graph.nodes[:-1], NodeSpec("end", layer(kind), graph.nodes[-1].inputs))
+    return ModelSpec("m", "graph", nodes=nodes, outputs=("end",))
+
+
+@pytest.mark.parametrize(
+    ("kind", "branch", "found"),
+    [
+        ("Add", (layer("ReLU"),), []),
+        ("Average", (layer("ReLU"),), []),
+        ("Average", (), []),  # the mean of x and x is x
+        ("Multiply", (), []),
+        ("Multiply", (layer("Activation", activation="tanh"),), []),
+        ("Maximum", (layer("Rescaling", scale=0.5),), []),
+        ("Maximum", (layer("ReLU"),), ["end"]),  # always the branch's
+        ("Minimum", (layer("ReLU"),), ["b0", "end"]),  # always the input
+    ],
+)
+def test_a_layer_that_merges_could_not_as_well_be_one_of_its_inputs(
+    kind: str, branch: tuple[LayerSpec, ...], found: list[str]
+) -> None:
+    assert unseen_in(merged(kind, *branch)) == found
+
+
+def test_powers_that_are_zero_or_infinite_at_every_input_are_not_seen() -> None:
+    """Thirty squarings: only next to 1 does one more or less of them show."""
+    spec = doubled("m", "Multiply", 30)
+    assert unseen_in(spec) == []
+    work = prepared(spec, spec, VECTOR)
+    values = [weights.reference for weights in moderate(work.sets)]
+    wide = np.array([[0.5, -3.0, 1.0, 0.99], [2.0, 0.0, -1.0, 1.01]], "float32")
+    assert list(unseen(work.reference, values, [wide], 0)) == [f"m{n}" for n in range(30)]
