@@ -366,6 +366,8 @@ def _judge(examination: Examination, tolerance: Tolerance | None) -> Judgement:
 def _where_it_shows(examination: Examination, judgement: Judgement) -> Judgement:
     """Look at rounding inside the models where a difference shows best, until one stays."""
     while (witness := judgement.witness) is not None and witness.inconsistent is None:
+        if not examination.may_absorb(witness):
+            break
         if not examination.measure_inner_rounding_of(witness.observation):
             break
         judgement = _confirmed(examination)

@@ -12,7 +12,7 @@ import numpy as np
 
 from layerlens.building import Built
 from layerlens.configuration import configuration_of
-from layerlens.layertree import flat_layers
+from layerlens.layertree import flat_layers, operation_nodes
 from layerlens.probes import Domain
 from layerlens.receptive_field import whole_numbers_in
 from layerlens.scenario import InputSpec
@@ -263,6 +263,13 @@ def _described(built: Built) -> Iterator[float]:
             yield from _in_code(_code_of(type(layer).call))
         elif hasattr(layer, "function"):
             yield from _in_code(getattr(layer.function, "__code__", None))
+    for node in operation_nodes(built.model):
+        own = {k: v for k, v in vars(node.operation).items() if not k.startswith("_")}
+        for value in (*own.values(), *node.arguments.args, *node.arguments.kwargs.values()):
+            if isinstance(value, float):
+                yield value
+            else:
+                yield from whole_numbers_in(value)
 
 
 def _code_of(function: Any) -> Any:

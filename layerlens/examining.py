@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from layerlens.building import Built
 from layerlens.comparing import UNIT64, Noise, by_own_scale, distance, input_scale, with_inner
@@ -545,6 +546,20 @@ class Examination:
         apart = [at for at, seen in enumerate(self.observations) if not is_rounding(seen)]
         return True in [self._add_inner_rounding(at) for at in apart]
 
+    def may_absorb(self, witness: Witness) -> bool:
+        """Tell whether a model may add a number to a value so small that float32 loses it there.
+
+        Compares the smallest number that enters, at the witness or as a constant, with the
+        greatest one.
+        """
+        seen, sample = witness.observation, witness.sample
+        entering = [array[sample : sample + 1] for array in seen.batch.inputs]
+        held = self.weights_of(seen)
+        constants = np.array([1.0, *self.constants()])
+        small = min(map(_least_size, (constants, *entering)))
+        large = max(map(_greatest_size, (constants, *entering, *held.reference, *held.candidate)))
+        return large >= 2.0**24 * small
+
     def measure_inner_rounding_of(self, observation: Observation) -> bool:
         """Do the same for one observation; False where it was done before."""
         key = observation.weights, observation.execution, id(observation.batch)
@@ -584,6 +599,10 @@ class Examination:
         if not any(dtype in HALF for dtype in self._dtypes) or self.observer.is_random:
             return None
         for seen in self.observations:
+            # The least that rounding can leave: where even that explains all, nothing is measured.
+            still = [np.zeros(output.shape) for output in seen.reference64]
+            if not any(suspects(seen, self._dtypes, still)):
+                continue
             inner = self._inner_rounding(seen, everywhere=True) if seen.exact else []
             moved = [np.sum(each, axis=0) for each in zip(*inner, strict=True)] if inner else None
             for suspect in suspects(seen, self._dtypes, moved):
@@ -767,3 +786,20 @@ def _masked_probes(
             array[0, -1] = array[1, 0] = value
             arrays.append(array.astype("float32"))
         yield Probe(f"steps at {value:g}", tuple(arrays))
+
+
+def _least_size(array: Array) -> float:
+    """Return the least size of the numbers in an array, zeros left out; 1 where there is none."""
+    sizes = _sizes(array)
+    return float(np.min(sizes, where=sizes > 0, initial=1.0))
+
+
+def _greatest_size(array: Array) -> float:
+    return float(np.max(_sizes(array), initial=0.0))
+
+
+def _sizes(array: Array) -> NDArray[np.float64]:
+    if array.dtype.kind not in "fiu":
+        return np.zeros(0)
+    sizes = np.abs(array.astype(np.float64))
+    return sizes[np.isfinite(sizes)]

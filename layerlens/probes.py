@@ -113,7 +113,8 @@ def _beside_one(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.
     A high power (30 squarings in a row) is 0, 1 or infinite anywhere else.
     """
     away = np.exp2(rng.integers(-23, -7, shape)) * rng.choice([-1.0, 1.0], shape)
-    return rng.choice([-1.0, 1.0], shape) * (1.0 + away)
+    sides: NDArray[np.float64] = rng.choice([-1.0, 1.0], shape) * (1.0 + away)
+    return sides
 
 
 def _ties(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float64]:

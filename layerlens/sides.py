@@ -28,6 +28,9 @@ Values = tuple[Array, ...]
 JITTER = 2.0**-40
 #: The same for a model that exists in working precision only.
 COARSE_JITTER = 2.0**-14
+#: Relative size by which results inside a float64 model are moved: a few of its own units. A layer
+#: that makes tiny numbers large bounds how far an output can move, so a larger change shows less.
+INNER_JITTER = 2.0**-50
 #: How often a model runs with results inside it moved.
 ROUNDING_DRAWS = 3
 #: After so many values of one weight the draw of which to raise and which to lower is used again. A
@@ -229,7 +232,7 @@ class Side:
 
         With `everywhere` inputs and weights change as well. None where that cannot be measured.
         """
-        size = self._jitter
+        size = INNER_JITTER if self.is_exact else self._jitter
         if everywhere:
             rng = generator(self.float64.seed, "everywhere", self.name)
             values = tuple(_jittered(value, rng, size) for value in values)

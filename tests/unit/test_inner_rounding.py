@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 from pairs import chain, input_of, layer, needs_backend, prepared
 
+import layerlens
 from layerlens.comparing import UNIT64
+from layerlens.report import PairReport
 
 pytestmark = needs_backend
 
@@ -65,20 +69,77 @@ def test_loops_round_at_every_step(kind: str) -> None:
     assert 1e-17 * size < noise < 1e-13 * size
 
 
-@pytest.mark.parametrize(
-    ("offset", "verdict"), [(1e4, "equivalent"), (10000.5, "different")], ids=["there", "off"]
-)
-def test_rounding_that_a_layer_makes_large_is_no_difference(offset: float, verdict: str) -> None:
+def _model(function: Callable[[Any], Any], *shape: int) -> Any:
+    start = keras.Input(shape or (6,))
+    return keras.Model(start, function(start))
+
+
+def _unit_norm(tensor: Any) -> Any:
+    return keras.layers.UnitNormalization()(tensor)
+
+
+def _sharp_norm(tensor: Any) -> Any:
+    return keras.layers.LayerNormalization(epsilon=1e-12)(tensor)
+
+
+def _around_mean(tensor: Any) -> Any:
+    return tensor - keras.ops.mean(tensor, axis=-1, keepdims=True)
+
+
+def _per_step(tensor: Any) -> Any:
+    return keras.layers.TimeDistributed(keras.layers.LayerNormalization(epsilon=1e-12))(tensor)
+
+
+def _own_layer(by: float) -> Any:
+    class Shift(keras.layers.Layer):  # type: ignore[misc]
+        def call(self, inputs: Any) -> Any:
+            return (inputs + by) - by
+
+    return Shift()
+
+
+#: Pairs that are one function; what the offset of the second absorbs is made large again.
+ABSORBED: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any], tuple[int, ...]]] = {
+    "taken_off_again": (_unit_norm, lambda x: _unit_norm((x + 1e4) - 1e4), (6,)),
+    "far_beyond_the_inputs": (_unit_norm, lambda x: _unit_norm((x + 1e20) - 1e20), (6,)),
+    "mean": (
+        lambda x: _unit_norm(_around_mean(x)),
+        lambda x: _unit_norm(_around_mean(x + 1e4)),
+        (6,),
+    ),
+    "layer_norm": (_sharp_norm, lambda x: _sharp_norm(x + 200.0), (6,)),
+    "own_layer": (_unit_norm, lambda x: _unit_norm(_own_layer(1e4)(x)), (6,)),
+    "per_step": (_per_step, lambda x: _per_step(x + 200.0), (5, 4)),
+}
+
+
+@pytest.mark.parametrize("name", ABSORBED)
+def test_rounding_that_a_layer_makes_large_is_no_difference(name: str) -> None:
     """A unit norm makes 1e12 of 1, so that what an offset absorbs shows in hundredths."""
-    import keras
+    one, other, shape = ABSORBED[name]
+    pair = _compared(_model(one, *shape), _model(other, *shape))
+    assert pair.verdict == "equivalent"
 
-    import layerlens
 
-    def model(added: float, taken: float) -> Any:
-        start = keras.Input((6,))
-        norm = keras.layers.UnitNormalization()
-        return keras.Model(start, norm((start + added) - taken))
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (_unit_norm, lambda x: _unit_norm((x + 1e4) - 10000.5)),
+        (lambda x: 2.0 * x, lambda x: (x + 1e20) - 1e20),
+        (lambda x: _unit_norm(_around_mean(x)), lambda x: _unit_norm(_around_mean(x * x + 1e4))),
+    ],
+    ids=["another_offset", "another_slope", "another_power"],
+)
+def test_a_difference_beside_what_an_offset_absorbs_is_found(one: Any, other: Any) -> None:
+    assert _compared(_model(one), _model(other)).verdict == "different"
 
-    models = {"plain": model(0.0, 0.0), "shifted": model(1e4, offset)}
-    (pair,) = layerlens.compare(models).scenarios[0].pairs
-    assert pair.verdict == verdict
+
+def test_numbers_that_operations_are_called_with_are_tried() -> None:
+    one = _model(lambda x: 1.0 * x)
+    other = _model(lambda x: keras.ops.minimum(x, 1e20))
+    assert _compared(one, other).verdict == "different"
+
+
+def _compared(one: Any, other: Any) -> PairReport:
+    (pair,) = layerlens.compare(one, other).scenarios[0].pairs
+    return pair
