@@ -28,6 +28,8 @@ from layerlens.probes import Array, Domain, generator
 
 #: Scalars in one batch, outputs included.
 _BATCH = 3_000_000
+#: The most scalars that one batch may take where it is as small as can be: some 2 GB.
+_MOST_AT_ONCE = 100_000_000
 #: What an open axis is taken for where the size of an output is estimated.
 _OPEN_LENGTH = 24
 #: Relative difference of equal samples above which a layer is called one sample at a time.
@@ -115,6 +117,9 @@ class Replacing:
         shape = self.domains[source].shape
         own = len(shape) if axis == FEATURES else axis
         length = 1 if own is None else shape[own - 1]
+        fewest = (min(length, FEWEST_STEPS) + 2) * self._size
+        if fewest > _MOST_AT_ONCE:
+            raise NotMeasurable(f"one look at its steps would take {fewest:.2g} numbers at once")
         affordable = _BATCH // (len(self._manners) * self._size) - 2
         most = min(MOST_STEPS, max(FEWEST_STEPS, affordable))
         steps = chosen_steps(length, min(most, _MOST_CALLS) if self.is_alone else most)
@@ -151,9 +156,9 @@ class Replacing:
         rows = len(steps) + 2
         together = max(1, _BATCH // (rows * self._size))
         draws = [self._drawn(manner, number) for number, manner in enumerate(self._manners)]
-        batches = [self._replaced(drawn, source, axis, steps) for drawn in draws]
-        for start in range(0, len(batches), together):
-            group = batches[start : start + together]
+        for start in range(0, len(draws), together):
+            some = draws[start : start + together]
+            group = [self._replaced(drawn, source, axis, steps) for drawn in some]
             inputs, masks = (
                 [np.concatenate(parts) for parts in zip(*(one[side] for one in group), strict=True)]
                 for side in (0, 1)
@@ -162,7 +167,7 @@ class Replacing:
                 self._each_alone(inputs, masks) if self.is_alone else self._call(inputs, masks)
             )
             for n in range(len(group)):
-                yield draws[start + n], [array[n * rows : (n + 1) * rows] for array in outputs]
+                yield some[n], [array[n * rows : (n + 1) * rows] for array in outputs]
 
     def _replaced(
         self, drawn: Sequence[Drawn], source: int, axis: int | None, steps: Sequence[int]

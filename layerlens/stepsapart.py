@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any
 
 from layerlens.building import Built
@@ -72,5 +73,5 @@ def _is_bounded(built: Built) -> bool:
         return False
     each = report.multiply_adds
     if each is None:  # a length is open: as if every weight were used at every step
-        each = (report.params or 0) * max(max(axes, default=1) for axes in spatial)
+        each = (report.params or 0) * max(map(prod, spatial))
     return samples * max(each, 1) <= _MOST_MULTIPLY_ADDS
