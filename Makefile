@@ -1,4 +1,4 @@
-# make demo | test | lowest | lint | bench | verdicts | clean
+# make demo | test | nightly | lowest | fuzz | lint | bench | verdicts | clean
 # Everything is installed into .venv, which is made here and remade when pyproject.toml changes.
 
 PYTHON ?= python3
@@ -10,11 +10,12 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check --no-input -qq
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help demo test lowest lint bench verdicts clean
+.PHONY: help demo test nightly lowest fuzz lint bench verdicts clean
 
 help:
 	@echo 'make demo      compare scenarios/dense_vs_td.yaml'
 	@echo 'make test      run the tests'
+	@echo 'make nightly   run all tests, those that take long among them, and fuzz'
 	@echo 'make lowest    run the gallery and the tests of the API and the plugin with the lowest versions'
 	@echo 'make fuzz      try the command on 10,000 files that nobody would have written, and on 2,000 that'
 	@echo '               hold what Keras might run or read'
@@ -30,6 +31,10 @@ demo: $(VENV)/installed
 
 test: $(VENV)/installed-test
 	@$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
+
+nightly: $(VENV)/installed-test
+	@$(BIN)/python -m pytest -n auto --dist loadfile -m 'nightly or not nightly' $(ARGS)
+	@$(MAKE) fuzz
 
 lowest:
 	@'$(PYTHON)' -m venv .venv-lowest

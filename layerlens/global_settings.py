@@ -27,6 +27,8 @@ _COUNTING = threading.Lock()
 #: How many scenarios are being run in this process, and the settings from before the first.
 _running = 0
 _before: GlobalSettings | None = None
+#: How often scenarios were given up. What began before the last time no longer counts.
+_given_up = 0
 #: The settings that there were when layerlens had Keras and TensorFlow ready to work.
 _as_started: GlobalSettings | None = None
 #: Which of the two layerlens imported itself: they came up with what the machine is set to.
@@ -99,11 +101,11 @@ def kept() -> Iterator[None]:
     when the last one ends: none can be told apart by whose change it is.
     """
     thread = ThreadSettings.now()
-    _enter()
+    since = _enter()
     try:
         yield
     finally:
-        _leave()
+        _leave(since)
         thread.restore()
 
 
@@ -129,13 +131,18 @@ def note_start(own_imports: frozenset[str]) -> None:
 
 
 def restore_outermost() -> None:
-    """Put back what the scenarios under way began with, from outside of them.
+    """Give up the scenarios under way, and put back what they began with.
 
-    For a scenario that does not end: nobody else will.
+    For a scenario that does not end. Should it end after all, it puts nothing back: the user may
+    have chosen other settings since.
     """
-    before = _before or _as_started
-    if before is not None:
-        before.restore()
+    global _running, _before, _given_up
+    with _COUNTING:
+        before, _before = _before or _as_started, None
+        _running = 0
+        _given_up += 1
+        if before is not None:
+            before.restore()
 
 
 def in_force() -> dict[str, Any]:
@@ -180,17 +187,20 @@ def _are_imported() -> bool:
     return "keras" in sys.modules and "tensorflow" in sys.modules
 
 
-def _enter() -> None:
+def _enter() -> int:
     global _running, _before
     with _COUNTING:
         if _running == 0:
             _before = GlobalSettings.now() if _are_imported() else None
         _running += 1
+        return _given_up
 
 
-def _leave() -> None:
+def _leave(since: int) -> None:
     global _running, _before
     with _COUNTING:
+        if since != _given_up:
+            return
         _running -= 1
         if _running:
             return

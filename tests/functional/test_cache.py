@@ -65,6 +65,7 @@ def test_info_and_clear(kept, run, tmp_path):
     assert "no cache" in run("cache", "clear", "--cache-dir", tmp_path).stdout
 
 
+@pytest.mark.nightly
 def test_without_a_home_the_command_works(run, tmp_path):
     path = tmp_path / "one.yaml"
     path.write_text("models: {one: {layers: [Dense: 2], input: {shape: [3]}}}\n")

@@ -54,6 +54,7 @@ def test_every_layer_and_model_has_its_kind(measured):
     assert [held["mixes"] for held in wrapper["holds"]] == [None]
 
 
+@pytest.mark.nightly
 def test_without_it_nothing_is_measured(run, scenario):
     models = run("summary", scenario, "--format", "json").json()["scenarios"][0]["models"]
     assert {model["mixes"] for model in models.values()} == {None}

@@ -24,7 +24,11 @@ def _fuzz(*arguments: str) -> str:
 
 @pytest.mark.parametrize(
     ("depth", "first", "files"),
-    [("read", 7_000, 450), ("summary", 17_000, 50), ("mappings", 27_000, 200)],
+    [
+        pytest.param("read", 7_000, 450, marks=pytest.mark.nightly),
+        pytest.param("summary", 17_000, 50, marks=pytest.mark.nightly),
+        ("mappings", 27_000, 200),
+    ],
 )
 def test_what_is_fuzzed_is_told_in_words(depth, first, files):
     """The same seeds every time, so that what fails for one fails for all."""

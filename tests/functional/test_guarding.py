@@ -48,7 +48,11 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("name", "hint"), [("SIGSEGV", "a kernel of TensorFlow"), ("SIGKILL", "where memory runs out")]
+    ("name", "hint"),
+    [
+        ("SIGSEGV", "a kernel of TensorFlow"),
+        pytest.param("SIGKILL", "where memory runs out", marks=pytest.mark.nightly),
+    ],
 )
 def test_one_lost_scenario_costs_itself_alone(run, folder, name, hint):
     (folder / "lethal.py").write_text(LETHAL.replace("SIGNAL", name))
@@ -101,7 +105,13 @@ def _begun(folder: Path, command: Path) -> tuple[subprocess.Popen[str], psutil.P
     return process, child
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "number",
+    [
+        signal.SIGTERM,
+        *(pytest.param(one, marks=pytest.mark.nightly) for one in (signal.SIGINT, signal.SIGHUP)),
+    ],
+)
 def test_what_is_sent_to_the_process_alone_reaches_the_work(command, folder, number):
     process, child = _begun(folder, command)
     os.kill(process.pid, number)
@@ -111,6 +121,7 @@ def test_what_is_sent_to_the_process_alone_reaches_the_work(command, folder, num
     assert not child.is_running()
 
 
+@pytest.mark.nightly
 def test_what_is_sent_to_all_of_a_group_is_one_request(command, folder):
     process, child = _begun(folder, command)
     for number in (process.pid, child.pid):

@@ -30,7 +30,10 @@ layerlens.trying.run_scenario = run_scenario
 """
 
 
-@pytest.mark.parametrize(("ini", "runs"), [("", 2), ("layerlens_cache = true\n", 1)])
+@pytest.mark.parametrize(
+    ("ini", "runs"),
+    [pytest.param("", 2, marks=pytest.mark.nightly), ("layerlens_cache = true\n", 1)],
+)
 def test_it_is_used_where_it_is_allowed(pytester, monkeypatch, ini, runs):
     monkeypatch.setenv("LAYERLENS_CACHE_DIR", str(pytester.path / "cache"))
     pytester.makefile(".ini", pytest="[pytest]\nlayerlens_scenarios = .\n" + ini)

@@ -91,15 +91,31 @@ def test_ids_and_what_is_left_alone(pytester: pytest.Pytester, scenarios: Path) 
     ("ini", "arguments", "found"),
     [
         ("", [], ["test_other.py::test_other"]),
-        ("", ["scenarios/dense_vs_td.yaml"], EXPECTATIONS),
-        ("", ["test_other.py"], ["test_other.py::test_other"]),
-        ("layerlens_scenarios = scenarios", ["test_other.py"], ["test_other.py::test_other"]),
-        ("", [".", "-m", "layerlens", "-k", "dense"], EXPECTATIONS),
+        pytest.param("", ["scenarios/dense_vs_td.yaml"], EXPECTATIONS, marks=pytest.mark.nightly),
+        pytest.param(
+            "", ["test_other.py"], ["test_other.py::test_other"], marks=pytest.mark.nightly
+        ),
+        pytest.param(
+            "layerlens_scenarios = scenarios",
+            ["test_other.py"],
+            ["test_other.py::test_other"],
+            marks=pytest.mark.nightly,
+        ),
+        pytest.param(
+            "", [".", "-m", "layerlens", "-k", "dense"], EXPECTATIONS, marks=pytest.mark.nightly
+        ),
         ("", [".", "-m", "not layerlens"], ["test_other.py::test_other"]),
         ("", ["scenarios/dense_vs_td.yaml::td==dense[inference]"], EXPECTATIONS[:1]),
-        ("", ["scenarios", "-k", "params"], EXPECTATIONS[1:2]),
+        pytest.param(
+            "", ["scenarios", "-k", "params"], EXPECTATIONS[1:2], marks=pytest.mark.nightly
+        ),
         ("layerlens_scenarios = scenarios", ["-k", "dense"], EXPECTATIONS),
-        ("layerlens_scenarios = scenarios\ntestpaths = unit", ["-k", "dense"], EXPECTATIONS),
+        pytest.param(
+            "layerlens_scenarios = scenarios\ntestpaths = unit",
+            ["-k", "dense"],
+            EXPECTATIONS,
+            marks=pytest.mark.nightly,
+        ),
         ("", [".", "-p", "no:layerlens"], ["test_other.py::test_other"]),
     ],
 )

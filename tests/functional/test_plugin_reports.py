@@ -141,7 +141,8 @@ def test_failures_are_reports(pytester: pytest.Pytester, scenarios: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("how", "processes"), [(["--dist", "loadfile"], 1), (["--dist", "load"], 2)]
+    ("how", "processes"),
+    [(["--dist", "loadfile"], 1), pytest.param(["--dist", "load"], 2, marks=pytest.mark.nightly)],
 )
 def test_tests_of_a_process_share_a_run(
     pytester: pytest.Pytester, scenarios: Path, notes: Path, how: list[str], processes: int
@@ -195,6 +196,7 @@ def test_settings_reach_the_run_and_bare_pytest_is_followed_by_workers(
         ]
 
 
+@pytest.mark.nightly
 def test_colour_width_and_verbosity_are_those_of_pytest(
     pytester: pytest.Pytester, scenarios: Path, notes: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

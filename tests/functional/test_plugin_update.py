@@ -115,6 +115,7 @@ def test_update(pytester: pytest.Pytester) -> None:
     again.assert_outcomes(failed=1, passed=13)
 
 
+@pytest.mark.nightly
 def test_only_what_was_selected_is_written(pytester: pytest.Pytester) -> None:
     path = pytester.mkdir("scenarios") / "stale.yaml"
     path.write_text(STALE)

@@ -117,6 +117,7 @@ def cluster(tmp_path):
     cluster.stop()
 
 
+@pytest.mark.nightly
 def test_workers_die_and_the_client_stops_and_no_cell_is_lost_or_there_twice(
     cluster, command, run, tmp_path
 ):

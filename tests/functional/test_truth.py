@@ -17,10 +17,17 @@ from layerlens.running import compare_scenarios
 FOLDER = Path(__file__).resolve().parents[1] / "truth"
 
 
+#: Of so many pairs in a row one is judged in every run; all of them are in a nightly one.
+SHARE = 5
+
+
 def entries() -> Iterator[Any]:
+    number = 0
     for file in sorted(FOLDER.glob("*.yaml")):
         for entry in YAML(typ="safe").load(file):
-            yield pytest.param(entry, id=f"{file.stem}/{entry['id']}")
+            number += 1
+            marks = () if number % SHARE == 0 else pytest.mark.nightly
+            yield pytest.param(entry, id=f"{file.stem}/{entry['id']}", marks=marks)
 
 
 def verdicts_of(entry: dict[str, Any], seed: int = 0) -> list[PairReport]:

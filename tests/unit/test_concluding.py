@@ -65,6 +65,7 @@ def test_a_difference_at_padded_steps_alone_is_told_as_that(padded: ScenarioRepo
     assert found.padded.mismatched == pair.mismatched
 
 
+@pytest.mark.nightly
 def test_a_difference_at_valid_steps_is_told_too() -> None:
     pair = pair_of(ran({"a": masked(), "b": masked(activation="relu")}, TOKENS, RunOptions()))
     assert pair.masked is not None
@@ -170,6 +171,7 @@ def test_arguments_inside_a_wrapper_and_nodes_of_a_graph() -> None:
     assert "set `activation: relu` at the `layer` of `td` (tried" in told
 
 
+@pytest.mark.nightly
 def test_a_wrapper_stays_where_the_layer_in_it_is_what_differs() -> None:
     relu = {"Dense": {"units": 2, "activation": "relu"}}
     elu = {"Dense": {"units": 2, "activation": "elu"}}
@@ -248,6 +250,7 @@ def test_a_trial_that_cannot_be_made_is_no_fault_of_the_file() -> None:
     assert not any("To make them agree" in sentence for sentence in pair_of(report).why)
 
 
+@pytest.mark.nightly
 def test_what_is_set_can_be_typed_in() -> None:
     def rnn(cell: Any) -> list[Any]:
         return [{"TimeDistributed": {"layer": {"RNN": {"cell": cell}}}}]

@@ -70,6 +70,7 @@ def test_a_length_that_only_one_model_takes_does_not_hide_where_they_differ() ->
     assert judged(models, None, 1).verdict == "different"
 
 
+@pytest.mark.nightly
 def test_recurrent_layers_are_given_weights_that_remember() -> None:
     """Others forget the first of 62 steps beyond float64's precision."""
     import keras

@@ -82,6 +82,7 @@ def test_small_real_difference_is_not_taken_for_rounding() -> None:
     assert fitted["other"].weights_max_abs < 1e-2  # type: ignore[operator]
 
 
+@pytest.mark.nightly
 def test_dropout_has_the_same_seed_in_every_model() -> None:
     def chain(rate: float) -> list[Any]:
         return [{"Dense": 8}, {"Dropout": rate}, {"Dense": 2}]

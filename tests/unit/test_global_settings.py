@@ -322,6 +322,25 @@ def test_a_scenario_that_is_stopped_leaves_nothing(folder: Path) -> None:
     assert _everything() == before
 
 
+def test_a_scenario_that_ends_late_does_not_undo_what_was_chosen_since(folder: Path) -> None:
+    released = threading.Event()
+
+    @global_settings.keeping
+    def work(scenario: Any) -> Any:
+        released.wait(30)
+
+    alone = Alone(work, timeout=0.2)
+    list(alone.run(read_scenarios(folder / "2-second.yaml"), lambda _: None))
+    keras.config.set_epsilon(0.25)
+    layerlens.compare(folder / "2-second.yaml")
+    assert keras.config.epsilon() == 0.25
+    released.set()
+    for thread in threading.enumerate():
+        if thread.name.startswith("layerlens-scenario"):
+            thread.join(30)
+    assert keras.config.epsilon() == 0.25
+
+
 def test_the_users_own_settings_are_what_models_are_judged_under(folder: Path) -> None:
     keras.config.set_epsilon(0.5)
     report = layerlens.compare(folder / "2-second.yaml")

@@ -152,6 +152,7 @@ def test_the_same_spread_is_equivalent_though_written_otherwise() -> None:
     assert (pair.verdict, pair.strength) == ("equivalent", "weak")
 
 
+@pytest.mark.nightly
 def test_what_is_not_random_beside_it_is_compared_as_any_output_is() -> None:
     pair = verdict_of(encoder(0.5), encoder(0.5, scale=1.05), 0)
     assert pair.verdict == "different"

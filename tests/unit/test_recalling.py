@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -51,21 +50,6 @@ class Runs:
         cell = dict(scenario.cell) if scenario.cell is not None else None
         title = scenario.title
         return ScenarioReport(scenario.path, title, cell, "pass", 1.5, models=models, pairs=pairs)
-
-
-@pytest.fixture(autouse=True)
-def _nothing_registered() -> Iterator[None]:
-    """Keep away what other tests register with Keras, which no key of the cache can hold."""
-    if "keras" not in sys.modules:
-        yield
-        return
-    import keras
-
-    registered = keras.saving.get_custom_objects()
-    kept = dict(registered)
-    registered.clear()
-    yield
-    registered.update(kept)
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ def _told(one: list[LayerSpec], other: list[LayerSpec], *shape: int | None) -> A
     return _between(chain("ref", *one), chain("cand", *other), *shape)
 
 
-@pytest.mark.parametrize("shape", [(6, 2), (None, 2)])
+@pytest.mark.parametrize("shape", [(6, 2), pytest.param((None, 2), marks=pytest.mark.nightly)])
 def test_the_last_step_is_told_with_the_slice_that_states_it(shape: tuple[int | None, ...]) -> None:
     last = [layer("GRU", units=3)]
     expected = '`cand` is the last step of `ref`: `select: "[:, -1]"` on `ref` would state it'

@@ -118,6 +118,7 @@ def _graph(name: str, merge: str) -> ModelSpec:
     return ModelSpec(name, "graph", nodes=nodes, outputs=("joined",))
 
 
+@pytest.mark.nightly
 def test_a_graph_with_shared_layers_states_and_several_inputs() -> None:
     script = _script(
         _graph("one", "Add"),
@@ -129,6 +130,7 @@ def test_a_graph_with_shared_layers_states_and_several_inputs() -> None:
     assert _run(script) > 1e-3
 
 
+@pytest.mark.nightly
 def test_select_wrappers_cells_and_integer_inputs() -> None:
     embedding = layer("Embedding", input_dim=9, output_dim=3)
     stacked = layer(

@@ -57,6 +57,7 @@ def test_nothing_is_told_of_more_steps_than_are_tried(monkeypatch: pytest.Monkey
     assert "input step" not in told(report)
 
 
+@pytest.mark.nightly
 def test_steps_that_are_mixed_in_training_alone_are_told_of_in_training() -> None:
     models = {
         "bn": ["BatchNormalization"],

@@ -68,8 +68,8 @@ def pairs(reference: Any, candidate: Any, shape: tuple[int, ...], *modes: str) -
     ("make", "shape", "kinds"),
     [
         (dropout, (3,), "fs"),
-        (dropout, (3,), "sf"),
-        (noise, (3,), "fs"),
+        pytest.param(dropout, (3,), "sf", marks=pytest.mark.nightly),
+        pytest.param(noise, (3,), "fs", marks=pytest.mark.nightly),
         (spatial, (6, 3), "ss"),
     ],
 )
@@ -81,7 +81,7 @@ def test_the_same_layers_are_equivalent_in_both_modes(
         assert (pair.verdict, pair.mismatched, pair.also_differs) == ("equivalent", 0, ())
 
 
-@pytest.mark.parametrize("subclass_first", [True, False])
+@pytest.mark.parametrize("subclass_first", [pytest.param(True, marks=pytest.mark.nightly), False])
 def test_another_rate_of_dropout_is_different_in_training(subclass_first: bool) -> None:
     both = functional((3,), dropout(0.4)), subclass(dropout(0.5))
     (pair,) = pairs(*(both[::-1] if subclass_first else both), (3,), "training")
