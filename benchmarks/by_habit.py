@@ -12,9 +12,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from layerlens.building import Built, Refused, build_model
-from layerlens.scenario import InputSpec, Mode, Scenario
-from layerlens.select import parse_select
+from layerlens.models.build.request import Built, Refused
+from layerlens.models.build_model import build_model
+from layerlens.scenario.slices import parse_select
+from layerlens.scenario.spec import InputSpec, Scenario
+from layerlens.vocabulary import Mode
 
 Habit = Literal["equal", "not equal", "raises"]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from layerlens.scenario import LayerSpec, ModelSpec, NodeSpec, Scenario
+from layerlens.scenario.spec import LayerSpec, ModelSpec, NodeSpec, Scenario
 
 RECURRENT = {"SimpleRNN", "LSTM", "GRU"}
 CELLS = {"SimpleRNNCell", "LSTMCell", "GRUCell"}

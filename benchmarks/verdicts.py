@@ -24,14 +24,15 @@ from by_habit import Habit, judge_by_habit
 from mutants import HARMLESS, mutants_of
 from ruamel.yaml import YAML
 
-from layerlens.backend import drop_kernels, without_collection
-from layerlens.building import Built, Refused
-from layerlens.measuring import Runner
-from layerlens.options import RunOptions
-from layerlens.reading import scenario_from_mapping
-from layerlens.running import run_scenario
-from layerlens.scenario import VERDICTS, Scenario, Verdict
-from layerlens.trying import Trial, build_models
+from layerlens.models.build.request import Built, Refused
+from layerlens.models.build.tensorflow import drop_kernels, without_collection
+from layerlens.models.execute.runner import Runner
+from layerlens.run.pipeline import run_scenario
+from layerlens.run.scenario import Trial, build_models
+from layerlens.scenario.options import RunOptions
+from layerlens.scenario.reading.scenarios import scenario_from_mapping
+from layerlens.scenario.spec import Scenario
+from layerlens.vocabulary import VERDICTS, Verdict
 
 ROOT = Path(__file__).resolve().parent.parent
 HABIT_WORDS: tuple[Habit, ...] = ("equal", "not equal", "raises")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from layerlens.api import compare, summary
     from layerlens.errors import LayerlensError
-    from layerlens.report import Report
+    from layerlens.run.report import Report
 
     __version__: str
 
@@ -17,7 +17,7 @@ __all__ = ["LayerlensError", "Report", "compare", "summary"]
 #: Where each public name lives; nothing is imported before it is asked for.
 _HOMES = {
     "LayerlensError": "layerlens.errors",
-    "Report": "layerlens.report",
+    "Report": "layerlens.run.report",
     "compare": "layerlens.api",
     "summary": "layerlens.api",
 }

@@ -7,7 +7,17 @@ from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
-from layerlens.arguments import (
+from layerlens.errors import UsageError
+from layerlens.run.pipeline import (
+    compare_paths,
+    compare_scenarios,
+    summarize_paths,
+    summarize_scenarios,
+)
+from layerlens.run.report import Report
+from layerlens.scenario.faults import suggestion
+from layerlens.scenario.files import SAVED_SUFFIXES
+from layerlens.scenario.from_python import (
     A_MODEL_IS,
     Inputs,
     check_choice,
@@ -17,26 +27,9 @@ from layerlens.arguments import (
     input_specs,
     model_spec,
 )
-from layerlens.errors import UsageError
-from layerlens.faultfinding import suggestion
-from layerlens.options import RunOptions
-from layerlens.report import Report
-from layerlens.running import (
-    SAVED_SUFFIXES,
-    compare_paths,
-    compare_scenarios,
-    summarize_paths,
-    summarize_scenarios,
-)
-from layerlens.scenario import (
-    TRANSFER_METHODS,
-    VERDICTS,
-    Mode,
-    ModelSpec,
-    Scenario,
-    TransferMethod,
-    Verdict,
-)
+from layerlens.scenario.options import RunOptions
+from layerlens.scenario.spec import ModelSpec, Scenario
+from layerlens.vocabulary import TRANSFER_METHODS, VERDICTS, Mode, TransferMethod, Verdict
 
 
 def compare(
@@ -94,7 +87,7 @@ def compare(
         )
         if _is_paths(source):
             return compare_paths(_paths(source), options)
-        from layerlens.reading import scenario_from_mapping
+        from layerlens.scenario.reading.scenarios import scenario_from_mapping
 
         return compare_scenarios(scenario_from_mapping(source), options)
     check_choice("transfer", transfer, TRANSFER_METHODS)
@@ -149,7 +142,7 @@ def summary(
         _refuse_beside_scenarios(input=inputs is not None)
         if _is_paths(source):
             return summarize_paths(_paths(source), options)
-        from layerlens.reading import scenario_from_mapping
+        from layerlens.scenario.reading.scenarios import scenario_from_mapping
 
         return summarize_scenarios(scenario_from_mapping(source, least_models=1), options)
     models = _named(source, more, "model")

@@ -10,7 +10,7 @@ import threading
 import warnings
 from typing import Any, NoReturn
 
-from layerlens.cli.telling import BROKEN, INTERRUPTED, MISUSED, PASSED, PIPE_CLOSED, tell
+from layerlens.cli.messages import BROKEN, INTERRUPTED, MISUSED, PASSED, PIPE_CLOSED, tell
 
 # Whatever takes time is imported inside, so that an interrupt is answered from the first moment on.
 
@@ -22,7 +22,9 @@ def main() -> None:
     """Run the command line of this process and end it with the exit status."""
     gc.set_threshold(_COLLECT_AFTER)
     try:
-        from layerlens.cli import guarding, stopping, streams
+        from layerlens.cli import crash_guard as guarding
+        from layerlens.cli import signals as stopping
+        from layerlens.cli import streams
 
         streams.open_missing()
         if guarding.guards(sys.argv[1:]) and (cause := guarding.lost_child()) is not None:
@@ -38,7 +40,7 @@ def main() -> None:
 
 def _isolate(cause: str) -> None:
     """Have every scenario run in a process that can be lost alone, after one was lost with all."""
-    from layerlens.crew import Crew
+    from layerlens.run.workers.dispatch import Crew
 
     tell(
         f"the process was lost ({cause}), with TensorFlow or for want of memory; everything is run "
@@ -54,7 +56,7 @@ def _end(status: int) -> NoReturn:
     of a second where TensorFlow is. What is still at work is not waited for, nor what it works on
     taken from under it; else whoever asked to be called at the end is.
     """
-    from layerlens.cli import stopping
+    from layerlens.cli import signals as stopping
 
     if "logging" in sys.modules:
         sys.modules["logging"].shutdown()
@@ -71,7 +73,8 @@ def _is_anything_left() -> bool:
 
 def run(arguments: list[str]) -> int:
     """Run a command line and return its exit status; whatever goes wrong is told on stderr."""
-    from layerlens.cli import stopping, streams
+    from layerlens.cli import signals as stopping
+    from layerlens.cli import streams
 
     how_far = "nothing was written"
     try:
@@ -109,7 +112,7 @@ def _as_status(code: object) -> int:
 def _run_command(arguments: list[str]) -> int:
     import typer
 
-    from layerlens.cli import stopping
+    from layerlens.cli import signals as stopping
     from layerlens.cli.commands import app
     from layerlens.errors import InternalError, LayerlensError
 

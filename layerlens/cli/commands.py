@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from layerlens.cli.caching import cache_app, open_cache
+from layerlens.cli.cache import cache_app, open_cache
+from layerlens.cli.dask import is_parquet, spread
+from layerlens.cli.messages import BROKEN, FAILED, MISUSED, PASSED, say, tell, tell_errors
 from layerlens.cli.options import (
     AllowCodeOption,
     CacheDirOption,
@@ -30,19 +32,17 @@ from layerlens.cli.options import (
     VerboseOption,
     limits,
 )
-from layerlens.cli.plotting import plot
-from layerlens.cli.showing import columns, show_progress, wants_colour
-from layerlens.cli.spreading import is_parquet, spread
-from layerlens.cli.stopping import Left
-from layerlens.cli.telling import BROKEN, FAILED, MISUSED, PASSED, say, tell, tell_errors
-from layerlens.cli.watching import watch
-from layerlens.options import RunOptions
-from layerlens.overwrite import refuse_overwriting
+from layerlens.cli.overwrite import refuse_overwriting
+from layerlens.cli.plot import plot
+from layerlens.cli.signals import Left
+from layerlens.cli.terminal import columns, show_progress, wants_colour
+from layerlens.cli.watch import watch
 from layerlens.render import Format, RenderOptions
-from layerlens.scenario import Verdict
+from layerlens.scenario.options import RunOptions
+from layerlens.vocabulary import Verdict
 
 if TYPE_CHECKING:
-    from layerlens.report import Report
+    from layerlens.report import RunRecord
 
 app = typer.Typer(
     name="layerlens",
@@ -56,7 +56,7 @@ app.add_typer(cache_app, name="cache")
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        from layerlens.backend import describe_environment
+        from layerlens.models.build.tensorflow import describe_environment
         from layerlens.versions import own_version
 
         found = describe_environment()
@@ -110,7 +110,7 @@ def compare(
     scheduler: SchedulerOption = None,
 ) -> int:
     """Build the models of each scenario, check whether they compute the same, and report."""
-    from layerlens.running import compare_paths
+    from layerlens.run.pipeline import compare_paths
 
     refuse_overwriting([output, repro], paths)
 
@@ -158,7 +158,7 @@ def explain(
     Compares them, measures which step depends on which, and tries the fewest changes that make
     them agree.
     """
-    from layerlens.running import compare_paths
+    from layerlens.run.pipeline import compare_paths
 
     refuse_overwriting([output], paths)
 
@@ -204,7 +204,7 @@ def summary(
 
     Without --deps and --graph nothing is run, and models of any size will do.
     """
-    from layerlens.running import summarize_paths
+    from layerlens.run.pipeline import summarize_paths
 
     refuse_overwriting([output], paths)
     options = RunOptions(
@@ -239,7 +239,7 @@ def render_again(
     verbose: VerboseOption = False,
 ) -> int:
     """Write a JSON report in another format, without running anything."""
-    from layerlens.reviving import read_report
+    from layerlens.report.from_json import read_report
 
     refuse_overwriting([output], [path])
     options = RenderOptions(verbose=verbose, quiet=quiet)
@@ -252,7 +252,7 @@ def init(
     path: Annotated[str, typer.Argument(metavar="PATH", help="The file to write.")],
 ) -> int:
     """Write a commented starter scenario; what is there already is not overwritten."""
-    from layerlens.starter import write_starter
+    from layerlens.scenario.starter import write_starter
 
     write_starter(path)
     say(f"wrote {path}; run it with: layerlens compare {path}")
@@ -264,15 +264,15 @@ def schema() -> int:
     """Print the scenario format as JSON Schema, for editors."""
     import json
 
-    from layerlens.fileformat import json_schema
-    from layerlens.writing import write_text
+    from layerlens.files import write_text
+    from layerlens.scenario.reading.schema import json_schema
 
     write_text(json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n", None)
     return PASSED
 
 
 def _layer_names() -> list[str]:
-    from layerlens.catalogue import layer_names
+    from layerlens.scenario.keras_catalog import layer_names
 
     return list(layer_names())
 
@@ -285,8 +285,8 @@ def layers(
     ] = None,
 ) -> int:
     """List the layers that can be used, or the arguments of one."""
-    from layerlens.render.catalogue import render_layer, render_layer_names
-    from layerlens.writing import print_text
+    from layerlens.files import print_text
+    from layerlens.render.layer_catalog import render_layer, render_layer_names
 
     if name is not None:
         print_text(render_layer(name, columns()))
@@ -299,7 +299,7 @@ def layers(
 
 def _write_repro(scripts: list[str], path: str) -> None:
     """Write the first script; where no pair differs there is none, which is told."""
-    from layerlens.writing import write_text
+    from layerlens.files import write_text
 
     if not scripts:
         tell(f"{path} was not written: no pair was found to differ")
@@ -309,7 +309,7 @@ def _write_repro(scripts: list[str], path: str) -> None:
     tell(f"wrote {path}, which shows the first difference without layerlens{more}")
 
 
-def _finish(report: Report, format: str, output: str | None, options: RenderOptions) -> int:  # noqa: A002
+def _finish(report: RunRecord, format: str, output: str | None, options: RenderOptions) -> int:  # noqa: A002
     shown_anyway = format == "rich" and output is None and sys.stdout.isatty()
     if not (shown_anyway and sys.stderr.isatty()):
         tell_errors(report)
@@ -319,10 +319,11 @@ def _finish(report: Report, format: str, output: str | None, options: RenderOpti
     return {"pass": PASSED, "fail": FAILED, "error": MISUSED}[report.status]
 
 
-def _write(report: Report, format: str, output: str | None, options: RenderOptions) -> None:  # noqa: A002
-    from layerlens import writing
+def _write(report: RunRecord, format: str, output: str | None, options: RenderOptions) -> None:  # noqa: A002
+    from layerlens import files as writing
     from layerlens.render import render
-    from layerlens.render.json_text import json_parts
+    from layerlens.render.formats.json import json_parts
+    from layerlens.run.expectation_places import expectation_places
 
     to_stdout = output in (None, writing.STDOUT)
     try:
@@ -333,6 +334,8 @@ def _write(report: Report, format: str, output: str | None, options: RenderOptio
         elif format == "json":
             writing.write_parts(json_parts(report), output)
         else:
+            if format == "github":
+                options = replace(options, places=expectation_places)
             text = render(report, cast(Format, format), width=columns(), options=options)
             writing.write_text(text, output)
     except KeyboardInterrupt:

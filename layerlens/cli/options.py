@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from difflib import get_close_matches
 from pathlib import Path
@@ -10,11 +9,12 @@ from typing import Annotated, Any, get_args
 
 import typer
 
+from layerlens import byte_size
 from layerlens.errors import UsageError
-from layerlens.plain_numbers import NumberOutOfRangeError, whole_number
+from layerlens.files import refuse_unwritable
+from layerlens.plain.numbers import NumberOutOfRangeError, whole_number
 from layerlens.render import FORMATS, PictureSuffix
-from layerlens.scenario import VERDICTS
-from layerlens.writing import refuse_unwritable
+from layerlens.vocabulary import VERDICTS
 
 
 def _one_of(allowed: tuple[str, ...]) -> Callable[[str | None], str | None]:
@@ -57,11 +57,9 @@ def _bytes(value: str | None) -> str | None:
     """Return a size as a number of bytes: `2G` is 2·10⁹, `2GiB` is 2·2³⁰."""
     if value is None:
         return None
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(i?)B?", value.strip(), re.IGNORECASE)
-    if not found:
+    size = byte_size.parse(value)
+    if size is None:
         raise typer.BadParameter(f"{value!r} is not a size such as 2G, 1500M or 2GiB")
-    number, unit, binary = found.groups()
-    size = int(float(number) * (1024 if binary else 1000) ** " KMGT".index(unit.upper() or " "))
     if size < 1:
         raise typer.BadParameter(f"{value!r} is no memory at all")
     return str(size)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from layerlens.report import Report
+    from layerlens.report import RunRecord
+    from layerlens.scenario.yaml.positions import Position
 
 Format = Literal["rich", "json", "markdown", "csv", "html", "github"]
 FORMATS: tuple[Format, ...] = get_args(Format)
+#: A scenario file becomes the line and column of every expectation, by its subject.
+Places: TypeAlias = "Callable[[str], Mapping[str, Position]]"
 #: What files of pictures end in.
 PictureSuffix = Literal[".svg", ".png", ".html"]
 
@@ -29,10 +32,12 @@ class RenderOptions:
     explain: bool = False
     #: No character outside ASCII of our own (for terminals that cannot show box characters).
     ascii: bool = False
+    #: Where in a scenario file each expectation stands; `github` annotates its first line without.
+    places: Places | None = None
 
 
 def render(
-    report: Report,
+    report: RunRecord,
     format: Format,  # noqa: A002 - the option's own name
     *,
     width: int | None = None,
@@ -47,36 +52,36 @@ def render(
     options = options or RenderOptions()
     match format:
         case "rich":
-            from layerlens.render.terminal import render_terminal
+            from layerlens.render.formats.terminal import render_terminal
 
             return render_terminal(report, width=width or 80, colour=colour, options=options)
         case "json":
-            from layerlens.render.json_text import render_json
+            from layerlens.render.formats.json import render_json
 
             return render_json(report)
         case "markdown":
-            from layerlens.render.markdown import render_markdown
+            from layerlens.render.formats.markdown import render_markdown
 
             return render_markdown(report, options=options)
         case "csv":
-            from layerlens.render.csv_text import render_csv
+            from layerlens.render.formats.csv import render_csv
 
             return render_csv(report)
         case "html":
-            from layerlens.render.html import render_html
+            from layerlens.render.formats.html import render_html
 
             return render_html(report)
         case "github":
-            from layerlens.render.github import render_github
+            from layerlens.render.formats.github import render_github
 
-            return render_github(report)
+            return render_github(report, options.places)
     raise ValueError(f"unknown format {format!r}: one of {', '.join(FORMATS)}")
 
 
-def rich_lines(report: Report, width: int, *, ascii: bool = False) -> Iterator[Text]:  # noqa: A002
+def rich_lines(report: RunRecord, width: int, *, ascii: bool = False) -> Iterator[Text]:  # noqa: A002
     """Yield the report as `rich` has it, for a console of rich's own."""
+    from layerlens.render.formats.terminal import report_lines
     from layerlens.render.styled import to_ascii, without_hidden
-    from layerlens.render.terminal import report_lines
 
     for line in report_lines(report, width, RenderOptions()):
         if ascii:

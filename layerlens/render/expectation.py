@@ -6,16 +6,17 @@ from collections.abc import Iterator, Sequence
 
 from rich.text import Text
 
-from layerlens.render import RenderOptions, wording
-from layerlens.render.layer_table import layer_table, legend
-from layerlens.render.styled import GLYPHS, fold, joined
-from layerlens.render.terminal import (
+from layerlens.render import RenderOptions
+from layerlens.render import text as wording
+from layerlens.render.formats.terminal import (
     PROSE_WIDTH,
     error_lines,
     pair_lines,
     printed,
     refusal_lines,
 )
+from layerlens.render.layer_table import layer_table, legend
+from layerlens.render.styled import GLYPHS, fold, joined
 from layerlens.report import ExpectationRow, ModelReport, PairReport, ScenarioReport
 
 #: Verdicts that shapes and counts decide: then they are shown.

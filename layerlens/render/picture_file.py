@@ -8,18 +8,19 @@ from typing import get_args
 from rich.text import Text
 
 from layerlens.errors import UsageError
-from layerlens.render import PictureSuffix, wording
-from layerlens.render.html import render_pictures
+from layerlens.render import PictureSuffix
+from layerlens.render import text as wording
+from layerlens.render.formats.html import render_pictures
+from layerlens.render.formats.terminal import printed
 from layerlens.render.pictures import pictures_of
 from layerlens.render.step_grid import layer_grids, step_grids
-from layerlens.render.terminal import printed
-from layerlens.report import Report, ScenarioReport
+from layerlens.report import RunRecord, ScenarioReport
 
 #: More scenarios would make a sheet that nobody can look at; a page can be scrolled.
 MOST_ON_A_SHEET = 8
 
 
-def picture_file(report: Report, suffix: str, path: str) -> bytes:
+def picture_file(report: RunRecord, suffix: str, path: str) -> bytes:
     """Return the pictures of a report as the content of a file.
 
     Raises UsageError where there is nothing to draw, or too much for one sheet; `path` is what
@@ -45,13 +46,13 @@ def picture_file(report: Report, suffix: str, path: str) -> bytes:
     return sheet([(_heading(scenario), pictures) for scenario, pictures in planned], suffix)
 
 
-def picture_text(report: Report, width: int, *, colour: bool, in_ascii: bool) -> str:
+def picture_text(report: RunRecord, width: int, *, colour: bool, in_ascii: bool) -> str:
     """Return the maps of steps as text, of whole models and of their layers."""
     lines = list(_text_lines(report, width))
     return printed(lines, width, colour=colour, in_ascii=in_ascii)
 
 
-def _text_lines(report: Report, width: int) -> Iterator[Text]:
+def _text_lines(report: RunRecord, width: int) -> Iterator[Text]:
     for scenario in report.scenarios:
         if scenario.errors:
             continue
@@ -71,7 +72,7 @@ def _heading(scenario: ScenarioReport) -> str:
     return f"{wording.title_of(scenario)}{cell}"
 
 
-def _why_nothing(report: Report) -> str:
+def _why_nothing(report: RunRecord) -> str:
     models = [model for scenario in report.scenarios for model in scenario.models]
     refused = [wording.one_line(model.name) for model in models if model.error is not None]
     if models and len(refused) == len(models):

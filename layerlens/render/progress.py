@@ -9,13 +9,13 @@ import rich.progress
 from rich.console import Console
 from rich.text import Text
 
-from layerlens.render.wording import one_line
+from layerlens.render.text import one_line
 
 _BAR_WIDTH = 24
 
 
 class Progress(Protocol):
-    """How far a run is; `layerlens.running` tells it."""
+    """How far a run is; `layerlens.run.pipeline` tells it."""
 
     @property
     def done(self) -> int: ...

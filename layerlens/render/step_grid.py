@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from rich.text import Text
 
 from layerlens.render.styled import GLYPHS, fill, fold, joined
-from layerlens.render.wording import count, mixes_note, one_line
+from layerlens.render.text import count, mixes_note, one_line
 
 if TYPE_CHECKING:
-    from layerlens.maps import StepMapRow
     from layerlens.report import LayerRow, ModelReport
+    from layerlens.report.maps import StepMapRow
 
 _BETWEEN = 4
 _READABLE = 28

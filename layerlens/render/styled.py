@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from layerlens.printable import clean
+from layerlens.plain.printable import clean
 
 
 @dataclass(frozen=True, slots=True)

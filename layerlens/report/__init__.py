@@ -72,55 +72,55 @@ if TYPE_CHECKING:
     from layerlens.report.pairs import (
         TransferRow as TransferRow,
     )
+    from layerlens.report.run import (
+        SCHEMA_VERSION as SCHEMA_VERSION,
+    )
+    from layerlens.report.run import (
+        Environment as Environment,
+    )
+    from layerlens.report.run import (
+        ErrorRow as ErrorRow,
+    )
+    from layerlens.report.run import (
+        ExpectationRow as ExpectationRow,
+    )
+    from layerlens.report.run import (
+        RunRecord as RunRecord,
+    )
+    from layerlens.report.run import (
+        ScenarioReport as ScenarioReport,
+    )
+    from layerlens.report.run import (
+        to_plain as to_plain,
+    )
     from layerlens.report.training import (
         FitRow as FitRow,
     )
-    from layerlens.report.whole import (
-        SCHEMA_VERSION as SCHEMA_VERSION,
-    )
-    from layerlens.report.whole import (
-        Environment as Environment,
-    )
-    from layerlens.report.whole import (
-        ErrorRow as ErrorRow,
-    )
-    from layerlens.report.whole import (
-        ExpectationRow as ExpectationRow,
-    )
-    from layerlens.report.whole import (
-        Report as Report,
-    )
-    from layerlens.report.whole import (
-        ScenarioReport as ScenarioReport,
-    )
-    from layerlens.report.whole import (
-        to_plain as to_plain,
-    )
-    from layerlens.report.words import (
+    from layerlens.vocabulary import (
         AlsoDiffers as AlsoDiffers,
     )
-    from layerlens.report.words import (
+    from layerlens.vocabulary import (
         Aspect as Aspect,
     )
-    from layerlens.report.words import (
+    from layerlens.vocabulary import (
         Beside as Beside,
     )
-    from layerlens.report.words import (
+    from layerlens.vocabulary import (
         Change as Change,
     )
-    from layerlens.report.words import (
+    from layerlens.vocabulary import (
         Execution as Execution,
     )
-    from layerlens.report.words import (
+    from layerlens.vocabulary import (
         MaskUse as MaskUse,
     )
-    from layerlens.report.words import (
+    from layerlens.vocabulary import (
         Mixes as Mixes,
     )
-    from layerlens.report.words import (
+    from layerlens.vocabulary import (
         Status as Status,
     )
-    from layerlens.report.words import (
+    from layerlens.vocabulary import (
         Strength as Strength,
     )
 
@@ -157,7 +157,7 @@ _NAMES = {
         "Environment",
         "ErrorRow",
         "ExpectationRow",
-        "Report",
+        "RunRecord",
         "SCHEMA_VERSION",
         "ScenarioReport",
         "to_plain",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from layerlens.report.words import Aspect, Change
+from layerlens.vocabulary import Aspect, Change
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from layerlens.maps import StepMapRow
-from layerlens.report.words import Beside, MaskUse, Mixes
+from layerlens.report.maps import StepMapRow
+from layerlens.vocabulary import Beside, MaskUse, Mixes
 
 
 @dataclass(frozen=True, slots=True)

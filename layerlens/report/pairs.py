@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from layerlens.maps import HeatMap
-from layerlens.report.words import AlsoDiffers, Execution, Strength
-from layerlens.scenario import Mode, Verdict
+from layerlens.report.maps import HeatMap
+from layerlens.vocabulary import AlsoDiffers, Execution, Mode, Strength, Verdict
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,8 @@ RUN = """\
 import sys
 from layerlens.cli import run
 status = run(sys.argv[1:])
-print(status, sorted({"keras", "tensorflow", "numpy", "layerlens.reading"} & set(sys.modules)))
+heavy = {"keras", "tensorflow", "numpy", "layerlens.scenario.reading.scenarios"}
+print(status, sorted(heavy & set(sys.modules)))
 """
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from layerlens.yamlnodes import parse_yaml
+from layerlens.scenario.yaml.parse import parse_yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 GUIDES = [

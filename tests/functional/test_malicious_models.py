@@ -20,11 +20,11 @@ import h5py
 import keras
 import numpy as np
 import pytest
-from descriptions import RUNS_A_SAVED_MODEL, allocates, reference
 
 from layerlens.cli import run
 from layerlens.errors import ModelFileError, UnsafeCodeError
-from layerlens.loading import read_saved
+from layerlens.models.external.saved_file import read_saved
+from tests.unit.tables.descriptions import RUNS_A_SAVED_MODEL, allocates, reference
 
 
 class Song:

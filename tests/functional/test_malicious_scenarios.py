@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from descriptions import RUNS_A_SAVED_MODEL, reference
 
 from layerlens.cli import run
+from tests.unit.tables.descriptions import RUNS_A_SAVED_MODEL, reference
 
 #: Layers of a scenario, each with a mapping or a path in it that Keras would follow.
 ARGUMENTS: dict[str, tuple[str, str]] = {

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from layerlens.render import render
-from layerlens.reviving import report_from_dict
+from layerlens.report.from_json import report_from_dict
 
 FOLDER = Path(__file__).resolve().parents[1] / "golden" / "reports"
 NAMES = ("steps", "different", "hostile", "matrix", "build_error", "three_models")

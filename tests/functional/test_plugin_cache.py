@@ -13,9 +13,9 @@ expect: {verdicts: {other: equivalent}}
 """
 #: Counts runs, and answers for them: what is tested is whether there are any.
 CONFTEST = """\
-import layerlens.trying
+import layerlens.run.scenario
 from pathlib import Path
-from layerlens.expecting import check_expectations
+from layerlens.run.expectations import check_expectations
 from layerlens.report import PairReport, ScenarioReport
 
 def run_scenario(scenario, options):
@@ -26,7 +26,7 @@ def run_scenario(scenario, options):
     return ScenarioReport(scenario.path, scenario.title, None, "pass", 1.0,
                           pairs=pairs, expectations=rows)
 
-layerlens.trying.run_scenario = run_scenario
+layerlens.run.scenario.run_scenario = run_scenario
 """
 
 

@@ -233,5 +233,7 @@ def start_up(module: str) -> float:
 
 
 def test_loading_takes_no_time() -> None:
-    assert start_up("layerlens.pytest_plugin") < MOST
-    assert start_up("layerlens.plugin.collecting, layerlens.reading, pandas") > MOST
+    assert start_up("layerlens.testing.plugin") < MOST
+    assert (
+        start_up("layerlens.testing.collect, layerlens.scenario.reading.scenarios, pandas") > MOST
+    )

@@ -46,8 +46,8 @@ expect: {verdicts: {two: equivalent}}
 PRETENDED = """\
 import os
 import pytest
-import layerlens.trying
-from layerlens.expecting import check_expectations
+import layerlens.run.scenario
+from layerlens.run.expectations import check_expectations
 from layerlens.report import ModelReport, PairReport, ScenarioReport
 
 def run_scenario(scenario, options):
@@ -61,7 +61,7 @@ def run_scenario(scenario, options):
     return ScenarioReport(scenario.path, scenario.title, None, "fail", 0.0, models=tuple(models),
                           pairs=tuple(pairs), expectations=rows)
 
-layerlens.trying.run_scenario = run_scenario
+layerlens.run.scenario.run_scenario = run_scenario
 """
 
 

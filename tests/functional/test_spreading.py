@@ -30,7 +30,7 @@ PRELOAD = """\
 import os, signal, time
 from pathlib import Path
 from layerlens.report import PairReport, ScenarioReport
-from layerlens.spreading import cells
+from layerlens.run.dask import worker as cells
 
 def work_of(kind, options):
     def work(scenario):

@@ -99,7 +99,7 @@ def test_a_folder_that_somebody_else_may_not_read(tmp_path):
     (tmp_path / "locked" / "x.yaml").write_text(PAIR)
     (tmp_path / "locked").chmod(0)
     from layerlens.errors import UsageError
-    from layerlens.finding import find_scenario_files
+    from layerlens.scenario.files import find_scenario_files
 
     before = os.geteuid()
     for folder in (tmp_path, *tmp_path.parents[:2]):

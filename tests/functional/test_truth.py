@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from layerlens.options import RunOptions
-from layerlens.reading import scenario_from_mapping
 from layerlens.report import PairReport
-from layerlens.running import compare_scenarios
+from layerlens.run.pipeline import compare_scenarios
+from layerlens.scenario.options import RunOptions
+from layerlens.scenario.reading.scenarios import scenario_from_mapping
 
 FOLDER = Path(__file__).resolve().parents[1] / "truth"
 

@@ -16,8 +16,8 @@ from typing import Any
 from composing import composed
 from ruamel.yaml import YAML
 
-from layerlens.catalogue import layer_names, signature
-from layerlens.scenario import VERDICTS
+from layerlens.scenario.keras_catalog import layer_names, signature
+from layerlens.vocabulary import VERDICTS
 
 ROOT = Path(__file__).resolve().parents[2]
 #: Where the code that nobody allowed would be found; see `canary.py` in the fuzzer's folder.

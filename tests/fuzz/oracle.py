@@ -14,7 +14,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from layerlens.finding import read_text
+from layerlens.scenario.files import read_text
 
 _STATUS = {0: "pass", 1: "fail", 2: "error"}
 #: In float64 rounding stays far below this share of the outputs' scale, a real difference rarely.
@@ -170,7 +170,7 @@ def _difference(reference: list[Any], candidate: list[Any], shape: list[Any]) ->
 def _layer(written: Any) -> Any:
     import keras
 
-    from layerlens.catalogue import signature
+    from layerlens.scenario.keras_catalog import signature
 
     if isinstance(written, str):
         return getattr(keras.layers, written)()

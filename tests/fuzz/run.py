@@ -65,7 +65,7 @@ class Finding:
 
 def work(seeds: range, depth: str) -> None:
     """Try the file of each seed and print one line of JSON before and one after."""
-    from layerlens import memory
+    from layerlens.models.build import memory
 
     memory.free_memory = lambda: FREE_BYTES
     # A module beside the scenarios that `python:` may name; that it ran must never be seen.
@@ -90,7 +90,7 @@ def work(seeds: range, depth: str) -> None:
 
 def _watch() -> Watch:
     """Start what every command starts, put the canaries out and watch from then on."""
-    from layerlens.backend import start_backend
+    from layerlens.models.build.tensorflow import start_backend
 
     start_backend()
     make_canaries(Path.cwd())
@@ -115,7 +115,7 @@ def _arguments(tried: Mutant, depth: str) -> list[str]:
 def _read(tried: Mutant) -> Said:
     """Read the file as the command does first, without the models."""
     from layerlens.errors import ScenarioError
-    from layerlens.reading import read_scenarios
+    from layerlens.scenario.reading.scenarios import read_scenarios
 
     try:
         read_scenarios("mutant.yaml", least_models=1)

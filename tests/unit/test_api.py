@@ -14,8 +14,9 @@ import pytest
 
 import layerlens
 from layerlens.errors import ScenarioError, UsageError
-from layerlens.report import PairReport, Report
-from layerlens.scenario import InputSpec
+from layerlens.report import PairReport
+from layerlens.run.report import Report
+from layerlens.scenario.spec import InputSpec
 
 pytestmark = pytest.mark.usefixtures("backend")
 
@@ -213,7 +214,7 @@ def test_a_report_shows_itself() -> None:
 
 
 def test_each_kind_of_frame_has_its_documented_columns() -> None:
-    from layerlens.tidy import COLUMNS
+    from layerlens.report.rows import COLUMNS
 
     report = layerlens.compare(dense(), dense(3, "relu"))
     for kind, columns in COLUMNS.items():
@@ -230,7 +231,7 @@ CALLER = """
 from pathlib import Path
 
 import layerlens
-from layerlens.fixture import Assertions
+from layerlens.testing.assertions import Assertions
 from layerlens.report import PairReport
 
 report = layerlens.compare(Path("a.yaml"), seed=3)

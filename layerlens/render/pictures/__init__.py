@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from layerlens.render import wording
+from layerlens.render import text as wording
 from layerlens.render.pictures.heat import heat_plan
 from layerlens.render.pictures.losses import losses_plan
 from layerlens.render.pictures.probes import probes_plan

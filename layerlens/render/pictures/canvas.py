@@ -23,7 +23,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.transforms import Affine2D, Transform
 
-from layerlens.printable import clean
+from layerlens.plain.printable import clean
 from layerlens.render.pictures import Picture
 
 #: Names of colours, which a page replaces by its own of the same name.

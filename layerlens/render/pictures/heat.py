@@ -6,11 +6,11 @@ import math
 from functools import partial
 from typing import TYPE_CHECKING
 
-from layerlens.maps import HeatMap
 from layerlens.render.pictures.scales import WIDE, badness, decades, mark, short_name
 from layerlens.render.pictures.unrolled import Plan
-from layerlens.render.wording import count, figure
+from layerlens.render.text import count, figure
 from layerlens.report import PairReport
+from layerlens.report.maps import HeatMap
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from layerlens.maps import WHOLE, StepMapRow, outer_steps
-from layerlens.render.wording import MIXES, count, mixes_note, one_line, shape_text
+from layerlens.render.text import MIXES, count, mixes_note, one_line, shape_text
 from layerlens.report import LayerRow, ModelReport
+from layerlens.report.maps import WHOLE, StepMapRow, outer_steps
 
 if TYPE_CHECKING:
     from layerlens.render.pictures.canvas import Area

@@ -1,0 +1,85 @@
+"""The cache as the command line has it: opened for a run, described, cleared."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING
+
+import typer
+
+from layerlens.cli.messages import MISUSED, PASSED, say, tell
+from layerlens.cli.options import CacheDirOption
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from layerlens.run.cache.results import Kind, ResultCache
+    from layerlens.scenario.options import RunOptions
+
+cache_app = typer.Typer(
+    help="Tell what is kept of earlier runs, or let go of it.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode=None,
+    no_args_is_help=True,
+)
+
+
+def open_cache(
+    kind: Kind, options: RunOptions, folder: str | None, *, off: bool
+) -> AbstractContextManager[ResultCache | None]:
+    """Return a context that gives the cache of a run, or None where there is none."""
+    if off:
+        return nullcontext()
+    from layerlens.run.cache.folder import cache_folder
+    from layerlens.run.cache.results import ResultCache
+
+    place = cache_folder(folder)
+    return nullcontext() if place is None else ResultCache(place, options, kind, tell)
+
+
+@cache_app.command()
+def info(cache_dir: CacheDirOption = None) -> int:
+    """Tell where the cache is, how much it holds and how much it may."""
+    from layerlens.byte_size import readable
+    from layerlens.run.cache.store import Store
+
+    folder = _folder(cache_dir)
+    if folder is None:
+        return MISUSED
+    store = Store(folder, tell, create=False)
+    extent = store.extent()
+    store.close()
+    say(f"{store.path}")
+    say(
+        f"{extent.entries:,} entries, {readable(extent.size_bytes)} of at most "
+        f"{readable(extent.limit_bytes)}"
+    )
+    return PASSED
+
+
+@cache_app.command()
+def clear(cache_dir: CacheDirOption = None) -> int:
+    """Let go of all that is kept; runs that are under way keep working."""
+    from layerlens.run.cache.store import FILE_NAME, remove_files
+
+    folder = _folder(cache_dir)
+    if folder is None:
+        return MISUSED
+    path = folder / FILE_NAME
+    there = path.exists()
+    try:
+        remove_files(path)
+    except OSError as error:
+        tell(f"{path} cannot be removed: {error.strerror or error}")
+        return MISUSED
+    say(f"removed {path}" if there else f"there is no cache at {path}")
+    return PASSED
+
+
+def _folder(chosen: str | None) -> Path | None:
+    from layerlens.run.cache.folder import cache_folder
+
+    folder = cache_folder(chosen)
+    if folder is None:
+        tell("there is no home to keep a cache in\n  hint: name a folder with --cache-dir")
+    return folder

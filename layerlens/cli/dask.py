@@ -1,0 +1,67 @@
+"""`layerlens compare --scheduler`: a sweep goes to a cluster, and a tally is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from layerlens.cli.messages import BROKEN, FAILED, MISUSED, PASSED, say, tell
+from layerlens.cli.signals import Left
+from layerlens.cli.terminal import show_progress
+from layerlens.errors import UsageError
+from layerlens.files import unreadable_path
+from layerlens.scenario.options import RunOptions
+
+
+def is_parquet(output: str | None) -> bool:
+    """Tell whether a file that is to be written is one of rows, not a report."""
+    return output is not None and Path(output).suffix == ".parquet"
+
+
+def spread(
+    paths: list[str], scheduler: str | None, output: str | None, options: RunOptions, *, quiet: bool
+) -> int:
+    """Run the paths on a scheduler's workers, tell what came of it and return the status."""
+    if scheduler is None:
+        raise UsageError(
+            f"{output} is written by the workers of a scheduler, which was not named",
+            hint="name one with `--scheduler ADDRESS`, or write a report: .json, .csv, .html",
+        )
+    if output is None or not is_parquet(output):
+        raise UsageError(
+            f"what a scheduler's workers find goes into a Parquet file; received {output!r}",
+            hint="add `--output results.parquet`",
+        )
+    for name in (f".{Path(output).name}.whole", f"{Path(output).name}.parts"):
+        reason = unreadable_path(Path(output).with_name(name))
+        if reason is not None:
+            raise UsageError(
+                f"what belongs to {output} cannot be written beside it: {reason}",
+                hint="give the Parquet file a shorter name",
+            )
+    if options.jobs > 1 or options.max_memory is not None:
+        raise UsageError(
+            "--jobs and --max-memory are for this machine; a scheduler's workers do the work",
+            hint="`dask worker ADDRESS --nworkers N --nthreads 1 --memory-limit SIZE` says it",
+        )
+    try:
+        from layerlens.run.dask.client import spread_paths
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f"--scheduler needs {error.name}, which is not installed",
+            hint="python -m pip install 'layerlens[dask]'",
+        ) from error
+    try:
+        with show_progress(quiet=quiet) as listener:
+            found = spread_paths(paths, scheduler, Path(output), options, listener)
+    except KeyboardInterrupt:
+        raise Left(f"what was done is in {output}.parts; the same command goes on") from None
+    for text in found.told:
+        tell(text)
+    told = ", ".join(f"{count:,} {status}" for status, count in sorted(found.counts.items()))
+    say(f"{sum(found.counts.values()):,} cells ({found.ran:,} now): {told}")
+    say(f"wrote {output}")
+    if found.internal:
+        return BROKEN
+    if found.counts.get("error"):
+        return MISUSED
+    return FAILED if found.counts.get("fail") else PASSED

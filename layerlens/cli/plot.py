@@ -1,0 +1,90 @@
+"""The command `plot`: a scenario, a saved model or a JSON report enters, pictures leave."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from layerlens.cli.cache import open_cache
+from layerlens.cli.messages import BROKEN, MISUSED, PASSED, tell, tell_errors
+from layerlens.cli.options import (
+    AllowCodeOption,
+    CacheDirOption,
+    MaxMemoryOption,
+    NoCacheOption,
+    PictureOption,
+    QuietOption,
+    SeedOption,
+    TimeoutOption,
+    limits,
+)
+from layerlens.cli.overwrite import refuse_overwriting
+from layerlens.cli.terminal import columns, show_progress, wants_colour
+from layerlens.report import RunRecord
+from layerlens.scenario.options import RunOptions
+
+
+def plot(
+    path: Annotated[
+        str,
+        typer.Argument(
+            metavar="PATH",
+            help="A scenario, a folder of them, a saved .keras/.h5/.json, or a JSON report.",
+        ),
+    ],
+    output: PictureOption = None,
+    seed: SeedOption = "0",
+    quiet: QuietOption = False,
+    timeout: TimeoutOption = "300",
+    max_memory: MaxMemoryOption = None,
+    no_cache: NoCacheOption = False,
+    cache_dir: CacheDirOption = None,
+    allow_code: AllowCodeOption = False,
+) -> int:
+    """Draw models unrolled over time, where they differ, and how training went.
+
+    The step dependence is measured, as by --deps; a JSON report is drawn without running anything.
+    Without --output small maps of steps go to the terminal.
+    """
+    from layerlens.report.from_json import is_report, read_report
+    from layerlens.run.pipeline import compare_paths, summarize_paths
+    from layerlens.scenario.files import SAVED_SUFFIXES
+
+    refuse_overwriting([output], [path])
+    if path == "-" or is_report(path):
+        report = read_report(path)
+    else:
+        options = RunOptions(
+            seed=int(seed), allow_code=allow_code, deps=True, **limits(timeout, max_memory)
+        )
+        saved = Path(path).suffix in SAVED_SUFFIXES
+        with (
+            show_progress(quiet=quiet) as listener,
+            open_cache(
+                "summary" if saved else "compare", options, cache_dir, off=no_cache
+            ) as cache,
+        ):
+            run = summarize_paths if saved else compare_paths
+            report = run([path], options, progress=listener, cache=cache)
+    tell_errors(report)
+    _draw(report, path, output)
+    errors = [error for scenario in report.scenarios for error in scenario.errors]
+    if any(error.internal for error in errors):
+        return BROKEN
+    return MISUSED if errors else PASSED
+
+
+def _draw(report: RunRecord, path: str, output: str | None) -> None:
+    from layerlens import files as writing
+    from layerlens.render.picture_file import picture_file, picture_text
+
+    if output is None:
+        plain = not writing.can_encode("●·…")
+        writing.print_text(picture_text(report, columns(), colour=wants_colour(), in_ascii=plain))
+        return
+    if all(scenario.errors for scenario in report.scenarios):
+        return  # which has been told
+    writing.write_bytes(picture_file(report, Path(output).suffix.lower(), path), output)
+    tell(f"wrote {output}")

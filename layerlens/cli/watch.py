@@ -1,0 +1,122 @@
+"""`layerlens watch`: a report is drawn, and drawn again whenever a scenario changes."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+
+from layerlens.cli import signals as stopping
+from layerlens.cli.cache import open_cache
+from layerlens.cli.messages import INTERRUPTED, PASSED
+from layerlens.cli.options import (
+    AllowCodeOption,
+    CacheDirOption,
+    ExpectOption,
+    JobsOption,
+    MaxMemoryOption,
+    NoCacheOption,
+    QuietOption,
+    SeedOption,
+    TimeoutOption,
+    VerboseOption,
+    limits,
+)
+from layerlens.cli.terminal import columns, show_progress, wants_colour
+from layerlens.plain.printable import clean, one_line
+from layerlens.render import RenderOptions
+from layerlens.scenario.options import RunOptions
+from layerlens.vocabulary import Verdict
+
+if TYPE_CHECKING:
+    from layerlens.run.watch import Look, Watch
+
+#: Home, clear the screen, clear what was scrolled off it.
+_CLEAR = "\x1b[H\x1b[2J\x1b[3J"
+
+
+def watch(
+    paths: Annotated[
+        list[str], typer.Argument(metavar="PATH...", help="Scenario files, or folders of them.")
+    ],
+    seed: SeedOption = "0",
+    expect: ExpectOption = None,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+    jobs: JobsOption = "1",
+    timeout: TimeoutOption = "300",
+    max_memory: MaxMemoryOption = None,
+    no_cache: NoCacheOption = False,
+    cache_dir: CacheDirOption = None,
+    allow_code: AllowCodeOption = False,
+) -> int:
+    """Compare, and compare again what changed whenever a scenario or a file it names is saved.
+
+    Keras stays loaded meanwhile. Ctrl-C ends it, with exit status 0.
+    """
+    from layerlens.run.watch import Watch, changes, warm_up
+    from layerlens.scenario.files import find_scenario_files
+
+    options = RunOptions(
+        seed=int(seed),
+        expect=cast(Verdict | None, expect),
+        allow_code=allow_code,
+        jobs=int(jobs),
+        **limits(timeout, max_memory),
+    )
+    shown = RenderOptions(verbose=verbose, quiet=quiet)
+    find_scenario_files(paths)  # what is not there at the start was misspelt
+    try:
+        warm_up()
+        with (
+            open_cache("compare", options, cache_dir, off=no_cache) as cache,
+            Watch(paths, options, cache) as watched,
+        ):
+            _look(watched, shown)
+            for _ in changes(paths):
+                _look(watched, shown)
+    except KeyboardInterrupt:
+        if stopping.received() not in (None, INTERRUPTED):  # asked to end, and not by Ctrl-C
+            raise
+        _end()
+    return PASSED
+
+
+def _look(watched: Watch, shown: RenderOptions) -> None:
+    with show_progress(quiet=False) as listener:
+        look = watched.look(listener)
+    if look is not None:
+        _draw(look, shown)
+
+
+def _draw(look: Look, options: RenderOptions) -> None:
+    """Show what was run and what does not pass; the rest is in the tally."""
+    from layerlens import files as writing
+    from layerlens.render import render
+    from layerlens.render.text import tally
+
+    telling = tuple(
+        one for one in look.report.scenarios if one.path in look.changed or one.status != "pass"
+    )
+    options = replace(options, ascii=not writing.can_encode("─│└≠✔✘×→"))
+    text = _CLEAR if sys.stdout.isatty() else ""
+    if telling:
+        report = replace(look.report, scenarios=telling)
+        text += render(report, "rich", width=columns(), colour=wants_colour(), options=options)
+    more = " and more" if len(look.changed) > 3 else ""
+    changed = ", ".join(map(one_line, look.changed[:3])) + more
+    ran = f"{changed} in {look.seconds:.2f} s; " if changed else ""
+    hidden = len(telling) < len(look.report.scenarios)
+    whole = f"in all {tally(look.report)}\n" if hidden else ""
+    nothing = f"{clean(look.nothing)}\n" if look.nothing else ""
+    text += f"\n{whole}{nothing}{ran}watching; Ctrl-C ends it\n"
+    writing.print_text(text)
+
+
+def _end() -> None:
+    """Leave the line that a terminal wrote `^C` on."""
+    if sys.stdout.isatty():
+        sys.stdout.write("\n")
+        sys.stdout.flush()

@@ -1,0 +1,473 @@
+"""A built model enters, which output step depends on which input step leaves: found by running it.
+
+One step at a time is replaced, all replacements as one batch, in several surroundings and with
+several weights, so that no cancellation, dead unit or mask hides a dependence. A layer is called on
+its own, with inputs drawn in the shapes it has in this model.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from layerlens.dependence.kinds import Mixing, Seen, joined, mixing_of
+from layerlens.dependence.step_replacement import FEATURES, NotMeasurable, Replacing, Setting
+from layerlens.models.build.exhaustion import raise_if_out_of_memory
+from layerlens.models.build.request import Built
+from layerlens.models.execute.input_domains import (
+    fixed_domains,
+    has_foreign_layers,
+    mask_values,
+    own_numbers,
+)
+from layerlens.models.execute.layer_calls import Subject, domain_of, is_recurrent, layer_subject
+from layerlens.models.execute.lengths import BEYOND
+from layerlens.models.execute.receptive_field import call_span, receptive_field
+from layerlens.models.execute.runner import Runner, lent
+from layerlens.models.inspect.call_graph import call_of, calls_between, is_entry
+from layerlens.models.inspect.nested_layers import flat_layers, with_held
+from layerlens.numerics.heat_map import step_map_row
+from layerlens.numerics.probes import Array, Domain, generator
+from layerlens.numerics.weight_values import draw_weight
+from layerlens.report import AxisMixing, Beside, Execution, ModelReport
+from layerlens.report.maps import StepMapRow
+from layerlens.scenario.slices import parse_select
+
+#: Lengths to try where an axis is variable, the first that the layer takes is used.
+LENGTHS = (24, 16, 32, 7, 64, 3, 1)
+#: The greatest length at which something is measured: beyond, a statement would be too dear.
+LONGEST = 4096
+#: The greatest number in a layer of the user's own that is taken for the steps it looks across.
+LONGEST_UNKNOWN = 512
+#: Layers without randomness that compute something else in training.
+_BY_MODE = ("BatchNormalization", "SpectralNormalization")
+#: Weights to try: the model's own, and others, since a fresh bias or gate may be zero.
+WEIGHTS = ("drawn", "own", "strong")
+
+
+@dataclass(frozen=True, slots=True)
+class StepMap:
+    """What was measured along one axis: `seen[o, n]` is about output step o and step `steps[n]`."""
+
+    axis: int
+    seen: Seen
+    steps: tuple[int, ...]
+    inputs: int
+    mixing: Mixing
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every input step was tried."""
+        return len(self.steps) == self.inputs
+
+
+@dataclass(frozen=True, slots=True)
+class Dependence:
+    """Which output step of a layer or model depends on which input step.
+
+    Several inputs that have steps count together where they have equally many; an input without
+    steps, such as an initial state, counts only where no other has any. The same holds for outputs.
+    """
+
+    #: Along the time axis; two where inputs or outputs of several lengths were told apart.
+    maps: tuple[StepMap, ...] = ()
+    #: Along further axes, where they were asked for: height is axis 1, width axis 2.
+    along: Mapping[int, StepMap] = field(default_factory=dict)
+    #: None where neither side has a time axis, or where it could not be measured.
+    mixing: Mixing | None = None
+    is_stateful: bool = False
+    #: One sample's output depends on what else is in the batch.
+    is_batch_coupled: bool = False
+    is_random: bool = False
+    #: Why it could not be measured.
+    reason: str | None = None
+    #: Along the time axis, of every input and output by itself, as much as a picture shows.
+    rows: tuple[StepMapRow, ...] = ()
+    #: Whether it was called at all, so that what its outputs depend on beside is known.
+    is_measured: bool = False
+
+    @property
+    def beside(self) -> tuple[Beside, ...] | None:
+        """What outputs depend on beside their own sample's inputs; None where that is not known."""
+        found: list[tuple[Beside, bool]] = [
+            ("state", self.is_stateful),
+            ("batch", self.is_batch_coupled),
+            ("chance", self.is_random),
+        ]
+        told = tuple(name for name, is_so in found if is_so)
+        return told if told or self.is_measured else None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelDependence:
+    """The dependence of a whole model and of its layers, in the order of the report's rows."""
+
+    whole: Dependence
+    layers: tuple[Dependence, ...]
+
+
+def measure_dependence(
+    built: Built,
+    *,
+    seed: int = 0,
+    training: bool = False,
+    axes: Sequence[int] = (),
+    features: bool = False,
+) -> ModelDependence:
+    """Measure which step depends on which, in a built model and in each of its layers.
+
+    Best given the model in float64, where little is lost in rounding. `axes` are further axes of
+    input and output, the batch axis counted, beside those of images, which are measured anyway;
+    with `features` also the last one on either side, whatever its number. A layer that fails when
+    it is called on its own has a `reason` and no kind. The model's weights are as they were after.
+    """
+    study = _Study(built, Runner(built, seed), seed, training, tuple(axes), features)
+    with lent(built), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Keras' advice, that a mask is lost here, is a row's field
+        return study.run()
+
+
+def measure_whole(
+    built: Built, *, seed: int = 0, training: bool = False, kinds: Sequence[str] = WEIGHTS
+) -> Dependence:
+    """Measure which step depends on which in a model as a whole, under these kinds of weights.
+
+    Best given the model in float64. The model's weights are as they were after.
+    """
+    study = _Study(built, Runner(built, seed), seed, training, axes=(), features=False)
+    with lent(built), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return study.whole(study.layers(), kinds)
+
+
+def acts_by_mode(built: Built) -> bool:
+    """Tell whether a model may compute something else in training than in inference."""
+    return has_foreign_layers(built) or any(
+        type(layer).__name__ in _BY_MODE or getattr(layer, "seed_generator", None) is not None
+        for layer in flat_layers(built.model)
+    )
+
+
+def with_whole(report: ModelReport, found: Dependence) -> ModelReport:
+    """Return a model's report with what was measured of the whole model."""
+    return replace(report, **_fields(found))
+
+
+def with_mixes(report: ModelReport, found: ModelDependence) -> ModelReport:
+    """Return a model's report with the kinds that were measured."""
+    layers = report.layers
+    if len(found.layers) == len(layers):
+        layers = tuple(
+            replace(row, **_fields(one)) for row, one in zip(layers, found.layers, strict=True)
+        )
+    return with_whole(replace(report, layers=layers), found.whole)
+
+
+def _fields(one: Dependence) -> dict[str, Any]:
+    mixing = one.mixing
+    return {
+        "mixes": mixing.kind if mixing is not None else None,
+        "window": mixing.window if mixing is not None else None,
+        "steps": one.rows,
+        "axes": tuple(_axis_row(axis, found) for axis, found in one.along.items()),
+        "depends_on": one.beside,
+        "unmeasured": one.reason,
+    }
+
+
+def _spatial_first(axis: int) -> tuple[bool, int]:
+    return axis == FEATURES, axis
+
+
+def _axis_row(axis: int, found: StepMap) -> AxisMixing:
+    name = "features" if axis == FEATURES else f"axis {axis}"
+    return AxisMixing(axis, name, found.mixing.kind, found.mixing.window)
+
+
+@dataclass
+class _Study:
+    built: Built
+    runner: Runner
+    seed: int
+    training: bool
+    axes: tuple[int, ...]
+    features: bool
+
+    def run(self) -> ModelDependence:
+        layers = self.layers()
+        for kind in WEIGHTS:
+            self.runner.assign(self._weights(kind))
+            for one in layers:
+                self._look(one, kind)
+        places = {id(call_of(one.subject.outputs[0])): place for place, one in enumerate(layers)}
+        found = tuple(one.dependence(places) for one in layers)
+        return ModelDependence(self.whole(layers, WEIGHTS), found)
+
+    def layers(self) -> list[_Gathered]:
+        return list(self._layers())
+
+    def whole(self, layers: Sequence[_Gathered], kinds: Sequence[str]) -> Dependence:
+        own = max((one.span for one in layers), default=1)
+        whole = _Gathered(self._whole(layers), max(receptive_field(self.built).span, own))
+        for kind in kinds:
+            self.runner.assign(self._weights(kind))
+            self._look(whole, kind)
+        return whole.dependence({})
+
+    def _weights(self, kind: str) -> list[Array]:
+        """Draw what is trained; a fixed weight may be a mask or a table and stays as it is."""
+        own = self._own
+        if kind == "own":
+            return list(own)
+        drawn = []
+        for slot, value in zip(self.runner.slots(), own, strict=True):
+            rng = generator(self.seed, "dependence", kind, slot.path)
+            drawn.append(draw_weight(slot, value, kind, rng) if slot.path in self._free else value)
+        return drawn
+
+    def __post_init__(self) -> None:
+        self._own = tuple(self.runner.values())
+        self._free = {
+            str(variable.path)
+            for layer in with_held(self.built.model)
+            for variable in layer._trainable_variables
+        }
+        blanks = (*mask_values((self.built,)), 0.0)
+        self._setting = Setting(self.runner, self.seed, blanks)
+        #: How many steps a layer gave where an open axis had so many, to go on with behind it.
+        self._given: dict[tuple[int, int], int] = {}
+
+    def _layers(self) -> Iterator[_Gathered]:
+        model = self.built.model
+        for node in calls_between(model.inputs, model.outputs):
+            if not is_entry(node):
+                subject = layer_subject(node, self.built.batch_size, self.training)
+                numbers = [n for n in own_numbers(node.operation) if n <= LONGEST_UNKNOWN]
+                yield _Gathered(subject, max(call_span(node), *numbers, 1))
+
+    def _whole(self, layers: Sequence[_Gathered]) -> Subject:
+        model = self.built.model
+        in_steps = {
+            id(tensor)
+            for one in layers
+            for tensor, has in zip(one.subject.inputs, one.subject.stepped[0], strict=True)
+            if has
+        }
+        inputs = tuple(model.inputs)
+        outputs = tuple(model.outputs)
+        made = {
+            id(tensor)
+            for one in layers
+            for tensor, has in zip(one.subject.outputs, one.subject.stepped[1], strict=True)
+            if has
+        }
+
+        execution: Execution = "traced_dynamic" if is_recurrent(model) else "eager"
+
+        def call(given: Mapping[int, Array]) -> Sequence[Array]:
+            arrays = [given[id(t)] for t in inputs]
+            outcome = self.runner.run(arrays, execution, training=self.training)
+            if outcome.error is not None:
+                raise NotMeasurable(outcome.error.message)
+            select = self.built.spec.select
+            part = parse_select(select) if select is not None else (slice(None),)
+            return [np.asarray(array[part]) for array in outcome.outputs]
+
+        return Subject(
+            inputs,
+            outputs,
+            (),
+            call,
+            (
+                tuple(id(t) in in_steps or len(t.shape) > 2 for t in inputs),
+                self._selected_steps(outputs)
+                or tuple(id(t) in made or len(t.shape) > 2 for t in outputs),
+            ),
+            any(one.subject.is_stateful for one in layers),
+            self.built.batch_size,
+            frozenset(slot.path for slot in self.runner.slots()),
+        )
+
+    def _selected_steps(self, outputs: Sequence[Any]) -> tuple[bool, ...]:
+        """Say which outputs have steps behind a `select`; nothing where there is none."""
+        if self.built.spec.select is None:
+            return ()
+        shape = self.built.report.output_shape
+        shapes = (shape,) if len(outputs) == 1 else shape
+        return tuple(len(one) > 2 for one in shapes)
+
+    # --- running ------------------------------------------------------------------------------
+
+    def _look(self, one: _Gathered, kind: str) -> None:
+        if not (one.is_wanted or self.features) or (
+            one.length and not one.subject.weights & self._free
+        ):
+            return
+        is_fixed = all(None not in tensor.shape[1:] for tensor in one.subject.inputs)
+        lengths = (one.length,) if one.length else LENGTHS[:1] if is_fixed else one.lengths
+        if not lengths:
+            one.reason = f"it looks across {one.span:,} steps, of which up to {LONGEST:,} are tried"
+        for length in lengths:
+            try:
+                self._look_at(one, kind, length)
+            except Exception as error:  # whatever a layer raises: it is told as the reason
+                raise_if_out_of_memory(error, "while it was measured what depends on which step")
+                one.reason = " ".join(str(error).split())[:200] or type(error).__name__
+                continue
+            one.length, one.reason = length, None
+            return
+
+    def _look_at(self, one: _Gathered, kind: str, length: int) -> None:
+        subject = one.subject
+        domains = self._domains(subject, length)
+        replacing = Replacing(self._setting, subject, domains, kind, one.is_alone)
+        if not one.length:
+            one.is_random, one.is_batch_coupled = replacing.company()
+            if one.is_alone:
+                replacing = Replacing(self._setting, subject, domains, kind, is_alone=True)
+        for source, domain in enumerate(domains):
+            if subject.stepped[0][source] or not any(subject.stepped[0]):
+                first = 1 if subject.stepped[0][source] else None
+                timed = (first,) if one.is_wanted else ()
+                for axis in (*timed, *self._further_axes(domain)):
+                    for target, found in replacing.maps(source, axis):
+                        one.add(axis, source, target, found, domain.shape)
+                        if axis in (None, 1) and subject.stepped[1][target]:
+                            self._given[id(subject.outputs[target]), length] = len(found[0])
+
+    def _further_axes(self, domain: Domain) -> Iterator[int]:
+        """Yield what is asked for, and the axes between the first and the last: those of images."""
+        rank = len(domain.shape) + 1
+        asked = {axis % rank for axis in self.axes}
+        yield from sorted({n for n in asked if 1 < n < rank} | set(range(2, rank - 1)))
+        if self.features and domain.shape and domain.kind == "float":
+            yield FEATURES
+
+    def _domains(self, subject: Subject, length: int) -> tuple[Domain, ...]:
+        own = {
+            id(tensor): domain
+            for tensor, domain in zip(
+                self.built.model.inputs or (), fixed_domains((self.built,), length), strict=False
+            )
+        }
+        return tuple(
+            own.get(id(tensor))
+            or domain_of(tensor, subject, self._given.get((id(tensor), length), length))
+            for tensor in subject.inputs
+        )
+
+
+@dataclass
+class _Gathered:
+    """What the draws have shown of one subject so far."""
+
+    subject: Subject
+    #: How many steps it looks across, at most.
+    span: int = 1
+    length: int | None = None
+    reason: str | None = None
+    is_batch_coupled: bool = False
+    is_random: bool = False
+    #: (axis, source, target) → the map so far, the steps tried, and how many there are.
+    _maps: dict[Any, tuple[Seen, tuple[int, ...], int]] = field(default_factory=dict)
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether samples have to be called one by one: in a batch they are not comparable."""
+        return self.is_random or self.is_batch_coupled
+
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """The lengths to try where an axis is open, each beyond all that is looked across.
+
+        None is where that would take too long.
+        """
+        beyond = self.span + BEYOND
+        if beyond <= LENGTHS[0]:
+            return LENGTHS
+        return (beyond, beyond + 1, 2 * beyond) if beyond <= LONGEST else ()
+
+    @property
+    def is_wanted(self) -> bool:
+        return any(self.subject.stepped[0]) or any(self.subject.stepped[1])
+
+    def add(
+        self,
+        axis: int | None,
+        source: int,
+        target: int,
+        found: tuple[Seen, tuple[int, ...]],
+        shape: Any,
+    ) -> None:
+        seen, steps = found
+        inputs = 1 if axis is None else shape[-1 if axis == FEATURES else axis - 1]
+        key = (axis, source, target)
+        if key in self._maps:
+            seen = seen | self._maps[key][0]
+        self._maps[key] = (seen, steps, inputs)
+
+    def dependence(self, places: Mapping[int, int]) -> Dependence:
+        """Sum up; `places` has the position of the layer that each call belongs to, by its id."""
+        facts = {
+            "is_stateful": self.subject.is_stateful,
+            "is_batch_coupled": self.is_batch_coupled,
+            "is_random": self.is_random,
+            "reason": self.reason,
+            "is_measured": self.length is not None,
+        }
+        if not self._maps:
+            return Dependence(**facts)  # type: ignore[arg-type]
+        timed = self._along((None, 1))
+        further = {axis for axis, _, _ in self._maps if axis not in (None, 1)}
+        along = {
+            axis: maps[0]
+            for axis in sorted(further, key=_spatial_first)
+            if (maps := self._along((axis,)))
+        }
+        # Where no draw came to its end, what was seen until then is no measurement.
+        mixing = joined([one.mixing for one in timed]) if self.length else None
+        rows = tuple(self._rows(places)) if self.length else ()
+        return Dependence(timed, along, mixing, rows=rows, **facts)  # type: ignore[arg-type]
+
+    def _rows(self, places: Mapping[int, int]) -> Iterator[StepMapRow]:
+        for (axis, source, target), (seen, tried, inputs) in self._maps.items():
+            if axis not in (None, 1):
+                continue
+            node = call_of(self.subject.inputs[source])
+            yield step_map_row(
+                seen,
+                tried,
+                source=str(node.operation.name),
+                source_layer=places.get(id(node)),
+                output=target,
+                inputs=None if axis is None else inputs,
+                has_steps=self.subject.stepped[1][target],
+            )
+
+    def _along(self, axes: tuple[int | None, ...]) -> tuple[StepMap, ...]:
+        """Join maps of one shape, so that what several inputs do counts together."""
+        groups: dict[Any, StepMap] = {}
+        for (axis, _, target), (seen, steps, inputs) in self._maps.items():
+            if axis not in axes:
+                continue
+            key = (seen.shape, steps, inputs, self.subject.stepped[1][target])
+            if key in groups:
+                seen = seen | groups[key].seen
+            mixing = self._mixing(axis, target, seen, steps, inputs)
+            groups[key] = StepMap(axis or 1, seen, steps, inputs, mixing)
+        return tuple(groups.values())
+
+    def _mixing(
+        self, axis: int | None, target: int, seen: Seen, steps: tuple[int, ...], inputs: int
+    ) -> Mixing:
+        if axis is None:
+            return Mixing("expands")
+        if axis == FEATURES:
+            return mixing_of(seen, steps, inputs)
+        if not self.subject.stepped[1][target]:
+            return Mixing("reduces")
+        return mixing_of(seen, steps, inputs)

@@ -1,0 +1,336 @@
+"""The layers of two models enter, the two lined up leave: same, changed, only here, only there.
+
+Chains keep their order. In graphs layers are matched by what they are and by what they are applied
+to, so that branches written in another order, or under other names, still find each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+
+from layerlens.explain.param_gaps import params_gaps
+from layerlens.report import (
+    ArgumentChange,
+    Aspect,
+    Change,
+    LayerChange,
+    LayerRow,
+    ModelReport,
+    ModelsDiff,
+)
+
+Pairing = tuple[int | None, int | None]
+Layers = Sequence[LayerRow]
+
+#: Beyond this many combinations a stretch of unlike layers is paired in order.
+_MOST_COMBINATIONS = 40_000
+_MOST_IN_GRAPH = 4_000
+#: What it is worth to put two layers on one row: a little, whatever they are, so that a layer
+#: stands beside the one that replaces it; more, the more they share.
+_ANY, _SAME_TYPE, _SAME_SHAPE, _SAME_NAME, _SAME_PARAMS, _HELD = 1, 6, 6, 5, 8, 3
+_SAME_ARGUMENTS = 4
+#: In a graph also what is beside a layer tells which one it is.
+_SAME_NEIGHBOUR, _LEAST_IN_GRAPH = 4, 8
+
+
+def line_up(reference: ModelReport, candidate: ModelReport) -> ModelsDiff:
+    """Line up two models and attribute the difference of their counts.
+
+    What Keras refused is lined up as far as it was built.
+    """
+    ours, theirs = _Side.of(reference), _Side.of(candidate)
+    if ours.is_chain and theirs.is_chain:
+        pairing = _pair_up(ours.layers, theirs.layers)
+    else:
+        pairing = _in_reading_order(_pair_graphs(ours, theirs), ours, theirs)
+    twins = {a: b for a, b in pairing if a is not None and b is not None}
+    rows = tuple(_row(ours, theirs, a, b, twins) for a, b in pairing)
+    gaps = params_gaps(reference, candidate, rows)
+    return ModelsDiff(reference.name, candidate.name, rows, gaps)
+
+
+def line_up_all(
+    models: Sequence[ModelReport], reference: str | None = None
+) -> tuple[ModelsDiff, ...]:
+    """Line up every model with the reference, or with the first one where none is named."""
+    if len(models) < 2:
+        return ()
+    first = next((model for model in models if model.name == reference), models[0])
+    return tuple(line_up(first, model) for model in models if model is not first)
+
+
+@dataclass(frozen=True)
+class _Side:
+    """One model's layers, and the places of those that each one takes its inputs from."""
+
+    layers: Layers
+    #: Per layer: the place of another layer with the output's number, or an input's place below 0.
+    sources: tuple[tuple[tuple[int, str], ...], ...]
+
+    @classmethod
+    def of(cls, model: ModelReport) -> _Side:
+        last: dict[str, int] = {}
+        uses: dict[str, int] = {}
+        inputs: dict[str, int] = {}
+        sources = []
+        for place, layer in enumerate(model.layers):
+            found = []
+            for name in layer.inputs:
+                base, bracket, output = name.partition("[")
+                if base not in last:
+                    inputs.setdefault(base, -1 - len(inputs))
+                found.append((last.get(base, inputs.get(base, -1)), bracket + output))
+            sources.append(tuple(found))
+            uses[layer.name] = uses.get(layer.name, 0) + 1
+            again = uses[layer.name]
+            last[layer.name if again == 1 else f"{layer.name}#{again}"] = place
+        return cls(model.layers, tuple(sources))
+
+    @property
+    def is_chain(self) -> bool:
+        return all(given in ((), ((place - 1, ""),)) for place, given in enumerate(self.sources))
+
+    def consumers(self) -> dict[int, list[int]]:
+        found: dict[int, list[int]] = {}
+        for place, given in enumerate(self.sources):
+            for source, _ in given:
+                found.setdefault(source, []).append(place)
+        return found
+
+
+# --- what a row says ------------------------------------------------------------------------------
+
+
+def _row(
+    ours: _Side, theirs: _Side, a: int | None, b: int | None, twins: Mapping[int, int]
+) -> LayerChange:
+    one = ours.layers[a] if a is not None else None
+    other = theirs.layers[b] if b is not None else None
+    if one is None or other is None or a is None or b is None:
+        change: Change = "only_candidate" if one is None else "only_reference"
+        return LayerChange(change, one.name if one else None, other.name if other else None, a, b)
+    differs = tuple(_aspects(one, other))
+    if not _fed_alike(ours, theirs, a, b, twins):
+        differs = (*differs, "inputs")
+    arguments = tuple(_arguments(one, other)) if one.type == other.type else ()
+    change = "changed" if differs else "same"
+    return LayerChange(change, one.name, other.name, a, b, differs, arguments)
+
+
+def _aspects(one: LayerRow, other: LayerRow) -> Iterator[Aspect]:
+    if one.type != other.type:
+        yield "type"
+    elif one.arguments != other.arguments:
+        yield "arguments"
+    if one.input_shape != other.input_shape:
+        yield "input_shape"
+    if one.output_shape != other.output_shape:
+        yield "output_shape"
+    if one.params != other.params:
+        yield "params"
+    elif _shapes(one) != _shapes(other):
+        yield "weights"  # as many params in other weights
+    if (one.mask_in, one.mask_out) != (other.mask_in, other.mask_out):
+        yield "mask"
+    if None not in (one.mixes, other.mixes) and one.mixes != other.mixes:
+        yield "mixes"
+
+
+def _shapes(layer: LayerRow) -> list[tuple[int, ...]]:
+    return [weight.shape for weight in layer.weights]
+
+
+def _arguments(one: LayerRow, other: LayerRow) -> Iterator[ArgumentChange]:
+    """Yield what differs; a backward layer that only mirrors its forward one says nothing new."""
+    names = {**one.arguments, **other.arguments}
+    changed = {
+        name: (one.arguments.get(name), other.arguments.get(name))
+        for name in names
+        if one.arguments.get(name) != other.arguments.get(name)
+    }
+    for name, (ours, theirs) in changed.items():
+        mirrored = name.replace("backward_layer", "layer", 1)
+        if mirrored == name or changed.get(mirrored) != (ours, theirs):
+            yield ArgumentChange(name, ours, theirs)
+
+
+def _fed_alike(ours: _Side, theirs: _Side, a: int, b: int, twins: Mapping[int, int]) -> bool:
+    """Tell whether both take their inputs from layers that stand beside each other.
+
+    What only one model has is looked through where it has one input: its own row tells of it.
+    """
+    back = {b: a for a, b in twins.items()}
+    mine = [_origin(ours, source, twins) for source in ours.sources[a]]
+    other = [_origin(theirs, source, back) for source in theirs.sources[b]]
+    if len(mine) != len(other):
+        return False
+    return all(
+        x is None or y is None or ((twins.get(x[0], x[0] if x[0] < 0 else None)), x[1]) == y
+        for x, y in zip(mine, other, strict=True)
+    )
+
+
+def _origin(
+    side: _Side, source: tuple[int, str], known: Mapping[int, int]
+) -> tuple[int, str] | None:
+    """Follow a source through layers without a counterpart; None where that is not one way."""
+    while source[0] >= 0 and source[0] not in known:
+        given = side.sources[source[0]]
+        if len(given) != 1:
+            return None
+        source = given[0]
+    return source
+
+
+# --- chains -----------------------------------------------------------------------------------
+
+
+def _key(layer: LayerRow) -> tuple[str, str, int, str]:
+    return layer.type, str(layer.output_shape), layer.params, str(layer.arguments)
+
+
+def _pair_up(reference: Layers, candidate: Layers) -> list[Pairing]:
+    matcher = SequenceMatcher(
+        None, [_key(layer) for layer in reference], [_key(layer) for layer in candidate], False
+    )
+    pairs: list[Pairing] = []
+    for kind, start, stop, other_start, other_stop in matcher.get_opcodes():
+        ours, theirs = range(start, stop), range(other_start, other_stop)
+        if kind == "equal" or len(ours) * len(theirs) > _MOST_COMBINATIONS:
+            pairs += _in_order(ours, theirs)
+        else:
+            pairs += _pair_unlike(reference, candidate, ours, theirs)
+    return pairs
+
+
+def _pair_unlike(
+    reference: Layers, candidate: Layers, ours: Sequence[int], theirs: Sequence[int]
+) -> list[Pairing]:
+    """Pair one stretch of layers such that the total likeness on shared rows is greatest."""
+    likeness = [[_likeness(reference[a], candidate[b]) for b in theirs] for a in ours]
+    best = [[0] * (len(theirs) + 1) for _ in range(len(ours) + 1)]
+    for i in range(len(ours) - 1, -1, -1):
+        for j in range(len(theirs) - 1, -1, -1):
+            together = best[i + 1][j + 1] + likeness[i][j]
+            best[i][j] = max(together, best[i + 1][j], best[i][j + 1])
+    pairs: list[Pairing] = []
+    i = j = 0
+    while i < len(ours) and j < len(theirs):
+        if best[i][j] == best[i + 1][j + 1] + likeness[i][j]:
+            pairs.append((ours[i], theirs[j]))
+            i, j = i + 1, j + 1
+        elif best[i][j] == best[i + 1][j]:
+            pairs.append((ours[i], None))
+            i += 1
+        else:
+            pairs.append((None, theirs[j]))
+            j += 1
+    return pairs + [(a, None) for a in ours[i:]] + [(None, b) for b in theirs[j:]]
+
+
+def _in_order(ours: Sequence[int], theirs: Sequence[int]) -> list[Pairing]:
+    shared = min(len(ours), len(theirs))
+    pairs: list[Pairing] = list(zip(ours[:shared], theirs[:shared], strict=True))
+    pairs += [(a, None) for a in ours[shared:]]
+    return pairs + [(None, b) for b in theirs[shared:]]
+
+
+def _likeness(one: LayerRow, other: LayerRow) -> int:
+    likeness = _ANY
+    likeness += _SAME_TYPE * (one.type == other.type)
+    likeness += _SAME_SHAPE * bool(one.output_shape == other.output_shape)
+    likeness += _SAME_NAME * (one.name == other.name)
+    likeness += _SAME_PARAMS * (one.params > 0 and one.params == other.params)
+    likeness += _SAME_ARGUMENTS * (one.type == other.type and one.arguments == other.arguments)
+    return likeness + _HELD * (_holds(one, other.type) or _holds(other, one.type))
+
+
+def _holds(wrapper: LayerRow, kind: str) -> bool:
+    return any(held.type == kind for held in wrapper.holds)
+
+
+# --- graphs -----------------------------------------------------------------------------------
+
+
+def _pair_graphs(ours: _Side, theirs: _Side) -> dict[int, int]:
+    """Match first what is the same from the inputs on, then by likeness and by neighbours."""
+    twins = _same_from_the_inputs(ours, theirs)
+    free = [a for a in range(len(ours.layers)) if a not in twins]
+    open_ = set(range(len(theirs.layers))) - set(twins.values())
+    if len(free) * len(open_) > _MOST_IN_GRAPH:
+        return twins | dict(zip(free, sorted(open_), strict=False))
+    behind = ours.consumers(), theirs.consumers()
+    likeness = {
+        (a, b): _likeness(ours.layers[a], theirs.layers[b]) - _ANY for a in free for b in open_
+    }
+    while likeness:
+        # What is beside a layer counts as soon as it is matched itself.
+        (a, b), worth = max(
+            (
+                (pair, score + _SAME_NEIGHBOUR * _neighbours(ours, theirs, behind, pair, twins))
+                for pair, score in likeness.items()
+            ),
+            key=lambda entry: (entry[1], -abs(entry[0][0] - entry[0][1]), -entry[0][0]),
+        )
+        if worth < _LEAST_IN_GRAPH:
+            break
+        twins[a] = b
+        likeness = {pair: s for pair, s in likeness.items() if pair[0] != a and pair[1] != b}
+    return twins
+
+
+def _same_from_the_inputs(ours: _Side, theirs: _Side) -> dict[int, int]:
+    """Match layers that are the same and are applied to the same, all the way from the inputs."""
+    known: dict[object, int] = {}
+    waiting: dict[int, list[int]] = {}
+    for place, sign in enumerate(_signs(theirs, known)):
+        waiting.setdefault(sign, []).append(place)
+    twins = {}
+    for place, sign in enumerate(_signs(ours, known)):
+        if waiting.get(sign):
+            twins[place] = waiting[sign].pop(0)
+    return twins
+
+
+def _signs(side: _Side, known: dict[object, int]) -> list[int]:
+    """Return a number per layer that is equal where the layer and all before it are the same."""
+    signs: list[int] = []
+    for layer, given in zip(side.layers, side.sources, strict=True):
+        before = tuple((signs[n] if n >= 0 else n, output) for n, output in given)
+        signs.append(known.setdefault((_key(layer), before), len(known)))
+    return signs
+
+
+def _neighbours(
+    ours: _Side,
+    theirs: _Side,
+    behind: tuple[Mapping[int, Sequence[int]], Mapping[int, Sequence[int]]],
+    pair: tuple[int, int],
+    twins: Mapping[int, int],
+) -> int:
+    """Count how many of two layers' inputs and consumers are each other's counterparts."""
+    a, b = pair
+    fed = {n for n, _ in theirs.sources[b]}
+    mine = [twins.get(n, n if n < 0 else None) for n, _ in ours.sources[a]]
+    before = sum(n in fed for n in mine if n is not None)
+    after = sum(twins.get(n) in behind[1].get(b, ()) for n in behind[0].get(a, ()) if n in twins)
+    return before + after
+
+
+def _in_reading_order(twins: Mapping[int, int], ours: _Side, theirs: _Side) -> list[Pairing]:
+    """Put the reference's layers in order, and what only the candidate has where it comes in."""
+    back = {b: a for a, b in twins.items()}
+    extras: dict[int, list[int]] = {}
+    place = -1
+    for b in range(len(theirs.layers)):
+        if b in back:
+            place = max(place, back[b])
+        else:
+            extras.setdefault(place, []).append(b)
+    pairs: list[Pairing] = [(None, b) for b in extras.get(-1, ())]
+    for a in range(len(ours.layers)):
+        pairs.append((a, twins.get(a)))
+        pairs += [(None, b) for b in extras.get(a, ())]
+    return pairs

@@ -1,0 +1,314 @@
+"""Model descriptions and arrays become the Python source that makes them in plain Keras."""
+
+from __future__ import annotations
+
+import builtins
+import json
+import keyword
+import pprint
+import re
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from layerlens.errors import UsageError
+from layerlens.models.build.graph import LISTED_INPUTS, SEPARATE_INPUTS, in_order
+from layerlens.models.build.request import Built, Refused
+from layerlens.models.external.older_keras import HARD_SIGMOID
+from layerlens.numerics.flat_input import Array, as_written
+from layerlens.plain.printable import clean
+from layerlens.report import Execution, LayerRow
+from layerlens.scenario.spec import InputSpec, LayerSpec, ModelSpec, NodeSpec
+
+#: Names the script uses itself.
+TAKEN = ("keras", "layers", "np", "tf", "x", "y", "weights", "reference", "candidate")
+#: An array is written entry by entry where at most this many are not the commonest value.
+FEW = 12
+#: What these are given beside the first tensor are the states they start from.
+RECURRENT = (
+    "Bidirectional",
+    "ConvLSTM1D",
+    "ConvLSTM2D",
+    "ConvLSTM3D",
+    "GRU",
+    "LSTM",
+    "RNN",
+    "SimpleRNN",
+)
+WIDTH = 96
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What is needed of a model to write it down; `model` only where layers do not describe it."""
+
+    spec: ModelSpec
+    inputs: tuple[InputSpec, ...]
+    rows: tuple[LayerRow, ...]
+    batch_size: int | None = None
+    model: Any = None
+
+    @classmethod
+    def of(cls, model: Built | Refused, inputs: tuple[InputSpec, ...]) -> Described:
+        """Describe a model; `inputs` are the scenario's, for one that Keras refused."""
+        if isinstance(model, Built):
+            return cls(model.spec, model.inputs, model.report.layers, model.batch_size, model.model)
+        return cls(model.spec, inputs, model.report.layers)
+
+
+def model_source(function: str, described: Described, *, policy: bool = False) -> str:
+    """Return a function without arguments that builds the model as it was described.
+
+    `policy` states the dtype policy even where it is the default. A model that was not described
+    by its layers is written as Keras' own JSON of it. Raises UsageError where Keras has none.
+    """
+    spec = described.spec
+    lines = [f"def {function}():"]
+    if policy or spec.dtype:
+        lines.append(f"    keras.config.set_dtype_policy({_quoted(spec.dtype or 'float32')})")
+    if spec.form == "layers":
+        lines += [f"    {line}" for line in _chain(described)]
+    elif spec.form == "graph":
+        lines += [f"    {line}" for line in _graph(described)]
+    else:
+        lines += [f"    {line}" for line in _from_json(_as_json(described))]
+    return "\n".join(lines)
+
+
+def call_source(execution: Execution, described: Described, *, training: bool) -> str:
+    """Return a function, named as the execution, that calls a model on `x` in that way."""
+    several = len(described.inputs) > 1
+    call = f"model(given, training={training})"
+    lines = [f"def {execution}(model):"]
+    if execution == "eager":
+        lines.append(f"    return {call.replace('given', 'x')}")
+    elif execution == "traced":
+        tensors = "[tf.constant(one) for one in x]" if several else "tf.constant(x)"
+        lines.append(f"    return tf.function(lambda given: {call})({tensors})")
+    else:
+        specs = ", ".join(
+            f'tf.TensorSpec({[described.batch_size, *spec.shape]}, "{spec.dtype}")'
+            for spec in described.inputs
+        )
+        lines += [
+            "    # As `predict` and `fit` trace it: batch and lengths are unknown.",
+            f"    signature = {f'[[{specs}]]' if several else f'[{specs}]'}",
+            f"    return tf.function(lambda given: {call}, input_signature=signature)(x)",
+        ]
+    return "\n".join(lines)
+
+
+def spaced(parts: Sequence[str]) -> str:
+    """Join the parts of a script: two lines of space around functions, one elsewhere."""
+    text = parts[0]
+    for before, part in pairwise(parts):
+        apart = any(one.startswith("def ") for one in (before, part))
+        text += ("\n\n\n" if apart else "\n\n") + part
+    # Inside quotes, where alone names and texts stand, an escape is what it spells.
+    return clean(text) + "\n"
+
+
+def layer_source(spec: LayerSpec, name: str | None = None) -> str:
+    """Return the call that makes a layer, what it holds inside it."""
+    arguments = dict(spec.arguments)
+    if name is not None:
+        arguments.setdefault("name", name)
+    given = ", ".join(f"{key}={_value(key, value)}" for key, value in arguments.items())
+    return f"layers.{spec.type}({given})"
+
+
+def array_source(array: Array) -> str:
+    """Return an expression for an array: whole, or for mostly one value only what differs."""
+    if array.dtype.kind in "OSU":
+        return f"tf.constant({_numbers(array.tolist())})"
+    if not array.size:
+        return f'np.zeros({array.shape}, dtype="{array.dtype}")'
+    written = _numbers(as_written(array))
+    if "\n" not in written:
+        return f'np.array({written}, dtype="{array.dtype}")'
+    return f'np.array(\n{textwrap.indent(written, "    ")},\n    dtype="{array.dtype}",\n)'
+
+
+def filling_source(name: str, array: Array) -> str | None:
+    """Return statements that fill an array of one value with the few entries that are another."""
+    if array.dtype.kind not in "fiub" or array.size <= 2 * FEW:
+        return None
+    values, counts = np.unique(array, return_counts=True)
+    common = values[int(np.argmax(counts))]
+    others = np.argwhere(array != common)
+    if len(others) > FEW:
+        return None
+    shape = tuple(array.shape)
+    made = f"np.full({shape}, {_numbers(as_written(common))}, "
+    lines = [f'{name} = {made if common else f"np.zeros({shape}, "}dtype="{array.dtype}")']
+    for place in others:
+        at = tuple(int(n) for n in place)
+        lines.append(f"{name}[{', '.join(map(str, at))}] = {_numbers(as_written(array[at]))}")
+    return "\n".join(lines)
+
+
+# --- models ---------------------------------------------------------------------------------------
+
+
+def _inputs(built: Described, names: Sequence[str]) -> Iterator[str]:
+    for name, spec in zip(names, built.inputs, strict=True):
+        yield f"{name} = {_input(spec, built.batch_size)}"
+
+
+def _input(spec: InputSpec, batch_size: int | None) -> str:
+    more = "" if spec.dtype == "float32" else f', dtype="{spec.dtype}"'
+    if batch_size is not None:
+        more += f", batch_size={batch_size}"
+    return f"keras.Input({spec.shape}{more}, name={_quoted(spec.name)})"
+
+
+def _chain(built: Described) -> Iterator[str]:
+    names = _names([spec.name for spec in built.inputs])
+    yield from _inputs(built, names)
+    tensor = _listed(names)
+    for position, spec in enumerate(built.spec.layers):
+        call = tensor if position else _call(spec, names)
+        yield f"y = {layer_source(spec)}({call})"
+        tensor = "y"
+    yield f"return keras.Model({_listed(names)}, {tensor})"
+
+
+def _graph(built: Described) -> Iterator[str]:
+    spec = built.spec
+    nodes = in_order(spec.nodes)
+    given = [one.name for one in built.inputs]
+    names = dict(
+        zip(
+            [*given, *(n.name for n in nodes)],
+            _names([*given, *(n.name for n in nodes)]),
+            strict=True,
+        )
+    )
+    yield from _inputs(built, [names[name] for name in given])
+    several = _several_outputs(built)
+    layer_of: dict[str, NodeSpec] = {}
+    variables: dict[str, str] = {}
+    for node in nodes:
+        base = layer_of[node.share] if node.share else node
+        layer_of[node.name] = base
+        assert base.layer is not None  # the reader gives every node a layer or a share
+        tensors = [text for name in node.inputs for text in _tensors(name, names, several)]
+        call = _call(base.layer, tensors)
+        if base.name not in variables:
+            variables[base.name] = f"{names[base.name]}_layer"
+            made = layer_source(base.layer, base.name)
+            if not any(other.share == base.name for other in nodes):
+                yield f"{names[node.name]} = {made}({call})"
+                continue
+            yield f"{variables[base.name]} = {made}"
+        yield f"{names[node.name]} = {variables[base.name]}({call})"
+        if base.name in several:
+            several[node.name] = several[base.name]
+    outputs = [text for name in spec.outputs for text in _tensors(name, names, several)]
+    yield f"return keras.Model({_listed([names[name] for name in given])}, {_listed(outputs)})"
+
+
+def _tensors(name: str, names: Mapping[str, str], several: Mapping[str, int]) -> list[str]:
+    """Return the expressions of all tensors of a node or input, or of the one `node:1` names."""
+    if name in names:
+        if several.get(name, 1) == 1:
+            return [names[name]]
+        return [f"{names[name]}[{n}]" for n in range(several[name])]
+    node, _, index = name.rpartition(":")
+    return [f"{names[node]}[{index}]" if several.get(node, 1) > 1 else names[node]]
+
+
+def _call(spec: LayerSpec, tensors: Sequence[str]) -> str:
+    """Return the arguments of a layer's call, as its kind takes several tensors."""
+    if spec.type in SEPARATE_INPUTS:
+        return ", ".join(tensors)
+    if spec.type in LISTED_INPUTS:
+        return f"[{', '.join(tensors)}]"
+    if len(tensors) > 1 and spec.type in RECURRENT:
+        return f"{tensors[0]}, initial_state=[{', '.join(tensors[1:])}]"
+    return _listed(tensors)
+
+
+def _several_outputs(built: Described) -> dict[str, int]:
+    """Return how many tensors each layer gives that gives more than one."""
+    counts = {}
+    for row in built.rows:
+        shape = row.output_shape
+        if shape and isinstance(shape[0], tuple):
+            counts[row.name] = len(shape)
+    return counts
+
+
+def _from_json(text: str) -> Iterator[str]:
+    if HARD_SIGMOID not in text:
+        yield f"return keras.models.model_from_json({text!r})"
+        return
+    yield f"def {HARD_SIGMOID}(x):"
+    yield "    return keras.ops.clip(0.2 * x + 0.5, 0.0, 1.0)"
+    yield ""
+    yield f"with keras.saving.custom_object_scope({{{HARD_SIGMOID!r}: {HARD_SIGMOID}}}):"
+    yield f"    return keras.models.model_from_json({text!r})"
+
+
+def _as_json(built: Described) -> str:
+    try:
+        return str(built.model.to_json())
+    except Exception as error:  # whatever a layer without a description of itself raises
+        raise UsageError(
+            f"model `{built.spec.name}` cannot be written as a script: {error}",
+            built.spec.where,
+            hint="describe it by its layers in the scenario",
+        ) from error
+
+
+# --- values and names -----------------------------------------------------------------------------
+
+
+def _value(key: str, value: Any) -> str:
+    if isinstance(value, LayerSpec):
+        return layer_source(value)
+    if isinstance(value, Mapping):
+        inner = ", ".join(f"{name!r}: {_value(str(name), item)}" for name, item in value.items())
+        return f"{{{inner}}}"
+    if isinstance(value, (list, tuple)) and any(isinstance(item, LayerSpec) for item in value):
+        inner = ", ".join(_value(key, item) for item in value)
+        return f"keras.Sequential([{inner}])" if key.endswith("layer") else f"[{inner}]"
+    return _quoted(value) if isinstance(value, str) else _finite(repr(value))
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _numbers(value: Any) -> str:
+    return _finite(pprint.pformat(value, width=WIDTH, compact=True))
+
+
+def _finite(text: str) -> str:
+    """Return the text of plain values with NaN and infinity as NumPy names them."""
+    if "'" in text or '"' in text:
+        return text
+    return re.sub(r"\b(nan|inf)\b", r"np.\1", text)
+
+
+def _names(wanted: Sequence[str]) -> list[str]:
+    """Return a variable name for each, all distinct and none that Python or the script uses."""
+    found: list[str] = []
+    for name in wanted:
+        made = re.sub(r"\W", "_", name) or "_"
+        if made[0].isdigit():
+            made = f"_{made}"
+        if keyword.iskeyword(made) or hasattr(builtins, made) or made in TAKEN:
+            made = f"{made}_"
+        while made in found:
+            made += "_"
+        found.append(made)
+    return found
+
+
+def _listed(tensors: Sequence[str]) -> str:
+    return tensors[0] if len(tensors) == 1 else f"[{', '.join(tensors)}]"

@@ -1,0 +1,272 @@
+"""A pair found different becomes a short script that shows it with Keras and NumPy alone."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from layerlens.explain.difference_check import BASELINE, Contest, Parting
+from layerlens.explain.keras_code import (
+    Described,
+    array_source,
+    call_source,
+    filling_source,
+    model_source,
+    spaced,
+)
+from layerlens.explain.weight_code import WeightSource
+from layerlens.models.build.request import Built, Refused
+from layerlens.numerics.flat_input import Inputs, as_arrays
+from layerlens.numerics.observation import Refusal, ShapeSurprise
+from layerlens.plain.printable import one_line
+from layerlens.report import Execution, PairReport
+from layerlens.scenario.spec import Scenario
+from layerlens.versions import version_of
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """What a script needs beside the report: both models, and the weights that showed it."""
+
+    scenario: Scenario
+    report: PairReport
+    contest: Contest
+
+
+def script_of(
+    scenario: Scenario,
+    report: PairReport,
+    reference: Built | Refused,
+    candidate: Built | Refused,
+    *,
+    contest: Contest | None = None,
+    called: Refusal | ShapeSurprise | None = None,
+) -> str | None:
+    """Return the script that shows what a verdict says, or None where it says of no difference.
+
+    `contest` is what a counterexample was found with, `called` the call at which a model that
+    builds was refused or gave another shape than announced. Raises UsageError where a model cannot
+    be written down.
+    """
+    if report.verdict in ("equivalent", "inconclusive"):
+        return None
+    if contest is not None and report.counterexample is not None:
+        return repro_script(Reproduction(scenario, report, contest))
+    return early_script(scenario, report, reference, candidate, called)
+
+
+def repro_script(reproduction: Reproduction) -> str:
+    """Return a Python script that builds both models, feeds them, and prints how they differ.
+
+    It needs Keras and NumPy only. The weights are the seen ones with as few digits as keep the
+    difference, or where there are many, drawn by a rule that was checked to show it. Raises
+    UsageError where a model cannot be written down.
+    """
+    report = reproduction.report
+    assert report.counterexample is not None  # only a pair that differs has something to show
+    contest = reproduction.contest
+    inputs = as_arrays(report.counterexample.input, contest.reference.built.inputs)
+    script = _Script(reproduction, _called_plainly(contest, inputs), inputs)
+    return script.text()
+
+
+def early_script(
+    scenario: Scenario,
+    report: PairReport,
+    reference: Built | Refused,
+    candidate: Built | Refused,
+    called: Refusal | ShapeSurprise | None = None,
+) -> str:
+    """Return a script for a pair decided before outputs were compared: shapes, params, refusals.
+
+    With `called` the models are called on zeros in the way that was refused or surprised.
+    """
+    models = [
+        (name, Described.of(model, scenario.inputs_of(model.spec)))
+        for name, model in (("reference", reference), ("candidate", candidate))
+    ]
+    policy = any(described.spec.dtype for _, described in models)
+    imports = ["import keras", "from keras import layers"]
+    calls: list[str] = []
+    shape = "model.output_shape"
+    if called is not None:
+        imports[1:1] = ["import numpy as np", "import tensorflow as tf"]
+        arrays = [
+            f'np.zeros({given}, dtype="{spec.dtype}")'
+            for given, spec in zip(called.input_shapes, models[0][1].inputs, strict=True)
+        ]
+        listed = ", ".join(arrays)
+        calls.append(f"x = {listed if len(arrays) == 1 else f'[{listed}]'}")
+        training = report.mode == "training"
+        calls.append(call_source(called.execution, models[0][1], training=training))
+        shape = f"keras.tree.map_structure(lambda one: one.shape, {called.execution}(model))"
+    return spaced(
+        [
+            heading(scenario, report),
+            "\n".join(imports),
+            *(model_source(f"build_{name}", one, policy=policy) for name, one in models),
+            *calls,
+            _SHOW.format(shape=shape),
+            "\n".join(f'show("{name}", build_{name})' for name, _ in models),
+        ]
+    )
+
+
+_SHOW = """def show(name, build):
+    try:
+        model = build()
+        shape = {shape}
+    except Exception as error:
+        print(f"{{name}}: {{type(error).__name__}}: {{error}}")
+    else:
+        print(f"{{name}}: output {{shape}}, {{model.count_params()}} params")"""
+
+
+def _called_plainly(contest: Contest, inputs: Inputs) -> Contest:
+    """Return the contest with plain calls, if these show the difference too."""
+    if contest.witness.inconsistent or contest.execution == "eager":
+        return contest
+    observation = replace(contest.witness.observation, execution="eager")
+    plain = replace(contest, witness=replace(contest.witness, observation=observation))
+    return plain if plain.part(inputs) is not None else contest
+
+
+@dataclass
+class _Script:
+    reproduction: Reproduction
+    contest: Contest
+    inputs: Inputs
+
+    @property
+    def models(self) -> list[tuple[str, Built]]:
+        one, other = self.contest.reference.built, self.contest.candidate.built
+        if self.contest.witness.inconsistent:
+            return [("model", one)]
+        return [("reference", one), ("candidate", other)]
+
+    def text(self) -> str:
+        weights = WeightSource(self.contest, self.inputs, self.models[0][0]).shortest()
+        policy = any(built.spec.dtype for _, built in self.models)
+        parts = [
+            heading(self.reproduction.scenario, self.reproduction.report),
+            self._imports(),
+            *(
+                model_source(f"build_{name}", Described.of(built, ()), policy=policy)
+                for name, built in self.models
+            ),
+            self._inputs(),
+            "\n".join(f"{name} = build_{name}()" for name, _ in self.models),
+            weights.source,
+            *self._seeds(),
+            *self._calls(),
+            "\n".join(self._prints(weights.parting)),
+        ]
+        return spaced([part for part in parts if part])
+
+    # --- what comes first -----------------------------------------------------------------------
+
+    def _imports(self) -> str:
+        lines = ["import keras", "import numpy as np"]
+        if self._needs_tensorflow:
+            lines.append("import tensorflow as tf")
+        return "\n".join([*lines, "from keras import layers"])
+
+    @property
+    def _needs_tensorflow(self) -> bool:
+        strings = any(array.dtype.kind in "OSU" for array in self.inputs)
+        return strings or set(self._executions) != {"eager"}
+
+    @property
+    def _executions(self) -> tuple[Execution, Execution]:
+        """Return how the two outputs come about; a model against itself is called in two ways."""
+        one = BASELINE if self.contest.witness.inconsistent else self.contest.execution
+        return one, self.contest.execution
+
+    def _inputs(self) -> str:
+        names = ["x"] if len(self.inputs) == 1 else [f"x{n}" for n in range(len(self.inputs))]
+        lines = [
+            filling_source(name, array) or f"{name} = {array_source(array)}"
+            for name, array in zip(names, self.inputs, strict=True)
+        ]
+        if len(names) > 1:
+            lines.append(f"x = [{', '.join(names)}]")
+        size = self.contest.reference.built.batch_size
+        if size is not None and size != len(self.inputs[0]):
+            rows = f"[np.arange({size}) % {len(self.inputs[0])}]"
+            several = f"x = [one{rows} for one in x]"
+            lines.append(f"x = x{rows}" if len(names) == 1 else several)
+        return "\n".join(lines)
+
+    # --- calls ----------------------------------------------------------------------------------
+
+    def _seeds(self) -> Iterator[str]:
+        """Yield what makes random layers draw the same numbers as they did here."""
+        contest = self.contest
+        random = contest.reference.working.is_random or contest.candidate.working.is_random
+        if not (random and contest.reference.training):
+            return
+        seed = contest.reference.working.seed % 2**31
+        names = ", ".join(name for name, _ in self.models)
+        yield "\n".join(
+            [
+                f"for model in [{names}]:",
+                '    states = [v for v in model.variables if "seed_generator_state" in v.path]',
+                "    for position, state in enumerate(states):",
+                f"        state.assign([{seed}, position])",
+            ]
+        )
+
+    def _calls(self) -> Iterator[str]:
+        for execution in dict.fromkeys(self._executions):
+            described = Described.of(self.contest.reference.built, ())
+            yield call_source(execution, described, training=self.contest.reference.training)
+
+    def _prints(self, parting: Parting | None) -> Iterator[str]:
+        ends = (self.models[0], self.models[-1])
+        names = [name for name, _ in ends]
+        if self.contest.witness.inconsistent:
+            names = list(self._executions)
+        for variable, (name, built), execution in zip(
+            ("one", "other"), ends, self._executions, strict=True
+        ):
+            yield f"{variable} = {self._output(execution, name, built)}"
+        yield f'print("{names[0]}:", one, sep="\\n")'
+        yield f'print("{names[1]}:", other, sep="\\n")'
+        if parting is not None and parting.index:
+            at = ", ".join(map(str, parting.index))
+            yield f'print("at [{at}]:", one[{at}], "against", other[{at}])'
+        if parting is None or np.isfinite(_number(parting.reference) - _number(parting.candidate)):
+            yield 'print("greatest difference:", np.nanmax(np.abs(other.astype("float64") - one)))'
+
+    def _output(self, execution: str, model: str, built: Built) -> str:
+        several = len(built.model.outputs) > 1
+        part = f"[{self.contest.witness.output}]" if several else ""
+        select = built.spec.select or ""
+        return f"keras.ops.convert_to_numpy({execution}({model}){part}){select}"
+
+
+def _number(value: Any) -> float:
+    return float(value) if isinstance(value, (int, float, np.number, np.bool_)) else 0.0
+
+
+def heading(scenario: Scenario, report: PairReport) -> str:
+    """Return the docstring a script starts with: what it shows, and where that was seen."""
+    lines = [
+        one_line(f"`{report.candidate}` against `{report.reference}`: {scenario.title}"),
+        "",
+        *textwrap.wrap(report.explanation, 96),
+        "",
+        f"Seen with {_versions()}, {report.mode}; written by layerlens.",
+    ]
+    text = "\n".join(lines).replace("\\", "/").replace('"""', "'''")
+    return f'"""{text}\n"""'
+
+
+def _versions() -> str:
+    found = [("Keras", version_of("keras")), ("TensorFlow", version_of("tensorflow"))]
+    # TensorFlow has other names on some machines.
+    return " on ".join(f"{name} {version}" for name, version in found if version is not None)

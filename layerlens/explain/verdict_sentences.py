@@ -1,0 +1,268 @@
+"""What was found becomes one or two sentences, made from the figures of this very pair."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import isfinite
+from typing import Any
+
+from layerlens.models.inspect.input_order import is_automatic
+from layerlens.numerics.differences import Difference
+from layerlens.numerics.judge import Judgement
+from layerlens.numerics.observation import Refusal, ShapeSurprise
+from layerlens.numerics.weight_transfer import Transfer
+from layerlens.report import InputsRow, ModelReport, PairReport, Rounding
+
+#: A model that draws from streams nobody seeds, or that keeps count of its calls.
+RESTLESS = "`{}` gives another result each time it is called, with the same seeds and states"
+RESTLESS_APART = (
+    "both give another result each time they are called, and these differ in distribution"
+)
+SAME_DISTRIBUTION = (
+    "their outputs are random and the streams cannot be lined up, but no statistic of their "
+    "distributions was found to differ"
+)
+
+DISTRIBUTIONS_UNDECIDED = (
+    "their outputs are random and the streams cannot be lined up; a statistic of their "
+    "distributions differs by more than chance makes likely, and by less than would settle it"
+)
+FIXED_APART = "what differs is not random: no draw of either model moves it"
+RANDOM_APART = "their outputs are random, and differ in distribution"
+
+#: A difference that float64 leaves less of than this share was rounding in working precision.
+SHRUNK = 2.0**-10
+
+
+def refused(report: ModelReport) -> str:
+    error = report.error
+    assert error is not None
+    at = f" at layer `{error.layer}`" if error.layer else ""
+    hint = f" To mend it: {error.hint}" if error.hint else ""
+    return f"Keras refuses `{report.name}`{at}: {error.message}{hint}"
+
+
+def call_refused(refusal: Refusal) -> str:
+    error = refusal.error
+    at = f" at layer `{error.layer}`" if error.layer else ""
+    hint = f" To mend it: {error.hint}" if error.hint else ""
+    called = "" if refusal.everywhere else f" {how(refusal.execution)}"
+    return (
+        f"`{refusal.model}` builds but cannot be called{called} on input "
+        f"{shape_text(refusal.input_shapes)}{at}: {error.message}{hint}"
+    )
+
+
+def shapes(reference: ModelReport, candidate: ModelReport) -> str:
+    return (
+        f"`{reference.name}` gives {shape_text(reference.output_shape)} and `{candidate.name}` "
+        f"gives {shape_text(candidate.output_shape)}, so their outputs cannot be compared "
+        "element by element."
+    )
+
+
+def shape_surprise(surprise: ShapeSurprise) -> str:
+    if surprise.announced is not None:
+        return (
+            f"`{surprise.announced}` announces {shape_text(surprise.reference)} and gives "
+            f"{shape_text(surprise.candidate)} on input {shape_text(surprise.input_shapes)}, "
+            f"called {how(surprise.execution)}."
+        )
+    return (
+        f"On input {shape_text(surprise.input_shapes)}, called {how(surprise.execution)}, the "
+        f"candidate gives {shape_text(surprise.candidate)} where the reference gives "
+        f"{shape_text(surprise.reference)}."
+    )
+
+
+def misannounced(surprise: ShapeSurprise) -> str:
+    return (
+        f"Keras announces {shape_text(surprise.reference)} and both give "
+        f"{shape_text(surprise.candidate)} on input {shape_text(surprise.input_shapes)}"
+    )
+
+
+def weights(reference: ModelReport, candidate: ModelReport, transfer: Transfer) -> str:
+    gap = (candidate.params or 0) - (reference.params or 0)
+    count = (
+        f"`{candidate.name}` has {abs(gap):,} params {'more' if gap > 0 else 'fewer'} than "
+        f"`{reference.name}` ({candidate.params:,} against {reference.params:,})"
+        if gap
+        else f"both have {reference.params:,} params, but in other shapes or places"
+    )
+    return f"The reference's weights cannot be carried over: {count}; {transfer.problem}."
+
+
+def inputs(reference: ModelReport, candidate: ModelReport, apart: str) -> str:
+    return (
+        f"No input can be given to both `{reference.name}` and `{candidate.name}`: {apart}. "
+        "Declare one input for both, and put a `Reshape` or `Permute` where a model wants another."
+    )
+
+
+def judged(reference: ModelReport, candidate: ModelReport, judgement: Judgement) -> str:
+    difference, rounding = judgement.difference, judgement.rounding
+    names = f"`{candidate.name}` and `{reference.name}`"
+    if judgement.verdict == "inconclusive":
+        return f"{names} could not be told apart or found the same: {judgement.reason}."
+    assert difference is not None
+    if judgement.verdict == "equivalent":
+        if judgement.reason == SAME_DISTRIBUTION:
+            return f"{names} compute alike: {judgement.reason}."
+        if difference.max_abs == 0:
+            figures = f"all {difference.compared:,} outputs compared agree exactly"
+        elif not isfinite(difference.max_abs):
+            left = rounding.float64_max_abs
+            figures = "in working precision one of them overflows where the other does not" + (
+                f", and in float64 they differ by at most {left:.3g}" if left is not None else ""
+            )
+        else:
+            figures = (
+                f"the greatest difference over {difference.compared:,} outputs is "
+                f"{difference.max_abs:.3g}{_left_in_float64(rounding, difference.max_abs)}"
+            )
+        because = f"; {judgement.reason}" if judgement.reason else ""
+        return f"{names} compute the same: {figures}{because}."
+    if judgement.reason:
+        return f"{names} differ: {judgement.reason}."
+    witness = judgement.witness
+    assert witness is not None
+    observation = witness.observation
+    probe = observation.batch.name_of(witness.sample)
+    if witness.inconsistent:
+        name = reference.name if witness.inconsistent == "reference" else candidate.name
+        return (
+            f"`{name}` changes its own result when called {how(observation.execution)}: on probe "
+            f"`{probe}` it strays from its result otherwise by more than rounding explains."
+        )
+    start = " They agree on the initial weights only." if judgement.only_at_initialization else ""
+    if difference.max_abs == 0 and rounding.float64_max_abs is not None:
+        gap = (
+            f"{rounding.float64_max_abs:.3g} in float64{_share(difference)}, which working "
+            "precision does not show"
+        )
+    else:
+        gap = f"{difference.max_abs:.3g}{_share(difference)}{_also_in_float64(rounding)}"
+    return f"{names} differ by up to {gap}: not rounding (shown on probe `{probe}`).{start}"
+
+
+def _share(difference: Difference) -> str:
+    return f" in {difference.mismatched:,} of {difference.compared:,} outputs"
+
+
+def _left_in_float64(rounding: Rounding, max_abs: float) -> str:
+    if rounding.float64_max_abs is None:
+        return ", within what rounding was measured to leave (a model has no float64 form)"
+    if rounding.float64_max_abs > SHRUNK * max_abs:
+        return f", and {rounding.float64_max_abs:.3g} in float64"
+    return f" and falls to {rounding.float64_max_abs:.3g} in float64, as rounding does"
+
+
+def _also_in_float64(rounding: Rounding) -> str:
+    if rounding.float64_max_abs is None:
+        return " (a model has no float64 form)"
+    return f", and by {rounding.float64_max_abs:.3g} in float64"
+
+
+def about_weights(report: PairReport, transfer: Transfer, *, overruled: bool) -> str | None:
+    """Tell on whose weights a verdict stands, where that is easily taken for something else."""
+    if transfer.method == "none" and transfer.reference:
+        return "each model kept its own weights (`transfer: none`): it holds for these alone"
+    if overruled:
+        return (
+            f"`{report.candidate}` came with other weights than `{report.reference}`, which were "
+            "replaced for the comparison; `transfer: none` compares the two as they came"
+        )
+    return None
+
+
+def fed(inputs: InputsRow, reference: Sequence[str], candidate: Sequence[str]) -> str | None:
+    """Say which inputs were fed the same, where that is not plain; the rest are their own orders.
+
+    A model that takes a mapping has no order.
+    """
+    if inputs.method == "by_name":
+        if reference == candidate and reference:
+            return None
+        listed = ", ".join(f"`{name}`" for name, _ in inputs.pairs)
+        why = ", not by position: the models list them in another order"
+        return f"the inputs are paired by name ({listed})" + (
+            why if reference and candidate else ""
+        )
+    if all(is_automatic(name) for names in inputs.pairs for name in names):
+        return None
+    told = ", ".join(f"`{one}` with `{other}`" for one, other in inputs.pairs)
+    return f"the inputs are paired by position, as their names differ: {told}"
+
+
+def notes(reference: ModelReport, candidate: ModelReport) -> str | None:
+    """Return what has to be known of the two models beside their figures."""
+    told = [
+        f"in `{model.name}`, {note}" for model in (reference, candidate) for note in model.notes
+    ]
+    return "; ".join(told) or None
+
+
+def unrestored(reference: ModelReport, candidate: ModelReport, why: str) -> str:
+    return (
+        f"`{candidate.name}` and `{reference.name}` agree as they were read, but not as what was "
+        f"saved is known to be: {why}."
+    )
+
+
+def beyond_lengths(shortfall: Mapping[int, int], longest: int) -> str | None:
+    """Tell that more steps are looked across than were tried; None where that is not so.
+
+    `shortfall` has those steps by axis of the input, `longest` is the greatest length tried.
+    """
+    if not shortfall:
+        return None
+    steps = _listed(
+        [
+            f"{span:,} steps" if axis == 1 else f"{span:,} along axis {axis}"
+            for axis, span in shortfall.items()
+        ]
+    )
+    return (
+        f"the layers look across {steps}, which takes more memory or time than is given to it: "
+        f"lengths up to {longest:,} were tried"
+    )
+
+
+def unknown_lengths(layers: Sequence[str], longest: int) -> str | None:
+    """Tell of which layers nobody knows how many steps they look across; None without any."""
+    if not layers:
+        return None
+    names = _listed([f"`{name}`" for name in layers])
+    verb = "looks" if len(layers) == 1 else "look"
+    return (
+        f"how many steps {names} {verb} across is not known: lengths up to {longest:,} were tried"
+    )
+
+
+def _listed(items: Sequence[str]) -> str:
+    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"
+
+
+def joined(text: str, more: str | None) -> str:
+    """Add a sentence to a text, if there is one."""
+    return text if more is None else f"{text} {more[:1].upper()}{more[1:].rstrip('.')}."
+
+
+def how(execution: str) -> str:
+    return {
+        "eager": "eagerly",
+        "traced": "traced with known shapes",
+        "traced_dynamic": "traced with unknown batch and lengths",
+    }[execution]
+
+
+def shape_text(shape: Any) -> str:
+    """Write a shape, or several, as Keras does: (None, 64, 15)."""
+    if isinstance(shape, (tuple, list)) and shape and isinstance(shape[0], (tuple, list)):
+        parts = [shape_text(one) for one in shape]
+        return parts[0] if len(parts) == 1 else "[" + ", ".join(parts) + "]"
+    if shape is None:
+        return "an unknown shape"
+    inner = ", ".join(str(n) for n in shape)
+    return f"({inner},)" if len(shape) == 1 else f"({inner})"

@@ -1,0 +1,333 @@
+"""A decided pair, its lined-up models and what was tried become a few sentences: why it is so.
+
+Nothing is said of a layer that was not found in these two models: every sentence is made from the
+rows, counts, differences and trials of this very pair.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from layerlens.explain.first_divergence import Divergence
+from layerlens.explain.repair import Mending
+from layerlens.explain.state_gaps import unconfigured_changes
+from layerlens.explain.step_sentences import step_sentences
+from layerlens.explain.verdict_sentences import SAME_DISTRIBUTION, shape_text
+from layerlens.report import (
+    LayerChange,
+    ModelReport,
+    ModelsDiff,
+    PairReport,
+)
+
+#: Rows, arguments and gaps that are named one by one before the rest is only counted.
+_NAMED = 3
+#: A graph so many times larger than another one is worth a word.
+_MUCH_LARGER = 1.5
+_ASIDES = {
+    "mask": "the mask passed on",
+    "non_finite": "what becomes of NaN and infinities",
+    "overflow": "where the range of a dtype is left",
+    "state": "the state left behind",
+    "dtype": "the dtype",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What was found of a pair beside its report."""
+
+    mending: Mending | None = None
+    #: Where the models part, and what they were fed there.
+    divergence: Divergence | None = None
+    #: What layers lose there because they compute in whole numbers.
+    losses: Sequence[str] = ()
+    #: Whether outputs are held against a tolerance of the scenario's own.
+    tolerant: bool = False
+    #: Whether the pair is judged in another mode too.
+    several_modes: bool = False
+
+    @property
+    def agreement(self) -> str:
+        return "within the tolerance" if self.tolerant else "up to rounding"
+
+
+def conclude(
+    reference: ModelReport,
+    candidate: ModelReport,
+    pair: PairReport,
+    diff: ModelsDiff,
+    findings: Findings,
+) -> tuple[str, ...]:
+    """Say what is the same, what differs, what comes of it and why, and what would mend it."""
+    if reference.error is not None or candidate.error is not None:
+        return tuple(_refused(reference, candidate))
+    told = [_same(reference, candidate, diff), _differs(reference, candidate, diff)]
+    told += [
+        f"In `{model.name}`, {note}." for model in (reference, candidate) for note in model.notes
+    ]
+    told += [_result(pair, findings), *(f"{lost}." for lost in findings.losses)]
+    told += [_beside(reference, candidate, pair, diff), _mended(pair, findings)]
+    return tuple(sentence for sentence in told if sentence)
+
+
+def _refused(reference: ModelReport, candidate: ModelReport) -> Iterator[str]:
+    for model in (reference, candidate):
+        if model.error is None:
+            continue
+        layer = f"`{model.error.layer}`" if model.error.layer else ""
+        if model.params is not None:
+            fails = f"{layer or 'it'} fails"
+            yield (
+                f"`{model.name}` builds, but {fails} when it is called, so its outputs could not "
+                "be compared."
+            )
+        else:
+            at = f" at {layer}" if layer else ""
+            taken = _count(len(model.layers), "layer")
+            built = f" after {taken} that it took" if model.layers else ""
+            yield f"Keras refuses `{model.name}`{at}{built}, so nothing could be compared."
+        if model.error.hint:
+            yield f"To mend it: {model.error.hint.rstrip('.')}."
+
+
+def _same(reference: ModelReport, candidate: ModelReport, diff: ModelsDiff) -> str:
+    known = [row for row in diff.layers if not _untold(reference, candidate, row)]
+    same = [f"`{row.candidate}`" for row in known if _is_configured_alike(row)]
+    total = max(len(reference.layers), len(candidate.layers))
+    parts = []
+    if diff.layers and len(same) == len(diff.layers):
+        parts.append("every layer is configured the same")
+    elif same:
+        verb = "is" if len(same) == 1 else "are"
+        parts.append(
+            f"{len(same)} of {_count(total, 'layer')} {verb} configured the same ({_listed(same)})"
+        )
+    elif diff.layers:
+        is_known = "" if len(known) == len(diff.layers) else "known to be "
+        parts.append(f"no layer is {is_known}configured the same")
+    if reference.params == candidate.params and reference.params is not None:
+        parts.append(f"both have {reference.params:,} params")
+    if reference.output_shape == candidate.output_shape:
+        parts.append(f"both give {shape_text(reference.output_shape)}")
+    return f"In `{candidate.name}` and `{reference.name}` {_joined(parts)}." if parts else ""
+
+
+def _is_configured_alike(row: LayerChange) -> bool:
+    """Tell layers that differ in nothing, or only in what follows from others (shapes, counts)."""
+    return not (row.change.startswith("only") or {"type", "arguments", "inputs"} & {*row.differs})
+
+
+def _untold(reference: ModelReport, candidate: ModelReport, row: LayerChange) -> list[str]:
+    """Return which of two layers of one type do not tell their configuration.
+
+    Every layer that does so tells at least whether it is trainable.
+    """
+    if row.reference_row is None or row.candidate_row is None or "type" in row.differs:
+        return []
+    layers = reference.layers[row.reference_row], candidate.layers[row.candidate_row]
+    return [f"`{layer.name}`" for layer in layers if not layer.arguments]
+
+
+def _differs(reference: ModelReport, candidate: ModelReport, diff: ModelsDiff) -> str:
+    rows = [row for row in diff.layers if row.change != "same"]
+    parts = [part for row in rows if (part := _row(reference, candidate, row))]
+    parts += unconfigured_changes(reference, candidate, diff)
+    if len(parts) > _NAMED:
+        parts = [*parts[:_NAMED], f"{_count(len(parts) - _NAMED, 'more layer')} differ"]
+    gaps = [gap.text for gap in diff.params]
+    counts = f" In params that is {_listed(gaps)}." if gaps else _trained(reference, candidate)
+    untold = [name for row in diff.layers for name in _untold(reference, candidate, row)]
+    if untold:
+        names = list(dict.fromkeys(untold))
+        told = "does not tell its" if len(names) == 1 else "do not tell their"
+        counts += f" {_listed(names)} {told} configuration."
+    if not parts:
+        nothing = f"Nothing in their configurations differs{', as far as told' if untold else ''}."
+        return counts.strip() if rows else f"{nothing}{counts}"
+    return f"What differs: {'; '.join(parts)}.{counts}"
+
+
+def _trained(reference: ModelReport, candidate: ModelReport) -> str:
+    """Say how many params are trained, where that alone is what differs in the counts."""
+    ours, theirs = reference.trainable_params, candidate.trainable_params
+    if reference.params != candidate.params or ours == theirs or None in (ours, theirs):
+        return ""
+    return (
+        f" No count of params differs, only how many are trained: {theirs:,} of "
+        f"{candidate.params:,} in `{candidate.name}` and {ours:,} in `{reference.name}`."
+    )
+
+
+def _row(reference: ModelReport, candidate: ModelReport, row: LayerChange) -> str:
+    ours = None if row.reference_row is None else reference.layers[row.reference_row]
+    theirs = None if row.candidate_row is None else candidate.layers[row.candidate_row]
+    if ours is None or theirs is None:
+        only, place = (theirs, candidate) if ours is None else (ours, reference)
+        return f"`{only.name}` ({only.type}) is in `{place.name}` alone" if only else ""
+    if ours.type != theirs.type:
+        return f"`{theirs.name}` ({theirs.type}) stands for `{ours.name}` ({ours.type})"
+    if row.arguments:
+        told = [
+            f"{item.name} {_value(item.candidate)} (in `{reference.name}` {_value(item.reference)})"
+            for item in row.arguments
+        ]
+        return f"`{theirs.name}` has {_listed(told)}"
+    if "inputs" in row.differs:
+        return f"`{theirs.name}` takes {_listed(theirs.inputs)} for {_listed(ours.inputs)}"
+    return ""  # what only follows from another row
+
+
+def _result(pair: PairReport, findings: Findings) -> str:
+    match pair.verdict:
+        case "equivalent":
+            return _equivalent(pair, findings)
+        case "different":
+            return _different(pair, findings.divergence)
+        case "shape_mismatch":
+            return "Their outputs have other shapes, so that no element stands for another."
+        case "param_mismatch":
+            return "The weights of one have no place in the other, so no outputs were compared."
+    return pair.explanation if pair.verdict == "inconclusive" else ""
+
+
+def _equivalent(pair: PairReport, findings: Findings) -> str:
+    agree = f"all {pair.compared:,} outputs compared agree" if pair.compared else "outputs agree"
+    if pair.certificate is not None and pair.certificate.draws:
+        return (
+            f"That makes no difference: {agree}, and exact arithmetic shows it for every input and "
+            f"weight ({pair.certificate.segment}; polynomials of degree "
+            f"{pair.certificate.degree})."
+        )
+    if pair.certificate is not None:
+        return f"They agree: {pair.certificate.segment.removeprefix('none: ')}."
+    if SAME_DISTRIBUTION in pair.explanation:
+        return f"No difference was found: {SAME_DISTRIBUTION}."
+    if findings.tolerant:
+        agree = f"{agree} {findings.agreement}"
+    weak = f"; {_listed(pair.unseen)} could have been wrong unnoticed" if pair.unseen else ""
+    return f"No difference was found: {agree}{weak}."
+
+
+def _different(pair: PairReport, divergence: Divergence | None) -> str:
+    found = f"{pair.mismatched:,} of {pair.compared:,} outputs" if pair.mismatched else "outputs"
+    size = f"by up to {pair.max_abs:.3g}" if pair.max_abs is not None else ""
+    parts = [f"{found} differ {size}".strip()]
+    if pair.masked is not None:
+        parts.append(_padding(pair))
+    if pair.only_at_initialization:
+        parts.append("none on the weights as initialised")
+    where = f"; {_parted(divergence)}" if divergence is not None else ""
+    return f"So {', '.join(part for part in parts if part)}{where}."
+
+
+def _parted(divergence: Divergence) -> str:
+    """Say where two models part, and of what they were fed there only what was found."""
+    first = divergence.row
+    name = f"`{first.candidate_layer}`"
+    if first.reference_layer != first.candidate_layer:
+        name += f" against `{first.reference_layer}`"
+    if divergence.is_stretch:
+        return f"they part on the way to {name}, which begins with the same"
+    if divergence.fed:
+        return f"they part at {name}, {divergence.fed}"
+    return f"the first layers found to differ are {name}, and they are not fed the same"
+
+
+def _padding(pair: PairReport) -> str:
+    assert pair.masked is not None
+    valid, padded = pair.masked.valid, pair.masked.padded
+    if not valid.mismatched and padded.mismatched:
+        return "all of them at padded steps"
+    if valid.mismatched and not padded.mismatched:
+        return "none of them at padded steps"
+    return f"{valid.mismatched:,} at valid and {padded.mismatched:,} at padded steps"
+
+
+def _beside(
+    reference: ModelReport, candidate: ModelReport, pair: PairReport, diff: ModelsDiff
+) -> str:
+    """Say what is told beside the outputs: steps, graphs, masks, gradients."""
+    parts = [*step_sentences(reference, candidate, diff, pair.mode)]
+    if reference.graph_ops and candidate.graph_ops and pair.verdict == "equivalent":
+        larger, smaller = sorted((reference, candidate), key=lambda m: -(m.graph_ops or 0))
+        if (larger.graph_ops or 0) >= _MUCH_LARGER * (smaller.graph_ops or 1):
+            parts.append(
+                f"`{larger.name}` takes a graph of {larger.graph_ops:,} operations for it, "
+                f"`{smaller.name}` one of {smaller.graph_ops:,}"
+            )
+    parts += _masks(reference, candidate)
+    if pair.also_differs:
+        words = [_ASIDES.get(name, name) for name in pair.also_differs]
+        parts.append(f"beside the outputs there is a difference in {_listed(words)}")
+    text = "; ".join(parts)
+    return f"{text[:1].upper()}{text[1:]}." if text else ""
+
+
+def _masks(reference: ModelReport, candidate: ModelReport) -> Iterator[str]:
+    """Yield which layers neither heed a mask nor hand it on, once where both models have them."""
+    lost = [
+        [
+            f"`{layer.name}`"
+            for layer in model.layers
+            if layer.mask_in and layer.mask_use == "ignored" and layer.mask_out is False
+        ]
+        for model in (reference, candidate)
+    ]
+    if lost[0] == lost[1] and lost[0]:
+        yield f"in both, {_dropping(lost[0])}"
+        return
+    for model, names in zip((reference, candidate), lost, strict=True):
+        if names:
+            yield f"in `{model.name}`, {_dropping(names)}"
+
+
+def _dropping(names: Sequence[str]) -> str:
+    if len(names) == 1:
+        return f"{names[0]} ignores the mask that it receives and does not pass it on"
+    return f"{_listed(names)} ignore the mask that they receive and do not pass it on"
+
+
+def _mended(pair: PairReport, findings: Findings) -> str:
+    mending = findings.mending
+    if mending is None:
+        return ""
+    tried = [_tried(mending.report, findings)]
+    if mending.idle:
+        verb = "was" if len(mending.idle) == 1 else "were"
+        tried.append(f"not needed {verb}: {', '.join(mending.idle)}")
+    if mending.unsettled:
+        tried.append(f"not settled, whether this has to be: {', '.join(mending.unsettled)}")
+    changes = _joined(list(mending.changes))
+    mode = f" in {pair.mode}" if findings.several_modes else ""
+    return (
+        f"To make them agree{mode}, in `{pair.candidate}`: {changes} (tried: {'; '.join(tried)})."
+    )
+
+
+def _tried(report: PairReport, findings: Findings) -> str:
+    """Say how the models agree once the changes are made, by the report of that very pair."""
+    if SAME_DISTRIBUTION in report.explanation:
+        return f"then {SAME_DISTRIBUTION}"
+    count = f"all {report.compared:,} outputs then agree" if report.compared else "then they agree"
+    weak = f", though {_listed(report.unseen)} could be wrong unnoticed" if report.unseen else ""
+    return f"{count} {findings.agreement}{weak}"
+
+
+def _value(item: object) -> str:
+    return str(item).lower() if isinstance(item, bool) else "none" if item is None else str(item)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _listed(items: Sequence[str]) -> str:
+    if len(items) > _NAMED:
+        return f"{', '.join(items[:_NAMED])} and {len(items) - _NAMED} more"
+    return _joined(items)
+
+
+def _joined(parts: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))

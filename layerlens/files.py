@@ -1,0 +1,150 @@
+"""Write text to standard output or to a whole file, and say why a path cannot be used."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+import tempfile
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import TextIO
+
+from layerlens.errors import UsageError
+
+#: Stands for standard output where a file could be named.
+STDOUT = "-"
+
+
+def refuse_unwritable(path: str) -> None:
+    """Raise UsageError where a file cannot be written, before any work is done for it."""
+    if path == STDOUT:
+        return
+    target = Path(path)
+    folder = target.parent
+    reason = unreadable_path(target)
+    if reason is not None:
+        raise UsageError(f"cannot write to {_cut(path)}: {reason}")
+    if target.is_dir():
+        raise UsageError(f"cannot write to {path}: it is a folder; name a file in it")
+    if not folder.is_dir():
+        raise UsageError(f"cannot write to {path}: there is no folder {folder}")
+    if not os.access(folder, os.W_OK) and not _is_special(target):
+        raise UsageError(f"cannot write to {path}: no permission to write in {folder}")
+
+
+def write_text(text: str, path: str | None) -> None:
+    """Write UTF-8 text to a file, replacing it at once, or to standard output where there is none.
+
+    Whoever reads the file finds the old text or the new, never a part. Raises UsageError where
+    the system refuses, BrokenPipeError where nobody reads standard output any more.
+    """
+    write_bytes(text.encode("utf-8", "backslashreplace"), path)
+
+
+def write_bytes(data: bytes, path: str | None) -> None:
+    """Write bytes as `write_text` writes text."""
+    _write([data], path)
+
+
+def write_parts(parts: Iterable[str], path: str | None) -> None:
+    """Write a text that is made part by part as `write_text` writes one that is there."""
+    _write((part.encode("utf-8", "backslashreplace") for part in parts), path)
+
+
+def _write(parts: Iterable[bytes], path: str | None) -> None:
+    if path is None or path == STDOUT:
+        _write_stdout(parts)
+        return
+    try:
+        _write_file(parts, Path(path))
+    except OSError as error:
+        raise UsageError(f"cannot write to {path}: {error.strerror or error}") from error
+
+
+def print_text(text: str) -> None:
+    """Write text to standard output in its own encoding, what that lacks as escapes."""
+    _write_stdout([text.encode(sys.stdout.encoding or "utf-8", "backslashreplace")])
+
+
+def can_encode(text: str, stream: TextIO | None = None) -> bool:
+    """Tell whether standard output (or another stream) can show the text."""
+    try:
+        text.encode(getattr(stream or sys.stdout, "encoding", None) or "ascii")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _write_stdout(parts: Iterable[bytes]) -> None:
+    try:
+        sys.stdout.flush()
+        sys.stdout.buffer.writelines(parts)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _give_up_stdout()
+        raise UsageError(f"cannot write to standard output: {error.strerror or error}") from error
+
+
+def _give_up_stdout() -> None:
+    """Keep the interpreter from trying once more, and failing once more, when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _write_file(parts: Iterable[bytes], path: Path) -> None:
+    if _is_special(path):  # a device or a named pipe is written to, not replaced
+        with path.open("wb") as file:
+            file.writelines(parts)
+        return
+    target = Path(os.path.realpath(path))
+    # Cut: the draft's name must not be too long where the file's own is not.
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:40]}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.writelines(parts)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(_mode(target))
+        Path(name).replace(target)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            Path(name).unlink()
+        raise
+
+
+def _cut(path: str) -> str:
+    return path if len(path) <= 80 else f"{path[:40]}…{path[-30:]}"
+
+
+def _is_special(path: Path) -> bool:
+    return path.exists() and not path.is_file()
+
+
+def _mode(target: Path) -> int:
+    """Return the permissions the file has, or those that a new file would get."""
+    if target.exists():
+        return stat.S_IMODE(target.stat().st_mode)
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask
+
+
+def unreadable_path(path: Path) -> str | None:
+    """Return why the system takes no such path (too long, a null character), None where it does.
+
+    A path at which nothing stands is one that it takes.
+    """
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError) as error:
+        return os_reason(error)
+    return None
+
+
+def os_reason(error: Exception) -> str:
+    return (getattr(error, "strerror", None) or str(error)).lower()

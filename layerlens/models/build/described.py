@@ -1,0 +1,177 @@
+"""A model's description becomes a Keras model and its report, or a refusal that is explained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from layerlens.models.build.graph import LayerRefusal, wire_model
+from layerlens.models.build.inputs import given_ends
+from layerlens.models.build.layer import refuse_code_layers
+from layerlens.models.build.memory import refuse_beyond_memory, weight_bytes
+from layerlens.models.build.request import Built, Order, Refused, built, refused_at
+from layerlens.models.build.session import in_fresh_session
+from layerlens.models.build.symbolic import (
+    DraftImpossible,
+    drafting,
+    functional,
+    input_tensors,
+    raise_if_draft_impossible,
+    set_policy,
+)
+from layerlens.models.build.tensorflow import start_backend
+from layerlens.models.build.weights import assign_weights
+from layerlens.report import LayerRow, ModelReport
+from layerlens.scenario.spec import LayerSpec, ModelSpec
+
+#: Stateful layers keep a state per sample, so Keras wants to know how many there are.
+_STATEFUL_BATCH = 4
+
+
+def build_described(order: Order) -> Built | Refused:
+    """Draft the model, and where it keeps state or cannot be drafted, make it for good at once.
+
+    The state of a stateful layer is a variable that Keras makes from an array, which a draft does
+    not allow; a layer without it has the same weights and shapes, so it tells the size beforehand.
+    """
+    if not order.allow_code:
+        refuse_code_layers(layer_specs(order.spec))
+    start_backend()  # only now: what is refused unseen should not wait for it
+    stateful = _is_stateful(order.spec)
+    try:
+        drafted = in_fresh_session(lambda: _draft(order, allocate=not stateful), order.seed)
+    except DraftImpossible:
+        return in_fresh_session(lambda: _make(order), order.seed)
+    if isinstance(drafted, Refused) or not stateful:
+        return drafted
+    if not order.allocate or not drafted.allocated:
+        return replace(drafted, report=_told_with_state(drafted.report, order.spec))
+    return in_fresh_session(lambda: _make(order), order.seed)
+
+
+def _draft(order: Order, allocate: bool) -> Built | Refused:
+    with drafting() as draft:
+        result = _wire(order, without_state(order.spec))
+        if isinstance(result, Built) and order.allocate:
+            model, spec = result.model, order.spec
+            if order.at_most is not None and weight_bytes(model) > order.at_most:
+                return replace(result, allocated=False)
+            refuse_beyond_memory(model, spec.name, order.memory_limit, spec.where)
+            if allocate:
+                draft.allocate()
+                assign_weights(model, spec.weights, spec.name, spec.where)
+        return result
+
+
+def _make(order: Order) -> Built | Refused:
+    result = _wire(order, order.spec)
+    if isinstance(result, Built):
+        spec = order.spec
+        assign_weights(result.model, spec.weights, spec.name, spec.where)
+        result = replace(result, allocated=True)
+    return result
+
+
+def _wire(order: Order, spec: ModelSpec) -> Built | Refused:
+    set_policy(spec, order.precision)
+    tensors = input_tensors(
+        order.inputs,
+        order.precision,
+        batch_size=_batch_size(order),
+        taken=frozenset(_own_names(spec)),
+    )
+    try:
+        wired = wire_model(spec, order.inputs, tensors, order.precision)
+    except LayerRefusal as refusal:
+        raise_if_draft_impossible(refusal.error)
+        return refused_at(order, refusal)
+    ends = given_ends(order.inputs, order.fed_as)
+    fed = tuple(tensors[place] for place in ends.positions)
+    return built(order, ends, functional(fed, wired.outputs, spec.name))
+
+
+def layer_specs(value: Any) -> Iterator[LayerSpec]:
+    """Yield every layer of a model's description, those that others hold included."""
+    if isinstance(value, ModelSpec):
+        for layer in (*value.layers, *(node.layer for node in value.nodes)):
+            yield from layer_specs(layer)
+    elif isinstance(value, LayerSpec):
+        yield value
+        yield from layer_specs(value.arguments)
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from layer_specs(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from layer_specs(item)
+
+
+def without_state(value: Any) -> Any:
+    """Return a description in which no layer is stateful; weights and shapes are the same."""
+    if isinstance(value, ModelSpec):
+        nodes = tuple(replace(node, layer=without_state(node.layer)) for node in value.nodes)
+        return replace(value, layers=without_state(value.layers), nodes=nodes)
+    if isinstance(value, LayerSpec):
+        kept = {key: item for key, item in value.arguments.items() if key != "stateful"}
+        return replace(value, arguments=without_state(kept))
+    if isinstance(value, Mapping):
+        return {key: without_state(item) for key, item in value.items()}
+    if isinstance(value, tuple):
+        return tuple(without_state(item) for item in value)
+    return value
+
+
+def _told_with_state(report: ModelReport, spec: ModelSpec) -> ModelReport:
+    """Put back into a draft's table which layers are stateful: that was left out to draft it."""
+    written = {node.name: node.layer for node in spec.nodes}
+    if len(spec.layers) == len(report.layers):
+        written = {row.name: layer for row, layer in zip(report.layers, spec.layers, strict=True)}
+    layers = tuple(
+        _row_with_state(row, dict(_states(written[row.name], ""))) if row.name in written else row
+        for row in report.layers
+    )
+    return replace(report, layers=layers)
+
+
+def _row_with_state(row: LayerRow, states: Mapping[str, bool]) -> LayerRow:
+    held = iter([is_so for path, is_so in states.items() if "." in path])
+    holds = tuple(
+        replace(one, arguments={**one.arguments, "stateful": next(held, False)})
+        if "stateful" in one.arguments
+        else one
+        for one in row.holds
+    )
+    return replace(row, arguments={**row.arguments, **states}, holds=holds)
+
+
+def _states(value: Any, prefix: str) -> Iterator[tuple[str, bool]]:
+    """Yield the arguments by which a layer, or one that it holds, is stateful."""
+    if not isinstance(value, LayerSpec):
+        return
+    for name, item in value.arguments.items():
+        if name == "stateful":
+            yield f"{prefix}stateful", bool(item)
+        for position, held in enumerate(item if isinstance(item, (list, tuple)) else ()):
+            yield from _states(held, f"{prefix}{name}[{position}].")
+        yield from _states(item, f"{prefix}{name}.")
+    if value.type == "Bidirectional" and "backward_layer" not in value.arguments:
+        yield from _states(value.arguments.get("layer"), f"{prefix}backward_layer.")
+
+
+def _is_stateful(spec: ModelSpec) -> bool:
+    return any(layer.arguments.get("stateful") is True for layer in layer_specs(spec))
+
+
+def _own_names(spec: ModelSpec) -> Iterator[str]:
+    yield from (node.name for node in spec.nodes)
+    for layer in layer_specs(spec):
+        if isinstance(layer.arguments.get("name"), str):
+            yield layer.arguments["name"]
+
+
+def _batch_size(order: Order) -> int | None:
+    if not _is_stateful(order.spec):
+        return None
+    given = [len(item.values) for item in order.inputs if item.values is not None]
+    return given[0] if given else _STATEFUL_BATCH

@@ -1,0 +1,243 @@
+"""Layer descriptions become connected tensors: a chain or a graph, up to where Keras refuses."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass, field
+from typing import Any
+
+from layerlens.errors import Fault, LayerlensError, ScenarioError, Where
+from layerlens.models.build.exhaustion import raise_if_out_of_memory
+from layerlens.models.build.layer import automatic_name, make_layer
+from layerlens.models.build.precision import Precision
+from layerlens.models.build.tensor_sizes import refuse_oversized
+from layerlens.scenario.spec import InputSpec, LayerSpec, ModelSpec, NodeSpec
+
+#: These take their inputs as separate arguments (query, value, key), not as one list.
+SEPARATE_INPUTS = ("MultiHeadAttention", "GroupQueryAttention")
+#: These take a list even where there is only one input.
+LISTED_INPUTS = (
+    "Add",
+    "Average",
+    "Concatenate",
+    "Dot",
+    "Maximum",
+    "Minimum",
+    "Multiply",
+    "Subtract",
+    "Attention",
+    "AdditiveAttention",
+    "HashedCrossing",
+)
+
+Tensors = tuple[Any, ...]
+
+
+@dataclass
+class Wired:
+    """Tensors under way: what each name gives, and every tensor made so far, in order."""
+
+    inputs: tuple[Any, ...]
+    #: The tensors of inputs and layers, by the name they are addressed with.
+    given: dict[str, Tensors] = field(default_factory=dict)
+    made: list[Any] = field(default_factory=list)
+    outputs: tuple[Any, ...] = ()
+
+
+class LayerRefusal(Exception):  # noqa: N818 (it is a result on its way, not a fault)
+    """Keras refused one layer: which, with what, and what was wired before it."""
+
+    def __init__(
+        self,
+        error: Exception,
+        layer_name: str,
+        spec: LayerSpec,
+        inputs: Tensors | None,
+        wired: Wired,
+    ) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.layer_name = layer_name
+        self.spec = spec
+        self.inputs = inputs or ()
+        self.input_shapes = shapes_of(self.inputs)
+        self.wired = wired
+
+
+def wire_model(
+    spec: ModelSpec,
+    inputs: tuple[InputSpec, ...],
+    tensors: tuple[Any, ...],
+    precision: Precision,
+) -> Wired:
+    """Make and connect the layers of a model given as `layers` or `graph`.
+
+    Raises LayerRefusal, with everything wired before, where Keras refuses a layer.
+    """
+    wired = Wired(inputs=tensors)
+    if spec.form == "layers":
+        return _wire_chain(spec.layers, wired, precision)
+    wired.given.update(
+        {given.name: (tensor,) for given, tensor in zip(inputs, tensors, strict=True)}
+    )
+    return _wire_graph(spec, wired, precision)
+
+
+def shapes_of(tensors: Tensors) -> tuple[tuple[int | None, ...], ...]:
+    return tuple(tuple(tensor.shape) for tensor in tensors)
+
+
+def _wire_chain(layers: tuple[LayerSpec, ...], wired: Wired, precision: Precision) -> Wired:
+    tensors = wired.inputs
+    names: set[str] = set()
+    for position, spec in enumerate(layers):
+        layer = _make(spec, None, tensors, wired, precision)
+        _refuse_duplicate(layer.name, names, spec, tensors, wired)
+        # Behind the first layer it is Keras' to say what a layer makes of several tensors.
+        tensors = _apply(layer, spec, tensors, wired, listed=position > 0)
+    wired.outputs = tensors
+    return wired
+
+
+def _wire_graph(spec: ModelSpec, wired: Wired, precision: Precision) -> Wired:
+    layers: dict[str, tuple[Any, LayerSpec]] = {}
+    names: set[str] = set()
+    for node in in_order(spec.nodes):
+        tensors = tuple(
+            tensor for name in node.inputs for tensor in _addressed(name, wired, node.where)
+        )
+        if node.share is not None:
+            layer, layer_spec = layers[node.share]
+        else:
+            assert node.layer is not None  # the reader gives every node a layer or a share
+            layer_spec = node.layer
+            layer = _make(layer_spec, node.name, tensors, wired, precision)
+            _refuse_duplicate(layer.name, names, layer_spec, tensors, wired)
+        layers[node.name] = (layer, layer_spec)
+        wired.given[node.name] = _apply(layer, layer_spec, tensors, wired, listed=False)
+    wired.outputs = tuple(
+        tensor for name in spec.outputs for tensor in _addressed(name, wired, spec.where)
+    )
+    return wired
+
+
+def in_order(nodes: tuple[NodeSpec, ...]) -> list[NodeSpec]:
+    """Order nodes so that each comes after what it takes; otherwise as they were written."""
+    by_name = {node.name: node for node in nodes}
+    ordered: dict[str, NodeSpec] = {}
+    open_names: list[str] = []
+
+    def visit(node: NodeSpec) -> None:
+        if node.name in ordered:
+            return
+        if node.name in open_names:
+            loop = " -> ".join([*open_names[open_names.index(node.name) :], node.name])
+            raise _fault(f"the graph runs in a circle: {loop}", node.where)
+        open_names.append(node.name)
+        for name in (*node.inputs, *((node.share,) if node.share else ())):
+            source = by_name.get(name, by_name.get(name.rpartition(":")[0]))
+            if source is not None:
+                visit(source)
+        open_names.pop()
+        ordered[node.name] = node
+
+    for node in nodes:
+        visit(node)
+    return list(ordered.values())
+
+
+def _addressed(name: str, wired: Wired, where: Where | None) -> Tensors:
+    """Return all tensors of a node or input, or the one that `node:1` names."""
+    if name in wired.given:
+        return wired.given[name]
+    node, _, index = name.rpartition(":")
+    tensors = wired.given.get(node)
+    if tensors is None or not index.isdecimal():
+        known = ", ".join(f"`{given}`" for given in wired.given)
+        raise _fault(f"`{name}` names no node or input; there are {known}", where)
+    if int(index) >= len(tensors):
+        message = (
+            f"`{name}` asks for output {index} of `{node}`, which has {len(tensors)} "
+            f"(they count from 0)"
+        )
+        raise _fault(message, where)
+    return (tensors[int(index)],)
+
+
+def _fault(message: str, where: Where | None) -> ScenarioError:
+    return ScenarioError((Fault(message, where),))
+
+
+def _make(
+    spec: LayerSpec, name: str | None, tensors: Tensors, wired: Wired, precision: Precision
+) -> Any:
+    try:
+        return make_layer(spec, precision, name)
+    except LayerlensError:
+        raise
+    except Exception as error:  # whatever Keras raises is its refusal
+        raise_if_out_of_memory(error, f"while a `{spec.type}` was made", spec.where)
+        given = spec.arguments.get("name") or name or automatic_name(spec.type, error)
+        raise LayerRefusal(error, str(given), spec, tensors, wired) from error
+
+
+def _apply(layer: Any, spec: LayerSpec, tensors: Tensors, wired: Wired, *, listed: bool) -> Tensors:
+    histories = [tensor._keras_history for tensor in tensors]
+    try:
+        result = _listed(layer, tensors) if listed else apply_layer(layer, spec.type, tensors)
+        outputs = flat_outputs(result, layer.name)
+        _refuse_circle(layer, tensors, outputs, histories)
+    except Exception as error:  # whatever Keras raises is its refusal
+        raise_if_out_of_memory(error, f"while `{layer.name}` was built", spec.where)
+        raise LayerRefusal(error, layer.name, spec, tensors, wired) from error
+    refuse_oversized(layer.name, outputs, spec.where)
+    wired.made.extend(outputs)
+    return outputs
+
+
+def _listed(layer: Any, tensors: Tensors) -> Any:
+    return layer(tensors[0] if len(tensors) == 1 else list(tensors))
+
+
+def apply_layer(layer: Any, layer_type: str, tensors: Tensors) -> Any:
+    """Call a layer on several inputs the way its kind takes them."""
+    if layer_type in SEPARATE_INPUTS:
+        return layer(*tensors)
+    if layer_type in LISTED_INPUTS:
+        return layer(list(tensors))
+    if len(tensors) > 1 and "initial_state" in inspect.signature(layer.call).parameters:
+        return layer(tensors[0], initial_state=list(tensors[1:]))
+    return _listed(layer, tensors)
+
+
+def flat_outputs(result: Any, name: str) -> Tensors:
+    """Return a layer's outputs as a tuple; nested and named ones in Keras' own order."""
+    import keras
+
+    flat = tuple(keras.tree.flatten(result))
+    if not flat:
+        raise ValueError(f"`{name}` returns nothing")
+    return flat
+
+
+def _refuse_circle(layer: Any, tensors: Tensors, outputs: Tensors, histories: list[Any]) -> None:
+    """Refuse a layer that returns the very tensor it was given: Keras then loses its origin."""
+    if not any(output is tensor for output in outputs for tensor in tensors):
+        return
+    for tensor, history in zip(tensors, histories, strict=True):
+        tensor._keras_history = history  # so that what was built before it can still be told
+    raise ValueError(
+        f"`{layer.name}` hands its input tensor on as it is, which Keras cannot put into a model: "
+        "the tensor would come from itself"
+    )
+
+
+def _refuse_duplicate(
+    name: str, names: set[str], spec: LayerSpec, tensors: Tensors, wired: Wired
+) -> None:
+    if name in names:
+        error = ValueError(
+            f"two layers of the model are called `{name}`; layer names have to be unique"
+        )
+        raise LayerRefusal(error, name, spec, tensors, wired)
+    names.add(name)

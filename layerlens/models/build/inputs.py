@@ -1,0 +1,188 @@
+"""A finished model's own inputs meet the scenario's; both are told where they do not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from layerlens.models.build.precision import Precision
+from layerlens.models.inspect.input_order import own_names, places_by_name, takes_mapping
+from layerlens.report import ModelError
+from layerlens.scenario.spec import InputSpec, Shape
+
+_HINT = "give this model an `input:` of its own, or save it with inputs of the scenario's shape"
+
+
+class InputsRefusal(Exception):  # noqa: N818 (it is a result on its way, not a fault)
+    """The scenario's inputs are not what a finished model takes."""
+
+    def __init__(self, message: str, hint: str = _HINT) -> None:
+        super().__init__(message)
+        self.error = ModelError(None, message, hint)
+
+
+@dataclass(frozen=True)
+class Ends:
+    """The inputs a model is run with, and the input layers that have to be more definite."""
+
+    #: In the scenario's order, where it gives any.
+    inputs: tuple[InputSpec, ...]
+    #: Which of the model's own inputs each of them is.
+    positions: tuple[int, ...] = ()
+    #: What the model itself calls them.
+    names: tuple[str, ...] = ()
+    #: The same names in the order in which the model lists them; none of one that takes a mapping.
+    listed: tuple[str, ...] = ()
+    #: Input layer → the batch shape it gets instead of its own.
+    changes: Mapping[str, tuple[int | None, ...]] = field(default_factory=dict)
+
+
+def has_graph(model: Any) -> bool:
+    """Say whether a model is a graph from inputs to outputs, with no `call` of its own."""
+    import keras
+
+    if not isinstance(model, keras.Model):
+        return False
+    calls = next(kind for kind in type(model).__mro__ if "call" in vars(kind))
+    if not calls.__module__.startswith("keras.") or calls in (keras.Model, keras.Layer):
+        return False
+    try:
+        return bool(model.outputs)
+    except (AttributeError, ValueError):  # the latter from a Sequential of Keras 3.5, not yet built
+        return False
+
+
+def fit_ends(
+    given: tuple[InputSpec, ...],
+    model: Any,
+    precision: Precision,
+    fed_as: Sequence[str] = (),
+    *,
+    given_to_all: bool = True,
+) -> Ends:
+    """Pair a model's own inputs with the scenario's, by name if the names agree, else in order.
+
+    `fed_as` are the names of the reference's inputs: a model with the same ones is fed in their
+    order. `given_to_all` tells that the reference is given the same inputs by the scenario. An axis
+    the model leaves open takes the scenario's length. Raises InputsRefusal where the number of
+    inputs, a rank, a length or the kind of dtype is another.
+    """
+    names = own_names(model, fed_as)
+    own = tuple(
+        _own_input(tensor, name, precision)
+        for tensor, name in zip(model.inputs, names, strict=True)
+    )
+    places = places_by_name(names, fed_as)
+    if not given:
+        specs, positions = own, tuple(range(len(own)))
+    elif len(own) != len(given):
+        raise InputsRefusal(
+            f"the model takes {_listed(own)}, but the scenario gives {_listed(given)}"
+        )
+    elif places is not None and given_to_all:
+        specs, positions = given, places
+    else:
+        specs, positions = given, _positions(names, model, given)
+    if places is None and not given_to_all:
+        order = places_by_name([spec.name for spec in specs], fed_as)
+    else:
+        order = None if places is None else tuple(map(positions.index, places))
+    if order is not None:
+        specs = tuple(specs[place] for place in order)
+        positions = tuple(positions[place] for place in order)
+    inputs = tuple(
+        _fitted(own[position], theirs) for position, theirs in zip(positions, specs, strict=True)
+    )
+    changes = {
+        str(model.inputs[position].name): (model.inputs[position].shape[0], *fitted.shape)
+        for position, fitted in zip(positions, inputs, strict=True)
+        if own[position].shape != fitted.shape
+    }
+    return Ends(
+        inputs,
+        positions,
+        tuple(names[position] for position in positions),
+        () if takes_mapping(model) else names,
+        changes,
+    )
+
+
+def given_ends(given: tuple[InputSpec, ...], fed_as: Sequence[str]) -> Ends:
+    """Return a scenario's inputs, in the order of the reference's where the names are the same."""
+    names = tuple(spec.name for spec in given)
+    places = places_by_name(names, fed_as) or tuple(range(len(given)))
+    return Ends(
+        tuple(given[place] for place in places),
+        places,
+        tuple(names[place] for place in places),
+        names,
+    )
+
+
+def _positions(names: Sequence[str], model: Any, given: tuple[InputSpec, ...]) -> tuple[int, ...]:
+    """Return which of a model's own inputs each of the scenario's is."""
+    wanted = [spec.name for spec in given]
+    for known in (list(names), [str(tensor.name) for tensor in model.inputs]):
+        if set(known) == set(wanted):
+            return tuple(map(known.index, wanted))
+    return tuple(range(len(given)))
+
+
+def with_shapes(config: Any, changes: Mapping[str, tuple[int | None, ...]]) -> Any:
+    """Return a serialised model whose own input layers have other batch shapes."""
+    if not changes:
+        return config
+
+    def changed(layer: Any) -> Any:
+        inner = layer.get("config", {})
+        if layer.get("class_name") != "InputLayer" or inner.get("name") not in changes:
+            return layer
+        kept = {key: item for key, item in inner.items() if key != "batch_input_shape"}
+        return {**layer, "config": {**kept, "batch_shape": list(changes[inner["name"]])}}
+
+    layers = [changed(layer) for layer in config["config"]["layers"]]
+    return {**config, "config": {**config["config"], "layers": layers}}
+
+
+def _own_input(tensor: Any, name: str, precision: Precision) -> InputSpec:
+    # In float64 every floating input was made float64: what is drawn for it stays as it was.
+    widened = precision == "float64" and tensor.dtype == "float64"
+    return InputSpec(name, tuple(tensor.shape[1:]), "float32" if widened else tensor.dtype)
+
+
+def _fitted(mine: InputSpec, theirs: InputSpec) -> InputSpec:
+    name = mine.name
+    if _kind(mine.dtype) != _kind(theirs.dtype):
+        raise InputsRefusal(
+            f"input `{name}` of the model is {mine.dtype}, but the scenario gives {theirs.dtype}",
+            hint=f"write `dtype: {mine.dtype}` in the input",
+        )
+    if len(mine.shape) != len(theirs.shape):
+        raise InputsRefusal(
+            f"input `{name}` of the model has shape {_batched(mine.shape)}, but the scenario "
+            f"gives {_batched(theirs.shape)}: {len(theirs.shape) + 1} axes instead of "
+            f"{len(mine.shape) + 1}"
+        )
+    lengths = zip(mine.shape, theirs.shape, strict=True)
+    if any(own is not None and own != given for own, given in lengths):
+        raise InputsRefusal(
+            f"input `{name}` of the model has shape {_batched(mine.shape)}, but the scenario "
+            f"gives {_batched(theirs.shape)}"
+        )
+    return replace(theirs, dtype=mine.dtype if _kind(mine.dtype) == "float" else theirs.dtype)
+
+
+def _kind(dtype: str) -> str:
+    if dtype.startswith(("int", "uint")):
+        return "int"
+    return "float" if dtype.startswith(("float", "bfloat")) else dtype
+
+
+def _listed(inputs: list[InputSpec] | tuple[InputSpec, ...]) -> str:
+    named = ", ".join(f"`{item.name}` {_batched(item.shape)}" for item in inputs)
+    return f"{len(inputs)} input{'s' if len(inputs) > 1 else ''} ({named})"
+
+
+def _batched(shape: Shape) -> str:
+    return f"({', '.join(str(length) for length in (None, *shape))})"

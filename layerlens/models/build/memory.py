@@ -1,0 +1,196 @@
+"""How much memory a model's weights need, and how much there is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from layerlens.byte_size import readable
+from layerlens.errors import MemoryLimitError, Where
+from layerlens.models.inspect.working_memory import STEP_BYTES, WorkingMemory
+
+_ITEM_BYTES = {"bool": 1, "string": 16, "float8_e4m3fn": 1, "float8_e5m2": 1, "bfloat16": 2}
+#: Some forty probes of at least one sample, each value in float32 and in float64.
+_BYTES_PER_SCALAR = 40 * (4 + 8)
+#: How often weights are there at once while they are initialised: drawn, scaled, and assigned.
+#: Measured with kernels of 4 and of 80 million params, which took 12 bytes each.
+_WHILE_INITIALISED = 3
+#: What each param takes beyond the working model: the model in float64, drawn weights, and those
+#: that rounding is measured with. Measured with two models of 20 million params each, which took 78
+#: bytes for each param of one where they were certified, and 125 where every kind was drawn.
+_BYTES_PER_PARAM = 40
+#: Samples that are called at once: all probes are one batch, of which integers have fewer.
+_SAMPLES, _INTEGER_SAMPLES = 40, 20
+#: What goes into a call and comes out of it is there in float64.
+_BYTES_PER_END = 8
+#: What is inside a call is there once in float64, in a graph, and while that is computed twice in
+#: float32, called eagerly. Measured with attention of 600 steps.
+_BYTES_PER_INNER = 8 + 2 * 4
+
+
+def refuse_beyond_memory(
+    model: Any, name: str, memory_limit: int | None, where: Where | None, *, beside: int = 0
+) -> None:
+    """Raise MemoryLimitError where making the model's weights needs more than the limit, in bytes.
+
+    Without a limit what the machine has free is one; where that is unknown there is none. Of
+    either, so many bytes are taken by what is made `beside` it.
+    """
+    held = weight_bytes(model)
+    needed = held * _WHILE_INITIALISED
+    limit = free_memory() if memory_limit is None else memory_limit
+    if limit is None or needed <= limit - beside:
+        return
+    params = sum(math.prod(weight.shape) for weight in model.weights)
+    allowed = "are free" if memory_limit is None else "are allowed"
+    if beside:
+        allowed += f", and {readable(beside)} of that go to the other models"
+    raise MemoryLimitError(
+        f"model `{name}` needs {readable(needed)} of memory while its {params:,} params are "
+        f"initialised, which take {readable(held)}, but {readable(limit)} {allowed}",
+        where,
+        hint="`layerlens summary` runs nothing and works at any size",
+    )
+
+
+def comparing_beyond_memory(
+    names: Sequence[str],
+    params: int,
+    shapes: Iterable[Any],
+    where: Where | None,
+    *,
+    working: Iterable[WorkingMemory | None] = (),
+    integers: bool = False,
+    doing: str = "comparing",
+) -> MemoryLimitError | None:
+    """Return the error where comparing models (or what is done else) needs more than is free.
+
+    `params` are those of both models, which are made already; `shapes` are those of the inputs and
+    of both models' outputs, the batch axis first, and what is open counts as one. `working` is what
+    their most demanding calls hold; `integers` says that all inputs are. It is a lower bound: about
+    twice as much is taken in the end.
+    """
+    scalars = sum(math.prod(size or 1 for size in shape[1:]) for shape in shapes)
+    samples = _INTEGER_SAMPLES if integers else _SAMPLES
+    needs = [
+        (
+            scalars * _BYTES_PER_SCALAR,
+            f"for {scalars:,} values in and out of them a sample",
+        ),
+        (
+            params * _BYTES_PER_PARAM,
+            f"for their {params:,} params, in two precisions and with several weights",
+        ),
+    ]
+    # The models are called one after another: only the most demanding call counts.
+    calls = [need for one in working if one is not None for need in _needs_of(one, samples)]
+    needs += [max(calls)] if calls else []
+    needed, limit = sum(size for size, _ in needs), free_memory()
+    if limit is None or needed <= limit:
+        return None
+    size, what = max(needs)
+    return MemoryLimitError(
+        f"{doing} {' and '.join(f'`{name}`' for name in names)} needs at least "
+        f"{readable(needed)} of memory, {readable(size)} {what}, but {readable(limit)} are free",
+        where,
+        hint="make the models or inputs smaller, or use `layerlens summary`, which runs nothing",
+    )
+
+
+def _needs_of(working: WorkingMemory, samples: int) -> list[tuple[int, str]]:
+    called = working.ends * _BYTES_PER_END + working.inner * _BYTES_PER_INNER
+    values = f"{working.scalars:,} values a sample"
+    return [
+        (samples * called, f"while `{working.layer}` is called, which holds {values}"),
+        (working.steps * STEP_BYTES, f"for gradients through {working.steps:,} recurrent steps"),
+    ]
+
+
+def refuse_samples_beyond_memory(
+    samples: int, scalars: int, batch: int = 0, working: WorkingMemory | None = None
+) -> None:
+    """Raise MemoryLimitError where so many samples of so many values need more than is free.
+
+    Values are drawn in float64, and TensorFlow has its own copy of them. Each `batch` of them goes
+    through the model at once.
+    """
+    limit = free_memory()
+    if limit is None:
+        return
+    drawn = samples * scalars * 2 * 8
+    if drawn > limit:
+        raise MemoryLimitError(
+            f"`fit:` draws {samples:,} samples of {scalars:,} values in inputs and targets, which "
+            f"take {readable(drawn)} of memory, but {readable(limit)} are free",
+            hint="let `samples` be fewer",
+        )
+    batch = min(batch, samples)
+    held = batch * working.scalars * 8 if working is not None else 0
+    if working is not None and drawn + held > limit:
+        raise MemoryLimitError(
+            f"`fit:` takes {batch:,} samples at once through `{working.layer}`, which holds "
+            f"{working.scalars:,} values of each: {readable(held)} of memory beside the "
+            f"{readable(drawn)} that the samples take, but {readable(limit)} are free",
+            hint="let `batch_size` be smaller",
+        )
+
+
+def weight_bytes(model: Any) -> int:
+    """Return the bytes all variables of a model take, by their shapes and dtypes."""
+    return sum(math.prod(item.shape) * _item_bytes(item.dtype) for item in model.variables)
+
+
+def free_memory() -> int | None:
+    """Return the bytes this process may still take, or None where the system does not say."""
+    limits = (_machine_memory(), _group_memory(), _process_memory())
+    return min((limit for limit in limits if limit is not None), default=None)
+
+
+def _item_bytes(dtype: str) -> int:
+    known = _ITEM_BYTES.get(dtype)
+    if known is not None:
+        return known
+    bits = "".join(character for character in dtype if character.isdecimal())
+    return max(1, int(bits or 32) // 8)
+
+
+def _machine_memory() -> int | None:
+    try:
+        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    except (OSError, ValueError, IndexError):
+        return None  # not Linux, or not to be read: then there is no limit to hold to
+    return None
+
+
+def _process_memory() -> int | None:
+    """Return what the limit on this process's own addresses leaves (`ulimit -v`), if there is one.
+
+    What it maps without using counts as well, as the system counts it.
+    """
+    try:
+        import resource
+    except ImportError:  # Windows has no such limits
+        return None
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit == resource.RLIM_INFINITY:
+        return None
+    try:
+        mapped = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+    except (OSError, ValueError, IndexError):
+        return limit  # not Linux: what is taken already is not told
+    return max(0, limit - mapped * resource.getpagesize())
+
+
+def _group_memory() -> int | None:
+    """Return what a container's own limit leaves, where there is one (cgroup v2)."""
+    group = Path("/sys/fs/cgroup")
+    try:
+        limit = (group / "memory.max").read_text(encoding="ascii").strip()
+        used = (group / "memory.current").read_text(encoding="ascii").strip()
+        return None if limit == "max" else max(0, int(limit) - int(used))
+    except (OSError, ValueError):
+        return None  # no such group: the machine's memory is the limit

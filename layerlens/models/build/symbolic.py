@@ -1,0 +1,126 @@
+"""Tensors to models: Keras inputs from their descriptions, models that take no memory yet."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from layerlens.errors import Fault, MemoryLimitError, ScenarioError
+from layerlens.models.build.precision import Precision, layer_dtype
+from layerlens.scenario.spec import InputSpec, ModelSpec
+
+
+class DraftImpossible(Exception):  # noqa: N818 (not a fault: it is made for good instead)
+    """A layer makes variables in a way that Keras forbids while nothing is allocated."""
+
+
+def raise_if_draft_impossible(error: BaseException | None) -> None:
+    """Raise DraftImpossible where an error comes from drafting and not from the model."""
+    while error is not None:
+        if "while in a stateless scope" in str(error):
+            raise DraftImpossible from error
+        error = error.__cause__ or error.__context__
+
+
+class Draft:
+    """A Keras scope in which variables have shapes but no memory, until they are allocated."""
+
+    def __init__(self, scope: Any) -> None:
+        self._scope = scope
+        self._open = True
+
+    def allocate(self) -> None:
+        """Leave the scope: Keras itself then makes and initialises every variable.
+
+        Raises MemoryLimitError where there was less memory than it seemed.
+        """
+        import tensorflow as tf
+
+        self._open = False
+        try:
+            self._scope.__exit__(None, None, None)
+        except (MemoryError, tf.errors.ResourceExhaustedError) as error:
+            raise MemoryLimitError(
+                "the memory ran out while the weights were made",
+                hint="close other programs, or make the model smaller",
+            ) from error
+        except Exception as error:  # an initialiser's: made for good, it is told at its layer
+            raise DraftImpossible from error
+
+    def abandon(self) -> None:
+        """Leave the scope without making any variable."""
+        if self._open:
+            self._scope.initialize_variables = False
+            self._scope.__exit__(None, None, None)
+
+
+@contextmanager
+def drafting() -> Iterator[Draft]:
+    """Open a draft; what is not allocated in it never is."""
+    import keras
+
+    scope = keras.StatelessScope()
+    scope.__enter__()
+    draft = Draft(scope)
+    try:
+        yield draft
+    finally:
+        draft.abandon()
+
+
+def set_policy(spec: ModelSpec, precision: Precision) -> None:
+    """Give this session the model's dtype policy; raise ScenarioError where there is none such."""
+    import keras
+
+    try:
+        keras.config.set_dtype_policy(layer_dtype(spec.dtype or "float32", precision))
+    except (ValueError, TypeError) as error:
+        known = "`float32`, `float16`, `bfloat16`, `float64`, `mixed_float16`, `mixed_bfloat16`"
+        message = f"model `{spec.name}`: {spec.dtype!r} is no dtype policy of Keras; {known} are"
+        raise ScenarioError((Fault(message, spec.where),)) from error
+
+
+def input_tensors(
+    inputs: tuple[InputSpec, ...],
+    precision: Precision,
+    *,
+    batch_size: int | None = None,
+    taken: frozenset[str] = frozenset(),
+) -> tuple[Any, ...]:
+    """Make the Keras inputs; `taken` are layer names that an input must not have as well."""
+    import keras
+
+    tensors = []
+    for given in inputs:
+        name = keras_name(given.name)
+        while name in taken:
+            name += "_input"
+        taken |= {name}
+        dtype = layer_dtype(given.dtype, precision)
+        try:
+            tensor = keras.Input(given.shape, batch_size=batch_size, dtype=dtype, name=name)
+        except (ValueError, TypeError) as error:
+            message = (
+                f"input `{given.name}` of shape {given.shape} and dtype {given.dtype}: {error}"
+            )
+            raise ScenarioError((Fault(message),)) from error
+        tensors.append(tensor)
+    return tuple(tensors)
+
+
+def functional(inputs: tuple[Any, ...], outputs: tuple[Any, ...], name: str) -> Any:
+    """Join tensors to a model that takes and gives a plain tensor where there is one."""
+    import keras
+
+    return keras.Model(
+        inputs[0] if len(inputs) == 1 else list(inputs),
+        outputs[0] if len(outputs) == 1 else list(outputs),
+        name=keras_name(name),
+    )
+
+
+def keras_name(name: str) -> str:
+    """Return a name that Keras and TensorFlow accept."""
+    return re.sub(r"[^A-Za-z0-9_.-]", "_", name) or "unnamed"

@@ -1,0 +1,61 @@
+"""Tensors that no backend can number the values of are refused, whichever layer gives them.
+
+Their sizes multiply from layer to layer: a short file can describe numbers that Python does not
+print, and that no estimate of memory is needed for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from layerlens.errors import Fault, ScenarioError, Where
+from layerlens.models.inspect.call_graph import calls_between
+from layerlens.plain.sizes import MOST_VALUES, is_oversized
+
+
+def refuse_oversized(name: str, tensors: Sequence[Any], where: Where | None) -> None:
+    """Raise ScenarioError where a layer gives a tensor of more values than there can be."""
+    for tensor in tensors:
+        shape = tuple(tensor.shape)[1:]
+        if is_oversized(shape):
+            raise ScenarioError(
+                (
+                    Fault(
+                        f"`{name}` gives a tensor of the per-sample shape {_text(shape)}, which "
+                        f"has more than {MOST_VALUES:,} values; no tensor has so many",
+                        where,
+                        "make the layer, or the input, smaller",
+                    ),
+                )
+            )
+
+
+def refuse_oversized_model(model: Any, where: Where | None) -> None:
+    """Raise ScenarioError where an input or a layer of a model, nested ones too, is oversized."""
+    for name, tensors in _tensors_of(model):
+        refuse_oversized(name, tensors, where)
+
+
+def _tensors_of(model: Any) -> Iterator[tuple[str, Sequence[Any]]]:
+    waiting, seen = [model], {id(model)}
+    while waiting:
+        one = waiting.pop()
+        if not getattr(one, "built", False):  # a Sequential that never was raises below
+            continue
+        outputs = list(getattr(one, "outputs", None) or ())
+        for node in calls_between(list(getattr(one, "inputs", None) or ()), outputs):
+            yield str(node.operation.name), node.outputs
+            if id(node.operation) not in seen:
+                seen.add(id(node.operation))
+                waiting.append(node.operation)
+
+
+def _text(shape: Sequence[int | None]) -> str:
+    shown = ", ".join("?" if size is None else _number(int(size)) for size in shape[:4])
+    more = f", … ({len(shape)} axes)" if len(shape) > 4 else ""
+    return f"({shown}{more})"
+
+
+def _number(size: int) -> str:
+    return f"{size:,}" if size <= MOST_VALUES else f"more than {MOST_VALUES:,}"

@@ -1,0 +1,76 @@
+"""A built model enters, how many operations its traced graphs have leaves: of all, and by layer.
+
+Keras computes a `TimeDistributed(Dense)` step by step where a `Dense` does it in one product: the
+numbers are the same, the graph that TensorFlow compiles and keeps is not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from layerlens.models.build.exhaustion import raise_if_out_of_memory
+from layerlens.models.build.request import Built
+from layerlens.models.execute.layer_calls import traced_call
+from layerlens.models.execute.runner import Runner, lent
+from layerlens.models.inspect.call_graph import calls_between, is_entry
+from layerlens.report import ModelReport
+
+
+def ops_of(function: Any) -> int:
+    """Count the operations in a concrete function's graph, those of functions it calls included.
+
+    The body of a loop counts once, as it is compiled once.
+    """
+    graph = function.graph.as_graph_def()
+    return len(graph.node) + sum(len(inner.node_def) for inner in graph.library.function)
+
+
+def model_graph_ops(runner: Runner) -> int | None:
+    """Return the size of the graph that was traced with unknown batch and lengths, in inference.
+
+    None where the model was not called that way.
+    """
+    function = runner.traced_for_inference()
+    return None if function is None else ops_of(function)
+
+
+def with_graph_sizes(report: ModelReport, built: Built) -> ModelReport:
+    """Trace the model, where it was not, and each layer on its own; tell the sizes of the graphs.
+
+    A layer that cannot be traced alone has none.
+    """
+    with lent(built):
+        found = _layer_sizes(built)
+        ops = report.graph_ops
+        if ops is None:
+            ops = _size(lambda *given: _called(built.model, given), built.model.inputs, built)
+    layers = tuple(
+        replace(layer, graph_ops=size) for layer, size in zip(report.layers, found, strict=True)
+    )
+    return replace(report, layers=layers, graph_ops=ops)
+
+
+def _layer_sizes(built: Built) -> list[int | None]:
+    model = built.model
+    nodes = [n for n in calls_between(model.inputs, model.outputs) if not is_entry(n)]
+    if len(nodes) != len(built.report.layers):
+        return [None] * len(built.report.layers)
+    calls = (traced_call(node, training=False) for node in nodes)
+    return [_size(call, symbols, built) for symbols, call in calls]
+
+
+def _called(model: Any, given: tuple[Any, ...]) -> Any:
+    return model(given[0] if len(given) == 1 else list(given), training=False)
+
+
+def _size(call: Any, symbols: Any, built: Built) -> int | None:
+    import tensorflow as tf
+
+    signature = [tf.TensorSpec((built.batch_size, *t.shape[1:]), t.dtype) for t in symbols]
+    try:
+        function = tf.function(call, autograph=False).get_concrete_function(*signature)
+    except Exception as error:  # whatever a layer raises: the models' own calls tell of it
+        raise_if_out_of_memory(error, f"while the graph of `{built.spec.name}` was traced")
+        return None
+    return ops_of(function)

@@ -1,0 +1,316 @@
+"""Built models become the domains that probes are drawn from: lengths, ranges, words, constants."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from itertools import chain, combinations, islice
+from types import CodeType, MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from layerlens.models.build.request import Built
+from layerlens.models.execute.receptive_field import whole_numbers_in
+from layerlens.models.inspect.configuration import configuration_of
+from layerlens.models.inspect.nested_layers import flat_layers, operation_nodes
+from layerlens.numerics.probes import Domain
+from layerlens.scenario.spec import InputSpec
+
+#: Lengths to try where an axis is variable; the first that the reference takes is the base.
+BASE_LENGTHS: tuple[int, ...] = (7, 12, 24, 48, 96, 3, 1)
+#: Further (batch, length) combinations: batch larger, smaller and equal to the length.
+COMBINATIONS: tuple[tuple[int, int], ...] = ((5, 3), (2, 11), (4, 4), (3, 1), (1, 8))
+
+#: Arguments that bound integer inputs from above.
+_RANGE_ARGUMENTS = ("input_dim", "num_tokens")
+#: Arguments whose value, even as an integer, is a place where a layer changes its mind.
+_THRESHOLD_ARGUMENTS = (
+    "max_value",
+    "min_value",
+    "threshold",
+    "value",
+    "mask_value",
+    "bin_boundaries",
+)
+
+
+#: How many numbers that may be counts are tried, and up to which one nothing is a count.
+MOST_COUNTS = 6
+MOST_ALIKE = 4
+#: Attributes in which Keras keeps whole numbers of its own in every layer.
+_OF_KERAS = ("_build_shapes_dict", "_self_")
+#: How many numbers of one layer are looked at: it may hold a vocabulary.
+MOST_LOOKED_AT = 10_000
+
+#: Constants outside the range of float32 are no place that an input could reach.
+LEAST_CONSTANT, GREATEST_CONSTANT = map(float, (np.finfo("f4").tiny, np.finfo("f4").max))
+MOST_CONSTANTS, FEW_CONSTANTS = 32, 6
+#: How far whole numbers go that nothing bounds; each is a float32 of its own.
+FAR_INTEGER = 2**20
+#: A vocabulary may be large; this many of its words are tried.
+MOST_WORDS = 256
+#: Lists and mappings of a layer that contain themselves never end.
+_DEEPEST = 12
+
+
+def fixed_domains(
+    built: Sequence[Built], length: int, lengths: Mapping[int, int] = MappingProxyType({})
+) -> tuple[Domain, ...]:
+    """Return the domains of the models' common inputs, variable axes set to `length`.
+
+    `lengths` are those of single axes, by number with the batch axis counted.
+    """
+    return tuple(
+        _domain(spec, position, built, length, lengths)
+        for position, spec in enumerate(built[0].inputs)
+    )
+
+
+def has_variable_axis(built: Built) -> bool:
+    return any(None in spec.shape for spec in built.inputs)
+
+
+def config_constants(built: Sequence[Built]) -> tuple[float, ...]:
+    """Return the numbers in the layers' descriptions at which inputs are worth trying.
+
+    They stand in configurations, in the code and attributes of layers that are not Keras' own,
+    and in the few values of weights that the scenario gives. Where there are few, what a scale or
+    a shift makes of them comes too: a threshold behind `2x - 6` is met at 3.
+    """
+    found: dict[float, None] = {}
+    for one in built:
+        for value in (*_described(one), *_given_weights(one)):
+            if LEAST_CONSTANT <= abs(value) <= GREATEST_CONSTANT:
+                found.setdefault(value)
+    plain = list(found)[:MOST_CONSTANTS]
+    if len(plain) <= FEW_CONSTANTS:
+        found.update(dict.fromkeys(_combined(plain)))
+    return tuple(list(found)[: 2 * MOST_CONSTANTS])
+
+
+def counts(built: Sequence[Built]) -> tuple[int, ...]:
+    """Return the whole numbers in layers that are not Keras' own, and the next to each.
+
+    Such a layer may do something else from some number of samples or of steps on. The numbers
+    stand in its attributes, in its code and what that closes over, and in its weights' shapes.
+    """
+    found: dict[int, None] = {}
+    for one in built:
+        for layer in flat_layers(one.model):
+            found.update(dict.fromkeys(own_numbers(layer)))
+    greatest = sorted(found, reverse=True)[:MOST_COUNTS]
+    return tuple(dict.fromkeys(near for n in greatest for near in (n, n + 1)))
+
+
+def own_numbers(layer: Any) -> Iterator[int]:
+    """Yield the whole numbers beyond MOST_ALIKE that a layer not of Keras' own holds, if it is one.
+
+    They stand in its attributes, in its code and what that closes over, in its weights' shapes.
+    """
+    if not _is_foreign(layer):
+        return
+    own = [value for name, value in vars(layer).items() if not name.startswith(_OF_KERAS)]
+    shapes = [tuple(weight.shape) for weight in getattr(layer, "weights", ())]
+    numbers = chain(whole_numbers_in([own, shapes]), _numbers_in_code(layer))
+    for n in islice(numbers, MOST_LOOKED_AT):
+        if MOST_ALIKE < abs(n) < FAR_INTEGER and float(n).is_integer():
+            yield int(abs(n))
+
+
+def _numbers_in_code(layer: Any) -> Iterator[float]:
+    """Yield the numbers in the code of a layer's own methods, or of the function it runs."""
+    function = getattr(layer, "function", None)
+    if function is not None:
+        yield from _in_function(function)
+        yield from whole_numbers_in(getattr(layer, "arguments", None))
+    for cls in type(layer).__mro__:
+        if not cls.__module__.startswith(("keras.", "builtins")):
+            for method in vars(cls).values():
+                yield from _in_function(method)
+
+
+def _in_function(function: Any) -> Iterator[float]:
+    yield from _in_code(getattr(function, "__code__", None))
+    for cell in getattr(function, "__closure__", None) or ():
+        with suppress(ValueError):  # an empty cell
+            yield from whole_numbers_in(cell.cell_contents)
+    yield from whole_numbers_in(getattr(function, "__defaults__", None))
+
+
+def written_numbers(built: Built) -> frozenset[float]:
+    """Return every floating number in the layers' descriptions, just as it stands there."""
+    return frozenset(_described(built))
+
+
+def mask_values(built: Sequence[Built]) -> tuple[float, ...]:
+    """Return the values other than 0 that a Masking layer takes for padding."""
+    found = {
+        float(layer.mask_value)
+        for one in built
+        for layer in flat_layers(one.model)
+        if isinstance(getattr(layer, "mask_value", None), (int, float))
+    }
+    return tuple(sorted(found - {0.0}))
+
+
+def has_foreign_layers(built: Built) -> bool:
+    """Tell whether a layer is not one of Keras' own, or runs a function of the user's."""
+    return any(map(_is_foreign, flat_layers(built.model)))
+
+
+def _is_foreign(layer: Any) -> bool:
+    return not type(layer).__module__.startswith("keras.") or type(layer).__name__ == "Lambda"
+
+
+def _domain(
+    spec: InputSpec,
+    position: int,
+    built: Sequence[Built],
+    length: int,
+    lengths: Mapping[int, int],
+) -> Domain:
+    shape = _narrowest([one.inputs[position].shape for one in built], length, lengths)
+    direct = [limit for one in built for limit in _limits(one, position, direct=True)]
+    limits = direct or [limit for one in built for limit in _limits(one, position)]
+    low, high = spec.low, spec.high
+    widest = (low if low is not None else -FAR_INTEGER, high if high is not None else FAR_INTEGER)
+    if limits or any(map(has_foreign_layers, built)) or not spec.dtype.startswith("int"):
+        widest = (low if low is not None else 0, high if high is not None else 0)
+    if low is None:  # numbers to be looked up start at 0; others have either sign
+        low = -10 if widest[0] < 0 and high is None else 0
+    if high is None:
+        high = min(limits) if limits else 256 if spec.dtype == "uint8" else max(low + 10, 10)
+    # Keras' inputs are floating unless told otherwise, also where a layer looks numbers up.
+    tokens = bool(direct) and spec.dtype.startswith("float")
+    high = max(high, low + 1)
+    widest = (min(widest[0], low), max(widest[1], high))
+    return Domain(spec, shape, low, high, _words(built, spec), tokens, widest)
+
+
+def _narrowest(
+    shapes: Sequence[tuple[int | None, ...]], length: int, lengths: Mapping[int, int]
+) -> tuple[int, ...]:
+    """Return a shape that every model takes, as far as one variable axis may stand for a number."""
+    alike = [shape for shape in shapes if len(shape) == len(shapes[0])]
+    return tuple(
+        next((n for n in sizes if n is not None), lengths.get(axis, length))
+        for axis, sizes in enumerate(zip(*alike, strict=True), start=1)
+    )
+
+
+def inputs_apart(reference: Built, candidate: Built) -> str | None:
+    """Say why no input can be given to both models; None where one can.
+
+    An input of as many elements along more or fewer axes is the same one reshaped.
+    """
+    if len(reference.inputs) != len(candidate.inputs):
+        return f"{len(reference.inputs)} inputs against {len(candidate.inputs)}"
+    for one, other in zip(reference.inputs, candidate.inputs, strict=True):
+        if len(one.shape) == len(other.shape):
+            pairs = zip(one.shape, other.shape, strict=True)
+            fits = all(a is None or b is None or a == b for a, b in pairs)
+        else:
+            sizes = [_size(spec.shape) for spec in (one, other)]
+            fits = None not in sizes and sizes[0] == sizes[1]
+        if not fits:
+            shapes = [list(spec.shape) for spec in (one, other)]
+            return f"an input of {shapes[0]} against one of {shapes[1]}".replace("None", "null")
+    return None
+
+
+def _size(shape: Sequence[int | None]) -> int | None:
+    known = [n for n in shape if n is not None]
+    return int(np.prod(known)) if len(known) == len(shape) else None
+
+
+def _limits(built: Built, position: int, *, direct: bool = False) -> Iterator[int]:
+    """Yield the ranges of the layers that take whole numbers; `direct`: this input's own."""
+    source = built.model.inputs[position]
+    for layer in flat_layers(built.model):
+        limits = (getattr(layer, name, None) for name in _RANGE_ARGUMENTS)
+        limit = next((limit for limit in limits if isinstance(limit, int)), None)
+        nodes = getattr(layer, "_inbound_nodes", ())
+        takes = any(tensor is source for node in nodes for tensor in node.input_tensors)
+        if limit is not None and (takes or not direct):
+            yield limit
+
+
+def _words(built: Sequence[Built], spec: InputSpec) -> tuple[str, ...]:
+    """Return the vocabularies' words, and ways of writing them that a layer may tell apart."""
+    if spec.dtype != "string":
+        return ()
+    known: dict[str, None] = {}
+    for one in built:
+        for layer in flat_layers(one.model):
+            vocabulary = getattr(layer, "get_vocabulary", None)
+            if vocabulary is not None:
+                known.update(dict.fromkeys(str(word) for word in vocabulary()))
+    words = list(known)[:MOST_WORDS] or ["word"]
+    altered = [
+        text
+        for word in words[:8]
+        for text in (word.upper(), f"{word}!", f" {word}  {words[-1]}", f"{word}-{words[-1]}")
+    ]
+    return (*dict.fromkeys(("", *words, *altered)), "unknown word", "Mixed CASE, punctuated!")
+
+
+def _described(built: Built) -> Iterator[float]:
+    for layer in flat_layers(built.model):
+        yield from _constants(configuration_of(layer).values)
+        if not type(layer).__module__.startswith("keras."):
+            yield from _constants({k: v for k, v in vars(layer).items() if not k.startswith("_")})
+            yield from _in_code(_code_of(type(layer).call))
+        elif hasattr(layer, "function"):
+            yield from _in_code(getattr(layer.function, "__code__", None))
+    for node in operation_nodes(built.model):
+        own = {k: v for k, v in vars(node.operation).items() if not k.startswith("_")}
+        for value in (*own.values(), *node.arguments.args, *node.arguments.kwargs.values()):
+            if isinstance(value, float):
+                yield value
+            else:
+                yield from whole_numbers_in(value)
+
+
+def _code_of(function: Any) -> Any:
+    """Return a function's code; what decorates one, such as `tf.function`, may hide it."""
+    return getattr(function, "__code__", None)
+
+
+def _in_code(code: Any) -> Iterator[float]:
+    """Yield the numbers that a function's code holds."""
+    for value in getattr(code, "co_consts", ()):
+        if isinstance(value, CodeType):
+            yield from _in_code(value)
+        elif isinstance(value, float):
+            yield value
+        else:
+            yield from whole_numbers_in(value)
+
+
+def _given_weights(built: Built) -> Iterator[float]:
+    for values in built.spec.weights.values():
+        distinct = np.unique(np.asarray(values, dtype=np.float64))
+        if len(distinct) <= FEW_CONSTANTS:
+            yield from distinct.tolist()
+
+
+def _combined(values: Sequence[float]) -> Iterator[float]:
+    for one, other in combinations(values, 2):
+        for value in (one / other, other / one, one + other, one - other):
+            if LEAST_CONSTANT <= abs(value) <= GREATEST_CONSTANT:
+                yield value
+
+
+def _constants(value: Any, key: str = "", depth: int = 0) -> Iterator[float]:
+    if isinstance(value, bool) or depth > _DEEPEST:
+        return
+    if isinstance(value, float) or (isinstance(value, int) and key in _THRESHOLD_ARGUMENTS):
+        yield float(value)
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            if not str(name).endswith(("_initializer", "_regularizer", "_constraint")):
+                yield from _constants(item, str(name), depth + 1)
+    elif isinstance(value, (list, tuple)) and key in _THRESHOLD_ARGUMENTS:
+        for item in value:
+            yield from _constants(item, key, depth + 1)

@@ -1,0 +1,161 @@
+"""A model's layers become calls of their own: arrays in, arrays out, with the masks beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from layerlens.models.execute.variables import as_array
+from layerlens.models.inspect.call_graph import data_inputs
+from layerlens.models.inspect.nested_layers import weights_of, with_held
+from layerlens.numerics.probes import Array, Domain
+from layerlens.scenario.spec import InputSpec
+
+#: Takes arrays by the id of the symbolic tensors they stand for.
+Call = Callable[[Mapping[int, Array]], Sequence[Array]]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A layer's call, or the whole model's: symbolic tensors on both sides, and how to call it."""
+
+    inputs: tuple[Any, ...]
+    outputs: tuple[Any, ...]
+    #: Mask tensors, each with the place of the input it belongs to.
+    masks: tuple[tuple[Any, int], ...]
+    call: Call
+    #: Whether each of the inputs and outputs has a time axis.
+    stepped: tuple[tuple[bool, ...], tuple[bool, ...]]
+    is_stateful: bool
+    batch_size: int | None
+    #: The paths of the weights it has.
+    weights: frozenset[str]
+    #: How many things a layer knows that looks its input up.
+    limit: int | None = None
+
+
+def layer_subject(node: Any, batch_size: int | None, training: bool) -> Subject:
+    operation = node.operation
+    inputs, masks, _ = _given(node)
+    outputs = tuple(node.outputs)
+    symbols, apply = traced_call(node, training=training)
+
+    # Step after step, a loop runs many times faster in a graph.
+    called = _traced(apply, symbols, batch_size) if is_recurrent(operation) else apply
+
+    def call(given: Mapping[int, Array]) -> Sequence[Array]:
+        import keras
+
+        tensors = [keras.ops.convert_to_tensor(given[id(t)], dtype=t.dtype) for t in symbols]
+        return [as_array(item) for item in called(*tensors)]
+
+    return Subject(
+        inputs,
+        outputs,
+        masks,
+        call,
+        _stepped(operation, inputs, outputs),
+        _is_stateful(operation),
+        batch_size,
+        frozenset(str(variable.path) for variable in weights_of(operation)),
+        _limit(operation),
+    )
+
+
+def traced_call(node: Any, *, training: bool) -> tuple[tuple[Any, ...], Callable[..., Any]]:
+    """Return what a layer is applied to, masks included, and its call as a plain function of it."""
+    operation = node.operation
+    inputs, masks, carried = _given(node)
+    symbols = (*inputs, *(tensor for tensor, _ in masks))
+
+    def apply(*values: Any) -> list[Any]:
+        import keras
+
+        tensors = {id(t): value for t, value in zip(symbols, values, strict=True)}
+        for tensor, mask in zip(inputs, carried, strict=True):
+            if mask is not None:
+                tensors[id(tensor)]._keras_mask = tensors[id(mask)]
+        args, kwargs = node.arguments.fill_in(tensors)
+        if "training" in getattr(operation, "_call_context_args", ()):
+            kwargs = {**kwargs, "training": training}
+        return list(keras.tree.flatten(operation(*args, **kwargs)))
+
+    return symbols, apply
+
+
+def _given(node: Any) -> tuple[tuple[Any, ...], tuple[tuple[Any, int], ...], list[Any]]:
+    """Return a call's inputs, masks with the place of their input, and what each input carries."""
+    inputs = tuple({id(tensor): tensor for tensor in data_inputs(node)}.values())
+    known = {id(tensor) for tensor in inputs}
+    # A mask comes as an argument, or only with the tensor it is about.
+    carried = [getattr(tensor, "_keras_mask", None) for tensor in inputs]
+    given_masks = [t for t in (*node.arguments.keras_tensors, *carried) if t is not None]
+    rest = {id(t): t for t in given_masks if id(t) not in known}
+    masks = tuple((tensor, _owner(tensor, inputs)) for tensor in rest.values())
+    return inputs, masks, carried
+
+
+def _traced(
+    apply: Callable[..., Any], symbols: Sequence[Any], batch_size: int | None
+) -> Callable[..., Any]:
+    import tensorflow as tf
+
+    signature = [tf.TensorSpec((batch_size, *t.shape[1:]), t.dtype) for t in symbols]
+    function: Callable[..., Any] = tf.function(apply, input_signature=signature, autograph=False)
+    return function
+
+
+def is_recurrent(operation: Any) -> bool:
+    return any(hasattr(layer, "return_sequences") for layer in with_held(operation))
+
+
+def _owner(mask: Any, inputs: Sequence[Any]) -> int:
+    """Return the place of the input whose steps a mask is about."""
+    for place, tensor in enumerate(inputs):
+        if getattr(tensor, "_keras_mask", None) is mask:
+            return place
+    lengths = [tensor.shape[1] if len(tensor.shape) > 1 else None for tensor in inputs]
+    return lengths.index(mask.shape[1]) if mask.shape[1] in lengths else 0
+
+
+def _stepped(
+    operation: Any, inputs: Sequence[Any], outputs: Sequence[Any]
+) -> tuple[tuple[bool, ...], tuple[bool, ...]]:
+    """Say which tensors have a time axis: axis 1 of (batch, steps, ...).
+
+    Of (batch, n), n counts as steps where they are looked up one by one: tokens.
+    """
+    vectors = all(len(t.shape) == 2 and _is_floating(t) for t in outputs)
+    looked_up = _limit(operation) is not None
+    into = tuple(
+        len(t.shape) > 2
+        or (len(t.shape) == 2 and not vectors and (looked_up or not _is_floating(t)))
+        for t in inputs
+    )
+    out = tuple(
+        len(t.shape) > 2 or (len(t.shape) == 2 and not _is_floating(t) and any(into))
+        for t in outputs
+    )
+    return into, out
+
+
+def _limit(operation: Any) -> int | None:
+    found = (getattr(operation, name, None) for name in ("input_dim", "num_tokens"))
+    return next((limit for limit in found if isinstance(limit, int)), None)
+
+
+def _is_floating(tensor: Any) -> bool:
+    return str(tensor.dtype).startswith(("float", "bfloat"))
+
+
+def _is_stateful(operation: Any) -> bool:
+    return any(getattr(layer, "stateful", False) for layer in with_held(operation))
+
+
+def domain_of(tensor: Any, subject: Subject, length: int) -> Domain:
+    """Return what a tensor inside the model may hold, as far as its dtype and its layer tell."""
+    shape = tuple(length if size is None else int(size) for size in tensor.shape[1:])
+    limit = subject.limit
+    spec = InputSpec(str(tensor.name), shape, str(tensor.dtype))
+    return Domain(spec, shape, 0, limit or 10, (), bool(limit) and spec.dtype.startswith("float"))

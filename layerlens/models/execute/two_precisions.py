@@ -1,0 +1,360 @@
+"""A built model in both precisions becomes one side of a comparison: weights in, outputs out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from layerlens.models.build.constants import Change
+from layerlens.models.build.request import Built
+from layerlens.models.execute.input_domains import has_foreign_layers
+from layerlens.models.execute.range_events import watching_ranges
+from layerlens.models.execute.runner import Outcome, Runner
+from layerlens.models.inspect.nested_layers import flat_layers
+from layerlens.numerics.differences import UNIT32, UNITS, distance
+from layerlens.numerics.probes import Array, generator
+from layerlens.report import Execution
+from layerlens.scenario.slices import parse_select
+
+Precision = Literal["working", "float64"]
+Values = tuple[Array, ...]
+
+#: Relative size of the random perturbation by which sensitivities are measured: far above
+#: float64's unit, so that rounding does not show, and far below anything a layer cares about.
+JITTER = 2.0**-40
+#: The same for a model that exists in working precision only.
+COARSE_JITTER = 2.0**-14
+#: Relative size by which results inside a float64 model are moved: a few of its own units. A layer
+#: that makes tiny numbers large bounds how far an output can move, so a larger change shows less.
+INNER_JITTER = 2.0**-50
+#: How often a model runs with results inside it moved.
+ROUNDING_DRAWS = 3
+#: After so many values of one weight the draw of which to raise and which to lower is used again. A
+#: prime, so that no row of a matrix meets the draw of another in step.
+JITTER_PERIOD = 1_048_573
+
+
+@dataclass
+class Side:
+    """One model of a pair, run in working precision and in float64 on the same values."""
+
+    name: str
+    working: Runner
+    float64: Runner
+    training: bool = False
+    #: The model in float64 where the pair is compared in working precision, because the other
+    #: model has no float64 form: it still tells how much this one rounds.
+    finer: Runner | None = None
+    #: Builds the model in float64 with the numbers in its configuration changed.
+    with_numbers: Callable[[Change], Built | None] | None = None
+    _with_numbers: dict[Hashable, Runner | None] = field(default_factory=dict)
+    _held: dict[int, Values] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, name: str, working: Built, double: Built, *, training: bool, seed: int) -> Side:
+        own = Runner(working, seed)
+        twin = own if double is working else Runner(double, seed)
+        return cls(name, own, twin, training)
+
+    def bind(self, batch_size: int) -> None:
+        """Call the model with batches of one size, as a model that was built for that has to be.
+
+        In training samples share statistics and random masks, so that both need the same batches.
+        """
+        for runner in (self.working, self.float64, self.finer):
+            if runner is not None:
+                runner.batch_size = batch_size
+
+    def leave_float64(self) -> None:
+        """Let working precision stand in for float64, in which one model of the pair cannot run."""
+        if self.is_exact:
+            self.finer = self.float64
+        self.float64 = self.working
+        self.forget()
+
+    def with_changed_numbers(self, name: Hashable, change: Change) -> Runner | None:
+        """Return the float64 model with other numbers in its configuration, made once per `name`.
+
+        None where it has none to change, or cannot be built anew with others.
+        """
+        if name not in self._with_numbers:
+            built = self.with_numbers(change) if self.with_numbers is not None else None
+            runner = None if built is None else Runner(built, self.float64.seed)
+            if runner is not None:
+                runner.batch_size = self.float64.batch_size
+            self._with_numbers[name] = runner
+        return self._with_numbers[name]
+
+    def run_with_numbers(
+        self,
+        name: Hashable,
+        change: Change,
+        values: Values,
+        inputs: Sequence[Array],
+        base: Sequence[Array],
+    ) -> tuple[Array, ...] | None:
+        """Run the float64 model with other numbers; None where that is not to be had.
+
+        `base` are the outputs with its own numbers, whose shapes have to stay.
+        """
+        runner = self.with_changed_numbers(name, change)
+        if runner is None:
+            return None
+        runner.assign(values)
+        outcome = self.selected(runner.run(inputs, "traced_dynamic", training=self.training))
+        if outcome.error is not None or outcome.shapes != tuple(a.shape for a in base):
+            return None
+        return outcome.outputs
+
+    @property
+    def built(self) -> Built:
+        return self.working.built
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether there is a float64 form of the model; without, working precision stands in."""
+        return self.float64.built.precision == "float64"
+
+    def run(
+        self,
+        values: Values,
+        inputs: Sequence[Array],
+        precision: Precision,
+        execution: Execution,
+        *,
+        seed: int | None = None,
+    ) -> Outcome:
+        """Run with these weights; outputs come back after `select`."""
+        return self.start(values, inputs, precision, execution, seed=seed)()
+
+    def start(
+        self,
+        values: Values,
+        inputs: Sequence[Array],
+        precision: Precision,
+        execution: Execution,
+        *,
+        seed: int | None = None,
+    ) -> Callable[[], Outcome]:
+        """Set a run going; what is returned waits for it."""
+        whole = self._start_whole(values, inputs, precision, execution, seed)
+        return lambda: self.selected(whole())
+
+    def run_whole(
+        self,
+        values: Values,
+        inputs: Sequence[Array],
+        precision: Precision,
+        execution: Execution,
+        *,
+        seed: int | None = None,
+    ) -> Outcome:
+        return self._start_whole(values, inputs, precision, execution, seed)()
+
+    def _start_whole(
+        self,
+        values: Values,
+        inputs: Sequence[Array],
+        precision: Precision,
+        execution: Execution,
+        seed: int | None,
+    ) -> Callable[[], Outcome]:
+        runner = self.runner(precision)
+        self.hold(values, precision)
+        if self.training or has_foreign_layers(self.built):
+            # A training call moves statistics, so the next one has to put its weights back; what
+            # other layers than Keras' own do is not known.
+            self._held.pop(id(runner), None)
+        return runner.start(inputs, execution, training=self.training, seed=seed)
+
+    def run_finer(
+        self, values: Values, inputs: Sequence[Array], base: Outcome, *, seed: int | None = None
+    ) -> Outcome:
+        """Return the float64 outputs of a model that is compared in working precision.
+
+        `base` where it has no float64 form, or where that form refuses.
+        """
+        if self.finer is None:
+            return base
+        self.finer.assign(values)
+        outcome = self.finer.run(inputs, "traced_dynamic", training=self.training, seed=seed)
+        outcome = self.selected(outcome)
+        return base if outcome.error is not None or outcome.shapes != base.shapes else outcome
+
+    def runner(self, precision: Precision) -> Runner:
+        return self.working if precision == "working" else self.float64
+
+    def hold(self, values: Values, precision: Precision) -> None:
+        runner = self.runner(precision)
+        if self._held.get(id(runner)) is not values:
+            runner.assign(values)
+            self._held[id(runner)] = values
+
+    def forget(self) -> None:
+        """Forget which weights the runners hold, after something else has set them."""
+        self._held.clear()
+
+    def selected(self, outcome: Outcome) -> Outcome:
+        if outcome.error is not None or self.built.spec.select is None:
+            return outcome
+        part = parse_select(self.built.spec.select)
+        selected = tuple(np.asarray(array[part]) for array in outcome.outputs)
+        return Outcome(selected, outcome.dtypes)
+
+    def sensitivity(
+        self,
+        values: Values,
+        inputs: Sequence[Array],
+        base: Outcome,
+        seed: int,
+        draws: int = 2,
+        execution: Execution = "traced_dynamic",
+    ) -> tuple[NDArray[np.float64], ...]:
+        """Measure how far each float64 output moves per relative change of inputs and weights.
+
+        `base` is the unmoved outcome, called in the same `execution`.
+        """
+        return sensitivities((self,), (values,), inputs, (base,), seed, draws, execution)[0]
+
+    def inner_rounding(
+        self,
+        values: Values,
+        inputs: Sequence[Array],
+        base: Sequence[Array],
+        *,
+        everywhere: bool = False,
+    ) -> tuple[NDArray[np.float64], ...] | None:
+        """Measure how far outputs move per relative change of every result inside the model.
+
+        With `everywhere` inputs and weights change as well. None where that cannot be measured.
+        """
+        size = INNER_JITTER if self.is_exact else self._jitter
+        if everywhere:
+            rng = generator(self.float64.seed, "everywhere", self.name)
+            values = tuple(_jittered(value, rng, size) for value in values)
+            inputs = [_jittered_off_thresholds(array, rng, size) for array in inputs]
+        self.hold(values, "float64")
+        drawn = self.float64.run_rounding_at_random(
+            inputs, size, draws=ROUNDING_DRAWS, training=self.training
+        )
+        self.forget()
+        moved = [np.zeros(output.shape) for output in base]
+        for outcome in map(self.selected, drawn):
+            if outcome.shapes != tuple(output.shape for output in base):
+                return None
+            for position, (one, other) in enumerate(zip(base, outcome.outputs, strict=True)):
+                gap = distance(one, other) / size if one.dtype.kind == "f" else np.zeros(one.shape)
+                change = np.where(np.isfinite(gap), gap, 0.0)
+                moved[position] = np.maximum(moved[position], change)
+        return tuple(moved) if drawn else None
+
+    def _start_jittered(
+        self, values: Values, inputs: Sequence[Array], seed: int, draw: int, execution: Execution
+    ) -> Callable[[], Outcome]:
+        rng = generator(seed, "jitter", draw, self.name)
+        started = self.start(
+            tuple(_jittered(value, rng, self._jitter) for value in values),
+            [_jittered_off_thresholds(array, rng, self._jitter) for array in inputs],
+            "float64",
+            execution,
+            seed=seed,
+        )
+        self._held.pop(id(self.float64), None)  # nobody asks for them again: they can go
+        return started
+
+    def _changes(self, base: Outcome, jittered: Outcome) -> Iterator[NDArray[np.float64]]:
+        """Yield how far each output moved, per relative change; 0 where that cannot be told."""
+        same = jittered.error is None and jittered.shapes == base.shapes
+        for position, output in enumerate(base.outputs):
+            if not same or output.dtype.kind != "f":
+                yield np.zeros(output.shape)
+                continue
+            with np.errstate(invalid="ignore", over="ignore"):
+                moved = jittered.outputs[position].astype(np.float64) - output.astype(np.float64)
+                change = np.abs(moved) / self._jitter
+            yield np.where(np.isfinite(change), change, 0.0)
+
+    @property
+    def _jitter(self) -> float:
+        return JITTER if self.is_exact else COARSE_JITTER * min(2.0**8, self.unit / UNIT32)
+
+    @property
+    def unit(self) -> float:
+        """The unit roundoff of the coarsest dtype that a layer computes in."""
+        return UNITS[self.coarsest_dtype]
+
+    @property
+    def coarsest_dtype(self) -> str:
+        """The dtype with the fewest digits that a layer computes in; float32 at the widest."""
+        layers = flat_layers(self.built.model)
+        dtypes = {str(getattr(layer, "compute_dtype", "float32")) for layer in layers}
+        return max((d for d in dtypes if d in UNITS), key=UNITS.__getitem__, default="float32")
+
+    def leaves_range(self, values: Values, inputs: Sequence[Array]) -> bool:
+        """Tell whether something inside overflows or underflows in half precision on this input."""
+        self.hold(values, "working")
+        try:
+            with watching_ranges() as events:
+                self.working.run(inputs, "eager", training=self.training)
+        finally:
+            self.forget()
+        return events.any
+
+
+def sensitivities(
+    sides: Sequence[Side],
+    values: Sequence[Values],
+    inputs: Sequence[Array],
+    bases: Sequence[Outcome],
+    seed: int,
+    draws: int = 2,
+    execution: Execution = "traced_dynamic",
+) -> tuple[tuple[NDArray[np.float64], ...], ...]:
+    """Measure `Side.sensitivity` of several models on the same inputs, all at once."""
+    moved = [tuple(np.zeros(output.shape) for output in base.outputs) for base in bases]
+    for draw in range(draws):
+        started = [
+            side._start_jittered(own, inputs, seed, draw, execution)
+            for side, own in zip(sides, values, strict=True)
+        ]
+        for position, (side, base, outcome) in enumerate(zip(sides, bases, started, strict=True)):
+            changes = side._changes(base, outcome())
+            moved[position] = tuple(map(np.maximum, moved[position], changes))
+    return tuple(moved)
+
+
+def _jittered(array: Array, rng: np.random.Generator, jitter: float) -> Array:
+    if array.dtype.kind != "f":
+        return array
+    # A bit a value: drawing numbers to choose by takes longer than all else for large weights.
+    count = min(array.size, JITTER_PERIOD)
+    bits = np.frombuffer(rng.bytes(-(-count // 8)), dtype=np.uint8)
+    factors = np.array([1.0 - jitter, 1.0 + jitter])[np.unpackbits(bits, count=count)]
+    flat, moved = np.ravel(array), np.empty(array.size)
+    for start in range(0, array.size, JITTER_PERIOD):
+        part = slice(start, start + JITTER_PERIOD)
+        np.multiply(flat[part], factors[: len(flat[part])], out=moved[part])
+    return moved.reshape(array.shape)
+
+
+def _jittered_off_thresholds(array: Array, rng: np.random.Generator, jitter: float) -> Array:
+    """Jitter inputs, but leave alone what sits exactly on a place where layers change their mind.
+
+    A Masking layer's value, a threshold, a bin edge: moving off it is a different input, not
+    rounding. They are halves and the configurations' constants, which few digits write down.
+    """
+    if array.dtype.kind != "f":
+        return array
+    return np.where(_in_few_digits(array), array, _jittered(array, rng, jitter))
+
+
+def _in_few_digits(array: Array) -> NDArray[np.bool_]:
+    """Tell which values are the float32 of a decimal number with six digits."""
+    size = np.abs(array.astype(np.float64))
+    scale = 10.0 ** (5.0 - np.floor(np.log10(np.where(size > 0, size, 1.0))))
+    few = np.rint(size * scale) / scale
+    return np.asarray(few.astype(np.float32) == size.astype(np.float32))

@@ -1,0 +1,122 @@
+"""A built model becomes its variables: the weights in the order it was written, random seeds.
+
+Everything is read off Keras' objects: nothing is run, and only `put` and `as_array` need weights
+that are allocated.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from layerlens.models.build.request import Built
+from layerlens.models.inspect.nested_layers import flat_layers
+from layerlens.numerics.probes import Array
+from layerlens.numerics.weight_transfer import Transfer, pair_weights
+from layerlens.report import WeightRow
+from layerlens.vocabulary import TransferMethod
+
+#: From so many values on it matters how often they are copied.
+_LARGE = 100_000
+
+
+def weight_variables(built: Built) -> list[Any]:
+    """Return a model's weights layer by layer as the model was written, each once.
+
+    Keras orders `model.weights` by depth from the outputs, which an extra identity on one branch
+    changes; the written order is what a person would pair by.
+    """
+    ordered: dict[int, Any] = {}
+    layers = {layer.name: layer for layer in built.model.layers}
+    for row in built.report.layers:
+        layer = layers.get(row.name)
+        for variable in layer.weights if layer is not None else ():
+            ordered.setdefault(id(variable), variable)
+    for variable in built.model.weights:
+        ordered.setdefault(id(variable), variable)
+    return list(ordered.values())
+
+
+def weight_rows(built: Built) -> tuple[WeightRow, ...]:
+    """Return the same weights as rows; nothing needs to be allocated."""
+    rows = []
+    for variable in weight_variables(built):
+        shape = tuple(int(n) for n in variable.shape)
+        params = 1
+        for n in shape:
+            params *= n
+        rows.append(WeightRow(str(variable.path), shape, params))
+    return tuple(rows)
+
+
+def given_weights(built: Built) -> frozenset[int]:
+    """Return the positions, among the weights, of those whose values the scenario gives."""
+    keys = built.spec.weights
+    return frozenset(
+        position
+        for position, row in enumerate(weight_rows(built) if keys else ())
+        if any(row.path == key or row.path.endswith(f"/{key}") for key in keys)
+    )
+
+
+def paired(reference: Built, candidate: Built, method: TransferMethod) -> Transfer:
+    """Pair the weights of two built models."""
+    given = given_weights(reference), given_weights(candidate)
+    return pair_weights(weight_rows(reference), weight_rows(candidate), method, given)
+
+
+def seed_variables(built: Built) -> list[Any]:
+    """Return the states of the random generators that the layers hold."""
+    return [v for v in built.model.variables if "seed_generator_state" in str(v.path)]
+
+
+def stateful_layers(built: Built) -> list[Any]:
+    """Return the layers that keep a state from one call to the next."""
+    return [
+        layer
+        for layer in flat_layers(built.model)
+        if getattr(layer, "stateful", False) and hasattr(layer, "reset_state")
+    ]
+
+
+def put(variable: Any, value: Array) -> None:
+    """Set a variable to values of its shape.
+
+    Straight to TensorFlow's own variable: Keras' `assign` takes three times as long, and reads the
+    variable back.
+    """
+    import tensorflow as tf
+
+    dtype = str(variable.dtype)
+    if value.dtype == "float32" and dtype == "float64" and value.size > _LARGE:
+        # TensorFlow widens in several threads, and into memory that it need not copy once more.
+        tensor = tf.cast(tf.constant(value), dtype)
+    else:
+        stored = np.asarray(value).astype("float32" if dtype == "bfloat16" else dtype, copy=False)
+        tensor = tf.constant(stored, dtype)
+    variable.value.assign(tensor, read_value=False)
+
+
+def as_array(tensor: Any) -> Array:
+    """Return a tensor or variable as NumPy knows it; bfloat16 becomes float32, sparse dense.
+
+    What a variable holds is not copied: the array can be read only, and stays as it is when the
+    variable is set anew, which puts another tensor in the place of this one.
+    """
+    import keras
+    import tensorflow as tf
+
+    if isinstance(tensor, tf.SparseTensor):
+        tensor = tf.sparse.to_dense(tensor)
+    if isinstance(tensor, tf.RaggedTensor):
+        tensor = tensor.to_tensor()
+    if isinstance(tensor, keras.Variable):
+        tensor = tensor.value
+        if str(tensor.dtype.name) in ("float32", "float64"):
+            return np.asarray(memoryview(tensor.read_value()))
+    if isinstance(tensor, (tf.Tensor, tf.Variable)):
+        array = np.asarray(tensor.numpy())
+    else:
+        array = np.asarray(keras.ops.convert_to_numpy(tensor))
+    return array.astype("float32") if array.dtype.name == "bfloat16" else array

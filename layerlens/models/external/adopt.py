@@ -1,0 +1,244 @@
+"""A model made elsewhere becomes one of our own; the file, function or object stays as it is."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from layerlens.errors import Fault, LayerlensError, ModelFileError, ScenarioError, UnsafeCodeError
+from layerlens.models.build.allow_list import code_parts
+from layerlens.models.build.call_forms import apply_by_name
+from layerlens.models.build.graph import LayerRefusal, flat_outputs
+from layerlens.models.build.inputs import InputsRefusal, has_graph
+from layerlens.models.build.python_callable import call_python, importable, scenario_folders
+from layerlens.models.build.request import Built, Order, Refused, built, refused, refused_at
+from layerlens.models.build.session import in_fresh_session
+from layerlens.models.build.symbolic import functional, input_tensors, set_policy
+from layerlens.models.build.tensorflow import start_backend
+from layerlens.models.build.weights import assign_weights
+from layerlens.models.external.clone import copy_layer, copy_model, has_state, same_outputs
+from layerlens.models.external.deserialize import Source
+from layerlens.models.external.older_keras import is_older, modernised, restored
+from layerlens.models.external.rebuild import NotRemade, build_from, ends_of, wrapped
+from layerlens.models.external.saved_file import read_saved, refuse_code
+from layerlens.models.keras_errors import clean_reason
+from layerlens.report import ModelError
+
+_SAVE_AGAIN = (
+    "load it with `keras.saving.load_model` and save it again with this version of Keras, or build "
+    "it in a function and name that under `python:`"
+)
+_OLDER = (
+    "load it with the version of Keras that saved it (`tf_keras` reads most files of Keras 2), and "
+    "build the same model in a function that you name under `python:`"
+)
+
+
+def adopt_model(order: Order) -> Built | Refused:
+    """Build a model given as `file`, `python` or an object.
+
+    Raises ModelFileError, UnsafeCodeError, MemoryLimitError, and ScenarioError where a callable is
+    missing or returns something else than a Keras model or layer.
+    """
+    if order.spec.form == "file":
+        return _adopt_file(order)
+    if order.spec.form == "python" and not order.allow_code:
+        raise UnsafeCodeError(
+            f"model `{order.spec.name}` runs the Python code `{order.spec.python}`",
+            order.spec.where,
+            hint="if you trust it, allow it with `--allow-code`",
+        )
+    start_backend()
+    try:
+        given = _given_object(order)
+    except LayerlensError:
+        raise
+    except Exception as error:  # the user's code, or Keras within it: its refusal is the result
+        return _refused_by_code(order, error)
+    return _adopt_object(order, given)
+
+
+# --- files ----------------------------------------------------------------------------------------
+
+
+def _adopt_file(order: Order) -> Built | Refused:
+    spec = order.spec
+    assert spec.file is not None  # that is what the form says
+    saved = read_saved(spec.file, spec.where)
+    start_backend()  # only now: a damaged file is told without waiting for it
+    described = modernised(saved.config)
+    refuse_code(saved, order.allow_code, spec.where, described)
+    modules = {part.module for part in code_parts(described)} if order.allow_code else set()
+    with contextlib.ExitStack() as stack:
+        if modules:
+            stack.enter_context(importable(scenario_folders(spec.where)))
+        meant = restored(described, saved.keras_version)
+        source = Source(
+            saved,
+            {**_from_modules(described, modules), **meant.functions},
+            trusted=order.allow_code,
+            described=meant.config,
+            notes=meant.notes,
+            unrestored=meant.unrestored,
+        )
+        try:
+            return build_from(order, source)
+        except NotRemade as failure:
+            written = f" (saved by Keras {saved.keras_version})" if saved.keras_version else ""
+            raise ModelFileError(
+                f"{saved.path.name} cannot be made into a model{written}: "
+                f"{clean_reason(failure.__cause__ or failure)}",
+                spec.where,
+                hint=_OLDER if is_older(saved.config, saved.keras_version) else _SAVE_AGAIN,
+            ) from failure
+
+
+def _from_modules(config: Any, modules: set[str | None]) -> dict[str, Any]:
+    """Import what a file's code comes from, as its own names; what is missing Keras will say."""
+    import importlib
+
+    objects = {}
+    for part in code_parts(config):
+        name = (part.registered_name or "").rpartition(">")[2]
+        if part.module not in modules or part.module in (None, "builtins") or not name:
+            continue
+        with contextlib.suppress(ImportError):
+            module = importlib.import_module(str(part.module))
+            if hasattr(module, name):
+                objects[str(part.registered_name)] = getattr(module, name)
+    return objects
+
+
+# --- objects --------------------------------------------------------------------------------------
+
+
+def _given_object(order: Order) -> Any:
+    """Return the Keras model or layer that was given, or that the callable returns."""
+    import keras
+
+    spec = order.spec
+    given = spec.given
+    origin = f"model `{spec.name}`"
+    if spec.form == "python":
+        assert spec.python is not None  # that is what the form says
+        target = spec.python
+        origin = f"`{target}` returned what"
+        given = _in_policy(order, lambda: call_python(target, spec.args, spec.where))
+    elif callable(given) and not isinstance(given, keras.layers.Layer):
+        function = given
+        given = _in_policy(order, lambda: function(**spec.args))
+    if isinstance(given, keras.layers.Layer):
+        return given
+    raise ScenarioError(
+        (
+            Fault(
+                f"{origin} is of type {type(given).__name__}; a Keras model or layer is needed",
+                spec.where,
+                hint="return a `keras.Model` or a `keras.layers.Layer`",
+            ),
+        )
+    )
+
+
+def _in_policy(order: Order, work: Callable[[], Any]) -> Any:
+    def run() -> Any:
+        set_policy(order.spec, "working")
+        try:
+            return work()
+        except SystemExit as error:
+            raise RuntimeError(f"it ended the program with exit status {error.code}") from error
+
+    return in_fresh_session(run, order.seed)
+
+
+def _refused_by_code(order: Order, error: Exception) -> Refused:
+    what = f"`{order.spec.python}`" if order.spec.form == "python" else "the function given"
+    frame = error.__traceback__
+    place = None
+    while frame is not None:
+        name = frame.tb_frame.f_code.co_filename
+        if "site-packages" not in name and "layerlens" not in Path(name).parent.name:
+            place = f"{Path(name).name}:{frame.tb_lineno}"
+        frame = frame.tb_next
+    hint = f"{what} raised {type(error).__name__}" + (f" at {place}" if place else "")
+    return refused(order, ModelError(None, clean_reason(error), hint))
+
+
+def _adopt_object(order: Order, given: Any) -> Built | Refused:
+    """Build a copy of an object; what cannot be copied is used itself, and the result says so."""
+    with tempfile.TemporaryDirectory(prefix="layerlens-") as folder:
+        try:
+            source = _copied(order, given, Path(folder))
+            result = build_from(order, source)
+        except NotRemade:
+            return _use_itself(order, given)
+    if isinstance(result, Built) and source.custom_objects and not _is_alike(order, given, result):
+        return _use_itself(order, given)
+    return result
+
+
+def _copied(order: Order, given: Any, folder: Path) -> Source:
+    import keras
+
+    def save() -> Source:
+        if not has_state(given):
+            return copy_layer(given)
+        if isinstance(given, keras.Model):
+            return copy_model(given, folder)  # with its own class and inputs
+        with _inside_model(order, given) as model:
+            return copy_model(model, folder)
+
+    try:
+        return in_fresh_session(save, order.seed)
+    except Exception as error:  # what Keras cannot save, for whatever reason, is not copied
+        raise NotRemade from error
+
+
+@contextlib.contextmanager
+def _inside_model(order: Order, layer: Any) -> Iterator[Any]:
+    """Put a layer that has weights into a model for a while; the layer forgets it again."""
+    if has_graph(layer):
+        yield wrapped(order, layer, ends_of(order, layer))
+        return
+    ends = ends_of(order, layer)
+    tensors = input_tensors(ends.inputs, "working", taken=frozenset({layer.name}))
+    named = dict(zip((spec.name for spec in ends.inputs), tensors, strict=True))
+    nodes = len(layer._inbound_nodes)
+    try:
+        outputs = flat_outputs(apply_by_name(layer, type(layer).__name__, named), layer.name)
+        yield functional(tensors, outputs, order.spec.name)
+    finally:
+        del layer._inbound_nodes[nodes:]
+
+
+def _is_alike(order: Order, given: Any, result: Built) -> bool:
+    """Say whether a copy made with the user's own classes does what the original does."""
+    if not result.allocated or not given.built:
+        return True
+
+    def compare() -> bool:
+        with _inside_model(order, given) as model:
+            return same_outputs(model, result.model, result.inputs)
+
+    return in_fresh_session(compare, order.seed)
+
+
+def _use_itself(order: Order, given: Any) -> Built | Refused:
+    def use() -> Built | Refused:
+        order_now = replace(order, precision="working", allocate=True)
+        try:
+            ends = ends_of(order_now, given)
+            model = wrapped(order_now, given, ends)
+        except InputsRefusal as refusal:
+            return refused(order, refusal.error)
+        except LayerRefusal as refusal:
+            return refused_at(order, refusal)
+        assign_weights(model, order.spec.weights, order.spec.name, order.spec.where)
+        shared = order.spec.form == "object" and given is order.spec.given
+        return built(order_now, ends, model, is_original=shared)
+
+    return in_fresh_session(use, order.seed)

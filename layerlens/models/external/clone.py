@@ -1,0 +1,129 @@
+"""A Keras object handed over in Python becomes a saved model of its own; the object stays as is."""
+
+from __future__ import annotations
+
+import json
+import types
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from layerlens.models.external.deserialize import Source
+from layerlens.models.external.saved_file import SavedModel
+from layerlens.models.inspect.nested_layers import with_held
+from layerlens.scenario.spec import InputSpec
+
+
+def copy_layer(layer: Any) -> Source:
+    """Describe a layer or model that has no weights yet, to be made anew."""
+    import keras
+
+    config = keras.saving.serialize_keras_object(layer)
+    objects = custom_objects(layer)
+    return Source(SavedModel(Path(layer.name), "json", config), objects, trusted=True)
+
+
+def copy_model(model: Any, folder: Path) -> Source:
+    """Save a model with all its state into a folder, to be loaded from there.
+
+    Raises whatever Keras raises where the model, or a layer of it, cannot be saved.
+    """
+    path = folder / "copy.keras"
+    model.save(path)
+    with zipfile.ZipFile(path) as archive:
+        config = json.loads(archive.read("config.json"))
+    objects = dict(custom_objects(model))
+    described = _with_functions(config, _lambdas(model), objects)
+    return Source(SavedModel(path, "keras", config), objects, trusted=True, described=described)
+
+
+def has_state(layer: Any) -> bool:
+    """Say whether a layer or model holds anything that its description does not."""
+    return layer.built or any(hasattr(inner, "adapt") for inner in with_held(layer))
+
+
+def same_outputs(original: Any, copy: Any, inputs: tuple[InputSpec, ...]) -> bool:
+    """Say whether a copy gives what the original gives, on one random batch."""
+    import numpy as np
+
+    if any(getattr(layer, "stateful", False) for layer in with_held(original)):
+        return True  # to call the original would change it
+    random = np.random.default_rng(0)
+    size = original.inputs[0].shape[0] or 2
+    arrays = [_drawn(item, size, random) for item in inputs]
+    if any(array is None for array in arrays):
+        return True  # nothing to draw for text
+    given = arrays[0] if len(arrays) == 1 else arrays
+    pairs = zip(_outputs(original, given), _outputs(copy, given), strict=False)
+    # Far above rounding: what a forgotten argument changes is not small.
+    return all(
+        one.shape == other.shape
+        and np.allclose(one, other, rtol=1e-3, atol=1e-3 * np.nanmax(np.abs(one)), equal_nan=True)
+        for one, other in pairs
+        if one.size
+    )
+
+
+def _outputs(model: Any, given: Any) -> list[Any]:
+    import keras
+
+    flat = keras.tree.flatten(model(given, training=False))
+    return [keras.ops.convert_to_numpy(item).astype("float64") for item in flat]
+
+
+def _drawn(item: InputSpec, size: int, random: Any) -> Any:
+    shape = (size, *(3 if length is None else length for length in item.shape))
+    if item.is_integer:
+        return random.integers(item.low or 0, item.high or 2, shape).astype(item.dtype)
+    if item.dtype == "bool":
+        return random.integers(0, 2, shape).astype(bool)
+    return random.normal(size=shape).astype("float32") if item.dtype != "string" else None
+
+
+def custom_objects(layer: Any) -> dict[str, Any]:
+    """Find the classes and functions that Keras could not find by itself, by name."""
+    found: dict[str, Any] = {}
+    for inner in with_held(layer):
+        for name, value in (("", inner), *vars(inner).items()):
+            if isinstance(value, types.FunctionType):
+                if hasattr(type(inner), name):  # a method that Keras wrapped
+                    continue
+                code: Any = value
+            elif hasattr(value, "get_config"):
+                code = type(value)
+            else:
+                continue
+            if not str(code.__module__).startswith("keras."):
+                found[code.__name__] = code
+    return found
+
+
+def _lambdas(model: Any) -> dict[str, Any]:
+    import keras
+
+    return {
+        layer.name: layer.function
+        for layer in with_held(model)
+        if isinstance(layer, keras.layers.Lambda)
+    }
+
+
+def _with_functions(config: Any, lambdas: Mapping[str, Any], objects: dict[str, Any]) -> Any:
+    """Name the functions of Lambda layers: their bytecode, written out, loses its globals."""
+    if isinstance(config, list):
+        return [_with_functions(item, lambdas, objects) for item in config]
+    if not isinstance(config, dict):
+        return config
+    result = {key: _with_functions(item, lambdas, objects) for key, item in config.items()}
+    inner = result.get("config")
+    if inner is not None and result.get("class_name") == "Lambda" and inner["name"] in lambdas:
+        name = f"function of {inner['name']}"
+        objects[name] = lambdas[inner["name"]]
+        inner["function"] = {
+            "module": "builtins",
+            "class_name": "function",
+            "config": name,
+            "registered_name": "function",
+        }
+    return result

@@ -1,0 +1,100 @@
+"""A serialised model becomes a Keras model: as a draft without weights, or with those saved."""
+
+from __future__ import annotations
+
+import copy
+import json
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from layerlens.models.external.archive import unpack
+from layerlens.models.external.saved_file import SavedModel
+
+
+@dataclass(frozen=True)
+class Source:
+    """A saved model that may be made: its file, and the code it is allowed to use."""
+
+    saved: SavedModel
+    custom_objects: Mapping[str, Any] = field(default_factory=dict)
+    trusted: bool = False
+    #: The description to make it from, where that is not the file's own.
+    described: Mapping[str, Any] | None = None
+    #: What has to be known of the model beside its figures.
+    notes: tuple[str, ...] = ()
+    #: What the file meant when it was saved and the model does not do; None where it does all.
+    unrestored: str | None = None
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        return self.saved.config if self.described is None else self.described
+
+    @property
+    def has_weights(self) -> bool:
+        return self.saved.kind != "json"
+
+
+def draft_model(source: Source, config: Mapping[str, Any]) -> Any:
+    """Make the model from its description alone, with initial weights of its own."""
+    import keras
+
+    described = copy.deepcopy({**config, "compile_config": None})  # Keras takes it apart
+    objects = dict(source.custom_objects)
+    with keras.saving.custom_object_scope(objects):  # a layer looks up functions by itself
+        if source.saved.kind != "keras" and "module" not in config:
+            return _from_older_form(source, described)
+        return keras.saving.deserialize_keras_object(
+            described, objects, safe_mode=not source.trusted
+        )
+
+
+def _from_older_form(source: Source, config: dict[str, Any]) -> Any:
+    """Make a model from the form that `.h5` files and Keras 2 have: class names without modules."""
+    from keras.src.legacy.saving import saving_options, saving_utils
+    from keras.src.saving.serialization_lib import SafeModeScope
+
+    older = saving_options.keras_option_scope(use_legacy_config=True)
+    with older, SafeModeScope(not source.trusted):
+        return saving_utils.model_from_config(config, custom_objects=dict(source.custom_objects))
+
+
+def restore_model(source: Source, config: Mapping[str, Any]) -> Any:
+    """Make the model with the weights that were saved, in the form that `config` gives it."""
+    if config == source.saved.config and not source.saved.stripped:
+        return _loaded(source, source.saved.path)
+    with tempfile.TemporaryDirectory(prefix="layerlens-") as folder:
+        write = _write_folder if source.saved.kind == "keras" else _write_hdf5
+        return _loaded(source, write(source.saved, config, Path(folder)))
+
+
+def _loaded(source: Source, path: Path) -> Any:
+    import keras
+
+    objects = dict(source.custom_objects)
+    with keras.saving.custom_object_scope(objects):
+        return keras.saving.load_model(
+            str(path), custom_objects=objects, compile=False, safe_mode=not source.trusted
+        )
+
+
+def _write_folder(saved: SavedModel, config: Mapping[str, Any], folder: Path) -> Path:
+    """Unpack a `.keras` archive, which Keras loads as well, with another description in it."""
+    with zipfile.ZipFile(saved.path) as archive:
+        unpack(archive, folder)
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    return folder
+
+
+def _write_hdf5(saved: SavedModel, config: Mapping[str, Any], folder: Path) -> Path:
+    import h5py
+
+    path = folder / "model.h5"
+    shutil.copyfile(saved.path, path)
+    with h5py.File(path, "r+") as file:
+        file.attrs["model_config"] = json.dumps(config).encode("utf-8")
+    return path

@@ -1,0 +1,153 @@
+"""A description from elsewhere becomes a model of the scenario: inputs, size, weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from layerlens.models.build.call_forms import apply_by_name
+from layerlens.models.build.constants import config_with_numbers
+from layerlens.models.build.exhaustion import raise_if_out_of_memory
+from layerlens.models.build.graph import LayerRefusal, Wired, flat_outputs
+from layerlens.models.build.inputs import (
+    Ends,
+    InputsRefusal,
+    fit_ends,
+    given_ends,
+    has_graph,
+    with_shapes,
+)
+from layerlens.models.build.memory import refuse_beyond_memory
+from layerlens.models.build.precision import config_in, config_with_policy
+from layerlens.models.build.request import Built, Order, Refused, built, refused, refused_at
+from layerlens.models.build.session import in_fresh_session
+from layerlens.models.build.symbolic import (
+    DraftImpossible,
+    drafting,
+    functional,
+    input_tensors,
+    raise_if_draft_impossible,
+    set_policy,
+)
+from layerlens.models.build.weights import assign_weights
+from layerlens.models.external.clone import custom_objects
+from layerlens.models.external.deserialize import Source, draft_model, restore_model
+from layerlens.scenario.spec import LayerSpec
+
+Make = Callable[[Mapping[str, Any]], Any]
+
+
+class NotRemade(Exception):  # noqa: N818 (not a fault by itself: an object may be used as it is)
+    """Keras could not make a model from its own description."""
+
+
+def build_from(order: Order, source: Source) -> Built | Refused:
+    """Draft the model, which tells its inputs and its size; then make it with its weights."""
+    spec = order.spec
+    config = source.config if spec.dtype is None else config_with_policy(source.config, spec.dtype)
+    config = config_in(config, order.precision)
+    if order.numbers is not None:
+        config = config_with_numbers(config, order.numbers)
+
+    def draft() -> Built | Refused:
+        with drafting() as drafted:
+            result = _made(order, config, lambda described: draft_model(source, described))
+            if isinstance(result, Built) and order.allocate:
+                refuse_beyond_memory(result.model, spec.name, order.memory_limit, spec.where)
+                if not source.has_weights:
+                    drafted.allocate()
+                    assign_weights(result.model, spec.weights, spec.name, spec.where)
+            return result
+
+    def make() -> Built | Refused:
+        restore = restore_model if source.has_weights else draft_model
+        result = _made(order, config, lambda described: restore(source, described))
+        if isinstance(result, Built):
+            assign_weights(result.model, spec.weights, spec.name, spec.where)
+            result = replace(result, allocated=True)
+        return result
+
+    try:
+        result = in_fresh_session(draft, order.seed)
+        if isinstance(result, Built) and order.allocate and source.has_weights:
+            result = in_fresh_session(make, order.seed)
+    except DraftImpossible:
+        result = in_fresh_session(make, order.seed)
+    return _told(result, source)
+
+
+def _told(result: Built | Refused, source: Source) -> Built | Refused:
+    """Put what has to be known of the file beside what has to be known of the model."""
+    notes = source.notes
+    if isinstance(result, Built) and result.spec.form == "file":
+        notes += tuple(_code_outside(result.model, source.saved.path.name))
+    report = replace(result.report, notes=(*notes, *result.report.notes))
+    if isinstance(result, Refused):
+        return replace(result, report=report)
+    return replace(result, report=report, unrestored=source.unrestored)
+
+
+def _code_outside(model: Any, file: str) -> Iterator[str]:
+    """Yield what is true of a file whose classes and functions are not Keras' own."""
+    names = [
+        name
+        for name, code in custom_objects(model).items()
+        if name != "<lambda>" and not str(code.__module__).startswith("layerlens.")
+    ]
+    if names:
+        listed = ", ".join(f"`{name}`" for name in names)
+        yield (
+            f"the code of {listed} is not in {file}: it was taken as it is now, so a change of it "
+            "since the file was saved does not show"
+        )
+
+
+def _made(order: Order, config: Mapping[str, Any], make: Make) -> Built | Refused:
+    """Make the model, once more with the scenario's lengths where it leaves some open."""
+    set_policy(order.spec, order.precision)
+    try:
+        model = _remade(make, config)
+        ends = ends_of(order, model)
+        if ends.changes:
+            model = _remade(make, with_shapes(config, ends.changes))
+        return built(order, ends, wrapped(order, model, ends))
+    except InputsRefusal as refusal:
+        return refused(order, refusal.error)
+    except LayerRefusal as refusal:
+        raise_if_draft_impossible(refusal.error)
+        return refused_at(order, refusal)
+
+
+def _remade(make: Make, config: Mapping[str, Any]) -> Any:
+    try:
+        return make(config)
+    except Exception as error:  # whatever Keras raises: it cannot make what is described
+        raise_if_out_of_memory(error, "while the saved model was made")
+        raise_if_draft_impossible(error)
+        raise NotRemade from error
+
+
+def ends_of(order: Order, model: Any) -> Ends:
+    if has_graph(model):
+        shared = order.spec.inputs is None
+        return fit_ends(order.inputs, model, order.precision, order.fed_as, given_to_all=shared)
+    if order.inputs:
+        return given_ends(order.inputs, order.fed_as)
+    raise InputsRefusal("the model has no inputs of its own", hint="give it an `input:`")
+
+
+def wrapped(order: Order, model: Any, ends: Ends) -> Any:
+    """Return a model that takes its inputs as one tensor or a list, whatever it was."""
+    if has_graph(model):
+        own = tuple(model.inputs[position] for position in ends.positions)
+        return functional(own, tuple(model.outputs), order.spec.name)
+    tensors = input_tensors(ends.inputs, order.precision, taken=frozenset({model.name}))
+    kind = type(model).__name__
+    try:
+        named = dict(zip((spec.name for spec in ends.inputs), tensors, strict=True))
+        outputs = flat_outputs(apply_by_name(model, kind, named), model.name)
+    except Exception as error:  # whatever Keras raises is its refusal
+        raise_if_out_of_memory(error, f"while `{model.name}` was built")
+        raise LayerRefusal(error, model.name, LayerSpec(kind), tensors, Wired(tensors)) from error
+    return functional(tensors, outputs, order.spec.name)

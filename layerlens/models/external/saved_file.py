@@ -1,0 +1,266 @@
+"""A saved model's file enters; its description leaves, after a look at all that it would do."""
+
+from __future__ import annotations
+
+import stat
+import zipfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from layerlens.errors import ModelFileError, UnsafeCodeError, Where
+from layerlens.models.build.allow_list import code_parts, is_registered, without_hooks
+from layerlens.models.external.archive import opened_archive
+from layerlens.plain.json import JsonError, parse_json
+from layerlens.scenario.keras_source import keras_version
+
+Kind = Literal["keras", "h5", "json"]
+
+SUFFIXES: dict[str, Kind] = {".keras": "keras", ".h5": "h5", ".hdf5": "h5", ".json": "json"}
+
+#: A description larger than this is not one that Keras wrote.
+_MOST_CONFIG_BYTES = 32 * 1024**2
+
+_HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+_ZIP_MAGIC = b"PK\x03\x04"
+
+
+#: More parts than these say nothing new.
+_MOST_TOLD = 5
+_ALLOW = "if you trust the file, allow its code with `--allow-code`"
+
+
+@dataclass(frozen=True)
+class SavedModel:
+    """A saved model, looked through and not yet made: its serialised form and who wrote it.
+
+    `config` says nothing of how the model was trained; where the file does so of a part of it, and
+    not only of the whole, it is `stripped`.
+    """
+
+    path: Path
+    kind: Kind
+    config: Mapping[str, Any]
+    keras_version: str | None = None
+    stripped: bool = False
+
+
+def read_saved(path: str | Path, where: Where | None = None) -> SavedModel:
+    """Read what a `.keras`, `.h5` or `.json` file describes, without making any of it.
+
+    Raises ModelFileError where the file is missing, damaged, not a Keras model, or made to do
+    harm when it is opened.
+    """
+    path = Path(path)
+    kind = _kind_of(path, where)
+    if kind == "json":
+        described = _described(path, _text_of(path, where), where)
+        written = _text(described.get("keras_version"))  # Keras 3 writes none
+        if written is not None:
+            _check_version(path, written, where)
+        return _saved(path, kind, described, written)
+    if kind == "keras":
+        return _read_archive(path, where)
+    from layerlens.models.external.hdf5 import read_hdf5
+
+    config, version = read_hdf5(path, where)
+    if version is not None:
+        _check_version(path, version, where)
+    return _saved(path, kind, _described(path, config, where), version)
+
+
+def _saved(
+    path: Path, kind: Kind, config: Mapping[str, Any], version: str | None = None
+) -> SavedModel:
+    own = {key: value for key, value in config.items() if key != "compile_config"}
+    kept = without_hooks(own)
+    return SavedModel(path, kind, kept, version, stripped=kept != own)
+
+
+def refuse_code(
+    saved: SavedModel,
+    allow_code: bool,
+    where: Where | None,
+    described: Mapping[str, Any] | None = None,
+) -> None:
+    """Raise UnsafeCodeError, naming each layer, where Keras might run code to make the model.
+
+    `described` is the description it will be made from, where that is not the file's own.
+    """
+    if allow_code:
+        return
+    config = saved.config if described is None else described
+    parts = list(code_parts(config, is_registered))
+    if not parts:
+        return
+    told = list(dict.fromkeys(f"layer `{p.layer}` {p.what} (at `{p.place}`)" for p in parts))
+    more = [f"and {len(told) - _MOST_TOLD} parts more"] if len(told) > _MOST_TOLD else []
+    message = "; ".join([*told[:_MOST_TOLD], *more])
+    hints = [part.hint for part in parts if part.hint][:1]
+    hint = "; or ".join([*hints, _ALLOW])
+    raise UnsafeCodeError(f"{saved.path.name} is not safe to load: {message}", where, hint)
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def damaged(path: Path, what: str, where: Where | None, hint: str | None = None) -> ModelFileError:
+    """Return the error for a file that is not what it should be."""
+    return ModelFileError(
+        f"{path.name} {what}", where, hint or "save the model again, or copy the file anew"
+    )
+
+
+def _kind_of(path: Path, where: Where | None) -> Kind:
+    kind = SUFFIXES.get(path.suffix)  # as Keras tells them apart
+    try:
+        mode = path.stat().st_mode
+        if kind is None:
+            allowed = ", ".join(f"`{suffix}`" for suffix in SUFFIXES)
+            raise damaged(
+                path,
+                f"has the ending {path.suffix or '(none)'!r}; saved models end in {allowed}",
+                where,
+                hint="save the model with `model.save('model.keras')`",
+            )
+        if stat.S_ISDIR(mode):
+            raise damaged(
+                path,
+                "is a folder, not a saved model",
+                where,
+                hint="save the model as one file: `model.save('model.keras')`",
+            )
+        if not stat.S_ISREG(mode):
+            raise damaged(path, "is not a regular file", where, hint="give a saved model's file")
+        with path.open("rb") as file:
+            start = file.read(8)
+    except (OSError, ValueError) as error:  # a ValueError where the path has a null character
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ModelFileError(
+            f"{path} cannot be read: {reason}", where, "check the path and its permissions"
+        ) from error
+    return _confirmed(path, kind, start, where)
+
+
+def _confirmed(path: Path, kind: Kind, start: bytes, where: Where | None) -> Kind:
+    if not start:
+        raise damaged(path, "is empty", where)
+    other = {_HDF5_MAGIC: ".h5", _ZIP_MAGIC + start[4:]: ".keras"}.get(start)
+    if other is not None and SUFFIXES[other] != kind:
+        raise damaged(
+            path,
+            f"is named {path.suffix} but holds what Keras writes as {other}",
+            where,
+            hint=f"rename it to {path.with_suffix(other).name}",
+        )
+    if kind != "json" and other is None:
+        what = "a zip archive" if kind == "keras" else "an HDF5 file"
+        raise damaged(path, f"is damaged or no saved model: it is not {what}", where)
+    return kind
+
+
+# --- .keras ---------------------------------------------------------------------------------------
+
+
+def _read_archive(path: Path, where: Where | None) -> SavedModel:
+    try:
+        with opened_archive(path, where) as archive:
+            _check_complete(path, set(archive.namelist()), where)
+            config = _described(path, _member_text(path, archive, "config.json", where), where)
+            written = _parsed(path, _member_text(path, archive, "metadata.json", where), where)
+            _check_weights(path, archive, where)
+    except zipfile.BadZipFile as error:
+        what = f"is damaged or cut short, so that it is no zip archive any more: {error}"
+        raise damaged(path, what, where) from error
+    except (EOFError, NotImplementedError, ValueError, OSError, zlib.error) as error:
+        raise damaged(path, f"is damaged: {error}", where) from error
+    version = written.get("keras_version") if isinstance(written, Mapping) else None
+    _check_version(path, version, where)
+    return _saved(path, "keras", config, _text(version))
+
+
+def _check_complete(path: Path, names: set[str], where: Where | None) -> None:
+    missing = [name for name in ("config.json", "metadata.json") if name not in names]
+    if not names & {"model.weights.h5", "model.weights.npz"}:
+        missing.append("model.weights.h5")
+    if missing:
+        lacks = " and ".join(f"`{name}`" for name in missing)
+        raise damaged(path, f"is a zip archive but no Keras model: it has no {lacks}", where)
+
+
+def _member_text(path: Path, archive: zipfile.ZipFile, name: str, where: Where | None) -> str:
+    if archive.getinfo(name).file_size > _MOST_CONFIG_BYTES:
+        raise damaged(path, f"has a `{name}` that is too large to be one", where)
+    return archive.read(name).decode("utf-8")
+
+
+def _check_weights(path: Path, archive: zipfile.ZipFile, where: Where | None) -> None:
+    if "model.weights.h5" not in archive.namelist():
+        raise damaged(
+            path,
+            "holds its weights in `model.weights.npz`, whose arrays may be pickled objects",
+            where,
+            hint="save the model again where h5py is installed: then they are written as HDF5",
+        )
+    from layerlens.models.external.hdf5 import check_hdf5
+
+    with archive.open("model.weights.h5") as weights:
+        check_hdf5(path, weights, where)
+
+
+def _check_version(path: Path, version: Any, where: Where | None) -> None:
+    installed = keras_version()
+    try:
+        written = int(str(version).split(".")[0])
+    except ValueError:
+        raise damaged(path, f"names no Keras version (it has {version!r})", where) from None
+    if written > int(installed.split(".")[0]):
+        raise damaged(
+            path,
+            f"was saved by Keras {version}; Keras {installed} is installed",
+            where,
+            hint="`pip install --upgrade keras`, or save the model with the older version",
+        )
+
+
+# --- what they describe ---------------------------------------------------------------------------
+
+
+def _text_of(path: Path, where: Where | None) -> str:
+    if path.stat().st_size > _MOST_CONFIG_BYTES:
+        raise damaged(path, "is too large to be a model's description", where)
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise damaged(path, "is not text", where) from error
+
+
+def _parsed(path: Path, text: str, where: Where | None) -> Any:
+    if len(text) > _MOST_CONFIG_BYTES:
+        raise damaged(path, "is too large to be a model's description", where)
+    try:
+        return parse_json(text)
+    except JsonError as error:
+        raise damaged(path, str(error), where) from error
+
+
+def _described(path: Path, text: str, where: Where | None) -> Mapping[str, Any]:
+    config = _parsed(path, text, where)
+    if isinstance(config, Mapping) and isinstance(config.get("config"), list):
+        # So Keras before 2.2.3 wrote a Sequential model: as the list of its layers.
+        config = {**config, "config": {"name": "sequential", "layers": config["config"]}}
+    if (
+        not isinstance(config, Mapping)
+        or not isinstance(config.get("class_name"), str)
+        or not isinstance(config.get("config"), Mapping)
+    ):
+        raise damaged(
+            path,
+            "is valid JSON but describes no Keras model (it has no `class_name` and `config`)",
+            where,
+            hint="write it with `model.to_json()`",
+        )
+    return config

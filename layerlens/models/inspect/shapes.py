@@ -1,0 +1,103 @@
+"""Shapes and layer rows as they are reported: after `select`, with the batch axis open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from types import EllipsisType
+from typing import Any
+
+from layerlens.report import LayerRow, ModelReport
+from layerlens.scenario.slices import Index, parse_select
+
+Shape = tuple[int | None, ...]
+
+
+def selected_shape(shape: Shape, select: str) -> Shape:
+    """Return the shape that a NumPy slice leaves, batch axis first; an unknown length stays None.
+
+    Raises ValueError, with both ranks or lengths, where the slice does not fit the shape.
+    """
+    index = parse_select(select)
+    taken = sum(item is not None and item is not Ellipsis for item in index)
+    if taken > len(shape):
+        raise ValueError(
+            f'`select: "{select}"` takes {taken} axes, but the output {_text(shape)} has '
+            f"{len(shape)}"
+        )
+    result: list[int | None] = []
+    axis = 0
+    for item in _without_ellipsis(index, len(shape) - taken):
+        if item is None:
+            result.append(1)
+            continue
+        if isinstance(item, slice):
+            result.append(_sliced(shape[axis], item))
+        else:
+            _check_position(item, axis, shape, select)
+        axis += 1
+    return (*result, *shape[axis:])
+
+
+def open_batch(report: ModelReport, batch_size: int) -> ModelReport:
+    """Return a report whose shapes leave the batch axis open, where it was fixed to be built."""
+
+    def opened(shape: Any) -> Any:
+        if isinstance(shape, tuple) and shape and isinstance(shape[0], tuple):
+            return tuple(opened(item) for item in shape)
+        if isinstance(shape, tuple) and shape and shape[0] == batch_size:
+            return (None, *shape[1:])
+        return shape
+
+    def row_opened(row: LayerRow) -> LayerRow:
+        return replace(
+            row,
+            input_shape=opened(row.input_shape),
+            output_shape=opened(row.output_shape),
+            holds=tuple(row_opened(inner) for inner in row.holds),
+        )
+
+    return replace(
+        report,
+        input_shape=opened(report.input_shape),
+        output_shape=opened(report.output_shape),
+        layers=tuple(row_opened(row) for row in report.layers),
+    )
+
+
+def _without_ellipsis(index: tuple[Index, ...], missing: int) -> list[slice | int | None]:
+    items: list[slice | int | None] = []
+    for item in index:
+        if isinstance(item, EllipsisType):
+            items.extend([slice(None)] * missing)
+        else:
+            items.append(item)
+    return items
+
+
+def _sliced(length: int | None, part: slice) -> int | None:
+    if length is None:
+        return None
+    return len(range(*part.indices(length)))
+
+
+def _check_position(position: int, axis: int, shape: Shape, select: str) -> None:
+    length = shape[axis]
+    if length is not None and not -length <= position < length:
+        raise ValueError(
+            f'`select: "{select}"` takes position {position} of axis {axis}, but the output '
+            f"{_text(shape)} has {length} there"
+        )
+
+
+def _text(shape: Shape) -> str:
+    return f"({', '.join(str(length) for length in shape)})"
+
+
+def keras_shapes(shapes: Sequence[Any]) -> Iterator[tuple[int | None, ...]]:
+    """Yield the single shapes of a list in which a shape may be several."""
+    for shape in shapes:
+        if isinstance(shape, tuple) and any(isinstance(part, tuple) for part in shape):
+            yield from keras_shapes(shape)
+        elif isinstance(shape, tuple):
+            yield shape

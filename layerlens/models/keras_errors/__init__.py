@@ -1,0 +1,21 @@
+"""What Keras raised enters; its reason in one sentence and a remedy in the user's words leave."""
+
+from __future__ import annotations
+
+from layerlens.models.keras_errors.explain_build import explain_refusal
+from layerlens.models.keras_errors.explain_call import explain_call_error
+from layerlens.models.keras_errors.explain_target import (
+    explain_target,
+    unknown_loss,
+    unknown_optimizer,
+)
+from layerlens.models.keras_errors.text import clean_reason
+
+__all__ = [
+    "clean_reason",
+    "explain_call_error",
+    "explain_refusal",
+    "explain_target",
+    "unknown_loss",
+    "unknown_optimizer",
+]

@@ -1,0 +1,225 @@
+"""Explain why a built model fails when it is called: the reason, the layer and a remedy."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from layerlens.models.keras_errors.text import clean_reason, failing_type
+from layerlens.report import LayerRow, ModelError
+
+_HOW = {
+    "eager": "called eagerly",
+    "traced": "traced with known shapes",
+    "traced_dynamic": "traced with unknown batch and variable axes, as `predict` and `fit` do",
+    "fit": "trained",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _CallRule:
+    """A pattern in the cleaned reason, the remedy, and the classes it is about (None: any)."""
+
+    pattern: str
+    hint: str
+    type: str | None = None
+
+
+#: `{0}`, `{1}` are what the pattern's groups found.
+_RULES: tuple[_CallRule, ...] = (
+    _CallRule(
+        r"indices\[[^\]]*\] = (-?\d+) is not in \[0, (\d+)\)",
+        "the token {0} is outside the embedding's {1} entries; raise its `input_dim` above the "
+        "largest token, or set the input's `high: {1}`",
+    ),
+    _CallRule(
+        r"attr 'T' of ((?:u?int|bool)\w*) is not in the list of allowed values"
+        r"|has DataType ((?:u?int|bool)\w*) not in list of allowed values"
+        r"|expected to be a (?:float|half|double) tensor but is a ((?:u?int|bool)\w*) tensor"
+        r"|expected to be a ((?:u?int|bool)\w*) tensor but is a"
+        r"|does not match type ((?:u?int|bool)\w*)",
+        "this layer computes in floats and is given {0}; put `Rescaling: 1.0` before it, which "
+        "makes floats of them, or declare the input as `dtype: float32`, without `low` and `high`",
+    ),
+    _CallRule(
+        r"only (?:currently )?supports (?:the )?NHWC|NCHW|channels_first",
+        "TensorFlow has no such operation on the CPU with the channels first; use "
+        "`data_format: channels_last` with `Permute` before and after",
+    ),
+    _CallRule(
+        r"only supports equal length strides",
+        "give `strides` one number for both axes, or set the environment variable "
+        "`TF_ENABLE_ONEDNN_OPTS=1`: TensorFlow's oneDNN kernels, which it uses by itself on some "
+        "processors only, take unequal ones",
+    ),
+    _CallRule(
+        r"unroll a RNN",
+        "leave `unroll: true` out, or give the steps a number in place of `null` in the input's "
+        "`shape`",
+    ),
+    _CallRule(
+        r"`mask` must be broadcastable",
+        "the mask has one entry per step and `Softmax` wants one per element; use "
+        "`Activation: softmax`, which leaves the mask alone",
+        "Softmax",
+    ),
+    _CallRule(
+        r"Matrix size-incompatible|Dimensions must be equal|Incompatible shapes",
+        "query and key (the value, where no key is given) need the same number of features; bring "
+        "them to one width with a `Dense` behind one of them",
+        "Attention|AdditiveAttention",
+    ),
+    _CallRule(
+        r"Matrix size-incompatible|Dimensions must be equal|Incompatible shapes",
+        "each initial state needs as many features as the layer has `units`; bring it to that "
+        "width with a `Dense`",
+        "LSTMCell|GRUCell|SimpleRNNCell",
+    ),
+    _CallRule(
+        r"index out of range",
+        "`LSTM` takes two initial states after its sequence: `from: [sequence, h, c]`",
+        "LSTM",
+    ),
+    _CallRule(
+        r"tuple index out of range",
+        "attention needs steps, (None, steps, features); put `RepeatVector`, or a `Reshape` that "
+        "adds them, before it",
+        "MultiHeadAttention|GroupQueryAttention",
+    ),
+    _CallRule(
+        r"must be broadcastable|Dimensions must be equal|Incompatible shapes",
+        "the mask has an entry for each place of a step, and the output of a step has other sizes; "
+        "set `padding: same` and leave `strides` at 1, or leave the masking out",
+        "ConvLSTM[123]D",
+    ),
+    _CallRule(
+        r"must be broadcastable|Dimensions must be equal|Incompatible shapes",
+        "the mask that arrives does not have one entry per step; leave the masking out, or put it "
+        "where each step is one vector",
+        "LSTM|GRU|SimpleRNN|RNN",
+    ),
+    _CallRule(
+        r"Dimensions must be equal|Incompatible shapes",
+        "forward and backward layer have to have as many `units` where their outputs are added, "
+        "multiplied or averaged; make them equal or set `merge_mode: concat`",
+        "Bidirectional",
+    ),
+    _CallRule(
+        r"Paddings must be non-negative",
+        "`padding` cannot be negative; use a `Cropping` layer to take entries away",
+    ),
+    _CallRule(
+        r"(?:Computed output size would be|Negative dimension size|pooling forward propagation"
+        r"|output size would be zero)",
+        "the window is larger than this input; give the variable axis more entries, take a smaller "
+        "window, or set `padding: same`",
+    ),
+    _CallRule(
+        r"Input to reshape is a tensor with|total size of the tensor must be unchanged",
+        "the target shape only fits some lengths; use -1 for the axis that varies",
+        "Reshape",
+    ),
+    _CallRule(
+        r"batch_dot over axis 0",
+        "axis 0 is the batch; `axes` counts from 1, or from the end with -1",
+    ),
+    _CallRule(
+        r"must be smaller than the input length",
+        "`cropping` takes away more than there is; crop less, or give the variable axis more "
+        "entries",
+    ),
+    _CallRule(
+        r"slice index \d+ of dimension 0 out of bounds",
+        "with an unknown length `TimeDistributed` counts the samples of the batch in place of the "
+        "steps; give the steps a number in place of `null` in the input's `shape`, or leave "
+        "`TimeDistributed` out where the layer takes each step alone, as `Dense` does",
+        "TimeDistributed",
+    ),
+    _CallRule(
+        r"slice index 0 of dimension|uninitialized tensors",
+        "there is not one step to read; a recurrent layer needs at least one",
+    ),
+    _CallRule(
+        r"`dim` must be in the range|out of bounds",
+        "`axis` names an axis the input does not have; -1 is the last",
+    ),
+    _CallRule(
+        r"Invalid value for argument `interpolation`",
+        "take one of the interpolations listed, such as `interpolation: bilinear`",
+    ),
+    _CallRule(
+        r"Cast (?:float|int\w*|double) to string is not supported",
+        "this layer takes strings; declare the input as `dtype: string`",
+    ),
+    _CallRule(
+        r"Incompatible shapes|Dimensions must be equal",
+        "the inputs' variable axes have different sizes here; give them the same number in place "
+        "of `null`, or crop or pad them to one size",
+        "Add|Subtract|Multiply|Average|Maximum|Minimum|Dot|Concatenate",
+    ),
+)
+
+
+def explain_call_error(
+    error: BaseException, *, execution: str, layers: Sequence[LayerRow] = ()
+) -> ModelError:
+    """Return why a built model fails when it is called, at which layer, and what would mend it.
+
+    `layers` are the model's rows; with them the layer can be named from its class.
+    """
+    said = str(error)
+    reason = clean_reason(error)
+    called = failing_type(error)
+    layer = _from_nodes(said, layers) or _from_type(called, layers)
+    kinds = {kind for kind in (called, _type_of(layer, layers)) if kind}
+    how = _HOW.get(execution, execution)
+    named = f"`{layer}`" if layer else (f"a layer of type `{called}`" if called else "the model")
+    return ModelError(
+        layer=layer, message=f"{named} fails when {how}: {reason}", hint=_hint(reason, kinds, how)
+    )
+
+
+def _hint(reason: str, kinds: set[str], how: str) -> str:
+    for rule in _RULES:
+        match = re.search(rule.pattern, reason)
+        about = rule.type is None or any(re.fullmatch(rule.type, kind) for kind in kinds)
+        if match and about:
+            return rule.hint.format(*filter(None, match.groups()))
+    return (
+        f"it builds, so the shapes agree as far as they are known; the failure is in the values or "
+        f"sizes it meets when {how}"
+    )
+
+
+def _from_nodes(said: str, layers: Sequence[LayerRow]) -> str | None:
+    """Find the layer in the graph's node names, such as `td_1/gru_1/while/MatMul`.
+
+    TensorFlow numbers scopes that are entered again: under `td_1`, `gru_1` is the layer `gru`.
+    """
+    names = {row.name for row in layers}
+    for path in re.findall(r"\{\{node ([^}]+)\}\}", said):
+        root, *parts = str(path).split("/")
+        again = re.search(r"_\d+$", root) is not None
+        for part in parts[:-1]:
+            name = re.sub(r"_\d+$", "", part) if again else part
+            if name in names or not names:
+                return name
+    return None
+
+
+def _from_type(called: str | None, layers: Sequence[LayerRow]) -> str | None:
+    """Name the layer from its class, where only one layer is, or holds, one of that class."""
+    if called is None:
+        return None
+    owners = [row.name for row in layers if called in _types(row)]
+    return owners[0] if len(owners) == 1 else None
+
+
+def _types(row: LayerRow) -> set[str]:
+    return {row.type}.union(*(_types(held) for held in row.holds))
+
+
+def _type_of(layer: str | None, layers: Sequence[LayerRow]) -> str | None:
+    types = [row.type for row in layers if row.name == layer]
+    return types[0] if types else None

@@ -1,0 +1,240 @@
+"""Remedies for layers with several inputs: merging, attention, initial states."""
+
+from __future__ import annotations
+
+import re
+
+from layerlens.models.keras_errors.refusal import Refusal, Remedy, Rule, Shape
+from layerlens.models.keras_errors.text import numbered, shape_text
+
+_MERGING = ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate", "Dot")
+_ATTENTION = ("Attention", "AdditiveAttention", "MultiHeadAttention", "GroupQueryAttention")
+
+
+def single_input(refusal: Refusal) -> Remedy | str | None:
+    """A layer that joins several inputs and got one."""
+    if len(refusal.shapes) > 1:
+        return None
+    if refusal.type in _ATTENTION:
+        told = ("missing a required argument", "called on a list", "inputs list of length")
+        if not any(words in refusal.reason for words in told):
+            return None
+        name = refusal.giver_name or "x"
+        present = "" if refusal.giver_name else ", x being what it takes now"
+        return Remedy(
+            hint=(
+                f"`{refusal.type}` takes a query and a value: in a `graph:` give the node "
+                f"`from: [{name}, {name}]`{present} (the same twice is self-attention)"
+            ),
+            reason="it was given one input, and needs a query and a value"
+            if "missing" in refusal.reason
+            else None,
+        )
+    if refusal.type not in _MERGING or "list of" not in refusal.reason:
+        return None
+    return (
+        f"`{refusal.type}` joins several inputs: write the model as a `graph:` and name them all "
+        f"in the node's `from:`"
+    )
+
+
+def several_inputs(refusal: Refusal) -> str | None:
+    """A layer that takes one input and got several, mostly states that came along."""
+    told = refusal.find(r"expects 1 input\(s\), but it received (\d+)")
+    time_distributed = refusal.type == "TimeDistributed" and "received: [(" in refusal.reason
+    if not (told or time_distributed) or len(refusal.shapes) < 2:
+        return None
+    row = refusal.giver
+    if row is not None and isinstance(row.output_shape[0], tuple):
+        return (
+            f"`{row.name}` returns its states beside its output; leave `return_state: true` out of "
+            f"{'the layer it holds' if row.type == 'Bidirectional' else 'it'}"
+        )
+    return (
+        f"`{refusal.type}` takes one input and got {len(refusal.shapes)}; join them first with "
+        f"`Concatenate` or `Add`"
+    )
+
+
+def wrong_number(refusal: Refusal) -> str | None:
+    exact = refusal.find(r"(?:on exactly|on a list of) 2 inputs")
+    if exact is None or len(refusal.shapes) == 2:
+        return None
+    got = len(refusal.shapes)
+    chain = "; join two, and the result with the next" if got > 2 else ""
+    return f"`{refusal.type}` takes two inputs and got {got}{chain}"
+
+
+def sums_disagree(refusal: Refusal) -> str | None:
+    """Add, Multiply and the like on shapes that do not broadcast."""
+    if "Inputs have incompatible shapes" not in refusal.reason or len(refusal.shapes) < 2:
+        return None
+    first, other = _disagreeing_pair(refusal.shapes)
+    if len(first) != len(other):
+        return _ranks_differ(refusal.type, first, other)
+    axis = next(
+        axis
+        for axis in range(1, len(first))
+        if first[axis] != other[axis] and None not in (first[axis], other[axis])
+    )
+    return f"{_axis_differs(axis, first, other)}; {_bring_together(axis, first, other)}"
+
+
+def _disagreeing_pair(shapes: tuple[Shape, ...]) -> tuple[Shape, Shape]:
+    first = shapes[0]
+    for other in shapes[1:]:
+        if len(other) != len(first):
+            return first, other
+        pairs = zip(first[1:], other[1:], strict=True)
+        if any(a != b and None not in (a, b) and 1 not in (a, b) for a, b in pairs):
+            return first, other
+    return first, shapes[1]
+
+
+def _axis_differs(axis: int, first: Shape, other: Shape) -> str:
+    return (
+        f"axis {axis} is {first[axis]} in {shape_text(first)} and {other[axis]} in "
+        f"{shape_text(other)}"
+    )
+
+
+def _ranks_differ(layer_type: str, first: Shape, other: Shape) -> str:
+    short, long = sorted((first, other), key=len)
+    axes = numbered(len(first), "axis", "axes")
+    said = f"{shape_text(first)} has {axes} and {shape_text(other)} {len(other)}"
+    if len(short) == 2 and len(long) == 3 and long[1] is not None:
+        same = short[-1] == long[-1] or layer_type == "Concatenate"
+        first_then = "" if same else f"`Dense: {long[-1]}` and then "
+        return (
+            f"{said}; put {first_then}`RepeatVector: {long[1]}` behind the vector, or "
+            f"`GlobalAveragePooling1D` behind the sequence"
+            + ("" if same else " (and a `Dense` of the same width behind each)")
+        )
+    return f"{said}; bring both to the same number of axes with `Reshape` or `Flatten`"
+
+
+def _bring_together(axis: int, first: Shape, other: Shape) -> str:
+    small, large = sorted((first, other), key=lambda shape: shape[axis] or 0)
+    if axis == len(first) - 1:
+        join = ", or join them with `Concatenate`" if first[:-1] == other[:-1] else ""
+        return f"bring both to one width, as with `Dense: {first[-1]}` behind the second{join}"
+    dimensions = len(first) - 2
+    if dimensions > 3:
+        return "bring them to the same size before they are joined"
+    gaps = [
+        abs((a or 0) - (b or 0)) if a is not None and b is not None else 0
+        for a, b in zip(small[1:-1], large[1:-1], strict=True)
+    ]
+    ordered = all((a or 0) <= (b or 0) for a, b in zip(small[1:-1], large[1:-1], strict=True))
+    if not ordered:
+        return "crop or pad each (`Cropping`, `ZeroPadding`) to the same size"
+    sides = [[0, gap] for gap in gaps]
+    written = str(sides[0] if dimensions == 1 else sides)
+    return (
+        f"put `Cropping{dimensions}D: {{cropping: {written}}}` behind the larger or "
+        f"`ZeroPadding{dimensions}D: {{padding: {written}}}` behind the smaller"
+    )
+
+
+def concatenated(refusal: Refusal) -> str | None:
+    told = "matching shapes except for the concatenation axis" in refusal.reason
+    if refusal.type != "Concatenate" or not told or len(refusal.shapes) < 2:
+        return None
+    first = refusal.shapes[0]
+    other = next((shape for shape in refusal.shapes[1:] if len(shape) != len(first)), None)
+    if other is not None:
+        return _ranks_differ("Concatenate", first, other)
+    joined = refusal.arguments.get("axis", -1)
+    rank = len(first)
+    joined = joined % rank if isinstance(joined, int) else rank - 1
+    differing = [
+        axis
+        for axis in range(1, rank)
+        if len({shape[axis] for shape in refusal.shapes if shape[axis] is not None}) > 1
+    ]
+    wrong = next((axis for axis in differing if axis != joined), None)
+    if wrong is None:
+        return None
+    other = next(shape for shape in refusal.shapes if shape[wrong] != first[wrong])
+    said = f"{_axis_differs(wrong, first, other)}, and only axis {joined} is joined"
+    if differing == [wrong]:
+        said = f"{said}; set `axis: {wrong}`"
+        if wrong == rank - 1:
+            return f"{said}, or put `Dense: {first[-1]}` behind the second"
+        return f"{said}, or {_bring_together(wrong, first, other)}"
+    if wrong == rank - 1:
+        return f"{said}; put `Dense: {first[-1]}` behind the second"
+    return f"{said}; {_bring_together(wrong, first, other)}"
+
+
+def dotted(refusal: Refusal) -> str | None:
+    match = refusal.find(r"axis values (\w+) \(at axis (\d+)\) != (\w+) \(at axis (\d+)\)")
+    if refusal.type != "Dot" or match is None or len(refusal.shapes) != 2:
+        return None
+    first, other = refusal.shapes
+    if "None" in (match[1], match[3]):
+        return (
+            f"`Dot` needs to know the sizes it multiplies, and one of {shape_text(first)} and "
+            f"{shape_text(other)} is variable there; give it a number in the input's `shape`"
+        )
+    fitting = [
+        [one, two]
+        for one in range(1, len(first))
+        for two in range(1, len(other))
+        if first[one] is not None and first[one] == other[two]
+    ]
+    said = (
+        f"`axes` multiplies axis {match[2]} of {shape_text(first)}, {match[1]}, with axis "
+        f"{match[4]} of {shape_text(other)}, {match[3]}"
+    )
+    if fitting:
+        return f"{said}; `axes: {fitting[-1]}` would fit"
+    return f"{said}; bring them to one size, as with `Dense: {match[1]}` behind the second"
+
+
+def shared_layer(refusal: Refusal) -> str | None:
+    """A layer applied again, to something of another width."""
+    match = refusal.find(r"expected axis (-?\d+) of input shape to have value (\d+)")
+    if match is None or not refusal.shapes:
+        return None
+    bridge = f" (`Dense: {match[2]}` before it would do that)" if match[1] == "-1" else ""
+    return (
+        f"`{refusal.layer}` was made for an axis {match[1]} of {match[2]} and now gets "
+        f"{shape_text(refusal.shape)}; a layer that is shared takes the same size each "
+        f"time{bridge}, else give this node a layer of its own"
+    )
+
+
+def keys_and_values(refusal: Refusal) -> str | None:
+    if "`value` and `key`" not in refusal.reason or len(refusal.shapes) < 3:
+        return None
+    return (
+        f"value {shape_text(refusal.shapes[1])} and key {shape_text(refusal.shapes[2])} belong "
+        f"together step by step and need the same number of steps; leave the key out to take the "
+        f"value for both"
+    )
+
+
+def states_for(refusal: Refusal) -> str | None:
+    """Sizes of initial states; Keras mostly notices only when it is called."""
+    if not re.search(r"initial_state|state_size", refusal.reason) or len(refusal.shapes) < 2:
+        return None
+    units = refusal.arguments.get("units")
+    count = 2 if refusal.type == "LSTM" else 1
+    return (
+        f"`{refusal.type}` takes {numbered(count, 'initial state')} of shape (None, {units}) after "
+        f"its sequence in `from:`"
+    )
+
+
+JOINING_RULES: tuple[Rule, ...] = (
+    single_input,
+    several_inputs,
+    wrong_number,
+    sums_disagree,
+    concatenated,
+    dotted,
+    shared_layer,
+    keys_and_values,
+    states_for,
+)

@@ -1,0 +1,397 @@
+"""A pair of sides becomes a certificate: what differs computes one polynomial, shown exactly.
+
+The layers that compute the same from the same are lined up from the inputs and from the outputs.
+What lies between is run in float64 on whole numbers small enough that every sum is exact: two
+different polynomials of degree d agree on a draw from a set of S with chance at most d / S
+(Schwartz 1980, Zippel 1979).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from math import ceil, floor, lcm, log, prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from layerlens.models.execute.graph_rewriting import runnable
+from layerlens.models.execute.lengths import BEYOND, fits
+from layerlens.models.execute.receptive_field import receptive_field
+from layerlens.models.execute.two_precisions import Side
+from layerlens.models.inspect.nested_layers import flat_layers
+from layerlens.numerics.probes import generator
+from layerlens.numerics.weight_transfer import Transfer
+from layerlens.proof.expressions import Numbering, Step, Value, express, is_graph
+from layerlens.proof.one_hot import choices, is_looked_up, looked_up
+from layerlens.proof.polynomials import EXACT, REACH, Growth, activation_host
+from layerlens.proof.segments import (
+    Goal,
+    Segment,
+    Start,
+    from_shared,
+    from_the_last_other,
+    numbers_in,
+    open_goals,
+    unit_variances,
+)
+from layerlens.proof.shared_prefix import has_same_weights, variable_names
+from layerlens.report import CertificateRow
+from layerlens.scenario.slices import parse_select
+from layerlens.scenario.spec import InputSpec
+
+#: The chance that two different functions are taken for one is at most this.
+ERROR_BOUND = 1e-12
+MOST_DRAWS = 48
+#: The most scalars that a segment may take in, and the most that its weights may have.
+MOST_INPUTS, MOST_PARAMS = 4_000_000, 40_000_000
+#: (batch, length) where axes are variable: fewer samples than steps and more, lengths that leave
+#: every remainder for strides up to 4. The first row that the segment takes is used.
+SIZES: tuple[tuple[tuple[int, int], ...], ...] = (
+    ((2, 5), (9, 8), (2, 6), (3, 7)),
+    ((2, 21), (25, 24), (2, 22), (3, 23)),
+    ((2, 61), (65, 64), (2, 62), (3, 63)),
+)
+FIXED_SIZE: tuple[tuple[int, int], ...] = ((2, 0),)
+
+Float = NDArray[np.float64]
+Run = Callable[..., Sequence[Any]]
+
+
+def certify(
+    reference: Side, candidate: Side, transfer: Transfer, *, seed: int
+) -> CertificateRow | None:
+    """Return a certificate that both compute one function in inference, None where there is none.
+
+    None says nothing about whether they differ. Both sides' float64 models hold other weights
+    afterwards.
+    """
+    if not (_may_be_certified(reference) and _may_be_certified(candidate)):
+        return None
+    if [_form(s) for s in reference.built.inputs] != [_form(s) for s in candidate.built.inputs]:
+        return None
+    if not has_same_weights(candidate.built, transfer):
+        return None
+    if not all(is_graph(side.float64.built.model) for side in (reference, candidate)):
+        return None
+    numbering = Numbering()
+    names = variable_names(reference.float64.built, candidate.float64.built, transfer)
+    ours, theirs = (
+        express(side.float64.built.model, numbering, names, side.built.spec.select)
+        for side in (reference, candidate)
+    )
+    if len(ours) != len(theirs):
+        return None
+    fields = [receptive_field(side.built) for side in (reference, candidate)]
+    farthest = max(one.span for one in fields)
+    axes = {axis for one in fields for axis in one.spans}
+    if axes and not fits(fields, dict.fromkeys(axes, farthest + BEYOND)):
+        return None  # no length is tried at which all that the layers look across is at work
+    tried: list[Segment] = []
+    for goals, is_variable in _attempts(list(zip(ours, theirs, strict=True))):
+        if not goals:
+            return CertificateRow("none: both are the same computation", 0, 0, 0.0)
+        segment = Segment(goals, is_variable, names)
+        if any(segment.is_like(other) for other in tried):
+            continue
+        tried.append(segment)
+        row = _proved(segment, reference.built.inputs, farthest, seed)
+        for side in (reference, candidate):
+            side.forget()
+        if row is not None:
+            return row
+    return None
+
+
+def _attempts(pairs: list[Goal]) -> Iterator[tuple[list[Goal], Start]]:
+    """Yield what to show equal and where to start from: the least that differs, then more.
+
+    What stands before or behind can make equal what is not so by itself, as zeros do that are
+    padded and then cropped; as far as it is polynomials, it can be taken in.
+    """
+    shared = numbers_in([one for one, _ in pairs]) & numbers_in([other for _, other in pairs])
+    for is_variable in (from_shared(shared), from_the_last_other(shared)):
+        for up_to_polynomials in (False, True):
+            goals = open_goals(list(pairs), is_variable, up_to_polynomials=up_to_polynomials)
+            if goals is not None:
+                yield goals, is_variable
+
+
+# --- what may be certified ------------------------------------------------------------------------
+
+
+def _may_be_certified(side: Side) -> bool:
+    """Tell whether a model is one that the float64 run speaks for: inference, full precision."""
+    if side.training or not side.is_exact:
+        return False
+    working, double = (list(flat_layers(r.built.model)) for r in (side.working, side.float64))
+    return len(working) == len(double) and all(
+        type(one) is type(other) and _is_full_precision(one)
+        for one, other in zip(working, double, strict=True)
+    )
+
+
+def _is_full_precision(layer: Any) -> bool:
+    dtypes = {str(layer.compute_dtype), str(layer.variable_dtype)}
+    return all(not d.startswith(("float", "bfloat")) or d in ("float32", "float64") for d in dtypes)
+
+
+def _form(spec: Any) -> tuple[Any, str]:
+    return (spec.shape, spec.dtype)
+
+
+@dataclass(frozen=True, slots=True)
+class _Draws:
+    """How whole numbers are drawn: from -reach to reach, times `unit`, so often."""
+
+    reach: int
+    unit: int
+    count: int
+    degree: int
+
+    @property
+    def error_bound(self) -> float:
+        return float((self.degree / (2 * self.reach + 1)) ** self.count)
+
+
+def planned(growths: Sequence[Growth]) -> _Draws | None:
+    """Choose the widest draws that stay exact, and how many of them meet the bound."""
+    unit = lcm(*(growth.divisor for growth in growths))
+    reach = REACH
+    for growth in growths:
+        if growth.terms >= EXACT:
+            return None
+        if growth.degree:
+            widest = (EXACT / growth.terms) ** (1 / growth.degree) * (1 - 1e-9)
+            reach = min(reach, floor(widest / unit))
+    degree = max(growth.degree for growth in growths)
+    if reach < 1 or degree >= 2 * reach + 1:
+        return None
+    count = max(1, ceil(log(ERROR_BOUND) / log(degree / (2 * reach + 1))))
+    return _Draws(reach, unit, count, degree) if count <= MOST_DRAWS else None
+
+
+def _proved(
+    segment: Segment, inputs: Sequence[InputSpec], farthest: int, seed: int
+) -> CertificateRow | None:
+    growths = segment.growths()
+    draws = None if growths is None else planned(growths)
+    vocabularies = segment.vocabularies()
+    if draws is None or vocabularies is None or not _is_affordable(segment, vocabularies):
+        return None
+    scales = unit_variances(segment)
+    if scales is None or not _choose_within(inputs, vocabularies):
+        return None
+    plan = _Plan(segment, draws, scales, vocabularies)
+    with _without_activations(segment.steps):
+        run = _runnable(plan)
+        for sizes in _sizes(farthest) if segment.has_open_axes else (FIXED_SIZE,):
+            agreed = _agreed(plan, run, sizes, seed)
+            if agreed is None:
+                continue  # perhaps too short for one of the layers
+            return _row(plan, [length for _, length in sizes]) if agreed else None
+    return None
+
+
+def _sizes(farthest: int) -> Iterator[tuple[tuple[int, int], ...]]:
+    """Yield the sizes to agree at; a length at which all that layers look across is at work."""
+    for sizes in SIZES:
+        longest = max(length for _, length in sizes)
+        beyond = ((2, farthest + BEYOND),) if longest < farthest + BEYOND else ()
+        yield (*sizes, *beyond)
+
+
+def _agreed(plan: _Plan, run: Run, sizes: Sequence[tuple[int, int]], seed: int) -> bool | None:
+    """Tell whether both agree at all sizes; None where the first is refused."""
+    for position, size in enumerate(sizes):
+        agree = _agree(plan, run, size, seed)
+        if not agree:
+            return None if agree is None and position == 0 else False
+    return True
+
+
+def _row(plan: _Plan, lengths: Sequence[int]) -> CertificateRow:
+    text, draws = str(plan.segment), plan.draws
+    if plan.segment.has_open_axes:
+        text = f"{text}, at lengths {_runs(lengths)}"
+    return CertificateRow(text, draws.degree, draws.count, draws.error_bound)
+
+
+def _runs(lengths: Sequence[int]) -> str:
+    """Write 5, 8, 6, 7 and 42 as `5 to 8 and 42`."""
+    ordered = sorted(lengths)
+    *most, last = ordered
+    if last - most[-1] == 1:
+        return f"{ordered[0]} to {last}"
+    return f"{ordered[0]} to {most[-1]} and {last}"
+
+
+def _choose_within(inputs: Sequence[InputSpec], vocabularies: Mapping[int, int]) -> bool:
+    """Tell whether the declared whole numbers are among those that are looked up."""
+    least = min(vocabularies.values(), default=0)
+    return not vocabularies or all(
+        (given.low or 0) >= 0 and (given.high is None or given.high <= least)
+        for given in inputs
+        if given.is_integer
+    )
+
+
+def _is_affordable(segment: Segment, vocabularies: Mapping[int, int]) -> bool:
+    inputs = sum(
+        prod(SIZES[0][0][1] if n is None else n for n in value.shape[1:])
+        * vocabularies.get(number, 1)
+        for number, value in segment.variables.items()
+    )
+    params = sum(prod(int(n) for n in variable.shape) for variable in segment.weights())
+    return inputs <= MOST_INPUTS and params <= MOST_PARAMS
+
+
+# --- running --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """All that the runs of one segment have in common."""
+
+    segment: Segment
+    draws: _Draws
+    scales: Mapping[Hashable, float]
+    vocabularies: Mapping[int, int]
+
+    def row_of(self, number: int) -> tuple[int, ...]:
+        """Return the axis that a whole-number input has more when its rows are drawn."""
+        return (self.vocabularies[number],) if number in self.vocabularies else ()
+
+
+def _agree(plan: _Plan, run: Run, size: tuple[int, int], seed: int) -> bool | None:
+    """Tell whether both agree bit for bit on every draw; None where Keras refuses the length."""
+    segment, rng = plan.segment, generator(seed, "certificate", *size)
+    for _ in range(plan.draws.count):
+        drawn = _Numbers(plan.draws, rng)
+        _assign(plan, drawn)
+        started = [
+            drawn.of(("variable", number), (*_drawn_shape(value, *size), *plan.row_of(number)))
+            for number, value in segment.variables.items()
+        ]
+        try:
+            results = [np.asarray(result) for result in run(*started)]
+            faithful = all(
+                is_looked_up(layer, _drawn_shape(value, *size), value.dtype, rng)
+                for layer, value in segment.lookups()
+            )
+        except Exception:  # whatever Keras or TensorFlow raises is a refusal: no certificate
+            return None
+        if not all(result.size for result in results):
+            return None  # nothing is compared
+        half = len(results) // 2
+        alike = all(map(np.array_equal, results[:half], results[half:]))
+        if not (alike and faithful):
+            return False
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class _Numbers:
+    """The whole numbers of one draw, independent for each variable and each weight."""
+
+    draws: _Draws
+    rng: np.random.Generator
+    _drawn: dict[Hashable, Float] = field(default_factory=dict)
+
+    def of(self, name: Hashable, shape: Sequence[int]) -> Float:
+        # Kept flat, so that a weight carried over by reshaping is the same numbers.
+        if name not in self._drawn:
+            reach = self.draws.reach
+            whole = self.rng.integers(-reach, reach + 1, prod(shape))
+            self._drawn[name] = whole.astype(np.float64) * self.draws.unit
+        return np.reshape(self._drawn[name], shape)
+
+
+def _assign(plan: _Plan, drawn: _Numbers) -> None:
+    for variable in plan.segment.weights():
+        name, shape = plan.segment.names[id(variable)], tuple(int(n) for n in variable.shape)
+        if name in plan.scales:
+            variable.assign(np.full(shape, plan.scales[name]))
+        else:
+            variable.assign(drawn.of(name, shape))
+
+
+def _runnable(plan: _Plan) -> Run:
+    """Return what runs both segments: the reference's values at the goals, then the candidate's.
+
+    Where axes are variable it is traced with unknown ones, as `predict` and `fit` do: there a
+    layer may compute something else.
+    """
+    import tensorflow as tf
+
+    segment = plan.segment
+    if not segment.has_open_axes:
+        return lambda *arrays: _computed(segment, [tf.constant(array) for array in arrays])
+    function = tf.function(lambda *tensors: _computed(segment, tensors), autograph=False)
+    signature = [
+        tf.TensorSpec((*value.shape, *plan.row_of(number)), tf.float64)
+        for number, value in segment.variables.items()
+    ]
+    traced: list[Any] = []
+
+    def run(*arrays: Float) -> Sequence[Any]:
+        if not traced:
+            traced.append(runnable(function.get_concrete_function(*signature)))
+        result: Sequence[Any] = traced[0](*(tf.constant(array) for array in arrays))
+        return result
+
+    return run
+
+
+def _computed(segment: Segment, started: Sequence[Any]) -> list[Any]:
+    """Run both segments; a tensor that is not float64 throughout is refused."""
+    import tensorflow as tf
+
+    begins = dict(zip(segment.variables, started, strict=True))
+    known: dict[int, Any] = {}
+    for values in segment.sides:
+        for value in values:
+            if segment.starts_with(value):
+                known[id(value)] = begins[value.number]
+            elif id(value) not in known:
+                assert value.step is not None
+                result = _applied(value.step, [known[id(v)] for v in value.step.inputs])
+                if result.dtype != tf.float64:
+                    raise TypeError(f"`{value.step.name}` computes in {result.dtype.name}")
+                known[id(value)] = result
+    return [known[id(goal[side])] for side in (0, 1) for goal in segment.goals]
+
+
+def _applied(step: Step, inputs: Sequence[Any]) -> Any:
+    if step.kind == "select":
+        assert step.select is not None
+        return inputs[0][parse_select(step.select)]
+    if choices(step.layer) is not None:
+        return looked_up(step.layer, inputs[0])
+    return step.layer(list(inputs) if step.listed else inputs[0])
+
+
+def _drawn_shape(value: Value, samples: int, length: int) -> tuple[int, ...]:
+    """Return a shape to draw; lengths are unlike where several axes are variable."""
+    batch, *rest = value.shape
+    open_axes = (length + axis for axis, n in enumerate(rest))
+    return (
+        samples if batch is None else batch,
+        *(n or axis for n, axis in zip(rest, open_axes, strict=True)),
+    )
+
+
+@contextmanager
+def _without_activations(steps: Sequence[Step]) -> Iterator[None]:
+    """Take away the final activations that are steps of their own, and put them back."""
+    import keras
+
+    with ExitStack() as put_back:
+        for step in steps:
+            host = activation_host(step.layer) if step.kind == "linear" else None
+            if host is not None:
+                put_back.callback(setattr, host, "activation", host.activation)
+                host.activation = keras.activations.linear
+        yield

@@ -1,0 +1,409 @@
+"""A Keras model becomes expressions that are numbered: equal numbers are the same computation."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import count
+from types import FunctionType
+from typing import Any, Literal
+
+from layerlens.models.inspect.nested_layers import with_held
+from layerlens.proof.polynomials import (
+    activation_host,
+    ignores_masks,
+    is_exactly,
+    is_linear,
+    is_no_op,
+)
+
+#: A "linear" step is its layer without the final activation, which is a step behind it; a "call"
+#: gave its layer more than its inputs.
+Kind = Literal["layer", "linear", "activation", "select", "call"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Step:
+    """One computation: a layer, a part of one, or the slice that a scenario selects."""
+
+    kind: Kind
+    name: str
+    inputs: tuple[Value, ...]
+    #: What is the same in two steps that compute the same from the same inputs; None: unknown.
+    signature: Hashable
+    layer: Any = None
+    #: Whether the layer takes its inputs as one list.
+    listed: bool = False
+    select: str | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Value:
+    """One tensor of a model; `number` and `mask` are equal where two values and masks are."""
+
+    number: int
+    mask: int | None
+    shape: tuple[int | None, ...]
+    dtype: str
+    step: Step | None = None
+    index: int = 0
+
+
+@dataclass
+class Numbering:
+    """Gives two computations one number only where they are the same; shared by both models."""
+
+    _known: dict[Hashable, int] = field(default_factory=dict)
+    _count: count[int] = field(default_factory=count)
+
+    def of(self, key: Hashable) -> int:
+        if key not in self._known:
+            self._known[key] = next(self._count)
+        return self._known[key]
+
+    def fresh(self) -> int:
+        return next(self._count)
+
+
+def express(
+    model: Any,
+    numbering: Numbering,
+    weights: Mapping[int, Hashable],
+    select: str | None = None,
+) -> tuple[Value, ...]:
+    """Return a Functional model's outputs as expressions of its inputs, in inference.
+
+    `weights` names every variable by its id; variables of the same name are the same variable.
+    """
+    inputs = tuple(
+        Value(numbering.of(("input", position)), None, _shape(tensor), _dtype(tensor))
+        for position, tensor in enumerate(model.inputs)
+    )
+    outputs = _Reader(numbering, weights).outputs(model, inputs)
+    if select is None:
+        return outputs
+    return tuple(_selected(value, select, numbering) for value in outputs)
+
+
+@dataclass
+class _Reader:
+    numbering: Numbering
+    weights: Mapping[int, Hashable]
+
+    def outputs(self, model: Any, inputs: Sequence[Value]) -> tuple[Value, ...]:
+        graph = getattr(model, "_functional", None) or model
+        known = {id(tensor): value for tensor, value in zip(graph.inputs, inputs, strict=True)}
+        for depth in sorted(graph._nodes_by_depth, reverse=True):
+            for node in graph._nodes_by_depth[depth]:
+                if all(id(tensor) in known for tensor in node.outputs):
+                    continue
+                for tensor, value in zip(node.outputs, self._applied(node, known), strict=True):
+                    known[id(tensor)] = value
+        return tuple(known[id(tensor)] for tensor in graph.outputs)
+
+    def _applied(self, node: Any, known: dict[int, Value]) -> tuple[Value, ...]:
+        layer = node.operation
+        call = call_of(node)
+        if call is None or not all(id(tensor) in known for tensor in call.tensors):
+            return self._unknown(node, [])
+        inputs = tuple(known[id(tensor)] for tensor in call.tensors)
+        if call.plain and is_graph(layer) and _fits(layer, inputs):
+            return self._nested(layer, inputs)
+        if call.plain and len(inputs) == 1 and is_no_op(layer):
+            return inputs
+        if call.plain and is_exactly(layer, "Masking") and layer.mask_value == 0:
+            # Steps of nothing but zeros are put to zero: only the mask is new.
+            mask = self.numbering.of(("steps of zeros", inputs[0].number))
+            return (replace(inputs[0], mask=mask),)
+        signature = signature_of(layer, call.form, self.weights)
+        if signature is None:
+            return self._unknown(node, inputs)
+        host = activation_host(layer)
+        named = None if host is None else activation_name(host)
+        if not call.plain:
+            step = Step("call", layer.name, inputs, (signature, named), layer)
+            return self._values(step, node.outputs)
+        if host is None or is_linear(host.activation) or named is None:
+            ending = _activation_layer(layer, inputs)
+            if ending is not None:
+                return (self._activated(layer, inputs[0], ending),)
+            step = Step("layer", layer.name, inputs, signature, layer, call.listed)
+            return self._values(step, node.outputs)
+        step = Step("linear", layer.name, inputs, signature, layer, call.listed)
+        return tuple(self._activated(layer, v, named) for v in self._values(step, node.outputs))
+
+    def _nested(self, model: Any, inputs: tuple[Value, ...]) -> tuple[Value, ...]:
+        outputs = self.outputs(model, inputs)
+        masks = tuple(value.mask for value in inputs)
+        if not model.supports_masking or all(mask is None for mask in masks):
+            return outputs
+        # Such a model passes on its input's mask where the layers inside leave none.
+        key = ("nested", type(model).__name__, masks)
+        return tuple(
+            replace(value, mask=self.numbering.of((*key, value.number, value.mask)))
+            for value in outputs
+        )
+
+    def _values(self, step: Step, tensors: Sequence[Any]) -> tuple[Value, ...]:
+        unmoved = ignores_masks(step.layer)
+        given = tuple((v.number, None if unmoved else v.mask) for v in step.inputs)
+        key = (step.signature, given)
+        return tuple(
+            Value(
+                self.numbering.of((*key, index)),
+                self._mask(step, key, index),
+                _shape(tensor),
+                _dtype(tensor),
+                step,
+                index,
+            )
+            for index, tensor in enumerate(tensors)
+        )
+
+    def _activated(self, layer: Any, value: Value, activation: str) -> Value:
+        signature = ("activation", activation)
+        step = Step("activation", layer.name, (value,), signature, layer)
+        number = self.numbering.of((signature, value.number))
+        return Value(number, value.mask, value.shape, value.dtype, step)
+
+    def _mask(self, step: Step, key: Hashable, index: int) -> int | None:
+        layer, masks = step.layer, tuple(value.mask for value in step.inputs)
+        makes = _makes_masks(layer)
+        if all(mask is None for mask in masks) and not makes:
+            return None
+        if len(masks) == 1 and masks[0] is not None and _passes_masks(layer):
+            return masks[0]
+        return self.numbering.of(("mask", type(layer).__name__, makes, key, masks, index))
+
+    def _unknown(self, node: Any, inputs: Sequence[Value]) -> tuple[Value, ...]:
+        """Return values that are the same as no other."""
+        name = str(getattr(node.operation, "name", ""))
+        step = Step("call", name, tuple(inputs), None, node.operation)
+        return tuple(
+            Value(self.numbering.fresh(), self.numbering.fresh(), _shape(t), _dtype(t), step, index)
+            for index, t in enumerate(node.outputs)
+        )
+
+
+# --- layers ---------------------------------------------------------------------------------------
+
+
+def signature_of(layer: Any, form: str, names: Mapping[int, Hashable]) -> Hashable:
+    """Return what a layer computes with, but for its activation; None where that cannot be told.
+
+    `form` tells how it is called, `names` its variables by their ids.
+    """
+    held = list(with_held(layer))
+    if type(layer).__name__ == "Functional" or not all(map(_is_told_by_config, held)):
+        return None
+    try:
+        settings = json.dumps(_settings(layer), sort_keys=True)
+    except (NotImplementedError, TypeError, ValueError):
+        return None  # a configuration that cannot be written down cannot be compared
+    attributes = tuple(_attributes(one) for one in held)
+    weights = tuple((names.get(id(v), ("unlisted", id(v))), tuple(v.shape)) for v in layer.weights)
+    return (type(layer).__name__, form, settings, attributes, weights)
+
+
+# --- calls ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    tensors: tuple[Any, ...]
+    #: How the tensors and other arguments were given, in text.
+    form: str
+    #: Whether the layer was given one tensor or one list of tensors, and nothing else.
+    plain: bool
+    listed: bool
+
+
+_MASK = re.compile(r"(?:^|_)mask$")
+
+
+def call_of(node: Any) -> Call | None:
+    """Return how a layer was called; None where it was told to train or given a mask of its own."""
+    import keras
+
+    arguments = node.arguments
+    kwargs = {name: value for name, value in arguments.kwargs.items() if value is not None}
+    if kwargs.pop("training", None):
+        return None
+    masks = [kwargs.pop(name) for name in list(kwargs) if _is_mask(name, kwargs[name])]
+    flat = keras.tree.flatten((arguments.args, kwargs))
+    tensors = tuple(item for item in flat if isinstance(item, keras.KerasTensor))
+    own = {id(getattr(tensor, "_keras_mask", None)) for tensor in tensors}
+    for mask in keras.tree.flatten(masks):
+        if mask is not None and id(mask) not in own:
+            return None
+    try:
+        form = json.dumps(
+            keras.tree.map_structure(
+                lambda item: "*tensor*" if isinstance(item, keras.KerasTensor) else item,
+                (list(arguments.args), kwargs),
+            )
+        )
+    except (TypeError, ValueError):
+        return None  # an argument that cannot be written down cannot be compared
+    first = arguments.args[0] if len(arguments.args) == 1 else None
+    listed = isinstance(first, (list, tuple)) and len(first) == len(tensors)
+    plain = not kwargs and (listed or (first is not None and len(tensors) == 1 and len(flat) == 1))
+    return Call(tensors, form, plain, listed)
+
+
+def _is_mask(name: str, value: Any) -> bool:
+    return bool(_MASK.search(name)) and name != "attention_mask"
+
+
+def is_graph(layer: Any) -> bool:
+    """Tell whether a model computes what its graph of layers says, and nothing of its own."""
+    import keras
+    from keras.src.models.functional import Functional
+
+    if type(layer) is keras.Sequential:
+        return layer._functional is not None
+    return type(layer) in (Functional, keras.Model) and hasattr(layer, "_nodes_by_depth")
+
+
+def _fits(model: Any, inputs: Sequence[Value]) -> bool:
+    """Tell whether a nested model takes these as they are, without reshaping or casting."""
+    return len(model.inputs) == len(inputs) and all(
+        _dtype(tensor) == value.dtype
+        and len(tensor.shape) == len(value.shape)
+        and all(
+            own is None or own == given
+            for own, given in zip(_shape(tensor)[1:], value.shape[1:], strict=True)
+        )
+        for tensor, value in zip(model.inputs, inputs, strict=True)
+    )
+
+
+# --- what tells two layers apart ------------------------------------------------------------------
+
+#: Settings that change no output in inference, given the weights; masks are followed apart.
+_WITHOUT_EFFECT = re.compile(
+    r"^(name|trainable|dtype|seed|dropout|recurrent_dropout|momentum|unit_forget_bias|mask_zero"
+    r"|.*_(initializer|regularizer|constraint))$"
+)
+#: These hold code, or another framework's layers.
+_HOLDING_CODE = ("Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer")
+
+
+def _is_told_by_config(layer: Any) -> bool:
+    """Tell whether configuration and weights say all there is: no state, code or vocabulary."""
+    import keras
+
+    kind = type(layer)
+    if not kind.__module__.startswith("keras.src."):
+        return False
+    public = kind in (keras.Sequential, keras.Model) or is_exactly(layer, kind.__name__)
+    return (
+        (public or kind.__name__ == "Functional")
+        and kind.__name__ not in _HOLDING_CODE
+        and not getattr(layer, "stateful", False)
+        and not hasattr(layer, "adapt")
+        and all(
+            value.__module__.startswith("keras.src.")
+            for value in vars(layer).values()
+            if isinstance(value, FunctionType)
+        )
+    )
+
+
+def _settings(layer: Any) -> Any:
+    config = layer.get_config()
+    host = activation_host(layer)
+    if host is not None and activation_name(host) is not None:
+        inner = config
+        while is_exactly(layer, "TimeDistributed"):
+            layer, inner = layer.layer, inner["layer"]["config"]
+        inner["activation"] = "linear"
+    return _stripped(config)
+
+
+def _stripped(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        if value.get("class_name") == "Functional":
+            return dict(value)  # there the names tell what is connected to what
+        return {
+            name: _stripped(item) for name, item in value.items() if not _WITHOUT_EFFECT.match(name)
+        }
+    if isinstance(value, (list, tuple)):
+        return [_stripped(item) for item in value]
+    return value
+
+
+def _attributes(layer: Any) -> Hashable:
+    """Return a layer's plain attributes, in case its configuration leaves one out."""
+    return (
+        type(layer).__name__,
+        str(layer.compute_dtype),
+        tuple(
+            sorted(
+                (name, repr(value))
+                for name, value in vars(layer).items()
+                if not name.startswith("_")
+                and not _WITHOUT_EFFECT.match(name)
+                and isinstance(value, (bool, int, float, str, tuple))
+            )
+        ),
+    )
+
+
+# --- activations and masks ------------------------------------------------------------------------
+
+
+def activation_name(layer: Any) -> str | None:
+    """Return the name of a layer's activation where it is one of Keras' own functions."""
+    import keras
+
+    name = getattr(layer.activation, "__name__", None)
+    known = name is not None and getattr(keras.activations, name, None) is layer.activation
+    return name if known else None
+
+
+def _activation_layer(layer: Any, inputs: Sequence[Value]) -> str | None:
+    """Return the activation that a layer consists of, by the name other layers have for it."""
+    if len(inputs) != 1:
+        return None
+    if is_exactly(layer, "Activation"):
+        return activation_name(layer)
+    if is_exactly(layer, "ReLU"):
+        defaults = (None, 0.0, 0.0)
+        own = (layer.max_value, float(layer.negative_slope), float(layer.threshold))
+        return "relu" if own == defaults else None
+    if is_exactly(layer, "Softmax") and inputs[0].mask is None:
+        return "softmax" if layer.axis in (-1, len(inputs[0].shape) - 1) else None
+    return None
+
+
+def _makes_masks(layer: Any) -> bool:
+    return any(
+        is_exactly(held, "Masking") or getattr(held, "mask_zero", False)
+        for held in with_held(layer)
+    )
+
+
+def _passes_masks(layer: Any) -> bool:
+    """Tell whether a layer passes on the mask it was given, unchanged."""
+    import keras
+
+    base = keras.layers.Layer.compute_mask
+    return bool(layer.supports_masking) and type(layer).compute_mask is base
+
+
+def _selected(value: Value, select: str, numbering: Numbering) -> Value:
+    text = select.replace(" ", "")
+    step = Step("select", text, (value,), ("select", text), select=select)
+    number = numbering.of((step.signature, value.number))
+    return Value(number, None, (), value.dtype, step)
+
+
+def _shape(tensor: Any) -> tuple[int | None, ...]:
+    return tuple(None if n is None else int(n) for n in tensor.shape)
+
+
+def _dtype(tensor: Any) -> str:
+    return str(tensor.dtype)

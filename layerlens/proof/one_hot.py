@@ -1,0 +1,45 @@
+"""Whole-number inputs become variables: what a layer looks up is a product with a one-hot row.
+
+Choosing a row by its number is no polynomial of the number, but it is one of the row of zeros
+and a single one that stands for it. Such rows are drawn as freely as any input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from layerlens.proof.polynomials import is_exactly
+
+
+def choices(layer: Any) -> int | None:
+    """Return how many numbers a layer looks up; None where it looks up none."""
+    if is_exactly(layer, "Embedding"):
+        return int(layer.input_dim)
+    if is_exactly(layer, "CategoryEncoding"):
+        return int(layer.num_tokens)
+    return None
+
+
+def looked_up(layer: Any, rows: Any) -> Any:
+    """Return what a layer makes of these rows, one for each number: (..., choices)."""
+    import tensorflow as tf
+
+    if is_exactly(layer, "Embedding"):
+        return tf.tensordot(rows, layer.embeddings.value, 1)
+    if layer.output_mode == "count":
+        return tf.reduce_sum(rows, axis=-2)
+    return tf.squeeze(rows, axis=-2) if rows.shape[-2] == 1 else rows
+
+
+def is_looked_up(layer: Any, shape: Sequence[int], dtype: str, rng: np.random.Generator) -> bool:
+    """Tell whether the layer itself, given numbers, makes of them what is made of their rows."""
+    import tensorflow as tf
+
+    count = choices(layer)
+    assert count is not None
+    numbers = rng.integers(0, count, shape)
+    expected = looked_up(layer, tf.one_hot(numbers, count, dtype="float64"))
+    return np.array_equal(np.asarray(layer(tf.constant(numbers, dtype))), np.asarray(expected))

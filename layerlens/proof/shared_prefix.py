@@ -1,0 +1,165 @@
+"""Two models and a transfer become what they have in common: weights of one name, a first part."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from layerlens.models.build.request import Built
+from layerlens.models.execute.runner import Outcome
+from layerlens.models.execute.two_precisions import Side, Values
+from layerlens.models.execute.variables import weight_variables
+from layerlens.models.inspect.call_graph import calls_between
+from layerlens.models.inspect.nested_layers import with_held
+from layerlens.numerics.probes import Array
+from layerlens.numerics.weight_transfer import Transfer
+from layerlens.proof.expressions import Numbering, activation_name, call_of, is_graph, signature_of
+from layerlens.proof.polynomials import activation_host
+
+
+def variable_names(reference: Built, candidate: Built, transfer: Transfer) -> dict[int, Hashable]:
+    """Name every weight of both models by its id: one name for two that are paired."""
+    ours, theirs = weight_variables(reference), weight_variables(candidate)
+    partners = {pairing.candidate: pairing.reference for pairing in transfer.pairings}
+    names: dict[int, Hashable] = {id(v): ("paired", i) for i, v in enumerate(ours)}
+    for position, variable in enumerate(theirs):
+        partner = partners.get(position)
+        names[id(variable)] = ("own", position) if partner is None else ("paired", partner)
+    return names
+
+
+def has_same_weights(candidate: Built, transfer: Transfer) -> bool:
+    """Tell whether weights of one name have one value in every comparison."""
+    return not (transfer.method == "none" and transfer.reference) and not candidate.spec.weights
+
+
+@dataclass(frozen=True, slots=True)
+class FirstPart:
+    """The layers that two models begin with alike, for calling both eagerly with these run once.
+
+    A recurrent layer called eagerly goes step by step through Python, whatever the batch: by far
+    the dearest call there is, and the same one in both models.
+    """
+
+    reference: Side
+    candidate: Side
+    #: From the inputs to the reference's outputs, and what the candidate goes on from.
+    whole: Any
+    #: From there to the candidate's outputs.
+    rest: Any
+
+    def start(
+        self, values: tuple[Values, Values], inputs: Sequence[Array], seed: int | None
+    ) -> tuple[Callable[[], Outcome], Callable[[], Outcome]] | None:
+        """Call both with these weights; None where one refuses: called by itself it tells why."""
+        sides = (self.reference, self.candidate)
+        for side, own in zip(sides, values, strict=True):
+            side.hold(own, "working")
+            side.working.reset_states(seed)
+        both = self.reference.working.in_two_parts(self.whole, self.rest, inputs)
+        if both is None:
+            return None
+        one, other = (side.selected(part) for side, part in zip(sides, both, strict=True))
+        return (lambda: one), (lambda: other)
+
+
+def first_part(reference: Side, candidate: Side, transfer: Transfer) -> FirstPart | None:
+    """Return what two models begin with alike, None where it is nothing that takes long."""
+    one, other = reference.built, candidate.built
+    if reference.training or not has_same_weights(other, transfer):
+        return None
+    if not all(is_graph(built.model) and built.batch_size is None for built in (one, other)):
+        return None
+    names = variable_names(one, other, transfer)
+    numbering = Numbering()
+    ours, theirs = (_keys(built.model, names, numbering) for built in (one, other))
+    known = {key: tensor for tensor, key in ours.values() if key is not None}
+    numbers = {i: key for i, (_, key) in theirs.items() if key is not None and key in known}
+    cuts = _cuts(other.model, numbers)
+    shared = [tensor for tensor in cuts if id(tensor) not in map(id, other.model.inputs)]
+    if not _go_by_steps(other.model.inputs, shared):
+        return None
+    if any(getattr(tensor, "_keras_mask", None) is not None for tensor in cuts):
+        return None  # Keras hands a mask on beside the graph: it would be cut off
+    if {id(tensor) for tensor in cuts} & set(map(id, other.model.outputs)):
+        return None  # there is nothing left to call for an output that both share
+    return _split(reference, candidate, [known[numbers[id(t)]] for t in cuts], cuts)
+
+
+def _split(
+    reference: Side, candidate: Side, ours: Sequence[Any], theirs: Sequence[Any]
+) -> FirstPart:
+    import keras
+
+    one, other = reference.built.model, candidate.built.model
+    whole = keras.Model(one.inputs, [*one.outputs, *ours])
+    return FirstPart(reference, candidate, whole, keras.Model(list(theirs), other.outputs))
+
+
+#: Every tensor by its id, with its number; None: its computation is not known.
+Keyed = dict[int, tuple[Any, int | None]]
+
+
+def _keys(model: Any, names: Mapping[int, Hashable], numbering: Numbering) -> Keyed:
+    """Number every tensor of a model, equally where the layers before it are the same.
+
+    A key holds the numbers of a layer's inputs and not their keys: those would be as large as the
+    number of paths to them, which doubles with every block of a residual chain.
+    """
+    graph = getattr(model, "_functional", None) or model
+    keyed: Keyed = {id(t): (t, numbering.of(("input", i))) for i, t in enumerate(graph.inputs)}
+    for depth in sorted(graph._nodes_by_depth, reverse=True):
+        for node in graph._nodes_by_depth[depth]:
+            if all(id(tensor) in keyed for tensor in node.outputs):
+                continue
+            key = _key(node, keyed, names)
+            for index, tensor in enumerate(node.outputs):
+                keyed[id(tensor)] = (tensor, None if key is None else numbering.of((key, index)))
+    return keyed
+
+
+def _key(node: Any, keyed: Keyed, names: Mapping[int, Hashable]) -> Hashable:
+    layer, call = node.operation, call_of(node)
+    if call is None or not all(id(tensor) in keyed for tensor in call.tensors):
+        return None
+    inputs = tuple(keyed[id(tensor)][1] for tensor in call.tensors)
+    signature = signature_of(layer, call.form, names)
+    host = activation_host(layer)
+    activation = None if host is None else activation_name(host)
+    if signature is None or None in inputs or (host is not None and activation is None):
+        return None
+    masks = tuple(getattr(held, "mask_zero", None) for held in with_held(layer))
+    return (signature, activation, masks, inputs)
+
+
+def _cuts(model: Any, shared: Collection[int]) -> list[Any]:
+    """Return the last tensors that are shared, from which all outputs can be computed."""
+    graph = getattr(model, "_functional", None) or model
+    sources = {
+        id(tensor): node
+        for nodes in graph._nodes_by_depth.values()
+        for node in nodes
+        for tensor in node.outputs
+    }
+    given = set(map(id, graph.inputs))
+    found: dict[int, Any] = {}
+    waiting, seen = list(graph.outputs), set()
+    while waiting:
+        tensor = waiting.pop()
+        if id(tensor) in seen:
+            continue
+        seen.add(id(tensor))
+        if id(tensor) in shared or id(tensor) in given:
+            found[id(tensor)] = tensor
+        else:
+            waiting.extend(sources[id(tensor)].input_tensors)
+    return list(found.values())
+
+
+def _go_by_steps(inputs: Sequence[Any], outputs: Sequence[Any]) -> bool:
+    """Tell whether a recurrent layer stands somewhere between."""
+    import keras
+
+    held = (part for node in calls_between(inputs, outputs) for part in with_held(node.operation))
+    return any(isinstance(part, keras.layers.RNN) for part in held)

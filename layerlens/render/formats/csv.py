@@ -1,0 +1,61 @@
+"""A report enters, one tidy CSV table leaves.
+
+A comparison gives one row per scenario, candidate and mode; a summary, which has no pairs, one
+row per layer. The columns are those of `layerlens.report.rows`. A figure that was not
+measured is an empty field; a list is written with "; " between its entries.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from typing import Any
+
+from layerlens.plain.printable import spelt
+from layerlens.report import RunRecord
+from layerlens.report.rows import COLUMNS, Kind, tidy_rows
+
+#: Numbers are written as such, so what begins so is text; so does a spreadsheet see wide forms.
+_FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]|\s")
+
+
+def render_csv(report: RunRecord) -> str:
+    """Return the table with its header; the fields of a row are in the order of the header."""
+    kind = _kind(report)
+    page = io.StringIO()
+    writer = csv.DictWriter(page, COLUMNS[kind], lineterminator="\n")
+    writer.writeheader()
+    for row in tidy_rows(report, kind):
+        writer.writerow({column: _field(column, item) for column, item in row.items()})
+    return page.getvalue()
+
+
+def _kind(report: RunRecord) -> Kind:
+    compared = any(scenario.pairs for scenario in report.scenarios)
+    summarised = any(scenario.models for scenario in report.scenarios)
+    return "layers" if summarised and not compared else "pairs"
+
+
+def _field(column: str, item: Any) -> Any:
+    match item:
+        case None:
+            return ""
+        case bool():
+            return str(item).lower()
+        case int() | float():
+            return item
+        case dict():
+            return _text(json.dumps(item, ensure_ascii=False, default=str))
+        case tuple() | list() if column.endswith("shape"):
+            return _text(str(item))
+        case tuple() | list():
+            return _text("; ".join(map(str, item)))
+    return _text(str(item))
+
+
+def _text(text: str) -> str:
+    """Return text in one line that no spreadsheet takes for a formula."""
+    text = spelt(text)
+    return f"'{text}" if _FORMULA.match(text) else text

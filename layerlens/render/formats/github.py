@@ -1,0 +1,101 @@
+"""A report enters, workflow commands leave that GitHub Actions shows on the lines they are about.
+
+One `::error` for each expectation that does not hold and each fault, and the tally as plain text.
+The escapes are those of GitHub's own toolkit (`packages/core/src/command.ts`).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from pathlib import Path
+
+from layerlens.plain.printable import visible, without_commands
+from layerlens.render import text as wording
+from layerlens.render.pair_facts import pair_facts
+from layerlens.report import ErrorRow, ExpectationRow, RunRecord, ScenarioReport
+from layerlens.scenario.yaml.positions import Position
+
+#: What of a pair is told in an annotation, which has room for a few lines.
+_TOLD = ("difference", "rounding", "counterexample")
+
+#: A file → where each of its expectations stands.
+Places = Callable[[str], Mapping[str, Position]]
+
+
+def render_github(report: RunRecord, places: Places | None = None) -> str:
+    """Return one command a line, and the tally at the end."""
+    places = cache(places or _unknown)  # the cells of a matrix share a file
+    lines = [line for one in report.scenarios for line in _scenario(one, places)]
+    return "\n".join([*lines, wording.tally(report)]) + "\n"
+
+
+def _unknown(path: str) -> Mapping[str, Position]:
+    return {}
+
+
+def _scenario(scenario: ScenarioReport, places: Places) -> Iterator[str]:
+    title = wording.title_of(scenario)
+    if scenario.cell:
+        title += f" [{wording.cell_text(scenario.cell)}]"
+    for error in scenario.errors:
+        file = error.file or scenario.path
+        yield _error(file, error.line, error.column, title, _fault_text(error))
+    for row in scenario.expectations:
+        if not row.held:
+            line, column = places(scenario.path).get(row.subject, (1, 1))
+            yield _error(scenario.path, line, column, title, _text(scenario, row))
+
+
+def _fault_text(error: ErrorRow) -> str:
+    return error.message + (f"\nhint: {error.hint}" if error.hint else "")
+
+
+def _text(scenario: ScenarioReport, row: ExpectationRow) -> str:
+    lines = [wording.expectation_line(row)]
+    for pair in scenario.pairs:
+        if wording.expectation_of(scenario, pair) is not row:
+            continue
+        refused = wording.refusal_behind(scenario, pair)
+        if refused is None:
+            lines.append(wording.clean(pair.explanation))
+        else:
+            lines += [refused.heading, refused.message]
+            lines += [f"remedy: {refused.remedy}"] if refused.remedy else []
+        for fact in pair_facts(scenario, pair, verbose=False):
+            if fact.label in _TOLD:
+                lines.append(f"{fact.label}: {'; '.join(line.strip() for line in fact.lines)}")
+    return "\n".join(lines)
+
+
+def _error(file: str, line: int | None, column: int | None, title: str, text: str) -> str:
+    properties = {
+        "file": _in_workspace(file),
+        "line": str(line or 1),
+        "col": str(column or 1),
+        "title": title,
+    }
+    told = ",".join(f"{name}={_property(value)}" for name, value in properties.items())
+    return f"::error {told}::{_data(text)}"
+
+
+def _in_workspace(file: str) -> str:
+    """Return the path from the root of the checkout, which is what GitHub finds files by."""
+    here = Path.cwd()
+    path = here / file
+    root = Path(os.environ.get("GITHUB_WORKSPACE") or here)
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else file
+
+
+def _data(text: str) -> str:
+    return (
+        without_commands(visible(text), at_beginnings=False)
+        .replace("%", "%25")
+        .replace("\r", "%0D")
+        .replace("\n", "%0A")
+    )
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")

@@ -1,0 +1,155 @@
+"""A report enters, one self-contained HTML page leaves: nothing comes from the network.
+
+The page sorts, filters and copies by a script of its own, the only one that it allows.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, get_args
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from markupsafe import Markup
+
+from layerlens.plain.printable import clean, escaped_json
+from layerlens.render import text as wording
+from layerlens.render.aligned_rows import Row, rows_of
+from layerlens.render.pair_facts import pair_facts
+from layerlens.render.pictures import Kind, Picture, pictures_of
+from layerlens.report import PairReport, RunRecord, ScenarioReport, to_plain
+from layerlens.vocabulary import Verdict
+
+#: On a page of more scenarios, pairs that agree have no pictures of how they differ by rounding:
+#: nobody looks at hundreds of them, and drawing them takes longer than reading the rest.
+MOST_WITH_EVERY_PICTURE = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A picture as the template takes it."""
+
+    kind: Kind
+    title: str
+    caption: str
+    svg: Markup
+    #: In CSS pixels, of which an inch has 96.
+    width: int
+    pair: PairReport | None
+
+
+def render_html(report: RunRecord) -> str:
+    """Return the whole page; every text of the report is escaped by the template."""
+    return _filled(
+        "page.html",
+        report=report,
+        drawn=_drawn(report, every=len(report.scenarios) <= MOST_WITH_EVERY_PICTURE),
+        page=True,
+        most_with_every_picture=MOST_WITH_EVERY_PICTURE,
+        script=_script(),
+        script_digest=_script_digest(),
+    )
+
+
+def render_pictures(report: RunRecord) -> str:
+    """Return a page of the pictures alone, each with what it shows in words."""
+    return _filled("pictures.html", report=report, drawn=_drawn(report, every=True))
+
+
+def render_fragment(report: RunRecord) -> str:
+    """Return the page's content with its style, to stand inside a notebook."""
+    return _filled("fragment.html", report=report, drawn=(), page=False)
+
+
+def _filled(template: str, **given: Any) -> str:
+    """Return the filled template, with every text escaped and nothing hidden in it."""
+    return clean(_template(template).render(**given))
+
+
+def _drawn(report: RunRecord, *, every: bool) -> list[list[Drawn]]:
+    """Return each scenario's pictures, drawn; without any, what draws them is not loaded."""
+    planned = [
+        [picture for picture in pictures_of(scenario) if every or _is_telling(picture)]
+        for scenario in report.scenarios
+    ]
+    if not any(planned):
+        return [[] for _ in planned]
+    from layerlens.render.pictures.canvas import inline_svgs
+
+    svgs = inline_svgs(picture for pictures in planned for picture in pictures)
+    return [[_labelled(picture, next(svgs)) for picture in pictures] for pictures in planned]
+
+
+def _is_telling(picture: Picture) -> bool:
+    return picture.pair is None or picture.pair.verdict != "equivalent"
+
+
+def _labelled(picture: Picture, svg: str) -> Drawn:
+    label = Markup('<svg role="img" aria-label="{}" ').format(picture.title)
+    marked = Markup(svg.replace("<svg ", label, 1))
+    return Drawn(
+        picture.kind,
+        picture.title,
+        picture.caption,
+        marked,
+        round(picture.width * 96),
+        picture.pair,
+    )
+
+
+@cache
+def _script() -> Markup:
+    environment = _environment()
+    assert environment.loader is not None
+    return Markup(environment.loader.get_source(environment, "script.js")[0])
+
+
+@cache
+def _script_digest() -> str:
+    return base64.b64encode(hashlib.sha256(_script().encode()).digest()).decode()
+
+
+def _as_json(item: Any) -> str:
+    """Return a part of the report as the JSON report has it, in one line."""
+    return escaped_json(json.dumps(to_plain(item), ensure_ascii=False, allow_nan=False))
+
+
+def _verdicts_of(report: RunRecord) -> set[Verdict]:
+    return {pair.verdict for scenario in report.scenarios for pair in scenario.pairs}
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("layerlens.render"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.globals.update(
+        wording=wording,
+        pair_facts=pair_facts,
+        models_of=wording.reference_first,
+        rows_of=_rows,
+        as_json=_as_json,
+        verdicts=get_args(Verdict),
+        verdicts_of=_verdicts_of,
+        walk=wording.walk_layers,
+        opened=wording.opened,
+    )
+    environment.filters.update(clean=wording.clean, count=wording.count)
+    return environment
+
+
+@cache
+def _template(name: str) -> Template:
+    return _environment().get_template(name)
+
+
+def _rows(scenario: ScenarioReport) -> list[Row]:
+    return rows_of(wording.reference_first(scenario), scenario.diffs)

@@ -1,0 +1,34 @@
+"""A report enters, strict JSON (schema 1) leaves."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from layerlens.plain.printable import escaped_json
+
+if TYPE_CHECKING:
+    from layerlens.report import RunRecord
+
+
+def render_json(report: RunRecord) -> str:
+    """Return the report as indented JSON that any parser reads: no NaN, keys in schema order."""
+    return "".join(json_parts(report))
+
+
+def json_parts(report: RunRecord) -> Iterator[str]:
+    """Yield the same text scenario by scenario: the text of many is larger than their report."""
+    frame = _dumped(replace(report, scenarios=()).to_dict())
+    if report.scenarios:
+        frame = frame.removesuffix("[]\n}")
+        for position, scenario in enumerate(report.scenarios):
+            text = _dumped(scenario.to_dict()).replace("\n", "\n    ")
+            yield f"{',' if position else frame + '['}\n    {text}"
+        frame = "\n  ]\n}"
+    yield frame + "\n"
+
+
+def _dumped(data: dict[str, Any]) -> str:
+    return escaped_json(json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False))

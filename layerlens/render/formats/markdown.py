@@ -1,0 +1,224 @@
+"""A report enters, GitHub-flavoured Markdown leaves."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from layerlens.render import RenderOptions
+from layerlens.render import text as wording
+from layerlens.render.aligned_rows import Cell, rows_of
+from layerlens.render.pair_facts import pair_facts
+from layerlens.report import (
+    LayerRow,
+    ModelReport,
+    ModelsDiff,
+    PairReport,
+    RunRecord,
+    ScenarioReport,
+)
+
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~&$@])")
+_LEADING = re.compile(r"^(\d+)?([-+.)=:])", re.MULTILINE)
+
+#: What GitHub makes a link of by itself.
+_ADDRESS = re.compile(r"(https?|ftp|mailto|xmpp|www)([:.])", re.IGNORECASE)
+
+
+def render_markdown(report: RunRecord, *, options: RenderOptions) -> str:
+    """Return the report as headings, tables and lists; all text in it is shown literally."""
+    blocks: list[str] = []
+    if len(report.scenarios) > 1 or options.quiet:
+        blocks.append(f"**{wording.tally(report)}**")
+    if len(report.scenarios) > 1 and not options.quiet:
+        blocks.append(_overview(report))
+    for scenario in report.scenarios:
+        if not (options.quiet and scenario.status == "pass"):
+            blocks += _scenario(scenario, options)
+    if not options.quiet:
+        blocks.append(f"<sub>{escape(wording.environment_line(report, travels=True))}</sub>")
+    return wording.clean("\n\n".join(blocks) + "\n")
+
+
+def escape(text: object) -> str:
+    """Return the text such that GitHub shows it as it is, also inside a table cell."""
+    escaped = _LEADING.sub(r"\1\\\2", _SPECIAL.sub(r"\\\1", wording.visible(text)))
+    escaped = _ADDRESS.sub(r"\1\\\2", escaped)
+    return "<br>".join(line.strip() for line in escaped.split("\n"))
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]], align: str) -> str:
+    rules = {"l": ":--", "r": "--:"}
+    lines = [header, [rules[side] for side in align], *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def _overview(report: RunRecord) -> str:
+    rows = [
+        [
+            _title(scenario),
+            escape(wording.status_words(scenario)),
+            escape(wording.outcome(scenario)),
+        ]
+        for scenario in report.scenarios
+    ]
+    return _table(["scenario", "status", "verdicts"], rows, "lll")
+
+
+def _title(scenario: ScenarioReport) -> str:
+    cell = f" [{wording.cell_text(scenario.cell)}]" if scenario.cell else ""
+    return escape(f"{wording.title_of(scenario)}{cell}")
+
+
+def _scenario(scenario: ScenarioReport, options: RenderOptions) -> Iterator[str]:
+    yield f"## {_title(scenario)}"
+    yield f"{escape(scenario.path)} · **{wording.status_words(scenario)}**"
+    if scenario.question:
+        yield f"*{escape(wording.one_line(scenario.question))}*"
+    for error in scenario.errors:
+        hint = f"<br>hint: {escape(error.hint)}" if error.hint else ""
+        yield f"- **{escape(wording.place(error))}**: {escape(error.message)}{hint}"
+    reference = scenario.pairs[0].reference if scenario.pairs else None
+    models = sorted(scenario.models, key=lambda model: model.name != reference)
+    if models and not options.explain:
+        every_weight = options.verbose or not scenario.pairs
+        yield _layers(models, scenario.diffs, every_weight=every_weight)
+    for diff in scenario.diffs:
+        if (told := wording.params_gap(scenario, diff)) is not None:
+            yield "\n".join([f"{escape(told[0])}\n", *(f"- {escape(gap)}" for gap in told[1])])
+    for refused in wording.refusals_apart(scenario):
+        yield f"**{escape(refused.heading)}**<br>{_reason(refused)}"
+    for pair in scenario.pairs:
+        yield from _pair(scenario, pair, options)
+    if scenario.fit:
+        yield _fit(scenario)
+    if scenario.expectations:
+        yield _expectations(scenario)
+
+
+def _layers(
+    models: Sequence[ModelReport], diffs: Sequence[ModelsDiff], *, every_weight: bool
+) -> str:
+    masked = wording.has_masks(models)
+    columns = ["output shape", *(["mask"] if masked else []), "params"]
+    blank = [""] * len(columns)
+    header: list[str] = []
+    for model in models:
+        header += [f"{escape(wording.one_line(model.name))}: layer (type)", *columns]
+    rows = []
+    for row in rows_of(models, diffs):
+        cells: list[str] = []
+        for position, cell in enumerate(row):
+            beside = row[0].layer if position else None
+            told = _layer(cell, beside, bool(position), every_weight, masked)
+            cells += told or ["", *blank]
+        rows.append(cells)
+    own = [wording.model_figures(model) for model in models]
+    for name in wording.figure_names(models):
+        figures = [f"**{wording.count(figures.get(name))}**" for figures in own]
+        heading = f"**{escape(name)}**"
+        rows.append([cell for one in figures for cell in (heading, *blank[1:], one)])
+    if any(model.mixes is not None for model in models):
+        notes = ["<br>".join(map(escape, wording.steps_notes(model))) for model in models]
+        rows.append([cell for note in notes for cell in (note, *blank)])
+    return _table(header, rows, ("lllr" if masked else "llr") * len(models))
+
+
+def _layer(
+    cell: Cell, beside: LayerRow | None, compared: bool, every_weight: bool, masked: bool
+) -> list[str]:
+    layer, unlike = cell.layer, cell.differs
+    if layer is None:
+        return []
+    sign = "+ " if compared and beside is None else ""
+    lines = [f"{sign}{_unlike('type' in unlike)}{_name(layer)}"]
+    lines += [f"≠ {escape(note)}" for note in wording.change_notes(cell.change, beside, layer)]
+    if note := wording.count_note(layer):
+        lines.append(_unlike("weights" in unlike) + escape(note))
+    if every_weight:
+        lines += [escape(wording.weight_words(weight)) for weight in layer.weights]
+        lines += [escape(note)] if (note := wording.cost_note(layer)) else []
+        lines += [
+            _unlike("mixes" in unlike and note == wording.mixes_note(layer)) + escape(note)
+            for note in wording.layer_notes(layer)
+        ]
+    else:
+        lines += [
+            _unlike("mixes" in unlike and note == wording.mixes_note(layer)) + escape(note)
+            for note in wording.steps_notes(layer)
+        ]
+        if wording.mask_lost(layer):
+            lines.append(escape(wording.mask_note(layer)))
+    lines += [
+        f"{'&emsp;' * depth}└ {_name(held)}: {wording.count(held.params)}"
+        for depth, held in wording.walk_layers(wording.opened(layer))
+    ]
+    shapes = "<br>".join(escape(text) for text in wording.shape_texts(layer.output_shape))
+    return [
+        "<br>".join(lines),
+        _unlike("output_shape" in unlike) + shapes,
+        *([_unlike("mask" in unlike) + wording.mask_column(layer)] if masked else []),
+        _unlike("params" in unlike) + wording.count(layer.params),
+    ]
+
+
+def _unlike(differs: bool) -> str:
+    return "≠ " if differs else ""
+
+
+def _name(layer: LayerRow) -> str:
+    return f"**{escape(wording.one_line(layer.name))}** ({escape(wording.one_line(layer.type))})"
+
+
+def _pair(scenario: ScenarioReport, pair: PairReport, options: RenderOptions) -> Iterator[str]:
+    expected = wording.expectation_of(scenario, pair)
+    words = ""
+    if expected is not None:
+        held = "as expected" if expected.held else f"expected {wording.plain(expected.expected)}"
+        words = f", {escape(held)}"
+    verdict = escape(wording.verdict_words(pair))
+    yield f"### {escape(wording.against(pair))}, {pair.mode}: {verdict}{words}"
+    refused = wording.refusal_behind(scenario, pair)
+    if refused is None:
+        yield escape(pair.explanation)
+    else:
+        yield f"{escape(refused.heading)}<br>{_reason(refused)}"
+    if options.explain:
+        yield "\n".join(f"- {escape(sentence)}" for sentence in pair.why)
+        return
+    facts = pair_facts(scenario, pair, verbose=options.verbose)
+    if facts:
+        yield "\n".join(
+            f"- **{fact.label}**: {'<br>'.join(escape(line) for line in fact.lines)}"
+            for fact in facts
+        )
+
+
+def _reason(refused: wording.Refusal) -> str:
+    remedy = f"<br>remedy: {escape(refused.remedy)}" if refused.remedy else ""
+    return escape(refused.message) + remedy
+
+
+def _fit(scenario: ScenarioReport) -> str:
+    rows = []
+    for row in scenario.fit:
+        if row.error is not None:
+            refused = wording.refusal(row.model, row.error)
+            rows.append([escape(row.model), f"refused: {_reason(refused)}", ""])
+        else:
+            losses = escape(wording.losses_line(row.losses))
+            rows.append([escape(row.model), losses, escape(wording.alike_words(row))])
+    return _table(["trained", "losses", "against the reference"], rows, "lll")
+
+
+def _expectations(scenario: ScenarioReport) -> str:
+    rows = [
+        [
+            escape(row.subject),
+            escape(wording.plain(row.expected)),
+            escape(wording.plain(row.actual)),
+            "held" if row.held else "**not held**",
+        ]
+        for row in scenario.expectations
+    ]
+    return _table(["expectation", "expected", "received", ""], rows, "llll")

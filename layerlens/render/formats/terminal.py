@@ -1,0 +1,293 @@
+"""A report enters, text for a terminal or a log leaves: tables, verdicts with reasons, a tally."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.text import Text
+
+from layerlens.render import RenderOptions
+from layerlens.render import text as wording
+from layerlens.render.layer_table import layer_table, legend
+from layerlens.render.pair_facts import pair_facts
+from layerlens.render.step_grid import step_grids
+from layerlens.render.styled import GLYPHS, fold, joined, rule, to_ascii, without_hidden
+
+if TYPE_CHECKING:
+    from layerlens.report import (
+        ErrorRow,
+        FitRow,
+        ModelReport,
+        PairReport,
+        RunRecord,
+        ScenarioReport,
+    )
+
+LABEL_WIDTH = 18
+#: Prose wider than this is hard to read.
+PROSE_WIDTH = 100
+VERDICT_STYLES = {
+    "equivalent": "bold green",
+    "different": "bold red",
+    "shape_mismatch": "bold yellow",
+    "param_mismatch": "bold yellow",
+    "build_error": "bold red",
+    "inconclusive": "bold magenta",
+}
+STATUS_STYLES = {"pass": "green", "fail": "bold red", "error": "bold red"}
+
+
+def render_terminal(report: RunRecord, *, width: int, colour: bool, options: RenderOptions) -> str:
+    """Return the report at `width` columns, with terminal colours only where `colour` is set."""
+    return printed(
+        report_lines(report, width, options), width, colour=colour, in_ascii=options.ascii
+    )
+
+
+def printed(lines: Iterable[Text], width: int, *, colour: bool, in_ascii: bool) -> str:
+    """Return the lines as text that ends in a newline, styled only where `colour` is set."""
+    safe = map(without_hidden, lines)
+    # Without colour as rich prints what has no style, in a third of the time.
+    plain = (f"{line.plain.rstrip()}\n" for line in safe)
+    text = _styled(safe, width) if colour else "".join(plain)
+    return to_ascii(text) if in_ascii else text
+
+
+def _styled(lines: Iterable[Text], width: int) -> str:
+    page = io.StringIO()
+    console = Console(
+        file=page,
+        width=width,
+        height=25,  # of no effect here; unless given, rich asks the terminal at every line
+        force_terminal=True,
+        color_system="standard",
+        no_color=False,  # whoever asked for colour has looked at NO_COLOR
+        legacy_windows=False,
+        highlight=False,
+        markup=False,
+        emoji=False,
+    )
+    for line in lines:
+        line.rstrip()
+        console.print(line, soft_wrap=True)
+    return page.getvalue()
+
+
+def report_lines(report: RunRecord, width: int, options: RenderOptions) -> Iterator[Text]:
+    """Yield the whole report, no line wider than `width`."""
+    several = len(report.scenarios) > 1
+    for scenario in report.scenarios:
+        if options.quiet and scenario.status == "pass":
+            continue
+        if options.explain:
+            yield from _explained(scenario, width)
+        else:
+            yield from _scenario(scenario, width, options)
+        yield Text()
+    if several and not options.quiet:
+        yield rule(GLYPHS.horizontal * width)
+        yield from _overview(report, width)
+        yield Text()
+    if several or options.quiet:
+        yield from fold(Text(wording.tally(report), STATUS_STYLES[report.status]), width)
+    if not options.quiet:
+        yield from fold(Text(wording.environment_line(report), "dim"), width)
+
+
+def _overview(report: RunRecord, width: int) -> Iterator[Text]:
+    """Yield one line per scenario, to see at the end of a long page what came of each."""
+    for scenario in report.scenarios:
+        line = joined(_status_sign(scenario), Text(f" {wording.title_of(scenario)}"))
+        if scenario.cell:
+            line.append(f" [{wording.cell_text(scenario.cell)}]")
+        if outcome := wording.outcome(scenario):
+            line.append(f"  {outcome}", "dim" if scenario.status == "pass" else "")
+        yield from fold(line, width, hang=4)
+
+
+def _status_sign(scenario: ScenarioReport) -> Text:
+    if scenario.status != "pass":
+        return Text(GLYPHS.wrong, "bold red")
+    if not scenario.expectations:
+        return Text(GLYPHS.neutral)
+    return Text(GLYPHS.right, "green")
+
+
+def _scenario(scenario: ScenarioReport, width: int, options: RenderOptions) -> Iterator[Text]:
+    prose = min(width, PROSE_WIDTH)
+    yield from _scenario_heading(scenario, width)
+    if scenario.errors:
+        yield Text()
+        for error in scenario.errors:
+            yield from error_lines(error, prose)
+    reference = scenario.pairs[0].reference if scenario.pairs else None
+    models = sorted(scenario.models, key=lambda model: model.name != reference)
+    if models:
+        yield Text()
+        every_weight = options.verbose or not scenario.pairs
+        yield from layer_table(
+            models, scenario.diffs, width, reference=reference, every_weight=every_weight
+        )
+        if meaning := legend(models, scenario.diffs):
+            yield from fold(meaning, width, indent=2)
+    if grids := list(step_grids(models, width)):
+        yield Text()
+        yield from grids[: -1 if not grids[-1].plain else None]
+    yield from _params_gaps(scenario, prose)
+    for refused in wording.refusals_apart(scenario):
+        yield Text()
+        yield from refusal_lines(refused, prose, f"{GLYPHS.wrong} ")
+    for pair in scenario.pairs:
+        yield Text()
+        yield from pair_lines(scenario, pair, prose, options)
+    yield from _training(scenario.fit, models, prose)
+    yield from _expectations(scenario, prose, options)
+
+
+def _explained(scenario: ScenarioReport, width: int) -> Iterator[Text]:
+    """Yield why each pair came to its verdict, and nothing else but what could not be compared."""
+    prose = min(width, PROSE_WIDTH)
+    yield from _scenario_heading(scenario, width)
+    for error in scenario.errors:
+        yield Text()
+        yield from error_lines(error, prose)
+    for pair in scenario.pairs:
+        yield Text()
+        yield from fold(_verdict(scenario, pair), prose, hang=2)
+        for sentence in pair.why or (pair.explanation,):
+            yield from fold(Text(wording.clean(sentence)), prose, indent=2)
+
+
+def _params_gaps(scenario: ScenarioReport, width: int) -> Iterator[Text]:
+    """Yield where the models' counts differ from the first one's."""
+    for diff in scenario.diffs:
+        if (told := wording.params_gap(scenario, diff)) is not None:
+            yield Text()
+            yield from fold(Text(told[0]), width, indent=2)
+            for gap in told[1]:
+                yield from fold(Text(gap), width, indent=4, hang=2)
+
+
+def _scenario_heading(scenario: ScenarioReport, width: int) -> Iterator[Text]:
+    yield rule(GLYPHS.horizontal * width)
+    yield from fold(Text(wording.title_of(scenario), "bold"), width)
+    facts = Text()
+    if scenario.title:
+        facts.append(f"{wording.one_line(scenario.path)} · ", "dim")
+    if scenario.cell:
+        facts.append(f"{wording.cell_text(scenario.cell)} · ")
+    if scenario.pairs or scenario.expectations or scenario.status != "pass":
+        facts.append(wording.status_words(scenario), STATUS_STYLES[scenario.status])
+        facts.append(" · ", "dim")
+    facts.append(f"{scenario.seconds:.1f} s{', cached' if scenario.cached else ''}", "dim")
+    yield from fold(facts, width)
+    if scenario.question:
+        question = wording.one_line(scenario.question)
+        yield from fold(Text(question, "italic"), min(width, PROSE_WIDTH))
+
+
+def error_lines(error: ErrorRow, width: int) -> Iterator[Text]:
+    place = wording.place(error)
+    told = joined(Text(f"{GLYPHS.wrong} ", "bold red"))
+    told.append(f"{place}: " if place else "", "bold")
+    told.append(wording.clean(error.message))
+    yield from fold(told, width, hang=2)
+    if error.hint:
+        yield from fold(Text(f"hint: {wording.clean(error.hint)}"), width, indent=2, hang=2)
+
+
+def refusal_lines(refused: wording.Refusal, width: int, sign: str = "") -> Iterator[Text]:
+    heading = Text(f"{sign}{refused.heading}", "bold red" if sign else "")
+    yield from fold(heading, width, indent=0 if sign else 2, hang=2)
+    yield from fold(Text(refused.message), width, indent=2)
+    if refused.remedy:
+        remedy = Text("remedy: ", "bold")
+        remedy.append(refused.remedy, "not bold")
+        yield from fold(remedy, width, indent=2, hang=2)
+
+
+def pair_lines(
+    scenario: ScenarioReport,
+    pair: PairReport,
+    width: int,
+    options: RenderOptions,
+    *,
+    figures: bool = True,
+) -> Iterator[Text]:
+    """Yield a pair's verdict with its reason, and beneath them the `figures` behind it."""
+    yield from fold(_verdict(scenario, pair), width, hang=2)
+    refused = wording.refusal_behind(scenario, pair)
+    if refused is not None:
+        yield from refusal_lines(refused, width)
+    else:
+        yield from fold(Text(wording.clean(pair.explanation)), width, indent=2)
+    facts = pair_facts(scenario, pair, verbose=options.verbose) if figures else []
+    for fact in facts:
+        label = fact.label
+        for line in fact.lines:
+            text = line.lstrip(" ")
+            deeper = len(line) - len(text)
+            heading = Text(f"  {label}".ljust(LABEL_WIDTH), "dim")
+            folded = fold(Text(text), width - LABEL_WIDTH, indent=deeper, hang=2)
+            for part in folded:
+                yield joined(heading, part)
+                heading = Text(" " * LABEL_WIDTH)
+            label = ""
+
+
+def _verdict(scenario: ScenarioReport, pair: PairReport) -> Text:
+    expected = wording.expectation_of(scenario, pair)
+    sign, style = GLYPHS.neutral, ""
+    if expected is not None:
+        sign, style = (GLYPHS.right, "green") if expected.held else (GLYPHS.wrong, "bold red")
+    line = joined(Text(f"{sign} ", style))
+    line.append(wording.against(pair), "bold")
+    line.append(f", {pair.mode}" if _has_modes(scenario) else "")
+    line.append(": ")
+    line.append(pair.verdict.replace("_", " ").upper(), VERDICT_STYLES[pair.verdict])
+    line.append(f", {pair.strength}" if pair.strength else "")
+    if expected is not None:
+        words = "as expected" if expected.held else f"expected {wording.plain(expected.expected)}"
+        line.append(f", {words}", style)
+    return line
+
+
+def _has_modes(scenario: ScenarioReport) -> bool:
+    return any(pair.mode != "inference" for pair in scenario.pairs)
+
+
+def _training(rows: Sequence[FitRow], models: Sequence[ModelReport], width: int) -> Iterator[Text]:
+    if not rows:
+        return
+    yield Text()
+    yield Text("Trained from the same weights on the same data", "bold")
+    for row in rows:
+        if row.error is not None:
+            refused = wording.refusal(row.model, row.error, "to train ")
+            yield from refusal_lines(refused, width, f"{GLYPHS.wrong} ")
+            continue
+        line = Text(f"  {wording.one_line(row.model)}: ")
+        line.append(wording.losses_line(row.losses))
+        if words := wording.alike_words(row):
+            line.append(f"; {words}", "yellow" if row.alike is False else "")
+        yield from fold(line, width, hang=4)
+
+
+def _expectations(scenario: ScenarioReport, width: int, options: RenderOptions) -> Iterator[Text]:
+    rows = scenario.expectations
+    if not rows:
+        return
+    held = sum(row.held for row in rows)
+    yield Text()
+    noun = "expectation holds" if len(rows) == 1 else "expectations hold"
+    style = "green" if held == len(rows) else "bold red"
+    yield Text(f"{wording.count(held)} of {wording.count(len(rows))} {noun}", style)
+    for row in rows:
+        if options.verbose or not row.held:
+            line = Text(f"{GLYPHS.right if row.held else GLYPHS.wrong} ", "" if row.held else "red")
+            yield from fold(
+                joined(line, Text(wording.expectation_line(row))), width, indent=2, hang=2
+            )

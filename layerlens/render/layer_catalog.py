@@ -1,0 +1,82 @@
+"""The catalogue of layers enters, text to read in a terminal leaves."""
+
+from __future__ import annotations
+
+import textwrap
+from difflib import get_close_matches
+
+from layerlens.errors import UsageError
+from layerlens.scenario.keras_catalog import (
+    Argument,
+    LayerSignature,
+    layer_groups,
+    layer_names,
+    signature,
+)
+
+
+def render_layer_names(width: int) -> str:
+    """Return the names of all layers, grouped as Keras groups them."""
+    lines: list[str] = []
+    for group, names in layer_groups().items():
+        lines += ["", f"{group}:"] if lines else [f"{group}:"]
+        lines += textwrap.wrap("  ".join(names), width, initial_indent="  ", subsequent_indent="  ")
+    return "\n".join([*lines, ""])
+
+
+def render_layer(name: str, width: int) -> str:
+    """Return one layer's arguments with defaults and documentation.
+
+    Raises UsageError for a name that is no layer.
+    """
+    try:
+        found = signature(name)
+    except KeyError:
+        raise UsageError(f"there is no layer {name!r}", hint=_nearest(name)) from None
+    prose = min(width, 100)
+    lines = [_call(found, prose), ""]
+    if found.summary:
+        lines += [*textwrap.wrap(found.summary, prose), ""]
+    for argument in found.arguments:
+        if not argument.legacy:
+            lines += _argument(argument, prose)
+    return "\n".join([*lines, f"keras.layers.{name}, Keras {found.keras}", ""])
+
+
+def _nearest(name: str) -> str:
+    known = {known.lower(): known for known in layer_names()}
+    near = get_close_matches(name.lower(), known, n=3)
+    if not near:
+        return "`layerlens layers` lists all of them"
+    return f"did you mean {' or '.join(known[one] for one in near)}?"
+
+
+def _call(found: LayerSignature, width: int) -> str:
+    parts = [
+        argument.name if argument.required else f"{argument.name}={argument.default}"
+        for argument in found.arguments
+        if not argument.legacy
+    ]
+    head = f"{found.name}("
+    return textwrap.fill(
+        head + ", ".join(parts) + ")",
+        width,
+        subsequent_indent=" " * min(len(head), 8),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _argument(argument: Argument, width: int) -> list[str]:
+    standing = "required" if argument.required else f"default {argument.default}"
+    lines = textwrap.wrap(
+        f"{argument.name}  ({standing})", width, subsequent_indent="    ", break_on_hyphens=False
+    )
+    lines += textwrap.wrap(
+        argument.documentation,
+        width,
+        initial_indent="    ",
+        subsequent_indent="    ",
+        break_on_hyphens=False,
+    )
+    return [*lines, ""]

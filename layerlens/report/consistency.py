@@ -1,0 +1,68 @@
+"""Parts of a report that refer to each other are held against each other.
+
+A report that comes from a file may be of the right form and still name what it does not hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from layerlens.report import LayerRow, ModelReport, ModelsDiff, ScenarioReport
+    from layerlens.report.maps import HeatMap, StepMapRow
+
+
+def inconsistencies(scenario: ScenarioReport) -> Iterator[str]:
+    """Yield what does not fit together in a scenario's report, each with its place."""
+    models = {model.name: model for model in scenario.models}
+    for model in scenario.models:
+        place = f"models.{model.name}"
+        for row in [*model.steps, *_steps(model.layers)]:
+            yield from _of_steps(row, model, f"{place}.steps")
+    for diff in scenario.diffs:
+        yield from _of_diff(diff, models)
+    for number, pair in enumerate(scenario.pairs):
+        if pair.differences is not None and not _is_whole(pair.differences):
+            yield f".pairs[{number}].differences has not one cell for each of its blocks"
+    for number, trained in enumerate(scenario.fit):
+        if trained.error is None and not trained.losses:
+            yield f".fit[{number}].losses is empty, and no error says why"
+
+
+def _steps(layers: Sequence[LayerRow]) -> Iterator[StepMapRow]:
+    for layer in layers:
+        yield from layer.steps
+        yield from _steps(layer.holds)
+
+
+def _of_steps(row: StepMapRow, model: ModelReport, place: str) -> Iterator[str]:
+    if not len(row.seen) == len(row.output_steps) == len(row.beyond):
+        yield f".{place} has not one row for each output step"
+    if any(len(marks) != len(row.input_steps) or set(marks) - {"0", "1"} for marks in row.seen):
+        yield f".{place} has not one 0 or 1 for each input step"
+    if row.source_layer is not None and not 0 <= row.source_layer < len(model.layers):
+        yield f".{place} comes from layer {row.source_layer} of {len(model.layers)}"
+    for steps, count in ((row.input_steps, row.inputs), (row.output_steps, row.outputs)):
+        if any(not 0 <= step < (1 if count is None else count) for step in steps):
+            yield f".{place} has steps that are none of {count}"
+
+
+def _of_diff(diff: ModelsDiff, models: dict[str, ModelReport]) -> Iterator[str]:
+    sides = (diff.reference, diff.candidate)
+    for number, change in enumerate(diff.layers):
+        rows = (change.reference_row, change.candidate_row)
+        if rows == (None, None):
+            yield f".diffs.layers[{number}] is a row of neither model"
+        for name, row in zip(sides, rows, strict=True):
+            count = len(models[name].layers) if name in models else 0
+            if row is not None and name in models and not 0 <= row < count:
+                yield f".diffs.layers[{number}] is row {row} of {count}"
+
+
+def _is_whole(heat: HeatMap) -> bool:
+    """Tell whether a map has a cell for each block, and every cell is one."""
+    if min(*heat.shape, *heat.block) < 1:
+        return False
+    rows, columns = (-(-size // step) for size, step in zip(heat.shape, heat.block, strict=True))
+    return len(heat.cells) == rows and all(len(cells) == columns for cells in heat.cells)

@@ -1,0 +1,100 @@
+"""What came out of a run: frozen results without layout, and as plain data (schema 1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from layerlens.vocabulary import Status
+
+if TYPE_CHECKING:
+    from layerlens.report.diffs import ModelsDiff
+    from layerlens.report.layers import ModelReport
+    from layerlens.report.pairs import PairReport
+    from layerlens.report.training import FitRow
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectationRow:
+    """`subject` reads "td==dense[inference]", "td.params" or "td.layers.gru.output_shape"."""
+
+    subject: str
+    expected: Any
+    actual: Any
+    held: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorRow:
+    message: str
+    file: str | None
+    line: int | None
+    column: int | None
+    hint: str | None
+    #: True where layerlens itself is at fault, not the scenario.
+    internal: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ScenarioReport:
+    path: str
+    title: str | None
+    cell: dict[str, Any] | None
+    status: Status
+    seconds: float
+    question: str | None = None
+    errors: tuple[ErrorRow, ...] = ()
+    models: tuple[ModelReport, ...] = ()
+    pairs: tuple[PairReport, ...] = ()
+    fit: tuple[FitRow, ...] = ()
+    expectations: tuple[ExpectationRow, ...] = ()
+    #: Every further model lined up with the first one (the reference, where pairs are compared).
+    diffs: tuple[ModelsDiff, ...] = ()
+    #: True where this was measured by an earlier run; `seconds` is what it took then.
+    cached: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the scenario as plain data, as it stands in a report's `scenarios`."""
+        data: dict[str, Any] = to_plain(self)
+        data["models"] = {model.pop("name"): model for model in data["models"]}
+        return data
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    python: str
+    keras: str | None
+    backend: str | None
+    backend_version: str | None
+    platform: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """What a run gave, as data; `to_dict` is schema version 1 of the JSON report."""
+
+    layerlens: str
+    environment: Environment
+    status: Status
+    scenarios: tuple[ScenarioReport, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as plain data: `json.dumps` of it is strict JSON."""
+        data = {"schema": SCHEMA_VERSION, **to_plain(replace(self, scenarios=()))}
+        data["scenarios"] = [scenario.to_dict() for scenario in self.scenarios]
+        return data
+
+
+def to_plain(value: Any) -> Any:
+    """Return dataclasses as mappings and tuples as lists; NaN and infinities as strings."""
+    if is_dataclass(value):
+        return {item.name: to_plain(getattr(value, item.name)) for item in fields(value)}
+    if isinstance(value, dict):
+        return {str(key): to_plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [to_plain(item) for item in value]
+    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+        return "nan" if value != value else ("inf" if value > 0 else "-inf")
+    return value

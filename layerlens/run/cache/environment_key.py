@@ -1,0 +1,137 @@
+"""All that a result depends on beside the scenario, told without importing any of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import sys
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import layerlens
+from layerlens.versions import version_of
+
+#: Distributions whose code computes, or is asked to compute, what is reported.
+_COMPUTING = ("keras", "tensorflow", "tensorflow-cpu", "numpy", "scipy", "ml-dtypes", "h5py")
+_PACKAGES = ("keras", "tensorflow", "numpy")
+#: Variables with these beginnings choose kernels, devices, threads and modes of arithmetic.
+_VARIABLES = (
+    "TF_",
+    "KERAS_",
+    "XLA_",
+    "ONEDNN_",
+    "DNNL_",
+    "MKL_",
+    "OMP_",
+    "KMP_",
+    "OPENBLAS_",
+    "CUDA_",
+    "CUDNN_",
+    "NVIDIA_",
+    "HIP_",
+    "MIOPEN_",
+    "NPY_",
+    "AUTOGRAPH_",
+    "BLIS_",
+    "GOMP_",
+    "VECLIB_",
+)
+#: What only says how much is logged, and what layerlens sets itself.
+_WITHOUT_EFFECT = ("TF_CPP_", "KERAS_BACKEND")
+#: What Keras' configuration file says where it does not exist; Keras writes it so when it starts.
+_KERAS_DEFAULTS = {"floatx": "float32", "epsilon": 1e-7, "image_data_format": "channels_last"}
+
+
+@cache
+def surroundings() -> dict[str, Any]:
+    """Return versions, code, machine and settings that results depend on, as plain data.
+
+    Asked before Keras starts, as it is for every run: Keras and TensorFlow set variables.
+    """
+    return {
+        "layerlens": [version_of("layerlens"), code_digest()],
+        "versions": {name: version_of(name) for name in _COMPUTING},
+        "packages": {name: _origin(name) for name in _PACKAGES},
+        "python": [platform.python_implementation(), platform.python_version(), sys.maxsize],
+        "platform": [platform.system(), platform.release(), platform.machine()],
+        "processor": _processor(),
+        "variables": {
+            name: value
+            for name, value in sorted(os.environ.items())
+            if name.startswith(_VARIABLES) and not name.startswith(_WITHOUT_EFFECT)
+        },
+        "keras.json": keras_configuration(),
+    }
+
+
+@cache
+def code_digest() -> str:
+    """Return a digest of layerlens' own source: a checkout changes under the same version."""
+    root = os.path.dirname(os.path.abspath(layerlens.__file__))  # noqa: PTH100, PTH120
+    sources = [
+        os.path.join(folder, name)  # noqa: PTH118 - twice as fast as pathlib, at every start
+        for folder, _, names in os.walk(root)
+        for name in names
+        if name.endswith(".py")
+    ]
+    digest = hashlib.blake2b(digest_size=16)
+    for path in sorted(sources):
+        with open(path, "rb", buffering=0) as file:  # noqa: PTH123
+            content = file.read()
+        digest.update(f"{path[len(root) :]}:{len(content)}:".encode())
+        digest.update(content)
+    return digest.hexdigest()
+
+
+def _origin(package: str) -> list[Any] | None:
+    """Return where a package would be imported from, and when it was put there.
+
+    A package of another place on the path, or installed anew, is another one whatever its version.
+    """
+    module = sys.modules.get(package)
+    spec = module.__spec__ if module is not None else find_spec(package)
+    if spec is None or spec.origin is None:
+        return None
+    try:
+        status = Path(spec.origin).stat()
+    except OSError:
+        return [spec.origin]
+    return [spec.origin, status.st_size, status.st_mtime_ns]
+
+
+def _processor() -> list[Any]:
+    """Return what kernels are chosen by: the processor, its features and how many there are."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    count = len(affinity(0)) if affinity else os.cpu_count()
+    try:
+        with Path("/proc/cpuinfo").open(encoding="utf-8", errors="replace") as file:
+            wanted = ("vendor_id", "model name", "flags", "Features", "CPU part")
+            told = []
+            for line in file:
+                if not line.strip():
+                    break  # the first of several that are alike
+                if line.startswith(wanted):
+                    told.append(" ".join(line.split()))
+    except OSError:
+        told = [platform.processor()]
+    accelerated = [name for name in ("/dev/nvidiactl", "/dev/kfd") if Path(name).exists()]
+    return [count, *told, *accelerated]
+
+
+def keras_configuration() -> Any:
+    """Return what Keras' configuration file sets, with its defaults, the backend apart."""
+    home = os.environ.get("KERAS_HOME")
+    if home is None:
+        base = os.path.expanduser("~")  # noqa: PTH111 - as Keras does, without an error
+        home = str(Path(base if os.access(base, os.W_OK) else "/tmp", ".keras"))
+    try:
+        written = json.loads(Path(home, "keras.json").expanduser().read_text(encoding="utf-8"))
+    except (OSError, ValueError, RuntimeError):  # RuntimeError: nothing tells the home
+        written = {}
+    if not isinstance(written, dict):
+        return repr(written)
+    return {**_KERAS_DEFAULTS, **{k: v for k, v in written.items() if k != "backend"}}

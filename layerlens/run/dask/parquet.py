@@ -1,0 +1,179 @@
+"""Rows enter as they are measured; one Parquet file leaves. Whoever stops midway loses seconds.
+
+A Parquet file cannot be read before its end is written. So rows go into small files of their own
+beside it, each whole or not there, in the folder `FILE.parts`. At the end they become the one file.
+A cell is in one part alone, with all its rows: what is there is done, what is not is not.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from layerlens.errors import UsageError
+from layerlens.report.rows import COLUMNS, Row
+
+#: Rows are written when there are so many, or after so many seconds.
+_ROWS = 5_000
+_SECONDS = 5.0
+
+_TYPES: dict[str, pa.DataType] = {
+    **dict.fromkeys(("held", "only_at_initialization", "internal"), pa.bool_()),
+    **dict.fromkeys(
+        ("mismatched", "compared", "reference_params", "candidate_params", "cell_number"),
+        pa.int64(),
+    ),
+    **dict.fromkeys(
+        ("max_abs", "max_rel", "max_ulp", "rounding_expected", "float64_max_abs", "seconds"),
+        pa.float64(),
+    ),
+    **dict.fromkeys(("also_differs", "unseen"), pa.list_(pa.string())),
+}
+_SCHEMA = pa.schema(
+    [
+        (name, _TYPES.get(name, pa.string()))
+        for name in ("sweep", "cell_number", *COLUMNS["pairs"], "seconds", "internal")
+    ]
+)
+_COUNTED = ["sweep", "cell_number", "status", "internal"]
+
+#: The id of a sweep, and the number of a cell in it.
+_Key = tuple[str, int]
+
+
+class Sheet:
+    """One Parquet file in the making: what was done before is known, what comes is kept."""
+
+    def __init__(self, path: Path, totals: Mapping[str, int]) -> None:
+        """Take up what is there; `totals` says how many cells each sweep has, by its id."""
+        self.path = path
+        self.parts = path.with_name(f"{path.name}.parts")
+        self.counts: Counter[str] = Counter()
+        self.internal = 0
+        self._counted: _Key | None = None
+        self._done = {sweep: bytearray(total) for sweep, total in totals.items()}
+        self._rows: list[dict[str, Any]] = []
+        self._written = time.monotonic()
+        try:
+            self.parts.mkdir(exist_ok=True)
+            for table in self._tables(dict(self._done)):
+                self._count(
+                    table.select(["sweep", "cell_number", "status", "internal"]).to_pylist()
+                )
+        except (OSError, pa.ArrowException) as error:
+            raise UsageError(f"{path} cannot be gone on with: {error}") from error
+
+    def done(self) -> int:
+        """Return how many cells are done."""
+        return sum(self.counts.values())
+
+    def left(self, sweep: str) -> Iterator[int]:
+        """Yield the numbers of the cells that are not done."""
+        flags = self._done[sweep]
+        number = flags.find(0)
+        while number >= 0:
+            yield number
+            number = flags.find(0, number + 1)
+
+    def add(self, sweep: str, number: int, rows: Sequence[Row]) -> None:
+        """Take the rows of a cell, unless they are there."""
+        if self._done[sweep][number]:
+            return
+        plain = [_plain(row) | {"sweep": sweep, "cell_number": number} for row in rows]
+        self._count(plain)
+        self._rows += plain
+        late = time.monotonic() - self._written > _SECONDS
+        if len(self._rows) >= _ROWS or late:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what has come since the last time, whole or not at all."""
+        self._written = time.monotonic()
+        if not self._rows:
+            return
+        name = f"{time.time_ns():020}-{os.getpid()}"
+        draft = self.parts / f".{name}"
+        pq.write_table(pa.Table.from_pylist(self._rows, schema=_SCHEMA), draft)
+        draft.rename(self.parts / f"{name}.parquet")
+        self._rows = []
+
+    def finish(self) -> None:
+        """Make the parts one file, and remove them."""
+        self.flush()
+        draft = self.path.with_name(f".{self.path.name}.whole")
+        empty = {sweep: bytearray(len(flags)) for sweep, flags in self._done.items()}
+        with pq.ParquetWriter(draft, _SCHEMA) as writer:
+            for table in self._tables(empty):
+                writer.write_table(table)
+        draft.replace(self.path)
+        shutil.rmtree(self.parts)
+
+    def _tables(self, seen: Mapping[str, bytearray]) -> Iterator[pa.Table]:
+        """Yield what is on the disk, each cell once, and no sweep but these."""
+        for path in (self.path, *sorted(self.parts.glob("*.parquet"))):
+            if not path.is_file():
+                continue
+            with pq.ParquetFile(path) as file:
+                if not file.schema_arrow.equals(_SCHEMA):
+                    if path == self.path:
+                        continue  # something else, which the new file replaces
+                    raise pa.ArrowInvalid(f"{path} is not of this version of layerlens")
+                going_on: _Key | None = None
+                for batch in file.iter_batches():
+                    table, going_on = _once(pa.Table.from_batches([batch]), seen, going_on)
+                    yield table
+
+    def _count(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Count cells by their status, each once: the rows of one follow each other."""
+        for row in rows:
+            key = row["sweep"], row["cell_number"]
+            if key != self._counted:
+                self.counts[row["status"]] += 1
+                self.internal += bool(row["internal"])
+                self._done[key[0]][key[1]] = 1
+            self._counted = key
+
+
+def _once(
+    table: pa.Table, seen: Mapping[str, bytearray], going_on: _Key | None
+) -> tuple[pa.Table, _Key | None]:
+    """Return the rows of cells that were not seen before, and the cell at the end if it is one.
+
+    `going_on` is the cell at the end of the batch before, whose rows may not all have been in it.
+    """
+    keys: list[_Key] = list(
+        zip(table["sweep"].to_pylist(), table["cell_number"].to_pylist(), strict=True)
+    )
+    new = {
+        (sweep, number)
+        for sweep, number in set(keys)
+        if sweep in seen and number < len(seen[sweep]) and not seen[sweep][number]
+    }
+    for sweep, number in new:
+        seen[sweep][number] = 1
+    if going_on is not None:
+        new.add(going_on)
+    last = keys[-1] if keys and keys[-1] in new else None
+    return table.filter(pa.array([key in new for key in keys], pa.bool_())), last
+
+
+def _plain(row: Row) -> dict[str, Any]:
+    found = {}
+    for name in _SCHEMA.names:
+        value = row.get(name)
+        kind = _SCHEMA.field(name).type
+        if value is not None and pa.types.is_string(kind) and not isinstance(value, str):
+            value = json.dumps(value)
+        elif isinstance(value, tuple):
+            value = list(value)
+        found[name] = value
+    return found

@@ -1,0 +1,103 @@
+"""Numbers of cells enter, rows of a table leave: what a worker of the cluster does."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from layerlens.errors import LayerlensError
+from layerlens.report import Environment, RunRecord, ScenarioReport
+from layerlens.report.rows import Row, tidy_rows
+from layerlens.run.scenario import at_fault
+from layerlens.run.workers.in_process import Alone
+from layerlens.run.workers.tasks import lost, work_of
+from layerlens.scenario.options import RunOptions
+from layerlens.scenario.reading.sweep import Sweep
+from layerlens.scenario.spec import Scenario
+from layerlens.versions import version_of
+
+#: TensorFlow is one to a process, however many threads a worker has.
+_ONE_AT_A_TIME = threading.Lock()
+_NOWHERE = Environment("", None, None, None, "")
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """The cells of a sweep that one task runs."""
+
+    sweep: Sweep
+    numbers: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """The rows of each cell that a task came to.
+
+    `stuck` where one did not end in time, and still keeps the worker's process from any other.
+    """
+
+    rows: Mapping[int, list[Row]]
+    stuck: bool = False
+
+
+def run_cells(cells: Cells, options: RunOptions) -> Ran:
+    """Run cells one after another; what is wrong with one is its row."""
+    rows: dict[int, list[Row]] = {}
+    work = work_of("compare", options)
+    with _ONE_AT_A_TIME:
+        for number in cells.numbers:
+            scenario = _read(cells.sweep, number)
+            if isinstance(scenario, ScenarioReport):
+                rows[number] = rows_of(scenario)
+                continue
+            alone = Alone(work, options.timeout)
+            for _, report in alone.run([scenario], lambda _: None):
+                rows[number] = rows_of(report)
+            if alone.stuck:
+                return Ran(rows, stuck=True)
+    return Ran(rows)
+
+
+def rows_of(report: ScenarioReport) -> list[Row]:
+    """Return a row for each pair, or one of what went wrong."""
+    whole = RunRecord("", _NOWHERE, report.status, (report,))
+    internal = any(error.internal for error in report.errors)
+    return [
+        row | {"seconds": report.seconds, "internal": internal} for row in tidy_rows(whole, "pairs")
+    ]
+
+
+def lost_rows(sweep: Sweep, number: int, message: str, hint: str) -> list[Row]:
+    """Return the row of a cell that took its workers with it."""
+    scenario = _read(sweep, number)
+    if isinstance(scenario, ScenarioReport):
+        return rows_of(scenario)
+    return rows_of(lost(scenario, message, hint, 0.0))
+
+
+def versions() -> dict[str, str | None]:
+    """Return the versions and settings that results depend on, without importing any of it."""
+    from layerlens.run.cache.environment_key import code_digest, keras_configuration
+
+    found: dict[str, str | None] = {
+        "layerlens' source": code_digest(),
+        "keras.json": json.dumps(keras_configuration(), sort_keys=True),
+    }
+    names = ("layerlens", "keras", "tensorflow", "numpy")
+    return found | {name: version_of(name) for name in names}
+
+
+def _read(sweep: Sweep, number: int) -> Scenario | ScenarioReport:
+    started = time.perf_counter()
+    try:
+        return sweep.scenario(number)
+    except LayerlensError as error:
+        return at_fault(sweep.path, None, error, None, started)
+
+
+def chunks(numbers: Sequence[int], size: int) -> list[tuple[int, ...]]:
+    """Return the numbers in tuples of at most `size`."""
+    return [tuple(numbers[at : at + size]) for at in range(0, len(numbers), size)]

@@ -1,0 +1,128 @@
+"""What a scenario expects and what came out become one row for each expectation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from layerlens.report import ExpectationRow, FitRow, ModelReport, PairReport
+
+if TYPE_CHECKING:
+    from layerlens.scenario.spec import LayerExpectation, ModelExpectation, Scenario
+    from layerlens.vocabulary import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """One thing that a scenario expects; `keys` lead to it beneath `expect:`."""
+
+    subject: str
+    keys: tuple[str, ...]
+    value: Any
+
+
+def list_expected(scenario: Scenario) -> tuple[Expected, ...]:
+    """Return everything that the scenario expects, in the order it is told; nothing is run."""
+    return tuple(_expected(scenario))
+
+
+def check_expectations(
+    scenario: Scenario,
+    models: Sequence[ModelReport],
+    pairs: Sequence[PairReport],
+    fit: Sequence[FitRow] = (),
+    default: Verdict | None = None,
+) -> tuple[ExpectationRow, ...]:
+    """Hold every expectation against what was measured.
+
+    `default` is the verdict expected of every pair where the file has no `expect:`.
+    """
+    if scenario.expect is None and default is not None:
+        return tuple(
+            ExpectationRow(_subject(pair), default, pair.verdict, pair.verdict == default)
+            for pair in pairs
+        )
+    measured = _Measured(
+        {(pair.candidate, pair.mode): pair for pair in pairs},
+        {model.name: model for model in models},
+        {row.model: row.error.message for row in fit if row.error},
+    )
+    return tuple(measured.row(expected) for expected in _expected(scenario))
+
+
+def _subject(pair: PairReport) -> str:
+    return f"{pair.reference}=={pair.candidate}[{pair.mode}]"
+
+
+def _expected(scenario: Scenario) -> Iterator[Expected]:
+    if scenario.expect is None:
+        return
+    for candidate, verdicts in scenario.expect.verdicts.items():
+        for mode, verdict in verdicts.items():
+            subject = f"{scenario.reference}=={candidate}[{mode}]"
+            yield Expected(subject, ("verdicts", candidate, mode), verdict)
+    for name, model in scenario.expect.models.items():
+        yield from _figures(name, ("models", name), model, "trainable_params")
+        for layer, figures in model.layers.items():
+            keys = "models", name, "layers", layer
+            yield from _figures(f"{name}.layers.{layer}", keys, figures)
+        if model.error is not None:
+            yield Expected(f"{name}.error", ("models", name, "error"), model.error)
+
+
+def _figures(
+    subject: str, keys: tuple[str, ...], part: ModelExpectation | LayerExpectation, *more: str
+) -> Iterator[Expected]:
+    for figure in ("params", *more, "output_shape"):
+        wanted = getattr(part, figure)
+        if wanted is not None:
+            yield Expected(f"{subject}.{figure}", (*keys, figure), _plain(wanted))
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """What came out, to look up what is expected in."""
+
+    pairs: Mapping[tuple[str, str], PairReport]
+    models: Mapping[str, ModelReport]
+    #: Model → why Keras refused to train it.
+    fit_errors: Mapping[str, str]
+
+    def row(self, expected: Expected) -> ExpectationRow:
+        match expected.keys:
+            case ("verdicts", candidate, mode):
+                found: Any = self.pairs[candidate, mode].verdict
+            case ("models", name, "error"):
+                return self._error_row(expected, self.models[name])
+            case ("models", name, "layers", layer, figure):
+                layers = {row.name: row for row in self.models[name].layers}
+                found = getattr(layers[layer], figure) if layer in layers else NO_SUCH_LAYER
+            case (_, name, figure):
+                found = getattr(self.models[name], figure)
+        return _figure_row(expected.subject, expected.value, found)
+
+    def _error_row(self, expected: Expected, model: ModelReport) -> ExpectationRow:
+        told = [_error_text(model), self.fit_errors.get(model.name)]
+        texts = [text for text in told if text]
+        held = any(expected.value.casefold() in text.casefold() for text in texts)
+        return ExpectationRow(expected.subject, expected.value, "; ".join(texts) or None, held)
+
+
+NO_SUCH_LAYER = "no such layer"
+
+
+def _error_text(model: ModelReport) -> str | None:
+    error = model.error
+    if error is None:
+        return None
+    return " ".join(part for part in (error.layer, error.message, error.hint) if part)
+
+
+def _figure_row(subject: str, wanted: Any, found: Any) -> ExpectationRow:
+    found = _plain(found)
+    return ExpectationRow(subject, wanted, found, wanted == found)
+
+
+def _plain(value: Any) -> Any:
+    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value

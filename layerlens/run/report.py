@@ -1,0 +1,68 @@
+"""The report that users hold: the record of a run, and the ways to show it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from layerlens.report import RunRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pandas as pd
+    from rich.console import Console, ConsoleOptions
+    from rich.text import Text
+
+    from layerlens.report.rows import Kind
+
+
+class Report(RunRecord):
+    """The whole run; `to_dict` is schema version 1 of the JSON report.
+
+    `print` shows what the command prints, rich and notebooks show it in colour and as tables.
+    """
+
+    __slots__ = ()
+
+    def to_json(self) -> str:
+        """Return the report as strict JSON, as `--format json` writes it."""
+        from layerlens.render import render
+
+        return render(self, "json")
+
+    def to_markdown(self) -> str:
+        """Return the report as GitHub-flavoured Markdown."""
+        from layerlens.render import render
+
+        return render(self, "markdown")
+
+    def to_html(self) -> str:
+        """Return the report as one self-contained HTML page."""
+        from layerlens.render import render
+
+        return render(self, "html")
+
+    def to_dataframe(self, kind: Kind = "pairs") -> pd.DataFrame:
+        """Return a tidy pandas frame of "pairs", "layers" or "probes"."""
+        from layerlens.report.frames import frame
+
+        return frame(self, kind)
+
+    def __repr__(self) -> str:
+        verdicts = [pair.verdict for scenario in self.scenarios for pair in scenario.pairs]
+        return f"<Report: {self.status}, scenarios: {len(self.scenarios)}, verdicts: {verdicts}>"
+
+    def __str__(self) -> str:
+        from layerlens.render import render
+
+        return render(self, "rich").rstrip()
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
+        from layerlens.render import rich_lines
+
+        return rich_lines(self, options.max_width, ascii=options.ascii_only)
+
+    def _repr_html_(self) -> str:
+        from layerlens.render.formats.html import render_fragment
+
+        return render_fragment(self)

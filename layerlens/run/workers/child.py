@@ -1,0 +1,58 @@
+"""The other side of `workers.py`: scenarios come in through a pipe, reports go back."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING
+
+from layerlens.errors import LayerlensError
+from layerlens.run.workers.tasks import Kind, Work, work_of
+
+if TYPE_CHECKING:
+    from layerlens.scenario.options import RunOptions
+
+
+def serve(pipe: Connection, kind: Kind, options: RunOptions) -> None:
+    """Import Keras ahead, say so, and do what comes until nothing does."""
+    obey_parent()
+    _import_ahead()
+    if options.jobs >= (os.cpu_count() or 1):
+        from layerlens.models.execute.runner import Runner
+
+        Runner.overlaps = False
+    answer(pipe, work_of(kind, options))
+
+
+def obey_parent() -> None:
+    """Leave interrupts to the process that started this one, and end when it does."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def answer(pipe: Connection, work: Work) -> None:
+    """Say that all is ready, and send a report for each scenario that comes."""
+    with suppress(EOFError, BrokenPipeError, ConnectionResetError):
+        pipe.send(None)
+        while True:
+            scenario = pipe.recv()
+            pipe.send(work(scenario))
+
+
+def _import_ahead() -> None:
+    from layerlens.models.build.tensorflow import start_backend
+
+    # A failure is told by the first scenario that needs Keras, with that scenario's place.
+    with suppress(LayerlensError):
+        start_backend()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

@@ -1,0 +1,44 @@
+"""What is to be done with a scenario, named so that another process can be told; what was lost."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Literal
+
+from layerlens.errors import LostError, Where
+from layerlens.run.scenario import at_fault, run_scenario, summarize_scenario
+
+if TYPE_CHECKING:
+    from layerlens.report import ScenarioReport
+    from layerlens.run.scenario import ScriptListener
+    from layerlens.scenario.options import RunOptions
+    from layerlens.scenario.spec import Scenario
+
+Kind = Literal["compare", "summary"]
+Work = Callable[["Scenario"], "ScenarioReport"]
+
+
+def work_of(kind: Kind, options: RunOptions, on_script: ScriptListener | None = None) -> Work:
+    """Return what makes a scenario's report."""
+    if kind == "summary":
+        return partial(summarize_scenario, options=options)
+    return partial(run_scenario, options=options, on_script=on_script)
+
+
+def lost(scenario: Scenario, message: str, hint: str, seconds: float) -> ScenarioReport:
+    """Return the report of a scenario whose work was stopped, or ended with its process."""
+    error = LostError(message, Where(scenario.path), hint)
+    started = time.perf_counter() - seconds
+    return at_fault(scenario.path, scenario.title, error, scenario.cell, started)
+
+
+def timed_out(scenario: Scenario, seconds: float) -> ScenarioReport:
+    """Return the report of a scenario that did not come to an end."""
+    return lost(
+        scenario,
+        f"stopped after {seconds:g} s, before it came to an end",
+        "allow it longer with `--timeout SECONDS`",
+        seconds,
+    )

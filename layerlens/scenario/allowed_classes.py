@@ -1,0 +1,242 @@
+"""The classes and functions of Keras that a description may name, by kind.
+
+This is the one allow-list, for scenarios and saved models alike. It is read from the source of the
+installed Keras, so that nothing is imported to find out whether it may be.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache, lru_cache
+from typing import Literal
+
+from layerlens.scenario.keras_source import imports_of, source_of
+
+Kind = Literal[
+    "layer",
+    "model",
+    "operation",
+    "activation function",
+    "initializer",
+    "regularizer",
+    "constraint",
+    "dtype policy",
+    "quantizer",
+    "quantization config",
+    "seed generator",
+    "loss",
+    "metric",
+    "optimizer",
+    "learning rate schedule",
+]
+
+#: Layers that are code, or run code from elsewhere.
+CODE_LAYERS = ("Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer")
+
+#: Each kind of class, and the package that makes its classes public.
+_PACKAGES: Mapping[Kind, str] = {
+    "layer": "layers",
+    "initializer": "initializers",
+    "regularizer": "regularizers",
+    "constraint": "constraints",
+    "dtype policy": "dtype_policies",
+    "quantizer": "quantizers",
+    "quantization config": "quantizers",
+    "seed generator": "random",
+    "loss": "losses",
+    "metric": "metrics",
+    "optimizer": "optimizers",
+    "learning rate schedule": "optimizers.schedules",
+}
+_FUNCTION_PACKAGES: Mapping[Kind, str] = {
+    "activation function": "activations",
+    "loss": "losses",
+    "metric": "metrics",
+}
+
+#: Public in a package, yet not of its kind.
+_NOT_CLASSES = frozenset({*CODE_LAYERS, "Input", "InputSpec"})
+_NOT_FUNCTIONS = frozenset({"deserialize", "serialize", "get"})
+
+#: Functions beside Keras' layers, for which it takes such a text in a file without modules. (The
+#: merging functions there, such as `dot`, are also words that layers are told.)
+LAYER_FUNCTIONS = frozenset({"Input", "deserialize", "serialize"})
+
+#: Layers that `keras.applications` keeps to itself, and the modules they are saved with.
+_HIDDEN_LAYERS: Mapping[str, str] = {
+    "LayerScale": "keras.src.applications.convnext",
+    "StochasticDepth": "keras.src.applications.convnext",
+    "CustomScaleLayer": "keras.src.applications.inception_resnet_v2",
+}
+_MODELS: Mapping[str, frozenset[str | None]] = {
+    "Sequential": frozenset({None, "keras", "keras.models", "keras.src.models.sequential"}),
+    "Model": frozenset({None, "keras", "keras.models", "keras.src.models.model"}),
+    "Functional": frozenset({None, "keras", "keras.models", "keras.src.models.functional"}),
+}
+#: Kinds whose classes Keras also finds by names such as `glorot_uniform`.
+_ALSO_IN_SNAKE_CASE = frozenset({"initializer", "regularizer", "constraint"})
+#: Short names that Keras looks up beside the names of the classes.
+_SHORT_NAMES: Mapping[Kind, frozenset[str]] = {
+    "initializer": frozenset({"one", "zero", "normal", "uniform"}),
+    "dtype policy": frozenset({"Policy"}),
+}
+
+_OPERATION_MODULES = ("core", "einops", "image", "linalg", "math", "nn", "numpy")
+#: Operations that call functions they are given. A saved model without code has none.
+_CALLING_OPERATIONS = frozenset(
+    {
+        "AssociativeScan",
+        "Cond",
+        "ForiLoop",
+        "Map",
+        "Scan",
+        "Switch",
+        "VectorizedMap",
+        "WhileLoop",
+    }
+)
+# fmt: off
+#: Functions of `keras.ops` that take one tensor and give one of its shape.
+_ELEMENTWISE = frozenset(
+    {
+        "abs", "absolute", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctanh", "cbrt",
+        "ceil", "celu", "cos", "cosh", "elu", "erf", "exp", "exp2", "expm1", "floor", "gelu",
+        "glu", "hard_shrink", "hard_sigmoid", "hard_silu", "hard_swish", "hard_tanh",
+        "leaky_relu", "log", "log10", "log1p", "log2", "log_sigmoid", "log_softmax", "logistic",
+        "negative", "reciprocal", "relu", "relu6", "round", "rsqrt", "selu", "sigmoid", "sign",
+        "silu", "sin", "sinh", "soft_shrink", "softmax", "softplus", "softsign", "sparse_plus",
+        "sparse_sigmoid", "sparsemax", "sqrt", "square", "squareplus", "swish", "tan", "tanh",
+        "tanh_shrink", "threshold", "trunc",
+    }
+)
+# fmt: on
+_FUNCTION_MODULES = frozenset({"keras.ops", "keras.ops.nn", "keras.ops.numpy", "keras.ops.math"})
+
+
+@lru_cache(maxsize=4096)
+def kinds_of(class_name: str, module: str | None) -> frozenset[Kind]:
+    """Return the kinds of the class that Keras finds by this name in this module.
+
+    Empty where the module has no such class, or the class may not stand in any description.
+    """
+    return frozenset(
+        kind for kind, classes in _classes().items() if module in classes.get(class_name, ())
+    )
+
+
+def is_keras_class(class_name: str) -> bool:
+    """Say whether a class of this name may be named, whatever the module."""
+    return any(class_name in classes for classes in _classes().values())
+
+
+def kinds_of_function(name: str, module: str | None) -> frozenset[Kind]:
+    """Return the kinds of the function that Keras finds by this name in this module."""
+    found = {
+        kind
+        for kind, package in _FUNCTION_PACKAGES.items()
+        if module in (None, "builtins", f"keras.{package}") and name in _functions(package)
+    }
+    if name in _ELEMENTWISE and module in _FUNCTION_MODULES:
+        found.add("activation function")
+    return frozenset(found)
+
+
+def calls_functions(class_name: str) -> bool:
+    """Say whether a class is an operation that calls functions it is given."""
+    return class_name in _CALLING_OPERATIONS
+
+
+def names_of(kind: Kind) -> tuple[str, ...]:
+    """Return the names that may stand for a kind, for a hint."""
+    if kind == "activation function":
+        return tuple(sorted(_functions("activations")))
+    return tuple(_classes()[kind])
+
+
+@cache
+def _classes() -> Mapping[Kind, Mapping[str, frozenset[str | None]]]:
+    """Return kind → class name → the modules in which Keras finds that class."""
+    found: dict[Kind, Mapping[str, frozenset[str | None]]] = {
+        kind: _public_classes(kind, package) for kind, package in _PACKAGES.items()
+    }
+    hidden = {name: frozenset[str | None]({module}) for name, module in _HIDDEN_LAYERS.items()}
+    found["layer"] = {**found["layer"], **hidden}
+    found["model"] = _MODELS
+    found["operation"] = _operations()
+    return found
+
+
+def _public_classes(kind: Kind, package: str) -> dict[str, frozenset[str | None]]:
+    top = _imports("keras")
+    classes: dict[str, frozenset[str | None]] = {}
+    for name, (module, original) in _imports(f"keras.{package}").items():
+        if name in _NOT_CLASSES or not original[0].isupper() or kind != _kind(kind, name):
+            continue
+        modules = {None, f"keras.{package}", module}
+        if name in top:
+            modules.add("keras")
+        if kind == "dtype policy":
+            modules.add("keras.mixed_precision")
+        also = {_snake_case(original)} if kind in _ALSO_IN_SNAKE_CASE else set()
+        for spelt in {name, original} | also:
+            classes[spelt] = classes.get(spelt, frozenset()) | modules
+    for name in _SHORT_NAMES.get(kind, ()):
+        classes[name] = frozenset({None, f"keras.{package}", "keras.mixed_precision"})
+    return classes
+
+
+def _kind(kind: Kind, name: str) -> Kind:
+    """Return the kind of a class in a package that holds classes of two kinds, or others."""
+    if kind in ("quantizer", "quantization config"):
+        return "quantization config" if name.endswith("Config") else "quantizer"
+    return kind
+
+
+@cache
+def _functions(package: str) -> frozenset[str]:
+    return frozenset(
+        name
+        for name, (_, original) in _imports(f"keras.{package}").items()
+        if not original[0].isupper() and name not in _NOT_FUNCTIONS
+    )
+
+
+@cache
+def _operations() -> Mapping[str, frozenset[str | None]]:
+    """Return the operations that `x + y` and `keras.ops` put into a graph, and their modules."""
+    bases: dict[str, tuple[str, str]] = {}
+    for part in _OPERATION_MODULES:
+        module = f"keras.src.ops.{part}"
+        for name, base in re.findall(r"^class (\w+)\((\w+)\):", _source(module), re.MULTILINE):
+            bases[name] = (module, base)
+    return {
+        name: frozenset({module})
+        for name, (module, _) in bases.items()
+        if name not in _CALLING_OPERATIONS and "Operation" in _ancestors(name, bases)
+    }
+
+
+def _ancestors(name: str, bases: Mapping[str, tuple[str, str]]) -> Iterator[str]:
+    while name in bases:
+        name = bases[name][1]
+        yield name
+
+
+def _imports(module: str) -> dict[str, tuple[str, str]]:
+    try:
+        return imports_of(module)
+    except FileNotFoundError:  # older versions of Keras lack some packages
+        return {}
+
+
+def _source(module: str) -> str:
+    try:
+        return source_of(module)
+    except FileNotFoundError:
+        return ""
+
+
+def _snake_case(name: str) -> str:
+    spaced = re.sub(r"(.)([A-Z][a-z0-9]+)", r"\1_\2", re.sub(r"\W+", "", name))
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", spaced).lower()

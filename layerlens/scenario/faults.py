@@ -1,0 +1,71 @@
+"""One scenario's faults, gathered while it is read: each with its place and the nearest name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+
+from layerlens.errors import Fault, Where
+from layerlens.scenario.yaml.positions import Position, legible
+
+#: So many faults are told; a file with more has one cause.
+MOST_FAULTS = 50
+#: So many allowed names are listed.
+MOST_NAMES = 30
+
+
+@dataclass(slots=True)
+class Faults:
+    """Gathers what is wrong with one file."""
+
+    file: str
+    found: list[Fault] = field(default_factory=list)
+
+    def add(self, message: str, at: Position | None, hint: str | None = None) -> None:
+        self.found.append(
+            Fault(legible(message), self.where(at), legible(hint, 2000) if hint else None)
+        )
+
+    def where(self, at: Position | None) -> Where:
+        return Where(self.file, *at) if at else Where(self.file)
+
+    def __bool__(self) -> bool:
+        return bool(self.found)
+
+    def in_order(self) -> tuple[Fault, ...]:
+        """Return the faults from top to bottom, each once (aliases repeat them)."""
+        ordered = sorted(dict.fromkeys(self.found), key=_place)
+        if len(ordered) > MOST_FAULTS:
+            more = f"and {len(ordered) - MOST_FAULTS:,} more faults"
+            ordered = [*ordered[:MOST_FAULTS], Fault(more, Where(self.file))]
+        return tuple(ordered)
+
+
+def _place(fault: Fault) -> Position:
+    where = fault.where
+    return (where.line or 0, where.column or 0) if where else (0, 0)
+
+
+def nearest(name: str, allowed: Iterable[str]) -> str | None:
+    """Return the allowed name that `name` is most likely meant to be, letter case aside."""
+    by_folded = {item.casefold(): item for item in allowed}
+    found = get_close_matches(str(name).casefold(), by_folded, n=1, cutoff=0.6)
+    return by_folded[found[0]] if found else None
+
+
+def misspelt(name: str, keys: Iterable[str], allowed: Iterable[str]) -> bool:
+    """Tell whether one of the unknown `keys` is most likely meant to be `name`."""
+    allowed = tuple(allowed)
+    return any(key not in allowed and nearest(key, allowed) == name for key in keys)
+
+
+def suggestion(name: str, allowed: Iterable[str]) -> str:
+    """Return a hint: the nearest allowed name, and all of them where they are few."""
+    names = list(allowed)
+    near = nearest(name, names)
+    parts = [f"did you mean `{near}`?"] if near else []
+    if names and (len(names) <= MOST_NAMES or not near):
+        listed = ", ".join(names[:MOST_NAMES]) + (", …" if len(names) > MOST_NAMES else "")
+        parts.append(f"allowed: {listed}")
+    return " ".join(parts) or "none is allowed here"

@@ -1,0 +1,191 @@
+"""Find scenario files under paths and read their text."""
+
+from __future__ import annotations
+
+import codecs
+import os
+import re
+import stat
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from layerlens.errors import Fault, ScenarioError, UsageError, Where
+from layerlens.files import os_reason
+
+#: A scenario describes models; what is larger than this is something else.
+LARGEST_FILE = 4 * 1024 * 1024
+SCENARIO_SUFFIXES = (".yaml", ".yml")
+#: What Keras saves whole models as.
+SAVED_SUFFIXES = (".keras", ".h5", ".hdf5", ".json")
+
+_KEYS = r"[\"']?(models|inputs?|expect)[\"']?\s*:"
+_TOP_LEVEL_KEY = re.compile(f"^{_KEYS}", re.MULTILINE)
+#: In a file that is one flow mapping, such as JSON, keys of any level.
+_FLOW_KEY = re.compile(r"(?:^\s*|[{,]\s*)" + _KEYS, re.MULTILINE)
+_IN_FLOW = re.compile(r"\A(?:\s|#.*|---)*\{")
+_BOMS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+    (codecs.BOM_UTF8, "utf-8-sig"),
+)
+_KINDS = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a named pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISBLK, "a device"),
+    (stat.S_ISCHR, "a device"),
+)
+
+
+def find_scenario_files(paths: Iterable[Path | str]) -> tuple[Path, ...]:
+    """Return files as they are named, and of folders every scenario file beneath, sorted.
+
+    A file that is reached twice is returned once. A path at fault beside others is returned as it
+    is, for `read_scenarios` to tell, so that the others can run.
+
+    Raises:
+        UsageError: the only path does not exist, cannot be read, or is a folder without scenarios.
+    """
+    given = [_named(path) for path in paths]
+    found: dict[Path, None] = {}
+    for path in given:
+        try:
+            found.update(dict.fromkeys(_files_at(path)))
+        except UsageError:
+            if len(given) == 1:
+                raise
+            found[path] = None
+    return tuple(found)
+
+
+def _named(path: Path | str) -> Path:
+    if str(path) == "":  # what an unset variable leaves in a script; to Path it is this folder
+        raise UsageError("an empty path was given", hint="`.` is the current folder")
+    return Path(path)
+
+
+def _files_at(path: Path) -> list[Path]:
+    if _kind(path) != "a folder":
+        return [path]
+    inside = sorted(_scenario_files(path))
+    if not inside:
+        raise UsageError(
+            f"the folder {path} holds no scenario",
+            Where(str(path)),
+            "scenarios end in .yaml or .yml; `layerlens init PATH` writes one",
+        )
+    return inside
+
+
+def _kind(path: Path) -> str:
+    """Return what stands at a path: "a file", "a folder" and so on."""
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        if path.is_symlink():
+            message = f"{path} is a link to {path.readlink()}, which is not there"
+            raise UsageError(message, Where(str(path))) from None
+        raise UsageError(
+            f"there is no file or folder {path}", Where(str(path)), _neighbour(path)
+        ) from None
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path} cannot be read: {os_reason(error)}", Where(str(path))) from None
+    return next((name for is_kind, name in _KINDS if is_kind(mode)), "a file")
+
+
+def _scenario_files(folder: Path) -> Iterator[Path]:
+    """Yield the scenario files beneath a folder; links to folders are not followed."""
+
+    def refuse(error: OSError) -> None:
+        place = str(error.filename or folder)
+        raise UsageError(f"the folder {place} cannot be read: {os_reason(error)}", Where(place))
+
+    for parent, folders, names in os.walk(folder, onerror=refuse):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in names:
+            if name.endswith(SCENARIO_SUFFIXES):
+                yield Path(parent, name)
+
+
+def _neighbour(path: Path) -> str | None:
+    from difflib import get_close_matches
+
+    try:
+        stems = {item.stem: item for item in path.parent.iterdir()}
+    except (OSError, ValueError):
+        return None
+    near = get_close_matches(path.stem, stems, n=1, cutoff=0.75)
+    return f"did you mean {path.parent / stems[near[0]].name}?" if near else None
+
+
+def looks_like_scenario(path: Path | str) -> bool:
+    """Tell, without parsing it, whether a YAML file has a scenario's keys at its top level.
+
+    Other tools have files with `models:` as well; a scenario has inputs or expectations beside it.
+    """
+    path = Path(path)
+    try:
+        if path.suffix not in SCENARIO_SUFFIXES or not stat.S_ISREG(path.stat().st_mode):
+            return False
+        with path.open("rb") as stream:
+            head = stream.read(LARGEST_FILE)
+    except (OSError, ValueError):
+        return False
+    text = head.decode(_encoding(head), errors="ignore")
+    keys = set((_FLOW_KEY if _IN_FLOW.match(text) else _TOP_LEVEL_KEY).findall(text))
+    return "models" in keys and len(keys) > 1
+
+
+def read_text(path: Path | str) -> str:
+    """Return the text of a scenario file.
+
+    Raises:
+        ScenarioError: it is missing, not a regular file, unreadable, too large or not text.
+    """
+    where = Where(str(path))
+    path = Path(path)
+    try:
+        kind = _kind(path)
+        if kind == "a folder":
+            _files_at(path)
+        if kind != "a file":
+            raise _fault(f"a scenario file is expected here; this is {kind}", where)
+        with path.open("rb") as stream:
+            data = stream.read(LARGEST_FILE + 1)
+        if len(data) > LARGEST_FILE:
+            raise _fault(
+                f"the file is {path.stat().st_size / 2**20:,.1f} MiB; a scenario has at most "
+                f"{LARGEST_FILE // 2**20} MiB",
+                where,
+                "data this large belongs in a saved model or in generated inputs",
+            )
+    except UsageError as error:
+        raise ScenarioError(error.faults) from None
+    except OSError as error:
+        raise _fault(f"the file cannot be read: {os_reason(error)}", where) from None
+    return _decoded(data, where)
+
+
+def _encoding(data: bytes) -> str:
+    return next((name for bom, name in _BOMS if data.startswith(bom)), "utf-8")
+
+
+def _decoded(data: bytes, where: Where) -> str:
+    encoding = _encoding(data)
+    try:
+        return data.decode(encoding)
+    except UnicodeDecodeError as error:
+        before = data[: error.start]
+        line = before.count(b"\n") + 1
+        column = error.start - (before.rfind(b"\n") + 1) + 1
+        raise _fault(
+            f"byte 0x{data[error.start]:02x} is not {encoding.removesuffix('-sig').upper()}",
+            Where(where.file, line, column),
+            "a scenario is a text file in UTF-8; is this a binary one?",
+        ) from None
+
+
+def _fault(message: str, where: Where, hint: str | None = None) -> ScenarioError:
+    return ScenarioError((Fault(message, where, hint),))

@@ -1,0 +1,123 @@
+"""Arguments of Python's own become parts of a scenario, or are refused with what would do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import inf
+from numbers import Integral
+from pathlib import Path
+from typing import Any, Literal
+
+from layerlens.errors import ScenarioError, UsageError
+from layerlens.plain.numbers import GREATEST
+from layerlens.scenario.faults import suggestion
+from layerlens.scenario.files import SAVED_SUFFIXES
+from layerlens.scenario.spec import InputSpec, ModelSpec, Tolerance
+from layerlens.vocabulary import MODES, Mode
+
+Inputs = Sequence[int | None] | Mapping[str, Any] | Sequence[InputSpec] | None
+
+A_MODEL_IS = (
+    "a model is a Keras model, a layer, a callable that returns one, or the path of a saved "
+    f"{', '.join(SAVED_SUFFIXES)}"
+)
+
+
+def model_spec(name: str, model: Any, inputs: Inputs) -> ModelSpec:
+    if isinstance(model, (str, Path)) and Path(model).suffix in SAVED_SUFFIXES:
+        return ModelSpec(name, "file", file=str(model))
+    if not callable(model):
+        what = (
+            f"{str(model)!r}"
+            if isinstance(model, (str, Path))
+            else f"of type {type(model).__name__}"
+        )
+        raise UsageError(f"{name!r} is {what}, which is no model", hint=A_MODEL_IS)
+    bases = {base.__name__ for base in type(model).__mro__ if base.__module__.startswith("keras.")}
+    if inputs is None and "Layer" in bases and "Model" not in bases:
+        raise UsageError(
+            f"{name!r} is a {type(model).__name__} layer, which has no input of its own",
+            hint="give inputs=, the shape of one sample, as in inputs=[64, 15]",
+        )
+    return ModelSpec(name, "object", given=model)
+
+
+def input_specs(inputs: Any) -> tuple[InputSpec, ...]:
+    """Read inputs as a scenario's are read: the same is allowed, and the same is said."""
+    if inputs is None:
+        return ()
+    if isinstance(inputs, str) or not isinstance(inputs, (Mapping, Sequence)):
+        raise UsageError(
+            f"inputs={inputs!r} is no input",
+            hint="give the shape of one sample, as in inputs=[64, 15], or a mapping of several",
+        )
+    if inputs and all(isinstance(item, InputSpec) for item in inputs):
+        return tuple(inputs)
+    if not isinstance(inputs, Mapping):
+        if any(isinstance(item, (Mapping, Sequence)) for item in inputs):
+            raise UsageError(
+                f"inputs={inputs!r} is not the shape of one input",
+                hint="name several, as in inputs={'x': [4], 'y': [4]}",
+            )
+        return _read_inputs(input={"shape": list(inputs)})
+    if {"shape", "values"} & set(inputs):
+        return _read_inputs(input=inputs)
+    several = {
+        str(name): spec if isinstance(spec, Mapping) else {"shape": spec}
+        for name, spec in inputs.items()
+    }
+    return _read_inputs(inputs=several)
+
+
+def _read_inputs(**written: Any) -> tuple[InputSpec, ...]:
+    from layerlens.scenario.reading.scenarios import scenario_from_mapping
+
+    unread = {"model": {"python": "not:called"}}
+    try:
+        (scenario,) = scenario_from_mapping({**written, "models": unread}, least_models=1)
+    except ScenarioError as error:
+        hint = error.hint.replace("`null`", "None") if error.hint else None
+        raise UsageError(f"inputs=: {error.message}", hint=hint) from error
+    return scenario.inputs
+
+
+def checked_modes(mode: Mode | Sequence[Mode]) -> tuple[Mode, ...]:
+    modes: tuple[Mode, ...] = (mode,) if isinstance(mode, str) else tuple(mode)
+    if not modes:
+        raise UsageError("mode= names no mode", hint=f"give one or both of {', '.join(MODES)}")
+    for one in modes:
+        check_choice("mode", one, MODES)
+    return tuple(dict.fromkeys(modes))
+
+
+def checked_tolerance(tolerance: Any) -> Tolerance | None:
+    if tolerance is None:
+        return None
+    pair = tuple(tolerance) if isinstance(tolerance, (tuple, list)) else ()
+    if len(pair) != 2 or not all(
+        isinstance(n, (int, float)) and not isinstance(n, bool) and 0 <= n < inf for n in pair
+    ):
+        raise UsageError(
+            f"tolerance={tolerance!r} is no tolerance",
+            hint="give (rtol, atol), two numbers from 0 on, or leave it out",
+        )
+    return Tolerance(*pair)
+
+
+def checked_seed(seed: Any) -> int:
+    number = None
+    if not isinstance(seed, bool) and isinstance(seed, Integral):
+        number = int(seed)
+    if number is None or not 0 <= number <= GREATEST:
+        huge = number is not None and abs(number) > GREATEST
+        shown = f"a number of {number.bit_length():,} bits" if number and huge else repr(seed)
+        hint = f"give a whole number from 0 to {GREATEST}"
+        raise UsageError(f"seed={shown} is no seed", hint=hint)
+    return number
+
+
+def check_choice(
+    name: Literal["expect", "transfer", "mode"], value: Any, allowed: Sequence[str]
+) -> None:
+    if value is not None and value not in allowed:
+        raise UsageError(f"{name}={value!r} is not allowed", hint=suggestion(str(value), allowed))

@@ -1,0 +1,260 @@
+"""The public layers of the installed Keras and their arguments, read from its source, not run.
+
+Importing Keras takes seconds and a scenario with a misspelt argument should be refused at once.
+So the names come from `keras/layers/__init__.py`, and the signature of a layer from the `__init__`
+of its class and, where that passes `**kwargs` on, of its base classes.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Literal
+
+from layerlens.scenario.keras_source import (
+    KerasClass,
+    find_class,
+    imports_of,
+    keras_version,
+    source_of,
+)
+
+#: The packages of Keras whose classes may stand in a scenario.
+Package = Literal["layers", "initializers", "regularizers", "constraints", "losses", "optimizers"]
+
+#: Public in `keras.layers` and spelt like a class, yet not a layer.
+_NOT_LAYERS = frozenset({"Input", "InputSpec"})
+#: Keras still takes these from any layer, with a warning: a scenario says them under `input:`.
+INPUT_ARGUMENTS = frozenset({"input_shape", "input_dim", "batch_input_shape"})
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """One argument of a layer; `default` is its source text, or None where it has to be given.
+
+    A `legacy` argument is taken by Keras but in no signature: it is accepted, and not offered.
+    """
+
+    name: str
+    default: str | None
+    documentation: str = ""
+    keyword_only: bool = False
+    legacy: bool = False
+
+    @property
+    def required(self) -> bool:
+        return self.default is None and not self.legacy
+
+
+@dataclass(frozen=True, slots=True)
+class LayerSignature:
+    """What one class of Keras can be given."""
+
+    name: str
+    arguments: tuple[Argument, ...]
+    #: True where a base class is not Keras' own, so that any keyword may be right.
+    accepts_any: bool
+    summary: str
+    keras: str
+
+    @property
+    def offered(self) -> tuple[str, ...]:
+        """The names of the arguments, without those that are only kept for old code."""
+        return tuple(argument.name for argument in self.arguments if not argument.legacy)
+
+    @property
+    def first(self) -> str | None:
+        """The argument that a bare value stands for."""
+        positional = (item.name for item in self.arguments if not item.keyword_only)
+        return next(positional, None)
+
+    def argument(self, name: str) -> Argument | None:
+        return next((item for item in self.arguments if item.name == name), None)
+
+
+@cache
+def layer_names() -> tuple[str, ...]:
+    """Return the names of all public layers, aliases and cells among them, in Keras' order."""
+    return tuple(
+        name for name in imports_of("keras.layers") if name[0].isupper() and name not in _NOT_LAYERS
+    )
+
+
+@cache
+def layer_groups() -> dict[str, tuple[str, ...]]:
+    """Return the names of all public layers by what Keras files them under, such as "rnn"."""
+    groups: dict[str, list[str]] = {}
+    for name in layer_names():
+        module, _ = imports_of("keras.layers")[name]
+        groups.setdefault(module.split(".")[-2].replace("_", " "), []).append(name)
+    return {group: tuple(sorted(names)) for group, names in groups.items()}
+
+
+@cache
+def public_names(package: Package) -> tuple[str, ...]:
+    """Return what `keras.<package>` makes public, such as `l2` and `L2` of the regularizers."""
+    return tuple(imports_of(f"keras.{package}"))
+
+
+@cache
+def loss_names() -> tuple[str, ...]:
+    """Return what may stand for a loss: the classes, the functions and short forms like `mse`."""
+    source = source_of("keras.src.losses")
+    short = re.findall(r'^ {8}"(\w+)":', source, re.MULTILINE)
+    known = _known_objects(source) - {"Loss", "LossFunctionWrapper"} or set(public_names("losses"))
+    return (*(name for name in public_names("losses") if name in known), *short)
+
+
+@cache
+def optimizer_names() -> tuple[str, ...]:
+    """Return what may stand for an optimizer; Keras does not mind the case of its letters."""
+    public = public_names("optimizers")
+    known = _known_objects(source_of("keras.src.optimizers")) - {"Optimizer"} or set(public)
+    classes = [name for name in public if name in known]
+    return (*(name.lower() for name in classes), *classes)
+
+
+def _known_objects(source: str) -> set[str]:
+    """Return what Keras looks a name up in, its `ALL_OBJECTS`; nothing where there is none."""
+    block = re.search(r"^ALL_OBJECTS = \{\n(.*?)^\}", source, re.MULTILINE | re.DOTALL)
+    return set(re.findall(r"^ {4}(\w+),", block[1], re.MULTILINE)) if block else set()
+
+
+@cache
+def signature(name: str, package: Package = "layers") -> LayerSignature:
+    """Return the arguments of the public class `keras.<package>.<name>`.
+
+    Raises:
+        KeyError: there is no such class.
+    """
+    known = layer_names() if package == "layers" else public_names(package)
+    if name not in known:
+        raise KeyError(name)
+    found = find_class(*imports_of(f"keras.{package}")[name])
+    arguments, accepts_any = _arguments(found) if found else ((), True)
+    return LayerSignature(
+        name=name,
+        arguments=_in_calling_order(arguments),
+        accepts_any=accepts_any,
+        summary=found.docstring.partition("\n")[0].strip() if found else "",
+        keras=keras_version(),
+    )
+
+
+#: Arguments, and whether any other is taken as well.
+_Taken = tuple[tuple[Argument, ...], bool]
+
+
+@cache
+def _arguments(of: KerasClass) -> _Taken:
+    """Return the arguments a class takes, its own first, then those it passes on."""
+    documented = of.documented_arguments()
+    initialiser = of.initialiser
+    if initialiser is None:
+        inherited, accepts_any = _inherited(of)
+        return _documented(inherited, documented), accepts_any
+    own = _documented(_own_arguments(initialiser), documented)
+    # `Layer` takes **kwargs only to refuse them, or for what a scenario says under `input:`.
+    if initialiser.args.kwarg is None or of.name == "Layer":
+        return own, False
+    keywords = initialiser.args.kwarg.arg
+    popped = [name for name in _popped(initialiser, keywords) if name not in INPUT_ARGUMENTS]
+    passed_on = _passed_on(initialiser, keywords)
+    if passed_on is None:
+        return (*own, *_kept_to_itself(popped)), False
+    inherited, accepts_any = _inherited(of)
+    settled = {item.name for item in own} | {*popped} | passed_on.keywords
+    free = [item for item in inherited if not item.keyword_only][passed_on.positional :]
+    free += [item for item in inherited if item.keyword_only]
+    kept = tuple(replace(item, keyword_only=True) for item in free if item.name not in settled)
+    return (*own, *_documented(kept, documented), *map(_legacy, popped)), accepts_any
+
+
+def _kept_to_itself(popped: list[str]) -> list[Argument]:
+    """Return what a class pops that passes nothing on; what every layer takes is offered."""
+    layer = find_class("keras.src.layers.layer", "Layer")
+    common = {item.name: item for item in _arguments(layer)[0]} if layer else {}
+    return [common.get(name) or _legacy(name) for name in popped]
+
+
+def _legacy(name: str) -> Argument:
+    return Argument(name, default=None, keyword_only=True, legacy=True)
+
+
+def _inherited(of: KerasClass) -> _Taken:
+    """Return what the first base class with an `__init__` takes, as Python would find it."""
+    bases = of.bases
+    for base in bases:
+        if base and (base.initialiser or base.definition.bases):
+            return _arguments(base)
+    return (), None in bases
+
+
+def _own_arguments(initialiser: ast.FunctionDef) -> tuple[Argument, ...]:
+    spec = initialiser.args
+    positional = [*spec.posonlyargs, *spec.args][1:]
+    defaults = [None] * (len(positional) - len(spec.defaults)) + list(spec.defaults)
+    pairs = [(item, default, False) for item, default in zip(positional, defaults, strict=True)]
+    pairs += [
+        (item, default, True)
+        for item, default in zip(spec.kwonlyargs, spec.kw_defaults, strict=True)
+    ]
+    return tuple(
+        Argument(item.arg, None if default is None else ast.unparse(default), keyword_only=only)
+        for item, default, only in pairs
+    )
+
+
+def _popped(initialiser: ast.FunctionDef, keywords: str) -> list[str]:
+    """Return the names that an `__init__` pops from its `**kwargs`: kept for old code."""
+    found = []
+    for node in ast.walk(initialiser):
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and node.func.attr == "pop"
+            and isinstance(node.func.value, ast.Name)
+            and node.func.value.id == keywords
+            and isinstance(node.args[0], ast.Constant)
+        ):
+            found.append(str(node.args[0].value))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _PassedOn:
+    """What `super().__init__(..., **kwargs)` settles itself."""
+
+    positional: int
+    keywords: frozenset[str]
+
+
+def _passed_on(initialiser: ast.FunctionDef, keywords: str) -> _PassedOn | None:
+    for node in ast.walk(initialiser):
+        if not (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and node.func.attr == "__init__"
+            and isinstance(node.func.value, ast.Call)
+        ):
+            continue
+        if any(
+            item.arg is None and isinstance(item.value, ast.Name) and item.value.id == keywords
+            for item in node.keywords
+        ):
+            names = frozenset(item.arg for item in node.keywords if item.arg)
+            return _PassedOn(len(node.args), names)
+    return None
+
+
+def _in_calling_order(arguments: tuple[Argument, ...]) -> tuple[Argument, ...]:
+    return tuple(sorted(arguments, key=lambda item: (item.legacy, item.keyword_only)))
+
+
+def _documented(arguments: tuple[Argument, ...], texts: dict[str, str]) -> tuple[Argument, ...]:
+    return tuple(
+        replace(item, documentation=texts.get(item.name) or item.documentation)
+        for item in arguments
+    )

@@ -1,0 +1,69 @@
+"""Layers and their arguments, written on one line as a scenario file has them."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from layerlens.scenario.spec import LayerSpec
+from layerlens.scenario.yaml.scalars import scalar_value
+
+#: Text that YAML reads as itself without quotes, also between braces and brackets.
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*(?: [A-Za-z0-9_./-]+)*")
+
+
+def layer_text(layer: LayerSpec) -> str:
+    """Write a layer as an item of a list of layers: `Dense: {units: 4}`, or `ReLU`."""
+    if not layer.arguments:
+        return layer.type
+    return f"{layer.type}: {value_text(layer.arguments)}"
+
+
+def argument_text(name: str, value: Any) -> str:
+    """Write one argument as it stands in a layer's mapping: `units: 4`."""
+    return f"{_scalar(name)}: {value_text(value)}"
+
+
+def value_text(value: Any) -> str:
+    """Write a value in YAML's flow style, which stays on one line."""
+    match value:
+        case LayerSpec():
+            return f"{{{value.type}: {value_text(value.arguments)}}}"
+        case Mapping():
+            if set(value) == {"class_name", "config"} and isinstance(value["config"], Mapping):
+                return f"{{{_scalar(value['class_name'])}: {value_text(value['config'])}}}"
+            return f"{{{', '.join(argument_text(str(key), item) for key, item in value.items())}}}"
+        case list() | tuple():
+            return f"[{', '.join(map(value_text, value))}]"
+    return _scalar(value)
+
+
+def _scalar(value: Any) -> str:
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return str(value).lower()
+        case float():
+            return _float(value)
+        case int():
+            return str(value)
+    return _text(str(value))
+
+
+def _float(value: float) -> str:
+    if math.isnan(value):
+        return ".nan"
+    if math.isinf(value):
+        return ".inf" if value > 0 else "-.inf"
+    return repr(value)
+
+
+def _text(value: str) -> str:
+    if _PLAIN.fullmatch(value) and scalar_value(value, None, is_plain=True) == value:
+        return value
+    quoted = json.dumps(value, ensure_ascii=False)
+    return "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in quoted)

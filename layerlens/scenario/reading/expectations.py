@@ -1,0 +1,131 @@
+"""What a scenario expects, and how it is trained: checked against the file's and Keras' names."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from layerlens.scenario import keras_catalog as catalogue
+from layerlens.scenario.faults import Faults, nearest, suggestion
+from layerlens.scenario.spec import Expectations, LayerExpectation, ModelExpectation
+from layerlens.scenario.yaml.positions import Position, YamlMapping, described
+from layerlens.vocabulary import VERDICTS, Mode
+
+if TYPE_CHECKING:
+    from layerlens.scenario.reading.schema import ExpectPart, LayerFigures, ModelFigures, Names
+
+
+def check_expectations(value: Any, names: Names) -> None:
+    """Tell unknown candidates, verdicts and modes, and shapes that are none."""
+    if not isinstance(value, YamlMapping):
+        return
+    if isinstance(verdicts := value.get("verdicts"), YamlMapping):
+        for candidate, verdict in verdicts.items():
+            _check_candidate(candidate, verdicts.keys_at.get(candidate), names)
+            _check_verdicts(verdict, verdicts.values_at.get(candidate), names)
+    if isinstance(models := value.get("models"), YamlMapping):
+        for figures in models.values():
+            _check_shapes(figures, names.faults)
+
+
+def _check_candidate(candidate: str, at: Position | None, names: Names) -> None:
+    if candidate == names.reference and candidate in names.models:
+        names.faults.add(
+            f"`{candidate}` is the reference; a verdict belongs to a candidate",
+            at,
+            "candidates: " + ", ".join(name for name in names.models if name != candidate),
+        )
+    elif candidate not in names.models:
+        others = [name for name in names.models if name != names.reference]
+        names.faults.add(f"unknown model `{candidate}`", at, suggestion(candidate, others))
+
+
+def _check_verdicts(verdict: Any, at: Position | None, names: Names) -> None:
+    if not isinstance(verdict, YamlMapping):
+        _check_verdict(verdict, at, names.faults)
+        return
+    for mode, single in verdict.items():
+        if mode not in names.modes:
+            mode_at = verdict.keys_at.get(mode)
+            hint = suggestion(mode, names.modes)
+            if mode in ("inference", "training"):
+                hint = f"add `modes: [{', '.join([*names.modes, mode])}]` to run it"
+            names.faults.add(f"`{mode}` is not among the scenario's modes", mode_at, hint)
+        _check_verdict(single, verdict.values_at.get(mode), names.faults)
+
+
+def _check_verdict(verdict: Any, at: Position | None, faults: Faults) -> None:
+    if verdict in VERDICTS:
+        return
+    hint = f"allowed: {', '.join(VERDICTS)}"
+    if isinstance(verdict, str):
+        hint = suggestion(verdict, VERDICTS)
+    faults.add(f"a verdict is expected here; received {described(verdict)}", at, hint)
+
+
+def _check_shapes(figures: Any, faults: Faults) -> None:
+    if not isinstance(figures, YamlMapping):
+        return
+    shape = figures.get("output_shape")
+    if shape is not None and not (_is_shape(shape) or _are_shapes(shape)):
+        faults.add(
+            f"`output_shape` is a list of whole numbers and null; received {described(shape)}",
+            figures.values_at.get("output_shape"),
+            "batch axis first, such as [null, 64, 15]; a list of these for several outputs",
+        )
+    if isinstance(layers := figures.get("layers"), YamlMapping):
+        for layer in layers.values():
+            _check_shapes(layer, faults)
+
+
+def _is_shape(value: Any) -> bool:
+    return isinstance(value, list) and all(
+        item is None or (isinstance(item, int) and not isinstance(item, bool) and item >= 0)
+        for item in value
+    )
+
+
+def _are_shapes(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(_is_shape(item) for item in value)
+
+
+def expectations(part: ExpectPart, modes: tuple[Mode, ...]) -> Expectations | None:
+    """Return what is expected; a verdict without a mode holds for every mode of the scenario."""
+    verdicts = {
+        candidate: dict(verdict) if isinstance(verdict, dict) else dict.fromkeys(modes, verdict)
+        for candidate, verdict in (part.verdicts or {}).items()
+    }
+    models = {name: _figures(figures) for name, figures in (part.models or {}).items()}
+    return Expectations(verdicts, models) if verdicts or models else None
+
+
+def _figures(part: ModelFigures) -> ModelExpectation:
+    return ModelExpectation(
+        params=part.params,
+        trainable_params=part.trainable_params,
+        output_shape=_shape(part.output_shape),
+        layers={name: _layer_figures(layer) for name, layer in (part.layers or {}).items()},
+        error=part.error,
+    )
+
+
+def _layer_figures(part: LayerFigures) -> LayerExpectation:
+    return LayerExpectation(part.params, _shape(part.output_shape))
+
+
+def _shape(value: Any) -> Any:
+    return tuple(_shape(item) for item in value) if isinstance(value, list) else value
+
+
+def check_fit(value: Any, faults: Faults) -> None:
+    """Tell a loss or an optimizer that Keras does not have."""
+    if not isinstance(value, YamlMapping):
+        return
+    for key, known in (("loss", catalogue.loss_names), ("optimizer", catalogue.optimizer_names)):
+        name = value.get(key)
+        if isinstance(name, str) and "${" not in name and name not in (names := known()):
+            near = nearest(name, names)
+            faults.add(
+                f"Keras has no {key} `{name}`",
+                value.values_at.get(key),
+                f"did you mean `{near}`?" if near else f"such as {', '.join(names[:6])}",
+            )

@@ -1,0 +1,197 @@
+"""A graph as a scenario writes it becomes nodes in an order in which they can be built."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from layerlens.scenario.faults import Faults, suggestion
+from layerlens.scenario.reading.layers import read_layer
+from layerlens.scenario.spec import LayerSpec, NodeSpec
+from layerlens.scenario.yaml.positions import Position, YamlMapping, YamlSequence, described
+
+
+def read_graph(
+    graph: YamlMapping, inputs: Iterable[str] | None, faults: Faults
+) -> tuple[NodeSpec, ...]:
+    """Return the nodes, each after those it needs.
+
+    Args:
+        graph: node → `{ClassName: {...}, from: [...]}` or `{share: node, from: [...]}`.
+        inputs: the names of the model's inputs; None where they are at fault themselves.
+        faults: takes what is wrong.
+    """
+    sources = None if inputs is None else set(inputs)
+    nodes = {}
+    for name, body in graph.items():
+        at = graph.keys_at.get(name)
+        _check_name(name, sources or (), at, faults)
+        node = _read_node(name, body, at, graph, sources, faults)
+        if node is not None and name not in (sources or ()):
+            nodes[name] = node
+    return _in_building_order(nodes, graph, faults)
+
+
+def _check_name(name: str, inputs: Iterable[str], at: Position | None, faults: Faults) -> None:
+    if name in inputs:
+        faults.add(f"the node `{name}` is named like an input", at, "give it a name of its own")
+    elif not name.strip() or "/" in name:
+        faults.add(f'"{name}" cannot name a node', at, "Keras takes any name without `/`")
+
+
+def _read_node(
+    name: str,
+    body: Any,
+    at: Position | None,
+    graph: YamlMapping,
+    inputs: set[str] | None,
+    faults: Faults,
+) -> NodeSpec | None:
+    if not isinstance(body, YamlMapping):
+        faults.add(
+            f"the node `{name}` is a layer and what it takes; received {described(body)}",
+            graph.values_at.get(name, at),
+            f"write `{name}: {{ClassName: {{...}}, from: [input]}}`",
+        )
+        return None
+    taken = _read_from(name, body, at, graph, inputs, faults)
+    share = _read_share(name, body, graph, faults)
+    layer = _read_layer_of(name, body, at, faults)
+    if taken is None or (layer is None and share is None):
+        return None
+    return NodeSpec(name, layer, taken, share, faults.where(at) if at else None)
+
+
+def _read_layer_of(
+    name: str, body: YamlMapping, at: Position | None, faults: Faults
+) -> LayerSpec | None:
+    classes = [key for key in body if key not in ("from", "share")]
+    if "share" in body:
+        if classes:
+            faults.add(
+                f"the node `{name}` has both `share` and a layer of its own, `{classes[0]}`",
+                body.keys_at.get(classes[0]),
+                "`share` applies the other node's layer again: leave one of the two out",
+            )
+        return None
+    if len(classes) != 1:
+        if not classes:
+            faults.add(f"the node `{name}` has no layer", at, "give it `ClassName:` or `share:`")
+        for extra in classes[1:]:
+            faults.add(
+                f"the node `{name}` already has the layer `{classes[0]}`; received `{extra}`",
+                body.keys_at.get(extra),
+                suggestion(extra, ("from", "share")) + "; a second layer is a node of its own",
+            )
+    if not classes:
+        return None
+    own = YamlMapping(at)
+    key = classes[0]
+    own.put(key, body[key], body.keys_at.get(key), body.values_at.get(key))
+    return read_layer(own, at, faults)
+
+
+def _read_share(name: str, body: YamlMapping, graph: YamlMapping, faults: Faults) -> str | None:
+    if "share" not in body:
+        return None
+    share, at = body["share"], body.values_at.get("share")
+    if not isinstance(share, str):
+        faults.add(f"`share` takes the name of a node; received {described(share)}", at)
+        return None
+    if share not in graph:
+        faults.add(f"unknown node `{share}`", at, suggestion(share, graph))
+        return None
+    if share == name:
+        faults.add(f"the node `{name}` shares itself", at, "name another node")
+        return None
+    return share
+
+
+def _read_from(
+    name: str,
+    body: YamlMapping,
+    at: Position | None,
+    graph: YamlMapping,
+    inputs: set[str] | None,
+    faults: Faults,
+) -> tuple[str, ...] | None:
+    if "from" not in body:
+        allowed = ", ".join(_sources(name, graph, inputs))
+        faults.add(
+            f"the node `{name}` does not say what it takes",
+            at,
+            f"add `from: [...]` with one or more of: {allowed}",
+        )
+        return None
+    taken, taken_at = body["from"], body.values_at.get("from")
+    if isinstance(taken, str):
+        listed = YamlSequence(taken_at)
+        listed.put(taken, taken_at)
+        taken = listed
+    if not isinstance(taken, YamlSequence) or not taken:
+        faults.add(f"`from` takes names of nodes or inputs; received {described(taken)}", taken_at)
+        return None
+    sound = True
+    for source, source_at in taken.placed():
+        if not isinstance(source, str):
+            faults.add(f"`from` takes names; received {described(source)}", source_at)
+        elif source not in graph and inputs is not None and source not in inputs:
+            faults.add(
+                f"unknown node or input `{source}`",
+                source_at,
+                suggestion(source, _sources(name, graph, inputs)),
+            )
+        else:
+            continue
+        sound = False
+    return tuple(taken) if sound else None
+
+
+def _sources(name: str, graph: YamlMapping, inputs: set[str] | None) -> list[str]:
+    return [*sorted(inputs or ()), *(key for key in graph if key not in {name, *(inputs or ())})]
+
+
+def _in_building_order(
+    nodes: dict[str, NodeSpec], graph: YamlMapping, faults: Faults
+) -> tuple[NodeSpec, ...]:
+    """Return the nodes, those first that the others need, else as they are written."""
+    needs = {
+        name: [need for need in (*node.inputs, node.share) if need in nodes]
+        for name, node in nodes.items()
+    }
+    ordered: dict[str, NodeSpec] = {}
+    waiting = list(nodes)
+    while waiting:
+        for name in waiting:
+            if all(need in ordered for need in needs[name]):
+                ordered[name] = _resolved(nodes[name], ordered)
+        left = [name for name in waiting if name not in ordered]
+        if left == waiting:
+            cycle = _cycle({name: needs[name] for name in waiting})
+            faults.add(
+                f"the graph runs in a circle: {' → '.join([*cycle, cycle[0]])}",
+                graph.keys_at.get(cycle[0]),
+                "a node can only take what comes before it",
+            )
+            break
+        waiting = left
+    return tuple(ordered.values())
+
+
+def _resolved(node: NodeSpec, ordered: dict[str, NodeSpec]) -> NodeSpec:
+    """Let a node that shares a sharing node name the one whose layer it is."""
+    share = node.share
+    if share is not None and share in ordered and ordered[share].share is not None:
+        share = ordered[share].share
+    return NodeSpec(node.name, node.layer, node.inputs, share, node.where)
+
+
+def _cycle(needs: dict[str, list[str]]) -> list[str]:
+    """Return the nodes of one circle, in the direction in which values would flow."""
+    name = next(iter(needs))
+    path: list[str] = []
+    while name not in path:
+        path.append(name)
+        name = next(need for need in needs[name] if need in needs)
+    circle = path[path.index(name) :]
+    return circle[::-1]

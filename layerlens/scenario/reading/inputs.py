@@ -1,0 +1,120 @@
+"""An input as a scenario writes it becomes an `InputSpec`; its values are checked as they stand."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from layerlens.plain.sizes import MOST_AXES, MOST_VALUES, is_oversized
+from layerlens.scenario.spec import InputSpec
+from layerlens.scenario.yaml.positions import Position, YamlMapping, YamlSequence, described, plain
+
+if TYPE_CHECKING:
+    from layerlens.scenario.faults import Faults
+    from layerlens.scenario.reading.schema import InputPart
+
+
+def check_size(value: Any, faults: Faults) -> None:
+    """Tell where one input's `shape:` has more values than a tensor can have."""
+    shape = value.get("shape") if isinstance(value, YamlMapping) else None
+    if not isinstance(shape, list) or len(shape) >= MOST_AXES:  # the latter is told elsewhere
+        return
+    sizes = [size for size in shape if isinstance(size, int) and size > 0]
+    if is_oversized(sizes):
+        faults.add(
+            f"an input of this `shape` has more than {MOST_VALUES:,} values a sample; no tensor "
+            "has so many",
+            value.values_at.get("shape"),
+            "make it smaller",
+        )
+
+
+def check_values(value: Any, faults: Faults) -> None:
+    """Tell what is wrong with the `values:` of one input, and where they disagree with `shape:`."""
+    if not isinstance(value, YamlMapping) or value.get("values") is None:
+        return
+    values, at = value["values"], value.values_at.get("values")
+    dtype = value.get("dtype", "float32")
+    shape = shape_of(values, at, str(dtype), faults)
+    if shape is None:
+        return
+    if not shape:
+        faults.add(f"`values` are nested lists, batch axis first; received {described(values)}", at)
+        return
+    wanted = value.get("shape")
+    if isinstance(wanted, list) and not _fits(shape[1:], wanted):
+        faults.add(
+            f"`values` have the per-sample shape {list(shape[1:])}; `shape` says {plain(wanted)}",
+            at,
+            "the first axis of `values` is the batch; leave `shape` out to take it from them",
+        )
+
+
+def shape_of(
+    values: Any, at: Position | None, dtype: str, faults: Faults
+) -> tuple[int, ...] | None:
+    """Return the shape of nested lists, or None after telling what is ragged or of another kind."""
+    if not isinstance(values, YamlSequence):
+        problem = _not_a(dtype, values)
+        if problem is None:
+            return ()
+        faults.add(f"{problem}; received {described(values)}", at)
+        return None
+    if not values:
+        faults.add("values are expected here; received an empty list", at)
+        return None
+    shapes = [shape_of(item, place or at, dtype, faults) for item, place in values.placed()]
+    if None in shapes:
+        return None
+    first = shapes[0]
+    assert first is not None
+    for index, (shape, (_, place)) in enumerate(zip(shapes, values.placed(), strict=True)):
+        if shape != first:
+            faults.add(
+                f"ragged values: item {index + 1} has the shape {_shown(shape)}, "
+                f"the items before it {_shown(first)}",
+                place or at,
+                "every row needs the same length; pad short ones with zeros",
+            )
+            return None
+    return (len(values), *first)
+
+
+def _not_a(dtype: str, value: Any) -> str | None:
+    """Return why a value cannot be one of `dtype`, or None if it can."""
+    if dtype == "string":
+        return None if isinstance(value, str) else "text is expected for string"
+    if dtype == "bool":
+        return None if isinstance(value, bool) or value in (0, 1) else "true or false is expected"
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return "a number is expected here"
+    if dtype.startswith(("int", "uint")):
+        if isinstance(value, float) and not (math.isfinite(value) and value.is_integer()):
+            return f"a whole number is expected for {dtype}"
+        bits = int(dtype.lstrip("uint") or 64)
+        low, high = (0, 2**bits) if dtype.startswith("u") else (-(2 ** (bits - 1)), 2 ** (bits - 1))
+        if not low <= value < high:
+            return f"{dtype} holds {low} to {high - 1}"
+    return None
+
+
+def _shown(shape: tuple[int, ...] | None) -> str:
+    return "of a single number" if shape == () else str(list(shape or ()))
+
+
+def _fits(found: tuple[int, ...], wanted: list[Any]) -> bool:
+    return len(found) == len(wanted) and all(
+        length is None or length == here for here, length in zip(found, wanted, strict=True)
+    )
+
+
+def input_spec(name: str, part: InputPart) -> InputSpec:
+    """Return the input that a sound part of the file describes."""
+    values = plain(part.values)
+    shape: Any = part.shape
+    if shape is None:
+        shape, inner = [], values[0]
+        while isinstance(inner, list):
+            shape.append(len(inner))
+            inner = inner[0]
+    return InputSpec(name, tuple(shape), part.dtype, part.low, part.high, values)

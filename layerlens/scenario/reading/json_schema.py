@@ -1,0 +1,117 @@
+"""The parts of the JSON Schema that pydantic cannot derive, since layerlens reads them itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from layerlens.scenario.keras_catalog import layer_names
+from layerlens.vocabulary import VERDICTS as VERDICT_NAMES
+
+#: What of a schema constrains a number, and so must not constrain the placeholder beside it.
+_OF_NUMBERS = ("type", "minimum", "maximum")
+_PLACEHOLDER_WITHIN = r"\$\{\w+\}"
+_PLACEHOLDER = f"^{_PLACEHOLDER_WITHIN}$"
+
+_LENGTH = {"anyOf": [{"type": "integer"}, {"type": "null"}]}
+
+NUMBERS = {"description": "Nested lists of numbers."}
+OUTPUT_SHAPE = {
+    "description": "Batch axis (null) first; a list of shapes where there are several outputs.",
+    "type": "array",
+    "items": {
+        "anyOf": [
+            _LENGTH,
+            {"type": "array", "items": _LENGTH},
+        ]
+    },
+}
+#: Stand for definitions that `json_schema` adds: pydantic refuses references it has not made.
+_VERDICT = {"$anchor": "Verdict"}
+LAYER = {"$anchor": "Layer"}
+VERDICTS = {
+    "description": "Candidate → verdict, or candidate → {mode: verdict}.",
+    "type": "object",
+    "additionalProperties": {
+        "anyOf": [
+            _VERDICT,
+            {
+                "type": "object",
+                "properties": {"inference": _VERDICT, "training": _VERDICT},
+                "additionalProperties": False,
+            },
+        ]
+    },
+}
+GRAPH = {
+    "description": "node → {ClassName: {...}, from: [...]} or {share: node, from: [...]}.",
+    "type": "object",
+    "additionalProperties": {
+        "type": "object",
+        "properties": {
+            "from": {
+                "description": "What the layer takes: nodes or inputs, in order.",
+                "anyOf": [
+                    {"type": "string"},
+                    {"type": "array", "items": {"type": "string"}, "minItems": 1},
+                ],
+            },
+            "share": {
+                "description": "The node whose layer is applied again.",
+                "type": "string",
+            },
+        },
+        "required": ["from"],
+        "minProperties": 2,
+        "maxProperties": 2,
+    },
+}
+NAMES = {
+    "anyOf": [
+        {"type": "string"},
+        {"type": "array", "items": {"type": "string"}, "minItems": 1},
+    ]
+}
+
+
+def definitions() -> dict[str, Any]:
+    """Return what the anchors stand for."""
+    names = list(layer_names())
+    return {
+        "Verdict": {"enum": list(VERDICT_NAMES)},
+        "Layer": {
+            "description": "ClassName, ClassName: {arguments} or ClassName: first-argument.",
+            "anyOf": [
+                {"enum": names},
+                {"type": "string", "pattern": _PLACEHOLDER},
+                {
+                    "type": "object",
+                    "properties": {name: {} for name in names},
+                    "patternProperties": {_PLACEHOLDER_WITHIN: {}},
+                    "additionalProperties": False,
+                    "minProperties": 1,
+                    "maxProperties": 1,
+                },
+            ],
+        },
+    }
+
+
+def completed(schema: Any) -> Any:
+    """Resolve the anchors, and let `${name}` stand wherever a number does, for the matrix."""
+    if isinstance(schema, list):
+        return [completed(item) for item in schema]
+    if not isinstance(schema, Mapping):
+        return schema
+    if "$anchor" in schema:
+        return {"$ref": f"#/$defs/{schema['$anchor']}"}
+    # Pydantic titles everything by its name; in an editor that says nothing.
+    schema = {
+        key: completed(item)
+        for key, item in schema.items()
+        if key != "title" or isinstance(item, dict)
+    }
+    if schema.get("type") not in ("integer", "number"):
+        return schema
+    number = {key: schema.pop(key) for key in _OF_NUMBERS if key in schema}
+    return {**schema, "anyOf": [number, {"type": "string", "pattern": _PLACEHOLDER}]}

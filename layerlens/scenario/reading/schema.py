@@ -1,0 +1,360 @@
+"""The shape of a scenario file as pydantic types: what a file may hold, and its JSON Schema.
+
+What pydantic cannot know (layers, wiring, names that refer to names) is checked by the readers it
+calls on the way; they tell their faults to the `Faults` in the validation context.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic.functional_validators import ModelWrapValidatorHandler
+
+from layerlens.plain.sizes import MOST_AXES
+from layerlens.scenario.faults import Faults, misspelt, suggestion
+from layerlens.scenario.reading import json_schema as schemaparts
+from layerlens.scenario.yaml.positions import YamlMapping
+from layerlens.vocabulary import Mode, TransferMethod
+
+Dtype = Literal[
+    "float16",
+    "bfloat16",
+    "float32",
+    "float64",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
+    "bool",
+    "string",
+]
+Policy = Literal["float16", "bfloat16", "float32", "float64", "mixed_float16", "mixed_bfloat16"]
+
+#: No axis of a tensor is longer: TensorFlow indexes with 32 bits in many places.
+LONGEST = 2**31 - 1
+
+Length = Annotated[int, Field(ge=0, le=LONGEST)]
+Count = Annotated[int, Field(ge=0)]
+Positive = Annotated[int, Field(ge=1)]
+Shape = Annotated[
+    list[Length | None],
+    Field(
+        max_length=MOST_AXES - 1,
+        description="Per-sample shape, without the batch axis; null is a variable length.",
+    ),
+]
+Bound = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+Numbers = Annotated[Any, WithJsonSchema(schemaparts.NUMBERS)]
+OutputShape = Annotated[Any, WithJsonSchema(schemaparts.OUTPUT_SHAPE)]
+Layers = Annotated[
+    list[Any],
+    Field(min_length=1),
+    WithJsonSchema({"type": "array", "minItems": 1, "items": schemaparts.LAYER}),
+]
+Graph = Annotated[dict[str, Any], Field(min_length=1), WithJsonSchema(schemaparts.GRAPH)]
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The names of one file that other places in it refer to, and where faults are told."""
+
+    faults: Faults
+    models: tuple[str, ...]
+    reference: str | None
+    modes: tuple[str, ...]
+
+
+class Part(BaseModel):
+    """A mapping of the file; a key it does not know is told with the nearest one it does."""
+
+    # Deferred: what a file does not have is not made ready, and shared parts are only once.
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _tell_unknown_keys(
+        cls, value: Any, handler: ModelWrapValidatorHandler[Any], info: ValidationInfo
+    ) -> Any:
+        if isinstance(value, YamlMapping) and isinstance(info.context, Names):
+            for key in value:
+                if key not in cls.model_fields:
+                    info.context.faults.add(
+                        f"unknown key `{key}`",
+                        value.keys_at.get(key),
+                        suggestion(key, cls.model_fields),
+                    )
+            cls.check_keys(value, info.context)
+        return handler(value)
+
+    @classmethod
+    def gives(cls, value: YamlMapping, *keys: str) -> bool:
+        """Tell whether one of the keys is there, be it misspelt (which is told already)."""
+        return any(
+            value.get(key) is not None or misspelt(key, value, cls.model_fields) for key in keys
+        )
+
+    @classmethod
+    def check_keys(cls, value: YamlMapping, names: Names) -> None:
+        """Tell what is wrong between the keys of this mapping."""
+
+
+class InputPart(Part):
+    """One input: its per-sample shape and dtype, or the user's own values."""
+
+    shape: Shape | None = None
+    dtype: Dtype = "float32"
+    low: Annotated[int | None, Field(description="Least integer drawn.")] = None
+    high: Annotated[int | None, Field(description="One more than the greatest integer.")] = None
+    values: Annotated[
+        Numbers, Field(description="Your own data, batch axis first: a probe of its own.")
+    ] = None
+
+    @classmethod
+    def check_keys(cls, value: YamlMapping, names: Names) -> None:
+        if not cls.gives(value, "shape", "values"):
+            hint = "write `shape: [64, 15]`, or give `values:`"
+            names.faults.add("an input needs `shape`", value.at, hint)
+        dtype = value.get("dtype", "float32")
+        for key in ("low", "high"):
+            if value.get(key) is not None and not str(dtype).startswith(("int", "uint")):
+                names.faults.add(
+                    f"`{key}` is for integers; this input is {dtype}",
+                    value.keys_at.get(key),
+                    "add `dtype: int32`, or leave it out",
+                )
+        low, high = value.get("low", 0), value.get("high")
+        if isinstance(low, int) and isinstance(high, int) and low >= high:
+            names.faults.add(
+                f"`low` has to be less than `high`; received {low} and {high}",
+                value.values_at.get("high"),
+                "`high` is not drawn itself, as in NumPy",
+            )
+
+
+#: The keys of which a model has exactly one.
+FORMS = ("layers", "graph", "file", "python")
+
+
+class ModelPart(Part):
+    """A model: a list of layers, a graph, a saved file or a Python callable."""
+
+    layers: Layers | None = None
+    graph: Graph | None = None
+    outputs: Annotated[Any, WithJsonSchema(schemaparts.NAMES)] = None
+    file: Annotated[
+        str | None, Field(description="A saved .keras, .h5 or Keras .json, beside this file.")
+    ] = None
+    python: Annotated[
+        str | None, Field(description='"module:callable" that returns a Keras model.')
+    ] = None
+    args: Annotated[
+        dict[str, Any] | None, Field(description="Keyword arguments of the callable.")
+    ] = None
+    input: InputPart | None = None
+    inputs: Annotated[dict[str, InputPart] | None, Field(min_length=1)] = None
+    select: Annotated[
+        str | None,
+        Field(description='A NumPy slice of the output, batch axis first, such as "[:, -1]".'),
+    ] = None
+    weights: Annotated[
+        dict[str, Numbers] | None, Field(description="Weight path → nested lists of values.")
+    ] = None
+    dtype: Annotated[Policy | None, Field(description="A Keras dtype policy.")] = None
+
+    @classmethod
+    def check_keys(cls, value: YamlMapping, names: Names) -> None:
+        forms = [key for key in FORMS if value.get(key) is not None]
+        if not cls.gives(value, *FORMS):
+            names.faults.add(
+                "a model needs one of `layers`, `graph`, `file` and `python`",
+                value.at,
+                "a plain list of layers will do as well",
+            )
+        for extra in forms[1:]:
+            names.faults.add(
+                f"a model is given in one way; received `{forms[0]}` and `{extra}`",
+                value.keys_at.get(extra),
+                "leave one of the two out",
+            )
+        for key, needed in (("outputs", "graph"), ("args", "python")):
+            if value.get(key) is not None and value.get(needed) is None:
+                names.faults.add(f"`{key}` belongs to `{needed}`", value.keys_at.get(key))
+        if value.get("graph") is not None and not cls.gives(value, "outputs"):
+            names.faults.add(
+                "`outputs` is missing", value.keys_at.get("graph"), "add `outputs: [node]`"
+            )
+        check_one_input_form(value, names.faults)
+
+
+class TargetPart(Part):
+    """What a model is trained towards."""
+
+    shape: Shape
+    dtype: Dtype = "float32"
+
+
+class FitPart(Part):
+    """Train every model from the same weights on the same data."""
+
+    loss: Annotated[str, Field(description="A Keras loss, such as mean_squared_error.")]
+    optimizer: Annotated[str, Field(description="A Keras optimizer.")] = "sgd"
+    epochs: Positive = 1
+    samples: Positive = 128
+    batch_size: Positive = 32
+    target: TargetPart | None = None
+    targets: Annotated[
+        dict[str, TargetPart] | None, Field(description="Model → its own target.")
+    ] = None
+
+    @classmethod
+    def check_keys(cls, value: YamlMapping, names: Names) -> None:
+        check_names(value.get("targets"), names.models, "model", names.faults)
+
+
+class TolerancePart(Part):
+    """The allowed difference, |candidate - reference| <= atol + rtol * |reference|."""
+
+    rtol: Bound
+    atol: Bound
+
+
+class LayerFigures(Part):
+    """What is expected of one layer."""
+
+    params: Count | None = None
+    output_shape: OutputShape = None
+
+
+class ModelFigures(Part):
+    """What is expected of one model."""
+
+    params: Count | None = None
+    trainable_params: Count | None = None
+    output_shape: OutputShape = None
+    layers: Annotated[
+        dict[str, LayerFigures] | None, Field(description="Layer name → its figures.")
+    ] = None
+    error: Annotated[
+        str | None, Field(description="Text that the build error contains.", min_length=1)
+    ] = None
+
+
+class ExpectPart(Part):
+    """What should come out."""
+
+    verdicts: Annotated[dict[str, Any] | None, WithJsonSchema(schemaparts.VERDICTS)] = None
+    models: Annotated[dict[str, ModelFigures] | None, Field(description="Model → its figures.")] = (
+        None
+    )
+
+    @classmethod
+    def check_keys(cls, value: YamlMapping, names: Names) -> None:
+        check_names(value.get("models"), names.models, "model", names.faults)
+
+
+class ScenarioPart(Part):
+    """A layerlens scenario: an input, two or more models, and what is expected of them."""
+
+    title: str | None = None
+    question: str | None = None
+    input: InputPart | None = None
+    inputs: Annotated[
+        dict[str, InputPart] | None, Field(min_length=1, description="Name → input.")
+    ] = None
+    models: Annotated[
+        dict[str, ModelPart],
+        Field(min_length=1, description="In order; the first is the reference."),
+    ]
+    reference: Annotated[
+        str | None, Field(description="The model the others are compared with.")
+    ] = None
+    transfer: Annotated[
+        TransferMethod, Field(description="How the reference's weights reach the candidates.")
+    ] = "auto"
+    modes: Annotated[list[Mode], Field(min_length=1)] = ["inference"]
+    matrix: Annotated[
+        dict[str, Annotated[list[Any], Field(min_length=1)]] | None,
+        Field(description="Name → values; `${name}` stands for the value in each cell."),
+    ] = None
+    fit: FitPart | None = None
+    tolerance: TolerancePart | None = None
+    expect: ExpectPart | None = None
+
+    @classmethod
+    def read(cls, data: YamlMapping, names: Names) -> ScenarioPart:
+        """Return the parts of a file. Raises pydantic's ValidationError where it cannot be one."""
+        _make_ready()
+        return cls.model_validate(data, context=names)
+
+    @classmethod
+    def check_keys(cls, value: YamlMapping, names: Names) -> None:
+        check_one_input_form(value, names.faults)
+
+
+@cache
+def _make_ready() -> None:
+    """Build the validator of a file without pydantic's plugins.
+
+    No other package has a say in how a file is read, and asking each one that is installed whether
+    it has a plugin takes as long as building the validator.
+    """
+    name = "PYDANTIC_DISABLE_PLUGINS"
+    before = os.environ.get(name)
+    os.environ[name] = "__all__"
+    try:
+        ScenarioPart.model_rebuild()
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
+
+
+def check_one_input_form(value: YamlMapping, faults: Faults) -> None:
+    if value.get("input") is not None and value.get("inputs") is not None:
+        faults.add(
+            "both `input` and `inputs` are given",
+            value.keys_at.get("inputs"),
+            "`input` is one spec, `inputs` several by name: leave one of the two out",
+        )
+
+
+def check_names(value: Any, known: Iterable[str], what: str, faults: Faults) -> None:
+    """Tell the keys of a mapping that name nothing."""
+    if not isinstance(value, YamlMapping):
+        return
+    known = tuple(known)
+    for key in value:
+        if key not in known:
+            faults.add(f"unknown {what} `{key}`", value.keys_at.get(key), suggestion(key, known))
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the scenario format as JSON Schema 2020-12, for editors."""
+    schema: dict[str, Any] = schemaparts.completed(ScenarioPart.model_json_schema())
+    schema["$defs"] |= schemaparts.definitions()
+    models = schema["properties"]["models"]
+    layers = schema["$defs"]["ModelPart"]["properties"]["layers"]
+    models["additionalProperties"] = {"anyOf": [layers, models["additionalProperties"]]}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "layerlens",
+        **schema,
+    }

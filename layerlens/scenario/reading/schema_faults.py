@@ -1,0 +1,131 @@
+"""What pydantic finds wrong with the shape of a file becomes faults in the file's own words."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from layerlens.scenario.faults import Faults, nearest, suggestion
+from layerlens.scenario.yaml.positions import Loc, described, locate
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+_TAKES = {
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "int_parsing_size": "a whole number",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "string_type": "text",
+    "bool_type": "true or false",
+    "list_type": "a list",
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+    "model_attributes_type": "a mapping",
+    "finite_number": "a finite number",
+}
+_MODEL_FORMS = "write its layers as a list beneath it, or `graph:`, `file:` or `python:`"
+#: What to write where a key is missing.
+_MISSING = {
+    "models": "write two or more beneath it, each a name and its layers as a list",
+    "rtol": "give `rtol` and `atol` together, or leave `tolerance` out",
+    "atol": "give `rtol` and `atol` together, or leave `tolerance` out",
+    "loss": "name one of Keras', such as `loss: mean_squared_error`",
+    "shape": "write the shape of one sample, such as `shape: [8]`",
+}
+_VARIABLE = "`null` is a variable length"
+_UNKNOWN_KEY = frozenset({"extra_forbidden", "invalid_key"})
+_QUOTED = re.compile(r"'([^']*)'")
+
+
+def tell_shape_faults(errors: list[ErrorDetails], data: Any, faults: Faults) -> None:
+    """Add one fault for each error; unknown keys are left out, `Part` has told them."""
+    unknown = {error["loc"] for error in errors if error["type"] in _UNKNOWN_KEY}
+    for error in errors:
+        loc = error["loc"]
+        if error["type"] in _UNKNOWN_KEY:
+            continue
+        beside = [str(other[-1]) for other in unknown if other[:-1] == loc[:-1]]
+        if error["type"] == "missing" and nearest(str(loc[-1]), beside):
+            continue  # it is there, misspelt
+        _tell(error, data, faults)
+
+
+def _tell(error: ErrorDetails, data: Any, faults: Faults) -> None:
+    loc, received = error["loc"], error["input"]
+    at = locate(data, loc)
+    hint: str | None
+    context = error.get("ctx", {})
+    name = _name(loc)
+    if error["type"] == "model_type" and loc[:1] == ("models",) and len(loc) == 2:
+        message = f"the model {name} is a list of layers or a mapping"
+        faults.add(f"{message}; received {described(received)}", at, _MODEL_FORMS)
+        return
+    match error["type"]:
+        case "missing":
+            inside = _name(loc[:-1])
+            of = f" of {inside}" if len(loc) > 1 else ""
+            faults.add(f"`{loc[-1]}`{of} is missing", at, _MISSING.get(str(loc[-1])))
+        case "literal_error":
+            allowed = _QUOTED.findall(str(context["expected"]))
+            hint = (
+                suggestion(received, allowed)
+                if isinstance(received, str)
+                else (f"allowed: {', '.join(allowed)}")
+            )
+            faults.add(f"{name} does not take {described(received)}", at, hint)
+        case "greater_than_equal":
+            least = f"{context['ge']:g}"
+            hint = _VARIABLE if _is_length(loc) else None
+            faults.add(f"{name} has to be at least {least}; received {received}", at, hint)
+        case "less_than_equal":
+            faults.add(
+                f"{name} can be at most {context['le']:,}; received {described(received)}", at
+            )
+        case "too_long":
+            most = context["max_length"]
+            faults.add(f"{name} has at most {most} entries; received {described(received)}", at)
+        case "too_short" | "string_too_short":
+            faults.add(f"{name} is empty", at, "give it one entry at least, or leave it out")
+        case kind if kind in _TAKES:
+            hint = _mending(loc, received, _TAKES[kind])
+            faults.add(f"{name} takes {_TAKES[kind]}; received {described(received)}", at, hint)
+        case _:
+            faults.add(f"{name}: {error['msg']}; received {described(received)}", at)
+
+
+def _name(loc: Loc) -> str:
+    """Return what the fault is about: a key in backticks, or the item of a list under it."""
+    if not loc:
+        return "a scenario"
+    if isinstance(loc[-1], int):
+        return f"item {loc[-1] + 1} of {_name(loc[:-1])}"
+    return f"`{loc[-1]}`"
+
+
+def _is_length(loc: Loc) -> bool:
+    return loc[-2:-1] == ("shape",) and isinstance(loc[-1], int)
+
+
+def _mending(loc: Loc, received: Any, wanted: str) -> str | None:
+    last = loc[-1] if loc else None
+    if _is_length(loc):
+        return _VARIABLE
+    if isinstance(received, list) and (last == "input" or loc[-2:-1] == ("inputs",)):
+        listed = ", ".join("null" if item is None else str(item) for item in received)
+        return f"write `{last}: {{shape: [{listed}]}}`"
+    if last == "shape" and isinstance(received, int):
+        return f"write `shape: [{received}]`"
+    if isinstance(received, str) and received.lower() in ("yes", "no", "on", "off"):
+        return "YAML 1.2 reads only true and false as such"
+    if wanted == "text" and isinstance(received, (int, float)):
+        return f'write it in quotes: "{str(received).lower()}"'
+    if last == "models" and len(loc) == 1:
+        return "write each model's name, and its layers as a list beneath it"
+    if last == "expect":
+        return "write `verdicts:` and `models:` beneath it"
+    if last == "modes" and isinstance(received, str):
+        return f"write `modes: [{received}]`"
+    return None

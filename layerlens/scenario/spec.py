@@ -1,0 +1,168 @@
+"""What a scenario is, once read: frozen types that the work inside is done on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from layerlens.errors import Where
+from layerlens.vocabulary import Mode, TransferMethod, Verdict
+
+Form = Literal["layers", "graph", "file", "python", "object"]
+
+#: A per-sample shape; `None` is an axis whose length may vary.
+Shape = tuple[int | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class InputSpec:
+    """One input: its per-sample shape, its dtype and, for integers, the range `[low, high)`."""
+
+    name: str
+    shape: Shape
+    dtype: str = "float32"
+    low: int | None = None
+    high: int | None = None
+    #: The user's own data, batch axis first, as nested lists; a probe beside the generated ones.
+    values: Any = None
+
+    @property
+    def is_integer(self) -> bool:
+        return self.dtype.startswith(("int", "uint"))
+
+
+@dataclass(frozen=True, slots=True)
+class LayerSpec:
+    """One layer: a public class of `keras.layers` and its keyword arguments.
+
+    `arguments` holds plain values; a layer or cell that another one holds is a `LayerSpec` again,
+    and several (`StackedRNNCells`) are a tuple of them.
+    """
+
+    type: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    where: Where | None = None
+    #: Argument → where its value is written.
+    places: Mapping[str, Where] = field(default_factory=dict, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSpec:
+    """One node of a graph: a layer of its own, or another node's layer applied again."""
+
+    name: str
+    layer: LayerSpec | None
+    inputs: tuple[str, ...]
+    share: str | None = None
+    where: Where | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """How one model is described: exactly one of the forms is filled."""
+
+    name: str
+    form: Form
+    layers: tuple[LayerSpec, ...] = ()
+    nodes: tuple[NodeSpec, ...] = ()
+    outputs: tuple[str, ...] = ()
+    #: Path of a saved `.keras`, `.h5` or Keras `.json`, resolved against the scenario's folder.
+    file: str | None = None
+    #: "module:callable" and its keyword arguments.
+    python: str | None = None
+    args: Mapping[str, Any] = field(default_factory=dict)
+    #: A Keras model or layer handed over from Python (form "object").
+    given: Any = None
+    #: The model's own inputs, over the scenario's.
+    inputs: tuple[InputSpec, ...] | None = None
+    #: A NumPy slice of the output, batch axis first, such as "[:, -1]".
+    select: str | None = None
+    #: Weight path → nested lists of values.
+    weights: Mapping[str, Any] = field(default_factory=dict)
+    #: A Keras dtype policy for the whole model.
+    dtype: str | None = None
+    where: Where | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TargetSpec:
+    """What a model is trained towards: the per-sample shape and dtype of its targets."""
+
+    shape: Shape
+    dtype: str = "float32"
+
+
+@dataclass(frozen=True, slots=True)
+class FitSpec:
+    """Train every model from the same weights on the same data."""
+
+    loss: str
+    optimizer: str = "sgd"
+    epochs: int = 1
+    samples: int = 128
+    batch_size: int = 32
+    #: One target for all models, or none: then each model's own output shape.
+    target: TargetSpec | None = None
+    #: Model name → its own target, over `target`.
+    targets: Mapping[str, TargetSpec] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """Allowed difference, `|candidate - reference| <= atol + rtol * |reference|`."""
+
+    rtol: float
+    atol: float
+
+
+@dataclass(frozen=True, slots=True)
+class LayerExpectation:
+    params: int | None = None
+    output_shape: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelExpectation:
+    params: int | None = None
+    trainable_params: int | None = None
+    #: Batch axis first; a list of shapes where the model has several outputs.
+    output_shape: Any = None
+    layers: Mapping[str, LayerExpectation] = field(default_factory=dict)
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Expectations:
+    """What the file says should come out: candidate → mode → verdict, and model → figures."""
+
+    verdicts: Mapping[str, Mapping[Mode, Verdict]] = field(default_factory=dict)
+    models: Mapping[str, ModelExpectation] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """One scenario, or one cell of its matrix."""
+
+    path: str
+    title: str
+    models: tuple[ModelSpec, ...]
+    reference: str
+    question: str | None = None
+    inputs: tuple[InputSpec, ...] = ()
+    transfer: TransferMethod = "auto"
+    modes: tuple[Mode, ...] = ("inference",)
+    fit: FitSpec | None = None
+    tolerance: Tolerance | None = None
+    expect: Expectations | None = None
+    cell: Mapping[str, Any] | None = None
+
+    @property
+    def candidates(self) -> tuple[ModelSpec, ...]:
+        return tuple(model for model in self.models if model.name != self.reference)
+
+    def model(self, name: str) -> ModelSpec:
+        return next(model for model in self.models if model.name == name)
+
+    def inputs_of(self, model: ModelSpec) -> tuple[InputSpec, ...]:
+        return model.inputs if model.inputs is not None else self.inputs

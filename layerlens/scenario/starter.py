@@ -1,0 +1,133 @@
+"""The scenario that `layerlens init` writes: it runs, holds, and teaches the format."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from layerlens.errors import UsageError, Where
+from layerlens.files import unreadable_path
+
+_STARTER = """\
+# A layerlens scenario. Run it:        layerlens compare THIS_FILE
+# See its layers and parameters only:  layerlens summary THIS_FILE
+
+title: Dense with and without TimeDistributed, after a GRU
+question: Does Dense mix time steps when TimeDistributed is left out?
+
+# The input of every model, per sample: the batch axis is left out. `null` is a variable length.
+# Integers say their range: {shape: [20], dtype: int32, low: 0, high: 1000}
+# Several inputs have names: inputs: {query: {shape: [8, 16]}, value: {shape: [10, 16]}}
+input: {shape: [64, 15]}
+
+# Two or more models, in order. The first is the reference, the others are compared with it.
+# A layer is `ClassName`, `ClassName: {keyword arguments}` or `ClassName: first-argument`;
+# `layerlens layers` lists the classes, `layerlens layers GRU` the arguments of one.
+models:
+  wrapped:
+    - GRU: {units: 16, return_sequences: true}
+    - TimeDistributed: {layer: {Dense: {units: 15}}}
+    - Activation: softmax
+  plain:
+    - GRU: {units: 16, return_sequences: true}
+    - Dense: 15
+    - Activation: softmax
+  last_step:
+    - GRU: 16              # return_sequences is false: only the last step comes out
+    - Dense: 15
+    - Activation: softmax
+
+# What should come out; `layerlens compare` exits with 1 where it does not.
+# Verdicts: equivalent, different, shape_mismatch, param_mismatch, build_error, inconclusive.
+expect:
+  verdicts:
+    plain: equivalent
+    last_step: shape_mismatch
+  models:
+    wrapped:
+      params: 1839
+      output_shape: [null, 64, 15]
+
+# More that a scenario can say (remove the `#` to try it):
+#
+# modes: [inference, training]           # compare in training mode as well
+# transfer: by_name                      # how weights are carried over; auto unless said
+# tolerance: {rtol: 1.0e-5, atol: 1.0e-6}   # instead of the one that is derived
+# fit: {loss: mean_squared_error, optimizer: sgd, epochs: 2}   # train them all, compare the losses
+#
+# matrix: {units: [8, 16]}               # run once for each value: write ${units} in its place
+#
+# A model can also be a graph, a saved file, or take a slice of its output:
+#
+#   residual:
+#     graph:
+#       hidden: {Dense: {units: 15}, from: [input]}
+#       sum: {Add: {}, from: [hidden, input]}
+#     outputs: [sum]
+#   saved: {file: model.keras}
+#   sliced:
+#     layers: [{GRU: {units: 16, return_sequences: true}}, {Dense: 15}]
+#     select: "[:, -1]"
+"""
+
+
+def starter_scenario() -> str:
+    """Return the text of a commented scenario to start from; what it expects holds."""
+    return _STARTER
+
+
+def write_starter(path: Path | str) -> Path:
+    """Write the starter scenario to `path` and return it; the file appears whole or not at all.
+
+    A folder gets a `scenario.yaml`.
+
+    Raises:
+        UsageError: something is there already, or nothing can be written there.
+    """
+    path = Path(path)
+    reason = unreadable_path(path)
+    if reason is not None:
+        raise UsageError(f"{path} cannot be written: {reason}", Where(str(path)))
+    if path.is_dir():
+        path = path / "scenario.yaml"
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", dir=path.parent, prefix=f".{path.name[:40]}.", delete=False, encoding="utf-8"
+        ) as stream:
+            draft = Path(stream.name)
+            stream.write(_STARTER)
+        try:
+            _publish(draft, path)
+        finally:
+            draft.unlink(missing_ok=True)
+    except FileExistsError:
+        raise UsageError(
+            f"{path} exists already; it is left as it is",
+            Where(str(path)),
+            "name a new file, or remove this one first",
+        ) from None
+    except (OSError, ValueError) as error:
+        reason = (getattr(error, "strerror", None) or str(error)).lower()
+        raise UsageError(f"{path} cannot be written: {reason}", Where(str(path))) from None
+    return path
+
+
+def _publish(draft: Path, path: Path) -> None:
+    """Give the draft its name, which fails where something has it: links never overwrite."""
+    draft.chmod(0o666 & ~_umask())
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links
+        if os.path.lexists(path):
+            raise FileExistsError(path) from None
+        draft.rename(path)
+
+
+def _umask() -> int:
+    """Return the permissions that new files are not given; it can only be read by setting it."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask

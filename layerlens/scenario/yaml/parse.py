@@ -1,0 +1,323 @@
+"""Text becomes plain values that know their places: YAML 1.2, with limits a hostile file meets.
+
+The parser's events are read one at a time into mappings and sequences; nothing recurses, nothing
+is expanded, and a tag can name nothing but YAML's own types.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import (
+    AliasEvent,
+    DocumentEndEvent,
+    DocumentStartEvent,
+    Event,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+    StreamEndEvent,
+    StreamStartEvent,
+)
+from ruamel.yaml.reader import ReaderError
+
+from layerlens.errors import Fault, ScenarioError, Where
+from layerlens.plain.numbers import NumberOutOfRangeError
+from layerlens.scenario.yaml.positions import (
+    Position,
+    YamlMapping,
+    YamlSequence,
+    described,
+    legible,
+    shown,
+)
+from layerlens.scenario.yaml.scalars import hidden, revealed, scalar_value
+
+#: How deep values may nest, aliases followed.
+DEEPEST = 64
+#: How many values a file may hold, every alias counted as often as it is used.
+MOST_VALUES = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What a text holds, and the faults that leave the rest of it readable."""
+
+    value: Any
+    faults: tuple[Fault, ...]
+
+
+def parse_yaml(text: str, file: str) -> Document:
+    """Return the one document in `text`; repeated keys and foreign tags are among its faults.
+
+    `${name}` may stand unquoted anywhere, also between the brackets and braces that YAML ends
+    plain text at.
+
+    Raises:
+        ScenarioError: it is not one YAML 1.2 document, or nests or expands beyond the limits.
+    """
+    builder = _Builder(file)
+    text = hidden(text)
+    try:
+        for event in _events(text):
+            builder.take(event)
+    except ReaderError as error:
+        raise ScenarioError((_unreadable(error, text, file),)) from None
+    except MarkedYAMLError as error:
+        raise ScenarioError((*builder.faults, _malformed(error, file))) from None
+    except YAMLError as error:
+        raise ScenarioError((Fault(f"this is not YAML: {error}", Where(file)),)) from None
+    return Document(builder.result, tuple(builder.faults))
+
+
+def _events(text: str) -> Iterator[Event]:
+    yield from YAML(typ="safe", pure=True).parse(text)
+
+
+def _place(mark: Any) -> Position:
+    return mark.line + 1, mark.column + 1
+
+
+def _unreadable(error: ReaderError, text: str, file: str) -> Fault:
+    before = text[: error.position]
+    line = before.count("\n") + 1
+    column = error.position - (before.rfind("\n") + 1) + 1
+    character = error.character
+    code = ord(character) if isinstance(character, str) else int(character)
+    return Fault(
+        f"the character U+{code:04X} cannot stand in YAML",
+        Where(file, line, column),
+        "a scenario is a text file; is this a binary one?",
+    )
+
+
+def _malformed(error: MarkedYAMLError, file: str) -> Fault:
+    mark = error.problem_mark or error.context_mark
+    where = Where(file, *_place(mark)) if mark else Where(file)
+    problem = revealed(" ".join(str(error.problem or error.context or error).split()))
+    hint = None
+    if "'\\t'" in problem or "\\t" in problem or "tab" in problem.lower():
+        hint = "indent with spaces; YAML allows no tabs there"
+    elif "found incompatible YAML" in problem:
+        problem, hint = "an unknown version of YAML", "scenarios are YAML 1.2: leave %YAML out"
+    elif error.context:
+        problem = f"{' '.join(str(error.context).split())}, {problem}"
+    return Fault(f"this is not valid YAML: {problem}", where, hint)
+
+
+@dataclass(slots=True)
+class _Open:
+    """A mapping or sequence whose end has not come yet."""
+
+    value: YamlMapping | YamlSequence
+    anchor: str | None
+    size: int = 1
+    height: int = 1
+    #: The key whose value comes next; None while a key is awaited.
+    key: tuple[str | None, Position] | None = None
+    merges: list[tuple[Any, Position]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Anchored:
+    value: Any
+    size: int
+    height: int
+
+
+#: The key that fills a mapping up from others.
+_MERGE = "<<"
+
+
+class _Builder:
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self.faults: list[Fault] = []
+        self.result: Any = None
+        self._open: list[_Open] = []
+        self._anchors: dict[str, _Anchored] = {}
+        self._documents = 0
+        self._size = 0
+
+    def take(self, event: Event) -> None:
+        at = _place(event.start_mark)
+        match event:
+            case StreamStartEvent() | StreamEndEvent() | DocumentEndEvent():
+                pass
+            case DocumentStartEvent():
+                self._start(event, at)
+            case MappingStartEvent() | SequenceStartEvent():
+                self._enter(event, at)
+            case MappingEndEvent() | SequenceEndEvent():
+                self._leave()
+            case AliasEvent():
+                self._alias(event, at)
+            case ScalarEvent():
+                self._scalar(event, at)
+
+    def _stop(self, message: str, at: Position, hint: str | None = None) -> None:
+        self._fault(message, at, hint)
+        raise ScenarioError(tuple(self.faults))
+
+    def _fault(self, message: str, at: Position, hint: str | None = None) -> None:
+        self.faults.append(
+            Fault(legible(message), Where(self.file, *at), legible(hint, 2000) if hint else None)
+        )
+
+    def _start(self, event: DocumentStartEvent, at: Position) -> None:
+        self._documents += 1
+        if self._documents > 1:
+            self._stop("a second document begins here", at, "one scenario to a file")
+        if event.version is not None and tuple(event.version) != (1, 2):
+            version = ".".join(str(part) for part in event.version)
+            self._stop(
+                f"this file is written in YAML {version}",
+                at,
+                "scenarios are YAML 1.2: leave the %YAML line out",
+            )
+
+    def _enter(self, event: MappingStartEvent | SequenceStartEvent, at: Position) -> None:
+        is_mapping = isinstance(event, MappingStartEvent)
+        self._check_tag(event.tag, ("map",) if is_mapping else ("seq",), at)
+        if len(self._open) >= DEEPEST:
+            self._stop(f"values are nested more than {DEEPEST} deep here", at)
+        if self._awaits_key():
+            self._fault("a key has to be text; received a list or mapping", at)
+        value = YamlMapping(at) if is_mapping else YamlSequence(at)
+        self._count(1, at)
+        self._open.append(_Open(value, event.anchor))
+
+    def _leave(self) -> None:
+        ended = self._open.pop()
+        if isinstance(ended.value, YamlMapping):
+            self._merge(ended)
+        done = _Anchored(ended.value, ended.size, ended.height)
+        if ended.anchor is not None:
+            self._anchors[ended.anchor] = done
+        self._put(done, ended.value.at or (1, 1))
+
+    def _alias(self, event: AliasEvent, at: Position) -> None:
+        anchored = self._anchors.get(event.anchor)
+        if anchored is None:
+            held_open = any(item.anchor == event.anchor for item in self._open)
+            self._stop(
+                f"`*{event.anchor}` stands inside what it names"
+                if held_open
+                else f"no `&{event.anchor}` stands before `*{event.anchor}`",
+                at,
+            )
+            return
+        if len(self._open) + anchored.height > DEEPEST:
+            self._stop(f"aliases nest values more than {DEEPEST} deep here", at)
+        self._count(anchored.size, at)
+        self._put(anchored, at, is_alias=True)
+
+    def _scalar(self, event: ScalarEvent, at: Position) -> None:
+        self._check_tag(event.tag, ("str", "int", "float", "bool", "null"), at)
+        self._count(1, at)
+        tag = str(event.tag) if event.tag is not None else None
+        try:
+            value = scalar_value(str(event.value), tag, is_plain=event.implicit[0])
+        except NumberOutOfRangeError as error:
+            self._fault(str(error), at)
+            value = 1  # a number that fits nearly everywhere: one fault is enough
+        except ValueError:
+            kind = tag.rpartition(":")[2] if tag else "number"
+            self._fault(f"{shown(event.value)} cannot be read as a {kind}", at)
+            value = None
+        anchored = _Anchored(value, 1, 0)
+        if event.anchor is not None:
+            self._anchors[event.anchor] = anchored
+        self._put(anchored, at, is_plain=event.implicit[0])
+
+    def _count(self, size: int, at: Position) -> None:
+        self._size += size
+        if self._size > MOST_VALUES:
+            self._stop(
+                f"more than {MOST_VALUES:,} values up to here, aliases written out",
+                at,
+                "data this large belongs in a saved model or in generated inputs",
+            )
+
+    def _check_tag(self, tag: Any, allowed: tuple[str, ...], at: Position) -> None:
+        name = str(tag) if tag is not None else None
+        if name is None or name == "!":
+            return
+        if name.removeprefix("tag:yaml.org,2002:") not in allowed:
+            shown_tag = name.replace("tag:yaml.org,2002:", "!!")
+            self._fault(
+                f"the tag `{shown_tag}` is not read",
+                at,
+                "a scenario holds plain text, numbers, true, false, null, lists and mappings",
+            )
+
+    def _awaits_key(self) -> bool:
+        return bool(
+            self._open
+            and isinstance(self._open[-1].value, YamlMapping)
+            and self._open[-1].key is None
+        )
+
+    def _put(
+        self, done: _Anchored, at: Position, *, is_alias: bool = False, is_plain: bool = False
+    ) -> None:
+        if not self._open:
+            self.result = done.value
+            return
+        inside = self._open[-1]
+        inside.size += done.size
+        inside.height = max(inside.height, done.height + 1)
+        if isinstance(inside.value, YamlSequence):
+            inside.value.put(done.value, at)
+        elif inside.key is None:
+            inside.key = (self._key(inside.value, done.value, at, is_plain), at)
+        else:
+            (key, key_at), inside.key = inside.key, None
+            if key == _MERGE:
+                inside.merges.append((done.value, at))
+            elif key is not None:
+                inside.value.put(key, done.value, key_at, at)
+
+    def _key(self, mapping: YamlMapping, key: Any, at: Position, is_plain: bool) -> str | None:
+        """Return the key, or None after a fault that says why it cannot be one."""
+        if isinstance(key, (YamlMapping, YamlSequence)):
+            return None
+        if not isinstance(key, str):
+            self._fault(
+                f"a key has to be text; received {described(key)}",
+                at,
+                f'write it in quotes: "{_as_yaml(key)}":',
+            )
+            return None
+        if key == _MERGE and is_plain:
+            return _MERGE
+        if key in mapping:
+            line, _ = mapping.keys_at[key]
+            self._fault(f"the key `{key}` is given twice; the first is on line {line}", at)
+            return None
+        return key
+
+    def _merge(self, ended: _Open) -> None:
+        """Fill in what `<<` refers to, under what the mapping says itself."""
+        assert isinstance(ended.value, YamlMapping)
+        for source, at in ended.merges:
+            for mapping in source if isinstance(source, YamlSequence) else [source]:
+                if not isinstance(mapping, YamlMapping):
+                    self._fault(f"`<<` takes a mapping; received {described(mapping)}", at)
+                    continue
+                for key, value in mapping.items():
+                    if key not in ended.value:
+                        places = mapping.keys_at[key], mapping.values_at[key]
+                        ended.value.put(key, value, *places)
+
+
+def _as_yaml(value: Any) -> str:
+    if value is None:
+        return "null"
+    return str(value).lower() if isinstance(value, bool) else str(value)

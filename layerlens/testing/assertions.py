@@ -1,0 +1,279 @@
+"""Models enter, nothing leaves if they are what was asserted: the fixture `layerlens` of pytest.
+
+It works without pytest as well: `Assertions().assert_equivalent(before, after)`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from layerlens.report import ExpectationRow
+from layerlens.run.expectations import check_expectations
+from layerlens.run.pipeline import compare_scenarios, summarize_scenarios
+from layerlens.run.report import Report
+from layerlens.scenario.from_python import Inputs, checked_seed, checked_tolerance, input_specs
+from layerlens.scenario.options import RunOptions
+from layerlens.scenario.spec import Scenario
+from layerlens.testing.asserted_figures import expectations_of, is_figure
+from layerlens.testing.assertion_text import figures_text, held, verdict_text
+from layerlens.testing.subjects import pair_scenarios, single_scenarios
+from layerlens.vocabulary import Mode, TransferMethod, Verdict
+
+#: A shape with the batch axis first; several of them where a model has several outputs.
+Shape = Sequence[Any]
+
+
+class Assertions:
+    """Assertions on Keras models, layers, callables that return them, and files.
+
+    A file is a saved model, or a scenario: `gru.yaml` stands for its reference, `gru.yaml::dense`
+    for the model of that name. A layer needs `inputs`, the shape of one sample. What is given is
+    not changed. What does not hold raises AssertionError with the report that shows it.
+    """
+
+    def __init__(
+        self,
+        *,
+        seed: int = 0,
+        allow_code: bool = False,
+        tolerance: tuple[float, float] | None = None,
+    ) -> None:
+        """Take the choices that hold where an assertion makes none of its own."""
+        checked_tolerance(tolerance)
+        self._tolerance = tolerance
+        self._options = RunOptions(seed=checked_seed(seed), allow_code=allow_code)
+
+    # --- two models -------------------------------------------------------------------------------
+
+    def assert_equivalent(
+        self,
+        reference: Any,
+        candidate: Any = None,
+        *,
+        inputs: Inputs = None,
+        tolerance: tuple[float, float] | None = None,
+        transfer: TransferMethod = "auto",
+        mode: Mode | Sequence[Mode] = "inference",
+    ) -> Report:
+        """Assert that both compute the same function; `inconclusive` does not pass.
+
+        Args:
+            reference: a model, layer, callable or file.
+            candidate: another; or the name of a model in the reference's scenario file, all of
+                whose candidates are meant if there is none.
+            inputs: the shape of one sample, or as in a scenario's `input:`.
+            tolerance: (rtol, atol) instead of the derived noise floor.
+            transfer: how the reference's weights reach the candidate.
+            mode: "inference", "training" or both.
+        """
+        __tracebackhide__ = True
+        scenarios = pair_scenarios(
+            reference,
+            candidate,
+            inputs=inputs,
+            tolerance=tolerance,
+            transfer=transfer,
+            mode=mode,
+        )
+        return self._assert_verdict("equivalent", scenarios)
+
+    def assert_different(
+        self,
+        reference: Any,
+        candidate: Any = None,
+        *,
+        inputs: Inputs = None,
+        tolerance: tuple[float, float] | None = None,
+        transfer: TransferMethod = "auto",
+        mode: Mode | Sequence[Mode] = "inference",
+    ) -> Report:
+        """Assert that an input exists on which they really differ; arguments as above.
+
+        Models of other shapes or weights are not `different` but cannot be compared.
+        """
+        __tracebackhide__ = True
+        scenarios = pair_scenarios(
+            reference,
+            candidate,
+            inputs=inputs,
+            tolerance=tolerance,
+            transfer=transfer,
+            mode=mode,
+        )
+        return self._assert_verdict("different", scenarios)
+
+    def _assert_verdict(self, expected: Verdict, scenarios: Sequence[Scenario]) -> Report:
+        __tracebackhide__ = True
+        report = compare_scenarios(
+            [self._with_tolerance(one) for one in scenarios],
+            replace(self._options, expect=expected),
+        )
+        if report.status != "pass":
+            raise AssertionError(verdict_text(report))
+        return report
+
+    def _with_tolerance(self, scenario: Scenario) -> Scenario:
+        if scenario.tolerance is not None or self._tolerance is None:
+            return scenario
+        return replace(scenario, tolerance=checked_tolerance(self._tolerance))
+
+    def assert_same_weights_layout(
+        self, reference: Any, candidate: Any = None, *, inputs: Inputs = None
+    ) -> Report:
+        """Assert that `candidate.set_weights(reference.get_weights())` puts each in its place.
+
+        That is: as many weights, of the same shapes, in the same order; and no two of one shape
+        swapped, as the names of their layers tell. Where nobody gave a name, their places in the
+        graph tell.
+        """
+        __tracebackhide__ = True
+        from layerlens.models.build.request import Built
+        from layerlens.run.scenario import build_models
+        from layerlens.testing.weights_layout import layout_rows
+
+        scenarios = pair_scenarios(reference, candidate, inputs=inputs)
+        report = summarize_scenarios(scenarios, self._options)
+        rows = []
+        for scenario, one in zip(scenarios, report.scenarios, strict=True):
+            found: list[ExpectationRow] = []
+            if one.status != "error":
+                # As they are: a pair that is compared takes its inputs in one order.
+                models = {
+                    name: model
+                    for name, model in build_models(
+                        scenario, self._options, allocate=False, feeds_alike=False
+                    ).items()
+                    if isinstance(model, Built)
+                }
+                for other in scenario.candidates:
+                    if scenario.reference in models and other.name in models:
+                        found += layout_rows(models[scenario.reference], models[other.name])
+            rows.append(found)
+        return held(report, rows)
+
+    # --- one model --------------------------------------------------------------------------------
+
+    def assert_shapes(
+        self,
+        model: Any,
+        expected: Shape | Mapping[str, Shape] | Any = None,
+        *,
+        layers: Mapping[str, Shape] | None = None,
+        inputs: Inputs = None,
+    ) -> Report:
+        """Assert output shapes, batch axis first: `(None, 64, 15)`.
+
+        Args:
+            model: a model, layer, callable or file.
+            expected: the model's output shape; another model, whose output shape is expected; for
+                a scenario file a mapping of model → shape, or nothing for the shapes in its
+                `expect:`.
+            layers: layer name → its output shape.
+            inputs: as for `assert_equivalent`.
+        """
+        __tracebackhide__ = True
+        return self._assert_figures("output_shape", model, expected, layers, inputs)
+
+    def assert_params(
+        self,
+        model: Any,
+        expected: int | Mapping[str, int] | Any = None,
+        *,
+        trainable: int | None = None,
+        layers: Mapping[str, int] | None = None,
+        inputs: Inputs = None,
+    ) -> Report:
+        """Assert how many params a model has.
+
+        Args:
+            model: a model, layer, callable or file.
+            expected: the count; another model, whose count is expected; for a scenario file a
+                mapping of model → count, or nothing for the counts in its `expect:`.
+            trainable: how many of them are trainable.
+            layers: layer name → its count.
+            inputs: as for `assert_equivalent`.
+        """
+        __tracebackhide__ = True
+        return self._assert_figures(
+            "params", model, expected, layers, inputs, trainable_params=trainable
+        )
+
+    def _assert_figures(
+        self,
+        figure: str,
+        model: Any,
+        expected: Any,
+        layers: Mapping[str, Any] | None,
+        inputs: Inputs,
+        **more: Any,
+    ) -> Report:
+        __tracebackhide__ = True
+        scenarios = single_scenarios(model, inputs)
+        if expected is not None and not is_figure(expected) and not isinstance(expected, Mapping):
+            expected = self._figure_of(figure, expected, inputs)
+        wanted = [
+            expectations_of(scenario, figure, expected, layers or {}, more)
+            for scenario in scenarios
+        ]
+        report = summarize_scenarios(scenarios, self._options)
+        rows = [
+            check_expectations(replace(scenario, expect=expect), one.models, ())
+            if one.status != "error"
+            else ()
+            for scenario, expect, one in zip(scenarios, wanted, report.scenarios, strict=True)
+        ]
+        return held(report, rows)
+
+    def _figure_of(self, figure: str, model: Any, inputs: Inputs) -> Any:
+        """Return what another model has of a figure, which it has to be built for."""
+        __tracebackhide__ = True
+        report = summarize_scenarios(single_scenarios(model, inputs), self._options)
+        (scenario, *_) = report.scenarios
+        found = getattr(scenario.models[0], figure) if scenario.models else None
+        if found is None:
+            raise AssertionError(f"the model expected was not built\n{figures_text(report)}")
+        return found
+
+    # --- a library author's layers ----------------------------------------------------------------
+
+    def assert_config_round_trip(self, layer: Any) -> None:
+        """Assert that a layer made anew from its config, written as JSON, is the same."""
+        __tracebackhide__ = True
+        from layerlens.testing.layer_checks import check_config
+
+        _assert_check(check_config(layer))
+
+    def assert_saves_and_reloads(self, layer: Any, *, inputs: Inputs = None) -> None:
+        """Assert that a layer or model saved as `.keras` and loaded computes the same."""
+        __tracebackhide__ = True
+        from layerlens.testing.layer_checks import check_saving
+
+        _assert_check(check_saving(layer, input_specs(inputs), self._options.seed))
+
+    def assert_runs_in(self, layer: Any, dtype: str, *, inputs: Inputs = None) -> None:
+        """Assert that a layer under a dtype policy returns that dtype, and what rounding explains.
+
+        `dtype` is a policy of Keras: "float16", "bfloat16", "mixed_float16", ...
+        """
+        __tracebackhide__ = True
+        from layerlens.testing.layer_checks import check_dtype
+
+        _assert_check(check_dtype(layer, dtype, input_specs(inputs), self._options.seed))
+
+    def assert_announced_shape(self, layer: Any, *, inputs: Inputs = None) -> None:
+        """Assert that `compute_output_shape` says what comes out, at several batches and lengths.
+
+        An axis of `inputs` that is None is tried at several lengths.
+        """
+        __tracebackhide__ = True
+        from layerlens.testing.layer_checks import check_announced_shape
+
+        _assert_check(check_announced_shape(layer, input_specs(inputs), self._options.seed))
+
+
+def _assert_check(check: Any) -> None:
+    __tracebackhide__ = True
+    if not check.held:
+        raise AssertionError(str(check))

@@ -1,0 +1,284 @@
+"""A scenario file becomes pytest's tests: one for each thing it expects, all sharing one run."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from layerlens.errors import Fault, LayerlensError
+from layerlens.plain.printable import clean
+from layerlens.report import ScenarioReport
+from layerlens.run.expectations import Expected, list_expected
+from layerlens.scenario.files import read_text
+from layerlens.scenario.options import RunOptions
+from layerlens.scenario.reading.scenarios import read_scenarios
+from layerlens.scenario.spec import Scenario, Tolerance
+from layerlens.scenario.yaml.positions import legible
+from layerlens.scenario.yaml.spans import YamlSpans
+from layerlens.testing.settings import SETTINGS
+from layerlens.testing.update_expect import (
+    UNDECIDED,
+    ExpectationFile,
+    NotUpdated,
+    agreed,
+    has_empty_expect,
+    measured_expectations,
+)
+
+if TYPE_CHECKING:
+    from layerlens.run.cache.results import ResultCache
+
+#: Reports of this process by file and place in it: a file is collected anew for each argument.
+_REPORTS = pytest.StashKey[dict[tuple[Path, int], ScenarioReport]]()
+UPDATED = pytest.StashKey[dict[str, int]]()
+
+
+class ScenarioFile(pytest.File):
+    """A scenario file; its scenarios are run when a test first needs one, each of them once."""
+
+    scenarios: tuple[Scenario, ...] = ()
+    _target: ExpectationFile | None = None
+
+    def collect(self) -> Iterator[pytest.Item]:
+        try:
+            self.scenarios = read_scenarios(self.path)
+        except LayerlensError as error:
+            shown = self._shown_path()
+            told = [str(_moved(fault, str(self.path), shown)) for fault in error.faults]
+            raise self.CollectError(clean("\n".join(told))) from None
+        if any(scenario.expect is not None for scenario in self.scenarios):
+            yield from self._expectations()
+        elif self.config.stash[SETTINGS].update and has_empty_expect(self.path):
+            yield Filling.from_parent(self, name="expect")
+
+    def _expectations(self) -> Iterator[pytest.Item]:
+        spans = YamlSpans(read_text(self.path))
+        taken: set[str] = set()
+        for index, scenario in enumerate(self.scenarios):
+            for expected in list_expected(scenario):
+                yield Expectation.from_parent(
+                    self,
+                    name=_not_among(taken, _name(expected.subject, scenario.cell)),
+                    index=index,
+                    expected=expected,
+                    line=spans.line(("expect", *expected.keys)),
+                )
+
+    def report(self, index: int) -> ScenarioReport:
+        """Return the report of one scenario of the file, running it where that was not done."""
+        reports = self.config.stash.setdefault(_REPORTS, {})
+        key = self.path, index
+        if key not in reports:
+            reports[key] = self._run(self.scenarios[index])
+        return reports[key]
+
+    def reports(self) -> list[ScenarioReport]:
+        return [self.report(index) for index in range(len(self.scenarios))]
+
+    @property
+    def target(self) -> ExpectationFile:
+        """The file to write to, taken as it is when the first test of it wants to."""
+        if self._target is None:
+            self._target = ExpectationFile(self.path)
+        return self._target
+
+    def updated(self, number: int) -> None:
+        """Count what was written, for the summary at the end."""
+        if not number:
+            return
+        counts = self.config.stash.setdefault(UPDATED, {})
+        shown = self._shown_path()
+        counts[shown] = counts.get(shown, 0) + number
+
+    def _run(self, scenario: Scenario) -> ScenarioReport:
+        from layerlens.run.pipeline import compare_scenario
+
+        settings = self.config.stash[SETTINGS]
+        if scenario.tolerance is None and settings.tolerance is not None:
+            scenario = replace(scenario, tolerance=Tolerance(*settings.tolerance))
+        options = RunOptions(seed=settings.seed, allow_code=settings.allow_code)
+        with self._cache(options) as cache:
+            report = compare_scenario(scenario, options, cache)
+        shown, full = self._shown_path(), str(self.path)
+        errors = [
+            replace(row, file=shown if row.file == full else row.file) for row in report.errors
+        ]
+        return replace(report, path=shown, errors=tuple(errors))
+
+    def _cache(self, options: RunOptions) -> AbstractContextManager[ResultCache | None]:
+        from layerlens.run.cache.folder import cache_folder
+        from layerlens.run.cache.results import ResultCache
+
+        folder = cache_folder() if self.config.stash[SETTINGS].cache else None
+        if folder is None:
+            return nullcontext()
+        return ResultCache(
+            folder, options, "compare", lambda text: self.warn(_CacheWarning(clean(text)))
+        )
+
+    def _warn(self, text: str) -> None:
+        self.warn(_CacheWarning(clean(text)))
+
+    def _shown_path(self) -> str:
+        """Return the path as it is named from where pytest was started."""
+        try:
+            shown = os.path.relpath(self.path, self.config.invocation_params.dir)
+        except ValueError:  # on another drive
+            return str(self.path)
+        return str(self.path) if shown.startswith("..") else shown
+
+
+class _CacheWarning(pytest.PytestWarning):
+    """Something is the matter with the cache; scenarios are run instead."""
+
+
+class ScenarioItem(pytest.Item):
+    """A test of a scenario file."""
+
+    def __init__(self, *, name: str, parent: ScenarioFile, line: int = 1, **given: Any) -> None:
+        # Said in full: pytest 9.2 reads the id that `--lf` remembers as one with parameters, and
+        # makes up one without for a name that happens to have brackets.
+        super().__init__(name=name, parent=parent, nodeid=f"{parent.nodeid}::{name}", **given)
+        self.line = line
+        self.add_marker("layerlens")
+        if self.config.pluginmanager.hasplugin("xdist"):
+            # With `--dist loadgroup` the tests of a file share a process, and so its runs.
+            self.add_marker(pytest.mark.xdist_group(self.file.nodeid))
+
+    @property
+    def file(self) -> ScenarioFile:
+        return cast(ScenarioFile, self.parent)
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        # The heading of a failure. Were it the name, pytest would write its dots as `::` in lists.
+        return self.path, self.line - 1, f"{self.path.name}: {self.name}"
+
+    def _stop_at_errors(self, report: ScenarioReport) -> None:
+        from layerlens.testing.failures import not_run
+
+        if report.errors:
+            raise not_run(self.config, report)
+
+
+class Expectation(ScenarioItem):
+    """One thing that a scenario expects."""
+
+    def __init__(self, *, index: int, expected: Expected, **given: Any) -> None:
+        super().__init__(**given)
+        self.index = index
+        self.expected = expected
+
+    def setup(self) -> None:
+        # Here, so that what keeps the scenario from running is an error and not a failure.
+        self._stop_at_errors(self.file.report(self.index))
+
+    def runtest(self) -> None:
+        from layerlens.testing.failures import not_held
+
+        report = self.file.report(self.index)
+        row = _row(report, self.expected.subject)
+        if row.held:
+            return
+        reason = None
+        if self.config.stash[SETTINGS].update:
+            try:
+                self.file.updated(self._update())
+                return
+            except NotUpdated as error:
+                reason = f"not updated: {error}"
+        raise not_held(self.config, report, row, self.line, reason)
+
+    def _update(self) -> int:
+        """Write what was measured; return how many expectations that changed."""
+        kind, *_, figure = self.expected.keys
+        if figure == "error":
+            raise NotUpdated("`error` is a text to look for and not measured; write it by hand")
+        if any(report.errors for report in self.file.reports()):
+            raise NotUpdated("another cell of the matrix could not be run")
+        if kind == "verdicts":
+            return self._update_verdict()
+        value = self._agreed(self.expected.subject)
+        if not isinstance(value, (int, list)):
+            raise NotUpdated(f"nothing was measured: {value or 'the model did not build'}")
+        return int(self.file.target.put(self.expected.keys, value))
+
+    def _update_verdict(self) -> int:
+        """Write a verdict; where one stands for several modes, that of each of them."""
+        _, candidate, _ = self.expected.keys
+        of_mode = {
+            expected.keys[2]: expected.subject
+            for expected in list_expected(self.file.scenarios[self.index])
+            if expected.keys[:2] == self.expected.keys[:2]
+        }
+        target = self.file.target
+        if target.is_mapping(self.expected.keys[:2]):
+            return int(target.put(self.expected.keys, self._decided(self.expected.subject)))
+        verdicts = {mode: self._decided(subject) for mode, subject in of_mode.items()}
+        alike = len(set(verdicts.values())) == 1
+        value = next(iter(verdicts.values())) if alike else verdicts
+        return int(target.put(("verdicts", candidate), value))
+
+    def _decided(self, subject: str) -> Any:
+        verdict = self._agreed(subject)
+        if verdict == UNDECIDED:
+            raise NotUpdated("the evidence does not decide; write it by hand if that is expected")
+        return verdict
+
+    def _agreed(self, subject: str) -> Any:
+        return agreed([_row(report, subject).actual for report in self.file.reports()])
+
+
+class Filling(ScenarioItem):
+    """An empty `expect:`, to be filled in with what is measured."""
+
+    def setup(self) -> None:
+        for report in self.file.reports():
+            self._stop_at_errors(report)
+
+    def runtest(self) -> None:
+        measured = measured_expectations(self.file.reports())
+        try:
+            self.file.updated(int(self.file.target.fill(measured)))
+        except NotUpdated as error:
+            pytest.fail(clean(f"`expect:` was not filled in: {error}"), pytrace=False)
+
+
+def _row(report: ScenarioReport, subject: str) -> Any:
+    return next(row for row in report.expectations if row.subject == subject)
+
+
+def _moved(fault: Fault, before: str, after: str) -> Fault:
+    if fault.where is None or fault.where.file != before:
+        return fault
+    return replace(fault, where=replace(fault.where, file=after))
+
+
+def _name(subject: str, cell: Mapping[str, Any] | None) -> str:
+    """Return a test's name: the subject, with the matrix values at the end of its brackets."""
+    if cell is not None:
+        values = "-".join(f"{key}={_value(value)}" for key, value in cell.items())
+        subject = f"{subject[:-1]}-{values}]" if subject.endswith("]") else f"{subject}[{values}]"
+    return legible(subject.replace("::", ":"))  # which would part the id
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+def _not_among(taken: set[str], name: str) -> str:
+    """Return the name, numbered where there is one like it, and take it."""
+    number, unlike = 1, name
+    while unlike in taken:
+        number += 1
+        unlike = f"{name}-{number}"
+    taken.add(unlike)
+    return unlike

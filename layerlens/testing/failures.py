@@ -1,0 +1,127 @@
+"""An expectation that does not hold, or a scenario that cannot run, becomes what pytest shows."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any, NamedTuple
+
+import pytest
+
+from layerlens.plain.printable import clean, one_line
+from layerlens.render import RenderOptions
+from layerlens.render.expectation import render_errors, render_expectation
+from layerlens.report import ExpectationRow, RunRecord, ScenarioReport
+from layerlens.testing.settings import CODE, SETTINGS
+from layerlens.testing.xdist import page_of
+
+
+class Crash(NamedTuple):
+    """The place and the one line that pytest's summaries tell."""
+
+    path: str
+    lineno: int
+    message: str
+    subject: str = ""
+
+    def __str__(self) -> str:
+        subject = f"{self.subject}: " if self.subject else ""
+        return f"{self.path}:{self.lineno}: {subject}{self.message}"
+
+
+class FailureText(NamedTuple):
+    """What pytest shows instead of a traceback; plain where it is written to a file."""
+
+    plain: str
+    coloured: str
+    reprcrash: Crash
+
+    def __str__(self) -> str:
+        return self.plain
+
+    def toterminal(self, writer: Any) -> None:
+        writer.write(self.coloured if writer.hasmarkup else self.plain)
+
+    def as_layerlens_data(self) -> list[Any]:
+        """Return what a pytest-xdist worker can send."""
+        return [self.plain, self.coloured, list(self.reprcrash)]
+
+    @classmethod
+    def from_layerlens_data(cls, data: list[Any]) -> FailureText:
+        plain, coloured, crash = data
+        return cls(plain, coloured, Crash(*crash))
+
+
+class Told(Exception):  # noqa: N818 - not an error of the program: what a test came to
+    """Ends a test; pytest shows `failure_text` in place of where it was raised."""
+
+    def __init__(self, failure_text: FailureText) -> None:
+        super().__init__(failure_text.reprcrash.message)
+        self.failure_text = failure_text
+
+
+def not_held(
+    config: pytest.Config,
+    scenario: ScenarioReport,
+    row: ExpectationRow,
+    line: int,
+    reason: str | None = None,
+) -> Told:
+    """Return the failure of one expectation; `reason` says why it was not updated, if it was to."""
+    from layerlens.render.text import plain
+
+    notes = [*([reason] if reason else []), _again(config, scenario)]
+    message = f"expected {plain(row.expected)}, received {plain(row.actual)}"
+    drawn = []
+    for colour in (False, True):
+        page = _page(config, colour=colour)
+        text = render_expectation(scenario, row, notes=notes, **page)
+        if config.get_verbosity() >= 2:
+            text += "\n" + _whole(scenario, **page)
+        drawn.append(text)
+    crash = Crash(one_line(scenario.path), line, message, one_line(row.subject))
+    return Told(FailureText(drawn[0], drawn[1], crash))
+
+
+def not_run(config: pytest.Config, scenario: ScenarioReport) -> Told:
+    """Return the error of a scenario that could not be run."""
+    first = scenario.errors[0]
+    notes = [_again(config, scenario)]
+    if any("--allow-code" in (error.hint or "") for error in scenario.errors):
+        notes.insert(0, f"under pytest, `{CODE} = true` in its configuration allows it")
+    drawn = [
+        render_errors(scenario, notes=notes, **_page(config, colour=colour))
+        for colour in (False, True)
+    ]
+    message = clean(first.message).split("\n", 1)[0]
+    crash = Crash(one_line(first.file or scenario.path), first.line or 1, message)
+    return Told(FailureText(drawn[0], drawn[1], crash))
+
+
+def _page(config: pytest.Config, *, colour: bool) -> dict[str, Any]:
+    page = page_of(config)
+    verbosity = config.get_verbosity()
+    quiet = verbosity < -1 or config.getoption("tbstyle", "auto") in ("short", "line")
+    options = RenderOptions(verbose=verbosity > 0, quiet=quiet, ascii=page.ascii)
+    return {"width": max(page.width, 40), "colour": colour, "options": options}
+
+
+def _whole(scenario: ScenarioReport, *, width: int, colour: bool, options: RenderOptions) -> str:
+    from layerlens.models.build.tensorflow import describe_environment
+    from layerlens.render import render
+    from layerlens.versions import own_version
+
+    report = RunRecord(own_version(), describe_environment(), scenario.status, (scenario,))
+    return render(report, "rich", width=width, colour=colour, options=options)
+
+
+def _again(config: pytest.Config, scenario: ScenarioReport) -> str:
+    """Return the command that shows the same without pytest."""
+    settings = config.stash[SETTINGS]
+    words = ["layerlens", "compare", scenario.path]
+    words += ["--seed", str(settings.seed)] if settings.seed else []
+    words += ["--allow-code"] if settings.allow_code else []
+    aside = ""
+    if settings.tolerance is not None:
+        rtol, atol = settings.tolerance
+        aside = f" (here the tolerance is rtol {rtol:g}, atol {atol:g}, from layerlens_tolerance)"
+    return f"show it again: {shlex.join(words)}{aside}"

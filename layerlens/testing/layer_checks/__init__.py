@@ -1,0 +1,13 @@
+"""A layer of the reader's own enters, what is wrong with it leaves: config, file, dtype, shape.
+
+These are the checks that Keras holds its own layers to, in a test case that it keeps to itself.
+"""
+
+from __future__ import annotations
+
+from layerlens.testing.layer_checks.check import Check
+from layerlens.testing.layer_checks.dtype import check_dtype
+from layerlens.testing.layer_checks.output_shape import check_announced_shape
+from layerlens.testing.layer_checks.saving import check_config, check_saving
+
+__all__ = ["Check", "check_announced_shape", "check_config", "check_dtype", "check_saving"]

@@ -1,0 +1,216 @@
+"""A layer enters and is lent to a check with inputs drawn for it; what was found leaves."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from layerlens.errors import UsageError
+from layerlens.models.build import global_settings
+from layerlens.models.build.inputs import has_graph
+from layerlens.models.build.session import in_fresh_session
+from layerlens.models.build.tensorflow import start_backend
+from layerlens.models.inspect.nested_layers import with_held
+from layerlens.models.keras_errors import clean_reason
+from layerlens.scenario.spec import InputSpec
+
+Inputs = tuple[InputSpec, ...]
+
+_POSITIONAL = inspect.Parameter.POSITIONAL_OR_KEYWORD
+
+#: Dtype → its unit roundoff: half the distance from 1 to the next number.
+ROUNDOFF = {"float16": 2.0**-11, "bfloat16": 2.0**-8, "float32": 2.0**-24, "float64": 2.0**-53}
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What one check found; it holds where there are no faults."""
+
+    subject: str
+    faults: tuple[str, ...]
+
+    @property
+    def held(self) -> bool:
+        return not self.faults
+
+    def __str__(self) -> str:
+        return "\n".join([self.subject, *(f"  - {fault}" for fault in self.faults)])
+
+
+def check(subject: Any, wrong: str, find: Callable[[Any], Iterator[str]]) -> Check:
+    """Run a check on a layer, in a Keras session of its own."""
+    start_backend()
+
+    @global_settings.keeping
+    def work() -> Check:
+        with _lent(_layer(subject)) as layer:
+            told = f"`{layer.name}` ({type(layer).__name__}) {wrong}"
+            try:
+                return Check(told, tuple(find(layer)))
+            except UsageError:
+                raise
+            except Exception as error:  # the author's code runs here: what it raises is the finding
+                return Check(told, (f"{type(error).__name__}: {clean_reason(error)}",))
+
+    return in_fresh_session(work, seed=0)
+
+
+def _layer(subject: Any) -> Any:
+    import keras
+
+    if not isinstance(subject, keras.layers.Layer) and callable(subject):
+        subject = subject()
+    if not isinstance(subject, keras.layers.Layer):
+        raise UsageError(
+            f"a Keras layer or model is needed; received a {type(subject).__name__}",
+            hint="give a layer, a model, or a function that returns one",
+        )
+    return subject
+
+
+@contextmanager
+def _lent(layer: Any) -> Iterator[Any]:
+    """Lend a layer out and put its weights and states back.
+
+    One that is not built yet stays so: its like is made with the same arguments. (Keras' own way
+    to copy, over the config, would pass over what is looked for.) Only one that was made with
+    other layers or functions is used, and so built, itself.
+    """
+    if not layer.built and (arguments := _plain_arguments(layer)) is not None:
+        yield type(layer)(**arguments)
+        return
+    own = [(variable, float64(variable)) for variable in layer.variables if is_floating(variable)]
+    nodes = len(layer._inbound_nodes)
+    try:
+        yield layer
+    finally:
+        for variable, value in own:
+            variable.assign(value)
+        settle(layer)
+        del layer._inbound_nodes[nodes:]
+
+
+def _plain_arguments(layer: Any) -> dict[str, Any] | None:
+    """Return what a layer was made with, as Keras keeps it where all of it is plain values."""
+    kept = getattr(layer, "_auto_config", None)
+    if kept is None:
+        return None
+    parameters = inspect.signature(type(layer).__init__).parameters.values()
+    takes_name = any(one.name == "name" or one.kind is one.VAR_KEYWORD for one in parameters)
+    return {**kept.config, "name": layer.name} if takes_name else dict(kept.config)
+
+
+def own_inputs(layer: Any) -> Inputs:
+    if not has_graph(layer):
+        raise UsageError(
+            f"`{layer.name}` is a {type(layer).__name__}, which has no input of its own",
+            hint="give inputs=, the shape of one sample, as in inputs=[64, 15]",
+        )
+    return tuple(
+        InputSpec(tensor.name, tuple(tensor.shape[1:]), str(tensor.dtype))
+        for tensor in layer.inputs
+    )
+
+
+def by_name(layer: Any, specs: Inputs) -> bool:
+    """Say whether a layer's `call` takes the inputs as arguments of their names."""
+    taken = inspect.signature(layer.call).parameters
+    return len(specs) > 1 and all(spec.name in taken for spec in specs)
+
+
+def separately(layer: Any, specs: Inputs) -> bool:
+    """Say whether a layer's `call` takes several inputs one by one, and not as a list."""
+    taken = inspect.signature(layer.call).parameters.values()
+    needed = [one for one in taken if one.default is one.empty and one.kind is _POSITIONAL]
+    return len(specs) > 1 and len(needed) > 1
+
+
+def applied(layer: Any, specs: Inputs, tensors: Sequence[Any]) -> Any:
+    """Call a layer in inference, with its inputs as it takes them."""
+    taken = inspect.signature(layer.call).parameters
+    mode = {"training": False} if "training" in taken else {}
+    if by_name(layer, specs):
+        named = {spec.name: tensor for spec, tensor in zip(specs, tensors, strict=True)}
+        return layer(**named, **mode)
+    if separately(layer, specs):
+        return layer(*tensors, **mode)
+    if len(specs) > 1 and "initial_state" in taken:
+        return layer(tensors[0], initial_state=list(tensors[1:]), **mode)
+    return layer(tensors[0] if len(specs) == 1 else list(tensors), **mode)
+
+
+def flat(results: Any) -> list[Any]:
+    import keras
+
+    return list(keras.tree.flatten(results))
+
+
+def outputs(layer: Any, specs: Inputs, arrays: Sequence[Any]) -> list[Any]:
+    return [float64(result) for result in flat(applied(layer, specs, arrays))]
+
+
+def float64(value: Any) -> Any:
+    import keras
+
+    return np.asarray(keras.ops.convert_to_numpy(value)).astype("float64")
+
+
+def dtype_of(value: Any) -> str:
+    import keras
+
+    return str(keras.backend.standardize_dtype(value.dtype))
+
+
+def is_floating(weight: Any) -> bool:
+    return dtype_of(weight) in ROUNDOFF
+
+
+def move_weights(layer: Any, draws: Any) -> None:
+    """Move every weight up by a little, which no initial value and no variance is harmed by."""
+    for weight in layer.weights:
+        if is_floating(weight):
+            weight.assign(float64(weight) + draws.uniform(0.05, 0.5, size=weight.shape))
+    settle(layer)
+
+
+def settle(layer: Any) -> None:
+    """Let layers work out again what they keep beside their weights, as Keras' Normalization."""
+    for inner in with_held(layer):
+        if hasattr(inner, "finalize_state"):
+            inner.finalize_state()
+
+
+def drawn(specs: Inputs, batch: int, length: int, draws: Any) -> list[Any]:
+    """Draw one batch for each input; an open axis has `length` steps."""
+    arrays = []
+    for spec in specs:
+        shape = (batch, *(length if size is None else size for size in spec.shape))
+        if spec.values is not None:
+            arrays.append(np.asarray(spec.values).astype(spec.dtype))
+        elif spec.is_integer:
+            low, high = spec.low or 0, 2 if spec.high is None else spec.high
+            arrays.append(draws.integers(low, high, shape).astype(spec.dtype))
+        elif spec.dtype == "bool":
+            arrays.append(draws.integers(0, 2, shape).astype(bool))
+        elif spec.dtype in ROUNDOFF:
+            arrays.append(rounded(draws.normal(size=shape), spec.dtype))
+        else:
+            raise UsageError(
+                f"nothing can be drawn for input `{spec.name}` of dtype {spec.dtype}",
+                hint="give `values:`, a batch of your own",
+            )
+    return arrays
+
+
+def rounded(array: Any, dtype: str) -> Any:
+    """Return the array in a dtype; float16 and narrower numbers are float32's and float64's too."""
+    import ml_dtypes
+
+    if str(array.dtype) not in ROUNDOFF:
+        return array
+    return array.astype(ml_dtypes.bfloat16 if dtype == "bfloat16" else dtype)

@@ -1,0 +1,176 @@
+"""A layer enters, what its config or its saved file loses leaves."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from layerlens.models.build.inputs import has_graph
+from layerlens.models.build.symbolic import functional, input_tensors
+from layerlens.models.external.clone import custom_objects
+from layerlens.models.keras_errors import clean_reason
+from layerlens.testing.layer_checks.check import (
+    Check,
+    Inputs,
+    applied,
+    check,
+    drawn,
+    float64,
+    move_weights,
+    outputs,
+    own_inputs,
+)
+
+
+def check_config(subject: Any) -> Check:
+    """Check that a layer made anew from its config, written as JSON, is the same layer."""
+    return check(subject, "does not come back from its config", _config_faults)
+
+
+def _config_faults(layer: Any) -> Iterator[str]:
+    import keras
+
+    parameters = _parameters(layer)
+    config = layer.get_config()
+    own_way = type(layer).from_config.__func__ is not keras.layers.Layer.from_config.__func__
+    if not own_way:
+        for name in parameters:
+            if name not in config:
+                yield (
+                    f"get_config() leaves out `{name}`, an argument of its constructor: "
+                    "made anew it gets the default, or is refused"
+                )
+    try:
+        written = json.dumps(keras.saving.serialize_keras_object(layer))
+    except Exception as error:  # whatever it raises, it cannot be written
+        yield f"its config cannot be written as JSON: {clean_reason(error)}"
+        return
+    try:
+        again = keras.saving.deserialize_keras_object(
+            json.loads(written), custom_objects(layer), safe_mode=False
+        )
+    except Exception as error:  # whatever it raises, it cannot be read
+        yield f"it cannot be made anew from its config: {clean_reason(error)}"
+        return
+    ours = json.loads(written)["config"]
+    theirs = json.loads(json.dumps(keras.saving.serialize_keras_object(again)))["config"]
+    for key in sorted({*ours, *theirs}):
+        if ours.get(key) != theirs.get(key):
+            yield f"`{key}` is {ours.get(key)!r} in its config; made anew it is {theirs.get(key)!r}"
+    for name in parameters:
+        one, other = getattr(layer, name, None), getattr(again, name, None)
+        if _is_plain(one) and _is_plain(other) and _settled(one) != _settled(other):
+            yield f"its `{name}` is {one!r}; made anew it is {other!r}"
+
+
+def _parameters(layer: Any) -> list[str]:
+    kinds = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    found = inspect.signature(type(layer).__init__).parameters.values()
+    names = [one.name for one in found if one.kind not in kinds]
+    return [name for name in names if name not in ("self", "name", "dtype", "trainable")]
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, (list, tuple)):
+        return all(map(_is_plain, value))
+    return value is None or isinstance(value, (bool, int, float, str))
+
+
+def _settled(value: Any) -> Any:
+    return [_settled(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+# --- saving ---------------------------------------------------------------------------------------
+
+
+def check_saving(subject: Any, inputs: Inputs, seed: int = 0) -> Check:
+    """Check that a layer or model saved as `.keras` and loaded computes the same.
+
+    Its weights are moved off their initial values first, on a copy: a bias of zeros that is lost
+    would come back as zeros.
+    """
+
+    def faults(layer: Any) -> Iterator[str]:
+        import keras
+
+        specs = inputs or own_inputs(layer)
+        arrays = drawn(specs, 3, 8, np.random.default_rng(seed))
+        if isinstance(layer, keras.Model):
+            model = layer
+            if not has_graph(model):
+                applied(model, specs, arrays)  # builds it
+        else:
+            tensors = input_tensors(specs, "working", taken=frozenset({layer.name}))
+            outputs = keras.tree.flatten(applied(layer, specs, tensors))
+            model = functional(tensors, tuple(outputs), "model")
+        move_weights(model, np.random.default_rng(seed))
+        try:
+            again = _reloaded(model, custom_objects(layer))
+        except Exception as error:  # whatever it raises, it is not reloaded
+            yield f"it cannot be saved and loaded: {clean_reason(error)}"
+            return
+        lost = list(_weights_apart(model, again))
+        yield from lost
+        told = _outputs_apart(model, again, specs, arrays)
+        if told:
+            yield told
+
+    return check(subject, "does not come back from its saved file", faults)
+
+
+def _reloaded(model: Any, objects: Mapping[str, Any]) -> Any:
+    import keras
+
+    with tempfile.TemporaryDirectory(prefix="layerlens-") as folder:
+        path = Path(folder) / "model.keras"
+        model.save(path)
+        return keras.saving.load_model(
+            path, custom_objects=dict(objects), compile=False, safe_mode=False
+        )
+
+
+def _weights_apart(model: Any, again: Any) -> Iterator[str]:
+    ours, theirs = model.weights, again.weights
+    if len(ours) != len(theirs):
+        yield f"it had {len(ours)} weights and has {len(theirs)} loaded"
+        return
+    for one, other in zip(ours, theirs, strict=True):
+        before, after = float64(one), float64(other)
+        if before.shape != after.shape:
+            yield f"weight `{one.path}` had shape {before.shape} and has {after.shape} loaded"
+        elif not np.array_equal(before, after, equal_nan=True):
+            apart = np.max(np.abs(before - after))
+            yield f"weight `{one.path}` has other values loaded, up to {apart:.3g} apart"
+
+
+def _outputs_apart(model: Any, again: Any, specs: Inputs, arrays: Sequence[Any]) -> str | None:
+    ours, theirs = (outputs(one, specs, arrays) for one in (model, again))
+    worst = _farthest(ours, theirs)
+    if worst is None:
+        return None
+    if _farthest(ours, outputs(model, specs, arrays)) is not None:
+        return "it gives something else each time it is called, so that nothing can be compared"
+    return f"loaded it computes something else: {worst}"
+
+
+def _farthest(ours: Sequence[Any], theirs: Sequence[Any]) -> str | None:
+    """Say how far outputs are apart, nothing where they are the same."""
+    if [one.shape for one in ours] != [other.shape for other in theirs]:
+        shapes = " instead of ".join(str([one.shape for one in side]) for side in (theirs, ours))
+        return f"output shapes {shapes}"
+    for one, other in zip(ours, theirs, strict=True):
+        room = 1e-6 * np.max(np.abs(one), initial=0)
+        wrong = ~np.isclose(one, other, rtol=1e-5, atol=room, equal_nan=True)
+        if wrong.any():
+            index = tuple(int(place) for place in np.argwhere(wrong)[0])
+            return (
+                f"{wrong.sum():,} of {wrong.size:,} values, first at {index}, where "
+                f"{one[index]:.9g} was and {other[index]:.9g} is"
+            )
+    return None

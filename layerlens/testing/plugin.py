@@ -1,0 +1,101 @@
+"""pytest's hooks enter, scenario files leave as tests; what is heavy is imported by those alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from layerlens.testing.settings import SETTINGS, add_options, read_settings
+
+if TYPE_CHECKING:
+    from layerlens.testing.assertions import Assertions
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    add_options(parser)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers", "layerlens: an expectation of a layerlens scenario (every one carries it)."
+    )
+    settings = read_settings(config)
+    config.stash[SETTINGS] = settings
+    config.args.extend(settings.added)
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    if not parent.config.stash[SETTINGS].covers(file_path):
+        return None
+    from layerlens.scenario.files import looks_like_scenario
+
+    if not looks_like_scenario(file_path):
+        return None
+    from layerlens.testing.collect import ScenarioFile
+
+    return cast(pytest.Collector, ScenarioFile.from_parent(parent, path=file_path))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(call: pytest.CallInfo[None]) -> Any:
+    report = yield
+    told = getattr(call.excinfo.value, "failure_text", None) if call.excinfo else None
+    if told is not None:
+        report.longrepr = told
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    if not config.stash[SETTINGS].update:
+        return
+    from layerlens.testing.collect import UPDATED
+
+    counts = config.stash.get(UPDATED, {})
+    terminalreporter.section("layerlens: expectations updated")
+    for path, count in counts.items():
+        terminalreporter.line(f"{path}: {count}")
+    if not counts:
+        terminalreporter.line("none: every one that was run held, or could not be written")
+
+
+@pytest.fixture(name="layerlens")
+def layerlens_assertions(request: pytest.FixtureRequest) -> Assertions:
+    """Assertions on Keras models, layers and scenario files."""
+    from layerlens.testing.assertions import Assertions
+
+    settings = request.config.stash[SETTINGS]
+    return Assertions(
+        seed=settings.seed, allow_code=settings.allow_code, tolerance=settings.tolerance
+    )
+
+
+# --- pytest-xdist: what the workers cannot know, and what their reports would lose ----------------
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    from layerlens.testing.xdist import tell_worker
+
+    tell_worker(node)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_report_to_serializable(report: object) -> Any:
+    data = yield
+    if data is not None and hasattr(getattr(report, "longrepr", None), "as_layerlens_data"):
+        data["layerlens"] = report.longrepr.as_layerlens_data()  # type: ignore[attr-defined]
+    return data
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_report_from_serializable(data: dict[str, Any]) -> Any:
+    told = data.pop("layerlens", None)
+    report = yield
+    if told is not None:
+        from layerlens.testing.failures import FailureText
+
+        report.longrepr = FailureText.from_layerlens_data(told)
+    return report

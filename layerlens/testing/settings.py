@@ -1,0 +1,172 @@
+"""pytest's configuration enters, checked settings leave; nothing is imported for it."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import pytest
+
+from layerlens.plain.numbers import whole_number
+
+#: What is read where the ini file says nothing.
+FOLDERS, SEED, CODE, TOLERANCE, BACKEND, CACHE = (
+    "layerlens_scenarios",
+    "layerlens_seed",
+    "layerlens_allow_code",
+    "layerlens_tolerance",
+    "layerlens_backend",
+    "layerlens_cache",
+)
+BACKENDS = ("tensorflow",)
+SUFFIXES = (".yaml", ".yml")
+
+#: How pytest's own conversions begin to say what they were given.
+_PYTHONS_WORDS = re.compile(r"invalid literal for int\(\) with base 10:|invalid truth value")
+
+T = TypeVar("T")
+
+
+class Settings(NamedTuple):
+    #: Absolute files and folders whose scenarios are collected.
+    given: tuple[Path, ...]
+    #: Those of them that pytest would not come by on its way.
+    added: tuple[str, ...]
+    seed: int
+    allow_code: bool
+    #: (rtol, atol) for scenarios that do not say their own.
+    tolerance: tuple[float, float] | None
+    update: bool
+    #: Whether results of earlier runs may stand for running a scenario.
+    cache: bool = False
+
+    def covers(self, path: Path) -> bool:
+        """Tell whether a file may be a scenario to collect."""
+        return path.suffix in SUFFIXES and any(
+            path == place or place in path.parents for place in self.given
+        )
+
+
+SETTINGS = pytest.StashKey[Settings]()
+
+
+def add_options(parser: pytest.Parser) -> None:
+    group = parser.getgroup("layerlens", "Keras layers compared (layerlens)")
+    group.addoption(
+        "--layerlens-update",
+        action="store_true",
+        default=False,
+        help="Write what was measured into `expect:` of the scenarios run; comments are kept.",
+    )
+    parser.addini(FOLDERS, "Folders whose layerlens scenarios are tests.", "paths", default=[])
+    # pytest 9 reads numbers from TOML as numbers, and would refuse one where a text is asked for.
+    number: Any = "int" if pytest.version_tuple >= (9,) else "string"
+    parser.addini(SEED, "Where all that layerlens draws starts from.", number, default=0)
+    parser.addini(
+        CODE, "Let scenarios run code: `python:` models, Lambda layers.", "bool", default=False
+    )
+    parser.addini(
+        TOLERANCE, "rtol and atol for scenarios without their own `tolerance:`.", "args", default=[]
+    )
+    parser.addini(
+        BACKEND, f"The backend of Keras: {', '.join(BACKENDS)}.", "string", default=BACKENDS[0]
+    )
+    parser.addini(
+        CACHE, "Tell unchanged scenarios from earlier runs' results.", "bool", default=False
+    )
+
+
+def read_settings(config: pytest.Config) -> Settings:
+    """Return the settings.
+
+    Raises:
+        pytest.UsageError: one of them has a value that is not allowed.
+    """
+    folders = _read(config, FOLDERS, "existing folders", _existing)
+    seed = _read(config, SEED, "a whole number of at least 0", _seed)
+    allow_code = _read(config, CODE, "true or false", bool)
+    tolerance = _read(config, TOLERANCE, "rtol and atol, such as `1e-5 1e-8`", _tolerance)
+    _read(config, BACKEND, " or ".join(map(repr, BACKENDS)), _backend)
+    cache = _read(config, CACHE, "true or false", bool)
+    update = bool(config.getoption("layerlens_update"))
+    if update and _is_distributed(config):
+        raise pytest.UsageError(
+            "--layerlens-update does not work in several processes, which might write the same "
+            "file: leave out -n (or say -n 0)"
+        )
+    named, added = _named(config, folders)
+    return Settings((*folders, *named), added, seed, allow_code, tolerance, update, cache)
+
+
+def _read(config: pytest.Config, name: str, allowed: str, check: Callable[[Any], T]) -> T:
+    try:
+        return check(config.getini(name))
+    except (TypeError, ValueError, pytest.UsageError) as error:
+        place = f"{config.inipath}: " if config.inipath else ""
+        told = _PYTHONS_WORDS.sub("received", str(error))
+        raise pytest.UsageError(f"{place}{name} takes {allowed}: {told}") from None
+
+
+def _existing(folders: list[Path]) -> tuple[Path, ...]:
+    for folder in folders:
+        if not folder.exists():
+            raise ValueError(f"there is no {folder}")
+    return tuple(_absolute(folder) for folder in folders)
+
+
+def _seed(value: Any) -> int:
+    try:
+        seed = whole_number(str(value))
+    except ValueError:
+        seed = -1
+    if seed < 0:
+        raise ValueError(f"received {value!r}")
+    return seed
+
+
+def _tolerance(values: list[str]) -> tuple[float, float] | None:
+    if not values:
+        return None
+    try:
+        rtol, atol = map(float, values)
+    except ValueError:
+        rtol = atol = -1.0
+    if not (0 <= rtol < float("inf") and 0 <= atol < float("inf")):
+        raise ValueError(f"received {' '.join(map(str, values))!r}")
+    return rtol, atol
+
+
+def _backend(value: str) -> str:
+    if value not in BACKENDS:
+        raise ValueError(f"received {value!r}")
+    return value
+
+
+def _is_distributed(config: pytest.Config) -> bool:
+    # Workers are told so as well, but the controller has refused before there are any.
+    return config.getoption("dist", "no") != "no" or bool(config.getoption("tx", None))
+
+
+def _named(
+    config: pytest.Config, folders: tuple[Path, ...]
+) -> tuple[tuple[Path, ...], tuple[str, ...]]:
+    """Return what the command line names, and the ini file's folders it does not lead to."""
+    start = config.invocation_params.dir
+    paths = tuple(_absolute(start / str(arg).partition("::")[0]) for arg in config.args)
+    if config.args_source is config.ArgsSource.ARGS:
+        return paths, ()
+    # pytest was not told where to look: the ini file's folders are part of what it looks through.
+    from_root = _absolute(start) == config.rootpath
+    beyond = [
+        str(folder)
+        for folder in folders
+        if not any(folder == path or path in folder.parents for path in paths)
+    ]
+    return (), tuple(beyond) if from_root else ()
+
+
+def _absolute(path: Path) -> Path:
+    return Path(os.path.abspath(path))  # noqa: PTH100 - as pytest does: links are kept

@@ -1,0 +1,240 @@
+"""What was measured enters `expect:` of a scenario file; every other character stays as it is."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from layerlens.errors import LayerlensError, ScenarioError
+from layerlens.files import write_text
+from layerlens.report import ModelReport, ScenarioReport
+from layerlens.scenario.files import read_text
+from layerlens.scenario.yaml.parse import parse_yaml
+from layerlens.scenario.yaml.positions import plain
+from layerlens.scenario.yaml.spans import Span, YamlSpans
+from layerlens.vocabulary import Verdict
+
+Keys = tuple[str, ...]
+
+#: The verdict that is not written: another machine or a longer search may decide.
+UNDECIDED: Verdict = "inconclusive"
+
+_PLAIN_KEY = re.compile(r"[A-Za-z_][\w.-]*", re.ASCII)
+_NOT_TEXT = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
+
+
+class NotUpdated(Exception):  # noqa: N818 - what an attempt came to
+    """An expectation was left as it is; the message says why."""
+
+
+def has_empty_expect(path: Path) -> bool:
+    """Tell whether a file has an `expect:` with nothing in it."""
+    data = parse_yaml(read_text(path), str(path)).value
+    return isinstance(data, dict) and "expect" in data and not data["expect"]
+
+
+class ExpectationFile:
+    """A scenario file whose expectations are brought up to date, one at a time."""
+
+    def __init__(self, path: Path) -> None:
+        """Take the file as it is now; raises NotUpdated on writing where it has changed since."""
+        self.path = path
+        self._text = self._read()
+
+    def put(self, keys: Keys, value: Any) -> bool:
+        """Write a value where `keys` lead beneath `expect:`; tell whether it was another one.
+
+        Raises:
+            NotUpdated: the value cannot be written without touching something else.
+        """
+        spans = YamlSpans(self._text)
+        where = ("expect", *keys)
+        span = spans.find(where)
+        if span is None:
+            raise NotUpdated("it does not stand in `expect:` itself; write it by hand")
+        text = self._text[span.start : span.end]
+        if span.is_shared or text.startswith(("&", "*", "!")):
+            raise NotUpdated("other parts of the file refer to it; write it by hand")
+        if "${" in text:
+            raise NotUpdated(f"`{text.strip()}` is filled in from the matrix; write it by hand")
+        edits = _edits(self._text, span, self._value(where), value)
+        if any("#" in self._text[span.start : span.end] for span, _ in edits):
+            raise NotUpdated("a comment stands in the midst of it; write it by hand")
+        return self._write(_edited(self._text, edits), where, value)
+
+    def is_mapping(self, keys: Keys) -> bool:
+        """Tell whether a mapping stands where `keys` lead beneath `expect:`."""
+        return isinstance(self._value(("expect", *keys)), dict)
+
+    def fill(self, expect: Mapping[str, Any]) -> bool:
+        """Write a whole `expect:` where there is an empty one."""
+        spans = YamlSpans(self._text)
+        span = spans.find(("expect",))
+        if span is None or span.is_shared:
+            raise NotUpdated("`expect:` is not written out; write it by hand")
+        if spans.is_flow:
+            return self._write(_edited(self._text, [(span, _flow(expect))]), ("expect",), expect)
+        text = self._text
+        ends = text.find("\n", span.end)
+        ends = len(text) if ends < 0 else ends
+        rest = text[span.end : ends].rstrip("\r")
+        newline = "\r\n" if "\r\n" in text else "\n"
+        lines = _block(expect, " " * (spans.indent + 2))
+        body = newline.join([text[: span.start].rstrip(" ") + rest, *lines])
+        after = text[span.end + len(rest) :] or newline
+        return self._write(body + after, ("expect",), expect)
+
+    def _value(self, keys: Keys) -> Any:
+        value = plain(parse_yaml(self._text, str(self.path)).value)
+        for key in keys:
+            value = value.get(key) if isinstance(value, dict) else None
+        return value
+
+    def _read(self) -> str:
+        # `read_text` takes the mark of UTF-8 away, which has to stay in the file.
+        text = read_text(self.path)
+        try:
+            data = self.path.read_bytes()
+        except OSError as error:
+            raise NotUpdated(f"{self.path} cannot be read: {error.strerror}") from None
+        if data not in (text.encode(), ("\ufeff" + text).encode()):
+            raise NotUpdated("the file is not in UTF-8; write it by hand")
+        self._mark = "\ufeff" if data.startswith(b"\xef\xbb\xbf") else ""
+        return text
+
+    def _write(self, text: str, where: Keys, value: Any) -> bool:
+        if text == self._text:
+            return False
+        if self._read() != self._text:
+            raise NotUpdated("the file was changed while the tests ran; run them again")
+        before = plain(parse_yaml(self._text, str(self.path)).value)
+        try:
+            after = parse_yaml(text, str(self.path))
+        except ScenarioError:
+            after = None
+        if after is None or after.faults or plain(after.value) != _with(before, where, value):
+            raise NotUpdated("it cannot be written without changing something else; do so by hand")
+        try:
+            write_text(self._mark + text, str(self.path))
+        except LayerlensError as error:
+            raise NotUpdated(error.message) from None
+        self._text = text
+        return True
+
+
+# --- what is written ------------------------------------------------------------------------------
+
+
+def agreed(values: Sequence[Any]) -> Any:
+    """Return the value that every cell of a matrix measured.
+
+    Raises:
+        NotUpdated: they measured several.
+    """
+    told = list(dict.fromkeys(_flow(value) for value in values))
+    if len(told) > 1:
+        raise NotUpdated(f"the cells of the matrix measured {' and '.join(told[:4])}")
+    return values[0]
+
+
+def measured_expectations(reports: Sequence[ScenarioReport]) -> dict[str, Any]:
+    """Return verdicts, params and shapes that every cell of the matrix measured alike."""
+    verdicts: dict[str, Any] = {}
+    for candidate in dict.fromkeys(pair.candidate for pair in reports[0].pairs):
+        by_mode = {
+            pair.mode: [
+                other.verdict
+                for report in reports
+                for other in report.pairs
+                if (other.candidate, other.mode) == (candidate, pair.mode)
+            ]
+            for pair in reports[0].pairs
+            if pair.candidate == candidate
+        }
+        if all(len(set(found)) == 1 and found[0] != UNDECIDED for found in by_mode.values()):
+            modes = {mode: found[0] for mode, found in by_mode.items()}
+            alike = len(set(modes.values())) == 1
+            verdicts[candidate] = next(iter(modes.values())) if alike else modes
+    models = {
+        model.name: figures
+        for position, model in enumerate(reports[0].models)
+        if (figures := _figures([report.models[position] for report in reports]))
+    }
+    return {
+        **({"verdicts": verdicts} if verdicts else {}),
+        **({"models": models} if models else {}),
+    }
+
+
+def _figures(cells: Sequence[ModelReport]) -> dict[str, Any]:
+    figures = {}
+    for name in ("params", "output_shape"):
+        values = [_lists(getattr(cell, name)) for cell in cells]
+        if values[0] is not None and all(value == values[0] for value in values):
+            figures[name] = values[0]
+    return figures
+
+
+def _lists(value: Any) -> Any:
+    return [_lists(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def _edits(text: str, span: Span, old: Any, new: Any) -> list[tuple[Span, str]]:
+    """Return the least that has to be replaced: what says the same otherwise stays."""
+    if new == old:
+        return []
+    if isinstance(new, list) and isinstance(old, list) and len(new) == len(old) == len(span.items):
+        return [
+            edit
+            for parts in zip(span.items, old, new, strict=True)
+            for edit in _edits(text, *parts)
+        ]
+    if isinstance(new, list) and span.items and not span.is_flow:
+        begun = text.rfind("\n", 0, span.start) + 1
+        newline = "\r\n" if text[:begun].endswith("\r\n") else "\n"
+        between = newline + " " * (span.start - begun)
+        return [(span, between.join(f"- {_flow(item)}" for item in new))]
+    quote = text[span.start]
+    if isinstance(new, str) and quote in "'\"":
+        return [(span, quote + new + quote)]
+    return [(span, _flow(new))]
+
+
+def _edited(text: str, edits: Sequence[tuple[Span, str]]) -> str:
+    for span, new in sorted(edits, key=lambda edit: edit[0].start, reverse=True):
+        text = text[: span.start] + new + text[span.end :]
+    return text
+
+
+def _flow(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{_key(key)}: {_flow(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(map(_flow, value)) + "]"
+    return "null" if value is None else str(value)
+
+
+def _block(expect: Mapping[str, Any], indent: str) -> list[str]:
+    lines = []
+    for part, entries in expect.items():
+        if part == "verdicts":
+            lines.append(f"{indent}{part}: {_flow(entries)}")
+        else:
+            lines.append(f"{indent}{part}:")
+            lines += [f"{indent}  {_key(key)}: {_flow(item)}" for key, item in entries.items()]
+    return lines
+
+
+def _key(name: str) -> str:
+    if _PLAIN_KEY.fullmatch(name) and name.lower() not in _NOT_TEXT:
+        return name
+    return json.dumps(name, ensure_ascii=False)
+
+
+def _with(data: Any, keys: Sequence[str], value: Any) -> Any:
+    if not keys:
+        return plain(value)
+    return {**data, keys[0]: _with(data[keys[0]], keys[1:], value)}

@@ -1,0 +1,96 @@
+"""Sequences are tried past all that layers look across; where they are not, the report says so."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from layerlens import compare
+from layerlens.models.execute import lengths
+from layerlens.report import PairReport
+from layerlens.run.pipeline import compare_scenarios
+from layerlens.scenario.options import RunOptions
+from layerlens.scenario.reading.scenarios import scenario_from_mapping
+
+pytestmark = pytest.mark.usefixtures("backend")
+
+FAR = {"Conv1D": {"filters": 1, "kernel_size": 2, "padding": "causal", "dilation_rate": 600}}
+CAPPED = {"one": [FAR, {"ReLU": {"max_value": 6.0}}], "other": [FAR, {"Activation": "relu6"}]}
+
+
+def judged(models: Any, *shape: int | None, **more: Any) -> PairReport:
+    data = {"input": {"shape": list(shape)}, "models": models, **more}
+    (scenario,) = compare_scenarios(scenario_from_mapping(data), RunOptions()).scenarios
+    assert scenario.errors == ()
+    return scenario.pairs[0]
+
+
+def objects(one: Any, other: Any) -> PairReport:
+    (scenario,) = compare({"one": one, "other": other}, inputs=(None, 1)).scenarios
+    assert scenario.errors == ()
+    return scenario.pairs[0]
+
+
+def model(*layers: Any) -> Any:
+    import keras
+
+    return keras.Sequential([keras.Input((None, 1)), *layers])
+
+
+def test_a_far_kernel_is_seen_at_the_length_that_reaches_it() -> None:
+    pair = judged(CAPPED, None, 1)
+    assert (pair.verdict, pair.strength, pair.unseen) == ("equivalent", "tested", ())
+    assert any("length 603" in row.name for row in pair.probes)
+
+
+def test_a_kernel_that_no_length_reached_makes_the_pass_weak(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(lengths, "MOST_SCALARS", 500)
+    pair = judged(CAPPED, None, 1)
+    assert (pair.verdict, pair.strength) == ("equivalent", "weak")
+    assert pair.unseen == ("conv1d/kernel",)
+    assert "look across 601 steps" in pair.explanation
+    assert "lengths up to 11 were tried" in pair.explanation
+
+
+def test_a_pool_that_no_length_filled_makes_the_pass_weak(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lengths, "MOST_SCALARS", 500)
+    pools = [
+        {"MaxPooling1D": {"pool_size": n, "strides": 1, "padding": "same"}} for n in (800, 801)
+    ]
+    pair = judged({"one": [pools[0]], "other": [pools[1]]}, None, 1)
+    assert (pair.verdict, pair.strength) == ("equivalent", "weak")
+    assert pair.unseen == ("max_pooling1d",)
+    assert "look across 801 steps" in pair.explanation
+
+
+def test_a_length_that_only_one_model_takes_does_not_hide_where_they_differ() -> None:
+    models = {"one": ["GlobalMaxPooling1D"], "other": [{"MaxPooling1D": 40}, "GlobalMaxPooling1D"]}
+    assert judged(models, None, 1).verdict == "different"
+
+
+@pytest.mark.nightly
+def test_recurrent_layers_are_given_weights_that_remember() -> None:
+    """Others forget the first of 62 steps beyond float64's precision."""
+    import keras
+
+    given = keras.Input((None, 1))
+    last = keras.Model(given, keras.layers.GRU(2)(given[:, -60:]))
+    pair = objects(model(keras.layers.GRU(2)), last)
+    assert pair.verdict == "different"
+    assert "length 63" in pair.explanation
+
+
+def test_what_a_layer_of_ones_own_looks_across_is_sought_in_its_code() -> None:
+    import keras
+
+    def last(count: int) -> Any:
+        return keras.layers.Lambda(lambda t: keras.ops.sum(t[:, -count:], axis=1), name="last")
+
+    assert objects(model(last(90)), model(last(91))).verdict == "different"
+    same = objects(model(last(90)), model(last(90)))
+    assert same.verdict == "equivalent"
+    assert "steps `last` looks across is not known" in same.explanation
+    assert "lengths up to 91 were tried" in same.explanation

@@ -1,0 +1,125 @@
+"""Models of which one, or both, have no float64 form: a subclass that does not describe itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+import layerlens
+
+pytestmark = pytest.mark.usefixtures("backend")
+
+Make = Callable[[], Sequence[Any]]
+
+
+def subclass(make: Make) -> Any:
+    """A model whose `get_config` Keras cannot use, so that it is never made anew."""
+    import keras
+
+    class Chain(keras.Model):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.parts = make()
+
+        def call(self, x: Any, training: Any = None) -> Any:
+            for part in self.parts:
+                takes = part._call_has_training_arg
+                x = part(x, training=training) if takes else part(x)
+            return x
+
+    return Chain()
+
+
+def functional(shape: tuple[int, ...], make: Make) -> Any:
+    import keras
+
+    start = x = keras.Input(shape)
+    for part in make():
+        x = part(x)
+    return keras.Model(start, x)
+
+
+def dropout(rate: float = 0.4) -> Make:
+    from keras import layers
+
+    return lambda: [layers.Dense(5, activation="tanh"), layers.Dropout(rate), layers.Dense(2)]
+
+
+def noise() -> Make:
+    from keras import layers
+
+    return lambda: [layers.Dense(5), layers.BatchNormalization(), layers.GaussianNoise(0.3)]
+
+
+def spatial() -> Make:
+    from keras import layers
+
+    return lambda: [layers.Conv1D(4, 3), layers.SpatialDropout1D(0.4), layers.Dense(2)]
+
+
+def pairs(reference: Any, candidate: Any, shape: tuple[int, ...], *modes: str) -> Any:
+    models = {"one": reference, "other": candidate}
+    return layerlens.compare(models, inputs=shape, mode=list(modes)).scenarios[0].pairs
+
+
+@pytest.mark.parametrize(
+    ("make", "shape", "kinds"),
+    [
+        (dropout, (3,), "fs"),
+        pytest.param(dropout, (3,), "sf", marks=pytest.mark.nightly),
+        pytest.param(noise, (3,), "fs", marks=pytest.mark.nightly),
+        (spatial, (6, 3), "ss"),
+    ],
+)
+def test_the_same_layers_are_equivalent_in_both_modes(
+    make: Callable[[], Make], shape: tuple[int, ...], kinds: str
+) -> None:
+    one, other = (functional(shape, make()) if k == "f" else subclass(make()) for k in kinds)
+    for pair in pairs(one, other, shape, "inference", "training"):
+        assert (pair.verdict, pair.mismatched, pair.also_differs) == ("equivalent", 0, ())
+
+
+@pytest.mark.parametrize("subclass_first", [pytest.param(True, marks=pytest.mark.nightly), False])
+def test_another_rate_of_dropout_is_different_in_training(subclass_first: bool) -> None:
+    both = functional((3,), dropout(0.4)), subclass(dropout(0.5))
+    (pair,) = pairs(*(both[::-1] if subclass_first else both), (3,), "training")
+    assert pair.verdict == "different"
+    assert pair.mismatched > 0
+    assert pair.max_abs > 0
+
+
+@pytest.mark.parametrize("reference_refuses", [True, False])
+def test_a_float64_form_that_refuses_decides_nothing(
+    monkeypatch: pytest.MonkeyPatch, reference_refuses: bool
+) -> None:
+    """TensorFlow has no float64 kernel for this pooling on a CPU; left to itself, it raises."""
+    from layerlens.models.build import request as orders
+
+    monkeypatch.setattr(orders, "enable_float64", lambda model: None)
+    pooled = {"MaxPooling3D": 1}, {"Rescaling": 2.0}
+    plain = ({"Rescaling": 2.0},)
+    both = (pooled, plain) if reference_refuses else (plain, pooled)
+    scenario = {
+        "input": {"shape": [2, 2, 2, 2]},
+        "models": {"one": list(both[0]), "other": list(both[1])},
+    }
+    (pair,) = layerlens.compare(scenario).scenarios[0].pairs
+    assert pair.verdict == "equivalent"
+    assert pair.rounding.float64_max_abs is None
+    scenario["models"]["other"] = [*both[1], {"Rescaling": 1.01}]
+    (pair,) = layerlens.compare(scenario).scenarios[0].pairs
+    assert pair.verdict == "different"
+
+
+def test_an_offset_that_cancels_is_never_called_a_difference() -> None:
+    from keras import layers
+
+    def shifted() -> Sequence[Any]:
+        return [layers.Rescaling(1.0, offset=180.0), layers.LayerNormalization()]
+
+    (pair,) = pairs(
+        subclass(shifted), functional((12,), lambda: [shifted()[1]]), (12,), "inference"
+    )
+    assert pair.verdict in ("equivalent", "inconclusive")

@@ -1,0 +1,91 @@
+"""Of models that are not the same function it is told unasked how each sees steps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from layerlens.dependence import contrast as stepsapart
+from layerlens.render import render
+from layerlens.report import ModelReport, ScenarioReport
+from layerlens.run.pipeline import compare_scenarios
+from layerlens.scenario.options import RunOptions
+from layerlens.scenario.reading.scenarios import scenario_from_mapping
+
+pytestmark = pytest.mark.usefixtures("backend")
+
+SEQUENCE = {"LSTM": {"units": 3, "return_sequences": True}}
+SAME = {"Conv1D": {"filters": 2, "kernel_size": 3, "padding": "same"}}
+
+
+def compared(one: Any, other: Any, *shape: int | None) -> ScenarioReport:
+    data = {"input": {"shape": list(shape)}, "models": {"one": [one], "other": [other]}}
+    report = compare_scenarios(scenario_from_mapping(data), RunOptions())
+    assert report.scenarios[0].errors == ()
+    return report.scenarios[0]
+
+
+def seen(model: ModelReport) -> Any:
+    return model.mixes, model.window
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "shape", "told"),
+    [
+        (
+            SAME,
+            {"Conv1D": {**SAME["Conv1D"], "padding": "causal"}},
+            (8, 2),
+            [("window", (3, 1)), ("causal", (3, 1))],
+        ),
+        (
+            SAME,
+            {"Conv1D": {**SAME["Conv1D"], "kernel_size": 5}},
+            (8, 2),
+            [("window", (3, 1)), ("window", (5, 1))],
+        ),
+        (SEQUENCE, {"LSTM": {"units": 3}}, (None, 2), [("causal", None), ("reduces", None)]),
+    ],
+    ids=["different", "param_mismatch", "shape_mismatch"],
+)
+def test_what_differs_is_told(one, other, shape, told):
+    report = compared(one, other, *shape)
+    assert [seen(model) for model in report.models] == told
+    assert all(model.steps for model in report.models)
+
+
+def test_the_pair_tells_it(report_of):
+    text = report_of(compared(SAME, {"Conv1D": {**SAME["Conv1D"], "padding": "causal"}}, 8, 2))
+    facts = " ".join(text.split())
+    assert "steps one mixes: window" in facts
+    assert "other mixes: causal" in facts
+
+
+@pytest.fixture
+def report_of():
+    from layerlens.run.pipeline import report_of as whole
+
+    return lambda scenario: render(whole((scenario,)), "rich", width=100)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "shape"),
+    [
+        (SAME, {"Conv1D": {**SAME["Conv1D"], "activation": "relu"}}, (8, 2)),  # seen alike
+        (SEQUENCE, SEQUENCE, (8, 2)),  # equal functions
+        ({"Dense": {"units": 2}}, {"Dense": {"units": 2, "activation": "relu"}}, (3,)),  # no steps
+    ],
+    ids=["alike", "equivalent", "no steps"],
+)
+def test_what_does_not_differ_is_not(one, other, shape):
+    report = compared(one, other, *shape)
+    assert [seen(model) for model in report.models] == [(None, None)] * 2
+    assert not any(model.steps for model in report.models)
+
+
+def test_nothing_is_measured_unasked_that_takes_long(monkeypatch):
+    monkeypatch.setattr(stepsapart, "_MOST_MULTIPLY_ADDS", 100)
+    monkeypatch.setattr(stepsapart, "measure_whole", None)  # not to be called
+    report = compared(SAME, {"Conv1D": {**SAME["Conv1D"], "padding": "causal"}}, 8, 2)
+    assert [seen(model) for model in report.models] == [(None, None)] * 2

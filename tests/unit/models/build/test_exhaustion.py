@@ -1,0 +1,63 @@
+"""Memory and recursion that run out are told as that, and are no fault of layerlens."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+import pytest
+
+import layerlens
+from layerlens.compare import verdict as deciding
+from layerlens.models.build.exhaustion import is_out_of_memory
+from layerlens.plain.json import DEEPEST, JsonError, parse_json
+from layerlens.run import scenario as trying
+
+MODELS = {"one": [{"Dense": 2}], "other": [{"Dense": 2}]}
+
+
+class ResourceExhaustedError(Exception):
+    """As TensorFlow calls it."""
+
+
+def raises(error: BaseException) -> Any:
+    def work(*given: Any, **options: Any) -> NoReturn:
+        raise error
+
+    return work
+
+
+def test_what_runs_out_is_told_of_the_scenario(monkeypatch: pytest.MonkeyPatch) -> None:
+    caused = ValueError("Exception encountered when calling Dense.call()")
+    caused.__cause__ = ResourceExhaustedError("OOM when allocating tensor")
+    for error, said in (
+        (MemoryError(), "the memory ran out while this scenario was run"),
+        (caused, "the memory ran out"),
+        (RecursionError("maximum recursion depth exceeded"), "nested too deep"),
+    ):
+        monkeypatch.setattr(deciding, "decide", raises(error))
+        monkeypatch.setattr(trying, "build_models", raises(error))
+        for run in (layerlens.compare, layerlens.summary):
+            (scenario,) = run({"input": {"shape": [4]}, "models": MODELS}).scenarios
+            (row,) = scenario.errors
+            assert not row.internal
+            assert said in row.message
+            assert row.hint
+
+
+def test_an_error_of_another_kind_is_not_taken_for_want_of_memory() -> None:
+    error = ValueError("the memory argument is wrong")
+    error.__cause__ = error.__context__ = error  # nobody goes round in circles
+    assert not is_out_of_memory(error)
+
+
+def test_json_has_the_limits_of_its_reader() -> None:
+    for depth in (1, DEEPEST):
+        assert parse_json("[" * depth + "]" * depth) is not None
+    for depth in (DEEPEST + 1, 950, 100_000):
+        for opened, closed in (("[", "]"), ('{"a":', "}")):
+            with pytest.raises(JsonError, match="nested more than 128 deep"):
+                parse_json(opened * depth + "1" + closed * depth)
+    with pytest.raises(JsonError, match="holds a number out of range"):
+        parse_json("[1" + "0" * 30 + "]")
+    with pytest.raises(JsonError, match="does not hold valid JSON"):
+        parse_json("{")

@@ -1,0 +1,351 @@
+"""Saved models: what is read, what is refused before anything of it runs."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+import warnings
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import h5py
+import keras
+import numpy as np
+import pytest
+
+from layerlens.errors import LayerlensError, ModelFileError, UnsafeCodeError
+from layerlens.models.external import archive, hdf5
+from layerlens.models.external.saved_file import code_parts, read_saved, refuse_code
+
+BOMB = b"\0" * (64 * 1024**2)
+
+
+@pytest.fixture(scope="module")
+def model() -> Any:
+    inputs = keras.Input((6, 3))
+    hidden = keras.layers.Bidirectional(keras.layers.LSTM(2, kernel_regularizer="l2"))(inputs)
+    return keras.Model(inputs, keras.layers.Dense(4, activation="gelu", name="last")(hidden))
+
+
+@pytest.fixture
+def keras_file(model: Any, tmp_path: Path) -> Path:
+    path = tmp_path / "model.keras"
+    model.save(path)
+    return path
+
+
+@pytest.fixture
+def h5_file(model: Any, tmp_path: Path) -> Path:
+    path = tmp_path / "model.h5"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.save(path)
+    return path
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(ModelFileError) as caught:
+        read_saved(path)
+    assert caught.value.hint
+    return caught.value.message
+
+
+def repacked(path: Path, change: dict[str, bytes | None], compress: bool = False) -> Path:
+    """Write a `.keras` file again with members added, replaced or left out (None)."""
+    target = path.with_name("repacked.keras")
+    method = zipfile.ZIP_DEFLATED if compress else zipfile.ZIP_STORED
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(target, "w", method) as new:
+        members: dict[str, bytes | None] = {name: old.read(name) for name in old.namelist()}
+        for name, content in {**members, **change}.items():
+            if content is not None:
+                new.writestr(name, content)
+    return target
+
+
+def test_what_keras_writes_is_read_and_holds_no_code(
+    keras_file: Path, h5_file: Path, model: Any, tmp_path: Path
+) -> None:
+    described = tmp_path / "model.json"
+    described.write_text(model.to_json())
+    for path, kind in ((keras_file, "keras"), (h5_file, "h5"), (described, "json")):
+        saved = read_saved(path)
+        assert (saved.kind, saved.config["class_name"]) == (kind, "Functional")
+        assert list(code_parts(saved.config)) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("m.keras", b"", "m.keras is empty"),
+        ("m.keras", b"PK\x03\x04 and no more", "m.keras is damaged or cut short"),
+        ("m.keras", b"no archive", "is damaged or no saved model: it is not a zip archive"),
+        ("m.h5", b"\x89HDF\r\n\x1a\n and no more", "m.h5 is damaged or cut short"),
+        ("m.h5", b"PK\x03\x04....", "m.h5 is named .h5 but holds what Keras writes as .keras"),
+        ("m.json", b"{", "m.json does not hold valid JSON"),
+        ("m.json", b"\xff\xfe\x00", "m.json is not text"),
+        ("m.json", b"[1, 2]", "is valid JSON but describes no Keras model"),
+        ("m.json", b'{"a":' * 100_000, "m.json holds values that are nested more than 128 deep"),
+        ("m.pb", b"x", "has the ending '.pb'; saved models end in `.keras`, `.h5`"),
+    ],
+)
+def test_damaged_files_are_told_from_each_other(
+    tmp_path: Path, name: str, content: bytes, message: str
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    assert message in refusal(tmp_path / name)
+
+
+def test_missing_and_foreign_paths(tmp_path: Path) -> None:
+    assert "cannot be read: No such file" in refusal(tmp_path / "none.keras")
+    (tmp_path / "folder.keras").mkdir()
+    assert "is a folder, not a saved model" in refusal(tmp_path / "folder.keras")
+
+
+def test_a_truncated_file_is_damaged(keras_file: Path, h5_file: Path) -> None:
+    for path in (keras_file, h5_file):
+        path.write_bytes(path.read_bytes()[:-2000])
+        assert "is damaged" in refusal(path)
+
+
+def test_an_incomplete_archive_says_what_is_missing(keras_file: Path) -> None:
+    path = repacked(keras_file, {"config.json": None, "model.weights.h5": None})
+    assert "it has no `config.json` and `model.weights.h5`" in refusal(path)
+
+
+def test_a_member_may_not_lead_outside(keras_file: Path) -> None:
+    for name in ("../evil.txt", "/etc/evil", "assets/../../evil", "..\\evil", "C:\\evil"):
+        assert "leads outside the archive" in refusal(repacked(keras_file, {name: b"x"}))
+
+
+def test_a_member_may_not_blow_up(keras_file: Path) -> None:
+    path = repacked(keras_file, {"assets/bomb": BOMB}, compress=True)
+    assert "would grow from" in refusal(path)
+
+
+def test_all_members_together_may_not_blow_up(
+    keras_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    zeros = bytes(1024**2)  # each would do by itself
+    path = repacked(keras_file, {f"assets/{i}": zeros for i in range(5)}, compress=True)
+    assert read_saved(path).kind == "keras"
+    monkeypatch.setattr(archive, "_TOTAL_FLOOR_BYTES", 5_000_000)
+    assert re.search(r"would grow from [\d,]{5,7} to 5,[\d,]{7} bytes in all", refusal(path))
+
+
+def test_what_is_as_large_as_it_is_stored_is_no_bomb(
+    keras_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archive, "_TOTAL_FLOOR_BYTES", 1000)
+    assert read_saved(keras_file).kind == "keras"
+
+
+def test_members_may_not_overlap_nor_be_there_twice(keras_file: Path) -> None:
+    with warnings.catch_warnings(), zipfile.ZipFile(keras_file, "a") as file:
+        warnings.simplefilter("ignore")
+        file.writestr("config.json", b"{}")
+    assert "has several members named 'config.json'" in refusal(keras_file)
+    overlapping = keras_file.with_name("overlapping.keras")
+    with zipfile.ZipFile(overlapping, "w") as file:
+        file.writestr("assets/a", bytes(10**6))
+        for name in "bcd":
+            again = copy.copy(file.getinfo("assets/a"))
+            again.filename = f"assets/{name}"
+            file.filelist.append(again)
+            file.NameToInfo[again.filename] = again
+    assert "has members that overlap: 4,000,000 bytes of them" in refusal(overlapping)
+
+
+def test_an_archive_of_endless_members_is_not_looked_through(
+    keras_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = repacked(keras_file, {f"assets/{number}": b"" for number in range(200)})
+    assert read_saved(path).kind == "keras"
+    monkeypatch.setattr(archive, "_MOST_MEMBERS", 100)
+    assert "has 203 members, more than any model has" in refusal(path)
+    monkeypatch.setattr(archive, "_MOST_DIRECTORY_BYTES", 8192)
+    assert "lists more members than any model has" in refusal(path)
+
+
+def test_only_what_keras_reads_is_unpacked(keras_file: Path, tmp_path: Path) -> None:
+    path = repacked(keras_file, {"assets/layer/words": b"a", "more": b"x", "more/b": b"x"})
+    folder = tmp_path / "unpacked"
+    with archive.opened_archive(path, None) as opened:
+        archive.unpack(opened, folder)
+    found = {str(one.relative_to(folder)) for one in folder.rglob("*") if one.is_file()}
+    assert found == {*archive.MEMBERS, "assets/layer/words"}
+
+
+def test_datasets_together_may_not_claim_more_than_they_store(
+    h5_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with h5py.File(h5_file, "r+") as file:
+        for number in range(33):  # never written: each claims less than the floor
+            file["model_weights"].create_dataset(str(number), (4 * 10**6,), "f4")
+    assert "claims 528,00" in (said := refusal(h5_file)), said
+    monkeypatch.setattr(hdf5, "_MOST_ITEMS", 20)
+    assert "holds more than 20 groups and datasets" in refusal(h5_file)
+
+
+def test_one_dataset_may_not_claim_a_million_million_elements(h5_file: Path) -> None:
+    with h5py.File(h5_file, "r+") as file:
+        file["model_weights"].create_dataset(
+            "zeros", (10**12,), "f4", chunks=(10**5,), compression="gzip"
+        )
+    assert "claims 4,000,000,000,000 bytes but stores 0" in refusal(h5_file)
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("1" * 4000, "11111111111111111111… (a number of 4,000 characters) is too large"),
+        ("1" * 5000, "(a number of 5,000 characters) is too large"),
+        (str(2**64), "18446744073709551616 is too large; whole numbers go from"),
+        ("-9999999999999999999", "-9999999999999999999 is too large"),
+        ("1e400", "1e400 is beyond the range of float64"),
+        ("[" * 950 + "]" * 950, "nested more than 128 deep"),
+        ("[" * 150 + "]" * 150, "nested more than 128 deep"),
+    ],
+)
+def test_values_that_no_model_has_are_refused_in_every_format(
+    keras_file: Path, h5_file: Path, model: Any, tmp_path: Path, written: str, said: str
+) -> None:
+    text = model.to_json().replace('"units": 4', f'"units": {written}')
+    assert written in text
+    (tmp_path / "m.json").write_text(text)
+    with h5py.File(h5_file, "r+") as file:
+        file.attrs["model_config"] = text.encode()
+    for path in (
+        tmp_path / "m.json",
+        h5_file,
+        repacked(keras_file, {"config.json": text.encode()}),
+    ):
+        assert said in refusal(path)
+
+
+def test_names_that_no_file_system_takes_are_refused(tmp_path: Path) -> None:
+    assert "cannot be read: File name too long" in refusal(tmp_path / f"{'x' * 300}.json")
+    assert "cannot be read: embedded null" in refusal(tmp_path / "a\0.json")
+
+
+def test_a_newer_keras_is_named(keras_file: Path) -> None:
+    path = repacked(keras_file, {"metadata.json": b'{"keras_version": "4.1.0"}'})
+    assert "was saved by Keras 4.1.0; Keras" in refusal(path)
+
+
+def test_a_newer_keras_is_named_in_hdf5_too(h5_file: Path) -> None:
+    with h5py.File(h5_file, "r+") as file:
+        file.attrs["keras_version"] = "5.0"
+    assert "was saved by Keras 5.0; Keras" in refusal(h5_file)
+
+
+def test_hdf5_may_not_reach_for_other_files(h5_file: Path, tmp_path: Path) -> None:
+    with h5py.File(h5_file, "r+") as file:
+        file["model_weights/stolen"] = h5py.ExternalLink("/etc/passwd", "/")
+    assert "links to another file at '/model_weights/stolen'" in refusal(h5_file)
+    with h5py.File(h5_file, "r+") as file:
+        del file["model_weights/stolen"]
+        file.create_dataset("a", (4,), "u1", external=[("/etc/passwd", 0, 4)])
+    assert "reads another file's data at '/a'" in refusal(h5_file)
+    with h5py.File(h5_file, "r+") as file:
+        del file["a"]
+        layout = h5py.VirtualLayout(shape=(4,), dtype="u1")
+        layout[:] = h5py.VirtualSource("/etc/passwd", "x", shape=(4,))
+        file.create_virtual_dataset("b", layout)
+    assert "reads another file's data at '/b'" in refusal(h5_file)
+
+
+def test_hdf5_may_not_load_a_plugin(h5_file: Path) -> None:
+    with h5py.File(h5_file, "r+") as file:
+        created = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        created.set_chunk((4,))
+        created.set_filter(32015, h5py.h5z.FLAG_OPTIONAL)
+        space = h5py.h5s.create_simple((4,))
+        h5py.h5d.create(file.id, b"odd", h5py.h5t.NATIVE_FLOAT, space, created)
+    with pytest.raises(ModelFileError, match="needs a plugin to read '/odd': filter 32015"):
+        read_saved(h5_file)
+
+
+def test_hdf5_may_not_hold_objects_or_claim_what_it_has_not(h5_file: Path) -> None:
+    with h5py.File(h5_file, "r+") as file:
+        file.create_dataset("text", data=np.array(["a"], dtype=h5py.string_dtype()))
+    assert "holds objects instead of numbers at '/text'" in refusal(h5_file)
+    with h5py.File(h5_file, "r+") as file:
+        del file["text"]
+        file.create_dataset("huge", (10**12,), "f4", chunks=(1024,))
+    assert "claims 4,000,000,000,000 bytes but stores 0 at '/huge'" in refusal(h5_file)
+
+
+def test_the_weights_inside_an_archive_are_looked_through(keras_file: Path, tmp_path: Path) -> None:
+    weights = tmp_path / "weights.h5"
+    with h5py.File(weights, "w") as file:
+        file["layers"] = h5py.ExternalLink("/etc/passwd", "/")
+    path = repacked(keras_file, {"model.weights.h5": weights.read_bytes()})
+    assert "links to another file at '/layers'" in refusal(path)
+
+
+def test_weights_alone_are_no_model(model: Any, tmp_path: Path) -> None:
+    model.save_weights(tmp_path / "m.weights.h5")
+    assert "holds weights only, no model" in refusal(tmp_path / "m.weights.h5")
+
+
+@keras.saving.register_keras_serializable("shop")
+class Twice(keras.layers.Layer):  # type: ignore[misc]
+    def call(self, inputs: Any) -> Any:
+        return inputs * 2
+
+
+def with_layer(layer: Any) -> Any:
+    return keras.Sequential([keras.Input((3,)), layer, keras.layers.Dense(2)])
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5", ".json"])
+def test_code_is_refused_by_the_name_of_its_layer(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"m{suffix}"
+    model = with_layer(keras.layers.Lambda(lambda x: x + 1, name="plus"))
+    if suffix == ".json":
+        path.write_text(model.to_json())
+    else:
+        model.save(path)
+    saved = read_saved(path)
+    with pytest.raises(UnsafeCodeError, match="layer `plus` is a `Lambda`") as caught:
+        refuse_code(saved, False, None)
+    assert "--allow-code" in str(caught.value)
+    refuse_code(saved, True, None)
+
+
+def changed(path: Path, old: str, new: str) -> Any:
+    text = json.dumps(read_saved(path).config)
+    assert old in text
+    return list(code_parts(json.loads(text.replace(old, new))))
+
+
+def test_code_hides_in_many_places(keras_file: Path) -> None:
+    """Each is one word of a harmless file changed."""
+    (part,) = changed(keras_file, '"gelu"', '{"class_name": "__lambda__", "config": {}}')
+    assert (part.layer, part.what) == ("last", "holds a function as bytecode")
+    foreign = '"module": "os", "class_name": "L2"'
+    part = changed(keras_file, '"module": "keras.regularizers", "class_name": "L2"', foreign)[0]
+    assert part.what == "is a `L2` from the module `os`"
+    function = '{"module": "builtins", "class_name": "function", "config": "system"}'
+    (part,) = changed(keras_file, '"gelu"', function)
+    assert part.what == "uses the function `system` from outside Keras"
+    own = '"module": "keras.layers", "class_name": "Dense"'
+    (part,) = changed(keras_file, own, '"class_name": "shop>Odd"')
+    assert part.what == "is a `shop>Odd`, which is not Keras' own"
+    (part,) = changed(keras_file, '"units": 4', '"units": 4, "vocabulary": "/etc/passwd"')
+    assert part.what == "reads the file '/etc/passwd' as its vocabulary"
+    assert changed(keras_file, '"Dense"', '"TFSMLayer"')[0].what.startswith("is a `TFSMLayer`")
+
+
+def test_the_users_own_registered_class_is_no_strangers_code(tmp_path: Path) -> None:
+    with_layer(Twice()).save(tmp_path / "m.keras")
+    saved = read_saved(tmp_path / "m.keras")
+    assert [part.registered_name for part in code_parts(saved.config)] == ["shop>Twice"]
+    refuse_code(saved, False, None)
+
+
+def test_every_refusal_is_an_error_of_layerlens(tmp_path: Path) -> None:
+    with pytest.raises(LayerlensError):
+        read_saved(tmp_path / "none.h5")

@@ -1,0 +1,143 @@
+"""Equal numbers are given to the same computation, and to no other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from layerlens.proof.expressions import Numbering, Value, express
+
+pytestmark = pytest.mark.usefixtures("backend")
+
+Wiring = Callable[[Any], Any]
+
+
+def numbered(*wirings: Wiring, shape: tuple[int, ...] = (6, 3)) -> list[Value]:
+    """Express models of one input; their weights are paired by position."""
+    import keras
+
+    numbering = Numbering()
+    values: list[Value] = []
+    for wiring in wirings:
+        given = keras.Input(shape)
+        model = keras.Model(given, wiring(given))
+        names = {id(variable): position for position, variable in enumerate(model.weights)}
+        values += express(model, numbering, names)
+    return values
+
+
+def same(*wirings: Wiring, **more: Any) -> bool:
+    return len({value.number for value in numbered(*wirings, **more)}) == 1
+
+
+def test_what_has_no_effect_in_inference_is_not_told_apart() -> None:
+    from keras import layers
+
+    assert same(
+        lambda x: layers.Dense(4, activation="relu")(x),
+        lambda x: layers.ReLU()(layers.Dense(4, kernel_initializer="zeros")(x)),
+        lambda x: layers.Activation("relu")(layers.Dropout(0.5)(layers.Dense(4, name="d")(x))),
+        lambda x: layers.Dense(4, activation="relu", kernel_regularizer="l2", trainable=False)(x),
+    )
+    assert same(
+        lambda x: layers.LSTM(4, unit_forget_bias=False, dropout=0.3)(x),
+        lambda x: layers.LSTM(4, seed=3)(x),
+    )
+
+
+def test_nested_models_are_what_they_hold() -> None:
+    import keras
+    from keras import layers
+
+    def nested(x: Any) -> Any:
+        return keras.Sequential([layers.LSTM(4), layers.Dense(2, activation="tanh")])(x)
+
+    assert same(nested, lambda x: layers.Dense(2, activation="tanh")(layers.LSTM(4)(x)))
+
+
+def test_configuration_weights_and_arguments_tell_layers_apart() -> None:
+    from keras import layers
+
+    def shared(x: Any) -> Any:
+        dense = layers.Dense(3)
+        return dense(dense(x))
+
+    assert not same(lambda x: layers.GRU(4)(x), lambda x: layers.GRU(4, reset_after=False)(x))
+    assert not same(shared, lambda x: layers.Dense(3)(layers.Dense(3)(x)))
+    assert not same(
+        lambda x: layers.Attention()([x, x]),
+        lambda x: layers.Attention()([x, x], use_causal_mask=True),
+    )
+    assert not same(
+        lambda x: layers.Subtract()([x, layers.Dense(3)(x)]),
+        lambda x: layers.Subtract()([layers.Dense(3)(x), x]),
+    )
+
+
+def test_an_attribute_changed_after_construction_tells_layers_apart() -> None:
+    from keras import layers
+
+    def changed(x: Any) -> Any:
+        layer = layers.MaxPooling1D(2)
+        layer.padding = "same"
+        return layer(x)
+
+    assert same(*[lambda x: layers.MaxPooling1D(2)(x)] * 2)
+    assert not same(changed, lambda x: layers.MaxPooling1D(2)(x))
+
+
+def _called_relu(x: Any) -> Any:
+    return x * x
+
+
+_called_relu.__name__ = "relu"
+
+
+@pytest.mark.parametrize(
+    "wiring",
+    [
+        lambda layers, x: layers.Dense(4, activation=_called_relu)(x),
+        lambda layers, x: layers.GRU(4, activation=_called_relu)(x),
+        lambda layers, x: layers.Lambda(lambda given: given * 2)(x),
+        lambda layers, x: type("Dense", (layers.Dense,), {})(4)(x),
+        lambda layers, x: layers.Dropout(0.5)(x, training=True),
+        lambda layers, x: layers.Normalization()(x),
+        lambda layers, x: layers.LSTM(4)(x, mask=x[:, :, 0] > 0),
+    ],
+    ids=["activation", "cell activation", "lambda", "subclass", "training", "adapted", "mask"],
+)
+def test_what_cannot_be_told_from_outside_is_the_same_as_nothing(wiring: Any) -> None:
+    from keras import layers
+
+    assert not same(*[lambda x: wiring(layers, x)] * 2)
+
+
+def test_masks_are_told_apart_from_values() -> None:
+    from keras import layers
+
+    plain, masked, other = numbered(
+        lambda x: layers.Dense(4)(x),
+        lambda x: layers.Dense(4)(layers.Masking()(x)),
+        lambda x: layers.Dense(4)(layers.Masking(mask_value=1.0)(x)),
+    )
+    assert plain.number == masked.number != other.number
+    assert plain.mask is None
+    assert masked.mask is not None
+    assert not same(lambda x: layers.LSTM(4)(x), lambda x: layers.LSTM(4)(layers.Masking()(x)))
+
+
+@pytest.mark.filterwarnings("ignore:Layer 'embedding")  # that a mask ends there is what is tested
+def test_a_mask_made_on_top_of_another_is_told_apart() -> None:
+    from keras import layers
+
+    def embedded(mask_zero: bool) -> Wiring:
+        def wiring(x: Any) -> Any:
+            embedding = layers.Embedding(5, 2, mask_zero=mask_zero)
+            return layers.LSTM(2)(embedding(layers.Masking()(x)))
+
+        return wiring
+
+    assert same(embedded(True), embedded(True), shape=(6,))
+    assert not same(embedded(True), embedded(False), shape=(6,))

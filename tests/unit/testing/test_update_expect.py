@@ -1,0 +1,272 @@
+"""What is written into `expect:`, and what of the file stays as it was: everything else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from layerlens.report import ModelReport, PairReport, ScenarioReport
+from layerlens.testing.collect import Expectation
+from layerlens.testing.update_expect import (
+    ExpectationFile,
+    NotUpdated,
+    agreed,
+    has_empty_expect,
+    measured_expectations,
+)
+
+HEAD = """\
+# a comment in front
+title:   'spaced   oddly'
+input: { shape: [ 4 ] }   # and one behind
+models:
+    a: [Dense: 3]
+    "b c":
+    - Dense: {units: 3,
+              use_bias: false}
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Any:
+    def write(expect: str, head: str = HEAD) -> ExpectationFile:
+        path = tmp_path / "scenario.yaml"
+        path.write_bytes((head + expect).encode())
+        return ExpectationFile(path)
+
+    return write
+
+
+def text_of(file: ExpectationFile) -> str:
+    return file.path.read_bytes().decode()
+
+
+@pytest.mark.parametrize(
+    ("before", "keys", "value", "after"),
+    [
+        ("expect: {verdicts: {b c: different}}  # why", ("verdicts", "b c"), "equivalent", None),
+        ("expect: {verdicts: {b c: 'different'}}", ("verdicts", "b c"), "equivalent", None),
+        (
+            'expect:\n  "verdicts":\n    "b c":   "different"',
+            ("verdicts", "b c"),
+            "equivalent",
+            None,
+        ),
+        ("expect: {models: {a: {params: 1_5 , error: x}}}", ("models", "a", "params"), 20, "20 ,"),
+        (
+            "expect:\r\n  models:\r\n    a: {params: 7}\r\n",
+            ("models", "a", "params"),
+            15,
+            "15}\r\n",
+        ),
+        (
+            "expect: {models: {a: {output_shape: [ ~, 4,3 ]}}}",
+            ("models", "a", "output_shape"),
+            [None, 5, 3],
+            "[ ~, 5,3 ]",
+        ),
+        (
+            "expect: {models: {a: {output_shape: [null, 4]}}}",
+            ("models", "a", "output_shape"),
+            [None, 6, 4],
+            "[null, 6, 4]",
+        ),
+        (
+            "expect:\n models:\n  a:\n   output_shape:\n   - null # batch\n   - 4 # units\n",
+            ("models", "a", "output_shape"),
+            [None, 3],
+            "   - null # batch\n   - 3 # units\n",
+        ),
+        (
+            "expect:\n models:\n  a:\n   output_shape:\n   - null\n   - 4\n   params: 1",
+            ("models", "a", "output_shape"),
+            [None, 6, 4],
+            "output_shape:\n   - null\n   - 6\n   - 4\n   params: 1",
+        ),
+        (
+            "expect: {models: {a: {output_shape: [[null, 4], [null, 2]]}}}",
+            ("models", "a", "output_shape"),
+            [[None, 4], [None, 3]],
+            "[[null, 4], [null, 3]]",
+        ),
+        (
+            "expect: {verdicts: {b c: different}}",
+            ("verdicts", "b c"),
+            {"inference": "equivalent", "training": "different"},
+            "{inference: equivalent, training: different}",
+        ),
+    ],
+)
+def test_a_value_is_written_and_nothing_else(
+    file: Any, before: str, keys: tuple[str, ...], value: Any, after: str | None
+) -> None:
+    target = file(before)
+    assert target.put(keys, value)
+    written = text_of(target)
+    if after is None:
+        assert written == HEAD + before.replace("different", str(value))
+    else:
+        assert after in written
+        assert written.startswith(HEAD)
+    assert not target.put(keys, value), "the second time there is nothing to write"
+    assert text_of(target) == written
+
+
+@pytest.mark.parametrize(
+    ("expect", "keys", "value"),
+    [
+        ("expect: {models: {a: {params: 1_5}}}", ("models", "a", "params"), 15),
+        ("expect: {models: {a: {params: 0xf}}}", ("models", "a", "params"), 15),
+        (
+            "expect: {models: {a: {output_shape: [Null, ~]}}}",
+            ("models", "a", "output_shape"),
+            [None] * 2,
+        ),
+        ('expect: {verdicts: {b c: "different"}}', ("verdicts", "b c"), "different"),
+    ],
+)
+def test_what_says_the_same_stays_as_it_is_written(
+    file: Any, expect: str, keys: tuple[str, ...], value: Any
+) -> None:
+    target = file(expect)
+    modified = target.path.stat().st_mtime_ns
+    assert not target.put(keys, value)
+    assert text_of(target) == HEAD + expect
+    assert target.path.stat().st_mtime_ns == modified
+
+
+@pytest.mark.parametrize(
+    ("expect", "keys", "reason"),
+    [
+        (
+            "expect: {models: {a: &m {params: 1}, b c: *m}}",
+            ("models", "a", "params"),
+            "other parts",
+        ),
+        (
+            "expect: {models: {a: &m {params: 1}, b c: *m}}",
+            ("models", "b c", "params"),
+            "other parts",
+        ),
+        ("expect: {models: {a: {params: &n 1}}}", ("models", "a", "params"), "other parts"),
+        ("expect: {models: {a: {params: !!int 1}}}", ("models", "a", "params"), "other parts"),
+        ('expect: {models: {a: {params: "${n}"}}}', ("models", "a", "params"), "from the matrix"),
+        ("expect: {models: {a: {params: ${n}}}}", ("models", "a", "params"), "from the matrix"),
+        (
+            "x: &x {params: 1}\nexpect: {models: {a: {<<: *x}}}",
+            ("models", "a", "params"),
+            "does not stand in `expect:` itself",
+        ),
+        (
+            "expect:\n  models:\n    a:\n      output_shape:\n      - null # batch\n      - 4\n",
+            ("models", "a", "output_shape"),
+            "a comment stands in the midst",
+        ),
+    ],
+)
+def test_what_cannot_be_changed_alone_is_left(
+    file: Any, expect: str, keys: tuple[str, ...], reason: str
+) -> None:
+    target = file(expect)
+    with pytest.raises(NotUpdated, match=reason):
+        target.put(keys, [None, 2, 3] if keys[-1] == "output_shape" else 2)
+    assert text_of(target) == HEAD + expect
+
+
+def test_a_file_that_changed_meanwhile_is_left(file: Any) -> None:
+    target = file("expect: {models: {a: {params: 1}}}")
+    edited = text_of(target) + "# being edited\n"
+    target.path.write_text(edited)
+    with pytest.raises(NotUpdated, match="changed while the tests ran"):
+        target.put(("models", "a", "params"), 2)
+    assert text_of(target) == edited
+
+
+def test_the_byte_order_mark_stays_and_other_encodings_are_left(tmp_path: Path) -> None:
+    path = tmp_path / "scenario.yaml"
+    text = HEAD + "expect: {models: {a: {params: 1}}}\n"
+    path.write_bytes(text.encode("utf-8-sig"))
+    ExpectationFile(path).put(("models", "a", "params"), 2)
+    assert path.read_bytes() == text.replace("params: 1", "params: 2").encode("utf-8-sig")
+    path.write_bytes(text.encode("utf-16"))
+    with pytest.raises(NotUpdated, match="not in UTF-8"):
+        ExpectationFile(path)
+
+
+MEASURED = {
+    "verdicts": {"b c": {"inference": "equivalent", "training": "different"}},
+    "models": {"a": {"params": 15, "output_shape": [None, 3]}, "yes": {"params": 1}},
+}
+BLOCK = """\
+expect:{comment}
+  verdicts: {{"b c": {{inference: equivalent, training: different}}}}
+  models:
+    a: {{params: 15, output_shape: [null, 3]}}
+    "yes": {{params: 1}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("expect", "comment", "rest"),
+    [
+        ("expect: {}", "", ""),
+        ("expect:", "", ""),
+        ("expect: {}\n", "", ""),
+        ("expect: {}  # to come\nmodes: [inference, training]\n", "  # to come", "modes: [infer"),
+        ("expect:  # to come\n\nmodes: [inference]\n", "  # to come", "\nmodes: [infer"),
+        ("expect: ~\r\nquestion: why?\r\n", "", "question: why?\r\n"),
+    ],
+)
+def test_an_empty_block_is_filled_in(file: Any, expect: str, comment: str, rest: str) -> None:
+    target = file(expect)
+    assert has_empty_expect(target.path)
+    assert target.fill(MEASURED)
+    written = text_of(target)
+    block = BLOCK.format(comment=comment)
+    assert written.startswith(HEAD + (block.replace("\n", "\r\n") if "\r" in expect else block))
+    assert rest in written
+    assert not has_empty_expect(target.path)
+
+
+def test_a_flow_mapping_is_filled_in_as_one(file: Any) -> None:
+    head = "{input: {shape: [4]}, models: {a: [Dense: 3], b c: [Dense: 3]}, "
+    target = file("expect: {}}\n", head=head)
+    assert target.fill({"verdicts": {"b c": "equivalent"}})
+    assert text_of(target) == head + 'expect: {verdicts: {"b c": equivalent}}}\n'
+
+
+def report(units: int, verdict: Any = "equivalent") -> ScenarioReport:
+    models = tuple(
+        ModelReport(name, 5 * units, 5 * units, 0, (None, 7, units), ()) for name in ("a", "b")
+    )
+    pair = PairReport("a", "b", "inference", verdict, None, "")
+    return ScenarioReport(
+        "s.yaml", None, {"units": units}, "pass", 0.1, models=models, pairs=(pair,)
+    )
+
+
+def test_cells_that_do_not_agree_are_not_written() -> None:
+    assert agreed([[None, 3], [None, 3]]) == [None, 3]
+    with pytest.raises(NotUpdated, match=r"measured 10 and 15$"):
+        agreed([10, 15, 10])
+    figures = {"params": 10, "output_shape": [None, 7, 2]}
+    assert measured_expectations([report(2)]) == {
+        "verdicts": {"b": "equivalent"},
+        "models": {"a": figures, "b": figures},
+    }
+    assert measured_expectations([report(2), report(3)]) == {"verdicts": {"b": "equivalent"}}
+    assert measured_expectations([report(2), report(3, "different")]) == {}
+    assert "verdicts" not in measured_expectations([report(2, "inconclusive")])
+
+
+def test_a_verdict_that_is_open_is_not_written() -> None:
+    def decided(verdict: str) -> Any:
+        item: Any = SimpleNamespace(_agreed=lambda subject: verdict)
+        return Expectation._decided(item, "a==b[inference]")
+
+    assert decided("different") == "different"
+    with pytest.raises(NotUpdated, match="the evidence does not decide"):
+        decided("inconclusive")
