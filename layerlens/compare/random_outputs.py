@@ -10,11 +10,16 @@ from numpy.typing import NDArray
 
 from layerlens.compare.examination import Examination
 from layerlens.compare.randomness import Draws, Finding, compare_distributions
-from layerlens.explain import verdict_sentences as explaining
 from layerlens.models.execute.two_precisions import Side, Values
 from layerlens.numerics.differences import Noise, within
 from layerlens.numerics.judge import (
+    DISTRIBUTIONS_UNDECIDED,
+    FIXED_APART,
+    RANDOM_APART,
+    RESTLESS,
+    RESTLESS_APART,
     ROUNDING,
+    SAME_DISTRIBUTION,
     Judgement,
     anywhere,
     explained,
@@ -48,22 +53,22 @@ def judge_random(
     if both and (any(restless) or judgement.verdict != "equivalent"):
         fixed = of_the_fixed(examination, tolerance)
         if fixed.verdict == "different":
-            return replace(fixed, reason=explaining.FIXED_APART), False
+            return replace(fixed, reason=FIXED_APART), False
         finding = _of_distributions(examination)
         if finding == "alike" and fixed.verdict == "inconclusive":
             return replace(fixed, difference=judgement.difference), True
         if finding == "alike":
-            reason = explaining.SAME_DISTRIBUTION
+            reason = SAME_DISTRIBUTION
             return replace(judgement, verdict="equivalent", witness=None, reason=reason), True
         if finding == "undecided":
-            reason = explaining.DISTRIBUTIONS_UNDECIDED
+            reason = DISTRIBUTIONS_UNDECIDED
             return replace(judgement, verdict="inconclusive", witness=None, reason=reason), True
         if not any(restless) and judgement.witness is None:
-            return _apart_anywhere(examination, judgement, explaining.RANDOM_APART), False
+            return _apart_anywhere(examination, judgement, RANDOM_APART), False
     if not any(restless):
         return judgement, False
     side = examination.reference if restless[0] else examination.candidate
-    reason = explaining.RESTLESS_APART if both else explaining.RESTLESS.format(side.name)
+    reason = RESTLESS_APART if both else RESTLESS.format(side.name)
     return _apart_anywhere(examination, judgement, reason), False
 
 

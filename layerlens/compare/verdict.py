@@ -1,43 +1,33 @@
-"""Two models of a scenario, built or refused, become the report of their pair."""
+"""Decide on two models of a scenario, built or refused: the verdict, and what it stands on."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from functools import partial, reduce
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
 from layerlens.compare.also_differs import also_differs
 from layerlens.compare.examination import DYNAMIC, Examination
-from layerlens.compare.integer_overflow import losses
 from layerlens.compare.masked_steps import masked_difference
 from layerlens.compare.random_outputs import judge_random
 from layerlens.compare.search import search
 from layerlens.errors import MemoryLimitError
-from layerlens.explain import verdict_sentences as explaining
-from layerlens.explain.argument_gaps import arguments_apart
-from layerlens.explain.difference_check import Contest
-from layerlens.explain.first_divergence import Divergence, first_divergence, first_inconsistency
-from layerlens.explain.relations import relation
-from layerlens.explain.shrink import as_seen, shrink
 from layerlens.models.build.constants import Change
 from layerlens.models.build.request import Built, Refused
-from layerlens.models.execute.graph_size import model_graph_ops
 from layerlens.models.execute.input_domains import inputs_apart
 from layerlens.models.execute.running_memory import running_beyond_memory
 from layerlens.models.execute.two_precisions import Side
 from layerlens.models.execute.variables import paired
 from layerlens.models.inspect.input_order import is_automatic
-from layerlens.numerics.flat_input import as_arrays
-from layerlens.numerics.heat_map import differences_map
-from layerlens.numerics.judge import Judgement, judge, with_mismatch
-from layerlens.numerics.observation import Evidence, Refusal, ShapeSurprise
+from layerlens.numerics.judge import Judgement, Witness, judge, with_mismatch
+from layerlens.numerics.observation import Evidence
 from layerlens.numerics.probes import join
 from layerlens.numerics.weight_transfer import Transfer
 from layerlens.proof.certify import certify
-from layerlens.report import AlsoDiffers, InputsRow, PairReport, Strength
+from layerlens.report import AlsoDiffers, InputsRow, MaskedDifference
 from layerlens.scenario.spec import Scenario, Tolerance
-from layerlens.vocabulary import Mode, TransferMethod
+from layerlens.vocabulary import Mode, TransferMethod, Verdict
 
 #: What differs beside the output with every draw, however alike the distributions are.
 OF_A_DRAW = ("gradients", "non_finite")
@@ -59,48 +49,53 @@ class Pair:
     shows: bool = True
 
 
+#: What a verdict stands on: a model that was refused, shapes, weights or inputs that do not match,
+#: a call that was refused, a call that gave another shape than announced, or the outputs.
+Cause = Literal["refused", "shapes", "weights", "inputs", "call", "called_shape", "outputs"]
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The report of a pair, and what it leaves for others to use."""
+    """The verdict on a pair, and what it stands on; `explain.pair_report` puts it in words."""
 
-    report: PairReport
-    #: A model that builds and refuses to be called.
-    refusal: Refusal | None = None
-    #: A call that gave another shape than announced.
-    surprise: ShapeSurprise | None = None
-    #: What the counterexample was found with.
-    contest: Contest | None = None
-    #: Where the models part, and what they were fed there.
-    divergence: Divergence | None = None
-    #: What layers lose there because they compute in whole numbers.
-    losses: tuple[str, ...] = ()
-    #: How many operations the graphs of the models have that were traced on the way.
-    graph_ops: Mapping[str, int] = field(default_factory=dict)
+    pair: Pair
+    verdict: Verdict
+    cause: Cause
+    transfer: Transfer | None = None
+    #: Which inputs are fed the same, where there are several.
+    fed: InputsRow | None = None
+    #: Why no input can be given to both models.
+    inputs_apart: str | None = None
+    #: Why a model does not compute what it did when it was saved, where no other verdict stands.
+    unrestored: str | None = None
+    #: What was run, and what came of it; None where nothing had to be run.
+    examination: Examination | None = None
+    evidence: Evidence | None = None
+    judgement: Judgement | None = None
+    #: The differences at valid and at padded steps, where masks tell them apart.
+    masked: MaskedDifference | None = None
+
+    @property
+    def witness(self) -> Witness | None:
+        """Where the two really differ; None where they do not, or nothing was run."""
+        return self.judgement.witness if self.judgement is not None else None
 
 
 def decide(pair: Pair) -> Decision:
-    """Judge one pair in one mode; shapes are told before weights, and weights before values."""
+    """Judge one pair in one mode; shapes come before weights, and weights before values."""
     decision = _decided(pair)
-    reference, candidate = pair.reference, pair.candidate
-    fed = fed_alike(reference, candidate)
-    report = replace(decision.report, inputs=fed)
+    decision = replace(decision, fed=fed_alike(pair.reference, pair.candidate))
     unrestored = next(
         (
             side.unrestored
-            for side in (reference, candidate)
+            for side in (pair.reference, pair.candidate)
             if isinstance(side, Built) and side.unrestored is not None
         ),
         None,
     )
-    if report.verdict == "equivalent" and unrestored is not None:
-        text = explaining.unrestored(reference.report, candidate.report, unrestored)
-        report = replace(report, verdict="inconclusive", strength=None, explanation=text)
-    told = [explaining.notes(reference.report, candidate.report)]
-    if isinstance(reference, Built) and isinstance(candidate, Built) and fed is not None:
-        told.append(explaining.fed(fed, reference.listed_names, candidate.listed_names))
-    for more in told:
-        report = replace(report, explanation=explaining.joined(report.explanation, more))
-    return replace(decision, report=report)
+    if decision.verdict == "equivalent" and unrestored is not None:
+        return replace(decision, verdict="inconclusive", unrestored=unrestored)
+    return decision
 
 
 def fed_alike(reference: Built | Refused, candidate: Built | Refused) -> InputsRow | None:
@@ -117,28 +112,16 @@ def fed_alike(reference: Built | Refused, candidate: Built | Refused) -> InputsR
 
 def _decided(pair: Pair) -> Decision:
     reference, candidate = pair.reference, pair.candidate
-    refused = [side for side in (reference, candidate) if isinstance(side, Refused)]
-    if refused:
-        text = " ".join(explaining.refused(side.report) for side in refused)
-        return Decision(_early(pair, "build_error", text))
-    assert isinstance(reference, Built)
-    assert isinstance(candidate, Built)
+    if isinstance(reference, Refused) or isinstance(candidate, Refused):
+        return Decision(pair, "build_error", "refused")
     transfer = paired(reference, candidate, pair.scenario.transfer)
     early = _told_apart(reference, candidate, transfer)
-    if early == "shape_mismatch":
-        text = explaining.shapes(reference.report, candidate.report)
-        made = transfer.complete and reference.allocated and candidate.allocated
-        runs = made and _beyond_memory(reference, candidate) is None
-        told = relation(*_sides(pair), transfer, pair.seed) if runs else None
-        return Decision(_early(pair, early, explaining.joined(text, told), transfer))
-    if early == "param_mismatch":
-        text = explaining.weights(reference.report, candidate.report, transfer)
-        text = explaining.joined(text, arguments_apart(reference, candidate))
-        return Decision(_early(pair, early, text, transfer))
+    if early is not None:
+        cause: Cause = "shapes" if early == "shape_mismatch" else "weights"
+        return Decision(pair, early, cause, transfer)
     apart = inputs_apart(reference, candidate)
     if apart is not None:
-        text = explaining.inputs(reference.report, candidate.report, apart)
-        return Decision(_early(pair, "inconclusive", text, transfer))
+        return Decision(pair, "inconclusive", "inputs", transfer, inputs_apart=apart)
     _refuse_beyond_memory(reference, candidate)
     return _by_running(pair, transfer)
 
@@ -172,12 +155,12 @@ def _told_apart(
 
 
 def _refuse_beyond_memory(reference: Built, candidate: Built) -> None:
-    error = _beyond_memory(reference, candidate)
+    error = beyond_memory(reference, candidate)
     if error is not None:
         raise error
 
 
-def _sides(pair: Pair) -> tuple[Side, Side]:
+def sides_of(pair: Pair) -> tuple[Side, Side]:
     training = pair.mode == "training"
     sides = []
     for built in (pair.reference, pair.candidate):
@@ -199,105 +182,40 @@ def _sides(pair: Pair) -> tuple[Side, Side]:
     return sides[0], sides[1]
 
 
-def _beyond_memory(reference: Built, candidate: Built) -> MemoryLimitError | None:
+def beyond_memory(reference: Built, candidate: Built) -> MemoryLimitError | None:
     return running_beyond_memory("comparing", reference, candidate)
 
 
 def _by_running(pair: Pair, transfer: Transfer) -> Decision:
-    sides = _sides(pair)
+    sides = sides_of(pair)
     speaks = pair.mode == "inference" and pair.scenario.tolerance is None
     proof = partial(certify, *sides, transfer, seed=pair.seed) if speaks else None
     examination = Examination(*sides, transfer, pair.seed, proof)
-    decision = _examined(pair, transfer, examination)
-    return replace(decision, graph_ops=_graph_ops(examination))
-
-
-def _graph_ops(examination: Examination) -> dict[str, int]:
-    sides = (examination.reference, examination.candidate)
-    found = {side.name: model_graph_ops(side.working) for side in sides}
-    return {name: ops for name, ops in found.items() if ops is not None}
-
-
-def _examined(pair: Pair, transfer: Transfer, examination: Examination) -> Decision:
     evidence = examination.run()
     if evidence.refusal is not None:
-        text = explaining.call_refused(evidence.refusal)
-        return Decision(_early(pair, "build_error", text, transfer), refusal=evidence.refusal)
-    if evidence.shape_surprise is not None:
-        text = explaining.shape_surprise(evidence.shape_surprise)
-        early = _early(pair, "shape_mismatch", text, transfer)
-        return Decision(early, surprise=evidence.shape_surprise)
-    evidence, judgement = _judged(pair, examination, evidence)
-    report = _report(pair, transfer, evidence, judgement)
-    report = replace(report, masked=masked_difference(examination, pair.scenario.tolerance))
-    about = explaining.about_weights(
-        report, transfer, overruled=examination.overrules_stored_weights()
-    )
-    report = replace(report, explanation=explaining.joined(report.explanation, about))
-    misannounced = examination.observer.misannounced
-    if misannounced is not None:
-        about = explaining.misannounced(misannounced)
-        report = replace(report, explanation=explaining.joined(report.explanation, about))
-    if report.verdict == "equivalent":
-        for about in _of_lengths(examination):
-            report = replace(report, explanation=explaining.joined(report.explanation, about))
-    witness = judgement.witness
-    if witness is None or not pair.shows:
-        return Decision(report)
-    if judgement.reason:  # no second call shows the same again
-        seen = as_seen(witness, examination.reference.built.inputs)
-        return Decision(replace(report, counterexample=seen))
-    weights = examination.weights_of(witness.observation)
-    contest = Contest(
-        examination.reference,
-        examination.candidate,
-        weights.reference,
-        weights.candidate,
-        witness,
-        judgement.residue,
-        pair.scenario.tolerance,
-    )
-    return _shown(examination, contest, report)
-
-
-def _of_lengths(examination: Examination) -> tuple[str | None, ...]:
-    """Tell what lengths a pass does not speak of."""
-    if examination.certificate is not None:
-        return ()
-    longest = examination.longest_tried
-    return (
-        explaining.beyond_lengths(examination.reach.shortfall, longest),
-        explaining.unknown_lengths(examination.unknown_layers, longest),
-    )
-
-
-def _shown(examination: Examination, contest: Contest, report: PairReport) -> Decision:
-    """Add to the report of a difference where it shows best, and where it begins."""
-    one, other, witness = contest.reference, contest.candidate, contest.witness
-    values = contest.weights_reference, contest.weights_candidate
-    counterexample = shrink(
-        one, other, *values, witness, residue=contest.residue, tolerance=contest.tolerance
-    )
-    inputs = as_arrays(counterexample.input, one.built.inputs)
-    told = None
-    lost: tuple[str, ...] = ()
-    if witness.inconsistent is None:
-        divergence = first_divergence(one, other, *values, inputs, residue=contest.residue)
-        lost = (*losses(one, values[0], inputs), *losses(other, values[1], inputs))
-        seen = examination.observations
-        told = relation(one, other, examination.transfer, examination.seed, seen)
-    else:
-        side, own = (one, values[0]) if witness.inconsistent == "reference" else (other, values[1])
-        divergence = first_inconsistency(
-            side, own, inputs, "traced_dynamic", witness.observation.execution
+        return Decision(
+            pair, "build_error", "call", transfer, examination=examination, evidence=evidence
         )
-    report = replace(
-        report,
-        counterexample=counterexample,
-        first_divergence=divergence.row if divergence is not None else None,
-        explanation=reduce(explaining.joined, (told, *lost), report.explanation),
+    if evidence.shape_surprise is not None:
+        return Decision(
+            pair,
+            "shape_mismatch",
+            "called_shape",
+            transfer,
+            examination=examination,
+            evidence=evidence,
+        )
+    evidence, judgement = _judged(pair, examination, evidence)
+    return Decision(
+        pair,
+        judgement.verdict,
+        "outputs",
+        transfer,
+        examination=examination,
+        evidence=evidence,
+        judgement=judgement,
+        masked=masked_difference(examination, pair.scenario.tolerance),
     )
-    return Decision(report, contest=contest, divergence=divergence, losses=lost)
 
 
 def _judged(pair: Pair, examination: Examination, evidence: Evidence) -> tuple[Evidence, Judgement]:
@@ -430,50 +348,6 @@ def _search(examination: Examination) -> bool:
         return False
     examination.observe(examination.sets[found[0]], join([found[1]]), DYNAMIC, chosen=True)
     return True
-
-
-def _report(pair: Pair, transfer: Transfer, evidence: Evidence, judgement: Judgement) -> PairReport:
-    difference = judgement.difference
-    return PairReport(
-        reference=pair.reference.spec.name,
-        candidate=pair.candidate.spec.name,
-        mode=pair.mode,
-        verdict=judgement.verdict,
-        strength=_strength(evidence) if judgement.verdict == "equivalent" else None,
-        explanation=explaining.judged(pair.reference.report, pair.candidate.report, judgement),
-        max_abs=difference.max_abs if difference else None,
-        max_rel=difference.max_rel if difference else None,
-        max_ulp=difference.max_ulp if difference else None,
-        mismatched=difference.mismatched if difference else None,
-        compared=difference.compared if difference else None,
-        rounding=judgement.rounding,
-        probes=judgement.probes,
-        only_at_initialization=judgement.only_at_initialization,
-        transfer=transfer.to_row(),
-        certificate=evidence.certificate,
-        also_differs=evidence.also_differs,
-        unseen=evidence.unseen,
-        differences=differences_map(evidence.observations),
-    )
-
-
-def _strength(evidence: Evidence) -> Strength:
-    if evidence.certificate is not None:
-        return "certified"
-    return "weak" if evidence.unseen or evidence.by_distribution else "tested"
-
-
-def _early(pair: Pair, verdict: Any, text: str, transfer: Transfer | None = None) -> PairReport:
-    """Report a pair that was decided before any output was compared."""
-    return PairReport(
-        reference=pair.reference.spec.name,
-        candidate=pair.candidate.spec.name,
-        mode=pair.mode,
-        verdict=verdict,
-        strength=None,
-        explanation=text,
-        transfer=transfer.to_row() if transfer else None,
-    )
 
 
 def _same_shape(one: Any, other: Any) -> bool:

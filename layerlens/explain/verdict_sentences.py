@@ -8,27 +8,10 @@ from typing import Any
 
 from layerlens.models.inspect.input_order import is_automatic
 from layerlens.numerics.differences import Difference
-from layerlens.numerics.judge import Judgement
+from layerlens.numerics.judge import SAME_DISTRIBUTION, Judgement
 from layerlens.numerics.observation import Refusal, ShapeSurprise
 from layerlens.numerics.weight_transfer import Transfer
 from layerlens.report import InputsRow, ModelReport, PairReport, Rounding
-
-#: A model that draws from streams nobody seeds, or that keeps count of its calls.
-RESTLESS = "`{}` gives another result each time it is called, with the same seeds and states"
-RESTLESS_APART = (
-    "both give another result each time they are called, and these differ in distribution"
-)
-SAME_DISTRIBUTION = (
-    "their outputs are random and the streams cannot be lined up, but no statistic of their "
-    "distributions was found to differ"
-)
-
-DISTRIBUTIONS_UNDECIDED = (
-    "their outputs are random and the streams cannot be lined up; a statistic of their "
-    "distributions differs by more than chance makes likely, and by less than would settle it"
-)
-FIXED_APART = "what differs is not random: no draw of either model moves it"
-RANDOM_APART = "their outputs are random, and differ in distribution"
 
 #: A difference that float64 leaves less of than this share was rounding in working precision.
 SHRUNK = 2.0**-10

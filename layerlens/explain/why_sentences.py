@@ -13,7 +13,8 @@ from layerlens.explain.first_divergence import Divergence
 from layerlens.explain.repair import Mending
 from layerlens.explain.state_gaps import unconfigured_changes
 from layerlens.explain.step_sentences import step_sentences
-from layerlens.explain.verdict_sentences import SAME_DISTRIBUTION, shape_text
+from layerlens.explain.verdict_sentences import shape_text
+from layerlens.numerics.judge import SAME_DISTRIBUTION
 from layerlens.report import (
     LayerChange,
     ModelReport,

@@ -24,6 +24,24 @@ from layerlens.report import ProbeRow, Rounding
 from layerlens.scenario.spec import Tolerance
 from layerlens.vocabulary import Verdict
 
+# Reasons of a judgement on random outputs.
+#: A model that draws from streams nobody seeds, or that keeps count of its calls.
+RESTLESS = "`{}` gives another result each time it is called, with the same seeds and states"
+RESTLESS_APART = (
+    "both give another result each time they are called, and these differ in distribution"
+)
+SAME_DISTRIBUTION = (
+    "their outputs are random and the streams cannot be lined up, but no statistic of their "
+    "distributions was found to differ"
+)
+
+DISTRIBUTIONS_UNDECIDED = (
+    "their outputs are random and the streams cannot be lined up; a statistic of their "
+    "distributions differs by more than chance makes likely, and by less than would settle it"
+)
+FIXED_APART = "what differs is not random: no draw of either model moves it"
+RANDOM_APART = "their outputs are random, and differ in distribution"
+
 #: A float64 difference up to this many times the noise floor is rounding. The two precisions lie
 #: 2^29 apart, so the limits can be far from either: here by 2^9, at REAL by 2^20.
 ROUNDING = 2.0**9

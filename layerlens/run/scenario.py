@@ -24,8 +24,8 @@ from layerlens.report import ErrorRow, ScenarioReport
 from layerlens.run.blame import user_frame
 
 if TYPE_CHECKING:
-    from layerlens.compare.verdict import Decision
     from layerlens.dependence.measure import ModelDependence
+    from layerlens.explain.pair_report import ReportedPair
     from layerlens.explain.repair import Mending
     from layerlens.models.build.constants import Change
     from layerlens.models.build.request import Built, Refused
@@ -175,7 +175,7 @@ class Trial:
             refuse_beyond_memory(draft.model, name, limit, where, beside=held)
             held += weight_bytes(draft.model)
 
-    def decide(self, built: dict[str, Built | Refused]) -> list[Decision]:
+    def decide(self, built: dict[str, Built | Refused]) -> list[ReportedPair]:
         """Decide every pair in every mode, in the order of the file."""
         return [
             self._decide(built, candidate.name, mode)
@@ -185,7 +185,7 @@ class Trial:
 
     def _concluded(
         self,
-        decision: Decision,
+        decision: ReportedPair,
         models: tuple[ModelReport, ...],
         diffs: tuple[ModelsDiff, ...],
         built: dict[str, Built | Refused],
@@ -264,7 +264,7 @@ class Trial:
         self,
         models: tuple[ModelReport, ...],
         mode: Mode,
-        decisions: list[Decision],
+        decisions: list[ReportedPair],
         built: dict[str, Built | Refused],
     ) -> tuple[ModelReport, ...]:
         """Return the models with what was measured of their steps in one mode."""
@@ -355,8 +355,9 @@ class Trial:
 
     def _decide(
         self, built: dict[str, Built | Refused], candidate: str, mode: Mode, *, shows: bool = True
-    ) -> Decision:
+    ) -> ReportedPair:
         from layerlens.compare.verdict import Pair, decide
+        from layerlens.explain.pair_report import report_pair
         from layerlens.models.execute.runner import lent
 
         sides = built[self.scenario.reference], built[candidate]
@@ -370,13 +371,13 @@ class Trial:
             shows,
         )
         with lent(*sides):
-            decision = decide(pair)
+            decision = report_pair(decide(pair))
             if self.on_script is not None:
                 self._write_script(decision, sides)
         return decision
 
     def _write_script(
-        self, decision: Decision, sides: tuple[Built | Refused, Built | Refused]
+        self, decision: ReportedPair, sides: tuple[Built | Refused, Built | Refused]
     ) -> None:
         from layerlens.explain.script import script_of
 

@@ -1,0 +1,233 @@
+"""Turn the decision on a pair into its report: figures, sentences, and where a difference shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import reduce
+
+from layerlens.compare.examination import Examination
+from layerlens.compare.integer_overflow import losses
+from layerlens.compare.verdict import Decision, beyond_memory, sides_of
+from layerlens.explain import verdict_sentences as sentences
+from layerlens.explain.argument_gaps import arguments_apart
+from layerlens.explain.difference_check import Contest
+from layerlens.explain.first_divergence import Divergence, first_divergence, first_inconsistency
+from layerlens.explain.relations import relation
+from layerlens.explain.shrink import as_seen, shrink
+from layerlens.models.build.request import Built, Refused
+from layerlens.models.execute.graph_size import model_graph_ops
+from layerlens.numerics.flat_input import as_arrays
+from layerlens.numerics.heat_map import differences_map
+from layerlens.numerics.observation import Evidence, Refusal, ShapeSurprise
+from layerlens.report import PairReport, Strength
+
+
+@dataclass(frozen=True, slots=True)
+class ReportedPair:
+    """The report of a pair, and what was found for it that others use."""
+
+    report: PairReport
+    #: A model that builds and refuses to be called.
+    refusal: Refusal | None = None
+    #: A call that gave another shape than announced.
+    surprise: ShapeSurprise | None = None
+    #: What the counterexample was found with.
+    contest: Contest | None = None
+    #: Where the models part, and what they were fed there.
+    divergence: Divergence | None = None
+    #: What layers lose there because they compute in whole numbers.
+    losses: tuple[str, ...] = ()
+    #: How many operations the graphs of the models have that were traced on the way.
+    graph_ops: Mapping[str, int] = field(default_factory=dict)
+
+
+def report_pair(decision: Decision) -> ReportedPair:
+    """Return the report of a decision. Where the two differ, more is run to show it best."""
+    found = _reported(decision)
+    reference, candidate = decision.pair.reference, decision.pair.candidate
+    report = replace(found.report, inputs=decision.fed)
+    if decision.unrestored is not None:
+        text = sentences.unrestored(reference.report, candidate.report, decision.unrestored)
+        report = replace(report, verdict="inconclusive", strength=None, explanation=text)
+    more = [sentences.notes(reference.report, candidate.report)]
+    if isinstance(reference, Built) and isinstance(candidate, Built) and decision.fed is not None:
+        more.append(sentences.fed(decision.fed, reference.listed_names, candidate.listed_names))
+    report = replace(report, explanation=reduce(sentences.joined, more, report.explanation))
+    if decision.examination is None:
+        return replace(found, report=report)
+    return replace(found, report=report, graph_ops=_graph_ops(decision.examination))
+
+
+def _reported(decision: Decision) -> ReportedPair:
+    match decision.cause:
+        case "refused" | "shapes" | "weights" | "inputs":
+            return ReportedPair(_early(decision, _early_text(decision)))
+        case "call" | "called_shape":
+            return _of_call(decision)
+        case "outputs":
+            return _of_outputs(decision)
+
+
+def _early_text(decision: Decision) -> str:
+    """Say why a verdict stands before anything was compared."""
+    reference, candidate = decision.pair.reference, decision.pair.candidate
+    refused = [side for side in (reference, candidate) if isinstance(side, Refused)]
+    if refused:
+        return " ".join(sentences.refused(side.report) for side in refused)
+    assert isinstance(reference, Built)
+    assert isinstance(candidate, Built)
+    if decision.inputs_apart is not None:
+        return sentences.inputs(reference.report, candidate.report, decision.inputs_apart)
+    transfer = decision.transfer
+    assert transfer is not None
+    if decision.cause == "weights":
+        text = sentences.weights(reference.report, candidate.report, transfer)
+        return sentences.joined(text, arguments_apart(reference, candidate))
+    text = sentences.shapes(reference.report, candidate.report)
+    made = transfer.complete and reference.allocated and candidate.allocated
+    if not made or beyond_memory(reference, candidate) is not None:
+        return text
+    pair = decision.pair
+    return sentences.joined(text, relation(*sides_of(pair), transfer, pair.seed))
+
+
+def _of_call(decision: Decision) -> ReportedPair:
+    evidence = decision.evidence
+    assert evidence is not None
+    if evidence.refusal is not None:
+        text = sentences.call_refused(evidence.refusal)
+        return ReportedPair(_early(decision, text), refusal=evidence.refusal)
+    assert evidence.shape_surprise is not None
+    text = sentences.shape_surprise(evidence.shape_surprise)
+    return ReportedPair(_early(decision, text), surprise=evidence.shape_surprise)
+
+
+def _of_outputs(decision: Decision) -> ReportedPair:
+    examination, judgement = decision.examination, decision.judgement
+    assert examination is not None
+    assert judgement is not None
+    assert decision.transfer is not None
+    report = _figures(decision)
+    misannounced = examination.observer.misannounced
+    more = [
+        sentences.about_weights(
+            report, decision.transfer, overruled=examination.overrules_stored_weights()
+        ),
+        sentences.misannounced(misannounced) if misannounced is not None else None,
+        *(_of_lengths(examination) if report.verdict == "equivalent" else ()),
+    ]
+    report = replace(report, explanation=reduce(sentences.joined, more, report.explanation))
+    witness = judgement.witness
+    if witness is None or not decision.pair.shows:
+        return ReportedPair(report)
+    if judgement.reason:  # no second call shows the same again
+        seen = as_seen(witness, examination.reference.built.inputs)
+        return ReportedPair(replace(report, counterexample=seen))
+    weights = examination.weights_of(witness.observation)
+    contest = Contest(
+        examination.reference,
+        examination.candidate,
+        weights.reference,
+        weights.candidate,
+        witness,
+        judgement.residue,
+        decision.pair.scenario.tolerance,
+    )
+    return _shown(examination, contest, report)
+
+
+def _of_lengths(examination: Examination) -> tuple[str | None, ...]:
+    """Tell what lengths a pass does not speak of."""
+    if examination.certificate is not None:
+        return ()
+    longest = examination.longest_tried
+    return (
+        sentences.beyond_lengths(examination.reach.shortfall, longest),
+        sentences.unknown_lengths(examination.unknown_layers, longest),
+    )
+
+
+def _shown(examination: Examination, contest: Contest, report: PairReport) -> ReportedPair:
+    """Add to the report of a difference where it shows best, and where it begins."""
+    one, other, witness = contest.reference, contest.candidate, contest.witness
+    values = contest.weights_reference, contest.weights_candidate
+    counterexample = shrink(
+        one, other, *values, witness, residue=contest.residue, tolerance=contest.tolerance
+    )
+    inputs = as_arrays(counterexample.input, one.built.inputs)
+    told = None
+    lost: tuple[str, ...] = ()
+    if witness.inconsistent is None:
+        divergence = first_divergence(one, other, *values, inputs, residue=contest.residue)
+        lost = (*losses(one, values[0], inputs), *losses(other, values[1], inputs))
+        seen = examination.observations
+        told = relation(one, other, examination.transfer, examination.seed, seen)
+    else:
+        side, own = (one, values[0]) if witness.inconsistent == "reference" else (other, values[1])
+        divergence = first_inconsistency(
+            side, own, inputs, "traced_dynamic", witness.observation.execution
+        )
+    report = replace(
+        report,
+        counterexample=counterexample,
+        first_divergence=divergence.row if divergence is not None else None,
+        explanation=reduce(sentences.joined, (told, *lost), report.explanation),
+    )
+    return ReportedPair(report, contest=contest, divergence=divergence, losses=lost)
+
+
+def _figures(decision: Decision) -> PairReport:
+    pair, evidence, judgement = decision.pair, decision.evidence, decision.judgement
+    assert evidence is not None
+    assert judgement is not None
+    assert decision.transfer is not None
+    difference = judgement.difference
+    return PairReport(
+        reference=pair.reference.spec.name,
+        candidate=pair.candidate.spec.name,
+        mode=pair.mode,
+        verdict=judgement.verdict,
+        strength=_strength(evidence) if judgement.verdict == "equivalent" else None,
+        explanation=sentences.judged(pair.reference.report, pair.candidate.report, judgement),
+        max_abs=difference.max_abs if difference else None,
+        max_rel=difference.max_rel if difference else None,
+        max_ulp=difference.max_ulp if difference else None,
+        mismatched=difference.mismatched if difference else None,
+        compared=difference.compared if difference else None,
+        rounding=judgement.rounding,
+        probes=judgement.probes,
+        only_at_initialization=judgement.only_at_initialization,
+        transfer=decision.transfer.to_row(),
+        certificate=evidence.certificate,
+        also_differs=evidence.also_differs,
+        unseen=evidence.unseen,
+        masked=decision.masked,
+        differences=differences_map(evidence.observations),
+    )
+
+
+def _strength(evidence: Evidence) -> Strength:
+    if evidence.certificate is not None:
+        return "certified"
+    return "weak" if evidence.unseen or evidence.by_distribution else "tested"
+
+
+def _early(decision: Decision, text: str) -> PairReport:
+    """Report a pair that was decided before any output was compared."""
+    pair, transfer = decision.pair, decision.transfer
+    return PairReport(
+        reference=pair.reference.spec.name,
+        candidate=pair.candidate.spec.name,
+        mode=pair.mode,
+        verdict=decision.verdict,
+        strength=None,
+        explanation=text,
+        transfer=transfer.to_row() if transfer else None,
+    )
+
+
+def _graph_ops(examination: Examination) -> dict[str, int]:
+    sides = (examination.reference, examination.candidate)
+    found = {side.name: model_graph_ops(side.working) for side in sides}
+    return {name: ops for name, ops in found.items() if ops is not None}
