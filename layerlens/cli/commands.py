@@ -42,7 +42,7 @@ from layerlens.scenario.options import RunOptions
 from layerlens.vocabulary import Verdict
 
 if TYPE_CHECKING:
-    from layerlens.report import RunRecord
+    from layerlens.report.run import RunRecord
 
 app = typer.Typer(
     name="layerlens",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from layerlens.plain.printable import clean
 
 if TYPE_CHECKING:
-    from layerlens.report import RunRecord
+    from layerlens.report.run import RunRecord
 
 PASSED, FAILED, MISUSED, BROKEN, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 3, 130, 141
 

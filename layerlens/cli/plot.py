@@ -22,7 +22,7 @@ from layerlens.cli.options import (
 )
 from layerlens.cli.overwrite import refuse_overwriting
 from layerlens.cli.terminal import columns, show_progress, wants_colour
-from layerlens.report import RunRecord
+from layerlens.report.run import RunRecord
 from layerlens.scenario.options import RunOptions
 
 

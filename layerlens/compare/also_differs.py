@@ -13,7 +13,7 @@ from layerlens.models.inspect.nested_layers import flat_layers
 from layerlens.numerics.differences import UNIT32, distance
 from layerlens.numerics.probes import Array, generator
 from layerlens.numerics.weight_transfer import Transfer
-from layerlens.report import AlsoDiffers
+from layerlens.vocabulary import AlsoDiffers
 
 #: Relative difference in float64 from which losses, gradients and statistics count as different.
 CLEAR = 1e-6

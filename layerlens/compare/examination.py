@@ -76,8 +76,9 @@ from layerlens.numerics.probes import (
 )
 from layerlens.numerics.weight_transfer import Transfer
 from layerlens.proof.shared_prefix import first_part
-from layerlens.report import CertificateRow, Execution
+from layerlens.report.pairs import CertificateRow
 from layerlens.scenario.slices import parse_select
+from layerlens.vocabulary import Execution
 
 DYNAMIC: tuple[Execution, ...] = ("traced_dynamic",)
 EVERY: tuple[Execution, ...] = ("traced_dynamic", "eager", "traced")

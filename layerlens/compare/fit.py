@@ -27,7 +27,8 @@ from layerlens.models.keras_errors.arguments import known_names
 from layerlens.models.keras_errors.explain_target import SPARSE, loss_name
 from layerlens.numerics.probes import Array, Domain
 from layerlens.numerics.weight_transfer import Transfer, pair_weights
-from layerlens.report import FitRow, ModelError
+from layerlens.report.layers import ModelError
+from layerlens.report.training import FitRow
 from layerlens.scenario.slices import parse_select
 from layerlens.scenario.spec import FitSpec, Shape
 from layerlens.vocabulary import TransferMethod

@@ -18,7 +18,7 @@ from layerlens.models.inspect.call_graph import calls_between, is_entry
 from layerlens.numerics.differences import Array, distance
 from layerlens.numerics.judge import allowed_gap
 from layerlens.numerics.observation import Observation
-from layerlens.report import MaskedDifference, StepsDifference
+from layerlens.report.pairs import MaskedDifference, StepsDifference
 from layerlens.scenario.spec import Tolerance
 
 Flags = NDArray[np.bool_]

@@ -25,7 +25,7 @@ from layerlens.numerics.observation import Observation, Refusal, ShapeSurprise
 from layerlens.numerics.probes import ProbeBatch
 from layerlens.numerics.weight_values import OVERFLOWING
 from layerlens.proof.shared_prefix import FirstPart
-from layerlens.report import Execution
+from layerlens.vocabulary import Execution
 
 
 class Interrupted(Exception):  # noqa: N818 (no fault: what stopped it is the finding)

@@ -25,7 +25,7 @@ from layerlens.numerics.distributions import (
     scores,
 )
 from layerlens.numerics.probes import Array, ProbeBatch
-from layerlens.report import Execution
+from layerlens.vocabulary import Execution
 
 #: How often each model is called at first, and how often altogether where nothing is evident yet;
 #: how often in each round of fresh calls after that.

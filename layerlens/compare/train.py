@@ -11,7 +11,7 @@ from layerlens.models.execute.runner import Runner
 from layerlens.models.keras_errors import explain_call_error
 from layerlens.models.keras_errors.explain_target import loss_name
 from layerlens.numerics.probes import Array
-from layerlens.report import ModelError
+from layerlens.report.layers import ModelError
 from layerlens.scenario.slices import parse_select
 from layerlens.scenario.spec import FitSpec
 

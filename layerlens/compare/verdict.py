@@ -25,9 +25,9 @@ from layerlens.numerics.observation import Evidence
 from layerlens.numerics.probes import join
 from layerlens.numerics.weight_transfer import Transfer
 from layerlens.proof.certify import certify
-from layerlens.report import AlsoDiffers, InputsRow, MaskedDifference
+from layerlens.report.pairs import InputsRow, MaskedDifference
 from layerlens.scenario.spec import Scenario, Tolerance
-from layerlens.vocabulary import Mode, TransferMethod, Verdict
+from layerlens.vocabulary import AlsoDiffers, Mode, TransferMethod, Verdict
 
 #: What differs beside the output with every draw, however alike the distributions are.
 OF_A_DRAW = ("gradients", "non_finite")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from layerlens.report import Mixes
+from layerlens.vocabulary import Mixes
 
 Seen = NDArray[np.bool_]
 #: How many steps an output step sees, from the first to the last of them, and by how many input

@@ -33,9 +33,10 @@ from layerlens.models.inspect.nested_layers import flat_layers, with_held
 from layerlens.numerics.heat_map import step_map_row
 from layerlens.numerics.probes import Array, Domain, generator
 from layerlens.numerics.weight_values import draw_weight
-from layerlens.report import AxisMixing, Beside, Execution, ModelReport
+from layerlens.report.layers import AxisMixing, ModelReport
 from layerlens.report.maps import StepMapRow
 from layerlens.scenario.slices import parse_select
+from layerlens.vocabulary import Beside, Execution
 
 #: Lengths to try where an axis is variable, the first that the layer takes is used.
 LENGTHS = (24, 16, 32, 7, 64, 3, 1)

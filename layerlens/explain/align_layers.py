@@ -11,15 +11,9 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 
 from layerlens.explain.param_gaps import params_gaps
-from layerlens.report import (
-    ArgumentChange,
-    Aspect,
-    Change,
-    LayerChange,
-    LayerRow,
-    ModelReport,
-    ModelsDiff,
-)
+from layerlens.report.diffs import ArgumentChange, LayerChange, ModelsDiff
+from layerlens.report.layers import LayerRow, ModelReport
+from layerlens.vocabulary import Aspect, Change
 
 Pairing = tuple[int | None, int | None]
 Layers = Sequence[LayerRow]

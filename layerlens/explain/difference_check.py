@@ -25,8 +25,8 @@ from layerlens.numerics.differences import (
 from layerlens.numerics.flat_input import Inputs
 from layerlens.numerics.judge import REAL, WORKING_ROUNDING, Witness, real_elements
 from layerlens.numerics.probes import Array
-from layerlens.report import Execution
 from layerlens.scenario.spec import Tolerance
+from layerlens.vocabulary import Execution
 
 #: A guess has to clear the limits by this much, so that the measurement after it rarely refutes it.
 MARGIN = 4.0

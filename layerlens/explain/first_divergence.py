@@ -13,7 +13,8 @@ from layerlens.models.execute.two_precisions import Side, Values
 from layerlens.numerics.differences import Noise, distance, input_scale, noise_floor
 from layerlens.numerics.flat_input import Inputs
 from layerlens.numerics.judge import WORKING_ROUNDING, real_elements
-from layerlens.report import Execution, FirstDivergence
+from layerlens.report.pairs import FirstDivergence
+from layerlens.vocabulary import Execution
 
 
 @dataclass(frozen=True, slots=True)

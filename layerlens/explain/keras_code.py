@@ -21,8 +21,9 @@ from layerlens.models.build.request import Built, Refused
 from layerlens.models.external.older_keras import HARD_SIGMOID
 from layerlens.numerics.flat_input import Array, as_written
 from layerlens.plain.printable import clean
-from layerlens.report import Execution, LayerRow
+from layerlens.report.layers import LayerRow
 from layerlens.scenario.spec import InputSpec, LayerSpec, ModelSpec, NodeSpec
+from layerlens.vocabulary import Execution
 
 #: Names the script uses itself.
 TAKEN = ("keras", "layers", "np", "tf", "x", "y", "weights", "reference", "candidate")

@@ -20,7 +20,8 @@ from layerlens.models.execute.graph_size import model_graph_ops
 from layerlens.numerics.flat_input import as_arrays
 from layerlens.numerics.heat_map import differences_map
 from layerlens.numerics.observation import Evidence, Refusal, ShapeSurprise
-from layerlens.report import PairReport, Strength
+from layerlens.report.pairs import PairReport
+from layerlens.vocabulary import Strength
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from itertools import takewhile
 from operator import eq
 
-from layerlens.report import CountTerm, Factor, LayerChange, LayerRow, ModelReport, ParamsGap
+from layerlens.report.diffs import LayerChange, ParamsGap
+from layerlens.report.layers import CountTerm, Factor, LayerRow, ModelReport
 
 #: Which argument a factor is the value of; what a layer takes from its input is not here.
 _ARGUMENTS = {

@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from layerlens.report import LayerChange, ModelReport, ModelsDiff, PairReport
+from layerlens.report.diffs import LayerChange, ModelsDiff
+from layerlens.report.layers import ModelReport
+from layerlens.report.pairs import PairReport
 from layerlens.scenario.faults import Faults
 from layerlens.scenario.notation import argument_text, layer_text
 from layerlens.scenario.reading.layers import read_layer

@@ -23,9 +23,10 @@ from layerlens.models.build.request import Built, Refused
 from layerlens.numerics.flat_input import Inputs, as_arrays
 from layerlens.numerics.observation import Refusal, ShapeSurprise
 from layerlens.plain.printable import one_line
-from layerlens.report import Execution, PairReport
+from layerlens.report.pairs import PairReport
 from layerlens.scenario.spec import Scenario
 from layerlens.versions import version_of
+from layerlens.vocabulary import Execution
 
 
 @dataclass(frozen=True)

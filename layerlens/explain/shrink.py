@@ -13,7 +13,7 @@ from layerlens.models.execute.two_precisions import Side, Values
 from layerlens.numerics.differences import as_plain
 from layerlens.numerics.flat_input import Entries, Inputs, Places, as_written, chunks, rows, stack
 from layerlens.numerics.judge import Witness
-from layerlens.report import Counterexample
+from layerlens.report.pairs import Counterexample
 from layerlens.scenario.spec import InputSpec, Tolerance
 
 #: Calls of either model that the search for a simpler input may take.

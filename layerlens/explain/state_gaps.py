@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from layerlens.report import LayerRow, ModelReport, ModelsDiff
+from layerlens.report.diffs import ModelsDiff
+from layerlens.report.layers import LayerRow, ModelReport
 
 _NAMED = 3
 

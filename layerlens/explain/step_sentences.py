@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from layerlens.report import Beside, LayerRow, Mixes, ModelReport, ModelsDiff
-from layerlens.vocabulary import Mode
+from layerlens.report.diffs import ModelsDiff
+from layerlens.report.layers import LayerRow, ModelReport
+from layerlens.vocabulary import Beside, Mixes, Mode
 
 #: Layers that are told of one by one.
 _NAMED = 3

@@ -11,7 +11,8 @@ from layerlens.numerics.differences import Difference
 from layerlens.numerics.judge import SAME_DISTRIBUTION, Judgement
 from layerlens.numerics.observation import Refusal, ShapeSurprise
 from layerlens.numerics.weight_transfer import Transfer
-from layerlens.report import InputsRow, ModelReport, PairReport, Rounding
+from layerlens.report.layers import ModelReport
+from layerlens.report.pairs import InputsRow, PairReport, Rounding
 
 #: A difference that float64 leaves less of than this share was rounding in working precision.
 SHRUNK = 2.0**-10

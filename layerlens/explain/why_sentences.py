@@ -15,12 +15,9 @@ from layerlens.explain.state_gaps import unconfigured_changes
 from layerlens.explain.step_sentences import step_sentences
 from layerlens.explain.verdict_sentences import shape_text
 from layerlens.numerics.judge import SAME_DISTRIBUTION
-from layerlens.report import (
-    LayerChange,
-    ModelReport,
-    ModelsDiff,
-    PairReport,
-)
+from layerlens.report.diffs import LayerChange, ModelsDiff
+from layerlens.report.layers import ModelReport
+from layerlens.report.pairs import PairReport
 
 #: Rows, arguments and gaps that are named one by one before the rest is only counted.
 _NAMED = 3

@@ -20,7 +20,7 @@ from layerlens.numerics.differences import (
     within,
 )
 from layerlens.numerics.observation import Observation
-from layerlens.report import ProbeRow, Rounding
+from layerlens.report.pairs import ProbeRow, Rounding
 from layerlens.scenario.spec import Tolerance
 from layerlens.vocabulary import Verdict
 

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from layerlens.numerics.differences import Array, Noise
 from layerlens.numerics.probes import ProbeBatch
-from layerlens.report import AlsoDiffers, CertificateRow, Execution, ModelError
+from layerlens.report.layers import ModelError
+from layerlens.report.pairs import CertificateRow
+from layerlens.vocabulary import AlsoDiffers, Execution
 
 
 @dataclass(frozen=True, slots=True)

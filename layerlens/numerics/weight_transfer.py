@@ -10,7 +10,8 @@ from operator import mul
 
 import numpy as np
 
-from layerlens.report import TransferRow, WeightRow
+from layerlens.report.layers import WeightRow
+from layerlens.report.pairs import TransferRow
 from layerlens.vocabulary import TransferMethod
 
 

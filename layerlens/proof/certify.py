@@ -38,7 +38,7 @@ from layerlens.proof.segments import (
     unit_variances,
 )
 from layerlens.proof.shared_prefix import has_same_weights, variable_names
-from layerlens.report import CertificateRow
+from layerlens.report.pairs import CertificateRow
 from layerlens.scenario.slices import parse_select
 from layerlens.scenario.spec import InputSpec
 

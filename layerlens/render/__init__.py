@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from layerlens.report import RunRecord
+    from layerlens.report.run import RunRecord
     from layerlens.scenario.yaml.positions import Position
 
 Format = Literal["rich", "json", "markdown", "csv", "html", "github"]

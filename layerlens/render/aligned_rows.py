@@ -7,7 +7,9 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from layerlens.report import Aspect, LayerChange, LayerRow, ModelReport, ModelsDiff
+    from layerlens.report.diffs import LayerChange, ModelsDiff
+    from layerlens.report.layers import LayerRow, ModelReport
+    from layerlens.vocabulary import Aspect
 
 
 class Cell(NamedTuple):

@@ -17,7 +17,9 @@ from layerlens.render.formats.terminal import (
 )
 from layerlens.render.layer_table import layer_table, legend
 from layerlens.render.styled import GLYPHS, fold, joined
-from layerlens.report import ExpectationRow, ModelReport, PairReport, ScenarioReport
+from layerlens.report.layers import ModelReport
+from layerlens.report.pairs import PairReport
+from layerlens.report.run import ExpectationRow, ScenarioReport
 
 #: Verdicts that shapes and counts decide: then they are shown.
 _IN_TABLES = {"shape_mismatch", "param_mismatch", "build_error"}

@@ -15,7 +15,9 @@ from layerlens.render.aligned_rows import Row, rows_of
 from layerlens.render.styled import GLYPHS, fill, fold, joined, rule, sticky
 
 if TYPE_CHECKING:
-    from layerlens.report import Aspect, LayerRow, ModelReport, ModelsDiff
+    from layerlens.report.diffs import ModelsDiff
+    from layerlens.report.layers import LayerRow, ModelReport
+    from layerlens.vocabulary import Aspect
 
 SEPARATOR = f" {GLYPHS.vertical} "
 #: Room for a mark in front of a field.

@@ -19,13 +19,8 @@ from layerlens.render.text import (
 )
 
 if TYPE_CHECKING:
-    from layerlens.report import (
-        Counterexample,
-        PairReport,
-        ProbeRow,
-        ScenarioReport,
-        StepsDifference,
-    )
+    from layerlens.report.pairs import Counterexample, PairReport, ProbeRow, StepsDifference
+    from layerlens.report.run import ScenarioReport
 
 #: More input values than this are told by their non-zero entries.
 INPUT_VALUES_SHOWN = 48

@@ -14,7 +14,7 @@ from layerlens.render.formats.html import render_pictures
 from layerlens.render.formats.terminal import printed
 from layerlens.render.pictures import pictures_of
 from layerlens.render.step_grid import layer_grids, step_grids
-from layerlens.report import RunRecord, ScenarioReport
+from layerlens.report.run import RunRecord, ScenarioReport
 
 #: More scenarios would make a sheet that nobody can look at; a page can be scrolled.
 MOST_ON_A_SHEET = 8

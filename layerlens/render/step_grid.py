@@ -11,7 +11,7 @@ from layerlens.render.styled import GLYPHS, fill, fold, joined
 from layerlens.render.text import count, mixes_note, one_line
 
 if TYPE_CHECKING:
-    from layerlens.report import LayerRow, ModelReport
+    from layerlens.report.layers import LayerRow, ModelReport
     from layerlens.report.maps import StepMapRow
 
 _BETWEEN = 4

@@ -12,22 +12,12 @@ from layerlens.plain.printable import one_line as one_line
 from layerlens.plain.printable import visible as visible
 
 if TYPE_CHECKING:
-    from layerlens.report import (
-        Beside,
-        ErrorRow,
-        ExpectationRow,
-        FitRow,
-        LayerChange,
-        LayerRow,
-        Mixes,
-        ModelError,
-        ModelReport,
-        ModelsDiff,
-        PairReport,
-        RunRecord,
-        ScenarioReport,
-        WeightRow,
-    )
+    from layerlens.report.diffs import LayerChange, ModelsDiff
+    from layerlens.report.layers import LayerRow, ModelError, ModelReport, WeightRow
+    from layerlens.report.pairs import PairReport
+    from layerlens.report.run import ErrorRow, ExpectationRow, RunRecord, ScenarioReport
+    from layerlens.report.training import FitRow
+    from layerlens.vocabulary import Beside, Mixes
 
 #: How the output's time steps depend on the input's.
 MIXES = {

@@ -9,8 +9,10 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from layerlens.report import LayerRow, ModelReport, ModelsDiff, ScenarioReport
+    from layerlens.report.diffs import ModelsDiff
+    from layerlens.report.layers import LayerRow, ModelReport
     from layerlens.report.maps import HeatMap, StepMapRow
+    from layerlens.report.run import ScenarioReport
 
 
 def inconsistencies(scenario: ScenarioReport) -> Iterator[str]:

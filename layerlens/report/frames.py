@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from layerlens.report import RunRecord
 from layerlens.report.rows import COLUMNS, Kind, tidy_rows
+from layerlens.report.run import RunRecord
 
 #: Whole numbers that may be missing: a float column would round counts above 2**53.
 _COUNTS = frozenset(

@@ -11,11 +11,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from layerlens import vocabulary
 from layerlens.errors import UsageError
 from layerlens.plain.json import DEEPEST, JsonError, parse_json
 from layerlens.plain.numbers import MOST_DIGITS, count_number
-from layerlens.report import SCHEMA_VERSION, Counterexample, RunRecord, ScenarioReport, row_types
+from layerlens.report import diffs, layers, maps, pairs, run, training
 from layerlens.report.consistency import inconsistencies
+from layerlens.report.pairs import Counterexample
+from layerlens.report.run import SCHEMA_VERSION, RunRecord, ScenarioReport
 
 _NOT_FINITE = {"nan": float("nan"), "inf": float("inf"), "-inf": float("-inf")}
 #: A report of ten thousand scenarios has about half of this.
@@ -304,3 +307,9 @@ def _with_not_finite(value: Any) -> Any:
         case str():
             return _NOT_FINITE.get(value, value)
     return value
+
+
+def row_types() -> dict[str, Any]:
+    """Return every type that a field of a report may name, by its name."""
+    modules = (vocabulary, diffs, layers, maps, pairs, run, training)
+    return {name: value for module in modules for name, value in vars(module).items()}

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, Literal, get_args
 
-from layerlens.report import LayerRow, RunRecord, ScenarioReport
+from layerlens.report.layers import LayerRow
+from layerlens.report.run import RunRecord, ScenarioReport
 
 Kind = Literal["pairs", "layers", "probes"]
 KINDS: tuple[Kind, ...] = get_args(Kind)

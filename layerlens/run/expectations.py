@@ -6,7 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from layerlens.report import ExpectationRow, FitRow, ModelReport, PairReport
+from layerlens.report.layers import ModelReport
+from layerlens.report.pairs import PairReport
+from layerlens.report.run import ExpectationRow
+from layerlens.report.training import FitRow
 
 if TYPE_CHECKING:
     from layerlens.scenario.spec import LayerExpectation, ModelExpectation, Scenario

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
 from layerlens.errors import LayerlensError
-from layerlens.report import ScenarioReport, Status
+from layerlens.report.run import ScenarioReport
 from layerlens.run.report import Report
 from layerlens.run.scenario import at_fault, run_scenario, summarize_scenario
 from layerlens.run.workers.dispatch import Crew
 from layerlens.scenario.files import SAVED_SUFFIXES, find_scenario_files
 from layerlens.scenario.spec import ModelSpec, Scenario
 from layerlens.versions import own_version
+from layerlens.vocabulary import Status
 
 if TYPE_CHECKING:
     from layerlens.run.cache.results import ResultCache

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from layerlens.report import RunRecord
+from layerlens.report.run import RunRecord
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

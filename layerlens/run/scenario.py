@@ -20,7 +20,7 @@ from layerlens.errors import (
 )
 from layerlens.models.build import global_settings
 from layerlens.models.build.exhaustion import exhausted
-from layerlens.report import ErrorRow, ScenarioReport
+from layerlens.report.run import ErrorRow, ScenarioReport
 from layerlens.run.blame import user_frame
 
 if TYPE_CHECKING:
@@ -29,7 +29,10 @@ if TYPE_CHECKING:
     from layerlens.explain.repair import Mending
     from layerlens.models.build.constants import Change
     from layerlens.models.build.request import Built, Refused
-    from layerlens.report import FitRow, ModelReport, ModelsDiff, PairReport
+    from layerlens.report.diffs import ModelsDiff
+    from layerlens.report.layers import ModelReport
+    from layerlens.report.pairs import PairReport
+    from layerlens.report.training import FitRow
     from layerlens.scenario.options import RunOptions
     from layerlens.scenario.spec import ModelSpec, Scenario
     from layerlens.vocabulary import Mode

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 
 from layerlens.errors import LayerlensError, UsageError
-from layerlens.report import ScenarioReport
+from layerlens.report.run import ScenarioReport
 from layerlens.run.cache.results import ResultCache
 from layerlens.run.cache.scenario_key import named_by
 from layerlens.run.pipeline import Listener, compare_paths, report_of

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from layerlens.report import ExpectationRow
+from layerlens.report.run import ExpectationRow
 from layerlens.run.report import Report
 
 _WIDTH = 80

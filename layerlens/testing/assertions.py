@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from layerlens.report import ExpectationRow
+from layerlens.report.run import ExpectationRow
 from layerlens.run.expectations import check_expectations
 from layerlens.run.pipeline import compare_scenarios, summarize_scenarios
 from layerlens.run.report import Report

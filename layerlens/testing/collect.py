@@ -14,7 +14,7 @@ import pytest
 
 from layerlens.errors import Fault, LayerlensError
 from layerlens.plain.printable import clean
-from layerlens.report import ScenarioReport
+from layerlens.report.run import ScenarioReport
 from layerlens.run.expectations import Expected, list_expected
 from layerlens.scenario.files import read_text
 from layerlens.scenario.options import RunOptions

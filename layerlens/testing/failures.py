@@ -10,7 +10,7 @@ import pytest
 from layerlens.plain.printable import clean, one_line
 from layerlens.render import RenderOptions
 from layerlens.render.expectation import render_errors, render_expectation
-from layerlens.report import ExpectationRow, RunRecord, ScenarioReport
+from layerlens.report.run import ExpectationRow, RunRecord, ScenarioReport
 from layerlens.testing.settings import CODE, SETTINGS
 from layerlens.testing.xdist import page_of
 

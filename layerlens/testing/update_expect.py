@@ -10,7 +10,8 @@ from typing import Any
 
 from layerlens.errors import LayerlensError, ScenarioError
 from layerlens.files import write_text
-from layerlens.report import ModelReport, ScenarioReport
+from layerlens.report.layers import ModelReport
+from layerlens.report.run import ScenarioReport
 from layerlens.scenario.files import read_text
 from layerlens.scenario.yaml.parse import parse_yaml
 from layerlens.scenario.yaml.positions import plain

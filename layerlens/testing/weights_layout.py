@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from functools import cache
 
 from layerlens.models.build.request import Built
-from layerlens.report import ExpectationRow, LayerRow, WeightRow
+from layerlens.report.layers import LayerRow, WeightRow
+from layerlens.report.run import ExpectationRow
 from layerlens.scenario.keras_catalog import layer_names
 
 #: These take their inputs in any order.

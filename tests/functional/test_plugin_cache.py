@@ -16,7 +16,8 @@ CONFTEST = """\
 import layerlens.run.scenario
 from pathlib import Path
 from layerlens.run.expectations import check_expectations
-from layerlens.report import PairReport, ScenarioReport
+from layerlens.report.pairs import PairReport
+from layerlens.report.run import ScenarioReport
 
 def run_scenario(scenario, options):
     with Path("runs.txt").open("a") as runs:

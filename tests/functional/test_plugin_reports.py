@@ -48,7 +48,9 @@ import os
 import pytest
 import layerlens.run.scenario
 from layerlens.run.expectations import check_expectations
-from layerlens.report import ModelReport, PairReport, ScenarioReport
+from layerlens.report.layers import ModelReport
+from layerlens.report.pairs import PairReport
+from layerlens.report.run import ScenarioReport
 
 def run_scenario(scenario, options):
     with open(os.environ["NOTES"], "a") as notes:

@@ -29,7 +29,8 @@ matrix: {n: [NUMBERS]}
 PRELOAD = """\
 import os, signal, time
 from pathlib import Path
-from layerlens.report import PairReport, ScenarioReport
+from layerlens.report.pairs import PairReport
+from layerlens.report.run import ScenarioReport
 from layerlens.run.dask import worker as cells
 
 def work_of(kind, options):

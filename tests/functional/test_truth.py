@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from layerlens.report import PairReport
+from layerlens.report.pairs import PairReport
 from layerlens.run.pipeline import compare_scenarios
 from layerlens.scenario.options import RunOptions
 from layerlens.scenario.reading.scenarios import scenario_from_mapping

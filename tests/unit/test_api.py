@@ -14,7 +14,7 @@ import pytest
 
 import layerlens
 from layerlens.errors import ScenarioError, UsageError
-from layerlens.report import PairReport
+from layerlens.report.pairs import PairReport
 from layerlens.run.report import Report
 from layerlens.scenario.spec import InputSpec
 
@@ -232,7 +232,7 @@ from pathlib import Path
 
 import layerlens
 from layerlens.testing.assertions import Assertions
-from layerlens.report import PairReport
+from layerlens.report.pairs import PairReport
 
 report = layerlens.compare(Path("a.yaml"), seed=3)
 pairs: list[PairReport] = [pair for one in report.scenarios for pair in one.pairs]

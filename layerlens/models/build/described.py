@@ -22,7 +22,7 @@ from layerlens.models.build.symbolic import (
 )
 from layerlens.models.build.tensorflow import start_backend
 from layerlens.models.build.weights import assign_weights
-from layerlens.report import LayerRow, ModelReport
+from layerlens.report.layers import LayerRow, ModelReport
 from layerlens.scenario.spec import LayerSpec, ModelSpec
 
 #: Stateful layers keep a state per sample, so Keras wants to know how many there are.

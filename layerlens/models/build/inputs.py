@@ -8,7 +8,7 @@ from typing import Any
 
 from layerlens.models.build.precision import Precision
 from layerlens.models.inspect.input_order import own_names, places_by_name, takes_mapping
-from layerlens.report import ModelError
+from layerlens.report.layers import ModelError
 from layerlens.scenario.spec import InputSpec, Shape
 
 _HINT = "give this model an `input:` of its own, or save it with inputs of the scenario's shape"

@@ -15,7 +15,7 @@ from layerlens.models.inspect.call_graph import led_by
 from layerlens.models.inspect.layer_table import model_report, rows_between
 from layerlens.models.inspect.shapes import open_batch, selected_shape
 from layerlens.models.keras_errors import explain_refusal
-from layerlens.report import LayerRow, ModelError, ModelReport
+from layerlens.report.layers import LayerRow, ModelError, ModelReport
 from layerlens.scenario.spec import InputSpec, ModelSpec
 
 

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 
 from layerlens.errors import LayerlensError, UsageError
 from layerlens.models.build import global_settings
-from layerlens.report import Environment
+from layerlens.report.run import Environment
 from layerlens.versions import version_of
 
 _STARTING = threading.Lock()

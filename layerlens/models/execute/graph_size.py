@@ -14,7 +14,7 @@ from layerlens.models.build.request import Built
 from layerlens.models.execute.layer_calls import traced_call
 from layerlens.models.execute.runner import Runner, lent
 from layerlens.models.inspect.call_graph import calls_between, is_entry
-from layerlens.report import ModelReport
+from layerlens.report.layers import ModelReport
 
 
 def ops_of(function: Any) -> int:

@@ -13,7 +13,7 @@ from layerlens.models.execute.runner import Runner
 from layerlens.models.execute.two_precisions import Side, Values
 from layerlens.numerics.flat_input import Inputs
 from layerlens.numerics.probes import Array
-from layerlens.report import Execution
+from layerlens.vocabulary import Execution
 
 #: How models are called here: nothing has to be traced, and one call is all there is.
 PLAIN: Execution = "eager"

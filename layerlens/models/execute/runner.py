@@ -30,7 +30,8 @@ from layerlens.models.execute.variables import (
 from layerlens.models.keras_errors import explain_call_error
 from layerlens.numerics.probes import Array
 from layerlens.numerics.weight_values import WeightSlot
-from layerlens.report import Execution, ModelError
+from layerlens.report.layers import ModelError
+from layerlens.vocabulary import Execution
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,8 @@ from layerlens.models.execute.runner import Outcome, Runner
 from layerlens.models.inspect.nested_layers import flat_layers
 from layerlens.numerics.differences import UNIT32, UNITS, distance
 from layerlens.numerics.probes import Array, generator
-from layerlens.report import Execution
 from layerlens.scenario.slices import parse_select
+from layerlens.vocabulary import Execution
 
 Precision = Literal["working", "float64"]
 Values = tuple[Array, ...]

@@ -26,7 +26,7 @@ from layerlens.models.external.older_keras import is_older, modernised, restored
 from layerlens.models.external.rebuild import NotRemade, build_from, ends_of, wrapped
 from layerlens.models.external.saved_file import read_saved, refuse_code
 from layerlens.models.keras_errors import clean_reason
-from layerlens.report import ModelError
+from layerlens.report.layers import ModelError
 
 _SAVE_AGAIN = (
     "load it with `keras.saving.load_model` and save it again with this version of Keras, or build "

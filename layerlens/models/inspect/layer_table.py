@@ -19,7 +19,8 @@ from layerlens.models.inspect.cost import activation_bytes, bytes_of, multiply_a
 from layerlens.models.inspect.layer_state import call_arguments, state_of
 from layerlens.models.inspect.nested_layers import weights_of, with_held
 from layerlens.models.inspect.param_formula import count_of
-from layerlens.report import LayerRow, MaskUse, ModelError, ModelReport, WeightRow
+from layerlens.report.layers import LayerRow, ModelError, ModelReport, WeightRow
+from layerlens.vocabulary import MaskUse
 
 #: Above this many weights a count is told as the sum over the layers held, not over the weights.
 _MOST_TERMS = 12

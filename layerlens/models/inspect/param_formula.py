@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from layerlens.models.inspect.nested_layers import weights_of
-from layerlens.report import CountTerm, Factor
+from layerlens.report.layers import CountTerm, Factor
 
 #: A sum of more parts than this is told as one of the layers held.
 _MOST_PARTS = 8

@@ -7,7 +7,7 @@ from dataclasses import replace
 from types import EllipsisType
 from typing import Any
 
-from layerlens.report import LayerRow, ModelReport
+from layerlens.report.layers import LayerRow, ModelReport
 from layerlens.scenario.slices import Index, parse_select
 
 Shape = tuple[int | None, ...]

@@ -14,7 +14,7 @@ from layerlens.models.keras_errors.sizes import SIZE_RULES
 from layerlens.models.keras_errors.text import clean_reason
 from layerlens.models.keras_errors.time_steps import STEP_RULES
 from layerlens.models.keras_errors.wrappers import HOLDING_RULES
-from layerlens.report import LayerRow, ModelError
+from layerlens.report.layers import LayerRow, ModelError
 
 #: How the inputs, and the layer it holds, fit the layer as it stands.
 _OUTER_RULES: tuple[Rule, ...] = (*JOINING_RULES, *HOLDING_RULES, *STEP_RULES, *AXIS_RULES)

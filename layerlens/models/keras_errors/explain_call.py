@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from layerlens.models.keras_errors.text import clean_reason, failing_type
-from layerlens.report import LayerRow, ModelError
+from layerlens.report.layers import LayerRow, ModelError
 
 _HOW = {
     "eager": "called eagerly",

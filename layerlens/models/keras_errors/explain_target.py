@@ -6,7 +6,7 @@ import re
 
 from layerlens.models.keras_errors.arguments import known_names
 from layerlens.models.keras_errors.text import nearest, numbered, shape_text
-from layerlens.report import ModelError
+from layerlens.report.layers import ModelError
 
 Shape = tuple[int | None, ...]
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from layerlens.report import LayerRow
+from layerlens.report.layers import LayerRow
 from layerlens.scenario.spec import LayerSpec
 
 Shape = tuple[int | None, ...]

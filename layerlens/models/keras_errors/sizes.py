@@ -8,7 +8,7 @@ from typing import Any
 from layerlens.models.keras_errors.refusal import Refusal, Remedy, Rule, Shape, is_shape
 from layerlens.models.keras_errors.text import declared, listed, reshape_to, shape_text
 from layerlens.models.keras_errors.time_steps import RECURRENT
-from layerlens.report import LayerRow
+from layerlens.report.layers import LayerRow
 
 
 def window_too_large(refusal: Refusal) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from layerlens.models.keras_errors.refusal import Refusal, Rule, is_shape
 from layerlens.models.keras_errors.text import declared, reshape_to, shape_text
-from layerlens.report import LayerRow
+from layerlens.report.layers import LayerRow
 
 RECURRENT = ("LSTM", "GRU", "SimpleRNN", "RNN", "Bidirectional")
 #: Between a recurrent layer and this one these change nothing about the number of axes.

@@ -14,8 +14,8 @@ import re
 from typing import Any
 
 from layerlens.plain.printable import spelt
-from layerlens.report import RunRecord
 from layerlens.report.rows import COLUMNS, Kind, tidy_rows
+from layerlens.report.run import RunRecord
 
 #: Numbers are written as such, so what begins so is text; so does a spreadsheet see wide forms.
 _FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]|\s")

@@ -14,7 +14,7 @@ from pathlib import Path
 from layerlens.plain.printable import visible, without_commands
 from layerlens.render import text as wording
 from layerlens.render.pair_facts import pair_facts
-from layerlens.report import ErrorRow, ExpectationRow, RunRecord, ScenarioReport
+from layerlens.report.run import ErrorRow, ExpectationRow, RunRecord, ScenarioReport
 from layerlens.scenario.yaml.positions import Position
 
 #: What of a pair is told in an annotation, which has room for a few lines.

@@ -20,7 +20,8 @@ from layerlens.render import text as wording
 from layerlens.render.aligned_rows import Row, rows_of
 from layerlens.render.pair_facts import pair_facts
 from layerlens.render.pictures import Kind, Picture, pictures_of
-from layerlens.report import PairReport, RunRecord, ScenarioReport, to_plain
+from layerlens.report.pairs import PairReport
+from layerlens.report.run import RunRecord, ScenarioReport, to_plain
 from layerlens.vocabulary import Verdict
 
 #: On a page of more scenarios, pairs that agree have no pictures of how they differ by rounding:

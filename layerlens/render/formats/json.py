@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from layerlens.plain.printable import escaped_json
 
 if TYPE_CHECKING:
-    from layerlens.report import RunRecord
+    from layerlens.report.run import RunRecord
 
 
 def render_json(report: RunRecord) -> str:

@@ -9,14 +9,10 @@ from layerlens.render import RenderOptions
 from layerlens.render import text as wording
 from layerlens.render.aligned_rows import Cell, rows_of
 from layerlens.render.pair_facts import pair_facts
-from layerlens.report import (
-    LayerRow,
-    ModelReport,
-    ModelsDiff,
-    PairReport,
-    RunRecord,
-    ScenarioReport,
-)
+from layerlens.report.diffs import ModelsDiff
+from layerlens.report.layers import LayerRow, ModelReport
+from layerlens.report.pairs import PairReport
+from layerlens.report.run import RunRecord, ScenarioReport
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~&$@])")
 _LEADING = re.compile(r"^(\d+)?([-+.)=:])", re.MULTILINE)

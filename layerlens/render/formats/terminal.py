@@ -17,14 +17,10 @@ from layerlens.render.step_grid import step_grids
 from layerlens.render.styled import GLYPHS, fold, joined, rule, to_ascii, without_hidden
 
 if TYPE_CHECKING:
-    from layerlens.report import (
-        ErrorRow,
-        FitRow,
-        ModelReport,
-        PairReport,
-        RunRecord,
-        ScenarioReport,
-    )
+    from layerlens.report.layers import ModelReport
+    from layerlens.report.pairs import PairReport
+    from layerlens.report.run import ErrorRow, RunRecord, ScenarioReport
+    from layerlens.report.training import FitRow
 
 LABEL_WIDTH = 18
 #: Prose wider than this is hard to read.

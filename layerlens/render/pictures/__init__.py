@@ -11,7 +11,8 @@ from layerlens.render.pictures.heat import heat_plan
 from layerlens.render.pictures.losses import losses_plan
 from layerlens.render.pictures.probes import probes_plan
 from layerlens.render.pictures.unrolled import unrolled_plan
-from layerlens.report import PairReport, ScenarioReport
+from layerlens.report.pairs import PairReport
+from layerlens.report.run import ScenarioReport
 
 if TYPE_CHECKING:
     from layerlens.render.pictures.canvas import Area

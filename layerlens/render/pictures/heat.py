@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from layerlens.render.pictures.scales import WIDE, badness, decades, mark, short_name
 from layerlens.render.pictures.unrolled import Plan
 from layerlens.render.text import count, figure
-from layerlens.report import PairReport
 from layerlens.report.maps import HeatMap
+from layerlens.report.pairs import PairReport
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

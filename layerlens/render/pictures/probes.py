@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from layerlens.render.pictures.scales import badness, decades, mark, short_name
 from layerlens.render.pictures.unrolled import Plan
 from layerlens.render.text import count, plural
-from layerlens.report import PairReport, ProbeRow
+from layerlens.report.pairs import PairReport, ProbeRow
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from layerlens.render.text import MIXES, count, mixes_note, one_line, shape_text
-from layerlens.report import LayerRow, ModelReport
+from layerlens.report.layers import LayerRow, ModelReport
 from layerlens.report.maps import WHOLE, StepMapRow, outer_steps
 
 if TYPE_CHECKING:

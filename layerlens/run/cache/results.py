@@ -26,9 +26,10 @@ from layerlens.run.cache.store import Store, Tell
 from layerlens.scenario.files import read_text
 
 if TYPE_CHECKING:
-    from layerlens.report import ScenarioReport, Status
+    from layerlens.report.run import ScenarioReport
     from layerlens.scenario.options import RunOptions
     from layerlens.scenario.spec import Scenario
+    from layerlens.vocabulary import Status
 
 Kind = Literal["compare", "summary"]
 

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from layerlens.errors import LayerlensError
-from layerlens.report import Environment, RunRecord, ScenarioReport
 from layerlens.report.rows import Row, tidy_rows
+from layerlens.report.run import Environment, RunRecord, ScenarioReport
 from layerlens.run.scenario import at_fault
 from layerlens.run.workers.in_process import Alone
 from layerlens.run.workers.tasks import lost, work_of

@@ -10,7 +10,7 @@ from layerlens.errors import LayerlensError
 from layerlens.run.workers.tasks import Kind, Work, work_of
 
 if TYPE_CHECKING:
-    from layerlens.report import ScenarioReport
+    from layerlens.report.run import ScenarioReport
     from layerlens.run.scenario import ScriptListener
     from layerlens.run.workers.pool import Workers
     from layerlens.scenario.options import RunOptions

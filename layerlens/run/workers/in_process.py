@@ -10,7 +10,7 @@ from layerlens.models.build import global_settings
 from layerlens.run.workers.tasks import Work, timed_out
 
 if TYPE_CHECKING:
-    from layerlens.report import ScenarioReport
+    from layerlens.report.run import ScenarioReport
     from layerlens.scenario.spec import Scenario
 
 #: Virtual; what walks a deep model's layers outside of Keras recurses as well.

@@ -19,7 +19,7 @@ from layerlens.run.workers.tasks import Kind, lost, timed_out
 from layerlens.scenario.options import RunOptions
 
 if TYPE_CHECKING:
-    from layerlens.report import ScenarioReport
+    from layerlens.report.run import ScenarioReport
     from layerlens.scenario.spec import Scenario
 
 #: How long importing TensorFlow may take on the slowest of disks, in seconds.

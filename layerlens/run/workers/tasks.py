@@ -11,7 +11,7 @@ from layerlens.errors import LostError, Where
 from layerlens.run.scenario import at_fault, run_scenario, summarize_scenario
 
 if TYPE_CHECKING:
-    from layerlens.report import ScenarioReport
+    from layerlens.report.run import ScenarioReport
     from layerlens.run.scenario import ScriptListener
     from layerlens.scenario.options import RunOptions
     from layerlens.scenario.spec import Scenario

@@ -8,7 +8,7 @@ import pytest
 
 from layerlens import compare
 from layerlens.models.execute import lengths
-from layerlens.report import PairReport
+from layerlens.report.pairs import PairReport
 from layerlens.run.pipeline import compare_scenarios
 from layerlens.scenario.options import RunOptions
 from layerlens.scenario.reading.scenarios import scenario_from_mapping

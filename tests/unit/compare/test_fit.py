@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from layerlens.compare.training_data import draw_targets
-from layerlens.report import FitRow
+from layerlens.report.training import FitRow
 
 pytestmark = pytest.mark.usefixtures("backend")
 

@@ -19,7 +19,7 @@ from layerlens.models.execute.variables import weight_rows
 from layerlens.numerics.weight_transfer import pair_weights
 from layerlens.proof.certify import certify
 from layerlens.proof.shared_prefix import first_part
-from layerlens.report import CertificateRow
+from layerlens.report.pairs import CertificateRow
 from layerlens.scenario.spec import LayerSpec, ModelSpec, NodeSpec
 from tests.unit.tables.doublings import DOUBLINGS, doubled, residual
 from tests.unit.tables.pairs import input_of, layer, prepared, sides

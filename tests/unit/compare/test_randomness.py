@@ -10,7 +10,7 @@ import pytest
 
 from layerlens.api import compare
 from layerlens.compare.randomness import Draws, Finding, compare_distributions, is_random
-from layerlens.report import PairReport
+from layerlens.report.pairs import PairReport
 from layerlens.scenario.spec import LayerSpec
 from tests.unit.tables.pairs import chain, input_of, layer, prepared
 

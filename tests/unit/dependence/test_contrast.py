@@ -8,7 +8,8 @@ import pytest
 
 from layerlens.dependence import contrast as stepsapart
 from layerlens.render import render
-from layerlens.report import ModelReport, ScenarioReport
+from layerlens.report.layers import ModelReport
+from layerlens.report.run import ScenarioReport
 from layerlens.run.pipeline import compare_scenarios
 from layerlens.scenario.options import RunOptions
 from layerlens.scenario.reading.scenarios import scenario_from_mapping

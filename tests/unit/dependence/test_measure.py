@@ -10,8 +10,8 @@ from layerlens.dependence.measure import Dependence, ModelDependence, measure_de
 from layerlens.models.build.request import Built
 from layerlens.models.build_model import build_model
 from layerlens.models.execute.runner import Runner
-from layerlens.report import Mixes
 from layerlens.scenario.spec import InputSpec, LayerSpec, ModelSpec
+from layerlens.vocabulary import Mixes
 from tests.unit.tables.pairs import chain, input_of, layer
 
 pytestmark = pytest.mark.usefixtures("backend")

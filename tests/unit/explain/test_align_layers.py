@@ -10,7 +10,8 @@ from layerlens import summary
 from layerlens.explain.align_layers import line_up, line_up_all
 from layerlens.models.build.request import Built
 from layerlens.models.build_model import build_model
-from layerlens.report import ModelReport, ModelsDiff
+from layerlens.report.diffs import ModelsDiff
+from layerlens.report.layers import ModelReport
 from layerlens.scenario.reading.scenarios import scenario_from_mapping
 
 pytestmark = pytest.mark.usefixtures("backend")

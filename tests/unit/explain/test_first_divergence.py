@@ -10,7 +10,7 @@ from layerlens import compare
 from layerlens.explain.first_divergence import Divergence, first_divergence, first_inconsistency
 from layerlens.explain.shrink import shrink
 from layerlens.numerics.flat_input import as_arrays
-from layerlens.report import FirstDivergence
+from layerlens.report.pairs import FirstDivergence
 from layerlens.scenario.spec import InputSpec, LayerSpec, ModelSpec, NodeSpec
 from tests.unit.tables.pairs import chain, input_of, layer, seen, sides
 

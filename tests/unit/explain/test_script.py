@@ -19,7 +19,8 @@ from layerlens.models.build_model import build_model
 from layerlens.numerics.judge import judge
 from layerlens.numerics.observation import Refusal
 from layerlens.numerics.weight_transfer import pair_weights
-from layerlens.report import ModelError, PairReport
+from layerlens.report.layers import ModelError
+from layerlens.report.pairs import PairReport
 from layerlens.scenario.spec import InputSpec, ModelSpec, NodeSpec, Scenario
 from tests.unit.tables.pairs import Seen, chain, input_of, layer, seen, sides
 

@@ -11,7 +11,7 @@ from layerlens.explain.difference_check import Contest
 from layerlens.explain.shrink import as_seen, shrink
 from layerlens.numerics.judge import judge
 from layerlens.numerics.weight_transfer import pair_weights
-from layerlens.report import Counterexample
+from layerlens.report.pairs import Counterexample
 from layerlens.scenario.spec import InputSpec, ModelSpec, NodeSpec, Tolerance
 from tests.unit.tables.pairs import Seen, chain, input_of, layer, seen, sides
 

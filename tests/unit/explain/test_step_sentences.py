@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from layerlens.dependence import measure as dependence
-from layerlens.report import ScenarioReport
+from layerlens.report.run import ScenarioReport
 from layerlens.run.scenario import run_scenario
 from layerlens.scenario.options import RunOptions
 from layerlens.scenario.reading.scenarios import scenario_from_mapping

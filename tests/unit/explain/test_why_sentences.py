@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from layerlens.explain.repair import read_back
-from layerlens.report import PairReport, ScenarioReport
+from layerlens.report.pairs import PairReport
+from layerlens.report.run import ScenarioReport
 from layerlens.run.scenario import run_scenario, summarize_scenario
 from layerlens.scenario.options import RunOptions
 from layerlens.scenario.reading.scenarios import scenario_from_mapping

@@ -22,7 +22,7 @@ from layerlens.numerics.judge import (
 )
 from layerlens.numerics.observation import Observation
 from layerlens.numerics.probes import Probe, join
-from layerlens.report import ProbeRow
+from layerlens.report.pairs import ProbeRow
 from layerlens.scenario.spec import Tolerance
 
 #: Two probes of one sample each: what most observations here are of.

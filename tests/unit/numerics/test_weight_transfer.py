@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from layerlens.numerics.weight_transfer import Transfer, pair_weights, same_layout
-from layerlens.report import WeightRow
+from layerlens.report.layers import WeightRow
 
 
 def rows(**shapes: tuple[int, ...]) -> tuple[WeightRow, ...]:

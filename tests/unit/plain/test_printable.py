@@ -17,8 +17,7 @@ from layerlens.plain.printable import clean, escaped_json, one_line, spelt
 from layerlens.render import FORMATS, Format, RenderOptions, render, rich_lines
 from layerlens.render.formats.html import render_fragment
 from layerlens.render.picture_file import picture_file, picture_text
-from layerlens.report import row_types
-from layerlens.report.from_json import report_from_dict
+from layerlens.report.from_json import report_from_dict, row_types
 from layerlens.run.report import Report
 from tests.unit.tables.harmless import FORMULAS, HOSTILE, MIXED, faults
 

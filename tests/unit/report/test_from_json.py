@@ -11,26 +11,12 @@ from typing import Any
 import pytest
 
 from layerlens.errors import UsageError
-from layerlens.report import (
-    ArgumentChange,
-    Counterexample,
-    CountTerm,
-    Environment,
-    Factor,
-    LayerChange,
-    LayerRow,
-    MaskedDifference,
-    ModelReport,
-    ModelsDiff,
-    PairReport,
-    ParamsGap,
-    Report,
-    ScenarioReport,
-    StepsDifference,
-    WeightRow,
-)
 from layerlens.report import from_json as reviving
+from layerlens.report.diffs import ArgumentChange, LayerChange, ModelsDiff, ParamsGap
 from layerlens.report.from_json import read_report, report_from_dict
+from layerlens.report.layers import CountTerm, Factor, LayerRow, ModelReport, WeightRow
+from layerlens.report.pairs import Counterexample, MaskedDifference, PairReport, StepsDifference
+from layerlens.report.run import Environment, RunRecord, ScenarioReport
 
 FOLDER = Path(__file__).resolve().parents[1] / "golden" / "reports"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.json"))
@@ -41,7 +27,7 @@ def data_of(name: str) -> dict:
 
 
 @pytest.fixture
-def report() -> Report:
+def report() -> RunRecord:
     held = LayerRow("dense", "Dense", "td/dense", None, (None, 2), 6, "float32")
     layer = LayerRow(
         "td",
@@ -77,7 +63,7 @@ def report() -> Report:
     scenario = ScenarioReport(
         "a.yaml", "A", {"units": 3}, "pass", 1.5, models=(model,), pairs=(pair,), diffs=(diff,)
     )
-    return Report("0.1", Environment("3.11", None, None, None, "Linux"), "pass", (scenario,))
+    return RunRecord("0.1", Environment("3.11", None, None, None, "Linux"), "pass", (scenario,))
 
 
 def test_an_exact_round_trip(report):

@@ -4,7 +4,10 @@ from typing import Any
 
 import pytest
 
-from layerlens.report import ExpectationRow, FitRow, LayerRow, ModelError, ModelReport, PairReport
+from layerlens.report.layers import LayerRow, ModelError, ModelReport
+from layerlens.report.pairs import PairReport
+from layerlens.report.run import ExpectationRow
+from layerlens.report.training import FitRow
 from layerlens.run.expectations import check_expectations
 from layerlens.scenario.spec import (
     Expectations,

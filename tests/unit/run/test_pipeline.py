@@ -10,7 +10,8 @@ import keras
 import pytest
 
 from layerlens.errors import UsageError
-from layerlens.report import PairReport, ScenarioReport
+from layerlens.report.pairs import PairReport
+from layerlens.report.run import ScenarioReport
 from layerlens.run import scenario as trying
 from layerlens.run.pipeline import Progress, compare_paths, compare_scenarios, summarize_paths
 from layerlens.run.scenario import run_scenario

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from layerlens.report import ScenarioReport
+from layerlens.report.run import ScenarioReport
 from layerlens.run.watch import Look, Watch
 from layerlens.scenario.options import RunOptions
 from layerlens.scenario.spec import Scenario

@@ -10,7 +10,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import NoReturn
 
-from layerlens.report import ScenarioReport
+from layerlens.report.run import ScenarioReport
 from layerlens.run.workers.child import answer, obey_parent
 from layerlens.scenario.spec import Scenario
 

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from layerlens.report import ModelReport, PairReport, ScenarioReport
+from layerlens.report.layers import ModelReport
+from layerlens.report.pairs import PairReport
+from layerlens.report.run import ScenarioReport
 from layerlens.testing.collect import Expectation
 from layerlens.testing.update_expect import (
     ExpectationFile,

@@ -11,7 +11,7 @@ import pytest
 
 import layerlens
 from layerlens.numerics.differences import UNIT64
-from layerlens.report import PairReport
+from layerlens.report.pairs import PairReport
 from tests.unit.tables.pairs import chain, input_of, layer, needs_backend, prepared
 
 pytestmark = needs_backend

@@ -10,7 +10,7 @@ import pytest
 
 import layerlens
 from layerlens.models.external.older_keras import HARD_SIGMOID, is_older, modernised, restored
-from layerlens.report import ModelReport
+from layerlens.report.layers import ModelReport
 
 pytestmark = pytest.mark.usefixtures("backend")
 

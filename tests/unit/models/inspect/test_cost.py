@@ -9,7 +9,7 @@ import pytest
 from layerlens.models.build.request import Built
 from layerlens.models.build_model import build_model
 from layerlens.models.inspect.cost import activation_bytes, bytes_of, multiply_adds
-from layerlens.report import LayerRow
+from layerlens.report.layers import LayerRow
 from layerlens.scenario.spec import InputSpec, LayerSpec, ModelSpec, NodeSpec
 from tests.unit.tables.every_layer import layer
 

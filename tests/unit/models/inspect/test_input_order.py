@@ -11,7 +11,7 @@ import pytest
 import layerlens
 from layerlens.compare.verdict import fed_alike
 from layerlens.models.build.request import Built
-from layerlens.report import PairReport
+from layerlens.report.pairs import PairReport
 from layerlens.run.scenario import build_models, run_scenario
 from layerlens.scenario.options import RunOptions
 from layerlens.scenario.reading.scenarios import read_scenarios

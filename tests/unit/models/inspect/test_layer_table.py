@@ -14,7 +14,7 @@ from layerlens.models.inspect.layer_table import (
     layer_rows,
     model_report,
 )
-from layerlens.report import LayerRow
+from layerlens.report.layers import LayerRow
 from tests.unit.tables.every_layer import CASES, Case
 
 pytestmark = pytest.mark.usefixtures("backend")

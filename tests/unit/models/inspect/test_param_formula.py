@@ -11,7 +11,7 @@ import pytest
 from layerlens.models.build.request import Built
 from layerlens.models.build_model import build_model
 from layerlens.models.inspect.param_formula import count_of
-from layerlens.report import LayerRow, ModelReport
+from layerlens.report.layers import LayerRow, ModelReport
 from layerlens.scenario.spec import InputSpec, LayerSpec, ModelSpec, NodeSpec
 from tests.unit.tables.every_layer import CASES, VARIANTS, Case, layer
 

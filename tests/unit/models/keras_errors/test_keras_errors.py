@@ -15,7 +15,7 @@ from layerlens.models.keras_errors import (
     explain_refusal,
     explain_target,
 )
-from layerlens.report import ModelError
+from layerlens.report.layers import ModelError
 from layerlens.scenario import keras_catalog as catalogue
 from layerlens.scenario.faults import Faults
 from layerlens.scenario.reading.layers import read_layer

@@ -18,9 +18,9 @@ import pytest
 from layerlens.render import FORMATS, RenderOptions, render
 from layerlens.render.formats.html import render_fragment
 from layerlens.render.formats.markdown import escape
-from layerlens.report import Environment, to_plain
 from layerlens.report.from_json import report_from_dict
 from layerlens.report.rows import COLUMNS
+from layerlens.report.run import Environment, to_plain
 from layerlens.run.report import Report
 
 FOLDER = Path(__file__).resolve().parents[1] / "golden" / "reports"

@@ -8,8 +8,8 @@ import pytest
 
 from layerlens.render import RenderOptions, render
 from layerlens.render.formats.github import render_github
-from layerlens.report import ErrorRow, ExpectationRow, ScenarioReport
 from layerlens.report.from_json import report_from_dict
+from layerlens.report.run import ErrorRow, ExpectationRow, ScenarioReport
 from layerlens.run.expectation_places import expectation_places
 from layerlens.run.report import Report
 

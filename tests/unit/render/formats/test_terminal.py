@@ -13,8 +13,8 @@ from rich.cells import cell_len
 from layerlens.explain.align_layers import line_up_all
 from layerlens.render import RenderOptions, render
 from layerlens.render.text import walk_layers
-from layerlens.report import ScenarioReport
 from layerlens.report.from_json import report_from_dict
+from layerlens.report.run import ScenarioReport
 from layerlens.run.report import Report
 
 FOLDER = Path(__file__).resolve().parents[1] / "golden" / "reports"

@@ -16,9 +16,11 @@ from layerlens.errors import UsageError
 from layerlens.render.picture_file import picture_file, picture_text
 from layerlens.render.pictures import Picture, pictures_of
 from layerlens.render.pictures.canvas import inline_svgs
-from layerlens.report import FitRow, ProbeRow, ScenarioReport
 from layerlens.report.from_json import report_from_dict
 from layerlens.report.maps import StepMapRow
+from layerlens.report.pairs import ProbeRow
+from layerlens.report.run import ScenarioReport
+from layerlens.report.training import FitRow
 from layerlens.run.report import Report
 
 FOLDER = Path(__file__).resolve().parents[1] / "golden" / "reports"

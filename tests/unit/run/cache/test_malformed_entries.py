@@ -17,8 +17,8 @@ import pytest
 from layerlens.render import render
 from layerlens.render.picture_file import picture_text
 from layerlens.render.pictures import pictures_of
-from layerlens.report import Environment, ScenarioReport
 from layerlens.report.from_json import report_from_dict
+from layerlens.report.run import Environment, ScenarioReport
 from layerlens.run.cache.results import ResultCache
 from layerlens.run.cache.store import FILE_NAME, LARGEST_BYTES, _digest
 from layerlens.run.pipeline import compare_paths

@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 from layerlens.errors import MemoryLimitError
-from layerlens.report import ModelError, ModelReport, PairReport, ScenarioReport
+from layerlens.report.layers import ModelError, ModelReport
+from layerlens.report.pairs import PairReport
+from layerlens.report.run import ScenarioReport
 from layerlens.run import pipeline as running
 from layerlens.run.cache import environment_key as around
 from layerlens.run.cache.results import ResultCache

@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from layerlens.errors import ScenarioError
-from layerlens.report import PairReport, ScenarioReport
+from layerlens.report.pairs import PairReport
+from layerlens.report.run import ScenarioReport
 from layerlens.run.dask.parquet import Sheet
 from layerlens.run.dask.worker import Cells, chunks, rows_of, run_cells
 from layerlens.scenario.options import RunOptions

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from layerlens.report import ScenarioReport
+from layerlens.report.run import ScenarioReport
 from layerlens.run.workers.in_process import Alone
 from layerlens.run.workers.pool import Workers
 from layerlens.scenario.options import RunOptions
