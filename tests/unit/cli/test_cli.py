@@ -17,8 +17,9 @@ from layerlens import cli
 from layerlens.errors import InternalError, UsageError
 from layerlens.report.from_json import report_from_dict
 from layerlens.run.report import Report
+from tests.unit.tables.paths import REPORTS
 
-FOLDER = Path(__file__).resolve().parents[1] / "golden" / "reports"
+FOLDER = REPORTS
 
 
 def report_of(name: str) -> Report:

@@ -20,8 +20,9 @@ from layerlens.render.picture_file import picture_file, picture_text
 from layerlens.report.from_json import report_from_dict, row_types
 from layerlens.run.report import Report
 from tests.unit.tables.harmless import FORMULAS, HOSTILE, MIXED, faults
+from tests.unit.tables.paths import REPORTS
 
-GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "reports"
+GOLDEN = REPORTS
 #: Texts that are no words: a step map's rows.
 _FIGURES = frozenset({"seen"})
 _REPORTS = ("different", "hostile", "masks")

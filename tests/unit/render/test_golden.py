@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import json
 import os
-from pathlib import Path
 
 import pytest
 
 from layerlens.render import RenderOptions, render
 from layerlens.report.from_json import report_from_dict
 from layerlens.run.report import Report
+from tests.unit.tables.paths import GOLDEN
 
-GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 REPORTS = sorted(path.stem for path in (GOLDEN / "reports").glob("*.json"))
 
 #: What comes behind the report's name → how it is rendered.

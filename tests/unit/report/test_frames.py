@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -12,8 +11,9 @@ from layerlens.report.frames import frame, layers_frame, pairs_frame, probes_fra
 from layerlens.report.from_json import report_from_dict
 from layerlens.report.rows import COLUMNS
 from layerlens.run.report import Report
+from tests.unit.tables.paths import REPORTS
 
-FOLDER = Path(__file__).resolve().parents[1] / "golden" / "reports"
+FOLDER = REPORTS
 
 
 def report_of(name: str) -> Report:

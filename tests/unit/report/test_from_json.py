@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import json
 import math
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,8 +16,9 @@ from layerlens.report.from_json import read_report, report_from_dict
 from layerlens.report.layers import CountTerm, Factor, LayerRow, ModelReport, WeightRow
 from layerlens.report.pairs import Counterexample, MaskedDifference, PairReport, StepsDifference
 from layerlens.report.run import Environment, RunRecord, ScenarioReport
+from tests.unit.tables.paths import REPORTS
 
-FOLDER = Path(__file__).resolve().parents[1] / "golden" / "reports"
+FOLDER = REPORTS
 NAMES = sorted(path.stem for path in FOLDER.glob("*.json"))
 
 

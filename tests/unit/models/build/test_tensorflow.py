@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from tests.unit.tables.paths import ROOT
 
 
 def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -11,7 +11,6 @@ import json
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
-from pathlib import Path
 
 import pytest
 
@@ -22,8 +21,9 @@ from layerlens.report.from_json import report_from_dict
 from layerlens.report.rows import COLUMNS
 from layerlens.report.run import Environment, to_plain
 from layerlens.run.report import Report
+from tests.unit.tables.paths import REPORTS
 
-FOLDER = Path(__file__).resolve().parents[1] / "golden" / "reports"
+FOLDER = REPORTS
 NAMES = sorted(path.stem for path in FOLDER.glob("*.json"))
 
 

@@ -12,8 +12,9 @@ from layerlens.report.from_json import report_from_dict
 from layerlens.report.run import ErrorRow, ExpectationRow, ScenarioReport
 from layerlens.run.expectation_places import expectation_places
 from layerlens.run.report import Report
+from tests.unit.tables.paths import REPORTS
 
-FOLDER = Path(__file__).resolve().parents[1] / "golden" / "reports"
+FOLDER = REPORTS
 
 SCENARIO = """\
 title: "Half, or 50%: which?"

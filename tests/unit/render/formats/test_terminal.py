@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from rich.cells import cell_len
@@ -16,8 +15,9 @@ from layerlens.render.text import walk_layers
 from layerlens.report.from_json import report_from_dict
 from layerlens.report.run import ScenarioReport
 from layerlens.run.report import Report
+from tests.unit.tables.paths import REPORTS
 
-FOLDER = Path(__file__).resolve().parents[1] / "golden" / "reports"
+FOLDER = REPORTS
 NAMES = sorted(path.stem for path in FOLDER.glob("*.json"))
 ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
 

@@ -7,7 +7,6 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
-from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -22,8 +21,9 @@ from layerlens.report.pairs import ProbeRow
 from layerlens.report.run import ScenarioReport
 from layerlens.report.training import FitRow
 from layerlens.run.report import Report
+from tests.unit.tables.paths import REPORTS
 
-FOLDER = Path(__file__).resolve().parents[1] / "golden" / "reports"
+FOLDER = REPORTS
 SVG = "{http://www.w3.org/2000/svg}"
 
 

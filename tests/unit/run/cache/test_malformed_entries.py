@@ -26,10 +26,11 @@ from layerlens.run.report import Report
 from layerlens.scenario.options import RunOptions
 from layerlens.scenario.reading.scenarios import read_scenarios
 from layerlens.scenario.spec import Scenario
+from tests.unit.tables.paths import REPORTS
 
 pytestmark = pytest.mark.usefixtures("nothing_registered")
 
-GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "reports"
+GOLDEN = REPORTS
 REPORTS = ("steps", "different", "masks", "param_mismatch", "weak", "build_error", "wide")
 TEXT = """\
 title: One

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+import layerlens
 from layerlens.errors import MemoryLimitError
 from layerlens.report.layers import ModelError, ModelReport
 from layerlens.report.pairs import PairReport
@@ -21,6 +22,7 @@ from layerlens.run.cache.results import ResultCache
 from layerlens.run.pipeline import compare_paths
 from layerlens.scenario.options import RunOptions
 from layerlens.scenario.spec import Scenario
+from tests.unit.tables.paths import ROOT
 
 pytestmark = pytest.mark.usefixtures("nothing_registered")
 
@@ -167,13 +169,20 @@ def test_surroundings_tell_what_they_should(monkeypatch, tmp_path):
     assert changed["keras.json"] == {**around._KERAS_DEFAULTS, "floatx": "float64"}
 
 
-def test_a_change_of_layerlens_own_code_counts(tmp_path, monkeypatch):
-    package = tmp_path / "layerlens" / "cache"
-    package.mkdir(parents=True)
-    monkeypatch.setattr(around, "__file__", str(package / "surroundings.py"))
+ROOMS = sorted(
+    {path.parent.relative_to(ROOT / "layerlens") for path in (ROOT / "layerlens").rglob("*.py")}
+)
+
+
+@pytest.mark.parametrize("room", ROOMS, ids=str)
+def test_a_change_of_layerlens_own_code_counts(room, tmp_path, monkeypatch):
+    """Whichever room it is in: what an older version computed is no result of this one."""
+    package = tmp_path / "layerlens"
+    (package / room).mkdir(parents=True)
+    monkeypatch.setattr(layerlens, "__file__", str(package / "__init__.py"))
     digests = set()
     for text in ("a = 1\n", "a = 2\n"):
-        (package.parent / "judging.py").write_text(text)
+        (package / room / "module.py").write_text(text)
         around.code_digest.cache_clear()
         digests.add(around.code_digest())
     around.code_digest.cache_clear()
