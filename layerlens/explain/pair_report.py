@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import reduce
 
-from layerlens.compare.examination import Examination
-from layerlens.compare.integer_overflow import losses
-from layerlens.compare.verdict import Decision, beyond_memory, sides_of
+from layerlens.comparison.examination import Examination
+from layerlens.comparison.integer_overflow import losses
+from layerlens.comparison.verdict import Decision, beyond_memory, sides_of
 from layerlens.explain import verdict_sentences as sentences
 from layerlens.explain.argument_gaps import arguments_apart
 from layerlens.explain.difference_check import Contest

@@ -24,6 +24,11 @@ class Report(RunRecord):
 
     __slots__ = ()
 
+    @classmethod
+    def of(cls, record: RunRecord) -> Report:
+        """Return the report of a record, such as one that was read from JSON."""
+        return cls(record.layerlens, record.environment, record.status, record.scenarios)
+
     def to_json(self) -> str:
         """Return the report as strict JSON, as `--format json` writes it."""
         from layerlens.render import render

@@ -136,7 +136,7 @@ class Trial:
 
     def _built(self) -> dict[str, Built | Refused]:
         """Build every model; large ones only to be run, once it is known that there is room."""
-        from layerlens.compare.verdict import has_to_run
+        from layerlens.comparison.verdict import has_to_run
         from layerlens.models.build.request import Built
 
         built = build_models(self.scenario, self.options, at_most=_LARGE_BYTES)
@@ -359,7 +359,7 @@ class Trial:
     def _decide(
         self, built: dict[str, Built | Refused], candidate: str, mode: Mode, *, shows: bool = True
     ) -> ReportedPair:
-        from layerlens.compare.verdict import Pair, decide
+        from layerlens.comparison.verdict import Pair, decide
         from layerlens.explain.pair_report import report_pair
         from layerlens.models.execute.runner import lent
 
@@ -424,7 +424,7 @@ class Trial:
         return twin if isinstance(twin, Built) and twin.precision == "float64" else None
 
     def _fit(self, built: dict[str, Built | Refused]) -> tuple[FitRow, ...]:
-        from layerlens.compare.fit import fit_models
+        from layerlens.comparison.fit import fit_models
 
         assert self.scenario.fit is not None
         return fit_models(

@@ -516,3 +516,9 @@ def test_a_summary_of_nothing_is_refused() -> None:
 def test_a_path_that_leads_nowhere_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"there is no file or folder .*nowhere"):
         layerlens.compare(tmp_path / "nowhere")
+
+
+def test_no_room_takes_the_place_of_a_public_name() -> None:
+    """A package that is imported becomes an attribute, and would hide a function of its name."""
+    folder = Path(layerlens.__file__).parent
+    assert not [name for name in layerlens.__all__ if (folder / name).exists()]

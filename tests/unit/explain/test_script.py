@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from layerlens.compare.examination import Examination
+from layerlens.comparison.examination import Examination
 from layerlens.explain.difference_check import Contest
 from layerlens.explain.script import Reproduction, early_script, repro_script, script_of
 from layerlens.explain.shrink import shrink

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from layerlens.compare.examination import Examination
+from layerlens.comparison.examination import Examination
 from layerlens.explain.difference_check import Contest
 from layerlens.explain.shrink import as_seen, shrink
 from layerlens.numerics.judge import judge

@@ -17,7 +17,8 @@ FOLDER = REPORTS
 
 
 def report_of(name: str) -> Report:
-    return report_from_dict(json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8")))
+    text = (FOLDER / f"{name}.json").read_text(encoding="utf-8")
+    return Report.of(report_from_dict(json.loads(text)))
 
 
 @pytest.mark.parametrize("kind", ["pairs", "layers", "probes"])

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from layerlens.compare.examination import Examination
+from layerlens.comparison.examination import Examination
 from layerlens.models.build.request import Built
 from layerlens.models.build_model import build_model
 from layerlens.models.execute.input_domains import BASE_LENGTHS, fixed_domains

@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 import pytest
 
 import layerlens
-from layerlens.compare import verdict as deciding
+from layerlens.comparison import verdict as deciding
 from layerlens.models.build.exhaustion import is_out_of_memory
 from layerlens.plain.json import DEEPEST, JsonError, parse_json
 from layerlens.run import scenario as trying

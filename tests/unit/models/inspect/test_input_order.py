@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import layerlens
-from layerlens.compare.verdict import fed_alike
+from layerlens.comparison.verdict import fed_alike
 from layerlens.models.build.request import Built
 from layerlens.report.pairs import PairReport
 from layerlens.run.scenario import build_models, run_scenario

@@ -28,7 +28,8 @@ NAMES = sorted(path.stem for path in FOLDER.glob("*.json"))
 
 
 def report_of(name: str) -> Report:
-    return report_from_dict(json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8")))
+    text = (FOLDER / f"{name}.json").read_text(encoding="utf-8")
+    return Report.of(report_from_dict(json.loads(text)))
 
 
 @pytest.mark.parametrize("name", NAMES)

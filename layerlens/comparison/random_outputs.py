@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from layerlens.compare.examination import Examination
-from layerlens.compare.randomness import Draws, Finding, compare_distributions
+from layerlens.comparison.examination import Examination
+from layerlens.comparison.randomness import Draws, Finding, compare_distributions
 from layerlens.models.execute.two_precisions import Side, Values
 from layerlens.numerics.differences import Noise, within
 from layerlens.numerics.judge import (

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from layerlens.compare.training_data import draw_targets
+from layerlens.comparison.training_data import draw_targets
 from layerlens.report.training import FitRow
 
 pytestmark = pytest.mark.usefixtures("backend")
@@ -22,7 +22,7 @@ class Fitted:
     """The rows of one `fit:`, and the models as they were left."""
 
     def __init__(self, models: Mapping[str, Any], twins: bool = True, **given: Any) -> None:
-        from layerlens.compare.fit import fit_models
+        from layerlens.comparison.fit import fit_models
         from layerlens.models.build_model import build_model
         from layerlens.scenario.reading.scenarios import scenario_from_mapping
 
@@ -195,7 +195,7 @@ def test_what_keras_refuses_to_train_is_told() -> None:
     ],
 )
 def test_unknown_names(given: dict[str, str], message: str, hint: str) -> None:
-    from layerlens.compare.fit import fit_models
+    from layerlens.comparison.fit import fit_models
     from layerlens.scenario.spec import FitSpec
 
     built = Fitted({"one": [{"Dense": 2}], "other": [{"Dense": 2}]}).built

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from layerlens import compare
-from layerlens.compare.integer_overflow import losses
+from layerlens.comparison.integer_overflow import losses
 from layerlens.scenario.spec import ModelSpec, NodeSpec
 from tests.unit.tables.pairs import chain, input_of, layer, sides
 

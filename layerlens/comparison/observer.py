@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from layerlens.compare.randomness import changed
+from layerlens.comparison.randomness import changed
 from layerlens.models.execute.input_domains import has_foreign_layers
 from layerlens.models.execute.runner import Outcome
 from layerlens.models.execute.two_precisions import Precision, Side, sensitivities

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal
 
-from layerlens.compare.also_differs import also_differs
-from layerlens.compare.examination import DYNAMIC, Examination
-from layerlens.compare.masked_steps import masked_difference
-from layerlens.compare.random_outputs import judge_random
-from layerlens.compare.search import search
+from layerlens.comparison.also_differs import also_differs
+from layerlens.comparison.examination import DYNAMIC, Examination
+from layerlens.comparison.masked_steps import masked_difference
+from layerlens.comparison.random_outputs import judge_random
+from layerlens.comparison.search import search
 from layerlens.errors import MemoryLimitError
 from layerlens.models.build.constants import Change
 from layerlens.models.build.request import Built, Refused

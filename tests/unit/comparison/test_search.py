@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from layerlens.compare.examination import Examination
-from layerlens.compare.search import KEPT, REACH, search
+from layerlens.comparison.examination import Examination
+from layerlens.comparison.search import KEPT, REACH, search
 from layerlens.numerics.differences import distance
 from layerlens.numerics.probes import Probe
 from layerlens.scenario.spec import InputSpec, LayerSpec

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from layerlens.compare.coverage import unseen, unseen_far
+from layerlens.comparison.coverage import unseen, unseen_far
 from layerlens.models.execute.input_domains import fixed_domains
 from layerlens.models.execute.weight_sets import moderate
 from layerlens.numerics.probes import draw_probes, join

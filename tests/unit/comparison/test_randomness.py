@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from layerlens.api import compare
-from layerlens.compare.randomness import Draws, Finding, compare_distributions, is_random
+from layerlens.comparison.randomness import Draws, Finding, compare_distributions, is_random
 from layerlens.report.pairs import PairReport
 from layerlens.scenario.spec import LayerSpec
 from tests.unit.tables.pairs import chain, input_of, layer, prepared

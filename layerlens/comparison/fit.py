@@ -8,8 +8,8 @@ from math import prod
 
 import numpy as np
 
-from layerlens.compare.train import Learnt, Lesson, train
-from layerlens.compare.training_data import draw_inputs, draw_targets
+from layerlens.comparison.train import Learnt, Lesson, train
+from layerlens.comparison.training_data import draw_inputs, draw_targets
 from layerlens.models.build.memory import refuse_samples_beyond_memory
 from layerlens.models.build.request import Built, Refused
 from layerlens.models.build.session import in_fresh_session

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from layerlens.compare.coverage import unseen, unseen_far
-from layerlens.compare.observer import Interrupted, Observer
-from layerlens.compare.randomness import is_random, is_restless
+from layerlens.comparison.coverage import unseen, unseen_far
+from layerlens.comparison.observer import Interrupted, Observer
+from layerlens.comparison.randomness import is_random, is_restless
 from layerlens.errors import MemoryLimitError
 from layerlens.models.build.constants import as_float32, grouped, moving, one_sided
 from layerlens.models.build.request import Built

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import pytest
 
-from layerlens.compare.also_differs import also_differs
+from layerlens.comparison.also_differs import also_differs
 from layerlens.scenario.spec import InputSpec, LayerSpec, ModelSpec
 from tests.unit.tables.pairs import chain, input_of, layer, prepared
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from layerlens.compare.examination import Examination
+from layerlens.comparison.examination import Examination
 from layerlens.models.build.session import in_fresh_session
 from layerlens.models.build.symbolic import functional
 from layerlens.models.execute.runner import Runner
