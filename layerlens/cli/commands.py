@@ -323,7 +323,6 @@ def _write(report: RunRecord, format: str, output: str | None, options: RenderOp
     from layerlens import files as writing
     from layerlens.render import render
     from layerlens.render.formats.json import json_parts
-    from layerlens.run.expectation_places import expectation_places
 
     to_stdout = output in (None, writing.STDOUT)
     try:
@@ -335,6 +334,8 @@ def _write(report: RunRecord, format: str, output: str | None, options: RenderOp
             writing.write_parts(json_parts(report), output)
         else:
             if format == "github":
+                from layerlens.run.expectation_places import expectation_places
+
                 options = replace(options, places=expectation_places)
             text = render(report, cast(Format, format), width=columns(), options=options)
             writing.write_text(text, output)

@@ -260,7 +260,7 @@ def test_a_fault_of_its_own_is_told_as_that_and_the_others_still_run(
     assert [one.status for one in report.scenarios] == ["error", "pass"]
     (error,) = report.scenarios[0].errors
     assert error.internal
-    assert error.message.startswith("layerlens itself failed here: TypeError at trying.py:")
+    assert error.message.startswith("layerlens itself failed here: TypeError at scenario.py:")
 
 
 # --- files ----------------------------------------------------------------------------------------

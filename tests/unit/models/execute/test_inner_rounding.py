@@ -101,7 +101,6 @@ def _own_layer(by: float) -> Any:
 #: Pairs that are one function; what the offset of the second absorbs is made large again.
 ABSORBED: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any], tuple[int, ...]]] = {
     "taken_off_again": (_unit_norm, lambda x: _unit_norm((x + 1e4) - 1e4), (6,)),
-    "far_beyond_the_inputs": (_unit_norm, lambda x: _unit_norm((x + 1e20) - 1e20), (6,)),
     "mean": (
         lambda x: _unit_norm(_around_mean(x)),
         lambda x: _unit_norm(_around_mean(x + 1e4)),
