@@ -138,6 +138,8 @@ def restore_outermost() -> None:
     """
     global _running, _before, _given_up
     with _COUNTING:
+        if not _running:
+            return
         before, _before = _before or _as_started, None
         _running = 0
         _given_up += 1
