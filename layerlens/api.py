@@ -1,4 +1,4 @@
-"""Models, layers or paths handed over in Python become a report, as the command would give it."""
+"""The Python API: compare and summarize models, layers and scenario files."""
 
 from __future__ import annotations
 

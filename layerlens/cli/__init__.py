@@ -1,4 +1,4 @@
-"""A command line enters, a report and an exit status leave."""
+"""The command line: parse arguments, run a command, return its exit status."""
 
 from __future__ import annotations
 

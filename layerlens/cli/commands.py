@@ -1,4 +1,4 @@
-"""The commands: arguments enter, a report is written, an exit status leaves."""
+"""The commands of the command line, one function each."""
 
 from __future__ import annotations
 

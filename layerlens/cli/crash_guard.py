@@ -1,4 +1,4 @@
-"""A command that runs TensorFlow goes into a child process; where that is lost, somebody can tell.
+"""Run a command in a child process, so that the parent can report a crash of TensorFlow.
 
 TensorFlow's kernels are C++: one that divides by zero, or that the system stops because memory ran
 out, takes its whole process along, without a word and with the reports of all other scenarios.

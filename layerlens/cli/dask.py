@@ -1,4 +1,4 @@
-"""`layerlens compare --scheduler`: a sweep goes to a cluster, and a tally is told."""
+"""The option `--scheduler` of `layerlens compare`: run a sweep on a Dask cluster."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command `plot`: a scenario, a saved model or a JSON report enters, pictures leave."""
+"""The command `plot`: draw a scenario, a saved model or a JSON report."""
 
 from __future__ import annotations
 

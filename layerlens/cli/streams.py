@@ -1,4 +1,4 @@
-"""Standard streams that are closed or refuse what is written: nothing breaks, and it is told."""
+"""Standard streams that may be closed or refuse to write."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two sides become what differs beside the output: mask, gradients, state, losses, dtype, NaN."""
+"""Differences beside the output: mask, gradients, state, losses, dtype, non-finite values."""
 
 from __future__ import annotations
 

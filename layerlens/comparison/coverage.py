@@ -1,4 +1,4 @@
-"""Two sides and their probes become what those probes could not have noticed."""
+"""Find weights and layers whose faults the probes could not have noticed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A pair of sides becomes evidence: every probe, with every kind of weights, in every execution."""
+"""Collect the evidence on a pair: probes, kinds of weights and ways of calling."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Built models and a loss enter; what training gave each, beside the reference, leaves."""
+"""Train models from the same weights on the same data, and compare the results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An examined pair enters, its differences at valid and at padded steps leave, told apart."""
+"""Differences at valid and at padded steps, separated by a mask."""
 
 from __future__ import annotations
 

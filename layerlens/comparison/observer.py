@@ -1,4 +1,4 @@
-"""Two sides, weights and a batch become observations, or what stopped them from being made."""
+"""Run both models on one batch with one set of weights, in every way of calling."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two sides with random outputs become one answer: are the outputs alike in distribution?"""
+"""Decide whether random outputs of two models have the same distribution."""
 
 from __future__ import annotations
 

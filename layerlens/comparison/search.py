@@ -1,4 +1,4 @@
-"""Two sides become the input on which they differ most, searched for beyond the listed probes."""
+"""Search for the input on which two models differ most."""
 
 from __future__ import annotations
 

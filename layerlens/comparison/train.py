@@ -1,4 +1,4 @@
-"""One model and its data enter; what training made of it leaves."""
+"""Train one model with Keras' own `fit`."""
 
 from __future__ import annotations
 

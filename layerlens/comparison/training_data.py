@@ -1,4 +1,4 @@
-"""Inputs, a loss and a target's shape enter; arrays to train on leave, the same for every model."""
+"""Draw inputs and targets for training, the same for every model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two models that are not the same function enter; how each sees steps leaves, where that differs.
+"""Measure how two different models depend on steps, if that is affordable.
 
 What is asked for is measured whatever it takes (`dependence.py`); this is told unasked, and so has
 a bound: a first look under one kind of weights, and the rest only where it showed something.

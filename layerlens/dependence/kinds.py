@@ -1,4 +1,4 @@
-"""A boolean map of steps, outputs × inputs, becomes its kind, with NumPy alone.
+"""Classify a boolean map of steps (outputs × inputs). NumPy alone.
 
 `seen[o, i]` says whether output step `o` depends on input step `i`. Where not every input step was
 tried, `steps` names those that the map's columns stand for.

@@ -1,4 +1,4 @@
-"""A built model enters, which output step depends on which input step leaves: found by running it.
+"""Measure which output step of a model depends on which input step.
 
 One step at a time is replaced, all replacements as one batch, in several surroundings and with
 several weights, so that no cancellation, dead unit or mask hides a dependence. A layer is called on

@@ -1,4 +1,4 @@
-"""The inputs of a layer become a batch in which each sample has one step replaced; NumPy alone."""
+"""Batches in which each sample has one step replaced. NumPy alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A layer's call enters, maps of steps leave: one step replaced at a time, all in one batch."""
+"""Replace one step at a time, all in one batch, and see which outputs move."""
 
 from __future__ import annotations
 

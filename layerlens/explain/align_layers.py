@@ -1,4 +1,4 @@
-"""The layers of two models enter, the two lined up leave: same, changed, only here, only there.
+"""Line up the layers of two models: same, changed, or only in one.
 
 Chains keep their order. In graphs layers are matched by what they are and by what they are applied
 to, so that branches written in another order, or under other names, still find each other.

@@ -1,4 +1,4 @@
-"""Two sides and one input become the place where they really part, measured there and then."""
+"""Check whether two models really differ on one input, with its own noise floor."""
 
 from __future__ import annotations
 

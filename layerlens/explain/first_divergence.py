@@ -1,4 +1,4 @@
-"""Find the first pair of layers at which two models part on one input."""
+"""Find the first pair of layers whose outputs differ on one input."""
 
 from __future__ import annotations
 

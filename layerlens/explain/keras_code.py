@@ -1,4 +1,4 @@
-"""Model descriptions and arrays become the Python source that makes them in plain Keras."""
+"""Write models as Python source for plain Keras."""
 
 from __future__ import annotations
 

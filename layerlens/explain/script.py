@@ -1,4 +1,4 @@
-"""A pair found different becomes a short script that shows it with Keras and NumPy alone."""
+"""Write a short script that shows a difference with Keras and NumPy alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A witness of a difference becomes a counterexample that a person can take in at a glance."""
+"""Shrink an input that shows a difference to a small counterexample."""
 
 from __future__ import annotations
 

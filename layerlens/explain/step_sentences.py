@@ -1,4 +1,4 @@
-"""What was measured of steps becomes sentences: on what an output step depends, and where so."""
+"""Sentences on which input steps an output step depends."""
 
 from __future__ import annotations
 

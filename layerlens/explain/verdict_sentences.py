@@ -1,4 +1,4 @@
-"""What was found becomes one or two sentences, made from the figures of this very pair."""
+"""Sentences for the `explanation` of a pair, made from its figures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Weights on which two models part become the source that sets them in a script."""
+"""Write weights as source code that sets them in a script."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A decided pair, its lined-up models and what was tried become a few sentences: why it is so.
+"""Sentences for the `why` of a pair: what the models share and where they differ.
 
 Nothing is said of a layer that was not found in these two models: every sentence is made from the
 rows, counts, differences and trials of this very pair.

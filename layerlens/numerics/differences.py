@@ -1,4 +1,4 @@
-"""Arrays become differences: how far apart, against how much rounding explains. NumPy alone."""
+"""Differences between arrays, and the noise floor they are compared with. NumPy alone."""
 
 from __future__ import annotations
 

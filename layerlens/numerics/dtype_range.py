@@ -1,4 +1,4 @@
-"""Observations become what one model makes of it that left the range of its dtype. NumPy alone.
+"""Find outputs at which a model left the range of its dtype. NumPy alone.
 
 Overflow and underflow in half precision are no rounding: what differs only because one model left
 the range of its dtype is a difference. In float32 it is told beside the verdict.

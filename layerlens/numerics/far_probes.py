@@ -1,4 +1,4 @@
-"""Domains at far lengths become probes whose steps at one end matter for the other; NumPy alone."""
+"""Probes for great lengths, whose steps at one end stand out. NumPy alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Arrays become the maps that pictures are drawn from, small enough for a report. NumPy alone."""
+"""Maps of differences, small enough for a report. NumPy alone."""
 
 from __future__ import annotations
 

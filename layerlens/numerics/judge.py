@@ -1,4 +1,4 @@
-"""Evidence becomes a judgement: equivalent, different or inconclusive, and why. NumPy alone."""
+"""Judge the evidence: equivalent, different or inconclusive, and why. NumPy alone."""
 
 from __future__ import annotations
 

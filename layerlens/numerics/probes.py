@@ -1,4 +1,4 @@
-"""Input specs and a seed become probes: the inputs and the weights that both models meet."""
+"""Draw probes: the inputs that both models are run on."""
 
 from __future__ import annotations
 

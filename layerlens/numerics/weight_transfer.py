@@ -1,4 +1,4 @@
-"""Two lists of weights become a pairing: which reference weight reaches which candidate weight."""
+"""Pair the weights of two models."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A weight's name and shape become values to try it with: drawn, off every default."""
+"""Draw values for a weight from its name and shape, away from every default."""
 
 from __future__ import annotations
 

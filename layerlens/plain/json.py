@@ -1,4 +1,4 @@
-"""JSON text becomes plain values, within limits that a hostile file meets."""
+"""Parse JSON text within limits on depth, size and numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A pair of sides becomes a certificate: what differs computes one polynomial, shown exactly.
+"""Certify that the segments in which two models differ compute one polynomial.
 
 The layers that compute the same from the same are lined up from the inputs and from the outputs.
 What lies between is run in float64 on whole numbers small enough that every sum is exact: two

@@ -1,4 +1,4 @@
-"""A Keras model becomes expressions that are numbered: equal numbers are the same computation."""
+"""A Keras model as numbered expressions: equal numbers are the same computation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whole-number inputs become variables: what a layer looks up is a product with a one-hot row.
+"""Embedding look-ups as products with one-hot rows.
 
 Choosing a row by its number is no polynomial of the number, but it is one of the row of zeros
 and a single one that stands for it. Such rows are drawn as freely as any input.

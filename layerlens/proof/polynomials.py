@@ -1,4 +1,4 @@
-"""A layer and the growth of its inputs become the growth of its output, if it is a polynomial.
+"""How the degree and size of a polynomial grow from a layer's input to its output.
 
 A layer is here by its exact class and a configuration that was read for it, never by likeness:
 what is not known to be a polynomial of its inputs and weights is none.

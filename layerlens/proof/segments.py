@@ -1,4 +1,4 @@
-"""Two models as expressions become the segment in which they differ, lined up from both ends."""
+"""The segment in which two models differ, lined up from both ends."""
 
 from __future__ import annotations
 

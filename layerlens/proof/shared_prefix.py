@@ -1,4 +1,4 @@
-"""Two models and a transfer become what they have in common: weights of one name, a first part."""
+"""What two models have in common: weights of one name, and a first part."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A report enters, text in one of six formats leaves; nothing is computed or run here."""
+"""Render a report as text in one of six formats."""
 
 from __future__ import annotations
 

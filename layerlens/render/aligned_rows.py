@@ -1,4 +1,4 @@
-"""Models and their lined-up differences enter, the rows of one table leave; nothing is compared."""
+"""The rows of one table for models with lined-up layers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One expectation that does not hold enters, what shows it leaves as text for a terminal."""
+"""Show one failed expectation in a terminal."""
 
 from __future__ import annotations
 

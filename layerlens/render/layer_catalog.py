@@ -1,4 +1,4 @@
-"""The catalogue of layers enters, text to read in a terminal leaves."""
+"""The catalog of layers as text for a terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Models enter, their layers side by side leave as styled lines of a fixed width."""
+"""Layer tables of several models side by side, as styled lines."""
 
 from __future__ import annotations
 

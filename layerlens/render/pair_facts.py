@@ -1,4 +1,4 @@
-"""A pair enters, all there is to say beneath its verdict leaves, as labelled lines."""
+"""Everything there is to say below a pair's verdict, as labelled lines."""
 
 from __future__ import annotations
 

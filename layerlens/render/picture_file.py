@@ -1,4 +1,4 @@
-"""A report enters, a file of its pictures leaves: SVG, PNG or a page; or small maps as text."""
+"""Write a report's pictures to SVG, PNG or HTML, or small maps as text."""
 
 from __future__ import annotations
 

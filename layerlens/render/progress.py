@@ -1,4 +1,4 @@
-"""Progress enters, one line on standard error shows it and is gone when the work is done."""
+"""One line of progress on standard error, removed at the end."""
 
 from __future__ import annotations
 

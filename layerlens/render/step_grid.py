@@ -1,4 +1,4 @@
-"""Measured maps of steps enter, small grids for a terminal leave: a dot where a step is seen."""
+"""Small grids for a terminal: a dot where an output step depends on an input step."""
 
 from __future__ import annotations
 

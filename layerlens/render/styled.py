@@ -1,4 +1,4 @@
-"""Styled text enters, lines of it leave: folding, filling and the glyphs drawn with."""
+"""Fold, fill and clean styled lines of text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parts of a report enter, the words for them leave: what every human-readable format says."""
+"""Text for parts of a report that all human-readable formats share."""
 
 from __future__ import annotations
 

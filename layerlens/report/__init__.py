@@ -1,1 +1,1 @@
-"""What came out of a run, as frozen rows; each module defines the rows of one part."""
+"""The rows of a report, as frozen types; each module defines one part."""

@@ -1,4 +1,4 @@
-"""A report enters, tidy pandas frames leave: the one room that imports pandas."""
+"""A report as tidy pandas frames."""
 
 from __future__ import annotations
 

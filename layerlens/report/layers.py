@@ -1,4 +1,4 @@
-"""What is told of a model: its layers, their shapes and weights, and how counts come about."""
+"""Rows about a model: its layers, their shapes, weights and counts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is told of two models in one mode: the verdict, and what it rests on."""
+"""Rows about two models in one mode: the verdict and its evidence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A report enters, flat rows leave: one fact a column, the same names wherever a table is made.
+"""A report as flat rows with the same column names in every table.
 
 `pairs`: one row per scenario, candidate and mode, with the verdict and what was measured.
 `layers`: one row per layer, what a wrapper holds on rows of its own with a greater `depth`.

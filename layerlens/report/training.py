@@ -1,4 +1,4 @@
-"""What is told of training one model."""
+"""Rows about training one model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A scenario file enters, where each of its expectations is written leaves."""
+"""Find the line and column of every expectation in a scenario file."""
 
 from __future__ import annotations
 

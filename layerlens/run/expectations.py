@@ -1,4 +1,4 @@
-"""What a scenario expects and what came out become one row for each expectation."""
+"""Check what a scenario expects against its results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The story: paths become scenarios, each is tried, and one report tells what came out."""
+"""Run all scenarios under some paths and collect their report."""
 
 from __future__ import annotations
 

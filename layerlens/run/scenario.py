@@ -1,4 +1,4 @@
-"""One scenario becomes its report: build, decide every pair, train, hold against expectations."""
+"""Run one scenario: build, decide on every pair, train, check expectations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Paths enter, and whenever something under them changes, a report of what was run anew leaves."""
+"""Run scenarios again whenever a file changes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Arguments of Python's own become parts of a scenario, or are refused with what would do."""
+"""Turn arguments passed in Python into parts of a scenario."""
 
 from __future__ import annotations
 

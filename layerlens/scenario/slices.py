@@ -1,4 +1,4 @@
-"""A NumPy slice in text, `[:, -1]`, becomes the index it stands for."""
+"""Parse a NumPy slice such as `[:, -1]` from text."""
 
 from __future__ import annotations
 

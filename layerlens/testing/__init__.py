@@ -1,1 +1,1 @@
-"""Scenario files enter pytest as tests, and leave it as reports of what did not hold."""
+"""pytest: scenario files as tests, and assertions on models."""

@@ -1,4 +1,4 @@
-"""What an assertion claims of models becomes expectations, or rows that hold or do not."""
+"""Turn asserted params and shapes into expectations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A report of what was asserted becomes an AssertionError that shows what does not hold."""
+"""The text of an AssertionError, made from a report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Models enter, nothing leaves if they are what was asserted: the fixture `layerlens` of pytest.
+"""The pytest fixture `layerlens`: assertions on models.
 
 It works without pytest as well: `Assertions().assert_equivalent(before, after)`.
 """

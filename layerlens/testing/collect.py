@@ -1,4 +1,4 @@
-"""A scenario file becomes pytest's tests: one for each thing it expects, all sharing one run."""
+"""Collect scenario files as pytest tests, one for each expectation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An expectation that does not hold, or a scenario that cannot run, becomes what pytest shows."""
+"""What pytest shows for a failed expectation or a scenario that cannot run."""
 
 from __future__ import annotations
 

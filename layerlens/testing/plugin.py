@@ -1,4 +1,4 @@
-"""pytest's hooks enter, scenario files leave as tests; what is heavy is imported by those alone."""
+"""The pytest plugin: hooks that import the heavy parts only when needed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""pytest's configuration enters, checked settings leave; nothing is imported for it."""
+"""Read and check the plugin's settings in pytest's configuration."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an assertion is given becomes scenarios: models, layers, callables, saved files, scenarios.
+"""Turn what is passed to an assertion into scenarios.
 
 `scenario.yaml` stands for its reference model, `scenario.yaml::name` for the model of that name.
 """

@@ -1,4 +1,4 @@
-"""What was measured enters `expect:` of a scenario file; every other character stays as it is."""
+"""Write measured values into the `expect:` of a scenario file and keep the rest."""
 
 from __future__ import annotations
 

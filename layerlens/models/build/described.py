@@ -1,4 +1,4 @@
-"""A model's description becomes a Keras model and its report, or a refusal that is explained."""
+"""Build a model that is described layer by layer, or as a graph."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What runs out on the way, memory or Python's stack, becomes an error that says so."""
+"""Recognize that memory or Python's stack ran out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Layer descriptions become connected tensors: a chain or a graph, up to where Keras refuses."""
+"""Connect layers to a chain or a graph, up to the first that Keras refuses."""
 
 from __future__ import annotations
 

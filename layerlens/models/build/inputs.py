@@ -1,4 +1,4 @@
-"""A finished model's own inputs meet the scenario's; both are told where they do not fit."""
+"""Match a finished model's inputs with those of the scenario."""
 
 from __future__ import annotations
 

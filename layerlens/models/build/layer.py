@@ -1,4 +1,4 @@
-"""A layer's description becomes a Keras layer; what it holds is made first."""
+"""Make a Keras layer from its description, inner layers first."""
 
 from __future__ import annotations
 

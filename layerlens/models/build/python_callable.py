@@ -1,4 +1,4 @@
-"""`module:callable` becomes what it returns, run with the scenario's folder at hand."""
+"""Import and call `module:callable`, with the scenario's folder on the path."""
 
 from __future__ import annotations
 

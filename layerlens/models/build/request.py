@@ -1,4 +1,4 @@
-"""What is asked of one build, and what comes out of it."""
+"""The request to build a model, and its results: Built or Refused."""
 
 from __future__ import annotations
 

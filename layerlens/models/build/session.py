@@ -1,4 +1,4 @@
-"""Keras work goes in, its result comes out, and the process is left as it was."""
+"""Run Keras work in a fresh thread, so that the process stays as it was."""
 
 from __future__ import annotations
 

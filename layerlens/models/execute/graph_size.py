@@ -1,4 +1,4 @@
-"""A built model enters, how many operations its traced graphs have leaves: of all, and by layer.
+"""Count the operations in the traced graphs of a model and its layers.
 
 Keras computes a `TimeDistributed(Dense)` step by step where a `Dense` does it in one product: the
 numbers are the same, the graph that TensorFlow compiles and keeps is not.

@@ -1,4 +1,4 @@
-"""Built models become the domains that probes are drawn from: lengths, ranges, words, constants."""
+"""The domains of a model's inputs: lengths, ranges, words, constants."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model's layers become calls of their own: arrays in, arrays out, with the masks beside them."""
+"""Call the layers of a model one by one, with their masks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Receptive fields become the lengths to try on open axes, within what memory and time allow."""
+"""Choose the lengths to try on open axes, within limits of memory and time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a model leaves the range of a half-precision dtype, watched operation by operation.
+"""Watch each operation for values outside the range of half precision.
 
 A result can be far off in half precision because it was rounded, or because something on the way to
 it was too large or too small to be held. Only what happens inside tells which.

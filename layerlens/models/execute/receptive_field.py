@@ -1,4 +1,4 @@
-"""A built model becomes the number of input steps that its layers look across, axis by axis.
+"""How many input steps the layers of a model look across, axis by axis.
 
 The receptive field of a convolution network, as in Araujo, Norris and Sim, *Computing Receptive
 Fields of Convolutional Neural Networks* (Distill, 2019): a layer with kernel `k`, dilation `d` and

@@ -1,4 +1,4 @@
-"""A built model, weights and inputs become arrays: the one room where models are run."""
+"""Run a built model with given weights and inputs, in one of three ways."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Built models enter; whether there is memory to run them on the probes leaves."""
+"""Estimate whether memory suffices to run models on the probes."""
 
 from __future__ import annotations
 

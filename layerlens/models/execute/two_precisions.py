@@ -1,4 +1,4 @@
-"""A built model in both precisions becomes one side of a comparison: weights in, outputs out."""
+"""One model of a comparison, in working precision and in float64."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A built model becomes its variables: the weights in the order it was written, random seeds.
+"""The variables of a model: weights in written order, random seeds, states.
 
 Everything is read off Keras' objects: nothing is run, and only `put` and `as_array` need weights
 that are allocated.

@@ -1,4 +1,4 @@
-"""Two sides and a transfer become the weights to compare on: as initialised, and drawn."""
+"""The sets of weights to compare two models on: initialized and drawn."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model made elsewhere becomes one of our own; the file, function or object stays as it is."""
+"""Build a model that was made elsewhere: from a file, a callable or an object."""
 
 from __future__ import annotations
 

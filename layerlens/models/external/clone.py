@@ -1,4 +1,4 @@
-"""A Keras object handed over in Python becomes a saved model of its own; the object stays as is."""
+"""Copy a Keras object that was passed in Python; the object stays as it is."""
 
 from __future__ import annotations
 

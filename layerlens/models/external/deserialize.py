@@ -1,4 +1,4 @@
-"""A serialised model becomes a Keras model: as a draft without weights, or with those saved."""
+"""Build a Keras model from its serialized form, with or without weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A description from elsewhere becomes a model of the scenario: inputs, size, weights."""
+"""Rebuild a model with other inputs, another size or other weights."""
 
 from __future__ import annotations
 

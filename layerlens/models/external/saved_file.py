@@ -1,4 +1,4 @@
-"""A saved model's file enters; its description leaves, after a look at all that it would do."""
+"""Read the description in a saved model's file, and check what loading would do."""
 
 from __future__ import annotations
 

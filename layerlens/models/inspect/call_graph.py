@@ -1,4 +1,4 @@
-"""Symbolic tensors enter; the calls of layers that made them, in order, leave."""
+"""The calls of layers that made a symbolic tensor, in order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A call of a Keras layer enters, what it costs one sample leaves: products and memory.
+"""The cost of a layer's call for one sample: multiply-adds and memory.
 
 Multiply-adds are the products that are summed up: of kernels with inputs, and of attention. Work
 on single elements (activations, gates, normalisation, pooling) is not counted. Everything is read

@@ -1,4 +1,4 @@
-"""A Keras model enters, its layer table leaves: shapes, weights, params and masks, nothing run.
+"""The layer table of a Keras model: shapes, weights, params and masks.
 
 Everything is read off the symbolic graph, so weights that were never allocated will do.
 """

@@ -1,4 +1,4 @@
-"""A Keras layer or model enters, the layers that it holds leave."""
+"""The layers that a Keras layer or model holds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A Keras layer enters, its count of params leaves as a sum in the layer's own terms.
+"""A layer's number of params as a sum in the layer's own terms.
 
 What a weight's axes stand for is read off the layer's configuration, and every product is held
 against the weight's size: what does not match, or is not known, is told by name and shape.

@@ -1,4 +1,4 @@
-"""A built model enters, what calling it holds in memory leaves: scores, states, intermediates.
+"""Estimate what a call holds in memory: scores, states, intermediate tensors.
 
 Everything is read off shapes and configuration, for one sample, and is a lower bound: an open
 length counts as one, and layers that are not Keras' own hold nothing but their outputs. The factors

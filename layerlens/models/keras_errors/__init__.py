@@ -1,4 +1,4 @@
-"""What Keras raised enters; its reason in one sentence and a remedy in the user's words leave."""
+"""Turn Keras' errors into a reason in one sentence and a remedy."""
 
 from __future__ import annotations
 

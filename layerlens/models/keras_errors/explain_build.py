@@ -1,4 +1,4 @@
-"""A layer that Keras refused becomes a reason and a remedy: the first rule that knows it speaks."""
+"""Explain why Keras refused to build a layer; the first matching rule decides."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A loss, a target's shape and an output's shape enter; why they do not go together leaves."""
+"""Explain why a loss, a target's shape and an output's shape do not match."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A layer's class enters; what it takes leaves, for refusals that no rule knows."""
+"""Say what a layer takes, for errors that no rule knows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Exceptions, shapes and names enter; the words for them leave."""
+"""Text for exceptions, shapes and names in error messages."""
 
 from __future__ import annotations
 

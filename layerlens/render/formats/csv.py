@@ -1,4 +1,4 @@
-"""A report enters, one tidy CSV table leaves.
+"""The format `csv`: one tidy table.
 
 A comparison gives one row per scenario, candidate and mode; a summary, which has no pairs, one
 row per layer. The columns are those of `layerlens.report.rows`. A figure that was not

@@ -1,4 +1,4 @@
-"""A report enters, workflow commands leave that GitHub Actions shows on the lines they are about.
+"""The format `github`: workflow commands that annotate lines of scenario files.
 
 One `::error` for each expectation that does not hold and each fault, and the tally as plain text.
 The escapes are those of GitHub's own toolkit (`packages/core/src/command.ts`).

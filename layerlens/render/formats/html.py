@@ -1,4 +1,4 @@
-"""A report enters, one self-contained HTML page leaves: nothing comes from the network.
+"""The format `html`: one self-contained page.
 
 The page sorts, filters and copies by a script of its own, the only one that it allows.
 """

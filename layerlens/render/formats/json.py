@@ -1,4 +1,4 @@
-"""A report enters, strict JSON (schema 1) leaves."""
+"""The format `json`: strict JSON, schema 1."""
 
 from __future__ import annotations
 

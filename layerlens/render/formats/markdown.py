@@ -1,4 +1,4 @@
-"""A report enters, GitHub-flavoured Markdown leaves."""
+"""The format `markdown`: GitHub-flavoured Markdown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A report enters, text for a terminal or a log leaves: tables, verdicts with reasons, a tally."""
+"""The format `rich`: tables, verdicts with reasons, a tally."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A scenario's report enters, its pictures leave: planned here, drawn when they are asked for."""
+"""The pictures of a scenario, planned first and drawn on demand."""
 
 from __future__ import annotations
 

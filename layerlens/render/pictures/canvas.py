@@ -1,4 +1,4 @@
-"""Pictures enter, SVG or PNG leaves: the one room that knows matplotlib.
+"""Draw pictures as SVG or PNG with matplotlib.
 
 Figures are made without pyplot and without the user's own settings, so that the same report gives
 the same bytes; text stays text, and a name is never read as a formula.

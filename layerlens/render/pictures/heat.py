@@ -1,4 +1,4 @@
-"""A pair enters, the plan of its heat map leaves: where in the output the two differ."""
+"""Plan the heat map of a pair: where in the output the two differ."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows of training enter, the plan of the loss curves leaves."""
+"""Plan the loss curves."""
 
 from __future__ import annotations
 

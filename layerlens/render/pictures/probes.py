@@ -1,4 +1,4 @@
-"""A pair enters, the plan of its probes' picture leaves: differences against rounding."""
+"""Plan the picture of a pair's probes: differences against rounding."""
 
 from __future__ import annotations
 

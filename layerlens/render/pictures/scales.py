@@ -1,4 +1,4 @@
-"""Numbers and names enter, marks on an axis leave: what several pictures share."""
+"""Scales and tick marks that several pictures share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model with measured maps enters, the plan of its unrolled picture leaves.
+"""Plan the picture of a model unrolled over its steps.
 
 Time runs to the right and data upwards: a circle for every step of what a layer gives, a line
 where a dependence was measured.

@@ -1,4 +1,4 @@
-"""Results of earlier runs, kept in one SQLite file and told again where nothing has changed.
+"""A cache of results in one SQLite file.
 
 meaning.py       a scenario becomes a key that its spelling does not change
 surroundings.py  versions, code, machine and settings that results depend on become a key

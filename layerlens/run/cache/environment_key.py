@@ -1,4 +1,4 @@
-"""All that a result depends on beside the scenario, told without importing any of it."""
+"""The part of the cache's key that describes versions, code, machine and settings."""
 
 from __future__ import annotations
 

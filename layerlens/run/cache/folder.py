@@ -1,4 +1,4 @@
-"""What the user chose enters, the folder of the cache leaves, or why there is none."""
+"""Find the folder of the cache, or say why there is none."""
 
 from __future__ import annotations
 

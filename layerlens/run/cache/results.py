@@ -1,4 +1,4 @@
-"""Reports of scenarios go into the cache, and come out of it marked as what they are.
+"""Store reports of scenarios in the cache and read them back.
 
 An entry is one of two things. A *result* is what a scenario's meaning led to: models, pairs and
 training. A *page* is a scenario file as it was read: its scenarios' titles, cells and expectations,

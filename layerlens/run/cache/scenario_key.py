@@ -1,4 +1,4 @@
-"""A scenario enters, a key leaves: the same for every spelling of it, another for all else."""
+"""The cache's key of a scenario: the same for every spelling of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keys and payloads go into one SQLite file and come out as they were, or not at all."""
+"""Keys and payloads in one SQLite file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Paths and a scheduler's address enter; their cells run on its workers, and a tally leaves."""
+"""Run the cells of a sweep on the workers of a Dask scheduler."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows enter as they are measured; one Parquet file leaves. Whoever stops midway loses seconds.
+"""Write rows to one Parquet file as they are measured; a stop loses seconds of work.
 
 A Parquet file cannot be read before its end is written. So rows go into small files of their own
 beside it, each whole or not there, in the folder `FILE.parts`. At the end they become the one file.

@@ -1,4 +1,4 @@
-"""Numbers of cells enter, rows of a table leave: what a worker of the cluster does."""
+"""What a Dask worker does: run cells and return rows."""
 
 from __future__ import annotations
 

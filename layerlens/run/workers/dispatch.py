@@ -1,4 +1,4 @@
-"""Scenarios enter, their reports leave as each is done: in this process, or in several others."""
+"""Run scenarios in this process or in several, and yield each report when it is done."""
 
 from __future__ import annotations
 

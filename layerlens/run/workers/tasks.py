@@ -1,4 +1,4 @@
-"""What is to be done with a scenario, named so that another process can be told; what was lost."""
+"""What to do with a scenario, in a form that can be sent to another process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A graph as a scenario writes it becomes nodes in an order in which they can be built."""
+"""Read a graph and sort its nodes into an order in which they can be built."""
 
 from __future__ import annotations
 

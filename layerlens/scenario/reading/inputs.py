@@ -1,4 +1,4 @@
-"""An input as a scenario writes it becomes an `InputSpec`; its values are checked as they stand."""
+"""Read an input and check its values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A layer as a scenario writes it becomes a `LayerSpec`, checked against Keras' own signatures."""
+"""Read a layer and check it against Keras' signatures."""
 
 from __future__ import annotations
 

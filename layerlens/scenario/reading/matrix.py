@@ -1,4 +1,4 @@
-"""A scenario with a `matrix:` becomes one set of plain values per cell."""
+"""Expand a scenario with a `matrix:` into one set of values per cell."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model as a scenario writes it: what pydantic leaves open is checked, then becomes a spec."""
+"""Read a model and check what pydantic leaves open."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A path becomes its scenarios, one for each cell of the matrix, or all its faults at once."""
+"""Read a file's scenarios, one per cell of the matrix, or raise all its faults at once."""
 
 from __future__ import annotations
 

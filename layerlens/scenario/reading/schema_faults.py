@@ -1,4 +1,4 @@
-"""What pydantic finds wrong with the shape of a file becomes faults in the file's own words."""
+"""Describe what pydantic finds wrong in the words of the file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A scenario file with a matrix of any size enters; its cells leave one at a time."""
+"""Read a scenario with a matrix of any size and yield its cells one at a time."""
 
 from __future__ import annotations
 

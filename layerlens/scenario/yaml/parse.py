@@ -1,4 +1,4 @@
-"""Text becomes plain values that know their places: YAML 1.2, with limits a hostile file meets.
+"""Parse YAML 1.2 into plain values that know their positions, within safe limits.
 
 The parser's events are read one at a time into mappings and sequences; nothing recurses, nothing
 is expanded, and a tag can name nothing but YAML's own types.

@@ -1,4 +1,4 @@
-"""The text of a YAML scalar becomes the plain value it stands for, by YAML 1.2's core schema.
+"""Parse a YAML scalar by the core schema of YAML 1.2.
 
 Beyond it, `1_000` is a number, as in Python, and `${name}` may stand unquoted where YAML would end
 plain text at its braces: private characters take the place of its signs while YAML is parsed.

@@ -1,4 +1,4 @@
-"""YAML text enters, where each value stands in it leaves: to change one and leave the rest."""
+"""Find the span of each value in YAML text, to edit one and keep the rest."""
 
 from __future__ import annotations
 

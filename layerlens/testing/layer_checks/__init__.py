@@ -1,4 +1,4 @@
-"""A layer of the reader's own enters, what is wrong with it leaves: config, file, dtype, shape.
+"""Checks of a layer of one's own: config, saving, dtype and shape.
 
 These are the checks that Keras holds its own layers to, in a test case that it keeps to itself.
 """

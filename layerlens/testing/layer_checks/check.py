@@ -1,4 +1,4 @@
-"""A layer enters and is lent to a check with inputs drawn for it; what was found leaves."""
+"""Run a check on a layer with inputs drawn for it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A layer and a dtype policy enter, what is beyond that dtype's rounding leaves."""
+"""Check that a layer's error stays within the rounding of its dtype."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A layer enters, where it returns another shape than it announces leaves."""
+"""Check that a layer returns the shape that it announces."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A layer enters, what its config or its saved file loses leaves."""
+"""Check that a layer's config and saved file keep everything."""
 
 from __future__ import annotations
 
