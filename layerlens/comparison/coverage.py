@@ -255,12 +255,17 @@ def _computed(
         is_known = all(id(tensor) in known for tensor in node.output_tensors)
         if is_known and not any(id(tensor) in fresh for tensor in node.input_tensors):
             continue
-        arguments, named = node.arguments.fill_in(values)
-        if getattr(node.operation, "_call_has_training_arg", False):
-            named = {**named, "training": training}
-        results = _flatten(node.operation(*arguments, **named))
+        results = _called(node, values, training)
         fresh.update(zip(map(id, node.output_tensors), results, strict=True))
     return values
+
+
+def _called(node: Any, values: Mapping[int, Any], training: bool) -> list[Any]:
+    """Return what the call of a node gives for these values of its tensors, by their ids."""
+    arguments, named = node.arguments.fill_in(values)
+    if getattr(node.operation, "_call_has_training_arg", False):
+        named = {**named, "training": training}
+    return _flatten(node.operation(*arguments, **named))
 
 
 def _outputs(side: Side, graph: Any, values: Mapping[int, Any]) -> tuple[Array, ...]:
@@ -292,10 +297,7 @@ def _is_identity(layer: Any, places: Sequence[int], side: Side) -> bool:
             shape = [2 if n is None else int(n) for n in tensor.shape]
             drawn = scale * rng.standard_normal((8, *shape[1:]))
             fed.setdefault(id(tensor), tf.cast(drawn, str(tensor.dtype)))
-        arguments, named = node.arguments.fill_in(fed)
-        if getattr(layer, "_call_has_training_arg", False):
-            named = {**named, "training": side.training}
-        (result,) = _flatten(layer(*arguments, **named))
+        (result,) = _called(node, fed, side.training)
         passed_on = {
             place
             for place in passed_on

@@ -572,16 +572,18 @@ class Examination:
     def measure_inner_rounding_of(self, observation: Observation) -> bool:
         """Do the same for one observation; False where it was done before."""
         key = observation.weights, observation.execution, id(observation.batch)
-        unmeasured = [
+        same = [
             at
             for at, seen in enumerate(self.observations)
             if (seen.weights, seen.execution, id(seen.batch)) == key
-            and not any(np.ndim(floor.inner) for floor in seen.noise)
         ]
-        return True in [self._add_inner_rounding(at) for at in unmeasured]
+        return True in [self._add_inner_rounding(at) for at in same]
 
     def _add_inner_rounding(self, position: int) -> bool:
+        """Measure one observation, unless that was done or cannot be: then return False."""
         seen = self.observations[position]
+        if any(np.ndim(floor.inner) for floor in seen.noise):
+            return False
         inner = self._inner_rounding(seen)
         if not inner:
             return False

@@ -20,7 +20,7 @@ from layerlens.models.execute.running_memory import running_beyond_memory
 from layerlens.models.execute.two_precisions import Side
 from layerlens.models.execute.variables import paired
 from layerlens.models.inspect.input_order import is_automatic
-from layerlens.numerics.judge import Judgement, Witness, judge, with_mismatch
+from layerlens.numerics.judge import Judgement, judge, with_mismatch
 from layerlens.numerics.observation import Evidence
 from layerlens.numerics.probes import join
 from layerlens.numerics.weight_transfer import Transfer
@@ -74,11 +74,6 @@ class Decision:
     judgement: Judgement | None = None
     #: The differences at valid and at padded steps, where masks tell them apart.
     masked: MaskedDifference | None = None
-
-    @property
-    def witness(self) -> Witness | None:
-        """Where the two really differ; None where they do not, or nothing was run."""
-        return self.judgement.witness if self.judgement is not None else None
 
 
 def decide(pair: Pair) -> Decision:

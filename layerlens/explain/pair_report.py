@@ -50,7 +50,7 @@ def report_pair(decision: Decision) -> ReportedPair:
     report = replace(found.report, inputs=decision.fed)
     if decision.unrestored is not None:
         text = sentences.unrestored(reference.report, candidate.report, decision.unrestored)
-        report = replace(report, verdict="inconclusive", strength=None, explanation=text)
+        report = replace(report, explanation=text)
     more = [sentences.notes(reference.report, candidate.report)]
     if isinstance(reference, Built) and isinstance(candidate, Built) and decision.fed is not None:
         more.append(sentences.fed(decision.fed, reference.listed_names, candidate.listed_names))
@@ -188,8 +188,8 @@ def _figures(decision: Decision) -> PairReport:
         reference=pair.reference.spec.name,
         candidate=pair.candidate.spec.name,
         mode=pair.mode,
-        verdict=judgement.verdict,
-        strength=_strength(evidence) if judgement.verdict == "equivalent" else None,
+        verdict=decision.verdict,
+        strength=_strength(evidence) if decision.verdict == "equivalent" else None,
         explanation=sentences.judged(pair.reference.report, pair.candidate.report, judgement),
         max_abs=difference.max_abs if difference else None,
         max_rel=difference.max_rel if difference else None,

@@ -25,8 +25,6 @@ _NOT_FINITE = {"nan": float("nan"), "inf": float("inf"), "-inf": float("-inf")}
 _MOST_CHARACTERS = 500_000_000
 #: No count of anything is greater; beyond it, arithmetic on counts would fail.
 _LARGEST = 10**MOST_DIGITS
-#: Scenarios are nested 64 deep at most, and so are the arguments in a report.
-_DEEPEST = 100
 #: So much of a wrong value is told.
 _LONGEST_SHOWN = 200
 #: A report holds for each layer within others a list, a row and its arguments.

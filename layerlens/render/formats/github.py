@@ -7,9 +7,10 @@ The escapes are those of GitHub's own toolkit (`packages/core/src/command.ts`).
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from layerlens.plain.printable import visible, without_commands
 from layerlens.render import text as wording
@@ -17,11 +18,11 @@ from layerlens.render.pair_facts import pair_facts
 from layerlens.report.run import ErrorRow, ExpectationRow, RunRecord, ScenarioReport
 from layerlens.scenario.yaml.positions import Position
 
+if TYPE_CHECKING:
+    from layerlens.render import Places
+
 #: What of a pair is told in an annotation, which has room for a few lines.
 _TOLD = ("difference", "rounding", "counterexample")
-
-#: A file → where each of its expectations stands.
-Places = Callable[[str], Mapping[str, Position]]
 
 
 def render_github(report: RunRecord, places: Places | None = None) -> str:
