@@ -548,10 +548,7 @@ def _tensor_dtype(array: Array, tensor: Any) -> Any:
 
 @contextmanager
 def lent(*models: Built | Refused) -> Iterator[None]:
-    """Put the weights, random seeds and recurrent states of models back when the work is done.
-
-    Whoever works with a model next finds the weights it was built with.
-    """
+    """Context manager that restores the weights, seeds and recurrent states of models afterwards."""
     runners = [Runner(one) for one in models if isinstance(one, Built) and one.allocated]
     own = [runner.values() for runner in runners]
     try:
