@@ -548,7 +548,7 @@ def _tensor_dtype(array: Array, tensor: Any) -> Any:
 
 @contextmanager
 def lent(*models: Built | Refused) -> Iterator[None]:
-    """Context manager that restores the weights, seeds and recurrent states of models afterwards."""
+    """Context manager that restores weights, seeds and recurrent states of models afterwards."""
     runners = [Runner(one) for one in models if isinstance(one, Built) and one.allocated]
     own = [runner.values() for runner in runners]
     try:
