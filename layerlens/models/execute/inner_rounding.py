@@ -8,7 +8,7 @@ weights alone does not show what is lost where a large number is added and taken
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -34,27 +34,45 @@ _SUMS = frozenset(
 _SUMS_OF_TWO = frozenset({"Add", "AddV2", "Sub"})
 
 
-@contextmanager
-def rounding_at_random(dtype: str, size: float, seed: int) -> Iterator[None]:
-    """Make every operation that is traced meanwhile move its results by up to a relative `size`.
+class RandomRounding:
+    """The random changes that the operations of a traced model make to their results.
 
-    `dtype` is the precision that is looked at. Results that are exact stay as they are, so that a
-    number that a layer looks for (a mask value, a bin's edge) is still met.
+    Draws come in pairs that change the first result by the same amount in opposite directions: a
+    layer whose output only depends on the direction then moves in one of the two.
     """
-    from tensorflow.python.framework import op_callbacks
 
-    moved = _mover(dtype, size, seed)
-    op_callbacks.add_op_callback(moved)
-    try:
-        yield
-    finally:
-        op_callbacks.remove_op_callback(moved)
+    def __init__(self, dtype: str, size: float, seed: int) -> None:
+        """`dtype` is the precision that is looked at, `size` the largest relative change."""
+        import tensorflow as tf
 
+        self.dtype = dtype
+        self._size = size
+        self._seed = seed
+        self._numbers = tf.random.Generator.from_seed(seed)
+        self._signed_size = tf.Variable(size, dtype=dtype, trainable=False)
 
-def _mover(dtype: str, size: float, seed: int) -> Callable[..., Any]:
-    drawn = 0
+    @contextmanager
+    def while_tracing(self) -> Iterator[None]:
+        """Make every operation that is traced meanwhile change its results at random.
 
-    def moved(
+        Exact results stay as they are, so that a number that a layer looks for (a mask value, a
+        bin's edge) is still met.
+        """
+        from tensorflow.python.framework import op_callbacks
+
+        op_callbacks.add_op_callback(self._changed)
+        try:
+            yield
+        finally:
+            op_callbacks.remove_op_callback(self._changed)
+
+    def start_draw(self, draw: int) -> None:
+        """Choose the changes of the next call: draws 0 and 1 are a pair, 2 and 3 the next."""
+        self._numbers.reset_from_seed(self._seed + draw // 2)
+        self._signed_size.assign(-self._size if draw % 2 else self._size)
+
+    def _changed(
+        self,
         op_type: str,
         inputs: Sequence[Any],
         attrs: Sequence[Any],
@@ -62,16 +80,19 @@ def _mover(dtype: str, size: float, seed: int) -> Callable[..., Any]:
         op_name: str | None = None,
         graph: Any = None,
     ) -> list[Any] | None:
-        nonlocal drawn
+        import tensorflow as tf
+
         if graph is None or op_type not in _ELEMENTWISE | _SUMS or len(outputs) != 1:
             return None
-        if outputs[0].dtype.name != dtype:
+        (output,) = outputs
+        if output.dtype.name != self.dtype:
             return None
-        drawn += 1
-        scale = _scale(op_type, inputs, attrs, outputs[0], graph)
-        return [_moved(op_type, inputs, outputs[0], scale, size, (seed, drawn))]
-
-    return moved
+        scale = _scale(op_type, inputs, attrs, output, graph)
+        shares = self._numbers.uniform(tf.shape(output), -1.0, 1.0, output.dtype)
+        changed = output + self._signed_size * shares * scale
+        result = tf.where(_is_exact(op_type, inputs, output, scale), output, changed)
+        # What overflows or is undefined is so without any rounding.
+        return [tf.where(tf.math.is_finite(result), result, output)]
 
 
 def _scale(
@@ -88,29 +109,17 @@ def _scale(
     return sums.outputs[0]
 
 
-def _moved(
-    op_type: str,
-    inputs: Sequence[Any],
-    output: Any,
-    scale: Any,
-    size: float,
-    seed: tuple[int, int],
-) -> Any:
+def _is_exact(op_type: str, inputs: Sequence[Any], output: Any, scale: Any) -> Any:
+    """Tell which results of an operation need no rounding."""
     import tensorflow as tf
 
-    signs = tf.random.uniform(tf.shape(output), -1.0, 1.0, output.dtype, seed=seed[1])
-    change = size * signs * scale
     if op_type in _SUMS_OF_TWO:
         other = inputs[1] if op_type != "Sub" else -inputs[1]
         back = output - inputs[0]
-        is_exact = (inputs[0] - (output - back)) + (other - back) == 0
-    elif op_type in _SUMS:
-        is_exact = tf.equal(scale, 0)
-    else:
-        is_exact = _has_few_digits(output)
-    moved = tf.where(is_exact, output, output + change)
-    # What overflows or is undefined is so without any rounding.
-    return tf.where(tf.math.is_finite(moved), moved, output)
+        return (inputs[0] - (output - back)) + (other - back) == 0
+    if op_type in _SUMS:
+        return tf.equal(scale, 0)
+    return _has_few_digits(output)
 
 
 def _has_few_digits(array: Any) -> Any:

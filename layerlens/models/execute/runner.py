@@ -18,7 +18,7 @@ from layerlens.errors import MemoryLimitError
 from layerlens.models.build.exhaustion import is_out_of_memory
 from layerlens.models.build.request import Built, Refused
 from layerlens.models.execute.graph_rewriting import runnable
-from layerlens.models.execute.inner_rounding import rounding_at_random
+from layerlens.models.execute.inner_rounding import RandomRounding
 from layerlens.models.execute.input_domains import has_foreign_layers
 from layerlens.models.execute.variables import (
     as_array,
@@ -69,6 +69,8 @@ class Traced:
     def __init__(self, function: Any) -> None:
         self.function = function
         self.is_quick = False
+        #: What makes its operations round at random; None where they compute as they should.
+        self.rounding: RandomRounding | None = None
         self._call = runnable(function)
 
     def __call__(self, *tensors: Any) -> Any:
@@ -280,8 +282,8 @@ class Runner:
     ) -> list[Outcome]:
         """Run traced with unknown axes, every operation moving its results by up to `size`.
 
-        Each of the draws rounds otherwise. None come back where the model cannot be traced so, or
-        takes one batch size only.
+        Each draw rounds differently, two by two in opposite directions. None come back where the
+        model cannot be traced so, or takes one batch size only.
         """
         if self.batch_size is not None and len(inputs[0]) != self.batch_size:
             return []
@@ -290,13 +292,19 @@ class Runner:
             tensors = self._tensors(inputs)
             if key not in self._traced:
                 signature = self._signature(tensors, "traced_dynamic")
-                with rounding_at_random(self._float_dtype, size, self.seed):
-                    self._traced[key] = self._traced_anew(signature, training, self.seed)
+                rounding = RandomRounding(self._float_dtype, size, self.seed)
+                with rounding.while_tracing():
+                    anew = self._traced_anew(signature, training, self.seed)
+                anew.rounding = rounding
+                self._traced[key] = anew
+            traced = self._traced[key]
             outcomes = []
-            for _ in range(draws):
+            for draw in range(draws):
                 self.reset_states()
+                if traced.rounding is not None:
+                    traced.rounding.start_draw(draw)
                 with _seeded(self.seed):
-                    outcomes.append(_outcome(self._traced[key](*tensors)))
+                    outcomes.append(_outcome(traced(*tensors)))
             return outcomes
         except Exception as error:  # a layer may not be traced again, or not with more operations
             self._refusal(error, "traced_dynamic")  # raises where memory has run out

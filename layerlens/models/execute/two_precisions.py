@@ -31,8 +31,8 @@ COARSE_JITTER = 2.0**-14
 #: Relative size by which results inside a float64 model are moved: a few of its own units. A layer
 #: that makes tiny numbers large bounds how far an output can move, so a larger change shows less.
 INNER_JITTER = 2.0**-50
-#: How often a model runs with results inside it moved.
-ROUNDING_DRAWS = 3
+#: How often a model runs with results inside it changed at random: two pairs of opposite changes.
+ROUNDING_DRAWS = 4
 #: After so many values of one weight the draw of which to raise and which to lower is used again. A
 #: prime, so that no row of a matrix meets the draw of another in step.
 JITTER_PERIOD = 1_048_573
