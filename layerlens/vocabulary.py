@@ -18,6 +18,8 @@ Status = Literal["pass", "fail", "error"]
 Strength = Literal["certified", "tested", "weak"]
 Execution = Literal["eager", "traced", "traced_dynamic"]
 Mixes = Literal["none", "causal", "anti_causal", "window", "all", "reduces", "expands"]
+#: What is done with a scenario: models compared, or their tables shown.
+Command = Literal["compare", "summary"]
 AlsoDiffers = Literal["mask", "gradients", "state", "losses", "dtype", "non_finite", "overflow"]
 #: What a layer does with the mask that comes with its input: reads it (its result depends on it),
 #: or does not; a mask that is not passed on ends there either way.

@@ -23,13 +23,12 @@ def main() -> None:
     gc.set_threshold(_COLLECT_AFTER)
     try:
         from layerlens.cli import crash_guard as guarding
-        from layerlens.cli import signals as stopping
-        from layerlens.cli import streams
+        from layerlens.cli import signals, streams
 
         streams.open_missing()
         if guarding.guards(sys.argv[1:]) and (cause := guarding.lost_child()) is not None:
             _isolate(cause)
-        stopping.listen()
+        signals.listen()
     except KeyboardInterrupt:  # before there was anybody to listen
         os._exit(INTERRUPTED)
     if not sys.warnoptions:  # Python's -W and PYTHONWARNINGS bring Keras' asides back
@@ -56,12 +55,12 @@ def _end(status: int) -> NoReturn:
     of a second where TensorFlow is. What is still at work is not waited for, nor what it works on
     taken from under it; else whoever asked to be called at the end is.
     """
-    from layerlens.cli import signals as stopping
+    from layerlens.cli import signals
 
     if "logging" in sys.modules:
         sys.modules["logging"].shutdown()
-    if "tensorflow" not in sys.modules and not stopping.received() and not _is_anything_left():
-        stopping.let_go()
+    if "tensorflow" not in sys.modules and not signals.received() and not _is_anything_left():
+        signals.let_go()
         atexit._run_exitfuncs()
     os._exit(status)
 
@@ -73,8 +72,7 @@ def _is_anything_left() -> bool:
 
 def run(arguments: list[str]) -> int:
     """Run a command line and return its exit status; whatever goes wrong is told on stderr."""
-    from layerlens.cli import signals as stopping
-    from layerlens.cli import streams
+    from layerlens.cli import signals, streams
 
     how_far = "nothing was written"
     try:
@@ -84,7 +82,7 @@ def run(arguments: list[str]) -> int:
             sys.stdout.flush()  # the process ends without it
     except KeyboardInterrupt:
         status = INTERRUPTED
-    except stopping.Left as left:
+    except signals.Left as left:
         status, how_far = INTERRUPTED, str(left)
     except BrokenPipeError:
         status = PIPE_CLOSED
@@ -93,14 +91,14 @@ def run(arguments: list[str]) -> int:
         closed = isinstance(end.__context__, BrokenPipeError)
         status = PIPE_CLOSED if closed else _as_status(end.code)
     except Exception as error:
-        status = _refused(error) if stopping.received() is None else INTERRUPTED
+        status = _refused(error) if signals.received() is None else INTERRUPTED
     if status == PIPE_CLOSED:
         streams.give_up(sys.stdout)  # as tools do that nobody reads any more: in silence
     if status != INTERRUPTED:
         return status
-    say = tell if stopping.received() is None else stopping.say
-    say(f"{stopping.reason()}; {how_far}")
-    return stopping.received() or INTERRUPTED
+    say = tell if signals.received() is None else signals.say
+    say(f"{signals.reason()}; {how_far}")
+    return signals.received() or INTERRUPTED
 
 
 def _as_status(code: object) -> int:
@@ -112,7 +110,7 @@ def _as_status(code: object) -> int:
 def _run_command(arguments: list[str]) -> int:
     import typer
 
-    from layerlens.cli import signals as stopping
+    from layerlens.cli import signals
     from layerlens.cli.commands import app
     from layerlens.errors import InternalError, LayerlensError
 
@@ -127,7 +125,7 @@ def _run_command(arguments: list[str]) -> int:
     except typer.Abort:
         return INTERRUPTED
     except LayerlensError as error:
-        if stopping.received() is not None:  # an import that was left midway, say
+        if signals.received() is not None:  # an import that was left midway, say
             raise KeyboardInterrupt from error
         tell(str(error))
         return BROKEN if isinstance(error, InternalError) else MISUSED

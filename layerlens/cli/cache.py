@@ -9,11 +9,12 @@ import typer
 
 from layerlens.cli.messages import MISUSED, PASSED, say, tell
 from layerlens.cli.options import CacheDirOption
+from layerlens.vocabulary import Command
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from layerlens.run.cache.results import Kind, ResultCache
+    from layerlens.run.cache.results import ResultCache
     from layerlens.scenario.options import RunOptions
 
 cache_app = typer.Typer(
@@ -25,7 +26,7 @@ cache_app = typer.Typer(
 
 
 def open_cache(
-    kind: Kind, options: RunOptions, folder: str | None, *, off: bool
+    kind: Command, options: RunOptions, folder: str | None, *, off: bool
 ) -> AbstractContextManager[ResultCache | None]:
     """Return a context that gives the cache of a run, or None where there is none."""
     if off:

@@ -38,7 +38,7 @@ def say(message: str) -> None:
 
 def tell_errors(report: RunRecord) -> None:
     """Tell every fault in the form that editors jump to: file:line:column: message."""
-    from layerlens.render.text import place
+    from layerlens.render.wording import place
 
     for scenario in report.scenarios:
         for error in scenario.errors:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from layerlens.cli import signals as stopping
+from layerlens.cli import signals
 from layerlens.cli.cache import open_cache
 from layerlens.cli.messages import INTERRUPTED, PASSED
 from layerlens.cli.options import (
@@ -78,7 +78,7 @@ def watch(
             for _ in changes(paths):
                 _look(watched, shown)
     except KeyboardInterrupt:
-        if stopping.received() not in (None, INTERRUPTED):  # asked to end, and not by Ctrl-C
+        if signals.received() not in (None, INTERRUPTED):  # asked to end, and not by Ctrl-C
             raise
         _end()
     return PASSED
@@ -95,7 +95,7 @@ def _draw(look: Look, options: RenderOptions) -> None:
     """Show what was run and what does not pass; the rest is in the tally."""
     from layerlens import files as writing
     from layerlens.render import render
-    from layerlens.render.text import tally
+    from layerlens.render.wording import tally
 
     telling = tuple(
         one for one in look.report.scenarios if one.path in look.changed or one.status != "pass"

@@ -21,7 +21,7 @@ from layerlens.numerics.differences import (
     input_scale,
     noise_floor,
 )
-from layerlens.numerics.observation import Observation, Refusal, ShapeSurprise
+from layerlens.numerics.observation import CallRefusal, Observation, ShapeSurprise
 from layerlens.numerics.probes import ProbeBatch
 from layerlens.numerics.weight_values import OVERFLOWING
 from layerlens.proof.shared_prefix import FirstPart
@@ -31,7 +31,7 @@ from layerlens.vocabulary import Execution
 class Interrupted(Exception):  # noqa: N818 (no fault: what stopped it is the finding)
     """Ends the examination early: what stopped it decides the verdict."""
 
-    def __init__(self, refusal: Refusal | None = None, surprise: ShapeSurprise | None = None):
+    def __init__(self, refusal: CallRefusal | None = None, surprise: ShapeSurprise | None = None):
         super().__init__()
         self.refusal = refusal
         self.surprise = surprise
@@ -275,7 +275,7 @@ class Observer:
                 error = pair[position].error
                 if error is None or (precision == "float64" and self._is_exact):
                     continue  # the float64 form alone never decides
-                refusal = Refusal(side.name, execution, error, shapes, everywhere)
+                refusal = CallRefusal(side.name, execution, error, shapes, everywhere)
                 raise Interrupted(refusal=refusal)
 
     def _stop_on_shapes(
@@ -324,7 +324,7 @@ class Observer:
 
 #: Outputs beyond this, from weights beyond use, say nothing: they overflow in one order of
 #: summation and not in another.
-REACH = 1e12
+LARGEST_INPUT = 1e12
 
 
 def _within_reach(
@@ -338,7 +338,7 @@ def _within_reach(
             beyond.append(np.zeros(arrays[0].shape, dtype=bool))
             continue
         with np.errstate(invalid="ignore"):
-            within = [np.abs(array.astype(np.float64)) <= REACH for array in arrays]
+            within = [np.abs(array.astype(np.float64)) <= LARGEST_INPUT for array in arrays]
         beyond.append(~np.all(within, axis=0))
 
     def tamed(outcome: Outcome) -> Outcome:

@@ -116,7 +116,7 @@ def changed(one: Outcome, other: Outcome) -> bool:
 Finding = Literal["alike", "apart", "undecided"]
 
 
-class Refused(Exception):  # noqa: N818 (no fault: the models are judged without it)
+class CannotDraw(Exception):  # noqa: N818 (no fault: the models are judged without it)
     """A model does not take a batch."""
 
 
@@ -187,7 +187,7 @@ class Draws:
         seed = (self.seed * SEEDS_APART + next(self._used)) % 2**31
         outcome = side.run(self.weights[place], inputs, "float64", "traced_dynamic", seed=seed)
         if outcome.error is not None:
-            raise Refused
+            raise CannotDraw
         return outcome.outputs
 
 
@@ -203,7 +203,7 @@ def compare_distributions(draws: Draws) -> Finding:
     try:
         features = draws.features()
         return _compared(draws, features)
-    except Refused:  # it was called on as many samples as no probe has
+    except CannotDraw:  # it was called on as many samples as no probe has
         return "undecided"
 
 

@@ -14,7 +14,7 @@ from layerlens.numerics.probes import Array, Domain, Probe, draw_probes, generat
 POPULATION = 32
 KEPT = 8
 #: Greatest magnitude a searched input may take.
-REACH = 1e6
+LIMIT = 1e6
 
 
 def search(
@@ -108,7 +108,7 @@ def _next(
         return np.concatenate([parents, children])
     for position in range(len(children)):
         children[position] = _altered(rng, children[position].astype(np.float64), constants)
-    return np.concatenate([parents, np.clip(children, -REACH, REACH).astype(parents.dtype)])
+    return np.concatenate([parents, np.clip(children, -LIMIT, LIMIT).astype(parents.dtype)])
 
 
 def _altered(

@@ -34,7 +34,7 @@ BASELINE: Execution = "traced_dynamic"
 
 
 @dataclass(frozen=True, slots=True)
-class Parting:
+class FirstDifference:
     """Where two outputs part first in row-major order, and what each has there."""
 
     index: tuple[int, ...]
@@ -43,7 +43,7 @@ class Parting:
 
 
 @dataclass
-class Contest:
+class DifferenceCheck:
     """Both models of a witness, ready to be run on other inputs than the one it was seen on.
 
     `part` measures: float64, working precision and a noise floor for that very input. `gap` only
@@ -146,7 +146,7 @@ class Contest:
 
     # --- a measurement ------------------------------------------------------------------------
 
-    def part(self, inputs: Inputs) -> Parting | None:
+    def part(self, inputs: Inputs) -> FirstDifference | None:
         """Return where the two part on this input beyond any rounding, or None."""
         doubles = self._pair(inputs, ("float64", BASELINE), ("float64", BASELINE))
         first: Execution = BASELINE if self.witness.inconsistent else self.execution
@@ -164,7 +164,7 @@ class Contest:
         if not real.any():
             return None
         at = first_index(real)
-        return Parting(at, shown[0][at], shown[1][at])
+        return FirstDifference(at, shown[0][at], shown[1][at])
 
     def _real(
         self, inputs: Inputs, doubles: tuple[Outcome, Outcome], shown: tuple[Array, Array]

@@ -9,9 +9,9 @@ from functools import reduce
 from layerlens.comparison.examination import Examination
 from layerlens.comparison.integer_overflow import losses
 from layerlens.comparison.verdict import Decision, beyond_memory, sides_of
-from layerlens.explain import verdict_sentences as sentences
+from layerlens.explain import verdict_sentences
 from layerlens.explain.argument_gaps import arguments_apart
-from layerlens.explain.difference_check import Contest
+from layerlens.explain.difference_check import DifferenceCheck
 from layerlens.explain.first_divergence import Divergence, first_divergence, first_inconsistency
 from layerlens.explain.relations import relation
 from layerlens.explain.shrink import as_seen, shrink
@@ -19,7 +19,7 @@ from layerlens.models.build.request import Built, Refused
 from layerlens.models.execute.graph_size import model_graph_ops
 from layerlens.numerics.flat_input import as_arrays
 from layerlens.numerics.heat_map import differences_map
-from layerlens.numerics.observation import Evidence, Refusal, ShapeSurprise
+from layerlens.numerics.observation import CallRefusal, Evidence, ShapeSurprise
 from layerlens.report.pairs import PairReport
 from layerlens.vocabulary import Strength
 
@@ -30,11 +30,11 @@ class ReportedPair:
 
     report: PairReport
     #: A model that builds and refuses to be called.
-    refusal: Refusal | None = None
+    refusal: CallRefusal | None = None
     #: A call that gave another shape than announced.
     surprise: ShapeSurprise | None = None
     #: What the counterexample was found with.
-    contest: Contest | None = None
+    check: DifferenceCheck | None = None
     #: Where the models part, and what they were fed there.
     divergence: Divergence | None = None
     #: What layers lose there because they compute in whole numbers.
@@ -49,12 +49,14 @@ def report_pair(decision: Decision) -> ReportedPair:
     reference, candidate = decision.pair.reference, decision.pair.candidate
     report = replace(found.report, inputs=decision.fed)
     if decision.unrestored is not None:
-        text = sentences.unrestored(reference.report, candidate.report, decision.unrestored)
+        text = verdict_sentences.unrestored(reference.report, candidate.report, decision.unrestored)
         report = replace(report, explanation=text)
-    more = [sentences.notes(reference.report, candidate.report)]
+    more = [verdict_sentences.notes(reference.report, candidate.report)]
     if isinstance(reference, Built) and isinstance(candidate, Built) and decision.fed is not None:
-        more.append(sentences.fed(decision.fed, reference.listed_names, candidate.listed_names))
-    report = replace(report, explanation=reduce(sentences.joined, more, report.explanation))
+        more.append(
+            verdict_sentences.fed(decision.fed, reference.listed_names, candidate.listed_names)
+        )
+    report = replace(report, explanation=reduce(verdict_sentences.joined, more, report.explanation))
     if decision.examination is None:
         return replace(found, report=report)
     return replace(found, report=report, graph_ops=_graph_ops(decision.examination))
@@ -75,32 +77,32 @@ def _early_text(decision: Decision) -> str:
     reference, candidate = decision.pair.reference, decision.pair.candidate
     refused = [side for side in (reference, candidate) if isinstance(side, Refused)]
     if refused:
-        return " ".join(sentences.refused(side.report) for side in refused)
+        return " ".join(verdict_sentences.refused(side.report) for side in refused)
     assert isinstance(reference, Built)
     assert isinstance(candidate, Built)
     if decision.inputs_apart is not None:
-        return sentences.inputs(reference.report, candidate.report, decision.inputs_apart)
+        return verdict_sentences.inputs(reference.report, candidate.report, decision.inputs_apart)
     transfer = decision.transfer
     assert transfer is not None
     if decision.cause == "weights":
-        text = sentences.weights(reference.report, candidate.report, transfer)
-        return sentences.joined(text, arguments_apart(reference, candidate))
-    text = sentences.shapes(reference.report, candidate.report)
+        text = verdict_sentences.weights(reference.report, candidate.report, transfer)
+        return verdict_sentences.joined(text, arguments_apart(reference, candidate))
+    text = verdict_sentences.shapes(reference.report, candidate.report)
     made = transfer.complete and reference.allocated and candidate.allocated
     if not made or beyond_memory(reference, candidate) is not None:
         return text
     pair = decision.pair
-    return sentences.joined(text, relation(*sides_of(pair), transfer, pair.seed))
+    return verdict_sentences.joined(text, relation(*sides_of(pair), transfer, pair.seed))
 
 
 def _of_call(decision: Decision) -> ReportedPair:
     evidence = decision.evidence
     assert evidence is not None
     if evidence.refusal is not None:
-        text = sentences.call_refused(evidence.refusal)
+        text = verdict_sentences.call_refused(evidence.refusal)
         return ReportedPair(_early(decision, text), refusal=evidence.refusal)
     assert evidence.shape_surprise is not None
-    text = sentences.shape_surprise(evidence.shape_surprise)
+    text = verdict_sentences.shape_surprise(evidence.shape_surprise)
     return ReportedPair(_early(decision, text), surprise=evidence.shape_surprise)
 
 
@@ -112,13 +114,13 @@ def _of_outputs(decision: Decision) -> ReportedPair:
     report = _figures(decision)
     misannounced = examination.observer.misannounced
     more = [
-        sentences.about_weights(
+        verdict_sentences.about_weights(
             report, decision.transfer, overruled=examination.overrules_stored_weights()
         ),
-        sentences.misannounced(misannounced) if misannounced is not None else None,
+        verdict_sentences.misannounced(misannounced) if misannounced is not None else None,
         *(_of_lengths(examination) if report.verdict == "equivalent" else ()),
     ]
-    report = replace(report, explanation=reduce(sentences.joined, more, report.explanation))
+    report = replace(report, explanation=reduce(verdict_sentences.joined, more, report.explanation))
     witness = judgement.witness
     if witness is None or not decision.pair.shows:
         return ReportedPair(report)
@@ -126,7 +128,7 @@ def _of_outputs(decision: Decision) -> ReportedPair:
         seen = as_seen(witness, examination.reference.built.inputs)
         return ReportedPair(replace(report, counterexample=seen))
     weights = examination.weights_of(witness.observation)
-    contest = Contest(
+    check = DifferenceCheck(
         examination.reference,
         examination.candidate,
         weights.reference,
@@ -135,7 +137,7 @@ def _of_outputs(decision: Decision) -> ReportedPair:
         judgement.residue,
         decision.pair.scenario.tolerance,
     )
-    return _shown(examination, contest, report)
+    return _shown(examination, check, report)
 
 
 def _of_lengths(examination: Examination) -> tuple[str | None, ...]:
@@ -144,23 +146,23 @@ def _of_lengths(examination: Examination) -> tuple[str | None, ...]:
         return ()
     longest = examination.longest_tried
     return (
-        sentences.beyond_lengths(examination.reach.shortfall, longest),
-        sentences.unknown_lengths(examination.unknown_layers, longest),
+        verdict_sentences.beyond_lengths(examination.reach.shortfall, longest),
+        verdict_sentences.unknown_lengths(examination.unknown_layers, longest),
     )
 
 
-def _shown(examination: Examination, contest: Contest, report: PairReport) -> ReportedPair:
+def _shown(examination: Examination, check: DifferenceCheck, report: PairReport) -> ReportedPair:
     """Add to the report of a difference where it shows best, and where it begins."""
-    one, other, witness = contest.reference, contest.candidate, contest.witness
-    values = contest.weights_reference, contest.weights_candidate
+    one, other, witness = check.reference, check.candidate, check.witness
+    values = check.weights_reference, check.weights_candidate
     counterexample = shrink(
-        one, other, *values, witness, residue=contest.residue, tolerance=contest.tolerance
+        one, other, *values, witness, residue=check.residue, tolerance=check.tolerance
     )
     inputs = as_arrays(counterexample.input, one.built.inputs)
     told = None
     lost: tuple[str, ...] = ()
     if witness.inconsistent is None:
-        divergence = first_divergence(one, other, *values, inputs, residue=contest.residue)
+        divergence = first_divergence(one, other, *values, inputs, residue=check.residue)
         lost = (*losses(one, values[0], inputs), *losses(other, values[1], inputs))
         seen = examination.observations
         told = relation(one, other, examination.transfer, examination.seed, seen)
@@ -173,9 +175,9 @@ def _shown(examination: Examination, contest: Contest, report: PairReport) -> Re
         report,
         counterexample=counterexample,
         first_divergence=divergence.row if divergence is not None else None,
-        explanation=reduce(sentences.joined, (told, *lost), report.explanation),
+        explanation=reduce(verdict_sentences.joined, (told, *lost), report.explanation),
     )
-    return ReportedPair(report, contest=contest, divergence=divergence, losses=lost)
+    return ReportedPair(report, check=check, divergence=divergence, losses=lost)
 
 
 def _figures(decision: Decision) -> PairReport:
@@ -190,7 +192,9 @@ def _figures(decision: Decision) -> PairReport:
         mode=pair.mode,
         verdict=decision.verdict,
         strength=_strength(evidence) if decision.verdict == "equivalent" else None,
-        explanation=sentences.judged(pair.reference.report, pair.candidate.report, judgement),
+        explanation=verdict_sentences.judged(
+            pair.reference.report, pair.candidate.report, judgement
+        ),
         max_abs=difference.max_abs if difference else None,
         max_rel=difference.max_rel if difference else None,
         max_ulp=difference.max_ulp if difference else None,

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from layerlens.explain.difference_check import BASELINE, Contest, Parting
+from layerlens.explain.difference_check import BASELINE, DifferenceCheck, FirstDifference
 from layerlens.explain.keras_code import (
     Described,
     array_source,
@@ -21,7 +21,7 @@ from layerlens.explain.keras_code import (
 from layerlens.explain.weight_code import WeightSource
 from layerlens.models.build.request import Built, Refused
 from layerlens.numerics.flat_input import Inputs, as_arrays
-from layerlens.numerics.observation import Refusal, ShapeSurprise
+from layerlens.numerics.observation import CallRefusal, ShapeSurprise
 from layerlens.plain.printable import one_line
 from layerlens.report.pairs import PairReport
 from layerlens.scenario.spec import Scenario
@@ -35,7 +35,7 @@ class Reproduction:
 
     scenario: Scenario
     report: PairReport
-    contest: Contest
+    check: DifferenceCheck
 
 
 def script_of(
@@ -44,19 +44,19 @@ def script_of(
     reference: Built | Refused,
     candidate: Built | Refused,
     *,
-    contest: Contest | None = None,
-    called: Refusal | ShapeSurprise | None = None,
+    check: DifferenceCheck | None = None,
+    called: CallRefusal | ShapeSurprise | None = None,
 ) -> str | None:
     """Return the script that shows what a verdict says, or None where it says of no difference.
 
-    `contest` is what a counterexample was found with, `called` the call at which a model that
+    `check` is what a counterexample was found with, `called` the call at which a model that
     builds was refused or gave another shape than announced. Raises UsageError where a model cannot
     be written down.
     """
     if report.verdict in ("equivalent", "inconclusive"):
         return None
-    if contest is not None and report.counterexample is not None:
-        return repro_script(Reproduction(scenario, report, contest))
+    if check is not None and report.counterexample is not None:
+        return repro_script(Reproduction(scenario, report, check))
     return early_script(scenario, report, reference, candidate, called)
 
 
@@ -69,9 +69,9 @@ def repro_script(reproduction: Reproduction) -> str:
     """
     report = reproduction.report
     assert report.counterexample is not None  # only a pair that differs has something to show
-    contest = reproduction.contest
-    inputs = as_arrays(report.counterexample.input, contest.reference.built.inputs)
-    script = _Script(reproduction, _called_plainly(contest, inputs), inputs)
+    check = reproduction.check
+    inputs = as_arrays(report.counterexample.input, check.reference.built.inputs)
+    script = _Script(reproduction, _called_plainly(check, inputs), inputs)
     return script.text()
 
 
@@ -80,7 +80,7 @@ def early_script(
     report: PairReport,
     reference: Built | Refused,
     candidate: Built | Refused,
-    called: Refusal | ShapeSurprise | None = None,
+    called: CallRefusal | ShapeSurprise | None = None,
 ) -> str:
     """Return a script for a pair decided before outputs were compared: shapes, params, refusals.
 
@@ -127,30 +127,30 @@ _SHOW = """def show(name, build):
         print(f"{{name}}: output {{shape}}, {{model.count_params()}} params")"""
 
 
-def _called_plainly(contest: Contest, inputs: Inputs) -> Contest:
-    """Return the contest with plain calls, if these show the difference too."""
-    if contest.witness.inconsistent or contest.execution == "eager":
-        return contest
-    observation = replace(contest.witness.observation, execution="eager")
-    plain = replace(contest, witness=replace(contest.witness, observation=observation))
-    return plain if plain.part(inputs) is not None else contest
+def _called_plainly(check: DifferenceCheck, inputs: Inputs) -> DifferenceCheck:
+    """Return the check with plain calls, if these show the difference too."""
+    if check.witness.inconsistent or check.execution == "eager":
+        return check
+    observation = replace(check.witness.observation, execution="eager")
+    plain = replace(check, witness=replace(check.witness, observation=observation))
+    return plain if plain.part(inputs) is not None else check
 
 
 @dataclass
 class _Script:
     reproduction: Reproduction
-    contest: Contest
+    check: DifferenceCheck
     inputs: Inputs
 
     @property
     def models(self) -> list[tuple[str, Built]]:
-        one, other = self.contest.reference.built, self.contest.candidate.built
-        if self.contest.witness.inconsistent:
+        one, other = self.check.reference.built, self.check.candidate.built
+        if self.check.witness.inconsistent:
             return [("model", one)]
         return [("reference", one), ("candidate", other)]
 
     def text(self) -> str:
-        weights = WeightSource(self.contest, self.inputs, self.models[0][0]).shortest()
+        weights = WeightSource(self.check, self.inputs, self.models[0][0]).shortest()
         policy = any(built.spec.dtype for _, built in self.models)
         parts = [
             heading(self.reproduction.scenario, self.reproduction.report),
@@ -184,8 +184,8 @@ class _Script:
     @property
     def _executions(self) -> tuple[Execution, Execution]:
         """Return how the two outputs come about; a model against itself is called in two ways."""
-        one = BASELINE if self.contest.witness.inconsistent else self.contest.execution
-        return one, self.contest.execution
+        one = BASELINE if self.check.witness.inconsistent else self.check.execution
+        return one, self.check.execution
 
     def _inputs(self) -> str:
         names = ["x"] if len(self.inputs) == 1 else [f"x{n}" for n in range(len(self.inputs))]
@@ -195,7 +195,7 @@ class _Script:
         ]
         if len(names) > 1:
             lines.append(f"x = [{', '.join(names)}]")
-        size = self.contest.reference.built.batch_size
+        size = self.check.reference.built.batch_size
         if size is not None and size != len(self.inputs[0]):
             rows = f"[np.arange({size}) % {len(self.inputs[0])}]"
             several = f"x = [one{rows} for one in x]"
@@ -206,11 +206,11 @@ class _Script:
 
     def _seeds(self) -> Iterator[str]:
         """Yield what makes random layers draw the same numbers as they did here."""
-        contest = self.contest
-        random = contest.reference.working.is_random or contest.candidate.working.is_random
-        if not (random and contest.reference.training):
+        check = self.check
+        random = check.reference.working.is_random or check.candidate.working.is_random
+        if not (random and check.reference.training):
             return
-        seed = contest.reference.working.seed % 2**31
+        seed = check.reference.working.seed % 2**31
         names = ", ".join(name for name, _ in self.models)
         yield "\n".join(
             [
@@ -223,13 +223,13 @@ class _Script:
 
     def _calls(self) -> Iterator[str]:
         for execution in dict.fromkeys(self._executions):
-            described = Described.of(self.contest.reference.built, ())
-            yield call_source(execution, described, training=self.contest.reference.training)
+            described = Described.of(self.check.reference.built, ())
+            yield call_source(execution, described, training=self.check.reference.training)
 
-    def _prints(self, parting: Parting | None) -> Iterator[str]:
+    def _prints(self, parting: FirstDifference | None) -> Iterator[str]:
         ends = (self.models[0], self.models[-1])
         names = [name for name, _ in ends]
-        if self.contest.witness.inconsistent:
+        if self.check.witness.inconsistent:
             names = list(self._executions)
         for variable, (name, built), execution in zip(
             ("one", "other"), ends, self._executions, strict=True
@@ -245,7 +245,7 @@ class _Script:
 
     def _output(self, execution: str, model: str, built: Built) -> str:
         several = len(built.model.outputs) > 1
-        part = f"[{self.contest.witness.output}]" if several else ""
+        part = f"[{self.check.witness.output}]" if several else ""
         select = built.spec.select or ""
         return f"keras.ops.convert_to_numpy({execution}({model}){part}){select}"
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from layerlens.explain.difference_check import Contest, Parting
+from layerlens.explain.difference_check import DifferenceCheck, FirstDifference
 from layerlens.models.execute.two_precisions import Side, Values
 from layerlens.numerics.differences import as_plain
 from layerlens.numerics.flat_input import Entries, Inputs, Places, as_written, chunks, rows, stack
@@ -43,10 +43,10 @@ def shrink(
     lengths and `candidate` the one in the execution named. Where nothing smaller is found, or the
     budget runs out, the witness stands as it was seen.
     """
-    contest = Contest(
+    check = DifferenceCheck(
         reference, candidate, weights_reference, weights_candidate, witness, residue, tolerance
     )
-    search = _Search(contest, Entries(reference.built.inputs))
+    search = _Search(check, Entries(reference.built.inputs))
     found = search.run()
     if found is None:
         return as_seen(witness, reference.built.inputs)
@@ -92,7 +92,7 @@ def written(inputs: Inputs, specs: Sequence[InputSpec]) -> Any:
 class _Search:
     """Greedy delta debugging: guesses in batches, then one measurement of what they led to."""
 
-    contest: Contest
+    check: DifferenceCheck
     entries: Entries
     #: True where samples stand alone, so that many candidates can share one call.
     separable: bool = False
@@ -100,16 +100,16 @@ class _Search:
     limit: int = 0
     trail: list[Inputs] = field(default_factory=list)
 
-    def run(self) -> tuple[Inputs, Parting] | None:
+    def run(self) -> tuple[Inputs, FirstDifference] | None:
         start = self._start()
         if start is None:
             return None
         self.trail = [start]
-        best = self.contest.part(start)
+        best = self.check.part(start)
         if best is None:
             return None
         shortest = start
-        spent = self.contest.calls
+        spent = self.check.calls
         for stricter in (1.0, 64.0, 4096.0):
             self.slack = stricter
             self.trail = [shortest]
@@ -117,7 +117,7 @@ class _Search:
             found = self._last_confirmed()
             if found is not None:
                 shortest, best = found
-            if shortest is self.trail[-1] or self.contest.calls >= spent + BUDGET:
+            if shortest is self.trail[-1] or self.check.calls >= spent + BUDGET:
                 break
         return shortest, best
 
@@ -125,17 +125,17 @@ class _Search:
 
     def _start(self) -> Inputs | None:
         """Return the witness's sample alone if it is enough, else the fewest that are."""
-        witness = self.contest.witness
+        witness = self.check.witness
         batch = witness.observation.batch.inputs
         output = witness.observation.reference[witness.output]
         if output.ndim == 0 or len(output) != len(batch[0]):
             return batch
         alone = rows(batch, [witness.sample])
-        if self.contest.part(alone) is not None:
+        if self.check.part(alone) is not None:
             self.separable = not (
-                self.contest.reference.training
-                or self.contest.witness.inconsistent
-                or getattr(self.contest.reference.built, "batch_size", None)
+                self.check.reference.training
+                or self.check.witness.inconsistent
+                or getattr(self.check.reference.built, "batch_size", None)
             )
             return alone
         return self._fewest_samples(batch, witness.sample)
@@ -143,23 +143,23 @@ class _Search:
     def _fewest_samples(self, batch: Inputs, sample: int) -> Inputs | None:
         """Halve the batch as long as the difference stays; each try is a call of its own."""
         chosen = list(range(len(batch[0])))
-        if self.contest.part(batch) is None:
+        if self.check.part(batch) is None:
             return None
-        limit = self.contest.calls + BUDGET // 2
+        limit = self.check.calls + BUDGET // 2
         neighbours = [sorted({sample, other}) for other in (sample - 1, sample + 1, 0, -1)]
         for pair in neighbours:
             fits = [n % len(chosen) for n in pair]
             if len(set(fits)) == 2 and self._holds(rows(batch, fits)):
                 return rows(batch, fits)
         pieces = 2
-        while len(chosen) > 1 and self.contest.calls < limit:
+        while len(chosen) > 1 and self.check.calls < limit:
             parts = np.array_split(np.asarray(chosen), min(pieces, len(chosen)))
             fewer = next(
                 (
                     kept
                     for part in parts
                     if (kept := [n for n in chosen if n not in part])
-                    and self.contest.calls < limit
+                    and self.check.calls < limit
                     and self._holds(rows(batch, kept))
                 ),
                 None,
@@ -173,8 +173,8 @@ class _Search:
         return rows(batch, chosen)
 
     def _holds(self, inputs: Inputs) -> bool:
-        passed = self.contest.passes(inputs, self.slack)
-        return passed is not None and bool(passed.any()) and self.contest.part(inputs) is not None
+        passed = self.check.passes(inputs, self.slack)
+        return passed is not None and bool(passed.any()) and self.check.part(inputs) is not None
 
     # --- which entries, and what they are -------------------------------------------------------
 
@@ -284,7 +284,7 @@ class _Search:
     # --- guesses and measurements -----------------------------------------------------------------
 
     def _spent(self) -> bool:
-        return self.contest.calls >= self.limit
+        return self.check.calls >= self.limit
 
     def _width(self, state: Inputs) -> int:
         size = max(1, sum(array.size for array in state))
@@ -302,7 +302,7 @@ class _Search:
         for start in range(0, len(trials), width):
             if self._spent():
                 break
-            passed = self.contest.passes(stack(trials[start : start + width]), self.slack)
+            passed = self.check.passes(stack(trials[start : start + width]), self.slack)
             if passed is not None:
                 found += [start + int(n) for n in np.flatnonzero(passed)]
         return found
@@ -313,7 +313,7 @@ class _Search:
         for n, trial in enumerate(trials):
             if self._spent():
                 return None
-            passed = self.contest.passes(trial, self.slack)
+            passed = self.check.passes(trial, self.slack)
             if passed is not None and passed.any():
                 return n
         return None
@@ -322,10 +322,10 @@ class _Search:
         self.trail.append(state)
         return state
 
-    def _last_confirmed(self) -> tuple[Inputs, Parting] | None:
+    def _last_confirmed(self) -> tuple[Inputs, FirstDifference] | None:
         """Measure where the guesses led; go back along the trail as far as they were wrong."""
         for state in reversed(self.trail[1:]):
-            parting = self.contest.part(state)
+            parting = self.check.part(state)
             if parting is not None:
                 return state, parting
         return None

@@ -9,7 +9,7 @@ from typing import Any
 from layerlens.models.inspect.input_order import is_automatic
 from layerlens.numerics.differences import Difference
 from layerlens.numerics.judge import SAME_DISTRIBUTION, Judgement
-from layerlens.numerics.observation import Refusal, ShapeSurprise
+from layerlens.numerics.observation import CallRefusal, ShapeSurprise
 from layerlens.numerics.weight_transfer import Transfer
 from layerlens.report.layers import ModelReport
 from layerlens.report.pairs import InputsRow, PairReport, Rounding
@@ -26,7 +26,7 @@ def refused(report: ModelReport) -> str:
     return f"Keras refuses `{report.name}`{at}: {error.message}{hint}"
 
 
-def call_refused(refusal: Refusal) -> str:
+def call_refused(refusal: CallRefusal) -> str:
     error = refusal.error
     at = f" at layer `{error.layer}`" if error.layer else ""
     hint = f" To mend it: {error.hint}" if error.hint else ""

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from layerlens.explain.difference_check import Contest, Parting
+from layerlens.explain.difference_check import DifferenceCheck, FirstDifference
 from layerlens.explain.keras_code import array_source
 from layerlens.models.build.request import Built
 from layerlens.models.execute.two_precisions import Values
@@ -28,22 +28,22 @@ class Weights:
     """The source that sets the weights, and the place where the models then part."""
 
     source: str
-    parting: Parting | None
+    parting: FirstDifference | None
 
 
 @dataclass
 class WeightSource:
-    """The weights of a contest, and the name that the script has for the reference."""
+    """The weights of a check, and the name that the script has for the reference."""
 
-    contest: Contest
+    check: DifferenceCheck
     inputs: Inputs
     model: str
 
     def shortest(self) -> Weights:
         """Return the shortest of: a few digits, a rule to draw by, every digit."""
-        given = self.contest.weights_reference
-        if not given and not self.contest.weights_candidate:
-            return Weights("", self.contest.part(self.inputs))
+        given = self.check.weights_reference
+        if not given and not self.check.weights_candidate:
+            return Weights("", self.check.part(self.inputs))
         own = list(self._own_weights())
         small = sum(array.size for array in (*given, *own)) <= EMBEDDED
         if small:
@@ -56,24 +56,24 @@ class WeightSource:
             if drawn is not None:
                 return drawn
         found = self._tried(given, None)
-        return found or Weights(self._written(given, self.contest.weights_candidate), None)
+        return found or Weights(self._written(given, self.check.weights_candidate), None)
 
     def _tried(self, values: Values, digits: int | None) -> Weights | None:
         carried = self._carried(values, digits)
-        parting = replace(self.contest, weights_reference=values, weights_candidate=carried).part(
+        parting = replace(self.check, weights_reference=values, weights_candidate=carried).part(
             self.inputs
         )
         return Weights(self._written(values, carried), parting) if parting else None
 
     def _drawn(self) -> Weights | None:
         """Return a rule to draw by with the first seed whose weights show the difference."""
-        reference = self.contest.reference.built
+        reference = self.check.reference.built
         for seed in range(SEEDS):
-            values = _draw(reference, self.contest.weights_reference, seed)
+            values = _draw(reference, self.check.weights_reference, seed)
             carried = self._carried(values, None)
-            parting = replace(
-                self.contest, weights_reference=values, weights_candidate=carried
-            ).part(self.inputs)
+            parting = replace(self.check, weights_reference=values, weights_candidate=carried).part(
+                self.inputs
+            )
             if parting is not None:
                 source = [_DRAW.format(seed=seed, model=self.model), self._sets(values, carried)]
                 return Weights("\n".join(source), parting)
@@ -81,17 +81,17 @@ class WeightSource:
 
     def _sources(self) -> list[tuple[int, Array] | None]:
         """Return, for each candidate weight, which reference weight it is, reshaped."""
-        ours, theirs = self.contest.weights_reference, self.contest.weights_candidate
+        ours, theirs = self.check.weights_reference, self.check.weights_candidate
         return [_same_as(array, position, ours) for position, array in enumerate(theirs)]
 
     def _own_weights(self) -> Iterator[Array]:
-        for array, source in zip(self.contest.weights_candidate, self._sources(), strict=True):
+        for array, source in zip(self.check.weights_candidate, self._sources(), strict=True):
             if source is None:
                 yield array
 
     def _carried(self, values: Values, digits: int | None) -> Values:
         carried = []
-        for array, source in zip(self.contest.weights_candidate, self._sources(), strict=True):
+        for array, source in zip(self.check.weights_candidate, self._sources(), strict=True):
             if source is None:
                 carried.append(array if digits is None else _in_digits(array, digits))
             else:
@@ -99,7 +99,7 @@ class WeightSource:
         return tuple(carried)
 
     def _written(self, values: Values, carried: Values) -> str:
-        built = self.contest.reference.built
+        built = self.check.reference.built
         lines = ["weights = ["]
         variables = weight_variables(built)
         for n in _model_order(built):
@@ -110,12 +110,12 @@ class WeightSource:
     def _sets(self, values: Values, carried: Values) -> str:
         """Return the calls that set both models' weights, in the order Keras has them in."""
         lines = [f"{self.model}.set_weights(weights)"]
-        if self.contest.witness.inconsistent:
+        if self.check.witness.inconsistent:
             return lines[0]
-        place = {n: k for k, n in enumerate(_model_order(self.contest.reference.built))}
+        place = {n: k for k, n in enumerate(_model_order(self.check.reference.built))}
         sources = self._sources()
         parts = []
-        for n in _model_order(self.contest.candidate.built):
+        for n in _model_order(self.check.candidate.built):
             source = sources[n]
             if source is None:
                 parts.append(array_source(carried[n]))

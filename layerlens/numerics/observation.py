@@ -33,7 +33,7 @@ class Observation:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class CallRefusal:
     """A model that Keras or TensorFlow refused when it was called."""
 
     model: str
@@ -62,7 +62,7 @@ class ShapeSurprise:
 @dataclass(frozen=True, slots=True)
 class Evidence:
     observations: tuple[Observation, ...] = ()
-    refusal: Refusal | None = None
+    refusal: CallRefusal | None = None
     shape_surprise: ShapeSurprise | None = None
     certificate: CertificateRow | None = None
     also_differs: tuple[AlsoDiffers, ...] = ()

@@ -26,7 +26,7 @@ from layerlens.numerics.probes import generator
 from layerlens.numerics.weight_transfer import Transfer
 from layerlens.proof.expressions import Numbering, Step, Value, express, is_graph
 from layerlens.proof.one_hot import choices, is_looked_up, looked_up
-from layerlens.proof.polynomials import EXACT, REACH, Growth, activation_host
+from layerlens.proof.polynomials import DRAW_LIMIT, EXACT, Growth, activation_host
 from layerlens.proof.segments import (
     Goal,
     Segment,
@@ -159,7 +159,7 @@ class _Draws:
 def planned(growths: Sequence[Growth]) -> _Draws | None:
     """Choose the widest draws that stay exact, and how many of them meet the bound."""
     unit = lcm(*(growth.divisor for growth in growths))
-    reach = REACH
+    reach = DRAW_LIMIT
     for growth in growths:
         if growth.terms >= EXACT:
             return None

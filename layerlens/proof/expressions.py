@@ -21,14 +21,14 @@ from layerlens.proof.polynomials import (
 
 #: A "linear" step is its layer without the final activation, which is a step behind it; a "call"
 #: gave its layer more than its inputs.
-Kind = Literal["layer", "linear", "activation", "select", "call"]
+StepKind = Literal["layer", "linear", "activation", "select", "call"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Step:
     """One computation: a layer, a part of one, or the slice that a scenario selects."""
 
-    kind: Kind
+    kind: StepKind
     name: str
     inputs: tuple[Value, ...]
     #: What is the same in two steps that compute the same from the same inputs; None: unknown.

@@ -30,13 +30,13 @@ class Growth:
 
 #: No sum may go beyond this: float64 counts to 2^53, three bits are left over.
 EXACT = 2.0**50
-#: The widest draws are whole numbers from -REACH to REACH.
-REACH = 2**20
+#: The widest draws are whole numbers from -DRAW_LIMIT to DRAW_LIMIT.
+DRAW_LIMIT = 2**20
 
 
 def is_beyond_exact(growth: Growth) -> bool:
     """Whether no draws of whole numbers could tell two such polynomials apart exactly."""
-    return growth.terms >= EXACT or growth.degree > 2 * REACH or growth.divisor > REACH
+    return growth.terms >= EXACT or growth.degree > 2 * DRAW_LIMIT or growth.divisor > DRAW_LIMIT
 
 
 #: A variable by itself.

@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from rich.text import Text
 
-from layerlens.render import RenderOptions
-from layerlens.render import text as wording
+from layerlens.render import RenderOptions, wording
 from layerlens.render.formats.terminal import (
     PROSE_WIDTH,
     error_lines,

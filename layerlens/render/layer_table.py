@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rich.cells import cell_len
 from rich.text import Text
 
-from layerlens.render import text as wording
+from layerlens.render import wording
 from layerlens.render.aligned_rows import Row, rows_of
 from layerlens.render.styled import GLYPHS, fill, fold, joined, rule, sticky
 

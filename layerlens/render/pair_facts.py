@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from layerlens.render.text import (
+from layerlens.render.wording import (
     clean,
     count,
     figure,

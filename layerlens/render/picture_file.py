@@ -8,8 +8,7 @@ from typing import get_args
 from rich.text import Text
 
 from layerlens.errors import UsageError
-from layerlens.render import PictureSuffix
-from layerlens.render import text as wording
+from layerlens.render import PictureSuffix, wording
 from layerlens.render.formats.html import render_pictures
 from layerlens.render.formats.terminal import printed
 from layerlens.render.pictures import pictures_of

@@ -9,7 +9,7 @@ import rich.progress
 from rich.console import Console
 from rich.text import Text
 
-from layerlens.render.text import one_line
+from layerlens.render.wording import one_line
 
 _BAR_WIDTH = 24
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from rich.text import Text
 
 from layerlens.render.styled import GLYPHS, fill, fold, joined
-from layerlens.render.text import count, mixes_note, one_line
+from layerlens.render.wording import count, mixes_note, one_line
 
 if TYPE_CHECKING:
     from layerlens.report.layers import LayerRow, ModelReport

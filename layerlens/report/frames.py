@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from layerlens.report.rows import COLUMNS, Kind, tidy_rows
+from layerlens.report.rows import COLUMNS, TableName, tidy_rows
 from layerlens.report.run import RunRecord
 
 #: Whole numbers that may be missing: a float column would round counts above 2**53.
@@ -24,7 +24,7 @@ _MEASURED = frozenset({"max_abs", "max_rel", "max_ulp", "rounding_expected", "fl
 _FLAGS = frozenset({"held", "only_at_initialization", "mask_in", "mask_out"})
 
 
-def frame(report: RunRecord, kind: Kind = "pairs") -> pd.DataFrame:
+def frame(report: RunRecord, kind: TableName = "pairs") -> pd.DataFrame:
     """Return one of the tables that `layerlens.report.rows` documents.
 
     Counts are `Int64` and flags `boolean`, both of which know a missing value; differences are

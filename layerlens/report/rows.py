@@ -13,14 +13,14 @@ from typing import Any, Literal, get_args
 from layerlens.report.layers import LayerRow
 from layerlens.report.run import RunRecord, ScenarioReport
 
-Kind = Literal["pairs", "layers", "probes"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
+TableName = Literal["pairs", "layers", "probes"]
+KINDS: tuple[TableName, ...] = get_args(TableName)
 Row = dict[str, Any]
 
 _SCENARIO = ("path", "title", "cell")
 
-#: Kind → its columns, in order.
-COLUMNS: dict[Kind, tuple[str, ...]] = {
+#: TableName → its columns, in order.
+COLUMNS: dict[TableName, tuple[str, ...]] = {
     "pairs": (
         *_SCENARIO,
         "status",
@@ -95,13 +95,13 @@ COLUMNS: dict[Kind, tuple[str, ...]] = {
 }
 
 
-def tidy_rows(report: RunRecord, kind: Kind = "pairs") -> list[Row]:
+def tidy_rows(report: RunRecord, kind: TableName = "pairs") -> list[Row]:
     """Return the rows of one kind, each with every column of `COLUMNS[kind]`.
 
     A scenario at fault is one row of `pairs` with `status` "error" and the faults in `error`.
     Raises ValueError for an unknown kind.
     """
-    makers: dict[Kind, Callable[[ScenarioReport], Iterator[Row]]] = {
+    makers: dict[TableName, Callable[[ScenarioReport], Iterator[Row]]] = {
         "pairs": _pairs,
         "layers": _layers,
         "probes": _probes,

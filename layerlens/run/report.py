@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions
     from rich.text import Text
 
-    from layerlens.report.rows import Kind
+    from layerlens.report.rows import TableName
 
 
 class Report(RunRecord):
@@ -47,7 +47,7 @@ class Report(RunRecord):
 
         return render(self, "html")
 
-    def to_dataframe(self, kind: Kind = "pairs") -> pd.DataFrame:
+    def to_dataframe(self, kind: TableName = "pairs") -> pd.DataFrame:
         """Return a tidy pandas frame of "pairs", "layers" or "probes"."""
         from layerlens.report.frames import frame
 

@@ -388,7 +388,7 @@ class Trial:
             self.scenario,
             decision.report,
             *sides,
-            contest=decision.contest,
+            check=decision.check,
             called=decision.refusal or decision.surprise,
         )
         if script is not None and self.on_script is not None:

@@ -13,7 +13,7 @@ from typing import Literal
 
 from layerlens.scenario.keras_source import imports_of, source_of
 
-Kind = Literal[
+ClassKind = Literal[
     "layer",
     "model",
     "operation",
@@ -35,7 +35,7 @@ Kind = Literal[
 CODE_LAYERS = ("Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer")
 
 #: Each kind of class, and the package that makes its classes public.
-_PACKAGES: Mapping[Kind, str] = {
+_PACKAGES: Mapping[ClassKind, str] = {
     "layer": "layers",
     "initializer": "initializers",
     "regularizer": "regularizers",
@@ -49,7 +49,7 @@ _PACKAGES: Mapping[Kind, str] = {
     "optimizer": "optimizers",
     "learning rate schedule": "optimizers.schedules",
 }
-_FUNCTION_PACKAGES: Mapping[Kind, str] = {
+_FUNCTION_PACKAGES: Mapping[ClassKind, str] = {
     "activation function": "activations",
     "loss": "losses",
     "metric": "metrics",
@@ -77,7 +77,7 @@ _MODELS: Mapping[str, frozenset[str | None]] = {
 #: Kinds whose classes Keras also finds by names such as `glorot_uniform`.
 _ALSO_IN_SNAKE_CASE = frozenset({"initializer", "regularizer", "constraint"})
 #: Short names that Keras looks up beside the names of the classes.
-_SHORT_NAMES: Mapping[Kind, frozenset[str]] = {
+_SHORT_NAMES: Mapping[ClassKind, frozenset[str]] = {
     "initializer": frozenset({"one", "zero", "normal", "uniform"}),
     "dtype policy": frozenset({"Policy"}),
 }
@@ -115,7 +115,7 @@ _FUNCTION_MODULES = frozenset({"keras.ops", "keras.ops.nn", "keras.ops.numpy", "
 
 
 @lru_cache(maxsize=4096)
-def kinds_of(class_name: str, module: str | None) -> frozenset[Kind]:
+def kinds_of(class_name: str, module: str | None) -> frozenset[ClassKind]:
     """Return the kinds of the class that Keras finds by this name in this module.
 
     Empty where the module has no such class, or the class may not stand in any description.
@@ -130,7 +130,7 @@ def is_keras_class(class_name: str) -> bool:
     return any(class_name in classes for classes in _classes().values())
 
 
-def kinds_of_function(name: str, module: str | None) -> frozenset[Kind]:
+def kinds_of_function(name: str, module: str | None) -> frozenset[ClassKind]:
     """Return the kinds of the function that Keras finds by this name in this module."""
     found = {
         kind
@@ -147,7 +147,7 @@ def calls_functions(class_name: str) -> bool:
     return class_name in _CALLING_OPERATIONS
 
 
-def names_of(kind: Kind) -> tuple[str, ...]:
+def names_of(kind: ClassKind) -> tuple[str, ...]:
     """Return the names that may stand for a kind, for a hint."""
     if kind == "activation function":
         return tuple(sorted(_functions("activations")))
@@ -155,9 +155,9 @@ def names_of(kind: Kind) -> tuple[str, ...]:
 
 
 @cache
-def _classes() -> Mapping[Kind, Mapping[str, frozenset[str | None]]]:
+def _classes() -> Mapping[ClassKind, Mapping[str, frozenset[str | None]]]:
     """Return kind → class name → the modules in which Keras finds that class."""
-    found: dict[Kind, Mapping[str, frozenset[str | None]]] = {
+    found: dict[ClassKind, Mapping[str, frozenset[str | None]]] = {
         kind: _public_classes(kind, package) for kind, package in _PACKAGES.items()
     }
     hidden = {name: frozenset[str | None]({module}) for name, module in _HIDDEN_LAYERS.items()}
@@ -167,7 +167,7 @@ def _classes() -> Mapping[Kind, Mapping[str, frozenset[str | None]]]:
     return found
 
 
-def _public_classes(kind: Kind, package: str) -> dict[str, frozenset[str | None]]:
+def _public_classes(kind: ClassKind, package: str) -> dict[str, frozenset[str | None]]:
     top = _imports("keras")
     classes: dict[str, frozenset[str | None]] = {}
     for name, (module, original) in _imports(f"keras.{package}").items():
@@ -186,7 +186,7 @@ def _public_classes(kind: Kind, package: str) -> dict[str, frozenset[str | None]
     return classes
 
 
-def _kind(kind: Kind, name: str) -> Kind:
+def _kind(kind: ClassKind, name: str) -> ClassKind:
     """Return the kind of a class in a package that holds classes of two kinds, or others."""
     if kind in ("quantizer", "quantization config"):
         return "quantization config" if name.endswith("Config") else "quantizer"

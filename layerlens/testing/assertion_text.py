@@ -39,7 +39,7 @@ def held(report: Report, rows: Sequence[Sequence[ExpectationRow]]) -> Report:
 def figures_text(report: Report) -> str:
     """Say what does not hold, and show the layers side by side."""
     from layerlens.render import RenderOptions, render
-    from layerlens.render.text import expectation_line
+    from layerlens.render.wording import expectation_line
 
     told = [
         expectation_line(row)

@@ -67,7 +67,7 @@ def not_held(
     reason: str | None = None,
 ) -> Told:
     """Return the failure of one expectation; `reason` says why it was not updated, if it was to."""
-    from layerlens.render.text import plain
+    from layerlens.render.wording import plain
 
     notes = [*([reason] if reason else []), _again(config, scenario)]
     message = f"expected {plain(row.expected)}, received {plain(row.actual)}"

@@ -31,7 +31,7 @@ import os, signal, time
 from pathlib import Path
 from layerlens.report.pairs import PairReport
 from layerlens.report.run import ScenarioReport
-from layerlens.run.dask import worker as cells
+from layerlens.run.dask import worker
 
 def work_of(kind, options):
     def work(scenario):
@@ -47,7 +47,7 @@ def work_of(kind, options):
                               pairs=tuple(pairs))
     return work
 
-cells.work_of = work_of
+worker.work_of = work_of
 """
 DEADLY = 100
 

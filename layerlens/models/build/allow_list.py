@@ -16,7 +16,7 @@ from typing import Any, get_args
 from layerlens.scenario.allowed_classes import (
     CODE_LAYERS,
     LAYER_FUNCTIONS,
-    Kind,
+    ClassKind,
     calls_functions,
     is_keras_class,
     kinds_of,
@@ -26,22 +26,26 @@ from layerlens.scenario.allowed_classes import (
 from layerlens.scenario.faults import nearest
 from layerlens.scenario.spec import LayerSpec
 
-_Kinds = frozenset[Kind]
+_Kinds = frozenset[ClassKind]
 
 _NOTHING: _Kinds = frozenset()
 _LAYERS: _Kinds = frozenset({"layer", "model"})
 _NODES: _Kinds = frozenset({"layer", "model", "operation"})
 _ACTIVATIONS: _Kinds = frozenset({"activation function", "layer"})
 _TRAINING: _Kinds = frozenset({"loss", "metric", "optimizer", "learning rate schedule"})
-_ANY: _Kinds = frozenset(get_args(Kind)) - {"operation"}
+_ANY: _Kinds = frozenset(get_args(ClassKind)) - {"operation"}
 
 #: Arguments, and the kinds of objects they take. Any other argument takes plain data.
 _KINDS_AT: Mapping[str, _Kinds] = {
     **dict.fromkeys(("layer", "layers", "backward_layer", "forward_layer"), _LAYERS),
     **dict.fromkeys(("cell", "cells"), _LAYERS),
-    **dict.fromkeys(("dtype", "default_policy", "policy_map"), frozenset[Kind]({"dtype policy"})),
+    **dict.fromkeys(
+        ("dtype", "default_policy", "policy_map"), frozenset[ClassKind]({"dtype policy"})
+    ),
     "quantization_config": frozenset({"quantization config"}),
-    **dict.fromkeys(("weight_quantizer", "activation_quantizer"), frozenset[Kind]({"quantizer"})),
+    **dict.fromkeys(
+        ("weight_quantizer", "activation_quantizer"), frozenset[ClassKind]({"quantizer"})
+    ),
     "seed": frozenset({"seed generator"}),
     **dict.fromkeys(("fn", "loss", "metrics", "optimizer", "inner_optimizer"), _TRAINING),
     **dict.fromkeys(("learning_rate", "optimizers", "optimizer_map"), _TRAINING),

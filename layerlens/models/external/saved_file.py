@@ -16,9 +16,9 @@ from layerlens.models.external.archive import opened_archive
 from layerlens.plain.json import JsonError, parse_json
 from layerlens.scenario.keras_source import keras_version
 
-Kind = Literal["keras", "h5", "json"]
+FileFormat = Literal["keras", "h5", "json"]
 
-SUFFIXES: dict[str, Kind] = {".keras": "keras", ".h5": "h5", ".hdf5": "h5", ".json": "json"}
+SUFFIXES: dict[str, FileFormat] = {".keras": "keras", ".h5": "h5", ".hdf5": "h5", ".json": "json"}
 
 #: A description larger than this is not one that Keras wrote.
 _MOST_CONFIG_BYTES = 32 * 1024**2
@@ -41,7 +41,7 @@ class SavedModel:
     """
 
     path: Path
-    kind: Kind
+    kind: FileFormat
     config: Mapping[str, Any]
     keras_version: str | None = None
     stripped: bool = False
@@ -72,7 +72,7 @@ def read_saved(path: str | Path, where: Where | None = None) -> SavedModel:
 
 
 def _saved(
-    path: Path, kind: Kind, config: Mapping[str, Any], version: str | None = None
+    path: Path, kind: FileFormat, config: Mapping[str, Any], version: str | None = None
 ) -> SavedModel:
     own = {key: value for key, value in config.items() if key != "compile_config"}
     kept = without_hooks(own)
@@ -114,7 +114,7 @@ def damaged(path: Path, what: str, where: Where | None, hint: str | None = None)
     )
 
 
-def _kind_of(path: Path, where: Where | None) -> Kind:
+def _kind_of(path: Path, where: Where | None) -> FileFormat:
     kind = SUFFIXES.get(path.suffix)  # as Keras tells them apart
     try:
         mode = path.stat().st_mode
@@ -145,7 +145,7 @@ def _kind_of(path: Path, where: Where | None) -> Kind:
     return _confirmed(path, kind, start, where)
 
 
-def _confirmed(path: Path, kind: Kind, start: bytes, where: Where | None) -> Kind:
+def _confirmed(path: Path, kind: FileFormat, start: bytes, where: Where | None) -> FileFormat:
     if not start:
         raise damaged(path, "is empty", where)
     other = {_HDF5_MAGIC: ".h5", _ZIP_MAGIC + start[4:]: ".keras"}.get(start)

@@ -14,7 +14,7 @@ import re
 from typing import Any
 
 from layerlens.plain.printable import spelt
-from layerlens.report.rows import COLUMNS, Kind, tidy_rows
+from layerlens.report.rows import COLUMNS, TableName, tidy_rows
 from layerlens.report.run import RunRecord
 
 #: Numbers are written as such, so what begins so is text; so does a spreadsheet see wide forms.
@@ -32,7 +32,7 @@ def render_csv(report: RunRecord) -> str:
     return page.getvalue()
 
 
-def _kind(report: RunRecord) -> Kind:
+def _kind(report: RunRecord) -> TableName:
     compared = any(scenario.pairs for scenario in report.scenarios)
     summarised = any(scenario.models for scenario in report.scenarios)
     return "layers" if summarised and not compared else "pairs"

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from layerlens.plain.printable import visible, without_commands
-from layerlens.render import text as wording
+from layerlens.render import wording
 from layerlens.render.pair_facts import pair_facts
 from layerlens.report.run import ErrorRow, ExpectationRow, RunRecord, ScenarioReport
 from layerlens.scenario.yaml.positions import Position

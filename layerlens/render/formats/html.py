@@ -16,10 +16,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from layerlens.plain.printable import clean, escaped_json
-from layerlens.render import text as wording
+from layerlens.render import wording
 from layerlens.render.aligned_rows import Row, rows_of
 from layerlens.render.pair_facts import pair_facts
-from layerlens.render.pictures import Kind, Picture, pictures_of
+from layerlens.render.pictures import Picture, PictureKind, pictures_of
 from layerlens.report.pairs import PairReport
 from layerlens.report.run import RunRecord, ScenarioReport, to_plain
 from layerlens.vocabulary import Verdict
@@ -33,7 +33,7 @@ MOST_WITH_EVERY_PICTURE = 50
 class Drawn:
     """A picture as the template takes it."""
 
-    kind: Kind
+    kind: PictureKind
     title: str
     caption: str
     svg: Markup

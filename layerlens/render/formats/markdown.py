@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from layerlens.render import RenderOptions
-from layerlens.render import text as wording
+from layerlens.render import RenderOptions, wording
 from layerlens.render.aligned_rows import Cell, rows_of
 from layerlens.render.pair_facts import pair_facts
 from layerlens.report.diffs import ModelsDiff
@@ -190,7 +189,7 @@ def _pair(scenario: ScenarioReport, pair: PairReport, options: RenderOptions) ->
         )
 
 
-def _reason(refused: wording.Refusal) -> str:
+def _reason(refused: wording.RefusalText) -> str:
     remedy = f"<br>remedy: {escape(refused.remedy)}" if refused.remedy else ""
     return escape(refused.message) + remedy
 

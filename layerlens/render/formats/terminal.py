@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.text import Text
 
-from layerlens.render import RenderOptions
-from layerlens.render import text as wording
+from layerlens.render import RenderOptions, wording
 from layerlens.render.layer_table import layer_table, legend
 from layerlens.render.pair_facts import pair_facts
 from layerlens.render.step_grid import step_grids
@@ -195,7 +194,7 @@ def error_lines(error: ErrorRow, width: int) -> Iterator[Text]:
         yield from fold(Text(f"hint: {wording.clean(error.hint)}"), width, indent=2, hang=2)
 
 
-def refusal_lines(refused: wording.Refusal, width: int, sign: str = "") -> Iterator[Text]:
+def refusal_lines(refused: wording.RefusalText, width: int, sign: str = "") -> Iterator[Text]:
     heading = Text(f"{sign}{refused.heading}", "bold red" if sign else "")
     yield from fold(heading, width, indent=0 if sign else 2, hang=2)
     yield from fold(Text(refused.message), width, indent=2)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from layerlens.render import text as wording
+from layerlens.render import wording
 from layerlens.render.pictures.heat import heat_plan
 from layerlens.render.pictures.losses import losses_plan
 from layerlens.render.pictures.probes import probes_plan
@@ -17,14 +17,14 @@ from layerlens.report.run import ScenarioReport
 if TYPE_CHECKING:
     from layerlens.render.pictures.canvas import Area
 
-Kind = Literal["unrolled", "heat", "probes", "losses"]
+PictureKind = Literal["unrolled", "heat", "probes", "losses"]
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
     """What a picture shows, in words, and how it is drawn; sizes are in inches."""
 
-    kind: Kind
+    kind: PictureKind
     title: str
     #: Says what is to be seen, for those who do not see it as well.
     caption: str

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from layerlens.render.pictures.scales import WIDE, badness, decades, mark, short_name
 from layerlens.render.pictures.unrolled import Plan
-from layerlens.render.text import count, figure
+from layerlens.render.wording import count, figure
 from layerlens.report.maps import HeatMap
 from layerlens.report.pairs import PairReport
 

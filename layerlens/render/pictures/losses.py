@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from layerlens.render.pictures.scales import WIDE, short_name
 from layerlens.render.pictures.unrolled import Plan
-from layerlens.render.text import figure, one_line, plural
+from layerlens.render.wording import figure, one_line, plural
 from layerlens.report.training import FitRow
 
 if TYPE_CHECKING:

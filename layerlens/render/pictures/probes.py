@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from layerlens.render.pictures.scales import badness, decades, mark, short_name
 from layerlens.render.pictures.unrolled import Plan
-from layerlens.render.text import count, plural
+from layerlens.render.wording import count, plural
 from layerlens.report.pairs import PairReport, ProbeRow
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from layerlens.render.text import one_line
+from layerlens.render.wording import one_line
 
 NAME_LENGTH = 34
 #: From this ratio of greatest to least on, a linear axis would hide the small ones.

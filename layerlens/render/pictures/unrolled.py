@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from layerlens.render.text import MIXES, count, mixes_note, one_line, shape_text
+from layerlens.render.wording import MIXES, count, mixes_note, one_line, shape_text
 from layerlens.report.layers import LayerRow, ModelReport
 from layerlens.report.maps import WHOLE, StepMapRow, outer_steps
 

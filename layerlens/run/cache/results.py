@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from layerlens.errors import LayerlensError, UsageError
 from layerlens.models.build.global_settings import has_custom_objects, in_force
@@ -24,6 +24,7 @@ from layerlens.run.cache.environment_key import surroundings
 from layerlens.run.cache.scenario_key import NotKeyableError, digest_of, files_of, meaning_of
 from layerlens.run.cache.store import Store, Tell
 from layerlens.scenario.files import read_text
+from layerlens.vocabulary import Command
 
 if TYPE_CHECKING:
     from layerlens.report.run import ScenarioReport
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from layerlens.scenario.spec import Scenario
     from layerlens.vocabulary import Status
 
-Kind = Literal["compare", "summary"]
 
 #: No more than this is unpacked of an entry; a result of a thousand layers has a tenth of it.
 _LARGEST_BYTES = 64 * 1024**2
@@ -47,7 +47,7 @@ _OF_THE_MACHINE = ("ResourceExhausted", "OOM", "MemoryError", "Unable to allocat
 class ResultCache:
     """The cache as one run sees it; a context that lets the file go."""
 
-    def __init__(self, folder: Path, options: RunOptions, kind: Kind, tell: Tell) -> None:
+    def __init__(self, folder: Path, options: RunOptions, kind: Command, tell: Tell) -> None:
         self._store = Store(folder, tell)
         self._options = options
         self._kind = kind

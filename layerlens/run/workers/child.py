@@ -11,13 +11,14 @@ from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING
 
 from layerlens.errors import LayerlensError
-from layerlens.run.workers.tasks import Kind, Work, work_of
+from layerlens.run.workers.tasks import Work, work_of
+from layerlens.vocabulary import Command
 
 if TYPE_CHECKING:
     from layerlens.scenario.options import RunOptions
 
 
-def serve(pipe: Connection, kind: Kind, options: RunOptions) -> None:
+def serve(pipe: Connection, kind: Command, options: RunOptions) -> None:
     """Import Keras ahead, say so, and do what comes until nothing does."""
     obey_parent()
     _import_ahead()

@@ -7,7 +7,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, ClassVar
 
 from layerlens.errors import LayerlensError
-from layerlens.run.workers.tasks import Kind, Work, work_of
+from layerlens.run.workers.tasks import Work, work_of
+from layerlens.vocabulary import Command
 
 if TYPE_CHECKING:
     from layerlens.report.run import ScenarioReport
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from layerlens.run.workers.pool import Workers
     from layerlens.scenario.options import RunOptions
     from layerlens.scenario.spec import Scenario
-
-__all__ = ["Crew", "Kind"]
 
 #: Is told the position of each scenario that is begun.
 Begun = Callable[[int], None]
@@ -34,7 +33,7 @@ class Crew:
     isolated: ClassVar[bool] = False
 
     def __init__(
-        self, kind: Kind, options: RunOptions, on_script: ScriptListener | None = None
+        self, kind: Command, options: RunOptions, on_script: ScriptListener | None = None
     ) -> None:
         self._options = options
         self._kind = kind

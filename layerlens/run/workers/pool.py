@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 
 from layerlens.byte_size import readable
 from layerlens.run.workers.child import serve
-from layerlens.run.workers.tasks import Kind, lost, timed_out
+from layerlens.run.workers.tasks import lost, timed_out
 from layerlens.scenario.options import RunOptions
+from layerlens.vocabulary import Command
 
 if TYPE_CHECKING:
     from layerlens.report.run import ScenarioReport
@@ -43,7 +44,7 @@ _OF_A_KERNEL = (
     "the models without running them, and Keras may take the sizes without a word"
 )
 
-Serving = Callable[[Connection, Kind, RunOptions], None]
+Serving = Callable[[Connection, Command, RunOptions], None]
 
 
 @dataclass
@@ -81,7 +82,7 @@ class _Worker:
 class Workers:
     """Up to `jobs` processes. They are spawned: TensorFlow does not survive a fork."""
 
-    def __init__(self, kind: Kind, options: RunOptions, serving: Serving = serve) -> None:
+    def __init__(self, kind: Command, options: RunOptions, serving: Serving = serve) -> None:
         self._kind = kind
         self._options = options
         self._serving = serving

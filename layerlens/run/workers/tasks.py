@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from layerlens.errors import LostError, Where
 from layerlens.run.scenario import at_fault, run_scenario, summarize_scenario
+from layerlens.vocabulary import Command
 
 if TYPE_CHECKING:
     from layerlens.report.run import ScenarioReport
@@ -16,11 +17,10 @@ if TYPE_CHECKING:
     from layerlens.scenario.options import RunOptions
     from layerlens.scenario.spec import Scenario
 
-Kind = Literal["compare", "summary"]
 Work = Callable[["Scenario"], "ScenarioReport"]
 
 
-def work_of(kind: Kind, options: RunOptions, on_script: ScriptListener | None = None) -> Work:
+def work_of(kind: Command, options: RunOptions, on_script: ScriptListener | None = None) -> Work:
     """Return what makes a scenario's report."""
     if kind == "summary":
         return partial(summarize_scenario, options=options)

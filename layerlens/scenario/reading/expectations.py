@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from layerlens.scenario import keras_catalog as catalogue
+from layerlens.scenario import keras_catalog
 from layerlens.scenario.faults import Faults, nearest, suggestion
 from layerlens.scenario.spec import Expectations, LayerExpectation, ModelExpectation
 from layerlens.scenario.yaml.positions import Position, YamlMapping, described
@@ -120,7 +120,10 @@ def check_fit(value: Any, faults: Faults) -> None:
     """Tell a loss or an optimizer that Keras does not have."""
     if not isinstance(value, YamlMapping):
         return
-    for key, known in (("loss", catalogue.loss_names), ("optimizer", catalogue.optimizer_names)):
+    for key, known in (
+        ("loss", keras_catalog.loss_names),
+        ("optimizer", keras_catalog.optimizer_names),
+    ):
         name = value.get(key)
         if isinstance(name, str) and "${" not in name and name not in (names := known()):
             near = nearest(name, names)

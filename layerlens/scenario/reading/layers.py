@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from layerlens.scenario import keras_catalog as catalogue
+from layerlens.scenario import keras_catalog
 from layerlens.scenario.faults import Faults, nearest, suggestion
 from layerlens.scenario.spec import LayerSpec
 from layerlens.scenario.yaml.positions import Position, YamlMapping, YamlSequence, described
@@ -19,7 +19,7 @@ _HOLD_LAYERS = frozenset({"layer", "cell", "cells", "backward_layer", "forward_l
 #: What a scenario says under `input:`, Keras' own words for it.
 _INPUTS = frozenset({"Input", "InputLayer", "InputSpec"})
 #: The end of an argument's name → where Keras keeps what it takes.
-_PACKAGES: dict[str, catalogue.Package] = {
+_PACKAGES: dict[str, keras_catalog.Package] = {
     "_initializer": "initializers",
     "_regularizer": "regularizers",
     "_constraint": "constraints",
@@ -65,7 +65,7 @@ def is_layer(value: Any) -> bool:
 
 
 def _layer_set() -> frozenset[str]:
-    return frozenset(catalogue.layer_names())
+    return frozenset(keras_catalog.layer_names())
 
 
 def _named(
@@ -77,7 +77,7 @@ def _named(
             f"`{name}` is {what}" if what else f"unknown layer `{name}`", at, _no_layer(name)
         )
         return None
-    signature = catalogue.signature(name)
+    signature = keras_catalog.signature(name)
     given = _keywords(signature, body, body_at, faults)
     if given is None:
         return None
@@ -101,7 +101,7 @@ def _named(
 def _no_layer(name: str) -> str:
     if name in _INPUTS:
         return "the inputs of a model are said under `input:` or `inputs:`"
-    near = nearest(name, catalogue.layer_names())
+    near = nearest(name, keras_catalog.layer_names())
     return (f"did you mean `{near}`? " if near else "") + "`layerlens layers` lists them all"
 
 
@@ -139,7 +139,7 @@ def _keywords(
 def _is_argument(signature: LayerSignature, name: str, at: Position | None, faults: Faults) -> bool:
     if signature.accepts_any or signature.argument(name) is not None:
         return True
-    if name in catalogue.INPUT_ARGUMENTS:
+    if name in keras_catalog.INPUT_ARGUMENTS:
         hint = "a scenario says the shape once, under `input:` (per sample, without the batch axis)"
     elif name in _layer_set() and signature.first in _HOLD_LAYERS:
         hint = f"write the layer that it holds as `{signature.first}: {{{name}: ...}}`"
@@ -182,19 +182,19 @@ class _Reader:
         return read_layer(value, at, self.faults)
 
     def _configured(
-        self, package: catalogue.Package, value: YamlMapping, at: Position | None
+        self, package: keras_catalog.Package, value: YamlMapping, at: Position | None
     ) -> Any:
         """Return `{RandomNormal: {stddev: 0.1}}` as Keras writes it in its own configurations."""
         if "class_name" in value or len(value) != 1:
             return _tuples(value)
         ((name, body),) = value.items()
         place = value.keys_at.get(name, at)
-        public = [item for item in catalogue.public_names(package) if item not in _NOT_CLASSES]
+        public = [item for item in keras_catalog.public_names(package) if item not in _NOT_CLASSES]
         if name not in public:
             hint = suggestion(name, public)
             self.faults.add(f"`keras.{package}` has no `{name}`", place, hint)
             return None
-        signature = catalogue.signature(name, package)
+        signature = keras_catalog.signature(name, package)
         given = _keywords(signature, body, value.values_at.get(name, place), self.faults)
         if given is None:
             return None
@@ -231,7 +231,7 @@ _NOT_CLASSES = frozenset({"deserialize", "serialize", "get"})
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class ArgumentType:
     """What an argument clearly takes, as far as its default and Keras' words on it tell."""
 
     title: str
@@ -262,22 +262,22 @@ _PER_AXIS = frozenset(
 _ONLY_LISTED = re.compile(r"^(?:target shape\. )?tuple of integers", re.I)
 
 
-def kind_of(argument: Argument) -> Kind | None:
+def kind_of(argument: Argument) -> ArgumentType | None:
     """Return the kind of value an argument takes, or None where Keras leaves that open."""
     default, text = argument.default, argument.documentation
     listed = argument.name in _PER_AXIS or bool(_LISTED.search(text))
     listed = listed or (default or "").startswith("(")
     if default in ("True", "False"):
-        return Kind("true or false", boolean=True)
+        return ArgumentType("true or false", boolean=True)
     if _ONLY_LISTED.match(text):
-        return Kind("a list of whole numbers", listed=True)
+        return ArgumentType("a list of whole numbers", listed=True)
     if (_WHOLE.match(text) and default in (None, "None")) or (default or "").isdigit():
         title = "a whole number or a list of them" if listed else "a whole number"
-        return Kind(title, number=True, whole=bool(_WHOLE.match(text)), listed=listed)
+        return ArgumentType(title, number=True, whole=bool(_WHOLE.match(text)), listed=listed)
     if default is not None and re.fullmatch(r"-?\d[\d.e-]*|\(+[-\d., ()]*\)", default):
-        return Kind("a number or a list of them", number=True, listed=True)
+        return ArgumentType("a number or a list of them", number=True, listed=True)
     if _REAL.match(text):
-        return Kind("a number or a list of them", number=True, listed=True)
+        return ArgumentType("a number or a list of them", number=True, listed=True)
     return None
 
 

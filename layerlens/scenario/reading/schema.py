@@ -24,7 +24,7 @@ from pydantic.functional_validators import ModelWrapValidatorHandler
 
 from layerlens.plain.sizes import MOST_AXES
 from layerlens.scenario.faults import Faults, misspelt, suggestion
-from layerlens.scenario.reading import json_schema as schemaparts
+from layerlens.scenario.reading import schema_parts
 from layerlens.scenario.yaml.positions import YamlMapping
 from layerlens.vocabulary import Mode, TransferMethod
 
@@ -61,14 +61,14 @@ Shape = Annotated[
 ]
 Bound = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
-Numbers = Annotated[Any, WithJsonSchema(schemaparts.NUMBERS)]
-OutputShape = Annotated[Any, WithJsonSchema(schemaparts.OUTPUT_SHAPE)]
+Numbers = Annotated[Any, WithJsonSchema(schema_parts.NUMBERS)]
+OutputShape = Annotated[Any, WithJsonSchema(schema_parts.OUTPUT_SHAPE)]
 Layers = Annotated[
     list[Any],
     Field(min_length=1),
-    WithJsonSchema({"type": "array", "minItems": 1, "items": schemaparts.LAYER}),
+    WithJsonSchema({"type": "array", "minItems": 1, "items": schema_parts.LAYER}),
 ]
-Graph = Annotated[dict[str, Any], Field(min_length=1), WithJsonSchema(schemaparts.GRAPH)]
+Graph = Annotated[dict[str, Any], Field(min_length=1), WithJsonSchema(schema_parts.GRAPH)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +157,7 @@ class ModelPart(Part):
 
     layers: Layers | None = None
     graph: Graph | None = None
-    outputs: Annotated[Any, WithJsonSchema(schemaparts.NAMES)] = None
+    outputs: Annotated[Any, WithJsonSchema(schema_parts.NAMES)] = None
     file: Annotated[
         str | None, Field(description="A saved .keras, .h5 or Keras .json, beside this file.")
     ] = None
@@ -259,7 +259,7 @@ class ModelFigures(Part):
 class ExpectPart(Part):
     """What should come out."""
 
-    verdicts: Annotated[dict[str, Any] | None, WithJsonSchema(schemaparts.VERDICTS)] = None
+    verdicts: Annotated[dict[str, Any] | None, WithJsonSchema(schema_parts.VERDICTS)] = None
     models: Annotated[dict[str, ModelFigures] | None, Field(description="Model → its figures.")] = (
         None
     )
@@ -348,8 +348,8 @@ def check_names(value: Any, known: Iterable[str], what: str, faults: Faults) -> 
 
 def json_schema() -> dict[str, Any]:
     """Return the scenario format as JSON Schema 2020-12, for editors."""
-    schema: dict[str, Any] = schemaparts.completed(ScenarioPart.model_json_schema())
-    schema["$defs"] |= schemaparts.definitions()
+    schema: dict[str, Any] = schema_parts.completed(ScenarioPart.model_json_schema())
+    schema["$defs"] |= schema_parts.definitions()
     models = schema["properties"]["models"]
     layers = schema["$defs"]["ModelPart"]["properties"]["layers"]
     models["additionalProperties"] = {"anyOf": [layers, models["additionalProperties"]]}

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from layerlens.comparison.examination import Examination
-from layerlens.comparison.search import KEPT, REACH, search
+from layerlens.comparison.search import KEPT, LIMIT, search
 from layerlens.numerics.differences import distance
 from layerlens.numerics.probes import Probe
 from layerlens.scenario.spec import InputSpec, LayerSpec
@@ -54,7 +54,7 @@ def test_a_limit_far_out_is_found_at_any_seed(seed: int) -> None:
 
 
 def test_a_limit_nobody_reaches_is_not_found() -> None:
-    work = pair(layer("ReLU"), layer("ReLU", max_value=10 * REACH))
+    work = pair(layer("ReLU"), layer("ReLU", max_value=10 * LIMIT))
     assert found(work) is None
 
 
@@ -92,7 +92,7 @@ def test_floats_stay_finite_and_in_reach() -> None:
     assert result is not None
     (values,) = result[1].inputs
     assert values.dtype == np.float32
-    assert np.abs(values).max() <= REACH
+    assert np.abs(values).max() <= LIMIT
 
 
 def test_the_weights_that_show_it_are_named() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from layerlens.dependence import contrast as stepsapart
+from layerlens.dependence import contrast
 from layerlens.render import render
 from layerlens.report.layers import ModelReport
 from layerlens.report.run import ScenarioReport
@@ -86,7 +86,7 @@ def test_what_does_not_differ_is_not(one, other, shape):
 
 
 def test_nothing_is_measured_unasked_that_takes_long(monkeypatch):
-    monkeypatch.setattr(stepsapart, "_MOST_MULTIPLY_ADDS", 100)
-    monkeypatch.setattr(stepsapart, "measure_whole", None)  # not to be called
+    monkeypatch.setattr(contrast, "_MOST_MULTIPLY_ADDS", 100)
+    monkeypatch.setattr(contrast, "measure_whole", None)  # not to be called
     report = compared(SAME, {"Conv1D": {**SAME["Conv1D"], "padding": "causal"}}, 8, 2)
     assert [seen(model) for model in report.models] == [(None, None)] * 2

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 from layerlens.comparison.examination import Examination
-from layerlens.explain.difference_check import Contest
+from layerlens.explain.difference_check import DifferenceCheck
 from layerlens.explain.script import Reproduction, early_script, repro_script, script_of
 from layerlens.explain.shrink import shrink
 from layerlens.models.build_model import build_model
 from layerlens.numerics.judge import judge
-from layerlens.numerics.observation import Refusal
+from layerlens.numerics.observation import CallRefusal
 from layerlens.numerics.weight_transfer import pair_weights
 from layerlens.report.layers import ModelError
 from layerlens.report.pairs import PairReport
@@ -36,7 +36,7 @@ def _reproduction(found: Seen) -> Reproduction:
     report = PairReport(
         *names, "inference", "different", None, "They differ.", counterexample=shown
     )
-    return Reproduction(scenario, report, Contest(*given, found.witness, residue=False))
+    return Reproduction(scenario, report, DifferenceCheck(*given, found.witness, residue=False))
 
 
 def _script(reference: ModelSpec, candidate: ModelSpec, *inputs: InputSpec, **more: Any) -> str:
@@ -239,7 +239,7 @@ def test_each_verdict_has_its_script() -> None:
     given = _reproduction(found)
     sides = found.reference.built, found.candidate.built
     args = (given.scenario, given.report, *sides)
-    assert script_of(*args, contest=given.contest) == repro_script(given)
+    assert script_of(*args, check=given.check) == repro_script(given)
     early = replace(given.report, verdict="param_mismatch", counterexample=None)
     assert script_of(args[0], early, *sides) == early_script(args[0], early, *sides)
     for verdict in ("equivalent", "inconclusive"):
@@ -257,7 +257,7 @@ def test_shapes_params_and_refusals_are_shown_without_running_anything() -> None
 
 def test_a_call_that_is_refused_is_repeated() -> None:
     flat = layer("Flatten")
-    refusal = Refusal("two", "eager", ModelError(None, "no"), ((1, 5, 2),))
+    refusal = CallRefusal("two", "eager", ModelError(None, "no"), ((1, 5, 2),))
     printed = _early(
         chain("one", flat),
         chain("two", layer("Reshape", target_shape=(3, 2)), flat),

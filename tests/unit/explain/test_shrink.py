@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from layerlens.comparison.examination import Examination
-from layerlens.explain.difference_check import Contest
+from layerlens.explain.difference_check import DifferenceCheck
 from layerlens.explain.shrink import as_seen, shrink
 from layerlens.numerics.judge import judge
 from layerlens.numerics.weight_transfer import pair_weights
@@ -132,7 +132,7 @@ def test_what_is_only_rounding_is_not_made_a_counterexample() -> None:
     found = _compared(layer("ReLU"), layer("ReLU", max_value=6.0), inputs=[input_of(3)])
     twin = replace(found, candidate=found.reference)
     assert (
-        Contest(twin.reference, twin.candidate, (), (), twin.witness, residue=False).part(
+        DifferenceCheck(twin.reference, twin.candidate, (), (), twin.witness, residue=False).part(
             found.witness.observation.batch.inputs
         )
         is None
@@ -149,9 +149,9 @@ def test_the_search_ends_within_its_budget(monkeypatch: pytest.MonkeyPatch) -> N
         input_of(40),
     )
     contests = []
-    start = Contest.__post_init__
+    start = DifferenceCheck.__post_init__
     monkeypatch.setattr(
-        Contest, "__post_init__", lambda self: (start(self), contests.append(self))[0]
+        DifferenceCheck, "__post_init__", lambda self: (start(self), contests.append(self))[0]
     )
     _shrunk(found)
     assert 0 < contests[0].calls < 130

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from layerlens.errors import UsageError
-from layerlens.report import from_json as reviving
+from layerlens.report import from_json
 from layerlens.report.diffs import ArgumentChange, LayerChange, ModelsDiff, ParamsGap
 from layerlens.report.from_json import read_report, report_from_dict
 from layerlens.report.layers import CountTerm, Factor, LayerRow, ModelReport, WeightRow
@@ -147,6 +147,6 @@ def test_reading_a_file(tmp_path, report):
 
 
 def test_what_has_no_end_is_not_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reviving, "_MOST_CHARACTERS", 1000)
+    monkeypatch.setattr(from_json, "_MOST_CHARACTERS", 1000)
     with pytest.raises(UsageError, match="/dev/zero is larger than any report"):
-        reviving.read_report("/dev/zero")
+        from_json.read_report("/dev/zero")

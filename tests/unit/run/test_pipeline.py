@@ -12,9 +12,8 @@ import pytest
 from layerlens.errors import UsageError
 from layerlens.report.pairs import PairReport
 from layerlens.report.run import ScenarioReport
-from layerlens.run import scenario as trying
 from layerlens.run.pipeline import Progress, compare_paths, compare_scenarios, summarize_paths
-from layerlens.run.scenario import run_scenario
+from layerlens.run.scenario import Trial, run_scenario
 from layerlens.scenario.options import RunOptions
 from layerlens.scenario.reading.scenarios import scenario_from_mapping
 from layerlens.scenario.spec import InputSpec, ModelSpec, Scenario
@@ -246,14 +245,14 @@ def test_too_large_a_model_is_refused_before_it_is_made() -> None:
 def test_a_fault_of_its_own_is_told_as_that_and_the_others_still_run(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    decide = trying.Trial._decide
+    decide = Trial._decide
 
     def failing(self: Any, built: Any, candidate: str, mode: Any) -> Any:
         if self.scenario.title == "bad":
             built = None
         return decide(self, built, candidate, mode)
 
-    monkeypatch.setattr(trying.Trial, "_decide", failing)
+    monkeypatch.setattr(Trial, "_decide", failing)
     good = scenario([DENSE], [DENSE])
     report = compare_scenarios([replace(good, title="bad"), good], OPTIONS)
     assert report.status == "error"

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from layerlens.scenario import keras_catalog as catalogue
+from layerlens.scenario import keras_catalog
 
 LOADS_NOTHING = """
 import sys
-from layerlens.scenario import keras_catalog as catalogue
-for name in catalogue.layer_names():
-    catalogue.signature(name)
+from layerlens.scenario import keras_catalog
+for name in keras_catalog.layer_names():
+    keras_catalog.signature(name)
 print(sorted({"keras", "tensorflow", "numpy"} & set(sys.modules)))
 """
 
@@ -49,13 +49,13 @@ def test_every_public_layer_is_listed_and_nothing_else(real: Any) -> None:
         for name, value in vars(real).items()
         if inspect.isclass(value) and issubclass(value, keras.Layer)
     }
-    assert set(catalogue.layer_names()) == layers
+    assert set(keras_catalog.layer_names()) == layers
 
 
-@pytest.mark.parametrize("name", catalogue.layer_names())
+@pytest.mark.parametrize("name", keras_catalog.layer_names())
 def test_signature_is_that_of_the_real_class(name: str, real: Any) -> None:
     layer = getattr(real, name)
-    found = catalogue.signature(name)
+    found = keras_catalog.signature(name)
     own = [
         item
         for item in list(inspect.signature(layer.__init__).parameters.values())[1:]
@@ -72,44 +72,44 @@ def test_signature_is_that_of_the_real_class(name: str, real: Any) -> None:
 
 @pytest.mark.parametrize("name", ["Dense", "Conv2D", "Bidirectional", "Add", "GRUCell", "Dropout"])
 def test_what_every_layer_takes_is_offered(name: str) -> None:
-    offered = catalogue.signature(name).offered
+    offered = keras_catalog.signature(name).offered
     assert {"name", "dtype", "trainable", "autocast", "activity_regularizer"} <= set(offered)
 
 
 def test_what_keras_takes_for_old_code_is_accepted_but_not_offered() -> None:
-    leaky = catalogue.signature("LeakyReLU")
+    leaky = keras_catalog.signature("LeakyReLU")
     assert leaky.argument("alpha") is not None
     assert "alpha" not in leaky.offered
-    assert catalogue.signature("Dense").argument("input_shape") is None
+    assert keras_catalog.signature("Dense").argument("input_shape") is None
 
 
 def test_an_alias_has_the_arguments_of_its_class() -> None:
-    alias, layer = catalogue.signature("Convolution1D"), catalogue.signature("Conv1D")
+    alias, layer = keras_catalog.signature("Convolution1D"), keras_catalog.signature("Conv1D")
     assert alias.arguments == layer.arguments
     assert alias.summary == layer.summary == "1D convolution layer (e.g. temporal convolution)."
 
 
 def test_documentation_comes_from_the_docstring() -> None:
-    units = catalogue.signature("Dense").argument("units")
+    units = keras_catalog.signature("Dense").argument("units")
     assert units is not None
     assert units.documentation == "Positive integer, dimensionality of the output space."
 
 
 def test_an_unknown_layer_is_a_key_error() -> None:
     with pytest.raises(KeyError, match="Dnese"):
-        catalogue.signature("Dnese")
+        keras_catalog.signature("Dnese")
 
 
 def test_every_short_loss_and_optimizer_is_known(backend: None) -> None:
     import keras
 
-    for loss in catalogue.loss_names():
+    for loss in keras_catalog.loss_names():
         keras.losses.get(loss)
     for optimizer in ("sgd", "rmsprop", "Adam", "adamw"):
-        assert optimizer in catalogue.optimizer_names()
+        assert optimizer in keras_catalog.optimizer_names()
         keras.optimizers.get(optimizer)
-    assert "mse" in catalogue.loss_names()
-    assert "mean_squared_eror" not in catalogue.loss_names()
+    assert "mse" in keras_catalog.loss_names()
+    assert "mean_squared_eror" not in keras_catalog.loss_names()
 
 
 def test_reading_the_catalogue_loads_neither_keras_nor_numpy() -> None:

@@ -81,13 +81,13 @@ def test_different_models_are_asserted_to_differ() -> None:
 def test_inconclusive_passes_neither(monkeypatch: pytest.MonkeyPatch) -> None:
     from dataclasses import replace
 
-    from layerlens.run import pipeline as running
+    from layerlens.run import pipeline
     from layerlens.testing import assertions as fixture
 
     def undecided(scenarios: Any, options: Any) -> Any:
         from layerlens.run.expectations import check_expectations
 
-        report = running.compare_scenarios(scenarios, options)
+        report = pipeline.compare_scenarios(scenarios, options)
         (one,) = report.scenarios
         pairs = tuple(replace(pair, verdict="inconclusive") for pair in one.pairs)
         rows = check_expectations(scenarios[0], one.models, pairs, (), options.expect)

@@ -8,7 +8,6 @@ import layerlens
 from layerlens.models.build import memory
 from layerlens.models.build import symbolic as drafting
 from layerlens.models.build.memory import comparing_beyond_memory
-from layerlens.run import scenario as trying
 
 
 def test_inputs_that_do_not_fit_are_refused_before_anything_is_run() -> None:
@@ -64,7 +63,7 @@ def test_what_need_not_be_run_is_told_at_any_size(monkeypatch: pytest.MonkeyPatc
 
 
 def test_large_models_that_fit_are_made_and_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trying, "_LARGE_BYTES", 100)
+    monkeypatch.setattr("layerlens.run.scenario._LARGE_BYTES", 100)
     models = {"one": [{"Dense": 40}], "other": [{"Dense": 40}], "small": ["ReLU", {"Dense": 3}]}
     (scenario,) = layerlens.compare({"input": {"shape": [5]}, "models": models}).scenarios
     assert [pair.verdict for pair in scenario.pairs] == ["equivalent", "shape_mismatch"]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from layerlens.models.execute import weight_sets as weighing
 from layerlens.models.execute.two_precisions import JITTER, JITTER_PERIOD, _jittered
 from layerlens.models.execute.variables import weight_rows
 from layerlens.models.execute.weight_sets import weight_sets
 from layerlens.numerics.weight_transfer import pair_weights
+from layerlens.numerics.weight_values import draw_weight
 from tests.unit.tables.pairs import chain, input_of, layer, sides
 
 pytestmark = pytest.mark.usefixtures("backend")
@@ -19,13 +19,13 @@ def test_each_kind_is_drawn_once_and_only_if_it_is_asked_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     drawn: list[str] = []
-    real = weighing.draw_weight
+    real = draw_weight
 
     def listen(slot, initial, kind, rng):  # type: ignore[no-untyped-def]
         drawn.append(f"{kind} {slot.path.rpartition('/')[2]}")
         return real(slot, initial, kind, rng)
 
-    monkeypatch.setattr(weighing, "draw_weight", listen)
+    monkeypatch.setattr("layerlens.models.execute.weight_sets.draw_weight", listen)
     dense = chain("one", layer("Dense", units=3)), chain("other", layer("Dense", units=3))
     one, other = sides(*dense, input_of(4))
     rows = weight_rows(one.built), weight_rows(other.built)

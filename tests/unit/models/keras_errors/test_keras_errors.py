@@ -16,7 +16,7 @@ from layerlens.models.keras_errors import (
     explain_target,
 )
 from layerlens.report.layers import ModelError
-from layerlens.scenario import keras_catalog as catalogue
+from layerlens.scenario import keras_catalog
 from layerlens.scenario.faults import Faults
 from layerlens.scenario.reading.layers import read_layer
 from layerlens.scenario.spec import InputSpec, LayerSpec, ModelSpec
@@ -312,18 +312,18 @@ def _check_can_be_typed(hint: str) -> None:
         document = parse_yaml(f"[{{{text}}}]", "<hint>")
         assert not document.faults, f"{text}: {document.faults}"
         (item,) = document.value
-        if key in catalogue.layer_names():
+        if key in keras_catalog.layer_names():
             faults = Faults("<hint>")
             read_layer(item, None, faults)
             assert not faults, f"{text}: {faults.found}"
         elif key not in KEYS:
-            takers = [n for n in catalogue.layer_names() if _offers(n, key)]
+            takers = [n for n in keras_catalog.layer_names() if _offers(n, key)]
             assert takers, f"no layer has an argument `{key}`: {hint}"
             assert any(_takes(name, key, item[key]) for name in takers), f"{text}: {hint}"
 
 
 def _offers(name: str, argument: str) -> bool:
-    return catalogue.signature(name).argument(argument) is not None
+    return keras_catalog.signature(name).argument(argument) is not None
 
 
 def _takes(name: str, argument: str, value: Any) -> bool:

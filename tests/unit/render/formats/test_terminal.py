@@ -11,7 +11,7 @@ from rich.cells import cell_len
 
 from layerlens.explain.align_layers import line_up_all
 from layerlens.render import RenderOptions, render
-from layerlens.render.text import walk_layers
+from layerlens.render.wording import walk_layers
 from layerlens.report.from_json import report_from_dict
 from layerlens.report.run import ScenarioReport
 from layerlens.run.report import Report

@@ -16,8 +16,8 @@ from layerlens.errors import MemoryLimitError
 from layerlens.report.layers import ModelError, ModelReport
 from layerlens.report.pairs import PairReport
 from layerlens.report.run import ScenarioReport
-from layerlens.run import pipeline as running
-from layerlens.run.cache import environment_key as around
+from layerlens.run import pipeline
+from layerlens.run.cache import environment_key
 from layerlens.run.cache.results import ResultCache
 from layerlens.run.pipeline import compare_paths
 from layerlens.scenario.options import RunOptions
@@ -48,7 +48,7 @@ class Runs:
         refusal = ModelError("dense", self.message) if self.message else None
         models = (ModelReport("one", 15, 15, 0, (None, 3), (), refusal),)
         pairs = (PairReport("one", "other", "inference", "equivalent", "tested", "", float("nan")),)
-        held = running.at_fault  # the real one, for what goes wrong
+        held = pipeline.at_fault  # the real one, for what goes wrong
         if self.raises:
             return held(scenario.path, scenario.title, self.raises, scenario.cell, 0.0)
         cell = dict(scenario.cell) if scenario.cell is not None else None
@@ -145,28 +145,28 @@ CHANGED = {
 @pytest.mark.parametrize("change", CHANGED)
 def test_surroundings_count(change, runs, again, scenario, monkeypatch):
     again(scenario)
-    told = {**around.surroundings(), **CHANGED[change]}
+    told = {**environment_key.surroundings(), **CHANGED[change]}
     monkeypatch.setattr("layerlens.run.cache.results.surroundings", lambda: told)
     assert not again(scenario).scenarios[0].cached
     assert runs.count == 4
 
 
 def test_surroundings_tell_what_they_should(monkeypatch, tmp_path):
-    around.surroundings.cache_clear()
-    plain = around.surroundings()
+    environment_key.surroundings.cache_clear()
+    plain = environment_key.surroundings()
     assert plain["versions"]["keras"]
     assert plain["packages"]["tensorflow"]
     monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
     monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "1")
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     (tmp_path / "keras.json").write_text('{"floatx": "float64", "backend": "jax"}')
-    around.surroundings.cache_clear()
-    changed = around.surroundings()
-    around.surroundings.cache_clear()
+    environment_key.surroundings.cache_clear()
+    changed = environment_key.surroundings()
+    environment_key.surroundings.cache_clear()
     assert changed["variables"]["TF_ENABLE_ONEDNN_OPTS"] == "0"
     assert "TF_CPP_MIN_LOG_LEVEL" not in changed["variables"]
-    assert plain["keras.json"] == {**around._KERAS_DEFAULTS}
-    assert changed["keras.json"] == {**around._KERAS_DEFAULTS, "floatx": "float64"}
+    assert plain["keras.json"] == {**environment_key._KERAS_DEFAULTS}
+    assert changed["keras.json"] == {**environment_key._KERAS_DEFAULTS, "floatx": "float64"}
 
 
 ROOMS = sorted(
@@ -183,9 +183,9 @@ def test_a_change_of_layerlens_own_code_counts(room, tmp_path, monkeypatch):
     digests = set()
     for text in ("a = 1\n", "a = 2\n"):
         (package / room / "module.py").write_text(text)
-        around.code_digest.cache_clear()
-        digests.add(around.code_digest())
-    around.code_digest.cache_clear()
+        environment_key.code_digest.cache_clear()
+        digests.add(environment_key.code_digest())
+    environment_key.code_digest.cache_clear()
     assert len(digests) == 2
 
 

@@ -344,7 +344,7 @@ def weight_words(weight: WeightRow) -> str:
     return f"{weight_name(weight.path)} {sizes}"
 
 
-class Refusal(NamedTuple):
+class RefusalText(NamedTuple):
     """Keras refused a model: what is said of it."""
 
     heading: str
@@ -352,14 +352,14 @@ class Refusal(NamedTuple):
     remedy: str | None
 
 
-def refusal(name: str, error: ModelError, what: str = "") -> Refusal:
+def refusal(name: str, error: ModelError, what: str = "") -> RefusalText:
     """Return `Keras refuses NAME at LAYER`, why, and what would mend it."""
     at = f" at {one_line(error.layer)}" if error.layer else ""
     heading = f"Keras refuses {what}{one_line(name)}{at}"
-    return Refusal(heading, clean(error.message), clean(error.hint) if error.hint else None)
+    return RefusalText(heading, clean(error.message), clean(error.hint) if error.hint else None)
 
 
-def refusal_behind(scenario: ScenarioReport, pair: PairReport) -> Refusal | None:
+def refusal_behind(scenario: ScenarioReport, pair: PairReport) -> RefusalText | None:
     """Return why this pair's candidate did not build, if that is what the pair came to."""
     errors = {model.name: model.error for model in scenario.models}
     error = errors.get(pair.candidate)
@@ -368,7 +368,7 @@ def refusal_behind(scenario: ScenarioReport, pair: PairReport) -> Refusal | None
     return refusal(pair.candidate, error)
 
 
-def refusals_apart(scenario: ScenarioReport) -> list[Refusal]:
+def refusals_apart(scenario: ScenarioReport) -> list[RefusalText]:
     """Return the refusals that no pair tells: the reference's, and all those of a summary."""
     told = {pair.candidate for pair in scenario.pairs if refusal_behind(scenario, pair)}
     return [
