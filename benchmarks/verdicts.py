@@ -24,11 +24,11 @@ from by_habit import Habit, judge_by_habit
 from mutants import HARMLESS, mutants_of
 from ruamel.yaml import YAML
 
+from layerlens.models.backend.start import drop_kernels, without_collection
 from layerlens.models.build.request import Built, Refused
-from layerlens.models.build.tensorflow import drop_kernels, without_collection
 from layerlens.models.execute.runner import Runner
 from layerlens.run.pipeline import run_scenario
-from layerlens.run.scenario import Trial, build_models
+from layerlens.run.trial import Trial
 from layerlens.scenario.options import RunOptions
 from layerlens.scenario.reading.scenarios import scenario_from_mapping
 from layerlens.scenario.spec import Scenario
@@ -135,7 +135,7 @@ def reseeded(known: Known, seeds: range) -> dict[str, list[Said]]:
         trial = Trial(known.scenario, RunOptions())
         for seed in seeds:
             trial = replace(trial, options=RunOptions(seed=seed))
-            fresh = build_models(known.scenario, trial.options)
+            fresh = trial.variants.build_all()
             built = built or fresh
             for old, new in zip(built.values(), fresh.values(), strict=True):
                 if isinstance(old, Built) and isinstance(new, Built):

@@ -26,7 +26,7 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def backend() -> None:
     """Start TensorFlow and Keras quietly; later calls find them running."""
-    from layerlens.models.build.tensorflow import start_backend
+    from layerlens.models.backend.start import start_backend
 
     start_backend()
 

@@ -56,7 +56,7 @@ app.add_typer(cache_app, name="cache")
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        from layerlens.models.build.tensorflow import describe_environment
+        from layerlens.models.backend.start import describe_environment
         from layerlens.versions import own_version
 
         found = describe_environment()

@@ -8,7 +8,9 @@ from itertools import product
 from types import MappingProxyType
 from typing import Any
 
+import keras
 import numpy as np
+import tensorflow as tf
 
 from layerlens.models.execute.receptive_field import receptive_field
 from layerlens.models.execute.runner import Outcome
@@ -274,8 +276,6 @@ def _outputs(side: Side, graph: Any, values: Mapping[int, Any]) -> tuple[Array, 
 
 
 def _flatten(outputs: Any) -> list[Any]:
-    import keras
-
     return list(keras.tree.flatten(outputs))
 
 
@@ -284,8 +284,6 @@ def _is_identity(layer: Any, places: Sequence[int], side: Side) -> bool:
 
     It is fed directly with wide signed values, the same ones wherever it takes the same tensor.
     """
-    import tensorflow as tf
-
     node = layer._inbound_nodes[0]
     if not tf.as_dtype(str(node.output_tensors[0].dtype)).is_floating:
         return True

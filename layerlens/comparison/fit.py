@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 
@@ -25,6 +25,7 @@ from layerlens.models.keras_errors import (
 )
 from layerlens.models.keras_errors.arguments import known_names
 from layerlens.models.keras_errors.explain_target import SPARSE, loss_name
+from layerlens.models.variants import ModelVariants
 from layerlens.numerics.probes import Array, Domain
 from layerlens.numerics.weight_transfer import Transfer, pair_weights
 from layerlens.report.layers import ModelError
@@ -59,7 +60,7 @@ def fit_models(
     *,
     seed: int,
     transfer: TransferMethod = "auto",
-    in_float64: Callable[[Built], Built | Refused] | None = None,
+    variants: ModelVariants | None = None,
 ) -> tuple[FitRow, ...]:
     """Train every model from the reference's weights on the same data, and compare.
 
@@ -74,9 +75,9 @@ def fit_models(
     course = _Course(models, reference, fit, seed, transfer)
     working = {name: course.learnt(name, built) for name, built in course.built.items()}
     double: dict[str, Learnt] = {}
-    if in_float64 is not None:
+    if variants is not None:
         for name in course.undecided(working):
-            twin = in_float64(course.built[name])
+            twin = variants.in_float64(course.built[name])
             if isinstance(twin, Built) and twin.precision == "float64":
                 double[name] = course.learnt(name, twin)
     return tuple(course.row(name, working, double) for name in course.built)

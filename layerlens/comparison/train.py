@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from layerlens.models.build.exhaustion import raise_if_out_of_memory
+import keras
+
+from layerlens.models.backend.exhaustion import raise_if_out_of_memory
 from layerlens.models.build.request import Built
 from layerlens.models.execute.runner import Runner
 from layerlens.models.keras_errors import explain_call_error
@@ -38,8 +40,6 @@ class Learnt:
 
 def train(lesson: Lesson, fit: FitSpec, runner: Runner) -> Learnt:
     """Train a model in place, in Keras' own `fit`; the runner is the model's."""
-    import keras
-
     inputs = lesson.inputs[0] if len(lesson.inputs) == 1 else list(lesson.inputs)
     floatx = keras.config.floatx()
     # Losses and metrics compute in Keras' default dtype, which is one for the whole process.
@@ -69,8 +69,6 @@ def train(lesson: Lesson, fit: FitSpec, runner: Runner) -> Learnt:
 
 def _trainable(built: Built) -> Any:
     """Return a model of the same layers that can be compiled without marking the one lent out."""
-    import keras
-
     output = built.model.outputs[0]
     if built.spec.select:
         output = output[parse_select(built.spec.select)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal
@@ -13,13 +12,13 @@ from layerlens.comparison.masked_steps import masked_difference
 from layerlens.comparison.random_outputs import judge_random
 from layerlens.comparison.search import search
 from layerlens.errors import MemoryLimitError
-from layerlens.models.build.constants import Change
 from layerlens.models.build.request import Built, Refused
 from layerlens.models.execute.input_domains import inputs_apart
 from layerlens.models.execute.running_memory import running_beyond_memory
 from layerlens.models.execute.two_precisions import Side
 from layerlens.models.execute.variables import paired
 from layerlens.models.inspect.input_order import is_automatic
+from layerlens.models.variants import ModelVariants
 from layerlens.numerics.judge import Judgement, judge, with_mismatch
 from layerlens.numerics.observation import Evidence
 from layerlens.numerics.probes import join
@@ -35,16 +34,14 @@ OF_A_DRAW = ("gradients", "non_finite")
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """What deciding needs: both models, the mode, and how to get a model in float64."""
+    """What deciding needs: both models, the mode, and how to get their variants."""
 
     scenario: Scenario
     reference: Built | Refused
     candidate: Built | Refused
     mode: Mode
     seed: int
-    in_float64: Callable[[Built], Built | Refused]
-    #: The model in float64 with the numbers in its configuration changed, if it has any.
-    with_numbers: Callable[[Built, Change], Built | None]
+    variants: ModelVariants
     #: Whether a difference is to be shown: made small, and where it begins.
     shows: bool = True
 
@@ -160,11 +157,11 @@ def sides_of(pair: Pair) -> tuple[Side, Side]:
     sides = []
     for built in (pair.reference, pair.candidate):
         assert isinstance(built, Built)
-        double = pair.in_float64(built)
+        double = pair.variants.in_float64(built)
         exact = isinstance(double, Built) and double.precision == "float64"
         twin = double if isinstance(double, Built) and exact else built
         side = Side.of(built.spec.name, built, twin, training=training, seed=pair.seed)
-        side.with_numbers = partial(pair.with_numbers, built)
+        side.variants = pair.variants
         sides.append(side)
     if not all(side.is_exact for side in sides):
         # Only the same precision draws the same random numbers, and rounds the same constants.

@@ -16,7 +16,7 @@ import numpy as np
 
 from layerlens.dependence.kinds import Mixing, Seen, joined, mixing_of
 from layerlens.dependence.step_replacement import FEATURES, NotMeasurable, Replacing, Setting
-from layerlens.models.build.exhaustion import raise_if_out_of_memory
+from layerlens.models.backend.exhaustion import raise_if_out_of_memory
 from layerlens.models.build.request import Built
 from layerlens.models.execute.input_domains import (
     fixed_domains,

@@ -14,7 +14,9 @@ from dataclasses import dataclass, field
 from math import ceil, floor, lcm, log, prod
 from typing import Any
 
+import keras
 import numpy as np
+import tensorflow as tf
 from numpy.typing import NDArray
 
 from layerlens.models.execute.graph_rewriting import runnable
@@ -324,8 +326,6 @@ def _runnable(plan: _Plan) -> Run:
     Where axes are variable it is traced with unknown ones, as `predict` and `fit` do: there a
     layer may compute something else.
     """
-    import tensorflow as tf
-
     segment = plan.segment
     if not segment.has_open_axes:
         return lambda *arrays: _computed(segment, [tf.constant(array) for array in arrays])
@@ -347,8 +347,6 @@ def _runnable(plan: _Plan) -> Run:
 
 def _computed(segment: Segment, started: Sequence[Any]) -> list[Any]:
     """Run both segments; a tensor that is not float64 throughout is refused."""
-    import tensorflow as tf
-
     begins = dict(zip(segment.variables, started, strict=True))
     known: dict[int, Any] = {}
     for values in segment.sides:
@@ -386,8 +384,6 @@ def _drawn_shape(value: Value, samples: int, length: int) -> tuple[int, ...]:
 @contextmanager
 def _without_activations(steps: Sequence[Step]) -> Iterator[None]:
     """Take away the final activations that are steps of their own, and put them back."""
-    import keras
-
     with ExitStack() as put_back:
         for step in steps:
             host = activation_host(step.layer) if step.kind == "linear" else None

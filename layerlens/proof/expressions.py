@@ -10,6 +10,9 @@ from itertools import count
 from types import FunctionType
 from typing import Any, Literal
 
+import keras
+from keras.src.models.functional import Functional
+
 from layerlens.models.inspect.nested_layers import with_held
 from layerlens.proof.polynomials import (
     activation_host,
@@ -225,8 +228,6 @@ _MASK = re.compile(r"(?:^|_)mask$")
 
 def call_of(node: Any) -> Call | None:
     """Return how a layer was called; None where it was told to train or given a mask of its own."""
-    import keras
-
     arguments = node.arguments
     kwargs = {name: value for name, value in arguments.kwargs.items() if value is not None}
     if kwargs.pop("training", None):
@@ -259,9 +260,6 @@ def _is_mask(name: str, value: Any) -> bool:
 
 def is_graph(layer: Any) -> bool:
     """Tell whether a model computes what its graph of layers says, and nothing of its own."""
-    import keras
-    from keras.src.models.functional import Functional
-
     if type(layer) is keras.Sequential:
         return layer._functional is not None
     return type(layer) in (Functional, keras.Model) and hasattr(layer, "_nodes_by_depth")
@@ -293,8 +291,6 @@ _HOLDING_CODE = ("Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxL
 
 def _is_told_by_config(layer: Any) -> bool:
     """Tell whether configuration and weights say all there is: no state, code or vocabulary."""
-    import keras
-
     kind = type(layer)
     if not kind.__module__.startswith("keras.src."):
         return False
@@ -357,8 +353,6 @@ def _attributes(layer: Any) -> Hashable:
 
 def activation_name(layer: Any) -> str | None:
     """Return the name of a layer's activation where it is one of Keras' own functions."""
-    import keras
-
     name = getattr(layer.activation, "__name__", None)
     known = name is not None and getattr(keras.activations, name, None) is layer.activation
     return name if known else None
@@ -388,8 +382,6 @@ def _makes_masks(layer: Any) -> bool:
 
 def _passes_masks(layer: Any) -> bool:
     """Tell whether a layer passes on the mask it was given, unchanged."""
-    import keras
-
     base = keras.layers.Layer.compute_mask
     return bool(layer.supports_masking) and type(layer).compute_mask is base
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from layerlens.proof.polynomials import is_exactly
 
@@ -25,8 +26,6 @@ def choices(layer: Any) -> int | None:
 
 def looked_up(layer: Any, rows: Any) -> Any:
     """Return what a layer makes of these rows, one for each number: (..., choices)."""
-    import tensorflow as tf
-
     if is_exactly(layer, "Embedding"):
         return tf.tensordot(rows, layer.embeddings.value, 1)
     if layer.output_mode == "count":
@@ -36,8 +35,6 @@ def looked_up(layer: Any, rows: Any) -> Any:
 
 def is_looked_up(layer: Any, shape: Sequence[int], dtype: str, rng: np.random.Generator) -> bool:
     """Tell whether the layer itself, given numbers, makes of them what is made of their rows."""
-    import tensorflow as tf
-
     count = choices(layer)
     assert count is not None
     numbers = rng.integers(0, count, shape)

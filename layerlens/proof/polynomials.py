@@ -13,6 +13,8 @@ from fractions import Fraction
 from math import lcm, prod
 from typing import Any
 
+import keras
+
 
 @dataclass(frozen=True, slots=True)
 class Growth:
@@ -95,8 +97,6 @@ def growth_of(
 
 def is_exactly(layer: Any, name: str) -> bool:
     """Tell whether a layer is of Keras' own class of this name, not of one derived from it."""
-    import keras
-
     return type(layer) is getattr(keras.layers, name, None)
 
 
@@ -108,8 +108,6 @@ def is_no_op(layer: Any) -> bool:
 
 
 def is_linear(activation: Any) -> bool:
-    import keras
-
     return activation is None or activation is keras.activations.linear
 
 
@@ -324,8 +322,6 @@ def _held(layer: Any, inputs: Sequence[Growth], shapes: Sequence[Shape]) -> Grow
 
 
 def _is_sequential(layer: Any) -> bool:
-    import keras
-
     return type(layer) is keras.Sequential
 
 

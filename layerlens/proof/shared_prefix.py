@@ -6,6 +6,8 @@ from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import keras
+
 from layerlens.models.build.request import Built
 from layerlens.models.execute.runner import Outcome
 from layerlens.models.execute.two_precisions import Side, Values
@@ -90,8 +92,6 @@ def first_part(reference: Side, candidate: Side, transfer: Transfer) -> FirstPar
 def _split(
     reference: Side, candidate: Side, ours: Sequence[Any], theirs: Sequence[Any]
 ) -> FirstPart:
-    import keras
-
     one, other = reference.built.model, candidate.built.model
     whole = keras.Model(one.inputs, [*one.outputs, *ours])
     return FirstPart(reference, candidate, whole, keras.Model(list(theirs), other.outputs))
@@ -159,7 +159,5 @@ def _cuts(model: Any, shared: Collection[int]) -> list[Any]:
 
 def _go_by_steps(inputs: Sequence[Any], outputs: Sequence[Any]) -> bool:
     """Tell whether a recurrent layer stands somewhere between."""
-    import keras
-
     held = (part for node in calls_between(inputs, outputs) for part in with_held(node.operation))
     return any(isinstance(part, keras.layers.RNN) for part in held)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -133,3 +134,7 @@ class PairReport:
     differences: HeatMap | None = None
     #: None where the models have one input each, or no pair of inputs was made.
     inputs: InputsRow | None = None
+
+
+#: Receives a pair's report and the stand-alone script that shows its verdict.
+ScriptListener = Callable[[PairReport, str], None]

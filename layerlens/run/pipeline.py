@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, overload
 
 from layerlens.errors import LayerlensError
 from layerlens.report.run import ScenarioReport
+from layerlens.run.faults import at_fault
 from layerlens.run.report import Report
-from layerlens.run.scenario import at_fault, run_scenario, summarize_scenario
+from layerlens.run.scenario import run_scenario, summarize_scenario
 from layerlens.run.workers.dispatch import Crew
 from layerlens.scenario.files import SAVED_SUFFIXES, find_scenario_files
 from layerlens.scenario.spec import ModelSpec, Scenario
@@ -20,8 +21,8 @@ from layerlens.versions import own_version
 from layerlens.vocabulary import Status
 
 if TYPE_CHECKING:
+    from layerlens.report.pairs import ScriptListener
     from layerlens.run.cache.results import ResultCache
-    from layerlens.run.scenario import ScriptListener
     from layerlens.scenario.options import RunOptions
 
 
@@ -223,7 +224,7 @@ def _saved_as_scenario(path: str) -> Scenario:
 
 def report_of(scenarios: tuple[ScenarioReport, ...]) -> Report:
     """Return the report of scenarios that were run."""
-    from layerlens.models.build.tensorflow import describe_environment
+    from layerlens.models.backend.start import describe_environment
 
     statuses = {one.status for one in scenarios}
     status: Status = "error" if "error" in statuses else "fail" if "fail" in statuses else "pass"

@@ -126,7 +126,7 @@ def warm_up() -> None:
     """Start Keras beside everything else, so that the first change is answered at once."""
 
     def start() -> None:
-        from layerlens.models.build.tensorflow import start_backend
+        from layerlens.models.backend.start import start_backend
 
         with suppress(LayerlensError):  # told by the first scenario that needs it
             start_backend()

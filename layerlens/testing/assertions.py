@@ -130,7 +130,7 @@ class Assertions:
         """
         __tracebackhide__ = True
         from layerlens.models.build.request import Built
-        from layerlens.run.scenario import build_models
+        from layerlens.models.variants import ModelVariants
         from layerlens.testing.weights_layout import layout_rows
 
         scenarios = pair_scenarios(reference, candidate, inputs=inputs)
@@ -142,9 +142,9 @@ class Assertions:
                 # As they are: a pair that is compared takes its inputs in one order.
                 models = {
                     name: model
-                    for name, model in build_models(
-                        scenario, self._options, allocate=False, feeds_alike=False
-                    ).items()
+                    for name, model in ModelVariants(scenario, self._options)
+                    .build_all(allocate=False, feeds_alike=False)
+                    .items()
                     if isinstance(model, Built)
                 }
                 for other in scenario.candidates:

@@ -106,7 +106,7 @@ def _page(config: pytest.Config, *, colour: bool) -> dict[str, Any]:
 
 
 def _whole(scenario: ScenarioReport, *, width: int, colour: bool, options: RenderOptions) -> str:
-    from layerlens.models.build.tensorflow import describe_environment
+    from layerlens.models.backend.start import describe_environment
     from layerlens.render import render
     from layerlens.versions import own_version
 

@@ -90,7 +90,7 @@ def work(seeds: range, depth: str) -> None:
 
 def _watch() -> Watch:
     """Start what every command starts, put the canaries out and watch from then on."""
-    from layerlens.models.build.tensorflow import start_backend
+    from layerlens.models.backend.start import start_backend
 
     start_backend()
     make_canaries(Path.cwd())

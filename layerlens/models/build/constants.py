@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import keras
 import numpy as np
 
 from layerlens.models.build.request import Built
@@ -137,8 +138,6 @@ def _changed_layer(layer: LayerSpec, change: Change) -> LayerSpec:
 
 def _defaults(layer: LayerSpec) -> dict[str, float]:
     """Return the numbers that a layer has unless told otherwise, and that float32 has to round."""
-    import keras
-
     kind = getattr(keras.layers, layer.type, None)
     if kind is None:
         return {}

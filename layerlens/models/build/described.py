@@ -20,7 +20,6 @@ from layerlens.models.build.symbolic import (
     raise_if_draft_impossible,
     set_policy,
 )
-from layerlens.models.build.tensorflow import start_backend
 from layerlens.models.build.weights import assign_weights
 from layerlens.report.layers import LayerRow, ModelReport
 from layerlens.scenario.spec import LayerSpec, ModelSpec
@@ -37,7 +36,6 @@ def build_described(order: Order) -> Built | Refused:
     """
     if not order.allow_code:
         refuse_code_layers(layer_specs(order.spec))
-    start_backend()  # only now: what is refused unseen should not wait for it
     stateful = _is_stateful(order.spec)
     try:
         drafted = in_fresh_session(lambda: _draft(order, allocate=not stateful), order.seed)

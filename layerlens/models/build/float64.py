@@ -11,6 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import keras
+import tensorflow as tf
+
 from layerlens.models.inspect.nested_layers import with_held
 
 _CONVOLUTIONS = (
@@ -49,8 +52,6 @@ def _change_call(layer: Any, call: Callable[[Any, Any, Any], Any]) -> None:
 
 def _channels_last(kind: Any, layer: Any, inputs: Any) -> Any:
     """Run a convolution on the moved channels; its kernel is laid out alike in both formats."""
-    import keras
-
     activation = layer.activation
     layer.data_format, layer.activation = "channels_last", None
     try:
@@ -82,8 +83,6 @@ def _every_nth(kind: Any, layer: Any, inputs: Any) -> Any:
 
 def _padded_as_same(layer: Any, inputs: Any, start: int) -> Any:
     """Pad the spatial axes from `start` on as TensorFlow does for `same`: more at the end."""
-    import tensorflow as tf
-
     lengths = tf.shape(inputs)
     amounts = [tf.constant([0, 0]) for _ in range(len(inputs.shape))]
     numbers = zip(layer.kernel_size, layer.strides, layer.dilation_rate, strict=True)
@@ -97,8 +96,6 @@ def _padded_as_same(layer: Any, inputs: Any, start: int) -> Any:
 
 def _axis_after_axis(_: Any, layer: Any, inputs: Any) -> Any:
     """Pool height and width, then depth: a window's greatest, or mean, is that of its rows'."""
-    import keras
-
     ops = keras.ops
     pool = ops.max_pool if layer.pool_mode == "max" else ops.average_pool
     first = layer.data_format == "channels_first"

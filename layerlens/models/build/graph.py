@@ -6,8 +6,10 @@ import inspect
 from dataclasses import dataclass, field
 from typing import Any
 
+import keras
+
 from layerlens.errors import Fault, LayerlensError, ScenarioError, Where
-from layerlens.models.build.exhaustion import raise_if_out_of_memory
+from layerlens.models.backend.exhaustion import raise_if_out_of_memory
 from layerlens.models.build.layer import automatic_name, make_layer
 from layerlens.models.build.precision import Precision
 from layerlens.models.build.tensor_sizes import refuse_oversized
@@ -212,8 +214,6 @@ def apply_layer(layer: Any, layer_type: str, tensors: Tensors) -> Any:
 
 def flat_outputs(result: Any, name: str) -> Tensors:
     """Return a layer's outputs as a tuple; nested and named ones in Keras' own order."""
-    import keras
-
     flat = tuple(keras.tree.flatten(result))
     if not flat:
         raise ValueError(f"`{name}` returns nothing")

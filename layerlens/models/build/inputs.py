@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import keras
+
 from layerlens.models.build.precision import Precision
 from layerlens.models.inspect.input_order import own_names, places_by_name, takes_mapping
 from layerlens.report.layers import ModelError
@@ -40,8 +42,6 @@ class Ends:
 
 def has_graph(model: Any) -> bool:
     """Say whether a model is a graph from inputs to outputs, with no `call` of its own."""
-    import keras
-
     if not isinstance(model, keras.Model):
         return False
     calls = next(kind for kind in type(model).__mro__ if "call" in vars(kind))

@@ -6,6 +6,8 @@ import traceback
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import keras
+
 from layerlens.errors import UnsafeCodeError
 from layerlens.models.build.allow_list import argument_parts, is_registered
 from layerlens.models.build.precision import Precision, layer_dtype, stays_float32
@@ -21,8 +23,6 @@ def make_layer(spec: LayerSpec, precision: Precision, name: str | None = None) -
 
     `name` is used unless the arguments give one. Raises whatever Keras raises.
     """
-    import keras
-
     arguments = {key: _made(key, value, precision) for key, value in spec.arguments.items()}
     if spec.type == "Lambda" and isinstance(arguments.get("function"), str):
         arguments["function"] = find_python(arguments["function"], spec.where)
@@ -37,8 +37,6 @@ def make_layer(spec: LayerSpec, precision: Precision, name: str | None = None) -
 
 def automatic_name(layer_type: str, error: BaseException | None = None) -> str:
     """Return the name Keras gave the layer that failed with `error`, or would give the next one."""
-    import keras
-
     kind = getattr(keras.layers, layer_type)
     for frame, _ in traceback.walk_tb(error.__traceback__ if error else None):
         failed = frame.f_locals.get("self")
@@ -66,8 +64,6 @@ def refuse_code_layers(layers: Iterable[LayerSpec]) -> None:
 
 
 def _made(key: str, value: Any, precision: Precision) -> Any:
-    import keras
-
     if isinstance(value, LayerSpec):
         return make_layer(value, precision)
     if isinstance(value, Mapping):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import importlib
 import inspect
 import sys
@@ -142,8 +143,6 @@ def _check_arguments(
 
 
 def _missing(module_name: str, holder: Any, part: str) -> str:
-    import difflib
-
     names = [name for name in vars(holder) if not name.startswith("_")]
     near = difflib.get_close_matches(part, names, n=1)
     meant = f"; did you mean `{near[0]}`?" if near else ""

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from layerlens.models.build import global_settings
+from layerlens.models.backend import global_settings
 
 T = TypeVar("T")
 

@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import keras
+import tensorflow as tf
+
 from layerlens.errors import Fault, MemoryLimitError, ScenarioError
 from layerlens.models.build.precision import Precision, layer_dtype
 from layerlens.scenario.spec import InputSpec, ModelSpec
@@ -36,8 +39,6 @@ class Draft:
 
         Raises MemoryLimitError where there was less memory than it seemed.
         """
-        import tensorflow as tf
-
         self._open = False
         try:
             self._scope.__exit__(None, None, None)
@@ -59,8 +60,6 @@ class Draft:
 @contextmanager
 def drafting() -> Iterator[Draft]:
     """Open a draft; what is not allocated in it never is."""
-    import keras
-
     scope = keras.StatelessScope()
     scope.__enter__()
     draft = Draft(scope)
@@ -72,8 +71,6 @@ def drafting() -> Iterator[Draft]:
 
 def set_policy(spec: ModelSpec, precision: Precision) -> None:
     """Give this session the model's dtype policy; raise ScenarioError where there is none such."""
-    import keras
-
     try:
         keras.config.set_dtype_policy(layer_dtype(spec.dtype or "float32", precision))
     except (ValueError, TypeError) as error:
@@ -90,8 +87,6 @@ def input_tensors(
     taken: frozenset[str] = frozenset(),
 ) -> tuple[Any, ...]:
     """Make the Keras inputs; `taken` are layer names that an input must not have as well."""
-    import keras
-
     tensors = []
     for given in inputs:
         name = keras_name(given.name)
@@ -112,8 +107,6 @@ def input_tensors(
 
 def functional(inputs: tuple[Any, ...], outputs: tuple[Any, ...], name: str) -> Any:
     """Join tensors to a model that takes and gives a plain tensor where there is one."""
-    import keras
-
     return keras.Model(
         inputs[0] if len(inputs) == 1 else list(inputs),
         outputs[0] if len(outputs) == 1 else list(outputs),

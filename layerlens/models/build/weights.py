@@ -6,6 +6,8 @@ import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from layerlens.errors import Fault, ScenarioError, Where
 
 
@@ -60,8 +62,6 @@ def _nearest(key: str, paths: Sequence[str]) -> str | None:
 def _array_for(
     path: str, variable: Any, value: Any, faults: list[Fault], name: str, where: Where | None
 ) -> Any:
-    import numpy as np
-
     try:
         array = np.asarray(value, dtype="float64")
     except (TypeError, ValueError):

@@ -7,6 +7,9 @@ from contextlib import contextmanager
 from copy import copy
 from typing import Any
 
+from tensorflow.core.protobuf import rewriter_config_pb2
+from tensorflow.python.eager import context
+
 #: TensorFlow's arithmetic optimizer flattens nested additions into one. A graph in which they
 #: reach more terms than this, as twenty times `Add(x, x)` do, is run as it was traced.
 MOST_TERMS = 4096
@@ -46,9 +49,6 @@ def without_rewritten_sums() -> Iterator[None]:
     `tf.config.optimizer.set_experimental_options` would change it for threads that run other
     graphs meanwhile.
     """
-    from tensorflow.core.protobuf import rewriter_config_pb2
-    from tensorflow.python.eager import context
-
     current = context.context()
     before = current.function_call_options
     without = copy(before)

@@ -9,7 +9,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from layerlens.models.build.exhaustion import raise_if_out_of_memory
+import tensorflow as tf
+
+from layerlens.models.backend.exhaustion import raise_if_out_of_memory
 from layerlens.models.build.request import Built
 from layerlens.models.execute.layer_calls import traced_call
 from layerlens.models.execute.runner import Runner, lent
@@ -65,8 +67,6 @@ def _called(model: Any, given: tuple[Any, ...]) -> Any:
 
 
 def _size(call: Any, symbols: Any, built: Built) -> int | None:
-    import tensorflow as tf
-
     signature = [tf.TensorSpec((built.batch_size, *t.shape[1:]), t.dtype) for t in symbols]
     try:
         function = tf.function(call, autograph=False).get_concrete_function(*signature)

@@ -12,6 +12,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import tensorflow as tf
+from tensorflow.python.framework import op_callbacks
+
 #: Operations whose result is rounded once, relative to its own size.
 _ELEMENTWISE = frozenset(
     {
@@ -43,8 +46,6 @@ class RandomRounding:
 
     def __init__(self, dtype: str, size: float, seed: int) -> None:
         """`dtype` is the precision that is looked at, `size` the largest relative change."""
-        import tensorflow as tf
-
         self.dtype = dtype
         self._size = size
         self._seed = seed
@@ -58,8 +59,6 @@ class RandomRounding:
         Exact results stay as they are, so that a number that a layer looks for (a mask value, a
         bin's edge) is still met.
         """
-        from tensorflow.python.framework import op_callbacks
-
         op_callbacks.add_op_callback(self._changed)
         try:
             yield
@@ -80,8 +79,6 @@ class RandomRounding:
         op_name: str | None = None,
         graph: Any = None,
     ) -> list[Any] | None:
-        import tensorflow as tf
-
         if graph is None or op_type not in _ELEMENTWISE | _SUMS or len(outputs) != 1:
             return None
         (output,) = outputs
@@ -99,8 +96,6 @@ def _scale(
     op_type: str, inputs: Sequence[Any], attrs: Sequence[Any], output: Any, graph: Any
 ) -> Any:
     """Return what the rounding of a result is relative to."""
-    import tensorflow as tf
-
     if op_type not in _SUMS:
         return output
     absolute = [tf.abs(one) if one.dtype == output.dtype else one for one in inputs]
@@ -111,8 +106,6 @@ def _scale(
 
 def _is_exact(op_type: str, inputs: Sequence[Any], output: Any, scale: Any) -> Any:
     """Tell which results of an operation need no rounding."""
-    import tensorflow as tf
-
     if op_type in _SUMS_OF_TWO:
         other = inputs[1] if op_type != "Sub" else -inputs[1]
         back = output - inputs[0]
@@ -124,7 +117,5 @@ def _is_exact(op_type: str, inputs: Sequence[Any], output: Any, scale: Any) -> A
 
 def _has_few_digits(array: Any) -> Any:
     """Tell which results fit a narrower dtype: one that was rounded would use all its digits."""
-    import tensorflow as tf
-
     narrower = tf.float32 if array.dtype == tf.float64 else tf.bfloat16
     return tf.equal(tf.cast(tf.cast(array, narrower), array.dtype), array)

@@ -6,6 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import keras
+import tensorflow as tf
+
 from layerlens.models.execute.variables import as_array
 from layerlens.models.inspect.call_graph import data_inputs
 from layerlens.models.inspect.nested_layers import weights_of, with_held
@@ -45,8 +48,6 @@ def layer_subject(node: Any, batch_size: int | None, training: bool) -> Subject:
     called = _traced(apply, symbols, batch_size) if is_recurrent(operation) else apply
 
     def call(given: Mapping[int, Array]) -> Sequence[Array]:
-        import keras
-
         tensors = [keras.ops.convert_to_tensor(given[id(t)], dtype=t.dtype) for t in symbols]
         return [as_array(item) for item in called(*tensors)]
 
@@ -70,8 +71,6 @@ def traced_call(node: Any, *, training: bool) -> tuple[tuple[Any, ...], Callable
     symbols = (*inputs, *(tensor for tensor, _ in masks))
 
     def apply(*values: Any) -> list[Any]:
-        import keras
-
         tensors = {id(t): value for t, value in zip(symbols, values, strict=True)}
         for tensor, mask in zip(inputs, carried, strict=True):
             if mask is not None:
@@ -99,8 +98,6 @@ def _given(node: Any) -> tuple[tuple[Any, ...], tuple[tuple[Any, int], ...], lis
 def _traced(
     apply: Callable[..., Any], symbols: Sequence[Any], batch_size: int | None
 ) -> Callable[..., Any]:
-    import tensorflow as tf
-
     signature = [tf.TensorSpec((batch_size, *t.shape[1:]), t.dtype) for t in symbols]
     function: Callable[..., Any] = tf.function(apply, input_signature=signature, autograph=False)
     return function

@@ -11,6 +11,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import tensorflow as tf
+from tensorflow.python.eager import context, execute
+from tensorflow.python.framework import op_callbacks
+
 #: A result that lost more than this share of itself below the range was not merely rounded.
 LOST = 2.0**-5
 _NARROW = ("float16", "bfloat16")
@@ -31,8 +36,6 @@ class RangeEvents:
 @contextmanager
 def watching_ranges() -> Iterator[RangeEvents]:
     """Watch every operation that is run eagerly meanwhile, in this thread."""
-    from tensorflow.python.framework import op_callbacks
-
     events = RangeEvents()
     watch = _watcher(events)
     op_callbacks.add_op_callback(watch)
@@ -69,9 +72,6 @@ def _watcher(events: RangeEvents) -> Callable[..., None]:
 
 
 def _look(events: RangeEvents, op_type: Any, inputs: Sequence[Any], attrs: Any, out: Any) -> None:
-    import numpy as np
-    import tensorflow as tf
-
     floats = [one for one in inputs if getattr(one.dtype, "is_floating", False)]
     if not floats or not all(bool(tf.reduce_all(tf.math.is_finite(one))) for one in floats):
         return
@@ -92,9 +92,6 @@ def _look(events: RangeEvents, op_type: Any, inputs: Sequence[Any], attrs: Any, 
 
 def _in_float32(op_type: Any, inputs: Sequence[Any], attrs: Any, out: Any) -> Any:
     """Return what an operation gives in float32; None where it cannot be run so."""
-    import tensorflow as tf
-    from tensorflow.python.eager import context, execute
-
     if op_type in ("Cast", b"Cast"):
         return tf.cast(inputs[0], "float32").numpy()
     single = tf.float32.as_datatype_enum

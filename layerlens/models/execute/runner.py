@@ -11,11 +11,13 @@ from dataclasses import dataclass, field
 from functools import cache, cached_property, partial
 from typing import Any, ClassVar
 
+import keras
 import numpy as np
+import tensorflow as tf
 from numpy.typing import NDArray
 
 from layerlens.errors import MemoryLimitError
-from layerlens.models.build.exhaustion import is_out_of_memory
+from layerlens.models.backend.exhaustion import is_out_of_memory
 from layerlens.models.build.request import Built, Refused
 from layerlens.models.execute.graph_rewriting import runnable
 from layerlens.models.execute.inner_rounding import RandomRounding
@@ -261,8 +263,6 @@ class Runner:
         return self._traced[key]
 
     def _signature(self, tensors: Sequence[Any], execution: Execution) -> list[Any]:
-        import tensorflow as tf
-
         if execution == "traced":
             return [tf.TensorSpec(t.shape, t.dtype) for t in tensors]
         return [
@@ -271,8 +271,6 @@ class Runner:
         ]
 
     def _traced_anew(self, signature: Sequence[Any], training: bool, seed: int) -> Traced:
-        import tensorflow as tf
-
         function = tf.function(lambda *given: self._apply(given, training), autograph=False)
         with _seeded(seed):
             return Traced(function.get_concrete_function(*signature))
@@ -340,8 +338,6 @@ class Runner:
         return Residue(frozenset(constants), computed)
 
     def _tensors(self, inputs: Sequence[Array]) -> list[Any]:
-        import tensorflow as tf
-
         return [
             tf.convert_to_tensor(_laid_out(array, tensor), dtype=_tensor_dtype(array, tensor))
             for array, tensor in zip(inputs, _model_inputs(self.built.model), strict=True)
@@ -416,8 +412,6 @@ class Runner:
         None stands where nothing flows, as TensorFlow tells it, and for all of it where TensorFlow
         has no gradient of an operation in this precision.
         """
-        import tensorflow as tf
-
         self.reset_states(seed)
         tensors = self._tensors(inputs)
         watched = [t for t in tensors if t.dtype.is_floating]
@@ -470,8 +464,6 @@ def _model_inputs(model: Any) -> list[Any]:
 
 
 def _flatten(outputs: Any) -> list[Any]:
-    import keras
-
     return list(keras.tree.flatten(outputs))
 
 
@@ -492,8 +484,6 @@ def _rounded_constants(node: Any, written: Collection[float]) -> Iterator[float]
 
     A number that float32 holds as it was written (1.0, 0.5) is not rounded by going through it.
     """
-    import tensorflow as tf
-
     values: list[float] = []
     if node.op == "LeakyRelu":  # its slope is a float32 attribute
         values = [float(node.attr["alpha"].f)]
@@ -515,8 +505,6 @@ def _computes_in_float32(node: Any, constants: Collection[str]) -> bool:
 
 
 def _narrow() -> set[int]:
-    import tensorflow as tf
-
     dtypes = (tf.float32, tf.float16, tf.bfloat16)
     return {dtype.as_datatype_enum for dtype in dtypes}
 
@@ -540,16 +528,12 @@ def _laid_out(array: Array, tensor: Any) -> Array:
 
 
 def _dense(gradient: Any) -> Array | None:
-    import tensorflow as tf
-
     if gradient is None:
         return None
     return as_array(tf.convert_to_tensor(gradient))
 
 
 def _tensor_dtype(array: Array, tensor: Any) -> Any:
-    import tensorflow as tf
-
     dtype = str(tensor.dtype)
     return tf.as_dtype(dtype)
 

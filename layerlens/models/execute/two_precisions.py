@@ -15,6 +15,7 @@ from layerlens.models.execute.input_domains import has_foreign_layers
 from layerlens.models.execute.range_events import watching_ranges
 from layerlens.models.execute.runner import Outcome, Runner
 from layerlens.models.inspect.nested_layers import flat_layers
+from layerlens.models.variants import ModelVariants
 from layerlens.numerics.differences import UNIT32, UNITS, distance
 from layerlens.numerics.probes import Array, generator
 from layerlens.scenario.slices import parse_select
@@ -49,8 +50,8 @@ class Side:
     #: The model in float64 where the pair is compared in working precision, because the other
     #: model has no float64 form: it still tells how much this one rounds.
     finer: Runner | None = None
-    #: Builds the model in float64 with the numbers in its configuration changed.
-    with_numbers: Callable[[Change], Built | None] | None = None
+    #: Builds the model in float64 with the numbers in its configuration changed; None: it cannot.
+    variants: ModelVariants | None = None
     _with_numbers: dict[Hashable, Runner | None] = field(default_factory=dict)
     _held: dict[int, Values] = field(default_factory=dict)
 
@@ -82,7 +83,7 @@ class Side:
         None where it has none to change, or cannot be built anew with others.
         """
         if name not in self._with_numbers:
-            built = self.with_numbers(change) if self.with_numbers is not None else None
+            built = self.variants.with_numbers(self.built, change) if self.variants else None
             runner = None if built is None else Runner(built, self.float64.seed)
             if runner is not None:
                 runner.batch_size = self.float64.batch_size

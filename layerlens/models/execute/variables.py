@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import keras
 import numpy as np
+import tensorflow as tf
 
 from layerlens.models.build.request import Built
 from layerlens.models.inspect.nested_layers import flat_layers
@@ -86,8 +88,6 @@ def put(variable: Any, value: Array) -> None:
     Straight to TensorFlow's own variable: Keras' `assign` takes three times as long, and reads the
     variable back.
     """
-    import tensorflow as tf
-
     dtype = str(variable.dtype)
     if value.dtype == "float32" and dtype == "float64" and value.size > _LARGE:
         # TensorFlow widens in several threads, and into memory that it need not copy once more.
@@ -104,9 +104,6 @@ def as_array(tensor: Any) -> Array:
     What a variable holds is not copied: the array can be read only, and stays as it is when the
     variable is set anew, which puts another tensor in the place of this one.
     """
-    import keras
-    import tensorflow as tf
-
     if isinstance(tensor, tf.SparseTensor):
         tensor = tf.sparse.to_dense(tensor)
     if isinstance(tensor, tf.RaggedTensor):

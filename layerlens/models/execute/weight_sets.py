@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 
+import ml_dtypes
 import numpy as np
 
 from layerlens.models.execute.two_precisions import Side, Values
@@ -144,7 +145,5 @@ def _narrowest(*sides: Side) -> str:
 def _rounded(values: Array, dtype: str) -> Array:
     """Round drawn weights to what the narrowest of the models can hold."""
     if dtype == "bfloat16":
-        import ml_dtypes
-
         return np.asarray(values).astype(ml_dtypes.bfloat16).astype("float32")
     return np.asarray(values).astype(dtype).astype("float32", copy=False)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from layerlens.errors import Fault, LayerlensError, ModelFileError, ScenarioError, UnsafeCodeError
+import keras
+
+from layerlens.errors import Fault, LayerlensError, ModelFileError, ScenarioError
 from layerlens.models.build.allow_list import code_parts
 from layerlens.models.build.call_forms import apply_by_name
 from layerlens.models.build.graph import LayerRefusal, flat_outputs
@@ -18,12 +21,12 @@ from layerlens.models.build.python_callable import call_python, importable, scen
 from layerlens.models.build.request import Built, Order, Refused, built, refused, refused_at
 from layerlens.models.build.session import in_fresh_session
 from layerlens.models.build.symbolic import functional, input_tensors, set_policy
-from layerlens.models.build.tensorflow import start_backend
 from layerlens.models.build.weights import assign_weights
 from layerlens.models.external.clone import copy_layer, copy_model, has_state, same_outputs
 from layerlens.models.external.deserialize import Source
 from layerlens.models.external.older_keras import is_older, modernised, restored
 from layerlens.models.external.rebuild import NotRemade, build_from, ends_of, wrapped
+from layerlens.models.external.refusals import refuse_callable
 from layerlens.models.external.saved_file import read_saved, refuse_code
 from layerlens.models.keras_errors import clean_reason
 from layerlens.report.layers import ModelError
@@ -46,13 +49,7 @@ def adopt_model(order: Order) -> Built | Refused:
     """
     if order.spec.form == "file":
         return _adopt_file(order)
-    if order.spec.form == "python" and not order.allow_code:
-        raise UnsafeCodeError(
-            f"model `{order.spec.name}` runs the Python code `{order.spec.python}`",
-            order.spec.where,
-            hint="if you trust it, allow it with `--allow-code`",
-        )
-    start_backend()
+    refuse_callable(order.spec, allow_code=order.allow_code)
     try:
         given = _given_object(order)
     except LayerlensError:
@@ -69,7 +66,6 @@ def _adopt_file(order: Order) -> Built | Refused:
     spec = order.spec
     assert spec.file is not None  # that is what the form says
     saved = read_saved(spec.file, spec.where)
-    start_backend()  # only now: a damaged file is told without waiting for it
     described = modernised(saved.config)
     refuse_code(saved, order.allow_code, spec.where, described)
     modules = {part.module for part in code_parts(described)} if order.allow_code else set()
@@ -99,8 +95,6 @@ def _adopt_file(order: Order) -> Built | Refused:
 
 def _from_modules(config: Any, modules: set[str | None]) -> dict[str, Any]:
     """Import what a file's code comes from, as its own names; what is missing Keras will say."""
-    import importlib
-
     objects = {}
     for part in code_parts(config):
         name = (part.registered_name or "").rpartition(">")[2]
@@ -118,8 +112,6 @@ def _from_modules(config: Any, modules: set[str | None]) -> dict[str, Any]:
 
 def _given_object(order: Order) -> Any:
     """Return the Keras model or layer that was given, or that the callable returns."""
-    import keras
-
     spec = order.spec
     given = spec.given
     origin = f"model `{spec.name}`"
@@ -182,8 +174,6 @@ def _adopt_object(order: Order, given: Any) -> Built | Refused:
 
 
 def _copied(order: Order, given: Any, folder: Path) -> Source:
-    import keras
-
     def save() -> Source:
         if not has_state(given):
             return copy_layer(given)

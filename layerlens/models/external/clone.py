@@ -9,6 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import keras
+import numpy as np
+
 from layerlens.models.external.deserialize import Source
 from layerlens.models.external.saved_file import SavedModel
 from layerlens.models.inspect.nested_layers import with_held
@@ -17,8 +20,6 @@ from layerlens.scenario.spec import InputSpec
 
 def copy_layer(layer: Any) -> Source:
     """Describe a layer or model that has no weights yet, to be made anew."""
-    import keras
-
     config = keras.saving.serialize_keras_object(layer)
     objects = custom_objects(layer)
     return Source(SavedModel(Path(layer.name), "json", config), objects, trusted=True)
@@ -45,8 +46,6 @@ def has_state(layer: Any) -> bool:
 
 def same_outputs(original: Any, copy: Any, inputs: tuple[InputSpec, ...]) -> bool:
     """Say whether a copy gives what the original gives, on one random batch."""
-    import numpy as np
-
     if any(getattr(layer, "stateful", False) for layer in with_held(original)):
         return True  # to call the original would change it
     random = np.random.default_rng(0)
@@ -66,8 +65,6 @@ def same_outputs(original: Any, copy: Any, inputs: tuple[InputSpec, ...]) -> boo
 
 
 def _outputs(model: Any, given: Any) -> list[Any]:
-    import keras
-
     flat = keras.tree.flatten(model(given, training=False))
     return [keras.ops.convert_to_numpy(item).astype("float64") for item in flat]
 
@@ -100,8 +97,6 @@ def custom_objects(layer: Any) -> dict[str, Any]:
 
 
 def _lambdas(model: Any) -> dict[str, Any]:
-    import keras
-
     return {
         layer.name: layer.function
         for layer in with_held(model)

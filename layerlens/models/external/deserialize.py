@@ -12,6 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import h5py
+import keras
+from keras.src.legacy.saving import saving_options, saving_utils
+from keras.src.saving.serialization_lib import SafeModeScope
+
 from layerlens.models.external.archive import unpack
 from layerlens.models.external.saved_file import SavedModel
 
@@ -41,8 +46,6 @@ class Source:
 
 def draft_model(source: Source, config: Mapping[str, Any]) -> Any:
     """Make the model from its description alone, with initial weights of its own."""
-    import keras
-
     described = copy.deepcopy({**config, "compile_config": None})  # Keras takes it apart
     objects = dict(source.custom_objects)
     with keras.saving.custom_object_scope(objects):  # a layer looks up functions by itself
@@ -55,9 +58,6 @@ def draft_model(source: Source, config: Mapping[str, Any]) -> Any:
 
 def _from_older_form(source: Source, config: dict[str, Any]) -> Any:
     """Make a model from the form that `.h5` files and Keras 2 have: class names without modules."""
-    from keras.src.legacy.saving import saving_options, saving_utils
-    from keras.src.saving.serialization_lib import SafeModeScope
-
     older = saving_options.keras_option_scope(use_legacy_config=True)
     with older, SafeModeScope(not source.trusted):
         return saving_utils.model_from_config(config, custom_objects=dict(source.custom_objects))
@@ -73,8 +73,6 @@ def restore_model(source: Source, config: Mapping[str, Any]) -> Any:
 
 
 def _loaded(source: Source, path: Path) -> Any:
-    import keras
-
     objects = dict(source.custom_objects)
     with keras.saving.custom_object_scope(objects):
         return keras.saving.load_model(
@@ -91,8 +89,6 @@ def _write_folder(saved: SavedModel, config: Mapping[str, Any], folder: Path) ->
 
 
 def _write_hdf5(saved: SavedModel, config: Mapping[str, Any], folder: Path) -> Path:
-    import h5py
-
     path = folder / "model.h5"
     shutil.copyfile(saved.path, path)
     with h5py.File(path, "r+") as file:

@@ -6,6 +6,8 @@ import math
 from pathlib import Path
 from typing import Any
 
+import h5py
+
 from layerlens.errors import ModelFileError, Where
 
 _HINT = "no file that Keras saved does so; do not open it"
@@ -59,8 +61,6 @@ def _read(path: Path, file: Any, where: Where | None) -> tuple[str, str | None]:
 
 
 def _opened(path: Path, file: Any, where: Where | None) -> Any:
-    import h5py
-
     try:
         return h5py.File(file, "r")
     except _H5PY_ERRORS as error:
@@ -68,8 +68,6 @@ def _opened(path: Path, file: Any, where: Where | None) -> Any:
 
 
 def _check_group(path: Path, content: Any, where: Where | None) -> None:
-    import h5py
-
     groups = [("", content)]
     seen = set()
     items = claimed = stored = 0

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from keras import ops
+
 from layerlens.scenario.keras_catalog import layer_names
 
 #: Arguments that Keras 2 wrote and Keras 3 does not know, with the value that says nothing.
@@ -43,8 +45,6 @@ def keras2_hard_sigmoid(x: Any) -> Any:
 
     That of Keras 3 is relu6(x + 3) / 6, up to 0.05 apart.
     """
-    from keras import ops
-
     return ops.clip(0.2 * x + 0.5, 0.0, 1.0)
 
 

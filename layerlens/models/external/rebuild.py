@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from layerlens.models.backend.exhaustion import raise_if_out_of_memory
 from layerlens.models.build.call_forms import apply_by_name
 from layerlens.models.build.constants import config_with_numbers
-from layerlens.models.build.exhaustion import raise_if_out_of_memory
 from layerlens.models.build.graph import LayerRefusal, Wired, flat_outputs
 from layerlens.models.build.inputs import (
     Ends,

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from layerlens.errors import ModelFileError, UnsafeCodeError, Where
 from layerlens.models.build.allow_list import code_parts, is_registered, without_hooks
 from layerlens.models.external.archive import opened_archive
+from layerlens.models.external.hdf5 import check_hdf5, read_hdf5
 from layerlens.plain.json import JsonError, parse_json
 from layerlens.scenario.keras_source import keras_version
 
@@ -63,8 +64,6 @@ def read_saved(path: str | Path, where: Where | None = None) -> SavedModel:
         return _saved(path, kind, described, written)
     if kind == "keras":
         return _read_archive(path, where)
-    from layerlens.models.external.hdf5 import read_hdf5
-
     config, version = read_hdf5(path, where)
     if version is not None:
         _check_version(path, version, where)
@@ -205,8 +204,6 @@ def _check_weights(path: Path, archive: zipfile.ZipFile, where: Where | None) ->
             where,
             hint="save the model again where h5py is installed: then they are written as HDF5",
         )
-    from layerlens.models.external.hdf5 import check_hdf5
-
     with archive.open("model.weights.h5") as weights:
         check_hdf5(path, weights, where)
 

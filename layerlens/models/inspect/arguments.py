@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from layerlens.models.inspect.configuration import configuration_of
 
 #: What says nothing about what a layer does.
@@ -159,8 +161,6 @@ def _is_layer(value: Any) -> bool:
 
 def _as_array(value: Any) -> Any:
     """Return the numbers of an array, a tensor or a variable; None of what has no values yet."""
-    import numpy as np
-
     if not isinstance(value, (np.ndarray, np.generic)):
         try:
             value = value.numpy()

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
+import keras
+
 from layerlens.models.inspect.arguments import plain_value
 
 #: What Keras' own layers learn in `adapt`, beside a vocabulary.
@@ -99,6 +101,4 @@ def _vocabulary(layer: Any) -> Any:
 @cache
 def _of_every_layer() -> frozenset[str]:
     """Return the attributes that Keras gives to every layer."""
-    import keras
-
     return frozenset({*vars(keras.layers.Layer()), "name", "built", "layers"})

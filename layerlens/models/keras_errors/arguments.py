@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+import keras
+
 from layerlens.models.keras_errors.refusal import Refusal, Rule
 from layerlens.models.keras_errors.text import listed, nearest, shape_text
 from layerlens.scenario.notation import argument_text
@@ -30,8 +32,6 @@ def unknown_name(refusal: Refusal) -> str | None:
 
 def known_names(module: str) -> tuple[str, ...]:
     """Return the names a scenario may use from `keras.activations`, `keras.losses`, ..."""
-    import keras
-
     names = [name for name in dir(getattr(keras, module)) if not name.startswith("_")]
     lower = [name for name in names if name.islower() and name not in _FUNCTIONS]
     if module == "optimizers":  # these go by their class names, in any case
@@ -201,8 +201,6 @@ def argument_missing(refusal: Refusal) -> str | None:
 
 
 def _parameters(layer_type: str) -> list[str]:
-    import keras
-
     layer = getattr(keras.layers, layer_type, None)
     if layer is None:
         return []

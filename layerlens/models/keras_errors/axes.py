@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import re
 
+import keras
+
 from layerlens.models.keras_errors.fallback import takes
 from layerlens.models.keras_errors.refusal import Refusal, Rule, Shape, is_shape
 from layerlens.models.keras_errors.text import declared, numbered, reshape_to, shape_text
@@ -179,8 +181,6 @@ def scalars(refusal: Refusal) -> str | None:
 
 def of_rank(layer_type: str, rank: int) -> str | None:
     """Return the sister class for tensors with `rank` axes: Conv1D for 3, Conv2D for 4, ..."""
-    import keras
-
     if not re.search(r"[123]D", layer_type):
         return None
     name = re.sub(r"[123]D", f"{rank - 2}D", layer_type)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import keras
+
 from layerlens.models.keras_errors.arguments import ARGUMENT_RULES, argument_named
 from layerlens.models.keras_errors.axes import AXIS_RULES
 from layerlens.models.keras_errors.fallback import what_it_takes
@@ -56,8 +58,6 @@ def explain_refusal(
 
 def _class_name(layer_type: str) -> str:
     """Return the class behind an alias: MaxPooling2D for MaxPool2D."""
-    import keras
-
     kind = getattr(keras.layers, layer_type, None)
     name = str(getattr(kind, "__name__", layer_type))
     return name if getattr(keras.layers, name, None) is kind else layer_type

@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from layerlens.errors import LayerlensError, UsageError
-from layerlens.models.build.global_settings import has_custom_objects, in_force
+from layerlens.models.backend.global_settings import has_custom_objects, in_force
 from layerlens.run.cache.environment_key import surroundings
 from layerlens.run.cache.scenario_key import NotKeyableError, digest_of, files_of, meaning_of
 from layerlens.run.cache.store import Store, Tell

@@ -16,8 +16,8 @@ from layerlens.errors import LayerlensError, ScenarioError, UsageError
 from layerlens.run.cache.scenario_key import NotKeyableError, files_of
 from layerlens.run.dask.parquet import Sheet
 from layerlens.run.dask.worker import Cells, Ran, lost_rows, rows_of, run_cells, versions
+from layerlens.run.faults import at_fault
 from layerlens.run.pipeline import Listener, Progress
-from layerlens.run.scenario import at_fault
 from layerlens.scenario.files import find_scenario_files
 from layerlens.scenario.options import RunOptions
 from layerlens.scenario.reading.sweep import Sweep, open_sweep

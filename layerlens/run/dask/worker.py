@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from layerlens.errors import LayerlensError
 from layerlens.report.rows import Row, tidy_rows
 from layerlens.report.run import Environment, RunRecord, ScenarioReport
-from layerlens.run.scenario import at_fault
+from layerlens.run.faults import at_fault
 from layerlens.run.workers.in_process import Alone
 from layerlens.run.workers.tasks import lost, work_of
 from layerlens.scenario.options import RunOptions

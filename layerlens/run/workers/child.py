@@ -45,7 +45,7 @@ def answer(pipe: Connection, work: Work) -> None:
 
 
 def _import_ahead() -> None:
-    from layerlens.models.build.tensorflow import start_backend
+    from layerlens.models.backend.start import start_backend
 
     # A failure is told by the first scenario that needs Keras, with that scenario's place.
     with suppress(LayerlensError):

@@ -11,8 +11,8 @@ from layerlens.run.workers.tasks import Work, work_of
 from layerlens.vocabulary import Command
 
 if TYPE_CHECKING:
+    from layerlens.report.pairs import ScriptListener
     from layerlens.report.run import ScenarioReport
-    from layerlens.run.scenario import ScriptListener
     from layerlens.run.workers.pool import Workers
     from layerlens.scenario.options import RunOptions
     from layerlens.scenario.spec import Scenario

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from layerlens.models.build import global_settings
+from layerlens.models.backend import global_settings
 from layerlens.run.workers.tasks import Work, timed_out
 
 if TYPE_CHECKING:

@@ -8,12 +8,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from layerlens.errors import LostError, Where
-from layerlens.run.scenario import at_fault, run_scenario, summarize_scenario
+from layerlens.run.faults import at_fault
+from layerlens.run.scenario import run_scenario, summarize_scenario
 from layerlens.vocabulary import Command
 
 if TYPE_CHECKING:
+    from layerlens.report.pairs import ScriptListener
     from layerlens.report.run import ScenarioReport
-    from layerlens.run.scenario import ScriptListener
     from layerlens.scenario.options import RunOptions
     from layerlens.scenario.spec import Scenario
 

@@ -8,13 +8,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import keras
+import ml_dtypes
 import numpy as np
 
 from layerlens.errors import UsageError
-from layerlens.models.build import global_settings
+from layerlens.models.backend import global_settings
+from layerlens.models.backend.start import start_backend
 from layerlens.models.build.inputs import has_graph
 from layerlens.models.build.session import in_fresh_session
-from layerlens.models.build.tensorflow import start_backend
 from layerlens.models.inspect.nested_layers import with_held
 from layerlens.models.keras_errors import clean_reason
 from layerlens.scenario.spec import InputSpec
@@ -61,8 +63,6 @@ def check(subject: Any, wrong: str, find: Callable[[Any], Iterator[str]]) -> Che
 
 
 def _layer(subject: Any) -> Any:
-    import keras
-
     if not isinstance(subject, keras.layers.Layer) and callable(subject):
         subject = subject()
     if not isinstance(subject, keras.layers.Layer):
@@ -145,8 +145,6 @@ def applied(layer: Any, specs: Inputs, tensors: Sequence[Any]) -> Any:
 
 
 def flat(results: Any) -> list[Any]:
-    import keras
-
     return list(keras.tree.flatten(results))
 
 
@@ -155,14 +153,10 @@ def outputs(layer: Any, specs: Inputs, arrays: Sequence[Any]) -> list[Any]:
 
 
 def float64(value: Any) -> Any:
-    import keras
-
     return np.asarray(keras.ops.convert_to_numpy(value)).astype("float64")
 
 
 def dtype_of(value: Any) -> str:
-    import keras
-
     return str(keras.backend.standardize_dtype(value.dtype))
 
 
@@ -209,8 +203,6 @@ def drawn(specs: Inputs, batch: int, length: int, draws: Any) -> list[Any]:
 
 def rounded(array: Any, dtype: str) -> Any:
     """Return the array in a dtype; float16 and narrower numbers are float32's and float64's too."""
-    import ml_dtypes
-
     if str(array.dtype) not in ROUNDOFF:
         return array
     return array.astype(ml_dtypes.bfloat16 if dtype == "bfloat16" else dtype)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import keras
 import numpy as np
 
 from layerlens.models.build.precision import config_with_policy
@@ -182,7 +183,5 @@ def _units(received: Any, wanted: Any, scale: Any, dtype: str) -> float:
 
 
 def _in_policy(layer: Any, policy: str) -> Any:
-    import keras
-
     described = config_with_policy(keras.saving.serialize_keras_object(layer), policy)
     return keras.saving.deserialize_keras_object(described, custom_objects(layer), safe_mode=False)

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 
 from layerlens.models.build.inputs import has_graph
@@ -34,8 +35,6 @@ def check_config(subject: Any) -> Check:
 
 
 def _config_faults(layer: Any) -> Iterator[str]:
-    import keras
-
     parameters = _parameters(layer)
     config = layer.get_config()
     own_way = type(layer).from_config.__func__ is not keras.layers.Layer.from_config.__func__
@@ -97,8 +96,6 @@ def check_saving(subject: Any, inputs: Inputs, seed: int = 0) -> Check:
     """
 
     def faults(layer: Any) -> Iterator[str]:
-        import keras
-
         specs = inputs or own_inputs(layer)
         arrays = drawn(specs, 3, 8, np.random.default_rng(seed))
         if isinstance(layer, keras.Model):
@@ -125,8 +122,6 @@ def check_saving(subject: Any, inputs: Inputs, seed: int = 0) -> Check:
 
 
 def _reloaded(model: Any, objects: Mapping[str, Any]) -> Any:
-    import keras
-
     with tempfile.TemporaryDirectory(prefix="layerlens-") as folder:
         path = Path(folder) / "model.keras"
         model.save(path)

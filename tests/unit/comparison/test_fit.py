@@ -24,6 +24,8 @@ class Fitted:
     def __init__(self, models: Mapping[str, Any], twins: bool = True, **given: Any) -> None:
         from layerlens.comparison.fit import fit_models
         from layerlens.models.build_model import build_model
+        from layerlens.models.variants import ModelVariants
+        from layerlens.scenario.options import RunOptions
         from layerlens.scenario.reading.scenarios import scenario_from_mapping
 
         key = {"input": given.pop("input", {"shape": [3, 2]})}
@@ -37,11 +39,7 @@ class Fitted:
             scenario.reference,
             scenario.fit,
             seed=3,
-            in_float64=(
-                lambda one: build_model(one.spec, scenario.inputs_of(one.spec), precision="float64")
-            )
-            if twins
-            else None,
+            variants=ModelVariants(scenario, RunOptions()) if twins else None,
         )
         self.rows = {row.model: row for row in rows}
 

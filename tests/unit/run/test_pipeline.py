@@ -13,7 +13,8 @@ from layerlens.errors import UsageError
 from layerlens.report.pairs import PairReport
 from layerlens.report.run import ScenarioReport
 from layerlens.run.pipeline import Progress, compare_paths, compare_scenarios, summarize_paths
-from layerlens.run.scenario import Trial, run_scenario
+from layerlens.run.scenario import run_scenario
+from layerlens.run.trial import Trial
 from layerlens.scenario.options import RunOptions
 from layerlens.scenario.reading.scenarios import scenario_from_mapping
 from layerlens.scenario.spec import InputSpec, ModelSpec, Scenario
@@ -259,7 +260,7 @@ def test_a_fault_of_its_own_is_told_as_that_and_the_others_still_run(
     assert [one.status for one in report.scenarios] == ["error", "pass"]
     (error,) = report.scenarios[0].errors
     assert error.internal
-    assert error.message.startswith("layerlens itself failed here: TypeError at scenario.py:")
+    assert error.message.startswith("layerlens itself failed here: TypeError at trial.py:")
 
 
 # --- files ----------------------------------------------------------------------------------------

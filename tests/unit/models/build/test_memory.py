@@ -63,7 +63,7 @@ def test_what_need_not_be_run_is_told_at_any_size(monkeypatch: pytest.MonkeyPatc
 
 
 def test_large_models_that_fit_are_made_and_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("layerlens.run.scenario._LARGE_BYTES", 100)
+    monkeypatch.setattr("layerlens.run.trial._LARGE_BYTES", 100)
     models = {"one": [{"Dense": 40}], "other": [{"Dense": 40}], "small": ["ReLU", {"Dense": 3}]}
     (scenario,) = layerlens.compare({"input": {"shape": [5]}, "models": models}).scenarios
     assert [pair.verdict for pair in scenario.pairs] == ["equivalent", "shape_mismatch"]

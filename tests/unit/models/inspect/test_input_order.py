@@ -11,8 +11,9 @@ import pytest
 import layerlens
 from layerlens.comparison.verdict import fed_alike
 from layerlens.models.build.request import Built
+from layerlens.models.variants import ModelVariants
 from layerlens.report.pairs import PairReport
-from layerlens.run.scenario import build_models, run_scenario
+from layerlens.run.scenario import run_scenario
 from layerlens.scenario.options import RunOptions
 from layerlens.scenario.reading.scenarios import read_scenarios
 from layerlens.testing.subjects import pair_scenarios
@@ -31,7 +32,7 @@ def computed(one: Any, other: Any, **given: Any) -> tuple[Any, Any, Built]:
     import numpy as np
 
     (scenario,) = pair_scenarios(one, other, **given)
-    built = build_models(scenario, RunOptions())
+    built = ModelVariants(scenario, RunOptions()).build_all()
     arrays = [np.full((2, 3), value, "float32") for value in (1, 10, 100)]
     outputs = []
     for model in built.values():
@@ -117,7 +118,7 @@ def test_names_that_keras_made_up_pair_nothing() -> None:
         return keras.Model([one, other], keras.layers.Subtract()([one, other]))
 
     (scenario,) = pair_scenarios(lambda: unnamed(False), lambda: unnamed(True))
-    one, other = build_models(scenario, RunOptions()).values()
+    one, other = ModelVariants(scenario, RunOptions()).build_all().values()
     pairs = fed_alike(one, other)
     assert pairs is not None
     assert pairs.method == "by_position"

@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 import pytest
 
 import layerlens
-from layerlens.models.build.exhaustion import is_out_of_memory
+from layerlens.models.backend.exhaustion import is_out_of_memory
 from layerlens.plain.json import DEEPEST, JsonError, parse_json
 
 MODELS = {"one": [{"Dense": 2}], "other": [{"Dense": 2}]}
@@ -32,8 +32,8 @@ def test_what_runs_out_is_told_of_the_scenario(monkeypatch: pytest.MonkeyPatch) 
         (caused, "the memory ran out"),
         (RecursionError("maximum recursion depth exceeded"), "nested too deep"),
     ):
-        monkeypatch.setattr("layerlens.comparison.verdict.decide", raises(error))
-        monkeypatch.setattr("layerlens.run.scenario.build_models", raises(error))
+        monkeypatch.setattr("layerlens.run.trial.decide", raises(error))
+        monkeypatch.setattr("layerlens.models.variants.ModelVariants.build_all", raises(error))
         for run in (layerlens.compare, layerlens.summary):
             (scenario,) = run({"input": {"shape": [4]}, "models": MODELS}).scenarios
             (row,) = scenario.errors

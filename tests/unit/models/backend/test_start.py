@@ -26,7 +26,7 @@ def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
 def test_nothing_of_the_start_reaches_the_user() -> None:
     done = run(
         "import random; random.seed(3); before = random.getstate()\n"
-        "from layerlens.models.build.tensorflow import start_backend\n"
+        "from layerlens.models.backend.start import start_backend\n"
         "start_backend(); start_backend()\n"
         "import sys, keras, tensorflow as tf\n"
         "assert random.getstate() == before\n"
@@ -43,7 +43,7 @@ def test_another_backend_that_already_runs_is_told() -> None:
         "keras = types.ModuleType('keras')\n"
         "keras.config = types.SimpleNamespace(backend=lambda: 'jax')\n"
         "sys.modules['keras'] = keras\n"
-        "from layerlens.models.build.tensorflow import start_backend\n"
+        "from layerlens.models.backend.start import start_backend\n"
         "from layerlens.errors import UsageError\n"
         "try: start_backend()\n"
         "except UsageError as error: print(error)"
@@ -56,7 +56,7 @@ def test_a_failing_import_says_what_it_printed(tmp_path: Path) -> None:
     broken = "import os\nos.write(2, b'no such library: libcuda')\nraise ImportError('cannot load')"
     (tmp_path / "tensorflow.py").write_text(broken)
     done = run(
-        "from layerlens.models.build.tensorflow import start_backend\n"
+        "from layerlens.models.backend.start import start_backend\n"
         "from layerlens.errors import LayerlensError\n"
         "try: start_backend()\n"
         "except LayerlensError as error: print(error)",
@@ -71,7 +71,7 @@ def test_a_failing_import_says_what_it_printed(tmp_path: Path) -> None:
 def test_the_environment_is_described_without_starting_anything() -> None:
     done = run(
         "import sys\n"
-        "from layerlens.models.build.tensorflow import describe_environment\n"
+        "from layerlens.models.backend.start import describe_environment\n"
         "known = describe_environment()\n"
         "assert not {'keras', 'tensorflow'} & set(sys.modules)\n"
         "print(known.backend, known.keras, known.backend_version)"

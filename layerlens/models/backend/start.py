@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from layerlens.errors import LayerlensError, UsageError
-from layerlens.models.build import global_settings
+from layerlens.models.backend import global_settings
 from layerlens.report.run import Environment
 from layerlens.versions import version_of
 

@@ -20,7 +20,7 @@ from tensorflow.python.eager import context
 from tensorflow.python.framework import config as tf_config
 
 import layerlens
-from layerlens.models.build import global_settings
+from layerlens.models.backend import global_settings
 from layerlens.run.cache.results import ResultCache
 from layerlens.run.workers.child import answer
 from layerlens.run.workers.in_process import Alone

@@ -1,0 +1,38 @@
+"""Refuse what can be refused without Keras: code without leave, and files that cannot be read."""
+
+from __future__ import annotations
+
+from layerlens.errors import UnsafeCodeError
+from layerlens.models.external.saved_file import read_saved
+from layerlens.scenario.options import RunOptions
+from layerlens.scenario.spec import ModelSpec, Scenario
+
+
+def refuse_unseen(scenario: Scenario, options: RunOptions) -> None:
+    """Refuse the first model that names code without leave, or a file that cannot be read.
+
+    Nobody should wait for TensorFlow to be told so.
+
+    Raises:
+        UnsafeCodeError: a model is a callable, and `allow_code` is not given.
+        ModelFileError: a file is missing, damaged, or no saved model.
+    """
+    for model in scenario.models:
+        refuse_callable(model, allow_code=options.allow_code)
+        if model.form == "file":
+            assert model.file is not None  # that is what the form says
+            read_saved(model.file, model.where)
+
+
+def refuse_callable(model: ModelSpec, *, allow_code: bool) -> None:
+    """Refuse a model that is a callable where code may not run.
+
+    Raises:
+        UnsafeCodeError: it is one, and `allow_code` is false.
+    """
+    if model.form == "python" and not allow_code:
+        raise UnsafeCodeError(
+            f"model `{model.name}` runs the Python code `{model.python}`",
+            model.where,
+            hint="if you trust it, allow it with `--allow-code`",
+        )

@@ -1,0 +1,94 @@
+"""The models of one scenario, built in working precision, in float64 and with changed numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from layerlens.models.build.constants import Change, with_numbers
+from layerlens.models.build.request import Built, Refused
+from layerlens.models.build_model import build_model
+from layerlens.scenario.options import RunOptions
+from layerlens.scenario.spec import ModelSpec, Scenario
+
+
+@dataclass
+class ModelVariants:
+    """Builds a scenario's models, and each model's float64 form once."""
+
+    scenario: Scenario
+    options: RunOptions
+    _in_float64: dict[str, Built | Refused] = field(default_factory=dict)
+
+    def build(self, model: ModelSpec, **how: Any) -> Built | Refused:
+        """Build one model; `how` is passed to `build_model`, which names the errors."""
+        return build_model(
+            model,
+            self.scenario.inputs_of(model),
+            memory_limit=self.options.memory_limit,
+            seed=self.options.seed,
+            allow_code=self.options.allow_code,
+            **how,
+        )
+
+    def build_all(
+        self, *, allocate: bool = True, at_most: int | None = None, feeds_alike: bool = True
+    ) -> dict[str, Built | Refused]:
+        """Build every model, in the order of the file.
+
+        Models whose inputs have the names of the reference's take them in the reference's order,
+        unless `feeds_alike` is false.
+        """
+        how = {"allocate": allocate, "at_most": at_most}
+        name = self.scenario.reference
+        reference = self.build(self.scenario.model(name), **how)
+        fed_as = input_names(reference) if feeds_alike else ()
+        return {
+            model.name: reference if model.name == name else self.build(model, fed_as=fed_as, **how)
+            for model in self.scenario.models
+        }
+
+    def in_float64(self, model: Built) -> Built | Refused:
+        """Return the model in float64, as far as it can be built so."""
+        name = model.spec.name
+        if name not in self._in_float64:
+            self._in_float64[name] = self.build(
+                self.scenario.model(name), precision="float64", fed_as=model.input_names
+            )
+        return self._in_float64[name]
+
+    def built_in_float64(self, model: Built) -> Built | None:
+        """Return the float64 form if it was asked for before and could be built."""
+        twin = self._in_float64.get(model.spec.name)
+        return twin if isinstance(twin, Built) else None
+
+    def with_numbers(self, model: Built, change: Change) -> Built | None:
+        """Build the model in float64 with the numbers in its configuration changed.
+
+        None where it has none to change, or has no float64 form.
+        """
+        how: dict[str, Any] = {"precision": "float64", "fed_as": model.input_names}
+        spec = model.spec
+        if spec.form in ("layers", "graph"):
+            changed = with_numbers(spec, change)
+            if changed is None:
+                return None
+            spec = changed
+        else:
+            how["numbers"] = change
+        twin = self.build(spec, **how)
+        return twin if isinstance(twin, Built) and twin.precision == "float64" else None
+
+    def beside(self, model: Built, candidate: ModelSpec) -> ModelVariants:
+        """Return the variants of one of these models and a candidate that is not in the scenario.
+
+        The model's float64 form is shared.
+        """
+        name = model.spec.name
+        scenario = replace(self.scenario, models=(self.scenario.model(name), candidate))
+        return ModelVariants(scenario, self.options, {name: self.in_float64(model)})
+
+
+def input_names(model: Built | Refused) -> tuple[str, ...]:
+    """Return the names of a model's inputs in the order in which it takes them; none if refused."""
+    return model.input_names if isinstance(model, Built) else ()

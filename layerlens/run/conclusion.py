@@ -1,0 +1,78 @@
+"""Say why a pair came to its verdict, and which changes make it agree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from layerlens.explain.pair_report import ReportedPair
+from layerlens.explain.repair import Mending, mend
+from layerlens.explain.why_sentences import Findings, conclude
+from layerlens.models.build.request import Built, Refused
+from layerlens.report.diffs import ModelsDiff
+from layerlens.report.layers import ModelReport
+from layerlens.report.pairs import PairReport
+from layerlens.run.steps import MENDABLE
+from layerlens.scenario.spec import ModelSpec, Scenario
+from layerlens.vocabulary import Mode
+
+#: Judges the reference against a changed candidate; None where that cannot be done.
+Judge = Callable[[ModelSpec, Built, Mode], PairReport | None]
+
+
+def concluded(
+    scenario: Scenario,
+    decision: ReportedPair,
+    models: Sequence[ModelReport],
+    diff: ModelsDiff,
+    built: Mapping[str, Built | Refused],
+    judge: Judge | None,
+) -> PairReport:
+    """Return a pair's report with the reasons for its verdict.
+
+    With `judge`, changes to the candidate are tried until the two agree.
+    """
+    pair = decision.report
+    mending = _mended(scenario, pair, diff, built, judge) if judge is not None else None
+    sides = {model.name: model for model in models}
+    # A model that fails when it is called in one mode or beside one model may run otherwise.
+    failed = decision.refusal
+    reference, candidate = (
+        replace(
+            sides[name],
+            error=failed.error
+            if failed is not None and failed.model == name
+            else built[name].report.error,
+        )
+        for name in (pair.reference, pair.candidate)
+    )
+    findings = Findings(
+        mending,
+        decision.divergence,
+        decision.losses,
+        tolerant=scenario.tolerance is not None,
+        several_modes=len(scenario.modes) > 1,
+    )
+    return replace(pair, why=conclude(reference, candidate, pair, diff, findings))
+
+
+def _mended(
+    scenario: Scenario,
+    pair: PairReport,
+    diff: ModelsDiff,
+    built: Mapping[str, Built | Refused],
+    judge: Judge,
+) -> Mending | None:
+    """Try what would make a pair agree, and judge each change as the pair itself was judged."""
+    reference, candidate = built[pair.reference], built[pair.candidate]
+    if pair.verdict not in MENDABLE or pair.mode != "inference":
+        return None
+    if not isinstance(reference, Built) or not reference.allocated:
+        return None
+    return mend(
+        scenario.model(pair.reference),
+        scenario.model(pair.candidate),
+        candidate.report,
+        diff,
+        lambda spec: judge(spec, reference, pair.mode),
+    )
