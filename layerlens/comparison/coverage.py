@@ -16,7 +16,7 @@ from layerlens.models.execute.receptive_field import receptive_field
 from layerlens.models.execute.runner import Outcome
 from layerlens.models.execute.two_precisions import Side, Values
 from layerlens.models.execute.variables import as_array
-from layerlens.models.inspect.nested_layers import with_held
+from layerlens.models.inspect.nested_layers import with_nested
 from layerlens.numerics.differences import UNIT64, distance, per_sample_max
 from layerlens.numerics.probes import Array, generator
 
@@ -90,7 +90,7 @@ def unseen_far(
 def _kernels(side: Side, layer: Any) -> Iterator[tuple[int, str, list[tuple[Any, ...]]]]:
     """Yield the kernels of a layer: their place, their name, and the indexes of their corners."""
     places = {id(variable): n for n, variable in enumerate(side.float64.variables)}
-    for part in with_held(layer):
+    for part in with_nested(layer):
         size = tuple(getattr(part, "kernel_size", ()) or ())
         for variable in getattr(part, "_trainable_variables", ()) if size else ():
             position = places.get(id(variable))

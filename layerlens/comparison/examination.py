@@ -41,7 +41,7 @@ from layerlens.models.execute.receptive_field import ReceptiveField, receptive_f
 from layerlens.models.execute.two_precisions import Side, Values
 from layerlens.models.execute.weight_sets import WeightSet, lasting_weights, moderate, weight_sets
 from layerlens.models.inspect.nested_layers import flat_layers
-from layerlens.models.inspect.shapes import keras_shapes
+from layerlens.models.inspect.shapes import flat_shapes
 from layerlens.numerics.differences import (
     UNIT64,
     Noise,
@@ -331,7 +331,7 @@ class Examination:
         """Return lengths of axes that a batch of the same size could be mistaken for."""
         shapes = [self.reference.built.report.output_shape, self.reference.built.report.input_shape]
         lengths = {
-            n for shape in keras_shapes(shapes) for n in shape[1:] if n is not None and 3 < n <= 64
+            n for shape in flat_shapes(shapes) for n in shape[1:] if n is not None and 3 < n <= 64
         }
         return tuple(sorted(lengths)[:4])
 

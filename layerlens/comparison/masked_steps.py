@@ -14,7 +14,7 @@ from layerlens.models.build.session import in_fresh_session
 from layerlens.models.build.symbolic import functional
 from layerlens.models.execute.runner import Runner
 from layerlens.models.execute.two_precisions import Side
-from layerlens.models.inspect.call_graph import calls_between, is_entry
+from layerlens.models.inspect.call_graph import calls_between, is_input_call
 from layerlens.numerics.differences import Array, distance
 from layerlens.numerics.judge import allowed_gap
 from layerlens.numerics.observation import Observation
@@ -88,7 +88,7 @@ class _Mask:
 def _masked_tensors(model: Any) -> Iterator[tuple[Any, str]]:
     """Yield the outputs of layers that come with a mask, in the order of the calls."""
     for node in calls_between(model.inputs, model.outputs):
-        if not is_entry(node):
+        if not is_input_call(node):
             tensor = node.outputs[0]
             if getattr(tensor, "_keras_mask", None) is not None and len(tensor.shape) > 1:
                 yield tensor, str(node.operation.name)

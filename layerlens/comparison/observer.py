@@ -12,7 +12,7 @@ from layerlens.models.execute.input_domains import has_foreign_layers
 from layerlens.models.execute.runner import Outcome
 from layerlens.models.execute.two_precisions import Precision, Side, sensitivities
 from layerlens.models.execute.weight_sets import WeightSet
-from layerlens.models.inspect.shapes import keras_shapes
+from layerlens.models.inspect.shapes import flat_shapes
 from layerlens.numerics.differences import (
     COARSE,
     UNIT64,
@@ -304,7 +304,7 @@ class Observer:
         for side, outcome in zip(sides, pair, strict=True):
             if side.built.spec.select is not None:
                 continue  # what a slice leaves of an unknown length cannot be foretold
-            announced = tuple(keras_shapes([side.built.report.output_shape]))
+            announced = tuple(flat_shapes([side.built.report.output_shape]))
             if all(map(_as_announced, announced, outcome.shapes)):
                 continue
             surprise = ShapeSurprise(

@@ -17,7 +17,7 @@ from layerlens.models.execute.input_domains import inputs_apart
 from layerlens.models.execute.running_memory import running_beyond_memory
 from layerlens.models.execute.two_precisions import Side
 from layerlens.models.execute.variables import paired
-from layerlens.models.inspect.input_order import is_automatic
+from layerlens.models.inspect.input_order import is_generated_name
 from layerlens.models.variants import ModelVariants
 from layerlens.numerics.judge import Judgement, judge, with_mismatch
 from layerlens.numerics.observation import Evidence
@@ -97,7 +97,7 @@ def fed_alike(reference: Built | Refused, candidate: Built | Refused) -> InputsR
     names = reference.input_names, candidate.input_names
     if len(names[0]) < 2 or len(names[0]) != len(names[1]):
         return None
-    by_name = names[0] == names[1] and not any(map(is_automatic, names[0]))
+    by_name = names[0] == names[1] and not any(map(is_generated_name, names[0]))
     pairs = tuple(zip(*names, strict=True))
     return InputsRow("by_name" if by_name else "by_position", pairs)
 

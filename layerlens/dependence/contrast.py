@@ -16,7 +16,7 @@ from layerlens.dependence.perturbed_inputs import MANNERS, MOST_STEPS
 from layerlens.models.build.request import Built
 from layerlens.models.execute.lengths import BEYOND
 from layerlens.models.execute.receptive_field import receptive_field
-from layerlens.models.inspect.shapes import keras_shapes
+from layerlens.models.inspect.shapes import flat_shapes
 
 #: Products that a first look may take of one model, about a second's on two cores.
 _MOST_MULTIPLY_ADDS = 10**9
@@ -66,7 +66,7 @@ def _is_bounded(built: Built) -> bool:
     if span > LONGEST:
         return False
     length = max(LENGTHS[0], span)  # what a sample is replaced into along an open axis
-    shapes = keras_shapes([report.input_shape])
+    shapes = flat_shapes([report.input_shape])
     spatial = [[n or length for n in shape[1:-1]] for shape in shapes]
     samples = sum(len(MANNERS) * (min(steps, MOST_STEPS) + 2) for axes in spatial for steps in axes)
     if not samples:

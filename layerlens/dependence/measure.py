@@ -28,8 +28,8 @@ from layerlens.models.execute.layer_calls import Subject, domain_of, is_recurren
 from layerlens.models.execute.lengths import BEYOND
 from layerlens.models.execute.receptive_field import call_span, receptive_field
 from layerlens.models.execute.runner import Runner, lent
-from layerlens.models.inspect.call_graph import call_of, calls_between, is_entry
-from layerlens.models.inspect.nested_layers import flat_layers, with_held
+from layerlens.models.inspect.call_graph import calls_between, is_input_call, producing_call
+from layerlens.models.inspect.nested_layers import flat_layers, with_nested
 from layerlens.numerics.heat_map import step_map_row
 from layerlens.numerics.probes import Array, Domain, generator
 from layerlens.numerics.weight_values import draw_weight
@@ -204,7 +204,9 @@ class _Study:
             self.runner.assign(self._weights(kind))
             for one in layers:
                 self._look(one, kind)
-        places = {id(call_of(one.subject.outputs[0])): place for place, one in enumerate(layers)}
+        places = {
+            id(producing_call(one.subject.outputs[0])): place for place, one in enumerate(layers)
+        }
         found = tuple(one.dependence(places) for one in layers)
         return ModelDependence(self.whole(layers, WEIGHTS), found)
 
@@ -234,7 +236,7 @@ class _Study:
         self._own = tuple(self.runner.values())
         self._free = {
             str(variable.path)
-            for layer in with_held(self.built.model)
+            for layer in with_nested(self.built.model)
             for variable in layer._trainable_variables
         }
         blanks = (*mask_values((self.built,)), 0.0)
@@ -245,7 +247,7 @@ class _Study:
     def _layers(self) -> Iterator[_Gathered]:
         model = self.built.model
         for node in calls_between(model.inputs, model.outputs):
-            if not is_entry(node):
+            if not is_input_call(node):
                 subject = layer_subject(node, self.built.batch_size, self.training)
                 numbers = [n for n in own_numbers(node.operation) if n <= LONGEST_UNKNOWN]
                 yield _Gathered(subject, max(call_span(node), *numbers, 1))
@@ -438,7 +440,7 @@ class _Gathered:
         for (axis, source, target), (seen, tried, inputs) in self._maps.items():
             if axis not in (None, 1):
                 continue
-            node = call_of(self.subject.inputs[source])
+            node = producing_call(self.subject.inputs[source])
             yield step_map_row(
                 seen,
                 tried,

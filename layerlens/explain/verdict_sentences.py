@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import Any
 
-from layerlens.models.inspect.input_order import is_automatic
+from layerlens.models.inspect.input_order import is_generated_name
 from layerlens.numerics.differences import Difference
 from layerlens.numerics.judge import SAME_DISTRIBUTION, Judgement
 from layerlens.numerics.observation import CallRefusal, ShapeSurprise
@@ -173,7 +173,7 @@ def fed(inputs: InputsRow, reference: Sequence[str], candidate: Sequence[str]) -
         return f"the inputs are paired by name ({listed})" + (
             why if reference and candidate else ""
         )
-    if all(is_automatic(name) for names in inputs.pairs for name in names):
+    if all(is_generated_name(name) for names in inputs.pairs for name in names):
         return None
     told = ", ".join(f"`{one}` with `{other}`" for one, other in inputs.pairs)
     return f"the inputs are paired by position, as their names differ: {told}"

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import keras
 from keras.src.models.functional import Functional
 
-from layerlens.models.inspect.nested_layers import with_held
+from layerlens.models.inspect.nested_layers import with_nested
 from layerlens.proof.polynomials import (
     activation_host,
     ignores_masks,
@@ -198,7 +198,7 @@ def signature_of(layer: Any, form: str, names: Mapping[int, Hashable]) -> Hashab
 
     `form` tells how it is called, `names` its variables by their ids.
     """
-    held = list(with_held(layer))
+    held = list(with_nested(layer))
     if type(layer).__name__ == "Functional" or not all(map(_is_told_by_config, held)):
         return None
     try:
@@ -376,7 +376,7 @@ def _activation_layer(layer: Any, inputs: Sequence[Value]) -> str | None:
 def _makes_masks(layer: Any) -> bool:
     return any(
         is_exactly(held, "Masking") or getattr(held, "mask_zero", False)
-        for held in with_held(layer)
+        for held in with_nested(layer)
     )
 
 

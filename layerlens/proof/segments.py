@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
-from layerlens.models.inspect.nested_layers import with_held
+from layerlens.models.inspect.nested_layers import with_nested
 from layerlens.proof.expressions import Step, Value
 from layerlens.proof.one_hot import choices
 from layerlens.proof.polynomials import (
@@ -267,7 +267,7 @@ def unit_variances(segment: Segment) -> dict[Hashable, float] | None:
             if step is None or step.layer is None:
                 continue
             taken: set[Hashable] = set()
-            for layer in with_held(step.layer):
+            for layer in with_nested(step.layer):
                 if is_exactly(layer, "BatchNormalization"):
                     gamma, variance = (
                         segment.names[id(v)] for v in (layer.gamma, layer.moving_variance)

@@ -13,7 +13,7 @@ from layerlens.models.execute.runner import Outcome
 from layerlens.models.execute.two_precisions import Side, Values
 from layerlens.models.execute.variables import weight_variables
 from layerlens.models.inspect.call_graph import calls_between
-from layerlens.models.inspect.nested_layers import with_held
+from layerlens.models.inspect.nested_layers import with_nested
 from layerlens.numerics.probes import Array
 from layerlens.numerics.weight_transfer import Transfer
 from layerlens.proof.expressions import Numbering, activation_name, call_of, is_graph, signature_of
@@ -129,7 +129,7 @@ def _key(node: Any, keyed: Keyed, names: Mapping[int, Hashable]) -> Hashable:
     activation = None if host is None else activation_name(host)
     if signature is None or None in inputs or (host is not None and activation is None):
         return None
-    masks = tuple(getattr(held, "mask_zero", None) for held in with_held(layer))
+    masks = tuple(getattr(held, "mask_zero", None) for held in with_nested(layer))
     return (signature, activation, masks, inputs)
 
 
@@ -159,5 +159,5 @@ def _cuts(model: Any, shared: Collection[int]) -> list[Any]:
 
 def _go_by_steps(inputs: Sequence[Any], outputs: Sequence[Any]) -> bool:
     """Tell whether a recurrent layer stands somewhere between."""
-    held = (part for node in calls_between(inputs, outputs) for part in with_held(node.operation))
+    held = (part for node in calls_between(inputs, outputs) for part in with_nested(node.operation))
     return any(isinstance(part, keras.layers.RNN) for part in held)

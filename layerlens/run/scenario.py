@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from layerlens.errors import LayerlensError
 from layerlens.models.backend import global_settings
 from layerlens.models.backend.start import drop_kernels, start_backend, without_collection
-from layerlens.models.external.refusals import refuse_unseen
+from layerlens.models.external.refusals import refuse_before_start
 from layerlens.report.pairs import ScriptListener
 from layerlens.report.run import ScenarioReport
 from layerlens.run.expectations import check_expectations
@@ -80,7 +80,7 @@ def _reported(
         seconds=0.0,
     )
     try:
-        refuse_unseen(scenario, options)
+        refuse_before_start(scenario, options)
         start_backend()
         from layerlens.run.trial import Trial
 

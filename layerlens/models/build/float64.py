@@ -14,7 +14,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from layerlens.models.inspect.nested_layers import with_held
+from layerlens.models.inspect.nested_layers import with_nested
 
 _CONVOLUTIONS = (
     "Conv1D",
@@ -29,7 +29,7 @@ _POOLINGS = ("MaxPooling3D", "AveragePooling3D")
 
 def enable_float64(model: Any) -> None:
     """Give the layers of a float64 model that need it another `call` with the same result."""
-    for layer in with_held(model):
+    for layer in with_nested(model):
         kind = type(layer)
         if not kind.__module__.startswith("keras.") or layer.compute_dtype != "float64":
             continue

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 
 from layerlens.models.build.precision import Precision
-from layerlens.models.inspect.input_order import own_names, places_by_name, takes_mapping
+from layerlens.models.inspect.input_order import own_input_names, positions_by_name, takes_mapping
 from layerlens.report.layers import ModelError
 from layerlens.scenario.spec import InputSpec, Shape
 
@@ -68,12 +68,12 @@ def fit_ends(
     the model leaves open takes the scenario's length. Raises InputsRefusal where the number of
     inputs, a rank, a length or the kind of dtype is another.
     """
-    names = own_names(model, fed_as)
+    names = own_input_names(model, fed_as)
     own = tuple(
         _own_input(tensor, name, precision)
         for tensor, name in zip(model.inputs, names, strict=True)
     )
-    places = places_by_name(names, fed_as)
+    places = positions_by_name(names, fed_as)
     if not given:
         specs, positions = own, tuple(range(len(own)))
     elif len(own) != len(given):
@@ -85,7 +85,7 @@ def fit_ends(
     else:
         specs, positions = given, _positions(names, model, given)
     if places is None and not given_to_all:
-        order = places_by_name([spec.name for spec in specs], fed_as)
+        order = positions_by_name([spec.name for spec in specs], fed_as)
     else:
         order = None if places is None else tuple(map(positions.index, places))
     if order is not None:
@@ -111,7 +111,7 @@ def fit_ends(
 def given_ends(given: tuple[InputSpec, ...], fed_as: Sequence[str]) -> Ends:
     """Return a scenario's inputs, in the order of the reference's where the names are the same."""
     names = tuple(spec.name for spec in given)
-    places = places_by_name(names, fed_as) or tuple(range(len(given)))
+    places = positions_by_name(names, fed_as) or tuple(range(len(given)))
     return Ends(
         tuple(given[place] for place in places),
         places,

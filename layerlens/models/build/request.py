@@ -11,10 +11,10 @@ from layerlens.models.build.graph import LayerRefusal
 from layerlens.models.build.inputs import Ends
 from layerlens.models.build.precision import Precision
 from layerlens.models.build.tensor_sizes import refuse_oversized_model
-from layerlens.models.inspect.call_graph import led_by
+from layerlens.models.inspect.call_graph import upstream_names
 from layerlens.models.inspect.layer_table import model_report, rows_between
 from layerlens.models.inspect.shapes import open_batch, selected_shape
-from layerlens.models.keras_errors import explain_refusal
+from layerlens.models.keras_errors import explain_build_error
 from layerlens.report.layers import LayerRow, ModelError, ModelReport
 from layerlens.scenario.spec import InputSpec, ModelSpec
 
@@ -82,14 +82,14 @@ def refused(order: Order, error: ModelError, rows: tuple[LayerRow, ...] = ()) ->
 def refused_at(order: Order, refusal: LayerRefusal) -> Refused:
     """Return a refusal explained at its layer, with the layers before it."""
     rows = rows_between(refusal.wired.inputs, refusal.wired.made)
-    error = explain_refusal(
+    error = explain_build_error(
         refusal.error,
         layer_name=refusal.layer_name,
         layer_type=refusal.spec.type,
         arguments=refusal.spec.arguments,
         input_shapes=refusal.input_shapes,
         before=rows,
-        led_by=led_by(refusal.inputs[0]) if refusal.inputs else (),
+        upstream=upstream_names(refusal.inputs[0]) if refusal.inputs else (),
     )
     return refused(order, error, rows)
 

@@ -15,7 +15,7 @@ from layerlens.models.backend.exhaustion import raise_if_out_of_memory
 from layerlens.models.build.request import Built
 from layerlens.models.execute.layer_calls import traced_call
 from layerlens.models.execute.runner import Runner, lent
-from layerlens.models.inspect.call_graph import calls_between, is_entry
+from layerlens.models.inspect.call_graph import calls_between, is_input_call
 from layerlens.report.layers import ModelReport
 
 
@@ -55,7 +55,7 @@ def with_graph_sizes(report: ModelReport, built: Built) -> ModelReport:
 
 def _layer_sizes(built: Built) -> list[int | None]:
     model = built.model
-    nodes = [n for n in calls_between(model.inputs, model.outputs) if not is_entry(n)]
+    nodes = [n for n in calls_between(model.inputs, model.outputs) if not is_input_call(n)]
     if len(nodes) != len(built.report.layers):
         return [None] * len(built.report.layers)
     calls = (traced_call(node, training=False) for node in nodes)

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from layerlens.models.execute.variables import as_array
 from layerlens.models.inspect.call_graph import data_inputs
-from layerlens.models.inspect.nested_layers import weights_of, with_held
+from layerlens.models.inspect.nested_layers import weights_of, with_nested
 from layerlens.numerics.probes import Array, Domain
 from layerlens.scenario.spec import InputSpec
 
@@ -104,7 +104,7 @@ def _traced(
 
 
 def is_recurrent(operation: Any) -> bool:
-    return any(hasattr(layer, "return_sequences") for layer in with_held(operation))
+    return any(hasattr(layer, "return_sequences") for layer in with_nested(operation))
 
 
 def _owner(mask: Any, inputs: Sequence[Any]) -> int:
@@ -147,7 +147,7 @@ def _is_floating(tensor: Any) -> bool:
 
 
 def _is_stateful(operation: Any) -> bool:
-    return any(getattr(layer, "stateful", False) for layer in with_held(operation))
+    return any(getattr(layer, "stateful", False) for layer in with_nested(operation))
 
 
 def domain_of(tensor: Any, subject: Subject, length: int) -> Domain:

@@ -14,7 +14,7 @@ from layerlens.models.execute.receptive_field import (
     ReceptiveField,
     whole_numbers_in,
 )
-from layerlens.models.inspect.nested_layers import with_held
+from layerlens.models.inspect.nested_layers import with_nested
 
 #: Lengths by axis of the input, the batch axis counted.
 Lengths = Mapping[int, int]
@@ -174,7 +174,7 @@ def _cost_of(one: ReceptiveField, lengths: Lengths) -> Cost:
             scalars += size + padding + _scores(row, axes, lengths)
             products += params * (size + padding) / channels
             products += _POOLED * size * _window(row.layer, lengths)
-        if any(hasattr(part, "return_sequences") for part in with_held(row.layer)):
+        if any(hasattr(part, "return_sequences") for part in with_nested(row.layer)):
             loops += max((lengths[axis] for axis in row.total if axis in lengths), default=0)
     return Cost(scalars, products, loops)
 
@@ -188,7 +188,7 @@ def goes_by_steps(layer: Any) -> bool:
     """Tell whether a layer, or one it holds, calls another once for every step."""
     return any(
         type(part).__name__ == "TimeDistributed" or hasattr(part, "return_sequences")
-        for part in with_held(layer)
+        for part in with_nested(layer)
     )
 
 

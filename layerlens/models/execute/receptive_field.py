@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from layerlens.models.build.request import Built
-from layerlens.models.inspect.call_graph import calls_between, is_entry
+from layerlens.models.inspect.call_graph import calls_between, is_input_call
 from layerlens.models.inspect.nested_layers import flat_layers
 from layerlens.scenario.slices import parse_select
 
@@ -144,7 +144,7 @@ class _Walk:
         self, inputs: Sequence[Any], outputs: Sequence[Any], known: dict[int, Axes]
     ) -> list[Axes]:
         for node in calls_between(inputs, outputs):
-            if not is_entry(node):
+            if not is_input_call(node):
                 self.call(node, known)
         return [known.get(id(tensor), _fixed(tensor)) for tensor in outputs]
 

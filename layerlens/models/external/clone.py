@@ -14,7 +14,7 @@ import numpy as np
 
 from layerlens.models.external.deserialize import Source
 from layerlens.models.external.saved_file import SavedModel
-from layerlens.models.inspect.nested_layers import with_held
+from layerlens.models.inspect.nested_layers import with_nested
 from layerlens.scenario.spec import InputSpec
 
 
@@ -41,12 +41,12 @@ def copy_model(model: Any, folder: Path) -> Source:
 
 def has_state(layer: Any) -> bool:
     """Say whether a layer or model holds anything that its description does not."""
-    return layer.built or any(hasattr(inner, "adapt") for inner in with_held(layer))
+    return layer.built or any(hasattr(inner, "adapt") for inner in with_nested(layer))
 
 
 def same_outputs(original: Any, copy: Any, inputs: tuple[InputSpec, ...]) -> bool:
     """Say whether a copy gives what the original gives, on one random batch."""
-    if any(getattr(layer, "stateful", False) for layer in with_held(original)):
+    if any(getattr(layer, "stateful", False) for layer in with_nested(original)):
         return True  # to call the original would change it
     random = np.random.default_rng(0)
     size = original.inputs[0].shape[0] or 2
@@ -81,7 +81,7 @@ def _drawn(item: InputSpec, size: int, random: Any) -> Any:
 def custom_objects(layer: Any) -> dict[str, Any]:
     """Find the classes and functions that Keras could not find by itself, by name."""
     found: dict[str, Any] = {}
-    for inner in with_held(layer):
+    for inner in with_nested(layer):
         for name, value in (("", inner), *vars(inner).items()):
             if isinstance(value, types.FunctionType):
                 if hasattr(type(inner), name):  # a method that Keras wrapped
@@ -99,7 +99,7 @@ def custom_objects(layer: Any) -> dict[str, Any]:
 def _lambdas(model: Any) -> dict[str, Any]:
     return {
         layer.name: layer.function
-        for layer in with_held(model)
+        for layer in with_nested(model)
         if isinstance(layer, keras.layers.Lambda)
     }
 

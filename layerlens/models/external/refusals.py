@@ -8,7 +8,7 @@ from layerlens.scenario.options import RunOptions
 from layerlens.scenario.spec import ModelSpec, Scenario
 
 
-def refuse_unseen(scenario: Scenario, options: RunOptions) -> None:
+def refuse_before_start(scenario: Scenario, options: RunOptions) -> None:
     """Refuse the first model that names code without leave, or a file that cannot be read.
 
     Nobody should wait for TensorFlow to be told so.

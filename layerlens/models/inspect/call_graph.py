@@ -22,7 +22,7 @@ def calls_between(inputs: Sequence[Any], outputs: Sequence[Any]) -> list[Any]:
     opened: set[int] = set()
     while stack:
         tensor, done = stack.pop()
-        node = call_of(tensor)
+        node = producing_call(tensor)
         if node is None:
             continue
         if done:
@@ -37,14 +37,14 @@ def calls_between(inputs: Sequence[Any], outputs: Sequence[Any]) -> list[Any]:
     return _as_called(list(found.values()))
 
 
-def led_by(tensor: Any) -> tuple[str, ...]:
+def upstream_names(tensor: Any) -> tuple[str, ...]:
     """Return what led to a tensor, last first, as far as one chain goes: layers, then the input."""
     names = []
-    node = call_of(tensor)
+    node = producing_call(tensor)
     while node is not None:
         names.append(str(node.operation.name))
         given = data_inputs(node)
-        node = call_of(given[0]) if len(given) == 1 else None
+        node = producing_call(given[0]) if len(given) == 1 else None
     return tuple(names)
 
 
@@ -62,7 +62,7 @@ def _as_called(nodes: list[Any]) -> list[Any]:
     sound = all(
         order[id(parent)] < order[id(node)]
         for node in nodes
-        for parent in map(call_of, data_inputs(node))
+        for parent in map(producing_call, data_inputs(node))
         if parent is not None and id(parent) in order
     )
     return sorted(nodes, key=lambda node: order[id(node)]) if sound else nodes
@@ -71,7 +71,7 @@ def _as_called(nodes: list[Any]) -> list[Any]:
 def _serial(tensors: Sequence[Any]) -> int | None:
     numbers = []
     for tensor in tensors:
-        if is_entry(call_of(tensor)):
+        if is_input_call(producing_call(tensor)):
             return -1
         match = re.fullmatch(r"keras_tensor(?:_(\d+))?", getattr(tensor, "name", None) or "")
         if match is None:
@@ -80,14 +80,14 @@ def _serial(tensors: Sequence[Any]) -> int | None:
     return min(numbers, default=None)
 
 
-def call_of(tensor: Any) -> Any:
+def producing_call(tensor: Any) -> Any:
     history = getattr(tensor, "_keras_history", None)
     if history is None or history.operation is None:
         return None
     return history.operation._inbound_nodes[history.node_index]
 
 
-def is_entry(node: Any) -> bool:
+def is_input_call(node: Any) -> bool:
     return node is not None and type(node.operation).__name__ == "InputLayer"
 
 

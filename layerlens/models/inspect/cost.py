@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from layerlens.models.inspect.call_graph import calls_between, data_inputs, is_entry
+from layerlens.models.inspect.call_graph import calls_between, data_inputs, is_input_call
 
 Shape = tuple[int | None, ...]
 
@@ -203,7 +203,7 @@ def _nested(layer: Any, inputs: Sequence[Shape], outputs: Sequence[Shape]) -> in
                     [_shape(tensor) for tensor in node.outputs],
                 )
                 for node in calls_between(layer.inputs, layer.outputs)
-                if not is_entry(node)
+                if not is_input_call(node)
             )
         ]
     )

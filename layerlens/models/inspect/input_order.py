@@ -10,7 +10,7 @@ from typing import Any
 _AUTOMATIC = re.compile(r"(?:keras_tensor|input_layer)(?:_\d+)?")
 
 
-def own_names(model: Any, wanted: Sequence[str] = ()) -> tuple[str, ...]:
+def own_input_names(model: Any, wanted: Sequence[str] = ()) -> tuple[str, ...]:
     """Return the names of a model's own inputs, in the order of `model.inputs`.
 
     A model that takes a mapping names its inputs by the keys, another by the tensors; by the
@@ -34,18 +34,18 @@ def takes_mapping(model: Any) -> bool:
     return isinstance(getattr(graph, "_inputs_struct", None), dict)
 
 
-def places_by_name(names: Sequence[str], wanted: Sequence[str]) -> tuple[int, ...] | None:
+def positions_by_name(names: Sequence[str], wanted: Sequence[str]) -> tuple[int, ...] | None:
     """Return where each wanted name stands among `names`.
 
     None where the two are not the same set of names, or where Keras made them up.
     """
     alike = set(names) == set(wanted) and len(set(names)) == len(names) == len(wanted)
-    if not alike or any(map(is_automatic, names)):
+    if not alike or any(map(is_generated_name, names)):
         return None
     return tuple(list(names).index(name) for name in wanted)
 
 
-def is_automatic(name: str) -> bool:
+def is_generated_name(name: str) -> bool:
     return _AUTOMATIC.fullmatch(name) is not None
 
 

@@ -13,11 +13,16 @@ from numbers import Integral
 from typing import Any
 
 from layerlens.models.inspect.arguments import arguments_of
-from layerlens.models.inspect.call_graph import call_of, calls_between, data_inputs, is_entry
+from layerlens.models.inspect.call_graph import (
+    calls_between,
+    data_inputs,
+    is_input_call,
+    producing_call,
+)
 from layerlens.models.inspect.configuration import configuration_of
 from layerlens.models.inspect.cost import activation_bytes, bytes_of, multiply_adds, sum_of_known
 from layerlens.models.inspect.layer_state import call_arguments, state_of
-from layerlens.models.inspect.nested_layers import weights_of, with_held
+from layerlens.models.inspect.nested_layers import weights_of, with_nested
 from layerlens.models.inspect.param_formula import count_of
 from layerlens.report.layers import LayerRow, ModelError, ModelReport, WeightRow
 from layerlens.vocabulary import MaskUse
@@ -71,7 +76,7 @@ def model_report(
 
 def _unread(model: Any) -> Iterator[str]:
     """Yield what has to be known of layers whose own code cannot tell how they are configured."""
-    for layer in with_held(model):
+    for layer in with_nested(model):
         if not type(layer).__module__.startswith("keras."):
             error = configuration_of(layer).error
             if error is not None:
@@ -94,7 +99,7 @@ def unique_weights(weights: Iterable[Any]) -> tuple[Any, ...]:
 def _frozen(layer: Any) -> Iterator[Any]:
     """Yield the weights that would be trained, were their layer or its holder not frozen."""
     trained = {id(weight) for weight in getattr(layer, "trainable_weights", ())}
-    for held in with_held(layer):
+    for held in with_nested(layer):
         for weight in getattr(held, "_trainable_variables", ()):
             if id(weight) not in trained:
                 yield weight
@@ -160,7 +165,7 @@ def _graph_rows(inputs: Sequence[Any], outputs: Sequence[Any], prefix: str) -> t
         uses[id(operation)] = uses.get(id(operation), 0) + 1
         again_as = f"#{uses[id(operation)]}" if uses[id(operation)] > 1 else ""
         names[id(node)] = f"{operation.name}{again_as}"
-        if is_entry(node):
+        if is_input_call(node):
             masks.enter(node)
             continue
         again = id(operation) in seen
@@ -283,7 +288,7 @@ def _source(tensor: Any, names: Mapping[int, str]) -> str:
 
     `lstm#2` is what it gave where it was applied again.
     """
-    node = call_of(tensor)
+    node = producing_call(tensor)
     place = tensor._keras_history.tensor_index
     name = names.get(id(node), str(node.operation.name))
     return f"{name}[{place}]" if place else name

@@ -13,12 +13,12 @@ def flat_layers(model: Any) -> Iterator[Any]:
 
 def operation_nodes(model: Any) -> Iterator[Any]:
     """Yield the nodes at which graphs, nested ones among them, call operations and not layers."""
-    for graph in with_held(model):
+    for graph in with_nested(model):
         for nodes in getattr(graph, "_nodes_by_depth", {}).values():
             yield from (node for node in nodes if not hasattr(node.operation, "_flatten_layers"))
 
 
-def with_held(layer: Any) -> Iterator[Any]:
+def with_nested(layer: Any) -> Iterator[Any]:
     """Yield a layer and every layer that it holds; an operation of `keras.ops` holds none."""
     yield layer
     if hasattr(layer, "_flatten_layers"):

@@ -94,10 +94,10 @@ def _text(shape: Shape) -> str:
     return f"({', '.join(str(length) for length in shape)})"
 
 
-def keras_shapes(shapes: Sequence[Any]) -> Iterator[tuple[int | None, ...]]:
+def flat_shapes(shapes: Sequence[Any]) -> Iterator[tuple[int | None, ...]]:
     """Yield the single shapes of a list in which a shape may be several."""
     for shape in shapes:
         if isinstance(shape, tuple) and any(isinstance(part, tuple) for part in shape):
-            yield from keras_shapes(shape)
+            yield from flat_shapes(shape)
         elif isinstance(shape, tuple):
             yield shape

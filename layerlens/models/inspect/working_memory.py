@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from layerlens.models.inspect.call_graph import calls_between, data_inputs, is_entry
+from layerlens.models.inspect.call_graph import calls_between, data_inputs, is_input_call
 
 Shape = tuple[int | None, ...]
 
@@ -62,7 +62,7 @@ def _of_calls(
     most: WorkingMemory | None = None
     steps = 0
     for node in calls_between(inputs, outputs):
-        if is_entry(node):
+        if is_input_call(node):
             continue
         given = [_shape(tensor) for tensor in data_inputs(node)]
         made = [_shape(tensor) for tensor in node.outputs]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from layerlens.models.keras_errors.explain_build import explain_refusal
+from layerlens.models.keras_errors.explain_build import explain_build_error
 from layerlens.models.keras_errors.explain_call import explain_call_error
 from layerlens.models.keras_errors.explain_target import (
     explain_target,
@@ -13,8 +13,8 @@ from layerlens.models.keras_errors.text import clean_reason
 
 __all__ = [
     "clean_reason",
+    "explain_build_error",
     "explain_call_error",
-    "explain_refusal",
     "explain_target",
     "unknown_loss",
     "unknown_optimizer",

@@ -24,7 +24,7 @@ _OUTER_RULES: tuple[Rule, ...] = (*JOINING_RULES, *HOLDING_RULES, *STEP_RULES, *
 _INNER_RULES: tuple[Rule, ...] = (*SIZE_RULES, *ARGUMENT_RULES)
 
 
-def explain_refusal(
+def explain_build_error(
     error: BaseException,
     *,
     layer_name: str | None,
@@ -32,12 +32,13 @@ def explain_refusal(
     arguments: Mapping[str, Any],
     input_shapes: Sequence[Any],
     before: Sequence[LayerRow],
-    led_by: Sequence[str] = (),
+    upstream: Sequence[str] = (),
 ) -> ModelError:
-    """Return why Keras refused a layer and what would mend it.
+    """Return why Keras refused to build a layer, with a remedy.
 
-    `input_shapes` have the batch axis first; `before` are the rows made so far, in order; `led_by`
-    names what led to the first input, last first, and is guessed from the shapes if not given.
+    `input_shapes` have the batch axis first. `before` holds the rows of the layers built so far, in
+    order. `upstream` names the layers that lead to the first input, last first; without it they
+    are guessed from the shapes.
     """
     refusal = Refusal(
         reason=clean_reason(error),
@@ -47,7 +48,7 @@ def explain_refusal(
         arguments=arguments,
         shapes=shapes_of(tuple(input_shapes)),
         before=tuple(before),
-        led_by=tuple(led_by),
+        upstream=tuple(upstream),
     )
     remedy = find_remedy(refusal)
     said = refusal.reason

@@ -32,7 +32,7 @@ class Refusal:
     arguments: Mapping[str, Any]
     shapes: tuple[Shape, ...]
     before: tuple[LayerRow, ...]
-    led_by: tuple[str, ...] = ()
+    upstream: tuple[str, ...] = ()
 
     @property
     def shape(self) -> Shape:
@@ -84,8 +84,8 @@ class Refusal:
 
     @property
     def giver_name(self) -> str | None:
-        if self.led_by:
-            return self.led_by[0]
+        if self.upstream:
+            return self.upstream[0]
         return self.giver.name if self.giver is not None else None
 
     def trail(self) -> Iterator[LayerRow]:
@@ -108,10 +108,10 @@ class Refusal:
         return None
 
     def _giver_of(self, shape: Shape, end: int, step: int) -> LayerRow | None:
-        if self.led_by and step >= len(self.led_by):
+        if self.upstream and step >= len(self.upstream):
             return None
         for row in reversed(self.before[:end]):
-            named = not self.led_by or row.name == self.led_by[step]
+            named = not self.upstream or row.name == self.upstream[step]
             if named and shape in shapes_of(row.output_shape):
                 return row
         return None

@@ -17,7 +17,7 @@ from layerlens.models.backend import global_settings
 from layerlens.models.backend.start import start_backend
 from layerlens.models.build.inputs import has_graph
 from layerlens.models.build.session import in_fresh_session
-from layerlens.models.inspect.nested_layers import with_held
+from layerlens.models.inspect.nested_layers import with_nested
 from layerlens.models.keras_errors import clean_reason
 from layerlens.scenario.spec import InputSpec
 
@@ -174,7 +174,7 @@ def move_weights(layer: Any, draws: Any) -> None:
 
 def settle(layer: Any) -> None:
     """Let layers work out again what they keep beside their weights, as Keras' Normalization."""
-    for inner in with_held(layer):
+    for inner in with_nested(layer):
         if hasattr(inner, "finalize_state"):
             inner.finalize_state()
 

@@ -11,8 +11,8 @@ from ruamel.yaml import YAML
 
 from layerlens.models.keras_errors import (
     clean_reason,
+    explain_build_error,
     explain_call_error,
-    explain_refusal,
     explain_target,
 )
 from layerlens.report.layers import ModelError
@@ -417,7 +417,7 @@ def test_remedy_is_for_the_layer_that_led_here_not_for_one_of_the_same_shape() -
 
 
 def test_unknown_refusal_keeps_kerass_reason_and_says_what_the_layer_takes() -> None:
-    error = explain_refusal(
+    error = explain_build_error(
         ValueError("something nobody foresaw\n\nArguments received by LSTM.call():\n  • x=1"),
         layer_name="lstm",
         layer_type="LSTM",
