@@ -26,7 +26,7 @@ from ruamel.yaml import YAML
 
 from layerlens.models.backend.start import drop_kernels, without_collection
 from layerlens.models.build.request import Built, Refused
-from layerlens.models.execute.runner import Runner
+from layerlens.models.execute.keras_runner import KerasRunner
 from layerlens.run.pipeline import run_scenario
 from layerlens.run.trial import Trial
 from layerlens.scenario.options import RunOptions
@@ -139,7 +139,7 @@ def reseeded(known: Known, seeds: range) -> dict[str, list[Said]]:
             built = built or fresh
             for old, new in zip(built.values(), fresh.values(), strict=True):
                 if isinstance(old, Built) and isinstance(new, Built):
-                    Runner(old).assign(Runner(new).values())
+                    KerasRunner(old).assign(KerasRunner(new).values())
             for decision in trial.decide(built):
                 pair = decision.report
                 said.setdefault(f"{known.name}[{pair.mode}]", []).append(

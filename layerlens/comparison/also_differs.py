@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from layerlens.models.execute.runner import Gradients, Runner
-from layerlens.models.execute.two_precisions import Precision, Side, Values
+from layerlens.models.execute.keras_runner import Gradients, KerasRunner
+from layerlens.models.execute.side import Precision, Side, Values
 from layerlens.models.inspect.nested_layers import flat_layers
 from layerlens.numerics.differences import UNIT32, distance
 from layerlens.numerics.probes import Array, generator
@@ -236,7 +236,7 @@ def _states_differ(
     )
 
 
-def _is_stateful(runner: Runner) -> bool:
+def _is_stateful(runner: KerasRunner) -> bool:
     """Tell whether a call may leave something behind; of others' layers that is to be expected."""
     return any(
         getattr(layer, "stateful", False) or not type(layer).__module__.startswith("keras.")

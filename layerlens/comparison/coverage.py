@@ -12,9 +12,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from layerlens.models.execute.keras_runner import Outcome
 from layerlens.models.execute.receptive_field import receptive_field
-from layerlens.models.execute.runner import Outcome
-from layerlens.models.execute.two_precisions import Side, Values
+from layerlens.models.execute.side import Side, Values
 from layerlens.models.execute.variables import as_array
 from layerlens.models.inspect.nested_layers import with_nested
 from layerlens.numerics.differences import UNIT64, distance, per_sample_max

@@ -38,7 +38,7 @@ from layerlens.models.execute.lengths import (
     is_stepwise,
 )
 from layerlens.models.execute.receptive_field import ReceptiveField, receptive_field
-from layerlens.models.execute.two_precisions import Side, Values
+from layerlens.models.execute.side import Side, Values
 from layerlens.models.execute.weight_sets import WeightSet, lasting_weights, moderate, weight_sets
 from layerlens.models.inspect.nested_layers import flat_layers
 from layerlens.models.inspect.shapes import flat_shapes

@@ -14,7 +14,7 @@ from layerlens.models.build.memory import refuse_samples_beyond_memory
 from layerlens.models.build.request import Built, Refused
 from layerlens.models.build.session import in_fresh_session
 from layerlens.models.execute.input_domains import BASE_LENGTHS, fixed_domains
-from layerlens.models.execute.runner import Runner, lent
+from layerlens.models.execute.keras_runner import KerasRunner, restoring_weights
 from layerlens.models.execute.variables import paired, weight_rows
 from layerlens.models.inspect.shapes import selected_shape
 from layerlens.models.inspect.working_memory import working_memory
@@ -96,7 +96,7 @@ class _Course:
     def __post_init__(self) -> None:
         self.built = {n: model for n, model in self.models.items() if isinstance(model, Built)}
         self.fault = _unknown_names(self.fit)
-        self.own = {name: tuple(Runner(one).values()) for name, one in self.built.items()}
+        self.own = {name: tuple(KerasRunner(one).values()) for name, one in self.built.items()}
         self.transfers = {name: self._transfer(name) for name in self.built}
 
     def _transfer(self, name: str) -> Transfer | None:
@@ -127,8 +127,8 @@ class _Course:
             samples, self._scalars(name, domains), batch, working_memory(built.model)
         )
         inputs = draw_inputs(domains, samples, self.seed)
-        runner = Runner(built, self.seed)
-        with lent(built):
+        runner = KerasRunner(built, self.seed)
+        with restoring_weights(built):
             runner.assign(self.start(name))
             outcome = runner.run([array[:batch] for array in inputs], "eager")
             if outcome.error is not None:

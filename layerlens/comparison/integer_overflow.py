@@ -9,7 +9,7 @@ import numpy as np
 
 from layerlens.models.build.session import in_fresh_session
 from layerlens.models.execute.intermediates import Inside, Look, Use
-from layerlens.models.execute.two_precisions import Side, Values
+from layerlens.models.execute.side import Side, Values
 from layerlens.models.execute.variables import as_array
 from layerlens.numerics.differences import first_index
 from layerlens.numerics.flat_input import Inputs

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from layerlens.comparison.examination import Examination
 from layerlens.models.build.session import in_fresh_session
 from layerlens.models.build.symbolic import functional
-from layerlens.models.execute.runner import Runner
-from layerlens.models.execute.two_precisions import Side
+from layerlens.models.execute.keras_runner import KerasRunner
+from layerlens.models.execute.side import Side
 from layerlens.models.inspect.call_graph import calls_between, is_input_call
 from layerlens.numerics.differences import Array, distance
 from layerlens.numerics.judge import allowed_gap
@@ -59,7 +59,7 @@ class _Mask:
 
     side: Side
     layer: str
-    runner: Runner
+    runner: KerasRunner
 
     @classmethod
     def of(cls, side: Side) -> _Mask | None:
@@ -78,7 +78,7 @@ class _Mask:
             lambda: functional(tuple(model.inputs), (found[0]._keras_mask,), "mask"),
             side.working.seed,
         )
-        return cls(side, found[1], Runner(replace(built, model=twin), side.working.seed))
+        return cls(side, found[1], KerasRunner(replace(built, model=twin), side.working.seed))
 
     def values(self, inputs: Sequence[Array]) -> Flags | None:
         outcome = self.runner.run(inputs, "eager")

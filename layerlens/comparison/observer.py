@@ -9,8 +9,8 @@ import numpy as np
 
 from layerlens.comparison.randomness import changed
 from layerlens.models.execute.input_domains import has_foreign_layers
-from layerlens.models.execute.runner import Outcome
-from layerlens.models.execute.two_precisions import Precision, Side, sensitivities
+from layerlens.models.execute.keras_runner import Outcome
+from layerlens.models.execute.side import Precision, Side, sensitivities
 from layerlens.models.execute.weight_sets import WeightSet
 from layerlens.models.inspect.shapes import flat_shapes
 from layerlens.numerics.differences import (

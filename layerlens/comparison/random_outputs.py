@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from layerlens.comparison.examination import Examination
 from layerlens.comparison.randomness import Draws, Finding, compare_distributions
-from layerlens.models.execute.two_precisions import Side, Values
+from layerlens.models.execute.side import Side, Values
 from layerlens.numerics.differences import Noise, within
 from layerlens.numerics.judge import (
     DISTRIBUTIONS_UNDECIDED,

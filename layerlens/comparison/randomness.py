@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerlens.models.execute.input_domains import has_foreign_layers
-from layerlens.models.execute.runner import Outcome
-from layerlens.models.execute.two_precisions import Side, Values
+from layerlens.models.execute.keras_runner import Outcome
+from layerlens.models.execute.side import Side, Values
 from layerlens.numerics.differences import distance
 from layerlens.numerics.distributions import (
     COARSE_RESOLUTION,

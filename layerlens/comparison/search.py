@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from layerlens.models.execute.two_precisions import Side, Values
+from layerlens.models.execute.side import Side, Values
 from layerlens.numerics.differences import distance
 from layerlens.numerics.probes import Array, Domain, Probe, draw_probes, generator
 

@@ -9,7 +9,7 @@ import keras
 
 from layerlens.models.backend.exhaustion import raise_if_out_of_memory
 from layerlens.models.build.request import Built
-from layerlens.models.execute.runner import Runner
+from layerlens.models.execute.keras_runner import KerasRunner
 from layerlens.models.keras_errors import explain_call_error
 from layerlens.models.keras_errors.explain_target import loss_name
 from layerlens.numerics.probes import Array
@@ -38,7 +38,7 @@ class Learnt:
     error: ModelError | None = None
 
 
-def train(lesson: Lesson, fit: FitSpec, runner: Runner) -> Learnt:
+def train(lesson: Lesson, fit: FitSpec, runner: KerasRunner) -> Learnt:
     """Train a model in place, in Keras' own `fit`; the runner is the model's."""
     inputs = lesson.inputs[0] if len(lesson.inputs) == 1 else list(lesson.inputs)
     floatx = keras.config.floatx()

@@ -15,7 +15,7 @@ from layerlens.errors import MemoryLimitError
 from layerlens.models.build.request import Built, Refused
 from layerlens.models.execute.input_domains import inputs_apart
 from layerlens.models.execute.running_memory import running_beyond_memory
-from layerlens.models.execute.two_precisions import Side
+from layerlens.models.execute.side import Side
 from layerlens.models.execute.variables import paired
 from layerlens.models.inspect.input_order import is_generated_name
 from layerlens.models.variants import ModelVariants

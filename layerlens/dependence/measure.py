@@ -24,10 +24,10 @@ from layerlens.models.execute.input_domains import (
     mask_values,
     own_numbers,
 )
+from layerlens.models.execute.keras_runner import KerasRunner, restoring_weights
 from layerlens.models.execute.layer_calls import Subject, domain_of, is_recurrent, layer_subject
 from layerlens.models.execute.lengths import BEYOND
 from layerlens.models.execute.receptive_field import call_span, receptive_field
-from layerlens.models.execute.runner import Runner, lent
 from layerlens.models.inspect.call_graph import calls_between, is_input_call, producing_call
 from layerlens.models.inspect.nested_layers import flat_layers, with_nested
 from layerlens.numerics.heat_map import step_map_row
@@ -126,8 +126,8 @@ def measure_dependence(
     with `features` also the last one on either side, whatever its number. A layer that fails when
     it is called on its own has a `reason` and no kind. The model's weights are as they were after.
     """
-    study = _Study(built, Runner(built, seed), seed, training, tuple(axes), features)
-    with lent(built), warnings.catch_warnings():
+    study = _Study(built, KerasRunner(built, seed), seed, training, tuple(axes), features)
+    with restoring_weights(built), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Keras' advice, that a mask is lost here, is a row's field
         return study.run()
 
@@ -139,8 +139,8 @@ def measure_whole(
 
     Best given the model in float64. The model's weights are as they were after.
     """
-    study = _Study(built, Runner(built, seed), seed, training, axes=(), features=False)
-    with lent(built), warnings.catch_warnings():
+    study = _Study(built, KerasRunner(built, seed), seed, training, axes=(), features=False)
+    with restoring_weights(built), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return study.whole(study.layers(), kinds)
 
@@ -192,7 +192,7 @@ def _axis_row(axis: int, found: StepMap) -> AxisMixing:
 @dataclass
 class _Study:
     built: Built
-    runner: Runner
+    runner: KerasRunner
     seed: int
     training: bool
     axes: tuple[int, ...]

@@ -22,8 +22,8 @@ from layerlens.dependence.perturbed_inputs import (
     with_steps_replaced,
 )
 from layerlens.models.build.precision import Precision
+from layerlens.models.execute.keras_runner import KerasRunner
 from layerlens.models.execute.layer_calls import Subject
-from layerlens.models.execute.runner import Runner
 from layerlens.numerics.probes import Array, Domain, generator
 
 #: Scalars in one batch, outputs included.
@@ -50,7 +50,7 @@ class NotMeasurable(Exception):  # noqa: N818 (an outcome on its way to the repo
 class Setting:
     """What all layers of a model are measured with."""
 
-    runner: Runner
+    runner: KerasRunner
     seed: int
     #: What layers take for padding.
     blanks: tuple[float, ...]

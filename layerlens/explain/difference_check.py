@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from layerlens.models.execute.runner import Outcome
-from layerlens.models.execute.two_precisions import Precision, Side, Values
+from layerlens.models.execute.keras_runner import Outcome
+from layerlens.models.execute.side import Precision, Side, Values
 from layerlens.numerics.differences import (
     UNIT32,
     UNIT64,

@@ -9,7 +9,7 @@ from difflib import SequenceMatcher
 import numpy as np
 
 from layerlens.models.execute.intermediates import Inside, Look, Use, Value
-from layerlens.models.execute.two_precisions import Side, Values
+from layerlens.models.execute.side import Side, Values
 from layerlens.numerics.differences import Noise, distance, input_scale, noise_floor
 from layerlens.numerics.flat_input import Inputs
 from layerlens.numerics.judge import WORKING_ROUNDING, real_elements

@@ -16,8 +16,8 @@ from layerlens.models.execute.input_domains import (
     fixed_domains,
     has_variable_axis,
 )
-from layerlens.models.execute.runner import Outcome
-from layerlens.models.execute.two_precisions import Side, Values
+from layerlens.models.execute.keras_runner import Outcome
+from layerlens.models.execute.side import Side, Values
 from layerlens.models.execute.weight_sets import WeightSet, moderate, weight_sets
 from layerlens.numerics.differences import Array, distance, input_scale, noise_floor
 from layerlens.numerics.flat_input import Inputs

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from layerlens.explain.difference_check import DifferenceCheck, FirstDifference
-from layerlens.models.execute.two_precisions import Side, Values
+from layerlens.models.execute.side import Side, Values
 from layerlens.numerics.differences import as_plain
 from layerlens.numerics.flat_input import Entries, Inputs, Places, as_written, chunks, rows, stack
 from layerlens.numerics.judge import Witness

@@ -12,7 +12,7 @@ import numpy as np
 from layerlens.explain.difference_check import DifferenceCheck, FirstDifference
 from layerlens.explain.keras_code import array_source
 from layerlens.models.build.request import Built
-from layerlens.models.execute.two_precisions import Values
+from layerlens.models.execute.side import Values
 from layerlens.models.execute.variables import weight_variables
 from layerlens.numerics.flat_input import Inputs
 from layerlens.numerics.probes import Array

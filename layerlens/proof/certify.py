@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from layerlens.models.execute.graph_rewriting import runnable
 from layerlens.models.execute.lengths import BEYOND, fits
 from layerlens.models.execute.receptive_field import receptive_field
-from layerlens.models.execute.two_precisions import Side
+from layerlens.models.execute.side import Side
 from layerlens.models.inspect.nested_layers import flat_layers
 from layerlens.numerics.probes import generator
 from layerlens.numerics.weight_transfer import Transfer

@@ -14,7 +14,7 @@ from layerlens.explain.script import script_of
 from layerlens.models.build.memory import refuse_beyond_memory, weight_bytes
 from layerlens.models.build.request import Built, Refused
 from layerlens.models.execute.graph_size import with_graph_sizes
-from layerlens.models.execute.runner import lent
+from layerlens.models.execute.keras_runner import restoring_weights
 from layerlens.models.variants import ModelVariants, input_names
 from layerlens.report.diffs import ModelsDiff
 from layerlens.report.layers import ModelReport
@@ -145,7 +145,7 @@ class Trial:
     ) -> ReportedPair:
         sides = built[self.scenario.reference], built[candidate]
         pair = Pair(self.scenario, *sides, mode, self.options.seed, self.variants, shows)
-        with lent(*sides):
+        with restoring_weights(*sides):
             decision = report_pair(decide(pair))
             if self.on_script is not None:
                 self._write_script(decision, sides)

@@ -13,8 +13,8 @@ import tensorflow as tf
 
 from layerlens.models.backend.exhaustion import raise_if_out_of_memory
 from layerlens.models.build.request import Built
+from layerlens.models.execute.keras_runner import KerasRunner, restoring_weights
 from layerlens.models.execute.layer_calls import traced_call
-from layerlens.models.execute.runner import Runner, lent
 from layerlens.models.inspect.call_graph import calls_between, is_input_call
 from layerlens.report.layers import ModelReport
 
@@ -28,7 +28,7 @@ def ops_of(function: Any) -> int:
     return len(graph.node) + sum(len(inner.node_def) for inner in graph.library.function)
 
 
-def model_graph_ops(runner: Runner) -> int | None:
+def model_graph_ops(runner: KerasRunner) -> int | None:
     """Return the size of the graph that was traced with unknown batch and lengths, in inference.
 
     None where the model was not called that way.
@@ -42,7 +42,7 @@ def with_graph_sizes(report: ModelReport, built: Built) -> ModelReport:
 
     A layer that cannot be traced alone has none.
     """
-    with lent(built):
+    with restoring_weights(built):
         found = _layer_sizes(built)
         ops = report.graph_ops
         if ops is None:

@@ -8,9 +8,9 @@ from typing import Any
 
 from layerlens.models.build.session import in_fresh_session
 from layerlens.models.build.symbolic import functional
+from layerlens.models.execute.keras_runner import KerasRunner
 from layerlens.models.execute.lengths import MOST_EAGER, goes_by_steps
-from layerlens.models.execute.runner import Runner
-from layerlens.models.execute.two_precisions import Side, Values
+from layerlens.models.execute.side import Side, Values
 from layerlens.numerics.flat_input import Inputs
 from layerlens.numerics.probes import Array
 from layerlens.vocabulary import Execution
@@ -167,7 +167,7 @@ def _flat(value: Any) -> list[Any]:
     return [value]
 
 
-def _opened(runner: Runner) -> Runner:
+def _opened(runner: KerasRunner) -> KerasRunner:
     """Return a runner of the same layers, with every tensor of the model as an output."""
     built = runner.built
     tensors = tuple(tensor for node in _nodes(built.model) for tensor in node.outputs)
@@ -176,4 +176,4 @@ def _opened(runner: Runner) -> Runner:
         runner.seed,
     )
     spec = replace(built.spec, select=None)
-    return Runner(replace(built, model=model, spec=spec), runner.seed)
+    return KerasRunner(replace(built, model=model, spec=spec), runner.seed)

@@ -9,7 +9,7 @@ from functools import cached_property, partial
 import ml_dtypes
 import numpy as np
 
-from layerlens.models.execute.two_precisions import Side, Values
+from layerlens.models.execute.side import Side, Values
 from layerlens.models.execute.variables import given_weights
 from layerlens.numerics.probes import Array, generator
 from layerlens.numerics.weight_transfer import Transfer

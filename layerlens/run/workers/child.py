@@ -23,9 +23,9 @@ def serve(pipe: Connection, kind: Command, options: RunOptions) -> None:
     obey_parent()
     _import_ahead()
     if options.jobs >= (os.cpu_count() or 1):
-        from layerlens.models.execute.runner import Runner
+        from layerlens.models.execute.keras_runner import KerasRunner
 
-        Runner.overlaps = False
+        KerasRunner.overlaps = False
     answer(pipe, work_of(kind, options))
 
 

@@ -14,7 +14,7 @@ import tensorflow as tf
 from layerlens.models.build.request import Built
 from layerlens.models.build_model import build_model
 from layerlens.models.execute.graph_rewriting import has_many_terms
-from layerlens.models.execute.runner import Runner
+from layerlens.models.execute.keras_runner import KerasRunner
 from layerlens.models.execute.variables import weight_rows
 from layerlens.numerics.weight_transfer import pair_weights
 from layerlens.proof.certify import certify
@@ -46,7 +46,7 @@ def test_doubled_sums_are_run_as_they_were_traced() -> None:
     for name in ("one", "other"):
         built = build_model(doubled(name, "Add"), (input_of(2),))
         assert isinstance(built, Built)
-        runners.append(Runner(built))
+        runners.append(KerasRunner(built))
     before = tf.config.optimizer.get_experimental_options()
     started = [runner.start(inputs, "traced_dynamic") for runner in runners]
     for runner, finish in zip(runners, started, strict=True):
@@ -68,7 +68,7 @@ def test_doubled_sums_are_run_as_they_were_traced() -> None:
 def test_terms_are_counted_as_the_optimizer_flattens_them(spec: ModelSpec, many: bool) -> None:
     built = build_model(spec, (input_of(2),))
     assert isinstance(built, Built)
-    concrete = Runner(built).concrete([np.ones((1, 2), "float32")])
+    concrete = KerasRunner(built).concrete([np.ones((1, 2), "float32")])
     assert has_many_terms(concrete.graph) is many
 
 

@@ -9,7 +9,7 @@ import pytest
 from layerlens.dependence.measure import Dependence, ModelDependence, measure_dependence, with_mixes
 from layerlens.models.build.request import Built
 from layerlens.models.build_model import build_model
-from layerlens.models.execute.runner import Runner
+from layerlens.models.execute.keras_runner import KerasRunner
 from layerlens.scenario.spec import InputSpec, LayerSpec, ModelSpec
 from layerlens.vocabulary import Mixes
 from tests.unit.tables.pairs import chain, input_of, layer
@@ -363,9 +363,9 @@ def test_weights_come_back_and_fixed_ones_are_left_alone() -> None:
 
     assert kind(of_function(lambda x: Tril()(x), 5, 2).whole) == "causal"
     model = built(DENSE, inputs=input_of(4, 2))
-    before = Runner(model).values()
+    before = KerasRunner(model).values()
     measure_dependence(model)
-    assert all(map(np.array_equal, before, Runner(model).values()))
+    assert all(map(np.array_equal, before, KerasRunner(model).values()))
 
 
 def test_a_report_gets_what_was_measured_and_wrappers_keep_null() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from layerlens.models.execute.two_precisions import Side
+from layerlens.models.execute.side import Side
 from layerlens.models.execute.variables import weight_rows
 from layerlens.numerics.weight_transfer import pair_weights
 from layerlens.proof.certify import ERROR_BOUND, EXACT, certify, planned

@@ -11,7 +11,7 @@ from layerlens.comparison.examination import Examination
 from layerlens.models.build.request import Built
 from layerlens.models.build_model import build_model
 from layerlens.models.execute.input_domains import BASE_LENGTHS, fixed_domains
-from layerlens.models.execute.two_precisions import Side, Values
+from layerlens.models.execute.side import Side, Values
 from layerlens.models.execute.variables import weight_rows
 from layerlens.models.execute.weight_sets import weight_sets
 from layerlens.numerics.judge import Witness, judge

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from layerlens.models.execute.two_precisions import JITTER, JITTER_PERIOD, _jittered
+from layerlens.models.execute.side import JITTER, JITTER_PERIOD, _jittered
 from layerlens.models.execute.variables import weight_rows
 from layerlens.models.execute.weight_sets import weight_sets
 from layerlens.numerics.weight_transfer import pair_weights

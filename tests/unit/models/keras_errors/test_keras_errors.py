@@ -534,14 +534,14 @@ def test_a_remedy_for_a_failing_call_is_true(given: Any, broken: Any, mended: An
     import numpy as np
 
     from layerlens.models.build_model import build_model
-    from layerlens.models.execute.runner import Runner
+    from layerlens.models.execute.keras_runner import KerasRunner
     from layerlens.scenario.reading.scenarios import scenario_from_mapping
 
     data = {"input": given, "models": {"broken": broken, "mended": mended}}
     (scenario,) = scenario_from_mapping(data)
     inputs = (np.ones((2, *given["shape"]), given.get("dtype", "float32")),)
     failed, passed = (
-        Runner(build_model(model, scenario.inputs)).run(inputs, "eager")
+        KerasRunner(build_model(model, scenario.inputs)).run(inputs, "eager")
         for model in scenario.models
     )
     assert failed.error is not None

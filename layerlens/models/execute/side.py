@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from layerlens.models.build.constants import Change
 from layerlens.models.build.request import Built
 from layerlens.models.execute.input_domains import has_foreign_layers
+from layerlens.models.execute.keras_runner import KerasRunner, Outcome
 from layerlens.models.execute.range_events import watching_ranges
-from layerlens.models.execute.runner import Outcome, Runner
 from layerlens.models.inspect.nested_layers import flat_layers
 from layerlens.models.variants import ModelVariants
 from layerlens.numerics.differences import UNIT32, UNITS, distance
@@ -44,21 +44,21 @@ class Side:
     """One model of a pair, run in working precision and in float64 on the same values."""
 
     name: str
-    working: Runner
-    float64: Runner
+    working: KerasRunner
+    float64: KerasRunner
     training: bool = False
     #: The model in float64 where the pair is compared in working precision, because the other
     #: model has no float64 form: it still tells how much this one rounds.
-    finer: Runner | None = None
+    finer: KerasRunner | None = None
     #: Builds the model in float64 with the numbers in its configuration changed; None: it cannot.
     variants: ModelVariants | None = None
-    _with_numbers: dict[Hashable, Runner | None] = field(default_factory=dict)
+    _with_numbers: dict[Hashable, KerasRunner | None] = field(default_factory=dict)
     _held: dict[int, Values] = field(default_factory=dict)
 
     @classmethod
     def of(cls, name: str, working: Built, double: Built, *, training: bool, seed: int) -> Side:
-        own = Runner(working, seed)
-        twin = own if double is working else Runner(double, seed)
+        own = KerasRunner(working, seed)
+        twin = own if double is working else KerasRunner(double, seed)
         return cls(name, own, twin, training)
 
     def bind(self, batch_size: int) -> None:
@@ -77,14 +77,14 @@ class Side:
         self.float64 = self.working
         self.forget()
 
-    def with_changed_numbers(self, name: Hashable, change: Change) -> Runner | None:
+    def with_changed_numbers(self, name: Hashable, change: Change) -> KerasRunner | None:
         """Return the float64 model with other numbers in its configuration, made once per `name`.
 
         None where it has none to change, or cannot be built anew with others.
         """
         if name not in self._with_numbers:
             built = self.variants.with_numbers(self.built, change) if self.variants else None
-            runner = None if built is None else Runner(built, self.float64.seed)
+            runner = None if built is None else KerasRunner(built, self.float64.seed)
             if runner is not None:
                 runner.batch_size = self.float64.batch_size
             self._with_numbers[name] = runner
@@ -186,7 +186,7 @@ class Side:
         outcome = self.selected(outcome)
         return base if outcome.error is not None or outcome.shapes != base.shapes else outcome
 
-    def runner(self, precision: Precision) -> Runner:
+    def runner(self, precision: Precision) -> KerasRunner:
         return self.working if precision == "working" else self.float64
 
     def hold(self, values: Values, precision: Precision) -> None:

@@ -83,7 +83,7 @@ class Traced:
 
 
 @dataclass
-class Runner:
+class KerasRunner:
     """Runs one built model: eagerly, traced with known shapes, or traced with unknown ones.
 
     The model is a private copy, so its weights and states may be set at will; every call starts
@@ -539,9 +539,9 @@ def _tensor_dtype(array: Array, tensor: Any) -> Any:
 
 
 @contextmanager
-def lent(*models: Built | Refused) -> Iterator[None]:
+def restoring_weights(*models: Built | Refused) -> Iterator[None]:
     """Context manager that restores weights, seeds and recurrent states of models afterwards."""
-    runners = [Runner(one) for one in models if isinstance(one, Built) and one.allocated]
+    runners = [KerasRunner(one) for one in models if isinstance(one, Built) and one.allocated]
     own = [runner.values() for runner in runners]
     try:
         yield

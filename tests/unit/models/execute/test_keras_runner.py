@@ -10,7 +10,7 @@ import pytest
 
 from layerlens.models.build.request import Built
 from layerlens.models.build_model import build_model
-from layerlens.models.execute.runner import Runner
+from layerlens.models.execute.keras_runner import KerasRunner
 from layerlens.models.execute.variables import weight_rows, weight_variables
 from layerlens.scenario.spec import InputSpec, LayerSpec, ModelSpec, NodeSpec
 from tests.unit.tables.pairs import chain, input_of, layer
@@ -24,13 +24,13 @@ X = np.random.default_rng(0).normal(size=(2, 4)).astype("float32")
 SERIES = np.random.default_rng(0).normal(size=(2, 5, 3)).astype("float32")
 
 
-def runner(model: ModelSpec, *inputs: InputSpec, precision: Any = "working") -> Runner:
+def runner(model: ModelSpec, *inputs: InputSpec, precision: Any = "working") -> KerasRunner:
     built = build_model(model, inputs or (VECTOR,), precision=precision)
     assert isinstance(built, Built), built.report.error
-    return Runner(built)
+    return KerasRunner(built)
 
 
-def of(*layers: LayerSpec) -> Runner:
+def of(*layers: LayerSpec) -> KerasRunner:
     return runner(chain("m", *layers))
 
 
