@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from typing import TYPE_CHECKING
 
 import typer
@@ -35,7 +35,7 @@ def open_cache(
     from layerlens.run.cache.results import ResultCache
 
     place = cache_folder(folder)
-    return nullcontext() if place is None else ResultCache(place, options, kind, tell)
+    return nullcontext() if place is None else closing(ResultCache(place, options, kind, tell))
 
 
 @cache_app.command()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ def show_progress(*, quiet: bool) -> AbstractContextManager[Callable[[Progress],
         return nullcontext()
     from layerlens.render.progress import ProgressLine
 
-    return ProgressLine()
+    return closing(ProgressLine())
 
 
 def wants_colour() -> bool:

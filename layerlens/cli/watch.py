@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -72,7 +73,7 @@ def watch(
         warm_up()
         with (
             open_cache("compare", options, cache_dir, off=no_cache) as cache,
-            Watch(paths, options, cache) as watched,
+            closing(Watch(paths, options, cache)) as watched,
         ):
             _look(watched, shown)
             for _ in changes(paths):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import TracebackType
 from typing import Protocol
 
 import rich.progress
@@ -36,9 +35,6 @@ class ProgressLine:
         self._shown: rich.progress.Progress | None = None
         self._task = rich.progress.TaskID(0)
 
-    def __enter__(self) -> ProgressLine:
-        return self
-
     def __call__(self, progress: Progress) -> None:
         if self._shown is None:
             self._shown = self._started(progress.total)
@@ -64,11 +60,7 @@ class ProgressLine:
         shown.start()
         return shown
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Remove the line."""
         if self._shown is not None:
             self._shown.stop()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
@@ -54,7 +54,7 @@ def compare_paths(
     for the next run. Raises UsageError where a path leads to no scenario.
     """
     cache = cache if on_script is None else None
-    with nullcontext(crew) if crew else Crew("compare", options, on_script) as crew:
+    with nullcontext(crew) if crew else closing(Crew("compare", options, on_script)) as crew:
         files = _read_all(find_scenario_files([str(path) for path in paths]), cache, crew)
         _run_all(files, crew, progress, cache)
     return report_of(tuple(report for file in files for report in file.reports()))
@@ -90,7 +90,7 @@ def summarize_paths(
     saved = [path for path in given if Path(path).suffix in SAVED_SUFFIXES]
     others = [path for path in given if path not in saved]
     found = find_scenario_files(others) if others or not given else ()
-    with Crew("summary", options) as crew:
+    with closing(Crew("summary", options)) as crew:
         files = _read_all(found, cache, crew, least_models=1)
         files += [_File(path, cache, [_saved_as_scenario(path)]) for path in saved]
         _run_all(files, crew, progress, cache)

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 
 from layerlens.errors import LayerlensError, UsageError
 from layerlens.report.run import ScenarioReport
@@ -45,7 +44,7 @@ class Look:
 
 
 class Watch:
-    """Looks at paths again and again; a context that leaves no process behind."""
+    """Runs what changed under some paths, each time it is asked; `close` it in the end."""
 
     def __init__(
         self, paths: Sequence[str], options: RunOptions, cache: ResultCache | None = None
@@ -57,16 +56,9 @@ class Watch:
         self._reports: dict[Path, tuple[ScenarioReport, ...]] = {}
         self._stamps: dict[Path, dict[str, _Stamp]] = {}
 
-    def __enter__(self) -> Watch:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._crew.__exit__(kind, error, traceback)
+    def close(self) -> None:
+        """End the worker processes."""
+        self._crew.close()
 
     def look(self, progress: Listener | None = None) -> Look | None:
         """Run what changed since the last look; return None where nothing did."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -119,9 +119,7 @@ class ScenarioFile(pytest.File):
         folder = cache_folder() if self.config.stash[SETTINGS].cache else None
         if folder is None:
             return nullcontext()
-        return ResultCache(
-            folder, options, "compare", lambda text: self.warn(_CacheWarning(clean(text)))
-        )
+        return closing(ResultCache(folder, options, "compare", self._warn))
 
     def _warn(self, text: str) -> None:
         self.warn(_CacheWarning(clean(text)))

@@ -15,7 +15,6 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from layerlens.errors import LayerlensError, UsageError
@@ -45,7 +44,7 @@ _OF_THE_MACHINE = ("ResourceExhausted", "OOM", "MemoryError", "Unable to allocat
 
 
 class ResultCache:
-    """The cache as one run sees it; a context that lets the file go."""
+    """The cache of one run; `close` it in the end."""
 
     def __init__(self, folder: Path, options: RunOptions, kind: Command, tell: Tell) -> None:
         self._store = Store(folder, tell)
@@ -53,15 +52,8 @@ class ResultCache:
         self._kind = kind
         self._always = [kind, options.with_effect(), surroundings()]
 
-    def __enter__(self) -> ResultCache:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Close the file."""
         self._store.close()
 
     def _choices(self) -> bytes | None:

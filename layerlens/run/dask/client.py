@@ -7,9 +7,9 @@ import json
 import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from layerlens.errors import LayerlensError, ScenarioError, UsageError
@@ -84,7 +84,7 @@ def spread_paths(
     before = sheet.done()
     told: list[str] = []
     if any(True for key in sweeps for _ in sheet.left(key)):
-        with _Cluster(scheduler) as cluster:
+        with closing(_Cluster(scheduler)) as cluster:
             _Run(cluster, sheet, sweeps, options, progress, told).go()
     sheet.finish()
     return Spread(dict(sheet.counts), sheet.done() - before, sheet.internal, tuple(told))
@@ -127,24 +127,16 @@ class _Cluster:
         try:
             self._check()
         except OSError as error:  # a connection that was closed is one of those
-            self.client.close(timeout=_CLOSING)
+            self.close()
             raise UsageError(
                 f"the connection to the scheduler at {address} was lost: {error}",
                 hint="start the scheduler again; the same command goes on",
             ) from error
         except BaseException:
-            self.client.close(timeout=_CLOSING)
+            self.close()
             raise
 
-    def __enter__(self) -> _Cluster:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         self.client.close(timeout=_CLOSING)
 
     def check(self) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from types import TracebackType
 from typing import TYPE_CHECKING, ClassVar
 
 from layerlens.errors import LayerlensError
@@ -22,7 +21,7 @@ Begun = Callable[[int], None]
 
 
 class Crew:
-    """Who does the work of one run; a context that leaves no process behind.
+    """Runs scenarios in this process or in workers; `close` it in the end.
 
     One scenario at a time is run in this process, where TensorFlow is started once for all of
     them. With `jobs` or `max_memory` the work is done in processes that can be ended: one that
@@ -47,15 +46,8 @@ class Crew:
         self._stuck = False
         self._workers: Workers | None = None
 
-    def __enter__(self) -> Crew:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """End the worker processes."""
         if self._workers is not None:
             self._workers.close()
 

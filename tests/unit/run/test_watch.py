@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,7 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def look(tmp_path: Path, ran: list[str]) -> Iterator[Callable[[], Look | None]]:
     for name in ("a.yaml", "b.yaml"):
         write(tmp_path / name, TEXT)
-    with Watch([str(tmp_path)], RunOptions()) as watch:
+    with closing(Watch([str(tmp_path)], RunOptions())) as watch:
         yield watch.look
 
 

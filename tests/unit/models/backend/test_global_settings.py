@@ -7,6 +7,7 @@ import random
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -367,7 +368,7 @@ def test_the_users_own_settings_are_what_models_are_judged_under(folder: Path) -
 def test_settings_are_part_of_the_key(folder: Path, name: str) -> None:
     (scenario,) = read_scenarios(folder / "2-second.yaml")
     change, _ = SETTINGS[name]
-    with ResultCache(folder / "cache", RunOptions(), "compare", pytest.fail) as cache:
+    with closing(ResultCache(folder / "cache", RunOptions(), "compare", pytest.fail)) as cache:
         key, page = cache.key_of(scenario), cache.page_of(folder / "2-second.yaml")
         assert key is not None
         assert page is not None
@@ -378,7 +379,7 @@ def test_settings_are_part_of_the_key(folder: Path, name: str) -> None:
 
 def test_nothing_is_kept_where_objects_are_registered(folder: Path) -> None:
     (scenario,) = read_scenarios(folder / "2-second.yaml")
-    with ResultCache(folder / "cache", RunOptions(), "compare", pytest.fail) as cache:
+    with closing(ResultCache(folder / "cache", RunOptions(), "compare", pytest.fail)) as cache:
         keras.saving.get_custom_objects()["mine"] = keras.activations.sigmoid
         assert cache.key_of(scenario) is None
         assert cache.page_of(folder / "2-second.yaml") is None

@@ -8,6 +8,7 @@ import random
 import sqlite3
 import zlib
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,7 @@ def told() -> list[str]:
 
 @pytest.fixture
 def cache(tmp_path: Path, told: list[str]) -> Iterator[ResultCache]:
-    with ResultCache(tmp_path / "cache", RunOptions(), "compare", told.append) as cache:
+    with closing(ResultCache(tmp_path / "cache", RunOptions(), "compare", told.append)) as cache:
         yield cache
 
 
@@ -148,7 +149,7 @@ def test_whatever_the_rows_hold_the_result_is_the_same(tmp_path: Path, told: lis
     path.write_text(TEXT)
 
     def verdicts() -> list[str]:
-        with ResultCache(tmp_path / "cache", options, "compare", told.append) as cache:
+        with closing(ResultCache(tmp_path / "cache", options, "compare", told.append)) as cache:
             report = compare_paths([path], options, cache=cache)
         return [pair.verdict for one in report.scenarios for pair in one.pairs]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -70,7 +71,7 @@ def again(tmp_path: Path) -> Callable[..., Any]:
     def run(*paths: Path, allowed: list[str] | None = None, **choices: Any) -> Any:
         told: list[str] = []
         options = RunOptions(**choices)
-        with ResultCache(tmp_path / "cache", options, "compare", told.append) as cache:
+        with closing(ResultCache(tmp_path / "cache", options, "compare", told.append)) as cache:
             report = compare_paths(paths, options, cache=cache)
         assert told == (allowed or [])
         return report
@@ -231,7 +232,7 @@ def test_code_is_run_every_time(runs, again, tmp_path):
 
 def test_a_run_that_writes_scripts_runs_everything(runs, again, scenario, tmp_path):
     again(scenario)
-    with ResultCache(tmp_path / "cache", RunOptions(), "compare", pytest.fail) as cache:
+    with closing(ResultCache(tmp_path / "cache", RunOptions(), "compare", pytest.fail)) as cache:
         compare_paths([scenario], RunOptions(), on_script=lambda *_: None, cache=cache)
     assert runs.count == 4
 
@@ -241,7 +242,7 @@ def test_a_damaged_cache_is_told_and_everything_run(runs, again, scenario, tmp_p
     (path,) = (tmp_path / "cache").iterdir()
     path.write_bytes(os.urandom(path.stat().st_size))
     told: list[str] = []
-    with ResultCache(tmp_path / "cache", RunOptions(), "compare", told.append) as cache:
+    with closing(ResultCache(tmp_path / "cache", RunOptions(), "compare", told.append)) as cache:
         compare_paths([scenario], RunOptions(), cache=cache)
     assert len(told) == 1
     assert runs.count == 4
