@@ -1,4 +1,4 @@
-"""A layer's configuration as flat plain data: what two layers can differ in."""
+"""A layer's configuration as flat plain data, which can be compared with another layer's."""
 
 from __future__ import annotations
 
@@ -15,40 +15,40 @@ import numpy as np
 
 from layerlens.models.inspect.configuration import configuration_of
 
-#: What says nothing about what a layer does.
-_ASIDE = frozenset({"name", "build_config", "build_input_shape", "input_layers", "output_layers"})
-#: A list of more values is told by their number and a digest.
-_MOST_VALUES = 32
-#: A configuration of more mappings and lists is cut off.
-_MOST_CONTAINERS = 20_000
+#: Keys of a configuration that do not affect what a layer computes.
+_IGNORED = frozenset({"name", "build_config", "build_input_shape", "input_layers", "output_layers"})
+#: A longer list is reported as its length and a digest.
+_MAX_LISTED = 32
+#: A configuration with more mappings and lists is truncated.
+_MAX_CONTAINERS = 20_000
 _CUT_OFF = "..."
-#: Where the types are defined whose instances are known to hold numbers and nothing else.
-_NUMERIC = frozenset({"numpy", "tensorflow", "keras", "ml_dtypes"})
+#: Packages whose types hold numbers and nothing else.
+_ARRAY_PACKAGES = frozenset({"numpy", "tensorflow", "keras", "ml_dtypes"})
 _FUNCTIONS = (types.FunctionType, types.BuiltinFunctionType, types.MethodType, type)
 
 
 def arguments_of(layer: Any) -> dict[str, Any]:
-    """Return a layer's arguments by name; those of layers that it holds as `layer.units`.
+    """Return a layer's arguments by name, without those that are None.
 
-    Of several layers, the first one's are `layers[0].units`. What is None is left out. A layer that
-    cannot tell its configuration has none.
+    Arguments of a nested layer have dotted names: `layer.units`, or `layers[0].units` in a list.
+    A layer whose `get_config` fails has no arguments.
     """
-    return dict(_Reader().flat(configuration_of(layer).values, ""))
+    return dict(_ConfigReader().flat(configuration_of(layer).values, ""))
 
 
 def plain_value(value: Any) -> Any:
-    """Return a value of a configuration as data that JSON has.
+    """Return a value of a configuration as JSON data.
 
-    Nothing of the value's own is called: an object of the user's may have a `tolist`, a `__len__`
-    or an `__eq__` that does anything. What is not Python's, NumPy's or Keras' data is told by the
-    name of its type.
+    No method of a user's object is called, since its `tolist`, `__len__` or `__eq__` can do
+    anything. A value that is not data of Python, NumPy, TensorFlow or Keras becomes the name of
+    its type.
     """
-    return _Reader().plain(value)
+    return _ConfigReader().plain(value)
 
 
 @dataclass
-class _Reader:
-    """Reads one configuration, which may contain itself or the same part many times."""
+class _ConfigReader:
+    """Converts one configuration, which can contain itself or one part many times."""
 
     _open: set[int] = field(default_factory=set)
     _seen: int = 0
@@ -58,17 +58,17 @@ class _Reader:
             return
         for key, value in config.items():
             name = self._key(key)
-            if name in _ASIDE or value is None:
+            if name in _IGNORED or value is None:
                 continue
             if _is_layer(value):
                 yield f"{prefix}{name}", self._text(value["class_name"])
                 yield from self.flat(value["config"], f"{prefix}{name}.")
             elif isinstance(value, (list, tuple)) and any(map(_is_layer, value)):
                 for position, item in enumerate(filter(_is_layer, value)):
-                    # Names are numbered as layers were made, which says nothing about what they do.
-                    within = f"{prefix}{name}[{position}]"
-                    yield within, self._text(item["class_name"])
-                    yield from self.flat(item["config"], f"{within}.")
+                    # By position: default layer names depend on the order of creation.
+                    element = f"{prefix}{name}[{position}]"
+                    yield element, self._text(item["class_name"])
+                    yield from self.flat(item["config"], f"{element}.")
             else:
                 yield f"{prefix}{name}", self.plain(value)
         self._open.discard(id(config))
@@ -81,9 +81,9 @@ class _Reader:
         if isinstance(value, (dict, list, tuple, set, frozenset)):
             return self._container(value)
         module = type(value).__module__.partition(".")[0]
-        if module in _NUMERIC:
-            return self._numbers(value)
-        # A subclass may have any `__str__`: these are Python's own.
+        if module in _ARRAY_PACKAGES:
+            return self._array(value)
+        # A user's subclass can override `__str__`, so call the built-in methods.
         if isinstance(value, str):
             return str.__str__(value)
         if isinstance(value, int):
@@ -101,44 +101,44 @@ class _Reader:
         try:
             if isinstance(value, dict):
                 if "class_name" in value:
-                    return self._called(value)
+                    return self._serialized_object(value)
                 return {self._key(key): self.plain(item) for key, item in value.items()}
             items = [self.plain(item) for item in value]
             if isinstance(value, (set, frozenset)):
-                items.sort(key=_written)
-            if len(items) <= _MOST_VALUES:
+                items.sort(key=_as_json)
+            if len(items) <= _MAX_LISTED:
                 return items
-            return f"{len(items):,} values, {_digest(_written(items).encode())}"
+            return f"{len(items):,} values, {_digest(_as_json(items).encode())}"
         finally:
             self._open.discard(id(value))
 
     def _enter(self, value: Any) -> bool:
         self._seen += 1
-        if id(value) in self._open or self._seen > _MOST_CONTAINERS:
+        if id(value) in self._open or self._seen > _MAX_CONTAINERS:
             return False
         self._open.add(id(value))
         return True
 
-    def _called(self, value: Mapping[Any, Any]) -> str:
-        """Return `GlorotUniform` or `L2(l2=0.01)` of what was made into data."""
+    def _serialized_object(self, value: Mapping[Any, Any]) -> str:
+        """Return a serialized object as text, such as `GlorotUniform` or `L2(l2=0.01)`."""
         config = value.get("config")
         name = self._text(value["class_name"])
         if isinstance(config, str):  # a function
             return str.__str__(config)
         if not isinstance(config, dict) or not self._enter(config):
             return name
-        told = {self._key(key): item for key, item in config.items() if item is not None}
-        if set(told) == {"name"}:  # a dtype policy
-            return self._text(told["name"])
-        inner = ", ".join(f"{key}={self.plain(item)}" for key, item in told.items())
+        arguments = {self._key(key): item for key, item in config.items() if item is not None}
+        if set(arguments) == {"name"}:  # a dtype policy
+            return self._text(arguments["name"])
+        listed = ", ".join(f"{key}={self.plain(item)}" for key, item in arguments.items())
         self._open.discard(id(config))
-        return f"{name}({inner})" if inner else name
+        return f"{name}({listed})" if listed else name
 
-    def _numbers(self, value: Any) -> Any:
+    def _array(self, value: Any) -> Any:
         array = _as_array(value)
         if array is None:
             return type(value).__name__
-        if array.size > _MOST_VALUES:
+        if array.size > _MAX_LISTED:
             return f"{array.size:,} values, {_digest(array.tobytes())}"
         return self.plain(array.tolist())
 
@@ -150,7 +150,7 @@ class _Reader:
 
 
 def _is_layer(value: Any) -> bool:
-    """Tell a layer that was made into data from an initialiser, a policy or a function."""
+    """Return whether a value is a serialized layer, not an initializer, policy or function."""
     return (
         isinstance(value, dict)
         and isinstance(value.get("config"), dict)
@@ -160,7 +160,7 @@ def _is_layer(value: Any) -> bool:
 
 
 def _as_array(value: Any) -> Any:
-    """Return the numbers of an array, a tensor or a variable; None of what has no values yet."""
+    """Return an array, tensor or variable as a NumPy array; None if it has no values yet."""
     if not isinstance(value, (np.ndarray, np.generic)):
         try:
             value = value.numpy()
@@ -172,7 +172,7 @@ def _as_array(value: Any) -> Any:
     return array
 
 
-def _written(value: Any) -> str:
+def _as_json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, sort_keys=True)
 
 

@@ -1,4 +1,4 @@
-"""The calls of layers that made a symbolic tensor, in order."""
+"""The graph of layer calls behind a symbolic tensor."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-#: Keras hands these over by itself from the tensors' own masks; they are not inputs.
+#: Arguments that Keras fills in from the masks of the tensors; they are not inputs.
 _MASK_ARGUMENT = re.compile(r"(?:^|_)mask$")
 
 
 def calls_between(inputs: Sequence[Any], outputs: Sequence[Any]) -> list[Any]:
-    """Return the call nodes that data passes through, in the order the calls were made.
+    """Return the call nodes on the way from `inputs` to `outputs`, in the order of the calls.
 
-    Masks travel beside the data: what merely computes one is left out.
+    Calls that only compute a mask are not on that way.
     """
     found: dict[int, Any] = {}
     entries = {id(item) for item in inputs}
-    # Depth first without recursion, since a chain may be longer than Python's stack allows.
+    # Depth first without recursion, since a chain can be deeper than Python's stack allows.
     stack: list[tuple[Any, bool]] = [(item, False) for item in reversed(list(outputs))]
-    opened: set[int] = set()
+    visited: set[int] = set()
     while stack:
         tensor, done = stack.pop()
         node = producing_call(tensor)
@@ -28,47 +28,50 @@ def calls_between(inputs: Sequence[Any], outputs: Sequence[Any]) -> list[Any]:
         if done:
             found.setdefault(id(node), node)
             continue
-        if id(node) in opened:
+        if id(node) in visited:
             continue
-        opened.add(id(node))
+        visited.add(id(node))
         stack.append((tensor, True))
         if id(tensor) not in entries:
             stack.extend((item, False) for item in reversed(data_inputs(node)))
-    return _as_called(list(found.values()))
+    return _in_call_order(list(found.values()))
 
 
 def upstream_names(tensor: Any) -> tuple[str, ...]:
-    """Return what led to a tensor, last first, as far as one chain goes: layers, then the input."""
+    """Return the names of the operations that lead to a tensor, last first.
+
+    The names end with the input, or with the first operation that has several inputs.
+    """
     names = []
     node = producing_call(tensor)
     while node is not None:
         names.append(str(node.operation.name))
-        given = data_inputs(node)
-        node = producing_call(given[0]) if len(given) == 1 else None
+        sources = data_inputs(node)
+        node = producing_call(sources[0]) if len(sources) == 1 else None
     return tuple(names)
 
 
-def _as_called(nodes: list[Any]) -> list[Any]:
-    """Sort nodes by when they were made, if that is known; else leave them as they are.
+def _in_call_order(nodes: list[Any]) -> list[Any]:
+    """Return nodes sorted by the time of their call, or as they are where it is unknown.
 
-    Keras numbers symbolic tensors as it makes them, which tells the order of branches apart.
+    Keras numbers symbolic tensors as it creates them, which gives the order between branches.
     """
     order: dict[int, int] = {}
     for node in nodes:
-        number = _serial(node.outputs)
+        number = _creation_number(node.outputs)
         if number is None:
             return nodes
         order[id(node)] = number
-    sound = all(
+    consistent = all(
         order[id(parent)] < order[id(node)]
         for node in nodes
         for parent in map(producing_call, data_inputs(node))
         if parent is not None and id(parent) in order
     )
-    return sorted(nodes, key=lambda node: order[id(node)]) if sound else nodes
+    return sorted(nodes, key=lambda node: order[id(node)]) if consistent else nodes
 
 
-def _serial(tensors: Sequence[Any]) -> int | None:
+def _creation_number(tensors: Sequence[Any]) -> int | None:
     numbers = []
     for tensor in tensors:
         if is_input_call(producing_call(tensor)):
@@ -81,6 +84,7 @@ def _serial(tensors: Sequence[Any]) -> int | None:
 
 
 def producing_call(tensor: Any) -> Any:
+    """Return the call node that produced a symbolic tensor; None for any other tensor."""
     history = getattr(tensor, "_keras_history", None)
     if history is None or history.operation is None:
         return None
@@ -88,11 +92,12 @@ def producing_call(tensor: Any) -> Any:
 
 
 def is_input_call(node: Any) -> bool:
+    """Return whether a call node is that of an `InputLayer`."""
     return node is not None and type(node.operation).__name__ == "InputLayer"
 
 
 def data_inputs(node: Any) -> list[Any]:
-    """Return the symbolic tensors a call was given, without the masks Keras added itself."""
+    """Return the symbolic tensors passed to a call, without the masks that Keras adds."""
     found = list(_tensors(node.arguments.args))
     for name, value in node.arguments.kwargs.items():
         if not _MASK_ARGUMENT.search(name) or name == "attention_mask":

@@ -1,4 +1,4 @@
-"""What a layer says of its own configuration, and why it says nothing where it cannot."""
+"""A layer's configuration, or the reason why its `get_config` fails."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """The arguments that `get_config` returns by name; none where it fails.
+    """The arguments that `get_config` returns, by name; empty where it fails.
 
-    `error` says why it fails. It is None for a layer without a `get_config` of its own, which
-    Keras itself refuses to describe.
+    `error` is the reason. It is None for a layer without a `get_config` of its own, for which
+    Keras raises NotImplementedError.
     """
 
     values: Mapping[str, Any] = field(default_factory=dict)
@@ -21,15 +21,15 @@ class Configuration:
 
 
 def configuration_of(layer: Any) -> Configuration:
-    """Ask a layer for its configuration; a `get_config` of the user's may raise anything."""
+    """Return a layer's configuration; no exception of a user's `get_config` gets through."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that code cannot be saved is no matter here
+            warnings.simplefilter("ignore")  # about code that cannot be saved
             config = layer.get_config()
     except NotImplementedError:
         return Configuration()
     except AttributeError as error:
-        if not hasattr(layer, "get_config"):  # an operation of `keras.ops` that has none
+        if not hasattr(layer, "get_config"):  # an operation of `keras.ops`
             return Configuration()
         return Configuration(error=_raises(error))
     except Exception as error:
@@ -42,6 +42,6 @@ def configuration_of(layer: Any) -> Configuration:
 def _raises(error: Exception) -> str:
     try:
         text = " ".join(str(error).split())[:200]
-    except Exception:  # the message is the user's too
+    except Exception:  # a user's `__str__` can fail too
         text = ""
     return f"`get_config` raises {type(error).__name__}" + (f": {text}" if text else "")

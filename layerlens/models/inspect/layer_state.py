@@ -1,4 +1,4 @@
-"""What a layer holds, or is called with, that its configuration does not say."""
+"""State and call arguments of a layer that are not part of its configuration."""
 
 from __future__ import annotations
 
@@ -10,23 +10,24 @@ from typing import Any
 import keras
 
 from layerlens.models.inspect.arguments import plain_value
+from layerlens.models.inspect.nested_layers import is_keras_class
 
-#: What Keras' own layers learn in `adapt`, beside a vocabulary.
-_ADAPTED = ("mean", "variance", "bin_boundaries")
+#: Attributes that `adapt` sets on Keras' layers; the vocabulary is read by a method.
+_ADAPTED_STATE = ("mean", "variance", "bin_boundaries")
 _PLAIN = (bool, int, float, str, tuple, list)
 
 
 def state_of(layer: Any, configured: Mapping[str, Any]) -> dict[str, Any]:
-    """Return adapted values, vocabularies, and plain attributes of classes that are not Keras' own.
+    """Return what `adapt` learnt, or the plain attributes of a class that Keras does not define.
 
-    `configured` are the arguments that its configuration says already.
+    `configured` holds the layer's arguments by name; attributes of these names are left out.
     """
     found: dict[str, Any] = {}
-    if not type(layer).__module__.startswith("keras."):
+    if not is_keras_class(layer):
         for name, value in vars(layer).items():
             if (
                 not name.startswith("_")
-                and name not in _of_every_layer()
+                and name not in _common_attributes()
                 and name not in configured
             ):
                 kept = _data(value)
@@ -34,7 +35,7 @@ def state_of(layer: Any, configured: Mapping[str, Any]) -> dict[str, Any]:
                     found[name] = kept
         return found
     if hasattr(layer, "adapt"):
-        for name in _ADAPTED:
+        for name in _ADAPTED_STATE:
             value = getattr(layer, name, None)
             if value is not None:
                 found[name] = _data(value)
@@ -44,20 +45,20 @@ def state_of(layer: Any, configured: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def call_arguments(node: Any) -> dict[str, Any]:
-    """Return what a call in a graph was given beside its tensors, by the names of the arguments."""
+    """Return the arguments of a call node that are not tensors, by name."""
     arguments = node.arguments
-    given = dict(arguments.kwargs)
+    named = dict(arguments.kwargs)
     if len(arguments.args) > 1:
-        given = {**_by_name(node.operation, arguments.args), **given}
+        named = {**_by_name(node.operation, arguments.args), **named}
     return {
         name: plain_value(value)
-        for name, value in given.items()
+        for name, value in named.items()
         if value is not None and not _holds_tensor(value)
     }
 
 
 def _by_name(operation: Any, values: Any) -> dict[str, Any]:
-    """Return the positional arguments behind the first, which is what the call is about."""
+    """Return the positional arguments after the first, by the names in the signature of `call`."""
     try:
         names = list(inspect.signature(operation.call).parameters)
     except (TypeError, ValueError):
@@ -74,15 +75,14 @@ def _holds_tensor(value: Any) -> bool:
 
 
 def _data(value: Any) -> Any:
-    """Return a value as plain data where it is data, without a call into the user's objects."""
+    """Return a value as plain data, or None if it is not data; calls no method of a user's."""
     if isinstance(value, _PLAIN):
-        told = plain_value(value)
-        return told if _is_plain(value) else None
+        return plain_value(value) if _is_plain(value) else None
     module = type(value).__module__.partition(".")[0]
     if module not in ("numpy", "tensorflow"):
         return None
-    told = plain_value(value)
-    return None if told == type(value).__name__ else told
+    plain = plain_value(value)
+    return None if plain == type(value).__name__ else plain
 
 
 def _is_plain(value: Any) -> bool:
@@ -94,11 +94,11 @@ def _is_plain(value: Any) -> bool:
 def _vocabulary(layer: Any) -> Any:
     try:
         return plain_value([str(word) for word in layer.get_vocabulary()])
-    except Exception:  # Keras raises where there is none yet
+    except Exception:  # Keras raises before `adapt`
         return None
 
 
 @cache
-def _of_every_layer() -> frozenset[str]:
-    """Return the attributes that Keras gives to every layer."""
+def _common_attributes() -> frozenset[str]:
+    """Return the names of the attributes that every Keras layer has."""
     return frozenset({*vars(keras.layers.Layer()), "name", "built", "layers"})

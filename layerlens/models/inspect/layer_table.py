@@ -1,6 +1,6 @@
 """The layer table of a Keras model: shapes, weights, params and masks.
 
-Everything is read off the symbolic graph, so weights that were never allocated will do.
+All of it is read from the symbolic graph, so the weights need not be allocated.
 """
 
 from __future__ import annotations
@@ -22,36 +22,45 @@ from layerlens.models.inspect.call_graph import (
 from layerlens.models.inspect.configuration import configuration_of
 from layerlens.models.inspect.cost import activation_bytes, bytes_of, multiply_adds, sum_of_known
 from layerlens.models.inspect.layer_state import call_arguments, state_of
-from layerlens.models.inspect.nested_layers import weights_of, with_nested
+from layerlens.models.inspect.nested_layers import (
+    direct_layers,
+    is_keras_class,
+    weights_of,
+    with_nested,
+)
 from layerlens.models.inspect.param_formula import count_of
+from layerlens.models.inspect.shapes import tensor_shape
 from layerlens.report.layers import LayerRow, ModelError, ModelReport, WeightRow
 from layerlens.vocabulary import MaskUse
 
-#: Above this many weights a count is told as the sum over the layers held, not over the weights.
-_MOST_TERMS = 12
+#: With more weights, a count is written as a sum over the nested layers, not over the weights.
+_MAX_TERMS = 12
 
 
 def layer_rows(model: Any) -> tuple[LayerRow, ...]:
-    """Return one row per use of a layer, in the order in which the layers were applied.
+    """Return one row per call of a layer, in the order of the calls.
 
-    A layer applied again gets a second row with `shared_with` set, no params and no weights.
+    A further call of the same layer has a row with `shared_with` set, no params and no weights.
     """
-    inputs, outputs = _ends(model)
+    inputs, outputs = _graph_ends(model)
     if not outputs:
-        return tuple(_held_rows(model, ""))
+        return tuple(_nested_rows(model, ""))
     return rows_between(inputs, outputs)
 
 
 def rows_between(inputs: Sequence[Any], outputs: Sequence[Any]) -> tuple[LayerRow, ...]:
-    """Return the rows of the graph from `inputs` to `outputs`, symbolic tensors both."""
+    """Return the rows of the graph between symbolic tensors."""
     return _graph_rows(inputs, outputs, prefix="")
 
 
 def model_report(
     name: str, model: Any, *, output_shape: Any = None, error: ModelError | None = None
 ) -> ModelReport:
-    """Return the report of a built model; `output_shape` overrides where a slice was selected."""
-    inputs, outputs = _ends(model)
+    """Return the report of a built model.
+
+    `output_shape` is the shape after `select`; without it the report has the model's own.
+    """
+    inputs, outputs = _graph_ends(model)
     weights = unique_weights(model.weights)
     trainable = count_params(model.trainable_weights)
     params = count_params(weights)
@@ -61,23 +70,23 @@ def model_report(
         params=params,
         trainable_params=trainable,
         non_trainable_params=params - trainable,
-        output_shape=output_shape or _one_or_several([_shape(item) for item in outputs]),
+        output_shape=output_shape or _one_or_several([tensor_shape(item) for item in outputs]),
         layers=rows,
         error=error,
-        input_shape=_one_or_several([_shape(item) for item in inputs]),
+        input_shape=_one_or_several([tensor_shape(item) for item in inputs]),
         frozen_params=count_params(_frozen(model)),
         shared_params=count_params(_shared(inputs, outputs)),
         bytes_by_dtype=_bytes_by_dtype(weights),
         multiply_adds=sum_of_known(row.multiply_adds for row in rows),
         activation_bytes=sum_of_known(row.activation_bytes for row in rows),
-        notes=tuple(dict.fromkeys(_unread(model))),
+        notes=tuple(dict.fromkeys(_configuration_notes(model))),
     )
 
 
-def _unread(model: Any) -> Iterator[str]:
-    """Yield what has to be known of layers whose own code cannot tell how they are configured."""
+def _configuration_notes(model: Any) -> Iterator[str]:
+    """Yield a note for each layer of the user's whose `get_config` fails."""
     for layer in with_nested(model):
-        if not type(layer).__module__.startswith("keras."):
+        if not is_keras_class(layer):
             error = configuration_of(layer).error
             if error is not None:
                 yield (
@@ -87,38 +96,38 @@ def _unread(model: Any) -> Iterator[str]:
 
 
 def count_params(weights: Iterable[Any]) -> int:
-    """Count the scalars in `weights`, each variable once, in integers that are never cut."""
+    """Return the number of scalars in `weights`, each variable once, as an exact integer."""
     return sum(_size(weight.shape) for weight in unique_weights(weights))
 
 
 def unique_weights(weights: Iterable[Any]) -> tuple[Any, ...]:
-    """Return the variables in order, each once, however many layers share it."""
+    """Return the variables in order, each once."""
     return tuple({id(weight): weight for weight in weights}.values())
 
 
 def _frozen(layer: Any) -> Iterator[Any]:
-    """Yield the weights that would be trained, were their layer or its holder not frozen."""
+    """Yield the weights that are not trainable because their layer, or one around it, is frozen."""
     trained = {id(weight) for weight in getattr(layer, "trainable_weights", ())}
-    for held in with_nested(layer):
-        for weight in getattr(held, "_trainable_variables", ()):
+    for nested in with_nested(layer):
+        for weight in getattr(nested, "_trainable_variables", ()):
             if id(weight) not in trained:
                 yield weight
 
 
 def _shared(inputs: Sequence[Any], outputs: Sequence[Any]) -> list[Any]:
-    """Return the weights that more than one call in the graph uses, inside nested models too."""
+    """Return the weights that several calls use, in the graph or in nested models."""
     uses: dict[int, list[Any]] = {}
-    for weight in _used(inputs, outputs):
+    for weight in _weight_uses(inputs, outputs):
         uses.setdefault(id(weight), []).append(weight)
     return [weights[0] for weights in uses.values() if len(weights) > 1]
 
 
-def _used(inputs: Sequence[Any], outputs: Sequence[Any]) -> Iterator[Any]:
-    """Yield the weights of every call, as often as it is called."""
+def _weight_uses(inputs: Sequence[Any], outputs: Sequence[Any]) -> Iterator[Any]:
+    """Yield the weights of each call; those of a layer with two calls twice."""
     for node in calls_between(inputs, outputs):
-        inner = _ends(node.operation)
+        inner = _graph_ends(node.operation)
         if inner[1]:
-            yield from _used(*inner)
+            yield from _weight_uses(*inner)
         else:
             yield from unique_weights(weights_of(node.operation))
 
@@ -132,21 +141,21 @@ def _bytes_by_dtype(weights: Iterable[Any]) -> dict[str, int]:
 
 
 def count_formula(shapes: Sequence[tuple[int, ...]]) -> str | None:
-    """Return the count as a sum over shapes, such as "1,536 = 15×48 + 16×48 + 48"."""
+    """Return a count as a sum over shapes, such as "1,536 = 15×48 + 16×48 + 48"."""
     terms = ["×".join(f"{size:,}" for size in shape) or "1" for shape in shapes]
-    return _sum_of(terms, sum(_size(shape) for shape in shapes))
+    return _equation(terms, sum(_size(shape) for shape in shapes))
 
 
-def _sum_of(terms: Sequence[str], total: int) -> str | None:
+def _equation(terms: Sequence[str], total: int) -> str | None:
     if not terms:
         return None
     written = " + ".join(terms)
     return written if written == f"{total:,}" else f"{total:,} = {written}"
 
 
-def _ends(model: Any) -> tuple[list[Any], list[Any]]:
-    """The symbolic inputs and outputs of a model; empty where it has no graph of its own."""
-    # A Sequential that was never built raises here, a subclassed model has none.
+def _graph_ends(model: Any) -> tuple[list[Any], list[Any]]:
+    """Return a model's symbolic inputs and outputs; both are empty without a graph."""
+    # The attributes of an unbuilt Sequential raise; a subclassed model has none.
     if not getattr(model, "built", False):
         return [], []
     inputs = getattr(model, "inputs", None) or []
@@ -155,29 +164,25 @@ def _ends(model: Any) -> tuple[list[Any], list[Any]]:
 
 
 def _graph_rows(inputs: Sequence[Any], outputs: Sequence[Any], prefix: str) -> tuple[LayerRow, ...]:
-    masks = _Masks()
+    masks = _MaskTracker()
     rows: list[LayerRow] = []
-    seen: set[int] = set()
     names: dict[int, str] = {}
-    uses: dict[int, int] = {}
+    calls: dict[int, int] = {}
     for node in calls_between(inputs, outputs):
         operation = node.operation
-        uses[id(operation)] = uses.get(id(operation), 0) + 1
-        again_as = f"#{uses[id(operation)]}" if uses[id(operation)] > 1 else ""
-        names[id(node)] = f"{operation.name}{again_as}"
+        calls[id(operation)] = number = calls.get(id(operation), 0) + 1
+        names[id(node)] = f"{operation.name}#{number}" if number > 1 else str(operation.name)
         if is_input_call(node):
-            masks.enter(node)
+            masks.add_input(node)
             continue
-        again = id(operation) in seen
-        seen.add(id(operation))
         row = _row(
             operation,
             prefix,
-            input_shape=_one_or_several([_shape(item) for item in data_inputs(node)]),
-            output_shape=_one_or_several([_shape(item) for item in node.outputs]),
-            mask_in=masks.entering(node),
-            mask_out=masks.leaving(node),
-            again=again,
+            input_shape=_one_or_several([tensor_shape(item) for item in data_inputs(node)]),
+            output_shape=_one_or_several([tensor_shape(item) for item in node.outputs]),
+            mask_in=masks.mask_in(node),
+            mask_out=masks.mask_out(node),
+            repeated=number > 1,
             node=node,
             names=names,
         )
@@ -185,42 +190,42 @@ def _graph_rows(inputs: Sequence[Any], outputs: Sequence[Any], prefix: str) -> t
     return tuple(rows)
 
 
-class _Masks:
-    """Whether a mask comes with a tensor: True, False, or None where it cannot be told.
+class _MaskTracker:
+    """Follows whether each tensor of a graph has a mask: True, False, or None if unknown.
 
-    Keras attaches symbolic masks to symbolic tensors, but drops them at the door of a nested
-    model although they pass it when the model is called.
+    Keras attaches symbolic masks to symbolic tensors, but drops them at the inputs of a nested
+    model, which does receive them when it is called.
     """
 
     def __init__(self) -> None:
         self._known: dict[int, bool | None] = {}
 
-    def enter(self, node: Any) -> None:
+    def add_input(self, node: Any) -> None:
         for tensor in node.outputs:
-            self._known[id(tensor)] = _carries_mask(tensor)
+            self._known[id(tensor)] = _has_mask(tensor)
 
-    def entering(self, node: Any) -> bool | None:
-        return _any_of([self._of(tensor) for tensor in data_inputs(node)])
+    def mask_in(self, node: Any) -> bool | None:
+        return _any_known([self._of(tensor) for tensor in data_inputs(node)])
 
-    def leaving(self, node: Any) -> bool | None:
-        inner = _ends(node.operation)[1]
-        told = all(self._of(tensor) == _carries_mask(tensor) for tensor in data_inputs(node))
-        sure = told and not (inner and self.entering(node))
+    def mask_out(self, node: Any) -> bool | None:
+        inner = _graph_ends(node.operation)[1]
+        agreed = all(self._of(tensor) == _has_mask(tensor) for tensor in data_inputs(node))
+        certain = agreed and not (inner and self.mask_in(node))
         for position, tensor in enumerate(node.outputs):
-            made_inside = position < len(inner) and _carries_mask(inner[position])
-            carries = _carries_mask(tensor) or made_inside
-            self._known[id(tensor)] = True if carries else (False if sure else None)
-        return _any_of([self._known[id(tensor)] for tensor in node.outputs])
+            made_inside = position < len(inner) and _has_mask(inner[position])
+            masked = _has_mask(tensor) or made_inside
+            self._known[id(tensor)] = True if masked else (False if certain else None)
+        return _any_known([self._known[id(tensor)] for tensor in node.outputs])
 
     def _of(self, tensor: Any) -> bool | None:
-        return self._known.get(id(tensor), _carries_mask(tensor))
+        return self._known.get(id(tensor), _has_mask(tensor))
 
 
-def _carries_mask(tensor: Any) -> bool:
+def _has_mask(tensor: Any) -> bool:
     return getattr(tensor, "_keras_mask", None) is not None
 
 
-def _any_of(answers: Sequence[bool | None]) -> bool | None:
+def _any_known(answers: Sequence[bool | None]) -> bool | None:
     if any(answers):
         return True
     return None if None in answers else False
@@ -234,16 +239,15 @@ def _row(
     output_shape: Any,
     mask_in: bool | None = None,
     mask_out: bool | None = None,
-    again: bool = False,
+    repeated: bool = False,
     node: Any = None,
     names: Mapping[int, str] | None = None,
 ) -> LayerRow:
     path = f"{prefix}{layer.name}"
-    # An operation of keras.ops stands in the graph like a layer, and has no weights.
-    weights = () if again else unique_weights(weights_of(layer))
+    weights = () if repeated else unique_weights(weights_of(layer))
     rows = tuple(_weight_row(weight) for weight in weights)
-    holds = () if again else tuple(_held_rows(layer, f"{path}/", used_with=input_shape))
-    counted = None if again else count_of(layer, path)
+    holds = () if repeated else tuple(_nested_rows(layer, f"{path}/", used_with=input_shape))
+    counted = None if repeated else count_of(layer, path)
     arguments = arguments_of(layer)
     return LayerRow(
         name=layer.name,
@@ -256,47 +260,49 @@ def _row(
         weights=rows,
         mask_in=mask_in,
         mask_out=mask_out,
-        trainable_params=0 if again else count_params(getattr(layer, "trainable_weights", ())),
-        shared_with=layer.name if again else None,
+        trainable_params=0 if repeated else count_params(getattr(layer, "trainable_weights", ())),
+        shared_with=layer.name if repeated else None,
         holds=holds,
         formula=_formula(rows, holds),
         counted=counted.text if counted else None,
         terms=counted.terms if counted else (),
-        frozen_params=0 if again else count_params(_frozen(layer)),
+        frozen_params=0 if repeated else count_params(_frozen(layer)),
         bytes_by_dtype=_bytes_by_dtype(weights),
         multiply_adds=_multiply_adds(layer, node) if node else None,
         activation_bytes=_activation_bytes(node) if node else None,
         mask_use=_mask_use(layer) if mask_in else None,
         arguments=arguments,
-        state={} if again else state_of(layer, arguments),
+        state={} if repeated else state_of(layer, arguments),
         call=call_arguments(node) if node else {},
-        inputs=tuple(_source(tensor, names or {}) for tensor in data_inputs(node)) if node else (),
+        inputs=tuple(_source_name(tensor, names or {}) for tensor in data_inputs(node))
+        if node
+        else (),
     )
 
 
 def _multiply_adds(layer: Any, node: Any) -> int | None:
-    given = [_shape(item) for item in data_inputs(node)]
-    return multiply_adds(layer, given, [_shape(item) for item in node.outputs])
+    inputs = [tensor_shape(item) for item in data_inputs(node)]
+    return multiply_adds(layer, inputs, [tensor_shape(item) for item in node.outputs])
 
 
 def _activation_bytes(node: Any) -> int | None:
-    return activation_bytes((_shape(item), str(item.dtype)) for item in node.outputs)
+    return activation_bytes((tensor_shape(item), str(item.dtype)) for item in node.outputs)
 
 
-def _source(tensor: Any, names: Mapping[int, str]) -> str:
-    """Return which layer or input gave a tensor: `lstm`, `lstm[1]` its second output.
+def _source_name(tensor: Any, names: Mapping[int, str]) -> str:
+    """Return the name of the layer or input that produced a tensor.
 
-    `lstm#2` is what it gave where it was applied again.
+    The second output of `lstm` is `lstm[1]`; the output of its second call is `lstm#2`.
     """
     node = producing_call(tensor)
-    place = tensor._keras_history.tensor_index
+    index = tensor._keras_history.tensor_index
     name = names.get(id(node), str(node.operation.name))
-    return f"{name}[{place}]" if place else name
+    return f"{name}[{index}]" if index else name
 
 
 def _mask_use(layer: Any) -> MaskUse:
-    """Tell whether a layer takes the mask of its input as an argument, as Keras hands it over."""
-    if _ends(layer)[1]:
+    """Return whether a layer takes the mask of its input as an argument."""
+    if _graph_ends(layer)[1]:
         return "read" if any(_mask_use(one) == "read" for one in layer.layers) else "ignored"
     inner = getattr(layer, "layer", None)
     if type(layer).__name__ == "TimeDistributed" and inner is not None:
@@ -309,51 +315,45 @@ def _mask_use(layer: Any) -> MaskUse:
 
 
 def _formula(weights: Sequence[WeightRow], holds: Sequence[LayerRow]) -> str | None:
-    if len(weights) <= _MOST_TERMS:
+    if len(weights) <= _MAX_TERMS:
         return count_formula([row.shape for row in weights])
-    held = [row.params for row in holds if row.params]
+    nested = [row.params for row in holds if row.params]
     total = sum(row.params for row in weights)
-    own = total - sum(held)
-    # Layers that share weights with one another count more than there is: then no sum is true.
-    if own < 0 or not held:
+    own = total - sum(nested)
+    # Nested layers that share weights count them twice, so their counts do not add up.
+    if own < 0 or not nested:
         return count_formula([row.shape for row in weights])
-    return _sum_of([f"{count:,}" for count in (*held, *([own] if own else []))], total)
+    return _equation([f"{count:,}" for count in (*nested, *([own] if own else []))], total)
 
 
-def _held_rows(layer: Any, prefix: str, used_with: Any = None) -> Iterator[LayerRow]:
-    """Yield the layers inside a wrapper, container, cell or custom layer."""
-    inputs, outputs = _ends(layer)
+def _nested_rows(layer: Any, prefix: str, used_with: Any = None) -> Iterator[LayerRow]:
+    """Yield the rows of the layers inside a wrapper, container, cell or custom layer."""
+    inputs, outputs = _graph_ends(layer)
     if outputs:
         rows = _graph_rows(inputs, outputs, prefix)
-        built_for = _one_or_several([_shape(item) for item in inputs])
-        # A nested model keeps the shapes it was made with; used on others, its inside is unknown.
-        yield from rows if used_with in (None, built_for) else map(_without_shapes, rows)
+        built_for = _one_or_several([tensor_shape(item) for item in inputs])
+        # A nested graph has the shapes it was built with; for other inputs they are unknown.
+        yield from rows if used_with in (None, built_for) else map(_with_unknown_shapes, rows)
         return
-    seen: set[int] = set()
-    for held in getattr(layer, "_layers", ()):
-        if id(held) in seen or type(held).__name__ == "InputLayer":
-            continue
-        seen.add(id(held))
-        input_shape = _built_shape(held)
-        yield _row(
-            held, prefix, input_shape=input_shape, output_shape=_output_shape(held, input_shape)
-        )
+    for nested in direct_layers(layer):
+        input_shape = _built_shape(nested)
+        output_shape = _output_shape(nested, input_shape)
+        yield _row(nested, prefix, input_shape=input_shape, output_shape=output_shape)
 
 
-def _without_shapes(row: LayerRow) -> LayerRow:
-    held = tuple(_without_shapes(item) for item in row.holds)
+def _with_unknown_shapes(row: LayerRow) -> LayerRow:
     return replace(
         row,
         input_shape=None,
         output_shape=None,
         multiply_adds=None,
         activation_bytes=None,
-        holds=held,
+        holds=tuple(map(_with_unknown_shapes, row.holds)),
     )
 
 
 def _built_shape(layer: Any) -> Any:
-    """The shape a held layer was built with, where Keras remembers exactly one."""
+    """Return the shape that a nested layer was built with, if Keras recorded exactly one."""
     shapes = getattr(layer, "_build_shapes_dict", None) or {}
     if len(shapes) != 1:
         return None
@@ -369,13 +369,12 @@ def _output_shape(layer: Any, input_shape: Any) -> Any:
     try:
         return _plain_shape(layer.compute_output_shape(input_shape))
     except Exception:
-        # Not every layer can tell its shape outside a call, and one of the user's own may raise
-        # anything; an unknown shape is told as such.
+        # Some layers compute their shape in a call only, and a user's layer can raise anything.
         return None
 
 
 def _plain_shape(shape: Any) -> Any:
-    """Return a shape, or shapes, as plain tuples of ints and None; None for what is no shape."""
+    """Return a shape or a tuple of shapes as plain ints and None; None if it is not a shape."""
     if isinstance(shape, dict):
         return tuple(_plain_shape(item) for item in shape.values())
     if not isinstance(shape, (list, tuple)) and not hasattr(shape, "__iter__"):
@@ -384,12 +383,8 @@ def _plain_shape(shape: Any) -> Any:
     if items and all(isinstance(item, (list, tuple)) for item in items):
         return _one_or_several([_plain_shape(item) for item in items])
     if not all(item is None or isinstance(item, Integral) for item in items):
-        return None  # a file may say anything of what a layer was built for
+        return None  # a saved file can contain anything here
     return tuple(None if item is None else int(item) for item in items)
-
-
-def _shape(tensor: Any) -> tuple[int | None, ...]:
-    return tuple(None if size is None else int(size) for size in tensor.shape)
 
 
 def _one_or_several(shapes: Sequence[Any]) -> Any:

@@ -1,4 +1,4 @@
-"""The layers that a Keras layer or model holds."""
+"""The layers, operations and weights inside a Keras layer or model."""
 
 from __future__ import annotations
 
@@ -7,24 +7,36 @@ from typing import Any
 
 
 def flat_layers(model: Any) -> Iterator[Any]:
-    """Yield every layer of a model, the ones that wrappers hold among them."""
+    """Yield every layer inside a model at any depth, without the model itself."""
     yield from model._flatten_layers(include_self=False)
 
 
 def operation_nodes(model: Any) -> Iterator[Any]:
-    """Yield the nodes at which graphs, nested ones among them, call operations and not layers."""
+    """Yield the nodes in a model's graph, and in nested graphs, that call an operation."""
     for graph in with_nested(model):
         for nodes in getattr(graph, "_nodes_by_depth", {}).values():
             yield from (node for node in nodes if not hasattr(node.operation, "_flatten_layers"))
 
 
 def with_nested(layer: Any) -> Iterator[Any]:
-    """Yield a layer and every layer that it holds; an operation of `keras.ops` holds none."""
+    """Yield a layer and every layer inside it; an operation of `keras.ops` yields only itself."""
     yield layer
     if hasattr(layer, "_flatten_layers"):
         yield from flat_layers(layer)
 
 
+def direct_layers(layer: Any) -> Iterator[Any]:
+    """Yield the layers that a layer holds itself, each once, without input layers."""
+    for held in {id(held): held for held in getattr(layer, "_layers", ())}.values():
+        if type(held).__name__ != "InputLayer":
+            yield held
+
+
+def is_keras_class(layer: Any) -> bool:
+    """Return whether Keras defines the class of a layer or operation, not the user."""
+    return type(layer).__module__.startswith("keras.")
+
+
 def weights_of(operation: Any) -> tuple[Any, ...]:
-    """Return the weights of a layer; an operation such as `bincount` has none, only arguments."""
+    """Return the weights of a layer; an operation such as `bincount` has none."""
     return tuple(operation.weights) if hasattr(operation, "trainable_weights") else ()

@@ -1,7 +1,8 @@
-"""A layer's number of params as a sum in the layer's own terms.
+"""A layer's number of params as a sum of products, such as 3 inputs × 8 units + 8 biases.
 
-What a weight's axes stand for is read off the layer's configuration, and every product is held
-against the weight's size: what does not match, or is not known, is told by name and shape.
+The meaning of a weight's axes follows from the layer's configuration. Each product is checked
+against the size of the weight; a weight that does not match, or whose axes are unknown, is counted
+by name and shape.
 """
 
 from __future__ import annotations
@@ -11,20 +12,21 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from layerlens.models.inspect.nested_layers import weights_of
+from layerlens.models.inspect.nested_layers import direct_layers, weights_of
 from layerlens.report.layers import CountTerm, Factor
 
-#: A sum of more parts than this is told as one of the layers held.
-_MOST_PARTS = 8
-Own = Mapping[str, Any]
+#: A longer sum is written as a sum over the nested layers.
+_MAX_PARTS = 8
+WeightsByName = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One weight: the product that counts it, what is counted, and what asked for it.
+    """One weight as a product of factors.
 
-    `noun` is what the numbers count where their own words would say less: 16×16 recurrent.
-    `shares` are what equal shares of the weight stand for, each with what asked for it.
+    `because` is the argument of the layer that adds the weight. `noun` names the whole product
+    where that says more than the factors: 16×16 recurrent. `shares` names equal shares of the
+    weight, each with its argument.
     """
 
     meaning: str
@@ -42,14 +44,14 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """Parts that belong together: under a common factor, or because one layer holds them."""
+    """Parts with a common factor, or of one layer."""
 
     children: tuple[Part | Branch, ...]
     factor: Factor | None = None
     label: str = ""
-    #: The path of the layer that holds them; None is the layer itself.
+    #: The path of the nested layer; None is the layer that is counted.
     layer: str | None = None
-    #: What children that read the same are called together: 2 directions.
+    #: The noun for several children with the same text: 2 directions.
     alike: str | None = None
 
     @property
@@ -65,27 +67,27 @@ class Branch:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """A layer's params as terms that add up to them, and as one line of text."""
+    """A layer's params as a sum of terms, and as one line of text."""
 
     terms: tuple[CountTerm, ...]
     text: str | None
 
 
 def count_of(layer: Any, path: str) -> Count:
-    """Count a layer's weights, each once, those of the layers it holds included.
+    """Return the count of a layer's weights, each once, with those of nested layers.
 
-    `path` is the layer's own; the terms of held layers bear theirs.
+    `path` is the path of the layer; the terms of nested layers have paths below it.
     """
     tree = _branch(layer, path, set(), None)
     total = tree.params
-    text = _sum(tree)
+    text = _sum_text(tree)
     if not total and not tree.children:
         return Count((), None)
     whole = f"{total:,}"
     return Count(tuple(_terms(tree)), text if text == whole else f"{text} = {whole}")
 
 
-# --- from a layer to its parts ----------------------------------------------------------------
+# --- from a layer to its parts --------------------------------------------------------------------
 
 
 def _branch(
@@ -96,21 +98,21 @@ def _branch(
     names: Sequence[str] = (),
     label: str = "",
 ) -> Branch:
-    """Return what a layer counts: its own weights in its terms, and the layers it holds."""
+    """Return the sum of a layer's own weights and those of its nested layers."""
     kind = _kind(layer)
-    held = list(_held(layer))
-    inside = {id(v) for one, _ in held for v in one.weights}
+    nested_layers = list(_with_roles(layer))
+    nested_weights = {id(weight) for nested, _ in nested_layers for weight in nested.weights}
     own: dict[str, Any] = {}
     for variable in weights_of(layer):
-        if id(variable) not in inside and id(variable) not in seen:
+        if id(variable) not in nested_weights and id(variable) not in seen:
             own[_name_of(variable, own)] = variable
     seen |= {id(variable) for variable in own.values()}
-    factor, parts = _described(layer, kind, own, names)
+    factor, parts = _factor_and_parts(layer, kind, own, names)
     branches: list[Branch] = []
-    for one, role in held:
-        inner = f"{path}/{one.name}"
-        axes = _NAMES.get(role, ()) if kind in _ATTENTION else ()
-        branch = _branch(one, inner, seen, inner, axes, role)
+    for nested, role in nested_layers:
+        nested_path = f"{path}/{nested.name}"
+        axes = _PROJECTION_AXES.get(role, ()) if kind in _ATTENTION else ()
+        branch = _branch(nested, nested_path, seen, nested_path, axes, role)
         if branch.children:
             branches.append(branch)
     if len(branches) == 1 and not parts:
@@ -125,7 +127,7 @@ def _name_of(variable: Any, taken: Mapping[str, Any]) -> str:
 
 
 def _kind(layer: Any) -> str:
-    """Return the nearest class of Keras' own that is described here, or nothing."""
+    """Return the nearest base class that Keras defines and this module knows, or ""."""
     return next(
         (
             c.__name__
@@ -137,40 +139,37 @@ def _kind(layer: Any) -> str:
     )
 
 
-def _held(layer: Any) -> Iterator[tuple[Any, str]]:
-    """Yield the layers inside another one, each once, with the role that it plays there."""
-    known: set[int] = set()
+def _with_roles(layer: Any) -> Iterator[tuple[Any, str]]:
+    """Yield the layers that a layer holds, each with its role there, or else its name."""
     roles = {
         id(getattr(layer, attribute, None)): role
         for attribute, role in _ROLES.get(_kind(layer), {}).items()
     }
-    for one in getattr(layer, "_layers", ()):
-        if id(one) not in known and type(one).__name__ != "InputLayer":
-            known.add(id(one))
-            yield one, roles.get(id(one), str(one.name))
+    for nested in direct_layers(layer):
+        yield nested, roles.get(id(nested), str(nested.name))
 
 
-def _described(
-    layer: Any, kind: str, own: Own, names: Sequence[str]
+def _factor_and_parts(
+    layer: Any, kind: str, own: WeightsByName, names: Sequence[str]
 ) -> tuple[Factor | None, tuple[Part, ...]]:
-    """Return the common factor and the parts; what a description does not cover goes by shape."""
+    """Return the common factor and the parts; weights that do not match go by their shape."""
     describe = _DESCRIBERS.get(kind)
     factor: Factor | None = None
-    told: list[Part] = []
+    described: list[Part] = []
     if describe is not None and own:
-        factor, told = describe(layer, own, names)
-    times = factor.size if factor else 1
-    true = {
+        factor, described = describe(layer, own, names)
+    common = factor.size if factor else 1
+    matching = {
         id(part.variable): part
-        for part in told
-        if part.params * times == _size(part.variable.shape) and part.variable is not None
+        for part in described
+        if part.params * common == _size(part.variable.shape) and part.variable is not None
     }
-    # A common factor is one only where every weight has it.
-    if len(true) < len(own) and factor is not None:
+    # The factor is common only if all weights match.
+    if len(matching) < len(own) and factor is not None:
         factor = None
-        true = {}
+        matching = {}
     return factor, tuple(
-        true.get(id(variable)) or _by_shape(name, variable) for name, variable in own.items()
+        matching.get(id(variable)) or _by_shape(name, variable) for name, variable in own.items()
     )
 
 
@@ -180,12 +179,12 @@ def _by_shape(name: str, variable: Any) -> Part:
     return Part(noun, variable, tuple(Factor(size, noun) for size in sizes), noun)
 
 
-# --- what the axes of Keras' own layers stand for -----------------------------------------------
+# --- the axes of the weights of Keras' layers -----------------------------------------------------
 
-Described = tuple[Factor | None, list[Part]]
+FactorAndParts = tuple[Factor | None, list[Part]]
 
 
-def _dense(layer: Any, own: Own, names: Sequence[str]) -> Described:
+def _dense(layer: Any, own: WeightsByName, names: Sequence[str]) -> FactorAndParts:
     kernel = own.get("kernel")
     units = int(layer.units)
     inputs = _size(kernel.shape) // units if kernel is not None else 0
@@ -195,16 +194,18 @@ def _dense(layer: Any, own: Own, names: Sequence[str]) -> Described:
         kernel=_product("kernel", (inputs, "inputs"), (units, "units")),
         bias=_biases(units, "units"),
         lora_kernel_a=_product(
-            "LoRA kernel a", (inputs, "inputs"), (rank, "ranks"), ask="lora_rank"
+            "LoRA kernel a", (inputs, "inputs"), (rank, "ranks"), because="lora_rank"
         ),
-        lora_kernel_b=_product("LoRA kernel b", (rank, "ranks"), (units, "units"), ask="lora_rank"),
-        kernel_scale=_product("kernel scale", (units, "units"), noun="scales", ask="dtype"),
+        lora_kernel_b=_product(
+            "LoRA kernel b", (rank, "ranks"), (units, "units"), because="lora_rank"
+        ),
+        kernel_scale=_product("kernel scale", (units, "units"), noun="scales", because="dtype"),
     )
 
 
-def _einsum_dense(layer: Any, own: Own, names: Sequence[str]) -> Described:
-    """Name a kernel's axes by the equation: summed over, made anew, or in step with the input."""
-    told: list[Part] = []
+def _einsum_dense(layer: Any, own: WeightsByName, names: Sequence[str]) -> FactorAndParts:
+    """Name a kernel's axes by their role in the equation: summed, new, or shared with the input."""
+    parts: list[Part] = []
     left, output = str(layer.equation).replace(" ", "").split("->")
     given, letters = left.split(",")
     roles = [
@@ -215,33 +216,33 @@ def _einsum_dense(layer: Any, own: Own, names: Sequence[str]) -> Described:
     rank = int(getattr(layer, "lora_rank", None) or 0)
     if (kernel := own.get("kernel")) is not None and len(kernel.shape) == len(letters):
         sizes = [(int(n), word) for n, word in zip(kernel.shape, words, strict=True)]
-        told.append(_product("kernel", *sizes)(kernel))
+        parts.append(_product("kernel", *sizes)(kernel))
         for name, factors in (
             ("lora_kernel_a", (*sizes[:-1], (rank, "ranks"))),
             ("lora_kernel_b", ((rank, "ranks"), sizes[-1])),
         ):
             if name in own:
-                told.append(_product(name, *factors, ask="lora_rank")(own[name]))
+                parts.append(_product(name, *factors, because="lora_rank")(own[name]))
     if (bias := own.get("bias")) is not None:
         sizes = [(int(n), "units") for n in bias.shape if int(n) != 1]
-        told.append(_product("bias", *sizes, noun="biases", ask="bias_axes")(bias))
-    return None, told
+        parts.append(_product("bias", *sizes, noun="biases", because="bias_axes")(bias))
+    return None, parts
 
 
-def _embedding(layer: Any, own: Own, names: Sequence[str]) -> Described:
+def _embedding(layer: Any, own: WeightsByName, names: Sequence[str]) -> FactorAndParts:
     tokens, width = (int(layer.input_dim), "tokens"), (int(layer.output_dim), "dimensions")
     rank = (int(getattr(layer, "lora_rank", None) or 0), "ranks")
     return None, _present(
         own,
         embeddings=_product("embeddings", tokens, width),
-        reverse_embeddings=_product("reverse embeddings", width, tokens, ask="tie_weights"),
-        lora_embeddings_a=_product("LoRA embeddings a", tokens, rank, ask="lora_rank"),
-        lora_embeddings_b=_product("LoRA embeddings b", rank, width, ask="lora_rank"),
-        embeddings_scale=_product("embeddings scale", tokens, noun="scales", ask="dtype"),
+        reverse_embeddings=_product("reverse embeddings", width, tokens, because="tie_weights"),
+        lora_embeddings_a=_product("LoRA embeddings a", tokens, rank, because="lora_rank"),
+        lora_embeddings_b=_product("LoRA embeddings b", rank, width, because="lora_rank"),
+        embeddings_scale=_product("embeddings scale", tokens, noun="scales", because="dtype"),
     )
 
 
-def _conv(layer: Any, own: Own, names: Sequence[str]) -> Described:
+def _conv(layer: Any, own: WeightsByName, names: Sequence[str]) -> FactorAndParts:
     filters, groups = int(layer.filters), int(getattr(layer, "groups", None) or 1)
     rank = (int(getattr(layer, "lora_rank", None) or 0), "ranks")
     window = _window(layer)
@@ -253,12 +254,12 @@ def _conv(layer: Any, own: Own, names: Sequence[str]) -> Described:
         own,
         kernel=_product("kernel", *window, inputs, (filters, "filters"), aside=aside),
         bias=_biases(filters, "filters"),
-        lora_kernel_a=_product("LoRA kernel a", *window, inputs, rank, ask="lora_rank"),
-        lora_kernel_b=_product("LoRA kernel b", rank, (filters, "filters"), ask="lora_rank"),
+        lora_kernel_a=_product("LoRA kernel a", *window, inputs, rank, because="lora_rank"),
+        lora_kernel_b=_product("LoRA kernel b", rank, (filters, "filters"), because="lora_rank"),
     )
 
 
-def _conv_transpose(layer: Any, own: Own, names: Sequence[str]) -> Described:
+def _conv_transpose(layer: Any, own: WeightsByName, names: Sequence[str]) -> FactorAndParts:
     filters, kernel = int(layer.filters), own.get("kernel")
     inputs = int(kernel.shape[-1]) if kernel is not None else 0
     return None, _present(
@@ -268,7 +269,7 @@ def _conv_transpose(layer: Any, own: Own, names: Sequence[str]) -> Described:
     )
 
 
-def _depthwise(layer: Any, own: Own, names: Sequence[str]) -> Described:
+def _depthwise(layer: Any, own: WeightsByName, names: Sequence[str]) -> FactorAndParts:
     each, kernel = int(layer.depth_multiplier), own.get("kernel")
     inputs = int(kernel.shape[-2]) if kernel is not None else 0
     return None, _present(
@@ -280,7 +281,7 @@ def _depthwise(layer: Any, own: Own, names: Sequence[str]) -> Described:
     )
 
 
-def _separable(layer: Any, own: Own, names: Sequence[str]) -> Described:
+def _separable(layer: Any, own: WeightsByName, names: Sequence[str]) -> FactorAndParts:
     each, filters = int(layer.depth_multiplier), int(layer.filters)
     kernel = own.get("depthwise_kernel")
     inputs = int(kernel.shape[-2]) if kernel is not None else 0
@@ -299,8 +300,8 @@ def _separable(layer: Any, own: Own, names: Sequence[str]) -> Described:
     )
 
 
-def _recurrent(gates: int) -> Callable[[Any, Own, Sequence[str]], Described]:
-    def describe(layer: Any, own: Own, names: Sequence[str]) -> Described:
+def _recurrent(gates: int) -> Callable[[Any, WeightsByName, Sequence[str]], FactorAndParts]:
+    def describe(layer: Any, own: WeightsByName, names: Sequence[str]) -> FactorAndParts:
         units, kernel = int(layer.units), own.get("kernel")
         inputs = int(kernel.shape[0]) if kernel is not None else 0
         twice = len(getattr(own.get("bias"), "shape", ())) == 2
@@ -326,7 +327,7 @@ def _recurrent(gates: int) -> Callable[[Any, Own, Sequence[str]], Described]:
     return describe
 
 
-def _conv_lstm(layer: Any, own: Own, names: Sequence[str]) -> Described:
+def _conv_lstm(layer: Any, own: WeightsByName, names: Sequence[str]) -> FactorAndParts:
     filters, window, kernel = int(layer.filters), _window(layer), own.get("kernel")
     inputs = int(kernel.shape[-2]) if kernel is not None else 0
     return _gates(4), _present(
@@ -339,26 +340,25 @@ def _conv_lstm(layer: Any, own: Own, names: Sequence[str]) -> Described:
     )
 
 
-def _normalization(layer: Any, own: Own, names: Sequence[str]) -> Described:
-    told = []
+def _normalization(layer: Any, own: WeightsByName, names: Sequence[str]) -> FactorAndParts:
+    parts = []
     for name, variable in own.items():
-        ask = {"gamma": "scale", "beta": "center"}.get(name)
-        ask = "renorm" if name.startswith("renorm") else ask
+        because = {"gamma": "scale", "beta": "center"}.get(name)
+        because = "renorm" if name.startswith("renorm") else because
         noun = name.replace("_", " ")
         sizes = [(int(size), "channels") for size in variable.shape]
-        told.append(_product(noun, *sizes, noun=noun, ask=ask)(variable))
-    return None, told
+        parts.append(_product(noun, *sizes, noun=noun, because=because)(variable))
+    return None, parts
 
 
-def _prelu(layer: Any, own: Own, names: Sequence[str]) -> Described:
-    told = [
+def _prelu(layer: Any, own: WeightsByName, names: Sequence[str]) -> FactorAndParts:
+    return None, [
         _product("slopes", *((int(n), "slopes") for n in variable.shape), noun="slopes")(variable)
         for variable in own.values()
     ]
-    return None, told
 
 
-_DESCRIBERS: dict[str, Callable[[Any, Own, Sequence[str]], Described]] = {
+_DESCRIBERS: dict[str, Callable[[Any, WeightsByName, Sequence[str]], FactorAndParts]] = {
     "Dense": _dense,
     "EinsumDense": _einsum_dense,
     "Embedding": _embedding,
@@ -379,23 +379,23 @@ _DESCRIBERS: dict[str, Callable[[Any, Own, Sequence[str]], Described]] = {
 }
 _ATTENTION = ("MultiHeadAttention", "GroupedQueryAttention")
 _PROJECTIONS = {f"_{role}_dense": role for role in ("query", "key", "value", "output")}
-#: Layers that hold others in roles of their own: attribute → role.
+#: Layers whose nested layers have roles: attribute → role.
 _ROLES: dict[str, dict[str, str]] = {
     "Bidirectional": {"forward_layer": "forward", "backward_layer": "backward"},
     **dict.fromkeys(_ATTENTION, _PROJECTIONS),
 }
-#: What the axes of such a layer's kernel stand for.
-_NAMES: dict[str, tuple[str, ...]] = {
+#: The names of the axes of each projection's kernel.
+_PROJECTION_AXES: dict[str, tuple[str, ...]] = {
     "query": ("inputs", "heads", "dimensions"),
     "key": ("inputs", "heads", "dimensions"),
     "value": ("inputs", "heads", "dimensions"),
     "output": ("heads", "dimensions", "outputs"),
 }
 
-Making = Callable[[Any], Part]
+PartFactory = Callable[[Any], Part]
 
 
-def _present(own: Own, **makers: Making) -> list[Part]:
+def _present(own: WeightsByName, **makers: PartFactory) -> list[Part]:
     return [make(own[name]) for name, make in makers.items() if name in own]
 
 
@@ -403,16 +403,16 @@ def _product(
     meaning: str,
     *factors: tuple[int, str],
     noun: str | None = None,
-    ask: str | None = None,
+    because: str | None = None,
     aside: str | None = None,
     shares: tuple[tuple[str, str | None], ...] = (),
-) -> Making:
+) -> PartFactory:
     numbers = tuple(Factor(size, of) for size, of in factors)
-    return lambda variable: Part(meaning, variable, numbers, noun, ask, aside, shares)
+    return lambda variable: Part(meaning, variable, numbers, noun, because, aside, shares)
 
 
-def _biases(size: int, of: str) -> Making:
-    return _product("bias", (size, of), noun="biases", ask="use_bias")
+def _biases(size: int, of: str) -> PartFactory:
+    return _product("bias", (size, of), noun="biases", because="use_bias")
 
 
 def _gates(number: int) -> Factor | None:
@@ -427,7 +427,7 @@ def _size(shape: Sequence[Any]) -> int:
     return math.prod(int(size) for size in shape)
 
 
-# --- from parts to terms and to text ------------------------------------------------------------
+# --- from parts to terms and to text --------------------------------------------------------------
 
 
 def _terms(
@@ -448,17 +448,17 @@ def _terms(
             yield CountTerm(meaning, path, product, params, because, holder)
 
 
-def _sum(tree: Branch) -> str:
-    """Write a branch as a sum, its common factor in front."""
-    inner = _inner_sum(tree)
+def _sum_text(tree: Branch) -> str:
+    """Return a branch as a sum with its common factor in front."""
+    text = _unfactored_sum(tree)
     if tree.factor is None:
-        return inner
-    return f"{_number(tree.factor)} × {_bracketed(inner, len(tree.children))}"
+        return text
+    return f"{_factor_text(tree.factor)} × {_bracketed(text, len(tree.children))}"
 
 
-def _inner_sum(tree: Branch) -> str:
+def _unfactored_sum(tree: Branch) -> str:
     branches = [child for child in tree.children if isinstance(child, Branch)]
-    texts = [_sum(branch) for branch in branches]
+    texts = [_sum_text(branch) for branch in branches]
     if (
         tree.alike
         and len(texts) > 1
@@ -467,24 +467,24 @@ def _inner_sum(tree: Branch) -> str:
     ):
         several = len(branches[0].children) if branches[0].factor is None else 1
         return f"{len(texts)} {tree.alike} × {_bracketed(texts[0], several)}"
-    short = len(branches) > 1 and sum(1 for _ in tree.parts()) > _MOST_PARTS
-    written = []
-    told = iter(texts)
+    short = len(branches) > 1 and sum(1 for _ in tree.parts()) > _MAX_PARTS
+    terms = []
+    branch_texts = iter(texts)
     for child in tree.children:
         if isinstance(child, Part):
-            written.append(_written(child))
+            terms.append(_part_text(child))
             continue
-        text = f"{child.params:,}" if short else f"({next(told)})"
-        written.append(f"{child.label} {text}" if child.label else text)
-    return " + ".join(written)
+        text = f"{child.params:,}" if short else f"({next(branch_texts)})"
+        terms.append(f"{child.label} {text}" if child.label else text)
+    return " + ".join(terms)
 
 
 def _bracketed(text: str, terms: int) -> str:
     return f"({text})" if terms > 1 else text
 
 
-def _written(part: Part) -> str:
-    """Write `15 inputs × 16 units`, or `16×16 recurrent` where there is a noun for the whole."""
+def _part_text(part: Part) -> str:
+    """Return `15 inputs × 16 units`, or `16×16 recurrent` where the whole has a noun."""
     aside = f", {part.aside}" if part.aside else ""
     if part.noun is not None:
         sizes = "×".join(f"{factor.size:,}" for factor in part.factors)
@@ -503,7 +503,7 @@ def _written(part: Part) -> str:
     return " × ".join(numbers) + aside
 
 
-def _number(factor: Factor) -> str:
+def _factor_text(factor: Factor) -> str:
     return f"{factor.size:,} {_counted_noun(factor.of, factor.size)}"
 
 

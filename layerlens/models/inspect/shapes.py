@@ -1,4 +1,4 @@
-"""Shapes and layer rows as they are reported: after `select`, with the batch axis open."""
+"""Shapes of Keras tensors, and the shapes in a report."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 
 from layerlens.report.layers import LayerRow, ModelReport
 from layerlens.scenario.slices import Index, parse_select
-
-Shape = tuple[int | None, ...]
+from layerlens.scenario.spec import Shape
 
 
 def selected_shape(shape: Shape, select: str) -> Shape:
-    """Return the shape that a NumPy slice leaves, batch axis first; an unknown length stays None.
+    """Return the shape after a NumPy slice, batch axis first; an unknown length stays None.
 
-    Raises ValueError, with both ranks or lengths, where the slice does not fit the shape.
+    Raises:
+        ValueError: the slice does not fit the shape.
     """
     index = parse_select(select)
     taken = sum(item is not None and item is not Ellipsis for item in index)
@@ -32,7 +32,7 @@ def selected_shape(shape: Shape, select: str) -> Shape:
             result.append(1)
             continue
         if isinstance(item, slice):
-            result.append(_sliced(shape[axis], item))
+            result.append(_sliced_length(shape[axis], item))
         else:
             _check_position(item, axis, shape, select)
         axis += 1
@@ -40,7 +40,7 @@ def selected_shape(shape: Shape, select: str) -> Shape:
 
 
 def open_batch(report: ModelReport, batch_size: int) -> ModelReport:
-    """Return a report whose shapes leave the batch axis open, where it was fixed to be built."""
+    """Return a report with None for the batch size with which the model was built."""
 
     def opened(shape: Any) -> Any:
         if isinstance(shape, tuple) and shape and isinstance(shape[0], tuple):
@@ -75,7 +75,7 @@ def _without_ellipsis(index: tuple[Index, ...], missing: int) -> list[slice | in
     return items
 
 
-def _sliced(length: int | None, part: slice) -> int | None:
+def _sliced_length(length: int | None, part: slice) -> int | None:
     if length is None:
         return None
     return len(range(*part.indices(length)))
@@ -94,10 +94,31 @@ def _text(shape: Shape) -> str:
     return f"({', '.join(str(length) for length in shape)})"
 
 
-def flat_shapes(shapes: Sequence[Any]) -> Iterator[tuple[int | None, ...]]:
-    """Yield the single shapes of a list in which a shape may be several."""
+def flat_shapes(shapes: Sequence[Any]) -> Iterator[Shape]:
+    """Yield the single shapes in a sequence of shapes and tuples of shapes; None is skipped."""
     for shape in shapes:
-        if isinstance(shape, tuple) and any(isinstance(part, tuple) for part in shape):
+        if isinstance(shape, tuple) and not is_shape(shape):
             yield from flat_shapes(shape)
         elif isinstance(shape, tuple):
             yield shape
+
+
+def is_shape(value: Any) -> bool:
+    """Return whether a value is one shape, not a tuple of shapes."""
+    return isinstance(value, tuple) and not any(isinstance(item, tuple) for item in value)
+
+
+def tensor_shape(tensor: Any) -> Shape:
+    """Return the shape of a tensor or variable as a tuple of ints and None."""
+    return tuple(None if size is None else int(size) for size in tensor.shape)
+
+
+def without_steps(shapes: Sequence[Shape]) -> list[Shape]:
+    """Return shapes without axis 1, the axis of steps that `TimeDistributed` removes."""
+    return [(shape[0], *shape[2:]) for shape in shapes]
+
+
+def called_with_own_shapes(model: Any, inputs: Sequence[Shape]) -> bool:
+    """Return whether inputs of these shapes have the per-sample shapes of a model's own inputs."""
+    own = [tensor_shape(tensor)[1:] for tensor in getattr(model, "inputs", None) or ()]
+    return bool(own) and own == [shape[1:] for shape in inputs]
