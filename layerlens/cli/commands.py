@@ -327,9 +327,13 @@ def _write(report: RunRecord, format: str, output: str | None, options: RenderOp
     to_stdout = output in (None, writing.STDOUT)
     try:
         if format == "rich" and to_stdout:
-            options = replace(options, ascii=not writing.can_encode("─│└≠✔✘×→"))
-            text = render(report, "rich", width=columns(), colour=wants_colour(), options=options)
-            writing.print_text(text)
+            options = replace(
+                options,
+                width=columns(),
+                colour=wants_colour(),
+                ascii=not writing.can_encode("─│└≠✔✘×→"),
+            )
+            writing.print_text(render(report, "rich", options))
         elif format == "json":
             writing.write_parts(json_parts(report), output)
         else:
@@ -337,7 +341,8 @@ def _write(report: RunRecord, format: str, output: str | None, options: RenderOp
                 from layerlens.run.expectation_places import expectation_places
 
                 options = replace(options, places=expectation_places)
-            text = render(report, cast(Format, format), width=columns(), options=options)
+            options = replace(options, width=columns())
+            text = render(report, cast(Format, format), options)
             writing.write_text(text, output)
     except KeyboardInterrupt:
         how = "the report may not be whole" if to_stdout else f"{output} is as before, or whole"

@@ -78,11 +78,13 @@ def plot(
 
 def _draw(report: RunRecord, path: str, output: str | None) -> None:
     from layerlens import files as writing
+    from layerlens.render import RenderOptions
     from layerlens.render.picture_file import picture_file, picture_text
 
     if output is None:
         plain = not writing.can_encode("●·…")
-        writing.print_text(picture_text(report, columns(), colour=wants_colour(), in_ascii=plain))
+        options = RenderOptions(width=columns(), colour=wants_colour(), ascii=plain)
+        writing.print_text(picture_text(report, options))
         return
     if all(scenario.errors for scenario in report.scenarios):
         return  # which has been told

@@ -101,11 +101,16 @@ def _draw(look: Look, options: RenderOptions) -> None:
     telling = tuple(
         one for one in look.report.scenarios if one.path in look.changed or one.status != "pass"
     )
-    options = replace(options, ascii=not writing.can_encode("─│└≠✔✘×→"))
+    options = replace(
+        options,
+        width=columns(),
+        colour=wants_colour(),
+        ascii=not writing.can_encode("─│└≠✔✘×→"),
+    )
     text = _CLEAR if sys.stdout.isatty() else ""
     if telling:
         report = replace(look.report, scenarios=telling)
-        text += render(report, "rich", width=columns(), colour=wants_colour(), options=options)
+        text += render(report, "rich", options)
     more = " and more" if len(look.changed) > 3 else ""
     changed = ", ".join(map(one_line, look.changed[:3])) + more
     ran = f"{changed} in {look.seconds:.2f} s; " if changed else ""

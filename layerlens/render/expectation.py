@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from rich.text import Text
 
-from layerlens.render import RenderOptions, wording
-from layerlens.render.formats.terminal import (
+from layerlens.render import wording
+from layerlens.render.formats.rich import (
     PROSE_WIDTH,
     error_lines,
     pair_lines,
@@ -15,6 +15,7 @@ from layerlens.render.formats.terminal import (
     refusal_lines,
 )
 from layerlens.render.layer_table import layer_table, legend
+from layerlens.render.options import RenderOptions
 from layerlens.render.styled import GLYPHS, fold, joined
 from layerlens.report.layers import ModelReport
 from layerlens.report.pairs import PairReport
@@ -27,10 +28,8 @@ _IN_TABLES = {"shape_mismatch", "param_mismatch", "build_error"}
 def render_expectation(
     scenario: ScenarioReport,
     row: ExpectationRow,
-    *,
-    width: int,
-    colour: bool,
     options: RenderOptions,
+    *,
     notes: Sequence[str] = (),
 ) -> str:
     """Return what was expected and what came out, and what in the report shows it.
@@ -38,32 +37,29 @@ def render_expectation(
     The layers side by side where shapes or counts are at stake, the pair where a verdict is.
     `options.quiet` leaves out the tables and all figures. `notes` stand at the end.
     """
-    lines = _lines(scenario, row, width, options, notes)
-    return printed(lines, width, colour=colour, in_ascii=options.ascii)
+    return printed(_lines(scenario, row, options, notes), options)
 
 
 def render_errors(
     scenario: ScenarioReport,
-    *,
-    width: int,
-    colour: bool,
     options: RenderOptions,
+    *,
     notes: Sequence[str] = (),
 ) -> str:
     """Return why a scenario could not be run."""
-    prose = min(width, PROSE_WIDTH)
+    prose = min(options.width, PROSE_WIDTH)
     lines = [line for error in scenario.errors for line in error_lines(error, prose)]
-    lines += _notes(notes, width)
-    return printed(lines, width, colour=colour, in_ascii=options.ascii)
+    lines += _notes(notes, options.width)
+    return printed(lines, options)
 
 
 def _lines(
     scenario: ScenarioReport,
     row: ExpectationRow,
-    width: int,
     options: RenderOptions,
     notes: Sequence[str],
 ) -> Iterator[Text]:
+    width = options.width
     prose = min(width, PROSE_WIDTH)
     sign = Text(f"{GLYPHS.wrong} ", "bold red")
     yield from fold(joined(sign, Text(wording.expectation_line(row), "bold")), width, hang=2)

@@ -8,9 +8,10 @@ from typing import get_args
 from rich.text import Text
 
 from layerlens.errors import UsageError
-from layerlens.render import PictureSuffix, wording
+from layerlens.render import wording
 from layerlens.render.formats.html import render_pictures
-from layerlens.render.formats.terminal import printed
+from layerlens.render.formats.rich import printed
+from layerlens.render.options import PictureSuffix, RenderOptions
 from layerlens.render.pictures import pictures_of
 from layerlens.render.step_grid import layer_grids, step_grids
 from layerlens.report.run import RunRecord, ScenarioReport
@@ -45,10 +46,9 @@ def picture_file(report: RunRecord, suffix: str, path: str) -> bytes:
     return sheet([(_heading(scenario), pictures) for scenario, pictures in planned], suffix)
 
 
-def picture_text(report: RunRecord, width: int, *, colour: bool, in_ascii: bool) -> str:
+def picture_text(report: RunRecord, options: RenderOptions) -> str:
     """Return the maps of steps as text, of whole models and of their layers."""
-    lines = list(_text_lines(report, width))
-    return printed(lines, width, colour=colour, in_ascii=in_ascii)
+    return printed(_text_lines(report, options.width), options)
 
 
 def _text_lines(report: RunRecord, width: int) -> Iterator[Text]:

@@ -63,7 +63,7 @@ class Report(RunRecord):
         return render(self, "rich").rstrip()
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
-        from layerlens.render import rich_lines
+        from layerlens.render.formats.rich import rich_lines
 
         return rich_lines(self, options.max_width, ascii=options.ascii_only)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from layerlens.report.run import ExpectationRow
 from layerlens.run.report import Report
@@ -49,7 +48,7 @@ def figures_text(report: Report) -> str:
     ]
     told += [error.message for one in report.scenarios for error in one.errors]
     several = len(report.scenarios) > 1
-    page = render(report, "rich", width=_WIDTH, options=RenderOptions(quiet=several))
+    page = render(report, "rich", RenderOptions(width=_WIDTH, quiet=several))
     return "\n".join([*told[:1], *([page] if told else [])])
 
 
@@ -65,11 +64,11 @@ def verdict_text(report: Report) -> str:
             if scenario.path == "<python>"
             else [f"to see it again: layerlens compare {scenario.path}"]
         )
-        page: dict[str, Any] = {"width": _WIDTH, "colour": False, "options": RenderOptions()}
+        options = RenderOptions(width=_WIDTH)
         if scenario.errors:
-            parts.append(render_errors(scenario, **page, notes=notes))
+            parts.append(render_errors(scenario, options, notes=notes))
         parts += [
-            render_expectation(scenario, row, **page, notes=notes)
+            render_expectation(scenario, row, options, notes=notes)
             for row in scenario.expectations
             if not row.held
         ]

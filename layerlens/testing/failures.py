@@ -73,10 +73,10 @@ def not_held(
     message = f"expected {plain(row.expected)}, received {plain(row.actual)}"
     drawn = []
     for colour in (False, True):
-        page = _page(config, colour=colour)
-        text = render_expectation(scenario, row, notes=notes, **page)
+        options = _options(config, colour=colour)
+        text = render_expectation(scenario, row, options, notes=notes)
         if config.get_verbosity() >= 2:
-            text += "\n" + _whole(scenario, **page)
+            text += "\n" + _whole(scenario, options)
         drawn.append(text)
     crash = Crash(one_line(scenario.path), line, message, one_line(row.subject))
     return Told(FailureText(drawn[0], drawn[1], crash))
@@ -89,7 +89,7 @@ def not_run(config: pytest.Config, scenario: ScenarioReport) -> Told:
     if any("--allow-code" in (error.hint or "") for error in scenario.errors):
         notes.insert(0, f"under pytest, `{CODE} = true` in its configuration allows it")
     drawn = [
-        render_errors(scenario, notes=notes, **_page(config, colour=colour))
+        render_errors(scenario, _options(config, colour=colour), notes=notes)
         for colour in (False, True)
     ]
     message = clean(first.message).split("\n", 1)[0]
@@ -97,21 +97,26 @@ def not_run(config: pytest.Config, scenario: ScenarioReport) -> Told:
     return Told(FailureText(drawn[0], drawn[1], crash))
 
 
-def _page(config: pytest.Config, *, colour: bool) -> dict[str, Any]:
+def _options(config: pytest.Config, *, colour: bool) -> RenderOptions:
     page = page_of(config)
     verbosity = config.get_verbosity()
     quiet = verbosity < -1 or config.getoption("tbstyle", "auto") in ("short", "line")
-    options = RenderOptions(verbose=verbosity > 0, quiet=quiet, ascii=page.ascii)
-    return {"width": max(page.width, 40), "colour": colour, "options": options}
+    return RenderOptions(
+        width=max(page.width, 40),
+        colour=colour,
+        verbose=verbosity > 0,
+        quiet=quiet,
+        ascii=page.ascii,
+    )
 
 
-def _whole(scenario: ScenarioReport, *, width: int, colour: bool, options: RenderOptions) -> str:
+def _whole(scenario: ScenarioReport, options: RenderOptions) -> str:
     from layerlens.models.backend.start import describe_environment
     from layerlens.render import render
     from layerlens.versions import own_version
 
     report = RunRecord(own_version(), describe_environment(), scenario.status, (scenario,))
-    return render(report, "rich", width=width, colour=colour, options=options)
+    return render(report, "rich", options)
 
 
 def _again(config: pytest.Config, scenario: ScenarioReport) -> str:

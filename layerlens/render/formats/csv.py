@@ -14,6 +14,7 @@ import re
 from typing import Any
 
 from layerlens.plain.printable import spelt
+from layerlens.render.options import RenderOptions
 from layerlens.report.rows import COLUMNS, TableName, tidy_rows
 from layerlens.report.run import RunRecord
 
@@ -21,7 +22,7 @@ from layerlens.report.run import RunRecord
 _FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]|\s")
 
 
-def render_csv(report: RunRecord) -> str:
+def render(report: RunRecord, options: RenderOptions) -> str:
     """Return the table with its header; the fields of a row are in the order of the header."""
     kind = _kind(report)
     page = io.StringIO()

@@ -10,24 +10,21 @@ import os
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from layerlens.plain.printable import visible, without_commands
 from layerlens.render import wording
+from layerlens.render.options import Places, RenderOptions
 from layerlens.render.pair_facts import pair_facts
 from layerlens.report.run import ErrorRow, ExpectationRow, RunRecord, ScenarioReport
 from layerlens.scenario.yaml.positions import Position
-
-if TYPE_CHECKING:
-    from layerlens.render import Places
 
 #: What of a pair is told in an annotation, which has room for a few lines.
 _TOLD = ("difference", "rounding", "counterexample")
 
 
-def render_github(report: RunRecord, places: Places | None = None) -> str:
+def render(report: RunRecord, options: RenderOptions) -> str:
     """Return one command a line, and the tally at the end."""
-    places = cache(places or _unknown)  # the cells of a matrix share a file
+    places = cache(options.places or _unknown)  # the cells of a matrix share a file
     lines = [line for one in report.scenarios for line in _scenario(one, places)]
     return "\n".join([*lines, wording.tally(report)]) + "\n"
 

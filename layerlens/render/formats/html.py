@@ -18,6 +18,7 @@ from markupsafe import Markup
 from layerlens.plain.printable import clean, escaped_json
 from layerlens.render import wording
 from layerlens.render.aligned_rows import Row, rows_of
+from layerlens.render.options import RenderOptions
 from layerlens.render.pair_facts import pair_facts
 from layerlens.render.pictures import Picture, PictureKind, pictures_of
 from layerlens.report.pairs import PairReport
@@ -42,7 +43,7 @@ class Drawn:
     pair: PairReport | None
 
 
-def render_html(report: RunRecord) -> str:
+def render(report: RunRecord, options: RenderOptions) -> str:
     """Return the whole page; every text of the report is escaped by the template."""
     return _filled(
         "page.html",

@@ -8,12 +8,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from layerlens.plain.printable import escaped_json
+from layerlens.render.options import RenderOptions
 
 if TYPE_CHECKING:
     from layerlens.report.run import RunRecord
 
 
-def render_json(report: RunRecord) -> str:
+def render(report: RunRecord, options: RenderOptions) -> str:
     """Return the report as indented JSON that any parser reads: no NaN, keys in schema order."""
     return "".join(json_parts(report))
 

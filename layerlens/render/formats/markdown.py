@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from layerlens.render import RenderOptions, wording
+from layerlens.render import wording
 from layerlens.render.aligned_rows import Cell, rows_of
+from layerlens.render.options import RenderOptions
 from layerlens.render.pair_facts import pair_facts
 from layerlens.report.diffs import ModelsDiff
 from layerlens.report.layers import LayerRow, ModelReport
@@ -20,7 +21,7 @@ _LEADING = re.compile(r"^(\d+)?([-+.)=:])", re.MULTILINE)
 _ADDRESS = re.compile(r"(https?|ftp|mailto|xmpp|www)([:.])", re.IGNORECASE)
 
 
-def render_markdown(report: RunRecord, *, options: RenderOptions) -> str:
+def render(report: RunRecord, options: RenderOptions) -> str:
     """Return the report as headings, tables and lists; all text in it is shown literally."""
     blocks: list[str] = []
     if len(report.scenarios) > 1 or options.quiet:

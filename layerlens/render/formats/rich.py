@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.text import Text
 
-from layerlens.render import RenderOptions, wording
+from layerlens.render import wording
 from layerlens.render.layer_table import layer_table, legend
+from layerlens.render.options import RenderOptions
 from layerlens.render.pair_facts import pair_facts
 from layerlens.render.step_grid import step_grids
 from layerlens.render.styled import GLYPHS, fold, joined, rule, to_ascii, without_hidden
@@ -35,20 +36,28 @@ VERDICT_STYLES = {
 STATUS_STYLES = {"pass": "green", "fail": "bold red", "error": "bold red"}
 
 
-def render_terminal(report: RunRecord, *, width: int, colour: bool, options: RenderOptions) -> str:
-    """Return the report at `width` columns, with terminal colours only where `colour` is set."""
-    return printed(
-        report_lines(report, width, options), width, colour=colour, in_ascii=options.ascii
-    )
+def render(report: RunRecord, options: RenderOptions) -> str:
+    """Return the report as tables and folded lines, none wider than `options.width`."""
+    return printed(report_lines(report, options), options)
 
 
-def printed(lines: Iterable[Text], width: int, *, colour: bool, in_ascii: bool) -> str:
+def rich_lines(report: RunRecord, width: int, *, ascii: bool = False) -> Iterator[Text]:  # noqa: A002
+    """Yield the report's styled lines, for a console of the caller's own."""
+    for line in report_lines(report, RenderOptions(width=width)):
+        if ascii:
+            line.plain = to_ascii(line.plain)  # of the same width: the styles stay in place
+        line = without_hidden(line)
+        line.no_wrap = True
+        yield line
+
+
+def printed(lines: Iterable[Text], options: RenderOptions) -> str:
     """Return the lines as text that ends in a newline, styled only where `colour` is set."""
     safe = map(without_hidden, lines)
     # Without colour as rich prints what has no style, in a third of the time.
     plain = (f"{line.plain.rstrip()}\n" for line in safe)
-    text = _styled(safe, width) if colour else "".join(plain)
-    return to_ascii(text) if in_ascii else text
+    text = _styled(safe, options.width) if options.colour else "".join(plain)
+    return to_ascii(text) if options.ascii else text
 
 
 def _styled(lines: Iterable[Text], width: int) -> str:
@@ -71,8 +80,9 @@ def _styled(lines: Iterable[Text], width: int) -> str:
     return page.getvalue()
 
 
-def report_lines(report: RunRecord, width: int, options: RenderOptions) -> Iterator[Text]:
-    """Yield the whole report, no line wider than `width`."""
+def report_lines(report: RunRecord, options: RenderOptions) -> Iterator[Text]:
+    """Yield the whole report, no line wider than `options.width`."""
+    width = options.width
     several = len(report.scenarios) > 1
     for scenario in report.scenarios:
         if options.quiet and scenario.status == "pass":
@@ -80,7 +90,7 @@ def report_lines(report: RunRecord, width: int, options: RenderOptions) -> Itera
         if options.explain:
             yield from _explained(scenario, width)
         else:
-            yield from _scenario(scenario, width, options)
+            yield from _scenario(scenario, options)
         yield Text()
     if several and not options.quiet:
         yield rule(GLYPHS.horizontal * width)
@@ -111,7 +121,8 @@ def _status_sign(scenario: ScenarioReport) -> Text:
     return Text(GLYPHS.right, "green")
 
 
-def _scenario(scenario: ScenarioReport, width: int, options: RenderOptions) -> Iterator[Text]:
+def _scenario(scenario: ScenarioReport, options: RenderOptions) -> Iterator[Text]:
+    width = options.width
     prose = min(width, PROSE_WIDTH)
     yield from _scenario_heading(scenario, width)
     if scenario.errors:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from layerlens.dependence import contrast
-from layerlens.render import render
+from layerlens.render import RenderOptions, render
 from layerlens.report.layers import ModelReport
 from layerlens.report.run import ScenarioReport
 from layerlens.run.pipeline import compare_scenarios
@@ -67,7 +67,7 @@ def test_the_pair_tells_it(report_of):
 def report_of():
     from layerlens.run.pipeline import report_of as whole
 
-    return lambda scenario: render(whole((scenario,)), "rich", width=100)
+    return lambda scenario: render(whole((scenario,)), "rich", RenderOptions(width=100))
 
 
 @pytest.mark.parametrize(

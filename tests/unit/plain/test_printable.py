@@ -14,8 +14,9 @@ import pytest
 
 from layerlens.cli import run
 from layerlens.plain.printable import clean, escaped_json, one_line, spelt
-from layerlens.render import FORMATS, Format, RenderOptions, render, rich_lines
+from layerlens.render import FORMATS, Format, RenderOptions, render
 from layerlens.render.formats.html import render_fragment
+from layerlens.render.formats.rich import rich_lines
 from layerlens.render.picture_file import picture_file, picture_text
 from layerlens.report.from_json import report_from_dict, row_types
 from layerlens.run.report import Report
@@ -64,39 +65,39 @@ def _planted(value: Any, kind: Any, text: str) -> Any:
 
 def _cases() -> Iterator[Any]:
     """Yield a format, the options it is rendered with and a text."""
-    wide: dict[str, dict[str, Any]] = {
-        "40": {"width": 40},
-        "80-verbose": {"width": 80, "options": RenderOptions(verbose=True)},
-        "40-colour": {"width": 40, "colour": True},
-        "explain": {"width": 40, "options": RenderOptions(explain=True, ascii=True)},
+    wide: dict[str, RenderOptions] = {
+        "40": RenderOptions(width=40),
+        "80-verbose": RenderOptions(verbose=True),
+        "40-colour": RenderOptions(width=40, colour=True),
+        "explain": RenderOptions(width=40, explain=True, ascii=True),
     }
-    for name, how in wide.items():
+    for name, options in wide.items():
         for text in ("mixed", "wrapped", "glued"):
-            yield pytest.param("rich", how, text, id=f"rich-{name}-{text}")
+            yield pytest.param("rich", options, text, id=f"rich-{name}-{text}")
     for text in ("mixed", *FORMULAS):
-        yield pytest.param("csv", {}, text, id=f"csv-{text}")
+        yield pytest.param("csv", RenderOptions(), text, id=f"csv-{text}")
     for kind in FORMATS:
         if kind not in ("rich", "csv"):
             for text in ("mixed", "wrapped"):
-                yield pytest.param(kind, {}, text, id=f"{kind}-{text}")
+                yield pytest.param(kind, RenderOptions(), text, id=f"{kind}-{text}")
 
 
 TEXTS = {**HOSTILE, "mixed": MIXED}
 
 
-@pytest.mark.parametrize(("kind", "how", "text"), list(_cases()))
+@pytest.mark.parametrize(("kind", "options", "text"), list(_cases()))
 def test_no_text_of_a_report_is_more_than_text(
-    kind: Format, how: dict[str, Any], text: str
+    kind: Format, options: RenderOptions, text: str
 ) -> None:
     for name in _REPORTS:
-        found = render(hostile_report(name, TEXTS[text]), kind, **how)
-        told = list(faults(found, kind, colour=how.get("colour", False)))
+        found = render(hostile_report(name, TEXTS[text]), kind, options)
+        told = list(faults(found, kind, colour=options.colour))
         assert not told, (name, told[:3])
 
 
 def test_no_text_of_a_picture_is_more_than_text() -> None:
     report = hostile_report("steps", MIXED)
-    assert not list(faults(picture_text(report, 40, colour=False, in_ascii=False)))
+    assert not list(faults(picture_text(report, RenderOptions(width=40))))
     assert not list(faults("\n".join(line.plain for line in rich_lines(report, 40))))
     assert not list(faults(render_fragment(report), "html"))
     svg = picture_file(report, ".svg", "a.yaml").decode()

@@ -19,12 +19,12 @@ REPORTS = sorted(path.stem for path in (GOLDEN / "reports").glob("*.json"))
 
 #: What comes behind the report's name → how it is rendered.
 WAYS = {
-    "60.txt": {"format": "rich", "width": 60},
-    "80.txt": {"format": "rich", "width": 80},
-    "140.txt": {"format": "rich", "width": 140},
-    "verbose.txt": {"format": "rich", "width": 100, "options": RenderOptions(verbose=True)},
-    "md": {"format": "markdown"},
-    "csv": {"format": "csv"},
+    "60.txt": ("rich", RenderOptions(width=60)),
+    "80.txt": ("rich", RenderOptions(width=80)),
+    "140.txt": ("rich", RenderOptions(width=140)),
+    "verbose.txt": ("rich", RenderOptions(width=100, verbose=True)),
+    "md": ("markdown", RenderOptions()),
+    "csv": ("csv", RenderOptions()),
 }
 CASES = [
     *((name, way) for name in REPORTS for way in WAYS),
@@ -36,11 +36,11 @@ CASES = [
     ("build_error", "html"),
 ]
 SPECIAL = {
-    "ansi": {"format": "rich", "width": 80, "colour": True},
-    "ascii.txt": {"format": "rich", "width": 60, "options": RenderOptions(ascii=True)},
-    "quiet.txt": {"format": "rich", "width": 60, "options": RenderOptions(quiet=True)},
-    "explain.txt": {"format": "rich", "width": 80, "options": RenderOptions(explain=True)},
-    "html": {"format": "html"},
+    "ansi": ("rich", RenderOptions(colour=True)),
+    "ascii.txt": ("rich", RenderOptions(width=60, ascii=True)),
+    "quiet.txt": ("rich", RenderOptions(width=60, quiet=True)),
+    "explain.txt": ("rich", RenderOptions(explain=True)),
+    "html": ("html", RenderOptions()),
 }
 
 
@@ -51,7 +51,7 @@ def read_report(name: str) -> Report:
 
 @pytest.mark.parametrize(("name", "way"), CASES, ids=lambda part: part)
 def test_rendered_as_before(name, way):
-    rendered = render(read_report(name), **(WAYS | SPECIAL)[way])
+    rendered = render(read_report(name), *(WAYS | SPECIAL)[way])
     path = GOLDEN / f"{name}.{way}"
     if os.environ.get("LAYERLENS_GOLDEN") == "update":
         path.write_text(rendered, encoding="utf-8")

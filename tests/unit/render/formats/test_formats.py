@@ -118,7 +118,7 @@ def test_markdown_marks_what_differs():
 
 
 def test_quiet_markdown_leaves_out_what_passed():
-    text = render(report_of("matrix"), "markdown", options=RenderOptions(quiet=True))
+    text = render(report_of("matrix"), "markdown", RenderOptions(quiet=True))
     assert "units=16" in text
     assert "units=8" not in text
     assert text.startswith("**3 scenarios: 1 pass, 1 fail, 1 error**")

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from layerlens.render import RenderOptions, render
-from layerlens.render.formats.github import render_github
 from layerlens.report.from_json import report_from_dict
 from layerlens.report.run import ErrorRow, ExpectationRow, ScenarioReport
 from layerlens.run.expectation_places import expectation_places
@@ -98,7 +97,7 @@ def test_an_expectation_is_placed_on_its_line(written: str) -> None:
     row = ExpectationRow("one==third[training]", "different", "equivalent", False)
     options = RenderOptions(places=expectation_places)
     report = scenario(path=written, status="fail", expectations=(row,))
-    text = render(report, "github", options=options)
+    text = render(report, "github", options)
     assert ",line=12,col=23,title=A::one==third[training]: expected different" in text
 
 
@@ -143,10 +142,10 @@ def test_paths_start_at_the_workspace(monkeypatch: pytest.MonkeyPatch, tmp_path:
     row = ExpectationRow("one.params", 1, 2, False)
     report = scenario(path="s/a.yaml", status="fail", expectations=(row,))
     monkeypatch.delenv("GITHUB_WORKSPACE", raising=False)
-    assert "file=s/a.yaml," in render_github(report)
+    assert "file=s/a.yaml," in render(report, "github")
     monkeypatch.setenv("GITHUB_WORKSPACE", str(tmp_path))
-    assert "file=job/s/a.yaml," in render_github(report)
+    assert "file=job/s/a.yaml," in render(report, "github")
     inside = scenario(path=str(tmp_path / "job" / "a.yaml"), expectations=(row,))
-    assert "file=job/a.yaml," in render_github(inside)
+    assert "file=job/a.yaml," in render(inside, "github")
     outside = scenario(path="/elsewhere/a.yaml", expectations=(row,))
-    assert "file=/elsewhere/a.yaml," in render_github(outside)
+    assert "file=/elsewhere/a.yaml," in render(outside, "github")

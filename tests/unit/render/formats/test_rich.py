@@ -31,7 +31,7 @@ def scenario_of(name: str) -> ScenarioReport:
 
 
 def terminal(report: Report, width: int = 80, **options: bool) -> str:
-    return render(report, "rich", width=width, options=RenderOptions(**options))
+    return render(report, "rich", RenderOptions(width=width, **options))
 
 
 def with_scenario(report: Report, scenario: ScenarioReport) -> Report:
@@ -186,7 +186,7 @@ def test_hostile_text_is_shown_literally():
 
 def test_colour_only_where_asked_for_and_never_alone():
     plain = terminal(report_of("different"))
-    coloured = render(report_of("different"), "rich", width=80, colour=True)
+    coloured = render(report_of("different"), "rich", RenderOptions(colour=True))
     assert not ESCAPE.search(plain)
     assert ESCAPE.search(coloured)
     assert ESCAPE.sub("", coloured) == plain
@@ -235,7 +235,7 @@ def test_a_large_input_is_told_by_its_entries():
 
 def test_a_mark_does_not_colour_what_stands_behind_it():
     """A line that begins with a coloured sign goes on in the colours of its own parts."""
-    text = render(report_of("different"), "rich", width=100, colour=True)
+    text = render(report_of("different"), "rich", RenderOptions(width=100, colour=True))
     (line,) = (line for line in text.splitlines() if "(ELU)" in line)
     assert "\x1b[33m≠ \x1b[0m\x1b[1melu\x1b[0m\x1b[33m (ELU)\x1b[0m" in line
     assert re.search(r"\x1b\[0m +\(None, 4\) +0$", line)

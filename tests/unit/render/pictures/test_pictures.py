@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 import pytest
 
 from layerlens.errors import UsageError
+from layerlens.render.options import RenderOptions
 from layerlens.render.picture_file import picture_file, picture_text
 from layerlens.render.pictures import Picture, pictures_of
 from layerlens.render.pictures.canvas import inline_svgs
@@ -254,18 +255,16 @@ def test_many_scenarios_go_on_a_page_and_not_on_a_sheet(report: Report) -> None:
 
 
 def test_small_maps_in_a_terminal(report: Report) -> None:
-    plain = picture_text(report, 80, colour=False, in_ascii=False)
+    plain = picture_text(report, RenderOptions())
     assert "forwards, wrapped: causal," in plain
     assert "   1  ●  ●  ·  ·" in plain
     assert "Shortened: of 16 steps" in plain
     assert max(map(len, plain.splitlines())) <= 80
-    ascii_only = picture_text(report, 80, colour=False, in_ascii=True)
+    ascii_only = picture_text(report, RenderOptions(ascii=True))
     assert ascii_only.isascii()
     assert "   1  #  #  -  -" in ascii_only
-    assert "\x1b[" in picture_text(report, 80, colour=True, in_ascii=False)
-    assert "No map of steps was measured" in picture_text(
-        report_of("equal"), 80, colour=False, in_ascii=False
-    )
+    assert "\x1b[" in picture_text(report, RenderOptions(colour=True))
+    assert "No map of steps was measured" in picture_text(report_of("equal"), RenderOptions())
 
 
 def test_rendering_loads_what_draws_only_where_there_is_something_to_draw() -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from layerlens.render import render
+from layerlens.render import RenderOptions, render
 from layerlens.render.picture_file import picture_text
 from layerlens.render.pictures import pictures_of
 from layerlens.report.from_json import report_from_dict
@@ -259,8 +259,8 @@ def _tell(found: ScenarioReport) -> None:
     """Render a report in every way; nothing is looked at but that it can be."""
     report = Report("0", Environment("3", None, None, None, ""), found.status, (found,))
     for kind in ("rich", "markdown", "csv", "json", "github"):
-        render(report, kind, width=60)  # type: ignore[arg-type]
-    picture_text(report, 60, colour=False, in_ascii=True)
+        render(report, kind, RenderOptions(width=60))  # type: ignore[arg-type]
+    picture_text(report, RenderOptions(width=60, ascii=True))
     pictures_of(found)
     again = report_from_dict(json.loads(render(report, "json"))).scenarios[0]
     assert replace(again, seconds=0.0).title == replace(found, seconds=0.0).title
