@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
@@ -13,6 +12,7 @@ from layerlens import byte_size
 from layerlens.errors import UsageError
 from layerlens.files import refuse_unwritable
 from layerlens.plain.numbers import NumberOutOfRangeError, whole_number
+from layerlens.plain.suggestion import nearest_name
 from layerlens.render import FORMATS, PictureSuffix
 from layerlens.vocabulary import VERDICTS
 
@@ -21,9 +21,9 @@ def _one_of(allowed: tuple[str, ...]) -> Callable[[str | None], str | None]:
     def check(value: str | None) -> str | None:
         if value is None or value in allowed:
             return value
-        near = get_close_matches(value.lower(), allowed, n=1)
-        nearest = f"; did you mean {near[0]!r}?" if near else ""
-        raise typer.BadParameter(f"{value!r} is not one of {', '.join(allowed)}{nearest}")
+        near = nearest_name(value, allowed)
+        hint = f"; did you mean {near!r}?" if near else ""
+        raise typer.BadParameter(f"{value!r} is not one of {', '.join(allowed)}{hint}")
 
     return check
 

@@ -11,6 +11,7 @@ from layerlens.numerics.differences import Difference
 from layerlens.numerics.judge import SAME_DISTRIBUTION, Judgement
 from layerlens.numerics.observation import CallRefusal, ShapeSurprise
 from layerlens.numerics.weight_transfer import Transfer
+from layerlens.plain.shapes import shape_text
 from layerlens.report.layers import ModelReport
 from layerlens.report.pairs import InputsRow, PairReport, Rounding
 
@@ -33,14 +34,14 @@ def call_refused(refusal: CallRefusal) -> str:
     called = "" if refusal.everywhere else f" {how(refusal.execution)}"
     return (
         f"`{refusal.model}` builds but cannot be called{called} on input "
-        f"{shape_text(refusal.input_shapes)}{at}: {error.message}{hint}"
+        f"{shapes_text(refusal.input_shapes)}{at}: {error.message}{hint}"
     )
 
 
 def shapes(reference: ModelReport, candidate: ModelReport) -> str:
     return (
-        f"`{reference.name}` gives {shape_text(reference.output_shape)} and `{candidate.name}` "
-        f"gives {shape_text(candidate.output_shape)}, so their outputs cannot be compared "
+        f"`{reference.name}` gives {shapes_text(reference.output_shape)} and `{candidate.name}` "
+        f"gives {shapes_text(candidate.output_shape)}, so their outputs cannot be compared "
         "element by element."
     )
 
@@ -48,21 +49,21 @@ def shapes(reference: ModelReport, candidate: ModelReport) -> str:
 def shape_surprise(surprise: ShapeSurprise) -> str:
     if surprise.announced is not None:
         return (
-            f"`{surprise.announced}` announces {shape_text(surprise.reference)} and gives "
-            f"{shape_text(surprise.candidate)} on input {shape_text(surprise.input_shapes)}, "
+            f"`{surprise.announced}` announces {shapes_text(surprise.reference)} and gives "
+            f"{shapes_text(surprise.candidate)} on input {shapes_text(surprise.input_shapes)}, "
             f"called {how(surprise.execution)}."
         )
     return (
-        f"On input {shape_text(surprise.input_shapes)}, called {how(surprise.execution)}, the "
-        f"candidate gives {shape_text(surprise.candidate)} where the reference gives "
-        f"{shape_text(surprise.reference)}."
+        f"On input {shapes_text(surprise.input_shapes)}, called {how(surprise.execution)}, the "
+        f"candidate gives {shapes_text(surprise.candidate)} where the reference gives "
+        f"{shapes_text(surprise.reference)}."
     )
 
 
 def misannounced(surprise: ShapeSurprise) -> str:
     return (
-        f"Keras announces {shape_text(surprise.reference)} and both give "
-        f"{shape_text(surprise.candidate)} on input {shape_text(surprise.input_shapes)}"
+        f"Keras announces {shapes_text(surprise.reference)} and both give "
+        f"{shapes_text(surprise.candidate)} on input {shapes_text(surprise.input_shapes)}"
     )
 
 
@@ -241,12 +242,9 @@ def how(execution: str) -> str:
     }[execution]
 
 
-def shape_text(shape: Any) -> str:
-    """Write a shape, or several, as Keras does: (None, 64, 15)."""
-    if isinstance(shape, (tuple, list)) and shape and isinstance(shape[0], (tuple, list)):
-        parts = [shape_text(one) for one in shape]
+def shapes_text(shapes: Any) -> str:
+    """Write one shape, or the shapes of several tensors: `[(None, 64), (None, 15)]`."""
+    if isinstance(shapes, (tuple, list)) and shapes and isinstance(shapes[0], (tuple, list)):
+        parts = [shapes_text(one) for one in shapes]
         return parts[0] if len(parts) == 1 else "[" + ", ".join(parts) + "]"
-    if shape is None:
-        return "an unknown shape"
-    inner = ", ".join(str(n) for n in shape)
-    return f"({inner},)" if len(shape) == 1 else f"({inner})"
+    return "an unknown shape" if shapes is None else shape_text(shapes)

@@ -13,7 +13,7 @@ from layerlens.explain.first_divergence import Divergence
 from layerlens.explain.repair import Mending
 from layerlens.explain.state_gaps import unconfigured_changes
 from layerlens.explain.step_sentences import step_sentences
-from layerlens.explain.verdict_sentences import shape_text
+from layerlens.explain.verdict_sentences import shapes_text
 from layerlens.numerics.judge import SAME_DISTRIBUTION
 from layerlens.report.diffs import LayerChange, ModelsDiff
 from layerlens.report.layers import ModelReport
@@ -108,7 +108,7 @@ def _same(reference: ModelReport, candidate: ModelReport, diff: ModelsDiff) -> s
     if reference.params == candidate.params and reference.params is not None:
         parts.append(f"both have {reference.params:,} params")
     if reference.output_shape == candidate.output_shape:
-        parts.append(f"both give {shape_text(reference.output_shape)}")
+        parts.append(f"both give {shapes_text(reference.output_shape)}")
     return f"In `{candidate.name}` and `{reference.name}` {_joined(parts)}." if parts else ""
 
 

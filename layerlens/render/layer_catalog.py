@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import textwrap
-from difflib import get_close_matches
 
 from layerlens.errors import UsageError
+from layerlens.plain.suggestion import nearest_names
 from layerlens.scenario.keras_catalog import (
     Argument,
     LayerSignature,
@@ -44,11 +44,8 @@ def render_layer(name: str, width: int) -> str:
 
 
 def _nearest(name: str) -> str:
-    known = {known.lower(): known for known in layer_names()}
-    near = get_close_matches(name.lower(), known, n=3)
-    if not near:
-        return "`layerlens layers` lists all of them"
-    return f"did you mean {' or '.join(known[one] for one in near)}?"
+    near = nearest_names(name, layer_names(), most=3)
+    return f"did you mean {' or '.join(near)}?" if near else "`layerlens layers` lists all of them"
 
 
 def _call(found: LayerSignature, width: int) -> str:

@@ -240,7 +240,7 @@ def _heading(model: ModelReport, layout: Layout, reference: str | None) -> list[
         name.append(" (reference)", style="not bold dim")
     lines = fold(name, layout.width, indent=MARK)
     if model.input_shape is not None:
-        shapes = Text(f"input {wording.shape_text(model.input_shape)}", style="dim")
+        shapes = Text(f"input {wording.shapes_text(model.input_shape)}", style="dim")
         lines += fold(shapes, layout.width, indent=MARK)
     return lines + _fields(
         Text(LAYER, style="dim"),

@@ -12,7 +12,7 @@ from layerlens.render.wording import (
     figure,
     mixes_note,
     one_line,
-    shape_text,
+    shapes_text,
     value,
     values_apart,
     walk_layers,
@@ -249,7 +249,7 @@ def _transfer(scenario: ScenarioReport, pair: PairReport, *, verbose: bool) -> I
 
 
 def _weight(path: str, shape: Any) -> str:
-    return clean(path) if shape is None else f"{clean(path)} {shape_text(shape)}"
+    return clean(path) if shape is None else f"{clean(path)} {shapes_text(shape)}"
 
 
 def _weight_shapes(scenario: ScenarioReport, name: str) -> dict[str, Any]:
@@ -267,7 +267,7 @@ def _counterexample(found: Counterexample | None) -> Iterator[str]:
         return
     reference, candidate = values_apart(found.reference, found.candidate)
     execution = found.execution.replace("_", " ")
-    index = shape_text(found.index)
+    index = shapes_text(found.index)
     yield f"probe {clean(found.probe)}, {execution}; first apart at output index {index}"
     yield f"  reference {reference}"
     yield f"  candidate {candidate}"
@@ -282,10 +282,10 @@ def _input_lines(label: str, array: Any) -> Iterator[str]:
     shape = nested_shape(array)
     numbers = list(_entries(array))
     if len(numbers) <= INPUT_VALUES_SHOWN:
-        yield f"  {label} {shape_text(shape)} = {_nested(array)}"
+        yield f"  {label} {shapes_text(shape)} = {_nested(array)}"
         return
     marked = [(index, number) for index, number in numbers if number != 0]
-    yield f"  {label} {shape_text(shape)}, {count(len(marked))} of {count(len(numbers))} not zero:"
+    yield f"  {label} {shapes_text(shape)}, {count(len(marked))} of {count(len(numbers))} not zero:"
     shown = [
         f"[{', '.join(map(str, index))}] {value(number)}"
         for index, number in marked[:INPUT_ENTRIES_SHOWN]

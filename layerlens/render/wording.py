@@ -6,10 +6,12 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-# Asked for by this name, as all other words are.
 from layerlens.plain.printable import clean as clean
 from layerlens.plain.printable import one_line as one_line
 from layerlens.plain.printable import visible as visible
+
+# Asked for by this name, as all other words are.
+from layerlens.plain.shapes import shape_text
 
 if TYPE_CHECKING:
     from layerlens.report.diffs import LayerChange, ModelsDiff
@@ -89,11 +91,11 @@ def shape_texts(shape: Any) -> tuple[str, ...]:
         return (clean(shape),)
     if is_several(shape):
         return tuple(text for part in shape for text in shape_texts(part))
-    inner = ", ".join(clean(part) for part in shape)
-    return (f"({inner},)" if len(shape) == 1 else f"({inner})",)
+    return (shape_text([clean(part) for part in shape]),)
 
 
-def shape_text(shape: Any) -> str:
+def shapes_text(shape: Any) -> str:
+    """Return one shape, or several on one line."""
     return ", ".join(shape_texts(shape))
 
 
@@ -109,7 +111,7 @@ def plain(item: Any) -> str:
         case float():
             return figure(item)
         case tuple() | list():
-            return shape_text(item)
+            return shapes_text(item)
     return one_line(item)
 
 
@@ -263,7 +265,7 @@ def change_notes(change: LayerChange | None, one: LayerRow | None, other: LayerR
             f"takes {one_line(', '.join(one.inputs))} → {one_line(', '.join(other.inputs))}"
         )
     if change.differs == ("input_shape",):
-        notes.append(f"input {shape_text(one.input_shape)} → {shape_text(other.input_shape)}")
+        notes.append(f"input {shapes_text(one.input_shape)} → {shapes_text(other.input_shape)}")
     return notes
 
 

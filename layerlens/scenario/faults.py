@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 
 from layerlens.errors import Fault, Where
+from layerlens.plain.suggestion import nearest_name
 from layerlens.scenario.yaml.positions import Position, legible
 
 #: So many faults are told; a file with more has one cause.
@@ -47,23 +47,16 @@ def _place(fault: Fault) -> Position:
     return (where.line or 0, where.column or 0) if where else (0, 0)
 
 
-def nearest(name: str, allowed: Iterable[str]) -> str | None:
-    """Return the allowed name that `name` is most likely meant to be, letter case aside."""
-    by_folded = {item.casefold(): item for item in allowed}
-    found = get_close_matches(str(name).casefold(), by_folded, n=1, cutoff=0.6)
-    return by_folded[found[0]] if found else None
-
-
 def misspelt(name: str, keys: Iterable[str], allowed: Iterable[str]) -> bool:
-    """Tell whether one of the unknown `keys` is most likely meant to be `name`."""
+    """Return whether one of the unknown `keys` is probably a misspelt `name`."""
     allowed = tuple(allowed)
-    return any(key not in allowed and nearest(key, allowed) == name for key in keys)
+    return any(key not in allowed and nearest_name(key, allowed) == name for key in keys)
 
 
 def suggestion(name: str, allowed: Iterable[str]) -> str:
     """Return a hint: the nearest allowed name, and all of them where they are few."""
     names = list(allowed)
-    near = nearest(name, names)
+    near = nearest_name(name, names)
     parts = [f"did you mean `{near}`?"] if near else []
     if names and (len(names) <= MOST_NAMES or not near):
         listed = ", ".join(names[:MOST_NAMES]) + (", …" if len(names) > MOST_NAMES else "")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from layerlens.errors import Fault, ScenarioError, UsageError, Where
 from layerlens.files import os_reason
+from layerlens.plain.suggestion import nearest_name
 
 #: A scenario describes models; what is larger than this is something else.
 LARGEST_FILE = 4 * 1024 * 1024
@@ -110,14 +111,12 @@ def _scenario_files(folder: Path) -> Iterator[Path]:
 
 
 def _neighbour(path: Path) -> str | None:
-    from difflib import get_close_matches
-
     try:
         stems = {item.stem: item for item in path.parent.iterdir()}
     except (OSError, ValueError):
         return None
-    near = get_close_matches(path.stem, stems, n=1, cutoff=0.75)
-    return f"did you mean {path.parent / stems[near[0]].name}?" if near else None
+    near = nearest_name(path.stem, stems, cutoff=0.75, match_case=True)
+    return f"did you mean {path.parent / stems[near].name}?" if near is not None else None
 
 
 def looks_like_scenario(path: Path | str) -> bool:

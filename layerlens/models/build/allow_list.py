@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, get_args
 
+from layerlens.plain.suggestion import nearest_name
 from layerlens.scenario.allowed_classes import (
     CODE_LAYERS,
     LAYER_FUNCTIONS,
@@ -23,7 +24,6 @@ from layerlens.scenario.allowed_classes import (
     kinds_of_function,
     names_of,
 )
-from layerlens.scenario.faults import nearest
 from layerlens.scenario.spec import LayerSpec
 
 _Kinds = frozenset[ClassKind]
@@ -433,7 +433,7 @@ def _is_numbers(value: Any) -> bool:
 
 
 def _nearest(name: str, kinds: _Kinds) -> str | None:
-    near = nearest(name, [known for kind in sorted(kinds) for known in names_of(kind)])
+    near = nearest_name(name, [known for kind in sorted(kinds) for known in names_of(kind)])
     return f"did you mean `{near}`?" if near else None
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import importlib
 import inspect
 import sys
@@ -13,6 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from layerlens.errors import Fault, ScenarioError, Where
+from layerlens.plain.suggestion import nearest_name
 
 
 def call_python(target: str, args: Mapping[str, Any], where: Where | None) -> Any:
@@ -144,8 +144,8 @@ def _check_arguments(
 
 def _missing(module_name: str, holder: Any, part: str) -> str:
     names = [name for name in vars(holder) if not name.startswith("_")]
-    near = difflib.get_close_matches(part, names, n=1)
-    meant = f"; did you mean `{near[0]}`?" if near else ""
+    near = nearest_name(part, names, match_case=True)
+    meant = f"; did you mean `{near}`?" if near else ""
     return f"module `{module_name}` has no `{part}`{meant}"
 
 

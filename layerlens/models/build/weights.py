@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from layerlens.errors import Fault, ScenarioError, Where
+from layerlens.plain.suggestion import nearest_name
 
 
 def assign_weights(model: Any, values: Mapping[str, Any], name: str, where: Where | None) -> None:
@@ -55,8 +55,8 @@ def _nearest(key: str, paths: Sequence[str]) -> str | None:
     ends = {
         "/".join(path.split("/")[start:]) for path in paths for start in range(path.count("/") + 1)
     }
-    near = difflib.get_close_matches(key, sorted(ends), n=1, cutoff=0.5)
-    return f"did you mean `{near[0]}`?" if near else None
+    near = nearest_name(key, sorted(ends), cutoff=0.5, match_case=True)
+    return f"did you mean `{near}`?" if near else None
 
 
 def _array_for(

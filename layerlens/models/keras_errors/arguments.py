@@ -10,7 +10,8 @@ from typing import Any
 import keras
 
 from layerlens.models.keras_errors.refusal import Refusal, Rule
-from layerlens.models.keras_errors.text import listed, nearest, shape_text
+from layerlens.models.keras_errors.text import listed, nearest
+from layerlens.plain.shapes import shape_text
 from layerlens.scenario.notation import argument_text
 
 #: Not names to choose, though the modules have them.

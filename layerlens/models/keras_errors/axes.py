@@ -9,8 +9,9 @@ import keras
 
 from layerlens.models.keras_errors.fallback import takes
 from layerlens.models.keras_errors.refusal import Refusal, Rule, Shape, is_shape
-from layerlens.models.keras_errors.text import declared, numbered, reshape_to, shape_text
+from layerlens.models.keras_errors.text import declared, numbered, reshape_to
 from layerlens.models.keras_errors.time_steps import RECURRENT
+from layerlens.plain.shapes import shape_text
 from layerlens.scenario.notation import layer_text
 from layerlens.scenario.spec import LayerSpec
 

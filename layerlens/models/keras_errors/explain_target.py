@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from layerlens.models.keras_errors.arguments import known_names
-from layerlens.models.keras_errors.text import nearest, numbered, shape_text
+from layerlens.models.keras_errors.text import nearest, numbered
+from layerlens.plain.shapes import shape_text
 from layerlens.report.layers import ModelError
 
 Shape = tuple[int | None, ...]

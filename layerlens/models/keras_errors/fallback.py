@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from layerlens.models.keras_errors.refusal import Refusal
-from layerlens.models.keras_errors.text import shape_text
+from layerlens.plain.shapes import shape_text
 
 #: What families of layers take, batch axis left out.
 _TAKES: tuple[tuple[str, str], ...] = (

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from layerlens.models.keras_errors.refusal import Refusal, Remedy, Rule, Shape
-from layerlens.models.keras_errors.text import numbered, shape_text
+from layerlens.models.keras_errors.text import numbered
+from layerlens.plain.shapes import shape_text
 
 _MERGING = ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate", "Dot")
 _ATTENTION = ("Attention", "AdditiveAttention", "MultiHeadAttention", "GroupQueryAttention")

@@ -6,8 +6,9 @@ import math
 from typing import Any
 
 from layerlens.models.keras_errors.refusal import Refusal, Remedy, Rule, Shape, is_shape
-from layerlens.models.keras_errors.text import declared, listed, reshape_to, shape_text
+from layerlens.models.keras_errors.text import declared, listed, reshape_to
 from layerlens.models.keras_errors.time_steps import RECURRENT
+from layerlens.plain.shapes import shape_text
 from layerlens.report.layers import LayerRow
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
+
+from layerlens.plain.suggestion import nearest_name
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 _ARGUMENTS = re.compile(r"\s*Arguments received by .*", re.DOTALL)
@@ -60,11 +61,6 @@ def failing_type(error: BaseException) -> str | None:
     return match["what"] if match else None
 
 
-def shape_text(shape: Sequence[Any]) -> str:
-    """Write a shape as Python does: `(None, 8)`, `(None,)`."""
-    return str(tuple(shape))
-
-
 def numbered(count: int, noun: str, several: str | None = None) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {several or f'{noun}s'}"
 
@@ -75,9 +71,7 @@ def nearest(name: Any, allowed: Iterable[str]) -> str | None:
     meant = _MEANT.get(str(name).lower())
     if meant in names:
         return meant
-    by_lower = {item.lower(): item for item in names}
-    close = difflib.get_close_matches(str(name).lower(), by_lower, n=1, cutoff=0.55)
-    return by_lower[close[0]] if close else None
+    return nearest_name(str(name), names, cutoff=0.55)
 
 
 #: What people write for what Keras calls otherwise.

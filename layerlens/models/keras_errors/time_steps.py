@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from layerlens.models.keras_errors.refusal import Refusal, Rule, is_shape
-from layerlens.models.keras_errors.text import declared, reshape_to, shape_text
+from layerlens.models.keras_errors.text import declared, reshape_to
+from layerlens.plain.shapes import shape_text
 from layerlens.report.layers import LayerRow
 
 RECURRENT = ("LSTM", "GRU", "SimpleRNN", "RNN", "Bidirectional")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from layerlens.render.wording import MIXES, count, mixes_note, one_line, shape_text
+from layerlens.render.wording import MIXES, count, mixes_note, one_line, shapes_text
 from layerlens.report.layers import LayerRow, ModelReport
 from layerlens.report.maps import WHOLE, StepMapRow, outer_steps
 
@@ -211,7 +211,7 @@ def _as_a_whole(model: ModelReport) -> Unrolled:
     nodes = [_input(model, row, lane) for lane, row in enumerate(maps[:MOST_LANES])]
     links = [Link(n, len(nodes), row) for n, row in enumerate(maps[:MOST_LANES])]
     lines = (
-        shape_text(model.output_shape),
+        shapes_text(model.output_shape),
         f"{count(model.params)} params",
         mixes_note(model).removeprefix("mixes: "),
     )
@@ -221,13 +221,13 @@ def _as_a_whole(model: ModelReport) -> Unrolled:
 
 def _input(model: ModelReport, row: StepMapRow, lane: int) -> Node:
     single = isinstance(model.input_shape, tuple) and None in model.input_shape[:1]
-    lines = (shape_text(model.input_shape),) if single else ()
+    lines = (shapes_text(model.input_shape),) if single else ()
     return Node(_short(row.source), lines, row.inputs, 0, lane)
 
 
 def _layer(layer: LayerRow, steps: int | None, level: int, lane: int) -> Node:
     lines = [
-        _short(f"{one_line(layer.type)} {shape_text(layer.output_shape)}"),
+        _short(f"{one_line(layer.type)} {shapes_text(layer.output_shape)}"),
         "shared, counted once" if layer.shared_with else f"{count(layer.params)} params",
     ]
     if layer.mixes is not None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from layerlens.plain.suggestion import nearest_name
 from layerlens.scenario import keras_catalog
-from layerlens.scenario.faults import Faults, nearest, suggestion
+from layerlens.scenario.faults import Faults, suggestion
 from layerlens.scenario.spec import Expectations, LayerExpectation, ModelExpectation
 from layerlens.scenario.yaml.positions import Position, YamlMapping, described
 from layerlens.vocabulary import VERDICTS, Mode
@@ -126,7 +127,7 @@ def check_fit(value: Any, faults: Faults) -> None:
     ):
         name = value.get(key)
         if isinstance(name, str) and "${" not in name and name not in (names := known()):
-            near = nearest(name, names)
+            near = nearest_name(name, names)
             faults.add(
                 f"Keras has no {key} `{name}`",
                 value.values_at.get(key),

@@ -6,8 +6,9 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from layerlens.plain.suggestion import nearest_name
 from layerlens.scenario import keras_catalog
-from layerlens.scenario.faults import Faults, nearest, suggestion
+from layerlens.scenario.faults import Faults, suggestion
 from layerlens.scenario.spec import LayerSpec
 from layerlens.scenario.yaml.positions import Position, YamlMapping, YamlSequence, described
 
@@ -101,7 +102,7 @@ def _named(
 def _no_layer(name: str) -> str:
     if name in _INPUTS:
         return "the inputs of a model are said under `input:` or `inputs:`"
-    near = nearest(name, keras_catalog.layer_names())
+    near = nearest_name(name, keras_catalog.layer_names())
     return (f"did you mean `{near}`? " if near else "") + "`layerlens layers` lists them all"
 
 

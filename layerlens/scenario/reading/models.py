@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from layerlens.files import unreadable_path
-from layerlens.scenario.faults import Faults, nearest, suggestion
+from layerlens.plain.suggestion import nearest_name
+from layerlens.scenario.faults import Faults, suggestion
 from layerlens.scenario.reading.graphs import read_graph
 from layerlens.scenario.reading.inputs import check_size, check_values, input_spec, shape_of
 from layerlens.scenario.reading.layers import MODULE_CALLABLE, read_layers
@@ -154,7 +155,7 @@ def _neighbour(path: Path) -> str:
         names = [item.name for item in path.parent.iterdir() if item.suffix in SUFFIXES]
     except (OSError, ValueError):
         return ""
-    near = nearest(path.name, names)
+    near = nearest_name(path.name, names)
     return f"did you mean `{near}`? " if near else ""
 
 

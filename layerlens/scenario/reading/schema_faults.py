@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from layerlens.scenario.faults import Faults, nearest, suggestion
+from layerlens.plain.suggestion import nearest_name
+from layerlens.scenario.faults import Faults, suggestion
 from layerlens.scenario.yaml.positions import Loc, described, locate
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def tell_shape_faults(errors: list[ErrorDetails], data: Any, faults: Faults) -> 
         if error["type"] in _UNKNOWN_KEY:
             continue
         beside = [str(other[-1]) for other in unknown if other[:-1] == loc[:-1]]
-        if error["type"] == "missing" and nearest(str(loc[-1]), beside):
+        if error["type"] == "missing" and nearest_name(str(loc[-1]), beside):
             continue  # it is there, misspelt
         _tell(error, data, faults)
 
