@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 from layerlens.models.execute.keras_runner import Gradients, KerasRunner
 from layerlens.models.execute.side import Precision, Side, Values
 from layerlens.models.inspect.nested_layers import flat_layers
-from layerlens.numerics.differences import UNIT32, distance
-from layerlens.numerics.probes import Array, generator
+from layerlens.numerics.arrays import Array
+from layerlens.numerics.differences import distance
+from layerlens.numerics.noise_floor import ROUNDOFF32
+from layerlens.numerics.probes import generator
 from layerlens.numerics.weight_transfer import Transfer
 from layerlens.vocabulary import AlsoDiffers
 
@@ -164,7 +166,7 @@ def _clear(sides: Sides) -> float:
 
 def _clear_in_working_precision(sides: Sides) -> float:
     coarsest = max(side.unit for side in sides)
-    return min(0.5, CLEAR_IN_FLOAT32 * coarsest / UNIT32)
+    return min(0.5, CLEAR_IN_FLOAT32 * coarsest / ROUNDOFF32)
 
 
 def _gradients(

@@ -17,8 +17,10 @@ from layerlens.models.execute.receptive_field import receptive_field
 from layerlens.models.execute.side import Side, Values
 from layerlens.models.execute.variables import as_array
 from layerlens.models.inspect.nested_layers import with_nested
-from layerlens.numerics.differences import UNIT64, distance, per_sample_max
-from layerlens.numerics.probes import Array, generator
+from layerlens.numerics.arrays import Array, per_sample_max
+from layerlens.numerics.differences import distance
+from layerlens.numerics.noise_floor import ROUNDOFF64
+from layerlens.numerics.probes import generator
 
 #: A nudge has to move an output by this many units of float64 to count as seen, by its own scale
 #: and by the sample's: where all that is left of an output is rounding, any nudge moves that.
@@ -135,7 +137,7 @@ def _arrays_differ(left: Array, right: Array) -> bool:
         return bool(gap.any())
     size = np.where(np.isfinite(left), np.abs(left), 0.0)
     ground = np.maximum(per_sample_max(size), 1.0)
-    floor = (UNIT64 * SEEN) * size + (UNIT64 * SEEN_IN_SAMPLE) * ground
+    floor = (ROUNDOFF64 * SEEN) * size + (ROUNDOFF64 * SEEN_IN_SAMPLE) * ground
     return bool((gap > floor).any())
 
 

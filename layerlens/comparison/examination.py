@@ -42,29 +42,29 @@ from layerlens.models.execute.side import Side, Values
 from layerlens.models.execute.weight_sets import WeightSet, lasting_weights, moderate, weight_sets
 from layerlens.models.inspect.nested_layers import flat_layers
 from layerlens.models.inspect.shapes import flat_shapes
-from layerlens.numerics.differences import (
-    UNIT64,
-    Noise,
-    by_own_scale,
-    distance,
-    input_scale,
-    with_inner,
-)
+from layerlens.numerics.arrays import Array
+from layerlens.numerics.differences import distance
 from layerlens.numerics.dtype_range import (
     HALF,
-    Suspect,
+    RangeSuspect,
     out_of_range_text,
     overflows,
-    suspects,
-    without_lost,
+    range_suspects,
+    without_out_of_range,
 )
 from layerlens.numerics.far_probes import far_probes
-from layerlens.numerics.judge import Witness, is_rounding, judge, strays_in_both
+from layerlens.numerics.judge import Witness, changes_with_execution, is_rounding, judge
+from layerlens.numerics.noise_floor import (
+    ROUNDOFF64,
+    NoiseFloor,
+    input_scale,
+    with_inner_rounding,
+    with_relative_ground,
+)
 from layerlens.numerics.observation import Evidence, Observation
 from layerlens.numerics.probes import (
     EXTREME,
     MINUTE_PROBE,
-    Array,
     Domain,
     Probe,
     ProbeBatch,
@@ -75,7 +75,7 @@ from layerlens.numerics.probes import (
     user_probe,
 )
 from layerlens.numerics.weight_transfer import Transfer
-from layerlens.proof.shared_prefix import first_part
+from layerlens.proof.shared_prefix import find_shared_prefix
 from layerlens.report.pairs import CertificateRow
 from layerlens.scenario.slices import parse_select
 from layerlens.vocabulary import Execution
@@ -134,7 +134,7 @@ class Examination:
         return self.sets[1] if len(self.sets) > 1 else self.sets[0]
 
     def __post_init__(self) -> None:
-        shared = first_part(self.reference, self.candidate, self.transfer)
+        shared = find_shared_prefix(self.reference, self.candidate, self.transfer)
         self.observer = Observer(self.reference, self.candidate, self.seed, first_part=shared)
 
     def observe(
@@ -168,8 +168,8 @@ class Examination:
             outputs = minute.reference64[k], minute.candidate64[k]
             if outputs[0].dtype.kind == "f":
                 scale = input_scale(minute.batch.inputs, outputs[0])
-                floor = by_own_scale(floor, outputs, scale)
-            noise.append(with_inner(floor, [effect[k] for effect in inner], UNIT64))
+                floor = with_relative_ground(floor, outputs, scale)
+            noise.append(with_inner_rounding(floor, [effect[k] for effect in inner], ROUNDOFF64))
         return replace(minute, noise=tuple(noise))
 
     def _inner_rounding(
@@ -531,9 +531,9 @@ class Examination:
             return True
         working = seen.reference if side is self.reference else seen.candidate
 
-        def strays(noises: Sequence[Noise]) -> bool:
+        def strays(noises: Sequence[NoiseFloor]) -> bool:
             return any(
-                bool(strays_in_both(base[k], again.outputs[k], working[k], noise).any())
+                bool(changes_with_execution(base[k], again.outputs[k], working[k], noise).any())
                 for k, noise in enumerate(noises)
             )
 
@@ -544,7 +544,7 @@ class Examination:
         if inner is None:
             return True
         unit = self.observer.inner_unit
-        return strays([with_inner(n, [inner[k]], unit) for k, n in enumerate(seen.noise)])
+        return strays([with_inner_rounding(n, [inner[k]], unit) for k, n in enumerate(seen.noise)])
 
     def measure_inner_rounding(self) -> bool:
         """Add to the noise floors what rounding inside the models leaves, where they part.
@@ -588,7 +588,7 @@ class Examination:
         if not inner:
             return False
         noise = tuple(
-            with_inner(floor, [effect[k] for effect in inner], self.observer.inner_unit)
+            with_inner_rounding(floor, [effect[k] for effect in inner], self.observer.inner_unit)
             for k, floor in enumerate(seen.noise)
         )
         self.observations[position] = replace(seen, noise=noise)
@@ -596,7 +596,7 @@ class Examination:
 
     def within_range(self) -> list[Observation]:
         """Return the observations without what half precision cannot hold and need not."""
-        return [without_lost(one, self._dtypes) for one in self.observations]
+        return [without_out_of_range(one, self._dtypes) for one in self.observations]
 
     @property
     def _dtypes(self) -> tuple[str, str]:
@@ -612,17 +612,17 @@ class Examination:
         for seen in self.observations:
             # The least that rounding can leave: where even that explains all, nothing is measured.
             still = [np.zeros(output.shape) for output in seen.reference64]
-            if not any(suspects(seen, self._dtypes, still)):
+            if not any(range_suspects(seen, self._dtypes, still)):
                 continue
             inner = self._inner_rounding(seen, everywhere=True) if seen.exact else []
             moved = [np.sum(each, axis=0) for each in zip(*inner, strict=True)] if inner else None
-            for suspect in suspects(seen, self._dtypes, moved):
+            for suspect in range_suspects(seen, self._dtypes, moved):
                 told = self._out_of_range(suspect)
                 if told is not None:
                     return suspect.witness, told
         return None
 
-    def _out_of_range(self, suspect: Suspect) -> str | None:
+    def _out_of_range(self, suspect: RangeSuspect) -> str | None:
         """Say which model left its range at a place; None if none did: rounding is all there is."""
         witness, seen = suspect.witness, suspect.witness.observation
         k, at = witness.output, witness.index

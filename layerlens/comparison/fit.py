@@ -26,7 +26,8 @@ from layerlens.models.keras_errors import (
 from layerlens.models.keras_errors.arguments import known_names
 from layerlens.models.keras_errors.explain_target import SPARSE, loss_name
 from layerlens.models.variants import ModelVariants
-from layerlens.numerics.probes import Array, Domain
+from layerlens.numerics.arrays import Array
+from layerlens.numerics.probes import Domain
 from layerlens.numerics.weight_transfer import Transfer, pair_weights
 from layerlens.report.layers import ModelError
 from layerlens.report.training import FitRow

@@ -11,9 +11,7 @@ from layerlens.models.build.session import in_fresh_session
 from layerlens.models.execute.intermediates import Inside, Look, Use
 from layerlens.models.execute.side import Side, Values
 from layerlens.models.execute.variables import as_array
-from layerlens.numerics.differences import first_index
-from layerlens.numerics.flat_input import Inputs
-from layerlens.numerics.probes import Array
+from layerlens.numerics.arrays import Array, Inputs, first_index
 
 #: Layers without weights that calculate in the dtype of what they are given.
 _CALCULATES = (

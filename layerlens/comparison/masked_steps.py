@@ -15,7 +15,8 @@ from layerlens.models.build.symbolic import functional
 from layerlens.models.execute.keras_runner import KerasRunner
 from layerlens.models.execute.side import Side
 from layerlens.models.inspect.call_graph import calls_between, is_input_call
-from layerlens.numerics.differences import Array, distance
+from layerlens.numerics.arrays import Array
+from layerlens.numerics.differences import distance
 from layerlens.numerics.judge import allowed_gap
 from layerlens.numerics.observation import Observation
 from layerlens.report.pairs import MaskedDifference, StepsDifference

@@ -13,18 +13,18 @@ from layerlens.models.execute.keras_runner import Outcome
 from layerlens.models.execute.side import Precision, Side, sensitivities
 from layerlens.models.execute.weight_sets import WeightSet
 from layerlens.models.inspect.shapes import flat_shapes
-from layerlens.numerics.differences import (
-    COARSE,
-    UNIT64,
-    coarse,
-    distance,
+from layerlens.numerics.differences import distance
+from layerlens.numerics.noise_floor import (
+    COARSE_MARGIN,
+    ROUNDOFF64,
+    floor_without_float64,
     input_scale,
     noise_floor,
 )
 from layerlens.numerics.observation import CallRefusal, Observation, ShapeSurprise
 from layerlens.numerics.probes import ProbeBatch
 from layerlens.numerics.weight_values import OVERFLOWING
-from layerlens.proof.shared_prefix import FirstPart
+from layerlens.proof.shared_prefix import SharedPrefix
 from layerlens.vocabulary import Execution
 
 
@@ -54,7 +54,7 @@ class Observer:
     misannounced: ShapeSurprise | None = None
 
     #: What both begin with alike, where calling it eagerly once instead of twice is worth it.
-    first_part: FirstPart | None = None
+    first_part: SharedPrefix | None = None
     _looked: bool = False
     _changes: bool = False
 
@@ -125,7 +125,7 @@ class Observer:
         )
         if not self._is_exact:
             unit = max(self.reference.unit, self.candidate.unit)
-            noise = tuple(coarse(floor, unit) for floor in noise)
+            noise = tuple(floor_without_float64(floor, unit) for floor in noise)
         return tuple(
             Observation(
                 weights.kind,
@@ -226,8 +226,8 @@ class Observer:
     def inner_unit(self) -> float:
         """The size of one rounding inside the models, as a noise floor counts it."""
         if self._is_exact:
-            return UNIT64
-        return max(self.reference.unit, self.candidate.unit) / COARSE
+            return ROUNDOFF64
+        return max(self.reference.unit, self.candidate.unit) / COARSE_MARGIN
 
     @property
     def _is_exact(self) -> bool:

@@ -11,24 +11,26 @@ from numpy.typing import NDArray
 from layerlens.comparison.examination import Examination
 from layerlens.comparison.randomness import Draws, Finding, compare_distributions
 from layerlens.models.execute.side import Side, Values
-from layerlens.numerics.differences import Noise, within
+from layerlens.numerics.arrays import Array
+from layerlens.numerics.differences import within
 from layerlens.numerics.judge import (
     DISTRIBUTIONS_UNDECIDED,
     FIXED_APART,
     RANDOM_APART,
-    RESTLESS,
-    RESTLESS_APART,
     ROUNDING,
     SAME_DISTRIBUTION,
+    UNREPEATABLE,
+    UNREPEATABLE_DIFFERENT,
     Judgement,
-    anywhere,
-    explained,
     judge,
     ratios,
+    rounding_floor,
+    widest_gap,
     with_mismatch,
 )
+from layerlens.numerics.noise_floor import NoiseFloor
 from layerlens.numerics.observation import Observation
-from layerlens.numerics.probes import Array, draw_probes
+from layerlens.numerics.probes import draw_probes
 from layerlens.numerics.weight_values import OVERFLOWING
 from layerlens.scenario.spec import Tolerance
 
@@ -68,13 +70,13 @@ def judge_random(
     if not any(restless):
         return judgement, False
     side = examination.reference if restless[0] else examination.candidate
-    reason = RESTLESS_APART if both else RESTLESS.format(side.name)
+    reason = UNREPEATABLE_DIFFERENT if both else UNREPEATABLE.format(side.name)
     return _apart_anywhere(examination, judgement, reason), False
 
 
 def _apart_anywhere(examination: Examination, judgement: Judgement, reason: str) -> Judgement:
     """Return `different`, shown where the outputs happened to be furthest apart."""
-    witness = anywhere(examination.observations)
+    witness = widest_gap(examination.observations)
     if witness is None:  # whatever it changes from call to call, no call was seen to differ
         return replace(judgement, verdict="inconclusive", witness=None, reason=reason)
     counted = with_mismatch(judgement.difference)
@@ -135,7 +137,7 @@ def _unlike(seen: Observation, output: int, tolerance: Tolerance | None) -> Flag
     doubles = seen.reference64[output], seen.candidate64[output]
     if tolerance is not None:
         return np.asarray(~within(*doubles, tolerance.rtol, tolerance.atol))
-    return np.asarray(ratios(*doubles, explained(seen.noise[output])) > ROUNDING)
+    return np.asarray(ratios(*doubles, rounding_floor(seen.noise[output])) > ROUNDING)
 
 
 def _unmoved(
@@ -164,9 +166,9 @@ def _unmoved(
     return flags
 
 
-def _is_same(before: Array, after: Array, noise: Noise) -> Flags:
+def _is_same(before: Array, after: Array, noise: NoiseFloor) -> Flags:
     """Tell per element whether two calls agree but for rounding."""
-    return np.asarray(ratios(before, after, explained(noise)) <= ROUNDING)
+    return np.asarray(ratios(before, after, rounding_floor(noise)) <= ROUNDING)
 
 
 # --- what is --------------------------------------------------------------------------------------

@@ -14,17 +14,17 @@ from numpy.typing import NDArray
 from layerlens.models.execute.input_domains import has_foreign_layers
 from layerlens.models.execute.keras_runner import Outcome
 from layerlens.models.execute.side import Side, Values
+from layerlens.numerics.arrays import Array, Float
 from layerlens.numerics.differences import distance
 from layerlens.numerics.distributions import (
     COARSE_RESOLUTION,
     RESOLUTION,
     Features,
-    Float,
     Moments,
     numbers,
     scores,
 )
-from layerlens.numerics.probes import Array, ProbeBatch
+from layerlens.numerics.probes import ProbeBatch
 from layerlens.vocabulary import Execution
 
 #: How often each model is called at first, and how often altogether where nothing is evident yet;

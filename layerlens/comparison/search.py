@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerlens.models.execute.side import Side, Values
+from layerlens.numerics.arrays import Array
 from layerlens.numerics.differences import distance
-from layerlens.numerics.probes import Array, Domain, Probe, draw_probes, generator
+from layerlens.numerics.probes import Domain, Probe, draw_probes, generator
 
 POPULATION = 32
 KEPT = 8

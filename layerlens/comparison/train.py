@@ -12,7 +12,7 @@ from layerlens.models.build.request import Built
 from layerlens.models.execute.keras_runner import KerasRunner
 from layerlens.models.keras_errors import explain_call_error
 from layerlens.models.keras_errors.explain_target import loss_name
-from layerlens.numerics.probes import Array
+from layerlens.numerics.arrays import Array
 from layerlens.report.layers import ModelError
 from layerlens.scenario.slices import parse_select
 from layerlens.scenario.spec import FitSpec

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from layerlens.models.keras_errors.explain_target import BINARY, CATEGORICAL, SPARSE, loss_name
-from layerlens.numerics.probes import Array, Domain, generator
+from layerlens.numerics.arrays import Array
+from layerlens.numerics.probes import Domain, generator
 
 _ONE_HOT = tuple(name for name in CATEGORICAL if name != "kl_divergence")
 _SIGNS = ("hinge", "squared_hinge")

@@ -23,14 +23,14 @@ _MOST_MULTIPLY_ADDS = 10**9
 
 
 @dataclass
-class Sights:
+class DependenceCache:
     """How the models of one scenario see steps, measured once each."""
 
     seed: int
     training: bool
     _measured: dict[tuple[str, int], Dependence] = field(default_factory=dict)
 
-    def apart(self, reference: Built, candidate: Built) -> tuple[Dependence, Dependence] | None:
+    def differing(self, reference: Built, candidate: Built) -> tuple[Dependence, Dependence] | None:
         """Return how either model sees steps; None where both see alike, or it takes too long.
 
         Also None where neither has steps, and where one of the two could not be measured.

@@ -30,8 +30,9 @@ from layerlens.models.execute.lengths import BEYOND
 from layerlens.models.execute.receptive_field import call_span, receptive_field
 from layerlens.models.inspect.call_graph import calls_between, is_input_call, producing_call
 from layerlens.models.inspect.nested_layers import flat_layers, with_nested
+from layerlens.numerics.arrays import Array
 from layerlens.numerics.heat_map import step_map_row
-from layerlens.numerics.probes import Array, Domain, generator
+from layerlens.numerics.probes import Domain, generator
 from layerlens.numerics.weight_values import draw_weight
 from layerlens.report.layers import AxisMixing, ModelReport
 from layerlens.report.maps import StepMapRow

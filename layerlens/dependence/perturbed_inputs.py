@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from layerlens.numerics.probes import Array, Domain
+from layerlens.numerics.arrays import Array
+from layerlens.numerics.probes import Domain
 
 #: In what surroundings a step is replaced, and by what. `up` and `down` are for layers that let
 #: the greatest or the least through, `positive` for those that know nothing else, `padded` and

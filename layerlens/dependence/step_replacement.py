@@ -24,7 +24,8 @@ from layerlens.dependence.perturbed_inputs import (
 from layerlens.models.build.precision import Precision
 from layerlens.models.execute.keras_runner import KerasRunner
 from layerlens.models.execute.layer_calls import Subject
-from layerlens.numerics.probes import Array, Domain, generator
+from layerlens.numerics.arrays import Array
+from layerlens.numerics.probes import Domain, generator
 
 #: Scalars in one batch, outputs included.
 _BATCH = 3_000_000

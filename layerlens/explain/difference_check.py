@@ -11,20 +11,17 @@ from numpy.typing import NDArray
 
 from layerlens.models.execute.keras_runner import Outcome
 from layerlens.models.execute.side import Precision, Side, Values
-from layerlens.numerics.differences import (
-    UNIT32,
-    UNIT64,
-    Noise,
-    distance,
-    first_index,
+from layerlens.numerics.arrays import Array, Inputs, first_index
+from layerlens.numerics.differences import distance, within
+from layerlens.numerics.judge import REAL, WORKING_ROUNDING, Witness, real_elements
+from layerlens.numerics.noise_floor import (
+    ROUNDOFF32,
+    ROUNDOFF64,
+    NoiseFloor,
     input_scale,
     noise_floor,
-    with_inner,
-    within,
+    with_inner_rounding,
 )
-from layerlens.numerics.flat_input import Inputs
-from layerlens.numerics.judge import REAL, WORKING_ROUNDING, Witness, real_elements
-from layerlens.numerics.probes import Array
 from layerlens.scenario.spec import Tolerance
 from layerlens.vocabulary import Execution
 
@@ -78,7 +75,7 @@ class DifferenceCheck:
         self._finite = bool(np.isfinite(distance(*doubles)[at]))
         scale = _scale(doubles, seen.batch.inputs)
         own = float(np.broadcast_to(scale, doubles[0].shape)[at]) if doubles[0].ndim else scale
-        self._amplification = max(1.0, floor / (UNIT32 * float(own) + 1e-300))
+        self._amplification = max(1.0, floor / (ROUNDOFF32 * float(own) + 1e-300))
 
     @property
     def execution(self) -> Execution:
@@ -96,9 +93,9 @@ class DifferenceCheck:
         if self.tolerance is not None:
             parted = ~within(one, other, self.tolerance.rtol, self.tolerance.atol)
         else:
-            limit = REAL * UNIT64
+            limit = REAL * ROUNDOFF64
             if self._visible or self.residue:
-                limit = WORKING_ROUNDING * UNIT32
+                limit = WORKING_ROUNDING * ROUNDOFF32
             floor = limit * MARGIN * slack * self._amplification * _scale(outputs, inputs)
             parted = gap > np.maximum(floor, np.finfo(np.float32).tiny)
         if self._finite:
@@ -184,10 +181,10 @@ class DifferenceCheck:
         doubles: tuple[Outcome, Outcome],
         exact: tuple[Array, Array],
         shown: tuple[Array, Array],
-    ) -> Noise:
+    ) -> NoiseFloor:
         if exact[0].dtype.kind in "OSU":
             nothing = np.zeros(exact[0].shape)
-            return Noise(nothing, nothing)
+            return NoiseFloor(nothing, nothing)
         usual: tuple[Array, Array] | None = shown
         if self._random:
             # A random stream differs between the precisions, so it cannot tell of rounding.
@@ -217,8 +214,8 @@ class DifferenceCheck:
                 (self.candidate, self.weights_candidate, doubles[1]),
             )
         ]
-        unit = UNIT64 if self.reference.is_exact else self.reference.unit
-        return with_inner(noise, [one[k] for one in moved if one is not None], unit)
+        unit = ROUNDOFF64 if self.reference.is_exact else self.reference.unit
+        return with_inner_rounding(noise, [one[k] for one in moved if one is not None], unit)
 
     @property
     def _random(self) -> bool:

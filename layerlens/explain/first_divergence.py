@@ -10,9 +10,10 @@ import numpy as np
 
 from layerlens.models.execute.intermediates import Inside, Look, Use, Value
 from layerlens.models.execute.side import Side, Values
-from layerlens.numerics.differences import Noise, distance, input_scale, noise_floor
-from layerlens.numerics.flat_input import Inputs
+from layerlens.numerics.arrays import Inputs
+from layerlens.numerics.differences import distance
 from layerlens.numerics.judge import WORKING_ROUNDING, real_elements
+from layerlens.numerics.noise_floor import NoiseFloor, input_scale, noise_floor
 from layerlens.report.pairs import FirstDivergence
 from layerlens.vocabulary import Execution
 
@@ -290,10 +291,10 @@ def _run_alone(uses: Sequence[Use], place: int, anchored: set[int]) -> Iterator[
 # --- figures --------------------------------------------------------------------------------------
 
 
-def _noise(one: Value, other: Value, inputs: Inputs) -> Noise:
+def _noise(one: Value, other: Value, inputs: Inputs) -> NoiseFloor:
     if one.double.dtype.kind in "OSU":
         nothing = np.zeros(one.shape)
-        return Noise(nothing, nothing)
+        return NoiseFloor(nothing, nothing)
     with np.errstate(over="ignore", invalid="ignore"):
         return noise_floor(
             (one.double, other.double),

@@ -19,9 +19,10 @@ from layerlens.models.execute.input_domains import (
 from layerlens.models.execute.keras_runner import Outcome
 from layerlens.models.execute.side import Side, Values
 from layerlens.models.execute.weight_sets import WeightSet, moderate, weight_sets
-from layerlens.numerics.differences import Array, distance, input_scale, noise_floor
-from layerlens.numerics.flat_input import Inputs
-from layerlens.numerics.judge import ROUNDING, explained, ratios
+from layerlens.numerics.arrays import Array, Inputs
+from layerlens.numerics.differences import distance
+from layerlens.numerics.judge import ROUNDING, ratios, rounding_floor
+from layerlens.numerics.noise_floor import input_scale, noise_floor
 from layerlens.numerics.observation import Observation
 from layerlens.numerics.probes import draw_probes, join
 from layerlens.numerics.weight_transfer import Transfer
@@ -246,7 +247,7 @@ class _Observed:
         if seen.weights in OVERFLOWING:
             return None
         both = (seen.reference64, seen.candidate64)
-        floor = np.broadcast_to(explained(seen.noise[0]), both[a][0].shape)
+        floor = np.broadcast_to(rounding_floor(seen.noise[0]), both[a][0].shape)
         return cls(seen, both[a][0], both[b][output], floor)
 
     def holds(self, tried: _Relation) -> bool:

@@ -20,7 +20,8 @@ from layerlens.explain.keras_code import (
 )
 from layerlens.explain.weight_code import WeightSource
 from layerlens.models.build.request import Built, Refused
-from layerlens.numerics.flat_input import Inputs, as_arrays
+from layerlens.numerics.arrays import Inputs
+from layerlens.numerics.flat_input import as_arrays
 from layerlens.numerics.observation import CallRefusal, ShapeSurprise
 from layerlens.plain.printable import one_line
 from layerlens.report.pairs import PairReport

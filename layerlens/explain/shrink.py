@@ -10,8 +10,8 @@ import numpy as np
 
 from layerlens.explain.difference_check import DifferenceCheck, FirstDifference
 from layerlens.models.execute.side import Side, Values
-from layerlens.numerics.differences import as_plain
-from layerlens.numerics.flat_input import Entries, Inputs, Places, as_written, chunks, rows, stack
+from layerlens.numerics.arrays import Inputs, as_plain
+from layerlens.numerics.flat_input import Entries, Places, as_written, chunks, rows, stack
 from layerlens.numerics.judge import Witness
 from layerlens.report.pairs import Counterexample
 from layerlens.scenario.spec import InputSpec, Tolerance

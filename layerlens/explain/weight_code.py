@@ -14,8 +14,7 @@ from layerlens.explain.keras_code import array_source
 from layerlens.models.build.request import Built
 from layerlens.models.execute.side import Values
 from layerlens.models.execute.variables import weight_variables
-from layerlens.numerics.flat_input import Inputs
-from layerlens.numerics.probes import Array
+from layerlens.numerics.arrays import Array, Inputs
 
 #: Weights with more scalars than this are drawn by the script instead of written into it.
 EMBEDDED = 400

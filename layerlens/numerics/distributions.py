@@ -17,10 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from layerlens.numerics.differences import Array
+from layerlens.numerics.arrays import Array, Float
 from layerlens.numerics.probes import generator
-
-Float = NDArray[np.float64]
 
 #: By how much of an element's greatest value rounding may move it: in float64, and in working
 #: precision.

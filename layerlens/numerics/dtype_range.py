@@ -12,8 +12,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from layerlens.numerics.differences import UNITS, Array, distance, per_sample_max
+from layerlens.numerics.arrays import Array, per_sample_max
+from layerlens.numerics.differences import distance
 from layerlens.numerics.judge import Witness
+from layerlens.numerics.noise_floor import ROUNDOFFS
 from layerlens.numerics.observation import Observation
 
 #: The dtypes of half precision, with the least (normal) and the greatest number that each holds.
@@ -29,7 +31,7 @@ GIVEN = "values"
 
 
 @dataclass(frozen=True, slots=True)
-class Suspect:
+class RangeSuspect:
     """A place where half precision may have left its range.
 
     `certain` is True where an output is not finite.
@@ -39,11 +41,11 @@ class Suspect:
     certain: bool
 
 
-def suspects(
+def range_suspects(
     observation: Observation,
     dtypes: Sequence[str],
     inner: Sequence[NDArray[np.float64]] | None,
-) -> Iterator[Suspect]:
+) -> Iterator[RangeSuspect]:
     """Yield, per output, the place furthest beyond rounding, of a pair that agrees in float64.
 
     `dtypes` are the narrowest of the reference and of the candidate. `inner` is how far a relative
@@ -61,17 +63,17 @@ def suspects(
         counted = _shaped(_counted(observation, narrow), pair[0])
         lost = counted & _lost(pair, doubles if observation.exact else None)
         if lost.any():
-            yield Suspect(Witness(observation, k, _place(lost)), certain=True)
+            yield RangeSuspect(Witness(observation, k, _place(lost)), certain=True)
             continue
         if inner is None or not observation.exact:
             continue
         scale = np.max([np.abs(np.where(np.isfinite(d), d, 0.0)) for d in doubles], axis=0)
-        floor = UNITS[narrow] * (inner[k] + per_sample_max(scale))
+        floor = ROUNDOFFS[narrow] * (inner[k] + per_sample_max(scale))
         gap = distance(*pair)
         beyond = counted & np.isfinite(gap) & (gap > BEYOND * floor)
         if beyond.any():
             ratio = np.where(beyond, gap / np.maximum(floor, np.finfo("f8").tiny), 0.0)
-            yield Suspect(Witness(observation, k, _place(ratio)), certain=False)
+            yield RangeSuspect(Witness(observation, k, _place(ratio)), certain=False)
 
 
 def overflows(observations: Sequence[Observation]) -> bool:
@@ -103,7 +105,7 @@ def out_of_range_text(dtype: str, *, name: str, other: str, values: tuple[float,
     )
 
 
-def without_lost(observation: Observation, dtypes: Sequence[str]) -> Observation:
+def without_out_of_range(observation: Observation, dtypes: Sequence[str]) -> Observation:
     """Leave out the outputs that half precision cannot hold on inputs or weights that do not count.
 
     They are put to 0 in working precision: they say nothing about inputs of ordinary size.
@@ -125,7 +127,7 @@ def without_lost(observation: Observation, dtypes: Sequence[str]) -> Observation
 
 
 def _narrowest(dtypes: Sequence[str]) -> str:
-    return max(dtypes, key=lambda dtype: UNITS.get(dtype, 0.0))
+    return max(dtypes, key=lambda dtype: ROUNDOFFS.get(dtype, 0.0))
 
 
 def _lost(pair: tuple[Array, Array], doubles: tuple[Array, Array] | None) -> NDArray[np.bool_]:

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from layerlens.numerics.probes import Array, Domain, Probe, generator
+from layerlens.numerics.arrays import Array
+from layerlens.numerics.probes import Domain, Probe, generator
 
 #: How many steps at an end stand out.
 _END = 3

@@ -9,11 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from layerlens.numerics.arrays import Array, Inputs
 from layerlens.scenario.spec import InputSpec
 
-Array = NDArray[np.generic]
-#: One array for every input of the model, batch axis first.
-Inputs = tuple[Array, ...]
 Places = NDArray[np.intp]
 
 

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from layerlens.numerics.differences import Float, distance
+from layerlens.numerics.arrays import Float
+from layerlens.numerics.differences import distance
 from layerlens.numerics.observation import Observation
 from layerlens.report.maps import HeatMap, StepMapRow, kept_steps
 

@@ -9,16 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from layerlens.numerics.differences import (
-    UNIT32,
-    UNIT64,
-    Array,
-    Difference,
-    Noise,
-    differ,
-    distance,
-    within,
-)
+from layerlens.numerics.arrays import Array
+from layerlens.numerics.differences import Difference, difference_between, distance, within
+from layerlens.numerics.noise_floor import ROUNDOFF32, ROUNDOFF64, NoiseFloor
 from layerlens.numerics.observation import Observation
 from layerlens.report.pairs import ProbeRow, Rounding
 from layerlens.scenario.spec import Tolerance
@@ -26,8 +19,8 @@ from layerlens.vocabulary import Verdict
 
 # Reasons of a judgement on random outputs.
 #: A model that draws from streams nobody seeds, or that keeps count of its calls.
-RESTLESS = "`{}` gives another result each time it is called, with the same seeds and states"
-RESTLESS_APART = (
+UNREPEATABLE = "`{}` gives another result each time it is called, with the same seeds and states"
+UNREPEATABLE_DIFFERENT = (
     "both give another result each time they are called, and these differ in distribution"
 )
 SAME_DISTRIBUTION = (
@@ -169,7 +162,7 @@ def judge(
     if wayward is not None:
         counted = with_mismatch(summary)
         return Judgement("different", counted, rounding, rows, wayward)
-    ratio = _greatest(observations, explained)
+    ratio = _greatest(observations, rounding_floor)
     if ratio <= ROUNDING:
         return Judgement("equivalent", summary, rounding, rows, ratio=ratio)
     if residue and _greatest(observations, _float32_floor) <= RESIDUE_ROUNDING:
@@ -189,7 +182,7 @@ def judge(
 
 
 def real_elements(
-    reference: Array, candidate: Array, noise: Noise, *, residue: bool
+    reference: Array, candidate: Array, noise: NoiseFloor, *, residue: bool
 ) -> NDArray[np.bool_]:
     """Tell per element of two float64 outputs whether they differ beyond any rounding."""
     gap = distance(reference, candidate)
@@ -199,8 +192,8 @@ def real_elements(
     return np.asarray(gap > own + CONSTANT_REAL * noise.constants)
 
 
-def strays_in_both(
-    double: Array, double_again: Array, working: Array, noise: Noise
+def changes_with_execution(
+    double: Array, double_again: Array, working: Array, noise: NoiseFloor
 ) -> NDArray[np.bool_]:
     """Tell per element whether another way of calling changes a result in either precision.
 
@@ -217,7 +210,7 @@ def strays_in_both(
     return real_elements(double, double_again, noise, residue=False) & ~shrunk
 
 
-def explained(noise: Noise) -> NDArray[np.float64]:
+def rounding_floor(noise: NoiseFloor) -> NDArray[np.float64]:
     """Return the floor in whose units ROUNDING is the limit, rounded constants included."""
     return np.asarray(
         noise.float64
@@ -257,7 +250,7 @@ def _witness(
     return best
 
 
-def anywhere(observations: Sequence[Observation]) -> Witness | None:
+def widest_gap(observations: Sequence[Observation]) -> Witness | None:
     """Return the place where two outputs happen to be furthest apart in working precision."""
     best: Witness | None = None
     highest = 0.0
@@ -320,7 +313,7 @@ def _inconsistency(observations: Sequence[Observation]) -> Witness | None:
 
 
 def _greatest(
-    observations: Sequence[Observation], floor: Callable[[Noise], NDArray[np.float64]]
+    observations: Sequence[Observation], floor: Callable[[NoiseFloor], NDArray[np.float64]]
 ) -> float:
     """Return the greatest float64 difference in units of a floor."""
     return max(
@@ -337,19 +330,21 @@ def _greatest(
 def is_rounding(observation: Observation) -> bool:
     """Tell whether all differences of an observation are within what rounding was seen to leave."""
     real = (_real(observation, k, residue=False) for k in range(len(observation.noise)))
-    return _greatest([observation], explained) <= ROUNDING and not any(one.any() for one in real)
+    return _greatest([observation], rounding_floor) <= ROUNDING and not any(
+        one.any() for one in real
+    )
 
 
-def _working_floor(noise: Noise) -> NDArray[np.float64]:
+def _working_floor(noise: NoiseFloor) -> NDArray[np.float64]:
     return noise.working
 
 
-def _float32_floor(noise: Noise) -> NDArray[np.float64]:
+def _float32_floor(noise: NoiseFloor) -> NDArray[np.float64]:
     """Return what computing in float32 may leave, by the element's own scale.
 
     Of the sample's scale it is only a part, as that would hide small outputs whole.
     """
-    return np.asarray((UNIT32 / UNIT64) * (noise.float64 + noise.ground / 2.0))
+    return np.asarray((ROUNDOFF32 / ROUNDOFF64) * (noise.float64 + noise.ground / 2.0))
 
 
 def allowed_gap(
@@ -374,7 +369,7 @@ def _summary(
     parts = []
     for seen in observations:
         for k in range(len(seen.reference)):
-            part = differ(seen.reference[k], seen.candidate[k], 0.0)
+            part = difference_between(seen.reference[k], seen.candidate[k], 0.0)
             beyond = distance(seen.reference[k], seen.candidate[k]) > allowed_gap(
                 seen, k, tolerance
             )
@@ -433,7 +428,7 @@ def _probe_rows(observations: Sequence[Observation]) -> Iterator[ProbeRow]:
         for name, part in zip(observation.batch.names, observation.batch.slices, strict=True):
             for output, reference in enumerate(observation.reference):
                 own = part if reference.ndim and len(reference) == whole else slice(None)
-                found = differ(
+                found = difference_between(
                     _of(own, reference), _of(own, observation.candidate[output]), allowed=0.0
                 )
                 if not found.compared:

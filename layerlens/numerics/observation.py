@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from layerlens.numerics.differences import Array, Noise
+from layerlens.numerics.arrays import Array
+from layerlens.numerics.noise_floor import NoiseFloor
 from layerlens.numerics.probes import ProbeBatch
 from layerlens.report.layers import ModelError
 from layerlens.report.pairs import CertificateRow
@@ -27,7 +28,7 @@ class Observation:
     candidate: tuple[Array, ...]
     reference64: tuple[Array, ...]
     candidate64: tuple[Array, ...]
-    noise: tuple[Noise, ...]
+    noise: tuple[NoiseFloor, ...]
     #: False where a model has no float64 form, and its working precision stands in for it.
     exact: bool = True
 

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from layerlens.numerics.arrays import Array, Float
 from layerlens.scenario.spec import InputSpec
-
-Array = NDArray[np.generic]
 
 #: Greatest number of scalars one probe batch may hold, so that wide inputs stay affordable.
 BATCH_BUDGET = 2_000_000
@@ -76,10 +75,10 @@ def join(probes: Sequence[Probe]) -> ProbeBatch:
 
 # --- floating inputs -------------------------------------------------------------------------
 
-Drawer = Callable[[np.random.Generator, tuple[int, ...]], NDArray[np.float64]]
+Drawer = Callable[[np.random.Generator, tuple[int, ...]], Float]
 
 
-def _signed_normal(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float64]:
+def _signed_normal(rng: np.random.Generator, shape: tuple[int, ...]) -> Float:
     return rng.standard_normal(shape)
 
 
@@ -87,13 +86,13 @@ def _scaled(factor: float) -> Drawer:
     return lambda rng, shape: factor * rng.standard_normal(shape)
 
 
-def _minute(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float64]:
+def _minute(rng: np.random.Generator, shape: tuple[int, ...]) -> Float:
     """Samples about 1e-8 and about 1e-14, each below an epsilon that layers hold inside."""
     scales = np.where(np.arange(shape[0]) % 2, 1e-14, 1e-8)
     return scales.reshape(-1, *(1 for _ in shape[1:])) * rng.standard_normal(shape)
 
 
-def _log_spread(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float64]:
+def _log_spread(rng: np.random.Generator, shape: tuple[int, ...]) -> Float:
     """Magnitudes from 1e-6 to 1e3 side by side: small values next to large ones."""
     return np.sign(rng.standard_normal(shape)) * 10.0 ** rng.uniform(-6, 3, shape)
 
@@ -107,29 +106,29 @@ def _one_sided(sign: float) -> Drawer:
     return lambda rng, shape: sign * 10.0 ** rng.uniform(-1.0, 2.0, shape)
 
 
-def _beside_one(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float64]:
+def _beside_one(rng: np.random.Generator, shape: tuple[int, ...]) -> Float:
     """Values from one float32 unit to 2^-8 beside 1 and -1.
 
     A high power (30 squarings in a row) is 0, 1 or infinite anywhere else.
     """
     away = np.exp2(rng.integers(-23, -7, shape)) * rng.choice([-1.0, 1.0], shape)
-    sides: NDArray[np.float64] = rng.choice([-1.0, 1.0], shape) * (1.0 + away)
+    sides: Float = rng.choice([-1.0, 1.0], shape) * (1.0 + away)
     return sides
 
 
-def _ties(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float64]:
+def _ties(rng: np.random.Generator, shape: tuple[int, ...]) -> Float:
     """Few distinct small integers and halves: equal neighbours, and thresholds met exactly."""
     return rng.integers(-8, 9, shape) / 2.0
 
 
-def _one_hot(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float64]:
+def _one_hot(rng: np.random.Generator, shape: tuple[int, ...]) -> Float:
     out = np.zeros(shape)
     if shape[1:]:
         np.put_along_axis(out, rng.integers(0, shape[-1], (*shape[:-1], 1)), 1.0, axis=-1)
     return out
 
 
-def _impulse(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float64]:
+def _impulse(rng: np.random.Generator, shape: tuple[int, ...]) -> Float:
     out = np.zeros(shape)
     flat = out.reshape(shape[0], -1)
     positions = rng.integers(0, flat.shape[1], shape[0])
@@ -137,12 +136,12 @@ def _impulse(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.flo
     return out
 
 
-def _constant_rows(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float64]:
+def _constant_rows(rng: np.random.Generator, shape: tuple[int, ...]) -> Float:
     """Every sample constant over its last axis, so that variances along it vanish."""
     return np.broadcast_to(rng.standard_normal((*shape[:-1], 1)), shape).copy()
 
 
-def _nearly_constant(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float64]:
+def _nearly_constant(rng: np.random.Generator, shape: tuple[int, ...]) -> Float:
     """Constant but for 1e-4: what a normalisation's epsilon is there for."""
     base = rng.standard_normal((shape[0], *(1 for _ in shape[1:])))
     return base + 1e-4 * rng.standard_normal(shape)
@@ -151,7 +150,7 @@ def _nearly_constant(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArra
 def _zero_steps(part: str) -> Drawer:
     """Whole time steps (axis 1) zeroed at the end, the front, in the middle, or in holes."""
 
-    def draw(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    def draw(rng: np.random.Generator, shape: tuple[int, ...]) -> Float:
         out = rng.standard_normal(shape)
         if len(shape) < 2:
             return out
@@ -172,7 +171,7 @@ def _zero_steps(part: str) -> Drawer:
     return draw
 
 
-def _zero_samples(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float64]:
+def _zero_samples(rng: np.random.Generator, shape: tuple[int, ...]) -> Float:
     out = rng.standard_normal(shape)
     out[::2] = 0.0
     return out
@@ -426,7 +425,7 @@ def _draw_one(
 
 def _draw_floats(
     name: str, rng: np.random.Generator, shape: tuple[int, ...], constants: Sequence[float]
-) -> NDArray[np.float64]:
+) -> Float:
     if name == "config_constants":
         return np.resize(rng.permutation(_beside(constants)), shape)
     if name == "constant_constants":
@@ -458,7 +457,7 @@ def _draw_bool(name: str, rng: np.random.Generator, shape: tuple[int, ...]) -> A
     return rng.random(shape) < 0.5
 
 
-def _beside(constants: Sequence[float]) -> NDArray[np.float64]:
+def _beside(constants: Sequence[float]) -> Float:
     """Return the constants of either sign, their neighbours, and what lies halfway between two."""
     signed = np.unique(np.asarray([*constants, *np.negative(constants)], dtype=np.float32))
     above = np.nextafter(signed, np.float32(np.inf))
@@ -472,7 +471,7 @@ def _beside(constants: Sequence[float]) -> NDArray[np.float64]:
 
 def _at_extremes(
     rng: np.random.Generator, shape: tuple[int, ...], constants: Sequence[float]
-) -> NDArray[np.float64]:
+) -> Float:
     """Return samples about one constant each, so that none hides another."""
     rows = np.zeros((shape[0], int(np.prod(shape[1:]))))
     for position in range(shape[0]):
@@ -483,7 +482,7 @@ def _at_extremes(
     return rows.reshape(shape)
 
 
-def _around(constant: float) -> NDArray[np.float64]:
+def _around(constant: float) -> Float:
     """Return a constant's neighbours in float32 and what lies around it, of either sign."""
     held = np.float32(constant)
     sides = [np.nextafter(held, np.float32(side)) for side in (np.inf, -np.inf)]

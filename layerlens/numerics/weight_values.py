@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from layerlens.numerics.probes import Array
+from layerlens.numerics.arrays import Array
 
 #: Kinds of weights so large that outputs may overflow.
 OVERFLOWING: tuple[str, ...] = ("spread", "large", "opposed")
@@ -70,7 +70,7 @@ def is_recurrent_kernel(slot: WeightSlot) -> bool:
     return slot.path.rsplit("/", 1)[-1] == "recurrent_kernel"
 
 
-def lasting(slots: Sequence[WeightSlot], drawn: Iterable[Array]) -> Iterator[Array]:
+def with_kept_state(slots: Sequence[WeightSlot], drawn: Iterable[Array]) -> Iterator[Array]:
     """Yield drawn weights, those of recurrent cells so that their state is kept for long.
 
     A simple cell hands its state on as it is; of a cell with gates, the one that forgets is closed

@@ -17,13 +17,13 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-from numpy.typing import NDArray
 
 from layerlens.models.execute.graph_rewriting import runnable
 from layerlens.models.execute.lengths import BEYOND, fits
 from layerlens.models.execute.receptive_field import receptive_field
 from layerlens.models.execute.side import Side
 from layerlens.models.inspect.nested_layers import flat_layers
+from layerlens.numerics.arrays import Float
 from layerlens.numerics.probes import generator
 from layerlens.numerics.weight_transfer import Transfer
 from layerlens.proof.expressions import Numbering, Step, Value, express, is_graph
@@ -58,7 +58,6 @@ SIZES: tuple[tuple[tuple[int, int], ...], ...] = (
 )
 FIXED_SIZE: tuple[tuple[int, int], ...] = ((2, 0),)
 
-Float = NDArray[np.float64]
 Run = Callable[..., Sequence[Any]]
 
 

@@ -108,7 +108,7 @@ class _Reader:
 
     def _applied(self, node: Any, known: dict[int, Value]) -> tuple[Value, ...]:
         layer = node.operation
-        call = call_of(node)
+        call = read_call(node)
         if call is None or not all(id(tensor) in known for tensor in call.tensors):
             return self._unknown(node, [])
         inputs = tuple(known[id(tensor)] for tensor in call.tensors)
@@ -226,7 +226,7 @@ class Call:
 _MASK = re.compile(r"(?:^|_)mask$")
 
 
-def call_of(node: Any) -> Call | None:
+def read_call(node: Any) -> Call | None:
     """Return how a layer was called; None where it was told to train or given a mask of its own."""
     arguments = node.arguments
     kwargs = {name: value for name, value in arguments.kwargs.items() if value is not None}

@@ -14,9 +14,15 @@ from layerlens.models.execute.side import Side, Values
 from layerlens.models.execute.variables import weight_variables
 from layerlens.models.inspect.call_graph import calls_between
 from layerlens.models.inspect.nested_layers import with_nested
-from layerlens.numerics.probes import Array
+from layerlens.numerics.arrays import Array
 from layerlens.numerics.weight_transfer import Transfer
-from layerlens.proof.expressions import Numbering, activation_name, call_of, is_graph, signature_of
+from layerlens.proof.expressions import (
+    Numbering,
+    activation_name,
+    is_graph,
+    read_call,
+    signature_of,
+)
 from layerlens.proof.polynomials import activation_host
 
 
@@ -37,7 +43,7 @@ def has_same_weights(candidate: Built, transfer: Transfer) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class FirstPart:
+class SharedPrefix:
     """The layers that two models begin with alike, for calling both eagerly with these run once.
 
     A recurrent layer called eagerly goes step by step through Python, whatever the batch: by far
@@ -66,7 +72,7 @@ class FirstPart:
         return (lambda: one), (lambda: other)
 
 
-def first_part(reference: Side, candidate: Side, transfer: Transfer) -> FirstPart | None:
+def find_shared_prefix(reference: Side, candidate: Side, transfer: Transfer) -> SharedPrefix | None:
     """Return what two models begin with alike, None where it is nothing that takes long."""
     one, other = reference.built, candidate.built
     if reference.training or not has_same_weights(other, transfer):
@@ -91,10 +97,10 @@ def first_part(reference: Side, candidate: Side, transfer: Transfer) -> FirstPar
 
 def _split(
     reference: Side, candidate: Side, ours: Sequence[Any], theirs: Sequence[Any]
-) -> FirstPart:
+) -> SharedPrefix:
     one, other = reference.built.model, candidate.built.model
     whole = keras.Model(one.inputs, [*one.outputs, *ours])
-    return FirstPart(reference, candidate, whole, keras.Model(list(theirs), other.outputs))
+    return SharedPrefix(reference, candidate, whole, keras.Model(list(theirs), other.outputs))
 
 
 #: Every tensor by its id, with its number; None: its computation is not known.
@@ -120,7 +126,7 @@ def _keys(model: Any, names: Mapping[int, Hashable], numbering: Numbering) -> Ke
 
 
 def _key(node: Any, keyed: Keyed, names: Mapping[int, Hashable]) -> Hashable:
-    layer, call = node.operation, call_of(node)
+    layer, call = node.operation, read_call(node)
     if call is None or not all(id(tensor) in keyed for tensor in call.tensors):
         return None
     inputs = tuple(keyed[id(tensor)][1] for tensor in call.tensors)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from layerlens.dependence.contrast import Sights
+from layerlens.dependence.contrast import DependenceCache
 from layerlens.dependence.measure import (
     Dependence,
     ModelDependence,
@@ -65,13 +65,13 @@ class StepMeasurement:
     ) -> tuple[ModelReport, ...]:
         """Return the models with what they see as a whole, where a candidate sees other steps."""
         scenario = self.variants.scenario
-        sights = Sights(self.variants.options.seed, mode == "training")
+        measured = DependenceCache(self.variants.options.seed, mode == "training")
         found: dict[str, Dependence] = {}
         for candidate in candidates:
             reference, other = map(self._best, (scenario.reference, candidate))
             if reference is None or other is None:
                 continue
-            seen = sights.apart(reference, other)
+            seen = measured.differing(reference, other)
             if seen is not None:
                 found[scenario.reference], found[candidate] = seen
         return tuple(

@@ -11,8 +11,7 @@ from layerlens.models.build.symbolic import functional
 from layerlens.models.execute.keras_runner import KerasRunner
 from layerlens.models.execute.lengths import MOST_EAGER, goes_by_steps
 from layerlens.models.execute.side import Side, Values
-from layerlens.numerics.flat_input import Inputs
-from layerlens.numerics.probes import Array
+from layerlens.numerics.arrays import Array, Inputs
 from layerlens.vocabulary import Execution
 
 #: How models are called here: nothing has to be traced, and one call is all there is.

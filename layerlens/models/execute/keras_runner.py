@@ -30,7 +30,7 @@ from layerlens.models.execute.variables import (
     weight_variables,
 )
 from layerlens.models.keras_errors import explain_call_error
-from layerlens.numerics.probes import Array
+from layerlens.numerics.arrays import Array
 from layerlens.numerics.weight_values import WeightSlot
 from layerlens.report.layers import ModelError
 from layerlens.vocabulary import Execution

@@ -12,7 +12,8 @@ import tensorflow as tf
 from layerlens.models.execute.variables import as_array
 from layerlens.models.inspect.call_graph import data_inputs
 from layerlens.models.inspect.nested_layers import weights_of, with_nested
-from layerlens.numerics.probes import Array, Domain
+from layerlens.numerics.arrays import Array
+from layerlens.numerics.probes import Domain
 from layerlens.scenario.spec import InputSpec
 
 #: Takes arrays by the id of the symbolic tensors they stand for.

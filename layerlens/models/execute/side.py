@@ -16,8 +16,10 @@ from layerlens.models.execute.keras_runner import KerasRunner, Outcome
 from layerlens.models.execute.range_events import watching_ranges
 from layerlens.models.inspect.nested_layers import flat_layers
 from layerlens.models.variants import ModelVariants
-from layerlens.numerics.differences import UNIT32, UNITS, distance
-from layerlens.numerics.probes import Array, generator
+from layerlens.numerics.arrays import Array
+from layerlens.numerics.differences import distance
+from layerlens.numerics.noise_floor import ROUNDOFF32, ROUNDOFFS
+from layerlens.numerics.probes import generator
 from layerlens.scenario.slices import parse_select
 from layerlens.vocabulary import Execution
 
@@ -281,19 +283,21 @@ class Side:
 
     @property
     def _jitter(self) -> float:
-        return JITTER if self.is_exact else COARSE_JITTER * min(2.0**8, self.unit / UNIT32)
+        return JITTER if self.is_exact else COARSE_JITTER * min(2.0**8, self.unit / ROUNDOFF32)
 
     @property
     def unit(self) -> float:
         """The unit roundoff of the coarsest dtype that a layer computes in."""
-        return UNITS[self.coarsest_dtype]
+        return ROUNDOFFS[self.coarsest_dtype]
 
     @property
     def coarsest_dtype(self) -> str:
         """The dtype with the fewest digits that a layer computes in; float32 at the widest."""
         layers = flat_layers(self.built.model)
         dtypes = {str(getattr(layer, "compute_dtype", "float32")) for layer in layers}
-        return max((d for d in dtypes if d in UNITS), key=UNITS.__getitem__, default="float32")
+        return max(
+            (d for d in dtypes if d in ROUNDOFFS), key=ROUNDOFFS.__getitem__, default="float32"
+        )
 
     def leaves_range(self, values: Values, inputs: Sequence[Array]) -> bool:
         """Tell whether something inside overflows or underflows in half precision on this input."""

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from layerlens.models.build.request import Built
 from layerlens.models.inspect.nested_layers import flat_layers
-from layerlens.numerics.probes import Array
+from layerlens.numerics.arrays import Array
 from layerlens.numerics.weight_transfer import Transfer, pair_weights
 from layerlens.report.layers import WeightRow
 from layerlens.vocabulary import TransferMethod

@@ -11,9 +11,15 @@ import numpy as np
 
 from layerlens.models.execute.side import Side, Values
 from layerlens.models.execute.variables import given_weights
-from layerlens.numerics.probes import Array, generator
+from layerlens.numerics.arrays import Array
+from layerlens.numerics.probes import generator
 from layerlens.numerics.weight_transfer import Transfer
-from layerlens.numerics.weight_values import OVERFLOWING, draw_weight, is_recurrent_kernel, lasting
+from layerlens.numerics.weight_values import (
+    OVERFLOWING,
+    draw_weight,
+    is_recurrent_kernel,
+    with_kept_state,
+)
 
 
 @dataclass(frozen=True)
@@ -99,7 +105,7 @@ class _Drawing:
         return self._carried(self._where_free(self._drawn(kind)))
 
     def lasting(self) -> tuple[Values, Values]:
-        return self._carried(self._where_free(lasting(self.slots, self._drawn("drawn"))))
+        return self._carried(self._where_free(with_kept_state(self.slots, self._drawn("drawn"))))
 
     def _drawn(self, kind: str) -> Iterator[Array]:
         stream = "large" if kind == "opposed" else kind

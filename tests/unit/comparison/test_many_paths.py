@@ -18,7 +18,7 @@ from layerlens.models.execute.keras_runner import KerasRunner
 from layerlens.models.execute.variables import weight_rows
 from layerlens.numerics.weight_transfer import pair_weights
 from layerlens.proof.certify import certify
-from layerlens.proof.shared_prefix import first_part
+from layerlens.proof.shared_prefix import find_shared_prefix
 from layerlens.report.pairs import CertificateRow
 from layerlens.scenario.spec import LayerSpec, ModelSpec, NodeSpec
 from tests.unit.tables.doublings import DOUBLINGS, doubled, residual
@@ -34,7 +34,7 @@ def test_a_shared_first_part_is_found_behind_a_long_residual_chain() -> None:
         residual("other", gru, layer("TimeDistributed", layer=layer("Dense", units=1))),
         input_of(3, 2),
     )
-    part = first_part(work.reference, work.candidate, work.transfer)
+    part = find_shared_prefix(work.reference, work.candidate, work.transfer)
     assert part is not None
     assert [tensor.shape for tensor in part.rest.inputs] == [(None, 3, 2)]
 

@@ -6,16 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from layerlens.numerics.differences import (
-    UNIT32,
-    UNIT64,
-    Noise,
-    differ,
-    distance,
-    first_index,
-    noise_floor,
-    within,
-)
+from layerlens.numerics.differences import difference_between, distance, within
 
 NAN, INF = math.nan, math.inf
 
@@ -65,11 +56,11 @@ def test_what_is_no_number_is_the_same_or_infinitely_far(dtype: type) -> None:
     assert distance(words, others).tolist() == [0.0, 0.0, INF]
 
 
-# --- differ ---------------------------------------------------------------------------------------
+# --- differences ---------------------------------------------------------------------------------
 
 
 def test_every_figure_of_a_difference() -> None:
-    found = differ(f32(1.0, 2.0, 4.0), f32(1.0, 2.0 + 2**-22, 5.0), allowed=0.5)
+    found = difference_between(f32(1.0, 2.0, 4.0), f32(1.0, 2.0 + 2**-22, 5.0), allowed=0.5)
     assert found.max_abs == 1.0
     assert found.max_rel == 0.25
     assert found.max_ulp == 2**21  # the step at 5 is 2^-21
@@ -77,23 +68,25 @@ def test_every_figure_of_a_difference() -> None:
 
 
 def test_equal_arrays_have_no_figure_above_nought() -> None:
-    found = differ(f32(1.0, NAN, INF), f32(1.0, NAN, INF), allowed=0.0)
+    found = difference_between(f32(1.0, NAN, INF), f32(1.0, NAN, INF), allowed=0.0)
     assert (found.max_abs, found.max_rel, found.max_ulp) == (0.0, 0.0, 0.0)
     assert (found.mismatched, found.compared) == (0, 3)
 
 
 def test_a_lone_infinity_is_told_in_every_figure() -> None:
-    found = differ(f32(1.0, 2.0), f32(1.0, INF), allowed=1e30)
+    found = difference_between(f32(1.0, 2.0), f32(1.0, INF), allowed=1e30)
     assert (found.max_abs, found.max_ulp, found.mismatched) == (INF, INF, 1)
 
 
 def test_the_relative_difference_leaves_out_elements_that_are_nought() -> None:
-    assert differ(f64(0.0, 2.0), f64(5.0, 3.0), allowed=0.0).max_rel == 0.5
-    assert differ(f64(0.0, 0.0), f64(5.0, 3.0), allowed=0.0).max_rel == 5.0  # nothing else to go by
+    assert difference_between(f64(0.0, 2.0), f64(5.0, 3.0), allowed=0.0).max_rel == 0.5
+    assert (
+        difference_between(f64(0.0, 0.0), f64(5.0, 3.0), allowed=0.0).max_rel == 5.0
+    )  # nothing else to go by
 
 
 def test_nothing_compared_is_counted_as_nothing() -> None:
-    found = differ(np.zeros((2, 0)), np.zeros((2, 0)), allowed=0.0)
+    found = difference_between(np.zeros((2, 0)), np.zeros((2, 0)), allowed=0.0)
     assert (found.compared, found.mismatched, found.max_abs) == (0, 0, 0.0)
 
 
@@ -119,68 +112,3 @@ def test_no_tolerance_covers_what_only_one_of_them_has() -> None:
 def test_a_tolerance_means_nothing_to_words() -> None:
     words, others = np.asarray([b"a", b"b"], object), np.asarray([b"a", b"c"], object)
     assert within(words, others, rtol=1.0, atol=1.0).tolist() == [True, False]
-
-
-# --- the noise floor ------------------------------------------------------------------------------
-
-
-def floor_of(doubles: Any, workings: Any, moved: Any = None, scale: float = 0.0) -> Noise:
-    sensitivity = np.zeros(doubles.shape) if moved is None else moved
-    return noise_floor([doubles], [workings], [sensitivity], np.asarray(scale))
-
-
-def test_a_large_output_does_not_raise_the_floor_of_a_small_one() -> None:
-    outputs = np.asarray([[1e6, 1e-3]])
-    floor = floor_of(outputs, outputs)
-    large, small = floor.float64[0]
-    assert large == UNIT64 * 1e6
-    assert small == UNIT64 * 1e-3
-    assert floor.ground == UNIT64 * 1e6  # of what may have been added and taken away again
-
-
-def test_a_large_sample_does_not_raise_the_floor_of_another() -> None:
-    outputs = np.asarray([[1e6, 1.0], [1e-3, 1e-3]])
-    ground = np.broadcast_to(floor_of(outputs, outputs).ground, outputs.shape)
-    assert ground[0, 1] == UNIT64 * 1e6
-    assert ground[1, 0] == UNIT64  # never below what layers add and subtract inside
-
-
-def test_the_ground_is_as_large_as_the_inputs() -> None:
-    outputs = np.asarray([[0.5, 0.5]])
-    assert floor_of(outputs, outputs, scale=100.0).ground == UNIT64 * 100.0
-    assert floor_of(outputs, outputs).ground == UNIT64
-
-
-def test_the_amplification_seen_in_working_precision_holds_for_float64() -> None:
-    double = np.asarray([[1.0, 2.0]])
-    off = double + np.asarray([[8 * UNIT32, 0.0]])
-    exact, amplified = floor_of(double, double), floor_of(double, off)
-    assert exact.float64.tolist() == [[UNIT64, 2 * UNIT64]]
-    assert amplified.float64.tolist() == [[8 * UNIT64, 16 * UNIT64]]
-
-
-def test_what_inputs_move_raises_the_floor() -> None:
-    double = np.asarray([[1.0, 1.0]])
-    moved = floor_of(double, double, np.asarray([[0.0, 99.0]]))
-    assert moved.float64.tolist() == [[UNIT64, 100 * UNIT64]]
-
-
-def test_the_greater_of_both_models_sets_the_floor() -> None:
-    one, other = np.asarray([[1.0]]), np.asarray([[64.0]])
-    nothing = [np.zeros((1, 1))] * 2
-    floor = noise_floor([one, other], [one, other], nothing, np.asarray(0.0))
-    assert floor.float64.tolist() == [[64 * UNIT64]]
-
-
-def test_what_is_not_finite_does_not_widen_the_floor() -> None:
-    double = np.asarray([[1.0, NAN, INF]])
-    working = np.asarray([[1.0, 1.0, 2.0]])
-    floor = floor_of(double, working, np.asarray([[INF, NAN, 1.0]]))
-    assert np.isfinite(floor.float64).all()
-    assert floor.float64[0, 0] == UNIT64
-
-
-def test_the_first_true_element_in_row_major_order() -> None:
-    flags = np.zeros((2, 3), dtype=bool)
-    flags[1, 0] = flags[0, 2] = True
-    assert first_index(flags) == (0, 2)

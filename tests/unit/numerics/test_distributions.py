@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from layerlens.numerics.differences import Array
-from layerlens.numerics.distributions import RESOLUTION, Features, Float, Moments, numbers, scores
+from layerlens.numerics.arrays import Array, Float
+from layerlens.numerics.distributions import RESOLUTION, Features, Moments, numbers, scores
 
 COPIES, SAMPLES, ELEMENTS, CALLS = 40, 2, 3, 60
 BATCH = (COPIES * SAMPLES, ELEMENTS)

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import layerlens
-from layerlens.numerics.differences import Noise
-from layerlens.numerics.dtype_range import overflows, suspects, without_lost
+from layerlens.numerics.dtype_range import overflows, range_suspects, without_out_of_range
+from layerlens.numerics.noise_floor import NoiseFloor
 from layerlens.numerics.observation import Observation
 from layerlens.numerics.probes import Probe, join
 from tests.unit.tables.pairs import chain, input_of, layer, needs_backend, prepared
@@ -33,7 +33,7 @@ def seen(
         (works[1],),
         (exact,),
         (exact,),
-        (Noise(nothing, nothing),),
+        (NoiseFloor(nothing, nothing),),
         **more,
     )
 
@@ -45,7 +45,7 @@ STILL = (np.zeros((2, 2)),)
 
 
 def places(observation: Observation, dtypes: Any = (FULL, HALF), inner: Any = STILL) -> list[Any]:
-    return [(one.witness.index, one.certain) for one in suspects(observation, dtypes, inner)]
+    return [(one.witness.index, one.certain) for one in range_suspects(observation, dtypes, inner)]
 
 
 def test_an_infinity_that_only_one_has_is_certain() -> None:
@@ -68,7 +68,7 @@ def test_inputs_and_weights_beyond_use_do_not_count(more: Any) -> None:
     beyond = seen(BASE, INFINITE, **more)
     assert places(beyond) == []
     assert overflows([beyond]) is (more.get("inputs") == 1e-9)  # nothing is too small for that
-    left_out = without_lost(beyond, (FULL, HALF))
+    left_out = without_out_of_range(beyond, (FULL, HALF))
     assert left_out.reference[0][1, 1] == left_out.candidate[0][1, 1] == 0.0
     assert left_out.reference64[0][1, 1] == 4.0
 
@@ -82,7 +82,7 @@ def test_float32_only_has_its_overflow_told() -> None:
     assert places(single, dtypes=(FULL, FULL)) == []
     assert overflows([single])
     assert not overflows([seen(BASE, INFINITE, doubles=INFINITE)])
-    assert without_lost(single, (FULL, FULL)) is single
+    assert without_out_of_range(single, (FULL, FULL)) is single
 
 
 @needs_backend

@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from layerlens.numerics.differences import Noise
 from layerlens.numerics.heat_map import (
     MOST_COLUMNS,
     MOST_ROWS,
@@ -15,6 +14,7 @@ from layerlens.numerics.heat_map import (
     heat_map,
     step_map_row,
 )
+from layerlens.numerics.noise_floor import NoiseFloor
 from layerlens.numerics.observation import Observation
 from layerlens.numerics.probes import ProbeBatch
 from layerlens.report.maps import FIRST, LAST, WHOLE, StepMapRow, kept_steps, outer_steps
@@ -71,7 +71,7 @@ def seen(*gaps: np.ndarray) -> Observation:
     other = tuple(gap.astype("float32") for gap in gaps)
     count = len(gaps[0])
     batch = ProbeBatch(("normal",), (slice(0, count),), (np.zeros((count, 2)),))
-    noise = tuple(Noise(np.full(gap.shape, 1e-7), np.full(gap.shape, 1e-16)) for gap in gaps)
+    noise = tuple(NoiseFloor(np.full(gap.shape, 1e-7), np.full(gap.shape, 1e-16)) for gap in gaps)
     return Observation("drawn", "eager", batch, base, other, base, other, noise)
 
 

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from layerlens.numerics.differences import UNIT32, UNIT64, Noise, noise_floor
 from layerlens.numerics.judge import (
     CONSTANT_REAL,
     CONSTANT_ROUNDING,
@@ -17,9 +16,10 @@ from layerlens.numerics.judge import (
     RESIDUE_ROUNDING,
     ROUNDING,
     WORKING_ROUNDING,
+    changes_with_execution,
     judge,
-    strays_in_both,
 )
+from layerlens.numerics.noise_floor import ROUNDOFF32, ROUNDOFF64, NoiseFloor, noise_floor
 from layerlens.numerics.observation import Observation
 from layerlens.numerics.probes import Probe, join
 from layerlens.report.pairs import ProbeRow
@@ -57,8 +57,10 @@ def moved(index: tuple[int, ...], by: float, base: Any = BASE) -> Any:
 
 
 #: An own scale next to nothing, so that limits can be met to the digit.
-SHARP = Noise(
-    working=np.full((2, 2), UNIT32), float64=np.full((2, 2), UNIT64), ground=np.zeros((2, 1))
+SHARP = NoiseFloor(
+    working=np.full((2, 2), ROUNDOFF32),
+    float64=np.full((2, 2), ROUNDOFF64),
+    ground=np.zeros((2, 1)),
 )
 
 
@@ -105,14 +107,14 @@ def test_the_element_that_differs_most_for_its_size_is_the_witness() -> None:
 )
 def test_between_rounding_and_real_nothing_is_decided(units: float, verdict: str) -> None:
     one = np.zeros((2, 2))
-    found = judge([seen(one, moved((0, 0), units * UNIT64, one), noise=(SHARP,))])
+    found = judge([seen(one, moved((0, 0), units * ROUNDOFF64, one), noise=(SHARP,))])
     assert found.verdict == verdict
     assert (found.witness is not None) == (verdict == "different")
 
 
 def test_an_undecided_pair_says_how_far_it_is_from_either() -> None:
     one = np.zeros((2, 2))
-    found = judge([seen(one, moved((0, 0), 2048 * UNIT64, one), noise=(SHARP,))])
+    found = judge([seen(one, moved((0, 0), 2048 * ROUNDOFF64, one), noise=(SHARP,))])
     assert found.reason == (
         "in float64 the outputs differ by up to 2,048 times what rounding was measured to leave: "
         "too much to be rounding for sure (up to 512) and too little to be a difference for sure "
@@ -124,11 +126,11 @@ def test_an_undecided_pair_says_how_far_it_is_from_either() -> None:
 
 def test_a_difference_has_to_stand_out_from_the_sample_too() -> None:
     one = np.zeros((2, 2))
-    far = replace(SHARP, ground=np.full((2, 1), REAL * UNIT64))
-    other = moved((0, 0), 2 * REAL * UNIT64, one)
+    far = replace(SHARP, ground=np.full((2, 1), REAL * ROUNDOFF64))
+    other = moved((0, 0), 2 * REAL * ROUNDOFF64, one)
     assert judge([seen(one, other, noise=(SHARP,))]).verdict == "different"
     assert judge([seen(one, other, noise=(far,))]).verdict == "equivalent"
-    beyond = moved((0, 0), 1.01 * (REAL + GROUND_REAL * REAL) * UNIT64, one)
+    beyond = moved((0, 0), 1.01 * (REAL + GROUND_REAL * REAL) * ROUNDOFF64, one)
     assert judge([seen(one, beyond, noise=(far,))]).verdict == "different"
 
 
@@ -163,7 +165,7 @@ def test_what_rounded_constants_change_is_not_a_difference(units: float, verdict
 )
 def test_with_a_residue_working_precision_is_the_measure(units: float, verdict: str) -> None:
     one = np.zeros((2, 2))
-    observation = seen(one, moved((0, 0), units * UNIT32, one), noise=(SHARP,))
+    observation = seen(one, moved((0, 0), units * ROUNDOFF32, one), noise=(SHARP,))
     found = judge([observation], residue=True)
     assert found.verdict == verdict
     if verdict == "equivalent":
@@ -322,7 +324,7 @@ def test_what_shrinks_with_the_precision_is_no_way_of_calling(by: float, strays:
     """A graph may leave out what rounds, so that the floor measured in it is far too low."""
     noise = seen(BASE, BASE).noise[0]
     again, working = moved((1, 0), by), moved((1, 0), 1.0).astype("float32")
-    assert bool(strays_in_both(BASE, again, working, noise).any()) is strays
+    assert bool(changes_with_execution(BASE, again, working, noise).any()) is strays
 
 
 def test_overflow_of_a_narrow_dtype_is_not_a_way_of_calling() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from layerlens.numerics.probes import generator
-from layerlens.numerics.weight_values import WEIGHT_KINDS, WeightSlot, draw_weight, lasting
+from layerlens.numerics.weight_values import WEIGHT_KINDS, WeightSlot, draw_weight, with_kept_state
 
 
 def weight(path: str, *shape: int, kind: str = "drawn", dtype: str = "float32") -> Any:
@@ -75,7 +75,7 @@ def test_lasting_weights_close_the_gate_that_forgets() -> None:
             WeightSlot("dense/bias", (2,), "float32"),
         ]
         drawn = [np.full(slot.shape, 0.5) for slot in slots]
-        return list(lasting(slots, drawn))
+        return list(with_kept_state(slots, drawn))
 
     simple, bias, other = biases((2, 2), (2,))
     assert simple.tolist() == np.eye(2).tolist()

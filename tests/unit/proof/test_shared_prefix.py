@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from layerlens.proof.shared_prefix import FirstPart, first_part
+from layerlens.proof.shared_prefix import SharedPrefix, find_shared_prefix
 from layerlens.scenario.spec import LayerSpec
 from tests.unit.tables.pairs import chain, input_of, layer, prepared
 
@@ -19,9 +19,9 @@ HEAD, WRAPPED = layer("Dense", units=2), layer("TimeDistributed", layer=layer("D
 MASKING = layer("Masking", mask_value=0.0)
 
 
-def shared(one: list[LayerSpec], other: list[LayerSpec], **more: bool) -> FirstPart | None:
+def shared(one: list[LayerSpec], other: list[LayerSpec], **more: bool) -> SharedPrefix | None:
     work = prepared(chain("one", *one), chain("other", *other), SERIES, **more)
-    return first_part(work.reference, work.candidate, work.transfer)
+    return find_shared_prefix(work.reference, work.candidate, work.transfer)
 
 
 @pytest.mark.parametrize("before", [[], [layer("Dense", units=3)]], ids=len)
@@ -32,7 +32,7 @@ def test_both_get_what_they_compute_by_themselves(
     work = prepared(
         chain("one", *before, first, WRAPPED), chain("other", *before, first, HEAD), SERIES
     )
-    part = first_part(work.reference, work.candidate, work.transfer)
+    part = find_shared_prefix(work.reference, work.candidate, work.transfer)
     assert part is not None
     values = work.main_values()
     inputs = work.padded_inputs()
@@ -69,4 +69,4 @@ def test_nothing_is_shared_where_it_would_not_pay_or_not_be_the_same() -> None:
     assert shared([GRU, WRAPPED], [GRU, HEAD], training=True) is None
     work = prepared(chain("one", GRU, WRAPPED), chain("other", GRU, HEAD), SERIES)
     unpaired = replace(work.transfer, method="none")
-    assert first_part(work.reference, work.candidate, unpaired) is None
+    assert find_shared_prefix(work.reference, work.candidate, unpaired) is None

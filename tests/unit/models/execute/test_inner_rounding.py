@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import layerlens
-from layerlens.numerics.differences import UNIT64
+from layerlens.numerics.noise_floor import ROUNDOFF64
 from layerlens.report.pairs import PairReport
 from tests.unit.tables.pairs import chain, input_of, layer, needs_backend, prepared
 
@@ -26,7 +26,7 @@ def effect(*layers: Any, value: float = 1e-14) -> tuple[Any, Any]:
     base = side.run(values, inputs, "float64", "traced_dynamic")
     moved = side.inner_rounding(values, inputs, base.outputs)
     assert moved is not None
-    return np.abs(base.outputs[0]).max(), UNIT64 * moved[0].max()
+    return np.abs(base.outputs[0]).max(), ROUNDOFF64 * moved[0].max()
 
 
 def shift(offset: float) -> Any:
