@@ -12,10 +12,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from layerlens.comparison.examination import Examination
 from layerlens.models.execute.keras_runner import Outcome
 from layerlens.models.execute.receptive_field import receptive_field
 from layerlens.models.execute.side import Side, Values
 from layerlens.models.execute.variables import as_array
+from layerlens.models.execute.weight_sets import moderate
 from layerlens.models.inspect.nested_layers import with_nested
 from layerlens.numerics.arrays import Array, per_sample_max
 from layerlens.numerics.differences import distance
@@ -28,10 +30,35 @@ SEEN = 2.0**20
 SEEN_IN_SAMPLE = 2.0**12
 
 
+def unseen_by_probes(examination: Examination) -> tuple[str, ...]:
+    """Return the weights and layers, in the order of the models, that no probe would have missed.
+
+    For these a fault could have gone unnoticed.
+    """
+    main = examination.main
+    seen = [one.batch for one in examination.observations if one.weights == main.kind]
+    drawn = moderate(examination.sets)
+    lengths = examination.lengths
+    far = lengths.far_batches or [max(seen, key=lambda batch: batch.inputs[0].shape[1:])]
+    far_inputs = [batch.inputs for batch in far]
+    tried = {
+        axis: max(array.shape[axis] for one in far_inputs for array in one if array.ndim > axis)
+        for axis in lengths.reach.shortfall
+    }
+    found: list[str] = []
+    for side, values in (
+        (examination.reference, [one.reference for one in drawn]),
+        (examination.candidate, [one.candidate for one in drawn]),
+    ):
+        found += unseen(side, values, seen[0].inputs, examination.seed)
+        found += unseen_far(side, values[:1], far_inputs, tried, lengths.longest, examination.seed)
+    return tuple(dict.fromkeys(found))
+
+
 def unseen(
     side: Side, sets: Sequence[Values], inputs: Sequence[Array], seed: int
 ) -> tuple[str, ...]:
-    """Return the weights and layers of one model that the probes would not have missed.
+    """Return the weights and layers of one model that no probe would have missed.
 
     Every weight is nudged alone, and some output has to move by more than rounding with one of
     the `sets` of weights; every layer without weights that keeps its shape is taken out, and the

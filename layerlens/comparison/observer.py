@@ -54,7 +54,7 @@ class Observer:
     misannounced: ShapeSurprise | None = None
 
     #: What both begin with alike, where calling it eagerly once instead of twice is worth it.
-    first_part: SharedPrefix | None = None
+    shared_prefix: SharedPrefix | None = None
     _looked: bool = False
     _changes: bool = False
 
@@ -212,8 +212,8 @@ class Observer:
     ) -> tuple[Callable[[], Outcome], Callable[[], Outcome]]:
         """Set both models going; what is returned waits for their outcomes."""
         values = weights.reference, weights.candidate
-        if (precision, execution) == ("working", "eager") and self.first_part is not None:
-            started = self.first_part.start(values, batch.inputs, seed)
+        if (precision, execution) == ("working", "eager") and self.shared_prefix is not None:
+            started = self.shared_prefix.start(values, batch.inputs, seed)
             if started is not None:
                 return started
         one, other = (

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from layerlens.comparison.examination import Examination
 from layerlens.comparison.randomness import Draws, Finding, compare_distributions
+from layerlens.comparison.rounding import RoundingCheck
 from layerlens.models.execute.side import Side, Values
 from layerlens.numerics.arrays import Array
 from layerlens.numerics.differences import within
@@ -44,16 +45,17 @@ NEAR = (1.0, 0.1, 0.01)
 
 
 def judge_random(
-    examination: Examination, judgement: Judgement, tolerance: Tolerance | None
+    rounding: RoundingCheck, judgement: Judgement, tolerance: Tolerance | None
 ) -> tuple[Judgement, bool]:
     """Judge random outputs by their distributions; also what no seed and no state holds still.
 
     The second value tells whether the verdict rests on distributions.
     """
+    examination = rounding.work
     restless = examination.restless()
     both = examination.both_random(restless)
     if both and (any(restless) or judgement.verdict != "equivalent"):
-        fixed = of_the_fixed(examination, tolerance)
+        fixed = of_the_fixed(rounding, tolerance)
         if fixed.verdict == "different":
             return replace(fixed, reason=FIXED_APART), False
         finding = _of_distributions(examination)
@@ -88,13 +90,14 @@ def _apart_anywhere(examination: Examination, judgement: Judgement, reason: str)
 # --- what is not random ---------------------------------------------------------------------------
 
 
-def of_the_fixed(examination: Examination, tolerance: Tolerance | None) -> Judgement:
+def of_the_fixed(rounding: RoundingCheck, tolerance: Tolerance | None) -> Judgement:
     """Judge what no draw moves, as any outputs are judged; random elements are taken out.
 
     A model with random outputs may have others beside them, as an encoder has a mean.
     """
+    examination = rounding.work
     judgement = judge(_fixed(examination, tolerance), tolerance=tolerance, steady=True)
-    for measured in (examination.measure_inner_rounding, examination.measure_constants):
+    for measured in (rounding.measure_inner, rounding.measure_constants):
         if tolerance is not None or not judgement.near_rounding:
             break
         if judgement.verdict != "equivalent" and measured():
@@ -221,6 +224,6 @@ def _drawn(examination: Examination, inputs: Sequence[Array]) -> Draws:
 def _one_of_each(examination: Examination) -> list[Array]:
     """Return the first sample of every kind of probe."""
     probes = draw_probes(
-        examination.domains, examination.seed, samples=1, constants=examination.constants()
+        examination.domains, examination.seed, samples=1, constants=examination.constants
     )
     return [np.concatenate(arrays) for arrays in zip(*(p.inputs for p in probes), strict=True)]

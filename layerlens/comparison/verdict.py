@@ -7,9 +7,13 @@ from functools import partial
 from typing import Any, Literal
 
 from layerlens.comparison.also_differs import also_differs
+from layerlens.comparison.coverage import unseen_by_probes
 from layerlens.comparison.examination import DYNAMIC, Examination
+from layerlens.comparison.half_precision import RangeCheck
 from layerlens.comparison.masked_steps import masked_difference
+from layerlens.comparison.probe_plan import examine
 from layerlens.comparison.random_outputs import judge_random
+from layerlens.comparison.rounding import RoundingCheck
 from layerlens.comparison.search import search
 from layerlens.errors import MemoryLimitError
 from layerlens.models.build.request import Built, Refused
@@ -183,7 +187,7 @@ def _by_running(pair: Pair, transfer: Transfer) -> Decision:
     speaks = pair.mode == "inference" and pair.scenario.tolerance is None
     proof = partial(certify, *sides, transfer, seed=pair.seed) if speaks else None
     examination = Examination(*sides, transfer, pair.seed, proof)
-    evidence = examination.run()
+    evidence = examine(examination)
     if evidence.refusal is not None:
         return Decision(
             pair, "build_error", "call", transfer, examination=examination, evidence=evidence
@@ -211,18 +215,23 @@ def _by_running(pair: Pair, transfer: Transfer) -> Decision:
 
 
 def _judged(pair: Pair, examination: Examination, evidence: Evidence) -> tuple[Evidence, Judgement]:
-    """Judge what was observed, and look further wherever that does not settle it."""
+    """Judge the observations, and look further wherever they do not settle it."""
     one, other = examination.reference, examination.candidate
+    rounding, in_range = RoundingCheck(examination), RangeCheck(examination)
     tolerance = pair.scenario.tolerance
-    judgement = _within_range(examination, _judge(examination, tolerance), tolerance)
+
+    def judged() -> Judgement:
+        return _judge(rounding, in_range, tolerance)
+
+    judgement = _within_range(in_range, judged(), tolerance)
     passes = judgement.verdict == "equivalent"
     certificate = examination.find_certificate() if passes else None
     if judgement.verdict == "equivalent" and certificate is None and _search(examination):
-        judgement = _judge(examination, tolerance)
+        judgement = judged()
     shown = judgement.witness if judgement.only_at_initialization else None
     if shown is not None and examination.observe_at_initialization(shown):
-        judgement = _judge(examination, tolerance)
-    judgement, by_distribution = judge_random(examination, judgement, tolerance)
+        judgement = judged()
+    judgement, by_distribution = judge_random(rounding, judgement, tolerance)
     passes = judgement.verdict == "equivalent"
     aside = also_differs(
         one,
@@ -233,60 +242,62 @@ def _judged(pair: Pair, examination: Examination, evidence: Evidence) -> tuple[E
         examination.transfer,
         gradients=certificate is None,
     )
-    overflow: tuple[AlsoDiffers, ...] = ("overflow",) if examination.overflows() else ()
+    overflow: tuple[AlsoDiffers, ...] = ("overflow",) if in_range.overflows() else ()
     evidence = replace(
         evidence,
-        observations=tuple(examination.within_range()),
+        observations=tuple(in_range.observations()),
         certificate=certificate,
         # What is drawn differs from call to call, and with it what depends on the draw.
         also_differs=(
             *(a for a in aside if not (by_distribution and a in OF_A_DRAW)),
             *overflow,
         ),
-        unseen=examination.unseen() if passes and certificate is None else (),
+        unseen=unseen_by_probes(examination) if passes and certificate is None else (),
         by_distribution=by_distribution,
     )
     return evidence, judgement
 
 
-def _judge(examination: Examination, tolerance: Tolerance | None) -> Judgement:
+def _judge(rounding: RoundingCheck, in_range: RangeCheck, tolerance: Tolerance | None) -> Judgement:
     """Judge; where float64 leaves something, find out whether rounding explains it after all.
 
     First what rounding inside the models leaves, then constants that are rounded to float32.
     """
-    judgement = _confirmed(examination, tolerance)
+    judgement = _confirmed(rounding, in_range, tolerance)
     if tolerance is not None:
         return judgement
     if judgement.verdict == "different" and not judgement.near_rounding:
-        judgement = _where_it_shows(examination, judgement)
+        judgement = _where_it_shows(rounding, in_range, judgement)
     if not _may_be_rounding(judgement):
         return judgement
-    if examination.measure_inner_rounding():
-        judgement = _confirmed(examination)
+    if rounding.measure_inner():
+        judgement = _confirmed(rounding, in_range)
         if not _may_be_rounding(judgement):
             return judgement
-    if examination.measure_constants():
-        judgement = _confirmed(examination)
+    if rounding.measure_constants():
+        judgement = _confirmed(rounding, in_range)
         if not _may_be_rounding(judgement):
             return judgement
-    if not examination.float32_residue():
+    if not rounding.float32_residue():
         return judgement
-    return _confirmed(examination, residue=True)
+    return _confirmed(rounding, in_range, residue=True)
 
 
-def _where_it_shows(examination: Examination, judgement: Judgement) -> Judgement:
+def _where_it_shows(
+    rounding: RoundingCheck, in_range: RangeCheck, judgement: Judgement
+) -> Judgement:
     """Look at rounding inside the models where a difference shows best, until one stays."""
     while (witness := judgement.witness) is not None and witness.inconsistent is None:
-        if not examination.may_absorb(witness):
+        if not rounding.may_absorb(witness):
             break
-        if not examination.measure_inner_rounding_of(witness.observation):
+        if not rounding.measure_inner_of(witness.observation):
             break
-        judgement = _confirmed(examination)
+        judgement = _confirmed(rounding, in_range)
     return judgement
 
 
 def _within_range(
-    examination: Examination, judgement: Judgement, tolerance: Tolerance | None
+    in_range: RangeCheck, judgement: Judgement, tolerance: Tolerance | None
 ) -> Judgement:
     """Tell a difference that is there because a model left the range of half precision.
 
@@ -295,7 +306,7 @@ def _within_range(
     shown = judgement.witness
     if tolerance is not None or (shown is not None and shown.observation.exact):
         return judgement
-    found = examination.leaving_range()
+    found = in_range.leaving()
     if found is None:
         return judgement
     witness, reason = found
@@ -314,14 +325,18 @@ def _may_be_rounding(judgement: Judgement) -> bool:
 
 
 def _confirmed(
-    examination: Examination, tolerance: Tolerance | None = None, *, residue: bool = False
+    rounding: RoundingCheck,
+    in_range: RangeCheck,
+    tolerance: Tolerance | None = None,
+    *,
+    residue: bool = False,
 ) -> Judgement:
     """Judge; a model that strays from itself has to do so in float64 as well."""
-    seen = examination.within_range()
-    steady = examination.any_random()
+    seen = in_range.observations()
+    steady = rounding.work.any_random()
     judgement = judge(seen, tolerance=tolerance, residue=residue, steady=steady)
     witness = judgement.witness
-    if witness is None or not witness.inconsistent or examination.confirms(witness):
+    if witness is None or not witness.inconsistent or rounding.confirms(witness):
         return judgement
     return judge(seen, tolerance=tolerance, residue=residue, steady=True)
 
@@ -334,7 +349,7 @@ def _search(examination: Examination) -> bool:
         [(weights.reference, weights.candidate) for weights in examination.sets],
         examination.domains,
         examination.seed,
-        constants=examination.constants(),
+        constants=examination.constants,
     )
     if found is None:
         return False

@@ -146,7 +146,7 @@ def _of_lengths(examination: Examination) -> tuple[str | None, ...]:
         return ()
     longest = examination.longest_tried
     return (
-        verdict_sentences.beyond_lengths(examination.reach.shortfall, longest),
+        verdict_sentences.beyond_lengths(examination.lengths.reach.shortfall, longest),
         verdict_sentences.unknown_lengths(examination.unknown_layers, longest),
     )
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from layerlens.comparison.examination import Examination
+from layerlens.comparison.probe_plan import examine
 from layerlens.explain.difference_check import DifferenceCheck
 from layerlens.explain.script import Reproduction, early_script, repro_script, script_of
 from layerlens.explain.shrink import shrink
@@ -204,7 +205,8 @@ def test_a_model_against_itself_is_called_in_both_ways() -> None:
         spec = replace(runner.built.spec, form="object")
         model = keras.Model(given, Straying(dtype=dtype)(given))
         runner.built = replace(runner.built, model=model, spec=spec)
-    witness = judge(Examination(one, other, pair_weights((), ()), 0).run().observations).witness
+    work = Examination(one, other, pair_weights((), ()), 0)
+    witness = judge(examine(work).observations).witness
     assert witness is not None
     script = repro_script(_reproduction(Seen(one, other, (), (), witness)))
     assert "eager(model)" in script

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from layerlens.comparison.examination import Examination
+from layerlens.comparison.probe_plan import examine
 from layerlens.explain.difference_check import DifferenceCheck
 from layerlens.explain.shrink import as_seen, shrink
 from layerlens.numerics.judge import judge
@@ -183,7 +184,7 @@ def test_a_model_that_strays_when_called_eagerly_is_shown_with_both_its_values()
     )
     _eager_doubles(other), _eager_doubles(one)
     examination = Examination(one, other, pair_weights((), ()), 0)
-    witness = judge(examination.run().observations).witness
+    witness = judge(examine(examination).observations).witness
     assert witness is not None
     assert witness.inconsistent == "reference"
     shown = shrink(one, other, (), (), witness, residue=False)

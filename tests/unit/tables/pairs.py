@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from layerlens.comparison.examination import Examination
+from layerlens.comparison.probe_plan import examine
 from layerlens.models.build.request import Built
 from layerlens.models.build_model import build_model
-from layerlens.models.execute.input_domains import BASE_LENGTHS, fixed_domains
+from layerlens.models.execute.input_domains import BASE_LENGTHS
 from layerlens.models.execute.side import Side, Values
 from layerlens.models.execute.variables import weight_rows
 from layerlens.models.execute.weight_sets import weight_sets
@@ -63,8 +64,7 @@ def prepared(
     transfer = pair_weights(weight_rows(one.built), weight_rows(other.built))
     assert transfer.complete, transfer.problem
     work = Examination(one, other, transfer, 0)
-    work.domains = fixed_domains((one.built, other.built), BASE_LENGTHS[0])
-    work.sets = weight_sets(one, other, work.transfer, 0)
+    work.begin(BASE_LENGTHS[0])
     return work
 
 
@@ -79,7 +79,7 @@ def seen(
     one, other = sides(reference, candidate, *inputs, training=training)
     transfer = pair_weights(weight_rows(one.built), weight_rows(other.built))
     examination = Examination(one, other, transfer, 0)
-    witness = judge(examination.run().observations, tolerance=tolerance).witness
+    witness = judge(examine(examination).observations, tolerance=tolerance).witness
     assert witness is not None
     kind = witness.observation.weights
     weights = next(w for w in weight_sets(one, other, examination.transfer, 0) if w.kind == kind)
