@@ -41,7 +41,7 @@ def picture_file(report: RunRecord, suffix: str, path: str) -> bytes:
             f"{MOST_ON_A_SHEET} at most",
             hint="write a .html file, which takes all of them, or name fewer scenarios",
         )
-    from layerlens.render.pictures.canvas import sheet
+    from layerlens.render.pictures.drawing.figures import sheet
 
     return sheet([(_heading(scenario), pictures) for scenario, pictures in planned], suffix)
 

@@ -79,7 +79,7 @@ def _drawn(report: RunRecord, *, every: bool) -> list[list[Drawn]]:
     ]
     if not any(planned):
         return [[] for _ in planned]
-    from layerlens.render.pictures.canvas import inline_svgs
+    from layerlens.render.pictures.drawing.figures import inline_svgs
 
     svgs = inline_svgs(picture for pictures in planned for picture in pictures)
     return [[_labelled(picture, next(svgs)) for picture in pictures] for pictures in planned]

@@ -1,42 +1,41 @@
-"""The pictures of a scenario, planned first and drawn on demand."""
+"""The pictures of a scenario, as data; `drawing` draws them with matplotlib."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal, TypeAlias
 
 from layerlens.render import wording
 from layerlens.render.pictures.heat import heat_plan
-from layerlens.render.pictures.losses import losses_plan
-from layerlens.render.pictures.probes import probes_plan
-from layerlens.render.pictures.unrolled import unrolled_plan
+from layerlens.render.pictures.losses import Losses, losses_plan
+from layerlens.render.pictures.probes import Probes, probes_plan
+from layerlens.render.pictures.unrolled import Unrolled, unrolled_plan
+from layerlens.report.maps import HeatMap
 from layerlens.report.pairs import PairReport
 from layerlens.report.run import ScenarioReport
 
-if TYPE_CHECKING:
-    from layerlens.render.pictures.canvas import Area
-
 PictureKind = Literal["unrolled", "heat", "probes", "losses"]
+Content: TypeAlias = Unrolled | HeatMap | Probes | Losses
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """What a picture shows, in words, and how it is drawn; sizes are in inches."""
+    """What a picture shows, in words and as data; sizes are in inches."""
 
     kind: PictureKind
     title: str
-    #: Says what is to be seen, for those who do not see it as well.
+    #: Says what the picture shows, also for readers who cannot see it.
     caption: str
     width: float
     height: float
-    draw: Callable[[Area], None]
-    #: The pair it is about, if it is about one.
+    content: Content
+    #: The pair that it shows, if it shows one.
     pair: PairReport | None = None
 
 
 def pictures_of(scenario: ScenarioReport) -> tuple[Picture, ...]:
-    """Return the pictures of what was measured of a scenario; none where nothing was.
+    """Return a picture of everything that was measured of a scenario.
 
     The models come first, the reference before the others, then each pair, then the training.
     """

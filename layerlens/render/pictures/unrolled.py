@@ -8,32 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
 
+from layerlens.render.pictures.plan import Plan
 from layerlens.render.wording import MIXES, count, mixes_note, one_line, shapes_text
 from layerlens.report.layers import LayerRow, ModelReport
 from layerlens.report.maps import WHOLE, StepMapRow, outer_steps
-
-if TYPE_CHECKING:
-    from layerlens.render.pictures.canvas import Area
 
 #: Deeper models are not drawn layer by layer, only as a whole.
 MOST_LAYERS = 40
 #: Branches side by side; a model with more is drawn as a whole.
 MOST_LANES = 3
-_LABELS, _STEPS, _PITCH = 2.25, 3.1, 0.7
-_RADIUS = 0.075
-_HEAD, _FOOT = 0.0, 0.32
-_LINE = 0.15
+LABELS, STEPS, PITCH = 2.25, 3.1, 0.7
+_HEAD, FOOT = 0.0, 0.32
 _NAME_LENGTH = 32
-
-
-class Plan(NamedTuple):
-    caption: str
-    width: float
-    height: float
-    draw: partial[None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +67,7 @@ class Unrolled:
         return max(node.lane for node in self.nodes) + 1
 
 
-def unrolled_plan(model: ModelReport) -> Plan | None:
+def unrolled_plan(model: ModelReport) -> Plan[Unrolled] | None:
     """Return the plan of a model's picture; None where no map of steps was measured."""
     if not model.steps and not any(layer.steps for layer in model.layers):
         return None
@@ -91,10 +78,10 @@ def unrolled_plan(model: ModelReport) -> Plan | None:
         note = f" Its layers ({count(len(model.layers))}) are not drawn one by one."
         if not model.steps:
             return None
-    width = unrolled.lanes * (_LABELS + _STEPS)
-    height = unrolled.levels * _PITCH + _HEAD + _FOOT
+    width = unrolled.lanes * (LABELS + STEPS)
+    height = unrolled.levels * PITCH + _HEAD + FOOT
     caption = _caption(model, unrolled) + note
-    return Plan(caption, width, height, partial(_draw, unrolled))
+    return Plan(caption, width, height, unrolled)
 
 
 def _caption(model: ModelReport, unrolled: Unrolled) -> str:
@@ -117,7 +104,7 @@ def _shortened(unrolled: Unrolled) -> list[str]:
     if not long:
         return []
     steps = drawn[long[-1]]
-    first = _gap_at(steps)
+    first = gap_at(steps)
     return [
         f"Drawn shortened: the first {first} and last {len(steps) - first} of "
         f"{', '.join(count(n) for n in long)} steps; a dash beneath a circle stands for steps that "
@@ -125,7 +112,7 @@ def _shortened(unrolled: Unrolled) -> list[str]:
     ]
 
 
-def _gap_at(steps: Sequence[int]) -> int:
+def gap_at(steps: Sequence[int]) -> int:
     """Return before which of the drawn steps others are left out."""
     return next(n for n, step in enumerate(steps) if n != step)
 
@@ -239,148 +226,3 @@ def _layer(layer: LayerRow, steps: int | None, level: int, lane: int) -> Node:
 def _short(text: str) -> str:
     line = one_line(text)
     return line if len(line) <= _NAME_LENGTH else f"{line[: _NAME_LENGTH - 1]}…"
-
-
-# --- drawing --------------------------------------------------------------------------------------
-
-
-def _draw(unrolled: Unrolled, area: Area) -> None:
-    for link in unrolled.links:
-        _draw_link(area, unrolled, link)
-    for node in unrolled.nodes:
-        _draw_node(area, unrolled, node)
-    _draw_steps(area, unrolled)
-
-
-def _height(node: Node) -> float:
-    return _FOOT + _PITCH * (node.level + 0.45)
-
-
-def _slots(unrolled: Unrolled, node: Node) -> dict[int, float]:
-    """Return the place of every drawn step; a gap stands for those that are left out."""
-    left = node.lane * (_LABELS + _STEPS) + _LABELS
-    kept = unrolled.drawn_steps(node)
-    gap = len(kept) < (node.steps or 1)
-    wide = len(kept) + gap
-    places = [n + (gap and step != n) for n, step in enumerate(kept)]
-    return {
-        step: left + (place + 0.5) / wide * _STEPS for step, place in zip(kept, places, strict=True)
-    }
-
-
-def _draw_node(area: Area, unrolled: Unrolled, node: Node) -> None:
-    from matplotlib.lines import Line2D
-    from matplotlib.patches import FancyBboxPatch
-
-    from layerlens.render.pictures.canvas import COLOURS
-
-    height, slots = _height(node), _slots(unrolled, node)
-    if node.steps is None:
-        (middle,) = slots.values()
-        area.add(
-            FancyBboxPatch(
-                (middle - 0.4, height - 0.035),
-                0.8,
-                0.07,
-                boxstyle="round,pad=0.04",
-                facecolor=COLOURS["shade"],
-                edgecolor=COLOURS["accent"],
-                linewidth=1,
-                zorder=3,
-            )
-        )
-    else:
-        area.add(
-            Line2D(
-                list(slots.values()),
-                [height] * len(slots),
-                linestyle="none",
-                marker="o",
-                markersize=_RADIUS * 2 * 72,
-                markerfacecolor=COLOURS["accent" if node.level else "shade"],
-                markeredgecolor=COLOURS["accent"],
-                markeredgewidth=1,
-                zorder=3,
-            )
-        )
-        if len(slots) < node.steps:
-            places = list(slots.values())
-            gap = _gap_at(list(slots))
-            middle = (places[gap - 1] + places[gap]) / 2
-            area.text(middle, height, "…", ha="center", va="center", size=10, color=COLOURS["soft"])
-    left = node.lane * (_LABELS + _STEPS)
-    top = height + _LINE * len(node.lines) / 2
-    style: dict[str, Any] = {"va": "center", "zorder": 4}
-    if node.lane:  # lines to a branch run behind its words
-        style["bbox"] = {"facecolor": COLOURS["paper"], "edgecolor": "none", "pad": 1}
-    area.text(left, top, node.title, size=9, weight="bold", color=COLOURS["ink"], **style)
-    for n, line in enumerate(node.lines, start=1):
-        area.text(left, top - _LINE * n, line, size=8, color=COLOURS["soft"], **style)
-
-
-def _draw_link(area: Area, unrolled: Unrolled, link: Link) -> None:
-    from matplotlib.lines import Line2D
-    from matplotlib.patches import PathPatch
-    from matplotlib.path import Path
-
-    from layerlens.render.pictures.canvas import COLOURS
-
-    source, target = unrolled.nodes[link.source], unrolled.nodes[link.target]
-    below, above = _height(source), _height(target)
-    start, end = _slots(unrolled, source), _slots(unrolled, target)
-    if link.map is None:
-        middles = [sum(slots.values()) / len(slots) for slots in (start, end)]
-        style: dict[str, Any] = {"linestyle": ":", "color": COLOURS["soft"], "linewidth": 0.8}
-        area.add(Line2D(middles, [below, above], **style))
-        return
-    # A line that passes a layer by gives way to its circles.
-    bow = 0.16 if target.level > source.level + 1 and source.lane == target.lane else 0.0
-    points: list[tuple[float, float]] = []
-    codes: list[Any] = []
-    dashes: list[float] = []
-    for output, seen, beyond in zip(
-        link.map.output_steps, link.map.seen, link.map.beyond, strict=True
-    ):
-        if output not in end:
-            continue
-        x = end[output]
-        steps = [n for n, mark in zip(link.map.input_steps, seen, strict=True) if mark == "1"]
-        for step in steps:
-            if step in start:
-                middle = (start[step] + x) / 2 + bow
-                points += [(start[step], below), (middle, (below + above) / 2), (x, above)]
-                codes += [Path.MOVETO, Path.CURVE3, Path.CURVE3]
-        if beyond or any(step not in start for step in steps):
-            dashes.append(x)
-    if points:
-        lines: dict[str, Any] = {
-            "facecolor": "none",
-            "edgecolor": COLOURS["accent-soft"],
-            "linewidth": 0.7,
-        }
-        area.add(PathPatch(Path(points, codes), zorder=1, **lines))
-    if dashes:
-        mark = [above - _RADIUS - 0.05] * len(dashes)
-        dash: dict[str, Any] = {
-            "linestyle": "none",
-            "marker": "_",
-            "markersize": 5,
-            "color": COLOURS["warn"],
-        }
-        area.add(Line2D(dashes, mark, zorder=2, **dash))
-
-
-def _draw_steps(area: Area, unrolled: Unrolled) -> None:
-    from layerlens.render.pictures.canvas import COLOURS
-
-    centred: dict[str, Any] = {"ha": "center", "va": "center", "color": COLOURS["soft"], "size": 7}
-    for node in unrolled.nodes:
-        if node.level or node.steps is None:
-            continue
-        slots = _slots(unrolled, node)
-        for step, x in slots.items():
-            area.text(x, 0.34, str(step), **centred)
-        middle = node.lane * (_LABELS + _STEPS) + _LABELS + _STEPS / 2
-        long = len(slots) < node.steps
-        words = f"step, shortened from {count(node.steps)}" if long else "step"
-        area.text(middle, 0.14, words, **centred)

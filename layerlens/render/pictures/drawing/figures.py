@@ -1,4 +1,4 @@
-"""Draw pictures as SVG or PNG with matplotlib.
+"""Draw pictures with matplotlib, as SVG or PNG.
 
 Figures are made without pyplot and without the user's own settings, so that the same report gives
 the same bytes; text stays text, and a name is never read as a formula.
@@ -16,75 +16,28 @@ from functools import cache
 from typing import Any
 
 import matplotlib
-from matplotlib.artist import Artist
-from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
-from matplotlib.transforms import Affine2D, Transform
 
 from layerlens.plain.printable import clean
 from layerlens.render.pictures import Picture
+from layerlens.render.pictures.drawing.area import COLOURS, Area
+from layerlens.render.pictures.drawing.heat import draw_heat
+from layerlens.render.pictures.drawing.losses import draw_losses
+from layerlens.render.pictures.drawing.probes import draw_probes
+from layerlens.render.pictures.drawing.unrolled import draw_unrolled
+from layerlens.render.pictures.losses import Losses
+from layerlens.render.pictures.probes import Probes
+from layerlens.render.pictures.unrolled import Unrolled
+from layerlens.report.maps import HeatMap
 
-#: Names of colours, which a page replaces by its own of the same name.
-COLOURS = {
-    "paper": "#ffffff",
-    "ink": "#1c1e21",
-    "soft": "#62676f",
-    "line": "#d9dce1",
-    "shade": "#f5f6f8",
-    "accent": "#1f5fbf",
-    "accent-soft": "#8fb3e8",
-    "bad": "#c0262d",
-    "warn": "#8a5a00",
-}
-HEAT = "cividis"
 DOTS_PER_INCH = 144
 #: Between the pictures on one sheet, and around them, in inches.
 _GAP, _MARGIN = 0.45, 0.3
 _TITLE = 0.3
 #: So wide may a sheet get before pictures of one kind go into a further row.
 _SHEET_WIDTH = 14.0
-
-
-@dataclass(frozen=True, slots=True)
-class Area:
-    """A part of a figure to draw in, measured in inches from its lower left corner."""
-
-    figure: Figure
-    left: float
-    bottom: float
-    width: float
-    height: float
-
-    def axes(self, left: float, bottom: float, width: float, height: float) -> Axes:
-        """Return axes at a place in the area, with quiet spines and ticks."""
-        whole = self.figure.get_size_inches()
-        axes = self.figure.add_axes(
-            (
-                (self.left + left) / whole[0],
-                (self.bottom + bottom) / whole[1],
-                width / whole[0],
-                height / whole[1],
-            )
-        )
-        axes.set_facecolor("none")
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.spines[:].set_color(COLOURS["line"])
-        axes.tick_params(length=3, color=COLOURS["line"], labelcolor=COLOURS["soft"])
-        return axes
-
-    def add(self, artist: Artist) -> None:
-        """Draw an artist whose places are inches in this area, without the cost of axes."""
-        artist.set_transform(self._inches)
-        self.figure.add_artist(artist)
-
-    def text(self, x: float, y: float, words: str, **style: Any) -> None:
-        self.figure.text(x, y, clean(words), transform=self._inches, **style)
-
-    @property
-    def _inches(self) -> Transform:
-        return Affine2D().translate(self.left, self.bottom) + self.figure.dpi_scale_trans
 
 
 def inline_svgs(pictures: Iterable[Picture]) -> Iterator[str]:
@@ -98,10 +51,22 @@ def _inline_svg(picture: Picture, number: int) -> str:
     """Return one picture; by its number on the page its elements are named."""
     figure = Figure(figsize=(picture.width, picture.height), dpi=72)
     figure.patch.set_visible(False)
-    picture.draw(Area(figure, 0, 0, picture.width, picture.height))
+    _draw(picture, Area(figure, 0, 0, picture.width, picture.height))
     svg = _svg_of(figure, f"picture {number}")
     svg = _DISPENSABLE.sub("", svg[svg.index("<svg") :])
     return _TAG.sub(lambda tag: _for_a_page(tag[0]), svg).strip()
+
+
+def _draw(picture: Picture, area: Area) -> None:
+    match picture.content:
+        case Unrolled():
+            draw_unrolled(picture.content, area)
+        case HeatMap():
+            draw_heat(picture.content, area)
+        case Probes():
+            draw_probes(picture.content, area)
+        case Losses():
+            draw_losses(picture.content, area)
 
 
 def _for_a_page(tag: str) -> str:
@@ -139,30 +104,22 @@ class _Row:
         return tallest + _TITLE * (2 if self.heading else 1)
 
     def draw(self, figure: Figure, top: float) -> None:
-        whole = figure.get_size_inches()
         if self.heading:
-            figure.text(
-                _MARGIN / whole[0],
-                (top - 0.1) / whole[1],
-                clean(self.heading),
-                size=13,
-                weight="bold",
-                color=COLOURS["ink"],
-            )
+            _write_line(figure, _MARGIN, top, self.heading, size=13)
             top -= _TITLE
         left = _MARGIN
         for picture in self.pictures:
-            figure.text(
-                left / whole[0],
-                (top - 0.1) / whole[1],
-                clean(picture.title),
-                size=10,
-                weight="bold",
-                color=COLOURS["ink"],
-            )
+            _write_line(figure, left, top, picture.title, size=10)
             bottom = top - _TITLE - picture.height
-            picture.draw(Area(figure, left, bottom, picture.width, picture.height))
+            _draw(picture, Area(figure, left, bottom, picture.width, picture.height))
             left += picture.width + _GAP
+
+
+def _write_line(figure: Figure, left: float, top: float, words: str, *, size: int) -> None:
+    """Write a bold line at a place in inches."""
+    width, height = figure.get_size_inches()
+    x, y = left / width, (top - 0.1) / height
+    figure.text(x, y, clean(words), size=size, weight="bold", color=COLOURS["ink"])
 
 
 def _rows(heading: str, pictures: Sequence[Picture]) -> Iterator[_Row]:

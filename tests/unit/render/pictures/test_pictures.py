@@ -15,7 +15,7 @@ from layerlens.errors import UsageError
 from layerlens.render.options import RenderOptions
 from layerlens.render.picture_file import picture_file, picture_text
 from layerlens.render.pictures import Picture, pictures_of
-from layerlens.render.pictures.canvas import inline_svgs
+from layerlens.render.pictures.drawing.figures import inline_svgs
 from layerlens.report.from_json import report_from_dict
 from layerlens.report.maps import StepMapRow
 from layerlens.report.pairs import ProbeRow
