@@ -11,7 +11,7 @@ from layerlens.models.build.session import in_fresh_session
 from layerlens.models.execute.intermediates import Inside, Look, Use
 from layerlens.models.execute.side import Side, Values
 from layerlens.models.execute.variables import as_array
-from layerlens.numerics.arrays import Array, Inputs, first_index
+from layerlens.numerics.arrays import Array, Inputs, greatest_index
 
 #: Layers without weights that calculate in the dtype of what they are given.
 _CALCULATES = (
@@ -62,7 +62,7 @@ def _loss(use: Use, look: Look, inputs: Inputs) -> Iterator[str]:
     gap = np.abs(exact - found.astype(np.float64))
     lost = gap > _ROUNDED * np.maximum(np.abs(exact), 1.0)
     if lost.any():
-        at = first_index(lost)
+        at = greatest_index(lost)
         due = f"where {exact[at]:.9g} is due it gives {found[at]:.9g}"
         if gap[at] < 1.0:
             yield f"cuts off what is no whole number, as it computes in {dtypes[0]}: {due}"

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from layerlens.models.execute.keras_runner import Outcome
 from layerlens.models.execute.side import Precision, Side, Values
-from layerlens.numerics.arrays import Array, Inputs, first_index
+from layerlens.numerics.arrays import Array, Inputs, greatest_index
 from layerlens.numerics.differences import distance, within
 from layerlens.numerics.judge import REAL, WORKING_ROUNDING, Witness, real_elements
 from layerlens.numerics.noise_floor import (
@@ -160,7 +160,7 @@ class DifferenceCheck:
             real = real & np.isfinite(distance(*shown))
         if not real.any():
             return None
-        at = first_index(real)
+        at = greatest_index(real)
         return FirstDifference(at, shown[0][at], shown[1][at])
 
     def _real(

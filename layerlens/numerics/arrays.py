@@ -1,4 +1,4 @@
-"""The array types that the numerics share, and what is done with any array. NumPy alone."""
+"""Array types, and reductions that several modules of this room share. NumPy alone."""
 
 from __future__ import annotations
 
@@ -14,16 +14,22 @@ Inputs = tuple[Array, ...]
 
 
 def per_sample_max(array: Float) -> Float:
-    """Return the greatest value of each sample, shaped to stand beside the array."""
+    """Return each sample's greatest value, (batch, 1, ...), to broadcast against the array.
+
+    An array of one axis or none has no samples of several values and is returned as it is.
+    """
     if array.ndim <= 1:
         return array
     axes = tuple(range(1, array.ndim))
     return array.max(axis=axes, keepdims=True) if array.size else array
 
 
-def first_index(flags: NDArray[np.bool_]) -> tuple[int, ...]:
-    """Return the index of the first true element in row-major order."""
-    return tuple(int(n) for n in np.unravel_index(int(np.argmax(flags)), flags.shape))
+def greatest_index(values: NDArray[Any]) -> tuple[int, ...]:
+    """Return the index of the greatest element, the first of several in row-major order.
+
+    Of a mask, it is the first true element.
+    """
+    return tuple(int(n) for n in np.unravel_index(int(np.argmax(values)), values.shape))
 
 
 def as_plain(value: Any) -> Any:

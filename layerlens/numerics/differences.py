@@ -1,4 +1,4 @@
-"""Differences between two arrays, element by element and as figures. NumPy alone."""
+"""Differences between two arrays, per element and as figures. NumPy alone."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from layerlens.numerics.arrays import Array, Float
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """How two arrays of one shape differ; figures are in the arrays' own units.
+    """Figures of the differences between two arrays of one shape.
 
-    `max_rel` is over elements whose reference is finite and not zero; `max_ulp` counts steps of
-    the working precision at the larger of the two values. A NaN or an infinity equals only itself
-    and is infinitely far from anything else.
+    `max_abs` is in the arrays' own units. `max_rel` is over elements whose reference is finite and
+    not zero; `max_ulp` is in ULPs of the arrays' dtype at the larger of the two values. NaN and
+    infinity equal only themselves and are infinitely far from anything else.
     """
 
     max_abs: float
@@ -27,9 +27,10 @@ class Difference:
 
 
 def distance(reference: Array, candidate: Array) -> Float:
-    """Return |candidate - reference| per element; infinite where only one is NaN or infinite.
+    """Return |candidate - reference| per element, in float64; the two shapes broadcast.
 
-    Values that are not numbers (strings, truth values) are 0 or infinitely far apart.
+    It is infinite where only one is NaN or infinite. Strings and booleans are 0 or infinitely far
+    apart.
     """
     if reference.dtype.kind in "OSU" or reference.dtype.kind == "b":
         return np.where(reference == candidate, 0.0, np.inf)
@@ -42,7 +43,10 @@ def distance(reference: Array, candidate: Array) -> Float:
 
 
 def difference_between(reference: Array, candidate: Array, allowed: Float | float) -> Difference:
-    """Sum up how two arrays differ; `mismatched` counts elements further apart than `allowed`."""
+    """Return the figures of two arrays of one shape.
+
+    `mismatched` counts the elements whose absolute difference is above `allowed`.
+    """
     gap = distance(reference, candidate)
     if gap.size == 0:
         return Difference(0.0, 0.0, 0.0, 0, 0)
@@ -76,7 +80,10 @@ def _max_ulp(reference: Array, candidate: Array, gap: Float) -> float:
 
 
 def within(reference: Array, candidate: Array, rtol: float, atol: float) -> NDArray[np.bool_]:
-    """Tell per element whether |candidate - reference| <= atol + rtol × |reference|."""
+    """Return a mask of the elements with |candidate - reference| <= atol + rtol × |reference|.
+
+    The rule is that of `numpy.isclose`, with NaN and each infinity equal to themselves.
+    """
     gap = distance(reference, candidate)
     if reference.dtype.kind in "OSUb":
         return np.asarray(gap == 0)

@@ -1,7 +1,7 @@
 """Find outputs at which a model left the range of its dtype. NumPy alone.
 
-Overflow and underflow in half precision are no rounding: what differs only because one model left
-the range of its dtype is a difference. In float32 it is told beside the verdict.
+Overflow and underflow in half precision are not rounding: a difference that one model's range alone
+causes is real. In float32 it is reported besides the verdict and does not change it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from layerlens.numerics.arrays import Array, per_sample_max
+from layerlens.numerics.arrays import Array, greatest_index, per_sample_max
 from layerlens.numerics.differences import distance
 from layerlens.numerics.judge import Witness
 from layerlens.numerics.noise_floor import ROUNDOFFS
@@ -24,17 +24,17 @@ HALF = {"float16": (2.0**-14, 65504.0), "bfloat16": (2.0**-126, 3.3895314e38)}
 ORDINARY = 1e4
 #: Kinds of weights of ordinary size.
 ORDINARY_WEIGHTS = ("initial", "drawn", "gentle")
-#: From so many times what rounding in half precision may leave, a difference asks for a cause.
+#: Differences above this many times what rounding in half precision may leave are suspect.
 BEYOND = 2.0**6
-#: The name of the probe that holds the user's own data, which count whatever their size.
+#: The name of the probe with the user's own data, which count whatever their size.
 GIVEN = "values"
 
 
 @dataclass(frozen=True, slots=True)
 class RangeSuspect:
-    """A place where half precision may have left its range.
+    """An element at which half precision may have left its range.
 
-    `certain` is True where an output is not finite.
+    `certain` is True where an output is infinite or NaN.
     """
 
     witness: Witness
@@ -46,11 +46,13 @@ def range_suspects(
     dtypes: Sequence[str],
     inner: Sequence[NDArray[np.float64]] | None,
 ) -> Iterator[RangeSuspect]:
-    """Yield, per output, the place furthest beyond rounding, of a pair that agrees in float64.
+    """Yield, per output, the element furthest beyond rounding, of a pair that agrees in float64.
 
-    `dtypes` are the narrowest of the reference and of the candidate. `inner` is how far a relative
-    change of inputs, weights and every result inside moves each output; without it only infinities
-    and NaN are looked at.
+    Args:
+        observation: the pair on one batch of probes.
+        dtypes: the narrowest dtype that the reference computes in, and the candidate's.
+        inner: per output, in its shape, the absolute change for a relative change of 1 of the
+            inputs, the weights and every result inside. Without it only infinities and NaN count.
     """
     narrow = _narrowest(dtypes)
     if narrow not in HALF or observation.weights not in ORDINARY_WEIGHTS:
@@ -63,7 +65,7 @@ def range_suspects(
         counted = _shaped(_counted(observation, narrow), pair[0])
         lost = counted & _lost(pair, doubles if observation.exact else None)
         if lost.any():
-            yield RangeSuspect(Witness(observation, k, _place(lost)), certain=True)
+            yield RangeSuspect(Witness(observation, k, greatest_index(lost)), certain=True)
             continue
         if inner is None or not observation.exact:
             continue
@@ -73,11 +75,11 @@ def range_suspects(
         beyond = counted & np.isfinite(gap) & (gap > BEYOND * floor)
         if beyond.any():
             ratio = np.where(beyond, gap / np.maximum(floor, np.finfo("f8").tiny), 0.0)
-            yield RangeSuspect(Witness(observation, k, _place(ratio)), certain=False)
+            yield RangeSuspect(Witness(observation, k, greatest_index(ratio)), certain=False)
 
 
 def overflows(observations: Sequence[Observation]) -> bool:
-    """Tell whether one model alone is not finite, on inputs of ordinary size, where float64 is."""
+    """Return whether just one model overflows on inputs of ordinary size, and not in float64."""
     for seen in observations:
         if seen.weights not in ORDINARY_WEIGHTS or not seen.exact:
             continue
@@ -96,7 +98,14 @@ def overflows(observations: Sequence[Observation]) -> bool:
 
 
 def out_of_range_text(dtype: str, *, name: str, other: str, values: tuple[float, float]) -> str:
-    """Say that a model left the range of its dtype; `values` are its own and the other's."""
+    """Return the sentence that a model left its dtype's range.
+
+    Args:
+        dtype: `float16` or `bfloat16`.
+        name: the model that left the range.
+        other: the model that did not.
+        values: the outputs of the two at one element, in this order.
+    """
     least, greatest = HALF[dtype]
     return (
         f"`{name}` leaves the range of half precision where `{other}` does not ({dtype} holds "
@@ -106,9 +115,10 @@ def out_of_range_text(dtype: str, *, name: str, other: str, values: tuple[float,
 
 
 def without_out_of_range(observation: Observation, dtypes: Sequence[str]) -> Observation:
-    """Leave out the outputs that half precision cannot hold on inputs or weights that do not count.
+    """Return an observation without overflow on inputs or weights of extraordinary size.
 
-    They are put to 0 in working precision: they say nothing about inputs of ordinary size.
+    Such outputs are set to 0 in both models' working precision: they say nothing about ordinary
+    inputs. The observation itself is returned where neither dtype is of half precision.
     """
     narrow = _narrowest(dtypes)
     if narrow not in HALF:
@@ -131,7 +141,10 @@ def _narrowest(dtypes: Sequence[str]) -> str:
 
 
 def _lost(pair: tuple[Array, Array], doubles: tuple[Array, Array] | None) -> NDArray[np.bool_]:
-    """Tell where just one of two outputs is finite, and both are in float64, if that was run."""
+    """Return a mask of where just one of two outputs is finite, and both are finite in float64.
+
+    Without `doubles` (no float64 form) the second condition is left out.
+    """
     lost = np.isfinite(pair[0]) != np.isfinite(pair[1])
     if doubles is not None:
         lost = lost & np.isfinite(doubles[0]) & np.isfinite(doubles[1])
@@ -139,7 +152,7 @@ def _lost(pair: tuple[Array, Array], doubles: tuple[Array, Array] | None) -> NDA
 
 
 def _counted(observation: Observation, dtype: str) -> NDArray[np.bool_]:
-    """Tell which samples count: the user's own, and those that the dtype itself can hold."""
+    """Return a mask (batch,) of samples that count: the user's, and those the dtype can hold."""
     least, greatest = HALF[dtype]
     counted = np.ones(len(observation.batch.inputs[0]), dtype=bool)
     for array in observation.batch.inputs:
@@ -155,7 +168,7 @@ def _counted(observation: Observation, dtype: str) -> NDArray[np.bool_]:
 
 
 def _sizes(observation: Observation) -> NDArray[np.float64]:
-    """Return each sample's greatest input."""
+    """Return each sample's greatest floating input magnitude, (batch,)."""
     greatest = np.zeros(len(observation.batch.inputs[0]))
     for array in observation.batch.inputs:
         if array.dtype.kind == "f" and array.size:
@@ -165,12 +178,11 @@ def _sizes(observation: Observation) -> NDArray[np.float64]:
 
 
 def _shaped(samples: NDArray[np.bool_], output: Array) -> NDArray[np.bool_]:
-    """Return which samples count, shaped as an output; all where a slice hides the samples."""
+    """Broadcast a mask of samples to an output's shape.
+
+    Where `select` removed the batch axis the output counts if all samples do.
+    """
     if output.shape[:1] != samples.shape:
         return np.full(output.shape, bool(samples.all()))
     shaped = samples.reshape(-1, *(1 for _ in output.shape[1:]))
     return np.broadcast_to(shaped, output.shape)
-
-
-def _place(values: NDArray[np.generic]) -> tuple[int, ...]:
-    return tuple(int(n) for n in np.unravel_index(int(np.argmax(values)), values.shape))

@@ -1,4 +1,22 @@
-"""Judge the evidence: equivalent, different or inconclusive, and why. NumPy alone."""
+"""Judge observations of a pair: equivalent, different or inconclusive. NumPy alone.
+
+Every element of every output is looked at in float64, as a multiple of its noise floor: the
+difference that rounding alone may leave (`noise_floor.py`). `judge` takes the first that holds:
+
+1. Nothing was compared: inconclusive.
+2. An element differs beyond every REAL limit (`real_elements`): different, with that element as
+   witness.
+3. The scenario gives a tolerance, and step 2, which then uses it instead, found nothing:
+   equivalent.
+4. A model's working-precision result strays from its own float64 result (`_inconsistency`):
+   different.
+5. All differences are within the ROUNDING limit: equivalent.
+6. What lies between the limits: inconclusive.
+
+The roundoff of float32 and that of float64 are a factor of 2^29 apart. Rounding shrinks by it and a
+real difference does not: one as small as float32's rounding is still some 2^29 times the float64
+floor, so that both limits have room on either side. `docs/verdicts.md` has the whole method.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +27,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from layerlens.numerics.arrays import Array
+from layerlens.numerics.arrays import Array, greatest_index
 from layerlens.numerics.differences import Difference, difference_between, distance, within
 from layerlens.numerics.noise_floor import ROUNDOFF32, ROUNDOFF64, NoiseFloor
 from layerlens.numerics.observation import Observation
@@ -18,7 +36,7 @@ from layerlens.scenario.spec import Tolerance
 from layerlens.vocabulary import Verdict
 
 # Reasons of a judgement on random outputs.
-#: A model that draws from streams nobody seeds, or that keeps count of its calls.
+#: A model that draws from unseeded streams, or that keeps count of its calls.
 UNREPEATABLE = "`{}` gives another result each time it is called, with the same seeds and states"
 UNREPEATABLE_DIFFERENT = (
     "both give another result each time they are called, and these differ in distribution"
@@ -35,34 +53,46 @@ DISTRIBUTIONS_UNDECIDED = (
 FIXED_APART = "what differs is not random: no draw of either model moves it"
 RANDOM_APART = "their outputs are random, and differ in distribution"
 
-#: A float64 difference up to this many times the noise floor is rounding. The two precisions lie
-#: 2^29 apart, so the limits can be far from either: here by 2^9, at REAL by 2^20.
+# Limits, as multiples of a term of the noise floor. A difference up to X_ROUNDING is rounding, one
+# above X_REAL is real, and one between the two decides nothing.
+
+#: float64 differences against the whole floor: 2^9 above it, for a floor that came out too low.
 ROUNDING = 2.0**9
-#: From here on, a float64 difference cannot be rounding.
+#: float64 differences against the element's own scale (`NoiseFloor.float64`): 2^9 below the 2^29
+#: between the two precisions, for a floor that came out too high.
 REAL = 2.0**20
-#: The same against the greatest scale of the sample: an element of its own scale may be far below.
+#: float64 differences against the greatest scale of the sample (`NoiseFloor.ground`). Lower than
+#: REAL, as an element's own scale may be far below the sample's, and REAL would hide it.
 GROUND_REAL = 2.0**12
-#: The same against what rounding inside the models was seen to leave: no estimate, but drawn.
+#: float64 differences against measured rounding inside the models (`NoiseFloor.inner`). Lower than
+#: REAL, as the term is a measurement and not an estimate.
 INNER_REAL = 2.0**12
-#: The same limits against the working-precision floor: for how a way of calling may differ, and
-#: for models with constants that are rounded to float32 whatever the policy says.
+#: Working-precision differences against the working-precision floor: of a model from its own
+#: float64 result, and where a difference counts as visible in working precision.
 WORKING_ROUNDING = 2.0**7
+#: float64 differences against what float32 leaves, where a model rounds constants or results to
+#: float32 whatever its dtype policy says (`residue`): its float64 results err as float32 does.
 RESIDUE_ROUNDING = 2.0**3
 RESIDUE_REAL = 2.0**6
-#: A way of calling that strays less than this share in float64 of what it does in working precision
-#: only rounds otherwise: halfway, on a scale of powers, between the two precisions.
-STRAYS = 2.0**-14
-#: How many units of float32 in the configurations' numbers a difference may be put down to, and
-#: from how many on it may not.
+#: An execution changes a result by rounding alone where the change in float64 is below this share
+#: of the change in working precision: about the geometric mean of 1 and the 2^-29 between the
+#: two precisions.
+SHRINKS_WITH_PRECISION = 2.0**-14
+#: float64 differences in units of what one float32 ULP in the configurations' numbers leaves
+#: (`NoiseFloor.constants`): one model may round a number that the other computes from two.
 CONSTANT_ROUNDING = 3.0
-#: A difference this many times the working-precision floor is beyond what constants can explain.
-NEAR_ROUNDING = 2.0**16
 CONSTANT_REAL = 6.0
+#: float64 differences below this many times the working-precision floor are close enough to
+#: float32's roundoff that constants rounded to float32 may explain them.
+NEAR_ROUNDING = 2.0**16
 
 
 @dataclass(frozen=True, slots=True)
 class Witness:
-    """One place where the two really differ: which observation, which output, which element."""
+    """One element at which two models differ: its observation, output and index.
+
+    `index` counts the batch axis, as the observation's arrays do.
+    """
 
     observation: Observation
     output: int
@@ -83,7 +113,7 @@ class Witness:
 
     @property
     def sample(self) -> int:
-        """The sample of the batch; the first where a slice hides which it was."""
+        """Position of the sample in the batch; 0 where `select` removed the batch axis."""
         output = self.observation.reference[self.output]
         samples = len(self.observation.batch.inputs[0])
         return self.index[0] if output.shape[:1] == (samples,) else 0
@@ -91,9 +121,14 @@ class Witness:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """`ratio` is the greatest float64 difference in units of its noise floor.
+    """A verdict on a pair, with the figures that it rests on.
 
-    A `different` has a witness at which the two are unequal, and counts at least that element.
+    `difference` is in working precision, over all observations; `ratio` is the greatest float64
+    difference as a multiple of its noise floor (dimensionless).
+
+    Raises:
+        ValueError: the verdict is `different`, and there is no witness at which the two are
+            unequal, or `difference` counts no mismatch.
     """
 
     verdict: Verdict
@@ -104,10 +139,10 @@ class Judgement:
     only_at_initialization: bool = False
     ratio: float = 0.0
     reason: str = ""
-    #: True where float32 constants made the working-precision floor the measure.
+    #: Whether the working-precision floor was the measure, because constants are float32.
     residue: bool = False
-    #: True where working precision hardly shows the difference, so that constants rounded to
-    #: float32 might be all there is to it.
+    #: Whether the difference is so near the working-precision floor that constants rounded to
+    #: float32 may explain all of it.
     near_rounding: bool = False
 
     def __post_init__(self) -> None:
@@ -126,14 +161,15 @@ def judge(
     residue: bool = False,
     steady: bool = False,
 ) -> Judgement:
-    """Judge what was observed.
+    """Judge the observations of one pair; see the module's docstring for the order of the rules.
 
-    A float64 difference within ROUNDING of its noise floor is rounding, one beyond REAL is a
-    difference, and what lies between decides nothing, unless `residue` tells that constants were
-    rounded to float32: then the working-precision floor is the measure. With a `tolerance` the
-    working-precision difference is held against that instead. With `steady` a model's own results
-    in different executions are not held against each other: they were found to agree, or are
-    random with another stream in each precision.
+    Args:
+        observations: outputs of both models for each batch of probes, set of weights and execution.
+        tolerance: replaces the noise floor: working-precision differences are compared with it.
+        residue: a model rounds constants to float32 whatever its dtype policy says, so that the
+            working-precision floor replaces the float64 one.
+        steady: skip the check of each model against itself: its executions are known to agree, or
+            are random with another stream in each precision.
     """
     compared = sum(array.size for o in observations for array in o.reference)
     summary = _summary(observations, tolerance, residue)
@@ -145,7 +181,7 @@ def judge(
     witnesses = [_witness(o, tolerance, residue) for o in observations]
     found = [witness for witness in witnesses if witness is not None]
     if found:
-        best = max(found, key=_strength)
+        best = max(found, key=_clarity)
         return Judgement(
             "different",
             summary,
@@ -158,10 +194,10 @@ def judge(
         )
     if tolerance is not None:
         return Judgement("equivalent", summary, rounding, rows)
-    wayward = None if steady else _inconsistency(observations)
-    if wayward is not None:
+    inconsistent = None if steady else _inconsistency(observations)
+    if inconsistent is not None:
         counted = with_mismatch(summary)
-        return Judgement("different", counted, rounding, rows, wayward)
+        return Judgement("different", counted, rounding, rows, inconsistent)
     ratio = _greatest(observations, rounding_floor)
     if ratio <= ROUNDING:
         return Judgement("equivalent", summary, rounding, rows, ratio=ratio)
@@ -184,7 +220,11 @@ def judge(
 def real_elements(
     reference: Array, candidate: Array, noise: NoiseFloor, *, residue: bool
 ) -> NDArray[np.bool_]:
-    """Tell per element of two float64 outputs whether they differ beyond any rounding."""
+    """Return a mask of the elements of two float64 outputs that differ beyond any rounding.
+
+    The limits add up, one for each term of the floor; with `residue` the working-precision floor
+    is the only one. All arrays have one shape, batch axis first.
+    """
     gap = distance(reference, candidate)
     if residue:
         return gap > RESIDUE_REAL * noise.working
@@ -195,23 +235,32 @@ def real_elements(
 def changes_with_execution(
     double: Array, double_again: Array, working: Array, noise: NoiseFloor
 ) -> NDArray[np.bool_]:
-    """Tell per element whether another way of calling changes a result in either precision.
+    """Return a mask of the elements that another execution changes in either precision.
 
-    `double` is the float64 result, `double_again` and `working` are of the other way of calling.
-    A graph may leave out what rounds (a shift there and back), so that the noise measured in it
-    says little: what shrinks with the precision is rounding all the same. That is measured over
-    the batch, in units of each sample's scale: small numbers may round to 0, and so by little.
+    A traced graph may leave out operations that round (add a constant, subtract it again), so that
+    the noise floor measured in it is too low. A change that shrinks with the precision is rounding
+    all the same. The shrinkage is measured over the batch, relative to each sample's scale, as
+    small numbers may round to 0 and so by little.
+
+    Args:
+        double: the float64 result, batch axis first.
+        double_again: the float64 result of the other execution, in the same shape.
+        working: the working-precision result of the other execution, in the same shape.
+        noise: the floor of that output.
     """
-    own, strayed = distance(double, double_again), distance(double, working)
-    scale = np.broadcast_to(noise.ground, own.shape)
-    finite = np.isfinite(strayed) & (scale > 0)
-    most = float((strayed[finite] / scale[finite]).max(initial=0.0))
-    shrunk = own <= STRAYS * most * scale
-    return real_elements(double, double_again, noise, residue=False) & ~shrunk
+    change64, change = distance(double, double_again), distance(double, working)
+    scale = np.broadcast_to(noise.ground, change64.shape)
+    usable = np.isfinite(change) & (scale > 0)
+    most = float((change[usable] / scale[usable]).max(initial=0.0))
+    has_shrunk = change64 <= SHRINKS_WITH_PRECISION * most * scale
+    return real_elements(double, double_again, noise, residue=False) & ~has_shrunk
 
 
 def rounding_floor(noise: NoiseFloor) -> NDArray[np.float64]:
-    """Return the floor in whose units ROUNDING is the limit, rounded constants included."""
+    """Return the whole floor per element, to which ROUNDING applies.
+
+    The term of the constants is scaled so that its own limit, CONSTANT_ROUNDING, is met there.
+    """
     return np.asarray(
         noise.float64
         + noise.ground
@@ -222,7 +271,7 @@ def rounding_floor(noise: NoiseFloor) -> NDArray[np.float64]:
 
 
 def ratios(reference: Array, candidate: Array, floor: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return differences in units of the noise floor; 0 where both vanish."""
+    """Return |candidate - reference| / floor per element, 0 where the two are equal."""
     gap = distance(reference, candidate)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = gap / floor
@@ -232,6 +281,10 @@ def ratios(reference: Array, candidate: Array, floor: NDArray[np.float64]) -> ND
 def _witness(
     observation: Observation, tolerance: Tolerance | None, residue: bool
 ) -> Witness | None:
+    """Return the element with the greatest difference among those that really differ.
+
+    Greatest is relative to the working-precision floor, or absolute with a tolerance.
+    """
     best: Witness | None = None
     highest = 0.0
     for output, noise in enumerate(observation.noise):
@@ -245,13 +298,15 @@ def _witness(
             size = np.where(real, ratios(*doubles, noise.working), 0.0)
         if real.any() and size.max() > highest:
             highest = float(size.max())
-            index = np.unravel_index(int(np.argmax(size)), size.shape)
-            best = Witness(observation, output, tuple(int(n) for n in index))
+            best = Witness(observation, output, greatest_index(size))
     return best
 
 
 def widest_gap(observations: Sequence[Observation]) -> Witness | None:
-    """Return the place where two outputs happen to be furthest apart in working precision."""
+    """Return the element with the greatest absolute difference in working precision.
+
+    None where all elements agree exactly.
+    """
     best: Witness | None = None
     highest = 0.0
     for observation in observations:
@@ -260,13 +315,15 @@ def widest_gap(observations: Sequence[Observation]) -> Witness | None:
             gap = distance(reference, candidate)
             if gap.size and gap.max() > highest:
                 highest = float(gap.max())
-                index = np.unravel_index(int(np.argmax(gap)), gap.shape)
-                best = Witness(observation, output, tuple(int(n) for n in index))
+                best = Witness(observation, output, greatest_index(gap))
     return best
 
 
-def _strength(witness: Witness) -> tuple[bool, float]:
-    """Prefer a difference that working precision shows plainly, then the greater one."""
+def _clarity(witness: Witness) -> tuple[bool, float]:
+    """Return a sort key: other weights than the initial ones first, then the greater ratio.
+
+    The ratio is to the working-precision floor, capped: beyond 10^9 one is as clear as another.
+    """
     observation, k = witness.observation, witness.output
     at = witness.index
     gap = distance(observation.reference[k], observation.candidate[k])[at]
@@ -284,10 +341,10 @@ def _only_at_initialization(
 
 
 def _inconsistency(observations: Sequence[Observation]) -> Witness | None:
-    """Return a place where the way of calling changes a result beyond rounding.
+    """Return an element that an execution changes beyond rounding, None without one.
 
-    The same batch and weights were run in float64 and in each execution: whatever execution
-    strays from the float64 result strays from the others.
+    The same batch and weights were run in float64 and in each execution: an execution that strays
+    from the float64 result strays from the other executions too.
     """
     for observation in observations:
         for output, noise in enumerate(observation.noise):
@@ -298,14 +355,12 @@ def _inconsistency(observations: Sequence[Observation]) -> Witness | None:
                 if working.dtype.kind != "f":
                     continue
                 gap = distance(double, working)
-                # Overflow of a narrow dtype is not a way of calling.
+                # Overflow of a narrow dtype is no effect of the execution.
                 comparable = np.isfinite(double) & np.isfinite(working)
                 strays = comparable & (gap > WORKING_ROUNDING * noise.working)
                 if strays.any():
-                    index = np.unravel_index(int(np.argmax(gap * strays)), gap.shape)
-                    return Witness(
-                        observation, output, tuple(int(n) for n in index), inconsistent=name
-                    )
+                    index = greatest_index(gap * strays)
+                    return Witness(observation, output, index, inconsistent=name)
     return None
 
 
@@ -315,7 +370,7 @@ def _inconsistency(observations: Sequence[Observation]) -> Witness | None:
 def _greatest(
     observations: Sequence[Observation], floor: Callable[[NoiseFloor], NDArray[np.float64]]
 ) -> float:
-    """Return the greatest float64 difference in units of a floor."""
+    """Return the greatest float64 difference as a multiple of a floor."""
     return max(
         (
             float(ratios(o.reference64[k], o.candidate64[k], floor(noise)).max())
@@ -328,7 +383,7 @@ def _greatest(
 
 
 def is_rounding(observation: Observation) -> bool:
-    """Tell whether all differences of an observation are within what rounding was seen to leave."""
+    """Return whether all float64 differences of an observation are within the ROUNDING limit."""
     real = (_real(observation, k, residue=False) for k in range(len(observation.noise)))
     return _greatest([observation], rounding_floor) <= ROUNDING and not any(
         one.any() for one in real
@@ -340,9 +395,9 @@ def _working_floor(noise: NoiseFloor) -> NDArray[np.float64]:
 
 
 def _float32_floor(noise: NoiseFloor) -> NDArray[np.float64]:
-    """Return what computing in float32 may leave, by the element's own scale.
+    """Return what computing in float32 may leave.
 
-    Of the sample's scale it is only a part, as that would hide small outputs whole.
+    The sample's scale counts only half: in full it would hide outputs that are small in a sample.
     """
     return np.asarray((ROUNDOFF32 / ROUNDOFF64) * (noise.float64 + noise.ground / 2.0))
 
@@ -350,7 +405,10 @@ def _float32_floor(noise: NoiseFloor) -> NDArray[np.float64]:
 def allowed_gap(
     observation: Observation, output: int, tolerance: Tolerance | None
 ) -> NDArray[np.float64]:
-    """Return how far apart elements may be in working precision before they count as unequal."""
+    """Return the difference in working precision up to which elements count as equal.
+
+    Per element; with a tolerance it is atol + rtol × |reference|.
+    """
     if tolerance is None:
         return WORKING_ROUNDING * observation.noise[output].working
     reference = observation.reference[output]
@@ -361,10 +419,10 @@ def allowed_gap(
 def _summary(
     observations: Sequence[Observation], tolerance: Tolerance | None, residue: bool
 ) -> Difference | None:
-    """Sum up the differences in working precision.
+    """Summarise the differences in working precision over all observations.
 
-    An element mismatches where that is beyond what rounding explains, or where float64 shows a real
-    difference, which may be too small for working precision alone to tell it from rounding.
+    An element mismatches where its difference is beyond rounding in working precision, or real in
+    float64: working precision alone may be too coarse to tell that one from rounding.
     """
     parts = []
     for seen in observations:
@@ -385,9 +443,9 @@ def _real(observation: Observation, output: int, residue: bool) -> NDArray[np.bo
 
 
 def with_mismatch(difference: Difference | None) -> Difference | None:
-    """Count the one element that a model gives otherwise when it is called in another way.
+    """Return a difference with at least one mismatch, for a model that differs from itself.
 
-    There the two models may agree with each other.
+    There the two models may agree with each other at every element.
     """
     if difference is None or difference.mismatched:
         return difference
@@ -395,6 +453,7 @@ def with_mismatch(difference: Difference | None) -> Difference | None:
 
 
 def join_differences(parts: Sequence[Difference]) -> Difference | None:
+    """Return the greatest figures and the total counts of several differences; None of none."""
     if not parts:
         return None
     return Difference(
@@ -407,7 +466,7 @@ def join_differences(parts: Sequence[Difference]) -> Difference | None:
 
 
 def _rounding(observations: Sequence[Observation]) -> Rounding:
-    """Sum up what rounding explains, and what is left of the difference in float64."""
+    """Return the greatest working-precision floor and the greatest float64 difference."""
     expected = [
         float(noise.working.max()) for o in observations for noise in o.noise if noise.working.size
     ]
@@ -421,15 +480,18 @@ def _rounding(observations: Sequence[Observation]) -> Rounding:
 
 
 def _probe_rows(observations: Sequence[Observation]) -> Iterator[ProbeRow]:
-    """Yield a row per probe and execution: the greatest over the kinds of weights."""
+    """Yield a row per probe and execution, with the greatest figures over all sets of weights."""
     rows: dict[tuple[str, str], ProbeRow] = {}
     for observation in observations:
         whole = len(observation.batch.inputs[0])
         for name, part in zip(observation.batch.names, observation.batch.slices, strict=True):
             for output, reference in enumerate(observation.reference):
-                own = part if reference.ndim and len(reference) == whole else slice(None)
+                has_batch = bool(reference.ndim) and len(reference) == whole
+                own = part if has_batch else slice(None)
                 found = difference_between(
-                    _of(own, reference), _of(own, observation.candidate[output]), allowed=0.0
+                    _samples(own, reference),
+                    _samples(own, observation.candidate[output]),
+                    allowed=0.0,
                 )
                 if not found.compared:
                     continue
@@ -439,14 +501,14 @@ def _probe_rows(observations: Sequence[Observation]) -> Iterator[ProbeRow]:
                     observation.execution,
                     found.max_abs,
                     found.max_rel,
-                    float(_of(own, observation.noise[output].working).max()),
+                    float(_samples(own, observation.noise[output].working).max()),
                     _float64_max_abs(observation, output, own),
                 )
-                rows[key] = _greater(rows[key], row) if key in rows else row
+                rows[key] = _greater_row(rows[key], row) if key in rows else row
     yield from rows.values()
 
 
-def _of(part: slice, output: NDArray[Any]) -> NDArray[Any]:
+def _samples(part: slice, output: NDArray[Any]) -> NDArray[Any]:
     return output[part] if output.ndim else output
 
 
@@ -454,10 +516,10 @@ def _float64_max_abs(observation: Observation, output: int, part: slice) -> floa
     if not observation.exact:
         return None
     doubles = observation.reference64[output], observation.candidate64[output]
-    return float(distance(_of(part, doubles[0]), _of(part, doubles[1])).max())
+    return float(distance(_samples(part, doubles[0]), _samples(part, doubles[1])).max())
 
 
-def _greater(one: ProbeRow, other: ProbeRow) -> ProbeRow:
+def _greater_row(one: ProbeRow, other: ProbeRow) -> ProbeRow:
     left = [n for n in (one.float64_max_abs, other.float64_max_abs) if n is not None]
     return ProbeRow(
         one.name,

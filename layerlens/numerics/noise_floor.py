@@ -11,32 +11,36 @@ from numpy.typing import NDArray
 from layerlens.numerics.arrays import Array, Float, per_sample_max
 from layerlens.numerics.differences import distance
 
-#: Unit roundoff of the two precisions: half the distance from 1 to the next number.
+#: Unit roundoff of float32 and float64: half the distance from 1 to the next number.
 ROUNDOFF32 = 2.0**-24
 ROUNDOFF64 = 2.0**-53
-#: The same of the dtypes that layers compute in.
+#: Unit roundoff of the working dtypes.
 ROUNDOFFS = {"float16": 2.0**-11, "bfloat16": 2.0**-8, "float32": ROUNDOFF32}
-#: By how much the limits that are meant for float64 are too wide in working precision.
+#: The factor by which the limits made for float64 are too wide in working precision alone.
 COARSE_MARGIN = 2.0**4
 
 
 @dataclass(frozen=True, slots=True)
 class NoiseFloor:
-    """Per element, the difference that rounding alone may leave in each precision.
+    """The absolute difference that rounding alone may leave, per element of one output.
 
-    `float64` is by the element's own scale, `ground` by the greatest scale in the sample, of what
-    may have been added and taken away again on the way; `pooled` by the greatest working-precision
-    error of all samples, since one sample's own may be small by chance. `constants` is how far the
-    float64 outputs move when the numbers in the layers' configurations move by one unit of
-    float32, as some layers round them; 0 where that was not needed. `inner` is what moving every
-    result inside the models by the unit roundoff leaves; 0 where that was not needed either.
+    Arrays have the output's shape or broadcast to it, and its units. All terms but `working` are
+    about float64 results.
     """
 
+    #: What rounding may leave in working precision.
     working: Float
+    #: By the element's own scale.
     float64: Float
+    #: By the greatest scale in the sample: numbers as large may be added and subtracted again.
     ground: Float | float = 0.0
+    #: By the greatest working-precision error of all samples: one sample's may be small by chance.
     pooled: float = 0.0
+    #: How far outputs move when the numbers in the layers' configurations move by one float32 ULP,
+    #: as some layers round them to float32; 0 where not measured.
     constants: Float | float = 0.0
+    #: How far outputs move when every result inside the models moves by the unit roundoff; 0 where
+    #: not measured.
     inner: Float | float = 0.0
 
 
@@ -48,16 +52,16 @@ def noise_floor(
     *,
     pooled: bool = False,
 ) -> NoiseFloor:
-    """Derive what rounding explains, from the models' own errors.
+    """Estimate the noise floor of one output from the models' own errors.
 
     Args:
         doubles: outputs in float64, one array for each model, batch axis first.
         workings: the same outputs in working precision.
-        sensitivities: how far each float64 output moves when inputs and weights move by a
-            relative 1 (measured by a tiny random perturbation, scaled up).
+        sensitivities: the absolute change of each float64 output for a relative change of 1 of
+            inputs and weights (measured by a tiny random perturbation, scaled up).
         input_scale: the greatest magnitude among each sample's inputs, shaped to broadcast.
-        pooled: samples were chosen for their difference: the greatest amplification among them
-            holds for all, as one that errs little in float32 may owe it to chance.
+        pooled: apply the greatest amplification among the samples to all of them, for samples
+            that were chosen for their difference: one may err little in float32 by chance.
 
     A backward-stable computation errs by its sensitivity times the unit roundoff. How many times
     that, here, is measured: the amplification of a sample is its greatest working-precision error
@@ -69,7 +73,7 @@ def noise_floor(
     tiny = np.finfo(np.float64).tiny
     shape = doubles[0].shape
     magnitude = np.zeros(shape)
-    if any(array.dtype.kind in "OSU" for array in doubles):  # words are not rounded
+    if any(array.dtype.kind in "OSU" for array in doubles):  # strings are not rounded
         return NoiseFloor(magnitude, magnitude)
     amplification = np.ones((*shape[:1], *(1 for _ in shape[1:])))
     for double, working, sensitivity in zip(doubles, workings, sensitivities, strict=True):
@@ -99,31 +103,36 @@ def noise_floor(
 
 
 def input_scale(inputs: Sequence[Array], output: Array) -> NDArray[np.float64]:
-    """Return each sample's greatest input magnitude, shaped to stand beside an output."""
+    """Return each sample's greatest input magnitude, (batch, 1, ...), to broadcast to an output.
+
+    Where the output has no batch axis it is the greatest of all samples, a scalar array.
+    """
     scale = np.zeros(len(inputs[0]))
     for array in inputs:
         if array.dtype.kind in "fiu":
             flat = np.abs(array.astype(np.float64)).reshape(len(array), -1)
             scale = np.maximum(scale, flat.max(axis=1) if flat.shape[1] else 0.0)
-    if output.ndim == 0 or len(output) != len(scale):  # a slice may have taken the batch away
+    if output.ndim == 0 or len(output) != len(scale):  # `select` may have removed the batch axis
         return np.asarray(scale.max(initial=0.0))
     return scale.reshape(len(scale), *(1 for _ in output.shape[1:]))
 
 
 def floor_without_float64(noise: NoiseFloor, unit: float = ROUNDOFF32) -> NoiseFloor:
-    """Return the floor for models of which one has no float64 form.
+    """Return the floor for a pair in which one model has no float64 form.
 
-    Only working precision is there to tell of rounding, so that the gap to decide in is narrow:
-    more pairs are left undecided. `unit` is the unit roundoff of the coarser model.
+    Its working precision is judged in place of float64, so that the range between rounding and real
+    is narrow and more pairs are left undecided. `unit` is the unit roundoff of the coarser model.
     """
     working = noise.working * (unit / ROUNDOFF32)
     return replace(noise, working=working, float64=working / COARSE_MARGIN, ground=0.0)
 
 
 def with_inner_rounding(noise: NoiseFloor, moved: Sequence[Float], unit: float) -> NoiseFloor:
-    """Add what rounding inside the models leaves, as it was drawn: `moved` per relative change.
+    """Return the floor with measured rounding inside the models as its term `inner`.
 
-    A draw may be small at one element by chance: so it is at least a share of its sample's.
+    `moved` has, for each model, the absolute change of the output for a relative change of 1 of
+    every result inside (Monte Carlo arithmetic, Parker 1997); `unit` is the unit roundoff. A draw
+    may be small at one element by chance: it counts as at least 2^-10 of its sample's greatest.
     """
     if not moved:
         return noise
@@ -135,9 +144,10 @@ def with_inner_rounding(noise: NoiseFloor, moved: Sequence[Float], unit: float) 
 def with_relative_ground(
     noise: NoiseFloor, outputs: Sequence[Array], input_scale: Float
 ) -> NoiseFloor:
-    """Return the floor for numbers so small that 1, which layers may add inside, would hide them.
+    """Return the floor with a ground of the sample's own scale, and not of at least 1.
 
-    What is added inside has to be measured instead: see `with_inner`.
+    For inputs so small that the rounding of 1, which layers may add inside, would hide them; such
+    additions have to be measured (`with_inner_rounding`).
     """
     size = np.max([np.abs(np.where(np.isfinite(one), one, 0.0)) for one in outputs], axis=0)
     return replace(noise, ground=ROUNDOFF64 * np.maximum(per_sample_max(size), input_scale))
