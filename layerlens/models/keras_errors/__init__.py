@@ -1,4 +1,4 @@
-"""Turn Keras' errors into a reason in one sentence and a remedy."""
+"""Explain Keras' errors with a reason in one sentence and a remedy."""
 
 from __future__ import annotations
 

@@ -14,8 +14,8 @@ from layerlens.models.keras_errors.text import listed, nearest
 from layerlens.plain.shapes import shape_text
 from layerlens.scenario.notation import argument_text
 
-#: Not names to choose, though the modules have them.
-_FUNCTIONS = ("get", "serialize", "deserialize", "legacy")
+#: Functions of the modules that are not choices.
+_NOT_NAMES = ("get", "serialize", "deserialize", "legacy")
 
 
 def unknown_name(refusal: Refusal) -> str | None:
@@ -32,10 +32,10 @@ def unknown_name(refusal: Refusal) -> str | None:
 
 
 def known_names(module: str) -> tuple[str, ...]:
-    """Return the names a scenario may use from `keras.activations`, `keras.losses`, ..."""
+    """Return the names a scenario can use from `keras.activations`, `keras.losses`, ..."""
     names = [name for name in dir(getattr(keras, module)) if not name.startswith("_")]
-    lower = [name for name in names if name.islower() and name not in _FUNCTIONS]
-    if module == "optimizers":  # these go by their class names, in any case
+    lower = [name for name in names if name.islower() and name not in _NOT_NAMES]
+    if module == "optimizers":  # Keras takes their class names, in upper or lower case
         return tuple(n.lower() for n in names if n[0].isupper() and n not in _NO_OPTIMIZERS)
     return tuple(lower)
 
@@ -44,7 +44,7 @@ _NO_OPTIMIZERS = ("Optimizer", "OptimizerMap", "MultiOptimizer", "LossScaleOptim
 
 
 def not_positive(refusal: Refusal) -> str | None:
-    """units, filters, num_heads and the like."""
+    """A count below 1: units, filters, num_heads, ..."""
     match = refusal.find(
         r"value for (?:argument )?`(?P<a>\w+)`[^`]*positive|`(?P<b>\w+)` must be a positive"
         r"|integer value for `(?P<c>\w+)`"
@@ -55,7 +55,7 @@ def not_positive(refusal: Refusal) -> str | None:
     name = next(found for found in match.groups() if found)
     value = refusal.arguments.get(name)
     hint = f"`{name}` counts something: a whole number of at least 1"
-    number = _as_number(value)
+    number = _number_or_none(value)
     if number is None or number < 1:
         return hint
     return f"{hint}, such as `{name}: {round(number)}`" + (
@@ -63,7 +63,7 @@ def not_positive(refusal: Refusal) -> str | None:
     )
 
 
-def _as_number(value: Any) -> float | None:
+def _number_or_none(value: Any) -> float | None:
     try:
         return float(value)
     except (TypeError, ValueError):
@@ -71,7 +71,7 @@ def _as_number(value: Any) -> float | None:
 
 
 def one_size_per_axis(refusal: Refusal) -> str | None:
-    """kernel_size, strides, pool_size and the like."""
+    """A kernel_size, strides, pool_size, ... with the wrong number of entries."""
     match = refusal.find(r"The `(\w+)` argument must be a tuple of (\d+) integers")
     if match is None:
         return None
@@ -102,7 +102,7 @@ def strides_and_dilation(refusal: Refusal) -> str | None:
     return "leave out either `strides` or `dilation_rate`: only one of them can be above 1"
 
 
-def stride_of_zero(refusal: Refusal) -> str | None:
+def zero_stride(refusal: Refusal) -> str | None:
     strides = refusal.arguments.get("strides")
     sizes = strides if isinstance(strides, (list, tuple)) else [strides]
     if 0 not in sizes or not isinstance(refusal.error, ArithmeticError):
@@ -110,7 +110,7 @@ def stride_of_zero(refusal: Refusal) -> str | None:
     return "`strides` counts the entries from one window to the next: at least 1"
 
 
-def dtype_unknown(refusal: Refusal) -> str | None:
+def unknown_dtype(refusal: Refusal) -> str | None:
     match = refusal.find(r"Cannot convert '(\S+)' to a mixed precision DTypePolicy")
     if match is None:
         return None
@@ -118,19 +118,19 @@ def dtype_unknown(refusal: Refusal) -> str | None:
     return _one_of("dtype", known, match[1])
 
 
-def name_taken(refusal: Refusal) -> str | None:
+def duplicate_name(refusal: Refusal) -> str | None:
     if "layer names have to be unique" not in refusal.reason:
         return None
     return "give one of them another `name`, or leave `name` out"
 
 
-def same_shapes_wanted(refusal: Refusal) -> str | None:
+def unequal_shapes(refusal: Refusal) -> str | None:
     if "to have identical shapes" not in refusal.reason:
         return None
     return "declare both inputs with one and the same `shape`"
 
 
-def colours_wanted(refusal: Refusal) -> str | None:
+def not_rgb(refusal: Refusal) -> str | None:
     if "must have 3 channels" not in refusal.reason:
         return None
     return (
@@ -139,17 +139,17 @@ def colours_wanted(refusal: Refusal) -> str | None:
     )
 
 
-def padding_unknown(refusal: Refusal) -> str | None:
+def unknown_padding(refusal: Refusal) -> str | None:
     match = refusal.find(r"The `padding` argument must be .*\{(.*)\}\. Received: (\w+)")
     if match is None:
         return None
     if match[2] == "causal":
         return "`padding: causal` is for `Conv1D` alone; take `same` or `valid`"
-    return _one_of("padding", _quoted(match[1]), match[2])
+    return _one_of("padding", _quoted_words(match[1]), match[2])
 
 
-def choice_unknown(refusal: Refusal) -> str | None:
-    """Whatever Keras lists the choices of: merge_mode, data_format, interpolation, ..."""
+def unknown_choice(refusal: Refusal) -> str | None:
+    """A value that is not in the list in Keras' message: merge_mode, data_format, ..."""
     found = (
         refusal.find(r"(?:Expected|either) (?P<choices>'\w+' or '\w+')")
         or refusal.find(r"one of:? ?[\[({](?P<choices>[^\])}]*)[\])}]")
@@ -157,19 +157,19 @@ def choice_unknown(refusal: Refusal) -> str | None:
     )
     if found is None:
         return None
-    choices = _quoted(found["choices"])
+    choices = _quoted_words(found["choices"])
     for name, value in refusal.arguments.items():
-        if isinstance(value, str) and value not in choices and _names(refusal, name):
+        if isinstance(value, str) and value not in choices and _mentions(refusal, name):
             return _one_of(name, choices, value)
     return None
 
 
-def _names(refusal: Refusal, argument: str) -> bool:
+def _mentions(refusal: Refusal, argument: str) -> bool:
     words = re.sub(r"[_`]", " ", refusal.reason).lower()
     return argument.replace("_", " ").lower() in words
 
 
-def _quoted(choices: str) -> list[str]:
+def _quoted_words(choices: str) -> list[str]:
     return sorted(re.findall(r"[\"'](\w+)[\"']", choices))
 
 
@@ -193,7 +193,7 @@ def unknown_argument(refusal: Refusal) -> str | None:
     return f"`{refusal.type}` has no argument `{match[1]}`{named}; {known}"
 
 
-def argument_missing(refusal: Refusal) -> str | None:
+def missing_argument(refusal: Refusal) -> str | None:
     match = refusal.find(r"__init__\(\) missing \d+ required positional arguments?: (.*)")
     if match is None:
         return None
@@ -213,8 +213,8 @@ def _parameters(layer_type: str) -> list[str]:
     return [*own, "name", "dtype", "trainable"]
 
 
-def argument_named(refusal: Refusal) -> str | None:
-    """The last resort for values: point at the arguments that Keras mentions."""
+def mentioned_argument(refusal: Refusal) -> str | None:
+    """The arguments that Keras mentions, for values that no other rule explains."""
     quoted = set(re.findall(r"`(\w+)`", refusal.reason))
     mentioned = quoted | set(re.findall(r"\b(\w+)=", refusal.reason))
     known = f"(`layerlens layers {refusal.type}` says what it takes)"
@@ -226,7 +226,7 @@ def argument_named(refusal: Refusal) -> str | None:
     return f"set {listed(missing)} {known}" if missing else None
 
 
-def output_padding_large(refusal: Refusal) -> str | None:
+def large_output_padding(refusal: Refusal) -> str | None:
     match = refusal.find(r"`output_padding` is (\d+) but `strides` is (\d+)")
     if match is None:
         return None
@@ -236,13 +236,13 @@ def output_padding_large(refusal: Refusal) -> str | None:
     )
 
 
-def cudnn_forced(refusal: Refusal) -> str | None:
+def forced_cudnn(refusal: Refusal) -> str | None:
     if "use_cudnn=True" not in refusal.reason:
         return None
     return "leave `use_cudnn: true` out: cuDNN needs a GPU and the layer's default arguments"
 
 
-def spatial_sizes_open(refusal: Refusal) -> str | None:
+def unknown_spatial_sizes(refusal: Refusal) -> str | None:
     if "only support static input shapes" not in refusal.reason:
         return None
     return (
@@ -257,16 +257,16 @@ ARGUMENT_RULES: tuple[Rule, ...] = (
     one_size_per_axis,
     rate_out_of_range,
     strides_and_dilation,
-    stride_of_zero,
-    dtype_unknown,
-    name_taken,
-    same_shapes_wanted,
-    colours_wanted,
-    padding_unknown,
-    choice_unknown,
+    zero_stride,
+    unknown_dtype,
+    duplicate_name,
+    unequal_shapes,
+    not_rgb,
+    unknown_padding,
+    unknown_choice,
     unknown_argument,
-    argument_missing,
-    output_padding_large,
-    cudnn_forced,
-    spatial_sizes_open,
+    missing_argument,
+    large_output_padding,
+    forced_cudnn,
+    unknown_spatial_sizes,
 )

@@ -7,20 +7,25 @@ from typing import Any
 
 import keras
 
-from layerlens.models.keras_errors.arguments import ARGUMENT_RULES, argument_named
+from layerlens.models.keras_errors.arguments import ARGUMENT_RULES, mentioned_argument
 from layerlens.models.keras_errors.axes import AXIS_RULES
-from layerlens.models.keras_errors.fallback import what_it_takes
+from layerlens.models.keras_errors.fallback import describe_accepted_input
 from layerlens.models.keras_errors.refusal import Refusal, Remedy, Rule, shapes_of
-from layerlens.models.keras_errors.several_inputs import JOINING_RULES
+from layerlens.models.keras_errors.several_inputs import SEVERAL_INPUTS_RULES
 from layerlens.models.keras_errors.sizes import SIZE_RULES
 from layerlens.models.keras_errors.text import clean_reason
-from layerlens.models.keras_errors.time_steps import STEP_RULES
-from layerlens.models.keras_errors.wrappers import HOLDING_RULES
+from layerlens.models.keras_errors.time_steps import TIME_STEP_RULES
+from layerlens.models.keras_errors.wrappers import WRAPPER_RULES
 from layerlens.report.layers import LayerRow, ModelError
 
-#: How the inputs, and the layer it holds, fit the layer as it stands.
-_OUTER_RULES: tuple[Rule, ...] = (*JOINING_RULES, *HOLDING_RULES, *STEP_RULES, *AXIS_RULES)
-#: What the layer, or the one it holds, makes of them.
+#: Rules for the inputs of the layer and for the layer that it wraps.
+_OUTER_RULES: tuple[Rule, ...] = (
+    *SEVERAL_INPUTS_RULES,
+    *WRAPPER_RULES,
+    *TIME_STEP_RULES,
+    *AXIS_RULES,
+)
+#: Rules for sizes and arguments, of the layer or of the layer that it wraps.
 _INNER_RULES: tuple[Rule, ...] = (*SIZE_RULES, *ARGUMENT_RULES)
 
 
@@ -51,29 +56,29 @@ def explain_build_error(
         upstream=tuple(upstream),
     )
     remedy = find_remedy(refusal)
-    said = refusal.reason
+    message = refusal.reason
     if remedy.reason is not None:
-        said = f"{remedy.reason} (Keras says: {refusal.reason})"
-    return ModelError(layer=layer_name, message=said, hint=remedy.hint)
+        message = f"{remedy.reason} (Keras says: {refusal.reason})"
+    return ModelError(layer=layer_name, message=message, hint=remedy.hint)
 
 
 def _class_name(layer_type: str) -> str:
-    """Return the class behind an alias: MaxPooling2D for MaxPool2D."""
+    """Return the name of the class behind an alias: MaxPooling2D for MaxPool2D."""
     kind = getattr(keras.layers, layer_type, None)
     name = str(getattr(kind, "__name__", layer_type))
     return name if getattr(keras.layers, name, None) is kind else layer_type
 
 
 def find_remedy(refusal: Refusal) -> Remedy:
-    """Return what the first rule that applies says, else what the layer takes."""
-    held = refusal.of_inner()
-    rounds = [(_OUTER_RULES, refusal), (_INNER_RULES, refusal), ((argument_named,), refusal)]
-    if held is not None:
-        rounds.insert(1, (_INNER_RULES, held))
-        rounds.insert(3, ((argument_named,), held))
-    for rules, looked_at in rounds:
+    """Return the remedy of the first rule that applies, else what the layer takes."""
+    inner = refusal.for_inner()
+    rounds = [(_OUTER_RULES, refusal), (_INNER_RULES, refusal), ((mentioned_argument,), refusal)]
+    if inner is not None:
+        rounds.insert(1, (_INNER_RULES, inner))
+        rounds.insert(3, ((mentioned_argument,), inner))
+    for rules, subject in rounds:
         for rule in rules:
-            found = rule(looked_at)
-            if found is not None:
-                return found if isinstance(found, Remedy) else Remedy(found)
-    return Remedy(what_it_takes(held or refusal))
+            remedy = rule(subject)
+            if remedy is not None:
+                return remedy if isinstance(remedy, Remedy) else Remedy(remedy)
+    return Remedy(describe_accepted_input(inner or refusal))

@@ -1,4 +1,4 @@
-"""Explain why a built model fails when it is called: the reason, the layer and a remedy."""
+"""Explain why the call of a built model fails: the reason, the layer and a remedy."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from layerlens.models.keras_errors.sizes import UNROLL_HINT
 from layerlens.models.keras_errors.text import clean_reason, failing_type
 from layerlens.report.layers import LayerRow, ModelError
 
-_HOW = {
+_EXECUTION_TEXT = {
     "eager": "called eagerly",
     "traced": "traced with known shapes",
     "traced_dynamic": "traced with unknown batch and variable axes, as `predict` and `fit` do",
@@ -19,14 +20,17 @@ _HOW = {
 
 @dataclass(frozen=True, slots=True)
 class _CallRule:
-    """A pattern in the cleaned reason, the remedy, and the classes it is about (None: any)."""
+    """A remedy for reasons that match a pattern.
+
+    `type` is a pattern for the classes of layers that the rule applies to; None is all.
+    """
 
     pattern: str
     hint: str
     type: str | None = None
 
 
-#: `{0}`, `{1}` are what the pattern's groups found.
+#: `{0}` and `{1}` in a hint are the matched groups of the pattern.
 _RULES: tuple[_CallRule, ...] = (
     _CallRule(
         r"indices\[[^\]]*\] = (-?\d+) is not in \[0, (\d+)\)",
@@ -55,8 +59,7 @@ _RULES: tuple[_CallRule, ...] = (
     ),
     _CallRule(
         r"unroll a RNN",
-        "leave `unroll: true` out, or give the steps a number in place of `null` in the input's "
-        "`shape`",
+        UNROLL_HINT,
     ),
     _CallRule(
         r"`mask` must be broadcastable",
@@ -164,27 +167,27 @@ _RULES: tuple[_CallRule, ...] = (
 def explain_call_error(
     error: BaseException, *, execution: str, layers: Sequence[LayerRow] = ()
 ) -> ModelError:
-    """Return why a built model fails when it is called, at which layer, and what would mend it.
+    """Return why the call of a built model fails, at which layer, and a remedy.
 
-    `layers` are the model's rows; with them the layer can be named from its class.
+    `layers` holds the model's rows, by which a layer is identified from its class.
     """
-    said = str(error)
     reason = clean_reason(error)
-    called = failing_type(error)
-    layer = _from_nodes(said, layers) or _from_type(called, layers)
-    kinds = {kind for kind in (called, _type_of(layer, layers)) if kind}
-    how = _HOW.get(execution, execution)
-    named = f"`{layer}`" if layer else (f"a layer of type `{called}`" if called else "the model")
+    layer_type = failing_type(error)
+    layer = _layer_from_node_names(str(error), layers) or _layer_of_type(layer_type, layers)
+    types = {name for name in (layer_type, _type_of(layer, layers)) if name}
+    how = _EXECUTION_TEXT.get(execution, execution)
+    unnamed = f"a layer of type `{layer_type}`" if layer_type else "the model"
+    subject = f"`{layer}`" if layer else unnamed
     return ModelError(
-        layer=layer, message=f"{named} fails when {how}: {reason}", hint=_hint(reason, kinds, how)
+        layer=layer, message=f"{subject} fails when {how}: {reason}", hint=_hint(reason, types, how)
     )
 
 
-def _hint(reason: str, kinds: set[str], how: str) -> str:
+def _hint(reason: str, types: set[str], how: str) -> str:
     for rule in _RULES:
         match = re.search(rule.pattern, reason)
-        about = rule.type is None or any(re.fullmatch(rule.type, kind) for kind in kinds)
-        if match and about:
+        applies = rule.type is None or any(re.fullmatch(rule.type, name) for name in types)
+        if match and applies:
             return rule.hint.format(*filter(None, match.groups()))
     return (
         f"it builds, so the shapes agree as far as they are known; the failure is in the values or "
@@ -192,27 +195,27 @@ def _hint(reason: str, kinds: set[str], how: str) -> str:
     )
 
 
-def _from_nodes(said: str, layers: Sequence[LayerRow]) -> str | None:
-    """Find the layer in the graph's node names, such as `td_1/gru_1/while/MatMul`.
+def _layer_from_node_names(message: str, layers: Sequence[LayerRow]) -> str | None:
+    """Return the layer in the names of graph nodes, such as `td_1/gru_1/while/MatMul`.
 
-    TensorFlow numbers scopes that are entered again: under `td_1`, `gru_1` is the layer `gru`.
+    TensorFlow numbers a scope that is entered again: under `td_1`, `gru_1` is the layer `gru`.
     """
     names = {row.name for row in layers}
-    for path in re.findall(r"\{\{node ([^}]+)\}\}", said):
-        root, *parts = str(path).split("/")
-        again = re.search(r"_\d+$", root) is not None
-        for part in parts[:-1]:
-            name = re.sub(r"_\d+$", "", part) if again else part
+    for path in re.findall(r"\{\{node ([^}]+)\}\}", message):
+        root, *scopes = str(path).split("/")
+        reentered = re.search(r"_\d+$", root) is not None
+        for scope in scopes[:-1]:
+            name = re.sub(r"_\d+$", "", scope) if reentered else scope
             if name in names or not names:
                 return name
     return None
 
 
-def _from_type(called: str | None, layers: Sequence[LayerRow]) -> str | None:
-    """Name the layer from its class, where only one layer is, or holds, one of that class."""
-    if called is None:
+def _layer_of_type(layer_type: str | None, layers: Sequence[LayerRow]) -> str | None:
+    """Return the layer that is or contains one of this class, if there is only one."""
+    if layer_type is None:
         return None
-    owners = [row.name for row in layers if called in _types(row)]
+    owners = [row.name for row in layers if layer_type in _types(row)]
     return owners[0] if len(owners) == 1 else None
 
 

@@ -1,19 +1,18 @@
-"""Explain why a loss, a target's shape and an output's shape do not match."""
+"""Explain why a target's shape does not match a loss and an output's shape."""
 
 from __future__ import annotations
 
 import re
 
 from layerlens.models.keras_errors.arguments import known_names
-from layerlens.models.keras_errors.text import nearest, numbered
+from layerlens.models.keras_errors.text import counted, nearest, shape_yaml
 from layerlens.plain.shapes import shape_text
 from layerlens.report.layers import ModelError
+from layerlens.scenario.spec import Shape
 
-Shape = tuple[int | None, ...]
-
-#: Targets are class numbers: one axis less than the output, or a last axis of 1.
+#: Losses whose targets are class numbers: one axis less than the output, or a last axis of 1.
 SPARSE = ("sparse_categorical_crossentropy",)
-#: The last axis is a distribution over classes.
+#: Losses whose last axis is a distribution over classes.
 CATEGORICAL = (
     "categorical_crossentropy",
     "categorical_focal_crossentropy",
@@ -25,7 +24,7 @@ BINARY = ("binary_crossentropy", "binary_focal_crossentropy")
 
 
 def loss_name(loss: str) -> str:
-    """Return the name of the Keras function for a loss, from its class or its short name."""
+    """Return the name of the Keras function for a loss given by its class or a short name."""
     short = {
         "mse": "mean_squared_error",
         "mae": "mean_absolute_error",
@@ -41,19 +40,19 @@ def loss_name(loss: str) -> str:
 
 
 def explain_target(loss: str, target_shape: Shape, output_shape: Shape) -> ModelError | None:
-    """Return why this target cannot be set against this output, or None where it can.
+    """Return why a loss cannot compare a target with an output, or None if it can.
 
     `target_shape` is per sample; `output_shape` has the batch axis first.
     """
     name = loss_name(loss)
     output, target = output_shape[1:], tuple(target_shape)
     if name in SPARSE:
-        found = _sparse_fault(loss, target, output)
+        fault = _sparse_fault(loss, target, output)
     else:
-        found = _same_shape_fault(loss, name, target, output)
-    if found is None:
+        fault = _same_shape_fault(loss, name, target, output)
+    if fault is None:
         return None
-    message, hint = found
+    message, hint = fault
     return ModelError(layer=None, message=message, hint=hint)
 
 
@@ -88,43 +87,46 @@ def _sparse_fault(loss: str, target: Shape, output: Shape) -> tuple[str, str] | 
             f"`{loss}` takes class numbers, of shape {shape_text(wanted)} per sample; the target "
             f"has the shape of the output, {shape_text(target)}, as one-hot targets have",
             f"for one-hot targets use `loss: {dense}`; for class numbers set "
-            f"`target: {_yaml(wanted)}`",
+            f"`target: {_shape_mapping(wanted)}`",
         )
     return (
         f"the target {shape_text(target)} does not go with the output {shape_text(output)} per "
         f"sample: `{loss}` takes one class number in place of the last axis, "
-        f"{_ranks(target, wanted)}",
-        f"set `target: {_yaml(wanted)}`{_steps_hint(target, wanted)}",
+        f"{_rank_text(target, wanted)}",
+        f"set `target: {_shape_mapping(wanted)}`{_steps_hint(target, wanted)}",
     )
 
 
 def _same_shape_fault(loss: str, name: str, target: Shape, output: Shape) -> tuple[str, str] | None:
-    if _fits(target, output) or _fits_but_for_a_one(target, output):
+    if _fits(target, output) or _fits_except_last_one(target, output):
         return None
     if name in CATEGORICAL and _fits(target, output[:-1]):
         return (
-            f"the target's rank differs from the output's: {_against(target, output)}; `{loss}` "
-            f"takes one-hot targets, and these look like class numbers",
+            f"the target's rank differs from the output's: {_target_and_output(target, output)}; "
+            f"`{loss}` takes one-hot targets, and these look like class numbers",
             f"for class numbers use `loss: sparse_categorical_crossentropy`; for one-hot targets "
-            f"set `target: {_yaml(output)}`",
+            f"set `target: {_shape_mapping(output)}`",
         )
     if name in CATEGORICAL and target == (*output[:-1], 1):
         return (
             f"the target's last axis is 1, and the output has {output[-1]} classes: "
-            f"{_against(target, output)}",
+            f"{_target_and_output(target, output)}",
             f"for class numbers use `loss: sparse_categorical_crossentropy`; for one-hot targets "
-            f"set `target: {_yaml(output)}`",
+            f"set `target: {_shape_mapping(output)}`",
         )
-    hint = f"set `target: {_yaml(output)}`{_steps_hint(target, output)}"
+    hint = f"set `target: {_shape_mapping(output)}`{_steps_hint(target, output)}"
     if len(target) != len(output):
-        return f"the target's rank differs from the output's: {_against(target, output)}", hint
+        return (
+            f"the target's rank differs from the output's: {_target_and_output(target, output)}",
+            hint,
+        )
     axis = next((i for i, (a, b) in enumerate(zip(target, output, strict=True)) if a != b and b), 0)
     if axis == len(output) - 1 and target[:-1] == output[:-1]:
-        units = numbered(target[-1] or 1, "unit")
-        hint = f"give the last layer {units}, or set `target: {_yaml(output)}`"
+        units = counted(target[-1] or 1, "unit")
+        hint = f"give the last layer {units}, or set `target: {_shape_mapping(output)}`"
     return (
         f"the target's shape differs from the output's on axis {axis + 1}, {target[axis]} against "
-        f"{output[axis]}: {_against(target, output)}",
+        f"{output[axis]}: {_target_and_output(target, output)}",
         hint,
     )
 
@@ -135,26 +137,26 @@ def _fits(target: Shape, wanted: Shape) -> bool:
     )
 
 
-def _fits_but_for_a_one(target: Shape, output: Shape) -> bool:
-    """Keras lines these up by itself: one has a last axis of 1 that the other lacks."""
+def _fits_except_last_one(target: Shape, output: Shape) -> bool:
+    """Return whether one shape is the other with a last axis of 1, which Keras accepts."""
     short, long = sorted((target, output), key=len)
     return len(long) == len(short) + 1 and long[-1] == 1 and _fits(short, long[:-1])
 
 
-def _against(target: Shape, output: Shape) -> str:
+def _target_and_output(target: Shape, output: Shape) -> str:
     return f"target {shape_text((None, *target))}, output {shape_text((None, *output))}"
 
 
-def _ranks(target: Shape, wanted: Shape) -> str:
+def _rank_text(target: Shape, wanted: Shape) -> str:
     return f"so rank {len(wanted) + 1} with the batch axis, not {len(target) + 1}"
 
 
-def _yaml(shape: Shape) -> str:
-    return f"{{shape: [{', '.join('null' if n is None else str(n) for n in shape)}]}}"
+def _shape_mapping(shape: Shape) -> str:
+    return f"{{{shape_yaml(shape)}}}"
 
 
 def _steps_hint(target: Shape, output: Shape) -> str:
-    """Targets for every step against a model that gives one, or the other way round."""
+    """Return a hint for a target per step with one output per sample, or the reverse."""
     if len(target) == len(output) + 1 and len(target) >= 1:
         return (
             "; or, for one output per step, set `return_sequences: true` on the last recurrent "

@@ -1,4 +1,4 @@
-"""Say what a layer takes, for errors that no rule knows."""
+"""The remedy for errors that no rule explains: the inputs that the layer takes."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ import re
 from layerlens.models.keras_errors.refusal import Refusal
 from layerlens.plain.shapes import shape_text
 
-#: What families of layers take, batch axis left out.
-_TAKES: tuple[tuple[str, str], ...] = (
+#: Pattern of class names → the inputs that these layers take, per sample.
+_ACCEPTED_INPUTS: tuple[tuple[str, str], ...] = (
     (r"(Conv)?LSTM[1-3]D$|ConvLSTM", "a sequence of images or volumes, steps first"),
     (r"(LSTM|GRU|SimpleRNN|RNN|Bidirectional)$", "a sequence, (steps, features)"),
-    (r"TimeDistributed$", "a sequence, (steps, ...), whatever its layer takes at each step"),
+    (
+        r"TimeDistributed$",
+        "a sequence, (steps, ...), whatever its layer takes at each step",
+    ),
     (r"RepeatVector$", "one vector, (features)"),
     (r"Embedding$", "integers from 0 to input_dim - 1, of any shape"),
     (
@@ -34,18 +37,20 @@ _TAKES: tuple[tuple[str, str], ...] = (
 )
 
 
-def takes(layer_type: str) -> str | None:
-    """Return in words what a layer of this class takes, per sample."""
-    return next((words for pattern, words in _TAKES if re.search(pattern, layer_type)), None)
+def accepted_input(layer_type: str) -> str | None:
+    """Return the input that a layer of this class takes, per sample, in words."""
+    return next(
+        (words for pattern, words in _ACCEPTED_INPUTS if re.search(pattern, layer_type)), None
+    )
 
 
-def what_it_takes(refusal: Refusal) -> str:
-    """Say what the layer takes and what it got: true whatever the reason was."""
-    words = takes(refusal.type)
-    got = " and ".join(shape_text(shape) for shape in refusal.shapes)
-    asked = (
+def describe_accepted_input(refusal: Refusal) -> str:
+    """Return a hint with the input that the layer takes and the shapes that it received."""
+    words = accepted_input(refusal.type)
+    received = " and ".join(shape_text(shape) for shape in refusal.shapes)
+    expected = (
         f"`{refusal.type}` takes {words}" if words else f"look at what `{refusal.layer}` is given"
     )
-    received = f"; here it got {got}" if got else ""
-    named = f" (`layerlens layers {refusal.type}` lists its arguments)" if refusal.type else ""
-    return f"{asked}{received}{named}"
+    here = f"; here it got {received}" if received else ""
+    arguments = f" (`layerlens layers {refusal.type}` lists its arguments)" if refusal.type else ""
+    return f"{expected}{here}{arguments}"

@@ -1,4 +1,4 @@
-"""One refused layer, as the rules look at it: what it is, what it got, what came before."""
+"""A layer that Keras refused to build: the input of every rule, and the rules' result."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from layerlens.models.inspect.shapes import is_shape
 from layerlens.report.layers import LayerRow
-from layerlens.scenario.spec import LayerSpec
-
-Shape = tuple[int | None, ...]
+from layerlens.scenario.spec import LayerSpec, Shape
 
 
 @dataclass(frozen=True, slots=True)
 class Remedy:
-    """What would mend it; `reason` is given where Keras' own words say nothing."""
+    """A hint how to fix a refusal; `reason` replaces a message of Keras that explains nothing."""
 
     hint: str
     reason: str | None = None
@@ -23,7 +22,11 @@ class Remedy:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """What is known about a layer that Keras refused."""
+    """A layer that Keras refused, with its arguments, its input shapes and the rows before it.
+
+    `shapes` have the batch axis first. `upstream` names the layers that lead to the first input,
+    last first.
+    """
 
     reason: str
     error: BaseException
@@ -36,7 +39,7 @@ class Refusal:
 
     @property
     def shape(self) -> Shape:
-        """The first input's shape, batch axis first; empty where there is none."""
+        """The shape of the first input, batch axis first; empty without inputs."""
         return self.shapes[0] if self.shapes else ()
 
     @property
@@ -45,32 +48,32 @@ class Refusal:
 
     @property
     def inner(self) -> LayerSpec | None:
-        """The layer or cell that this one holds, as the scenario gives it."""
+        """The layer or cell that this one wraps, as the scenario describes it."""
         held = self.arguments.get("layer", self.arguments.get("cell"))
         return held if isinstance(held, LayerSpec) else None
 
-    def of_inner(self) -> Refusal | None:
-        """The same refusal seen from the layer that this one holds, if it holds one."""
-        held = self.inner
-        if held is None:
+    def for_inner(self) -> Refusal | None:
+        """Return the same refusal for the layer that this one wraps, or None."""
+        inner = self.inner
+        if inner is None:
             return None
-        # TimeDistributed hands on one step at a time.
-        gone = 1 if self.type == "TimeDistributed" else 0
-        shapes = tuple((shape[0], *shape[1 + gone :]) for shape in self.shapes if shape)
-        return replace(self, type=held.type, arguments=held.arguments, shapes=shapes)
+        # TimeDistributed passes on single steps, without the axis of steps.
+        dropped = 1 if self.type == "TimeDistributed" else 0
+        shapes = tuple((shape[0], *shape[1 + dropped :]) for shape in self.shapes if shape)
+        return replace(self, type=inner.type, arguments=inner.arguments, shapes=shapes)
 
     def find(self, pattern: str) -> re.Match[str] | None:
         return re.search(pattern, self.reason)
 
     @property
-    def axes_told(self) -> tuple[int, int] | None:
-        """How many axes Keras wants and found, batch axis included, where it says so."""
+    def reported_axes(self) -> tuple[int, int] | None:
+        """The numbers of axes, with the batch, that Keras' message says it expected and found."""
         match = self.find(r"expected (?:min_|max_)?ndim=(\d+), found ndim=(\d+)")
         return (int(match[1]), int(match[2])) if match else None
 
     @property
-    def kernel_axes_told(self) -> tuple[int, int] | None:
-        """The same from convolutions, which put it another way when there is an axis too many."""
+    def reported_kernel_axes(self) -> tuple[int, int] | None:
+        """The same from the message of a convolution that receives an axis too many."""
         match = self.find(
             r"Kernel shape must have the same length as input, but received kernel of shape "
             r"(\([^)]*\)) and input of shape (\([^)]*\))"
@@ -78,21 +81,21 @@ class Refusal:
         return (_axes_in(match[1]), _axes_in(match[2])) if match else None
 
     @property
-    def giver(self) -> LayerRow | None:
-        """The row whose output this layer got; None where that is the input."""
-        return next(self.trail(), None)
+    def producer(self) -> LayerRow | None:
+        """The row that produced the first input; None if it is an input of the model."""
+        return next(self.upstream_rows(), None)
 
     @property
-    def giver_name(self) -> str | None:
+    def producer_name(self) -> str | None:
         if self.upstream:
             return self.upstream[0]
-        return self.giver.name if self.giver is not None else None
+        return self.producer.name if self.producer is not None else None
 
-    def trail(self) -> Iterator[LayerRow]:
-        """Yield the rows that led here, last first, as far back as one chain can be followed."""
+    def upstream_rows(self) -> Iterator[LayerRow]:
+        """Yield the rows that lead to the first input, last first, along a single chain."""
         shape, end = self.shape, len(self.before)
         for step in range(len(self.before)):
-            row = self._giver_of(shape, end, step)
+            row = self._producer_of(shape, end, step)
             if row is None:
                 return
             yield row
@@ -100,14 +103,14 @@ class Refusal:
                 return
             shape, end = row.input_shape, self.before.index(row)
 
-    def source_of_rank(self) -> LayerRow | None:
-        """The row that changed the number of axes last; those that keep it are passed over."""
-        for row in self.trail():
+    def rank_changing_row(self) -> LayerRow | None:
+        """Return the last row before this layer that changed the number of axes, or None."""
+        for row in self.upstream_rows():
             if not is_shape(row.input_shape) or len(row.input_shape) != self.rank:
                 return row
         return None
 
-    def _giver_of(self, shape: Shape, end: int, step: int) -> LayerRow | None:
+    def _producer_of(self, shape: Shape, end: int, step: int) -> LayerRow | None:
         if self.upstream and step >= len(self.upstream):
             return None
         for row in reversed(self.before[:end]):
@@ -117,17 +120,12 @@ class Refusal:
         return None
 
 
-#: Looks at a refusal; returns None where it has nothing to say.
+#: Returns the remedy for a refusal, or None if the rule does not apply.
 Rule = Callable[[Refusal], Remedy | str | None]
 
 
-def is_shape(value: Any) -> bool:
-    """Tell one shape from a tuple of shapes."""
-    return isinstance(value, tuple) and not any(isinstance(item, tuple) for item in value)
-
-
 def shapes_of(value: Any) -> tuple[Shape, ...]:
-    """Return one or several shapes as a flat tuple of shapes."""
+    """Return a shape, or a nested list or tuple of shapes, as a flat tuple of shapes."""
     if is_shape(value):
         return (value,)
     if not isinstance(value, (list, tuple)):

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import re
 
-from layerlens.models.keras_errors.refusal import Refusal, Remedy, Rule, Shape
-from layerlens.models.keras_errors.text import numbered
+from layerlens.models.keras_errors.refusal import Refusal, Remedy, Rule
+from layerlens.models.keras_errors.text import counted
 from layerlens.plain.shapes import shape_text
+from layerlens.scenario.spec import Shape
 
 _MERGING = ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate", "Dot")
 _ATTENTION = ("Attention", "AdditiveAttention", "MultiHeadAttention", "GroupQueryAttention")
 
 
-def single_input(refusal: Refusal) -> Remedy | str | None:
-    """A layer that joins several inputs and got one."""
+def missing_input(refusal: Refusal) -> Remedy | str | None:
+    """One input for a layer that takes several."""
     if len(refusal.shapes) > 1:
         return None
     if refusal.type in _ATTENTION:
-        told = ("missing a required argument", "called on a list", "inputs list of length")
-        if not any(words in refusal.reason for words in told):
+        phrases = ("missing a required argument", "called on a list", "inputs list of length")
+        if not any(phrase in refusal.reason for phrase in phrases):
             return None
-        name = refusal.giver_name or "x"
-        present = "" if refusal.giver_name else ", x being what it takes now"
+        name = refusal.producer_name or "x"
+        present = "" if refusal.producer_name else ", x being what it takes now"
         return Remedy(
             hint=(
                 f"`{refusal.type}` takes a query and a value: in a `graph:` give the node "
@@ -39,13 +40,13 @@ def single_input(refusal: Refusal) -> Remedy | str | None:
     )
 
 
-def several_inputs(refusal: Refusal) -> str | None:
-    """A layer that takes one input and got several, mostly states that came along."""
-    told = refusal.find(r"expects 1 input\(s\), but it received (\d+)")
+def too_many_inputs(refusal: Refusal) -> str | None:
+    """Several inputs for a layer that takes one, mostly the states of a recurrent layer."""
+    reported = refusal.find(r"expects 1 input\(s\), but it received (\d+)")
     time_distributed = refusal.type == "TimeDistributed" and "received: [(" in refusal.reason
-    if not (told or time_distributed) or len(refusal.shapes) < 2:
+    if not (reported or time_distributed) or len(refusal.shapes) < 2:
         return None
-    row = refusal.giver
+    row = refusal.producer
     if row is not None and isinstance(row.output_shape[0], tuple):
         return (
             f"`{row.name}` returns its states beside its output; leave `return_state: true` out of "
@@ -57,7 +58,7 @@ def several_inputs(refusal: Refusal) -> str | None:
     )
 
 
-def wrong_number(refusal: Refusal) -> str | None:
+def not_two_inputs(refusal: Refusal) -> str | None:
     exact = refusal.find(r"(?:on exactly|on a list of) 2 inputs")
     if exact is None or len(refusal.shapes) == 2:
         return None
@@ -66,11 +67,11 @@ def wrong_number(refusal: Refusal) -> str | None:
     return f"`{refusal.type}` takes two inputs and got {got}{chain}"
 
 
-def sums_disagree(refusal: Refusal) -> str | None:
-    """Add, Multiply and the like on shapes that do not broadcast."""
+def unequal_merge_shapes(refusal: Refusal) -> str | None:
+    """Shapes that do not broadcast, for Add, Multiply, ..."""
     if "Inputs have incompatible shapes" not in refusal.reason or len(refusal.shapes) < 2:
         return None
-    first, other = _disagreeing_pair(refusal.shapes)
+    first, other = _incompatible_pair(refusal.shapes)
     if len(first) != len(other):
         return _ranks_differ(refusal.type, first, other)
     axis = next(
@@ -78,10 +79,10 @@ def sums_disagree(refusal: Refusal) -> str | None:
         for axis in range(1, len(first))
         if first[axis] != other[axis] and None not in (first[axis], other[axis])
     )
-    return f"{_axis_differs(axis, first, other)}; {_bring_together(axis, first, other)}"
+    return f"{_axis_differs(axis, first, other)}; {_equalize_axis(axis, first, other)}"
 
 
-def _disagreeing_pair(shapes: tuple[Shape, ...]) -> tuple[Shape, Shape]:
+def _incompatible_pair(shapes: tuple[Shape, ...]) -> tuple[Shape, Shape]:
     first = shapes[0]
     for other in shapes[1:]:
         if len(other) != len(first):
@@ -101,20 +102,20 @@ def _axis_differs(axis: int, first: Shape, other: Shape) -> str:
 
 def _ranks_differ(layer_type: str, first: Shape, other: Shape) -> str:
     short, long = sorted((first, other), key=len)
-    axes = numbered(len(first), "axis", "axes")
-    said = f"{shape_text(first)} has {axes} and {shape_text(other)} {len(other)}"
+    axes = counted(len(first), "axis", "axes")
+    difference = f"{shape_text(first)} has {axes} and {shape_text(other)} {len(other)}"
     if len(short) == 2 and len(long) == 3 and long[1] is not None:
         same = short[-1] == long[-1] or layer_type == "Concatenate"
         first_then = "" if same else f"`Dense: {long[-1]}` and then "
         return (
-            f"{said}; put {first_then}`RepeatVector: {long[1]}` behind the vector, or "
+            f"{difference}; put {first_then}`RepeatVector: {long[1]}` behind the vector, or "
             f"`GlobalAveragePooling1D` behind the sequence"
             + ("" if same else " (and a `Dense` of the same width behind each)")
         )
-    return f"{said}; bring both to the same number of axes with `Reshape` or `Flatten`"
+    return f"{difference}; bring both to the same number of axes with `Reshape` or `Flatten`"
 
 
-def _bring_together(axis: int, first: Shape, other: Shape) -> str:
+def _equalize_axis(axis: int, first: Shape, other: Shape) -> str:
     small, large = sorted((first, other), key=lambda shape: shape[axis] or 0)
     if axis == len(first) - 1:
         join = ", or join them with `Concatenate`" if first[:-1] == other[:-1] else ""
@@ -137,38 +138,38 @@ def _bring_together(axis: int, first: Shape, other: Shape) -> str:
     )
 
 
-def concatenated(refusal: Refusal) -> str | None:
-    told = "matching shapes except for the concatenation axis" in refusal.reason
-    if refusal.type != "Concatenate" or not told or len(refusal.shapes) < 2:
+def unequal_concatenate_shapes(refusal: Refusal) -> str | None:
+    reported = "matching shapes except for the concatenation axis" in refusal.reason
+    if refusal.type != "Concatenate" or not reported or len(refusal.shapes) < 2:
         return None
     first = refusal.shapes[0]
     other = next((shape for shape in refusal.shapes[1:] if len(shape) != len(first)), None)
     if other is not None:
         return _ranks_differ("Concatenate", first, other)
-    joined = refusal.arguments.get("axis", -1)
+    axis_joined = refusal.arguments.get("axis", -1)
     rank = len(first)
-    joined = joined % rank if isinstance(joined, int) else rank - 1
+    axis_joined = axis_joined % rank if isinstance(axis_joined, int) else rank - 1
     differing = [
         axis
         for axis in range(1, rank)
         if len({shape[axis] for shape in refusal.shapes if shape[axis] is not None}) > 1
     ]
-    wrong = next((axis for axis in differing if axis != joined), None)
+    wrong = next((axis for axis in differing if axis != axis_joined), None)
     if wrong is None:
         return None
     other = next(shape for shape in refusal.shapes if shape[wrong] != first[wrong])
-    said = f"{_axis_differs(wrong, first, other)}, and only axis {joined} is joined"
+    difference = f"{_axis_differs(wrong, first, other)}, and only axis {axis_joined} is joined"
     if differing == [wrong]:
-        said = f"{said}; set `axis: {wrong}`"
+        difference = f"{difference}; set `axis: {wrong}`"
         if wrong == rank - 1:
-            return f"{said}, or put `Dense: {first[-1]}` behind the second"
-        return f"{said}, or {_bring_together(wrong, first, other)}"
+            return f"{difference}, or put `Dense: {first[-1]}` behind the second"
+        return f"{difference}, or {_equalize_axis(wrong, first, other)}"
     if wrong == rank - 1:
-        return f"{said}; put `Dense: {first[-1]}` behind the second"
-    return f"{said}; {_bring_together(wrong, first, other)}"
+        return f"{difference}; put `Dense: {first[-1]}` behind the second"
+    return f"{difference}; {_equalize_axis(wrong, first, other)}"
 
 
-def dotted(refusal: Refusal) -> str | None:
+def unequal_dot_sizes(refusal: Refusal) -> str | None:
     match = refusal.find(r"axis values (\w+) \(at axis (\d+)\) != (\w+) \(at axis (\d+)\)")
     if refusal.type != "Dot" or match is None or len(refusal.shapes) != 2:
         return None
@@ -184,17 +185,17 @@ def dotted(refusal: Refusal) -> str | None:
         for two in range(1, len(other))
         if first[one] is not None and first[one] == other[two]
     ]
-    said = (
+    difference = (
         f"`axes` multiplies axis {match[2]} of {shape_text(first)}, {match[1]}, with axis "
         f"{match[4]} of {shape_text(other)}, {match[3]}"
     )
     if fitting:
-        return f"{said}; `axes: {fitting[-1]}` would fit"
-    return f"{said}; bring them to one size, as with `Dense: {match[1]}` behind the second"
+        return f"{difference}; `axes: {fitting[-1]}` would fit"
+    return f"{difference}; bring them to one size, as with `Dense: {match[1]}` behind the second"
 
 
-def shared_layer(refusal: Refusal) -> str | None:
-    """A layer applied again, to something of another width."""
+def shared_layer_size(refusal: Refusal) -> str | None:
+    """Another input width in a further call of the same layer."""
     match = refusal.find(r"expected axis (-?\d+) of input shape to have value (\d+)")
     if match is None or not refusal.shapes:
         return None
@@ -206,7 +207,7 @@ def shared_layer(refusal: Refusal) -> str | None:
     )
 
 
-def keys_and_values(refusal: Refusal) -> str | None:
+def unequal_key_and_value(refusal: Refusal) -> str | None:
     if "`value` and `key`" not in refusal.reason or len(refusal.shapes) < 3:
         return None
     return (
@@ -216,26 +217,26 @@ def keys_and_values(refusal: Refusal) -> str | None:
     )
 
 
-def states_for(refusal: Refusal) -> str | None:
-    """Sizes of initial states; Keras mostly notices only when it is called."""
+def wrong_initial_states(refusal: Refusal) -> str | None:
+    """Wrong sizes of initial states; Keras mostly reports them only in a call."""
     if not re.search(r"initial_state|state_size", refusal.reason) or len(refusal.shapes) < 2:
         return None
     units = refusal.arguments.get("units")
     count = 2 if refusal.type == "LSTM" else 1
     return (
-        f"`{refusal.type}` takes {numbered(count, 'initial state')} of shape (None, {units}) after "
+        f"`{refusal.type}` takes {counted(count, 'initial state')} of shape (None, {units}) after "
         f"its sequence in `from:`"
     )
 
 
-JOINING_RULES: tuple[Rule, ...] = (
-    single_input,
-    several_inputs,
-    wrong_number,
-    sums_disagree,
-    concatenated,
-    dotted,
-    shared_layer,
-    keys_and_values,
-    states_for,
+SEVERAL_INPUTS_RULES: tuple[Rule, ...] = (
+    missing_input,
+    too_many_inputs,
+    not_two_inputs,
+    unequal_merge_shapes,
+    unequal_concatenate_shapes,
+    unequal_dot_sizes,
+    shared_layer_size,
+    unequal_key_and_value,
+    wrong_initial_states,
 )

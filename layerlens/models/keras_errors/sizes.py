@@ -1,21 +1,28 @@
-"""Remedies for sizes that do not work out: kernels, kept axes, groups, reshapes, unknown sizes."""
+"""Remedies for wrong sizes: kernels, kept axes, groups, reshapes, unknown sizes."""
 
 from __future__ import annotations
 
 import math
 from typing import Any
 
-from layerlens.models.keras_errors.refusal import Refusal, Remedy, Rule, Shape, is_shape
-from layerlens.models.keras_errors.text import declared, listed, reshape_to
+from layerlens.models.inspect.shapes import is_shape
+from layerlens.models.keras_errors.refusal import Refusal, Remedy, Rule
+from layerlens.models.keras_errors.text import declared_shape, listed, reshape_yaml
 from layerlens.models.keras_errors.time_steps import RECURRENT
 from layerlens.plain.shapes import shape_text
 from layerlens.report.layers import LayerRow
+from layerlens.scenario.spec import Shape
+
+#: For `unroll: true` and an unknown number of steps.
+UNROLL_HINT = (
+    "leave `unroll: true` out, or give the steps a number in place of `null` in the input's `shape`"
+)
 
 
 def window_too_large(refusal: Refusal) -> str | None:
-    """A kernel or pool that is larger than what it is laid over."""
-    told = ("output size would be zero or negative", "Negative dimension size")
-    if not any(words in refusal.reason for words in told) or refusal.rank < 3:
+    """A kernel or pool that is larger than its input."""
+    phrases = ("output size would be zero or negative", "Negative dimension size")
+    if not any(phrase in refusal.reason for phrase in phrases) or refusal.rank < 3:
         return None
     given = shape_text(refusal.shape)
     if refusal.type == "STFTSpectrogram":
@@ -25,7 +32,7 @@ def window_too_large(refusal: Refusal) -> str | None:
         )
     first = refusal.arguments.get("data_format") == "channels_first"
     name = "pool_size" if "Pooling" in refusal.type else "kernel_size"
-    fault = _first_too_large(refusal, name)
+    fault = _too_large_window(refusal, name)
     if not first and "ConvLSTM" not in refusal.type and _channels_come_first(refusal.shape, fault):
         dims = [*range(2, refusal.rank), 1]
         return (
@@ -39,17 +46,17 @@ def window_too_large(refusal: Refusal) -> str | None:
     taken = f"`{name}` {(window - 1) // dilation + 1}"
     if dilation > 1:
         taken += f", spread over {window} by `dilation_rate: {dilation}`,"
-    shrunk = "; or shrink less in the layers before it" if refusal.giver is not None else ""
+    shrunk = "; or shrink less in the layers before it" if refusal.producer is not None else ""
     return (
         f"{taken} does not fit in axis {axis} of {given}, which is {size}; "
         f"take `{name}: {smaller}` or less, or set `padding: same`{shrunk}"
     )
 
 
-def _first_too_large(refusal: Refusal, name: str) -> tuple[int, int, int, int] | None:
-    """Return the window as it is spread, the size it does not fit in, its axis, the dilation."""
+def _too_large_window(refusal: Refusal, name: str) -> tuple[int, int, int, int] | None:
+    """Return the dilated window, the size it exceeds, the axis and the dilation, or None."""
     first = refusal.arguments.get("data_format") == "channels_first"
-    before = 1 + first + refusal.type.startswith("ConvLSTM")  # axes in front of the spatial ones
+    before = 1 + first + refusal.type.startswith("ConvLSTM")  # axes before the spatial ones
     sizes = refusal.shape[before:] if first else refusal.shape[before:-1]
     default = 2 if name == "pool_size" else 0
     windows = _per_axis(refusal.arguments.get(name, default), len(sizes))
@@ -74,7 +81,7 @@ def _is_list(value: Any) -> bool:
 
 
 def _channels_come_first(shape: Shape, fault: tuple[int, int, int, int] | None) -> bool:
-    """Say whether the first axis looks like channels, and the window would fit in the others."""
+    """Return whether axis 1 looks like channels and the window fits in the other axes."""
     first, *others = shape[1:]
     known = [size for size in others if size is not None]
     return (
@@ -87,7 +94,7 @@ def _channels_come_first(shape: Shape, fault: tuple[int, int, int, int] | None) 
     )
 
 
-def cropped_away(refusal: Refusal) -> str | None:
+def cropping_too_large(refusal: Refusal) -> str | None:
     if not refusal.type.startswith("Cropping") or "smaller than" not in refusal.reason:
         return None
     return (
@@ -96,11 +103,15 @@ def cropped_away(refusal: Refusal) -> str | None:
     )
 
 
-def size_unknown(refusal: Refusal) -> str | None:
-    """A weight's shape would need the size of an axis that is variable."""
+def unknown_size(refusal: Refusal) -> str | None:
+    """A weight's shape depends on an axis of variable size."""
     divided = "unsupported operand" in refusal.reason and "'NoneType'" in refusal.reason
-    told = ("must be fully-defined", "must have a known shape", "should have a defined dimension")
-    if not (divided or any(words in refusal.reason for words in told)):
+    phrases = (
+        "must be fully-defined",
+        "must have a known shape",
+        "should have a defined dimension",
+    )
+    if not (divided or any(phrase in refusal.reason for phrase in phrases)):
         return None
     if None not in refusal.shape[1:]:
         return None
@@ -118,7 +129,7 @@ def size_unknown(refusal: Refusal) -> str | None:
             f"weights; set `axis: -1` for the features, or give the axis a number in the input's "
             f"`shape`"
         )
-    source = _maker_of_unknown(refusal)
+    source = _flatten_row(refusal)
     if source is not None:
         return (
             f"`{source.name}` joins a variable axis into the features, so their number is unknown "
@@ -130,13 +141,13 @@ def size_unknown(refusal: Refusal) -> str | None:
         f"the number of {missing}, the last axis of {given}, is variable, and `{refusal.layer}` "
         f"needs it for its weights; give it a number in the input's `shape`"
     )
-    if refusal.rank == 2 and refusal.giver is None:
-        hint += f", or declare {declared((None, 1))} for a sequence of single numbers"
+    if refusal.rank == 2 and refusal.producer is None:
+        hint += f", or declare {declared_shape((None, 1))} for a sequence of single numbers"
     return hint
 
 
-def _maker_of_unknown(refusal: Refusal) -> LayerRow | None:
-    for row in refusal.trail():
+def _flatten_row(refusal: Refusal) -> LayerRow | None:
+    for row in refusal.upstream_rows():
         if row.type == "Flatten":
             return row
     return None
@@ -147,7 +158,7 @@ def _pooling_for(source: LayerRow) -> str:
     return f"GlobalAveragePooling{rank - 2}D" if rank in (3, 4, 5) else "Reshape"
 
 
-def reshaped(refusal: Refusal) -> str | None:
+def wrong_target_shape(refusal: Refusal) -> str | None:
     if refusal.type != "Reshape":
         return None
     target = refusal.arguments.get("target_shape")
@@ -171,12 +182,13 @@ def reshaped(refusal: Refusal) -> str | None:
     return f"{per_sample}{held}; the sizes in `target_shape` have to multiply to {numbers}{example}"
 
 
-def axis_beyond(refusal: Refusal) -> Remedy | None:
-    """An `axis` that the input does not have; Keras often trips over it without saying so."""
+def axis_out_of_range(refusal: Refusal) -> Remedy | None:
+    """An `axis` that the input does not have, for which Keras may raise a bare IndexError."""
     name = next((key for key in ("axis", "axes", "shared_axes") if key in refusal.arguments), None)
-    tripped = isinstance(refusal.error, IndexError)
-    told = ("out of bounds", "in the range [-ndim, ndim)", "`dim` must be in the range")
-    if name is None or not (tripped or any(words in refusal.reason for words in told)):
+    unexplained = isinstance(refusal.error, IndexError)
+    phrases = ("out of bounds", "in the range [-ndim, ndim)", "`dim` must be in the range")
+    reported = any(phrase in refusal.reason for phrase in phrases)
+    if name is None or not (unexplained or reported):
         return None
     value = refusal.arguments[name]
     axes = [item for item in (value if _is_list(value) else [value]) if isinstance(item, int)]
@@ -190,25 +202,25 @@ def axis_beyond(refusal: Refusal) -> Remedy | None:
             f"count axes from 0, the batch, to {refusal.rank - 1}, or from the end: -1 is the last "
             f"of {given}"
         ),
-        reason=reason if tripped else None,
+        reason=reason if unexplained else None,
     )
 
 
-def groups_uneven(refusal: Refusal) -> str | None:
+def uneven_groups(refusal: Refusal) -> str | None:
     if refusal.type == "GroupNormalization":
         match = refusal.find(r"Number of groups \((\d+)\).*number of channels \((\d+)\)")
         if match is None:
             return None
         channels = int(match[2])
         return (
-            f"`groups` has to divide the {channels} channels: {_choices(channels)} "
+            f"`groups` has to divide the {channels} channels: {_divisors_text(channels)} "
             f"(1 is a layer normalisation, {channels} normalises each channel alone)"
         )
     if match := refusal.find(r"groups=(\d+), but the input has (\d+) channels"):
         channels = int(match[2])
         return (
             f"`groups` has to divide the {channels} channels of {shape_text(refusal.shape)}: "
-            f"{_choices(channels)}"
+            f"{_divisors_text(channels)}"
         )
     if match := refusal.find(r"groups=(\d+), filters=(\d+)"):
         groups, filters = int(match[1]), int(match[2])
@@ -217,14 +229,14 @@ def groups_uneven(refusal: Refusal) -> str | None:
     return None
 
 
-def _choices(number: int) -> str:
+def _divisors_text(number: int) -> str:
     divisors = [n for n in range(1, number + 1) if number % n == 0]
     shown = divisors if len(divisors) <= 8 else [*divisors[:4], *divisors[-4:]]
     return listed(str(n) for n in shown)
 
 
-def statistics_of_other_size(refusal: Refusal) -> str | None:
-    """Normalization with a mean and variance for another number of features."""
+def wrong_statistics_size(refusal: Refusal) -> str | None:
+    """A mean and variance for another number of features."""
     if refusal.type != "Normalization" or "ncompatible shapes" not in refusal.reason:
         return None
     return (
@@ -233,7 +245,7 @@ def statistics_of_other_size(refusal: Refusal) -> str | None:
     )
 
 
-def batch_needed(refusal: Refusal) -> str | None:
+def stateful_without_batch_size(refusal: Refusal) -> str | None:
     if "stateful=True" not in refusal.reason:
         return None
     return (
@@ -242,16 +254,11 @@ def batch_needed(refusal: Refusal) -> str | None:
     )
 
 
-def length_needed(refusal: Refusal) -> str | None:
-    if "unroll a RNN" not in refusal.reason:
-        return None
-    return (
-        "leave `unroll: true` out, or give the steps a number in place of `null` in the input's "
-        "`shape`"
-    )
+def unrolled_without_length(refusal: Refusal) -> str | None:
+    return UNROLL_HINT if "unroll a RNN" in refusal.reason else None
 
 
-def einsum_sizes(refusal: Refusal) -> str | None:
+def wrong_einsum_shape(refusal: Refusal) -> str | None:
     if refusal.type != "EinsumDense" or "shared dimension" not in refusal.reason:
         return None
     equation = refusal.arguments.get("equation")
@@ -263,28 +270,28 @@ def einsum_sizes(refusal: Refusal) -> str | None:
     )
 
 
-def steps_shape(refusal: Refusal) -> str | None:
-    """An RNN of a cell over something that is not a sequence of vectors."""
+def steps_not_vectors(refusal: Refusal) -> str | None:
+    """An RNN of a cell whose steps are not vectors."""
     if refusal.type not in RECURRENT or refusal.rank <= 3 or "Cell" not in str(refusal.inner):
         return None
     steps, *rest = refusal.shape[1:]
     merged = None if None in rest else math.prod(size or 0 for size in rest)
     return (
         f"a cell takes one vector per step, and each step of {shape_text(refusal.shape)} is a "
-        f"tensor; put {reshape_to((steps, merged))} before `{refusal.layer}`"
+        f"tensor; put {reshape_yaml((steps, merged))} before `{refusal.layer}`"
     )
 
 
 SIZE_RULES: tuple[Rule, ...] = (
     window_too_large,
-    cropped_away,
-    reshaped,
-    axis_beyond,
-    groups_uneven,
-    statistics_of_other_size,
-    batch_needed,
-    length_needed,
-    einsum_sizes,
-    steps_shape,
-    size_unknown,
+    cropping_too_large,
+    wrong_target_shape,
+    axis_out_of_range,
+    uneven_groups,
+    wrong_statistics_size,
+    stateful_without_batch_size,
+    unrolled_without_length,
+    wrong_einsum_shape,
+    steps_not_vectors,
+    unknown_size,
 )

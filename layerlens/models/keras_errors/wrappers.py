@@ -1,4 +1,4 @@
-"""Remedies for what a wrapper holds: directions, cells, kernels."""
+"""Remedies for wrappers around a layer or cell that they do not accept."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from typing import Any
 
 from layerlens.models.keras_errors.refusal import Refusal, Rule
 from layerlens.models.keras_errors.text import listed
+from layerlens.models.keras_errors.time_steps import RECURRENT_LAYERS
 from layerlens.scenario.spec import LayerSpec
 
-_RECURRENT = ("LSTM", "GRU", "SimpleRNN", "RNN")
 _CELLS = ("LSTMCell", "GRUCell", "SimpleRNNCell", "StackedRNNCells")
 
 
-def recurrence_held(refusal: Refusal) -> str | None:
-    """What Bidirectional holds has to be recurrent, and its two layers a pair."""
+def not_recurrent(refusal: Refusal) -> str | None:
+    """Bidirectional around a layer that is not recurrent, or two layers that do not match."""
     if refusal.type != "Bidirectional":
         return None
     inner = refusal.inner
-    if inner is not None and inner.type not in (*_RECURRENT, "ConvLSTM1D", "ConvLSTM2D"):
+    if inner is not None and inner.type not in (*RECURRENT_LAYERS, "ConvLSTM1D", "ConvLSTM2D"):
         if "go_backwards" in refusal.reason or "return_sequences" in refusal.reason:
             return (
-                f"`Bidirectional` holds {listed(_RECURRENT)}, not `{inner.type}`, which has no "
-                f"direction; use `{inner.type}` itself"
+                f"`Bidirectional` holds {listed(RECURRENT_LAYERS)}, not `{inner.type}`, which has "
+                f"no direction; use `{inner.type}` itself"
             )
         return None
     if "different `go_backwards`" in refusal.reason:
@@ -38,12 +38,12 @@ def recurrence_held(refusal: Refusal) -> str | None:
     return None
 
 
-def cell_wanted(refusal: Refusal) -> str | None:
-    """RNN and StackedRNNCells hold cells, which do one step, not layers, which do them all."""
+def not_a_cell(refusal: Refusal) -> str | None:
+    """RNN or StackedRNNCells of layers, which process all steps, not cells, which process one."""
     if refusal.type not in ("RNN", "StackedRNNCells"):
         return None
-    held = refusal.arguments.get("cell", refusal.arguments.get("cells"))
-    wrong = next((spec for spec in _specs(held) if spec.type not in _CELLS), None)
+    cells = refusal.arguments.get("cell", refusal.arguments.get("cells"))
+    wrong = next((spec for spec in _specs(cells) if spec.type not in _CELLS), None)
     if wrong is not None:
         cell = f"{wrong.type}Cell"
         if cell in _CELLS:
@@ -55,23 +55,23 @@ def cell_wanted(refusal: Refusal) -> str | None:
             return f"`RNN` holds cells, {listed(_CELLS)}, not `{wrong.type}`"
         return None
     if "should have a `call` method" in refusal.reason:
-        return f"`RNN` holds a cell, such as `cell: {{LSTMCell: {{units: {_units(held)}}}}}`"
+        return f"`RNN` holds a cell, such as `cell: {{LSTMCell: {{units: {_units(cells)}}}}}`"
     return None
 
 
-def _specs(held: Any) -> list[LayerSpec]:
-    """The cells held, those inside StackedRNNCells too."""
-    items = held if isinstance(held, (list, tuple)) else [held]
+def _specs(cells: Any) -> list[LayerSpec]:
+    """Return the cells, with those inside StackedRNNCells."""
+    items = cells if isinstance(cells, (list, tuple)) else [cells]
     specs = [item for item in items if isinstance(item, LayerSpec)]
     nested = [_specs(spec.arguments.get("cells")) for spec in specs if spec.arguments.get("cells")]
     return [*specs, *(spec for group in nested for spec in group)]
 
 
-def _units(held: Any) -> int:
-    return held if isinstance(held, int) and held > 0 else 8
+def _units(cells: Any) -> int:
+    return cells if isinstance(cells, int) and cells > 0 else 8
 
 
-def normalized_kernel(refusal: Refusal) -> str | None:
+def no_kernel(refusal: Refusal) -> str | None:
     if refusal.type != "SpectralNormalization" or "nor 'embeddings'" not in refusal.reason:
         return None
     inner = refusal.inner
@@ -79,5 +79,5 @@ def normalized_kernel(refusal: Refusal) -> str | None:
     return f"`SpectralNormalization` holds a layer with a kernel, such as `Dense` or `Conv2D`{name}"
 
 
-#: These look before the layer that is held is looked at itself.
-HOLDING_RULES: tuple[Rule, ...] = (cell_wanted, recurrence_held, normalized_kernel)
+#: These apply before any rule for the wrapped layer.
+WRAPPER_RULES: tuple[Rule, ...] = (not_a_cell, not_recurrent, no_kernel)
