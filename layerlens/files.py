@@ -1,4 +1,4 @@
-"""Write text to standard output or to a whole file, and say why a path cannot be used."""
+"""Write standard output and whole files, and say why a path cannot be used."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import os
 import stat
 import sys
 import tempfile
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
 from layerlens.errors import UsageError
 
-#: Stands for standard output where a file could be named.
+#: The name of standard output where a file could be named.
 STDOUT = "-"
 
 
@@ -35,10 +35,13 @@ def refuse_unwritable(path: str) -> None:
 
 
 def write_text(text: str, path: str | None) -> None:
-    """Write UTF-8 text to a file, replacing it at once, or to standard output where there is none.
+    """Write UTF-8 text to a file, replacing it at once, or to standard output where path is None.
 
-    Whoever reads the file finds the old text or the new, never a part. Raises UsageError where
-    the system refuses, BrokenPipeError where nobody reads standard output any more.
+    A reader of the file finds the old text or the new one, never a piece of either.
+
+    Raises:
+        UsageError: the system refuses.
+        BrokenPipeError: the reader of standard output is gone.
     """
     write_bytes(text.encode("utf-8", "backslashreplace"), path)
 
@@ -49,7 +52,7 @@ def write_bytes(data: bytes, path: str | None) -> None:
 
 
 def write_parts(parts: Iterable[str], path: str | None) -> None:
-    """Write a text that is made part by part as `write_text` writes one that is there."""
+    """Write a text that is generated piece by piece, as `write_text` writes a whole one."""
     _write((part.encode("utf-8", "backslashreplace") for part in parts), path)
 
 
@@ -64,12 +67,12 @@ def _write(parts: Iterable[bytes], path: str | None) -> None:
 
 
 def print_text(text: str) -> None:
-    """Write text to standard output in its own encoding, what that lacks as escapes."""
+    """Write text to standard output in its own encoding; characters it lacks become escapes."""
     _write_stdout([text.encode(sys.stdout.encoding or "utf-8", "backslashreplace")])
 
 
 def can_encode(text: str, stream: TextIO | None = None) -> bool:
-    """Tell whether standard output (or another stream) can show the text."""
+    """Return whether standard output (or another stream) can encode the text."""
     try:
         text.encode(getattr(stream or sys.stdout, "encoding", None) or "ascii")
     except UnicodeEncodeError:
@@ -90,7 +93,7 @@ def _write_stdout(parts: Iterable[bytes]) -> None:
 
 
 def _give_up_stdout() -> None:
-    """Keep the interpreter from trying once more, and failing once more, when it ends."""
+    """Keep the interpreter from flushing the stream again, and failing again, at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -99,20 +102,47 @@ def _write_file(parts: Iterable[bytes], path: Path) -> None:
         with path.open("wb") as file:
             file.writelines(parts)
         return
-    target = Path(os.path.realpath(path))
+    with draft_of(Path(os.path.realpath(path))) as draft, draft.open("wb") as file:
+        file.writelines(parts)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+@contextmanager
+def draft_of(target: Path, *, overwrite: bool = True) -> Iterator[Path]:
+    """Yield an empty file beside `target` that takes its name, whole, when the block ends.
+
+    The draft is removed where the block raises.
+
+    Raises:
+        FileExistsError: `target` exists, and `overwrite` is false.
+        OSError: the system refuses.
+    """
     # Cut: the draft's name must not be too long where the file's own is not.
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:40]}.")
+    os.close(handle)
+    draft = Path(name)
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.writelines(parts)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).chmod(_mode(target))
-        Path(name).replace(target)
-    except BaseException:
-        with suppress(FileNotFoundError):
-            Path(name).unlink()
+        yield draft
+        draft.chmod(_mode(target))
+        if overwrite:
+            draft.replace(target)
+        else:
+            _publish(draft, target)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _publish(draft: Path, target: Path) -> None:
+    """Give the draft its name, which fails where that is taken: links never overwrite."""
+    try:
+        os.link(draft, target)
+    except FileExistsError:
         raise
+    except OSError:  # a file system without hard links
+        if os.path.lexists(target):
+            raise FileExistsError(target) from None
+        draft.rename(target)
 
 
 def _cut(path: str) -> str:
@@ -133,9 +163,9 @@ def _mode(target: Path) -> int:
 
 
 def unreadable_path(path: Path) -> str | None:
-    """Return why the system takes no such path (too long, a null character), None where it does.
+    """Return why the system refuses a path (too long, a null character), None where it does not.
 
-    A path at which nothing stands is one that it takes.
+    A path without a file is not refused.
     """
     try:
         path.stat()
@@ -147,4 +177,5 @@ def unreadable_path(path: Path) -> str | None:
 
 
 def os_reason(error: Exception) -> str:
+    """Return the system's reason for an error, in lower case, to follow a colon."""
     return (getattr(error, "strerror", None) or str(error)).lower()

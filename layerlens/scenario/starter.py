@@ -1,13 +1,11 @@
-"""The scenario that `layerlens init` writes: it runs, holds, and teaches the format."""
+"""The scenario that `layerlens init` writes, which runs and shows the format."""
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 
 from layerlens.errors import UsageError, Where
-from layerlens.files import unreadable_path
+from layerlens.files import draft_of, os_reason, unreadable_path
 
 _STARTER = """\
 # A layerlens scenario. Run it:        layerlens compare THIS_FILE
@@ -73,7 +71,7 @@ expect:
 
 
 def starter_scenario() -> str:
-    """Return the text of a commented scenario to start from; what it expects holds."""
+    """Return the text of a commented scenario to start from; its expectations hold."""
     return _STARTER
 
 
@@ -83,7 +81,7 @@ def write_starter(path: Path | str) -> Path:
     A folder gets a `scenario.yaml`.
 
     Raises:
-        UsageError: something is there already, or nothing can be written there.
+        UsageError: the file exists already, or cannot be written.
     """
     path = Path(path)
     reason = unreadable_path(path)
@@ -92,15 +90,8 @@ def write_starter(path: Path | str) -> Path:
     if path.is_dir():
         path = path / "scenario.yaml"
     try:
-        with tempfile.NamedTemporaryFile(
-            "w", dir=path.parent, prefix=f".{path.name[:40]}.", delete=False, encoding="utf-8"
-        ) as stream:
-            draft = Path(stream.name)
-            stream.write(_STARTER)
-        try:
-            _publish(draft, path)
-        finally:
-            draft.unlink(missing_ok=True)
+        with draft_of(path, overwrite=False) as draft:
+            draft.write_text(_STARTER, encoding="utf-8")
     except FileExistsError:
         raise UsageError(
             f"{path} exists already; it is left as it is",
@@ -108,26 +99,7 @@ def write_starter(path: Path | str) -> Path:
             "name a new file, or remove this one first",
         ) from None
     except (OSError, ValueError) as error:
-        reason = (getattr(error, "strerror", None) or str(error)).lower()
-        raise UsageError(f"{path} cannot be written: {reason}", Where(str(path))) from None
+        raise UsageError(
+            f"{path} cannot be written: {os_reason(error)}", Where(str(path))
+        ) from None
     return path
-
-
-def _publish(draft: Path, path: Path) -> None:
-    """Give the draft its name, which fails where something has it: links never overwrite."""
-    draft.chmod(0o666 & ~_umask())
-    try:
-        os.link(draft, path)
-    except FileExistsError:
-        raise
-    except OSError:  # a file system without hard links
-        if os.path.lexists(path):
-            raise FileExistsError(path) from None
-        draft.rename(path)
-
-
-def _umask() -> int:
-    """Return the permissions that new files are not given; it can only be read by setting it."""
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask

@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from layerlens.errors import UsageError
+from layerlens.files import draft_of
 from layerlens.report.rows import COLUMNS, Row
 
 #: Rows are written when there are so many, or after so many seconds.
@@ -101,20 +102,17 @@ class Sheet:
         if not self._rows:
             return
         name = f"{time.time_ns():020}-{os.getpid()}"
-        draft = self.parts / f".{name}"
-        pq.write_table(pa.Table.from_pylist(self._rows, schema=_SCHEMA), draft)
-        draft.rename(self.parts / f"{name}.parquet")
+        with draft_of(self.parts / f"{name}.parquet") as draft:
+            pq.write_table(pa.Table.from_pylist(self._rows, schema=_SCHEMA), draft)
         self._rows = []
 
     def finish(self) -> None:
         """Make the parts one file, and remove them."""
         self.flush()
-        draft = self.path.with_name(f".{self.path.name}.whole")
         empty = {sweep: bytearray(len(flags)) for sweep, flags in self._done.items()}
-        with pq.ParquetWriter(draft, _SCHEMA) as writer:
+        with draft_of(self.path) as draft, pq.ParquetWriter(draft, _SCHEMA) as writer:
             for table in self._tables(empty):
                 writer.write_table(table)
-        draft.replace(self.path)
         shutil.rmtree(self.parts)
 
     def _tables(self, seen: Mapping[str, bytearray]) -> Iterator[pa.Table]:
