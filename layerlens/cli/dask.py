@@ -31,13 +31,12 @@ def spread(
             f"what a scheduler's workers find goes into a Parquet file; received {output!r}",
             hint="add `--output results.parquet`",
         )
-    for name in (f".{Path(output).name}.whole", f"{Path(output).name}.parts"):
-        reason = unreadable_path(Path(output).with_name(name))
-        if reason is not None:
-            raise UsageError(
-                f"what belongs to {output} cannot be written beside it: {reason}",
-                hint="give the Parquet file a shorter name",
-            )
+    reason = unreadable_path(Path(output).with_name(f"{Path(output).name}.parts"))
+    if reason is not None:
+        raise UsageError(
+            f"what belongs to {output} cannot be written beside it: {reason}",
+            hint="give the Parquet file a shorter name",
+        )
     if options.jobs > 1 or options.max_memory is not None:
         raise UsageError(
             "--jobs and --max-memory are for this machine; a scheduler's workers do the work",
