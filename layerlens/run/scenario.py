@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from layerlens.errors import LayerlensError
 from layerlens.models.backend import global_settings
 from layerlens.models.backend.start import drop_kernels, start_backend, without_collection
-from layerlens.models.external.refusals import refuse_before_start
 from layerlens.report.pairs import ScriptListener
 from layerlens.report.run import ScenarioReport
 from layerlens.run.expectations import check_expectations
@@ -80,6 +79,8 @@ def _reported(
         seconds=0.0,
     )
     try:
+        from layerlens.models.external.refusals import refuse_before_start
+
         refuse_before_start(scenario, options)
         start_backend()
         from layerlens.run.trial import Trial
