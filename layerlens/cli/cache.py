@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from layerlens.byte_size import readable
 from layerlens.cli.messages import MISUSED, PASSED, say, tell
 from layerlens.cli.options import CacheDirOption
 from layerlens.vocabulary import Command
@@ -41,7 +42,6 @@ def open_cache(
 @cache_app.command()
 def info(cache_dir: CacheDirOption = None) -> int:
     """Tell where the cache is, how much it holds and how much it may."""
-    from layerlens.byte_size import readable
     from layerlens.run.cache.store import Store
 
     folder = _folder(cache_dir)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from layerlens import files as writing
 from layerlens.cli.cache import cache_app, open_cache
 from layerlens.cli.dask import is_parquet, spread
 from layerlens.cli.messages import BROKEN, FAILED, MISUSED, PASSED, say, tell, tell_errors
@@ -37,6 +39,7 @@ from layerlens.cli.plot import plot
 from layerlens.cli.signals import Left
 from layerlens.cli.terminal import columns, show_progress, wants_colour
 from layerlens.cli.watch import watch
+from layerlens.files import print_text, write_text
 from layerlens.render import Format, RenderOptions
 from layerlens.scenario.options import RunOptions
 from layerlens.vocabulary import Verdict
@@ -262,9 +265,6 @@ def init(
 @app.command()
 def schema() -> int:
     """Print the scenario format as JSON Schema, for editors."""
-    import json
-
-    from layerlens.files import write_text
     from layerlens.scenario.reading.schema import json_schema
 
     write_text(json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n", None)
@@ -285,7 +285,6 @@ def layers(
     ] = None,
 ) -> int:
     """List the layers that can be used, or the arguments of one."""
-    from layerlens.files import print_text
     from layerlens.render.layer_catalog import render_layer, render_layer_names
 
     if name is not None:
@@ -299,8 +298,6 @@ def layers(
 
 def _write_repro(scripts: list[str], path: str) -> None:
     """Write the first script; where no pair differs there is none, which is told."""
-    from layerlens.files import write_text
-
     if not scripts:
         tell(f"{path} was not written: no pair was found to differ")
         return
@@ -320,7 +317,6 @@ def _finish(report: RunRecord, format: str, output: str | None, options: RenderO
 
 
 def _write(report: RunRecord, format: str, output: str | None, options: RenderOptions) -> None:  # noqa: A002
-    from layerlens import files as writing
     from layerlens.render import render
     from layerlens.render.formats.json import json_parts
 
@@ -337,10 +333,6 @@ def _write(report: RunRecord, format: str, output: str | None, options: RenderOp
         elif format == "json":
             writing.write_parts(json_parts(report), output)
         else:
-            if format == "github":
-                from layerlens.run.expectation_places import expectation_places
-
-                options = replace(options, places=expectation_places)
             options = replace(options, width=columns())
             text = render(report, cast(Format, format), options)
             writing.write_text(text, output)

@@ -13,6 +13,7 @@ from typing import Any
 
 from layerlens.errors import LayerlensError, UsageError
 from layerlens.files import STDOUT
+from layerlens.scenario.files import find_scenario_files, read_text
 
 #: A value of a scenario's matrix, put into a text.
 _PLACEHOLDER = re.compile(r"\$\{\s*(\w+)\s*\}")
@@ -62,8 +63,6 @@ def _is_beneath(output: str, folder: Path) -> bool:
 
 def _inputs(paths: Sequence[str]) -> Iterator[tuple[str | Path | int, str]]:
     """Yield what the paths lead to, and what each is."""
-    from layerlens.scenario.files import find_scenario_files
-
     for path in paths:
         if path == STDOUT:
             yield sys.stdin.fileno(), "what is read from standard input"
@@ -81,7 +80,6 @@ def _inputs(paths: Sequence[str]) -> Iterator[tuple[str | Path | int, str]]:
 
 def _named_by(file: Path) -> Iterator[tuple[Path, str]]:
     """Yield what a scenario names; of a file that is no YAML nothing."""
-    from layerlens.scenario.files import read_text
     from layerlens.scenario.yaml.parse import parse_yaml
 
     if not file.is_file():  # what a named pipe gives is there once

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from layerlens import files as writing
 from layerlens.cli.cache import open_cache
 from layerlens.cli.messages import BROKEN, MISUSED, PASSED, tell, tell_errors
 from layerlens.cli.options import (
@@ -23,6 +24,7 @@ from layerlens.cli.options import (
 from layerlens.cli.overwrite import refuse_overwriting
 from layerlens.cli.terminal import columns, show_progress, wants_colour
 from layerlens.report.run import RunRecord
+from layerlens.scenario.files import SAVED_SUFFIXES
 from layerlens.scenario.options import RunOptions
 
 
@@ -50,7 +52,6 @@ def plot(
     """
     from layerlens.report.from_json import is_report, read_report
     from layerlens.run.pipeline import compare_paths, summarize_paths
-    from layerlens.scenario.files import SAVED_SUFFIXES
 
     refuse_overwriting([output], [path])
     if path == "-" or is_report(path):
@@ -77,7 +78,6 @@ def plot(
 
 
 def _draw(report: RunRecord, path: str, output: str | None) -> None:
-    from layerlens import files as writing
     from layerlens.render import RenderOptions
     from layerlens.render.picture_file import picture_file, picture_text
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, closing, nullcontext
@@ -28,6 +29,4 @@ def wants_colour() -> bool:
 
 
 def columns() -> int:
-    import shutil
-
     return max(shutil.get_terminal_size().columns, 40)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from layerlens import files as writing
 from layerlens.cli import signals
 from layerlens.cli.cache import open_cache
 from layerlens.cli.messages import INTERRUPTED, PASSED
@@ -28,6 +29,7 @@ from layerlens.cli.options import (
 from layerlens.cli.terminal import columns, show_progress, wants_colour
 from layerlens.plain.printable import clean, one_line
 from layerlens.render import RenderOptions
+from layerlens.scenario.files import find_scenario_files
 from layerlens.scenario.options import RunOptions
 from layerlens.vocabulary import Verdict
 
@@ -58,7 +60,6 @@ def watch(
     Keras stays loaded meanwhile. Ctrl-C ends it, with exit status 0.
     """
     from layerlens.run.watch import Watch, changes, warm_up
-    from layerlens.scenario.files import find_scenario_files
 
     options = RunOptions(
         seed=int(seed),
@@ -94,7 +95,6 @@ def _look(watched: Watch, shown: RenderOptions) -> None:
 
 def _draw(look: Look, options: RenderOptions) -> None:
     """Show what was run and what does not pass; the rest is in the tally."""
-    from layerlens import files as writing
     from layerlens.render import render
     from layerlens.render.wording import tally
 

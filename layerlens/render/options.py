@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
-
-if TYPE_CHECKING:
-    from layerlens.scenario.yaml.positions import Position
+from typing import Literal, get_args
 
 #: Each is the name of a module in `layerlens.render.formats`.
 Format = Literal["rich", "json", "markdown", "csv", "html", "github"]
 FORMATS: tuple[Format, ...] = get_args(Format)
-#: From the path of a scenario file to the line and column of its expectations, by subject.
-Places: TypeAlias = "Callable[[str], Mapping[str, Position]]"
 #: The file types of pictures.
 PictureSuffix = Literal[".svg", ".png", ".html"]
 
@@ -34,5 +28,3 @@ class RenderOptions:
     explain: bool = False
     #: Box characters and signs are replaced by ASCII, for terminals that cannot show them.
     ascii: bool = False
-    #: Finds the expectations of a scenario file; without it `github` annotates the first line.
-    places: Places | None = None

@@ -24,6 +24,9 @@ class ExpectationRow:
     expected: Any
     actual: Any
     held: bool
+    #: Where the scenario file expects it; None for a verdict expected on the command line.
+    line: int | None = None
+    column: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

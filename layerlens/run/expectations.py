@@ -12,7 +12,12 @@ from layerlens.report.run import ExpectationRow
 from layerlens.report.training import FitRow
 
 if TYPE_CHECKING:
-    from layerlens.scenario.spec import LayerExpectation, ModelExpectation, Scenario
+    from layerlens.scenario.spec import (
+        Expectations,
+        LayerExpectation,
+        ModelExpectation,
+        Scenario,
+    )
     from layerlens.vocabulary import Verdict
 
 
@@ -23,6 +28,8 @@ class Expected:
     subject: str
     keys: tuple[str, ...]
     value: Any
+    line: int | None
+    column: int | None
 
 
 def list_expected(scenario: Scenario) -> tuple[Expected, ...]:
@@ -61,26 +68,32 @@ def _subject(pair: PairReport) -> str:
 def _expected(scenario: Scenario) -> Iterator[Expected]:
     if scenario.expect is None:
         return
-    for candidate, verdicts in scenario.expect.verdicts.items():
+    for subject, keys, value in _values(scenario.reference, scenario.expect):
+        line, column = scenario.expect.place(keys)
+        yield Expected(subject, keys, value, line, column)
+
+
+def _values(reference: str, expect: Expectations) -> Iterator[tuple[str, tuple[str, ...], Any]]:
+    """Yield the subject, the keys and the value of each expectation."""
+    for candidate, verdicts in expect.verdicts.items():
         for mode, verdict in verdicts.items():
-            subject = f"{scenario.reference}=={candidate}[{mode}]"
-            yield Expected(subject, ("verdicts", candidate, mode), verdict)
-    for name, model in scenario.expect.models.items():
+            yield f"{reference}=={candidate}[{mode}]", ("verdicts", candidate, mode), verdict
+    for name, model in expect.models.items():
         yield from _figures(name, ("models", name), model, "trainable_params")
         for layer, figures in model.layers.items():
             keys = "models", name, "layers", layer
             yield from _figures(f"{name}.layers.{layer}", keys, figures)
         if model.error is not None:
-            yield Expected(f"{name}.error", ("models", name, "error"), model.error)
+            yield f"{name}.error", ("models", name, "error"), model.error
 
 
 def _figures(
     subject: str, keys: tuple[str, ...], part: ModelExpectation | LayerExpectation, *more: str
-) -> Iterator[Expected]:
+) -> Iterator[tuple[str, tuple[str, ...], Any]]:
     for figure in ("params", *more, "output_shape"):
         wanted = getattr(part, figure)
         if wanted is not None:
-            yield Expected(f"{subject}.{figure}", (*keys, figure), _plain(wanted))
+            yield f"{subject}.{figure}", (*keys, figure), _plain(wanted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,13 +116,14 @@ class _Measured:
                 found = getattr(layers[layer], figure) if layer in layers else NO_SUCH_LAYER
             case (_, name, figure):
                 found = getattr(self.models[name], figure)
-        return _figure_row(expected.subject, expected.value, found)
+        found = _plain(found)
+        return _row(expected, found, held=expected.value == found)
 
     def _error_row(self, expected: Expected, model: ModelReport) -> ExpectationRow:
         told = [_error_text(model), self.fit_errors.get(model.name)]
         texts = [text for text in told if text]
         held = any(expected.value.casefold() in text.casefold() for text in texts)
-        return ExpectationRow(expected.subject, expected.value, "; ".join(texts) or None, held)
+        return _row(expected, "; ".join(texts) or None, held=held)
 
 
 NO_SUCH_LAYER = "no such layer"
@@ -122,9 +136,10 @@ def _error_text(model: ModelReport) -> str | None:
     return " ".join(part for part in (error.layer, error.message, error.hint) if part)
 
 
-def _figure_row(subject: str, wanted: Any, found: Any) -> ExpectationRow:
-    found = _plain(found)
-    return ExpectationRow(subject, wanted, found, wanted == found)
+def _row(expected: Expected, actual: Any, *, held: bool) -> ExpectationRow:
+    return ExpectationRow(
+        expected.subject, expected.value, actual, held, expected.line, expected.column
+    )
 
 
 def _plain(value: Any) -> Any:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
 from layerlens.errors import LayerlensError
+from layerlens.models.backend.start import describe_environment
 from layerlens.report.run import ScenarioReport
 from layerlens.run.faults import at_fault
 from layerlens.run.report import Report
@@ -224,8 +225,6 @@ def _saved_as_scenario(path: str) -> Scenario:
 
 def report_of(scenarios: tuple[ScenarioReport, ...]) -> Report:
     """Return the report of scenarios that were run."""
-    from layerlens.models.backend.start import describe_environment
-
     statuses = {one.status for one in scenarios}
     status: Status = "error" if "error" in statuses else "fail" if "fail" in statuses else "pass"
     return Report(own_version(), describe_environment(), status, scenarios)

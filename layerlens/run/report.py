@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from layerlens.render import render
 from layerlens.report.run import RunRecord
 
 if TYPE_CHECKING:
@@ -31,20 +32,14 @@ class Report(RunRecord):
 
     def to_json(self) -> str:
         """Return the report as strict JSON, as `--format json` writes it."""
-        from layerlens.render import render
-
         return render(self, "json")
 
     def to_markdown(self) -> str:
         """Return the report as GitHub-flavoured Markdown."""
-        from layerlens.render import render
-
         return render(self, "markdown")
 
     def to_html(self) -> str:
         """Return the report as one self-contained HTML page."""
-        from layerlens.render import render
-
         return render(self, "html")
 
     def to_dataframe(self, kind: TableName = "pairs") -> pd.DataFrame:
@@ -58,8 +53,6 @@ class Report(RunRecord):
         return f"<Report: {self.status}, scenarios: {len(self.scenarios)}, verdicts: {verdicts}>"
 
     def __str__(self) -> str:
-        from layerlens.render import render
-
         return render(self, "rich").rstrip()
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:

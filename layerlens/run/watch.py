@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from layerlens.errors import LayerlensError, UsageError
+from layerlens.models.backend.start import start_backend
 from layerlens.report.run import ScenarioReport
 from layerlens.run.cache.results import ResultCache
 from layerlens.run.cache.scenario_key import named_by
@@ -118,8 +119,6 @@ def warm_up() -> None:
     """Start Keras beside everything else, so that the first change is answered at once."""
 
     def start() -> None:
-        from layerlens.models.backend.start import start_backend
-
         with suppress(LayerlensError):  # told by the first scenario that needs it
             start_backend()
 

@@ -138,6 +138,17 @@ class Expectations:
 
     verdicts: Mapping[str, Mapping[Mode, Verdict]] = field(default_factory=dict)
     models: Mapping[str, ModelExpectation] = field(default_factory=dict)
+    #: The keys beneath `expect:` to the line and column of their value, both counted from 1.
+    places: Mapping[tuple[str, ...], tuple[int, int]] = field(
+        default_factory=dict, compare=False, repr=False
+    )
+
+    def place(self, keys: tuple[str, ...]) -> tuple[int, int] | tuple[None, None]:
+        """Return the line and column of a value, or of the nearest one that holds it."""
+        for length in range(len(keys), 0, -1):
+            if keys[:length] in self.places:
+                return self.places[keys[:length]]
+        return None, None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from layerlens.render import RenderOptions, render
+from layerlens.render.wording import expectation_line
 from layerlens.report.run import ExpectationRow
 from layerlens.run.report import Report
 
@@ -37,9 +39,6 @@ def held(report: Report, rows: Sequence[Sequence[ExpectationRow]]) -> Report:
 
 def figures_text(report: Report) -> str:
     """Say what does not hold, and show the layers side by side."""
-    from layerlens.render import RenderOptions, render
-    from layerlens.render.wording import expectation_line
-
     told = [
         expectation_line(row)
         for one in report.scenarios
@@ -54,7 +53,6 @@ def figures_text(report: Report) -> str:
 
 def verdict_text(report: Report) -> str:
     """Show every pair whose verdict was not the expected one, with what makes it so."""
-    from layerlens.render import RenderOptions
     from layerlens.render.expectation import render_errors, render_expectation
 
     parts = []

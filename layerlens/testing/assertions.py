@@ -241,16 +241,16 @@ class Assertions:
     def assert_config_round_trip(self, layer: Any) -> None:
         """Assert that a layer made anew from its config, written as JSON, is the same."""
         __tracebackhide__ = True
-        from layerlens.testing.layer_checks import check_config
+        from layerlens.testing import layer_checks
 
-        _assert_check(check_config(layer))
+        _assert_check(layer_checks.check_config(layer))
 
     def assert_saves_and_reloads(self, layer: Any, *, inputs: Inputs = None) -> None:
         """Assert that a layer or model saved as `.keras` and loaded computes the same."""
         __tracebackhide__ = True
-        from layerlens.testing.layer_checks import check_saving
+        from layerlens.testing import layer_checks
 
-        _assert_check(check_saving(layer, input_specs(inputs), self._options.seed))
+        _assert_check(layer_checks.check_saving(layer, input_specs(inputs), self._options.seed))
 
     def assert_runs_in(self, layer: Any, dtype: str, *, inputs: Inputs = None) -> None:
         """Assert that a layer under a dtype policy returns that dtype, and what rounding explains.
@@ -258,9 +258,11 @@ class Assertions:
         `dtype` is a policy of Keras: "float16", "bfloat16", "mixed_float16", ...
         """
         __tracebackhide__ = True
-        from layerlens.testing.layer_checks import check_dtype
+        from layerlens.testing import layer_checks
 
-        _assert_check(check_dtype(layer, dtype, input_specs(inputs), self._options.seed))
+        _assert_check(
+            layer_checks.check_dtype(layer, dtype, input_specs(inputs), self._options.seed)
+        )
 
     def assert_announced_shape(self, layer: Any, *, inputs: Inputs = None) -> None:
         """Assert that `compute_output_shape` says what comes out, at several batches and lengths.
@@ -268,9 +270,11 @@ class Assertions:
         An axis of `inputs` that is None is tried at several lengths.
         """
         __tracebackhide__ = True
-        from layerlens.testing.layer_checks import check_announced_shape
+        from layerlens.testing import layer_checks
 
-        _assert_check(check_announced_shape(layer, input_specs(inputs), self._options.seed))
+        _assert_check(
+            layer_checks.check_announced_shape(layer, input_specs(inputs), self._options.seed)
+        )
 
 
 def _assert_check(check: Any) -> None:

@@ -15,13 +15,14 @@ import pytest
 from layerlens.errors import Fault, LayerlensError
 from layerlens.plain.printable import clean
 from layerlens.report.run import ScenarioReport
+from layerlens.run.cache.folder import cache_folder
+from layerlens.run.cache.results import ResultCache
 from layerlens.run.expectations import Expected, list_expected
-from layerlens.scenario.files import read_text
+from layerlens.run.pipeline import compare_scenario
 from layerlens.scenario.options import RunOptions
 from layerlens.scenario.reading.scenarios import read_scenarios
 from layerlens.scenario.spec import Scenario, Tolerance
 from layerlens.scenario.yaml.positions import legible
-from layerlens.scenario.yaml.spans import YamlSpans
 from layerlens.testing.settings import SETTINGS
 from layerlens.testing.update_expect import (
     UNDECIDED,
@@ -59,7 +60,6 @@ class ScenarioFile(pytest.File):
             yield Filling.from_parent(self, name="expect")
 
     def _expectations(self) -> Iterator[pytest.Item]:
-        spans = YamlSpans(read_text(self.path))
         taken: set[str] = set()
         for index, scenario in enumerate(self.scenarios):
             for expected in list_expected(scenario):
@@ -68,7 +68,7 @@ class ScenarioFile(pytest.File):
                     name=_not_among(taken, _name(expected.subject, scenario.cell)),
                     index=index,
                     expected=expected,
-                    line=spans.line(("expect", *expected.keys)),
+                    line=expected.line or 1,
                 )
 
     def report(self, index: int) -> ScenarioReport:
@@ -98,8 +98,6 @@ class ScenarioFile(pytest.File):
         counts[shown] = counts.get(shown, 0) + number
 
     def _run(self, scenario: Scenario) -> ScenarioReport:
-        from layerlens.run.pipeline import compare_scenario
-
         settings = self.config.stash[SETTINGS]
         if scenario.tolerance is None and settings.tolerance is not None:
             scenario = replace(scenario, tolerance=Tolerance(*settings.tolerance))
@@ -113,9 +111,6 @@ class ScenarioFile(pytest.File):
         return replace(report, path=shown, errors=tuple(errors))
 
     def _cache(self, options: RunOptions) -> AbstractContextManager[ResultCache | None]:
-        from layerlens.run.cache.folder import cache_folder
-        from layerlens.run.cache.results import ResultCache
-
         folder = cache_folder() if self.config.stash[SETTINGS].cache else None
         if folder is None:
             return nullcontext()

@@ -7,12 +7,15 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from layerlens.models.backend.start import describe_environment
 from layerlens.plain.printable import clean, one_line
-from layerlens.render import RenderOptions
+from layerlens.render import RenderOptions, render
 from layerlens.render.expectation import render_errors, render_expectation
+from layerlens.render.wording import plain
 from layerlens.report.run import ExpectationRow, RunRecord, ScenarioReport
 from layerlens.testing.settings import CODE, SETTINGS
 from layerlens.testing.xdist import page_of
+from layerlens.versions import own_version
 
 
 class Crash(NamedTuple):
@@ -67,8 +70,6 @@ def not_held(
     reason: str | None = None,
 ) -> Told:
     """Return the failure of one expectation; `reason` says why it was not updated, if it was to."""
-    from layerlens.render.wording import plain
-
     notes = [*([reason] if reason else []), _again(config, scenario)]
     message = f"expected {plain(row.expected)}, received {plain(row.actual)}"
     drawn = []
@@ -111,10 +112,6 @@ def _options(config: pytest.Config, *, colour: bool) -> RenderOptions:
 
 
 def _whole(scenario: ScenarioReport, options: RenderOptions) -> str:
-    from layerlens.models.backend.start import describe_environment
-    from layerlens.render import render
-    from layerlens.versions import own_version
-
     report = RunRecord(own_version(), describe_environment(), scenario.status, (scenario,))
     return render(report, "rich", options)
 

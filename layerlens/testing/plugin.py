@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from layerlens.scenario.files import looks_like_scenario
 from layerlens.testing.settings import SETTINGS, add_options, read_settings
 
 if TYPE_CHECKING:
@@ -30,8 +31,6 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
     if not parent.config.stash[SETTINGS].covers(file_path):
         return None
-    from layerlens.scenario.files import looks_like_scenario
-
     if not looks_like_scenario(file_path):
         return None
     from layerlens.testing.collect import ScenarioFile

@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from layerlens.files import can_encode
+
 
 class Page(NamedTuple):
     """What reports are drawn for: the terminal of this process, or of the controller."""
@@ -30,6 +32,4 @@ def tell_worker(node: Any) -> None:
 
 
 def _can_encode(writer: Any) -> bool:
-    from layerlens.files import can_encode
-
     return can_encode("─│└≠✔✘×→", getattr(writer, "_file", None))

@@ -7,16 +7,14 @@ The escapes are those of GitHub's own toolkit (`packages/core/src/command.ts`).
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from functools import cache
+from collections.abc import Iterator
 from pathlib import Path
 
 from layerlens.plain.printable import visible, without_commands
 from layerlens.render import wording
-from layerlens.render.options import Places, RenderOptions
+from layerlens.render.options import RenderOptions
 from layerlens.render.pair_facts import pair_facts
 from layerlens.report.run import ErrorRow, ExpectationRow, RunRecord, ScenarioReport
-from layerlens.scenario.yaml.positions import Position
 
 #: What of a pair is told in an annotation, which has room for a few lines.
 _TOLD = ("difference", "rounding", "counterexample")
@@ -24,16 +22,11 @@ _TOLD = ("difference", "rounding", "counterexample")
 
 def render(report: RunRecord, options: RenderOptions) -> str:
     """Return one command a line, and the tally at the end."""
-    places = cache(options.places or _unknown)  # the cells of a matrix share a file
-    lines = [line for one in report.scenarios for line in _scenario(one, places)]
+    lines = [line for one in report.scenarios for line in _scenario(one)]
     return "\n".join([*lines, wording.tally(report)]) + "\n"
 
 
-def _unknown(path: str) -> Mapping[str, Position]:
-    return {}
-
-
-def _scenario(scenario: ScenarioReport, places: Places) -> Iterator[str]:
+def _scenario(scenario: ScenarioReport) -> Iterator[str]:
     title = wording.title_of(scenario)
     if scenario.cell:
         title += f" [{wording.cell_text(scenario.cell)}]"
@@ -42,8 +35,7 @@ def _scenario(scenario: ScenarioReport, places: Places) -> Iterator[str]:
         yield _error(file, error.line, error.column, title, _fault_text(error))
     for row in scenario.expectations:
         if not row.held:
-            line, column = places(scenario.path).get(row.subject, (1, 1))
-            yield _error(scenario.path, line, column, title, _text(scenario, row))
+            yield _error(scenario.path, row.line, row.column, title, _text(scenario, row))
 
 
 def _fault_text(error: ErrorRow) -> str:

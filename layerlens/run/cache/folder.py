@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from platformdirs import user_cache_path
+
 #: Overrides the user's cache folder, as `--cache-dir` does for one run.
 VARIABLE = "LAYERLENS_CACHE_DIR"
 
@@ -14,8 +16,6 @@ def cache_folder(chosen: str | None = None) -> Path | None:
     chosen = chosen or os.environ.get(VARIABLE)
     if chosen:
         return Path(chosen)
-    from platformdirs import user_cache_path
-
     folder = user_cache_path("layerlens", appauthor=False)
     # Where nothing tells the home, `~` is left in the path.
     return folder if folder.is_absolute() else None

@@ -19,9 +19,11 @@ from typing import TYPE_CHECKING, Any
 
 from layerlens.errors import LayerlensError, UsageError
 from layerlens.models.backend.global_settings import has_custom_objects, in_force
+from layerlens.report.from_json import scenario_from_dict
 from layerlens.run.cache.environment_key import surroundings
 from layerlens.run.cache.scenario_key import NotKeyableError, digest_of, files_of, meaning_of
 from layerlens.run.cache.store import Store, Tell
+from layerlens.run.expectations import check_expectations
 from layerlens.scenario.files import read_text
 from layerlens.vocabulary import Command
 
@@ -117,8 +119,6 @@ class ResultCache:
         if not _answers(report, scenario):
             self._store.drop(key, "it is the result of another scenario")
             return None
-        from layerlens.run.expectations import check_expectations
-
         rows = check_expectations(
             scenario, report.models, report.pairs, report.fit, self._options.expect
         )
@@ -200,8 +200,6 @@ class ResultCache:
         page: bytes | None = None,
     ) -> ScenarioReport | None:
         """Return the report of a result; what is none is thrown away, with the page it is on."""
-        from layerlens.report.from_json import scenario_from_dict
-
         try:
             return replace(scenario_from_dict({**result, **writing}), cached=True)
         except UsageError as error:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from layerlens.errors import LayerlensError
 from layerlens.report.rows import Row, tidy_rows
 from layerlens.report.run import Environment, RunRecord, ScenarioReport
+from layerlens.run.cache.environment_key import code_digest, keras_configuration
 from layerlens.run.faults import at_fault
 from layerlens.run.workers.in_process import Alone
 from layerlens.run.workers.tasks import lost, work_of
@@ -80,8 +81,6 @@ def lost_rows(sweep: Sweep, number: int, message: str, hint: str) -> list[Row]:
 
 def versions() -> dict[str, str | None]:
     """Return the versions and settings that results depend on, without importing any of it."""
-    from layerlens.run.cache.environment_key import code_digest, keras_configuration
-
     found: dict[str, str | None] = {
         "layerlens' source": code_digest(),
         "keras.json": json.dumps(keras_configuration(), sort_keys=True),

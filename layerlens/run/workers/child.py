@@ -11,6 +11,7 @@ from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING
 
 from layerlens.errors import LayerlensError
+from layerlens.models.backend.start import start_backend
 from layerlens.run.workers.tasks import Work, work_of
 from layerlens.vocabulary import Command
 
@@ -45,8 +46,6 @@ def answer(pipe: Connection, work: Work) -> None:
 
 
 def _import_ahead() -> None:
-    from layerlens.models.backend.start import start_backend
-
     # A failure is told by the first scenario that needs Keras, with that scenario's place.
     with suppress(LayerlensError):
         start_backend()

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from layerlens.errors import LayerlensError
+from layerlens.run.workers.in_process import Alone
+from layerlens.run.workers.pool import Workers
 from layerlens.run.workers.tasks import Work, work_of
 from layerlens.vocabulary import Command
 
@@ -65,8 +67,6 @@ class Crew:
             return
         if not scenarios:
             return
-        from layerlens.run.workers.in_process import Alone
-
         alone = Alone(self._work, self._options.timeout)
         yield from alone.run(scenarios, begun)
         # Where one did not end, TensorFlow is still at work here: the rest is done in another.
@@ -83,8 +83,6 @@ class Crew:
         return several or self._options.max_memory is not None
 
     def _out(self) -> Workers:
-        from layerlens.run.workers.pool import Workers
-
         if self._workers is None:
             self._workers = Workers(self._kind, self._options)
         return self._workers

@@ -13,6 +13,8 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING
 
+import psutil
+
 from layerlens.byte_size import readable
 from layerlens.run.workers.child import serve
 from layerlens.run.workers.tasks import lost, timed_out
@@ -67,8 +69,6 @@ class _Worker:
 
     def resident(self) -> int:
         """Return the bytes the process has in memory; 0 once it is gone."""
-        import psutil
-
         with suppress(psutil.Error):
             return int(psutil.Process(self.process.pid).memory_info().rss)
         return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from layerlens.plain.suggestion import nearest_name
@@ -89,14 +90,28 @@ def _are_shapes(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and all(_is_shape(item) for item in value)
 
 
-def expectations(part: ExpectPart, modes: tuple[Mode, ...]) -> Expectations | None:
-    """Return what is expected; a verdict without a mode holds for every mode of the scenario."""
+def expectations(part: ExpectPart, written: Any, modes: tuple[Mode, ...]) -> Expectations | None:
+    """Return what is expected; a verdict without a mode holds for every mode of the scenario.
+
+    `written` is the same part with the places of its values.
+    """
     verdicts = {
         candidate: dict(verdict) if isinstance(verdict, dict) else dict.fromkeys(modes, verdict)
         for candidate, verdict in (part.verdicts or {}).items()
     }
     models = {name: _figures(figures) for name, figures in (part.models or {}).items()}
-    return Expectations(verdicts, models) if verdicts or models else None
+    if not verdicts and not models:
+        return None
+    return Expectations(verdicts, models, dict(_places(written)))
+
+
+def _places(value: Any, keys: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Position]]:
+    """Yield the line and column of every value in nested mappings by its keys."""
+    if isinstance(value, YamlMapping):
+        for key, item in value.items():
+            if key in value.values_at:
+                yield (*keys, key), value.values_at[key]
+            yield from _places(item, (*keys, key))
 
 
 def _figures(part: ModelFigures) -> ModelExpectation:

@@ -222,7 +222,7 @@ def _scenario(
         return None
     if part is None:
         raise InternalError(f"{faults.file} has a fault that cannot be told")
-    return _finished(part, models, structures, cell, path, faults)
+    return _finished(part, data, structures, cell, path, faults)
 
 
 def _names(data: YamlMapping, models: YamlMapping, faults: Faults) -> Names:
@@ -251,14 +251,15 @@ def _shape(data: YamlMapping, names: Names) -> ScenarioPart | None:
 
 def _finished(
     part: ScenarioPart,
-    models: YamlMapping,
+    data: YamlMapping,
     structures: Mapping[str, Structure],
     cell: Mapping[str, Any] | None,
     path: Path,
     faults: Faults,
 ) -> Scenario:
+    keys_at = data["models"].keys_at
     specs = tuple(
-        model_spec(name, model, structures[name], path.parent, faults, models.keys_at.get(name))
+        model_spec(name, model, structures[name], path.parent, faults, keys_at.get(name))
         for name, model in part.models.items()
     )
     modes = tuple(dict.fromkeys(part.modes))
@@ -274,13 +275,13 @@ def _finished(
         modes=modes,
         fit=_fit(part.fit),
         tolerance=Tolerance(part.tolerance.rtol, part.tolerance.atol) if part.tolerance else None,
-        expect=_expect(part.expect, modes),
+        expect=_expect(part.expect, data.get("expect"), modes),
         cell=plain(dict(cell)) if cell is not None else None,
     )
 
 
-def _expect(part: ExpectPart | None, modes: Any) -> Any:
-    return expectations(part, modes) if part is not None else None
+def _expect(part: ExpectPart | None, written: Any, modes: Any) -> Any:
+    return expectations(part, written, modes) if part is not None else None
 
 
 def _fit(part: FitPart | None) -> FitSpec | None:

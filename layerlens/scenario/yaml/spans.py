@@ -56,13 +56,6 @@ class YamlSpans:
             return replace(span, start=behind, end=behind)
         return span
 
-    def line(self, keys: Sequence[str]) -> int:
-        """Return the line of the last of the keys that is written out, counting from 1."""
-        line = 1
-        for key, _ in self._way(keys):
-            line = key.start_mark.line + 1
-        return line
-
     def _way(self, keys: Sequence[str]) -> Iterator[tuple[Node, Node]]:
         """Yield the key and the value at each step, as far as they lead."""
         node = self._root

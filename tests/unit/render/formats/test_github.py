@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from layerlens.render import RenderOptions, render
+from layerlens.render import render
 from layerlens.report.from_json import report_from_dict
 from layerlens.report.run import ErrorRow, ExpectationRow, ScenarioReport
-from layerlens.run.expectation_places import expectation_places
+from layerlens.run.expectations import list_expected
 from layerlens.run.report import Report
+from layerlens.scenario.reading.scenarios import read_scenarios
 from tests.unit.tables.paths import REPORTS
 
 FOLDER = REPORTS
@@ -86,7 +87,9 @@ def test_a_refusal_is_told_with_its_remedy() -> None:
 
 
 def test_an_expectation_is_placed_on_its_line(written: str) -> None:
-    assert expectation_places(written) == {
+    (read,) = read_scenarios(written)
+    places = {one.subject: (one.line, one.column) for one in list_expected(read)}
+    assert places == {
         "one==other[inference]": (10, 12),
         "one==other[training]": (10, 12),
         "one==third[inference]": (11, 24),
@@ -94,17 +97,15 @@ def test_an_expectation_is_placed_on_its_line(written: str) -> None:
         "one.params": (14, 19),
         "one.layers.dense.output_shape": (14, 54),
     }
-    row = ExpectationRow("one==third[training]", "different", "equivalent", False)
-    options = RenderOptions(places=expectation_places)
-    report = scenario(path=written, status="fail", expectations=(row,))
-    text = render(report, "github", options)
+    row = ExpectationRow("one==third[training]", "different", "equivalent", False, 12, 23)
+    text = render(scenario(status="fail", expectations=(row,)), "github")
     assert ",line=12,col=23,title=A::one==third[training]: expected different" in text
 
 
-def test_a_file_that_is_gone_or_broken_has_no_places(tmp_path: Path) -> None:
-    assert expectation_places(str(tmp_path / "gone.yaml")) == {}
-    (tmp_path / "broken.yaml").write_text("models: [")
-    assert expectation_places(str(tmp_path / "broken.yaml")) == {}
+def test_a_row_without_a_place_is_on_the_first_line() -> None:
+    row = ExpectationRow("one.params", 1, 2, False)
+    text = render(scenario(status="fail", expectations=(row,)), "github")
+    assert ",line=1,col=1,title=A::one.params" in text
 
 
 def test_a_fault_is_placed_where_it_is() -> None:
