@@ -40,6 +40,8 @@ Change = tuple[str, LayerSpec]
 #: Pair → changes after which it still is the same function, because of what stands around them: a
 #: slope below zero where nothing is below zero, an order of steps where all steps are equal.
 HARMLESS: dict[str, tuple[str, ...]] = {
+    # The offset is taken off again, and a unit norm does not see a factor.
+    "rounding/an_offset_taken_off_before_a_unit_norm": ("Rescaling.scale → 1.001 (layer 0)",),
     "activations/relu_twice_is_relu": (
         "ReLU.negative_slope → 0.1 (layer 0)",
         "Activation.activation → elu (layer 1)",

@@ -39,13 +39,13 @@ def main() -> None:
 
 def _isolate(cause: str) -> None:
     """Have every scenario run in a process that can be lost alone, after one was lost with all."""
-    from layerlens.run.workers.dispatch import Crew
+    from layerlens.run.workers.dispatch import Dispatcher
 
     tell(
         f"the process was lost ({cause}), with TensorFlow or for want of memory; everything is run "
         "once more, each scenario in a process of its own"
     )
-    Crew.isolated = True
+    Dispatcher.isolated = True
 
 
 def _end(status: int) -> NoReturn:

@@ -15,7 +15,7 @@ from layerlens.report.run import ScenarioReport
 from layerlens.run.faults import at_fault
 from layerlens.run.report import Report
 from layerlens.run.scenario import run_scenario, summarize_scenario
-from layerlens.run.workers.dispatch import Crew
+from layerlens.run.workers.dispatch import Dispatcher
 from layerlens.scenario.files import SAVED_SUFFIXES, find_scenario_files
 from layerlens.scenario.spec import ModelSpec, Scenario
 from layerlens.versions import own_version
@@ -45,19 +45,23 @@ def compare_paths(
     progress: Listener | None = None,
     on_script: ScriptListener | None = None,
     cache: ResultCache | None = None,
-    crew: Crew | None = None,
+    dispatcher: Dispatcher | None = None,
 ) -> Report:
     """Read, build, carry over, probe, judge and report every scenario under the paths.
 
     A scenario at fault is reported and does not keep the others from running. What the cache knows
     is told from there. `on_script` is given a stand-alone script for every pair that has a
-    difference to show; for that everything is run, in this process. A crew that is given is kept
-    for the next run. Raises UsageError where a path leads to no scenario.
+    difference to show; for that everything is run, in this process. A dispatcher that is given is
+    left open. Raises UsageError where a path leads to no scenario.
     """
     cache = cache if on_script is None else None
-    with nullcontext(crew) if crew else closing(Crew("compare", options, on_script)) as crew:
-        files = _read_all(find_scenario_files([str(path) for path in paths]), cache, crew)
-        _run_all(files, crew, progress, cache)
+    with (
+        nullcontext(dispatcher)
+        if dispatcher
+        else closing(Dispatcher("compare", options, on_script)) as dispatcher
+    ):
+        files = _read_all(find_scenario_files([str(path) for path in paths]), cache, dispatcher)
+        _run_all(files, dispatcher, progress, cache)
     return report_of(tuple(report for file in files for report in file.reports()))
 
 
@@ -91,10 +95,10 @@ def summarize_paths(
     saved = [path for path in given if Path(path).suffix in SAVED_SUFFIXES]
     others = [path for path in given if path not in saved]
     found = find_scenario_files(others) if others or not given else ()
-    with closing(Crew("summary", options)) as crew:
-        files = _read_all(found, cache, crew, least_models=1)
+    with closing(Dispatcher("summary", options)) as dispatcher:
+        files = _read_all(found, cache, dispatcher, least_models=1)
         files += [_File(path, cache, [_saved_as_scenario(path)]) for path in saved]
-        _run_all(files, crew, progress, cache)
+        _run_all(files, dispatcher, progress, cache)
     return report_of(tuple(report for file in files for report in file.reports()))
 
 
@@ -163,7 +167,7 @@ class _Waiting(Sequence[Scenario]):
 
 
 def _read_all(
-    paths: Sequence[Path], cache: ResultCache | None, crew: Crew, least_models: int = 2
+    paths: Sequence[Path], cache: ResultCache | None, dispatcher: Dispatcher, least_models: int = 2
 ) -> list[_File]:
     """Read what the cache does not know already; those who will do the work prepare meanwhile."""
     files: list[_File] = []
@@ -171,7 +175,7 @@ def _read_all(
     for path in paths:
         files.append(_read(path, cache, least_models))
         missing += len(files[-1].missing())
-        crew.expect(missing)
+        dispatcher.prepare(missing)
     return files
 
 
@@ -193,7 +197,10 @@ def _read(path: Path, cache: ResultCache | None, least_models: int) -> _File:
 
 
 def _run_all(
-    files: Sequence[_File], crew: Crew, progress: Listener | None, cache: ResultCache | None
+    files: Sequence[_File],
+    dispatcher: Dispatcher,
+    progress: Listener | None,
+    cache: ResultCache | None,
 ) -> None:
     """Run what is missing, keep each result as soon as there is one, and nothing for longer."""
     tasks = [(file, position) for file in files for position in file.missing()]
@@ -207,7 +214,7 @@ def _run_all(
         if progress:
             progress(Progress(done, len(tasks), scenarios[number].title))
 
-    for number, report in crew.run(scenarios, begun):
+    for number, report in dispatcher.run(scenarios, begun):
         done += 1
         file, position = tasks[number]
         file.found[position] = report

@@ -17,7 +17,7 @@ from layerlens.run.cache.results import ResultCache
 from layerlens.run.cache.scenario_key import named_by
 from layerlens.run.pipeline import Listener, compare_paths, report_of
 from layerlens.run.report import Report
-from layerlens.run.workers.dispatch import Crew
+from layerlens.run.workers.dispatch import Dispatcher
 from layerlens.scenario.files import find_scenario_files
 from layerlens.scenario.options import RunOptions
 
@@ -53,13 +53,13 @@ class Watch:
         self._paths = [Path(path) for path in paths]
         self._options = options
         self._cache = cache
-        self._crew = Crew("compare", options)
+        self._dispatcher = Dispatcher("compare", options)
         self._reports: dict[Path, tuple[ScenarioReport, ...]] = {}
         self._stamps: dict[Path, dict[str, _Stamp]] = {}
 
     def close(self) -> None:
         """End the worker processes."""
-        self._crew.close()
+        self._dispatcher.close()
 
     def look(self, progress: Listener | None = None) -> Look | None:
         """Run what changed since the last look; return None where nothing did."""
@@ -91,7 +91,9 @@ class Watch:
         for path in paths:
             named = _depended_on(path, allow_code)
             self._stamps[path] = {name: _stamp(name) for name in named}
-        report = compare_paths(paths, self._options, progress, cache=self._cache, crew=self._crew)
+        report = compare_paths(
+            paths, self._options, progress, cache=self._cache, dispatcher=self._dispatcher
+        )
         for path in paths:
             self._reports[path] = tuple(one for one in report.scenarios if one.path == str(path))
 

@@ -13,8 +13,9 @@ from layerlens.report.rows import Row, tidy_rows
 from layerlens.report.run import Environment, RunRecord, ScenarioReport
 from layerlens.run.cache.environment_key import code_digest, keras_configuration
 from layerlens.run.faults import at_fault
-from layerlens.run.workers.in_process import Alone
-from layerlens.run.workers.tasks import lost, work_of
+from layerlens.run.workers.in_process import InProcessExecutor
+from layerlens.run.workers.losses import lost
+from layerlens.run.workers.tasks import work_of
 from layerlens.scenario.options import RunOptions
 from layerlens.scenario.reading.sweep import Sweep
 from layerlens.scenario.spec import Scenario
@@ -54,10 +55,10 @@ def run_cells(cells: Cells, options: RunOptions) -> Ran:
             if isinstance(scenario, ScenarioReport):
                 rows[number] = rows_of(scenario)
                 continue
-            alone = Alone(work, options.timeout)
-            for _, report in alone.run([scenario], lambda _: None):
+            executor = InProcessExecutor(work, options.timeout)
+            for _, report in executor.run([scenario], [0], lambda _: None):
                 rows[number] = rows_of(report)
-            if alone.stuck:
+            if executor.stuck:
                 return Ran(rows, stuck=True)
     return Ran(rows)
 

@@ -1,4 +1,4 @@
-"""The other side of `workers.py`: scenarios come in through a pipe, reports go back."""
+"""The main function of a worker process: scenarios come in through a pipe, reports go back."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def serve(pipe: Connection, kind: Command, options: RunOptions) -> None:
-    """Import Keras ahead, say so, and do what comes until nothing does."""
+    """Import Keras, report that the worker is ready, and run scenarios until the pipe closes."""
     obey_parent()
     _import_ahead()
     if options.jobs >= (os.cpu_count() or 1):
@@ -31,13 +31,13 @@ def serve(pipe: Connection, kind: Command, options: RunOptions) -> None:
 
 
 def obey_parent() -> None:
-    """Leave interrupts to the process that started this one, and end when it does."""
+    """Ignore interrupts, which the parent handles, and end when the parent ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
 def answer(pipe: Connection, work: Work) -> None:
-    """Say that all is ready, and send a report for each scenario that comes."""
+    """Send None once ready, then a report for each scenario received."""
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):
         pipe.send(None)
         while True:
@@ -46,7 +46,7 @@ def answer(pipe: Connection, work: Work) -> None:
 
 
 def _import_ahead() -> None:
-    # A failure is told by the first scenario that needs Keras, with that scenario's place.
+    # The first scenario reports a failure, with its own path.
     with suppress(LayerlensError):
         start_backend()
 

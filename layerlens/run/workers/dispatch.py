@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from layerlens.errors import LayerlensError
-from layerlens.run.workers.in_process import Alone
-from layerlens.run.workers.pool import Workers
-from layerlens.run.workers.tasks import Work, work_of
+from layerlens.run.workers.executor import Executor, OnStart
+from layerlens.run.workers.in_process import InProcessExecutor
+from layerlens.run.workers.pool import WorkerPool
+from layerlens.run.workers.tasks import work_of
 from layerlens.vocabulary import Command
 
 if TYPE_CHECKING:
     from layerlens.report.pairs import ScriptListener
     from layerlens.report.run import ScenarioReport
-    from layerlens.run.workers.pool import Workers
     from layerlens.scenario.options import RunOptions
     from layerlens.scenario.spec import Scenario
 
-#: Is told the position of each scenario that is begun.
-Begun = Callable[[int], None]
 
+class Dispatcher:
+    """Chooses the executor for each call of `run`; `close` it when done.
 
-class Crew:
-    """Runs scenarios in this process or in workers; `close` it in the end.
-
-    One scenario at a time is run in this process, where TensorFlow is started once for all of
-    them. With `jobs` or `max_memory` the work is done in processes that can be ended: one that
-    dies, hangs or takes too much costs its own scenario alone. So it is where this whole process is
-    `isolated`, because one before it was lost.
+    Without `jobs` or `max_memory` scenarios run in this process, where TensorFlow starts once for
+    all of them. Otherwise they run in worker processes: one that dies, hangs or exceeds a limit
+    loses its own scenario alone. Worker processes are also used after a scenario got stuck in this
+    process, and where `isolated` is set because an earlier process was lost.
     """
 
     isolated: ClassVar[bool] = False
@@ -36,53 +33,39 @@ class Crew:
     def __init__(
         self, kind: Command, options: RunOptions, on_script: ScriptListener | None = None
     ) -> None:
-        self._options = options
-        self._kind = kind
-        self._work: Work = work_of(kind, options, on_script)
-        self._stays = on_script is not None
-        if self._stays and self.isolated:
+        if on_script is not None and self.isolated:
             raise LayerlensError(
                 "no script can be written: running the scenarios ended their process",
                 hint="without `--repro` the report says which of them did",
             )
-        self._stuck = False
-        self._workers: Workers | None = None
+        self._options = options
+        self._here = InProcessExecutor(work_of(kind, options, on_script), options.timeout)
+        self._pool = WorkerPool(kind, options)
+        #: A listener cannot be called from another process.
+        self._must_stay = on_script is not None
 
     def close(self) -> None:
         """End the worker processes."""
-        if self._workers is not None:
-            self._workers.close()
+        self._pool.close()
 
-    def expect(self, count: int) -> None:
-        """Be told that so many scenarios are coming: processes start importing for them."""
-        if self._goes_out(count):
-            self._out().start(min(self._options.jobs, count))
+    def prepare(self, count: int) -> None:
+        """Start what `count` scenarios will need, without waiting for it."""
+        self._executor(count).prepare(count)
 
     def run(
-        self, scenarios: Sequence[Scenario], begun: Begun
+        self, scenarios: Sequence[Scenario], on_start: OnStart
     ) -> Iterator[tuple[int, ScenarioReport]]:
-        """Yield the position and the report of every scenario, in the order they are done."""
-        if self._goes_out(len(scenarios)):
-            yield from self._out().run(scenarios, range(len(scenarios)), begun)
-            return
-        if not scenarios:
-            return
-        alone = Alone(self._work, self._options.timeout)
-        yield from alone.run(scenarios, begun)
-        # Where one did not end, TensorFlow is still at work here: the rest is done in another.
-        self._stuck = alone.stuck
-        if rest := range(alone.done, len(scenarios)):
-            yield from self._out().run(scenarios, rest, begun)
+        """Yield the position and the report of every scenario, in the order they finish."""
+        left = list(range(len(scenarios)))
+        while left:  # an executor that got stuck leaves the rest to another one
+            for position, report in self._executor(len(scenarios)).run(scenarios, left, on_start):
+                left = [other for other in left if other != position]
+                yield position, report
 
-    def _goes_out(self, count: int) -> bool:
-        if self._stays or count < 1:
-            return False
-        if self._stuck or self.isolated:
-            return True
+    def _executor(self, count: int) -> Executor:
+        if self._here.stuck or self.isolated:
+            return self._pool
+        if self._must_stay:
+            return self._here
         several = self._options.jobs > 1 and count > 1
-        return several or self._options.max_memory is not None
-
-    def _out(self) -> Workers:
-        if self._workers is None:
-            self._workers = Workers(self._kind, self._options)
-        return self._workers
+        return self._pool if several or self._options.max_memory is not None else self._here

@@ -1,65 +1,70 @@
-"""Scenarios are run one after another in this process, each for no longer than it may take."""
+"""Run scenarios one after another in this process, with a time limit for each."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from layerlens.models.backend import global_settings
-from layerlens.run.workers.tasks import Work, timed_out
+from layerlens.run.workers.executor import OnStart
+from layerlens.run.workers.losses import timed_out
+from layerlens.run.workers.tasks import Work
 
 if TYPE_CHECKING:
     from layerlens.report.run import ScenarioReport
     from layerlens.scenario.spec import Scenario
 
-#: Virtual; what walks a deep model's layers outside of Keras recurses as well.
+#: Virtual memory: code outside of Keras recurses over the layers of a deep model as well.
 _STACK_BYTES = 64 * 1024**2
 
 
-class Alone:
-    """Runs scenarios until one does not end; then `stuck` is set, and `done` says how many were.
+class InProcessExecutor:
+    """Runs scenarios in this process until one exceeds its time; then `stuck` is true.
 
-    A kernel of TensorFlow cannot be stopped from outside, only left alone: the thread goes on, and
-    with it this process is no longer one in which to measure.
+    A TensorFlow kernel cannot be stopped from outside: its thread goes on, and no timing or memory
+    figure of this process can be trusted any more.
     """
 
     def __init__(self, work: Work, timeout: float | None) -> None:
         self._work = work
         self._timeout = timeout
         self.stuck = False
-        self.done = 0
+
+    def prepare(self, count: int) -> None:
+        """Do nothing: TensorFlow starts with the first scenario."""
+
+    def close(self) -> None:
+        """Do nothing: there is no process to release."""
 
     def run(
-        self, scenarios: Sequence[Scenario], begun: Callable[[int], None]
+        self, scenarios: Sequence[Scenario], positions: Sequence[int], on_start: OnStart
     ) -> Iterator[tuple[int, ScenarioReport]]:
-        """Yield the position and the report of each scenario."""
-        for position, scenario in enumerate(scenarios):
-            begun(position)
-            report = self._report(scenario)
-            self.done = position + 1
-            yield position, report
+        """Yield the position and the report of each scenario, until one is stuck."""
+        for position in positions:
+            on_start(position)
+            yield position, self._report(scenarios[position])
             if self.stuck:
                 return
 
     def _report(self, scenario: Scenario) -> ScenarioReport:
         if self._timeout is None:
             return self._work(scenario)
-        doing = _Doing(self._work, scenario)
+        thread = _ScenarioThread(self._work, scenario)
         before = threading.stack_size(_STACK_BYTES)
         try:
-            doing.start()
+            thread.start()
         finally:
             threading.stack_size(before)
-        doing.join(self._timeout)
-        if doing.is_alive():
+        thread.join(self._timeout)
+        if thread.is_alive():
             self.stuck = True
             global_settings.restore_outermost()
             return timed_out(scenario, self._timeout)
-        return doing.result()
+        return thread.result()
 
 
-class _Doing(threading.Thread):
+class _ScenarioThread(threading.Thread):
     def __init__(self, work: Work, scenario: Scenario) -> None:
         super().__init__(name="layerlens-scenario", daemon=True)
         self._work = work
@@ -70,7 +75,7 @@ class _Doing(threading.Thread):
     def run(self) -> None:
         try:
             self._report = self._work(self._scenario)
-        except BaseException as error:  # raised again in the thread that asked
+        except BaseException as error:  # `result` raises it in the caller's thread
             self._error = error
 
     def result(self) -> ScenarioReport:

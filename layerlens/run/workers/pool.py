@@ -1,9 +1,8 @@
-"""Scenarios are run in several processes, each watched, replaced where it is lost."""
+"""Run scenarios in worker processes, with limits on time and memory; replace those that die."""
 
 from __future__ import annotations
 
 import multiprocessing
-import signal
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -15,9 +14,9 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from layerlens.byte_size import readable
 from layerlens.run.workers.child import serve
-from layerlens.run.workers.tasks import lost, timed_out
+from layerlens.run.workers.executor import OnStart
+from layerlens.run.workers.losses import cause, died, not_started, out_of_memory, timed_out
 from layerlens.scenario.options import RunOptions
 from layerlens.vocabulary import Command
 
@@ -25,33 +24,23 @@ if TYPE_CHECKING:
     from layerlens.report.run import ScenarioReport
     from layerlens.scenario.spec import Scenario
 
-#: How long importing TensorFlow may take on the slowest of disks, in seconds.
+#: The longest that importing TensorFlow may take, in seconds.
 _START_SECONDS = 300.0
-#: How often memory is looked at, in seconds.
-_LOOK_SECONDS = 0.1
-#: A process that has grown by so much since it started makes room for a new one.
+#: Seconds between two looks at the memory of a worker.
+_MEMORY_SECONDS = 0.1
+#: A worker that has grown by this much since it started is replaced.
 _GROWTH_BYTES = 1024**3
 
-#: So many processes in a row may end before they have done anything; then no more are started.
+#: After this many workers in a row that ended before their first scenario, no more are started.
 _MOST_FAILED = 5
 
-#: SIGKILL, which Windows has not.
-_KILLED = 9
-_OF_MEMORY = (
-    "where memory runs out, the system ends processes so: `--max-memory` says which scenario takes "
-    "how much, and fewer `--jobs` take less at once"
-)
-_OF_A_KERNEL = (
-    "a kernel of TensorFlow does so on sizes that it was not made for: `layerlens summary` shows "
-    "the models without running them, and Keras may take the sizes without a word"
-)
-
-Serving = Callable[[Connection, Command, RunOptions], None]
+#: What a worker process runs: `child.serve`, or another function in tests.
+Serve = Callable[[Connection, Command, RunOptions], None]
 
 
 @dataclass
 class _Worker:
-    """One process: `ready` once it has imported, `position` of the scenario it is at."""
+    """One process: `ready` once it has imported; `position` is that of its scenario."""
 
     process: BaseProcess
     pipe: Connection
@@ -79,26 +68,29 @@ class _Worker:
         self.process.join()
 
 
-class Workers:
+class WorkerPool:
     """Up to `jobs` processes. They are spawned: TensorFlow does not survive a fork."""
 
-    def __init__(self, kind: Command, options: RunOptions, serving: Serving = serve) -> None:
+    def __init__(self, kind: Command, options: RunOptions, serve: Serve = serve) -> None:
         self._kind = kind
         self._options = options
-        self._serving = serving
+        self._serve = serve
         self._context = multiprocessing.get_context("spawn")
         self._workers: list[_Worker] = []
-        #: How many processes have ended in a row before they had done anything, and how the last
-        #: one ended.
+        #: Workers in a row that ended before their first scenario, and how the last one ended.
         self._failed = 0
         self._cause = ""
 
-    def start(self, count: int) -> None:
-        """Have so many processes, unless too many came to nothing; they import at once."""
+    def prepare(self, count: int) -> None:
+        """Start workers for `count` scenarios; they import TensorFlow at once."""
+        self._start(min(self._options.jobs, count))
+
+    def _start(self, count: int) -> None:
+        """Start workers until there are `count`, unless too many in a row have failed."""
         while len(self._workers) < count and self._failed < _MOST_FAILED:
             ours, theirs = self._context.Pipe()
             process = self._context.Process(
-                target=self._serving, args=(theirs, self._kind, self._options), daemon=True
+                target=self._serve, args=(theirs, self._kind, self._options), daemon=True
             )
             try:
                 process.start()
@@ -116,65 +108,66 @@ class Workers:
             self._workers.pop().end()
 
     def run(
-        self, scenarios: Sequence[Scenario], positions: Sequence[int], begun: Callable[[int], None]
+        self, scenarios: Sequence[Scenario], positions: Sequence[int], on_start: OnStart
     ) -> Iterator[tuple[int, ScenarioReport]]:
-        """Yield position and report of the scenarios at the positions, as they are done."""
+        """Yield the position and the report of the scenarios at `positions`, as they finish."""
         waiting = deque(positions)
         left = len(waiting)
         while left:
-            self.start(min(self._options.jobs, left))
+            self.prepare(left)
             if not self._workers:
                 for position in waiting:
-                    yield position, self._without_process(scenarios[position])
+                    yield position, not_started(scenarios[position], _MOST_FAILED, self._cause)
                 return
             for worker in list(self._workers):
-                if worker.idle and waiting and self._give(worker, waiting[0], scenarios):
-                    begun(waiting.popleft())
-            for position, report in self._happened(scenarios):
+                if worker.idle and waiting and self._send(worker, waiting[0], scenarios):
+                    on_start(waiting.popleft())
+            for position, report in self._next_reports(scenarios):
                 left -= 1
                 self._failed = 0
                 yield position, report
 
-    def _give(self, worker: _Worker, position: int, scenarios: Sequence[Scenario]) -> bool:
-        """Send a scenario to a process; return False where the process has died meanwhile."""
+    def _send(self, worker: _Worker, position: int, scenarios: Sequence[Scenario]) -> bool:
+        """Send a scenario to a worker; return False if the worker has died."""
         try:
             worker.pipe.send(scenarios[position])
         except OSError:
-            self._came_to_nothing(worker)
+            self._drop_failed(worker)
             return False
         worker.position, worker.since = position, time.monotonic()
         return True
 
-    def _happened(self, scenarios: Sequence[Scenario]) -> Iterator[tuple[int, ScenarioReport]]:
-        """Wait for the next thing to happen, and yield the reports that came of it."""
+    def _next_reports(self, scenarios: Sequence[Scenario]) -> Iterator[tuple[int, ScenarioReport]]:
+        """Wait for a message or a limit, and yield the reports that follow from it."""
         if not self._workers:
             return
-        told = wait([worker.pipe for worker in self._workers], timeout=self._patience())
+        readable_pipes = wait([worker.pipe for worker in self._workers], timeout=self._patience())
         for worker in list(self._workers):
-            if worker.pipe in told:
-                yield from self._heard(worker, scenarios)
+            if worker.pipe in readable_pipes:
+                yield from self._receive(worker, scenarios)
             elif worker.position is not None:
-                report = self._overstepped(worker, scenarios[worker.position])
+                report = self._over_limit(worker, scenarios[worker.position])
                 if report is not None:
                     yield worker.position, report
                     self._remove(worker)
             elif not worker.ready and worker.seconds() > _START_SECONDS:
-                self._came_to_nothing(worker)
-                self._failed = _MOST_FAILED  # nobody waits as long for another one
+                self._drop_failed(worker)
+                self._failed = _MOST_FAILED  # another one would take as long
 
-    def _heard(
+    def _receive(
         self, worker: _Worker, scenarios: Sequence[Scenario]
     ) -> Iterator[tuple[int, ScenarioReport]]:
-        """Take what a process says: that it is ready, or a report; or that it says nothing more."""
+        """Read a worker's message: that it is ready, a report, or the end of its pipe."""
         try:
             report = worker.pipe.recv()
         except (EOFError, OSError):
             if worker.position is not None:
-                scenario = scenarios[worker.position]
-                yield worker.position, self._died(worker, scenario)
+                worker.process.join(timeout=5)
+                scenario, status = scenarios[worker.position], worker.process.exitcode
+                yield worker.position, died(scenario, status, worker.seconds())
                 self._remove(worker)
             else:
-                self._came_to_nothing(worker)
+                self._drop_failed(worker)
             return
         if not worker.ready:
             worker.ready = True
@@ -186,38 +179,23 @@ class Workers:
         if worker.resident() - worker.base_bytes > _GROWTH_BYTES:
             self._remove(worker)
 
-    def _overstepped(self, worker: _Worker, scenario: Scenario) -> ScenarioReport | None:
-        """Return the report of a scenario that takes more than it may; None while it does not."""
+    def _over_limit(self, worker: _Worker, scenario: Scenario) -> ScenarioReport | None:
+        """Return the report of a scenario beyond its time or memory limit; None within both."""
         timeout, most = self._options.timeout, self._options.max_memory
         if timeout is not None and worker.seconds() > timeout:
             return timed_out(scenario, timeout)
         if most is None or (taken := worker.resident()) <= most:
             return None
-        return lost(
-            scenario,
-            f"stopped at {readable(taken)} of memory; {readable(most)} are allowed",
-            f"allow it more with `--max-memory`; {readable(worker.base_bytes)} are taken before "
-            "anything is built",
-            worker.seconds(),
-        )
+        return out_of_memory(scenario, taken, most, worker.base_bytes, worker.seconds())
 
-    def _died(self, worker: _Worker, scenario: Scenario) -> ScenarioReport:
-        worker.process.join(timeout=5)
-        return lost(
-            scenario,
-            f"the process that ran this scenario died ({_cause(worker.process.exitcode)})",
-            _OF_MEMORY if worker.process.exitcode == -_KILLED else _OF_A_KERNEL,
-            worker.seconds(),
-        )
-
-    def _came_to_nothing(self, worker: _Worker) -> None:
-        """Take leave of a process that had no scenario; another one takes its place."""
+    def _drop_failed(self, worker: _Worker) -> None:
+        """Remove a worker that ended, or never got ready, without a scenario."""
         worker.process.join(timeout=5)
         still_runs = worker.process.exitcode is None
         self._note_failure(
             f"not ready after {_START_SECONDS:g} s"
             if still_runs
-            else _cause(worker.process.exitcode)
+            else cause(worker.process.exitcode)
         )
         self._remove(worker)
 
@@ -225,22 +203,12 @@ class Workers:
         self._failed += 1
         self._cause = cause
 
-    def _without_process(self, scenario: Scenario) -> ScenarioReport:
-        return lost(
-            scenario,
-            "no process to run this scenario could be started: "
-            f"{_MOST_FAILED} in a row came to nothing (the last: {self._cause})",
-            "check that `python -c 'import tensorflow, keras'` works and that there is memory for "
-            "it; without `--jobs` and `--max-memory` no other process is needed",
-            0.0,
-        )
-
     def _remove(self, worker: _Worker) -> None:
         worker.end()
         self._workers.remove(worker)
 
     def _patience(self) -> float:
-        """Return how long nothing needs to be looked at, in seconds."""
+        """Return the seconds until the next limit has to be checked."""
         limits = [
             (self._options.timeout if worker.ready else _START_SECONDS, worker)
             for worker in self._workers
@@ -251,14 +219,5 @@ class Workers:
             default=_START_SECONDS,
         )
         if self._options.max_memory is not None:
-            least = min(least, _LOOK_SECONDS)
+            least = min(least, _MEMORY_SECONDS)
         return max(0.01, least + 0.01)
-
-
-def _cause(status: int | None) -> str:
-    if status is None or status >= 0:
-        return f"exit status {status}"
-    try:
-        return signal.Signals(-status).name
-    except ValueError:
-        return f"signal {-status}"

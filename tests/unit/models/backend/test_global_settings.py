@@ -24,7 +24,7 @@ import layerlens
 from layerlens.models.backend import global_settings
 from layerlens.run.cache.results import ResultCache
 from layerlens.run.workers.child import answer
-from layerlens.run.workers.in_process import Alone
+from layerlens.run.workers.in_process import InProcessExecutor
 from layerlens.run.workers.tasks import work_of
 from layerlens.scenario.options import RunOptions
 from layerlens.scenario.reading.scenarios import read_scenarios
@@ -311,9 +311,9 @@ def test_a_scenario_that_is_stopped_leaves_nothing(folder: Path) -> None:
             SETTINGS[name][0]()
         released.wait(30)
 
-    alone = Alone(work, timeout=0.5)
-    ((_, report),) = alone.run(read_scenarios(folder / "2-second.yaml"), lambda _: None)
-    assert alone.stuck
+    executor = InProcessExecutor(work, timeout=0.5)
+    ((_, report),) = executor.run(read_scenarios(folder / "2-second.yaml"), [0], lambda _: None)
+    assert executor.stuck
     assert report.status == "error"
     assert _everything() == before
     released.set()
@@ -330,8 +330,8 @@ def test_a_scenario_that_ends_late_does_not_undo_what_was_chosen_since(folder: P
     def work(scenario: Any) -> Any:
         released.wait(30)
 
-    alone = Alone(work, timeout=0.2)
-    list(alone.run(read_scenarios(folder / "2-second.yaml"), lambda _: None))
+    executor = InProcessExecutor(work, timeout=0.2)
+    list(executor.run(read_scenarios(folder / "2-second.yaml"), [0], lambda _: None))
     keras.config.set_epsilon(0.25)
     layerlens.compare(folder / "2-second.yaml")
     assert keras.config.epsilon() == 0.25

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 import time
 
 import pytest
 
 from layerlens.report.run import ScenarioReport
-from layerlens.run.workers.in_process import Alone
-from layerlens.run.workers.pool import Workers
+from layerlens.run.workers.pool import WorkerPool
 from layerlens.scenario.options import RunOptions
 from layerlens.scenario.spec import Scenario
 from tests.unit.tables import losses
@@ -19,9 +17,9 @@ def scenarios(*titles: str) -> list[Scenario]:
     return [Scenario(f"{title}.yaml", title, (), "one") for title in titles]
 
 
-def run(*titles: str, serving=losses.serve, **limits) -> list[ScenarioReport]:
+def run(*titles: str, serve=losses.serve, **limits) -> list[ScenarioReport]:
     given = scenarios(*titles)
-    workers = Workers("compare", RunOptions(jobs=2, **limits), serving)
+    workers = WorkerPool("compare", RunOptions(jobs=2, **limits), serve)
     begun: list[int] = []
     try:
         found = dict(workers.run(given, range(len(given)), begun.append))
@@ -59,7 +57,7 @@ def test_each_loss_costs_its_own_scenario():
 
 def test_processes_that_never_start_do_not_keep_it_waiting():
     started = time.monotonic()
-    reports = run("good 1", "good 2", "good 3", serving=losses.serve_nobody)
+    reports = run("good 1", "good 2", "good 3", serve=losses.serve_nobody)
     assert {one.status for one in reports} == {"error"}
     message = "no process to run this scenario could be started: 5 in a row came to nothing"
     assert {one.errors[0].message for one in reports} == {f"{message} (the last: exit status 7)"}
@@ -71,13 +69,13 @@ def test_processes_killed_while_they_import_cost_no_scenario(killed, tmp_path, m
     monkeypatch.setenv("KILLED_FOLDER", str(tmp_path))
     monkeypatch.setenv("KILLED_FIRST", str(killed))
     titles = ["good 1", "good 2", "ended", "good 3", "good 4"]
-    reports = run(*titles, serving=losses.serve_once_others_were_killed)
+    reports = run(*titles, serve=losses.serve_once_others_were_killed)
     assert [one.title for one in reports if one.status == "error"] == ["ended"]
 
 
 def test_processes_that_are_always_killed_are_not_started_for_ever():
-    for serving in (losses.serve_and_die_idle, losses.serve_killed):
-        reports = run("good 1", "good 2", "good 3", serving=serving)
+    for serve in (losses.serve_and_die_idle, losses.serve_killed):
+        reports = run("good 1", "good 2", "good 3", serve=serve)
         assert {one.status for one in reports} == {"error"}
         assert any("SIGKILL" in one.errors[0].message for one in reports)
 
@@ -86,30 +84,3 @@ def test_a_process_that_has_grown_makes_room_for_a_new_one(monkeypatch):
     monkeypatch.setattr("layerlens.run.workers.pool._GROWTH_BYTES", -(10**12))
     reports = run("good 1", "good 2", "good 3", "good 4")
     assert len({one.cell["process"] for one in reports}) == 4
-
-
-def test_alone_what_does_not_end_is_left_and_the_rest_told_to_go_elsewhere():
-    let_go = threading.Event()
-
-    def work(scenario: Scenario) -> ScenarioReport:
-        if scenario.title == "hanging":
-            let_go.wait(30)
-        return ScenarioReport(scenario.path, scenario.title, None, "pass", 0.0)
-
-    alone = Alone(work, timeout=0.3)
-    found = list(alone.run(scenarios("good", "hanging", "further"), lambda _: None))
-    assert [(position, one.status) for position, one in found] == [(0, "pass"), (1, "error")]
-    assert "stopped after 0.3 s" in found[1][1].errors[0].message
-    assert (alone.stuck, alone.done) == (True, 2)
-    (left,) = (one for one in threading.enumerate() if one.name.startswith("layerlens-"))
-    let_go.set()
-    left.join(10)
-    assert not left.is_alive()
-
-
-def test_alone_a_fault_of_the_work_is_the_caller_s():
-    def work(scenario: Scenario) -> ScenarioReport:
-        raise ZeroDivisionError("by nought")
-
-    with pytest.raises(ZeroDivisionError):
-        list(Alone(work, timeout=5.0).run(scenarios("bad"), lambda _: None))

@@ -1,0 +1,90 @@
+"""Reports of scenarios whose work was stopped, or ended with its process."""
+
+from __future__ import annotations
+
+import signal
+import time
+from typing import TYPE_CHECKING
+
+from layerlens.byte_size import readable
+from layerlens.errors import LostError, Where
+from layerlens.run.faults import at_fault
+
+if TYPE_CHECKING:
+    from layerlens.report.run import ScenarioReport
+    from layerlens.scenario.spec import Scenario
+
+#: SIGKILL, which Windows does not have.
+_KILLED = 9
+_OF_MEMORY = (
+    "where memory runs out, the system ends processes so: `--max-memory` says which scenario takes "
+    "how much, and fewer `--jobs` take less at once"
+)
+_OF_A_KERNEL = (
+    "a kernel of TensorFlow does so on sizes that it was not made for: `layerlens summary` shows "
+    "the models without running them, and Keras may take the sizes without a word"
+)
+
+
+def lost(scenario: Scenario, message: str, hint: str, seconds: float) -> ScenarioReport:
+    """Return the report of a scenario that was lost after `seconds` of work."""
+    error = LostError(message, Where(scenario.path), hint)
+    started = time.perf_counter() - seconds
+    return at_fault(scenario.path, scenario.title, error, scenario.cell, started)
+
+
+def timed_out(scenario: Scenario, seconds: float) -> ScenarioReport:
+    """Return the report of a scenario that was stopped at its time limit, in seconds."""
+    return lost(
+        scenario,
+        f"stopped after {seconds:g} s, before it came to an end",
+        "allow it longer with `--timeout SECONDS`",
+        seconds,
+    )
+
+
+def out_of_memory(
+    scenario: Scenario, taken: int, allowed: int, base: int, seconds: float
+) -> ScenarioReport:
+    """Return the report of a scenario that was stopped at its memory limit; sizes in bytes.
+
+    `base` is what the process took before the scenario started.
+    """
+    return lost(
+        scenario,
+        f"stopped at {readable(taken)} of memory; {readable(allowed)} are allowed",
+        f"allow it more with `--max-memory`; {readable(base)} are taken before anything is built",
+        seconds,
+    )
+
+
+def died(scenario: Scenario, status: int | None, seconds: float) -> ScenarioReport:
+    """Return the report of a scenario whose process ended with an exit status."""
+    return lost(
+        scenario,
+        f"the process that ran this scenario died ({cause(status)})",
+        _OF_MEMORY if status == -_KILLED else _OF_A_KERNEL,
+        seconds,
+    )
+
+
+def not_started(scenario: Scenario, attempts: int, last_cause: str) -> ScenarioReport:
+    """Return the report of a scenario for which no process could be started."""
+    return lost(
+        scenario,
+        "no process to run this scenario could be started: "
+        f"{attempts} in a row came to nothing (the last: {last_cause})",
+        "check that `python -c 'import tensorflow, keras'` works and that there is memory for "
+        "it; without `--jobs` and `--max-memory` no other process is needed",
+        0.0,
+    )
+
+
+def cause(status: int | None) -> str:
+    """Return why a process ended: the name of its signal, or its exit status."""
+    if status is None or status >= 0:
+        return f"exit status {status}"
+    try:
+        return signal.Signals(-status).name
+    except ValueError:
+        return f"signal {-status}"
