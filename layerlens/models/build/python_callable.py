@@ -14,6 +14,8 @@ from typing import Any
 from layerlens.errors import Fault, ScenarioError, Where
 from layerlens.plain.suggestion import nearest_name
 
+_OWN_PACKAGE = __name__.partition(".")[0]
+
 
 def call_python(target: str, args: Mapping[str, Any], where: Where | None) -> Any:
     """Import the module, call the callable with the arguments, return what it returns.
@@ -84,7 +86,7 @@ def _is_shadowed(name: str, module: ModuleType, folders: tuple[str, ...]) -> boo
 def _is_users(module: ModuleType) -> bool:
     """Say whether a module is neither Python's, nor installed, nor the program being run."""
     place = getattr(module, "__file__", None)
-    if place is None or module.__name__ in ("__main__", __package__):
+    if place is None or module.__name__ in ("__main__", _OWN_PACKAGE):
         return False
     installed = [str(Path(prefix, "lib")) for prefix in (sys.prefix, sys.base_prefix)]
     return "site-packages" not in place and not place.startswith(tuple(installed))
@@ -92,7 +94,7 @@ def _is_users(module: ModuleType) -> bool:
 
 def _comes_from(name: str, module: ModuleType, folders: tuple[str, ...]) -> bool:
     place = getattr(module, "__file__", None)
-    if not isinstance(place, str) or name.partition(".")[0] == __package__:
+    if not isinstance(place, str) or name.partition(".")[0] == _OWN_PACKAGE:
         return False
     return any(Path(place) in _places(folder, name) for folder in folders)
 

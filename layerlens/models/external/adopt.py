@@ -12,6 +12,7 @@ from typing import Any
 
 import keras
 
+import layerlens
 from layerlens.errors import Fault, LayerlensError, ModelFileError, ScenarioError
 from layerlens.models.build.allow_list import code_parts
 from layerlens.models.build.call_forms import apply_by_name
@@ -31,6 +32,7 @@ from layerlens.models.external.saved_file import read_saved, refuse_code
 from layerlens.models.keras_errors import clean_reason
 from layerlens.report.layers import ModelError
 
+_OWN_FOLDER = Path(layerlens.__file__).parent
 _SAVE_AGAIN = (
     "load it with `keras.saving.load_model` and save it again with this version of Keras, or build "
     "it in a function and name that under `python:`"
@@ -153,7 +155,7 @@ def _refused_by_code(order: Order, error: Exception) -> Refused:
     place = None
     while frame is not None:
         name = frame.tb_frame.f_code.co_filename
-        if "site-packages" not in name and "layerlens" not in Path(name).parent.name:
+        if "site-packages" not in name and not Path(name).is_relative_to(_OWN_FOLDER):
             place = f"{Path(name).name}:{frame.tb_lineno}"
         frame = frame.tb_next
     hint = f"{what} raised {type(error).__name__}" + (f" at {place}" if place else "")

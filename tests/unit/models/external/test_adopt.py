@@ -369,3 +369,12 @@ def test_what_keras_refuses_inside_a_function_is_a_refusal(folder: Path) -> None
     assert "raised ValueError at shop_models.py:9" in error.hint
     error = error_of(build_model(python("shop_models:leave", folder), INPUTS, allow_code=True))
     assert "ended the program with exit status 3" in error.message
+
+
+def test_an_error_of_keras_alone_names_no_place_in_layerlens() -> None:
+    """The hint names the last line of the user's own code; here there is none."""
+    spec = ModelSpec("m", "python", python="keras.layers:Dense", args={"units": -1})
+    refused = build_model(spec, (InputSpec("x", (4,)),), allow_code=True)
+    assert isinstance(refused, Refused)
+    assert refused.report.error is not None
+    assert refused.report.error.hint == "`keras.layers:Dense` raised ValueError"
