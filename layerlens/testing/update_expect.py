@@ -51,7 +51,7 @@ class ExpectationFile:
         Raises:
             NotUpdated: the value cannot be written without touching something else.
         """
-        spans = YamlSpans(self._text)
+        data, spans = self._parse()
         where = ("expect", *keys)
         span = spans.find(where)
         if span is None:
@@ -61,23 +61,25 @@ class ExpectationFile:
             raise NotUpdated("other parts of the file refer to it; write it by hand")
         if "${" in text:
             raise NotUpdated(f"`{text.strip()}` is filled in from the matrix; write it by hand")
-        edits = _edits(self._text, span, self._value(where), value)
+        edits = _edits(self._text, span, _value(data, where), value)
         if any("#" in self._text[span.start : span.end] for span, _ in edits):
             raise NotUpdated("a comment stands in the midst of it; write it by hand")
-        return self._write(_edited(self._text, edits), where, value)
+        return self._write(_edited(self._text, edits), data, where, value)
 
     def is_mapping(self, keys: Keys) -> bool:
         """Tell whether a mapping stands where `keys` lead beneath `expect:`."""
-        return isinstance(self._value(("expect", *keys)), dict)
+        data, _ = self._parse()
+        return isinstance(_value(data, ("expect", *keys)), dict)
 
     def fill(self, expect: Mapping[str, Any]) -> bool:
         """Write a whole `expect:` where there is an empty one."""
-        spans = YamlSpans(self._text)
+        data, spans = self._parse()
         span = spans.find(("expect",))
         if span is None or span.is_shared:
             raise NotUpdated("`expect:` is not written out; write it by hand")
         if spans.is_flow:
-            return self._write(_edited(self._text, [(span, _flow(expect))]), ("expect",), expect)
+            text = _edited(self._text, [(span, _flow(expect))])
+            return self._write(text, data, ("expect",), expect)
         text = self._text
         ends = text.find("\n", span.end)
         ends = len(text) if ends < 0 else ends
@@ -86,13 +88,13 @@ class ExpectationFile:
         lines = _block(expect, " " * (spans.indent + 2))
         body = newline.join([text[: span.start].rstrip(" ") + rest, *lines])
         after = text[span.end + len(rest) :] or newline
-        return self._write(body + after, ("expect",), expect)
+        return self._write(body + after, data, ("expect",), expect)
 
-    def _value(self, keys: Keys) -> Any:
-        value = plain(parse_yaml(self._text, str(self.path)).value)
-        for key in keys:
-            value = value.get(key) if isinstance(value, dict) else None
-        return value
+    def _parse(self) -> tuple[Any, YamlSpans]:
+        """Return the data of the file as plain values, and where each value is written."""
+        spans = YamlSpans(self._text)
+        document = parse_yaml(self._text, str(self.path), spans.handle)
+        return plain(document.value), spans
 
     def _read(self) -> str:
         # `read_text` takes the mark of UTF-8 away, which has to stay in the file.
@@ -106,12 +108,11 @@ class ExpectationFile:
         self._mark = "\ufeff" if data.startswith(b"\xef\xbb\xbf") else ""
         return text
 
-    def _write(self, text: str, where: Keys, value: Any) -> bool:
+    def _write(self, text: str, before: Any, where: Keys, value: Any) -> bool:
         if text == self._text:
             return False
         if self._read() != self._text:
             raise NotUpdated("the file was changed while the tests ran; run them again")
-        before = plain(parse_yaml(self._text, str(self.path)).value)
         try:
             after = parse_yaml(text, str(self.path))
         except ScenarioError:
@@ -233,6 +234,12 @@ def _key(name: str) -> str:
     if _PLAIN_KEY.fullmatch(name) and name.lower() not in _NOT_TEXT:
         return name
     return json.dumps(name, ensure_ascii=False)
+
+
+def _value(data: Any, keys: Keys) -> Any:
+    for key in keys:
+        data = data.get(key) if isinstance(data, dict) else None
+    return data
 
 
 def _with(data: Any, keys: Sequence[str], value: Any) -> Any:

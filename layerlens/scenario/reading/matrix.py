@@ -10,6 +10,7 @@ from typing import Any
 
 from layerlens.scenario.faults import Faults, suggestion
 from layerlens.scenario.yaml.positions import Position, YamlMapping, YamlSequence, described, plain
+from layerlens.scenario.yaml.scalars import scalar_text
 
 #: More cells than anybody waits for; a mistake, or a loop that belongs outside.
 MOST_CELLS = 10_000
@@ -107,7 +108,7 @@ def _filled_mapping(value: YamlMapping, cell: dict[str, Any], leave_out: str = "
     mapping = YamlMapping(value.at)
     for key, item in value.items():
         if key != leave_out:
-            name = key if "${" not in key else _as_text(_filled_text(key, cell))
+            name = key if "${" not in key else scalar_text(plain(_filled_text(key, cell)))
             places = value.keys_at.get(key), value.values_at.get(key)
             mapping.put(name, _filled(item, cell), *places)
     return mapping
@@ -118,14 +119,8 @@ def _filled_text(text: str, cell: dict[str, Any]) -> Any:
     if whole and whole[1] in cell:
         return cell[whole[1]]
     return _PLACEHOLDER.sub(
-        lambda found: _as_text(cell[found[1]]) if found[1] in cell else found[0], text
+        lambda found: scalar_text(plain(cell[found[1]])) if found[1] in cell else found[0], text
     )
-
-
-def _as_text(value: Any) -> str:
-    if value is None:
-        return "null"
-    return str(value).lower() if isinstance(value, bool) else str(plain(value))
 
 
 def _texts(value: Any, at: Position | None = None) -> Iterator[tuple[str, Position | None]]:

@@ -1,12 +1,12 @@
-"""Parse YAML 1.2 into plain values that know their positions, within safe limits.
+"""Parse YAML 1.2 into plain values with positions, within safe limits.
 
-The parser's events are read one at a time into mappings and sequences; nothing recurses, nothing
-is expanded, and a tag can name nothing but YAML's own types.
+Mappings and sequences are built from the parser's events one at a time: nothing recurses, nothing
+is expanded, and tags name YAML's own types only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,36 +37,48 @@ from layerlens.scenario.yaml.positions import (
     legible,
     shown,
 )
-from layerlens.scenario.yaml.scalars import hidden, revealed, scalar_value
+from layerlens.scenario.yaml.scalars import (
+    hide_placeholders,
+    restore_placeholders,
+    scalar_text,
+    scalar_value,
+)
 
-#: How deep values may nest, aliases followed.
+#: The greatest depth of nested values, aliases followed.
 DEEPEST = 64
-#: How many values a file may hold, every alias counted as often as it is used.
+#: The greatest number of values in a file; an alias counts each time it is used.
 MOST_VALUES = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """What a text holds, and the faults that leave the rest of it readable."""
+    """The value of a text, and the faults that leave the rest of it readable."""
 
     value: Any
     faults: tuple[Fault, ...]
 
 
-def parse_yaml(text: str, file: str) -> Document:
+def parse_yaml(text: str, file: str, on_event: Callable[[Event], None] | None = None) -> Document:
     """Return the one document in `text`; repeated keys and foreign tags are among its faults.
 
-    `${name}` may stand unquoted anywhere, also between the brackets and braces that YAML ends
-    plain text at.
+    `${name}` may stand unquoted anywhere, also inside brackets and braces, where YAML would end
+    plain text.
+
+    Args:
+        text: the YAML text.
+        file: the name of the file, for the faults.
+        on_event: receives every event of the parser, once the document has accepted it.
 
     Raises:
-        ScenarioError: it is not one YAML 1.2 document, or nests or expands beyond the limits.
+        ScenarioError: the text is not one YAML 1.2 document, or nests or expands beyond the limits.
     """
     builder = _Builder(file)
-    text = hidden(text)
+    text = hide_placeholders(text)
     try:
         for event in _events(text):
-            builder.take(event)
+            builder.handle(event)
+            if on_event is not None:
+                on_event(event)
     except ReaderError as error:
         raise ScenarioError((_unreadable(error, text, file),)) from None
     except MarkedYAMLError as error:
@@ -80,7 +92,7 @@ def _events(text: str) -> Iterator[Event]:
     yield from YAML(typ="safe", pure=True).parse(text)
 
 
-def _place(mark: Any) -> Position:
+def _position(mark: Any) -> Position:
     return mark.line + 1, mark.column + 1
 
 
@@ -99,8 +111,8 @@ def _unreadable(error: ReaderError, text: str, file: str) -> Fault:
 
 def _malformed(error: MarkedYAMLError, file: str) -> Fault:
     mark = error.problem_mark or error.context_mark
-    where = Where(file, *_place(mark)) if mark else Where(file)
-    problem = revealed(" ".join(str(error.problem or error.context or error).split()))
+    where = Where(file, *_position(mark)) if mark else Where(file)
+    problem = restore_placeholders(" ".join(str(error.problem or error.context or error).split()))
     hint = None
     if "'\\t'" in problem or "\\t" in problem or "tab" in problem.lower():
         hint = "indent with spaces; YAML allows no tabs there"
@@ -112,56 +124,60 @@ def _malformed(error: MarkedYAMLError, file: str) -> Fault:
 
 
 @dataclass(slots=True)
-class _Open:
-    """A mapping or sequence whose end has not come yet."""
+class _OpenCollection:
+    """A mapping or sequence that has not ended yet."""
 
     value: YamlMapping | YamlSequence
     anchor: str | None
     size: int = 1
     height: int = 1
-    #: The key whose value comes next; None while a key is awaited.
+    #: The key whose value comes next; None where a key comes next.
     key: tuple[str | None, Position] | None = None
     merges: list[tuple[Any, Position]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
-class _Anchored:
+class _Parsed:
+    """A finished value, with the number of values in it and their depth."""
+
     value: Any
     size: int
     height: int
 
 
-#: The key that fills a mapping up from others.
+#: The key that merges other mappings into this one.
 _MERGE = "<<"
 
 
 class _Builder:
+    """Builds the value of a document from the parser's events."""
+
     def __init__(self, file: str) -> None:
         self.file = file
         self.faults: list[Fault] = []
         self.result: Any = None
-        self._open: list[_Open] = []
-        self._anchors: dict[str, _Anchored] = {}
+        self._open: list[_OpenCollection] = []
+        self._anchors: dict[str, _Parsed] = {}
         self._documents = 0
         self._size = 0
 
-    def take(self, event: Event) -> None:
-        at = _place(event.start_mark)
+    def handle(self, event: Event) -> None:
+        at = _position(event.start_mark)
         match event:
             case StreamStartEvent() | StreamEndEvent() | DocumentEndEvent():
                 pass
             case DocumentStartEvent():
-                self._start(event, at)
+                self._start_document(event, at)
             case MappingStartEvent() | SequenceStartEvent():
-                self._enter(event, at)
+                self._start_collection(event, at)
             case MappingEndEvent() | SequenceEndEvent():
-                self._leave()
+                self._end_collection()
             case AliasEvent():
                 self._alias(event, at)
             case ScalarEvent():
                 self._scalar(event, at)
 
-    def _stop(self, message: str, at: Position, hint: str | None = None) -> None:
+    def _abort(self, message: str, at: Position, hint: str | None = None) -> None:
         self._fault(message, at, hint)
         raise ScenarioError(tuple(self.faults))
 
@@ -170,53 +186,55 @@ class _Builder:
             Fault(legible(message), Where(self.file, *at), legible(hint, 2000) if hint else None)
         )
 
-    def _start(self, event: DocumentStartEvent, at: Position) -> None:
+    def _start_document(self, event: DocumentStartEvent, at: Position) -> None:
         self._documents += 1
         if self._documents > 1:
-            self._stop("a second document begins here", at, "one scenario to a file")
+            self._abort("a second document begins here", at, "one scenario to a file")
         if event.version is not None and tuple(event.version) != (1, 2):
             version = ".".join(str(part) for part in event.version)
-            self._stop(
+            self._abort(
                 f"this file is written in YAML {version}",
                 at,
                 "scenarios are YAML 1.2: leave the %YAML line out",
             )
 
-    def _enter(self, event: MappingStartEvent | SequenceStartEvent, at: Position) -> None:
+    def _start_collection(
+        self, event: MappingStartEvent | SequenceStartEvent, at: Position
+    ) -> None:
         is_mapping = isinstance(event, MappingStartEvent)
         self._check_tag(event.tag, ("map",) if is_mapping else ("seq",), at)
         if len(self._open) >= DEEPEST:
-            self._stop(f"values are nested more than {DEEPEST} deep here", at)
-        if self._awaits_key():
+            self._abort(f"values are nested more than {DEEPEST} deep here", at)
+        if self._expects_key():
             self._fault("a key has to be text; received a list or mapping", at)
         value = YamlMapping(at) if is_mapping else YamlSequence(at)
         self._count(1, at)
-        self._open.append(_Open(value, event.anchor))
+        self._open.append(_OpenCollection(value, event.anchor))
 
-    def _leave(self) -> None:
+    def _end_collection(self) -> None:
         ended = self._open.pop()
         if isinstance(ended.value, YamlMapping):
             self._merge(ended)
-        done = _Anchored(ended.value, ended.size, ended.height)
+        parsed = _Parsed(ended.value, ended.size, ended.height)
         if ended.anchor is not None:
-            self._anchors[ended.anchor] = done
-        self._put(done, ended.value.at or (1, 1))
+            self._anchors[ended.anchor] = parsed
+        self._put(parsed, ended.value.at or (1, 1))
 
     def _alias(self, event: AliasEvent, at: Position) -> None:
         anchored = self._anchors.get(event.anchor)
         if anchored is None:
-            held_open = any(item.anchor == event.anchor for item in self._open)
-            self._stop(
+            is_open = any(item.anchor == event.anchor for item in self._open)
+            self._abort(
                 f"`*{event.anchor}` stands inside what it names"
-                if held_open
+                if is_open
                 else f"no `&{event.anchor}` stands before `*{event.anchor}`",
                 at,
             )
             return
         if len(self._open) + anchored.height > DEEPEST:
-            self._stop(f"aliases nest values more than {DEEPEST} deep here", at)
+            self._abort(f"aliases nest values more than {DEEPEST} deep here", at)
         self._count(anchored.size, at)
-        self._put(anchored, at, is_alias=True)
+        self._put(anchored, at)
 
     def _scalar(self, event: ScalarEvent, at: Position) -> None:
         self._check_tag(event.tag, ("str", "int", "float", "bool", "null"), at)
@@ -226,20 +244,20 @@ class _Builder:
             value = scalar_value(str(event.value), tag, is_plain=event.implicit[0])
         except NumberOutOfRangeError as error:
             self._fault(str(error), at)
-            value = 1  # a number that fits nearly everywhere: one fault is enough
+            value = 1  # valid nearly everywhere, so that no second fault follows
         except ValueError:
             kind = tag.rpartition(":")[2] if tag else "number"
             self._fault(f"{shown(event.value)} cannot be read as a {kind}", at)
             value = None
-        anchored = _Anchored(value, 1, 0)
+        parsed = _Parsed(value, 1, 0)
         if event.anchor is not None:
-            self._anchors[event.anchor] = anchored
-        self._put(anchored, at, is_plain=event.implicit[0])
+            self._anchors[event.anchor] = parsed
+        self._put(parsed, at, is_plain=event.implicit[0])
 
     def _count(self, size: int, at: Position) -> None:
         self._size += size
         if self._size > MOST_VALUES:
-            self._stop(
+            self._abort(
                 f"more than {MOST_VALUES:,} values up to here, aliases written out",
                 at,
                 "data this large belongs in a saved model or in generated inputs",
@@ -257,42 +275,40 @@ class _Builder:
                 "a scenario holds plain text, numbers, true, false, null, lists and mappings",
             )
 
-    def _awaits_key(self) -> bool:
+    def _expects_key(self) -> bool:
         return bool(
             self._open
             and isinstance(self._open[-1].value, YamlMapping)
             and self._open[-1].key is None
         )
 
-    def _put(
-        self, done: _Anchored, at: Position, *, is_alias: bool = False, is_plain: bool = False
-    ) -> None:
+    def _put(self, parsed: _Parsed, at: Position, *, is_plain: bool = False) -> None:
         if not self._open:
-            self.result = done.value
+            self.result = parsed.value
             return
         inside = self._open[-1]
-        inside.size += done.size
-        inside.height = max(inside.height, done.height + 1)
+        inside.size += parsed.size
+        inside.height = max(inside.height, parsed.height + 1)
         if isinstance(inside.value, YamlSequence):
-            inside.value.put(done.value, at)
+            inside.value.put(parsed.value, at)
         elif inside.key is None:
-            inside.key = (self._key(inside.value, done.value, at, is_plain), at)
+            inside.key = (self._key(inside.value, parsed.value, at, is_plain), at)
         else:
             (key, key_at), inside.key = inside.key, None
             if key == _MERGE:
-                inside.merges.append((done.value, at))
+                inside.merges.append((parsed.value, at))
             elif key is not None:
-                inside.value.put(key, done.value, key_at, at)
+                inside.value.put(key, parsed.value, key_at, at)
 
     def _key(self, mapping: YamlMapping, key: Any, at: Position, is_plain: bool) -> str | None:
-        """Return the key, or None after a fault that says why it cannot be one."""
+        """Return the key; None, with a fault added, where it cannot be a key."""
         if isinstance(key, (YamlMapping, YamlSequence)):
             return None
         if not isinstance(key, str):
             self._fault(
                 f"a key has to be text; received {described(key)}",
                 at,
-                f'write it in quotes: "{_as_yaml(key)}":',
+                f'write it in quotes: "{scalar_text(key)}":',
             )
             return None
         if key == _MERGE and is_plain:
@@ -303,8 +319,8 @@ class _Builder:
             return None
         return key
 
-    def _merge(self, ended: _Open) -> None:
-        """Fill in what `<<` refers to, under what the mapping says itself."""
+    def _merge(self, ended: _OpenCollection) -> None:
+        """Add the values of `<<`; the mapping's own keys take precedence."""
         assert isinstance(ended.value, YamlMapping)
         for source, at in ended.merges:
             for mapping in source if isinstance(source, YamlSequence) else [source]:
@@ -315,9 +331,3 @@ class _Builder:
                     if key not in ended.value:
                         places = mapping.keys_at[key], mapping.values_at[key]
                         ended.value.put(key, value, *places)
-
-
-def _as_yaml(value: Any) -> str:
-    if value is None:
-        return "null"
-    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,7 +1,7 @@
-"""Parse a YAML scalar by the core schema of YAML 1.2.
+"""Parse and write scalars in the core schema of YAML 1.2, with two extensions.
 
-Beyond it, `1_000` is a number, as in Python, and `${name}` may stand unquoted where YAML would end
-plain text at its braces: private characters take the place of its signs while YAML is parsed.
+`1_000` is a number, as in Python. `${name}` may stand unquoted where YAML would end plain text at
+its braces: while YAML is parsed, private-use characters replace `$`, `{` and `}`.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ _PLACEHOLDER = re.compile(r"\$\{([^\S\n]*\w*[^\S\n]*)\}")
 _HIDDEN = re.compile("\ue000\ue001([^\ue002]*)\ue002")
 
 
-def hidden(text: str) -> str:
-    """Return the text with each `${name}` out of YAML's sight."""
+def hide_placeholders(text: str) -> str:
+    """Return the text, of the same length, with the signs of each `${name}` replaced."""
     return _PLACEHOLDER.sub(lambda match: f"\ue000\ue001{match[1]}\ue002", text)
 
 
-def revealed(text: str) -> str:
-    """Return the text with each hidden `${name}` as it was written."""
+def restore_placeholders(text: str) -> str:
+    """Return the text with each `${name}` as it was written."""
     return _HIDDEN.sub(r"${\1}", text) if "\ue000" in text else text
 
 
@@ -36,14 +36,14 @@ _NAN = frozenset({".nan", ".NaN", ".NAN"})
 
 
 def scalar_value(text: str, tag: str | None, *, is_plain: bool) -> Any:
-    """Return the value of a scalar, which is plain where it stands without quotes.
+    """Return the value of a scalar; it is plain where it is written without quotes.
 
     Raises:
         NumberOutOfRangeError: the text writes a number that is too large.
         ValueError: the text is not of the type that its tag names.
     """
     if tag is None:
-        return _resolved(text) if is_plain else revealed(text)
+        return _resolved(text) if is_plain else restore_placeholders(text)
     match tag.removeprefix("tag:yaml.org,2002:"):
         case "int":
             return _number(text, int)
@@ -56,7 +56,14 @@ def scalar_value(text: str, tag: str | None, *, is_plain: bool) -> Any:
         case "null":
             return None
         case _:
-            return revealed(text)
+            return restore_placeholders(text)
+
+
+def scalar_text(value: Any) -> str:
+    """Return a value as YAML writes it, without quotes: `null`, `true`, `15`."""
+    if value is None:
+        return "null"
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _number(text: str, kind: Any) -> Any:
@@ -83,4 +90,4 @@ def _resolved(text: str) -> Any:
         return float("nan")
     if _FLOAT.fullmatch(text):
         return decimal_number(text)
-    return revealed(text)
+    return restore_placeholders(text)
