@@ -15,6 +15,7 @@ from layerlens.vocabulary import Command
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from layerlens.cli.command_options import CommandOptions
     from layerlens.run.cache.results import ResultCache
     from layerlens.scenario.options import RunOptions
 
@@ -27,16 +28,18 @@ cache_app = typer.Typer(
 
 
 def open_cache(
-    kind: Command, options: RunOptions, folder: str | None, *, off: bool
+    command: Command, run_options: RunOptions, options: CommandOptions
 ) -> AbstractContextManager[ResultCache | None]:
-    """Return a context that gives the cache of a run, or None where there is none."""
-    if off:
+    """Return a context manager that opens the cache of a run; None without a cache."""
+    if options.no_cache:
         return nullcontext()
     from layerlens.run.cache.folder import cache_folder
     from layerlens.run.cache.results import ResultCache
 
-    place = cache_folder(folder)
-    return nullcontext() if place is None else closing(ResultCache(place, options, kind, tell))
+    folder = cache_folder(options.cache_dir)
+    if folder is None:
+        return nullcontext()
+    return closing(ResultCache(folder, run_options, command, tell))
 
 
 @cache_app.command()

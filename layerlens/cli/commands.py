@@ -9,40 +9,24 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from layerlens import files as writing
 from layerlens.cli.cache import cache_app, open_cache
+from layerlens.cli.command_options import (
+    MEASUREMENTS,
+    REPORT,
+    RUN,
+    CommandOptions,
+    takes_options,
+)
 from layerlens.cli.dask import is_parquet, spread
 from layerlens.cli.messages import BROKEN, FAILED, MISUSED, PASSED, say, tell, tell_errors
-from layerlens.cli.options import (
-    AllowCodeOption,
-    CacheDirOption,
-    DepsOption,
-    ExpectOption,
-    FeaturesOption,
-    FormatOption,
-    GraphOption,
-    JobsOption,
-    MaxMemoryOption,
-    NoCacheOption,
-    OutputOption,
-    Paths,
-    QuietOption,
-    ReproOption,
-    SchedulerOption,
-    SeedOption,
-    TimeoutOption,
-    VerboseOption,
-    limits,
-)
+from layerlens.cli.options import Paths
 from layerlens.cli.overwrite import refuse_overwriting
 from layerlens.cli.plot import plot
 from layerlens.cli.signals import Left
-from layerlens.cli.terminal import columns, show_progress, wants_colour
+from layerlens.cli.terminal import columns, fit_terminal, show_progress
 from layerlens.cli.watch import watch
-from layerlens.files import print_text, write_text
+from layerlens.files import STDOUT, print_text, write_parts, write_text
 from layerlens.render import Format, RenderOptions
-from layerlens.scenario.options import RunOptions
-from layerlens.vocabulary import Verdict
 
 if TYPE_CHECKING:
     from layerlens.report.run import RunRecord
@@ -92,70 +76,30 @@ def layerlens(
 
 
 @app.command()
-def compare(
-    paths: Paths,
-    format: FormatOption = "rich",  # noqa: A002 - the option's own name
-    output: OutputOption = None,
-    seed: SeedOption = "0",
-    expect: ExpectOption = None,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
-    jobs: JobsOption = "1",
-    timeout: TimeoutOption = "300",
-    max_memory: MaxMemoryOption = None,
-    no_cache: NoCacheOption = False,
-    cache_dir: CacheDirOption = None,
-    allow_code: AllowCodeOption = False,
-    repro: ReproOption = None,
-    deps: DepsOption = False,
-    features: FeaturesOption = False,
-    graph: GraphOption = False,
-    scheduler: SchedulerOption = None,
-) -> int:
+@takes_options(*REPORT, *RUN, "expect", "verbose", "jobs", "repro", *MEASUREMENTS, "scheduler")
+def compare(paths: Paths, *, options: CommandOptions) -> int:
     """Build the models of each scenario, check whether they compute the same, and report."""
     from layerlens.run.pipeline import compare_paths
 
-    refuse_overwriting([output, repro], paths)
-
-    options = RunOptions(
-        seed=int(seed),
-        expect=cast(Verdict | None, expect),
-        allow_code=allow_code,
-        jobs=int(jobs),
-        deps=deps or features,
-        features=features,
-        graph=graph,
-        **limits(timeout, max_memory),
-    )
-    if scheduler is not None or is_parquet(output):
-        return spread(paths, scheduler, output, options, quiet=quiet)
+    refuse_overwriting([options.output, options.repro], paths)
+    run_options = options.run_options()
+    if options.scheduler is not None or is_parquet(options.output):
+        return spread(paths, options.scheduler, options.output, run_options, quiet=options.quiet)
     scripts: list[str] = []
-    keep = None if repro is None else lambda pair, script: scripts.append(script)
+    keep = None if options.repro is None else lambda pair, script: scripts.append(script)
     with (
-        show_progress(quiet=quiet) as listener,
-        open_cache("compare", options, cache_dir, off=no_cache) as cache,
+        show_progress(quiet=options.quiet) as listener,
+        open_cache("compare", run_options, options) as cache,
     ):
-        report = compare_paths(paths, options, progress=listener, on_script=keep, cache=cache)
-    if repro is not None:
-        _write_repro(scripts, repro)
-    return _finish(report, format, output, RenderOptions(verbose=verbose, quiet=quiet))
+        report = compare_paths(paths, run_options, progress=listener, on_script=keep, cache=cache)
+    if options.repro is not None:
+        _write_repro(scripts, options.repro)
+    return _finish(report, options, options.render_options())
 
 
 @app.command()
-def explain(
-    paths: Paths,
-    format: FormatOption = "rich",  # noqa: A002 - the option's own name
-    output: OutputOption = None,
-    seed: SeedOption = "0",
-    expect: ExpectOption = None,
-    quiet: QuietOption = False,
-    jobs: JobsOption = "1",
-    timeout: TimeoutOption = "300",
-    max_memory: MaxMemoryOption = None,
-    no_cache: NoCacheOption = False,
-    cache_dir: CacheDirOption = None,
-    allow_code: AllowCodeOption = False,
-) -> int:
+@takes_options(*REPORT, *RUN, "expect", "jobs")
+def explain(paths: Paths, *, options: CommandOptions) -> int:
     """Say in sentences what two models have in common, where they differ, why, and what mends it.
 
     Compares them, measures which step depends on which, and tries the fewest changes that make
@@ -163,45 +107,25 @@ def explain(
     """
     from layerlens.run.pipeline import compare_paths
 
-    refuse_overwriting([output], paths)
-
-    options = RunOptions(
-        seed=int(seed),
-        expect=cast(Verdict | None, expect),
-        allow_code=allow_code,
-        jobs=int(jobs),
-        deps=True,
-        explain=True,
-        **limits(timeout, max_memory),
-    )
+    refuse_overwriting([options.output], paths)
+    run_options = replace(options.run_options(), deps=True, explain=True)
     with (
-        show_progress(quiet=quiet) as listener,
-        open_cache("compare", options, cache_dir, off=no_cache) as cache,
+        show_progress(quiet=options.quiet) as listener,
+        open_cache("compare", run_options, options) as cache,
     ):
-        report = compare_paths(paths, options, progress=listener, cache=cache)
-    return _finish(report, format, output, RenderOptions(quiet=quiet, explain=True))
+        report = compare_paths(paths, run_options, progress=listener, cache=cache)
+    return _finish(report, options, replace(options.render_options(), explain=True))
 
 
 @app.command()
+@takes_options(*REPORT, *RUN, "verbose", "jobs", *MEASUREMENTS)
 def summary(
     paths: Annotated[
         list[str],
         typer.Argument(metavar="PATH...", help="Scenarios, folders, or saved .keras/.h5/.json."),
     ],
-    format: FormatOption = "rich",  # noqa: A002 - the option's own name
-    output: OutputOption = None,
-    seed: SeedOption = "0",
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
-    jobs: JobsOption = "1",
-    timeout: TimeoutOption = "300",
-    max_memory: MaxMemoryOption = None,
-    no_cache: NoCacheOption = False,
-    cache_dir: CacheDirOption = None,
-    allow_code: AllowCodeOption = False,
-    deps: DepsOption = False,
-    features: FeaturesOption = False,
-    graph: GraphOption = False,
+    *,
+    options: CommandOptions,
 ) -> int:
     """Show the layers, shapes and params.
 
@@ -209,22 +133,14 @@ def summary(
     """
     from layerlens.run.pipeline import summarize_paths
 
-    refuse_overwriting([output], paths)
-    options = RunOptions(
-        seed=int(seed),
-        allow_code=allow_code,
-        jobs=int(jobs),
-        deps=deps or features,
-        features=features,
-        graph=graph,
-        **limits(timeout, max_memory),
-    )
+    refuse_overwriting([options.output], paths)
+    run_options = options.run_options()
     with (
-        show_progress(quiet=quiet) as listener,
-        open_cache("summary", options, cache_dir, off=no_cache) as cache,
+        show_progress(quiet=options.quiet) as listener,
+        open_cache("summary", run_options, options) as cache,
     ):
-        report = summarize_paths(paths, options, progress=listener, cache=cache)
-    return _finish(report, format, output, RenderOptions(verbose=verbose, quiet=quiet))
+        report = summarize_paths(paths, run_options, progress=listener, cache=cache)
+    return _finish(report, options, options.render_options())
 
 
 app.command()(watch)
@@ -232,21 +148,19 @@ app.command()(plot)
 
 
 @app.command("render")
+@takes_options(*REPORT, "quiet", "verbose")
 def render_again(
     path: Annotated[
         str, typer.Argument(metavar="REPORT", help="A report in JSON, or - for stdin.")
     ],
-    format: FormatOption = "rich",  # noqa: A002 - the option's own name
-    output: OutputOption = None,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
+    *,
+    options: CommandOptions,
 ) -> int:
     """Write a JSON report in another format, without running anything."""
     from layerlens.report.from_json import read_report
 
-    refuse_overwriting([output], [path])
-    options = RenderOptions(verbose=verbose, quiet=quiet)
-    _write(read_report(path), format, output, options)
+    refuse_overwriting([options.output], [path])
+    _write(read_report(path), options, options.render_options())
     return PASSED
 
 
@@ -306,36 +220,31 @@ def _write_repro(scripts: list[str], path: str) -> None:
     tell(f"wrote {path}, which shows the first difference without layerlens{more}")
 
 
-def _finish(report: RunRecord, format: str, output: str | None, options: RenderOptions) -> int:  # noqa: A002
-    shown_anyway = format == "rich" and output is None and sys.stdout.isatty()
-    if not (shown_anyway and sys.stderr.isatty()):
+def _finish(report: RunRecord, options: CommandOptions, shown: RenderOptions) -> int:
+    """Write a report and its errors, and return the exit status."""
+    on_screen = options.format == "rich" and options.output is None and sys.stdout.isatty()
+    if not (on_screen and sys.stderr.isatty()):  # the report shows the errors on the same screen
         tell_errors(report)
-    _write(report, format, output, options)
+    _write(report, options, shown)
     if any(error.internal for scenario in report.scenarios for error in scenario.errors):
         return BROKEN
     return {"pass": PASSED, "fail": FAILED, "error": MISUSED}[report.status]
 
 
-def _write(report: RunRecord, format: str, output: str | None, options: RenderOptions) -> None:  # noqa: A002
+def _write(report: RunRecord, options: CommandOptions, shown: RenderOptions) -> None:
     from layerlens.render import render
     from layerlens.render.formats.json import json_parts
 
-    to_stdout = output in (None, writing.STDOUT)
+    output = options.output
+    to_stdout = output in (None, STDOUT)
     try:
-        if format == "rich" and to_stdout:
-            options = replace(
-                options,
-                width=columns(),
-                colour=wants_colour(),
-                ascii=not writing.can_encode("─│└≠✔✘×→"),
-            )
-            writing.print_text(render(report, "rich", options))
-        elif format == "json":
-            writing.write_parts(json_parts(report), output)
+        if options.format == "rich" and to_stdout:
+            print_text(render(report, "rich", fit_terminal(shown)))
+        elif options.format == "json":
+            write_parts(json_parts(report), output)
         else:
-            options = replace(options, width=columns())
-            text = render(report, cast(Format, format), options)
-            writing.write_text(text, output)
+            shown = replace(shown, width=columns())
+            write_text(render(report, cast(Format, options.format), shown), output)
     except KeyboardInterrupt:
         how = "the report may not be whole" if to_stdout else f"{output} is as before, or whole"
         raise Left(how) from None

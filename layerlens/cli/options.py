@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, get_args
 
 import typer
 
@@ -88,15 +88,6 @@ def _picture(output: str | None) -> str | None:
             f"{', '.join(allowed[:-1])} or {allowed[-1]}"
         )
     return _writable(output)
-
-
-def limits(timeout: str, max_memory: str | None) -> dict[str, Any]:
-    """Return what a scenario may take, as `RunOptions` has it.
-
-    A model whose weights alone exceed the memory is refused before it is made.
-    """
-    most = None if max_memory is None else int(max_memory)
-    return {"timeout": float(timeout), "max_memory": most, "memory_limit": most}
 
 
 Paths = Annotated[

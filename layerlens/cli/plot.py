@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from layerlens import files as writing
 from layerlens.cli.cache import open_cache
+from layerlens.cli.command_options import RUN, CommandOptions, takes_options
 from layerlens.cli.messages import BROKEN, MISUSED, PASSED, tell, tell_errors
-from layerlens.cli.options import (
-    AllowCodeOption,
-    CacheDirOption,
-    MaxMemoryOption,
-    NoCacheOption,
-    PictureOption,
-    QuietOption,
-    SeedOption,
-    TimeoutOption,
-    limits,
-)
+from layerlens.cli.options import PictureOption
 from layerlens.cli.overwrite import refuse_overwriting
 from layerlens.cli.terminal import columns, show_progress, wants_colour
+from layerlens.files import can_encode, print_text, write_bytes
 from layerlens.report.run import RunRecord
 from layerlens.scenario.files import SAVED_SUFFIXES
-from layerlens.scenario.options import RunOptions
 
 
+@takes_options(*RUN)
 def plot(
     path: Annotated[
         str,
@@ -37,13 +29,8 @@ def plot(
         ),
     ],
     output: PictureOption = None,
-    seed: SeedOption = "0",
-    quiet: QuietOption = False,
-    timeout: TimeoutOption = "300",
-    max_memory: MaxMemoryOption = None,
-    no_cache: NoCacheOption = False,
-    cache_dir: CacheDirOption = None,
-    allow_code: AllowCodeOption = False,
+    *,
+    options: CommandOptions,
 ) -> int:
     """Draw models unrolled over time, where they differ, and how training went.
 
@@ -57,18 +44,14 @@ def plot(
     if path == "-" or is_report(path):
         report = read_report(path)
     else:
-        options = RunOptions(
-            seed=int(seed), allow_code=allow_code, deps=True, **limits(timeout, max_memory)
-        )
+        run_options = replace(options.run_options(), deps=True)
         saved = Path(path).suffix in SAVED_SUFFIXES
+        run = summarize_paths if saved else compare_paths
         with (
-            show_progress(quiet=quiet) as listener,
-            open_cache(
-                "summary" if saved else "compare", options, cache_dir, off=no_cache
-            ) as cache,
+            show_progress(quiet=options.quiet) as listener,
+            open_cache("summary" if saved else "compare", run_options, options) as cache,
         ):
-            run = summarize_paths if saved else compare_paths
-            report = run([path], options, progress=listener, cache=cache)
+            report = run([path], run_options, progress=listener, cache=cache)
     tell_errors(report)
     _draw(report, path, output)
     errors = [error for scenario in report.scenarios for error in scenario.errors]
@@ -82,11 +65,11 @@ def _draw(report: RunRecord, path: str, output: str | None) -> None:
     from layerlens.render.picture_file import picture_file, picture_text
 
     if output is None:
-        plain = not writing.can_encode("●·…")
+        plain = not can_encode("●·…")
         options = RenderOptions(width=columns(), colour=wants_colour(), ascii=plain)
-        writing.print_text(picture_text(report, options))
+        print_text(picture_text(report, options))
         return
     if all(scenario.errors for scenario in report.scenarios):
-        return  # which has been told
-    writing.write_bytes(picture_file(report, Path(output).suffix.lower(), path), output)
+        return  # the errors were written before
+    write_bytes(picture_file(report, Path(output).suffix.lower(), path), output)
     tell(f"wrote {output}")

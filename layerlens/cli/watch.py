@@ -5,33 +5,19 @@ from __future__ import annotations
 import sys
 from contextlib import closing
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from layerlens import files as writing
 from layerlens.cli import signals
 from layerlens.cli.cache import open_cache
+from layerlens.cli.command_options import RUN, CommandOptions, takes_options
 from layerlens.cli.messages import INTERRUPTED, PASSED
-from layerlens.cli.options import (
-    AllowCodeOption,
-    CacheDirOption,
-    ExpectOption,
-    JobsOption,
-    MaxMemoryOption,
-    NoCacheOption,
-    QuietOption,
-    SeedOption,
-    TimeoutOption,
-    VerboseOption,
-    limits,
-)
-from layerlens.cli.terminal import columns, show_progress, wants_colour
+from layerlens.cli.terminal import fit_terminal, show_progress
+from layerlens.files import print_text
 from layerlens.plain.printable import clean, one_line
 from layerlens.render import RenderOptions
 from layerlens.scenario.files import find_scenario_files
-from layerlens.scenario.options import RunOptions
-from layerlens.vocabulary import Verdict
 
 if TYPE_CHECKING:
     from layerlens.run.watch import Look, Watch
@@ -40,20 +26,13 @@ if TYPE_CHECKING:
 _CLEAR = "\x1b[H\x1b[2J\x1b[3J"
 
 
+@takes_options(*RUN, "expect", "verbose", "jobs")
 def watch(
     paths: Annotated[
         list[str], typer.Argument(metavar="PATH...", help="Scenario files, or folders of them.")
     ],
-    seed: SeedOption = "0",
-    expect: ExpectOption = None,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
-    jobs: JobsOption = "1",
-    timeout: TimeoutOption = "300",
-    max_memory: MaxMemoryOption = None,
-    no_cache: NoCacheOption = False,
-    cache_dir: CacheDirOption = None,
-    allow_code: AllowCodeOption = False,
+    *,
+    options: CommandOptions,
 ) -> int:
     """Compare, and compare again what changed whenever a scenario or a file it names is saved.
 
@@ -61,20 +40,13 @@ def watch(
     """
     from layerlens.run.watch import Watch, changes, warm_up
 
-    options = RunOptions(
-        seed=int(seed),
-        expect=cast(Verdict | None, expect),
-        allow_code=allow_code,
-        jobs=int(jobs),
-        **limits(timeout, max_memory),
-    )
-    shown = RenderOptions(verbose=verbose, quiet=quiet)
+    run_options, shown = options.run_options(), options.render_options()
     find_scenario_files(paths)  # what is not there at the start was misspelt
     try:
         warm_up()
         with (
-            open_cache("compare", options, cache_dir, off=no_cache) as cache,
-            closing(Watch(paths, options, cache)) as watched,
+            open_cache("compare", run_options, options) as cache,
+            closing(Watch(paths, run_options, cache)) as watched,
         ):
             _look(watched, shown)
             for _ in changes(paths):
@@ -101,16 +73,10 @@ def _draw(look: Look, options: RenderOptions) -> None:
     telling = tuple(
         one for one in look.report.scenarios if one.path in look.changed or one.status != "pass"
     )
-    options = replace(
-        options,
-        width=columns(),
-        colour=wants_colour(),
-        ascii=not writing.can_encode("─│└≠✔✘×→"),
-    )
     text = _CLEAR if sys.stdout.isatty() else ""
     if telling:
         report = replace(look.report, scenarios=telling)
-        text += render(report, "rich", options)
+        text += render(report, "rich", fit_terminal(options))
     more = " and more" if len(look.changed) > 3 else ""
     changed = ", ".join(map(one_line, look.changed[:3])) + more
     ran = f"{changed} in {look.seconds:.2f} s; " if changed else ""
@@ -118,7 +84,7 @@ def _draw(look: Look, options: RenderOptions) -> None:
     whole = f"in all {tally(look.report)}\n" if hidden else ""
     nothing = f"{clean(look.nothing)}\n" if look.nothing else ""
     text += f"\n{whole}{nothing}{ran}watching; Ctrl-C ends it\n"
-    writing.print_text(text)
+    print_text(text)
 
 
 def _end() -> None:

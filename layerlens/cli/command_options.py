@@ -1,0 +1,115 @@
+"""The list of options that commands share, and a decorator that gives them to a command."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, cast
+
+from layerlens.cli.options import (
+    AllowCodeOption,
+    CacheDirOption,
+    DepsOption,
+    ExpectOption,
+    FeaturesOption,
+    FormatOption,
+    GraphOption,
+    JobsOption,
+    MaxMemoryOption,
+    NoCacheOption,
+    OutputOption,
+    QuietOption,
+    ReproOption,
+    SchedulerOption,
+    SeedOption,
+    TimeoutOption,
+    VerboseOption,
+)
+from layerlens.render import RenderOptions
+from layerlens.scenario.options import RunOptions
+from layerlens.vocabulary import Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandOptions:
+    """The shared options of a command, in the order of `--help`.
+
+    Options that the command does not take have their defaults.
+    """
+
+    format: FormatOption = "rich"
+    output: OutputOption = None
+    seed: SeedOption = "0"
+    expect: ExpectOption = None
+    quiet: QuietOption = False
+    verbose: VerboseOption = False
+    jobs: JobsOption = "1"
+    timeout: TimeoutOption = "300"
+    max_memory: MaxMemoryOption = None
+    no_cache: NoCacheOption = False
+    cache_dir: CacheDirOption = None
+    allow_code: AllowCodeOption = False
+    repro: ReproOption = None
+    deps: DepsOption = False
+    features: FeaturesOption = False
+    graph: GraphOption = False
+    scheduler: SchedulerOption = None
+
+    def run_options(self) -> RunOptions:
+        """Return the options of the run; models with weights beyond --max-memory are refused."""
+        max_memory = None if self.max_memory is None else int(self.max_memory)
+        return RunOptions(
+            seed=int(self.seed),
+            expect=cast(Verdict | None, self.expect),
+            allow_code=self.allow_code,
+            jobs=int(self.jobs),
+            memory_limit=max_memory,
+            deps=self.deps or self.features,
+            features=self.features,
+            timeout=float(self.timeout),
+            max_memory=max_memory,
+            graph=self.graph,
+        )
+
+    def render_options(self) -> RenderOptions:
+        return RenderOptions(verbose=self.verbose, quiet=self.quiet)
+
+
+#: How a report is written.
+REPORT = ("format", "output")
+#: How scenarios are run.
+RUN = ("seed", "quiet", "timeout", "max_memory", "no_cache", "cache_dir", "allow_code")
+#: What is measured on request.
+MEASUREMENTS = ("deps", "features", "graph")
+
+_PARAMETERS = inspect.signature(CommandOptions, eval_str=True).parameters
+
+
+def takes_options(*names: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    """Return a decorator that replaces a function's parameter `options` by single options.
+
+    Args:
+        names: the fields of `CommandOptions` that the command takes, in any order. typer reads
+            them from the signature of the decorated function.
+    """
+    options = sorted((_PARAMETERS[name] for name in names), key=[*_PARAMETERS.values()].index)
+
+    def decorate(command: Callable[..., int]) -> Callable[..., int]:
+        def run_command(**arguments: Any) -> int:
+            taken = {name: arguments.pop(name) for name in names}
+            return command(**arguments, options=CommandOptions(**taken))
+
+        signature = inspect.signature(command, eval_str=True)
+        own = [one for one in signature.parameters.values() if one.name != "options"]
+        signature = signature.replace(parameters=[*own, *options])
+        run_command.__name__ = command.__name__
+        run_command.__doc__ = command.__doc__
+        run_command.__annotations__ = {
+            **{name: one.annotation for name, one in signature.parameters.items()},
+            "return": signature.return_annotation,
+        }
+        run_command.__signature__ = signature  # type: ignore[attr-defined]
+        return run_command
+
+    return decorate
