@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from layerlens.dependence.kinds import Mixing, Seen, joined, mixing_of
+from layerlens.dependence.mixing import Mixing, Seen, joined, mixing_of
 from layerlens.dependence.step_replacement import FEATURES, NotMeasurable, Replacing, Setting
 from layerlens.models.backend.exhaustion import raise_if_out_of_memory
 from layerlens.models.build.request import Built

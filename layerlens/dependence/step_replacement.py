@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from layerlens.dependence.kinds import Seen
+from layerlens.dependence.mixing import Seen
 from layerlens.dependence.perturbed_inputs import (
     FEW_MANNERS,
     FEWEST_STEPS,

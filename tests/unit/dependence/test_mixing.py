@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from layerlens.dependence.kinds import Mixing, Seen, joined, mixing_of
+from layerlens.dependence.mixing import Mixing, Seen, joined, mixing_of
 
 STEPS = 12
 EARLIER = np.tril(np.ones((STEPS, STEPS), dtype=bool))
