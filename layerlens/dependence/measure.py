@@ -1,8 +1,8 @@
 """Measure which output step of a model depends on which input step.
 
-One step at a time is replaced, all replacements as one batch, in several surroundings and with
-several weights, so that no cancellation, dead unit or mask hides a dependence. A layer is called on
-its own, with inputs drawn in the shapes it has in this model.
+One step at a time is replaced, all replacements in one batch, in several kinds of samples and with
+several sets of weights, so that no cancellation, dead unit or mask hides a dependence. Each layer
+is called on its own, with inputs drawn in the shapes it has in this model.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from layerlens.dependence.mixing import Mixing, Seen, joined, mixing_of
-from layerlens.dependence.step_replacement import FEATURES, NotMeasurable, Replacing, Setting
+from layerlens.dependence.mixing import Mixing, SeenMap, mixing_of, strongest
+from layerlens.dependence.step_replacement import FEATURES, NotMeasurable, Setting, StepReplacement
 from layerlens.models.backend.exhaustion import raise_if_out_of_memory
 from layerlens.models.build.request import Built
 from layerlens.models.execute.input_domains import (
@@ -39,24 +39,24 @@ from layerlens.report.maps import StepMapRow
 from layerlens.scenario.slices import parse_select
 from layerlens.vocabulary import Beside, Execution
 
-#: Lengths to try where an axis is variable, the first that the layer takes is used.
+#: Lengths to try where an axis is variable; the first that the layer accepts is used.
 LENGTHS = (24, 16, 32, 7, 64, 3, 1)
-#: The greatest length at which something is measured: beyond, a statement would be too dear.
-LONGEST = 4096
-#: The greatest number in a layer of the user's own that is taken for the steps it looks across.
-LONGEST_UNKNOWN = 512
-#: Layers without randomness that compute something else in training.
-_BY_MODE = ("BatchNormalization", "SpectralNormalization")
-#: Weights to try: the model's own, and others, since a fresh bias or gate may be zero.
+#: The greatest length at which dependence is measured; longer inputs would take too long.
+MAX_LENGTH = 4096
+#: The greatest number in a custom layer's code that may be the number of steps it looks across.
+MAX_OWN_NUMBER = 512
+#: Layers without randomness that compute something different in training.
+_MODE_DEPENDENT = ("BatchNormalization", "SpectralNormalization")
+#: Kinds of weights to try: the model's own, and drawn ones, since an initial bias may be zero.
 WEIGHTS = ("drawn", "own", "strong")
 
 
 @dataclass(frozen=True, slots=True)
 class StepMap:
-    """What was measured along one axis: `seen[o, n]` is about output step o and step `steps[n]`."""
+    """The map of one axis: `seen[o, n]` is true where output step o depends on step `steps[n]`."""
 
     axis: int
-    seen: Seen
+    seen: SeenMap
     steps: tuple[int, ...]
     inputs: int
     mixing: Mixing
@@ -75,33 +75,33 @@ class Dependence:
     steps, such as an initial state, counts only where no other has any. The same holds for outputs.
     """
 
-    #: Along the time axis; two where inputs or outputs of several lengths were told apart.
+    #: Along the time axis; several where inputs or outputs have different lengths.
     maps: tuple[StepMap, ...] = ()
-    #: Along further axes, where they were asked for: height is axis 1, width axis 2.
+    #: By axis, along further axes: width is axis 2, `FEATURES` the last one.
     along: Mapping[int, StepMap] = field(default_factory=dict)
     #: None where neither side has a time axis, or where it could not be measured.
     mixing: Mixing | None = None
     is_stateful: bool = False
-    #: One sample's output depends on what else is in the batch.
+    #: Whether one sample's output depends on other samples of the batch.
     is_batch_coupled: bool = False
     is_random: bool = False
     #: Why it could not be measured.
     reason: str | None = None
-    #: Along the time axis, of every input and output by itself, as much as a picture shows.
+    #: Along the time axis, for each pair of input and output, reduced to the size of a picture.
     rows: tuple[StepMapRow, ...] = ()
-    #: Whether it was called at all, so that what its outputs depend on beside is known.
+    #: Whether it could be called, so that `beside` is known.
     is_measured: bool = False
 
     @property
     def beside(self) -> tuple[Beside, ...] | None:
-        """What outputs depend on beside their own sample's inputs; None where that is not known."""
+        """What outputs depend on besides their sample's inputs; None where that is not known."""
         found: list[tuple[Beside, bool]] = [
             ("state", self.is_stateful),
             ("batch", self.is_batch_coupled),
             ("chance", self.is_random),
         ]
-        told = tuple(name for name, is_so in found if is_so)
-        return told if told or self.is_measured else None
+        present = tuple(name for name, is_so in found if is_so)
+        return present if present or self.is_measured else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,45 +122,50 @@ def measure_dependence(
 ) -> ModelDependence:
     """Measure which step depends on which, in a built model and in each of its layers.
 
-    Best given the model in float64, where little is lost in rounding. `axes` are further axes of
-    input and output, the batch axis counted, beside those of images, which are measured anyway;
-    with `features` also the last one on either side, whatever its number. A layer that fails when
-    it is called on its own has a `reason` and no kind. The model's weights are as they were after.
+    Pass the model in float64 where possible, so that rounding hides little. `axes` are further
+    axes of input and output, the batch axis counted; the spatial axes of images are always
+    measured. `features` adds the last axis on both sides, whatever its number. A layer that fails
+    when it is called on its own has a `reason` and no kind. The model's weights are restored.
     """
-    study = _Study(built, KerasRunner(built, seed), seed, training, tuple(axes), features)
+    measurement = _ModelMeasurement(
+        built, KerasRunner(built, seed), seed, training, tuple(axes), features
+    )
     with restoring_weights(built), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Keras' advice, that a mask is lost here, is a row's field
-        return study.run()
+        warnings.simplefilter("ignore")  # a lost mask is a field of the layer's row already
+        return measurement.run()
 
 
 def measure_whole(
     built: Built, *, seed: int = 0, training: bool = False, kinds: Sequence[str] = WEIGHTS
 ) -> Dependence:
-    """Measure which step depends on which in a model as a whole, under these kinds of weights.
+    """Measure which step depends on which in a model as a whole, with these kinds of weights.
 
-    Best given the model in float64. The model's weights are as they were after.
+    Pass the model in float64 where possible. The model's weights are restored.
     """
-    study = _Study(built, KerasRunner(built, seed), seed, training, axes=(), features=False)
+    measurement = _ModelMeasurement(
+        built, KerasRunner(built, seed), seed, training, axes=(), features=False
+    )
     with restoring_weights(built), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return study.whole(study.layers(), kinds)
+        return measurement.whole(measurement.layers(), kinds)
 
 
-def acts_by_mode(built: Built) -> bool:
-    """Tell whether a model may compute something else in training than in inference."""
+def depends_on_mode(built: Built) -> bool:
+    """Return whether a model may compute something different in training than in inference."""
     return has_foreign_layers(built) or any(
-        type(layer).__name__ in _BY_MODE or getattr(layer, "seed_generator", None) is not None
+        type(layer).__name__ in _MODE_DEPENDENT
+        or getattr(layer, "seed_generator", None) is not None
         for layer in flat_layers(built.model)
     )
 
 
 def with_whole(report: ModelReport, found: Dependence) -> ModelReport:
-    """Return a model's report with what was measured of the whole model."""
+    """Return a model's report with the dependence of the whole model."""
     return replace(report, **_fields(found))
 
 
 def with_mixes(report: ModelReport, found: ModelDependence) -> ModelReport:
-    """Return a model's report with the kinds that were measured."""
+    """Return a model's report with the dependence of the model and of each layer."""
     layers = report.layers
     if len(found.layers) == len(layers):
         layers = tuple(
@@ -191,7 +196,9 @@ def _axis_row(axis: int, found: StepMap) -> AxisMixing:
 
 
 @dataclass
-class _Study:
+class _ModelMeasurement:
+    """Measures the layers of one model, and the model as a whole."""
+
     built: Built
     runner: KerasRunner
     seed: int
@@ -204,56 +211,58 @@ class _Study:
         for kind in WEIGHTS:
             self.runner.assign(self._weights(kind))
             for one in layers:
-                self._look(one, kind)
-        places = {
+                self._measure(one, kind)
+        layer_positions = {
             id(producing_call(one.subject.outputs[0])): place for place, one in enumerate(layers)
         }
-        found = tuple(one.dependence(places) for one in layers)
+        found = tuple(one.dependence(layer_positions) for one in layers)
         return ModelDependence(self.whole(layers, WEIGHTS), found)
 
-    def layers(self) -> list[_Gathered]:
+    def layers(self) -> list[_Findings]:
         return list(self._layers())
 
-    def whole(self, layers: Sequence[_Gathered], kinds: Sequence[str]) -> Dependence:
+    def whole(self, layers: Sequence[_Findings], kinds: Sequence[str]) -> Dependence:
         own = max((one.span for one in layers), default=1)
-        whole = _Gathered(self._whole(layers), max(receptive_field(self.built).span, own))
+        whole = _Findings(self._whole(layers), max(receptive_field(self.built).span, own))
         for kind in kinds:
             self.runner.assign(self._weights(kind))
-            self._look(whole, kind)
+            self._measure(whole, kind)
         return whole.dependence({})
 
     def _weights(self, kind: str) -> list[Array]:
-        """Draw what is trained; a fixed weight may be a mask or a table and stays as it is."""
-        own = self._own
+        """Return values of a kind; only trainable ones are drawn, as others may be constants."""
+        own = self._own_values
         if kind == "own":
             return list(own)
         drawn = []
         for slot, value in zip(self.runner.slots(), own, strict=True):
             rng = generator(self.seed, "dependence", kind, slot.path)
-            drawn.append(draw_weight(slot, value, kind, rng) if slot.path in self._free else value)
+            drawn.append(
+                draw_weight(slot, value, kind, rng) if slot.path in self._trainable_paths else value
+            )
         return drawn
 
     def __post_init__(self) -> None:
-        self._own = tuple(self.runner.values())
-        self._free = {
+        self._own_values = tuple(self.runner.values())
+        self._trainable_paths = {
             str(variable.path)
             for layer in with_nested(self.built.model)
             for variable in layer._trainable_variables
         }
         blanks = (*mask_values((self.built,)), 0.0)
         self._setting = Setting(self.runner, self.seed, blanks)
-        #: How many steps a layer gave where an open axis had so many, to go on with behind it.
-        self._given: dict[tuple[int, int], int] = {}
+        #: The number of output steps by (tensor id, input length), for inputs of the next layers.
+        self._output_lengths: dict[tuple[int, int], int] = {}
 
-    def _layers(self) -> Iterator[_Gathered]:
+    def _layers(self) -> Iterator[_Findings]:
         model = self.built.model
         for node in calls_between(model.inputs, model.outputs):
             if not is_input_call(node):
                 subject = layer_subject(node, self.built.batch_size, self.training)
-                numbers = [n for n in own_numbers(node.operation) if n <= LONGEST_UNKNOWN]
-                yield _Gathered(subject, max(call_span(node), *numbers, 1))
+                numbers = [n for n in own_numbers(node.operation) if n <= MAX_OWN_NUMBER]
+                yield _Findings(subject, max(call_span(node), *numbers, 1))
 
-    def _whole(self, layers: Sequence[_Gathered]) -> Subject:
+    def _whole(self, layers: Sequence[_Findings]) -> Subject:
         model = self.built.model
         in_steps = {
             id(tensor)
@@ -297,7 +306,7 @@ class _Study:
         )
 
     def _selected_steps(self, outputs: Sequence[Any]) -> tuple[bool, ...]:
-        """Say which outputs have steps behind a `select`; nothing where there is none."""
+        """Return which outputs have steps after a `select`; empty where there is none."""
         if self.built.spec.select is None:
             return ()
         shape = self.built.report.output_shape
@@ -306,45 +315,49 @@ class _Study:
 
     # --- running ------------------------------------------------------------------------------
 
-    def _look(self, one: _Gathered, kind: str) -> None:
-        if not (one.is_wanted or self.features) or (
-            one.length and not one.subject.weights & self._free
+    def _measure(self, one: _Findings, kind: str) -> None:
+        if not (one.has_steps or self.features) or (
+            one.length and not one.subject.weights & self._trainable_paths
         ):
             return
         is_fixed = all(None not in tensor.shape[1:] for tensor in one.subject.inputs)
         lengths = (one.length,) if one.length else LENGTHS[:1] if is_fixed else one.lengths
         if not lengths:
-            one.reason = f"it looks across {one.span:,} steps, of which up to {LONGEST:,} are tried"
+            one.reason = (
+                f"it looks across {one.span:,} steps, of which up to {MAX_LENGTH:,} are tried"
+            )
         for length in lengths:
             try:
-                self._look_at(one, kind, length)
-            except Exception as error:  # whatever a layer raises: it is told as the reason
+                self._measure_at_length(one, kind, length)
+            except Exception as error:  # whatever a layer raises is reported as the reason
                 raise_if_out_of_memory(error, "while it was measured what depends on which step")
                 one.reason = " ".join(str(error).split())[:200] or type(error).__name__
                 continue
             one.length, one.reason = length, None
             return
 
-    def _look_at(self, one: _Gathered, kind: str, length: int) -> None:
+    def _measure_at_length(self, one: _Findings, kind: str, length: int) -> None:
         subject = one.subject
         domains = self._domains(subject, length)
-        replacing = Replacing(self._setting, subject, domains, kind, one.is_alone)
+        replacement = StepReplacement(self._setting, subject, domains, kind, one.is_alone)
         if not one.length:
-            one.is_random, one.is_batch_coupled = replacing.company()
+            one.is_random, one.is_batch_coupled = replacement.batch_effects()
             if one.is_alone:
-                replacing = Replacing(self._setting, subject, domains, kind, is_alone=True)
+                replacement = StepReplacement(self._setting, subject, domains, kind, is_alone=True)
         for source, domain in enumerate(domains):
             if subject.stepped[0][source] or not any(subject.stepped[0]):
                 first = 1 if subject.stepped[0][source] else None
-                timed = (first,) if one.is_wanted else ()
+                timed = (first,) if one.has_steps else ()
                 for axis in (*timed, *self._further_axes(domain)):
-                    for target, found in replacing.maps(source, axis):
+                    for target, found in replacement.maps(source, axis):
                         one.add(axis, source, target, found, domain.shape)
                         if axis in (None, 1) and subject.stepped[1][target]:
-                            self._given[id(subject.outputs[target]), length] = len(found[0])
+                            self._output_lengths[id(subject.outputs[target]), length] = len(
+                                found[0]
+                            )
 
     def _further_axes(self, domain: Domain) -> Iterator[int]:
-        """Yield what is asked for, and the axes between the first and the last: those of images."""
+        """Yield the requested axes, and those between the first and the last: those of images."""
         rank = len(domain.shape) + 1
         asked = {axis % rank for axis in self.axes}
         yield from sorted({n for n in asked if 1 < n < rank} | set(range(2, rank - 1)))
@@ -360,43 +373,43 @@ class _Study:
         }
         return tuple(
             own.get(id(tensor))
-            or domain_of(tensor, subject, self._given.get((id(tensor), length), length))
+            or domain_of(tensor, subject, self._output_lengths.get((id(tensor), length), length))
             for tensor in subject.inputs
         )
 
 
 @dataclass
-class _Gathered:
-    """What the draws have shown of one subject so far."""
+class _Findings:
+    """The dependences found so far in one layer or model."""
 
     subject: Subject
-    #: How many steps it looks across, at most.
+    #: The greatest number of steps that it looks across.
     span: int = 1
     length: int | None = None
     reason: str | None = None
     is_batch_coupled: bool = False
     is_random: bool = False
-    #: (axis, source, target) → the map so far, the steps tried, and how many there are.
-    _maps: dict[Any, tuple[Seen, tuple[int, ...], int]] = field(default_factory=dict)
+    #: (axis, source, target) → the map so far, the steps tried, and the number of input steps.
+    _maps: dict[Any, tuple[SeenMap, tuple[int, ...], int]] = field(default_factory=dict)
 
     @property
     def is_alone(self) -> bool:
-        """Whether samples have to be called one by one: in a batch they are not comparable."""
+        """Whether to call samples one by one, since in a batch they are not comparable."""
         return self.is_random or self.is_batch_coupled
 
     @property
     def lengths(self) -> tuple[int, ...]:
-        """The lengths to try where an axis is open, each beyond all that is looked across.
+        """The lengths to try where an axis is open, each greater than the span.
 
-        None is where that would take too long.
+        Empty where that would take too long.
         """
         beyond = self.span + BEYOND
         if beyond <= LENGTHS[0]:
             return LENGTHS
-        return (beyond, beyond + 1, 2 * beyond) if beyond <= LONGEST else ()
+        return (beyond, beyond + 1, 2 * beyond) if beyond <= MAX_LENGTH else ()
 
     @property
-    def is_wanted(self) -> bool:
+    def has_steps(self) -> bool:
         return any(self.subject.stepped[0]) or any(self.subject.stepped[1])
 
     def add(
@@ -404,7 +417,7 @@ class _Gathered:
         axis: int | None,
         source: int,
         target: int,
-        found: tuple[Seen, tuple[int, ...]],
+        found: tuple[SeenMap, tuple[int, ...]],
         shape: Any,
     ) -> None:
         seen, steps = found
@@ -414,8 +427,8 @@ class _Gathered:
             seen = seen | self._maps[key][0]
         self._maps[key] = (seen, steps, inputs)
 
-    def dependence(self, places: Mapping[int, int]) -> Dependence:
-        """Sum up; `places` has the position of the layer that each call belongs to, by its id."""
+    def dependence(self, layer_positions: Mapping[int, int]) -> Dependence:
+        """Return the result; `layer_positions` has each layer's position, by the id of its call."""
         facts = {
             "is_stateful": self.subject.is_stateful,
             "is_batch_coupled": self.is_batch_coupled,
@@ -425,19 +438,19 @@ class _Gathered:
         }
         if not self._maps:
             return Dependence(**facts)  # type: ignore[arg-type]
-        timed = self._along((None, 1))
+        timed = self._joined_maps((None, 1))
         further = {axis for axis, _, _ in self._maps if axis not in (None, 1)}
         along = {
             axis: maps[0]
             for axis in sorted(further, key=_spatial_first)
-            if (maps := self._along((axis,)))
+            if (maps := self._joined_maps((axis,)))
         }
-        # Where no draw came to its end, what was seen until then is no measurement.
-        mixing = joined([one.mixing for one in timed]) if self.length else None
-        rows = tuple(self._rows(places)) if self.length else ()
+        # Where every attempt failed, the maps are incomplete.
+        mixing = strongest([one.mixing for one in timed]) if self.length else None
+        rows = tuple(self._rows(layer_positions)) if self.length else ()
         return Dependence(timed, along, mixing, rows=rows, **facts)  # type: ignore[arg-type]
 
-    def _rows(self, places: Mapping[int, int]) -> Iterator[StepMapRow]:
+    def _rows(self, layer_positions: Mapping[int, int]) -> Iterator[StepMapRow]:
         for (axis, source, target), (seen, tried, inputs) in self._maps.items():
             if axis not in (None, 1):
                 continue
@@ -446,14 +459,14 @@ class _Gathered:
                 seen,
                 tried,
                 source=str(node.operation.name),
-                source_layer=places.get(id(node)),
+                source_layer=layer_positions.get(id(node)),
                 output=target,
                 inputs=None if axis is None else inputs,
                 has_steps=self.subject.stepped[1][target],
             )
 
-    def _along(self, axes: tuple[int | None, ...]) -> tuple[StepMap, ...]:
-        """Join maps of one shape, so that what several inputs do counts together."""
+    def _joined_maps(self, axes: tuple[int | None, ...]) -> tuple[StepMap, ...]:
+        """Join the maps that have one shape, so that several inputs count together."""
         groups: dict[Any, StepMap] = {}
         for (axis, _, target), (seen, steps, inputs) in self._maps.items():
             if axis not in axes:
@@ -466,7 +479,7 @@ class _Gathered:
         return tuple(groups.values())
 
     def _mixing(
-        self, axis: int | None, target: int, seen: Seen, steps: tuple[int, ...], inputs: int
+        self, axis: int | None, target: int, seen: SeenMap, steps: tuple[int, ...], inputs: int
     ) -> Mixing:
         if axis is None:
             return Mixing("expands")

@@ -1,7 +1,7 @@
 """Classify a boolean map of steps (outputs × inputs). NumPy alone.
 
-`seen[o, i]` says whether output step `o` depends on input step `i`. Where not every input step was
-tried, `steps` names those that the map's columns stand for.
+`seen[o, i]` is true where output step `o` depends on input step `i`. Where only some input steps
+were tried, `steps` holds the step number of each column.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from layerlens.vocabulary import Mixes
 
-Seen = NDArray[np.bool_]
-#: How many steps an output step sees, from the first to the last of them, and by how many input
-#: steps that window moves on from one output step to the next.
+SeenMap = NDArray[np.bool_]
+#: (width, stride): the number of input steps from the first to the last that an output step sees,
+#: and the number of input steps by which that window moves from one output step to the next.
 Window = tuple[int, int]
 
-#: From what says least about a layer to what says most.
+#: From the least to the most informative kind.
 _STRENGTH: tuple[Mixes, ...] = (
     "none",
     "expands",
@@ -35,23 +35,25 @@ _STRENGTH: tuple[Mixes, ...] = (
 class Mixing:
     """How output steps depend on input steps.
 
-    `window` is (width, stride) where every output step sees the same short stretch of steps, moved
-    on by the stride: of a causal convolution as well as of one with the kind `window`.
+    `window` is set where every output step sees the same short run of steps, shifted by the
+    stride: for a causal convolution as well as for the kind `window`.
     """
 
     kind: Mixes
     window: Window | None = None
-    #: The outputs come in reverse order, as of a recurrent layer that goes backwards.
+    #: Whether outputs are in reverse order, as those of a recurrent layer with `go_backwards`.
     is_reversed: bool = False
 
 
-def mixing_of(seen: Seen, steps: Sequence[int] | None = None, inputs: int | None = None) -> Mixing:
-    """Return the kind of one map.
+def mixing_of(
+    seen: SeenMap, steps: Sequence[int] | None = None, inputs: int | None = None
+) -> Mixing:
+    """Classify one map.
 
-    `steps` are the input steps that the columns stand for, out of `inputs` in all; by default the
-    columns are all there are. A map in which nothing is seen is `none`. Where each output step
-    sees at most one input step but lengths differ (cropped, padded, repeated), it is `none` too: a
-    step that was moved is mixed with no other one.
+    `steps` are the input steps of the columns, out of `inputs` in all; by default the columns are
+    all the input steps. A map in which nothing is seen is `none`. A map is also `none` where each
+    output step sees at most one input step but lengths differ (cropped, padded, repeated): a step
+    that only moves is not mixed with another one.
     """
     outputs, columns = seen.shape
     places = np.arange(columns) if steps is None else np.asarray(steps)
@@ -65,23 +67,23 @@ def mixing_of(seen: Seen, steps: Sequence[int] | None = None, inputs: int | None
         return Mixing("none")
     window = _window(seen, places, total)
     if outputs == total:
-        if (one_way := _one_way(seen, ahead)) is not None:
+        if (one_way := _direction(seen, ahead)) is not None:
             return Mixing(one_way, window)
-        backwards = _one_way(seen[::-1], ahead)
-        # A recurrent layer that goes backwards gives its last step first.
-        if backwards == "anti_causal" and not _each_alone(seen):
+        backwards = _direction(seen[::-1], ahead)
+        # A recurrent layer with `go_backwards` returns its last step first.
+        if backwards == "anti_causal" and not _sees_one_step_each(seen):
             return Mixing("anti_causal", is_reversed=True)
-    if _each_alone(seen):
+    if _sees_one_step_each(seen):
         return Mixing("none", window if window is not None and window[0] == 1 else None)
     if seen.all():
         return Mixing("all")
     if window is not None:
-        return Mixing("causal" if _looks_back(seen, places, window) else "window", window)
-    return Mixing("window" if _widest(seen, places) <= total // 2 else "all")
+        return Mixing("causal" if _is_causal(seen, places, window) else "window", window)
+    return Mixing("window" if _widest_span(seen, places) <= total // 2 else "all")
 
 
-def joined(maps: Sequence[Mixing]) -> Mixing | None:
-    """Return one kind for several maps of one layer: the one that says most; None without maps."""
+def strongest(maps: Sequence[Mixing]) -> Mixing | None:
+    """Return the most informative kind of several maps of one layer; None without maps."""
     if not maps:
         return None
     kinds = {one.kind for one in maps}
@@ -90,12 +92,12 @@ def joined(maps: Sequence[Mixing]) -> Mixing | None:
     return max(maps, key=lambda one: _STRENGTH.index(one.kind))
 
 
-def _each_alone(seen: Seen) -> bool:
+def _sees_one_step_each(seen: SeenMap) -> bool:
     return bool(seen.sum(axis=1).max(initial=0) <= 1)
 
 
-def _one_way(seen: Seen, ahead: NDArray[np.intp]) -> Mixes | None:
-    """Say whether outputs see only earlier steps than their own, or only later ones."""
+def _direction(seen: SeenMap, ahead: NDArray[np.intp]) -> Mixes | None:
+    """Return `causal` where outputs see no later steps, `anti_causal` where they see no earlier."""
     before, behind = seen[ahead < 0].any(), seen[ahead > 0].any()
     if before and not behind:
         return "causal"
@@ -104,8 +106,8 @@ def _one_way(seen: Seen, ahead: NDArray[np.intp]) -> Mixes | None:
     return None
 
 
-def _looks_back(seen: Seen, places: NDArray[np.intp], window: Window) -> bool:
-    """Say whether output `o` of a layer with a stride sees none behind step `o` × stride."""
+def _is_causal(seen: SeenMap, places: NDArray[np.intp], window: Window) -> bool:
+    """Return whether output `o` of a layer with a stride sees no step after `o` × stride."""
     stride = window[1]
     if stride == 1:
         return False
@@ -113,11 +115,10 @@ def _looks_back(seen: Seen, places: NDArray[np.intp], window: Window) -> bool:
     return bool((ahead[seen] <= 0).all() and (ahead[seen] < 0).any())
 
 
-def _window(seen: Seen, places: NDArray[np.intp], inputs: int) -> Window | None:
-    """Find the stretch of steps that every output sees alike, moved on by a stride.
+def _window(seen: SeenMap, places: NDArray[np.intp], inputs: int) -> Window | None:
+    """Find the run of steps that every output sees, shifted by a stride.
 
-    None where there is none, or where it reaches as far as there are steps, so that nobody knows
-    its end.
+    None where there is none, or where it spans all the steps, so that its true width is unknown.
     """
     best: Window | None = None
     outputs = len(seen)
@@ -126,7 +127,7 @@ def _window(seen: Seen, places: NDArray[np.intp], inputs: int) -> Window | None:
         inside = ahead[seen]
         first, last = int(inside.min()), int(inside.max())
         endless = last == inputs - 1 or first == -stride * (outputs - 1)
-        # Alike: no output leaves out a step that others see at the same distance.
+        # No output may skip a step that others see at the same distance.
         if np.isin(ahead[~seen], inside).any() or (endless and last - first > 0):
             continue
         if best is None or last - first + 1 < best[0]:
@@ -134,7 +135,7 @@ def _window(seen: Seen, places: NDArray[np.intp], inputs: int) -> Window | None:
     return best
 
 
-def _widest(seen: Seen, places: NDArray[np.intp]) -> int:
-    """Return the greatest distance from the first to the last step that one output sees."""
+def _widest_span(seen: SeenMap, places: NDArray[np.intp]) -> int:
+    """Return the greatest number of steps from the first to the last that one output sees."""
     spans = [places[row].max() - places[row].min() + 1 for row in seen if row.any()]
     return int(max(spans, default=0))

@@ -12,66 +12,71 @@ from numpy.typing import NDArray
 from layerlens.numerics.arrays import Array
 from layerlens.numerics.probes import Domain
 
-#: In what surroundings a step is replaced, and by what. `up` and `down` are for layers that let
-#: the greatest or the least through, `positive` for those that know nothing else, `padded` and
-#: what follows for those that heed masks: there a step is blanked, or a blank one filled.
-MANNERS = ("normal", "up", "padded", "down", "positive", "holes", "sparse")
-#: Where samples are large, they have many values each: so many manners will do.
-FEW_MANNERS = 3
+#: The kinds of samples in which a step is replaced. `up` and `down` are for layers that pass on the
+#: maximum or the minimum, `positive` for layers that need positive values. In `padded`, `holes` and
+#: `sparse`, for layers that use masks, a valid step is replaced by a blank, or a blank one filled.
+SAMPLE_KINDS = ("normal", "up", "padded", "down", "positive", "holes", "sparse")
+#: The number of kinds used where samples are large, since each then has many values.
+FEW_SAMPLE_KINDS = 3
+#: The share of steps that is blank, by kind of sample.
 _BLANKED = {"padded": 0.35, "holes": 0.35, "sparse": 0.85}
-#: Far beyond what else is drawn, and near enough not to saturate everything behind it.
+#: Far beyond the other values drawn, and small enough not to saturate every later layer.
 _FAR = 8.0
 #: Greatest number of input steps that are replaced, one sample each.
-MOST_STEPS = 160
-FEWEST_STEPS = 9
+MAX_STEPS = 160
+MIN_STEPS = 9
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
-    """One input in one manner: a sample, another for its replacements, and what is blanked."""
+class SamplePair:
+    """Two samples of one input: the base, and the one whose steps replace those of the base."""
 
     base: Array
-    fresh: Array
-    #: Which steps count as valid; all of them where nothing is blanked.
+    replacement: Array
+    #: (steps,): which steps of the base are valid; all of them where none is blank.
     valid: NDArray[np.bool_]
     is_blanked: bool
 
 
-def draw(domain: Domain, manner: str, rng: np.random.Generator, blank: float = 0.0) -> Drawn:
-    """Draw one input in one manner; `blank` is what a masking layer takes for padding."""
+def draw_pair(
+    domain: Domain, kind: str, rng: np.random.Generator, blank: float = 0.0
+) -> SamplePair:
+    """Draw two samples of a kind for one input; `blank` is the value that means padding."""
     steps = domain.shape[0] if domain.shape else 1
-    share = _BLANKED.get(manner, 0.0)
-    gone = np.asarray(rng.random(steps) < share)
-    if share and steps > 1:
-        gone[rng.integers(steps)] = True
-        # What attention gives for a step that may see nothing, as a causal one for padding at the
-        # front, is filler that no valid step sees: it would only hide what the valid ones see.
-        gone[0] = False
-    base, fresh = _values(domain, manner, rng)
-    if share and (nothing := _blank(domain, blank)) is not None:
-        base[gone], fresh[~gone] = nothing, nothing
-    return Drawn(base, fresh, ~gone, bool(share))
+    blank_share = _BLANKED.get(kind, 0.0)
+    blanked = np.asarray(rng.random(steps) < blank_share)
+    if blank_share and steps > 1:
+        blanked[rng.integers(steps)] = True
+        # The first step stays valid. Where it is padding, a step of causal attention has nothing to
+        # attend to, and its output is filler, which would hide what the valid steps see.
+        blanked[0] = False
+    base, replacement = _draw_values(domain, kind, rng)
+    if blank_share and (filler := _blank_value(domain, blank)) is not None:
+        base[blanked], replacement[~blanked] = filler, filler
+    return SamplePair(base, replacement, ~blanked, bool(blank_share))
 
 
-def with_steps_replaced(drawn: Drawn, axis: int | None, steps: Sequence[int]) -> Array:
-    """Return a batch: the sample, once per step with that step replaced, and the sample again.
+def with_steps_replaced(drawn: SamplePair, axis: int | None, steps: Sequence[int]) -> Array:
+    """Return a batch of the base, a copy per step with that step replaced, and the base again.
 
     `axis` counts the batch axis; None replaces the whole sample as if it were one step.
     """
     rows = [drawn.base]
     for step in steps:
         if axis is None:
-            rows.append(drawn.fresh)
+            rows.append(drawn.replacement)
             continue
         row = drawn.base.copy()
         place: Any = (*(slice(None) for _ in range(axis - 1)), step)
-        row[place] = drawn.fresh[place]
+        row[place] = drawn.replacement[place]
         rows.append(row)
     return np.stack([*rows, drawn.base])
 
 
-def masks_replaced(drawn: Drawn, axis: int | None, steps: Sequence[int]) -> NDArray[np.bool_]:
-    """Return the masks of the same batch: a blanked step is invalid, a filled one valid."""
+def masks_with_steps_replaced(
+    drawn: SamplePair, axis: int | None, steps: Sequence[int]
+) -> NDArray[np.bool_]:
+    """Return the masks (rows, steps) of `with_steps_replaced`; where a blank is filled, true."""
     rows = np.repeat(drawn.valid[None], len(steps) + 2, axis=0)
     if drawn.is_blanked and axis == 1:
         for row, step in enumerate(steps, start=1):
@@ -82,7 +87,7 @@ def masks_replaced(drawn: Drawn, axis: int | None, steps: Sequence[int]) -> NDAr
 def chosen_steps(steps: int, most: int) -> tuple[int, ...]:
     """Return the steps to replace: all, or the outer ones, a run in the middle, and some between.
 
-    Neighbours tell a window's width and stride, the outer ones how far it reaches.
+    Neighbours show a window's width and stride, the outer ones how far it reaches.
     """
     if steps <= most:
         return tuple(range(steps))
@@ -95,48 +100,51 @@ def chosen_steps(steps: int, most: int) -> tuple[int, ...]:
 def steps_seen(
     outputs: Array, axis: int | None, tried: int, eps: float
 ) -> tuple[NDArray[np.bool_], float]:
-    """Return which output steps moved with each of the replaced ones, and the noise.
+    """Return which output steps change with each replaced step, and the noise.
 
-    `outputs` is what the batch of `with_steps_replaced` gave. A step counts as moved where it
-    moved by more than the two equal samples differ, and by more than rounding could. The noise is
-    the greatest difference of the equal samples, relative to what they hold.
+    `outputs` are those of the batch of `with_steps_replaced`. The map is (output steps, replaced
+    steps). A step has changed where it differs from the base by more than the two equal samples
+    differ from each other, and by more than rounding could. The noise is the greatest difference
+    of the equal samples, relative to their greatest value.
     """
     if outputs.dtype.kind not in "fiub":
         moved = outputs != outputs[:1]
-        return _by_step(moved[1 : tried + 1], axis), float(moved[-1].any())
+        return _moved_per_step(moved[1 : tried + 1], axis), float(moved[-1].any())
     values = outputs.astype(np.float64)
-    gap = _gap(values, values[:1])
+    difference = _difference(values, values[:1])
     size = np.where(np.isfinite(values[0]), np.abs(values[0]), 0.0)
-    noise = gap[-1]
-    least = 16.0 * _per_step(noise, axis) + 64.0 * eps * _per_step(size, axis)
+    noise = difference[-1]
+    least = 16.0 * _max_per_step(noise, axis) + 64.0 * eps * _max_per_step(size, axis)
     scale = float(size.max(initial=0.0)) or 1.0
-    return _by_step(gap[1 : tried + 1] > least, axis), float(noise.max(initial=0.0)) / scale
+    return _moved_per_step(difference[1 : tried + 1] > least, axis), float(
+        noise.max(initial=0.0)
+    ) / scale
 
 
-def _gap(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return how far values are apart; the same infinities and NaN are not apart at all."""
+def _difference(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the absolute difference; 0 between equal infinities and between two NaN."""
     same = (one == other) | (np.isnan(one) & np.isnan(other))
     with np.errstate(invalid="ignore", over="ignore"):
-        gap = np.where(same, 0.0, np.abs(one - other))
-    return np.where(np.isnan(gap), np.inf, gap)
+        difference = np.where(same, 0.0, np.abs(one - other))
+    return np.where(np.isnan(difference), np.inf, difference)
 
 
-def _per_step(values: NDArray[np.float64], axis: int | None) -> NDArray[np.float64]:
-    """Return one output's greatest value per step, in its own shape."""
+def _max_per_step(values: NDArray[np.float64], axis: int | None) -> NDArray[np.float64]:
+    """Return one output's maximum per step, with the other axes kept as 1."""
     if axis is None:
         return np.asarray(values.max(initial=0.0))
     others = tuple(n for n in range(values.ndim) if n != axis - 1)
     return np.asarray(values.max(axis=others, keepdims=True, initial=0.0))
 
 
-def _by_step(moved: NDArray[np.bool_], axis: int | None) -> NDArray[np.bool_]:
+def _moved_per_step(moved: NDArray[np.bool_], axis: int | None) -> NDArray[np.bool_]:
     if axis is None:
         return np.asarray(moved.reshape(len(moved), -1).any(axis=1))[None]
     others = tuple(n for n in range(1, moved.ndim) if n != axis)
     return np.asarray(moved.any(axis=others).T)
 
 
-def _values(domain: Domain, manner: str, rng: np.random.Generator) -> tuple[Array, Array]:
+def _draw_values(domain: Domain, kind: str, rng: np.random.Generator) -> tuple[Array, Array]:
     shape = domain.shape
     if domain.kind == "string":
         words: Array = np.asarray(domain.words or ("one", "other"), dtype=object)
@@ -147,31 +155,31 @@ def _values(domain: Domain, manner: str, rng: np.random.Generator) -> tuple[Arra
         flags = np.asarray(rng.random(shape) < 0.5)
         return flags, ~flags
     if domain.kind == "integer":
-        return _integers(domain, manner, rng)
-    if manner == "positive":
+        return _integers(domain, kind, rng)
+    if kind == "positive":
         return rng.uniform(0.1, 1.0, shape), rng.uniform(0.1, 1.0, shape)
-    base, fresh = rng.standard_normal(shape), rng.standard_normal(shape)
-    if manner in ("up", "down"):
-        fresh = np.where(manner == "up", 1.0, -1.0) * (_FAR + np.abs(fresh))
-    return base, fresh
+    base, replacement = rng.standard_normal(shape), rng.standard_normal(shape)
+    if kind in ("up", "down"):
+        replacement = np.where(kind == "up", 1.0, -1.0) * (_FAR + np.abs(replacement))
+    return base, replacement
 
 
-def _integers(domain: Domain, manner: str, rng: np.random.Generator) -> tuple[Array, Array]:
-    """Draw whole numbers whose replacement is another one; zeros are left to the blanked steps."""
+def _integers(domain: Domain, kind: str, rng: np.random.Generator) -> tuple[Array, Array]:
+    """Draw whole numbers and different ones to replace them; only blank steps may be zero."""
     low = domain.low
-    if low == 0 and domain.high > 2 and manner in _BLANKED:
+    if low == 0 and domain.high > 2 and kind in _BLANKED:
         low = 1
     span = max(1, domain.high - low)
     first = rng.integers(0, span, domain.shape)
-    moved = {"up": span - 1, "down": 0}.get(manner)
-    fresh = (first + rng.integers(1, max(2, span), domain.shape)) % span
+    moved = {"up": span - 1, "down": 0}.get(kind)
+    replacement = (first + rng.integers(1, max(2, span), domain.shape)) % span
     if moved is not None:
-        fresh = np.where(first == moved, fresh, moved)
-    return low + first, low + fresh
+        replacement = np.where(first == moved, replacement, moved)
+    return low + first, low + replacement
 
 
-def _blank(domain: Domain, blank: float) -> Any:
-    """Return what padding is in this input; None where it has none."""
+def _blank_value(domain: Domain, blank: float) -> Any:
+    """Return the value that means padding in this input; None where there is none."""
     if domain.kind == "string":
         return ""
     if domain.kind == "integer":

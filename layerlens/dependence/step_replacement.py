@@ -1,4 +1,4 @@
-"""Replace one step at a time, all in one batch, and see which outputs move."""
+"""Replace one step at a time, all in one batch, and find which outputs change."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from layerlens.dependence.mixing import Seen
+from layerlens.dependence.mixing import SeenMap
 from layerlens.dependence.perturbed_inputs import (
-    FEW_MANNERS,
-    FEWEST_STEPS,
-    MANNERS,
-    MOST_STEPS,
-    Drawn,
+    FEW_SAMPLE_KINDS,
+    MAX_STEPS,
+    MIN_STEPS,
+    SAMPLE_KINDS,
+    SamplePair,
     chosen_steps,
-    draw,
-    masks_replaced,
+    draw_pair,
+    masks_with_steps_replaced,
     steps_seen,
     with_steps_replaced,
 )
@@ -27,33 +27,32 @@ from layerlens.models.execute.layer_calls import Subject
 from layerlens.numerics.arrays import Array
 from layerlens.numerics.probes import Domain, generator
 
-#: Scalars in one batch, outputs included.
-_BATCH = 3_000_000
-#: The most scalars that one batch may take where it is as small as can be: some 2 GB.
-_MOST_AT_ONCE = 100_000_000
-#: What an open axis is taken for where the size of an output is estimated.
+#: Scalars to put in one batch, outputs included.
+_BATCH_SCALARS = 3_000_000
+#: The most scalars that the smallest possible batch may take, about 2 GB.
+_MAX_BATCH_SCALARS = 100_000_000
+#: The length assumed for an open axis where the size of an output is estimated.
 _OPEN_LENGTH = 24
 #: Relative difference of equal samples above which a layer is called one sample at a time.
 _NOISY: Mapping[Precision, float] = {"float64": 1e-9, "working": 1e-4}
-#: Of how many steps a layer is told that has to be called once for each.
-_MOST_CALLS = 24
+#: The greatest number of steps to replace in a layer that is called once per sample.
+_MAX_CALLS = 24
 
-
-#: Stands for the last axis of input and output alike, whatever their ranks.
+#: The last axis of input and output, whatever their ranks.
 FEATURES = -1
 
 
 class NotMeasurable(Exception):  # noqa: N818 (an outcome on its way to the report)
-    """A layer or model could not be called, or not twice with one result."""
+    """A layer or model that cannot be called, or whose results are not repeatable."""
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What all layers of a model are measured with."""
+    """The runner, seed and padding values shared by all measurements of a model."""
 
     runner: KerasRunner
     seed: int
-    #: What layers take for padding.
+    #: The values that mean padding.
     blanks: tuple[float, ...]
 
     @property
@@ -66,14 +65,15 @@ class Setting:
 
 
 @dataclass
-class Replacing:
-    """One subject under one set of weights: batches go in, maps of steps come out."""
+class StepReplacement:
+    """Replace steps in the inputs of one layer or model, with the weights it has now."""
 
     setting: Setting
     subject: Subject
     domains: tuple[Domain, ...]
-    kind: str
-    #: Whether each sample is called by itself, always in the same company.
+    weight_kind: str
+    #: The kind of those weights, which selects the random draws.
+    #: Whether to call each sample in a batch of its own, with the same second sample each time.
     is_alone: bool
 
     def __post_init__(self) -> None:
@@ -83,28 +83,30 @@ class Replacing:
             for tensor in self.subject.outputs
         )
         steps = max((domain.shape[0] if domain.shape else 1) for domain in self.domains)
-        self._size = inside + outside + steps * steps // 8  # attention looks at pairs of steps
-        few = len(MANNERS) * (steps + 2) * self._size > _BATCH
+        self._size = inside + outside + steps * steps // 8  # attention compares pairs of steps
+        few = len(SAMPLE_KINDS) * (steps + 2) * self._size > _BATCH_SCALARS
         slow = few or self.is_alone or self.subject.batch_size is not None
-        self._manners = MANNERS[:FEW_MANNERS] if slow else MANNERS
+        self._sample_kinds = SAMPLE_KINDS[:FEW_SAMPLE_KINDS] if slow else SAMPLE_KINDS
         if not any(domain.kind == "float" for domain in self.domains):
-            self._manners = tuple(m for m in self._manners if m != "positive")
+            self._sample_kinds = tuple(m for m in self._sample_kinds if m != "positive")
 
-    def company(self) -> tuple[bool, bool]:
-        """Tell whether equal samples come out unequal, and whether others in the batch matter."""
-        first, other = self._drawn("normal", 0), self._drawn("up", 1)
+    def batch_effects(self) -> tuple[bool, bool]:
+        """Return whether equal samples give different outputs, and whether other samples matter."""
+        first, other = self._draw_samples("normal", 0), self._draw_samples("up", 1)
         alone = self._call([one.base[None] for one in first], self._masks(first, 1))
-        batch = [np.stack([a.base, b.fresh, a.base]) for a, b in zip(first, other, strict=True)]
+        batch = [
+            np.stack([a.base, b.replacement, a.base]) for a, b in zip(first, other, strict=True)
+        ]
         masks = [
             np.concatenate([a, b, a])
             for a, b in zip(self._masks(first, 1), self._masks(other, 1), strict=True)
         ]
-        beside = self._call(batch, masks)
-        is_random = not all(self._alike(array[:1], array[2:]) for array in beside)
-        same = all(self._alike(a, b[:1]) for a, b in zip(alone, beside, strict=True))
+        together = self._call(batch, masks)
+        is_random = not all(self._is_close(array[:1], array[2:]) for array in together)
+        same = all(self._is_close(a, b[:1]) for a, b in zip(alone, together, strict=True))
         return is_random, not is_random and not same
 
-    def _alike(self, one: Array, other: Array) -> bool:
+    def _is_close(self, one: Array, other: Array) -> bool:
         if one.dtype.kind != "f":
             return bool(np.array_equal(one, other))
         scale = np.abs(one[np.isfinite(one)]).max(initial=0.0) or 1.0
@@ -113,19 +115,23 @@ class Replacing:
 
     def maps(
         self, source: int, axis: int | None
-    ) -> Iterator[tuple[int, tuple[Seen, tuple[int, ...]]]]:
-        """Yield, for every output that counts, what it sees of one input along one axis."""
+    ) -> Iterator[tuple[int, tuple[SeenMap, tuple[int, ...]]]]:
+        """Yield the number of each output that counts, its map of one input, and the steps tried.
+
+        Raises:
+            NotMeasurable: a batch would be too large, or the output differs from call to call.
+        """
         shape = self.domains[source].shape
         own = len(shape) if axis == FEATURES else axis
         length = 1 if own is None else shape[own - 1]
-        fewest = (min(length, FEWEST_STEPS) + 2) * self._size
-        if fewest > _MOST_AT_ONCE:
+        fewest = (min(length, MIN_STEPS) + 2) * self._size
+        if fewest > _MAX_BATCH_SCALARS:
             raise NotMeasurable(f"one look at its steps would take {fewest:.2g} numbers at once")
-        affordable = _BATCH // (len(self._manners) * self._size) - 2
-        most = min(MOST_STEPS, max(FEWEST_STEPS, affordable))
-        steps = chosen_steps(length, min(most, _MOST_CALLS) if self.is_alone else most)
+        affordable = _BATCH_SCALARS // (len(self._sample_kinds) * self._size) - 2
+        most = min(MAX_STEPS, max(MIN_STEPS, affordable))
+        steps = chosen_steps(length, min(most, _MAX_CALLS) if self.is_alone else most)
         found: dict[int, NDArray[np.bool_]] = {}
-        for drawn, outputs in self._replaced_in_groups(source, own, steps):
+        for drawn, outputs in self._run_replacements(source, own, steps):
             for target, array in enumerate(outputs):
                 stepped = self.subject.stepped[1]
                 if axis != FEATURES and any(stepped) and not stepped[target]:
@@ -135,13 +141,13 @@ class Replacing:
                 if self.is_alone and noise > _NOISY[self.setting.precision]:
                     raise NotMeasurable("its output is another at every call with the same input")
                 if along == 1 and axis != FEATURES:
-                    seen &= _counted(drawn, steps, len(seen))
+                    seen &= _outputs_that_count(drawn, steps, len(seen))
                 found[target] = found.get(target, np.zeros_like(seen)) | seen
         for target, seen in found.items():
             yield target, (seen, steps)
 
     def _output_axis(self, axis: int | None, target: int, array: Array) -> int | None:
-        """Return the output's axis of steps that belongs to an input's; None if it has none."""
+        """Return the output axis that corresponds to an input axis; None if there is none."""
         if axis == FEATURES:
             return array.ndim - 1 if array.ndim > 1 else None
         if not self.subject.stepped[1][target]:
@@ -150,28 +156,31 @@ class Replacing:
             return 1 if array.ndim > 1 else None
         return axis if axis < array.ndim else None
 
-    def _replaced_in_groups(
+    def _run_replacements(
         self, source: int, axis: int | None, steps: Sequence[int]
-    ) -> Iterator[tuple[Sequence[Drawn], Sequence[Array]]]:
-        """Yield every manner's draw and outputs; as many of them as fit go in one call."""
+    ) -> Iterator[tuple[Sequence[SamplePair], Sequence[Array]]]:
+        """Yield the samples and outputs of every kind; a call holds as many kinds as fit."""
         rows = len(steps) + 2
-        together = max(1, _BATCH // (rows * self._size))
-        draws = [self._drawn(manner, number) for number, manner in enumerate(self._manners)]
-        for start in range(0, len(draws), together):
-            some = draws[start : start + together]
-            group = [self._replaced(drawn, source, axis, steps) for drawn in some]
+        kinds_per_call = max(1, _BATCH_SCALARS // (rows * self._size))
+        draws = [
+            self._draw_samples(sample_kind, number)
+            for number, sample_kind in enumerate(self._sample_kinds)
+        ]
+        for start in range(0, len(draws), kinds_per_call):
+            some = draws[start : start + kinds_per_call]
+            group = [self._replacement_batch(drawn, source, axis, steps) for drawn in some]
             inputs, masks = (
                 [np.concatenate(parts) for parts in zip(*(one[side] for one in group), strict=True)]
                 for side in (0, 1)
             )
             outputs = (
-                self._each_alone(inputs, masks) if self.is_alone else self._call(inputs, masks)
+                self._call_each_alone(inputs, masks) if self.is_alone else self._call(inputs, masks)
             )
             for n in range(len(group)):
                 yield some[n], [array[n * rows : (n + 1) * rows] for array in outputs]
 
-    def _replaced(
-        self, drawn: Sequence[Drawn], source: int, axis: int | None, steps: Sequence[int]
+    def _replacement_batch(
+        self, drawn: Sequence[SamplePair], source: int, axis: int | None, steps: Sequence[int]
     ) -> tuple[list[Array], list[NDArray[np.bool_]]]:
         rows = len(steps) + 2
         batch = [np.repeat(one.base[None], rows, axis=0) for one in drawn]
@@ -179,34 +188,36 @@ class Replacing:
         masks = self._masks(drawn, rows)
         for place, (_, owner) in enumerate(self.subject.masks):
             if owner == source:
-                masks[place] = masks_replaced(drawn[source], axis, steps)
+                masks[place] = masks_with_steps_replaced(drawn[source], axis, steps)
         return batch, masks
 
-    def _each_alone(self, inputs: Sequence[Array], masks: Sequence[Array]) -> Sequence[Array]:
-        company = self._drawn("up", 1)
-        beside = self._masks(company, 1)
+    def _call_each_alone(self, inputs: Sequence[Array], masks: Sequence[Array]) -> Sequence[Array]:
+        second = self._draw_samples("up", 1)
+        second_masks = self._masks(second, 1)
         each = [
             self._call(
-                [np.stack([a[row], b.base]) for a, b in zip(inputs, company, strict=True)],
-                [np.stack([a[row], b[0]]) for a, b in zip(masks, beside, strict=True)],
+                [np.stack([a[row], b.base]) for a, b in zip(inputs, second, strict=True)],
+                [np.stack([a[row], b[0]]) for a, b in zip(masks, second_masks, strict=True)],
             )
             for row in range(len(inputs[0]))
         ]
         return [np.stack([outputs[n][0] for outputs in each]) for n in range(len(each[0]))]
 
-    def _drawn(self, manner: str, number: int) -> list[Drawn]:
+    def _draw_samples(self, sample_kind: str, number: int) -> list[SamplePair]:
         blanks = self.setting.blanks
         return [
-            draw(
+            draw_pair(
                 domain,
-                manner,
-                generator(self.setting.seed, "steps", manner, place, domain.shape, self.kind),
+                sample_kind,
+                generator(
+                    self.setting.seed, "steps", sample_kind, place, domain.shape, self.weight_kind
+                ),
                 blanks[number % len(blanks)],
             )
             for place, domain in enumerate(self.domains)
         ]
 
-    def _masks(self, drawn: Sequence[Drawn], rows: int) -> list[NDArray[np.bool_]]:
+    def _masks(self, drawn: Sequence[SamplePair], rows: int) -> list[NDArray[np.bool_]]:
         return [
             np.repeat(drawn[owner].valid[None], rows, axis=0) for _, owner in self.subject.masks
         ]
@@ -217,23 +228,25 @@ class Replacing:
         given |= {id(t): mask for (t, _), mask in zip(subject.masks, masks, strict=True)}
         size = subject.batch_size
         if size is None:
-            return self._one_call(given)
+            return self._call_once(given)
         total = len(batch[0])
         parts = []
         for start in range(0, total, size):
             rows = np.arange(start, start + size) % total
-            parts.append(self._one_call({key: array[rows] for key, array in given.items()}))
+            parts.append(self._call_once({key: array[rows] for key, array in given.items()}))
         return [np.concatenate([p[n] for p in parts])[:total] for n in range(len(parts[0]))]
 
-    def _one_call(self, given: Mapping[int, Array]) -> Sequence[Array]:
+    def _call_once(self, given: Mapping[int, Array]) -> Sequence[Array]:
         self.setting.runner.reset_states(self.setting.seed)
         return self.subject.call(given)
 
 
-def _counted(drawn: Sequence[Drawn], steps: Sequence[int], outputs: int) -> NDArray[np.bool_]:
-    """Say which outputs count: not those of other steps than the replaced one that are padding.
+def _outputs_that_count(
+    drawn: Sequence[SamplePair], steps: Sequence[int], outputs: int
+) -> NDArray[np.bool_]:
+    """Return which outputs count: those of valid steps, and that of the replaced step itself.
 
-    What attention or a recurrent layer gives for a step that the mask leaves out is filler.
+    The output of attention or of a recurrent layer for a masked step is filler.
     """
     valid = np.ones(outputs, dtype=bool)
     for one in drawn:

@@ -9,7 +9,7 @@ from layerlens.dependence.contrast import DependenceCache
 from layerlens.dependence.measure import (
     Dependence,
     ModelDependence,
-    acts_by_mode,
+    depends_on_mode,
     measure_dependence,
     with_mixes,
     with_whole,
@@ -47,7 +47,7 @@ class StepMeasurement:
         error = running_beyond_memory("measuring the steps of", model)
         if error is not None:
             raise error
-        training = mode == "training" and acts_by_mode(model)
+        training = mode == "training" and depends_on_mode(model)
         key = report.name, training
         if key not in self._found:
             twin = self.variants.in_float64(model)

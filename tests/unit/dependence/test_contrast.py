@@ -86,7 +86,7 @@ def test_what_does_not_differ_is_not(one, other, shape):
 
 
 def test_nothing_is_measured_unasked_that_takes_long(monkeypatch):
-    monkeypatch.setattr(contrast, "_MOST_MULTIPLY_ADDS", 100)
+    monkeypatch.setattr(contrast, "_MAX_MULTIPLY_ADDS", 100)
     monkeypatch.setattr(contrast, "measure_whole", None)  # not to be called
     report = compared(SAME, {"Conv1D": {**SAME["Conv1D"], "padding": "causal"}}, 8, 2)
     assert [seen(model) for model in report.models] == [(None, None)] * 2

@@ -240,11 +240,11 @@ def test_what_is_coupled_random_or_stateful_is_said_to_be() -> None:
 def test_an_output_that_is_never_the_same_is_not_given_a_kind() -> None:
     import keras
 
-    class Restless(keras.layers.Layer):
+    class Unrepeatable(keras.layers.Layer):
         def call(self, inputs: Any) -> Any:
             return inputs + keras.random.normal(keras.ops.shape(inputs))
 
-    found = of_function(lambda x: Restless()(x), 5, 2).whole
+    found = of_function(lambda x: Unrepeatable()(x), 5, 2).whole
     assert found.mixing is None
     assert found.reason == "its output is another at every call with the same input"
     assert found.rows == (), "and no picture"

@@ -3,13 +3,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from layerlens.dependence.mixing import Mixing, Seen, joined, mixing_of
+from layerlens.dependence.mixing import Mixing, SeenMap, mixing_of, strongest
 
 STEPS = 12
 EARLIER = np.tril(np.ones((STEPS, STEPS), dtype=bool))
 
 
-def band(outputs: int, stride: int, *ahead: int, inputs: int = STEPS) -> Seen:
+def band(outputs: int, stride: int, *ahead: int, inputs: int = STEPS) -> SeenMap:
     """A map in which output step o sees the input steps o × stride + each of `ahead`."""
     seen = np.zeros((outputs, inputs), dtype=bool)
     for step in range(outputs):
@@ -45,7 +45,7 @@ def band(outputs: int, stride: int, *ahead: int, inputs: int = STEPS) -> Seen:
         pytest.param(np.ones((STEPS, 1), bool), Mixing("expands"), id="one vector in"),
     ],
 )
-def test_the_kind_of_a_map(seen: Seen, expected: Mixing) -> None:
+def test_the_kind_of_a_map(seen: SeenMap, expected: Mixing) -> None:
     assert mixing_of(seen) == expected
 
 
@@ -74,6 +74,6 @@ def test_the_columns_may_be_a_part_of_the_steps() -> None:
 
 
 def test_several_maps_have_the_kind_that_says_most() -> None:
-    assert joined([]) is None
-    assert joined([Mixing("none"), Mixing("causal")]) == Mixing("causal")
-    assert joined([Mixing("anti_causal"), Mixing("causal")]) == Mixing("all")
+    assert strongest([]) is None
+    assert strongest([Mixing("none"), Mixing("causal")]) == Mixing("causal")
+    assert strongest([Mixing("anti_causal"), Mixing("causal")]) == Mixing("all")
