@@ -29,7 +29,7 @@ _SAME_ARGUMENTS = 4
 _SAME_NEIGHBOUR, _LEAST_IN_GRAPH = 4, 8
 
 
-def line_up(reference: ModelReport, candidate: ModelReport) -> ModelsDiff:
+def align_layers(reference: ModelReport, candidate: ModelReport) -> ModelsDiff:
     """Line up two models and attribute the difference of their counts.
 
     What Keras refused is lined up as far as it was built.
@@ -45,14 +45,14 @@ def line_up(reference: ModelReport, candidate: ModelReport) -> ModelsDiff:
     return ModelsDiff(reference.name, candidate.name, rows, gaps)
 
 
-def line_up_all(
+def align_with_reference(
     models: Sequence[ModelReport], reference: str | None = None
 ) -> tuple[ModelsDiff, ...]:
     """Line up every model with the reference, or with the first one where none is named."""
     if len(models) < 2:
         return ()
     first = next((model for model in models if model.name == reference), models[0])
-    return tuple(line_up(first, model) for model in models if model is not first)
+    return tuple(align_layers(first, model) for model in models if model is not first)
 
 
 @dataclass(frozen=True)

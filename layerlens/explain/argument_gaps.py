@@ -17,7 +17,7 @@ _SHOWN = 3
 _DEEPEST = 24
 
 
-def arguments_apart(reference: Built, candidate: Built) -> str | None:
+def argument_gaps(reference: Built, candidate: Built) -> str | None:
     """Say which arguments differ in the first layers of one type that hold other params."""
     for one, other in zip(reference.report.layers, candidate.report.layers, strict=False):
         if one.type != other.type:

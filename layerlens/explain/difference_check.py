@@ -1,4 +1,4 @@
-"""Check whether two models really differ on one input, with its own noise floor."""
+"""Decide whether two models differ on one input, by the noise floor of that input."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from layerlens.numerics.noise_floor import (
 from layerlens.scenario.spec import Tolerance
 from layerlens.vocabulary import Execution
 
-#: A guess has to clear the limits by this much, so that the measurement after it rarely refutes it.
+#: Factor on the limits of a guess, so that the measurement after it rarely refutes it.
 MARGIN = 4.0
 BASELINE: Execution = "traced_dynamic"
 
 
 @dataclass(frozen=True, slots=True)
 class FirstDifference:
-    """Where two outputs part first in row-major order, and what each has there."""
+    """The first index, in row-major order, at which two outputs differ, and both values."""
 
     index: tuple[int, ...]
     reference: Any
@@ -41,11 +41,12 @@ class FirstDifference:
 
 @dataclass
 class DifferenceCheck:
-    """Both models of a witness, ready to be run on other inputs than the one it was seen on.
+    """The models of a witness, to be compared on inputs other than the witness's own.
 
-    `part` measures: float64, working precision and a noise floor for that very input. `gap` only
-    guesses, at two calls for a whole batch. Where one model differs from itself, both roles are
-    played by that model: otherwise, and in the witness's execution.
+    `first_difference` measures in float64 and in working precision, with a noise floor for that
+    input. `likely_differs` guesses, with two calls for a whole batch. For a model that differs
+    from itself, both sides are that model: the reference called with unknown lengths, the
+    candidate called as the witness was.
     """
 
     reference: Side
@@ -56,8 +57,10 @@ class DifferenceCheck:
     residue: bool
     tolerance: Tolerance | None = None
     calls: int = 0
-    #: How many units roundoff of its scale the witness's noise floor came to.
+    #: The noise floor of the witness, in units roundoff of its scale; at least 1.
     _amplification: float = field(init=False)
+    #: Whether the witness shows in working precision, and whether its gap is finite; a smaller
+    #: input has to do the same.
     _visible: bool = field(init=False)
     _finite: bool = field(init=False)
 
@@ -74,8 +77,10 @@ class DifferenceCheck:
         self._visible = bool(witness.inconsistent or working > WORKING_ROUNDING * floor)
         self._finite = bool(np.isfinite(distance(*doubles)[at]))
         scale = _scale(doubles, seen.batch.inputs)
-        own = float(np.broadcast_to(scale, doubles[0].shape)[at]) if doubles[0].ndim else scale
-        self._amplification = max(1.0, floor / (ROUNDOFF32 * float(own) + 1e-300))
+        at_witness = (
+            float(np.broadcast_to(scale, doubles[0].shape)[at]) if doubles[0].ndim else scale
+        )
+        self._amplification = max(1.0, floor / (ROUNDOFF32 * float(at_witness) + 1e-300))
 
     @property
     def execution(self) -> Execution:
@@ -83,41 +88,44 @@ class DifferenceCheck:
 
     # --- a guess ----------------------------------------------------------------------------
 
-    def passes(self, inputs: Inputs, slack: float) -> NDArray[np.bool_] | None:
-        """Guess per sample whether the two part; None where they cannot be run on this."""
-        outputs = self._guessed(inputs)
+    def likely_differs(self, inputs: Inputs, strictness: float) -> NDArray[np.bool_] | None:
+        """Guess for each sample whether the models differ, shape (samples,).
+
+        A greater `strictness` raises the limit. None if either model refuses the inputs.
+        """
+        outputs = self._quick_outputs(inputs)
         if outputs is None:
             return None
         one, other = outputs
         gap = distance(one, other)
         if self.tolerance is not None:
-            parted = ~within(one, other, self.tolerance.rtol, self.tolerance.atol)
+            differs = ~within(one, other, self.tolerance.rtol, self.tolerance.atol)
         else:
             limit = REAL * ROUNDOFF64
             if self._visible or self.residue:
                 limit = WORKING_ROUNDING * ROUNDOFF32
-            floor = limit * MARGIN * slack * self._amplification * _scale(outputs, inputs)
-            parted = gap > np.maximum(floor, np.finfo(np.float32).tiny)
+            floor = limit * MARGIN * strictness * self._amplification * _scale(outputs, inputs)
+            differs = gap > np.maximum(floor, np.finfo(np.float32).tiny)
         if self._finite:
-            parted = parted & np.isfinite(gap)
-        if parted.ndim == 0 or len(parted) != len(inputs[0]):
-            return np.broadcast_to(parted.any(), len(inputs[0]))
-        return np.asarray(parted.reshape(len(parted), -1).any(axis=1))
+            differs = differs & np.isfinite(gap)
+        if differs.ndim == 0 or len(differs) != len(inputs[0]):
+            return np.broadcast_to(differs.any(), len(inputs[0]))
+        return np.asarray(differs.reshape(len(differs), -1).any(axis=1))
 
-    def _guessed(self, inputs: Inputs) -> tuple[Array, Array] | None:
+    def _quick_outputs(self, inputs: Inputs) -> tuple[Array, Array] | None:
         if self.witness.inconsistent:
-            return self._outputs(self._pair(inputs, ("working", BASELINE), self._own))
+            return self._outputs(self._pair(inputs, ("working", BASELINE), self._as_witnessed))
         precision: Precision = "float64" if self.tolerance is None else "working"
         return self._outputs(self._pair(inputs, (precision, BASELINE), (precision, BASELINE)))
 
     @property
-    def _own(self) -> tuple[Precision, Execution]:
+    def _as_witnessed(self) -> tuple[Precision, Execution]:
         return ("working", self.execution)
 
     def _pair(
         self, inputs: Inputs, one: tuple[Precision, Execution], other: tuple[Precision, Execution]
     ) -> tuple[Outcome, Outcome] | None:
-        """Run both; None where either refuses or their shapes do not agree."""
+        """Run both models; None if either refuses or the output shapes differ."""
         ours = self._run(self.reference, self.weights_reference, inputs, *one)
         if ours.error is not None:
             return None
@@ -143,11 +151,14 @@ class DifferenceCheck:
 
     # --- a measurement ------------------------------------------------------------------------
 
-    def part(self, inputs: Inputs) -> FirstDifference | None:
-        """Return where the two part on this input beyond any rounding, or None."""
+    def first_difference(self, inputs: Inputs) -> FirstDifference | None:
+        """Return the first element that differs by more than rounding, or None.
+
+        None too if either model refuses the inputs or the output shapes differ.
+        """
         doubles = self._pair(inputs, ("float64", BASELINE), ("float64", BASELINE))
         first: Execution = BASELINE if self.witness.inconsistent else self.execution
-        shown = self._outputs(self._pair(inputs, ("working", first), self._own))
+        shown = self._outputs(self._pair(inputs, ("working", first), self._as_witnessed))
         if doubles is None or shown is None:
             return None
         if shown[0].shape != doubles[0].shapes[self.witness.output]:
@@ -183,11 +194,11 @@ class DifferenceCheck:
         shown: tuple[Array, Array],
     ) -> NoiseFloor:
         if exact[0].dtype.kind in "OSU":
-            nothing = np.zeros(exact[0].shape)
-            return NoiseFloor(nothing, nothing)
+            zeros = np.zeros(exact[0].shape)
+            return NoiseFloor(zeros, zeros)
         usual: tuple[Array, Array] | None = shown
         if self._random:
-            # A random stream differs between the precisions, so it cannot tell of rounding.
+            # A random stream differs between the precisions, so their gap is not rounding alone.
             usual = exact
         elif self.witness.inconsistent:
             usual = (shown[0], shown[0])
@@ -225,7 +236,7 @@ class DifferenceCheck:
 
 
 def _scale(outputs: tuple[Array, Array], inputs: Sequence[Array]) -> NDArray[np.float64]:
-    """Return what rounding is relative to: a sample's greatest output or input, or 1."""
+    """Return the scale of rounding: each sample's greatest absolute output or input, at least 1."""
     scale = np.maximum(input_scale(inputs, outputs[0]), 1.0)
     for output in outputs:
         if output.dtype.kind not in "fiu":

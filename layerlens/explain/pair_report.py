@@ -10,7 +10,7 @@ from layerlens.comparison.examination import Examination
 from layerlens.comparison.integer_overflow import losses
 from layerlens.comparison.verdict import Decision, beyond_memory, sides_of
 from layerlens.explain import verdict_sentences
-from layerlens.explain.argument_gaps import arguments_apart
+from layerlens.explain.argument_gaps import argument_gaps
 from layerlens.explain.difference_check import DifferenceCheck
 from layerlens.explain.first_divergence import Divergence, first_divergence, first_inconsistency
 from layerlens.explain.relations import relation
@@ -86,7 +86,7 @@ def _early_text(decision: Decision) -> str:
     assert transfer is not None
     if decision.cause == "weights":
         text = verdict_sentences.weights(reference.report, candidate.report, transfer)
-        return verdict_sentences.joined(text, arguments_apart(reference, candidate))
+        return verdict_sentences.joined(text, argument_gaps(reference, candidate))
     text = verdict_sentences.shapes(reference.report, candidate.report)
     made = transfer.complete and reference.allocated and candidate.allocated
     if not made or beyond_memory(reference, candidate) is not None:

@@ -36,7 +36,7 @@ Judge = Callable[[ModelSpec], PairReport | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Mending:
+class Repair:
     """Changes to a candidate that were judged, in words."""
 
     #: What to change: with all of it, the two are equivalent.
@@ -61,13 +61,13 @@ class _Edit:
     is_within: bool = False
 
 
-def mend(
+def find_repair(
     reference: ModelSpec,
     candidate: ModelSpec,
     candidate_report: ModelReport,
     diff: ModelsDiff,
     judge: Judge,
-) -> Mending | None:
+) -> Repair | None:
     """Return the fewest of the lined-up differences that make the candidate agree.
 
     None where the models are not described layer by layer, where nothing differs that can be taken
@@ -86,7 +86,7 @@ def mend(
     report = trials.report(needed)
     assert report is not None
     whole = {edit.row for edit in needed if not edit.path}
-    return Mending(
+    return Repair(
         changes=tuple(edit.text for edit in needed),
         # What belongs to a layer that is taken over whole comes with it.
         idle=tuple(e.text for e in edits if e not in needed and e.row not in whole),

@@ -134,7 +134,7 @@ def _called_plainly(check: DifferenceCheck, inputs: Inputs) -> DifferenceCheck:
         return check
     observation = replace(check.witness.observation, execution="eager")
     plain = replace(check, witness=replace(check.witness, observation=observation))
-    return plain if plain.part(inputs) is not None else check
+    return plain if plain.first_difference(inputs) is not None else check
 
 
 @dataclass
@@ -165,7 +165,7 @@ class _Script:
             weights.source,
             *self._seeds(),
             *self._calls(),
-            "\n".join(self._prints(weights.parting)),
+            "\n".join(self._prints(weights.difference)),
         ]
         return spaced([part for part in parts if part])
 
@@ -227,7 +227,7 @@ class _Script:
             described = Described.of(self.check.reference.built, ())
             yield call_source(execution, described, training=self.check.reference.training)
 
-    def _prints(self, parting: FirstDifference | None) -> Iterator[str]:
+    def _prints(self, difference: FirstDifference | None) -> Iterator[str]:
         ends = (self.models[0], self.models[-1])
         names = [name for name, _ in ends]
         if self.check.witness.inconsistent:
@@ -238,10 +238,12 @@ class _Script:
             yield f"{variable} = {self._output(execution, name, built)}"
         yield f'print("{names[0]}:", one, sep="\\n")'
         yield f'print("{names[1]}:", other, sep="\\n")'
-        if parting is not None and parting.index:
-            at = ", ".join(map(str, parting.index))
+        if difference is not None and difference.index:
+            at = ", ".join(map(str, difference.index))
             yield f'print("at [{at}]:", one[{at}], "against", other[{at}])'
-        if parting is None or np.isfinite(_number(parting.reference) - _number(parting.candidate)):
+        if difference is None or np.isfinite(
+            _number(difference.reference) - _number(difference.candidate)
+        ):
             yield 'print("greatest difference:", np.nanmax(np.abs(other.astype("float64") - one)))'
 
     def _output(self, execution: str, model: str, built: Built) -> str:

@@ -50,14 +50,14 @@ def shrink(
     found = search.run()
     if found is None:
         return as_seen(witness, reference.built.inputs)
-    inputs, parting = found
+    inputs, difference = found
     observation = witness.observation
     return Counterexample(
         probe=observation.batch.name_of(witness.sample),
         execution=observation.execution,
-        index=parting.index,
-        reference=as_plain(parting.reference),
-        candidate=as_plain(parting.candidate),
+        index=difference.index,
+        reference=as_plain(difference.reference),
+        candidate=as_plain(difference.candidate),
         input=written(inputs, reference.built.inputs),
     )
 
@@ -96,7 +96,7 @@ class _Search:
     entries: Entries
     #: True where samples stand alone, so that many candidates can share one call.
     separable: bool = False
-    slack: float = 1.0
+    strictness: float = 1.0
     limit: int = 0
     trail: list[Inputs] = field(default_factory=list)
 
@@ -105,13 +105,13 @@ class _Search:
         if start is None:
             return None
         self.trail = [start]
-        best = self.check.part(start)
+        best = self.check.first_difference(start)
         if best is None:
             return None
         shortest = start
         spent = self.check.calls
         for stricter in (1.0, 64.0, 4096.0):
-            self.slack = stricter
+            self.strictness = stricter
             self.trail = [shortest]
             self._simplify(shortest, spent + BUDGET)
             found = self._last_confirmed()
@@ -131,7 +131,7 @@ class _Search:
         if output.ndim == 0 or len(output) != len(batch[0]):
             return batch
         alone = rows(batch, [witness.sample])
-        if self.check.part(alone) is not None:
+        if self.check.first_difference(alone) is not None:
             self.separable = not (
                 self.check.reference.training
                 or self.check.witness.inconsistent
@@ -143,7 +143,7 @@ class _Search:
     def _fewest_samples(self, batch: Inputs, sample: int) -> Inputs | None:
         """Halve the batch as long as the difference stays; each try is a call of its own."""
         chosen = list(range(len(batch[0])))
-        if self.check.part(batch) is None:
+        if self.check.first_difference(batch) is None:
             return None
         limit = self.check.calls + BUDGET // 2
         neighbours = [sorted({sample, other}) for other in (sample - 1, sample + 1, 0, -1)]
@@ -173,8 +173,12 @@ class _Search:
         return rows(batch, chosen)
 
     def _holds(self, inputs: Inputs) -> bool:
-        passed = self.check.passes(inputs, self.slack)
-        return passed is not None and bool(passed.any()) and self.check.part(inputs) is not None
+        passed = self.check.likely_differs(inputs, self.strictness)
+        return (
+            passed is not None
+            and bool(passed.any())
+            and self.check.first_difference(inputs) is not None
+        )
 
     # --- which entries, and what they are -------------------------------------------------------
 
@@ -302,7 +306,9 @@ class _Search:
         for start in range(0, len(trials), width):
             if self._spent():
                 break
-            passed = self.check.passes(stack(trials[start : start + width]), self.slack)
+            passed = self.check.likely_differs(
+                stack(trials[start : start + width]), self.strictness
+            )
             if passed is not None:
                 found += [start + int(n) for n in np.flatnonzero(passed)]
         return found
@@ -313,7 +319,7 @@ class _Search:
         for n, trial in enumerate(trials):
             if self._spent():
                 return None
-            passed = self.check.passes(trial, self.slack)
+            passed = self.check.likely_differs(trial, self.strictness)
             if passed is not None and passed.any():
                 return n
         return None
@@ -325,7 +331,7 @@ class _Search:
     def _last_confirmed(self) -> tuple[Inputs, FirstDifference] | None:
         """Measure where the guesses led; go back along the trail as far as they were wrong."""
         for state in reversed(self.trail[1:]):
-            parting = self.check.part(state)
-            if parting is not None:
-                return state, parting
+            difference = self.check.first_difference(state)
+            if difference is not None:
+                return state, difference
         return None

@@ -27,7 +27,7 @@ class Weights:
     """The source that sets the weights, and the place where the models then part."""
 
     source: str
-    parting: FirstDifference | None
+    difference: FirstDifference | None
 
 
 @dataclass
@@ -42,7 +42,7 @@ class WeightSource:
         """Return the shortest of: a few digits, a rule to draw by, every digit."""
         given = self.check.weights_reference
         if not given and not self.check.weights_candidate:
-            return Weights("", self.check.part(self.inputs))
+            return Weights("", self.check.first_difference(self.inputs))
         own = list(self._own_weights())
         small = sum(array.size for array in (*given, *own)) <= EMBEDDED
         if small:
@@ -59,10 +59,10 @@ class WeightSource:
 
     def _tried(self, values: Values, digits: int | None) -> Weights | None:
         carried = self._carried(values, digits)
-        parting = replace(self.check, weights_reference=values, weights_candidate=carried).part(
-            self.inputs
-        )
-        return Weights(self._written(values, carried), parting) if parting else None
+        difference = replace(
+            self.check, weights_reference=values, weights_candidate=carried
+        ).first_difference(self.inputs)
+        return Weights(self._written(values, carried), difference) if difference else None
 
     def _drawn(self) -> Weights | None:
         """Return a rule to draw by with the first seed whose weights show the difference."""
@@ -70,12 +70,12 @@ class WeightSource:
         for seed in range(SEEDS):
             values = _draw(reference, self.check.weights_reference, seed)
             carried = self._carried(values, None)
-            parting = replace(self.check, weights_reference=values, weights_candidate=carried).part(
-                self.inputs
-            )
-            if parting is not None:
+            difference = replace(
+                self.check, weights_reference=values, weights_candidate=carried
+            ).first_difference(self.inputs)
+            if difference is not None:
                 source = [_DRAW.format(seed=seed, model=self.model), self._sets(values, carried)]
-                return Weights("\n".join(source), parting)
+                return Weights("\n".join(source), difference)
         return None
 
     def _sources(self) -> list[tuple[int, Array] | None]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from layerlens.explain.first_divergence import Divergence
-from layerlens.explain.repair import Mending
+from layerlens.explain.repair import Repair
 from layerlens.explain.state_gaps import unconfigured_changes
 from layerlens.explain.step_sentences import step_sentences
 from layerlens.explain.verdict_sentences import shapes_text
@@ -36,7 +36,7 @@ _ASIDES = {
 class Findings:
     """What was found of a pair beside its report."""
 
-    mending: Mending | None = None
+    repair: Repair | None = None
     #: Where the models part, and what they were fed there.
     divergence: Divergence | None = None
     #: What layers lose there because they compute in whole numbers.
@@ -51,7 +51,7 @@ class Findings:
         return "within the tolerance" if self.tolerant else "up to rounding"
 
 
-def conclude(
+def why_sentences(
     reference: ModelReport,
     candidate: ModelReport,
     pair: PairReport,
@@ -66,7 +66,7 @@ def conclude(
         f"In `{model.name}`, {note}." for model in (reference, candidate) for note in model.notes
     ]
     told += [_result(pair, findings), *(f"{lost}." for lost in findings.losses)]
-    told += [_beside(reference, candidate, pair, diff), _mended(pair, findings)]
+    told += [_beside(reference, candidate, pair, diff), _repaired(pair, findings)]
     return tuple(sentence for sentence in told if sentence)
 
 
@@ -287,17 +287,17 @@ def _dropping(names: Sequence[str]) -> str:
     return f"{_listed(names)} ignore the mask that they receive and do not pass it on"
 
 
-def _mended(pair: PairReport, findings: Findings) -> str:
-    mending = findings.mending
-    if mending is None:
+def _repaired(pair: PairReport, findings: Findings) -> str:
+    repair = findings.repair
+    if repair is None:
         return ""
-    tried = [_tried(mending.report, findings)]
-    if mending.idle:
-        verb = "was" if len(mending.idle) == 1 else "were"
-        tried.append(f"not needed {verb}: {', '.join(mending.idle)}")
-    if mending.unsettled:
-        tried.append(f"not settled, whether this has to be: {', '.join(mending.unsettled)}")
-    changes = _joined(list(mending.changes))
+    tried = [_tried(repair.report, findings)]
+    if repair.idle:
+        verb = "was" if len(repair.idle) == 1 else "were"
+        tried.append(f"not needed {verb}: {', '.join(repair.idle)}")
+    if repair.unsettled:
+        tried.append(f"not settled, whether this has to be: {', '.join(repair.unsettled)}")
+    changes = _joined(list(repair.changes))
     mode = f" in {pair.mode}" if findings.several_modes else ""
     return (
         f"To make them agree{mode}, in `{pair.candidate}`: {changes} (tried: {'; '.join(tried)})."

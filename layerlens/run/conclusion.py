@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from layerlens.explain.pair_report import ReportedPair
-from layerlens.explain.repair import Mending, mend
-from layerlens.explain.why_sentences import Findings, conclude
+from layerlens.explain.repair import Repair, find_repair
+from layerlens.explain.why_sentences import Findings, why_sentences
 from layerlens.models.build.request import Built, Refused
 from layerlens.report.diffs import ModelsDiff
 from layerlens.report.layers import ModelReport
@@ -33,7 +33,7 @@ def concluded(
     With `judge`, changes to the candidate are tried until the two agree.
     """
     pair = decision.report
-    mending = _mended(scenario, pair, diff, built, judge) if judge is not None else None
+    repair = _repaired(scenario, pair, diff, built, judge) if judge is not None else None
     sides = {model.name: model for model in models}
     # A model that fails when it is called in one mode or beside one model may run otherwise.
     failed = decision.refusal
@@ -47,29 +47,29 @@ def concluded(
         for name in (pair.reference, pair.candidate)
     )
     findings = Findings(
-        mending,
+        repair,
         decision.divergence,
         decision.losses,
         tolerant=scenario.tolerance is not None,
         several_modes=len(scenario.modes) > 1,
     )
-    return replace(pair, why=conclude(reference, candidate, pair, diff, findings))
+    return replace(pair, why=why_sentences(reference, candidate, pair, diff, findings))
 
 
-def _mended(
+def _repaired(
     scenario: Scenario,
     pair: PairReport,
     diff: ModelsDiff,
     built: Mapping[str, Built | Refused],
     judge: Judge,
-) -> Mending | None:
+) -> Repair | None:
     """Try what would make a pair agree, and judge each change as the pair itself was judged."""
     reference, candidate = built[pair.reference], built[pair.candidate]
     if pair.verdict not in MENDABLE or pair.mode != "inference":
         return None
     if not isinstance(reference, Built) or not reference.allocated:
         return None
-    return mend(
+    return find_repair(
         scenario.model(pair.reference),
         scenario.model(pair.candidate),
         candidate.report,

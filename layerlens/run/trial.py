@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from layerlens.comparison.fit import fit_models
 from layerlens.comparison.verdict import Pair, decide, has_to_run
 from layerlens.errors import MemoryLimitError, ScenarioError, UnsafeCodeError
-from layerlens.explain.align_layers import line_up_all
+from layerlens.explain.align_layers import align_with_reference
 from layerlens.explain.pair_report import ReportedPair, report_pair
 from layerlens.explain.script import script_of
 from layerlens.models.build.memory import refuse_beyond_memory, weight_bytes
@@ -60,7 +60,7 @@ class Trial:
             mode: self._with_steps(steps, models, mode, decisions) for mode in self.scenario.modes
         }
         models = seen[self._main_mode]
-        diffs = line_up_all(models, self.scenario.reference)
+        diffs = align_with_reference(models, self.scenario.reference)
         by_candidate = {diff.candidate: diff for diff in diffs}
         judge = self._judge_instead if self.options.explain else None
         pairs = tuple(
@@ -85,7 +85,7 @@ class Trial:
             models = StepMeasurement(self.variants, built).of_layers(models, self._main_mode)
         if self.options.graph:
             models = _with_graphs(models, built)
-        return models, line_up_all(models, self.scenario.reference)
+        return models, align_with_reference(models, self.scenario.reference)
 
     def decide(self, built: Models) -> list[ReportedPair]:
         """Decide every pair in every mode, in the order of the file."""

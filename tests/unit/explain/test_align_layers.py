@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from layerlens import summary
-from layerlens.explain.align_layers import line_up, line_up_all
+from layerlens.explain.align_layers import align_layers, align_with_reference
 from layerlens.models.build.request import Built
 from layerlens.models.build_model import build_model
 from layerlens.report.diffs import ModelsDiff
@@ -29,7 +29,7 @@ def reports(shape: list[int | None], **models: Any) -> list[ModelReport]:
 
 
 def lined_up(shape: list[int | None], **models: Any) -> ModelsDiff:
-    (diff,) = line_up_all(reports(shape, **models))
+    (diff,) = align_with_reference(reports(shape, **models))
     return diff
 
 
@@ -200,7 +200,7 @@ def test_gaps_have_their_cause_and_add_up(one: Any, other: Any, texts: list[str]
     first, second = reports([7, 5], a=one, b=other)
     if "Dense" in one[0]:
         first, second = reports([5], a=one, b=other)
-    diff = line_up(first, second)
+    diff = align_layers(first, second)
     assert [gap.text for gap in diff.params] == texts
     assert sum(gap.params for gap in diff.params) == (second.params or 0) - (first.params or 0)
 
@@ -224,7 +224,7 @@ def test_sharing_is_attributed() -> None:
 
 
 def test_one_model_alone_is_lined_up_with_nothing() -> None:
-    assert line_up_all(reports([4], a=[{"Dense": 3}])) == ()
+    assert align_with_reference(reports([4], a=[{"Dense": 3}])) == ()
 
 
 # --- held layers with other names -----------------------------------------------------------------

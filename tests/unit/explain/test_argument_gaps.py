@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from layerlens.explain.argument_gaps import arguments_apart
+from layerlens.explain.argument_gaps import argument_gaps
 from layerlens.models.build.request import Built
 from layerlens.models.build_model import build_model
 from layerlens.scenario.spec import InputSpec, LayerSpec, ModelSpec
@@ -55,4 +55,4 @@ def test_arguments_apart(one, other, told):
         built(name, kind, **given)
         for name, (kind, given) in zip(("one", "other"), (one, other), strict=True)
     ]
-    assert arguments_apart(*models) == told
+    assert argument_gaps(*models) == told

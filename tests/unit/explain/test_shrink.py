@@ -133,9 +133,9 @@ def test_what_is_only_rounding_is_not_made_a_counterexample() -> None:
     found = _compared(layer("ReLU"), layer("ReLU", max_value=6.0), inputs=[input_of(3)])
     twin = replace(found, candidate=found.reference)
     assert (
-        DifferenceCheck(twin.reference, twin.candidate, (), (), twin.witness, residue=False).part(
-            found.witness.observation.batch.inputs
-        )
+        DifferenceCheck(
+            twin.reference, twin.candidate, (), (), twin.witness, residue=False
+        ).first_difference(found.witness.observation.batch.inputs)
         is None
     )
     assert _shrunk(twin) == as_seen(found.witness, found.reference.built.inputs)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from layerlens.explain.align_layers import line_up
+from layerlens.explain.align_layers import align_layers
 from layerlens.explain.state_gaps import unconfigured_changes
 from layerlens.models.inspect.layer_table import model_report
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("backend")
 
 def told(one: Any, other: Any) -> list[str]:
     reports = model_report("one", one), model_report("other", other)
-    return list(unconfigured_changes(*reports, line_up(*reports)))
+    return list(unconfigured_changes(*reports, align_layers(*reports)))
 
 
 def chain(*shape: int, layer: Any, **more: Any) -> Any:

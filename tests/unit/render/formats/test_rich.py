@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 from rich.cells import cell_len
 
-from layerlens.explain.align_layers import line_up_all
+from layerlens.explain.align_layers import align_with_reference
 from layerlens.render import RenderOptions, render
 from layerlens.render.wording import walk_layers
 from layerlens.report.from_json import report_from_dict
@@ -96,7 +96,7 @@ def test_what_is_the_same_is_not_marked():
     scenario = scenario_of("equal")
     twin = replace(scenario.models[0], name="dense")
     models = (scenario.models[0], twin)
-    same = replace(scenario, models=models, diffs=line_up_all(models))
+    same = replace(scenario, models=models, diffs=align_with_reference(models))
     assert "≠" not in terminal(with_scenario(report_of("equal"), same), 140)
 
 
@@ -104,7 +104,7 @@ def test_a_layer_that_is_missing_is_told():
     scenario = scenario_of("equal")
     shorter = replace(scenario.models[1], layers=scenario.models[1].layers[:-1])
     models = (scenario.models[0], shorter)
-    lined_up = replace(scenario, models=models, diffs=line_up_all(models))
+    lined_up = replace(scenario, models=models, diffs=align_with_reference(models))
     report = with_scenario(report_of("equal"), lined_up)
     assert "− nothing in place of activation" in terminal(report, 140)
 
