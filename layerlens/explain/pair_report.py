@@ -1,4 +1,4 @@
-"""Turn the decision on a pair into its report: figures, sentences, and where a difference shows."""
+"""Turn the decision on a pair into its report: figures, sentences and a counterexample."""
 
 from __future__ import annotations
 
@@ -26,26 +26,30 @@ from layerlens.vocabulary import Strength
 
 @dataclass(frozen=True, slots=True)
 class ReportedPair:
-    """The report of a pair, and what was found for it that others use."""
+    """The report of a pair, with the findings that scripts and `why` are written from."""
 
     report: PairReport
-    #: A model that builds and refuses to be called.
+    #: The call that a model refused although it builds.
     refusal: CallRefusal | None = None
-    #: A call that gave another shape than announced.
+    #: The call that gave another shape than announced.
     surprise: ShapeSurprise | None = None
-    #: What the counterexample was found with.
+    #: The check that the counterexample passed.
     check: DifferenceCheck | None = None
-    #: Where the models part, and what they were fed there.
+    #: The first layers whose outputs differ.
     divergence: Divergence | None = None
-    #: What layers lose there because they compute in whole numbers.
+    #: Sentences on layers that overflow whole numbers on the counterexample.
     losses: tuple[str, ...] = ()
-    #: How many operations the graphs of the models have that were traced on the way.
+    #: The number of operations in each traced graph, by the model's name.
     graph_ops: Mapping[str, int] = field(default_factory=dict)
 
 
 def report_pair(decision: Decision) -> ReportedPair:
-    """Return the report of a decision. Where the two differ, more is run to show it best."""
-    found = _reported(decision)
+    """Return the report of a decision.
+
+    If the models differ, this runs them again to shrink the counterexample and to find the first
+    layers that differ.
+    """
+    found = _by_cause(decision)
     reference, candidate = decision.pair.reference, decision.pair.candidate
     report = replace(found.report, inputs=decision.fed)
     if decision.unrestored is not None:
@@ -62,7 +66,7 @@ def report_pair(decision: Decision) -> ReportedPair:
     return replace(found, report=report, graph_ops=_graph_ops(decision.examination))
 
 
-def _reported(decision: Decision) -> ReportedPair:
+def _by_cause(decision: Decision) -> ReportedPair:
     match decision.cause:
         case "refused" | "shapes" | "weights" | "inputs":
             return ReportedPair(_early(decision, _early_text(decision)))
@@ -73,7 +77,7 @@ def _reported(decision: Decision) -> ReportedPair:
 
 
 def _early_text(decision: Decision) -> str:
-    """Say why a verdict stands before anything was compared."""
+    """Explain a verdict that was reached before any output was compared."""
     reference, candidate = decision.pair.reference, decision.pair.candidate
     refused = [side for side in (reference, candidate) if isinstance(side, Refused)]
     if refused:
@@ -118,13 +122,13 @@ def _of_outputs(decision: Decision) -> ReportedPair:
             report, decision.transfer, overruled=examination.overrules_stored_weights()
         ),
         verdict_sentences.misannounced(misannounced) if misannounced is not None else None,
-        *(_of_lengths(examination) if report.verdict == "equivalent" else ()),
+        *(_untried_lengths(examination) if report.verdict == "equivalent" else ()),
     ]
     report = replace(report, explanation=reduce(verdict_sentences.joined, more, report.explanation))
     witness = judgement.witness
     if witness is None or not decision.pair.shows:
         return ReportedPair(report)
-    if judgement.reason:  # no second call shows the same again
+    if judgement.reason:  # a further call would not show the same difference
         seen = as_seen(witness, examination.reference.built.inputs)
         return ReportedPair(replace(report, counterexample=seen))
     weights = examination.weights_of(witness.observation)
@@ -137,11 +141,11 @@ def _of_outputs(decision: Decision) -> ReportedPair:
         judgement.residue,
         decision.pair.scenario.tolerance,
     )
-    return _shown(examination, check, report)
+    return _with_counterexample(examination, check, report)
 
 
-def _of_lengths(examination: Examination) -> tuple[str | None, ...]:
-    """Tell what lengths a pass does not speak of."""
+def _untried_lengths(examination: Examination) -> tuple[str | None, ...]:
+    """Return sentences on the input lengths that a pass does not cover."""
     if examination.certificate is not None:
         return ()
     longest = examination.longest_tried
@@ -151,33 +155,42 @@ def _of_lengths(examination: Examination) -> tuple[str | None, ...]:
     )
 
 
-def _shown(examination: Examination, check: DifferenceCheck, report: PairReport) -> ReportedPair:
-    """Add to the report of a difference where it shows best, and where it begins."""
-    one, other, witness = check.reference, check.candidate, check.witness
+def _with_counterexample(
+    examination: Examination, check: DifferenceCheck, report: PairReport
+) -> ReportedPair:
+    """Add a small counterexample and the first divergence to the report of a difference."""
+    reference, candidate, witness = check.reference, check.candidate, check.witness
     values = check.weights_reference, check.weights_candidate
     counterexample = shrink(
-        one, other, *values, witness, residue=check.residue, tolerance=check.tolerance
+        reference, candidate, *values, witness, residue=check.residue, tolerance=check.tolerance
     )
-    inputs = as_arrays(counterexample.input, one.built.inputs)
-    told = None
-    lost: tuple[str, ...] = ()
+    inputs = as_arrays(counterexample.input, reference.built.inputs)
+    related = None
+    overflows: tuple[str, ...] = ()
     if witness.inconsistent is None:
-        divergence = first_divergence(one, other, *values, inputs, residue=check.residue)
-        lost = (*losses(one, values[0], inputs), *losses(other, values[1], inputs))
+        divergence = first_divergence(reference, candidate, *values, inputs, residue=check.residue)
+        overflows = (
+            *losses(reference, values[0], inputs),
+            *losses(candidate, values[1], inputs),
+        )
         seen = examination.observations
-        told = relation(one, other, examination.transfer, examination.seed, seen)
+        related = relation(reference, candidate, examination.transfer, examination.seed, seen)
     else:
-        side, own = (one, values[0]) if witness.inconsistent == "reference" else (other, values[1])
+        side, weights = (
+            (reference, values[0])
+            if witness.inconsistent == "reference"
+            else (candidate, values[1])
+        )
         divergence = first_inconsistency(
-            side, own, inputs, "traced_dynamic", witness.observation.execution
+            side, weights, inputs, "traced_dynamic", witness.observation.execution
         )
     report = replace(
         report,
         counterexample=counterexample,
         first_divergence=divergence.row if divergence is not None else None,
-        explanation=reduce(verdict_sentences.joined, (told, *lost), report.explanation),
+        explanation=reduce(verdict_sentences.joined, (related, *overflows), report.explanation),
     )
-    return ReportedPair(report, check=check, divergence=divergence, losses=lost)
+    return ReportedPair(report, check=check, divergence=divergence, losses=overflows)
 
 
 def _figures(decision: Decision) -> PairReport:
@@ -219,7 +232,7 @@ def _strength(evidence: Evidence) -> Strength:
 
 
 def _early(decision: Decision, text: str) -> PairReport:
-    """Report a pair that was decided before any output was compared."""
+    """Return the report of a pair that was decided before any output was compared."""
     pair, transfer = decision.pair, decision.transfer
     return PairReport(
         reference=pair.reference.spec.name,

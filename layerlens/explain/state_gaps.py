@@ -1,4 +1,4 @@
-"""What lined-up layers differ in beside their configurations: state and arguments of the call."""
+"""Differences of aligned layers outside their configurations: state and call arguments."""
 
 from __future__ import annotations
 
@@ -8,13 +8,17 @@ from typing import Any
 from layerlens.report.diffs import ModelsDiff
 from layerlens.report.layers import LayerRow, ModelReport
 
+#: Values that are named before the rest is only counted.
 _NAMED = 3
 
 
 def unconfigured_changes(
     reference: ModelReport, candidate: ModelReport, diff: ModelsDiff
 ) -> Iterator[str]:
-    """Yield, for each layer of one type in both models, what it holds or is called with apart."""
+    """Yield a sentence for each aligned layer whose state or call arguments differ.
+
+    Layers of different types are skipped.
+    """
     for row in diff.layers:
         if row.reference_row is None or row.candidate_row is None:
             continue
@@ -29,17 +33,17 @@ def _changes(ours: LayerRow, theirs: LayerRow, reference: str) -> Iterator[str]:
         ("holds", ours.state, theirs.state),
         ("is called with", ours.call, theirs.call),
     ):
-        told = [
+        changed = [
             f"`{name}` {_shown(other.get(name))} (in `{reference}` {_shown(one.get(name))})"
             for name in {**one, **other}
             if one.get(name) != other.get(name)
         ]
-        if told:
-            more = f" and {len(told) - _NAMED} more" if len(told) > _NAMED else ""
-            yield f"`{theirs.name}` {verb} {', '.join(told[:_NAMED])}{more}"
+        if changed:
+            more = f" and {len(changed) - _NAMED} more" if len(changed) > _NAMED else ""
+            yield f"`{theirs.name}` {verb} {', '.join(changed[:_NAMED])}{more}"
     if len(ours.holds) == len(theirs.holds):
-        for mine, its in zip(ours.holds, theirs.holds, strict=True):
-            yield from _changes(mine, its, reference)
+        for inner, other_inner in zip(ours.holds, theirs.holds, strict=True):
+            yield from _changes(inner, other_inner, reference)
 
 
 def _shown(value: Any) -> str:

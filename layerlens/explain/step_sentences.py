@@ -1,4 +1,4 @@
-"""Sentences on which input steps an output step depends."""
+"""Sentences on the input steps that an output step depends on."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from layerlens.report.diffs import ModelsDiff
 from layerlens.report.layers import LayerRow, ModelReport
 from layerlens.vocabulary import Beside, Mixes, Mode
 
-#: Layers that are told of one by one.
+#: Pairs of layers with a sentence of their own.
 _NAMED = 3
-_SEES: dict[Mixes, str] = {
+_STEPS: dict[Mixes, str] = {
     "none": "its own input step",
     "causal": "its own and earlier input steps",
     "anti_causal": "its own and later input steps",
@@ -19,7 +19,7 @@ _SEES: dict[Mixes, str] = {
     "reduces": "all the input steps, reduced to one",
     "expands": "one vector, made into steps",
 }
-_BESIDE: dict[Beside, str] = {
+_OTHER_SOURCES: dict[Beside, str] = {
     "state": "the state of earlier calls",
     "batch": "other samples of the batch",
     "chance": "chance",
@@ -29,9 +29,10 @@ _BESIDE: dict[Beside, str] = {
 def step_sentences(
     reference: ModelReport, candidate: ModelReport, diff: ModelsDiff, mode: Mode
 ) -> Iterator[str]:
-    """Yield what the layers that differ do to steps, and the models as a whole, if measured.
+    """Yield sentences on the steps that layers which differ, or the whole models, depend on.
 
-    `mode` is the one in which the models' rows were measured.
+    `mode` is the mode in which the models' rows were measured. Layers without a measurement have
+    no sentence.
     """
     pairs = [
         (reference.layers[row.reference_row], candidate.layers[row.candidate_row])
@@ -40,51 +41,51 @@ def step_sentences(
         and row.candidate_row is not None
         and {"type", "arguments"} & {*row.differs}
     ]
-    told: list[tuple[LayerRow | ModelReport, LayerRow | ModelReport]] = [*pairs[:_NAMED]]
-    if reference.mixes != candidate.mixes or not told:
-        told.append((reference, candidate))
-    for one, other in told:
-        ours, theirs = _sees(one), _sees(other)
+    subjects: list[tuple[LayerRow | ModelReport, LayerRow | ModelReport]] = [*pairs[:_NAMED]]
+    if reference.mixes != candidate.mixes or not subjects:
+        subjects.append((reference, candidate))
+    for one, other in subjects:
+        ours, theirs = _depends_on(one), _depends_on(other)
         names = f"`{one.name}`" if one.name == other.name else f"`{one.name}` and `{other.name}`"
         measured = _measured(one, other, mode)
         if ours and ours == theirs:
             yield f"an output step of {names} depends on {ours}, {measured}"
         elif ours and theirs:
-            first, second = _placed(one, reference), _placed(other, candidate)
+            first, second = _named(one, reference), _named(other, candidate)
             yield (
                 f"an output step of {first} depends on {ours}, one of {second} on {theirs}, "
                 f"{measured}"
             )
 
 
-def _sees(part: LayerRow | ModelReport) -> str:
-    if part.mixes is None:
+def _depends_on(subject: LayerRow | ModelReport) -> str:
+    if subject.mixes is None:
         return ""
-    beside = [_BESIDE[name] for name in part.depends_on or ()]
-    steps = _SEES[part.mixes]
-    if not beside:
-        return f"{steps} alone" if part.mixes == "none" else steps
-    return " and on ".join([steps, *beside])
+    others = [_OTHER_SOURCES[name] for name in subject.depends_on or ()]
+    steps = _STEPS[subject.mixes]
+    if not others:
+        return f"{steps} alone" if subject.mixes == "none" else steps
+    return " and on ".join([steps, *others])
 
 
 def _measured(one: LayerRow | ModelReport, other: LayerRow | ModelReport, mode: Mode) -> str:
-    """Say how it was measured: in training, and over how many steps where that is open."""
-    lengths = sorted({n for part in (one, other) for n in _lengths(part)})
+    """Say how it was measured: in which mode, and over how many steps on a variable axis."""
+    lengths = sorted({n for subject in (one, other) for n in _lengths(subject)})
     over = f" over {_listed([f'{n:,}' for n in lengths])} steps" if lengths else ""
     return f"as was measured{' in training' if mode == 'training' else ''}{over}"
 
 
-def _lengths(part: LayerRow | ModelReport) -> Iterator[int]:
-    """Yield the lengths at which an open axis was measured."""
-    shape = part.output_shape
+def _lengths(subject: LayerRow | ModelReport) -> Iterator[int]:
+    """Yield the lengths at which a variable axis was measured."""
+    shape = subject.output_shape
     shapes = [shape] if shape and not isinstance(shape[0], tuple) else list(shape or ())
     if any(len(one) > 1 and one[1] is None for one in shapes):
-        yield from (row.inputs for row in part.steps if row.inputs is not None)
+        yield from (row.inputs for row in subject.steps if row.inputs is not None)
 
 
 def _listed(items: Sequence[str]) -> str:
     return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"
 
 
-def _placed(part: LayerRow | ModelReport, model: ModelReport) -> str:
-    return f"`{part.name}`" if part is model else f"`{part.name}` in `{model.name}`"
+def _named(subject: LayerRow | ModelReport, model: ModelReport) -> str:
+    return f"`{subject.name}`" if subject is model else f"`{subject.name}` in `{model.name}`"

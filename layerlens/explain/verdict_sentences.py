@@ -1,4 +1,4 @@
-"""Sentences for the `explanation` of a pair, made from its figures."""
+"""Sentences for the `explanation` of a pair, written from its figures."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from layerlens.plain.shapes import shape_text
 from layerlens.report.layers import ModelReport
 from layerlens.report.pairs import InputsRow, PairReport, Rounding
 
-#: A difference that float64 leaves less of than this share was rounding in working precision.
+#: A difference was rounding if the float64 difference is less than this share of it.
 SHRUNK = 2.0**-10
 
 
@@ -150,7 +150,7 @@ def _also_in_float64(rounding: Rounding) -> str:
 
 
 def about_weights(report: PairReport, transfer: Transfer, *, overruled: bool) -> str | None:
-    """Tell on whose weights a verdict stands, where that is easily taken for something else."""
+    """Say whose weights a verdict holds for, or None where they are the reference's."""
     if transfer.method == "none" and transfer.reference:
         return "each model kept its own weights (`transfer: none`): it holds for these alone"
     if overruled:
@@ -162,9 +162,10 @@ def about_weights(report: PairReport, transfer: Transfer, *, overruled: bool) ->
 
 
 def fed(inputs: InputsRow, reference: Sequence[str], candidate: Sequence[str]) -> str | None:
-    """Say which inputs were fed the same, where that is not plain; the rest are their own orders.
+    """Say how the inputs of two models are paired, or None where it is obvious.
 
-    A model that takes a mapping has no order.
+    `reference` and `candidate` are the input names in each model's own order; both are empty for a
+    model that takes a mapping.
     """
     if inputs.method == "by_name":
         if reference == candidate and reference:
@@ -176,16 +177,16 @@ def fed(inputs: InputsRow, reference: Sequence[str], candidate: Sequence[str]) -
         )
     if all(is_generated_name(name) for names in inputs.pairs for name in names):
         return None
-    told = ", ".join(f"`{one}` with `{other}`" for one, other in inputs.pairs)
-    return f"the inputs are paired by position, as their names differ: {told}"
+    pairs = ", ".join(f"`{one}` with `{other}`" for one, other in inputs.pairs)
+    return f"the inputs are paired by position, as their names differ: {pairs}"
 
 
 def notes(reference: ModelReport, candidate: ModelReport) -> str | None:
-    """Return what has to be known of the two models beside their figures."""
-    told = [
+    """Return the notes on both models, each with the model's name; None without any."""
+    texts = [
         f"in `{model.name}`, {note}" for model in (reference, candidate) for note in model.notes
     ]
-    return "; ".join(told) or None
+    return "; ".join(texts) or None
 
 
 def unrestored(reference: ModelReport, candidate: ModelReport, why: str) -> str:
@@ -196,9 +197,10 @@ def unrestored(reference: ModelReport, candidate: ModelReport, why: str) -> str:
 
 
 def beyond_lengths(shortfall: Mapping[int, int], longest: int) -> str | None:
-    """Tell that more steps are looked across than were tried; None where that is not so.
+    """Say that the layers look across more steps than were tried; None if they do not.
 
-    `shortfall` has those steps by axis of the input, `longest` is the greatest length tried.
+    `shortfall` maps an input axis to the number of steps the layers look across there; `longest`
+    is the greatest length tried.
     """
     if not shortfall:
         return None
@@ -215,7 +217,7 @@ def beyond_lengths(shortfall: Mapping[int, int], longest: int) -> str | None:
 
 
 def unknown_lengths(layers: Sequence[str], longest: int) -> str | None:
-    """Tell of which layers nobody knows how many steps they look across; None without any."""
+    """Name the layers that look across an unknown number of steps; None without any."""
     if not layers:
         return None
     names = _listed([f"`{name}`" for name in layers])
@@ -230,11 +232,12 @@ def _listed(items: Sequence[str]) -> str:
 
 
 def joined(text: str, more: str | None) -> str:
-    """Add a sentence to a text, if there is one."""
+    """Append a sentence to a text, if there is one."""
     return text if more is None else f"{text} {more[:1].upper()}{more[1:].rstrip('.')}."
 
 
 def how(execution: str) -> str:
+    """Return a phrase for a way of calling a model: `eagerly`, `traced with known shapes`."""
     return {
         "eager": "eagerly",
         "traced": "traced with known shapes",
