@@ -2,66 +2,17 @@
 
 from __future__ import annotations
 
-import copy
 import json
-import re
-import warnings
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import h5py
 import keras
-import numpy as np
 import pytest
 
-from layerlens.errors import LayerlensError, ModelFileError, UnsafeCodeError
-from layerlens.models.external import archive, hdf5
+from layerlens.errors import LayerlensError, UnsafeCodeError
 from layerlens.models.external.saved_file import code_parts, read_saved, refuse_code
-
-BOMB = b"\0" * (64 * 1024**2)
-
-
-@pytest.fixture(scope="module")
-def model() -> Any:
-    inputs = keras.Input((6, 3))
-    hidden = keras.layers.Bidirectional(keras.layers.LSTM(2, kernel_regularizer="l2"))(inputs)
-    return keras.Model(inputs, keras.layers.Dense(4, activation="gelu", name="last")(hidden))
-
-
-@pytest.fixture
-def keras_file(model: Any, tmp_path: Path) -> Path:
-    path = tmp_path / "model.keras"
-    model.save(path)
-    return path
-
-
-@pytest.fixture
-def h5_file(model: Any, tmp_path: Path) -> Path:
-    path = tmp_path / "model.h5"
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        model.save(path)
-    return path
-
-
-def refusal(path: Path) -> str:
-    with pytest.raises(ModelFileError) as caught:
-        read_saved(path)
-    assert caught.value.hint
-    return caught.value.message
-
-
-def repacked(path: Path, change: dict[str, bytes | None], compress: bool = False) -> Path:
-    """Write a `.keras` file again with members added, replaced or left out (None)."""
-    target = path.with_name("repacked.keras")
-    method = zipfile.ZIP_DEFLATED if compress else zipfile.ZIP_STORED
-    with zipfile.ZipFile(path) as old, zipfile.ZipFile(target, "w", method) as new:
-        members: dict[str, bytes | None] = {name: old.read(name) for name in old.namelist()}
-        for name, content in {**members, **change}.items():
-            if content is not None:
-                new.writestr(name, content)
-    return target
+from tests.unit.models.external.saved_files import refusal, repacked
 
 
 def test_what_keras_writes_is_read_and_holds_no_code(
@@ -114,88 +65,6 @@ def test_an_incomplete_archive_says_what_is_missing(keras_file: Path) -> None:
     assert "it has no `config.json` and `model.weights.h5`" in refusal(path)
 
 
-def test_a_member_may_not_lead_outside(keras_file: Path) -> None:
-    for name in ("../evil.txt", "/etc/evil", "assets/../../evil", "..\\evil", "C:\\evil"):
-        assert "leads outside the archive" in refusal(repacked(keras_file, {name: b"x"}))
-
-
-def test_a_member_may_not_blow_up(keras_file: Path) -> None:
-    path = repacked(keras_file, {"assets/bomb": BOMB}, compress=True)
-    assert "would grow from" in refusal(path)
-
-
-def test_all_members_together_may_not_blow_up(
-    keras_file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    zeros = bytes(1024**2)  # each would do by itself
-    path = repacked(keras_file, {f"assets/{i}": zeros for i in range(5)}, compress=True)
-    assert read_saved(path).kind == "keras"
-    monkeypatch.setattr(archive, "_TOTAL_FLOOR_BYTES", 5_000_000)
-    assert re.search(r"would grow from [\d,]{5,7} to 5,[\d,]{7} bytes in all", refusal(path))
-
-
-def test_what_is_as_large_as_it_is_stored_is_no_bomb(
-    keras_file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(archive, "_TOTAL_FLOOR_BYTES", 1000)
-    assert read_saved(keras_file).kind == "keras"
-
-
-def test_members_may_not_overlap_nor_be_there_twice(keras_file: Path) -> None:
-    with warnings.catch_warnings(), zipfile.ZipFile(keras_file, "a") as file:
-        warnings.simplefilter("ignore")
-        file.writestr("config.json", b"{}")
-    assert "has several members named 'config.json'" in refusal(keras_file)
-    overlapping = keras_file.with_name("overlapping.keras")
-    with zipfile.ZipFile(overlapping, "w") as file:
-        file.writestr("assets/a", bytes(10**6))
-        for name in "bcd":
-            again = copy.copy(file.getinfo("assets/a"))
-            again.filename = f"assets/{name}"
-            file.filelist.append(again)
-            file.NameToInfo[again.filename] = again
-    assert "has members that overlap: 4,000,000 bytes of them" in refusal(overlapping)
-
-
-def test_an_archive_of_endless_members_is_not_looked_through(
-    keras_file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = repacked(keras_file, {f"assets/{number}": b"" for number in range(200)})
-    assert read_saved(path).kind == "keras"
-    monkeypatch.setattr(archive, "_MOST_MEMBERS", 100)
-    assert "has 203 members, more than any model has" in refusal(path)
-    monkeypatch.setattr(archive, "_MOST_DIRECTORY_BYTES", 8192)
-    assert "lists more members than any model has" in refusal(path)
-
-
-def test_only_what_keras_reads_is_unpacked(keras_file: Path, tmp_path: Path) -> None:
-    path = repacked(keras_file, {"assets/layer/words": b"a", "more": b"x", "more/b": b"x"})
-    folder = tmp_path / "unpacked"
-    with archive.opened_archive(path, None) as opened:
-        archive.unpack(opened, folder)
-    found = {str(one.relative_to(folder)) for one in folder.rglob("*") if one.is_file()}
-    assert found == {*archive.MEMBERS, "assets/layer/words"}
-
-
-def test_datasets_together_may_not_claim_more_than_they_store(
-    h5_file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with h5py.File(h5_file, "r+") as file:
-        for number in range(33):  # never written: each claims less than the floor
-            file["model_weights"].create_dataset(str(number), (4 * 10**6,), "f4")
-    assert "claims 528,00" in (said := refusal(h5_file)), said
-    monkeypatch.setattr(hdf5, "_MOST_ITEMS", 20)
-    assert "holds more than 20 groups and datasets" in refusal(h5_file)
-
-
-def test_one_dataset_may_not_claim_a_million_million_elements(h5_file: Path) -> None:
-    with h5py.File(h5_file, "r+") as file:
-        file["model_weights"].create_dataset(
-            "zeros", (10**12,), "f4", chunks=(10**5,), compression="gzip"
-        )
-    assert "claims 4,000,000,000,000 bytes but stores 0" in refusal(h5_file)
-
-
 @pytest.mark.parametrize(
     ("written", "said"),
     [
@@ -240,54 +109,12 @@ def test_a_newer_keras_is_named_in_hdf5_too(h5_file: Path) -> None:
     assert "was saved by Keras 5.0; Keras" in refusal(h5_file)
 
 
-def test_hdf5_may_not_reach_for_other_files(h5_file: Path, tmp_path: Path) -> None:
-    with h5py.File(h5_file, "r+") as file:
-        file["model_weights/stolen"] = h5py.ExternalLink("/etc/passwd", "/")
-    assert "links to another file at '/model_weights/stolen'" in refusal(h5_file)
-    with h5py.File(h5_file, "r+") as file:
-        del file["model_weights/stolen"]
-        file.create_dataset("a", (4,), "u1", external=[("/etc/passwd", 0, 4)])
-    assert "reads another file's data at '/a'" in refusal(h5_file)
-    with h5py.File(h5_file, "r+") as file:
-        del file["a"]
-        layout = h5py.VirtualLayout(shape=(4,), dtype="u1")
-        layout[:] = h5py.VirtualSource("/etc/passwd", "x", shape=(4,))
-        file.create_virtual_dataset("b", layout)
-    assert "reads another file's data at '/b'" in refusal(h5_file)
-
-
-def test_hdf5_may_not_load_a_plugin(h5_file: Path) -> None:
-    with h5py.File(h5_file, "r+") as file:
-        created = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
-        created.set_chunk((4,))
-        created.set_filter(32015, h5py.h5z.FLAG_OPTIONAL)
-        space = h5py.h5s.create_simple((4,))
-        h5py.h5d.create(file.id, b"odd", h5py.h5t.NATIVE_FLOAT, space, created)
-    with pytest.raises(ModelFileError, match="needs a plugin to read '/odd': filter 32015"):
-        read_saved(h5_file)
-
-
-def test_hdf5_may_not_hold_objects_or_claim_what_it_has_not(h5_file: Path) -> None:
-    with h5py.File(h5_file, "r+") as file:
-        file.create_dataset("text", data=np.array(["a"], dtype=h5py.string_dtype()))
-    assert "holds objects instead of numbers at '/text'" in refusal(h5_file)
-    with h5py.File(h5_file, "r+") as file:
-        del file["text"]
-        file.create_dataset("huge", (10**12,), "f4", chunks=(1024,))
-    assert "claims 4,000,000,000,000 bytes but stores 0 at '/huge'" in refusal(h5_file)
-
-
 def test_the_weights_inside_an_archive_are_looked_through(keras_file: Path, tmp_path: Path) -> None:
     weights = tmp_path / "weights.h5"
     with h5py.File(weights, "w") as file:
         file["layers"] = h5py.ExternalLink("/etc/passwd", "/")
     path = repacked(keras_file, {"model.weights.h5": weights.read_bytes()})
     assert "links to another file at '/layers'" in refusal(path)
-
-
-def test_weights_alone_are_no_model(model: Any, tmp_path: Path) -> None:
-    model.save_weights(tmp_path / "m.weights.h5")
-    assert "holds weights only, no model" in refusal(tmp_path / "m.weights.h5")
 
 
 @keras.saving.register_keras_serializable("shop")
