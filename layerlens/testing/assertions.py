@@ -18,7 +18,7 @@ from layerlens.scenario.options import RunOptions
 from layerlens.scenario.spec import Scenario
 from layerlens.testing.asserted_figures import expectations_of, is_figure
 from layerlens.testing.assertion_text import figures_text, held, verdict_text
-from layerlens.testing.subjects import pair_scenarios, single_scenarios
+from layerlens.testing.subjects import PairOptions, pair_scenarios, single_scenarios
 from layerlens.vocabulary import Mode, TransferMethod, Verdict
 
 #: A shape with the batch axis first; several of them where a model has several outputs.
@@ -69,15 +69,8 @@ class Assertions:
             mode: "inference", "training" or both.
         """
         __tracebackhide__ = True
-        scenarios = pair_scenarios(
-            reference,
-            candidate,
-            inputs=inputs,
-            tolerance=tolerance,
-            transfer=transfer,
-            mode=mode,
-        )
-        return self._assert_verdict("equivalent", scenarios)
+        options = PairOptions(inputs, transfer, mode, tolerance)
+        return self._assert_verdict("equivalent", pair_scenarios(reference, candidate, options))
 
     def assert_different(
         self,
@@ -94,15 +87,8 @@ class Assertions:
         Models of other shapes or weights are not `different` but cannot be compared.
         """
         __tracebackhide__ = True
-        scenarios = pair_scenarios(
-            reference,
-            candidate,
-            inputs=inputs,
-            tolerance=tolerance,
-            transfer=transfer,
-            mode=mode,
-        )
-        return self._assert_verdict("different", scenarios)
+        options = PairOptions(inputs, transfer, mode, tolerance)
+        return self._assert_verdict("different", pair_scenarios(reference, candidate, options))
 
     def _assert_verdict(self, expected: Verdict, scenarios: Sequence[Scenario]) -> Report:
         __tracebackhide__ = True
@@ -133,7 +119,7 @@ class Assertions:
         from layerlens.models.variants import ModelVariants
         from layerlens.testing.weights_layout import layout_rows
 
-        scenarios = pair_scenarios(reference, candidate, inputs=inputs)
+        scenarios = pair_scenarios(reference, candidate, PairOptions(inputs))
         report = summarize_scenarios(scenarios, self._options)
         rows = []
         for scenario, one in zip(scenarios, report.scenarios, strict=True):

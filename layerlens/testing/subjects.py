@@ -1,6 +1,6 @@
-"""Turn what is passed to an assertion into scenarios.
+"""Turn the arguments of an assertion into scenarios.
 
-`scenario.yaml` stands for its reference model, `scenario.yaml::name` for the model of that name.
+`scenario.yaml` is its reference model, `scenario.yaml::name` the model of that name.
 """
 
 from __future__ import annotations
@@ -28,58 +28,70 @@ _SCENARIO_SUFFIXES = (".yaml", ".yml")
 
 @dataclass(frozen=True, slots=True)
 class _Side:
-    """One model, and the scenarios it stands in: one for each cell, none for a Python object."""
+    """One of two models: by its name in scenarios, or as a Python object."""
 
     name: str | None
+    #: One for each cell of the matrix; none for a Python object.
     scenarios: tuple[Scenario, ...]
-    given: Any = None
+    model: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class PairOptions:
+    """How two models are compared; the defaults leave a scenario's own choices as they are."""
+
+    inputs: Inputs = None
+    transfer: TransferMethod = "auto"
+    mode: Mode | Sequence[Mode] = "inference"
+    #: (rtol, atol) instead of the derived noise floor.
+    tolerance: tuple[float, float] | None = None
+
+    def changes(self) -> dict[str, Any]:
+        """Return the fields of a scenario that these options replace."""
+        changes: dict[str, Any] = {}
+        if self.transfer != "auto":
+            changes["transfer"] = self.transfer
+        if self.mode != "inference":
+            changes["modes"] = checked_modes(self.mode)
+        if self.tolerance is not None:
+            changes["tolerance"] = checked_tolerance(self.tolerance)
+        return changes
 
 
 def pair_scenarios(
-    reference: Any,
-    candidate: Any = None,
-    *,
-    inputs: Inputs = None,
-    transfer: TransferMethod = "auto",
-    mode: Mode | Sequence[Mode] = "inference",
-    tolerance: tuple[float, float] | None = None,
+    reference: Any, candidate: Any = None, options: PairOptions | None = None
 ) -> tuple[Scenario, ...]:
-    """Return what is to be run to compare two models, without any expectations.
+    """Return the scenarios that compare two models, without expectations.
 
-    A scenario's own inputs, modes, transfer and tolerance hold where the call says nothing else.
-    Without a candidate every candidate of the scenario is one.
+    Without a candidate these are the pairs of the reference's own scenario file.
 
     Raises:
-        UsageError: what is given makes no pair.
+        UsageError: the arguments do not make a pair.
         ScenarioError: a scenario file is at fault.
     """
-    one = _side(reference)
-    _refuse_inputs_beside(one.scenarios, inputs)
-    changes: dict[str, Any] = {"expect": None, "fit": None}
-    if transfer != "auto":
-        changes["transfer"] = transfer
-    if mode != "inference":
-        changes["modes"] = checked_modes(mode)
-    if tolerance is not None:
-        changes["tolerance"] = checked_tolerance(tolerance)
+    options = options or PairOptions()
+    ours = _side(reference)
+    _refuse_inputs_with(ours.scenarios, options.inputs)
+    changes = {"expect": None, "fit": None, **options.changes()}
     if candidate is None:
-        return tuple(replace(scenario, **changes) for scenario in _whole(one))
-    if one.scenarios and isinstance(candidate, str) and not _is_file(candidate):
-        other = _Side(_known(candidate, one.scenarios[0]), one.scenarios)
+        return tuple(replace(scenario, **changes) for scenario in _own_pairs(ours))
+    if ours.scenarios and isinstance(candidate, str) and not _is_file(candidate):
+        theirs = _Side(_model_name(candidate, ours.scenarios[0]), ours.scenarios)
     else:
-        other = _side(candidate)
-        _refuse_inputs_beside(other.scenarios, inputs)
+        theirs = _side(candidate)
+        _refuse_inputs_with(theirs.scenarios, options.inputs)
     return tuple(
-        replace(_pair(*both, inputs), **changes) for both in _side_by_side(one, other, reference)
+        replace(_pair(*cells, options.inputs), **changes)
+        for cells in _pair_cells(ours, theirs, reference)
     )
 
 
 def single_scenarios(model: Any, inputs: Inputs = None) -> tuple[Scenario, ...]:
-    """Return what is to be summarised to see one model, or all models of a scenario file."""
+    """Return the scenarios to summarize for one model, or for all models of a scenario file."""
     side = _side(model)
-    _refuse_inputs_beside(side.scenarios, inputs)
+    _refuse_inputs_with(side.scenarios, inputs)
     if not side.scenarios:
-        spec = model_spec("model", side.given, inputs)
+        spec = model_spec("model", side.model, inputs)
         return (_scenario((spec,), input_specs(inputs)),)
     if side.name is None:
         return side.scenarios
@@ -89,33 +101,34 @@ def single_scenarios(model: Any, inputs: Inputs = None) -> tuple[Scenario, ...]:
     )
 
 
-def _side(given: Any) -> _Side:
-    if isinstance(given, Mapping) and "models" in given:
-        return _Side(None, scenario_from_mapping(given, least_models=1))
-    if isinstance(given, (str, Path)):
-        path, _, name = str(given).partition("::")
+def _side(model: Any) -> _Side:
+    if isinstance(model, Mapping) and "models" in model:
+        return _Side(None, scenario_from_mapping(model, least_models=1))
+    if isinstance(model, (str, Path)):
+        path, _, name = str(model).partition("::")
         if Path(path).suffix in _SCENARIO_SUFFIXES:
             if not Path(path).is_file():
                 raise UsageError(
                     f"there is no scenario file {path}", hint=f"it was looked for in {Path.cwd()}"
                 )
             scenarios = read_scenarios(path, least_models=1)
-            return _Side(_known(name, scenarios[0]) if name else None, scenarios)
-    return _Side(None, (), given)
+            return _Side(_model_name(name, scenarios[0]) if name else None, scenarios)
+    return _Side(None, (), model)
 
 
 def _is_file(text: str) -> bool:
     return Path(text.partition("::")[0]).suffix != ""
 
 
-def _known(name: str, scenario: Scenario) -> str:
+def _model_name(name: str, scenario: Scenario) -> str:
+    """Return the name, or raise UsageError where the scenario has no such model."""
     names = [model.name for model in scenario.models]
     if name not in names:
         raise UsageError(f"{scenario.path} has no model {name!r}", hint=suggestion(name, names))
     return name
 
 
-def _refuse_inputs_beside(scenarios: Sequence[Scenario], inputs: Inputs) -> None:
+def _refuse_inputs_with(scenarios: Sequence[Scenario], inputs: Inputs) -> None:
     if scenarios and inputs is not None:
         raise UsageError(
             "inputs= is for models; a scenario says so itself",
@@ -123,8 +136,8 @@ def _refuse_inputs_beside(scenarios: Sequence[Scenario], inputs: Inputs) -> None
         )
 
 
-def _whole(side: _Side) -> tuple[Scenario, ...]:
-    """Return a scenario's own pairs: all of them, or those of one candidate."""
+def _own_pairs(side: _Side) -> tuple[Scenario, ...]:
+    """Return a scenario's own pairs: all, or those of one candidate."""
     if not side.scenarios:
         raise UsageError(
             "there is nothing to compare: one model was given",
@@ -145,43 +158,45 @@ def _whole(side: _Side) -> tuple[Scenario, ...]:
     )
 
 
-def _side_by_side(
-    one: _Side, other: _Side, path: Any
-) -> list[tuple[tuple[_Side, Scenario | None], tuple[_Side, Scenario | None]]]:
-    """Pair the cells of both sides: those of one file with each other, a single one with all."""
-    ours: Sequence[Scenario | None] = one.scenarios or (None,)
-    theirs: Sequence[Scenario | None] = other.scenarios or (None,)
-    if len(ours) == 1:
-        ours = list(ours) * len(theirs)
-    elif len(theirs) == 1:
-        theirs = list(theirs) * len(ours)
-    if [one and one.cell for one in ours] != [two and two.cell for two in theirs] and (
-        one.scenarios and other.scenarios and len(one.scenarios) > 1 and len(other.scenarios) > 1
+_Cell = tuple[_Side, Scenario | None]
+
+
+def _pair_cells(ours: _Side, theirs: _Side, path: Any) -> list[tuple[_Cell, _Cell]]:
+    """Pair the cells of two sides: one to one within a matrix, a single cell with all."""
+    our_cells: Sequence[Scenario | None] = ours.scenarios or (None,)
+    their_cells: Sequence[Scenario | None] = theirs.scenarios or (None,)
+    if len(our_cells) == 1:
+        our_cells = list(our_cells) * len(their_cells)
+    elif len(their_cells) == 1:
+        their_cells = list(their_cells) * len(our_cells)
+    if [one and one.cell for one in our_cells] != [two and two.cell for two in their_cells] and (
+        len(ours.scenarios) > 1 and len(theirs.scenarios) > 1
     ):
         raise UsageError(
             f"{path} and the candidate's file have matrices of other cells, which make no pairs",
             hint="give models of one file, or files without `matrix:`",
         )
-    return [((one, a), (other, b)) for a, b in zip(ours, theirs, strict=True)]
+    return [
+        ((ours, our_cell), (theirs, their_cell))
+        for our_cell, their_cell in zip(our_cells, their_cells, strict=True)
+    ]
 
 
-def _pair(
-    one: tuple[_Side, Scenario | None], other: tuple[_Side, Scenario | None], inputs: Inputs
-) -> Scenario:
-    home = one[1] or other[1]
+def _pair(reference: _Cell, candidate: _Cell, inputs: Inputs) -> Scenario:
+    home = reference[1] or candidate[1]
     shared: Inputs = home.inputs if home is not None else inputs
-    reference = _spec("reference", *one, shared)
-    candidate = _spec("candidate", *other, shared)
-    if candidate.name == reference.name:
-        candidate = replace(candidate, name=f"{candidate.name}_2")
+    first = _spec("reference", *reference, shared)
+    second = _spec("candidate", *candidate, shared)
+    if second.name == first.name:
+        second = replace(second, name=f"{second.name}_2")
     if home is None:
-        return _scenario((reference, candidate), input_specs(inputs))
-    return replace(home, models=(reference, candidate), reference=reference.name)
+        return _scenario((first, second), input_specs(inputs))
+    return replace(home, models=(first, second), reference=first.name)
 
 
 def _spec(name: str, side: _Side, scenario: Scenario | None, inputs: Inputs) -> ModelSpec:
     if scenario is None:
-        return model_spec(name, side.given, inputs)
+        return model_spec(name, side.model, inputs)
     spec = scenario.model(side.name or scenario.reference)
     return replace(spec, inputs=scenario.inputs_of(spec) or None)
 

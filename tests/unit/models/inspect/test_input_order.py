@@ -16,7 +16,7 @@ from layerlens.report.pairs import PairReport
 from layerlens.run.scenario import run_scenario
 from layerlens.scenario.options import RunOptions
 from layerlens.scenario.reading.scenarios import read_scenarios
-from layerlens.testing.subjects import pair_scenarios
+from layerlens.testing.subjects import PairOptions, pair_scenarios
 
 pytestmark = pytest.mark.usefixtures("backend")
 
@@ -31,7 +31,7 @@ def computed(one: Any, other: Any, **given: Any) -> tuple[Any, Any, Built]:
     """Return what both models of a pair make of the same inputs, and the second one as built."""
     import numpy as np
 
-    (scenario,) = pair_scenarios(one, other, **given)
+    (scenario,) = pair_scenarios(one, other, PairOptions(**given))
     built = ModelVariants(scenario, RunOptions()).build_all()
     arrays = [np.full((2, 3), value, "float32") for value in (1, 10, 100)]
     outputs = []
