@@ -1,7 +1,7 @@
 """The classes and functions of Keras that a description may name, by kind.
 
-This is the one allow-list, for scenarios and saved models alike. It is read from the source of the
-installed Keras, so that nothing is imported to find out whether it may be.
+This is the only allow-list, for scenarios and saved models alike. It is read from the source of the
+installed Keras, so that no class is imported before it is known to be allowed.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ ClassKind = Literal[
     "learning rate schedule",
 ]
 
-#: Layers that are code, or run code from elsewhere.
+#: Layers that contain or call code from outside Keras.
 CODE_LAYERS = ("Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer")
 
-#: Each kind of class, and the package that makes its classes public.
+#: Kind of class → the package that makes its classes public.
 _PACKAGES: Mapping[ClassKind, str] = {
     "layer": "layers",
     "initializer": "initializers",
@@ -55,15 +55,15 @@ _FUNCTION_PACKAGES: Mapping[ClassKind, str] = {
     "metric": "metrics",
 }
 
-#: Public in a package, yet not of its kind.
+#: Public in a package, but not of its kind.
 _NOT_CLASSES = frozenset({*CODE_LAYERS, "Input", "InputSpec"})
 _NOT_FUNCTIONS = frozenset({"deserialize", "serialize", "get"})
 
-#: Functions beside Keras' layers, for which it takes such a text in a file without modules. (The
-#: merging functions there, such as `dot`, are also words that layers are told.)
+#: Functions in `keras.layers`. In a file without modules, Keras reads such a text as the function.
+#: (The merging functions there, such as `dot`, are left out: they are also values of arguments.)
 LAYER_FUNCTIONS = frozenset({"Input", "deserialize", "serialize"})
 
-#: Layers that `keras.applications` keeps to itself, and the modules they are saved with.
+#: Private layers of `keras.applications` → the modules they are saved with.
 _HIDDEN_LAYERS: Mapping[str, str] = {
     "LayerScale": "keras.src.applications.convnext",
     "StochasticDepth": "keras.src.applications.convnext",
@@ -76,14 +76,14 @@ _MODELS: Mapping[str, frozenset[str | None]] = {
 }
 #: Kinds whose classes Keras also finds by names such as `glorot_uniform`.
 _ALSO_IN_SNAKE_CASE = frozenset({"initializer", "regularizer", "constraint"})
-#: Short names that Keras looks up beside the names of the classes.
+#: Short names that Keras looks up as well as the names of the classes.
 _SHORT_NAMES: Mapping[ClassKind, frozenset[str]] = {
     "initializer": frozenset({"one", "zero", "normal", "uniform"}),
     "dtype policy": frozenset({"Policy"}),
 }
 
 _OPERATION_MODULES = ("core", "einops", "image", "linalg", "math", "nn", "numpy")
-#: Operations that call functions they are given. A saved model without code has none.
+#: Operations that call a function argument. A saved model without code has none.
 _CALLING_OPERATIONS = frozenset(
     {
         "AssociativeScan",
@@ -97,7 +97,7 @@ _CALLING_OPERATIONS = frozenset(
     }
 )
 # fmt: off
-#: Functions of `keras.ops` that take one tensor and give one of its shape.
+#: Functions of `keras.ops` that take one tensor and return one of the same shape.
 _ELEMENTWISE = frozenset(
     {
         "abs", "absolute", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctanh", "cbrt",
@@ -118,7 +118,7 @@ _FUNCTION_MODULES = frozenset({"keras.ops", "keras.ops.nn", "keras.ops.numpy", "
 def kinds_of(class_name: str, module: str | None) -> frozenset[ClassKind]:
     """Return the kinds of the class that Keras finds by this name in this module.
 
-    Empty where the module has no such class, or the class may not stand in any description.
+    The set is empty where the module has no such class, or no description may name it.
     """
     return frozenset(
         kind for kind, classes in _classes().items() if module in classes.get(class_name, ())
@@ -126,7 +126,7 @@ def kinds_of(class_name: str, module: str | None) -> frozenset[ClassKind]:
 
 
 def is_keras_class(class_name: str) -> bool:
-    """Say whether a class of this name may be named, whatever the module."""
+    """Return whether a description may name a class so, whatever the module."""
     return any(class_name in classes for classes in _classes().values())
 
 
@@ -143,12 +143,12 @@ def kinds_of_function(name: str, module: str | None) -> frozenset[ClassKind]:
 
 
 def calls_functions(class_name: str) -> bool:
-    """Say whether a class is an operation that calls functions it is given."""
+    """Return whether a class is an operation that calls a function argument."""
     return class_name in _CALLING_OPERATIONS
 
 
 def names_of(kind: ClassKind) -> tuple[str, ...]:
-    """Return the names that may stand for a kind, for a hint."""
+    """Return the allowed names of a kind, for a hint."""
     if kind == "activation function":
         return tuple(sorted(_functions("activations")))
     return tuple(_classes()[kind])
@@ -179,15 +179,15 @@ def _public_classes(kind: ClassKind, package: str) -> dict[str, frozenset[str | 
         if kind == "dtype policy":
             modules.add("keras.mixed_precision")
         also = {_snake_case(original)} if kind in _ALSO_IN_SNAKE_CASE else set()
-        for spelt in {name, original} | also:
-            classes[spelt] = classes.get(spelt, frozenset()) | modules
+        for spelling in {name, original} | also:
+            classes[spelling] = classes.get(spelling, frozenset()) | modules
     for name in _SHORT_NAMES.get(kind, ()):
         classes[name] = frozenset({None, f"keras.{package}", "keras.mixed_precision"})
     return classes
 
 
 def _kind(kind: ClassKind, name: str) -> ClassKind:
-    """Return the kind of a class in a package that holds classes of two kinds, or others."""
+    """Return the kind of a class; `keras.quantizers` has classes of two kinds."""
     if kind in ("quantizer", "quantization config"):
         return "quantization config" if name.endswith("Config") else "quantizer"
     return kind
@@ -204,7 +204,7 @@ def _functions(package: str) -> frozenset[str]:
 
 @cache
 def _operations() -> Mapping[str, frozenset[str | None]]:
-    """Return the operations that `x + y` and `keras.ops` put into a graph, and their modules."""
+    """Return the operations that `x + y` and `keras.ops` add to a graph → their modules."""
     bases: dict[str, tuple[str, str]] = {}
     for part in _OPERATION_MODULES:
         module = f"keras.src.ops.{part}"

@@ -1,4 +1,4 @@
-"""One scenario's faults, gathered while it is read: each with its place and the nearest name."""
+"""Collect the faults of a scenario file while it is read, with positions and hints."""
 
 from __future__ import annotations
 
@@ -9,25 +9,27 @@ from layerlens.errors import Fault, Where
 from layerlens.plain.suggestion import nearest_name
 from layerlens.scenario.yaml.positions import Position, legible
 
-#: So many faults are told; a file with more has one cause.
+#: The most faults reported; a file with more usually has one cause.
 MOST_FAULTS = 50
-#: So many allowed names are listed.
+#: The most allowed names listed in a hint.
 MOST_NAMES = 30
 
 
 @dataclass(slots=True)
 class Faults:
-    """Gathers what is wrong with one file."""
+    """The faults found in one file so far."""
 
     file: str
     found: list[Fault] = field(default_factory=list)
 
     def add(self, message: str, at: Position | None, hint: str | None = None) -> None:
+        """Add a fault; hidden characters are escaped and long texts cut."""
         self.found.append(
             Fault(legible(message), self.where(at), legible(hint, 2000) if hint else None)
         )
 
     def where(self, at: Position | None) -> Where:
+        """Return the place in the file of a position."""
         return Where(self.file, *at) if at else Where(self.file)
 
     def __bool__(self) -> bool:
@@ -54,7 +56,7 @@ def misspelt(name: str, keys: Iterable[str], allowed: Iterable[str]) -> bool:
 
 
 def suggestion(name: str, allowed: Iterable[str]) -> str:
-    """Return a hint: the nearest allowed name, and all of them where they are few."""
+    """Return a hint: the allowed name most like `name`, and all of them where they are few."""
     names = list(allowed)
     near = nearest_name(name, names)
     parts = [f"did you mean `{near}`?"] if near else []

@@ -13,15 +13,15 @@ from layerlens.errors import Fault, ScenarioError, UsageError, Where
 from layerlens.files import os_reason
 from layerlens.plain.suggestion import nearest_name
 
-#: A scenario describes models; what is larger than this is something else.
+#: The largest scenario file, in bytes; larger data belongs in saved models or generated inputs.
 LARGEST_FILE = 4 * 1024 * 1024
 SCENARIO_SUFFIXES = (".yaml", ".yml")
-#: What Keras saves whole models as.
+#: The suffixes of models that Keras saves.
 SAVED_SUFFIXES = (".keras", ".h5", ".hdf5", ".json")
 
 _KEYS = r"[\"']?(models|inputs?|expect)[\"']?\s*:"
 _TOP_LEVEL_KEY = re.compile(f"^{_KEYS}", re.MULTILINE)
-#: In a file that is one flow mapping, such as JSON, keys of any level.
+#: In a file that is one flow mapping, such as JSON: keys at any depth.
 _FLOW_KEY = re.compile(r"(?:^\s*|[{,]\s*)" + _KEYS, re.MULTILINE)
 _IN_FLOW = re.compile(r"\A(?:\s|#.*|---)*\{")
 _BOMS = (
@@ -41,10 +41,10 @@ _KINDS = (
 
 
 def find_scenario_files(paths: Iterable[Path | str]) -> tuple[Path, ...]:
-    """Return files as they are named, and of folders every scenario file beneath, sorted.
+    """Return the scenario files among the paths and, sorted, in the folders among them.
 
-    A file that is reached twice is returned once. A path at fault beside others is returned as it
-    is, for `read_scenarios` to tell, so that the others can run.
+    Each file is returned once. Of several paths, one at fault is returned as it is, so that the
+    others can run: `read_scenarios` reports its fault.
 
     Raises:
         UsageError: the only path does not exist, cannot be read, or is a folder without scenarios.
@@ -62,7 +62,7 @@ def find_scenario_files(paths: Iterable[Path | str]) -> tuple[Path, ...]:
 
 
 def _named(path: Path | str) -> Path:
-    if str(path) == "":  # what an unset variable leaves in a script; to Path it is this folder
+    if str(path) == "":  # an unset variable in a script; `Path("")` is the current folder
         raise UsageError("an empty path was given", hint="`.` is the current folder")
     return Path(path)
 
@@ -81,7 +81,7 @@ def _files_at(path: Path) -> list[Path]:
 
 
 def _kind(path: Path) -> str:
-    """Return what stands at a path: "a file", "a folder" and so on."""
+    """Return the kind of file at a path: "a file", "a folder" and so on."""
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
@@ -97,7 +97,7 @@ def _kind(path: Path) -> str:
 
 
 def _scenario_files(folder: Path) -> Iterator[Path]:
-    """Yield the scenario files beneath a folder; links to folders are not followed."""
+    """Yield the scenario files in a folder and its subfolders; links are not followed."""
 
     def refuse(error: OSError) -> None:
         place = str(error.filename or folder)
@@ -120,9 +120,9 @@ def _neighbour(path: Path) -> str | None:
 
 
 def looks_like_scenario(path: Path | str) -> bool:
-    """Tell, without parsing it, whether a YAML file has a scenario's keys at its top level.
+    """Return, without parsing it, whether a YAML file has a scenario's keys at its top level.
 
-    Other tools have files with `models:` as well; a scenario has inputs or expectations beside it.
+    Files of other tools may have `models:` as well; a scenario also has inputs or expectations.
     """
     path = Path(path)
     try:

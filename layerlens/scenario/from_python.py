@@ -24,6 +24,11 @@ A_MODEL_IS = (
 
 
 def model_spec(name: str, model: Any, inputs: Inputs) -> ModelSpec:
+    """Return the spec of a model, layer, callable or path of a saved model.
+
+    Raises:
+        UsageError: it is none of these, or a layer without `inputs`.
+    """
     if isinstance(model, (str, Path)) and Path(model).suffix in SAVED_SUFFIXES:
         return ModelSpec(name, "file", file=str(model))
     if not callable(model):
@@ -43,7 +48,11 @@ def model_spec(name: str, model: Any, inputs: Inputs) -> ModelSpec:
 
 
 def input_specs(inputs: Any) -> tuple[InputSpec, ...]:
-    """Read inputs as a scenario's are read: the same is allowed, and the same is said."""
+    """Read inputs by the rules of a scenario's `input:` and `inputs:`.
+
+    Raises:
+        UsageError: they break a rule.
+    """
     if inputs is None:
         return ()
     if isinstance(inputs, str) or not isinstance(inputs, (Mapping, Sequence)):
@@ -82,6 +91,7 @@ def _read_inputs(**written: Any) -> tuple[InputSpec, ...]:
 
 
 def checked_modes(mode: Mode | Sequence[Mode]) -> tuple[Mode, ...]:
+    """Return the modes as a tuple, each once; raise UsageError for an unknown one."""
     modes: tuple[Mode, ...] = (mode,) if isinstance(mode, str) else tuple(mode)
     if not modes:
         raise UsageError("mode= names no mode", hint=f"give one or both of {', '.join(MODES)}")
@@ -91,6 +101,7 @@ def checked_modes(mode: Mode | Sequence[Mode]) -> tuple[Mode, ...]:
 
 
 def checked_tolerance(tolerance: Any) -> Tolerance | None:
+    """Return a pair (rtol, atol) as a Tolerance; raise UsageError if it is not one."""
     if tolerance is None:
         return None
     pair = tuple(tolerance) if isinstance(tolerance, (tuple, list)) else ()
@@ -105,6 +116,7 @@ def checked_tolerance(tolerance: Any) -> Tolerance | None:
 
 
 def checked_seed(seed: Any) -> int:
+    """Return a seed as an int; raise UsageError unless it is a whole number of 64 bits."""
     number = None
     if not isinstance(seed, bool) and isinstance(seed, Integral):
         number = int(seed)
@@ -119,5 +131,6 @@ def checked_seed(seed: Any) -> int:
 def check_choice(
     name: Literal["expect", "transfer", "mode"], value: Any, allowed: Sequence[str]
 ) -> None:
+    """Raise UsageError unless the value of an argument is None or allowed."""
     if value is not None and value not in allowed:
         raise UsageError(f"{name}={value!r} is not allowed", hint=suggestion(str(value), allowed))

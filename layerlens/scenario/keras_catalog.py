@@ -1,8 +1,8 @@
-"""The public layers of the installed Keras and their arguments, read from its source, not run.
+"""The public layers of the installed Keras and their arguments, read from its source.
 
-Importing Keras takes seconds and a scenario with a misspelt argument should be refused at once.
-So the names come from `keras/layers/__init__.py`, and the signature of a layer from the `__init__`
-of its class and, where that passes `**kwargs` on, of its base classes.
+Importing Keras takes seconds, and a scenario with a misspelt argument should be refused at once. So
+the names come from `keras/layers/__init__.py`, and the signature of a layer from the `__init__` of
+its class and, if that passes `**kwargs` on, of its base classes.
 """
 
 from __future__ import annotations
@@ -21,20 +21,21 @@ from layerlens.scenario.keras_source import (
     source_of,
 )
 
-#: The packages of Keras whose classes may stand in a scenario.
+#: The packages of Keras whose classes a scenario may name.
 Package = Literal["layers", "initializers", "regularizers", "constraints", "losses", "optimizers"]
 
-#: Public in `keras.layers` and spelt like a class, yet not a layer.
+#: Public in `keras.layers` and spelt like classes, but not layers.
 _NOT_LAYERS = frozenset({"Input", "InputSpec"})
-#: Keras still takes these from any layer, with a warning: a scenario says them under `input:`.
+#: Keras accepts these for any layer, with a warning; a scenario gives them under `input:`.
 INPUT_ARGUMENTS = frozenset({"input_shape", "input_dim", "batch_input_shape"})
 
 
 @dataclass(frozen=True, slots=True)
 class Argument:
-    """One argument of a layer; `default` is its source text, or None where it has to be given.
+    """One argument of a layer; `default` is its source text, None for a required argument.
 
-    A `legacy` argument is taken by Keras but in no signature: it is accepted, and not offered.
+    A `legacy` argument is in no signature, but Keras takes it from `**kwargs`: it is accepted, but
+    not suggested.
     """
 
     name: str
@@ -50,23 +51,23 @@ class Argument:
 
 @dataclass(frozen=True, slots=True)
 class LayerSignature:
-    """What one class of Keras can be given."""
+    """The arguments of one class of Keras."""
 
     name: str
     arguments: tuple[Argument, ...]
-    #: True where a base class is not Keras' own, so that any keyword may be right.
+    #: True if a base class is not Keras' own: any keyword may be valid.
     accepts_any: bool
     summary: str
     keras: str
 
     @property
     def offered(self) -> tuple[str, ...]:
-        """The names of the arguments, without those that are only kept for old code."""
+        """The names of the arguments without the legacy ones."""
         return tuple(argument.name for argument in self.arguments if not argument.legacy)
 
     @property
     def first(self) -> str | None:
-        """The argument that a bare value stands for."""
+        """The name of the first positional argument; None if there is none."""
         positional = (item.name for item in self.arguments if not item.keyword_only)
         return next(positional, None)
 
@@ -84,7 +85,7 @@ def layer_names() -> tuple[str, ...]:
 
 @cache
 def layer_groups() -> dict[str, tuple[str, ...]]:
-    """Return the names of all public layers by what Keras files them under, such as "rnn"."""
+    """Return group → the names of its public layers; a group is a folder of Keras, as "rnn"."""
     groups: dict[str, list[str]] = {}
     for name in layer_names():
         module, _ = imports_of("keras.layers")[name]
@@ -94,13 +95,13 @@ def layer_groups() -> dict[str, tuple[str, ...]]:
 
 @cache
 def public_names(package: Package) -> tuple[str, ...]:
-    """Return what `keras.<package>` makes public, such as `l2` and `L2` of the regularizers."""
+    """Return the public names of `keras.<package>`, such as `l2` and `L2` of the regularizers."""
     return tuple(imports_of(f"keras.{package}"))
 
 
 @cache
 def loss_names() -> tuple[str, ...]:
-    """Return what may stand for a loss: the classes, the functions and short forms like `mse`."""
+    """Return the names of losses: the classes, the functions and short forms such as `mse`."""
     source = source_of("keras.src.losses")
     short = re.findall(r'^ {8}"(\w+)":', source, re.MULTILINE)
     known = _known_objects(source) - {"Loss", "LossFunctionWrapper"} or set(public_names("losses"))
@@ -109,7 +110,7 @@ def loss_names() -> tuple[str, ...]:
 
 @cache
 def optimizer_names() -> tuple[str, ...]:
-    """Return what may stand for an optimizer; Keras does not mind the case of its letters."""
+    """Return the names of optimizers, in lower case (which Keras accepts) and as classes."""
     public = public_names("optimizers")
     known = _known_objects(source_of("keras.src.optimizers")) - {"Optimizer"} or set(public)
     classes = [name for name in public if name in known]
@@ -117,7 +118,7 @@ def optimizer_names() -> tuple[str, ...]:
 
 
 def _known_objects(source: str) -> set[str]:
-    """Return what Keras looks a name up in, its `ALL_OBJECTS`; nothing where there is none."""
+    """Return the names in `ALL_OBJECTS`, where Keras looks names up; empty without it."""
     block = re.search(r"^ALL_OBJECTS = \{\n(.*?)^\}", source, re.MULTILINE | re.DOTALL)
     return set(re.findall(r"^ {4}(\w+),", block[1], re.MULTILINE)) if block else set()
 
@@ -143,37 +144,42 @@ def signature(name: str, package: Package = "layers") -> LayerSignature:
     )
 
 
-#: Arguments, and whether any other is taken as well.
-_Taken = tuple[tuple[Argument, ...], bool]
+#: The arguments of a class, and whether it accepts any other keyword.
+_Accepted = tuple[tuple[Argument, ...], bool]
 
 
 @cache
-def _arguments(of: KerasClass) -> _Taken:
-    """Return the arguments a class takes, its own first, then those it passes on."""
-    documented = of.documented_arguments()
-    initialiser = of.initialiser
+def _arguments(keras_class: KerasClass) -> _Accepted:
+    """Return the arguments of a class: its own first, then those it passes to its bases."""
+    documented = keras_class.documented_arguments()
+    initialiser = keras_class.initialiser
     if initialiser is None:
-        inherited, accepts_any = _inherited(of)
+        inherited, accepts_any = _inherited(keras_class)
         return _documented(inherited, documented), accepts_any
     own = _documented(_own_arguments(initialiser), documented)
     # `Layer` takes **kwargs only to refuse them, or for what a scenario says under `input:`.
-    if initialiser.args.kwarg is None or of.name == "Layer":
+    if initialiser.args.kwarg is None or keras_class.name == "Layer":
         return own, False
     keywords = initialiser.args.kwarg.arg
     popped = [name for name in _popped(initialiser, keywords) if name not in INPUT_ARGUMENTS]
-    passed_on = _passed_on(initialiser, keywords)
-    if passed_on is None:
-        return (*own, *_kept_to_itself(popped)), False
-    inherited, accepts_any = _inherited(of)
-    settled = {item.name for item in own} | {*popped} | passed_on.keywords
-    free = [item for item in inherited if not item.keyword_only][passed_on.positional :]
+    super_call = _super_call(initialiser, keywords)
+    if super_call is None:
+        return (*own, *_popped_arguments(popped)), False
+    inherited, accepts_any = _inherited(keras_class)
+    taken = {item.name for item in own} | {*popped} | super_call.keywords
+    free = [item for item in inherited if not item.keyword_only][super_call.positional :]
     free += [item for item in inherited if item.keyword_only]
-    kept = tuple(replace(item, keyword_only=True) for item in free if item.name not in settled)
-    return (*own, *_documented(kept, documented), *map(_legacy, popped)), accepts_any
+    inherited_arguments = tuple(
+        replace(item, keyword_only=True) for item in free if item.name not in taken
+    )
+    return (*own, *_documented(inherited_arguments, documented), *map(_legacy, popped)), accepts_any
 
 
-def _kept_to_itself(popped: list[str]) -> list[Argument]:
-    """Return what a class pops that passes nothing on; what every layer takes is offered."""
+def _popped_arguments(popped: list[str]) -> list[Argument]:
+    """Return the popped arguments of a class that passes no `**kwargs` on.
+
+    Those that every layer takes are not legacy.
+    """
     layer = find_class("keras.src.layers.layer", "Layer")
     common = {item.name: item for item in _arguments(layer)[0]} if layer else {}
     return [common.get(name) or _legacy(name) for name in popped]
@@ -183,9 +189,9 @@ def _legacy(name: str) -> Argument:
     return Argument(name, default=None, keyword_only=True, legacy=True)
 
 
-def _inherited(of: KerasClass) -> _Taken:
-    """Return what the first base class with an `__init__` takes, as Python would find it."""
-    bases = of.bases
+def _inherited(keras_class: KerasClass) -> _Accepted:
+    """Return the arguments of the first base class with an `__init__`, in the order of Python."""
+    bases = keras_class.bases
     for base in bases:
         if base and (base.initialiser or base.definition.bases):
             return _arguments(base)
@@ -208,7 +214,7 @@ def _own_arguments(initialiser: ast.FunctionDef) -> tuple[Argument, ...]:
 
 
 def _popped(initialiser: ast.FunctionDef, keywords: str) -> list[str]:
-    """Return the names that an `__init__` pops from its `**kwargs`: kept for old code."""
+    """Return the names that an `__init__` pops from its `**kwargs`."""
     found = []
     for node in ast.walk(initialiser):
         if (
@@ -224,14 +230,14 @@ def _popped(initialiser: ast.FunctionDef, keywords: str) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class _PassedOn:
-    """What `super().__init__(..., **kwargs)` settles itself."""
+class _SuperCall:
+    """The other arguments of a call `super().__init__(..., **kwargs)`."""
 
     positional: int
     keywords: frozenset[str]
 
 
-def _passed_on(initialiser: ast.FunctionDef, keywords: str) -> _PassedOn | None:
+def _super_call(initialiser: ast.FunctionDef, keywords: str) -> _SuperCall | None:
     for node in ast.walk(initialiser):
         if not (
             isinstance(node, ast.Call)
@@ -245,7 +251,7 @@ def _passed_on(initialiser: ast.FunctionDef, keywords: str) -> _PassedOn | None:
             for item in node.keywords
         ):
             names = frozenset(item.arg for item in node.keywords if item.arg)
-            return _PassedOn(len(node.args), names)
+            return _SuperCall(len(node.args), names)
     return None
 
 

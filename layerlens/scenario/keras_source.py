@@ -1,4 +1,4 @@
-"""The installed Keras as text: its modules, and its classes as far as their `__init__`."""
+"""Read modules and classes of the installed Keras from its source, without importing it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from layerlens.errors import UsageError
 from layerlens.versions import version_of
 
-#: Where the imports at the head of a module end.
+#: The first line after the imports of a module.
 _HEAD_END = re.compile(r"^(?:class |def |@|if |try:)", re.MULTILINE)
 _CLASS_END = re.compile(r"^[^\s)]", re.MULTILINE)
 _INITIALISER = re.compile(r"^    def __init__\(", re.MULTILINE)
@@ -24,7 +24,7 @@ _ENTRY = re.compile(r"^(\s*)`?(\*{0,2}\w+(?:, \*{0,2}\w+)*)`?:\s*(.*)$")
 
 @dataclass(frozen=True, eq=False)
 class KerasClass:
-    """One class of Keras, parsed as far as its `__init__`."""
+    """One class of Keras, parsed up to the end of its `__init__`."""
 
     module: str
     name: str
@@ -43,7 +43,7 @@ class KerasClass:
 
     @property
     def bases(self) -> list[KerasClass | None]:
-        """The classes above, in their order; None for one that Keras does not define."""
+        """The base classes, in order; None for one that Keras does not define."""
         return [_base(self.module, base) for base in self.definition.bases]
 
     def documented_arguments(self) -> dict[str, str]:
@@ -69,7 +69,7 @@ class KerasClass:
 
 @cache
 def keras_version() -> str:
-    """Return the version of the installed Keras."""
+    """Return the version of the installed Keras; raise UsageError if there is none."""
     version = version_of("keras")
     if version is None:
         raise _no_keras()
@@ -90,9 +90,9 @@ def _folder() -> Path:
 
 @cache
 def source_of(module: str) -> str:
-    """Return the text of one module of Keras, given by its dotted name."""
+    """Return the source of a module of Keras, given its dotted name."""
     parts = module.split(".")[1:]
-    # Up to Keras 3.9 the public packages lie in `keras/api`.
+    # Up to Keras 3.9 the public packages are in `keras/api`.
     stems = [_folder().joinpath(*parts), _folder().joinpath("api", *parts)]
     paths = [path for stem in stems for path in (stem / "__init__.py", stem.with_suffix(".py"))]
     return next((path for path in paths if path.is_file()), paths[0]).read_text(encoding="utf-8")
@@ -100,7 +100,7 @@ def source_of(module: str) -> str:
 
 @cache
 def imports_of(module: str) -> dict[str, tuple[str, str]]:
-    """Return local name → (module, name there) of every `from keras... import ...`."""
+    """Return local name → (module, name in it) of every `from keras... import ...`."""
     head = _HEAD_END.split(source_of(module), maxsplit=1)[0]
     return {
         alias.asname or alias.name: (statement.module, alias.name)
@@ -112,7 +112,7 @@ def imports_of(module: str) -> dict[str, tuple[str, str]]:
 
 @cache
 def find_class(module: str, name: str) -> KerasClass | None:
-    """Follow a name through re-exports to its class, or to None where Keras does not define it."""
+    """Return the class of a name, through re-exports; None where Keras does not define it."""
     definition = _definition(module, name)
     if definition is not None:
         return KerasClass(module, name, definition)
@@ -123,7 +123,7 @@ def find_class(module: str, name: str) -> KerasClass | None:
 
 
 def _definition(module: str, name: str) -> ast.ClassDef | None:
-    """Parse a class as far as its `__init__`: the methods below it would take far longer."""
+    """Parse a class up to the end of its `__init__`; parsing all methods takes far longer."""
     source = source_of(module)
     start = re.search(rf"^class {name}\b", source, re.MULTILINE)
     if start is None:
@@ -138,7 +138,7 @@ def _definition(module: str, name: str) -> ast.ClassDef | None:
 
 
 def _base(module: str, base: ast.expr) -> KerasClass | None:
-    """Find a base class that is written `Layer` or, as in `layers.Embedding`, by its module."""
+    """Return a base class written as `Layer` or `layers.Embedding`."""
     match base:
         case ast.Name(id=name):
             return find_class(module, name)

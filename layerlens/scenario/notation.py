@@ -1,4 +1,4 @@
-"""Layers and their arguments, written on one line as a scenario file has them."""
+"""Write layers and arguments on one line in the format of a scenario file."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from typing import Any
 from layerlens.scenario.spec import LayerSpec
 from layerlens.scenario.yaml.scalars import scalar_value
 
-#: Text that YAML reads as itself without quotes, also between braces and brackets.
+#: Text that needs no quotes in YAML, also inside braces and brackets.
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*(?: [A-Za-z0-9_./-]+)*")
 
 
 def layer_text(layer: LayerSpec) -> str:
-    """Write a layer as an item of a list of layers: `Dense: {units: 4}`, or `ReLU`."""
+    """Return a layer as an item of a list of layers: `Dense: {units: 4}`, or `ReLU`."""
     if not layer.arguments:
         return layer.type
     return f"{layer.type}: {value_text(layer.arguments)}"
 
 
 def argument_text(name: str, value: Any) -> str:
-    """Write one argument as it stands in a layer's mapping: `units: 4`."""
+    """Return one argument as in a layer's mapping: `units: 4`."""
     return f"{_scalar(name)}: {value_text(value)}"
 
 
 def value_text(value: Any) -> str:
-    """Write a value in YAML's flow style, which stays on one line."""
+    """Return a value in YAML's flow style, on one line."""
     match value:
         case LayerSpec():
             return f"{{{value.type}: {value_text(value.arguments)}}}"

@@ -1,4 +1,4 @@
-"""The choices of one run, frozen and handed down whole."""
+"""The options of one run."""
 
 from __future__ import annotations
 
@@ -7,33 +7,34 @@ from typing import Any
 
 from layerlens.vocabulary import Verdict
 
-#: Who does the work and within which limits, and what the file is held against, change no result.
+#: Options that change no measured result: who runs it, within which limits, what is expected.
 WITHOUT_EFFECT = frozenset({"expect", "jobs", "memory_limit", "timeout", "max_memory"})
 
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """`memory_limit` is in bytes; None means what the machine has free."""
+    """The options of one run, passed on whole."""
 
     seed: int = 0
     #: The verdict expected of every pair in files without `expect:`.
     expect: Verdict | None = None
     allow_code: bool = False
     jobs: int = 1
+    #: Bytes that the weights of the models may take; None is the free memory of the machine.
     memory_limit: int | None = None
-    #: Whether to measure which step depends on which, in every model.
+    #: Whether to measure in every model which output step depends on which input step.
     deps: bool = False
-    #: Whether to measure that of features as well.
+    #: Whether to measure the same for features.
     features: bool = False
-    #: Seconds that a scenario may take; None is no limit.
+    #: Seconds a scenario may take; None is no limit.
     timeout: float | None = None
-    #: Bytes that the process which runs a scenario may take; None is no limit.
+    #: Bytes the process that runs a scenario may take; None is no limit.
     max_memory: int | None = None
-    #: Whether to trace every layer and model and tell the sizes of their graphs.
+    #: Whether to trace every layer and model and report the sizes of their graphs.
     graph: bool = False
-    #: Whether to try what would make models agree that do not.
+    #: Whether to try changes that would make a differing pair agree.
     explain: bool = False
 
     def with_effect(self) -> dict[str, Any]:
-        """Return the choices that what is measured follows from."""
+        """Return the options that measured results depend on."""
         return {name: value for name, value in asdict(self).items() if name not in WITHOUT_EFFECT}

@@ -7,14 +7,14 @@ from types import EllipsisType
 
 from layerlens.plain.numbers import index_number
 
-#: What may stand between the brackets, axis by axis.
+#: The index along one axis.
 Index = int | slice | EllipsisType | None
 
 _INTEGER = re.compile(r"[-+]?\d+")
 
 
 def parse_select(text: str) -> tuple[Index, ...]:
-    """Return the index that `text` stands for, such as `(slice(None), -1)` for `"[:, -1]"`.
+    """Return the index that a text writes: `(slice(None), -1)` for `"[:, -1]"`.
 
     Raises:
         ValueError: the text is not a slice; its message says which part.
@@ -26,13 +26,13 @@ def parse_select(text: str) -> tuple[Index, ...]:
     if not inner:
         raise ValueError(f'"{text}" selects nothing; "[:]" is the whole output')
     parts = inner.removesuffix(",").split(",")
-    index = tuple(_part(part.strip(), text) for part in parts)
+    index = tuple(_axis_index(part.strip(), text) for part in parts)
     if sum(item is Ellipsis for item in index) > 1:
         raise ValueError(f'"{text}" has more than one `...`')
     return index
 
 
-def _part(part: str, text: str) -> Index:
+def _axis_index(part: str, text: str) -> Index:
     if part == "...":
         return Ellipsis
     if part in ("None", "newaxis", "np.newaxis"):

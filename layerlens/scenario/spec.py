@@ -1,4 +1,4 @@
-"""What a scenario is, once read: frozen types that the work inside is done on."""
+"""A scenario as read from its file: frozen types."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class InputSpec:
     dtype: str = "float32"
     low: int | None = None
     high: int | None = None
-    #: The user's own data, batch axis first, as nested lists; a probe beside the generated ones.
+    #: The user's own data as nested lists, batch axis first; one more probe.
     values: Any = None
 
     @property
@@ -36,8 +36,8 @@ class InputSpec:
 class LayerSpec:
     """One layer: a public class of `keras.layers` and its keyword arguments.
 
-    `arguments` holds plain values; a layer or cell that another one holds is a `LayerSpec` again,
-    and several (`StackedRNNCells`) are a tuple of them.
+    `arguments` has plain values; a layer or cell inside another one is a `LayerSpec` too, and
+    several (`StackedRNNCells`) are a tuple of them.
     """
 
     type: str
@@ -60,7 +60,7 @@ class NodeSpec:
 
 @dataclass(frozen=True, slots=True)
 class ModelSpec:
-    """How one model is described: exactly one of the forms is filled."""
+    """The description of one model; exactly one of the forms is set."""
 
     name: str
     form: Form
@@ -72,9 +72,9 @@ class ModelSpec:
     #: "module:callable" and its keyword arguments.
     python: str | None = None
     args: Mapping[str, Any] = field(default_factory=dict)
-    #: A Keras model or layer handed over from Python (form "object").
+    #: A Keras model, layer or callable passed from Python (form "object").
     given: Any = None
-    #: The model's own inputs, over the scenario's.
+    #: The model's own inputs, in place of the scenario's.
     inputs: tuple[InputSpec, ...] | None = None
     #: A NumPy slice of the output, batch axis first, such as "[:, -1]".
     select: str | None = None
@@ -87,7 +87,7 @@ class ModelSpec:
 
 @dataclass(frozen=True, slots=True)
 class TargetSpec:
-    """What a model is trained towards: the per-sample shape and dtype of its targets."""
+    """The per-sample shape and dtype of the targets that a model is trained on."""
 
     shape: Shape
     dtype: str = "float32"
@@ -102,9 +102,9 @@ class FitSpec:
     epochs: int = 1
     samples: int = 128
     batch_size: int = 32
-    #: One target for all models, or none: then each model's own output shape.
+    #: The target of all models; None is each model's own output shape.
     target: TargetSpec | None = None
-    #: Model name → its own target, over `target`.
+    #: Model name → its own target, in place of `target`.
     targets: Mapping[str, TargetSpec] = field(default_factory=dict)
 
 
@@ -118,33 +118,38 @@ class Tolerance:
 
 @dataclass(frozen=True, slots=True)
 class LayerExpectation:
+    """The expected figures of one layer; None is not checked."""
+
     params: int | None = None
     output_shape: Any = None
 
 
 @dataclass(frozen=True, slots=True)
 class ModelExpectation:
+    """The expected figures of one model; None is not checked."""
+
     params: int | None = None
     trainable_params: int | None = None
     #: Batch axis first; a list of shapes where the model has several outputs.
     output_shape: Any = None
     layers: Mapping[str, LayerExpectation] = field(default_factory=dict)
+    #: Text that the build error contains.
     error: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Expectations:
-    """What the file says should come out: candidate → mode → verdict, and model → figures."""
+    """The expected results: candidate → mode → verdict, and model → figures."""
 
     verdicts: Mapping[str, Mapping[Mode, Verdict]] = field(default_factory=dict)
     models: Mapping[str, ModelExpectation] = field(default_factory=dict)
-    #: The keys beneath `expect:` to the line and column of their value, both counted from 1.
+    #: Keys under `expect:` → the line and column of the value, counted from 1.
     places: Mapping[tuple[str, ...], tuple[int, int]] = field(
         default_factory=dict, compare=False, repr=False
     )
 
     def place(self, keys: tuple[str, ...]) -> tuple[int, int] | tuple[None, None]:
-        """Return the line and column of a value, or of the nearest one that holds it."""
+        """Return the line and column of a value, or of the innermost mapping that contains it."""
         for length in range(len(keys), 0, -1):
             if keys[:length] in self.places:
                 return self.places[keys[:length]]
@@ -170,10 +175,12 @@ class Scenario:
 
     @property
     def candidates(self) -> tuple[ModelSpec, ...]:
+        """All models but the reference, in the order of the file."""
         return tuple(model for model in self.models if model.name != self.reference)
 
     def model(self, name: str) -> ModelSpec:
         return next(model for model in self.models if model.name == name)
 
     def inputs_of(self, model: ModelSpec) -> tuple[InputSpec, ...]:
+        """Return the model's own inputs, or the scenario's if it has none."""
         return model.inputs if model.inputs is not None else self.inputs

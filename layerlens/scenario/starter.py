@@ -1,4 +1,4 @@
-"""The scenario that `layerlens init` writes, which runs and shows the format."""
+"""The scenario that `layerlens init` writes: it runs and shows the format."""
 
 from __future__ import annotations
 
@@ -71,14 +71,14 @@ expect:
 
 
 def starter_scenario() -> str:
-    """Return the text of a commented scenario to start from; its expectations hold."""
+    """Return the text of a commented scenario whose expectations hold."""
     return _STARTER
 
 
 def write_starter(path: Path | str) -> Path:
-    """Write the starter scenario to `path` and return it; the file appears whole or not at all.
+    """Write the starter scenario to `path` in one step and return the path of the file.
 
-    A folder gets a `scenario.yaml`.
+    In a folder, the file is named `scenario.yaml`.
 
     Raises:
         UsageError: the file exists already, or cannot be written.

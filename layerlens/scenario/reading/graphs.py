@@ -132,7 +132,7 @@ def _read_from(
         faults.add(f"`from` takes names of nodes or inputs; received {described(taken)}", taken_at)
         return None
     sound = True
-    for source, source_at in taken.placed():
+    for source, source_at in taken.with_positions():
         if not isinstance(source, str):
             faults.add(f"`from` takes names; received {described(source)}", source_at)
         elif source not in graph and inputs is not None and source not in inputs:

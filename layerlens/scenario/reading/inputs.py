@@ -63,12 +63,12 @@ def shape_of(
     if not values:
         faults.add("values are expected here; received an empty list", at)
         return None
-    shapes = [shape_of(item, place or at, dtype, faults) for item, place in values.placed()]
+    shapes = [shape_of(item, place or at, dtype, faults) for item, place in values.with_positions()]
     if None in shapes:
         return None
     first = shapes[0]
     assert first is not None
-    for index, (shape, (_, place)) in enumerate(zip(shapes, values.placed(), strict=True)):
+    for index, (shape, (_, place)) in enumerate(zip(shapes, values.with_positions(), strict=True)):
         if shape != first:
             faults.add(
                 f"ragged values: item {index + 1} has the shape {_shown(shape)}, "

@@ -30,7 +30,7 @@ MODULE_CALLABLE = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(?:\.
 
 def read_layers(value: YamlSequence, faults: Faults) -> tuple[LayerSpec, ...]:
     """Return the layers of a list; those at fault are left out and told."""
-    found = [read_layer(item, at, faults) for item, at in value.placed()]
+    found = [read_layer(item, at, faults) for item, at in value.with_positions()]
     return tuple(layer for layer in found if layer is not None)
 
 

@@ -134,5 +134,5 @@ def _texts(value: Any, at: Position | None = None) -> Iterator[tuple[str, Positi
                 yield key, value.keys_at.get(key)
             yield from _texts(item, value.values_at.get(key))
     elif isinstance(value, YamlSequence):
-        for item, place in value.placed():
+        for item, place in value.with_positions():
             yield from _texts(item, place)

@@ -185,7 +185,7 @@ def _read_outputs(value: YamlMapping, graph: YamlMapping, faults: Faults) -> tup
     if not isinstance(listed, YamlSequence) or not listed:
         faults.add(f"`outputs` takes names of nodes; received {described(outputs)}", at)
         return ()
-    for output, place in listed.placed():
+    for output, place in listed.with_positions():
         if not isinstance(output, str):
             faults.add(f"`outputs` takes names of nodes; received {described(output)}", place)
         elif output not in graph:

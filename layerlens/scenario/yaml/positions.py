@@ -1,4 +1,4 @@
-"""Plain values that know their places in a file, and the words for them."""
+"""Mappings and sequences with the positions of their values in a file, and words for values."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from itertools import zip_longest
 from typing import Any
 
+#: A line and a column, counted from 1.
 Position = tuple[int, int]
+#: The keys and indices that lead to a value.
 Loc = tuple[str | int, ...]
 
 
 class YamlMapping(dict[str, Any]):
-    """A mapping that knows where it, its keys and its values stand."""
+    """A mapping with the positions of itself, its keys and its values."""
 
     __slots__ = ("at", "keys_at", "values_at")
 
@@ -22,6 +24,7 @@ class YamlMapping(dict[str, Any]):
         self.values_at: dict[str, Position] = {}
 
     def put(self, key: str, value: Any, key_at: Position | None, at: Position | None) -> None:
+        """Set a key's value, with the positions that are known."""
         self[key] = value
         if key_at is not None:
             self.keys_at[key] = key_at
@@ -30,7 +33,7 @@ class YamlMapping(dict[str, Any]):
 
 
 class YamlSequence(list[Any]):
-    """A sequence that knows where it and its items stand."""
+    """A sequence with the positions of itself and its items."""
 
     __slots__ = ("at", "items_at")
 
@@ -40,19 +43,20 @@ class YamlSequence(list[Any]):
         self.items_at: list[Position] = []
 
     def put(self, value: Any, at: Position | None) -> None:
+        """Append a value, with its position if that is known."""
         self.append(value)
         if at is not None:
             self.items_at.append(at)
 
-    def placed(self) -> Iterator[tuple[Any, Position | None]]:
-        """Yield each item with its place, None where it has none."""
+    def with_positions(self) -> Iterator[tuple[Any, Position | None]]:
+        """Yield each item with its position, None if that is not known."""
         return zip_longest(self, self.items_at)
 
 
 def locate(root: Any, loc: Loc, *, at_key: bool = False) -> Position | None:
-    """Return the place of the value (or of its key) that `loc` leads to, or of the nearest one.
+    """Return the position of the value (or of its key) at `loc`, or of the nearest outer value.
 
-    A step that the value cannot take is passed over.
+    Steps that do not exist are skipped.
     """
     value, position = root, getattr(root, "at", None)
     for index, step in enumerate(loc):
@@ -78,9 +82,9 @@ def plain(value: Any) -> Any:
 
 
 def legible(text: str, limit: int = 600) -> str:
-    """Return a message fit for a terminal: nothing in it that is not printed, and no endless name.
+    """Return a message with unprintable characters escaped, cut in the middle beyond `limit`.
 
-    A file's own names stand in the messages about it, and may hold anything.
+    Messages quote names from the file, which may contain any character.
     """
     if len(text) > limit:
         text = f"{text[: limit // 2]}…{text[-limit // 2 :]}"
@@ -90,13 +94,13 @@ def legible(text: str, limit: int = 600) -> str:
 
 
 def shown(text: object, limit: int = 60) -> str:
-    """Return a text in quotes, cut where it grows long."""
+    """Return a text on one line in quotes, cut beyond `limit` characters."""
     text = " ".join(str(text).split())
     return f'"{text}"' if len(text) <= limit else f'"{text[: limit - 1]}…"'
 
 
 def described(value: Any) -> str:
-    """Return what a value is, in the words of the file: `the text "many"`, `a list of 3`."""
+    """Return what a value is: `the text "many"`, `a list of 3`."""
     match value:
         case None:
             return "nothing (null)"
