@@ -1,4 +1,4 @@
-"""What a scenario expects, and how it is trained: checked against the file's and Keras' names."""
+"""Check and read the `expect:` and `fit:` of a scenario."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def check_expectations(value: Any, names: Names) -> None:
-    """Tell unknown candidates, verdicts and modes, and shapes that are none."""
+    """Add faults for unknown candidates, verdicts and modes, and for malformed shapes."""
     if not isinstance(value, YamlMapping):
         return
     if isinstance(verdicts := value.get("verdicts"), YamlMapping):
@@ -90,10 +90,12 @@ def _are_shapes(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and all(_is_shape(item) for item in value)
 
 
-def expectations(part: ExpectPart, written: Any, modes: tuple[Mode, ...]) -> Expectations | None:
-    """Return what is expected; a verdict without a mode holds for every mode of the scenario.
+def expectations_spec(
+    part: ExpectPart, written: Any, modes: tuple[Mode, ...]
+) -> Expectations | None:
+    """Return the expectations; a verdict without a mode applies to every mode of the scenario.
 
-    `written` is the same part with the places of its values.
+    `written` is the same part of the file with the positions of its values.
     """
     verdicts = {
         candidate: dict(verdict) if isinstance(verdict, dict) else dict.fromkeys(modes, verdict)
@@ -106,7 +108,7 @@ def expectations(part: ExpectPart, written: Any, modes: tuple[Mode, ...]) -> Exp
 
 
 def _places(value: Any, keys: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Position]]:
-    """Yield the line and column of every value in nested mappings by its keys."""
+    """Yield the keys and the position of every value in nested mappings."""
     if isinstance(value, YamlMapping):
         for key, item in value.items():
             if key in value.values_at:
@@ -133,7 +135,7 @@ def _shape(value: Any) -> Any:
 
 
 def check_fit(value: Any, faults: Faults) -> None:
-    """Tell a loss or an optimizer that Keras does not have."""
+    """Add faults for a loss or an optimizer that Keras does not have."""
     if not isinstance(value, YamlMapping):
         return
     for key, known in (

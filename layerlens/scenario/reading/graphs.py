@@ -1,4 +1,4 @@
-"""Read a graph and sort its nodes into an order in which they can be built."""
+"""Read the `graph:` of a model and sort its nodes into building order."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from layerlens.scenario.yaml.positions import Position, YamlMapping, YamlSequenc
 def read_graph(
     graph: YamlMapping, inputs: Iterable[str] | None, faults: Faults
 ) -> tuple[NodeSpec, ...]:
-    """Return the nodes, each after those it needs.
+    """Return the nodes, each after the nodes it needs.
 
     Args:
         graph: node → `{ClassName: {...}, from: [...]}` or `{share: node, from: [...]}`.
-        inputs: the names of the model's inputs; None where they are at fault themselves.
-        faults: takes what is wrong.
+        inputs: the names of the model's inputs; None if they are at fault themselves.
+        faults: receives the faults of the graph.
     """
     sources = None if inputs is None else set(inputs)
     nodes = {}
@@ -54,12 +54,12 @@ def _read_node(
             f"write `{name}: {{ClassName: {{...}}, from: [input]}}`",
         )
         return None
-    taken = _read_from(name, body, at, graph, inputs, faults)
+    sources = _read_from(name, body, at, graph, inputs, faults)
     share = _read_share(name, body, graph, faults)
     layer = _read_layer_of(name, body, at, faults)
-    if taken is None or (layer is None and share is None):
+    if sources is None or (layer is None and share is None):
         return None
-    return NodeSpec(name, layer, taken, share, faults.where(at) if at else None)
+    return NodeSpec(name, layer, sources, share, faults.where(at) if at else None)
 
 
 def _read_layer_of(
@@ -123,16 +123,18 @@ def _read_from(
             f"add `from: [...]` with one or more of: {allowed}",
         )
         return None
-    taken, taken_at = body["from"], body.values_at.get("from")
-    if isinstance(taken, str):
-        listed = YamlSequence(taken_at)
-        listed.put(taken, taken_at)
-        taken = listed
-    if not isinstance(taken, YamlSequence) or not taken:
-        faults.add(f"`from` takes names of nodes or inputs; received {described(taken)}", taken_at)
+    sources, sources_at = body["from"], body.values_at.get("from")
+    if isinstance(sources, str):
+        listed = YamlSequence(sources_at)
+        listed.put(sources, sources_at)
+        sources = listed
+    if not isinstance(sources, YamlSequence) or not sources:
+        faults.add(
+            f"`from` takes names of nodes or inputs; received {described(sources)}", sources_at
+        )
         return None
-    sound = True
-    for source, source_at in taken.with_positions():
+    is_valid = True
+    for source, source_at in sources.with_positions():
         if not isinstance(source, str):
             faults.add(f"`from` takes names; received {described(source)}", source_at)
         elif source not in graph and inputs is not None and source not in inputs:
@@ -143,8 +145,8 @@ def _read_from(
             )
         else:
             continue
-        sound = False
-    return tuple(taken) if sound else None
+        is_valid = False
+    return tuple(sources) if is_valid else None
 
 
 def _sources(name: str, graph: YamlMapping, inputs: set[str] | None) -> list[str]:
@@ -154,7 +156,7 @@ def _sources(name: str, graph: YamlMapping, inputs: set[str] | None) -> list[str
 def _in_building_order(
     nodes: dict[str, NodeSpec], graph: YamlMapping, faults: Faults
 ) -> tuple[NodeSpec, ...]:
-    """Return the nodes, those first that the others need, else as they are written."""
+    """Return the nodes, each after those it needs, otherwise in the order of the file."""
     needs = {
         name: [need for need in (*node.inputs, node.share) if need in nodes]
         for name, node in nodes.items()
@@ -164,7 +166,7 @@ def _in_building_order(
     while waiting:
         for name in waiting:
             if all(need in ordered for need in needs[name]):
-                ordered[name] = _resolved(nodes[name], ordered)
+                ordered[name] = _with_own_layer(nodes[name], ordered)
         left = [name for name in waiting if name not in ordered]
         if left == waiting:
             cycle = _cycle({name: needs[name] for name in waiting})
@@ -178,8 +180,8 @@ def _in_building_order(
     return tuple(ordered.values())
 
 
-def _resolved(node: NodeSpec, ordered: dict[str, NodeSpec]) -> NodeSpec:
-    """Let a node that shares a sharing node name the one whose layer it is."""
+def _with_own_layer(node: NodeSpec, ordered: dict[str, NodeSpec]) -> NodeSpec:
+    """Return the node; its `share` names the node that owns the layer, not one that shares it."""
     share = node.share
     if share is not None and share in ordered and ordered[share].share is not None:
         share = ordered[share].share
@@ -187,11 +189,11 @@ def _resolved(node: NodeSpec, ordered: dict[str, NodeSpec]) -> NodeSpec:
 
 
 def _cycle(needs: dict[str, list[str]]) -> list[str]:
-    """Return the nodes of one circle, in the direction in which values would flow."""
+    """Return the nodes of one cycle, in the direction of the data."""
     name = next(iter(needs))
     path: list[str] = []
     while name not in path:
         path.append(name)
         name = next(need for need in needs[name] if need in needs)
-    circle = path[path.index(name) :]
-    return circle[::-1]
+    cycle = path[path.index(name) :]
+    return cycle[::-1]

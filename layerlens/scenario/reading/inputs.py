@@ -1,4 +1,4 @@
-"""Read an input and check its values."""
+"""Check the shape and values of an input, and read it."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 def check_size(value: Any, faults: Faults) -> None:
-    """Tell where one input's `shape:` has more values than a tensor can have."""
+    """Add a fault where the `shape:` of an input has more values than a tensor can have."""
     shape = value.get("shape") if isinstance(value, YamlMapping) else None
-    if not isinstance(shape, list) or len(shape) >= MOST_AXES:  # the latter is told elsewhere
+    if not isinstance(shape, list) or len(shape) >= MOST_AXES:  # the schema limits the axes
         return
     sizes = [size for size in shape if isinstance(size, int) and size > 0]
     if is_oversized(sizes):
@@ -30,7 +30,7 @@ def check_size(value: Any, faults: Faults) -> None:
 
 
 def check_values(value: Any, faults: Faults) -> None:
-    """Tell what is wrong with the `values:` of one input, and where they disagree with `shape:`."""
+    """Add faults for `values:` of one input that are malformed or do not match its `shape:`."""
     if not isinstance(value, YamlMapping) or value.get("values") is None:
         return
     values, at = value["values"], value.values_at.get("values")
@@ -41,10 +41,10 @@ def check_values(value: Any, faults: Faults) -> None:
     if not shape:
         faults.add(f"`values` are nested lists, batch axis first; received {described(values)}", at)
         return
-    wanted = value.get("shape")
-    if isinstance(wanted, list) and not _fits(shape[1:], wanted):
+    expected = value.get("shape")
+    if isinstance(expected, list) and not _fits(shape[1:], expected):
         faults.add(
-            f"`values` have the per-sample shape {list(shape[1:])}; `shape` says {plain(wanted)}",
+            f"`values` have the per-sample shape {list(shape[1:])}; `shape` says {plain(expected)}",
             at,
             "the first axis of `values` is the batch; leave `shape` out to take it from them",
         )
@@ -53,9 +53,9 @@ def check_values(value: Any, faults: Faults) -> None:
 def shape_of(
     values: Any, at: Position | None, dtype: str, faults: Faults
 ) -> tuple[int, ...] | None:
-    """Return the shape of nested lists, or None after telling what is ragged or of another kind."""
+    """Return the shape of nested lists; None, with a fault added, if ragged or of another type."""
     if not isinstance(values, YamlSequence):
-        problem = _not_a(dtype, values)
+        problem = _type_fault(dtype, values)
         if problem is None:
             return ()
         faults.add(f"{problem}; received {described(values)}", at)
@@ -80,8 +80,8 @@ def shape_of(
     return (len(values), *first)
 
 
-def _not_a(dtype: str, value: Any) -> str | None:
-    """Return why a value cannot be one of `dtype`, or None if it can."""
+def _type_fault(dtype: str, value: Any) -> str | None:
+    """Return why a value is not one of `dtype`; None if it is."""
     if dtype == "string":
         return None if isinstance(value, str) else "text is expected for string"
     if dtype == "bool":
@@ -102,14 +102,14 @@ def _shown(shape: tuple[int, ...] | None) -> str:
     return "of a single number" if shape == () else str(list(shape or ()))
 
 
-def _fits(found: tuple[int, ...], wanted: list[Any]) -> bool:
-    return len(found) == len(wanted) and all(
-        length is None or length == here for here, length in zip(found, wanted, strict=True)
+def _fits(found: tuple[int, ...], expected: list[Any]) -> bool:
+    return len(found) == len(expected) and all(
+        length is None or length == actual for actual, length in zip(found, expected, strict=True)
     )
 
 
 def input_spec(name: str, part: InputPart) -> InputSpec:
-    """Return the input that a sound part of the file describes."""
+    """Return the spec of an input without faults."""
     values = plain(part.values)
     shape: Any = part.shape
     if shape is None:

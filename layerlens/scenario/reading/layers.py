@@ -1,4 +1,4 @@
-"""Read a layer and check it against Keras' signatures."""
+"""Read layers and check their arguments against Keras' signatures."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from layerlens.scenario.yaml.positions import Position, YamlMapping, YamlSequenc
 if TYPE_CHECKING:
     from layerlens.scenario.keras_catalog import Argument, LayerSignature
 
-#: Arguments that hold layers: a bare text in them names one.
+#: Arguments whose values are layers: a bare text names one.
 _HOLD_LAYERS = frozenset({"layer", "cell", "cells", "backward_layer", "forward_layer", "layers"})
-#: What a scenario says under `input:`, Keras' own words for it.
-_INPUTS = frozenset({"Input", "InputLayer", "InputSpec"})
-#: The end of an argument's name → where Keras keeps what it takes.
+#: Keras' classes for inputs, which a scenario gives under `input:`.
+_INPUT_CLASSES = frozenset({"Input", "InputLayer", "InputSpec"})
+#: Suffix of an argument's name → the package of the classes that are its values.
 _PACKAGES: dict[str, keras_catalog.Package] = {
     "_initializer": "initializers",
     "_regularizer": "regularizers",
@@ -29,7 +29,7 @@ MODULE_CALLABLE = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(?:\.
 
 
 def read_layers(value: YamlSequence, faults: Faults) -> tuple[LayerSpec, ...]:
-    """Return the layers of a list; those at fault are left out and told."""
+    """Return the layers of a list without those at fault."""
     found = [read_layer(item, at, faults) for item, at in value.with_positions()]
     return tuple(layer for layer in found if layer is not None)
 
@@ -38,11 +38,11 @@ def read_layer(value: Any, at: Position | None, faults: Faults) -> LayerSpec | N
     """Return one layer: `ClassName`, `ClassName: {arguments}` or `ClassName: first-argument`."""
     match value:
         case str():
-            return _named(value, None, at, at, faults)
+            return _read_named(value, None, at, at, faults)
         case YamlMapping() if len(value) == 1:
             ((name, body),) = value.items()
             place = value.keys_at.get(name, at)
-            return _named(name, body, place, value.values_at.get(name, place), faults)
+            return _read_named(name, body, place, value.values_at.get(name, place), faults)
         case YamlMapping() if len(value) > 1:
             keys = ", ".join(f"`{key}`" for key in value)
             faults.add(
@@ -61,7 +61,7 @@ def read_layer(value: Any, at: Position | None, faults: Faults) -> LayerSpec | N
 
 
 def is_layer(value: Any) -> bool:
-    """Tell whether a value can only be a layer: a mapping whose one key is a layer's name."""
+    """Return whether a value is a mapping whose only key is a layer's name."""
     return isinstance(value, dict) and len(value) == 1 and next(iter(value)) in _layer_set()
 
 
@@ -69,13 +69,15 @@ def _layer_set() -> frozenset[str]:
     return frozenset(keras_catalog.layer_names())
 
 
-def _named(
+def _read_named(
     name: str, body: Any, at: Position | None, body_at: Position | None, faults: Faults
 ) -> LayerSpec | None:
-    if name not in _layer_set() or name in _INPUTS:
-        what = "an input, not a layer of a model" if name in _INPUTS else None
+    if name not in _layer_set() or name in _INPUT_CLASSES:
+        what = "an input, not a layer of a model" if name in _INPUT_CLASSES else None
         faults.add(
-            f"`{name}` is {what}" if what else f"unknown layer `{name}`", at, _no_layer(name)
+            f"`{name}` is {what}" if what else f"unknown layer `{name}`",
+            at,
+            _unknown_layer_hint(name),
         )
         return None
     signature = keras_catalog.signature(name)
@@ -84,29 +86,29 @@ def _named(
         return None
     before = len(faults.found)
     arguments = {
-        key: _Reader(signature, faults).value(key, value, given.values_at.get(key, body_at))
+        key: _ArgumentReader(signature, faults).value(key, value, given.values_at.get(key, body_at))
         for key, value in given.items()
         if _is_argument(signature, key, given.keys_at.get(key, body_at), faults)
     }
     missing = [item.name for item in signature.arguments if item.required]
     missing = [name for name in missing if name not in given]
-    # A misspelt `unit` has told already what is missing: `units`.
+    # The fault of a misspelt `unit` already says that `units` is missing.
     if missing and len(faults.found) == before:
         needs = " and ".join(f"`{item}`" for item in missing)
-        faults.add(f"`{name}` needs {needs}", at, _how_to_give(signature, missing))
+        faults.add(f"`{name}` needs {needs}", at, _missing_hint(signature, missing))
     written = {key: given.values_at.get(key, body_at) for key in arguments}
     places = {key: faults.where(place) for key, place in written.items() if place}
     return LayerSpec(name, arguments, faults.where(at) if at else None, places)
 
 
-def _no_layer(name: str) -> str:
-    if name in _INPUTS:
+def _unknown_layer_hint(name: str) -> str:
+    if name in _INPUT_CLASSES:
         return "the inputs of a model are said under `input:` or `inputs:`"
     near = nearest_name(name, keras_catalog.layer_names())
     return (f"did you mean `{near}`? " if near else "") + "`layerlens layers` lists them all"
 
 
-def _how_to_give(signature: LayerSignature, missing: list[str]) -> str:
+def _missing_hint(signature: LayerSignature, missing: list[str]) -> str:
     parts = []
     for name in missing:
         argument = signature.argument(name)
@@ -118,7 +120,7 @@ def _how_to_give(signature: LayerSignature, missing: list[str]) -> str:
 def _keywords(
     signature: LayerSignature, body: Any, at: Position | None, faults: Faults
 ) -> YamlMapping | None:
-    """Return the keyword arguments; a bare value is the first positional one."""
+    """Return the keyword arguments; a bare value is that of the first positional one."""
     if body is None:
         return YamlMapping(at)
     if isinstance(body, YamlMapping):
@@ -151,7 +153,7 @@ def _is_argument(signature: LayerSignature, name: str, at: Position | None, faul
 
 
 @dataclass(frozen=True, slots=True)
-class _Reader:
+class _ArgumentReader:
     """Reads the values of one layer's arguments."""
 
     signature: LayerSignature
@@ -169,7 +171,7 @@ class _Reader:
             self._check_callable(value, at)
         argument = self.signature.argument(name)
         if argument is not None:
-            self._check_kind(argument, value, at)
+            self._check_type(argument, value, at)
         return _tuples(value)
 
     def _layers(self, name: str, value: Any, at: Position | None) -> Any:
@@ -185,7 +187,7 @@ class _Reader:
     def _configured(
         self, package: keras_catalog.Package, value: YamlMapping, at: Position | None
     ) -> Any:
-        """Return `{RandomNormal: {stddev: 0.1}}` as Keras writes it in its own configurations."""
+        """Return `{RandomNormal: {stddev: 0.1}}` in the form of a Keras configuration."""
         if "class_name" in value or len(value) != 1:
             return _tuples(value)
         ((name, body),) = value.items()
@@ -207,16 +209,16 @@ class _Reader:
         if not isinstance(value, str) or not MODULE_CALLABLE.fullmatch(value):
             self._fault("function", 'the text "module:callable"', value, at, None)
 
-    def _check_kind(self, argument: Argument, value: Any, at: Position | None) -> None:
-        kind = kind_of(argument)
-        if value is None or kind is None or kind.allows(value):
+    def _check_type(self, argument: Argument, value: Any, at: Position | None) -> None:
+        expected = argument_type(argument)
+        if value is None or expected is None or expected.allows(value):
             return
         hint = None
-        if kind.boolean and isinstance(value, str):
+        if expected.boolean and isinstance(value, str):
             hint = "YAML 1.2 reads only true and false as such"
-        elif kind.listed and isinstance(value, (int, float)) and not kind.number:
+        elif expected.listed and isinstance(value, (int, float)) and not expected.number:
             hint = f"write `{argument.name}: [{value}]`"
-        self._fault(argument.name, kind.title, value, at, hint)
+        self._fault(argument.name, expected.title, value, at, hint)
 
     def _fault(
         self, name: str, allowed: str, value: Any, at: Position | None, hint: str | None
@@ -233,7 +235,7 @@ _NOT_CLASSES = frozenset({"deserialize", "serialize", "get"})
 
 @dataclass(frozen=True, slots=True)
 class ArgumentType:
-    """What an argument clearly takes, as far as its default and Keras' words on it tell."""
+    """The values that an argument accepts, judged by its default and documentation."""
 
     title: str
     boolean: bool = False
@@ -242,6 +244,7 @@ class ArgumentType:
     listed: bool = False
 
     def allows(self, value: Any) -> bool:
+        """Return whether the argument accepts a value."""
         if isinstance(value, bool):
             return self.boolean
         if isinstance(value, (int, float)):
@@ -256,15 +259,15 @@ _WHOLE = re.compile(
 )
 _REAL = re.compile(r"(?:an? |optional |positive |\(optional\) )*float\b", re.I)
 _LISTED = re.compile(r"\b(?:tuples?|lists?)\b", re.I)
-#: One number, or one for every axis: also where Keras documents the number alone.
+#: These take one number, or one per axis, even where Keras documents one number only.
 _PER_AXIS = frozenset(
     {"kernel_size", "pool_size", "strides", "dilation_rate", "output_size", "output_padding"}
 )
 _ONLY_LISTED = re.compile(r"^(?:target shape\. )?tuple of integers", re.I)
 
 
-def kind_of(argument: Argument) -> ArgumentType | None:
-    """Return the kind of value an argument takes, or None where Keras leaves that open."""
+def argument_type(argument: Argument) -> ArgumentType | None:
+    """Return the type of an argument; None where Keras does not say."""
     default, text = argument.default, argument.documentation
     listed = argument.name in _PER_AXIS or bool(_LISTED.search(text))
     listed = listed or (default or "").startswith("(")
@@ -289,7 +292,7 @@ def _holds_text(value: Any) -> bool:
 
 
 def _tuples(value: Any) -> Any:
-    """Return the value with every list as a tuple, as Keras wants its shapes and sizes."""
+    """Return the value with every list as a tuple, as Keras expects shapes and sizes."""
     if isinstance(value, dict):
         return {key: _tuples(item) for key, item in value.items()}
     if isinstance(value, list):

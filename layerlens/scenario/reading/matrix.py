@@ -1,4 +1,4 @@
-"""Expand a scenario with a `matrix:` into one set of values per cell."""
+"""Read the `matrix:` of a scenario and fill its values in, cell by cell."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from layerlens.scenario.faults import Faults, suggestion
 from layerlens.scenario.yaml.positions import Position, YamlMapping, YamlSequence, described, plain
 from layerlens.scenario.yaml.scalars import scalar_text
 
-#: More cells than anybody waits for; a mistake, or a loop that belongs outside.
+#: The most cells run in one process; more are probably a mistake.
 MOST_CELLS = 10_000
 
 _PLACEHOLDER = re.compile(r"\$\{\s*(\w*)\s*\}")
@@ -21,7 +21,7 @@ _PLACEHOLDER = re.compile(r"\$\{\s*(\w*)\s*\}")
 def read_matrix(
     data: YamlMapping, faults: Faults, most_cells: int = MOST_CELLS
 ) -> dict[str, list[Any]] | None:
-    """Return name → values, None without a matrix; tell what is wrong with it."""
+    """Return name → values, with its faults added; None without a matrix."""
     matrix = data.get("matrix")
     if matrix is None:
         return None
@@ -61,18 +61,18 @@ def read_matrix(
 
 
 def cells(axes: dict[str, list[Any]]) -> Iterator[dict[str, Any]]:
-    """Yield each combination of values, the last name running fastest."""
+    """Yield each combination of values; the last name varies fastest."""
     for values in product(*axes.values()):
         yield dict(zip(axes, values, strict=True))
 
 
-def placeholders_at(data: YamlMapping) -> set[Position]:
-    """Return the places of all texts that hold a `${name}`."""
+def placeholder_positions(data: YamlMapping) -> set[Position]:
+    """Return the positions of all texts that contain a `${name}`."""
     return {at for _, at in _texts(data) if at is not None}
 
 
-def tell_unknown_placeholders(data: YamlMapping, faults: Faults) -> None:
-    """Tell every `${name}` that the matrix does not name."""
+def check_placeholders(data: YamlMapping, faults: Faults) -> None:
+    """Add a fault for every `${name}` that the matrix does not have."""
     matrix = data.get("matrix")
     names = tuple(matrix) if isinstance(matrix, YamlMapping) else ()
     for text, at in _texts(data):
@@ -87,7 +87,7 @@ def tell_unknown_placeholders(data: YamlMapping, faults: Faults) -> None:
 
 
 def fill_in(data: YamlMapping, cell: dict[str, Any]) -> YamlMapping:
-    """Return the data without its matrix, `${name}` replaced; places are kept."""
+    """Return the data without its matrix and with `${name}` replaced; positions are kept."""
     return _filled_mapping(data, cell, leave_out="matrix")
 
 
@@ -124,7 +124,7 @@ def _filled_text(text: str, cell: dict[str, Any]) -> Any:
 
 
 def _texts(value: Any, at: Position | None = None) -> Iterator[tuple[str, Position | None]]:
-    """Yield every text with its place, below the top-level `matrix` too."""
+    """Yield every text that contains `${`, with its position."""
     if isinstance(value, str):
         if "${" in value:
             yield value, at

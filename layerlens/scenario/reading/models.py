@@ -1,4 +1,4 @@
-"""Read a model and check what pydantic leaves open."""
+"""Read a model and check what the schema cannot."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 from layerlens.files import unreadable_path
 from layerlens.plain.suggestion import nearest_name
 from layerlens.scenario.faults import Faults, suggestion
+from layerlens.scenario.files import SAVED_SUFFIXES
 from layerlens.scenario.reading.graphs import read_graph
 from layerlens.scenario.reading.inputs import check_size, check_values, input_spec, shape_of
 from layerlens.scenario.reading.layers import MODULE_CALLABLE, read_layers
@@ -24,13 +25,10 @@ from layerlens.scenario.yaml.positions import (
     shown,
 )
 
-#: How saved models end.
-SUFFIXES = (".keras", ".h5", ".hdf5", ".json")
-
 
 @dataclass(frozen=True, slots=True)
 class Structure:
-    """What of a model only layerlens can read: its layers, or its graph and outputs."""
+    """The layers of a model, or its graph and outputs."""
 
     layers: tuple[LayerSpec, ...] = ()
     nodes: tuple[NodeSpec, ...] = ()
@@ -40,7 +38,15 @@ class Structure:
 def read_structure(
     name: str, value: YamlMapping, scenario: YamlMapping, folder: Path, faults: Faults
 ) -> Structure:
-    """Read the open parts of one model, faults told; sound models are finished by `model_spec`."""
+    """Check one model, and read its layers or graph; `model_spec` completes a model without faults.
+
+    Args:
+        name: the name of the model.
+        value: its mapping in the file.
+        scenario: the whole file, whose inputs apply where the model has none.
+        folder: the folder that paths of saved models are relative to.
+        faults: receives the faults of the model.
+    """
     _check_inputs(name, value, scenario, faults)
     _check_select(value, faults)
     _check_file(value, folder, faults)
@@ -58,7 +64,7 @@ def read_structure(
 
 
 def input_names(value: YamlMapping) -> tuple[str, ...] | None:
-    """Return the names of the inputs given in a mapping, None where they cannot be told."""
+    """Return the names of the inputs given in a mapping; None if there are none or malformed."""
     if value.get("input") is not None:
         return ("input",)
     inputs = value.get("inputs")
@@ -66,6 +72,7 @@ def input_names(value: YamlMapping) -> tuple[str, ...] | None:
 
 
 def has_inputs(value: YamlMapping) -> bool:
+    """Return whether a scenario or a model gives inputs."""
     return value.get("input") is not None or value.get("inputs") is not None
 
 
@@ -132,11 +139,11 @@ def _check_file(value: YamlMapping, folder: Path, faults: Faults) -> None:
     if not isinstance(file := value.get("file"), str):
         return
     at, path = value.values_at.get("file"), folder / file
-    if path.suffix.lower() not in SUFFIXES:
+    if path.suffix.lower() not in SAVED_SUFFIXES:
         faults.add(
             f"{shown(file)} is not the name of a saved model",
             at,
-            f"they end in {', '.join(SUFFIXES)}",
+            f"they end in {', '.join(SAVED_SUFFIXES)}",
         )
     elif (reason := unreadable_path(path)) is not None:
         faults.add(f"{shown(file)} cannot be read: {reason}", at)
@@ -152,7 +159,7 @@ def _check_file(value: YamlMapping, folder: Path, faults: Faults) -> None:
 
 def _neighbour(path: Path) -> str:
     try:
-        names = [item.name for item in path.parent.iterdir() if item.suffix in SUFFIXES]
+        names = [item.name for item in path.parent.iterdir() if item.suffix in SAVED_SUFFIXES]
     except (OSError, ValueError):
         return ""
     near = nearest_name(path.name, names)
@@ -196,7 +203,7 @@ def _read_outputs(value: YamlMapping, graph: YamlMapping, faults: Faults) -> tup
 def input_specs(
     one: InputPart | None, several: dict[str, InputPart] | None
 ) -> tuple[InputSpec, ...] | None:
-    """Return the inputs in their order, or None where there are none."""
+    """Return the inputs in the order of the file; None if there are none."""
     if one is not None:
         return (input_spec("input", one),)
     if several is not None:
@@ -212,7 +219,7 @@ def model_spec(
     faults: Faults,
     at: Position | None,
 ) -> ModelSpec:
-    """Return the spec of a model in which nothing was at fault."""
+    """Return the spec of a model without faults."""
     if part.file is not None:
         form: Any = "file"
     elif part.python is not None:

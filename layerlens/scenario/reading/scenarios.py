@@ -1,4 +1,4 @@
-"""Read a file's scenarios, one per cell of the matrix, or raise all its faults at once."""
+"""Read the scenarios of a file, one per cell of its matrix, or raise all faults together."""
 
 from __future__ import annotations
 
@@ -14,13 +14,17 @@ from layerlens.errors import Fault, InternalError, ScenarioError, Where
 from layerlens.plain.numbers import NumberOutOfRangeError, check_whole_number
 from layerlens.scenario.faults import Faults, suggestion
 from layerlens.scenario.files import find_scenario_files, looks_like_scenario, read_text
-from layerlens.scenario.reading.expectations import check_expectations, check_fit, expectations
+from layerlens.scenario.reading.expectations import (
+    check_expectations,
+    check_fit,
+    expectations_spec,
+)
 from layerlens.scenario.reading.matrix import (
     cells,
+    check_placeholders,
     fill_in,
-    placeholders_at,
+    placeholder_positions,
     read_matrix,
-    tell_unknown_placeholders,
 )
 from layerlens.scenario.reading.models import (
     Structure,
@@ -30,7 +34,7 @@ from layerlens.scenario.reading.models import (
     read_structure,
 )
 from layerlens.scenario.reading.schema import ExpectPart, FitPart, Names, ScenarioPart
-from layerlens.scenario.reading.schema_faults import tell_shape_faults
+from layerlens.scenario.reading.schema_faults import add_schema_faults
 from layerlens.scenario.slices import parse_select
 from layerlens.scenario.spec import FitSpec, Scenario, TargetSpec, Tolerance
 from layerlens.scenario.yaml.parse import DEEPEST, parse_yaml
@@ -47,10 +51,10 @@ __all__ = [
 
 
 def read_scenarios(path: Path | str, *, least_models: int = 2) -> tuple[Scenario, ...]:
-    """Read a scenario file: one scenario for each cell of its matrix, one without.
+    """Read a scenario file: one scenario for each cell of its matrix, or one without a matrix.
 
     Args:
-        path: the file; `file:` models are looked up beside it.
+        path: the file; `file:` models are relative to its folder.
         least_models: how many models a scenario needs; 1 where they are only summarised.
 
     Raises:
@@ -63,30 +67,32 @@ def read_scenarios(path: Path | str, *, least_models: int = 2) -> tuple[Scenario
 
 
 def read_cell(data: YamlMapping, cell: Mapping[str, Any] | None, file: str) -> Scenario:
-    """Read one cell of a file that was parsed, or the file where it has no matrix.
+    """Read one cell of a parsed file, or the file itself if it has no matrix.
 
     Raises:
         ScenarioError: with every fault of the cell.
     """
-    found, told = _Reader(Path(file), file, 2).read_cells(data, [dict(cell) if cell else None])
-    if told or not found:
-        raise ScenarioError(tuple(told))
+    found, cell_faults = _CellReader(Path(file), file, 2).read_cells(
+        data, [dict(cell) if cell else None]
+    )
+    if cell_faults or not found:
+        raise ScenarioError(tuple(cell_faults))
     return found[0]
 
 
 def scenario_from_mapping(
     data: Mapping[str, Any], path: str = "<python>", *, least_models: int = 2
 ) -> tuple[Scenario, ...]:
-    """Read a scenario that is already in memory, in the form of its file.
+    """Read a scenario given as a mapping with the keys of a file.
 
     Raises:
         ScenarioError: with every fault of the scenario.
     """
-    return _scenarios(_placed(data, path), Path(path), Faults(path), least_models)
+    return _scenarios(_as_parsed(data, path), Path(path), Faults(path), least_models)
 
 
-def _placed(value: Any, path: str, depth: int = 0) -> Any:
-    """Return Python's own values (and NumPy's, by `tolist`) as a parsed file would hold them."""
+def _as_parsed(value: Any, path: str, depth: int = 0) -> Any:
+    """Return values of Python (and of NumPy, by `tolist`) as `parse_yaml` would return them."""
     if depth > DEEPEST:
         raise ScenarioError((Fault(f"values are nested more than {DEEPEST} deep", Where(path)),))
     if isinstance(value, Mapping):
@@ -95,11 +101,11 @@ def _placed(value: Any, path: str, depth: int = 0) -> Any:
             if not isinstance(key, str):
                 fault = Fault(f"a key has to be text; received {described(key)}", Where(path))
                 raise ScenarioError((fault,))
-            mapping[key] = _placed(item, path, depth + 1)
+            mapping[key] = _as_parsed(item, path, depth + 1)
         return mapping
     if isinstance(value, (list, tuple)):
         sequence = YamlSequence()
-        sequence.extend(_placed(item, path, depth + 1) for item in value)
+        sequence.extend(_as_parsed(item, path, depth + 1) for item in value)
         return sequence
     if isinstance(value, int):
         try:
@@ -107,7 +113,7 @@ def _placed(value: Any, path: str, depth: int = 0) -> Any:
         except NumberOutOfRangeError as error:
             raise ScenarioError((Fault(str(error), Where(path)),)) from error
     if hasattr(value, "tolist"):
-        return _placed(value.tolist(), path, depth)
+        return _as_parsed(value.tolist(), path, depth)
     return value
 
 
@@ -122,20 +128,20 @@ def _scenarios(data: Any, path: Path, faults: Faults, least_models: int) -> tupl
         raise ScenarioError(faults.in_order())
     matrix_faults = Faults(faults.file)
     axes = read_matrix(data, matrix_faults)
-    tell_unknown_placeholders(data, matrix_faults)
-    reader = _Reader(path, faults.file, least_models)
+    check_placeholders(data, matrix_faults)
+    reader = _CellReader(path, faults.file, least_models)
     if matrix_faults:
-        found, told = reader.read_unfilled(data)
+        found, cell_faults = reader.read_unfilled(data)
     else:
-        found, told = reader.read_cells(data, [None] if axes is None else list(cells(axes)))
-    faults.found += [*matrix_faults.found, *told]
+        found, cell_faults = reader.read_cells(data, [None] if axes is None else list(cells(axes)))
+    faults.found += [*matrix_faults.found, *cell_faults]
     if faults:
         raise ScenarioError(faults.in_order())
     return found
 
 
 @dataclass(frozen=True, slots=True)
-class _Reader:
+class _CellReader:
     """Reads the cells of one file."""
 
     path: Path
@@ -145,7 +151,7 @@ class _Reader:
     def read_cells(
         self, data: YamlMapping, each: Sequence[dict[str, Any] | None]
     ) -> tuple[tuple[Scenario, ...], list[Fault]]:
-        """Return the scenario of each cell, and the faults; those of some cells name the first."""
+        """Return the scenario of each cell and all faults; one of some cells names the first."""
         found: list[Scenario] = []
         cells_of: dict[Fault, list[dict[str, Any] | None]] = {}
         for cell in each:
@@ -156,20 +162,20 @@ class _Reader:
                 found.append(scenario)
             for fault in dict.fromkeys(faults.found):
                 cells_of.setdefault(fault, []).append(cell)
-        told = [
+        cell_faults = [
             fault if len(cells) == len(each) else _in_cell(fault, cells)
             for fault, cells in cells_of.items()
         ]
-        return tuple(found), told
+        return tuple(found), cell_faults
 
     def read_unfilled(self, data: YamlMapping) -> tuple[tuple[Scenario, ...], list[Fault]]:
-        """Return what is wrong in a file whose matrix is at fault, apart from its `${name}`s."""
-        open_places = placeholders_at(data)
-        found, told = self.read_cells(fill_in(data, {}), [None])
+        """Return the faults of a file whose matrix is at fault, apart from its `${name}`s."""
+        unfilled = placeholder_positions(data)
+        found, cell_faults = self.read_cells(fill_in(data, {}), [None])
         return found, [
             fault
-            for fault in told
-            if fault.where and (fault.where.line, fault.where.column) not in open_places
+            for fault in cell_faults
+            if fault.where and (fault.where.line, fault.where.column) not in unfilled
         ]
 
 
@@ -198,12 +204,12 @@ def _with_model_lists(data: YamlMapping) -> YamlMapping:
 def _scenario(
     data: YamlMapping, cell: Mapping[str, Any] | None, path: Path, faults: Faults, least_models: int
 ) -> Scenario | None:
-    """Return one scenario, or None after telling what is wrong with it."""
+    """Return one scenario; None, with its faults added, if it has any."""
     data = _with_model_lists(data)
     models = data.get("models")
     models = models if isinstance(models, YamlMapping) else YamlMapping()
     names = _names(data, models, faults)
-    part = _shape(data, names)
+    part = _validated(data, names)
     check_inputs(data, faults)
     structures = {
         name: read_structure(name, model, data, path.parent, faults)
@@ -222,7 +228,7 @@ def _scenario(
         return None
     if part is None:
         raise InternalError(f"{faults.file} has a fault that cannot be told")
-    return _finished(part, data, structures, cell, path, faults)
+    return _scenario_spec(part, data, structures, cell, path, faults)
 
 
 def _names(data: YamlMapping, models: YamlMapping, faults: Faults) -> Names:
@@ -240,16 +246,16 @@ def _names(data: YamlMapping, models: YamlMapping, faults: Faults) -> Names:
     return Names(faults, tuple(models), reference, modes)
 
 
-def _shape(data: YamlMapping, names: Names) -> ScenarioPart | None:
+def _validated(data: YamlMapping, names: Names) -> ScenarioPart | None:
     try:
         return ScenarioPart.read(data, names)
     except ValidationError as error:
         details = error.errors(include_url=False)
-        tell_shape_faults(details, data, names.faults)
+        add_schema_faults(details, data, names.faults)
         return None
 
 
-def _finished(
+def _scenario_spec(
     part: ScenarioPart,
     data: YamlMapping,
     structures: Mapping[str, Structure],
@@ -281,7 +287,7 @@ def _finished(
 
 
 def _expect(part: ExpectPart | None, written: Any, modes: Any) -> Any:
-    return expectations(part, written, modes) if part is not None else None
+    return expectations_spec(part, written, modes) if part is not None else None
 
 
 def _fit(part: FitPart | None) -> FitSpec | None:

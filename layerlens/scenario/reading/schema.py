@@ -1,7 +1,7 @@
-"""The shape of a scenario file as pydantic types: what a file may hold, and its JSON Schema.
+"""The schema of a scenario file as pydantic types, and as JSON Schema.
 
-What pydantic cannot know (layers, wiring, names that refer to names) is checked by the readers it
-calls on the way; they tell their faults to the `Faults` in the validation context.
+`check_keys` of each type checks what a type cannot express, such as keys that exclude each other.
+It adds its faults to the `Faults` in the validation context.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ Graph = Annotated[dict[str, Any], Field(min_length=1), WithJsonSchema(schema_par
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """The names of one file that other places in it refer to, and where faults are told."""
+    """The names in one file that other places in it refer to, and its faults."""
 
     faults: Faults
     models: tuple[str, ...]
@@ -84,12 +84,12 @@ class Names:
 class Part(BaseModel):
     """A mapping of the file; a key it does not know is told with the nearest one it does."""
 
-    # Deferred: what a file does not have is not made ready, and shared parts are only once.
+    # Deferred, so that shared parts are built only once, with the scenario's validator.
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 
     @model_validator(mode="wrap")
     @classmethod
-    def _tell_unknown_keys(
+    def _add_unknown_keys(
         cls, value: Any, handler: ModelWrapValidatorHandler[Any], info: ValidationInfo
     ) -> Any:
         if isinstance(value, YamlMapping) and isinstance(info.context, Names):
@@ -105,14 +105,14 @@ class Part(BaseModel):
 
     @classmethod
     def gives(cls, value: YamlMapping, *keys: str) -> bool:
-        """Tell whether one of the keys is there, be it misspelt (which is told already)."""
+        """Return whether one of the keys is given, even misspelt (which is a fault already)."""
         return any(
             value.get(key) is not None or misspelt(key, value, cls.model_fields) for key in keys
         )
 
     @classmethod
     def check_keys(cls, value: YamlMapping, names: Names) -> None:
-        """Tell what is wrong between the keys of this mapping."""
+        """Add faults for keys of this mapping that do not go together or are missing."""
 
 
 class InputPart(Part):
@@ -299,8 +299,12 @@ class ScenarioPart(Part):
 
     @classmethod
     def read(cls, data: YamlMapping, names: Names) -> ScenarioPart:
-        """Return the parts of a file. Raises pydantic's ValidationError where it cannot be one."""
-        _make_ready()
+        """Return the validated file.
+
+        Raises:
+            pydantic.ValidationError: the file does not match the schema.
+        """
+        _build_validator()
         return cls.model_validate(data, context=names)
 
     @classmethod
@@ -309,11 +313,10 @@ class ScenarioPart(Part):
 
 
 @cache
-def _make_ready() -> None:
+def _build_validator() -> None:
     """Build the validator of a file without pydantic's plugins.
 
-    No other package has a say in how a file is read, and asking each one that is installed whether
-    it has a plugin takes as long as building the validator.
+    Looking for plugins in every installed package takes as long as building the validator.
     """
     name = "PYDANTIC_DISABLE_PLUGINS"
     before = os.environ.get(name)
@@ -328,6 +331,7 @@ def _make_ready() -> None:
 
 
 def check_one_input_form(value: YamlMapping, faults: Faults) -> None:
+    """Add a fault where both `input:` and `inputs:` are given."""
     if value.get("input") is not None and value.get("inputs") is not None:
         faults.add(
             "both `input` and `inputs` are given",
@@ -337,7 +341,7 @@ def check_one_input_form(value: YamlMapping, faults: Faults) -> None:
 
 
 def check_names(value: Any, known: Iterable[str], what: str, faults: Faults) -> None:
-    """Tell the keys of a mapping that name nothing."""
+    """Add a fault for every key of a mapping that is not known."""
     if not isinstance(value, YamlMapping):
         return
     known = tuple(known)

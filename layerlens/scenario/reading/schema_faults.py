@@ -1,4 +1,4 @@
-"""Describe what pydantic finds wrong in the words of the file."""
+"""Turn pydantic's validation errors into faults in the words of the file."""
 
 from __future__ import annotations
 
@@ -41,20 +41,20 @@ _UNKNOWN_KEY = frozenset({"extra_forbidden", "invalid_key"})
 _QUOTED = re.compile(r"'([^']*)'")
 
 
-def tell_shape_faults(errors: list[ErrorDetails], data: Any, faults: Faults) -> None:
-    """Add one fault for each error; unknown keys are left out, `Part` has told them."""
+def add_schema_faults(errors: list[ErrorDetails], data: Any, faults: Faults) -> None:
+    """Add one fault for each error but those of unknown keys, which `Part` adds."""
     unknown = {error["loc"] for error in errors if error["type"] in _UNKNOWN_KEY}
     for error in errors:
         loc = error["loc"]
         if error["type"] in _UNKNOWN_KEY:
             continue
-        beside = [str(other[-1]) for other in unknown if other[:-1] == loc[:-1]]
-        if error["type"] == "missing" and nearest_name(str(loc[-1]), beside):
-            continue  # it is there, misspelt
-        _tell(error, data, faults)
+        unknown_keys = [str(other[-1]) for other in unknown if other[:-1] == loc[:-1]]
+        if error["type"] == "missing" and nearest_name(str(loc[-1]), unknown_keys):
+            continue  # the key is given, but misspelt
+        _add(error, data, faults)
 
 
-def _tell(error: ErrorDetails, data: Any, faults: Faults) -> None:
+def _add(error: ErrorDetails, data: Any, faults: Faults) -> None:
     loc, received = error["loc"], error["input"]
     at = locate(data, loc)
     hint: str | None
@@ -91,14 +91,14 @@ def _tell(error: ErrorDetails, data: Any, faults: Faults) -> None:
         case "too_short" | "string_too_short":
             faults.add(f"{name} is empty", at, "give it one entry at least, or leave it out")
         case kind if kind in _TAKES:
-            hint = _mending(loc, received, _TAKES[kind])
+            hint = _type_hint(loc, received, _TAKES[kind])
             faults.add(f"{name} takes {_TAKES[kind]}; received {described(received)}", at, hint)
         case _:
             faults.add(f"{name}: {error['msg']}; received {described(received)}", at)
 
 
 def _name(loc: Loc) -> str:
-    """Return what the fault is about: a key in backticks, or the item of a list under it."""
+    """Return the subject of a fault: a key in backticks, or the item of a list under it."""
     if not loc:
         return "a scenario"
     if isinstance(loc[-1], int):
@@ -110,7 +110,7 @@ def _is_length(loc: Loc) -> bool:
     return loc[-2:-1] == ("shape",) and isinstance(loc[-1], int)
 
 
-def _mending(loc: Loc, received: Any, wanted: str) -> str | None:
+def _type_hint(loc: Loc, received: Any, expected: str) -> str | None:
     last = loc[-1] if loc else None
     if _is_length(loc):
         return _VARIABLE
@@ -121,7 +121,7 @@ def _mending(loc: Loc, received: Any, wanted: str) -> str | None:
         return f"write `shape: [{received}]`"
     if isinstance(received, str) and received.lower() in ("yes", "no", "on", "off"):
         return "YAML 1.2 reads only true and false as such"
-    if wanted == "text" and isinstance(received, (int, float)):
+    if expected == "text" and isinstance(received, (int, float)):
         return f'write it in quotes: "{str(received).lower()}"'
     if last == "models" and len(loc) == 1:
         return "write each model's name, and its layers as a list beneath it"

@@ -1,4 +1,4 @@
-"""The parts of the JSON Schema that pydantic cannot derive, since layerlens reads them itself."""
+"""The parts of the JSON Schema that cannot be derived from the pydantic types."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from layerlens.scenario.keras_catalog import layer_names
 from layerlens.vocabulary import VERDICTS as VERDICT_NAMES
 
-#: What of a schema constrains a number, and so must not constrain the placeholder beside it.
+#: Keywords that apply to a number, but not to a placeholder in its place.
 _OF_NUMBERS = ("type", "minimum", "maximum")
 _PLACEHOLDER_WITHIN = r"\$\{\w+\}"
 _PLACEHOLDER = f"^{_PLACEHOLDER_WITHIN}$"
@@ -26,7 +26,7 @@ OUTPUT_SHAPE = {
         ]
     },
 }
-#: Stand for definitions that `json_schema` adds: pydantic refuses references it has not made.
+#: Replaced by references to `definitions`: pydantic rejects references it did not create.
 _VERDICT = {"$anchor": "Verdict"}
 LAYER = {"$anchor": "Layer"}
 VERDICTS = {
@@ -75,7 +75,7 @@ NAMES = {
 
 
 def definitions() -> dict[str, Any]:
-    """Return what the anchors stand for."""
+    """Return the definitions that the anchors refer to."""
     names = list(layer_names())
     return {
         "Verdict": {"enum": list(VERDICT_NAMES)},
@@ -98,14 +98,14 @@ def definitions() -> dict[str, Any]:
 
 
 def completed(schema: Any) -> Any:
-    """Resolve the anchors, and let `${name}` stand wherever a number does, for the matrix."""
+    """Return the schema with anchors replaced, and `${name}` allowed in place of any number."""
     if isinstance(schema, list):
         return [completed(item) for item in schema]
     if not isinstance(schema, Mapping):
         return schema
     if "$anchor" in schema:
         return {"$ref": f"#/$defs/{schema['$anchor']}"}
-    # Pydantic titles everything by its name; in an editor that says nothing.
+    # Pydantic gives each key its own name as a title, which is no help in an editor.
     schema = {
         key: completed(item)
         for key, item in schema.items()

@@ -1,4 +1,4 @@
-"""Read a scenario with a matrix of any size and yield its cells one at a time."""
+"""Read single cells of a scenario file with a matrix of any size."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from typing import Any
 from layerlens.errors import ScenarioError
 from layerlens.scenario.faults import Faults
 from layerlens.scenario.files import read_text
-from layerlens.scenario.reading.matrix import read_matrix, tell_unknown_placeholders
+from layerlens.scenario.reading.matrix import check_placeholders, read_matrix
 from layerlens.scenario.reading.scenarios import read_cell
 from layerlens.scenario.spec import Scenario
 from layerlens.scenario.yaml.parse import parse_yaml
 from layerlens.scenario.yaml.positions import YamlMapping
 
-#: A byte is kept for each, of whether it is done.
+#: The most cells of a sweep; a run keeps one byte for each.
 MOST_CELLS = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """A scenario file as text, and how many cells it has: small, to be sent with each task."""
+    """A scenario file as text, with its number of cells; small enough to send with each task."""
 
     path: str
     text: str
     total: int
 
     def scenario(self, number: int) -> Scenario:
-        """Read the cell of a number from 0 on, the last name of the matrix running fastest.
+        """Read one cell; numbers start at 0, and the last name of the matrix varies fastest.
 
         Raises:
             ScenarioError: with every fault of the cell.
@@ -40,10 +40,10 @@ class Sweep:
 
 
 def open_sweep(path: Path) -> Sweep:
-    """Open a scenario file without making its cells; the first and the last one are looked at.
+    """Open a scenario file and check its first and its last cell.
 
     Raises:
-        ScenarioError: with the faults of the file, or of one of the two.
+        ScenarioError: with the faults of the file, or of one of the two cells.
     """
     text = read_text(path)
     file = str(path.absolute())
@@ -63,7 +63,7 @@ def _parsed(text: str, file: str) -> tuple[YamlMapping, dict[str, list[Any]] | N
         faults.add("this file holds no scenario", None)
         raise ScenarioError(faults.in_order())
     axes = read_matrix(data, faults, MOST_CELLS)
-    tell_unknown_placeholders(data, faults)
+    check_placeholders(data, faults)
     if faults:
         raise ScenarioError(faults.in_order())
     return data, axes

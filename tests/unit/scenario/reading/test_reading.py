@@ -16,7 +16,7 @@ import pytest
 from layerlens.errors import ScenarioError, UsageError
 from layerlens.scenario.files import LARGEST_FILE
 from layerlens.scenario.keras_catalog import layer_names, signature
-from layerlens.scenario.reading.layers import kind_of
+from layerlens.scenario.reading.layers import argument_type
 from layerlens.scenario.reading.scenarios import (
     find_scenario_files,
     looks_like_scenario,
@@ -488,7 +488,7 @@ def test_one_model_is_enough_where_nothing_is_compared(write: Any) -> None:
 @pytest.mark.parametrize("name", layer_names())
 def test_what_keras_gives_by_default_is_allowed(name: str) -> None:
     for argument in signature(name).arguments:
-        kind = kind_of(argument)
+        kind = argument_type(argument)
         if kind is None or argument.default in (None, "None"):
             continue
         assert kind.allows(ast.literal_eval(argument.default)), argument
