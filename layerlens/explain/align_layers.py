@@ -1,7 +1,7 @@
-"""Line up the layers of two models: same, changed, or only in one.
+"""Align the layers of two models: the same, changed, or in one model only.
 
-Chains keep their order. In graphs layers are matched by what they are and by what they are applied
-to, so that branches written in another order, or under other names, still find each other.
+Chains keep their order. In graphs, layers are matched by their class, arguments and shapes and by
+the layers they are applied to, so the order and the names of branches do not matter.
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ from layerlens.vocabulary import Aspect, Change
 Pairing = tuple[int | None, int | None]
 Layers = Sequence[LayerRow]
 
-#: Beyond this many combinations a stretch of unlike layers is paired in order.
-_MOST_COMBINATIONS = 40_000
-_MOST_IN_GRAPH = 4_000
-#: What it is worth to put two layers on one row: a little, whatever they are, so that a layer
-#: stands beside the one that replaces it; more, the more they share.
+#: Above this number of possible pairs, layers that are not equal are paired in order.
+_MOST_PAIRS_IN_CHAIN = 40_000
+_MOST_PAIRS_IN_GRAPH = 4_000
+#: Scores for a pair of layers. Any pair scores a little, so that a layer shares a row with the
+#: layer that replaces it.
 _ANY, _SAME_TYPE, _SAME_SHAPE, _SAME_NAME, _SAME_PARAMS, _HELD = 1, 6, 6, 5, 8, 3
 _SAME_ARGUMENTS = 4
-#: In a graph also what is beside a layer tells which one it is.
+#: In a graph: the score for each pair of matched neighbours, and the least score of a match.
 _SAME_NEIGHBOUR, _LEAST_IN_GRAPH = 4, 8
 
 
 def align_layers(reference: ModelReport, candidate: ModelReport) -> ModelsDiff:
-    """Line up two models and attribute the difference of their counts.
+    """Align the layers of two models and attribute the difference of their counts of params.
 
-    What Keras refused is lined up as far as it was built.
+    A model that Keras refused is aligned as far as it was built.
     """
     ours, theirs = _Side.of(reference), _Side.of(candidate)
     if ours.is_chain and theirs.is_chain:
-        pairing = _pair_up(ours.layers, theirs.layers)
+        pairing = _pair_chains(ours.layers, theirs.layers)
     else:
         pairing = _in_reading_order(_pair_graphs(ours, theirs), ours, theirs)
     twins = {a: b for a, b in pairing if a is not None and b is not None}
@@ -48,7 +48,7 @@ def align_layers(reference: ModelReport, candidate: ModelReport) -> ModelsDiff:
 def align_with_reference(
     models: Sequence[ModelReport], reference: str | None = None
 ) -> tuple[ModelsDiff, ...]:
-    """Line up every model with the reference, or with the first one where none is named."""
+    """Align every model with the reference, or with the first model if none is named."""
     if len(models) < 2:
         return ()
     first = next((model for model in models if model.name == reference), models[0])
@@ -57,10 +57,11 @@ def align_with_reference(
 
 @dataclass(frozen=True)
 class _Side:
-    """One model's layers, and the places of those that each one takes its inputs from."""
+    """One model's layers, and where each layer takes its inputs from."""
 
     layers: Layers
-    #: Per layer: the place of another layer with the output's number, or an input's place below 0.
+    #: For each layer, its inputs: the place of the layer that gives it (below 0 for an input of
+    #: the model), and the index of the output in brackets, if there are several.
     sources: tuple[tuple[tuple[int, str], ...], ...]
 
     @classmethod
@@ -94,7 +95,7 @@ class _Side:
         return found
 
 
-# --- what a row says ------------------------------------------------------------------------------
+# --- rows -----------------------------------------------------------------------------------------
 
 
 def _row(
@@ -125,7 +126,7 @@ def _aspects(one: LayerRow, other: LayerRow) -> Iterator[Aspect]:
     if one.params != other.params:
         yield "params"
     elif _shapes(one) != _shapes(other):
-        yield "weights"  # as many params in other weights
+        yield "weights"  # the same number of params in weights of other shapes
     if (one.mask_in, one.mask_out) != (other.mask_in, other.mask_out):
         yield "mask"
     if None not in (one.mixes, other.mixes) and one.mixes != other.mixes:
@@ -137,7 +138,7 @@ def _shapes(layer: LayerRow) -> list[tuple[int, ...]]:
 
 
 def _arguments(one: LayerRow, other: LayerRow) -> Iterator[ArgumentChange]:
-    """Yield what differs; a backward layer that only mirrors its forward one says nothing new."""
+    """Yield the arguments that differ, without those of a backward layer that mirror `layer`'s."""
     names = {**one.arguments, **other.arguments}
     changed = {
         name: (one.arguments.get(name), other.arguments.get(name))
@@ -151,9 +152,9 @@ def _arguments(one: LayerRow, other: LayerRow) -> Iterator[ArgumentChange]:
 
 
 def _fed_alike(ours: _Side, theirs: _Side, a: int, b: int, twins: Mapping[int, int]) -> bool:
-    """Tell whether both take their inputs from layers that stand beside each other.
+    """Return whether two layers take their inputs from layers that are twins.
 
-    What only one model has is looked through where it has one input: its own row tells of it.
+    A layer without a twin is skipped if it has one input; its own row reports it.
     """
     back = {b: a for a, b in twins.items()}
     mine = [_origin(ours, source, twins) for source in ours.sources[a]]
@@ -169,7 +170,7 @@ def _fed_alike(ours: _Side, theirs: _Side, a: int, b: int, twins: Mapping[int, i
 def _origin(
     side: _Side, source: tuple[int, str], known: Mapping[int, int]
 ) -> tuple[int, str] | None:
-    """Follow a source through layers without a counterpart; None where that is not one way."""
+    """Follow a source back to a layer in `known` or an input; None if the way forks."""
     while source[0] >= 0 and source[0] not in known:
         given = side.sources[source[0]]
         if len(given) != 1:
@@ -185,24 +186,24 @@ def _key(layer: LayerRow) -> tuple[str, str, int, str]:
     return layer.type, str(layer.output_shape), layer.params, str(layer.arguments)
 
 
-def _pair_up(reference: Layers, candidate: Layers) -> list[Pairing]:
+def _pair_chains(reference: Layers, candidate: Layers) -> list[Pairing]:
     matcher = SequenceMatcher(
         None, [_key(layer) for layer in reference], [_key(layer) for layer in candidate], False
     )
     pairs: list[Pairing] = []
     for kind, start, stop, other_start, other_stop in matcher.get_opcodes():
         ours, theirs = range(start, stop), range(other_start, other_stop)
-        if kind == "equal" or len(ours) * len(theirs) > _MOST_COMBINATIONS:
+        if kind == "equal" or len(ours) * len(theirs) > _MOST_PAIRS_IN_CHAIN:
             pairs += _in_order(ours, theirs)
         else:
-            pairs += _pair_unlike(reference, candidate, ours, theirs)
+            pairs += _by_likeness(reference, candidate, ours, theirs)
     return pairs
 
 
-def _pair_unlike(
+def _by_likeness(
     reference: Layers, candidate: Layers, ours: Sequence[int], theirs: Sequence[int]
 ) -> list[Pairing]:
-    """Pair one stretch of layers such that the total likeness on shared rows is greatest."""
+    """Pair layers in order such that the sum of the likenesses of the pairs is greatest."""
     likeness = [[_likeness(reference[a], candidate[b]) for b in theirs] for a in ours]
     best = [[0] * (len(theirs) + 1) for _ in range(len(ours) + 1)]
     for i in range(len(ours) - 1, -1, -1):
@@ -249,26 +250,26 @@ def _holds(wrapper: LayerRow, kind: str) -> bool:
 
 
 def _pair_graphs(ours: _Side, theirs: _Side) -> dict[int, int]:
-    """Match first what is the same from the inputs on, then by likeness and by neighbours."""
+    """Match the layers that are the same from the inputs on, then by likeness and neighbours."""
     twins = _same_from_the_inputs(ours, theirs)
     free = [a for a in range(len(ours.layers)) if a not in twins]
     open_ = set(range(len(theirs.layers))) - set(twins.values())
-    if len(free) * len(open_) > _MOST_IN_GRAPH:
+    if len(free) * len(open_) > _MOST_PAIRS_IN_GRAPH:
         return twins | dict(zip(free, sorted(open_), strict=False))
-    behind = ours.consumers(), theirs.consumers()
+    consumers = ours.consumers(), theirs.consumers()
     likeness = {
         (a, b): _likeness(ours.layers[a], theirs.layers[b]) - _ANY for a in free for b in open_
     }
     while likeness:
-        # What is beside a layer counts as soon as it is matched itself.
-        (a, b), worth = max(
+        # Each match adds to the scores of its neighbours.
+        (a, b), best = max(
             (
-                (pair, score + _SAME_NEIGHBOUR * _neighbours(ours, theirs, behind, pair, twins))
+                (pair, score + _SAME_NEIGHBOUR * _neighbours(ours, theirs, consumers, pair, twins))
                 for pair, score in likeness.items()
             ),
             key=lambda entry: (entry[1], -abs(entry[0][0] - entry[0][1]), -entry[0][0]),
         )
-        if worth < _LEAST_IN_GRAPH:
+        if best < _LEAST_IN_GRAPH:
             break
         twins[a] = b
         likeness = {pair: s for pair, s in likeness.items() if pair[0] != a and pair[1] != b}
@@ -276,45 +277,46 @@ def _pair_graphs(ours: _Side, theirs: _Side) -> dict[int, int]:
 
 
 def _same_from_the_inputs(ours: _Side, theirs: _Side) -> dict[int, int]:
-    """Match layers that are the same and are applied to the same, all the way from the inputs."""
+    """Match layers that are the same, and so are all the layers they are made from."""
     known: dict[object, int] = {}
-    waiting: dict[int, list[int]] = {}
-    for place, sign in enumerate(_signs(theirs, known)):
-        waiting.setdefault(sign, []).append(place)
+    unmatched: dict[int, list[int]] = {}
+    for place, number in enumerate(_subgraph_numbers(theirs, known)):
+        unmatched.setdefault(number, []).append(place)
     twins = {}
-    for place, sign in enumerate(_signs(ours, known)):
-        if waiting.get(sign):
-            twins[place] = waiting[sign].pop(0)
+    for place, number in enumerate(_subgraph_numbers(ours, known)):
+        if unmatched.get(number):
+            twins[place] = unmatched[number].pop(0)
     return twins
 
 
-def _signs(side: _Side, known: dict[object, int]) -> list[int]:
-    """Return a number per layer that is equal where the layer and all before it are the same."""
-    signs: list[int] = []
+def _subgraph_numbers(side: _Side, known: dict[object, int]) -> list[int]:
+    """Return a number per layer, equal for layers that are the same with all layers before them."""
+    numbers: list[int] = []
     for layer, given in zip(side.layers, side.sources, strict=True):
-        before = tuple((signs[n] if n >= 0 else n, output) for n, output in given)
-        signs.append(known.setdefault((_key(layer), before), len(known)))
-    return signs
+        before = tuple((numbers[n] if n >= 0 else n, output) for n, output in given)
+        numbers.append(known.setdefault((_key(layer), before), len(known)))
+    return numbers
 
 
 def _neighbours(
     ours: _Side,
     theirs: _Side,
-    behind: tuple[Mapping[int, Sequence[int]], Mapping[int, Sequence[int]]],
+    consumers: tuple[Mapping[int, Sequence[int]], Mapping[int, Sequence[int]]],
     pair: tuple[int, int],
     twins: Mapping[int, int],
 ) -> int:
-    """Count how many of two layers' inputs and consumers are each other's counterparts."""
+    """Return how many inputs and consumers of two layers are twins."""
     a, b = pair
     fed = {n for n, _ in theirs.sources[b]}
     mine = [twins.get(n, n if n < 0 else None) for n, _ in ours.sources[a]]
     before = sum(n in fed for n in mine if n is not None)
-    after = sum(twins.get(n) in behind[1].get(b, ()) for n in behind[0].get(a, ()) if n in twins)
+    used_by = consumers[1].get(b, ())
+    after = sum(twins[n] in used_by for n in consumers[0].get(a, ()) if n in twins)
     return before + after
 
 
 def _in_reading_order(twins: Mapping[int, int], ours: _Side, theirs: _Side) -> list[Pairing]:
-    """Put the reference's layers in order, and what only the candidate has where it comes in."""
+    """Return the pairs in the reference's order, each extra layer of the candidate in its place."""
     back = {b: a for a, b in twins.items()}
     extras: dict[int, list[int]] = {}
     place = -1

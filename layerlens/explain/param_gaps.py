@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from itertools import takewhile
 from operator import eq
 
+from layerlens.explain.listing import listed
 from layerlens.report.diffs import LayerChange, ParamsGap
 from layerlens.report.layers import CountTerm, Factor, LayerRow, ModelReport
 
-#: Which argument a factor is the value of; what a layer takes from its input is not here.
+#: The arguments that set a factor of a count; factors that a layer takes from its input have none.
 _ARGUMENTS = {
     "units": ("units", "output_shape"),
     "filters": ("filters",),
@@ -27,9 +28,9 @@ _ARGUMENTS = {
 def params_gaps(
     reference: ModelReport, candidate: ModelReport, rows: Sequence[LayerChange]
 ) -> tuple[ParamsGap, ...]:
-    """Attribute the difference of two counts: the gaps add up to it.
+    """Attribute the difference between two counts of params; the gaps add up to it.
 
-    Empty where a count is not known, or no weight differs.
+    `rows` are the aligned layers. Empty if a count is unknown or no weight differs.
     """
     if reference.params is None or candidate.params is None:
         return ()
@@ -55,10 +56,10 @@ def _row_gaps(
             yield ParamsGap(params, text, row.reference, row.candidate)
         return
     if bool(ours.shared_with) != bool(theirs.shared_with):
-        yield from _sharing(ours, theirs, row)
+        yield from _sharing_gap(ours, theirs, row)
         return
     if [weight.shape for weight in ours.weights] == [weight.shape for weight in theirs.weights]:
-        return  # whatever they are called
+        return  # the names of weights do not matter
     gaps = _gaps(ours, theirs, row)
     rest = theirs.params - ours.params - sum(gap.params for gap in gaps)
     if rest:
@@ -67,30 +68,30 @@ def _row_gaps(
         yield gap.to_row(row, ours, theirs)
 
 
-def _sharing(ours: LayerRow, theirs: LayerRow, row: LayerChange) -> Iterator[ParamsGap]:
+def _sharing_gap(ours: LayerRow, theirs: LayerRow, row: LayerChange) -> Iterator[ParamsGap]:
     params = theirs.params - ours.params
-    again, anew = (theirs, ours) if theirs.shared_with else (ours, theirs)
+    shared, unshared = (theirs, ours) if theirs.shared_with else (ours, theirs)
     if params:
         text = (
-            f"{params:+,}: `{again.shared_with}` is applied again and counted once, where the "
-            f"other model has `{anew.name}` of its own"
+            f"{params:+,}: `{shared.shared_with}` is applied again and counted once, where the "
+            f"other model has `{unshared.name}` of its own"
         )
         yield ParamsGap(params, text, row.reference, row.candidate)
 
 
-#: The layer that holds a weight, if there are several, and what the weight is; True where the
-#: reference has a holder of this name that stands for none of the candidate's.
+#: The holder of a weight (empty if the layer has only one), the weight's meaning, and whether the
+#: holder is in the reference alone although the candidate may have one of the same name.
 Key = tuple[str, str, bool]
 
 
 @dataclass
 class _Gap:
-    """Terms of a layer that differ for one cause."""
+    """Terms of a layer's count that differ for one cause."""
 
     params: int
     terms: list[Key]
     cause: str
-    #: The one layer that has them; both where it is None.
+    #: The only layer that has these terms; None if both have.
     only: LayerRow | None = None
 
     def to_row(self, row: LayerChange, ours: LayerRow, theirs: LayerRow) -> ParamsGap:
@@ -103,8 +104,8 @@ class _Gap:
 
 
 def _gaps(ours: LayerRow, theirs: LayerRow, row: LayerChange) -> list[_Gap]:
-    """Return what differs term by term, terms with one cause together."""
-    mine, other = _matched(_terms(ours), _terms(theirs))
+    """Return the terms that differ, grouped by their cause."""
+    mine, other = _with_matched_holders(_terms(ours), _terms(theirs))
     arguments = {change.name.rsplit(".", 1)[-1]: change for change in row.arguments}
     found: dict[tuple[str, bool, bool], _Gap] = {}
     for key in dict.fromkeys((*mine, *other)):
@@ -117,7 +118,7 @@ def _gaps(ours: LayerRow, theirs: LayerRow, row: LayerChange) -> list[_Gap]:
         else:
             cause = (one or two).because or ""  # type: ignore[union-attr]
             only = ours if two is None else theirs
-        # What is there in one model alone is not the same as what is larger in it.
+        # A term in one model alone stays apart from a term that is larger in that model.
         gap = found.setdefault((cause, one is None, two is None), _Gap(0, [], cause, only))
         gap.params += params
         gap.terms.append(key)
@@ -125,9 +126,9 @@ def _gaps(ours: LayerRow, theirs: LayerRow, row: LayerChange) -> list[_Gap]:
 
 
 def _terms(layer: LayerRow) -> dict[Key, CountTerm]:
-    """Return a layer's terms by the held layer they are of, if there are several, and meaning."""
+    """Return the terms of a layer's count by holder and meaning."""
     paths = {term.layer or "" for term in layer.terms}
-    names = _told_apart(paths)
+    names = _short_names(paths)
     terms: dict[Key, CountTerm] = {}
     for term in layer.terms:
         key = (names[term.layer or ""], term.meaning, False)
@@ -137,8 +138,8 @@ def _terms(layer: LayerRow) -> dict[Key, CountTerm]:
     return terms
 
 
-def _told_apart(paths: Collection[str]) -> dict[str, str]:
-    """Name paths by the first part in which they differ; one alone needs no name."""
+def _short_names(paths: Collection[str]) -> dict[str, str]:
+    """Name each path by the first component in which they differ; a single path is unnamed."""
     if len(paths) < 2:
         return dict.fromkeys(paths, "")
     split = {path: path.split("/") for path in paths}
@@ -147,19 +148,20 @@ def _told_apart(paths: Collection[str]) -> dict[str, str]:
     return {path: parts[shared] if shared < len(parts) else "" for path, parts in split.items()}
 
 
-def _matched(
+def _with_matched_holders(
     ours: dict[Key, CountTerm], theirs: dict[Key, CountTerm]
 ) -> tuple[dict[Key, CountTerm], dict[Key, CountTerm]]:
-    """Name held layers that stand for each other alike: by the candidate's names.
+    """Rename the reference's holders to the candidate's holders that they are paired with.
 
-    What a wrapper or a nested model holds has numbers in its name (`dense`, `dense_3`), by which
-    nothing can be told; a layer that stands alone is the first of several in its place.
+    The names themselves cannot be compared: layers in a wrapper or nested model are numbered
+    (`dense`, `dense_3`) in the order in which they were made.
     """
     mine, other = _by_holder(ours), _by_holder(theirs)
     if set(mine) == set(other):
         return ours, theirs
     names = {
-        list(mine)[a]: list(other)[b] for a, b in _twins(list(mine.values()), list(other.values()))
+        list(mine)[a]: list(other)[b]
+        for a, b in _paired_holders(list(mine.values()), list(other.values()))
     }
     renamed = {
         (names.get(holder, holder), meaning, holder not in names): term
@@ -168,7 +170,7 @@ def _matched(
     return renamed, theirs
 
 
-#: What a held layer has: the meanings of its weights, and how many params each.
+#: The weights of one holder: the meaning of each, and its count of params.
 Held = list[tuple[str, int]]
 
 
@@ -179,12 +181,12 @@ def _by_holder(terms: Mapping[Key, CountTerm]) -> dict[str, Held]:
     return held
 
 
-def _twins(ours: Sequence[Held], theirs: Sequence[Held]) -> Iterator[tuple[int, int]]:
-    """Pair held layers in order: those with the same weights first, then those of one kind."""
+def _paired_holders(ours: Sequence[Held], theirs: Sequence[Held]) -> Iterator[tuple[int, int]]:
+    """Pair holders without crossing: by equal weights, then by equal meanings, then in order."""
     free = {*range(len(theirs))}
     pairs: dict[int, int] = {}
-    ways: tuple[Callable[[Held, Held], bool], ...] = (eq, _of_one_kind, lambda _, __: True)
-    for alike in ways:
+    tests: tuple[Callable[[Held, Held], bool], ...] = (eq, _same_meanings, lambda _, __: True)
+    for alike in tests:
         for a, mine in enumerate(ours):
             if a in pairs:
                 continue
@@ -197,40 +199,36 @@ def _twins(ours: Sequence[Held], theirs: Sequence[Held]) -> Iterator[tuple[int, 
     yield from sorted(pairs.items())
 
 
-def _of_one_kind(one: Held, other: Held) -> bool:
+def _same_meanings(one: Held, other: Held) -> bool:
     return [meaning for meaning, _ in one] == [meaning for meaning, _ in other]
 
 
 def _named(keys: Sequence[Key]) -> str:
-    """Return `kernel and bias`, or `kernel and bias of `query`` for each layer that is held."""
+    """Return `kernel and bias`, or `kernel and bias of `query`` for each holder with a name."""
     held: dict[str, list[str]] = {}
     for holder, meaning, _ in keys:
         held.setdefault(holder, []).append(meaning)
-    return _joined(
-        [_joined(names) + (f" of `{holder}`" if holder else "") for holder, names in held.items()]
+    return listed(
+        [listed(names) + (f" of `{holder}`" if holder else "") for holder, names in held.items()]
     )
-
-
-def _joined(parts: Sequence[str]) -> str:
-    return " and ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))
 
 
 def _cause(
     ours: Sequence[Factor], theirs: Sequence[Factor], arguments: Mapping[str, object]
 ) -> str:
-    """Say which numbers of a product differ: `units 16 → 20`, and whether an argument says so."""
+    """Return the factors that differ: `units 16 → 20`, named by the argument that sets them."""
     mine, other = _numbers(ours), _numbers(theirs)
-    told = []
+    changes = []
     for of in mine:
         if of not in other or mine[of] == other[of]:
             continue
         name = next((n for n in _ARGUMENTS.get(of, ()) if n in arguments), of)
-        told.append(f"{name} {mine[of]} → {other[of]}")
-    return ", ".join(told)
+        changes.append(f"{name} {mine[of]} → {other[of]}")
+    return ", ".join(changes)
 
 
 def _numbers(factors: Sequence[Factor]) -> dict[str, str]:
-    """Return the numbers by what they count; several of one kind as `3×3`."""
+    """Return the factors by what they count; several that count the same as `3×3`."""
     found: dict[str, list[int]] = {}
     for factor in factors:
         found.setdefault(factor.of, []).append(factor.size)

@@ -1,7 +1,7 @@
 """Find the fewest changes that make a candidate agree with the reference, by trying them.
 
-The candidate is made anew with some of what lines up differently taken over from the reference, and
-judged as the pair itself was. Nothing is said of a change that this judgement did not bear out.
+Each trial replaces some layers or arguments of the candidate by the reference's, builds the changed
+candidate and judges it as the pair was judged. Only changes that a trial confirmed are reported.
 """
 
 from __future__ import annotations
@@ -20,30 +20,30 @@ from layerlens.scenario.reading.layers import read_layer
 from layerlens.scenario.spec import LayerSpec, ModelSpec
 from layerlens.scenario.yaml.parse import parse_yaml
 
-#: Differences that are tried one by one; of more, whole layers are taken over.
+#: With more differing arguments than this, whole layers are replaced.
 _MOST_EDITS = 8
+#: With more differing layers than this, nothing is tried.
 _MOST_LAYERS = 12
-#: No further trial begins after so many seconds of the processor's time.
+#: No trial starts after this many seconds of processor time.
 _BUDGET = 30.0
-#: A layer whose description is longer than this is named, not written out.
+#: A layer whose description has more characters is named, not written out.
 _LONGEST = 240
-#: Arguments that do not reach the outputs that are compared.
-_BESIDE = ("_initializer", "_regularizer", "_constraint", "name", "trainable", "seed")
+#: Ends of the names of arguments that do not change the outputs once weights are set.
+_WITHOUT_EFFECT = ("_initializer", "_regularizer", "_constraint", "name", "trainable", "seed")
 
-#: Judges a changed candidate against the reference as the pair was judged; None where it cannot be
-#: built or run.
+#: Judges a changed candidate against the reference; None if it cannot be built or run.
 Judge = Callable[[ModelSpec], PairReport | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """Changes to a candidate that were judged, in words."""
+    """Changes, in words, that make a candidate equivalent to the reference."""
 
-    #: What to change: with all of it, the two are equivalent.
+    #: The changes; the models are equivalent with all of them made.
     changes: tuple[str, ...]
-    #: What lines up differently and may stay as it is.
-    idle: tuple[str, ...]
-    #: What is among the changes although it was not settled whether it has to be.
+    #: The differences that do not have to be changed.
+    unneeded: tuple[str, ...]
+    #: The changes that may not be needed: the trial without them gave no verdict.
     unsettled: tuple[str, ...]
     #: The report of the pair with the changes made.
     report: PairReport
@@ -51,13 +51,13 @@ class Repair:
 
 @dataclass(frozen=True, slots=True)
 class _Edit:
-    """One difference that can be taken over from the reference."""
+    """A change of the candidate to what the reference has: one argument or a whole layer."""
 
     row: int
     text: str
-    #: The way to an argument through layers that others hold; empty for the whole layer.
+    #: The names of the arguments that lead to a value in nested layers; empty for a whole layer.
     path: tuple[str, ...] = ()
-    #: Whether one of the two layers is a wrapper, and the argument is of the layer in it.
+    #: Whether only one of the two layers is in a wrapper; the argument is the inner layer's.
     is_within: bool = False
 
 
@@ -68,11 +68,11 @@ def find_repair(
     diff: ModelsDiff,
     judge: Judge,
 ) -> Repair | None:
-    """Return the fewest of the lined-up differences that make the candidate agree.
+    """Return the fewest changes that make the candidate equivalent to the reference.
 
-    None where the models are not described layer by layer, where nothing differs that can be taken
-    over, or where even all of it does not make them agree (they may take other inputs, slices or
-    dtypes, or be random).
+    `diff` has the aligned layers. None if the models are not described layer by layer, if no
+    difference can be changed, or if the models still differ with all changes made (their inputs,
+    slices or dtypes may differ, or they may be random).
     """
     plan = _Plan.of(reference, candidate, candidate_report, diff)
     edits = tuple(plan.edits()) if plan is not None else ()
@@ -82,14 +82,14 @@ def find_repair(
     report = trials.report(edits)
     if not _agrees(report):
         return None
-    needed = _fewest(edits, trials)
+    needed = _needed(edits, trials)
     report = trials.report(needed)
     assert report is not None
     whole = {edit.row for edit in needed if not edit.path}
     return Repair(
         changes=tuple(edit.text for edit in needed),
-        # What belongs to a layer that is taken over whole comes with it.
-        idle=tuple(e.text for e in edits if e not in needed and e.row not in whole),
+        # The arguments of a layer that is replaced as a whole are changed with it.
+        unneeded=tuple(e.text for e in edits if e not in needed and e.row not in whole),
         unsettled=tuple(edit.text for edit in needed if not trials.differs_without(needed, edit)),
         report=report,
     )
@@ -99,8 +99,8 @@ def _agrees(report: PairReport | None) -> bool:
     return report is not None and report.verdict == "equivalent"
 
 
-def _fewest(edits: tuple[_Edit, ...], trials: _Trials) -> tuple[_Edit, ...]:
-    """Leave out one edit after the other for as long as the models agree without it."""
+def _needed(edits: tuple[_Edit, ...], trials: _Trials) -> tuple[_Edit, ...]:
+    """Remove edits one by one while the models still agree without them."""
     needed = edits
     while True:
         for edit in needed:
@@ -114,7 +114,7 @@ def _fewest(edits: tuple[_Edit, ...], trials: _Trials) -> tuple[_Edit, ...]:
 
 @dataclass
 class _Trials:
-    """Candidates with some of the edits made, each judged once and within a budget."""
+    """The reports of candidates with some edits made; each is judged once, within a budget."""
 
     plan: _Plan
     judge: Judge
@@ -122,7 +122,7 @@ class _Trials:
     _started: float = field(default_factory=time.process_time)
 
     def report(self, edits: tuple[_Edit, ...]) -> PairReport | None:
-        """Return the pair's report with these edits; None where it was not judged."""
+        """Return the report of the pair with these edits; None if it could not be judged."""
         if edits not in self._known:
             if time.process_time() - self._started > _BUDGET:
                 return None
@@ -131,9 +131,9 @@ class _Trials:
         return self._known[edits]
 
     def differs_without(self, edits: tuple[_Edit, ...], edit: _Edit) -> bool:
-        """Tell whether leaving this edit out was judged to make a difference."""
+        """Return whether the models are known to differ without this edit."""
         fewer = tuple(one for one in edits if one is not edit)
-        if not fewer:  # that is the pair itself
+        if not fewer:  # the pair itself, which differs
             return True
         report = self.report(fewer)
         return report is not None and report.verdict not in ("equivalent", "inconclusive")
@@ -141,15 +141,15 @@ class _Trials:
 
 @dataclass(frozen=True)
 class _Plan:
-    """The candidate as it was described, and what the reference has in each row's place."""
+    """The candidate's description, and both models' layers for each row of the diff."""
 
     candidate: ModelSpec
     reference: str
     rows: Sequence[LayerChange]
     ours: Sequence[LayerSpec | None]
     theirs: Sequence[LayerSpec | None]
-    #: The keys of the candidate's `weights:` that are of each row's layer.
-    given: Sequence[tuple[str, ...]]
+    #: For each row, the keys of the candidate's `weights:` that name weights of its layer.
+    weight_keys: Sequence[tuple[str, ...]]
 
     @classmethod
     def of(
@@ -161,13 +161,14 @@ class _Plan:
         rows = diff.layers
         only = any(row.change in ("only_reference", "only_candidate") for row in rows)
         if candidate.form == "graph" and only:
-            return None  # where a layer goes in a graph is not told by its row
+            return None  # a row does not say where in a graph its layer belongs
         ours = [_spec_at(mine, row.reference_row, row.reference) for row in rows]
         theirs = [_spec_at(other, row.candidate_row, row.candidate) for row in rows]
-        given = [_given_of(candidate, report, row.candidate_row) for row in rows]
-        return cls(candidate, reference.name, rows, ours, theirs, given)
+        weight_keys = [_weight_keys(candidate, report, row.candidate_row) for row in rows]
+        return cls(candidate, reference.name, rows, ours, theirs, weight_keys)
 
     def edits(self) -> list[_Edit]:
+        """Return an edit for each difference; none if there are too many to try."""
         found = [edit for row in range(len(self.rows)) for edit in self._edits_of(row, fine=True)]
         if len(found) > _MOST_EDITS:
             found = [e for row in range(len(self.rows)) for e in self._edits_of(row, fine=False)]
@@ -178,27 +179,28 @@ class _Plan:
         if ours is None and theirs is None:
             return
         if ours is None:
-            yield _Edit(place, f"leave out `{row.candidate}` ({_type(theirs)}){self._also(place)}")
+            text = f"leave out `{row.candidate}` ({_type(theirs)}){self._and_weights(place)}"
+            yield _Edit(place, text)
         elif theirs is None:
-            yield _Edit(place, f"add {self._as_written(place)} {self._behind(place)}")
+            yield _Edit(place, f"add {self._as_written(place)} {self._position(place)}")
         elif ours.type != theirs.type:
-            yield _Edit(place, self._replaced(place))
+            yield _Edit(place, self._replacement(place))
             inner, other = _within(ours, theirs.type), _within(theirs, ours.type)
             if fine and inner.type == other.type:
-                for path, told in _apart(inner, other, ()):
-                    yield _Edit(place, f"{told} at {_holder(path, row)}", path, is_within=True)
+                for path, text in _differing(inner, other, ()):
+                    yield _Edit(place, f"{text} at {_holder(path, row)}", path, is_within=True)
         else:
-            apart = list(_apart(ours, theirs, ()))
+            differing = list(_differing(ours, theirs, ()))
             if fine:
-                for path, text in apart:
+                for path, text in differing:
                     yield _Edit(place, f"{text} at {_holder(path, row)}", path)
-            elif apart:
-                yield _Edit(place, self._replaced(place))
+            elif differing:
+                yield _Edit(place, self._replacement(place))
 
-    def _replaced(self, place: int) -> str:
+    def _replacement(self, place: int) -> str:
         row, theirs = self.rows[place], self.theirs[place]
         where = f"in place of `{row.candidate}` ({_type(theirs)})"
-        return f"write {self._as_written(place)} {where}{self._also(place)}"
+        return f"write {self._as_written(place)} {where}{self._and_weights(place)}"
 
     def _as_written(self, place: int) -> str:
         ours = self.ours[place]
@@ -208,14 +210,14 @@ class _Plan:
             return f"`{text}`"
         return f"`{self.rows[place].reference}` as it is in `{self.reference}`"
 
-    def _also(self, place: int) -> str:
-        """Say that weights given to a layer go with it."""
-        if not self.given[place]:
+    def _and_weights(self, place: int) -> str:
+        """Say that the weights given to a layer are removed with it."""
+        if not self.weight_keys[place]:
             return ""
-        return f" and its `weights:` ({', '.join(f'`{key}`' for key in self.given[place])})"
+        return f" and its `weights:` ({', '.join(f'`{key}`' for key in self.weight_keys[place])})"
 
-    def _behind(self, place: int) -> str:
-        """Say where a layer is added: behind the row before it."""
+    def _position(self, place: int) -> str:
+        """Say where a layer is added: after the layer in the row before it."""
         if place == 0:
             return "in front"
         before = self.rows[place - 1]
@@ -224,9 +226,9 @@ class _Plan:
         return f"after that {_type(self.ours[place - 1])}"
 
     def with_edits(self, edits: Sequence[_Edit]) -> ModelSpec | None:
-        """Return the candidate with edits made; None where a scenario could not be written so."""
+        """Return the candidate with edits made; None if a scenario cannot describe it."""
         made: list[LayerSpec | None] = list(self.theirs)
-        # A layer that is taken over whole has the arguments that were taken over before.
+        # Edits of arguments first: replacing a whole layer overrides them.
         for edit in sorted(edits, key=lambda one: not one.path):
             ours, own = self.ours[edit.row], made[edit.row]
             if edit.path and ours is not None and own is not None:
@@ -240,8 +242,8 @@ class _Plan:
             made[row] = read_back(layer)
             if made[row] is None:
                 return None
-        gone = {key for edit in edits if not edit.path for key in self.given[edit.row]}
-        weights = {k: v for k, v in self.candidate.weights.items() if k not in gone}
+        removed = {key for edit in edits if not edit.path for key in self.weight_keys[edit.row]}
+        weights = {k: v for k, v in self.candidate.weights.items() if k not in removed}
         changed = replace(self.candidate, weights=weights)
         if changed.form == "layers":
             return replace(changed, layers=tuple(one for one in made if one is not None))
@@ -256,7 +258,7 @@ class _Plan:
 
 
 def read_back(layer: LayerSpec) -> LayerSpec | None:
-    """Return a layer as it is read where a scenario has what is announced; None if refused."""
+    """Return the layer that a scenario has with this layer written in it; None with a fault."""
     faults = Faults("<remedy>")
     item = layer_text(layer)
     document = parse_yaml(f"[{{{item}}}]" if layer.arguments else f"[{item}]", faults.file)
@@ -266,7 +268,7 @@ def read_back(layer: LayerSpec) -> LayerSpec | None:
     return None if faults else found
 
 
-def _given_of(candidate: ModelSpec, report: ModelReport, row: int | None) -> tuple[str, ...]:
+def _weight_keys(candidate: ModelSpec, report: ModelReport, row: int | None) -> tuple[str, ...]:
     """Return the keys of `weights:` that name weights of one layer."""
     if row is None or row >= len(report.layers):
         return ()
@@ -280,8 +282,8 @@ def _given_of(candidate: ModelSpec, report: ModelReport, row: int | None) -> tup
 
 def _holder(path: Sequence[str], row: LayerChange) -> str:
     """Name the layer that has an argument: `td`, or the `layer` of `td`."""
-    inward = [f"the `{name}` of " for name in reversed(path[:-1])]
-    return f"{''.join(inward)}`{row.candidate}`"
+    nesting = [f"the `{name}` of " for name in reversed(path[:-1])]
+    return f"{''.join(nesting)}`{row.candidate}`"
 
 
 def _specs(model: ModelSpec) -> Sequence[LayerSpec] | Mapping[str, LayerSpec]:
@@ -302,19 +304,19 @@ def _type(layer: LayerSpec | None) -> str:
     return layer.type if layer is not None else ""
 
 
-def _apart(
+def _differing(
     ours: LayerSpec, theirs: LayerSpec, path: tuple[str, ...]
 ) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Yield the arguments that two layers were written with and that differ, those inside too."""
+    """Yield the path of each written argument that differs, and the change to make, in words."""
     for name in {**ours.arguments, **theirs.arguments}:
         mine, other = ours.arguments.get(name), theirs.arguments.get(name)
-        if name.endswith(_BESIDE) or (
+        if name.endswith(_WITHOUT_EFFECT) or (
             name in ours.arguments and name in theirs.arguments and _alike(mine, other)
         ):
             continue
         inner = (*path, name)
         if isinstance(mine, LayerSpec) and isinstance(other, LayerSpec) and mine.type == other.type:
-            yield from _apart(mine, other, inner)
+            yield from _differing(mine, other, inner)
         elif name in ours.arguments:
             yield inner, f"set `{argument_text(name, mine)}`"
         else:
@@ -323,14 +325,14 @@ def _apart(
 
 def _alike(one: Any, other: Any) -> bool:
     if isinstance(one, LayerSpec) and isinstance(other, LayerSpec):
-        return one.type == other.type and not list(_apart(one, other, ()))
+        return one.type == other.type and not list(_differing(one, other, ()))
     if isinstance(one, tuple) and isinstance(other, tuple):
         return len(one) == len(other) and all(map(_alike, one, other))
     return bool(one == other)
 
 
 def _within(layer: LayerSpec, kind: str) -> LayerSpec:
-    """Return the layer of a kind that a wrapper holds, or the layer itself."""
+    """Return the layer inside a wrapper if it is of this type, else the layer itself."""
     inner = layer.arguments.get("layer")
     return inner if isinstance(inner, LayerSpec) and inner.type == kind else layer
 

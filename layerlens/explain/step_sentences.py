@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
+from layerlens.explain.listing import listed
 from layerlens.report.diffs import ModelsDiff
 from layerlens.report.layers import LayerRow, ModelReport
 from layerlens.vocabulary import Beside, Mixes, Mode
@@ -71,7 +72,7 @@ def _depends_on(subject: LayerRow | ModelReport) -> str:
 def _measured(one: LayerRow | ModelReport, other: LayerRow | ModelReport, mode: Mode) -> str:
     """Say how it was measured: in which mode, and over how many steps on a variable axis."""
     lengths = sorted({n for subject in (one, other) for n in _lengths(subject)})
-    over = f" over {_listed([f'{n:,}' for n in lengths])} steps" if lengths else ""
+    over = f" over {listed([f'{n:,}' for n in lengths])} steps" if lengths else ""
     return f"as was measured{' in training' if mode == 'training' else ''}{over}"
 
 
@@ -81,10 +82,6 @@ def _lengths(subject: LayerRow | ModelReport) -> Iterator[int]:
     shapes = [shape] if shape and not isinstance(shape[0], tuple) else list(shape or ())
     if any(len(one) > 1 and one[1] is None for one in shapes):
         yield from (row.inputs for row in subject.steps if row.inputs is not None)
-
-
-def _listed(items: Sequence[str]) -> str:
-    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"
 
 
 def _named(subject: LayerRow | ModelReport, model: ModelReport) -> str:

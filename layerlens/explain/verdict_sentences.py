@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import Any
 
+from layerlens.explain.listing import listed
 from layerlens.models.inspect.input_order import is_generated_name
 from layerlens.numerics.differences import Difference
 from layerlens.numerics.judge import SAME_DISTRIBUTION, Judgement
@@ -204,7 +205,7 @@ def beyond_lengths(shortfall: Mapping[int, int], longest: int) -> str | None:
     """
     if not shortfall:
         return None
-    steps = _listed(
+    steps = listed(
         [
             f"{span:,} steps" if axis == 1 else f"{span:,} along axis {axis}"
             for axis, span in shortfall.items()
@@ -220,15 +221,11 @@ def unknown_lengths(layers: Sequence[str], longest: int) -> str | None:
     """Name the layers that look across an unknown number of steps; None without any."""
     if not layers:
         return None
-    names = _listed([f"`{name}`" for name in layers])
+    names = listed([f"`{name}`" for name in layers])
     verb = "looks" if len(layers) == 1 else "look"
     return (
         f"how many steps {names} {verb} across is not known: lengths up to {longest:,} were tried"
     )
-
-
-def _listed(items: Sequence[str]) -> str:
-    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"
 
 
 def joined(text: str, more: str | None) -> str:

@@ -1,7 +1,6 @@
 """Sentences for the `why` of a pair: what the models share and where they differ.
 
-Nothing is said of a layer that was not found in these two models: every sentence is made from the
-rows, counts, differences and trials of this very pair.
+Every sentence is written from the layers, counts, differences and trials of that pair.
 """
 
 from __future__ import annotations
@@ -10,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from layerlens.explain.first_divergence import Divergence
+from layerlens.explain.listing import listed
 from layerlens.explain.repair import Repair
 from layerlens.explain.state_gaps import unconfigured_changes
 from layerlens.explain.step_sentences import step_sentences
@@ -19,11 +19,11 @@ from layerlens.report.diffs import LayerChange, ModelsDiff
 from layerlens.report.layers import ModelReport
 from layerlens.report.pairs import PairReport
 
-#: Rows, arguments and gaps that are named one by one before the rest is only counted.
+#: Rows, arguments and gaps that are named before the rest is only counted.
 _NAMED = 3
-#: A graph so many times larger than another one is worth a word.
+#: Ratio of the sizes of two graphs from which it is mentioned.
 _MUCH_LARGER = 1.5
-_ASIDES = {
+_ALSO_DIFFERS = {
     "mask": "the mask passed on",
     "non_finite": "what becomes of NaN and infinities",
     "overflow": "where the range of a dtype is left",
@@ -34,14 +34,14 @@ _ASIDES = {
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What was found of a pair beside its report."""
+    """Findings on a pair that its report does not contain."""
 
     repair: Repair | None = None
-    #: Where the models part, and what they were fed there.
+    #: The first layers whose outputs differ.
     divergence: Divergence | None = None
-    #: What layers lose there because they compute in whole numbers.
+    #: Sentences on layers that overflow whole numbers on the counterexample.
     losses: Sequence[str] = ()
-    #: Whether outputs are held against a tolerance of the scenario's own.
+    #: Whether outputs are compared by the scenario's own tolerance.
     tolerant: bool = False
     #: Whether the pair is judged in another mode too.
     several_modes: bool = False
@@ -58,16 +58,19 @@ def why_sentences(
     diff: ModelsDiff,
     findings: Findings,
 ) -> tuple[str, ...]:
-    """Say what is the same, what differs, what comes of it and why, and what would mend it."""
+    """Return sentences on what is the same, what differs, the result and its repair.
+
+    For a model that Keras refused, they say only where it failed and how to fix it.
+    """
     if reference.error is not None or candidate.error is not None:
         return tuple(_refused(reference, candidate))
-    told = [_same(reference, candidate, diff), _differs(reference, candidate, diff)]
-    told += [
+    sentences = [_same(reference, candidate, diff), _differs(reference, candidate, diff)]
+    sentences += [
         f"In `{model.name}`, {note}." for model in (reference, candidate) for note in model.notes
     ]
-    told += [_result(pair, findings), *(f"{lost}." for lost in findings.losses)]
-    told += [_beside(reference, candidate, pair, diff), _repaired(pair, findings)]
-    return tuple(sentence for sentence in told if sentence)
+    sentences += [_result(pair, findings), *(f"{lost}." for lost in findings.losses)]
+    sentences += [_further(reference, candidate, pair, diff), _repair(pair, findings)]
+    return tuple(sentence for sentence in sentences if sentence)
 
 
 def _refused(reference: ModelReport, candidate: ModelReport) -> Iterator[str]:
@@ -83,24 +86,25 @@ def _refused(reference: ModelReport, candidate: ModelReport) -> Iterator[str]:
             )
         else:
             at = f" at {layer}" if layer else ""
-            taken = _count(len(model.layers), "layer")
-            built = f" after {taken} that it took" if model.layers else ""
+            count = _count(len(model.layers), "layer")
+            built = f" after {count} that it took" if model.layers else ""
             yield f"Keras refuses `{model.name}`{at}{built}, so nothing could be compared."
         if model.error.hint:
             yield f"To mend it: {model.error.hint.rstrip('.')}."
 
 
 def _same(reference: ModelReport, candidate: ModelReport, diff: ModelsDiff) -> str:
-    known = [row for row in diff.layers if not _untold(reference, candidate, row)]
-    same = [f"`{row.candidate}`" for row in known if _is_configured_alike(row)]
+    known = [row for row in diff.layers if not _without_config(reference, candidate, row)]
+    same = [f"`{row.candidate}`" for row in known if _same_config(row)]
     total = max(len(reference.layers), len(candidate.layers))
     parts = []
     if diff.layers and len(same) == len(diff.layers):
         parts.append("every layer is configured the same")
     elif same:
         verb = "is" if len(same) == 1 else "are"
+        names = _first_few(same)
         parts.append(
-            f"{len(same)} of {_count(total, 'layer')} {verb} configured the same ({_listed(same)})"
+            f"{len(same)} of {_count(total, 'layer')} {verb} configured the same ({names})"
         )
     elif diff.layers:
         is_known = "" if len(known) == len(diff.layers) else "known to be "
@@ -109,18 +113,18 @@ def _same(reference: ModelReport, candidate: ModelReport, diff: ModelsDiff) -> s
         parts.append(f"both have {reference.params:,} params")
     if reference.output_shape == candidate.output_shape:
         parts.append(f"both give {shapes_text(reference.output_shape)}")
-    return f"In `{candidate.name}` and `{reference.name}` {_joined(parts)}." if parts else ""
+    return f"In `{candidate.name}` and `{reference.name}` {listed(parts)}." if parts else ""
 
 
-def _is_configured_alike(row: LayerChange) -> bool:
-    """Tell layers that differ in nothing, or only in what follows from others (shapes, counts)."""
+def _same_config(row: LayerChange) -> bool:
+    """Return whether two layers differ in nothing but what follows from others: shapes, counts."""
     return not (row.change.startswith("only") or {"type", "arguments", "inputs"} & {*row.differs})
 
 
-def _untold(reference: ModelReport, candidate: ModelReport, row: LayerChange) -> list[str]:
-    """Return which of two layers of one type do not tell their configuration.
+def _without_config(reference: ModelReport, candidate: ModelReport, row: LayerChange) -> list[str]:
+    """Return the names of the layers in a row whose configuration is unknown.
 
-    Every layer that does so tells at least whether it is trainable.
+    A known configuration is never empty: it has at least `trainable`.
     """
     if row.reference_row is None or row.candidate_row is None or "type" in row.differs:
         return []
@@ -135,20 +139,20 @@ def _differs(reference: ModelReport, candidate: ModelReport, diff: ModelsDiff) -
     if len(parts) > _NAMED:
         parts = [*parts[:_NAMED], f"{_count(len(parts) - _NAMED, 'more layer')} differ"]
     gaps = [gap.text for gap in diff.params]
-    counts = f" In params that is {_listed(gaps)}." if gaps else _trained(reference, candidate)
-    untold = [name for row in diff.layers for name in _untold(reference, candidate, row)]
-    if untold:
-        names = list(dict.fromkeys(untold))
-        told = "does not tell its" if len(names) == 1 else "do not tell their"
-        counts += f" {_listed(names)} {told} configuration."
+    counts = f" In params that is {_first_few(gaps)}." if gaps else _trained(reference, candidate)
+    unknown = [name for row in diff.layers for name in _without_config(reference, candidate, row)]
+    if unknown:
+        names = list(dict.fromkeys(unknown))
+        verb = "does not tell its" if len(names) == 1 else "do not tell their"
+        counts += f" {_first_few(names)} {verb} configuration."
     if not parts:
-        nothing = f"Nothing in their configurations differs{', as far as told' if untold else ''}."
+        nothing = f"Nothing in their configurations differs{', as far as told' if unknown else ''}."
         return counts.strip() if rows else f"{nothing}{counts}"
     return f"What differs: {'; '.join(parts)}.{counts}"
 
 
 def _trained(reference: ModelReport, candidate: ModelReport) -> str:
-    """Say how many params are trained, where that alone is what differs in the counts."""
+    """Say how many params are trained, if the counts differ in nothing else."""
     ours, theirs = reference.trainable_params, candidate.trainable_params
     if reference.params != candidate.params or ours == theirs or None in (ours, theirs):
         return ""
@@ -167,14 +171,14 @@ def _row(reference: ModelReport, candidate: ModelReport, row: LayerChange) -> st
     if ours.type != theirs.type:
         return f"`{theirs.name}` ({theirs.type}) stands for `{ours.name}` ({ours.type})"
     if row.arguments:
-        told = [
+        changed = [
             f"{item.name} {_value(item.candidate)} (in `{reference.name}` {_value(item.reference)})"
             for item in row.arguments
         ]
-        return f"`{theirs.name}` has {_listed(told)}"
+        return f"`{theirs.name}` has {_first_few(changed)}"
     if "inputs" in row.differs:
-        return f"`{theirs.name}` takes {_listed(theirs.inputs)} for {_listed(ours.inputs)}"
-    return ""  # what only follows from another row
+        return f"`{theirs.name}` takes {_first_few(theirs.inputs)} for {_first_few(ours.inputs)}"
+    return ""  # the difference follows from another row
 
 
 def _result(pair: PairReport, findings: Findings) -> str:
@@ -204,7 +208,7 @@ def _equivalent(pair: PairReport, findings: Findings) -> str:
         return f"No difference was found: {SAME_DISTRIBUTION}."
     if findings.tolerant:
         agree = f"{agree} {findings.agreement}"
-    weak = f"; {_listed(pair.unseen)} could have been wrong unnoticed" if pair.unseen else ""
+    weak = f"; {_first_few(pair.unseen)} could have been wrong unnoticed" if pair.unseen else ""
     return f"No difference was found: {agree}{weak}."
 
 
@@ -216,12 +220,12 @@ def _different(pair: PairReport, divergence: Divergence | None) -> str:
         parts.append(_padding(pair))
     if pair.only_at_initialization:
         parts.append("none on the weights as initialised")
-    where = f"; {_parted(divergence)}" if divergence is not None else ""
+    where = f"; {_where(divergence)}" if divergence is not None else ""
     return f"So {', '.join(part for part in parts if part)}{where}."
 
 
-def _parted(divergence: Divergence) -> str:
-    """Say where two models part, and of what they were fed there only what was found."""
+def _where(divergence: Divergence) -> str:
+    """Say at which layers the models differ first, and whether both had the same inputs."""
     first = divergence.row
     name = f"`{first.candidate_layer}`"
     if first.reference_layer != first.candidate_layer:
@@ -243,10 +247,10 @@ def _padding(pair: PairReport) -> str:
     return f"{valid.mismatched:,} at valid and {padded.mismatched:,} at padded steps"
 
 
-def _beside(
+def _further(
     reference: ModelReport, candidate: ModelReport, pair: PairReport, diff: ModelsDiff
 ) -> str:
-    """Say what is told beside the outputs: steps, graphs, masks, gradients."""
+    """Return a sentence on steps, graphs, masks and the other aspects besides the outputs."""
     parts = [*step_sentences(reference, candidate, diff, pair.mode)]
     if reference.graph_ops and candidate.graph_ops and pair.verdict == "equivalent":
         larger, smaller = sorted((reference, candidate), key=lambda m: -(m.graph_ops or 0))
@@ -257,15 +261,15 @@ def _beside(
             )
     parts += _masks(reference, candidate)
     if pair.also_differs:
-        words = [_ASIDES.get(name, name) for name in pair.also_differs]
-        parts.append(f"beside the outputs there is a difference in {_listed(words)}")
+        words = [_ALSO_DIFFERS.get(name, name) for name in pair.also_differs]
+        parts.append(f"beside the outputs there is a difference in {_first_few(words)}")
     text = "; ".join(parts)
     return f"{text[:1].upper()}{text[1:]}." if text else ""
 
 
 def _masks(reference: ModelReport, candidate: ModelReport) -> Iterator[str]:
-    """Yield which layers neither heed a mask nor hand it on, once where both models have them."""
-    lost = [
+    """Name the layers that ignore a mask and do not pass it on, once if both models have them."""
+    dropping = [
         [
             f"`{layer.name}`"
             for layer in model.layers
@@ -273,43 +277,43 @@ def _masks(reference: ModelReport, candidate: ModelReport) -> Iterator[str]:
         ]
         for model in (reference, candidate)
     ]
-    if lost[0] == lost[1] and lost[0]:
-        yield f"in both, {_dropping(lost[0])}"
+    if dropping[0] == dropping[1] and dropping[0]:
+        yield f"in both, {_drop_mask(dropping[0])}"
         return
-    for model, names in zip((reference, candidate), lost, strict=True):
+    for model, names in zip((reference, candidate), dropping, strict=True):
         if names:
-            yield f"in `{model.name}`, {_dropping(names)}"
+            yield f"in `{model.name}`, {_drop_mask(names)}"
 
 
-def _dropping(names: Sequence[str]) -> str:
+def _drop_mask(names: Sequence[str]) -> str:
     if len(names) == 1:
         return f"{names[0]} ignores the mask that it receives and does not pass it on"
-    return f"{_listed(names)} ignore the mask that they receive and do not pass it on"
+    return f"{_first_few(names)} ignore the mask that they receive and do not pass it on"
 
 
-def _repaired(pair: PairReport, findings: Findings) -> str:
+def _repair(pair: PairReport, findings: Findings) -> str:
     repair = findings.repair
     if repair is None:
         return ""
-    tried = [_tried(repair.report, findings)]
-    if repair.idle:
-        verb = "was" if len(repair.idle) == 1 else "were"
-        tried.append(f"not needed {verb}: {', '.join(repair.idle)}")
+    tried = [_with_repair(repair.report, findings)]
+    if repair.unneeded:
+        verb = "was" if len(repair.unneeded) == 1 else "were"
+        tried.append(f"not needed {verb}: {', '.join(repair.unneeded)}")
     if repair.unsettled:
         tried.append(f"not settled, whether this has to be: {', '.join(repair.unsettled)}")
-    changes = _joined(list(repair.changes))
+    changes = listed(list(repair.changes))
     mode = f" in {pair.mode}" if findings.several_modes else ""
     return (
         f"To make them agree{mode}, in `{pair.candidate}`: {changes} (tried: {'; '.join(tried)})."
     )
 
 
-def _tried(report: PairReport, findings: Findings) -> str:
-    """Say how the models agree once the changes are made, by the report of that very pair."""
+def _with_repair(report: PairReport, findings: Findings) -> str:
+    """Say how the models agree with the changes made; `report` is of that pair."""
     if SAME_DISTRIBUTION in report.explanation:
         return f"then {SAME_DISTRIBUTION}"
     count = f"all {report.compared:,} outputs then agree" if report.compared else "then they agree"
-    weak = f", though {_listed(report.unseen)} could be wrong unnoticed" if report.unseen else ""
+    weak = f", though {_first_few(report.unseen)} could be wrong unnoticed" if report.unseen else ""
     return f"{count} {findings.agreement}{weak}"
 
 
@@ -321,11 +325,5 @@ def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def _listed(items: Sequence[str]) -> str:
-    if len(items) > _NAMED:
-        return f"{', '.join(items[:_NAMED])} and {len(items) - _NAMED} more"
-    return _joined(items)
-
-
-def _joined(parts: Sequence[str]) -> str:
-    return " and ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))
+def _first_few(items: Sequence[str]) -> str:
+    return listed(items, _NAMED)
