@@ -1,4 +1,4 @@
-"""Sizes in bytes, as people write and read them: `2 GB`, `1500M`, `2GiB`."""
+"""Format and parse sizes in bytes: `2 GB`, `1500M`, `2GiB`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _UNITS = ("bytes", "KB", "MB", "GB", "TB", "PB", "EB")
 
 
 def readable(count: int) -> str:
-    """Write a number of bytes with a unit: 720.0 GB."""
+    """Return a number of bytes with a decimal unit: 720.0 GB."""
     value, unit = float(count), 0
     while value >= 1000 and unit < len(_UNITS) - 1:
         value, unit = value / 1000, unit + 1
@@ -16,7 +16,7 @@ def readable(count: int) -> str:
 
 
 def parse(text: str) -> int | None:
-    """Return a size as a number of bytes: `2G` is 2·10⁹, `2GiB` is 2·2³⁰; None if it is none."""
+    """Return a size in bytes: `2G` is 2·10⁹, `2GiB` is 2·2³⁰; None if the text is no size."""
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(i)?B?", text.strip(), re.IGNORECASE)
     if not found:
         return None

@@ -1,4 +1,4 @@
-"""The errors layerlens raises, each with what is wrong, where, and what to do.
+"""The exceptions that layerlens raises, each with a message, a place and a hint.
 
     LayerlensError
     ├── UsageError          the call or command line is at fault        (exit status 2)
@@ -6,10 +6,10 @@
     ├── ModelFileError      a saved model cannot be read or is refused  (exit status 2)
     ├── UnsafeCodeError     code would run without permission           (exit status 2)
     ├── MemoryLimitError    a model's weights would not fit in memory   (exit status 2)
-    ├── LostError           a scenario's work was stopped, or died      (exit status 2)
+    ├── LostError           a scenario was stopped, or its process died (exit status 2)
     └── InternalError       a fault of layerlens itself                 (exit status 3)
 
-A model that Keras refuses is not an error here: it is a result (`report.ModelError`).
+A model that Keras refuses raises none of these: it is a result (`report.layers.ModelError`).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Where:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing that is wrong with an input: what was received, what is allowed, what to do."""
+    """One fault of an input: a message with the received and the allowed value, and a hint."""
 
     message: str
     where: Where | None = None
@@ -43,7 +43,7 @@ class Fault:
 
 
 class LayerlensError(Exception):
-    """The root of everything layerlens raises on purpose."""
+    """The base class of all exceptions of layerlens."""
 
     def __init__(self, message: str, where: Where | None = None, hint: str | None = None) -> None:
         super().__init__(message)
@@ -53,7 +53,7 @@ class LayerlensError(Exception):
 
     @property
     def faults(self) -> tuple[Fault, ...]:
-        """The single faults behind this error, for one message each."""
+        """The single faults that this error reports."""
         return (Fault(self.message, self.where, self.hint),)
 
     def __str__(self) -> str:
@@ -69,15 +69,15 @@ class ModelFileError(LayerlensError):
 
 
 class UnsafeCodeError(LayerlensError):
-    """Something would run code from a file, and nobody has allowed that."""
+    """Code from a file would run without permission."""
 
 
 class MemoryLimitError(LayerlensError):
-    """A model that was to be run needs more memory than there is; said before it is tried."""
+    """A model would need more memory than there is; raised before it is built or run."""
 
 
 class LostError(LayerlensError):
-    """A scenario took longer or more memory than it may, or the process that ran it died."""
+    """A scenario exceeded its limit of time or memory, or the process that ran it died."""
 
 
 class InternalError(LayerlensError):
@@ -85,7 +85,7 @@ class InternalError(LayerlensError):
 
 
 class ScenarioError(LayerlensError):
-    """A scenario file is at fault; all its faults are told at once."""
+    """A scenario file has faults; one error reports all of them."""
 
     def __init__(self, faults: tuple[Fault, ...]) -> None:
         first = faults[0]

@@ -1,4 +1,4 @@
-"""Write standard output and whole files, and say why a path cannot be used."""
+"""Write files whole and standard output, and find out why a path cannot be used."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from typing import TextIO
 
 from layerlens.errors import UsageError
 
-#: The name of standard output where a file could be named.
+#: The path that means standard output.
 STDOUT = "-"
 
 
 def refuse_unwritable(path: str) -> None:
-    """Raise UsageError where a file cannot be written, before any work is done for it."""
+    """Raise UsageError if a file cannot be written, before any work is done for it."""
     if path == STDOUT:
         return
     target = Path(path)
     folder = target.parent
     reason = unreadable_path(target)
     if reason is not None:
-        raise UsageError(f"cannot write to {_cut(path)}: {reason}")
+        raise UsageError(f"cannot write to {_shortened(path)}: {reason}")
     if target.is_dir():
         raise UsageError(f"cannot write to {path}: it is a folder; name a file in it")
     if not folder.is_dir():
@@ -35,24 +35,22 @@ def refuse_unwritable(path: str) -> None:
 
 
 def write_text(text: str, path: str | None) -> None:
-    """Write UTF-8 text to a file, replacing it at once, or to standard output where path is None.
-
-    A reader of the file finds the old text or the new one, never a piece of either.
+    """Write UTF-8 text to a file, atomically, or to standard output if `path` is None.
 
     Raises:
-        UsageError: the system refuses.
-        BrokenPipeError: the reader of standard output is gone.
+        UsageError: the system reports an error.
+        BrokenPipeError: the reader of standard output has closed it.
     """
     write_bytes(text.encode("utf-8", "backslashreplace"), path)
 
 
 def write_bytes(data: bytes, path: str | None) -> None:
-    """Write bytes as `write_text` writes text."""
+    """Write bytes; otherwise like `write_text`."""
     _write([data], path)
 
 
 def write_parts(parts: Iterable[str], path: str | None) -> None:
-    """Write a text that is generated piece by piece, as `write_text` writes a whole one."""
+    """Write a text generated in parts; otherwise like `write_text`."""
     _write((part.encode("utf-8", "backslashreplace") for part in parts), path)
 
 
@@ -61,13 +59,13 @@ def _write(parts: Iterable[bytes], path: str | None) -> None:
         _write_stdout(parts)
         return
     try:
-        _write_file(parts, Path(path))
+        _replace_file(parts, Path(path))
     except OSError as error:
         raise UsageError(f"cannot write to {path}: {error.strerror or error}") from error
 
 
 def print_text(text: str) -> None:
-    """Write text to standard output in its own encoding; characters it lacks become escapes."""
+    """Write text to standard output in its own encoding; other characters are escaped."""
     _write_stdout([text.encode(sys.stdout.encoding or "utf-8", "backslashreplace")])
 
 
@@ -88,16 +86,16 @@ def _write_stdout(parts: Iterable[bytes]) -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
-        _give_up_stdout()
+        _discard_stdout()
         raise UsageError(f"cannot write to standard output: {error.strerror or error}") from error
 
 
-def _give_up_stdout() -> None:
-    """Keep the interpreter from flushing the stream again, and failing again, at exit."""
+def _discard_stdout() -> None:
+    """Redirect standard output to the null device: at exit Python flushes it again."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _write_file(parts: Iterable[bytes], path: Path) -> None:
+def _replace_file(parts: Iterable[bytes], path: Path) -> None:
     if _is_special(path):  # a device or a named pipe is written to, not replaced
         with path.open("wb") as file:
             file.writelines(parts)
@@ -110,21 +108,21 @@ def _write_file(parts: Iterable[bytes], path: Path) -> None:
 
 @contextmanager
 def draft_of(target: Path, *, overwrite: bool = True) -> Iterator[Path]:
-    """Yield an empty file beside `target` that takes its name, whole, when the block ends.
+    """Yield an empty file in the folder of `target` that is renamed to it when the block ends.
 
-    The draft is removed where the block raises.
+    If the block raises, the draft is removed and `target` is unchanged.
 
     Raises:
         FileExistsError: `target` exists, and `overwrite` is false.
-        OSError: the system refuses.
+        OSError: the system reports an error.
     """
-    # Cut: the draft's name must not be too long where the file's own is not.
+    # Cut, so that the draft's name is not too long if the file's own is not.
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:40]}.")
     os.close(handle)
     draft = Path(name)
     try:
         yield draft
-        draft.chmod(_mode(target))
+        draft.chmod(_permissions(target))
         if overwrite:
             draft.replace(target)
         else:
@@ -134,7 +132,7 @@ def draft_of(target: Path, *, overwrite: bool = True) -> Iterator[Path]:
 
 
 def _publish(draft: Path, target: Path) -> None:
-    """Give the draft its name, which fails where that is taken: links never overwrite."""
+    """Give the draft its name; raise FileExistsError if that exists (links never overwrite)."""
     try:
         os.link(draft, target)
     except FileExistsError:
@@ -145,7 +143,7 @@ def _publish(draft: Path, target: Path) -> None:
         draft.rename(target)
 
 
-def _cut(path: str) -> str:
+def _shortened(path: str) -> str:
     return path if len(path) <= 80 else f"{path[:40]}…{path[-30:]}"
 
 
@@ -153,8 +151,8 @@ def _is_special(path: Path) -> bool:
     return path.exists() and not path.is_file()
 
 
-def _mode(target: Path) -> int:
-    """Return the permissions the file has, or those that a new file would get."""
+def _permissions(target: Path) -> int:
+    """Return the permissions of a file, or those that a new file would have."""
     if target.exists():
         return stat.S_IMODE(target.stat().st_mode)
     mask = os.umask(0)
@@ -163,9 +161,9 @@ def _mode(target: Path) -> int:
 
 
 def unreadable_path(path: Path) -> str | None:
-    """Return why the system refuses a path (too long, a null character), None where it does not.
+    """Return why a path is invalid (too long, a null character); None if it is valid.
 
-    A path without a file is not refused.
+    A path where there is no file is valid.
     """
     try:
         path.stat()
@@ -177,5 +175,5 @@ def unreadable_path(path: Path) -> str | None:
 
 
 def os_reason(error: Exception) -> str:
-    """Return the system's reason for an error, in lower case, to follow a colon."""
+    """Return the system's reason for an error in lower case, to put after a colon."""
     return (getattr(error, "strerror", None) or str(error)).lower()

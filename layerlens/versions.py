@@ -1,4 +1,4 @@
-"""Versions of installed distributions, read once and without importing any of them."""
+"""The versions of installed distributions, read without importing them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from importlib.metadata import PackageNotFoundError, distribution
 
 @cache
 def version_of(name: str) -> str | None:
-    """Return the version of an installed distribution; None where there is none.
+    """Return the version of an installed distribution; None if it is not installed.
 
-    Only the header's line is looked for: what `importlib.metadata.version` does, parse all of the
-    metadata as an e-mail, takes longer than the rest of a light command for a few distributions.
+    Only the line of the version is parsed: `importlib.metadata.version` parses all metadata as an
+    e-mail, which takes longer, for a few distributions, than the rest of a light command.
     """
     try:
         found = distribution(name)
@@ -25,5 +25,5 @@ def version_of(name: str) -> str | None:
 
 
 def own_version() -> str:
-    """Return the version of layerlens; "unknown" where it was never installed."""
+    """Return the version of layerlens; "unknown" if it is not installed."""
     return version_of("layerlens") or "unknown"

@@ -1,4 +1,4 @@
-"""The words of scenarios and reports, as types: verdicts, modes, statuses and the like."""
+"""The fixed values in scenarios and reports: verdicts, modes, statuses and others."""
 
 from __future__ import annotations
 
@@ -18,17 +18,16 @@ Status = Literal["pass", "fail", "error"]
 Strength = Literal["certified", "tested", "weak"]
 Execution = Literal["eager", "traced", "traced_dynamic"]
 Mixes = Literal["none", "causal", "anti_causal", "window", "all", "reduces", "expands"]
-#: What is done with a scenario: models compared, or their tables shown.
+#: The task of a run: compare models, or show their layer tables.
 Command = Literal["compare", "summary"]
 AlsoDiffers = Literal["mask", "gradients", "state", "losses", "dtype", "non_finite", "overflow"]
-#: What a layer does with the mask that comes with its input: reads it (its result depends on it),
-#: or does not; a mask that is not passed on ends there either way.
+#: Whether the output of a layer depends on the mask of its input.
 MaskUse = Literal["read", "ignored"]
-#: What an output depends on beside its own sample's inputs: what a layer keeps from call to call,
-#: the other samples of the batch, or a draw.
+#: What an output depends on besides the inputs of its own sample: state kept between calls, other
+#: samples of the batch, or random numbers.
 Beside = Literal["state", "batch", "chance"]
 Change = Literal["same", "changed", "only_reference", "only_candidate"]
-#: In what two lined-up layers differ.
+#: The aspects in which two aligned layers can differ.
 Aspect = Literal[
     "type",
     "arguments",

@@ -8,22 +8,27 @@ from typing import Any
 
 from layerlens.plain.numbers import NumberOutOfRangeError, decimal_number, whole_number
 
-#: How deep values may nest. A model within thirty others takes about a hundred levels, and Keras
-#: itself, which recurses, gives up not far beyond that.
+#: The greatest depth of nested values. A model inside thirty others takes about a hundred levels,
+#: and Keras, which recurses, fails at little more than that.
 DEEPEST = 128
 
 
 class JsonError(ValueError):
-    """A text is not JSON, or goes beyond the limits; what it says follows the file's name."""
+    """A text is not JSON, or exceeds a limit; the message is to follow the file's name."""
 
 
 def parse_json(
     text: str, *, whole: Callable[[str], int] = whole_number, deepest: int = DEEPEST
 ) -> Any:
-    """Return what a JSON text holds; `whole` reads its whole numbers.
+    """Return the value of a JSON text.
+
+    Args:
+        text: the JSON text.
+        whole: parses a whole number.
+        deepest: the greatest depth of nested values.
 
     Raises:
-        JsonError: it is not valid JSON, nests too deep, or holds a number that is too large.
+        JsonError: the text is not valid JSON, nests too deep, or has a number that is too large.
     """
     try:
         value = json.loads(text, parse_int=whole, parse_float=decimal_number)

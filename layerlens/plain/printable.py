@@ -1,7 +1,7 @@
-"""Text that somebody else wrote, made fit for a terminal, a log or a page: shown, never obeyed.
+"""Escape text from elsewhere so that a terminal, log or page shows it and does not obey it.
 
-Titles, names, paths and messages may hold anything. What would move the cursor, turn the direction
-of text, hide, or be taken for a command by what reads the log is spelt out.
+Titles, names, paths and messages may contain any character. Characters that move the cursor, change
+the direction of text or are invisible are escaped, and so are commands to a reader of the log.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 #: Control characters and lone surrogates; line and paragraph separators; characters that reorder
-#: the text around them or are not seen at all. Those that join letters and emoji are none of them.
+#: the text around them or are invisible. Characters that join letters or emoji are not included.
 _HIDDEN = (
     "\x00-\x1f\x7f-\x9f\ud800-\udfff"
     "\u2028\u2029"
@@ -19,36 +19,36 @@ _HIDDEN = (
 )
 _HIDDEN_CHARACTER = re.compile(f"[{_HIDDEN}]")
 _BUT_NEWLINE = re.compile(f"(?!\n)[{_HIDDEN}]")
-#: GitHub's runner takes `::name::` at the beginning of a line, spaces apart, and `##[name]`
-#: anywhere for a command to itself.
+#: GitHub's runner executes `::name::` at the beginning of a line, after spaces, and `##[name]`
+#: anywhere in a line.
 _COMMAND = re.compile(r"^([^\S\n]*):(?=:)", re.MULTILINE)
 _OLD_COMMAND = re.compile(r"#(?=#\[)")
 
 
 def clean(text: object) -> str:
-    """Return the text with hidden characters spelt out and no line a command; newlines stay."""
+    """Return the text with hidden characters and commands escaped; newlines stay."""
     return without_commands(visible(text))
 
 
 def one_line(text: object) -> str:
-    """Return clean text with each run of white space as one space."""
+    """Return the clean text with each run of white space replaced by one space."""
     return without_commands(" ".join(visible(text).split()))
 
 
-def spelt(text: object) -> str:
-    """Return clean text as one line in which newlines are spelt out as well."""
-    return without_commands(_HIDDEN_CHARACTER.sub(_spelt, str(text)))
+def escaped_line(text: object) -> str:
+    """Return the clean text as one line, with newlines escaped as well."""
+    return without_commands(_HIDDEN_CHARACTER.sub(_escaped, str(text)))
 
 
 def visible(text: object) -> str:
-    """Return the text with hidden characters spelt out; newlines stay."""
-    return _BUT_NEWLINE.sub(_spelt, str(text))
+    """Return the text with hidden characters escaped; newlines stay."""
+    return _BUT_NEWLINE.sub(_escaped, str(text))
 
 
 def without_commands(text: str, *, at_beginnings: bool = True) -> str:
-    """Return the text with no line that a log's reader takes for a command.
+    """Return the text with the commands of GitHub's runner escaped.
 
-    Only `##[name]` is replaced unless `at_beginnings`: in text that begins no line of its own.
+    With `at_beginnings` false, for text that does not start a line, only `##[name]` is escaped.
     """
     if at_beginnings and "::" in text:
         text = _COMMAND.sub(r"\1\\x3a", text)
@@ -56,12 +56,12 @@ def without_commands(text: str, *, at_beginnings: bool = True) -> str:
 
 
 def escaped_json(text: str) -> str:
-    """Return JSON with hidden characters and commands inside its strings as JSON's own escapes."""
+    """Return JSON text with hidden characters and commands in its strings as JSON escapes."""
     text = _BUT_NEWLINE.sub(lambda found: _utf16(found[0]), text)
     return _OLD_COMMAND.sub(r"\\u0023", text) if "##[" in text else text
 
 
-def _spelt(found: re.Match[str]) -> str:
+def _escaped(found: re.Match[str]) -> str:
     code = ord(found[0])
     if code < 0x100:
         return "\\n" if found[0] == "\n" else f"\\x{code:02x}"

@@ -1,4 +1,4 @@
-"""Write shapes as text."""
+"""Format shapes as text."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ from collections.abc import Sequence
 
 
 def shape_text(shape: Sequence[object]) -> str:
-    """Write one shape as Python writes a tuple: `(None, 8)`, `(None,)`."""
+    """Return one shape as Python prints a tuple: `(None, 8)`, `(None,)`."""
     inner = ", ".join(map(str, shape))
     return f"({inner},)" if len(shape) == 1 else f"({inner})"

@@ -1,16 +1,16 @@
-"""How large a tensor can be at all, whatever holds it."""
+"""The greatest size of a tensor."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable
 
-#: TensorFlow, and whatever else keeps tensors in memory, counts values in 63 bits.
+#: The most values of a tensor: TensorFlow and NumPy count them in 63 bits.
 MOST_VALUES = 2**63 - 1
-#: NumPy knows no arrays of more axes (before its version 2), the batch axis among them.
+#: The most axes of an array in NumPy before version 2, including the batch axis.
 MOST_AXES = 32
 
 
 def is_oversized(shape: Iterable[int | None]) -> bool:
-    """Tell whether a sample of this shape has too many values; an open length counts as one."""
+    """Return whether a sample of this shape has too many values; a variable length counts as 1."""
     return math.prod(1 if size is None else int(size) for size in shape) > MOST_VALUES

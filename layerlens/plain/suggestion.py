@@ -1,4 +1,4 @@
-"""Find the allowed name that a misspelt one most resembles."""
+"""Find the allowed name that is most like a misspelt one."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ def nearest_names(
     """Return the allowed names most like `name`, the best first.
 
     Args:
-        name: the name as it was written.
-        allowed: the names to choose from; of two that differ in case alone the last one counts.
-        most: how many names are returned at most.
-        cutoff: how alike two names have to be, from 0 to 1 (`difflib.SequenceMatcher.ratio`).
-        match_case: whether `A` and `a` are different letters.
+        name: the misspelt name.
+        allowed: the names to choose from; of two that differ only in case, the last one counts.
+        most: the greatest number of names returned.
+        cutoff: the least similarity, from 0 to 1 (`difflib.SequenceMatcher.ratio`).
+        match_case: whether `A` and `a` differ.
     """
     fold = str if match_case else str.casefold
     by_folded = {fold(item): item for item in allowed}
@@ -32,6 +32,6 @@ def nearest_names(
 def nearest_name(
     name: str, allowed: Iterable[str], *, cutoff: float = 0.6, match_case: bool = False
 ) -> str | None:
-    """Return the allowed name most like `name`, None where there is none alike."""
+    """Return the allowed name most like `name`; None if no name is similar."""
     found = nearest_names(name, allowed, cutoff=cutoff, match_case=match_case)
     return found[0] if found else None

@@ -1,6 +1,6 @@
-"""Parts of a report that refer to each other are held against each other.
+"""Check that the parts of a report fit together.
 
-A report that comes from a file may be of the right form and still name what it does not hold.
+A report read from a file may have the right form and still refer to rows that do not exist.
 """
 
 from __future__ import annotations
@@ -16,29 +16,29 @@ if TYPE_CHECKING:
 
 
 def inconsistencies(scenario: ScenarioReport) -> Iterator[str]:
-    """Yield what does not fit together in a scenario's report, each with its place."""
+    """Yield a message for each inconsistency in a scenario's report, with its place."""
     models = {model.name: model for model in scenario.models}
     for model in scenario.models:
         place = f"models.{model.name}"
-        for row in [*model.steps, *_steps(model.layers)]:
-            yield from _of_steps(row, model, f"{place}.steps")
+        for row in [*model.steps, *_step_maps(model.layers)]:
+            yield from _step_map_faults(row, model, f"{place}.steps")
     for diff in scenario.diffs:
-        yield from _of_diff(diff, models)
+        yield from _diff_faults(diff, models)
     for number, pair in enumerate(scenario.pairs):
-        if pair.differences is not None and not _is_whole(pair.differences):
+        if pair.differences is not None and not _is_complete(pair.differences):
             yield f".pairs[{number}].differences has not one cell for each of its blocks"
     for number, trained in enumerate(scenario.fit):
         if trained.error is None and not trained.losses:
             yield f".fit[{number}].losses is empty, and no error says why"
 
 
-def _steps(layers: Sequence[LayerRow]) -> Iterator[StepMapRow]:
+def _step_maps(layers: Sequence[LayerRow]) -> Iterator[StepMapRow]:
     for layer in layers:
         yield from layer.steps
-        yield from _steps(layer.holds)
+        yield from _step_maps(layer.holds)
 
 
-def _of_steps(row: StepMapRow, model: ModelReport, place: str) -> Iterator[str]:
+def _step_map_faults(row: StepMapRow, model: ModelReport, place: str) -> Iterator[str]:
     if not len(row.seen) == len(row.output_steps) == len(row.beyond):
         yield f".{place} has not one row for each output step"
     if any(len(marks) != len(row.input_steps) or set(marks) - {"0", "1"} for marks in row.seen):
@@ -50,7 +50,7 @@ def _of_steps(row: StepMapRow, model: ModelReport, place: str) -> Iterator[str]:
             yield f".{place} has steps that are none of {count}"
 
 
-def _of_diff(diff: ModelsDiff, models: dict[str, ModelReport]) -> Iterator[str]:
+def _diff_faults(diff: ModelsDiff, models: dict[str, ModelReport]) -> Iterator[str]:
     sides = (diff.reference, diff.candidate)
     for number, change in enumerate(diff.layers):
         rows = (change.reference_row, change.candidate_row)
@@ -62,8 +62,8 @@ def _of_diff(diff: ModelsDiff, models: dict[str, ModelReport]) -> Iterator[str]:
                 yield f".diffs.layers[{number}] is row {row} of {count}"
 
 
-def _is_whole(heat: HeatMap) -> bool:
-    """Tell whether a map has a cell for each block, and every cell is one."""
+def _is_complete(heat: HeatMap) -> bool:
+    """Return whether a map has exactly one cell for each block."""
     if min(*heat.shape, *heat.block) < 1:
         return False
     rows, columns = (-(-size // step) for size, step in zip(heat.shape, heat.block, strict=True))

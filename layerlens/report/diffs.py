@@ -1,4 +1,4 @@
-"""Two models side by side: their layers lined up, and the difference of their counts."""
+"""Rows about two models side by side: aligned layers, and the difference in params."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from layerlens.vocabulary import Aspect, Change
 
 @dataclass(frozen=True, slots=True)
 class ArgumentChange:
-    """An argument of two lined-up layers in which they differ; None is the lack of it."""
+    """An argument in which two aligned layers differ; None where a layer does not have it."""
 
     name: str
     reference: Any
@@ -21,7 +21,7 @@ class ArgumentChange:
 class LayerChange:
     """One row of two models side by side.
 
-    `reference_row` and `candidate_row` are the places in the models' `layers`, from 0 on.
+    `reference_row` and `candidate_row` are positions in the models' `layers`, from 0 on.
     """
 
     change: Change
@@ -35,9 +35,9 @@ class LayerChange:
 
 @dataclass(frozen=True, slots=True)
 class ParamsGap:
-    """By how many params the candidate's count differs from the reference's, and where from.
+    """One cause of a difference in params: candidate minus reference.
 
-    `text` reads "+48: second bias of `gru` (reset_after)". The gaps of two models add up to the
+    `text` is like "+48: second bias of `gru` (reset_after)". The gaps of two models add up to the
     difference of their counts.
     """
 
@@ -49,7 +49,7 @@ class ParamsGap:
 
 @dataclass(frozen=True, slots=True)
 class ModelsDiff:
-    """Two models lined up layer by layer, and the difference of their counts attributed."""
+    """Two models aligned layer by layer, and the causes of the difference in params."""
 
     reference: str
     candidate: str

@@ -7,7 +7,7 @@ import pandas as pd
 from layerlens.report.rows import COLUMNS, TableName, tidy_rows
 from layerlens.report.run import RunRecord
 
-#: Whole numbers that may be missing: a float column would round counts above 2**53.
+#: Whole numbers that may be missing; a float column would round counts above 2**53.
 _COUNTS = frozenset(
     {
         "mismatched",
@@ -25,10 +25,10 @@ _FLAGS = frozenset({"held", "only_at_initialization", "mask_in", "mask_out"})
 
 
 def frame(report: RunRecord, kind: TableName = "pairs") -> pd.DataFrame:
-    """Return one of the tables that `layerlens.report.rows` documents.
+    """Return one of the tables of `layerlens.report.rows`.
 
-    Counts are `Int64` and flags `boolean`, both of which know a missing value; differences are
-    `float64`, where a figure that was not measured is NaN as well. Shapes are tuples.
+    Counts are `Int64` and flags `boolean`, with NA for a missing value; differences are `float64`,
+    with NaN for one that was not measured. Shapes are tuples.
     """
     table = pd.DataFrame(tidy_rows(report, kind), columns=list(COLUMNS[kind]), dtype=object)
     for column in table.columns:
@@ -47,10 +47,10 @@ def pairs_frame(report: RunRecord) -> pd.DataFrame:
 
 
 def layers_frame(report: RunRecord) -> pd.DataFrame:
-    """Return one row per layer, those that a wrapper holds behind it with a greater `depth`."""
+    """Return one row per layer; layers inside a wrapper follow it with a greater `depth`."""
     return frame(report, "layers")
 
 
 def probes_frame(report: RunRecord) -> pd.DataFrame:
-    """Return one row per probe and way of calling."""
+    """Return one row per probe and execution."""
     return frame(report, "probes")

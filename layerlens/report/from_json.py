@@ -1,4 +1,4 @@
-"""Read the JSON of a report back into the record it was written from."""
+"""Read a report from JSON into the record it was written from."""
 
 from __future__ import annotations
 
@@ -21,22 +21,23 @@ from layerlens.report.pairs import Counterexample
 from layerlens.report.run import SCHEMA_VERSION, RunRecord, ScenarioReport
 
 _NOT_FINITE = {"nan": float("nan"), "inf": float("inf"), "-inf": float("-inf")}
-#: A report of ten thousand scenarios has about half of this.
+#: The longest report; ten thousand scenarios take about half of this.
 _MOST_CHARACTERS = 500_000_000
-#: No count of anything is greater; beyond it, arithmetic on counts would fail.
+#: The greatest count; arithmetic on greater ones would fail.
 _LARGEST = 10**MOST_DIGITS
-#: So much of a wrong value is told.
+#: The characters of an invalid value that a message quotes.
 _LONGEST_SHOWN = 200
-#: A report holds for each layer within others a list, a row and its arguments.
+#: Each nested layer takes three levels: a list, a row and its arguments.
 _DEEPEST = 3 * DEEPEST
-#: Untyped fields that hold a shape, several shapes, or None.
+#: Fields of type Any that are a shape, several shapes, or None.
 _SHAPES = frozenset({"input_shape", "output_shape"})
 
 
 def read_report(path: str) -> RunRecord:
-    """Return the report in a JSON file, or on standard input where the path is "-".
+    """Return the report in a JSON file, or on standard input if the path is "-".
 
-    Raises UsageError where it cannot be read or is not a report.
+    Raises:
+        UsageError: it cannot be read or is not a report.
     """
     try:
         data = _parsed(_text_of(path))
@@ -62,20 +63,21 @@ def _text_of(path: str) -> str:
 
 
 def is_report(path: str) -> bool:
-    """Tell a JSON report from whatever else is at the path, such as a model that Keras saved."""
+    """Return whether a path is a JSON report, and not another file such as a saved model."""
     if Path(path).suffix.lower() != ".json":
         return False
     try:
         data = _parsed(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return False  # whoever reads it next says what is wrong with it
+        return False  # reading it as another kind of file reports the fault
     return isinstance(data, Mapping) and {"schema", "scenarios"} <= set(data)
 
 
 def report_from_dict(data: Mapping[str, Any]) -> RunRecord:
-    """Return the report whose `to_dict` gave `data`; fields added by later versions are left out.
+    """Return the report whose `to_dict` is `data`; fields added by later versions are ignored.
 
-    Raises UsageError where `data` is not a report of schema version 1.
+    Raises:
+        UsageError: `data` is not a report of schema version 1.
     """
     if not isinstance(data, Mapping) or data.get("schema") != SCHEMA_VERSION:
         found = data.get("schema") if isinstance(data, Mapping) else type(data).__name__
@@ -83,59 +85,60 @@ def report_from_dict(data: Mapping[str, Any]) -> RunRecord:
             f"not a layerlens report: expected schema {SCHEMA_VERSION}, received {found!r}",
             hint="write one with `layerlens compare ... --format json`",
         )
-    revived: RunRecord = _revive(RunRecord, data, "report")
-    return revived
+    decoded: RunRecord = _decode(RunRecord, data, "report")
+    return decoded
 
 
 def scenario_from_dict(data: Mapping[str, Any]) -> ScenarioReport:
-    """Return the scenario's report whose `to_dict` gave `data`.
+    """Return the scenario's report whose `to_dict` is `data`.
 
-    Raises UsageError where `data` is none.
+    Raises:
+        UsageError: `data` is not a scenario's report.
     """
-    revived: ScenarioReport = _revive(ScenarioReport, data, "scenario")
-    return revived
+    decoded: ScenarioReport = _decode(ScenarioReport, data, "scenario")
+    return decoded
 
 
-def _revive(kind: Hashable, data: Any, root: str) -> Any:
+def _decode(kind: Hashable, data: Any, root: str) -> Any:
     try:
-        return _reviver(kind)(data)
-    except _Wrong as wrong:
+        return _decoder(kind)(data)
+    except _InvalidError as error:
         raise UsageError(
-            f"not a layerlens report: {root}{''.join(reversed(wrong.trail))} {wrong.what}"
+            f"not a layerlens report: {root}{''.join(reversed(error.trail))} {error.message}"
         ) from None
     except RecursionError:
         raise UsageError(f"not a layerlens report: {root} is nested too deep") from None
 
 
-class _Wrong(Exception):  # noqa: N818 - it never leaves this room
-    """A value is not what its field holds; the trail leads to it, from the inside out."""
+class _InvalidError(Exception):
+    """A value does not fit its field; `trail` is the path to it, innermost step first."""
 
-    def __init__(self, what: str, *trail: str) -> None:
-        super().__init__(what)
-        self.what = what
+    def __init__(self, message: str, *trail: str) -> None:
+        super().__init__(message)
+        self.message = message
         self.trail = list(trail)
 
 
-#: Takes plain data, returns what it was written from. One is made for each type, once: a report
-#: of a hundred scenarios holds ten thousand dataclasses.
-_Reviver = Callable[[Any], Any]
+#: Converts plain data to a value of one type. There is one for each type, built once: a report of a
+#: hundred scenarios has ten thousand dataclasses.
+_Decoder = Callable[[Any], Any]
 
 
 @cache
-def _reviver(kind: Hashable) -> _Reviver:
+def _decoder(kind: Hashable) -> _Decoder:
     origin, arguments = get_origin(kind), get_args(kind)
     if is_dataclass(kind) and isinstance(kind, type):
-        return _dataclass_reviver(kind)
+        return _dataclass_decoder(kind)
     if origin in (Union, types.UnionType):
         (kind,) = (argument for argument in arguments if argument is not types.NoneType)
-        revive = _reviver(kind)
-        return lambda value: None if value is None else revive(value)
+        decode = _decoder(kind)
+        return lambda value: None if value is None else decode(value)
     if origin is tuple:
-        return _tuple_reviver(arguments)
+        return _tuple_decoder(arguments)
     if origin is Literal:
-        return _one_of(arguments)
+        return _literal_decoder(arguments)
     if origin is dict:
-        return _mapping_reviver(arguments)
+        return _mapping_decoder(arguments)
     if kind is Any:
         return _as_plain
     if kind is float:
@@ -147,29 +150,31 @@ def _reviver(kind: Hashable) -> _Reviver:
 
 def _checked(kind: Any, value: Any) -> Any:
     if not isinstance(value, kind):
-        raise _Wrong(f"is {_shown(value)}, expected {getattr(kind, '__name__', kind)}")
+        raise _InvalidError(f"is {_shown(value)}, expected {getattr(kind, '__name__', kind)}")
     return value
 
 
-def _one_of(allowed: tuple[Any, ...]) -> _Reviver:
-    def revive(value: Any) -> Any:
+def _literal_decoder(allowed: tuple[Any, ...]) -> _Decoder:
+    def decode(value: Any) -> Any:
         if not isinstance(value, str) or value not in allowed:
-            raise _Wrong(f"is {_shown(value)}, expected one of {', '.join(map(repr, allowed))}")
+            raise _InvalidError(
+                f"is {_shown(value)}, expected one of {', '.join(map(repr, allowed))}"
+            )
         return value
 
-    return revive
+    return decode
 
 
 def _as_whole(value: Any) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or abs(value) > _LARGEST:
-        raise _Wrong(f"is {_shown(value)}, expected int")
+        raise _InvalidError(f"is {_shown(value)}, expected int")
     return value
 
 
 def _as_plain(value: Any, depth: int = 0) -> Any:
-    """Return a value that JSON can hold, as it is."""
+    """Return a value as it is; raise _InvalidError unless JSON can represent it."""
     if depth > _DEEPEST:
-        raise _Wrong(f"is nested more than {_DEEPEST} deep")
+        raise _InvalidError(f"is nested more than {_DEEPEST} deep")
     if value is None or isinstance(value, (str, bool, float)):
         return value
     if isinstance(value, int) and abs(value) <= _LARGEST:
@@ -178,14 +183,14 @@ def _as_plain(value: Any, depth: int = 0) -> Any:
         return [_as_plain(item, depth + 1) for item in value]
     if isinstance(value, dict):
         return {_checked(str, key): _as_plain(item, depth + 1) for key, item in value.items()}
-    raise _Wrong(f"is {_shown(value)}, expected plain data")
+    raise _InvalidError(f"is {_shown(value)}, expected plain data")
 
 
-def _mapping_reviver(arguments: tuple[Any, ...]) -> _Reviver:
+def _mapping_decoder(arguments: tuple[Any, ...]) -> _Decoder:
     key_type, item_type = arguments
-    revive = _reviver(item_type)
+    decode = _decoder(item_type)
     return lambda value: {
-        _checked(key_type, key): revive(item) for key, item in _checked(dict, value).items()
+        _checked(key_type, key): decode(item) for key, item in _checked(dict, value).items()
     }
 
 
@@ -200,83 +205,87 @@ def _as_float(value: Any) -> float:
     if isinstance(value, str):
         value = _NOT_FINITE.get(value, value)
     if not isinstance(value, (int, float)) or isinstance(value, bool):
-        raise _Wrong(f"is {_shown(value)}, expected float")
+        raise _InvalidError(f"is {_shown(value)}, expected float")
     try:
         return float(value)
     except OverflowError:
-        raise _Wrong("is an integer beyond the range of a float") from None
+        raise _InvalidError("is an integer beyond the range of a float") from None
 
 
-def _tuple_reviver(arguments: tuple[Any, ...]) -> _Reviver:
-    many = len(arguments) == 2 and arguments[1] is Ellipsis
-    each = _reviver(arguments[0]) if many else None
-    some = [] if many else [_reviver(argument) for argument in arguments]
+def _tuple_decoder(arguments: tuple[Any, ...]) -> _Decoder:
+    is_variadic = len(arguments) == 2 and arguments[1] is Ellipsis
+    item_decoder = _decoder(arguments[0]) if is_variadic else None
+    decoders_by_position = [] if is_variadic else [_decoder(argument) for argument in arguments]
 
-    def revive(value: Any) -> tuple[Any, ...]:
+    def decode(value: Any) -> tuple[Any, ...]:
         items = _checked((list, tuple), value)
-        if each is None and len(items) != len(some):
-            raise _Wrong(f"is {_shown(value)}, expected {len(some)} items")
+        if item_decoder is None and len(items) != len(decoders_by_position):
+            raise _InvalidError(f"is {_shown(value)}, expected {len(decoders_by_position)} items")
         found = []
         try:
             for position, item in enumerate(items):
-                found.append(each(item) if each is not None else some[position](item))
-        except _Wrong as wrong:
-            wrong.trail.append(f"[{len(found)}]")
+                found.append(
+                    item_decoder(item)
+                    if item_decoder is not None
+                    else decoders_by_position[position](item)
+                )
+        except _InvalidError as error:
+            error.trail.append(f"[{len(found)}]")
             raise
         return tuple(found)
 
-    return revive
+    return decode
 
 
-def _dataclass_reviver(kind: type[Any]) -> _Reviver:
+def _dataclass_decoder(kind: type[Any]) -> _Decoder:
     hints = get_type_hints(kind, localns=row_types())
-    needed = {
+    required = {
         item.name
         for item in fields(kind)
         if item.default is MISSING and item.default_factory is MISSING
     }
-    revivers: dict[str, _Reviver] = {}  # made with the first one: a layer holds layers
+    decoders: dict[str, _Decoder] = {}  # filled at the first use: a layer contains layers
 
-    def revive(value: Any) -> Any:
-        found = revive_fields(value)
-        if isinstance(found, ScenarioReport) and (wrong := next(inconsistencies(found), None)):
-            raise _Wrong(wrong)
+    def decode(value: Any) -> Any:
+        found = decode_fields(value)
+        if isinstance(found, ScenarioReport) and (error := next(inconsistencies(found), None)):
+            raise _InvalidError(error)
         return found
 
-    def revive_fields(value: Any) -> Any:
+    def decode_fields(value: Any) -> Any:
         row = _checked(Mapping, value)
         if kind is ScenarioReport:
             row = _with_models_as_rows(row)
-        if not revivers:
-            revivers.update((name, _field_reviver(kind, name, hints)) for name in hints)
+        if not decoders:
+            decoders.update((name, _field_decoder(kind, name, hints)) for name in hints)
         found: dict[str, Any] = {}
         name = ""
         try:
-            for name, revive_field in revivers.items():
+            for name, decode_field in decoders.items():
                 if name in row:
-                    found[name] = revive_field(row[name])
-                elif name in needed:
-                    raise _Wrong("is missing")
-        except _Wrong as wrong:
-            wrong.trail.append(f".{name}")
+                    found[name] = decode_field(row[name])
+                elif name in required:
+                    raise _InvalidError("is missing")
+        except _InvalidError as error:
+            error.trail.append(f".{name}")
             raise
         return kind(**found)
 
-    return revive
+    return decode
 
 
-def _field_reviver(kind: type[Any], name: str, hints: Mapping[str, Any]) -> _Reviver:
+def _field_decoder(kind: type[Any], name: str, hints: Mapping[str, Any]) -> _Decoder:
     if name in _SHAPES:
         return _as_shape
     if kind is Counterexample and hints[name] is Any:
         return _as_numbers
-    return _reviver(hints[name])
+    return _decoder(hints[name])
 
 
 def _with_models_as_rows(row: Mapping[str, Any]) -> Mapping[str, Any]:
     models = row.get("models", {})
     if not isinstance(models, Mapping):
-        raise _Wrong(f"is {_shown(models)}, expected Mapping", ".models")
+        raise _InvalidError(f"is {_shown(models)}, expected Mapping", ".models")
     return {
         **row,
         "models": [{**_checked(Mapping, model), "name": name} for name, model in models.items()],
@@ -284,7 +293,7 @@ def _with_models_as_rows(row: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _as_shape(value: Any) -> Any:
-    """Return a shape, or several in a list or by name, with tuples for lists."""
+    """Return one shape, or several in a list or by name, as tuples."""
     value = _as_plain(value)
     if isinstance(value, dict):
         return {name: _as_shape(item) for name, item in value.items()}
@@ -292,7 +301,7 @@ def _as_shape(value: Any) -> Any:
 
 
 def _as_numbers(value: Any) -> Any:
-    """Return values of an input or output with NaN and infinities as numbers again."""
+    """Return values of an input or output, with NaN and infinities as floats."""
     return _with_not_finite(_as_plain(value))
 
 
@@ -308,6 +317,6 @@ def _with_not_finite(value: Any) -> Any:
 
 
 def row_types() -> dict[str, Any]:
-    """Return every type that a field of a report may name, by its name."""
+    """Return name → type for every type that annotations of a report may name."""
     modules = (vocabulary, diffs, layers, maps, pairs, run, training)
     return {name: value for module in modules for name, value in vars(module).items()}

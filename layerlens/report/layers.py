@@ -20,7 +20,7 @@ class WeightRow:
 
 @dataclass(frozen=True, slots=True)
 class Factor:
-    """One number of a product that counts params, and what it is a number of: 15 inputs."""
+    """One factor of a product that counts params, and what it counts: 15 inputs."""
 
     size: int
     of: str
@@ -28,10 +28,10 @@ class Factor:
 
 @dataclass(frozen=True, slots=True)
 class CountTerm:
-    """A part of a layer's params: what it is, as a product, and the argument that asks for it.
+    """A part of a layer's params: its meaning, a product, and the argument that causes it.
 
-    The params of a layer's terms add up to the layer's. `layer` is the path of the layer that
-    holds the weight, where that is another one, held by this one.
+    The params of a layer's terms add up to the layer's. `layer` is the path of the inner layer that
+    has the weight; None if it is this layer itself.
     """
 
     meaning: str
@@ -44,7 +44,7 @@ class CountTerm:
 
 @dataclass(frozen=True, slots=True)
 class AxisMixing:
-    """How positions along one more axis depend on each other: of images, width beside height.
+    """How positions along a further axis, such as the width of images, depend on each other.
 
     `axis` counts the batch axis; `name` is "axis 2", or "features" for the last axis on both sides.
     """
@@ -59,9 +59,9 @@ class AxisMixing:
 class LayerRow:
     """One layer of a model; shapes have the batch axis (None) first.
 
-    A layer with several inputs or outputs has a tuple of shapes. `params` counts everything the
-    layer holds; `holds` are the layers inside a wrapper, whose params are part of that count.
-    A layer that is applied again is a row of its own with `shared_with` set and no params.
+    A layer with several inputs or outputs has a tuple of shapes. `params` includes those of inner
+    layers; `holds` are the layers inside a wrapper. A layer that is applied again has a row for
+    each application, with `shared_with` set and no params.
     """
 
     name: str
@@ -80,34 +80,34 @@ class LayerRow:
     holds: tuple[LayerRow, ...] = ()
     #: The count as a sum over the weights' shapes: "1,536 = 15×48 + 16×48 + 48".
     formula: str | None = None
-    #: The width of the window of input steps that an output step sees, and its stride; None where
+    #: The width and stride of the window of input steps that an output step depends on; None where
     #: there is none or it was not measured.
     window: tuple[int, int] | None = None
     #: The count in the layer's own terms: "3 gates × (15 inputs × 16 units + 16×16 recurrent +
     #: 2×16 biases, because reset_after) = 1,584", and the same as terms.
     counted: str | None = None
     terms: tuple[CountTerm, ...] = ()
-    #: Params that would be trained, were the layer or one that holds it not frozen.
+    #: Params not trained only because the layer, or one around it, is frozen.
     frozen_params: int = 0
     bytes_by_dtype: dict[str, int] = field(default_factory=dict)
-    #: Products that are summed (of kernels and of attention), for one sample; None where a length
-    #: is open or the layer is not Keras' own.
+    #: Multiply-adds of kernels and of attention, for one sample; None if a length is variable or
+    #: the layer is not Keras' own.
     multiply_adds: int | None = None
-    #: What the outputs of this use take, for one sample.
+    #: Bytes of the outputs of this call, for one sample.
     activation_bytes: int | None = None
-    #: Operations in the graph of this call, functions that it calls included.
+    #: Operations in the graph of this call, including the functions it calls.
     graph_ops: int | None = None
-    #: None where no mask comes in, or it cannot be told.
+    #: None where the layer receives no mask, or its use is not known.
     mask_use: MaskUse | None = None
-    #: The layer's configuration as plain data, without its name and what is None in it.
+    #: The layer's configuration as plain data, without its name and values of None.
     arguments: dict[str, Any] = field(default_factory=dict)
-    #: What it holds that its configuration does not say: adapted values, a vocabulary, attributes
-    #: of a class that is not Keras' own.
+    #: State that is not in the configuration: adapted values, a vocabulary, attributes of a class
+    #: that is not Keras' own.
     state: dict[str, Any] = field(default_factory=dict)
-    #: What this call of it was given beside its inputs: `use_causal_mask`, `training`, ...
+    #: The arguments of this call other than its inputs: `use_causal_mask`, `training`, ...
     call: dict[str, Any] = field(default_factory=dict)
-    #: What it is applied to: layers and inputs of the model by name; `lstm[1]` is the second
-    #: output of one, `dense#2` what it gave where it was applied again.
+    #: The layers and inputs of the model that it is applied to, by name; `lstm[1]` is the second
+    #: output of a layer, `dense#2` the output of its second application.
     inputs: tuple[str, ...] = ()
     #: Which of its output steps depend on which steps of each input, where that was measured.
     steps: tuple[StepMapRow, ...] = ()
@@ -121,7 +121,7 @@ class LayerRow:
 
 @dataclass(frozen=True, slots=True)
 class ModelError:
-    """Keras refused the model: at which layer, why, and what would mend it."""
+    """Keras' refusal of a model: the layer, the reason and a remedy."""
 
     layer: str | None
     message: str
@@ -130,6 +130,8 @@ class ModelError:
 
 @dataclass(frozen=True, slots=True)
 class ModelReport:
+    """One model: its layers and their totals."""
+
     name: str
     params: int | None
     trainable_params: int | None
@@ -139,15 +141,15 @@ class ModelReport:
     layers: tuple[LayerRow, ...]
     error: ModelError | None = None
     input_shape: Any = None
-    #: From the model's input steps to its output steps.
+    #: How the model's output steps depend on its input steps.
     mixes: Mixes | None = None
     window: tuple[int, int] | None = None
-    #: Frozen params are a part of the non-trainable ones; the rest (moving statistics) is never
-    #: trained. Shared ones belong to layers that are applied more than once; they count once.
+    #: Frozen params are among the non-trainable ones; the others (moving statistics) are never
+    #: trained. Shared params belong to layers that are applied more than once; they count once.
     frozen_params: int | None = None
     shared_params: int | None = None
     bytes_by_dtype: dict[str, int] = field(default_factory=dict)
-    #: Of all layers together, for one sample; None where that of one is not known.
+    #: The sum over all layers, for one sample; None if that of a layer is not known.
     multiply_adds: int | None = None
     activation_bytes: int | None = None
     #: Operations in the graph of the whole model as `predict` traces it, in inference.
@@ -160,6 +162,6 @@ class ModelReport:
     depends_on: tuple[Beside, ...] | None = None
     #: Why steps could not be measured, where they were to be.
     unmeasured: str | None = None
-    #: What has to be known beside the figures: a layer that does not tell its configuration, what
-    #: a saved file does not hold or was translated from.
+    #: Remarks on the figures: a layer without a configuration, what a saved file lacks or which
+    #: version it was converted from.
     notes: tuple[str, ...] = ()

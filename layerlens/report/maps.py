@@ -1,37 +1,37 @@
-"""What pictures are drawn from: measured maps, kept small enough for a report. No layout.
+"""Measured maps, reduced to a size that fits a report; pictures are drawn from them.
 
-A map of steps keeps the outer steps of a long sequence, a map of differences the greatest
-difference of each block of a large output. Both say what they left out.
+A step map keeps the first and last steps of a long sequence, a heat map the greatest difference of
+each block of a large output. Both record the full size.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-#: So many steps are kept whole; of longer sequences FIRST and LAST ones.
+#: The longest sequence that is kept whole; of longer ones the FIRST and LAST steps are kept.
 WHOLE = 12
 FIRST, LAST = 6, 4
 
 
 @dataclass(frozen=True, slots=True)
 class StepMapRow:
-    """Which output step depends on which step of one input: measured, a row per output step.
+    """Which output step depends on which step of one input, as measured.
 
     `seen` has a text per kept output step with a character per kept input step: "1" where the
-    output step depends on it, "0" where it does not. `beyond` tells of each output step whether
-    it also depends on steps that were left out.
+    output step depends on it, "0" where it does not. `beyond` has for each kept output step whether
+    it also depends on steps that are not kept.
     """
 
-    #: The layer or the model's input that the steps come from, and that layer's position in the
-    #: model's layers; None for an input.
+    #: The layer or model input that the steps come from, and the layer's position in the model's
+    #: layers; None for an input.
     source: str
     source_layer: int | None
-    #: Which of the layer's (or model's) outputs it is about.
+    #: The index of the layer's (or model's) output.
     output: int
-    #: How many steps there are on either side; None where there is one vector without steps.
+    #: The number of steps of the input and of the output; None for a vector without steps.
     inputs: int | None
     outputs: int | None
-    #: The kept ones. Of the inputs, only steps that were replaced are kept.
+    #: The kept steps. Of the input, only steps that were replaced are kept.
     input_steps: tuple[int, ...]
     output_steps: tuple[int, ...]
     seen: tuple[str, ...]
@@ -42,9 +42,9 @@ class StepMapRow:
 class HeatMap:
     """The greatest absolute difference over all probes and weights, along an output's two axes.
 
-    `rows` and `columns` name the axes; `shape` is the output's extent along them, of which each
-    cell covers a block of `block` (rows, columns), the last ones less. Further axes and the batch
-    are summed up by their greatest difference too.
+    `rows` and `columns` name the axes; `shape` is the output's extent along them. Each cell is the
+    maximum of a block of `block` (rows, columns) values, the last ones fewer, and over any further
+    axes and the batch.
     """
 
     rows: str
@@ -52,17 +52,17 @@ class HeatMap:
     shape: tuple[int, int]
     block: tuple[int, int]
     cells: tuple[tuple[float, ...], ...]
-    #: Which of the model's outputs it is about.
+    #: The index of the model's output.
     output: int = 0
 
 
 def kept_steps(steps: int) -> tuple[int, ...]:
-    """Return the steps of a sequence that a map keeps: all of a short one, else the outer ones."""
+    """Return the steps that a map keeps: all of a short sequence, else the first and last ones."""
     return tuple(range(steps)) if steps <= WHOLE else outer_steps(steps)
 
 
 def outer_steps(steps: int) -> tuple[int, ...]:
-    """Return the first and last steps of a sequence; all where it has no more than those."""
+    """Return the first and last steps of a sequence; all steps if there are no others."""
     if steps <= FIRST + LAST:
         return tuple(range(steps))
     return (*range(FIRST), *range(steps - LAST, steps))

@@ -1,4 +1,4 @@
-"""Rows about two models in one mode: the verdict and its evidence."""
+"""Rows about a pair of models in one mode: the verdict and its evidence."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from layerlens.vocabulary import AlsoDiffers, Execution, Mode, Strength, Verdict
 
 @dataclass(frozen=True, slots=True)
 class Rounding:
-    """Why a difference is, or is not, rounding.
+    """The evidence on whether a difference is rounding.
 
     `expected` is the greatest working-precision difference that rounding explains on the probes;
     `float64_max_abs` is the greatest difference when both models run in float64.
@@ -24,19 +24,21 @@ class Rounding:
 
 @dataclass(frozen=True, slots=True)
 class ProbeRow:
+    """The differences on one probe in one execution."""
+
     name: str
     execution: Execution
     max_abs: float | None
     max_rel: float | None
     #: The greatest working-precision difference that rounding explains on this probe.
     noise: float | None = None
-    #: The greatest difference when both run in float64; None where a model has no such form.
+    #: The greatest difference when both run in float64; None if a model cannot run in float64.
     float64_max_abs: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Counterexample:
-    """An input on which the two really differ: `index` is where in the output they first part."""
+    """An input on which the two really differ; `index` is the first output value that differs."""
 
     probe: str
     execution: Execution
@@ -49,6 +51,8 @@ class Counterexample:
 
 @dataclass(frozen=True, slots=True)
 class FirstDivergence:
+    """The first pair of aligned layers whose outputs differ."""
+
     reference_layer: str
     candidate_layer: str
     max_abs: float | None
@@ -56,7 +60,7 @@ class FirstDivergence:
 
 @dataclass(frozen=True, slots=True)
 class TransferRow:
-    """How weights were carried over: (reference path, candidate path) pairs, and what is left."""
+    """How weights were transferred: (reference path, candidate path) pairs; paths without one."""
 
     method: str
     pairs: tuple[tuple[str, str], ...]
@@ -65,7 +69,7 @@ class TransferRow:
 
 @dataclass(frozen=True, slots=True)
 class InputsRow:
-    """Which inputs of the two models were fed the same: (reference's, candidate's) names."""
+    """The inputs that receive the same values: (reference's name, candidate's name) pairs."""
 
     method: Literal["by_name", "by_position"]
     pairs: tuple[tuple[str, str], ...]
@@ -83,10 +87,10 @@ class CertificateRow:
 
 @dataclass(frozen=True, slots=True)
 class StepsDifference:
-    """How far two outputs are apart at some of their steps, over all probes and weights."""
+    """The difference of two outputs at some of their steps, over all probes and weights."""
 
     max_abs: float | None
-    #: In float64, where rounding is next to nothing.
+    #: The greatest difference in float64, where rounding is negligible.
     float64_max_abs: float | None
     mismatched: int
     compared: int
@@ -94,17 +98,19 @@ class StepsDifference:
 
 @dataclass(frozen=True, slots=True)
 class MaskedDifference:
-    """The differences at valid and at padded steps, and whose mask tells them apart."""
+    """The differences at valid and at padded steps, and the layer whose mask separates them."""
 
     valid: StepsDifference
     padded: StepsDifference
-    #: The model and layer whose mask it is.
+    #: The model and the layer that made the mask.
     model: str
     layer: str
 
 
 @dataclass(frozen=True, slots=True)
 class PairReport:
+    """A pair's verdict in one mode, and its evidence."""
+
     reference: str
     candidate: str
     mode: Mode
@@ -127,14 +133,13 @@ class PairReport:
     unseen: tuple[str, ...] = ()
     #: None where no mask reaches the outputs' steps, or no outputs were compared.
     masked: MaskedDifference | None = None
-    #: What is the same, what differs, why, and what would make the two agree: sentences from what
-    #: was measured.
+    #: Sentences: what is the same, what differs, why, and what would make the two agree.
     why: tuple[str, ...] = ()
-    #: Where in the output the two differ; None where they agree exactly or were not compared.
+    #: Where in the output the two differ; None if they agree exactly or were not compared.
     differences: HeatMap | None = None
-    #: None where the models have one input each, or no pair of inputs was made.
+    #: None if the models have one input each, or their inputs were not paired.
     inputs: InputsRow | None = None
 
 
-#: Receives a pair's report and the stand-alone script that shows its verdict.
+#: Receives a pair's report and the stand-alone script that reproduces its verdict.
 ScriptListener = Callable[[PairReport, str], None]

@@ -1,8 +1,8 @@
-"""A report as flat rows with the same column names in every table.
+"""A report as flat rows, in three tables whose columns share their names.
 
-`pairs`: one row per scenario, candidate and mode, with the verdict and what was measured.
-`layers`: one row per layer, what a wrapper holds on rows of its own with a greater `depth`.
-`probes`: one row per probe and way of calling.
+`pairs`: one row per scenario, candidate and mode, with the verdict and the measured differences.
+`layers`: one row per layer; layers inside a wrapper have rows of their own with a greater `depth`.
+`probes`: one row per probe and execution.
 """
 
 from __future__ import annotations
@@ -96,24 +96,26 @@ COLUMNS: dict[TableName, tuple[str, ...]] = {
 
 
 def tidy_rows(report: RunRecord, kind: TableName = "pairs") -> list[Row]:
-    """Return the rows of one kind, each with every column of `COLUMNS[kind]`.
+    """Return the rows of one table, each with every column of `COLUMNS[kind]`.
 
     A scenario at fault is one row of `pairs` with `status` "error" and the faults in `error`.
-    Raises ValueError for an unknown kind.
+
+    Raises:
+        ValueError: there is no such table.
     """
-    makers: dict[TableName, Callable[[ScenarioReport], Iterator[Row]]] = {
+    row_functions: dict[TableName, Callable[[ScenarioReport], Iterator[Row]]] = {
         "pairs": _pairs,
         "layers": _layers,
         "probes": _probes,
     }
-    if kind not in makers:
+    if kind not in row_functions:
         raise ValueError(f"unknown kind {kind!r}: one of {', '.join(KINDS)}")
     return [
         dict.fromkeys(COLUMNS[kind])
         | {"path": scenario.path, "title": scenario.title, "cell": scenario.cell}
         | row
         for scenario in report.scenarios
-        for row in makers[kind](scenario)
+        for row in row_functions[kind](scenario)
     ]
 
 
@@ -166,7 +168,7 @@ def _pairs(scenario: ScenarioReport) -> Iterator[Row]:
 
 def _layers(scenario: ScenarioReport) -> Iterator[Row]:
     for model in scenario.models:
-        for position, (depth, layer) in enumerate(_walk(model.layers)):
+        for position, (depth, layer) in enumerate(_with_depth(model.layers)):
             yield {
                 "model": model.name,
                 "position": position,
@@ -194,10 +196,10 @@ def _layers(scenario: ScenarioReport) -> Iterator[Row]:
             }
 
 
-def _walk(layers: tuple[LayerRow, ...], depth: int = 0) -> Iterator[tuple[int, LayerRow]]:
+def _with_depth(layers: tuple[LayerRow, ...], depth: int = 0) -> Iterator[tuple[int, LayerRow]]:
     for layer in layers:
         yield depth, layer
-        yield from _walk(layer.holds, depth + 1)
+        yield from _with_depth(layer.holds, depth + 1)
 
 
 def _probes(scenario: ScenarioReport) -> Iterator[Row]:

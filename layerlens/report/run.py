@@ -1,4 +1,4 @@
-"""What came out of a run: frozen results without layout, and as plain data (schema 1)."""
+"""The record of a run as frozen rows, and as plain data (schema version 1)."""
 
 from __future__ import annotations
 
@@ -18,19 +18,24 @@ SCHEMA_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class ExpectationRow:
-    """`subject` reads "td==dense[inference]", "td.params" or "td.layers.gru.output_shape"."""
+    """One checked expectation.
+
+    `subject` is like "td==dense[inference]", "td.params" or "td.layers.gru.output_shape".
+    """
 
     subject: str
     expected: Any
     actual: Any
     held: bool
-    #: Where the scenario file expects it; None for a verdict expected on the command line.
+    #: Its place in the scenario file; None for a verdict expected on the command line.
     line: int | None = None
     column: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorRow:
+    """A fault because of which a scenario could not be run."""
+
     message: str
     file: str | None
     line: int | None
@@ -42,6 +47,8 @@ class ErrorRow:
 
 @dataclass(frozen=True, slots=True)
 class ScenarioReport:
+    """The results of one scenario, or of one cell of its matrix."""
+
     path: str
     title: str | None
     cell: dict[str, Any] | None
@@ -53,13 +60,13 @@ class ScenarioReport:
     pairs: tuple[PairReport, ...] = ()
     fit: tuple[FitRow, ...] = ()
     expectations: tuple[ExpectationRow, ...] = ()
-    #: Every further model lined up with the first one (the reference, where pairs are compared).
+    #: Every other model aligned with the first one (the reference, if pairs are compared).
     diffs: tuple[ModelsDiff, ...] = ()
-    #: True where this was measured by an earlier run; `seconds` is what it took then.
+    #: True if an earlier run measured this; `seconds` is the time of that run.
     cached: bool = False
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the scenario as plain data, as it stands in a report's `scenarios`."""
+        """Return the scenario as plain data, as in the `scenarios` of a report."""
         data: dict[str, Any] = to_plain(self)
         data["models"] = {model.pop("name"): model for model in data["models"]}
         return data
@@ -67,6 +74,8 @@ class ScenarioReport:
 
 @dataclass(frozen=True, slots=True)
 class Environment:
+    """The versions and the platform that a run used."""
+
     python: str
     keras: str | None
     backend: str | None
@@ -76,7 +85,7 @@ class Environment:
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """What a run gave, as data; `to_dict` is schema version 1 of the JSON report."""
+    """The record of a run; `to_dict` is schema version 1 of the JSON report."""
 
     layerlens: str
     environment: Environment

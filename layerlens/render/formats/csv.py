@@ -13,7 +13,7 @@ import json
 import re
 from typing import Any
 
-from layerlens.plain.printable import spelt
+from layerlens.plain.printable import escaped_line
 from layerlens.render.options import RenderOptions
 from layerlens.report.rows import COLUMNS, TableName, tidy_rows
 from layerlens.report.run import RunRecord
@@ -58,5 +58,5 @@ def _field(column: str, item: Any) -> Any:
 
 def _text(text: str) -> str:
     """Return text in one line that no spreadsheet takes for a formula."""
-    text = spelt(text)
+    text = escaped_line(text)
     return f"'{text}" if _FORMULA.match(text) else text

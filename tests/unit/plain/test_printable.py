@@ -13,7 +13,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 import pytest
 
 from layerlens.cli import run
-from layerlens.plain.printable import clean, escaped_json, one_line, spelt
+from layerlens.plain.printable import clean, escaped_json, escaped_line, one_line
 from layerlens.render import FORMATS, Format, RenderOptions, render
 from layerlens.render.formats.html import render_fragment
 from layerlens.render.formats.rich import rich_lines
@@ -132,7 +132,7 @@ def test_clean_spells_what_is_hidden_and_leaves_the_rest(text: str, expected: st
 
 def test_one_line_and_spelt_hold_no_newline() -> None:
     assert one_line(" a\n::error::\n b ") == "a ::error:: b"
-    assert spelt("a\n::b") == "a\\n::b"
+    assert escaped_line("a\n::b") == "a\\n::b"
     assert one_line("\n::a") == "\\x3a:a"
 
 
