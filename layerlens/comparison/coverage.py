@@ -17,7 +17,7 @@ from layerlens.models.execute.keras_runner import Outcome
 from layerlens.models.execute.receptive_field import receptive_field
 from layerlens.models.execute.side import Side, Values
 from layerlens.models.execute.variables import as_array
-from layerlens.models.execute.weight_sets import moderate
+from layerlens.models.execute.weight_sets import moderate_sets
 from layerlens.models.inspect.nested_layers import with_nested
 from layerlens.numerics.arrays import Array, per_sample_max
 from layerlens.numerics.differences import distance
@@ -37,7 +37,7 @@ def unseen_by_probes(examination: Examination) -> tuple[str, ...]:
     """
     main = examination.main
     seen = [one.batch for one in examination.observations if one.weights == main.kind]
-    drawn = moderate(examination.sets)
+    drawn = moderate_sets(examination.sets)
     lengths = examination.lengths
     far = lengths.far_batches or [max(seen, key=lambda batch: batch.inputs[0].shape[1:])]
     far_inputs = [batch.inputs for batch in far]

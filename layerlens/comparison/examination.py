@@ -18,7 +18,7 @@ from layerlens.models.execute.input_domains import (
     has_variable_axis,
 )
 from layerlens.models.execute.lengths import (
-    Reach,
+    FarLengthPlan,
 )
 from layerlens.models.execute.receptive_field import ReceptiveField, receptive_field
 from layerlens.models.execute.side import Side, Values
@@ -50,7 +50,7 @@ class LengthRecord:
     #: The greatest length that is tried of any model with open axes.
     longest: int = 0
     #: What was tried beyond all that the layers look across, and what was not affordable.
-    reach: Reach = field(default_factory=Reach)
+    reach: FarLengthPlan = field(default_factory=FarLengthPlan)
     #: The batches whose lengths are beyond that.
     far_batches: list[ProbeBatch] = field(default_factory=list)
 

@@ -15,7 +15,7 @@ from layerlens.models.build.request import Built, Refused
 from layerlens.models.build.session import in_fresh_session
 from layerlens.models.execute.input_domains import BASE_LENGTHS, fixed_domains
 from layerlens.models.execute.keras_runner import KerasRunner, restoring_weights
-from layerlens.models.execute.variables import paired, weight_rows
+from layerlens.models.execute.variables import pair_model_weights, weight_rows
 from layerlens.models.inspect.shapes import selected_shape
 from layerlens.models.inspect.working_memory import working_memory
 from layerlens.models.keras_errors import (
@@ -108,7 +108,7 @@ class _Course:
             rows = weight_rows(self.built[name])
             return pair_weights(rows, rows, "by_order")
         source, goal = self.built[self.reference], self.built[name]
-        found = paired(source, goal, self.method)
+        found = pair_model_weights(source, goal, self.method)
         return found if found.complete else None
 
     def start(self, name: str) -> tuple[Array, ...]:

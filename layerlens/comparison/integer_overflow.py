@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from layerlens.models.build.session import in_fresh_session
-from layerlens.models.execute.intermediates import Inside, Look, Use
+from layerlens.models.execute.intermediates import InstrumentedSide, Intermediates, LayerCall
 from layerlens.models.execute.side import Side, Values
 from layerlens.models.execute.variables import as_array
 from layerlens.numerics.arrays import Array, Inputs, greatest_index
@@ -38,7 +38,7 @@ def losses(side: Side, values: Values, inputs: Inputs) -> tuple[str, ...]:
     Each is called again in float64 on what it is given here. Layers inside wrappers and nested
     models are not looked at.
     """
-    inside = Inside.of(side)
+    inside = InstrumentedSide.of(side)
     look = inside.look(values, inputs) if inside is not None else None
     if look is None:
         return ()
@@ -49,7 +49,7 @@ def losses(side: Side, values: Values, inputs: Inputs) -> tuple[str, ...]:
     )
 
 
-def _loss(use: Use, look: Look, inputs: Inputs) -> Iterator[str]:
+def _loss(use: LayerCall, look: Intermediates, inputs: Inputs) -> Iterator[str]:
     kind = type(use.operation)
     if kind.__name__ not in _CALCULATES or not kind.__module__.startswith("keras."):
         return

@@ -11,8 +11,8 @@ from layerlens.comparison.observer import Interrupted
 from layerlens.errors import MemoryLimitError
 from layerlens.models.execute.input_domains import (
     COMBINATIONS,
-    counts,
     fixed_domains,
+    foreign_layer_counts,
 )
 from layerlens.models.execute.lengths import (
     BEYOND,
@@ -60,7 +60,7 @@ class LengthPlan:
             self._observe_far(weights, far)
         further = [
             (2, n)
-            for n in counts(built)
+            for n in foreign_layer_counts(built)
             if affordable(self.work.receptive_fields, dict.fromkeys(self._axes, n))
         ]
         for batch, length in (*further, *COMBINATIONS):

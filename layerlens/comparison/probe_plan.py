@@ -13,8 +13,8 @@ from layerlens.comparison.observer import Interrupted
 from layerlens.models.execute.input_domains import (
     BASE_LENGTHS,
     config_constants,
-    counts,
     fixed_domains,
+    foreign_layer_counts,
     has_variable_axis,
     mask_values,
 )
@@ -142,7 +142,7 @@ class ProbePlan:
         probe = next(iter(draw_probes(domains, self.work.seed + 1, samples=3)))
         if probe.samples < 3 or getattr(self.work.reference.built, "batch_size", None):
             return
-        for batch in (1, 3, *self._axis_lengths(), *counts(self.work.models)):
+        for batch in (1, 3, *self._axis_lengths(), *foreign_layer_counts(self.work.models)):
             rows = np.arange(batch) % probe.samples
             part = Probe(f"{probe.name} (batch {batch})", tuple(a[rows] for a in probe.inputs))
             self.work.observe(weights, join([part]), AS_CALLED if self._merges() else DYNAMIC)

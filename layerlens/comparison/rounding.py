@@ -11,7 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerlens.comparison.examination import Examination
-from layerlens.models.build.constants import as_float32, grouped, moving, one_sided
+from layerlens.models.build.constants import (
+    as_float32,
+    constant_groups,
+    move_constants,
+    one_sided_constants,
+)
 from layerlens.models.execute.input_domains import (
     written_numbers,
 )
@@ -168,8 +173,8 @@ class RoundingCheck:
         rounded = side.run_with_numbers("rounded", as_float32, values, inputs, base)
         outputs = base if rounded is None else rounded
         own = self._one_sided[0 if side is self.work.reference else 1]
-        for moved in grouped(own, MOST_MOVED):
-            changed = side.run_with_numbers(moved, moving(moved), values, inputs, base)
+        for moved in constant_groups(own, MOST_MOVED):
+            changed = side.run_with_numbers(moved, move_constants(moved), values, inputs, base)
             if changed is None:
                 continue
             for k, (one, other) in enumerate(zip(outputs, changed, strict=True)):
@@ -179,7 +184,7 @@ class RoundingCheck:
 
     @cached_property
     def _one_sided(self) -> tuple[frozenset[float], frozenset[float]]:
-        return one_sided(self.work.reference.built, self.work.candidate.built)
+        return one_sided_constants(self.work.reference.built, self.work.candidate.built)
 
     def float32_residue(self) -> bool:
         """Tell whether float32 is at work in a float64 form, other than alike in both.

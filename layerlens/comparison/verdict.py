@@ -17,10 +17,10 @@ from layerlens.comparison.rounding import RoundingCheck
 from layerlens.comparison.search import search
 from layerlens.errors import MemoryLimitError
 from layerlens.models.build.request import Built, Refused
-from layerlens.models.execute.input_domains import inputs_apart
+from layerlens.models.execute.input_domains import input_mismatch
 from layerlens.models.execute.running_memory import running_beyond_memory
 from layerlens.models.execute.side import Side
-from layerlens.models.execute.variables import paired
+from layerlens.models.execute.variables import pair_model_weights
 from layerlens.models.inspect.input_order import is_generated_name
 from layerlens.models.variants import ModelVariants
 from layerlens.numerics.judge import Judgement, judge, with_mismatch
@@ -110,12 +110,12 @@ def _decided(pair: Pair) -> Decision:
     reference, candidate = pair.reference, pair.candidate
     if isinstance(reference, Refused) or isinstance(candidate, Refused):
         return Decision(pair, "build_error", "refused")
-    transfer = paired(reference, candidate, pair.scenario.transfer)
+    transfer = pair_model_weights(reference, candidate, pair.scenario.transfer)
     early = _told_apart(reference, candidate, transfer)
     if early is not None:
         cause: Cause = "shapes" if early == "shape_mismatch" else "weights"
         return Decision(pair, early, cause, transfer)
-    apart = inputs_apart(reference, candidate)
+    apart = input_mismatch(reference, candidate)
     if apart is not None:
         return Decision(pair, "inconclusive", "inputs", transfer, inputs_apart=apart)
     _refuse_beyond_memory(reference, candidate)
@@ -132,10 +132,10 @@ def has_to_run(
     """
     if isinstance(reference, Refused) or isinstance(candidate, Refused):
         return False
-    transfer = paired(reference, candidate, method)
+    transfer = pair_model_weights(reference, candidate, method)
     if _told_apart(reference, candidate, transfer) is not None:
         return False
-    if inputs_apart(reference, candidate) is not None:
+    if input_mismatch(reference, candidate) is not None:
         return False
     _refuse_beyond_memory(reference, candidate)
     return True

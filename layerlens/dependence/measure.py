@@ -20,9 +20,9 @@ from layerlens.models.backend.exhaustion import raise_if_out_of_memory
 from layerlens.models.build.request import Built
 from layerlens.models.execute.input_domains import (
     fixed_domains,
+    foreign_layer_numbers,
     has_foreign_layers,
     mask_values,
-    own_numbers,
 )
 from layerlens.models.execute.keras_runner import KerasRunner, restoring_weights
 from layerlens.models.execute.layer_calls import Subject, domain_of, is_recurrent, layer_subject
@@ -259,7 +259,7 @@ class _ModelMeasurement:
         for node in calls_between(model.inputs, model.outputs):
             if not is_input_call(node):
                 subject = layer_subject(node, self.built.batch_size, self.training)
-                numbers = [n for n in own_numbers(node.operation) if n <= MAX_OWN_NUMBER]
+                numbers = [n for n in foreign_layer_numbers(node.operation) if n <= MAX_OWN_NUMBER]
                 yield _Findings(subject, max(call_span(node), *numbers, 1))
 
     def _whole(self, layers: Sequence[_Findings]) -> Subject:

@@ -8,7 +8,12 @@ from difflib import SequenceMatcher
 
 import numpy as np
 
-from layerlens.models.execute.intermediates import Inside, Look, Use, Value
+from layerlens.models.execute.intermediates import (
+    InstrumentedSide,
+    Intermediates,
+    LayerCall,
+    TensorValue,
+)
 from layerlens.models.execute.side import Side, Values
 from layerlens.numerics.arrays import Inputs
 from layerlens.numerics.differences import distance
@@ -45,7 +50,7 @@ def first_divergence(
     `max_abs` is the greatest difference of their outputs in working precision. None where a model
     has no graph of layers to look into, or no such pair is found.
     """
-    both = (Inside.of(reference), Inside.of(candidate))
+    both = (InstrumentedSide.of(reference), InstrumentedSide.of(candidate))
     if both[0] is None or both[1] is None:
         return None
     ours, theirs = both[0].look(weights_reference, inputs), both[1].look(weights_candidate, inputs)
@@ -56,7 +61,7 @@ def first_inconsistency(
     side: Side, weights: Values, inputs: Inputs, one: Execution, other: Execution
 ) -> Divergence | None:
     """Name the first layer of one model that gives two results, called in two ways."""
-    inside = Inside.of(side)
+    inside = InstrumentedSide.of(side)
     if inside is None:
         return None
     ours, theirs = (inside.look(weights, inputs, execution) for execution in (one, other))
@@ -82,11 +87,11 @@ def first_inconsistency(
 class _Stretch:
     """Layers of either model that take each other's place; mostly one and one."""
 
-    ours: tuple[Use, ...]
-    theirs: tuple[Use, ...]
+    ours: tuple[LayerCall, ...]
+    theirs: tuple[LayerCall, ...]
 
     @property
-    def ends(self) -> tuple[Use, Use]:
+    def ends(self) -> tuple[LayerCall, LayerCall]:
         return self.ours[-1], self.theirs[-1]
 
     @property
@@ -98,8 +103,8 @@ class _Stretch:
 class _Lining:
     """The layers of both models, and which of their outputs agree."""
 
-    ours: Look
-    theirs: Look
+    ours: Intermediates
+    theirs: Intermediates
     inputs: Inputs
     residue: bool
     _known: dict[tuple[int, int], bool] = field(default_factory=dict)
@@ -129,7 +134,7 @@ class _Lining:
             start = (again[0].place + 1, again[1].place + 1)
 
     def _last_resort(
-        self, lined_up: Sequence[_Stretch], anchored: Sequence[tuple[Use, Use]]
+        self, lined_up: Sequence[_Stretch], anchored: Sequence[tuple[LayerCall, LayerCall]]
     ) -> Divergence | None:
         """Name the ends of the first stretches that begin with the same; else of any that differ.
 
@@ -154,14 +159,16 @@ class _Lining:
         return Divergence(_row(*apart[0])) if apart else None
 
     def _begin_with_the_same(
-        self, one: Use, other: Use, shared: Callable[[int | None, int | None], bool]
+        self, one: LayerCall, other: LayerCall, shared: Callable[[int | None, int | None], bool]
     ) -> bool:
         """Tell whether what both were made from, back to what is `shared`, is the same."""
         ours = self._origins(one, self.ours, lambda a: shared(a, None))
         theirs = self._origins(other, self.theirs, lambda b: shared(None, b))
         return self._same_sets(ours, theirs)
 
-    def _origins(self, use: Use, look: Look, shared: Callable[[int], bool]) -> set[int]:
+    def _origins(
+        self, use: LayerCall, look: Intermediates, shared: Callable[[int], bool]
+    ) -> set[int]:
         """Return the nearest tensors before a use that are inputs, or there in both models."""
         found: set[int] = set()
         passed: set[int] = set()
@@ -184,7 +191,7 @@ class _Lining:
             for n in (self.theirs if b is None else self.ours).values
         )
 
-    def agree(self, one: Use, other: Use) -> bool:
+    def agree(self, one: LayerCall, other: LayerCall) -> bool:
         """Tell whether two layers gave the same, as far as both have outputs."""
         return all(map(self._level, one.gives, other.gives))
 
@@ -214,7 +221,7 @@ class _Lining:
         )
         return "fed the same" if same_masks else "fed the same values under another mask"
 
-    def _dtype(self, number: int, look: Look) -> str:
+    def _dtype(self, number: int, look: Intermediates) -> str:
         array = self.inputs[-1 - number] if number < 0 else look.values[number].working
         return str(array.dtype)
 
@@ -230,22 +237,22 @@ class _Lining:
         value = self.ours.values[a] if a >= 0 else self.theirs.values[b]
         return given.shape == value.shape and not distance(given, value.double).any()
 
-    def _alike(self, one: Value, other: Value) -> bool:
+    def _alike(self, one: TensorValue, other: TensorValue) -> bool:
         if one.shape != other.shape:
             return False
         noise = _noise(one, other, self.inputs)
         return not real_elements(one.double, other.double, noise, residue=self.residue).any()
 
 
-def _sources(uses: Sequence[Use]) -> list[int]:
+def _sources(uses: Sequence[LayerCall]) -> list[int]:
     """Return what layers take from outside themselves."""
     own = {number for use in uses for number in use.gives}
     return [number for use in uses for number in use.sources if number not in own]
 
 
 def _lined_up(
-    ours: Sequence[Use], theirs: Sequence[Use]
-) -> tuple[list[_Stretch], list[tuple[Use, Use]]]:
+    ours: Sequence[LayerCall], theirs: Sequence[LayerCall]
+) -> tuple[list[_Stretch], list[tuple[LayerCall, LayerCall]]]:
     """Pair layers of the same type and shape from the front, then those between by position.
 
     Between them, one layer may do in one model what several do in the other: these are one
@@ -267,12 +274,12 @@ def _lined_up(
 
 
 def _level_again(
-    pair: tuple[Use, Use],
-    ours: Sequence[Use],
-    theirs: Sequence[Use],
-    anchored: Sequence[tuple[Use, Use]],
-    agree: Callable[[Use, Use], bool],
-) -> tuple[Use, Use] | None:
+    pair: tuple[LayerCall, LayerCall],
+    ours: Sequence[LayerCall],
+    theirs: Sequence[LayerCall],
+    anchored: Sequence[tuple[LayerCall, LayerCall]],
+    agree: Callable[[LayerCall, LayerCall], bool],
+) -> tuple[LayerCall, LayerCall] | None:
     """Return where layers of one model alone, right behind, make up for what the other's did."""
     one, other = pair
     behind = _run_alone(ours, one.place, {a.place for a, _ in anchored})
@@ -281,7 +288,7 @@ def _level_again(
     return next((pair for pair in tries if agree(*pair)), None)
 
 
-def _run_alone(uses: Sequence[Use], place: int, anchored: set[int]) -> Iterator[Use]:
+def _run_alone(uses: Sequence[LayerCall], place: int, anchored: set[int]) -> Iterator[LayerCall]:
     for use in uses[place + 1 :]:
         if use.place in anchored:
             return
@@ -291,7 +298,7 @@ def _run_alone(uses: Sequence[Use], place: int, anchored: set[int]) -> Iterator[
 # --- figures --------------------------------------------------------------------------------------
 
 
-def _noise(one: Value, other: Value, inputs: Inputs) -> NoiseFloor:
+def _noise(one: TensorValue, other: TensorValue, inputs: Inputs) -> NoiseFloor:
     if one.double.dtype.kind in "OSU":
         nothing = np.zeros(one.shape)
         return NoiseFloor(nothing, nothing)
@@ -304,7 +311,7 @@ def _noise(one: Value, other: Value, inputs: Inputs) -> NoiseFloor:
         )
 
 
-def _row(one: Use, other: Use) -> FirstDivergence:
+def _row(one: LayerCall, other: LayerCall) -> FirstDivergence:
     pairs = [(a.working, b.working) for a, b in zip(one.values, other.values, strict=False)]
     gaps = [distance(a, b) for a, b in pairs if a.shape == b.shape and a.size]
     alike = len(gaps) == len(pairs)

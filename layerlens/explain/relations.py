@@ -18,7 +18,7 @@ from layerlens.models.execute.input_domains import (
 )
 from layerlens.models.execute.keras_runner import Outcome
 from layerlens.models.execute.side import Side, Values
-from layerlens.models.execute.weight_sets import WeightSet, moderate, weight_sets
+from layerlens.models.execute.weight_sets import WeightSet, moderate_sets, weight_sets
 from layerlens.numerics.arrays import Array, Inputs
 from layerlens.numerics.differences import distance
 from layerlens.numerics.judge import ROUNDING, ratios, rounding_floor
@@ -223,7 +223,7 @@ class _Comparison:
             constants = config_constants(built)
             length = _length(self.base.inputs, built[0].inputs)
             drawn = draw_probes(fixed_domains(built, length), self.seed, constants=constants)
-            tried = [(weights, join(drawn).inputs) for weights in moderate(self.sets)]
+            tried = [(weights, join(drawn).inputs) for weights in moderate_sets(self.sets)]
             for _, other in COMBINATIONS if has_variable_axis(built[0]) else ():
                 more = draw_probes(fixed_domains(built, other), self.seed + other)
                 tried.append((tried[0][0], join(more).inputs))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from layerlens.models.build.described import build_described
 from layerlens.models.build.precision import Precision
-from layerlens.models.build.request import Built, Order, Refused
+from layerlens.models.build.request import BuildRequest, Built, Refused
 from layerlens.models.external.adopt import adopt_model
 from layerlens.scenario.spec import InputSpec, ModelSpec
 
@@ -35,7 +35,7 @@ def build_model(
     anything is allocated, UnsafeCodeError before any code runs, ModelFileError, and ScenarioError
     where `weights` name or hold what the model does not have.
     """
-    order = Order(
+    request = BuildRequest(
         spec, inputs, precision, allocate, at_most, memory_limit, seed, allow_code, fed_as, numbers
     )
-    return build_described(order) if spec.form in ("layers", "graph") else adopt_model(order)
+    return build_described(request) if spec.form in ("layers", "graph") else adopt_model(request)

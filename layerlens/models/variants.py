@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from layerlens.models.build.constants import Change, with_numbers
+from layerlens.models.build.constants import NumberChange, spec_with_numbers
 from layerlens.models.build.request import Built, Refused
 from layerlens.models.build_model import build_model
 from layerlens.scenario.options import RunOptions
@@ -62,7 +62,7 @@ class ModelVariants:
         twin = self._in_float64.get(model.spec.name)
         return twin if isinstance(twin, Built) else None
 
-    def with_numbers(self, model: Built, change: Change) -> Built | None:
+    def with_numbers(self, model: Built, change: NumberChange) -> Built | None:
         """Build the model in float64 with the numbers in its configuration changed.
 
         None where it has none to change, or has no float64 form.
@@ -70,7 +70,7 @@ class ModelVariants:
         how: dict[str, Any] = {"precision": "float64", "fed_as": model.input_names}
         spec = model.spec
         if spec.form in ("layers", "graph"):
-            changed = with_numbers(spec, change)
+            changed = spec_with_numbers(spec, change)
             if changed is None:
                 return None
             spec = changed

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from layerlens.run.trial import Trial
 
 
-@global_settings.keeping
+@global_settings.preserving_settings
 def run_scenario(
     scenario: Scenario, options: RunOptions, on_script: ScriptListener | None = None
 ) -> ScenarioReport:
@@ -48,7 +48,7 @@ def run_scenario(
     return _reported(scenario, options, run, on_script)
 
 
-@global_settings.keeping
+@global_settings.preserving_settings
 def summarize_scenario(scenario: Scenario, options: RunOptions) -> ScenarioReport:
     """Build every model without its weights, and report the layer tables.
 

@@ -94,7 +94,7 @@ class ThreadSettings:
 
 
 @contextmanager
-def kept() -> Iterator[None]:
+def preserved_settings() -> Iterator[None]:
     """Put every global setting back in the end, however the work inside ends.
 
     Where several scenarios are run at once, in threads of the user's, what they share is put back
@@ -109,12 +109,12 @@ def kept() -> Iterator[None]:
         thread.restore()
 
 
-def keeping(work: Callable[P, T]) -> Callable[P, T]:
+def preserving_settings(work: Callable[P, T]) -> Callable[P, T]:
     """Return the work with every global setting kept as it was."""
 
     @functools.wraps(work)
     def kept_work(*args: P.args, **kwargs: P.kwargs) -> T:
-        with kept():
+        with preserved_settings():
             return work(*args, **kwargs)
 
     return kept_work
@@ -147,7 +147,7 @@ def restore_outermost() -> None:
             before.restore()
 
 
-def in_force() -> dict[str, Any]:
+def chosen_settings() -> dict[str, Any]:
     """Return the settings that results depend on, where code of this process may have chosen them.
 
     Empty where it has not: configuration files and variables say the rest.
@@ -172,7 +172,7 @@ def has_custom_objects() -> bool:
     return bool(keras.saving.get_custom_objects())
 
 
-def inherited() -> Callable[[], None]:
+def inherited_settings() -> Callable[[], None]:
     """Return what sets, in another thread, the settings of this one that models depend on."""
     flash = _flash_attention() if "keras" in sys.modules else None
 

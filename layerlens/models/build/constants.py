@@ -20,7 +20,7 @@ from layerlens.models.inspect.nested_layers import flat_layers
 from layerlens.scenario.spec import LayerSpec, ModelSpec
 
 #: Returns the number that a model is built with in the place of another.
-Change = Callable[[float], float]
+NumberChange = Callable[[float], float]
 
 #: Arguments whose numbers do not reach the outputs that are compared.
 _BESIDE = ("_initializer", "_regularizer", "_constraint", "momentum", "rate", "dropout", "seed")
@@ -37,7 +37,7 @@ def as_float32(value: float) -> float:
     return float(np.float32(value)) if abs(value) <= LARGEST else value
 
 
-def moving(constants: Collection[float]) -> Change:
+def move_constants(constants: Collection[float]) -> NumberChange:
     """Return what moves constants to the next number of float32, and rounds all others."""
 
     def moved(value: float) -> float:
@@ -50,7 +50,7 @@ def moving(constants: Collection[float]) -> Change:
     return moved
 
 
-def grouped(constants: Collection[float], most: int) -> list[frozenset[float]]:
+def constant_groups(constants: Collection[float], most: int) -> list[frozenset[float]]:
     """Return constants one by one; where there are more than `most`, the last ones together."""
     ordered = sorted(constants)
     groups = [frozenset({one}) for one in ordered[: most - 1]]
@@ -58,7 +58,7 @@ def grouped(constants: Collection[float], most: int) -> list[frozenset[float]]:
     return [*groups, rest] if rest else groups
 
 
-def with_numbers(spec: ModelSpec, change: Change) -> ModelSpec | None:
+def spec_with_numbers(spec: ModelSpec, change: NumberChange) -> ModelSpec | None:
     """Change the numbers of a model's layers, those left to Keras' defaults included.
 
     Numbers that float32 holds exactly are no rounded constants and stay. None where nothing is
@@ -76,7 +76,7 @@ def with_numbers(spec: ModelSpec, change: Change) -> ModelSpec | None:
     return replace(spec, layers=layers, nodes=nodes, weights={})
 
 
-def config_with_numbers(config: Any, change: Change, key: str = "") -> Any:
+def config_with_numbers(config: Any, change: NumberChange, key: str = "") -> Any:
     """Return a serialised Keras model with its numbers changed."""
     if key.endswith(_BESIDE) or key in _NO_ARGUMENTS:
         return config
@@ -87,7 +87,9 @@ def config_with_numbers(config: Any, change: Change, key: str = "") -> Any:
     return _changed_number(config, change) if isinstance(config, float) else config
 
 
-def one_sided(reference: Built, candidate: Built) -> tuple[frozenset[float], frozenset[float]]:
+def one_sided_constants(
+    reference: Built, candidate: Built
+) -> tuple[frozenset[float], frozenset[float]]:
     """Return the constants that float32 rounds, as its sizes, and that only one of two models has.
 
     A constant of which the other model has one nearly as large is the same in another value: that
@@ -125,7 +127,7 @@ def _numbers_in(value: Any, key: str = "") -> Iterator[float]:
         yield float(value)
 
 
-def _changed_layer(layer: LayerSpec, change: Change) -> LayerSpec:
+def _changed_layer(layer: LayerSpec, change: NumberChange) -> LayerSpec:
     given = {**_defaults(layer), **layer.arguments}
     arguments = {
         key: value if key.endswith(_BESIDE) else _changed(value, change)
@@ -149,7 +151,7 @@ def _defaults(layer: LayerSpec) -> dict[str, float]:
     }
 
 
-def _changed(value: Any, change: Change) -> Any:
+def _changed(value: Any, change: NumberChange) -> Any:
     if isinstance(value, float):
         return _changed_number(value, change)
     if isinstance(value, LayerSpec):
@@ -164,5 +166,5 @@ def _changed(value: Any, change: Change) -> Any:
     return value
 
 
-def _changed_number(value: float, change: Change) -> float:
+def _changed_number(value: float, change: NumberChange) -> float:
     return value if as_float32(value) == value else change(value)

@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from layerlens.models.build.graph import LayerRefusal, wire_model
-from layerlens.models.build.inputs import given_ends
+from layerlens.models.build.inputs import scenario_inputs
 from layerlens.models.build.layer import refuse_code_layers
 from layerlens.models.build.memory import refuse_beyond_memory, weight_bytes
-from layerlens.models.build.request import Built, Order, Refused, built, refused_at
+from layerlens.models.build.request import BuildRequest, Built, Refused, built, refused_at
 from layerlens.models.build.session import in_fresh_session
 from layerlens.models.build.symbolic import (
     DraftImpossible,
@@ -28,65 +28,65 @@ from layerlens.scenario.spec import LayerSpec, ModelSpec
 _STATEFUL_BATCH = 4
 
 
-def build_described(order: Order) -> Built | Refused:
+def build_described(request: BuildRequest) -> Built | Refused:
     """Draft the model, and where it keeps state or cannot be drafted, make it for good at once.
 
     The state of a stateful layer is a variable that Keras makes from an array, which a draft does
     not allow; a layer without it has the same weights and shapes, so it tells the size beforehand.
     """
-    if not order.allow_code:
-        refuse_code_layers(layer_specs(order.spec))
-    stateful = _is_stateful(order.spec)
+    if not request.allow_code:
+        refuse_code_layers(layer_specs(request.spec))
+    stateful = _is_stateful(request.spec)
     try:
-        drafted = in_fresh_session(lambda: _draft(order, allocate=not stateful), order.seed)
+        drafted = in_fresh_session(lambda: _draft(request, allocate=not stateful), request.seed)
     except DraftImpossible:
-        return in_fresh_session(lambda: _make(order), order.seed)
+        return in_fresh_session(lambda: _make(request), request.seed)
     if isinstance(drafted, Refused) or not stateful:
         return drafted
-    if not order.allocate or not drafted.allocated:
-        return replace(drafted, report=_told_with_state(drafted.report, order.spec))
-    return in_fresh_session(lambda: _make(order), order.seed)
+    if not request.allocate or not drafted.allocated:
+        return replace(drafted, report=_told_with_state(drafted.report, request.spec))
+    return in_fresh_session(lambda: _make(request), request.seed)
 
 
-def _draft(order: Order, allocate: bool) -> Built | Refused:
+def _draft(request: BuildRequest, allocate: bool) -> Built | Refused:
     with drafting() as draft:
-        result = _wire(order, without_state(order.spec))
-        if isinstance(result, Built) and order.allocate:
-            model, spec = result.model, order.spec
-            if order.at_most is not None and weight_bytes(model) > order.at_most:
+        result = _wire(request, without_state(request.spec))
+        if isinstance(result, Built) and request.allocate:
+            model, spec = result.model, request.spec
+            if request.at_most is not None and weight_bytes(model) > request.at_most:
                 return replace(result, allocated=False)
-            refuse_beyond_memory(model, spec.name, order.memory_limit, spec.where)
+            refuse_beyond_memory(model, spec.name, request.memory_limit, spec.where)
             if allocate:
                 draft.allocate()
                 assign_weights(model, spec.weights, spec.name, spec.where)
         return result
 
 
-def _make(order: Order) -> Built | Refused:
-    result = _wire(order, order.spec)
+def _make(request: BuildRequest) -> Built | Refused:
+    result = _wire(request, request.spec)
     if isinstance(result, Built):
-        spec = order.spec
+        spec = request.spec
         assign_weights(result.model, spec.weights, spec.name, spec.where)
         result = replace(result, allocated=True)
     return result
 
 
-def _wire(order: Order, spec: ModelSpec) -> Built | Refused:
-    set_policy(spec, order.precision)
+def _wire(request: BuildRequest, spec: ModelSpec) -> Built | Refused:
+    set_policy(spec, request.precision)
     tensors = input_tensors(
-        order.inputs,
-        order.precision,
-        batch_size=_batch_size(order),
+        request.inputs,
+        request.precision,
+        batch_size=_batch_size(request),
         taken=frozenset(_own_names(spec)),
     )
     try:
-        wired = wire_model(spec, order.inputs, tensors, order.precision)
+        wired = wire_model(spec, request.inputs, tensors, request.precision)
     except LayerRefusal as refusal:
         raise_if_draft_impossible(refusal.error)
-        return refused_at(order, refusal)
-    ends = given_ends(order.inputs, order.fed_as)
-    fed = tuple(tensors[place] for place in ends.positions)
-    return built(order, ends, functional(fed, wired.outputs, spec.name))
+        return refused_at(request, refusal)
+    fitted = scenario_inputs(request.inputs, request.fed_as)
+    fed = tuple(tensors[place] for place in fitted.positions)
+    return built(request, fitted, functional(fed, wired.outputs, spec.name))
 
 
 def layer_specs(value: Any) -> Iterator[LayerSpec]:
@@ -168,8 +168,8 @@ def _own_names(spec: ModelSpec) -> Iterator[str]:
             yield layer.arguments["name"]
 
 
-def _batch_size(order: Order) -> int | None:
-    if not _is_stateful(order.spec):
+def _batch_size(request: BuildRequest) -> int | None:
+    if not _is_stateful(request.spec):
         return None
-    given = [len(item.values) for item in order.inputs if item.values is not None]
+    given = [len(item.values) for item in request.inputs if item.values is not None]
     return given[0] if given else _STATEFUL_BATCH

@@ -36,7 +36,7 @@ Tensors = tuple[Any, ...]
 
 
 @dataclass
-class Wired:
+class WiredGraph:
     """Tensors under way: what each name gives, and every tensor made so far, in order."""
 
     inputs: tuple[Any, ...]
@@ -55,7 +55,7 @@ class LayerRefusal(Exception):  # noqa: N818 (it is a result on its way, not a f
         layer_name: str,
         spec: LayerSpec,
         inputs: Tensors | None,
-        wired: Wired,
+        wired: WiredGraph,
     ) -> None:
         super().__init__(str(error))
         self.error = error
@@ -71,12 +71,12 @@ def wire_model(
     inputs: tuple[InputSpec, ...],
     tensors: tuple[Any, ...],
     precision: Precision,
-) -> Wired:
+) -> WiredGraph:
     """Make and connect the layers of a model given as `layers` or `graph`.
 
     Raises LayerRefusal, with everything wired before, where Keras refuses a layer.
     """
-    wired = Wired(inputs=tensors)
+    wired = WiredGraph(inputs=tensors)
     if spec.form == "layers":
         return _wire_chain(spec.layers, wired, precision)
     wired.given.update(
@@ -89,7 +89,9 @@ def shapes_of(tensors: Tensors) -> tuple[tuple[int | None, ...], ...]:
     return tuple(tuple(tensor.shape) for tensor in tensors)
 
 
-def _wire_chain(layers: tuple[LayerSpec, ...], wired: Wired, precision: Precision) -> Wired:
+def _wire_chain(
+    layers: tuple[LayerSpec, ...], wired: WiredGraph, precision: Precision
+) -> WiredGraph:
     tensors = wired.inputs
     names: set[str] = set()
     for position, spec in enumerate(layers):
@@ -101,7 +103,7 @@ def _wire_chain(layers: tuple[LayerSpec, ...], wired: Wired, precision: Precisio
     return wired
 
 
-def _wire_graph(spec: ModelSpec, wired: Wired, precision: Precision) -> Wired:
+def _wire_graph(spec: ModelSpec, wired: WiredGraph, precision: Precision) -> WiredGraph:
     layers: dict[str, tuple[Any, LayerSpec]] = {}
     names: set[str] = set()
     for node in in_order(spec.nodes):
@@ -148,7 +150,7 @@ def in_order(nodes: tuple[NodeSpec, ...]) -> list[NodeSpec]:
     return list(ordered.values())
 
 
-def _addressed(name: str, wired: Wired, where: Where | None) -> Tensors:
+def _addressed(name: str, wired: WiredGraph, where: Where | None) -> Tensors:
     """Return all tensors of a node or input, or the one that `node:1` names."""
     if name in wired.given:
         return wired.given[name]
@@ -171,7 +173,7 @@ def _fault(message: str, where: Where | None) -> ScenarioError:
 
 
 def _make(
-    spec: LayerSpec, name: str | None, tensors: Tensors, wired: Wired, precision: Precision
+    spec: LayerSpec, name: str | None, tensors: Tensors, wired: WiredGraph, precision: Precision
 ) -> Any:
     try:
         return make_layer(spec, precision, name)
@@ -183,7 +185,9 @@ def _make(
         raise LayerRefusal(error, str(given), spec, tensors, wired) from error
 
 
-def _apply(layer: Any, spec: LayerSpec, tensors: Tensors, wired: Wired, *, listed: bool) -> Tensors:
+def _apply(
+    layer: Any, spec: LayerSpec, tensors: Tensors, wired: WiredGraph, *, listed: bool
+) -> Tensors:
     histories = [tensor._keras_history for tensor in tensors]
     try:
         result = _listed(layer, tensors) if listed else apply_layer(layer, spec.type, tensors)
@@ -233,7 +237,7 @@ def _refuse_circle(layer: Any, tensors: Tensors, outputs: Tensors, histories: li
 
 
 def _refuse_duplicate(
-    name: str, names: set[str], spec: LayerSpec, tensors: Tensors, wired: Wired
+    name: str, names: set[str], spec: LayerSpec, tensors: Tensors, wired: WiredGraph
 ) -> None:
     if name in names:
         error = ValueError(

@@ -25,7 +25,7 @@ class InputsRefusal(Exception):  # noqa: N818 (it is a result on its way, not a 
 
 
 @dataclass(frozen=True)
-class Ends:
+class FittedInputs:
     """The inputs a model is run with, and the input layers that have to be more definite."""
 
     #: In the scenario's order, where it gives any.
@@ -53,14 +53,14 @@ def has_graph(model: Any) -> bool:
         return False
 
 
-def fit_ends(
+def fit_inputs(
     given: tuple[InputSpec, ...],
     model: Any,
     precision: Precision,
     fed_as: Sequence[str] = (),
     *,
     given_to_all: bool = True,
-) -> Ends:
+) -> FittedInputs:
     """Pair a model's own inputs with the scenario's, by name if the names agree, else in order.
 
     `fed_as` are the names of the reference's inputs: a model with the same ones is fed in their
@@ -99,7 +99,7 @@ def fit_ends(
         for position, fitted in zip(positions, inputs, strict=True)
         if own[position].shape != fitted.shape
     }
-    return Ends(
+    return FittedInputs(
         inputs,
         positions,
         tuple(names[position] for position in positions),
@@ -108,11 +108,11 @@ def fit_ends(
     )
 
 
-def given_ends(given: tuple[InputSpec, ...], fed_as: Sequence[str]) -> Ends:
+def scenario_inputs(given: tuple[InputSpec, ...], fed_as: Sequence[str]) -> FittedInputs:
     """Return a scenario's inputs, in the order of the reference's where the names are the same."""
     names = tuple(spec.name for spec in given)
     places = positions_by_name(names, fed_as) or tuple(range(len(given)))
-    return Ends(
+    return FittedInputs(
         tuple(given[place] for place in places),
         places,
         tuple(names[place] for place in places),

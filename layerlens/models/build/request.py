@@ -8,7 +8,7 @@ from typing import Any
 
 from layerlens.models.build.float64 import enable_float64
 from layerlens.models.build.graph import LayerRefusal
-from layerlens.models.build.inputs import Ends
+from layerlens.models.build.inputs import FittedInputs
 from layerlens.models.build.precision import Precision
 from layerlens.models.build.tensor_sizes import refuse_oversized_model
 from layerlens.models.inspect.call_graph import upstream_names
@@ -20,7 +20,7 @@ from layerlens.scenario.spec import InputSpec, ModelSpec
 
 
 @dataclass(frozen=True)
-class Order:
+class BuildRequest:
     """What was asked: the model, its inputs, and how it is to be built."""
 
     spec: ModelSpec
@@ -74,12 +74,14 @@ class Refused:
     report: ModelReport
 
 
-def refused(order: Order, error: ModelError, rows: tuple[LayerRow, ...] = ()) -> Refused:
+def refused(request: BuildRequest, error: ModelError, rows: tuple[LayerRow, ...] = ()) -> Refused:
     """Return a refusal with the layers that were still built."""
-    return Refused(order.spec, ModelReport(order.spec.name, None, None, None, None, rows, error))
+    return Refused(
+        request.spec, ModelReport(request.spec.name, None, None, None, None, rows, error)
+    )
 
 
-def refused_at(order: Order, refusal: LayerRefusal) -> Refused:
+def refused_at(request: BuildRequest, refusal: LayerRefusal) -> Refused:
     """Return a refusal explained at its layer, with the layers before it."""
     rows = rows_between(refusal.wired.inputs, refusal.wired.made)
     error = explain_build_error(
@@ -91,37 +93,37 @@ def refused_at(order: Order, refusal: LayerRefusal) -> Refused:
         before=rows,
         upstream=upstream_names(refusal.inputs[0]) if refusal.inputs else (),
     )
-    return refused(order, error, rows)
+    return refused(request, error, rows)
 
 
-def built(order: Order, ends: Ends, model: Any, **facts: Any) -> Built | Refused:
+def built(request: BuildRequest, fitted: FittedInputs, model: Any, **facts: Any) -> Built | Refused:
     """Return a model with its report, or a refusal where `select` does not fit its output.
 
-    The model takes its inputs in the order of `ends`.
+    The model takes its inputs in the order of `fitted`.
     """
-    if order.precision == "float64":
+    if request.precision == "float64":
         enable_float64(model)
-    refuse_oversized_model(model, order.spec.where)
-    report = model_report(order.spec.name, model)
+    refuse_oversized_model(model, request.spec.where)
+    report = model_report(request.spec.name, model)
     batch_size = model.inputs[0].shape[0] if model.inputs else None
     if batch_size is not None:
         report = open_batch(report, batch_size)
-    if order.spec.select is not None:
+    if request.spec.select is not None:
         try:
-            report = replace(report, output_shape=_selected(report, order.spec.select))
+            report = replace(report, output_shape=_selected(report, request.spec.select))
         except ValueError as error:
             hint = "count the batch axis too: `[:, -1]` is the last step of every sample"
-            return refused(order, ModelError(None, str(error), hint), report.layers)
+            return refused(request, ModelError(None, str(error), hint), report.layers)
     result = Built(
-        order.spec,
-        ends.inputs,
+        request.spec,
+        fitted.inputs,
         model,
         report,
-        order.allocate,
+        request.allocate,
         batch_size=batch_size,
-        precision=order.precision,
-        input_names=ends.names,
-        listed_names=ends.listed,
+        precision=request.precision,
+        input_names=fitted.names,
+        listed_names=fitted.listed,
     )
     return replace(result, **facts)
 

@@ -26,7 +26,7 @@ class _Session(threading.Thread):
     def __init__(self, work: Callable[[], Any]) -> None:
         super().__init__(name="layerlens-session", daemon=True)
         self._work = work
-        self._inherit = global_settings.inherited()
+        self._inherit = global_settings.inherited_settings()
         self.result: Any = None
         self.failure: BaseException | None = None
 

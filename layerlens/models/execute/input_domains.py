@@ -89,7 +89,7 @@ def config_constants(built: Sequence[Built]) -> tuple[float, ...]:
     return tuple(list(found)[: 2 * MOST_CONSTANTS])
 
 
-def counts(built: Sequence[Built]) -> tuple[int, ...]:
+def foreign_layer_counts(built: Sequence[Built]) -> tuple[int, ...]:
     """Return the whole numbers in layers that are not Keras' own, and the next to each.
 
     Such a layer may do something else from some number of samples or of steps on. The numbers
@@ -98,12 +98,12 @@ def counts(built: Sequence[Built]) -> tuple[int, ...]:
     found: dict[int, None] = {}
     for one in built:
         for layer in flat_layers(one.model):
-            found.update(dict.fromkeys(own_numbers(layer)))
+            found.update(dict.fromkeys(foreign_layer_numbers(layer)))
     greatest = sorted(found, reverse=True)[:MOST_COUNTS]
     return tuple(dict.fromkeys(near for n in greatest for near in (n, n + 1)))
 
 
-def own_numbers(layer: Any) -> Iterator[int]:
+def foreign_layer_numbers(layer: Any) -> Iterator[int]:
     """Yield the whole numbers beyond MOST_ALIKE that a layer not of Keras' own holds, if it is one.
 
     They stand in its attributes, in its code and what that closes over, in its weights' shapes.
@@ -199,7 +199,7 @@ def _narrowest(
     )
 
 
-def inputs_apart(reference: Built, candidate: Built) -> str | None:
+def input_mismatch(reference: Built, candidate: Built) -> str | None:
     """Say why no input can be given to both models; None where one can.
 
     An input of as many elements along more or fewer axes is the same one reshaped.

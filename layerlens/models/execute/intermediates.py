@@ -19,7 +19,7 @@ PLAIN: Execution = "eager"
 
 
 @dataclass(frozen=True, slots=True)
-class Value:
+class TensorValue:
     """What one tensor of a model holds on the input."""
 
     double: Array
@@ -32,7 +32,7 @@ class Value:
 
 
 @dataclass(frozen=True, slots=True)
-class Use:
+class LayerCall:
     """One application of a layer, or of an operation between layers, and what it gave."""
 
     layer: str
@@ -45,7 +45,7 @@ class Use:
     operation: Any
     #: The tensors it gave, by their numbers, and what they hold.
     gives: tuple[int, ...]
-    values: tuple[Value, ...]
+    values: tuple[TensorValue, ...]
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -53,18 +53,18 @@ class Use:
 
 
 @dataclass(frozen=True)
-class Look:
+class Intermediates:
     """A model on one input: its layers from the inputs on, and every tensor by its number."""
 
-    layers: tuple[Use, ...]
+    layers: tuple[LayerCall, ...]
     #: Numbers count from 0; those of inputs are negative and not in here.
-    values: Mapping[int, Value]
+    values: Mapping[int, TensorValue]
     #: Which use gave a tensor.
-    makers: Mapping[int, Use]
+    makers: Mapping[int, LayerCall]
 
 
 @dataclass(frozen=True)
-class Inside:
+class InstrumentedSide:
     """A side whose model gives the outputs of all its layers and operations."""
 
     side: Side
@@ -75,7 +75,7 @@ class Inside:
     counted: frozenset[int]
 
     @classmethod
-    def of(cls, side: Side) -> Inside | None:
+    def of(cls, side: Side) -> InstrumentedSide | None:
         model = side.working.built.model
         nodes = tuple(_nodes(model))
         layers = {id(layer) for layer in model.layers}
@@ -90,33 +90,33 @@ class Inside:
 
     def look(
         self, values: Values, inputs: Inputs, execution: Execution | None = None
-    ) -> Look | None:
+    ) -> Intermediates | None:
         plain: Execution = "traced_dynamic" if self._takes_long(inputs) else PLAIN
         double = self.side.run_whole(values, inputs, "float64", plain)
         working = self.side.run_whole(values, inputs, "working", execution or plain)
         if double.error is not None or working.error is not None:
             return None
         moved = self.side.sensitivity(values, inputs, double, 0, draws=1, execution=plain)
-        held = dict(enumerate(map(Value, double.outputs, working.outputs, moved)))
-        layers: list[Use] = []
-        makers: dict[int, Use] = {}
+        held = dict(enumerate(map(TensorValue, double.outputs, working.outputs, moved)))
+        layers: list[LayerCall] = []
+        makers: dict[int, LayerCall] = {}
         for node in self.nodes:
             use = self._use(node, held, len(layers))
             makers |= dict.fromkeys(use.gives, use)
             if use.place >= 0:
                 layers.append(use)
-        return Look(tuple(layers), held, makers)
+        return Intermediates(tuple(layers), held, makers)
 
     def _takes_long(self, inputs: Inputs) -> bool:
         """Tell whether a layer would go through many steps in Python, one by one."""
         steps = max((array.shape[1] for array in inputs if array.ndim > 1), default=0)
         return steps > MOST_EAGER and any(map(goes_by_steps, (n.operation for n in self.nodes)))
 
-    def _use(self, node: Any, held: Mapping[int, Value], place: int) -> Use:
+    def _use(self, node: Any, held: Mapping[int, TensorValue], place: int) -> LayerCall:
         masks = _masks_of(node)
         given = [id(tensor) for tensor in node.input_tensors if id(tensor) not in masks]
         gives = tuple(self.numbers[id(tensor)] for tensor in node.outputs)
-        return Use(
+        return LayerCall(
             layer=node.operation.name,
             type=type(node.operation).__name__,
             sources=tuple(self.numbers[tensor] for tensor in given),

@@ -24,7 +24,7 @@ from layerlens.models.execute.inner_rounding import RandomRounding
 from layerlens.models.execute.input_domains import has_foreign_layers
 from layerlens.models.execute.variables import (
     as_array,
-    put,
+    assign_array,
     seed_variables,
     stateful_layers,
     weight_variables,
@@ -135,14 +135,14 @@ class KerasRunner:
     def assign(self, values: Sequence[Array]) -> None:
         self._settle()
         for variable, value in zip(self.variables, values, strict=True):
-            put(variable, value)
+            assign_array(variable, value)
 
     def reset_states(self, seed: int | None = None) -> None:
         """Put random seeds and recurrent states where each run starts."""
         self._settle()
         base = self.seed if seed is None else seed
         for position, variable in enumerate(self._seeds):
-            put(variable, np.asarray([base % (2**31), position], dtype="uint32"))
+            assign_array(variable, np.asarray([base % (2**31), position], dtype="uint32"))
         for layer in self._stateful:
             layer.reset_state()
 

@@ -86,7 +86,7 @@ class FarLengths:
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class FarLengthPlan:
     """What to try at far lengths.
 
     `shortfall` has, by axis, the steps that are looked across where trying so many, or so many
@@ -97,7 +97,7 @@ class Reach:
     shortfall: Lengths = field(default_factory=dict)
 
 
-def far_lengths(fields: Sequence[ReceptiveField], longest: int) -> Reach:
+def far_lengths(fields: Sequence[ReceptiveField], longest: int) -> FarLengthPlan:
     """Return the lengths beyond all that these models look across, if `longest` is not enough.
 
     Every axis at once where that is affordable; else one at a time, each as long as may be.
@@ -108,11 +108,11 @@ def far_lengths(fields: Sequence[ReceptiveField], longest: int) -> Reach:
             wanted[axis] = max(wanted.get(axis, 0), span + BEYOND)
     far = {axis: length for axis, length in wanted.items() if length > longest}
     if not far:
-        return Reach()
+        return FarLengthPlan()
     near = dict.fromkeys(wanted, NEAR)
     whole = _tried(fields, {**near, **far})
     if whole is not None:
-        return Reach((whole,))
+        return FarLengthPlan((whole,))
     tries = []
     shortfall = {}
     for axis, length in far.items():
@@ -129,7 +129,7 @@ def far_lengths(fields: Sequence[ReceptiveField], longest: int) -> Reach:
         if found is not None:
             tries.append(found)
     # Each axis was tried by itself, and no sample has all of them at their length.
-    return Reach(tuple(tries), shortfall or {axis: n - BEYOND for axis, n in far.items()})
+    return FarLengthPlan(tuple(tries), shortfall or {axis: n - BEYOND for axis, n in far.items()})
 
 
 def affordable(fields: Sequence[ReceptiveField], lengths: Lengths) -> bool:

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from layerlens.models.build.constants import Change
+from layerlens.models.build.constants import NumberChange
 from layerlens.models.build.request import Built
 from layerlens.models.execute.input_domains import has_foreign_layers
 from layerlens.models.execute.keras_runner import KerasRunner, Outcome
@@ -79,7 +79,7 @@ class Side:
         self.float64 = self.working
         self.forget()
 
-    def with_changed_numbers(self, name: Hashable, change: Change) -> KerasRunner | None:
+    def with_changed_numbers(self, name: Hashable, change: NumberChange) -> KerasRunner | None:
         """Return the float64 model with other numbers in its configuration, made once per `name`.
 
         None where it has none to change, or cannot be built anew with others.
@@ -95,7 +95,7 @@ class Side:
     def run_with_numbers(
         self,
         name: Hashable,
-        change: Change,
+        change: NumberChange,
         values: Values,
         inputs: Sequence[Array],
         base: Sequence[Array],

@@ -62,7 +62,7 @@ def given_weights(built: Built) -> frozenset[int]:
     )
 
 
-def paired(reference: Built, candidate: Built, method: TransferMethod) -> Transfer:
+def pair_model_weights(reference: Built, candidate: Built, method: TransferMethod) -> Transfer:
     """Pair the weights of two built models."""
     given = given_weights(reference), given_weights(candidate)
     return pair_weights(weight_rows(reference), weight_rows(candidate), method, given)
@@ -82,7 +82,7 @@ def stateful_layers(built: Built) -> list[Any]:
     ]
 
 
-def put(variable: Any, value: Array) -> None:
+def assign_array(variable: Any, value: Array) -> None:
     """Set a variable to values of its shape.
 
     Straight to TensorFlow's own variable: Keras' `assign` takes three times as long, and reads the

@@ -120,7 +120,7 @@ class _Drawing:
         )
 
 
-def moderate(sets: Sequence[WeightSet]) -> tuple[WeightSet, ...]:
+def moderate_sets(sets: Sequence[WeightSet]) -> tuple[WeightSet, ...]:
     """Return the drawn weights at which rounding alone does not move outputs; else the initial."""
     return tuple(one for one in sets[1:] if one.kind not in OVERFLOWING) or tuple(sets)
 

@@ -19,14 +19,14 @@ from layerlens.models.build.call_forms import apply_by_name
 from layerlens.models.build.graph import LayerRefusal, flat_outputs
 from layerlens.models.build.inputs import InputsRefusal, has_graph
 from layerlens.models.build.python_callable import call_python, importable, scenario_folders
-from layerlens.models.build.request import Built, Order, Refused, built, refused, refused_at
+from layerlens.models.build.request import BuildRequest, Built, Refused, built, refused, refused_at
 from layerlens.models.build.session import in_fresh_session
 from layerlens.models.build.symbolic import functional, input_tensors, set_policy
 from layerlens.models.build.weights import assign_weights
 from layerlens.models.external.clone import copy_layer, copy_model, has_state, same_outputs
 from layerlens.models.external.deserialize import Source
-from layerlens.models.external.older_keras import is_older, modernised, restored
-from layerlens.models.external.rebuild import NotRemade, build_from, ends_of, wrapped
+from layerlens.models.external.older_keras import in_keras3_form, is_older, restore_meaning
+from layerlens.models.external.rebuild import RebuildError, build_from, inputs_for, wrapped
 from layerlens.models.external.refusals import refuse_callable
 from layerlens.models.external.saved_file import read_saved, refuse_code
 from layerlens.models.keras_errors import clean_reason
@@ -43,49 +43,49 @@ _OLDER = (
 )
 
 
-def adopt_model(order: Order) -> Built | Refused:
+def adopt_model(request: BuildRequest) -> Built | Refused:
     """Build a model given as `file`, `python` or an object.
 
     Raises ModelFileError, UnsafeCodeError, MemoryLimitError, and ScenarioError where a callable is
     missing or returns something else than a Keras model or layer.
     """
-    if order.spec.form == "file":
-        return _adopt_file(order)
-    refuse_callable(order.spec, allow_code=order.allow_code)
+    if request.spec.form == "file":
+        return _adopt_file(request)
+    refuse_callable(request.spec, allow_code=request.allow_code)
     try:
-        given = _given_object(order)
+        given = _given_object(request)
     except LayerlensError:
         raise
     except Exception as error:  # the user's code, or Keras within it: its refusal is the result
-        return _refused_by_code(order, error)
-    return _adopt_object(order, given)
+        return _refused_by_code(request, error)
+    return _adopt_object(request, given)
 
 
 # --- files ----------------------------------------------------------------------------------------
 
 
-def _adopt_file(order: Order) -> Built | Refused:
-    spec = order.spec
+def _adopt_file(request: BuildRequest) -> Built | Refused:
+    spec = request.spec
     assert spec.file is not None  # that is what the form says
     saved = read_saved(spec.file, spec.where)
-    described = modernised(saved.config)
-    refuse_code(saved, order.allow_code, spec.where, described)
-    modules = {part.module for part in code_parts(described)} if order.allow_code else set()
+    described = in_keras3_form(saved.config)
+    refuse_code(saved, request.allow_code, spec.where, described)
+    modules = {part.module for part in code_parts(described)} if request.allow_code else set()
     with contextlib.ExitStack() as stack:
         if modules:
             stack.enter_context(importable(scenario_folders(spec.where)))
-        meant = restored(described, saved.keras_version)
+        meant = restore_meaning(described, saved.keras_version)
         source = Source(
             saved,
             {**_from_modules(described, modules), **meant.functions},
-            trusted=order.allow_code,
+            trusted=request.allow_code,
             described=meant.config,
             notes=meant.notes,
             unrestored=meant.unrestored,
         )
         try:
-            return build_from(order, source)
-        except NotRemade as failure:
+            return build_from(request, source)
+        except RebuildError as failure:
             written = f" (saved by Keras {saved.keras_version})" if saved.keras_version else ""
             raise ModelFileError(
                 f"{saved.path.name} cannot be made into a model{written}: "
@@ -112,19 +112,19 @@ def _from_modules(config: Any, modules: set[str | None]) -> dict[str, Any]:
 # --- objects --------------------------------------------------------------------------------------
 
 
-def _given_object(order: Order) -> Any:
+def _given_object(request: BuildRequest) -> Any:
     """Return the Keras model or layer that was given, or that the callable returns."""
-    spec = order.spec
+    spec = request.spec
     given = spec.given
     origin = f"model `{spec.name}`"
     if spec.form == "python":
         assert spec.python is not None  # that is what the form says
         target = spec.python
         origin = f"`{target}` returned what"
-        given = _in_policy(order, lambda: call_python(target, spec.args, spec.where))
+        given = _in_policy(request, lambda: call_python(target, spec.args, spec.where))
     elif callable(given) and not isinstance(given, keras.layers.Layer):
         function = given
-        given = _in_policy(order, lambda: function(**spec.args))
+        given = _in_policy(request, lambda: function(**spec.args))
     if isinstance(given, keras.layers.Layer):
         return given
     raise ScenarioError(
@@ -138,19 +138,19 @@ def _given_object(order: Order) -> Any:
     )
 
 
-def _in_policy(order: Order, work: Callable[[], Any]) -> Any:
+def _in_policy(request: BuildRequest, work: Callable[[], Any]) -> Any:
     def run() -> Any:
-        set_policy(order.spec, "working")
+        set_policy(request.spec, "working")
         try:
             return work()
         except SystemExit as error:
             raise RuntimeError(f"it ended the program with exit status {error.code}") from error
 
-    return in_fresh_session(run, order.seed)
+    return in_fresh_session(run, request.seed)
 
 
-def _refused_by_code(order: Order, error: Exception) -> Refused:
-    what = f"`{order.spec.python}`" if order.spec.form == "python" else "the function given"
+def _refused_by_code(request: BuildRequest, error: Exception) -> Refused:
+    what = f"`{request.spec.python}`" if request.spec.form == "python" else "the function given"
     frame = error.__traceback__
     place = None
     while frame is not None:
@@ -159,78 +159,82 @@ def _refused_by_code(order: Order, error: Exception) -> Refused:
             place = f"{Path(name).name}:{frame.tb_lineno}"
         frame = frame.tb_next
     hint = f"{what} raised {type(error).__name__}" + (f" at {place}" if place else "")
-    return refused(order, ModelError(None, clean_reason(error), hint))
+    return refused(request, ModelError(None, clean_reason(error), hint))
 
 
-def _adopt_object(order: Order, given: Any) -> Built | Refused:
+def _adopt_object(request: BuildRequest, given: Any) -> Built | Refused:
     """Build a copy of an object; what cannot be copied is used itself, and the result says so."""
     with tempfile.TemporaryDirectory(prefix="layerlens-") as folder:
         try:
-            source = _copied(order, given, Path(folder))
-            result = build_from(order, source)
-        except NotRemade:
-            return _use_itself(order, given)
-    if isinstance(result, Built) and source.custom_objects and not _is_alike(order, given, result):
-        return _use_itself(order, given)
+            source = _copied(request, given, Path(folder))
+            result = build_from(request, source)
+        except RebuildError:
+            return _use_itself(request, given)
+    if (
+        isinstance(result, Built)
+        and source.custom_objects
+        and not _is_alike(request, given, result)
+    ):
+        return _use_itself(request, given)
     return result
 
 
-def _copied(order: Order, given: Any, folder: Path) -> Source:
+def _copied(request: BuildRequest, given: Any, folder: Path) -> Source:
     def save() -> Source:
         if not has_state(given):
             return copy_layer(given)
         if isinstance(given, keras.Model):
             return copy_model(given, folder)  # with its own class and inputs
-        with _inside_model(order, given) as model:
+        with _inside_model(request, given) as model:
             return copy_model(model, folder)
 
     try:
-        return in_fresh_session(save, order.seed)
+        return in_fresh_session(save, request.seed)
     except Exception as error:  # what Keras cannot save, for whatever reason, is not copied
-        raise NotRemade from error
+        raise RebuildError from error
 
 
 @contextlib.contextmanager
-def _inside_model(order: Order, layer: Any) -> Iterator[Any]:
+def _inside_model(request: BuildRequest, layer: Any) -> Iterator[Any]:
     """Put a layer that has weights into a model for a while; the layer forgets it again."""
     if has_graph(layer):
-        yield wrapped(order, layer, ends_of(order, layer))
+        yield wrapped(request, layer, inputs_for(request, layer))
         return
-    ends = ends_of(order, layer)
-    tensors = input_tensors(ends.inputs, "working", taken=frozenset({layer.name}))
-    named = dict(zip((spec.name for spec in ends.inputs), tensors, strict=True))
+    fitted = inputs_for(request, layer)
+    tensors = input_tensors(fitted.inputs, "working", taken=frozenset({layer.name}))
+    named = dict(zip((spec.name for spec in fitted.inputs), tensors, strict=True))
     nodes = len(layer._inbound_nodes)
     try:
         outputs = flat_outputs(apply_by_name(layer, type(layer).__name__, named), layer.name)
-        yield functional(tensors, outputs, order.spec.name)
+        yield functional(tensors, outputs, request.spec.name)
     finally:
         del layer._inbound_nodes[nodes:]
 
 
-def _is_alike(order: Order, given: Any, result: Built) -> bool:
+def _is_alike(request: BuildRequest, given: Any, result: Built) -> bool:
     """Say whether a copy made with the user's own classes does what the original does."""
     if not result.allocated or not given.built:
         return True
 
     def compare() -> bool:
-        with _inside_model(order, given) as model:
+        with _inside_model(request, given) as model:
             return same_outputs(model, result.model, result.inputs)
 
-    return in_fresh_session(compare, order.seed)
+    return in_fresh_session(compare, request.seed)
 
 
-def _use_itself(order: Order, given: Any) -> Built | Refused:
+def _use_itself(request: BuildRequest, given: Any) -> Built | Refused:
     def use() -> Built | Refused:
-        order_now = replace(order, precision="working", allocate=True)
+        original = replace(request, precision="working", allocate=True)
         try:
-            ends = ends_of(order_now, given)
-            model = wrapped(order_now, given, ends)
+            fitted = inputs_for(original, given)
+            model = wrapped(original, given, fitted)
         except InputsRefusal as refusal:
-            return refused(order, refusal.error)
+            return refused(request, refusal.error)
         except LayerRefusal as refusal:
-            return refused_at(order, refusal)
-        assign_weights(model, order.spec.weights, order.spec.name, order.spec.where)
-        shared = order.spec.form == "object" and given is order.spec.given
-        return built(order_now, ends, model, is_original=shared)
+            return refused_at(request, refusal)
+        assign_weights(model, request.spec.weights, request.spec.name, request.spec.where)
+        shared = request.spec.form == "object" and given is request.spec.given
+        return built(original, fitted, model, is_original=shared)
 
-    return in_fresh_session(use, order.seed)
+    return in_fresh_session(use, request.seed)

@@ -64,17 +64,17 @@ class Restored:
 # --- form -----------------------------------------------------------------------------------------
 
 
-def modernised(config: Any) -> Any:
+def in_keras3_form(config: Any) -> Any:
     """Return a description in the form of Keras 3; what it means stays as it is written.
 
     The shape of a first layer's input becomes an InputLayer, and what Keras 2 wrote, Keras 3
     refuses, and says nothing is left out.
     """
     if isinstance(config, list):
-        return [modernised(item) for item in config]
+        return [in_keras3_form(item) for item in config]
     if not isinstance(config, Mapping):
         return config
-    kept = {key: modernised(item) for key, item in config.items()}
+    kept = {key: in_keras3_form(item) for key, item in config.items()}
     inner = kept.get("config")
     if kept.get("class_name") == "Sequential" and isinstance(inner, list):
         # So Keras before 2.2.3 wrote it: as the list of its layers.
@@ -163,7 +163,7 @@ def is_older(config: Mapping[str, Any], version: str | None) -> bool:
     return _numbers(version)[:1] < (3,)
 
 
-def restored(config: Mapping[str, Any], version: str | None) -> Restored:
+def restore_meaning(config: Mapping[str, Any], version: str | None) -> Restored:
     """Return a description with the meaning it had for the Keras that wrote it."""
     if not is_older(config, version):
         return Restored(config)

@@ -9,18 +9,18 @@ from typing import Any
 from layerlens.models.backend.exhaustion import raise_if_out_of_memory
 from layerlens.models.build.call_forms import apply_by_name
 from layerlens.models.build.constants import config_with_numbers
-from layerlens.models.build.graph import LayerRefusal, Wired, flat_outputs
+from layerlens.models.build.graph import LayerRefusal, WiredGraph, flat_outputs
 from layerlens.models.build.inputs import (
-    Ends,
+    FittedInputs,
     InputsRefusal,
-    fit_ends,
-    given_ends,
+    fit_inputs,
     has_graph,
+    scenario_inputs,
     with_shapes,
 )
 from layerlens.models.build.memory import refuse_beyond_memory
 from layerlens.models.build.precision import config_in, config_with_policy
-from layerlens.models.build.request import Built, Order, Refused, built, refused, refused_at
+from layerlens.models.build.request import BuildRequest, Built, Refused, built, refused, refused_at
 from layerlens.models.build.session import in_fresh_session
 from layerlens.models.build.symbolic import (
     DraftImpossible,
@@ -38,23 +38,23 @@ from layerlens.scenario.spec import LayerSpec
 Make = Callable[[Mapping[str, Any]], Any]
 
 
-class NotRemade(Exception):  # noqa: N818 (not a fault by itself: an object may be used as it is)
+class RebuildError(Exception):
     """Keras could not make a model from its own description."""
 
 
-def build_from(order: Order, source: Source) -> Built | Refused:
+def build_from(request: BuildRequest, source: Source) -> Built | Refused:
     """Draft the model, which tells its inputs and its size; then make it with its weights."""
-    spec = order.spec
+    spec = request.spec
     config = source.config if spec.dtype is None else config_with_policy(source.config, spec.dtype)
-    config = config_in(config, order.precision)
-    if order.numbers is not None:
-        config = config_with_numbers(config, order.numbers)
+    config = config_in(config, request.precision)
+    if request.numbers is not None:
+        config = config_with_numbers(config, request.numbers)
 
     def draft() -> Built | Refused:
         with drafting() as drafted:
-            result = _made(order, config, lambda described: draft_model(source, described))
-            if isinstance(result, Built) and order.allocate:
-                refuse_beyond_memory(result.model, spec.name, order.memory_limit, spec.where)
+            result = _made(request, config, lambda described: draft_model(source, described))
+            if isinstance(result, Built) and request.allocate:
+                refuse_beyond_memory(result.model, spec.name, request.memory_limit, spec.where)
                 if not source.has_weights:
                     drafted.allocate()
                     assign_weights(result.model, spec.weights, spec.name, spec.where)
@@ -62,18 +62,18 @@ def build_from(order: Order, source: Source) -> Built | Refused:
 
     def make() -> Built | Refused:
         restore = restore_model if source.has_weights else draft_model
-        result = _made(order, config, lambda described: restore(source, described))
+        result = _made(request, config, lambda described: restore(source, described))
         if isinstance(result, Built):
             assign_weights(result.model, spec.weights, spec.name, spec.where)
             result = replace(result, allocated=True)
         return result
 
     try:
-        result = in_fresh_session(draft, order.seed)
-        if isinstance(result, Built) and order.allocate and source.has_weights:
-            result = in_fresh_session(make, order.seed)
+        result = in_fresh_session(draft, request.seed)
+        if isinstance(result, Built) and request.allocate and source.has_weights:
+            result = in_fresh_session(make, request.seed)
     except DraftImpossible:
-        result = in_fresh_session(make, order.seed)
+        result = in_fresh_session(make, request.seed)
     return _told(result, source)
 
 
@@ -103,20 +103,20 @@ def _code_outside(model: Any, file: str) -> Iterator[str]:
         )
 
 
-def _made(order: Order, config: Mapping[str, Any], make: Make) -> Built | Refused:
+def _made(request: BuildRequest, config: Mapping[str, Any], make: Make) -> Built | Refused:
     """Make the model, once more with the scenario's lengths where it leaves some open."""
-    set_policy(order.spec, order.precision)
+    set_policy(request.spec, request.precision)
     try:
         model = _remade(make, config)
-        ends = ends_of(order, model)
-        if ends.changes:
-            model = _remade(make, with_shapes(config, ends.changes))
-        return built(order, ends, wrapped(order, model, ends))
+        fitted = inputs_for(request, model)
+        if fitted.changes:
+            model = _remade(make, with_shapes(config, fitted.changes))
+        return built(request, fitted, wrapped(request, model, fitted))
     except InputsRefusal as refusal:
-        return refused(order, refusal.error)
+        return refused(request, refusal.error)
     except LayerRefusal as refusal:
         raise_if_draft_impossible(refusal.error)
-        return refused_at(order, refusal)
+        return refused_at(request, refusal)
 
 
 def _remade(make: Make, config: Mapping[str, Any]) -> Any:
@@ -125,29 +125,33 @@ def _remade(make: Make, config: Mapping[str, Any]) -> Any:
     except Exception as error:  # whatever Keras raises: it cannot make what is described
         raise_if_out_of_memory(error, "while the saved model was made")
         raise_if_draft_impossible(error)
-        raise NotRemade from error
+        raise RebuildError from error
 
 
-def ends_of(order: Order, model: Any) -> Ends:
+def inputs_for(request: BuildRequest, model: Any) -> FittedInputs:
     if has_graph(model):
-        shared = order.spec.inputs is None
-        return fit_ends(order.inputs, model, order.precision, order.fed_as, given_to_all=shared)
-    if order.inputs:
-        return given_ends(order.inputs, order.fed_as)
+        shared = request.spec.inputs is None
+        return fit_inputs(
+            request.inputs, model, request.precision, request.fed_as, given_to_all=shared
+        )
+    if request.inputs:
+        return scenario_inputs(request.inputs, request.fed_as)
     raise InputsRefusal("the model has no inputs of its own", hint="give it an `input:`")
 
 
-def wrapped(order: Order, model: Any, ends: Ends) -> Any:
+def wrapped(request: BuildRequest, model: Any, fitted: FittedInputs) -> Any:
     """Return a model that takes its inputs as one tensor or a list, whatever it was."""
     if has_graph(model):
-        own = tuple(model.inputs[position] for position in ends.positions)
-        return functional(own, tuple(model.outputs), order.spec.name)
-    tensors = input_tensors(ends.inputs, order.precision, taken=frozenset({model.name}))
+        own = tuple(model.inputs[position] for position in fitted.positions)
+        return functional(own, tuple(model.outputs), request.spec.name)
+    tensors = input_tensors(fitted.inputs, request.precision, taken=frozenset({model.name}))
     kind = type(model).__name__
     try:
-        named = dict(zip((spec.name for spec in ends.inputs), tensors, strict=True))
+        named = dict(zip((spec.name for spec in fitted.inputs), tensors, strict=True))
         outputs = flat_outputs(apply_by_name(model, kind, named), model.name)
     except Exception as error:  # whatever Keras raises is its refusal
         raise_if_out_of_memory(error, f"while `{model.name}` was built")
-        raise LayerRefusal(error, model.name, LayerSpec(kind), tensors, Wired(tensors)) from error
-    return functional(tensors, outputs, order.spec.name)
+        raise LayerRefusal(
+            error, model.name, LayerSpec(kind), tensors, WiredGraph(tensors)
+        ) from error
+    return functional(tensors, outputs, request.spec.name)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from layerlens.errors import LayerlensError, UsageError
-from layerlens.models.backend.global_settings import has_custom_objects, in_force
+from layerlens.models.backend.global_settings import chosen_settings, has_custom_objects
 from layerlens.report.from_json import scenario_from_dict
 from layerlens.run.cache.environment_key import surroundings
 from layerlens.run.cache.scenario_key import NotKeyableError, digest_of, files_of, meaning_of
@@ -65,7 +65,7 @@ class ResultCache:
         """
         if has_custom_objects():
             return None
-        return json.dumps([*self._always, in_force()]).encode()
+        return json.dumps([*self._always, chosen_settings()]).encode()
 
     def recall_file(self, path: Path, key: bytes | None) -> tuple[ScenarioReport, ...] | None:
         """Return the reports of a file whose page that is, where all it names is as it was."""

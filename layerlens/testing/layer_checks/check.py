@@ -48,7 +48,7 @@ def check(subject: Any, wrong: str, find: Callable[[Any], Iterator[str]]) -> Che
     """Run a check on a layer, in a Keras session of its own."""
     start_backend()
 
-    @global_settings.keeping
+    @global_settings.preserving_settings
     def work() -> Check:
         with _lent(_layer(subject)) as layer:
             told = f"`{layer.name}` ({type(layer).__name__}) {wrong}"

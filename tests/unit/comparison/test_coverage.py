@@ -9,7 +9,7 @@ import pytest
 
 from layerlens.comparison.coverage import unseen, unseen_far
 from layerlens.models.execute.input_domains import fixed_domains
-from layerlens.models.execute.weight_sets import moderate
+from layerlens.models.execute.weight_sets import moderate_sets
 from layerlens.numerics.probes import draw_probes, join
 from layerlens.scenario.spec import InputSpec, LayerSpec, ModelSpec, NodeSpec
 from tests.unit.tables.doublings import doubled
@@ -24,7 +24,7 @@ DENSE = layer("Dense", units=3)
 
 def unseen_in(model: ModelSpec, given: InputSpec = VECTOR, *, training: bool = False) -> list[str]:
     work = prepared(model, model, given, training=training)
-    values = [weights.reference for weights in moderate(work.sets)]
+    values = [weights.reference for weights in moderate_sets(work.sets)]
     probes = join(draw_probes(work.domains, 0))
     return list(unseen(work.reference, values, probes.inputs, 0))
 
@@ -41,7 +41,7 @@ def far_unseen_in(length: int, *layers: LayerSpec) -> list[str]:
     work = prepared(of(*layers), of(*layers), given)
     domains = fixed_domains((work.reference.built,), length)
     probes = join(draw_probes(domains, 0))
-    values = [moderate(work.sets)[0].reference]
+    values = [moderate_sets(work.sets)[0].reference]
     return list(unseen_far(work.reference, values, [probes.inputs], {1: length}, 11, 0))
 
 
@@ -188,6 +188,6 @@ def test_powers_that_are_zero_or_infinite_at_every_input_are_not_seen() -> None:
     spec = doubled("m", "Multiply", 30)
     assert unseen_in(spec) == []
     work = prepared(spec, spec, VECTOR)
-    values = [weights.reference for weights in moderate(work.sets)]
+    values = [weights.reference for weights in moderate_sets(work.sets)]
     wide = np.array([[0.5, -3.0, 1.0, 0.99], [2.0, 0.0, -1.0, 1.01]], "float32")
     assert list(unseen(work.reference, values, [wide], 0)) == [f"m{n}" for n in range(30)]

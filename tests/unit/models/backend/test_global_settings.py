@@ -148,7 +148,7 @@ def test_each_setting_is_put_back_also_after_an_error(name: str) -> None:
     before = read()
 
     def fail() -> None:
-        with global_settings.kept():
+        with global_settings.preserved_settings():
             change()
             assert read() != before, "nothing was changed"
             raise KeyboardInterrupt
@@ -163,7 +163,7 @@ def test_what_the_user_has_set_is_in_force_inside_and_left() -> None:
     keras.utils.set_random_seed(11)
     drawn = (random.random(), np.random.rand(), float(tf.random.uniform(())))
     keras.utils.set_random_seed(11)
-    with global_settings.kept():
+    with global_settings.preserved_settings():
         assert keras.config.epsilon() == 0.25
         keras.config.set_epsilon(0.5)
         keras.utils.set_random_seed(12)
@@ -176,7 +176,7 @@ def test_scenarios_side_by_side_leave_what_was_there_before_the_first() -> None:
     begun, ended = threading.Event(), threading.Event()
 
     def first() -> None:
-        with global_settings.kept():
+        with global_settings.preserved_settings():
             keras.config.set_epsilon(0.1)
             begun.set()
             ended.wait(10)
@@ -184,7 +184,7 @@ def test_scenarios_side_by_side_leave_what_was_there_before_the_first() -> None:
     thread = threading.Thread(target=first)
     thread.start()
     begun.wait(10)
-    with global_settings.kept():
+    with global_settings.preserved_settings():
         ended.set()
         thread.join()
     assert keras.config.epsilon() == 1e-7
@@ -305,7 +305,7 @@ def test_a_worker_keeps_its_settings_between_scenarios(folder: Path) -> None:
 def test_a_scenario_that_is_stopped_leaves_nothing(folder: Path) -> None:
     before, released = _everything(), threading.Event()
 
-    @global_settings.keeping
+    @global_settings.preserving_settings
     def work(scenario: Any) -> Any:
         for name in ("epsilon", "floatx", "custom_objects", "variables", "folder", "path"):
             SETTINGS[name][0]()
@@ -326,7 +326,7 @@ def test_a_scenario_that_is_stopped_leaves_nothing(folder: Path) -> None:
 def test_a_scenario_that_ends_late_does_not_undo_what_was_chosen_since(folder: Path) -> None:
     released = threading.Event()
 
-    @global_settings.keeping
+    @global_settings.preserving_settings
     def work(scenario: Any) -> Any:
         released.wait(30)
 

@@ -9,10 +9,10 @@ import layerlens
 from layerlens.models.build.constants import (
     as_float32,
     config_with_numbers,
-    grouped,
-    moving,
-    one_sided,
-    with_numbers,
+    constant_groups,
+    move_constants,
+    one_sided_constants,
+    spec_with_numbers,
 )
 from layerlens.models.build.request import Built
 from layerlens.models.build_model import build_model
@@ -28,14 +28,14 @@ def model(type_: str, **arguments: Any) -> ModelSpec:
 
 
 def test_a_number_is_rounded_as_float32_holds_it() -> None:
-    changed = with_numbers(model("Rescaling", scale=0.3), as_float32)
+    changed = spec_with_numbers(model("Rescaling", scale=0.3), as_float32)
     assert changed is not None
     assert changed.layers[0].arguments["scale"] == HELD
     assert changed.weights == {}  # they are set otherwise
 
 
 def test_a_constant_moves_to_its_next_and_the_others_are_rounded() -> None:
-    change = moving({HELD})
+    change = move_constants({HELD})
     assert change(0.3) == NEXT
     assert change(-0.3) == -NEXT
     assert change(0.1) == float(np.float32(0.1))
@@ -56,7 +56,7 @@ def test_a_constant_moves_to_its_next_and_the_others_are_rounded() -> None:
     ],
 )
 def test_what_float32_holds_or_outputs_do_not_depend_on_stays(arguments: dict[str, Any]) -> None:
-    assert with_numbers(model("Rescaling", **arguments), as_float32) is None
+    assert spec_with_numbers(model("Rescaling", **arguments), as_float32) is None
     config = {"class_name": "Rescaling", "config": arguments}
     assert config_with_numbers(config, as_float32) == config
 
@@ -64,7 +64,7 @@ def test_what_float32_holds_or_outputs_do_not_depend_on_stays(arguments: dict[st
 @needs_backend
 def test_a_number_left_to_the_default_is_changed_like_one_that_is_given() -> None:
     left, given = model("LeakyReLU"), model("LeakyReLU", negative_slope=0.3)
-    changed = [with_numbers(one, as_float32) for one in (left, given)]
+    changed = [spec_with_numbers(one, as_float32) for one in (left, given)]
     assert changed[0] is not None
     assert changed[0] == changed[1]
 
@@ -72,7 +72,7 @@ def test_a_number_left_to_the_default_is_changed_like_one_that_is_given() -> Non
 def test_layers_that_others_hold_are_changed_too() -> None:
     inner = LayerSpec("Rescaling", {"scale": 0.3})
     for held in (inner, (LayerSpec("Rescaling", {"scale": 1.0}), inner), {"inner": inner}):
-        changed = with_numbers(model("TimeDistributed", layer=held), as_float32)
+        changed = spec_with_numbers(model("TimeDistributed", layer=held), as_float32)
         assert changed is not None
         assert str(HELD) in repr(changed.layers)
 
@@ -82,7 +82,7 @@ def test_the_nodes_of_a_graph_are_changed_and_shared_ones_stay() -> None:
         NodeSpec("a", LayerSpec("Rescaling", {"scale": 0.3}), ("input",)),
         NodeSpec("b", None, ("a",), share="a"),
     )
-    changed = with_numbers(ModelSpec("m", "graph", nodes=nodes, outputs=("b",)), as_float32)
+    changed = spec_with_numbers(ModelSpec("m", "graph", nodes=nodes, outputs=("b",)), as_float32)
     assert changed is not None
     assert changed.nodes[0].layer is not None
     assert changed.nodes[0].layer.arguments["scale"] == HELD
@@ -92,7 +92,7 @@ def test_the_nodes_of_a_graph_are_changed_and_shared_ones_stay() -> None:
 @pytest.mark.parametrize("form", ["file", "python", "object"])
 def test_what_is_not_described_layer_by_layer_is_changed_elsewhere(form: Any) -> None:
     spec = ModelSpec("m", form, layers=(LayerSpec("Rescaling", {"scale": 0.3}),))
-    assert with_numbers(spec, as_float32) is None
+    assert spec_with_numbers(spec, as_float32) is None
 
 
 def test_a_saved_configuration_is_changed_at_every_depth() -> None:
@@ -103,9 +103,9 @@ def test_a_saved_configuration_is_changed_at_every_depth() -> None:
 
 
 def test_many_constants_are_moved_in_few_groups() -> None:
-    assert grouped({3.0, 1.0, 2.0}, 2) == [{1.0}, {2.0, 3.0}]
-    assert grouped({1.0}, 2) == [{1.0}]
-    assert grouped((), 2) == []
+    assert constant_groups({3.0, 1.0, 2.0}, 2) == [{1.0}, {2.0, 3.0}]
+    assert constant_groups({1.0}, 2) == [{1.0}]
+    assert constant_groups((), 2) == []
 
 
 def built(*layers: LayerSpec) -> Built:
@@ -119,10 +119,10 @@ def test_constants_that_both_have_or_that_are_nearly_alike_are_not_one_sided() -
     def scaled(*scales: float) -> Built:
         return built(*(layer("Rescaling", scale=scale) for scale in scales))
 
-    assert one_sided(scaled(0.3), scaled(0.3000001)) == (set(), set())
-    assert one_sided(scaled(0.3, 0.5), scaled(-0.3)) == (set(), set())
-    assert one_sided(scaled(1000.0), scaled(1000.0, 999.9999)) == (set(), set())
-    one, other = one_sided(scaled(0.02), scaled(0.1, 0.2))
+    assert one_sided_constants(scaled(0.3), scaled(0.3000001)) == (set(), set())
+    assert one_sided_constants(scaled(0.3, 0.5), scaled(-0.3)) == (set(), set())
+    assert one_sided_constants(scaled(1000.0), scaled(1000.0, 999.9999)) == (set(), set())
+    one, other = one_sided_constants(scaled(0.02), scaled(0.1, 0.2))
     assert one == {float(np.float32(0.02))}
     assert other == {float(np.float32(0.1)), float(np.float32(0.2))}
 

@@ -9,7 +9,12 @@ from typing import Any
 import pytest
 
 import layerlens
-from layerlens.models.external.older_keras import HARD_SIGMOID, is_older, modernised, restored
+from layerlens.models.external.older_keras import (
+    HARD_SIGMOID,
+    in_keras3_form,
+    is_older,
+    restore_meaning,
+)
 from layerlens.report.layers import ModelReport
 
 pytestmark = pytest.mark.usefixtures("backend")
@@ -127,7 +132,7 @@ NAMED = {"class_name": "function", "config": "hard_sigmoid", "module": "builtins
     ids=["dense", "function", "gru", "conv_lstm's default", "lstm's default"],
 )
 def test_hard_sigmoid_is_the_function_it_was(one: Any, version: str, place: str) -> None:
-    found = restored(chain(one), version)
+    found = restore_meaning(chain(one), version)
     (translated,) = found.config["config"]["layers"]
     assert translated["config"][place]["registered_name"] == HARD_SIGMOID
     assert list(found.functions) == [HARD_SIGMOID]
@@ -148,13 +153,15 @@ def test_hard_sigmoid_is_the_function_it_was(one: Any, version: str, place: str)
     ids=["of Keras 3", "after the default changed", "of tf.keras", "a name"],
 )
 def test_what_did_not_change_stays(one: Any, version: str) -> None:
-    found = restored(chain(one), version)
+    found = restore_meaning(chain(one), version)
     assert found.config == chain(one)
     assert (found.functions, found.notes) == ({}, ())
 
 
 def test_a_gru_without_reset_after_resets_before() -> None:
-    found = restored(chain(layer("GRU", "g", units=2, recurrent_activation="sigmoid")), "2.1.0")
+    found = restore_meaning(
+        chain(layer("GRU", "g", units=2, recurrent_activation="sigmoid")), "2.1.0"
+    )
     assert found.config["config"]["layers"][0]["config"]["reset_after"] is False
     assert found.notes == (
         "`reset_after: false` was the default of Keras 2.1.0, and was put into `g`",
@@ -167,7 +174,7 @@ def test_modernised_leaves_a_description_of_keras_3_alone() -> None:
     inner = keras.layers.TimeDistributed(keras.layers.Dense(2))
     model = keras.Sequential([keras.Input((3, 2)), inner, keras.layers.GRU(2)])
     described = json.loads(model.to_json())
-    assert modernised(described) == described
+    assert in_keras3_form(described) == described
 
 
 def test_a_saved_model_computes_what_keras_2_computed(tmp_path: Path) -> None:
