@@ -1,4 +1,4 @@
-"""Turn asserted params and shapes into expectations."""
+"""Turn asserted params and output shapes, the *figures*, into expectations."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from layerlens.scenario.spec import Expectations, LayerExpectation, ModelExpecta
 
 
 def is_figure(value: Any) -> bool:
-    """Tell whether a value is a count, a shape or a list of shapes."""
+    """Return whether a value is a count, a shape or a list of shapes."""
     if isinstance(value, (list, tuple)):
         return all(item is None or is_figure(item) for item in value)
     return isinstance(value, int) and not isinstance(value, bool)
@@ -18,10 +18,18 @@ def is_figure(value: Any) -> bool:
 def expectations_of(
     scenario: Scenario, figure: str, expected: Any, layers: Mapping[str, Any], more: dict[str, Any]
 ) -> Expectations:
-    """Return what is asserted of a scenario's models, or of that what its own file expects."""
-    asked = expected is not None or bool(layers) or any(item is not None for item in more.values())
+    """Return what an assertion expects of a scenario's models.
+
+    Args:
+        figure: "params" or "output_shape".
+        expected: its value, or a mapping of model or layer name → value.
+        layers: layer name → its value.
+        more: further fields of `ModelExpectation`.
+
+    Without values these are the scenario's own expectations about the figure.
+    """
     names = [model.name for model in scenario.models]
-    if not asked:
+    if expected is None and not layers and all(value is None for value in more.values()):
         return _own_expectations(scenario, figure)
     of_models = isinstance(expected, Mapping) and set(expected) <= set(names)
     if isinstance(expected, Mapping) and not of_models:

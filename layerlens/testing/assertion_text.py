@@ -1,4 +1,4 @@
-"""The text of an AssertionError, made from a report."""
+"""Raise AssertionError with the text of a report."""
 
 from __future__ import annotations
 
@@ -13,8 +13,15 @@ from layerlens.run.report import Report
 _WIDTH = 80
 
 
-def held(report: Report, rows: Sequence[Sequence[ExpectationRow]]) -> Report:
-    """Return the report with its expectations where all hold, and there are any."""
+def require_held(report: Report, rows: Sequence[Sequence[ExpectationRow]]) -> Report:
+    """Return the report with the rows of its expectations.
+
+    Args:
+        rows: the expectations of each scenario.
+
+    Raises:
+        AssertionError: one does not hold, a scenario has an error, or there are no rows.
+    """
     __tracebackhide__ = True
     scenarios = tuple(
         replace(
@@ -38,21 +45,21 @@ def held(report: Report, rows: Sequence[Sequence[ExpectationRow]]) -> Report:
 
 
 def figures_text(report: Report) -> str:
-    """Say what does not hold, and show the layers side by side."""
-    told = [
+    """Return the first expectation that does not hold, and the layers side by side."""
+    failures = [
         expectation_line(row)
         for one in report.scenarios
         for row in one.expectations
         if not row.held
     ]
-    told += [error.message for one in report.scenarios for error in one.errors]
+    failures += [error.message for one in report.scenarios for error in one.errors]
     several = len(report.scenarios) > 1
     page = render(report, "rich", RenderOptions(width=_WIDTH, quiet=several))
-    return "\n".join([*told[:1], *([page] if told else [])])
+    return "\n".join([*failures[:1], *([page] if failures else [])])
 
 
 def verdict_text(report: Report) -> str:
-    """Show every pair whose verdict was not the expected one, with what makes it so."""
+    """Return every pair whose verdict is not the expected one, with the evidence."""
     from layerlens.render.expectation import render_errors, render_expectation
 
     parts = []

@@ -17,7 +17,7 @@ from layerlens.scenario.from_python import Inputs, checked_seed, checked_toleran
 from layerlens.scenario.options import RunOptions
 from layerlens.scenario.spec import Scenario
 from layerlens.testing.asserted_figures import expectations_of, is_figure
-from layerlens.testing.assertion_text import figures_text, held, verdict_text
+from layerlens.testing.assertion_text import figures_text, require_held, verdict_text
 from layerlens.testing.subjects import PairOptions, pair_scenarios, single_scenarios
 from layerlens.vocabulary import Mode, TransferMethod, Verdict
 
@@ -28,9 +28,9 @@ Shape = Sequence[Any]
 class Assertions:
     """Assertions on Keras models, layers, callables that return them, and files.
 
-    A file is a saved model, or a scenario: `gru.yaml` stands for its reference, `gru.yaml::dense`
-    for the model of that name. A layer needs `inputs`, the shape of one sample. What is given is
-    not changed. What does not hold raises AssertionError with the report that shows it.
+    A file is a saved model or a scenario: `gru.yaml` is its reference model, `gru.yaml::dense` the
+    model of that name. A layer needs `inputs`, the shape of one sample. Models and layers are left
+    unchanged. A failing assertion raises AssertionError with the report as its text.
     """
 
     def __init__(
@@ -40,7 +40,13 @@ class Assertions:
         allow_code: bool = False,
         tolerance: tuple[float, float] | None = None,
     ) -> None:
-        """Take the choices that hold where an assertion makes none of its own."""
+        """Set the defaults of all assertions.
+
+        Args:
+            seed: the seed of every random choice.
+            allow_code: let `python:` models, Lambda layers and unsafe saved models run.
+            tolerance: (rtol, atol) for assertions and scenarios without their own.
+        """
         checked_tolerance(tolerance)
         self._tolerance = tolerance
         self._options = RunOptions(seed=checked_seed(seed), allow_code=allow_code)
@@ -57,12 +63,12 @@ class Assertions:
         transfer: TransferMethod = "auto",
         mode: Mode | Sequence[Mode] = "inference",
     ) -> Report:
-        """Assert that both compute the same function; `inconclusive` does not pass.
+        """Assert that two models compute the same function; `inconclusive` does not pass.
 
         Args:
             reference: a model, layer, callable or file.
-            candidate: another; or the name of a model in the reference's scenario file, all of
-                whose candidates are meant if there is none.
+            candidate: another, or the name of a model in the reference's scenario file; None is
+                every candidate of that file.
             inputs: the shape of one sample, or as in a scenario's `input:`.
             tolerance: (rtol, atol) instead of the derived noise floor.
             transfer: how the reference's weights reach the candidate.
@@ -82,9 +88,10 @@ class Assertions:
         transfer: TransferMethod = "auto",
         mode: Mode | Sequence[Mode] = "inference",
     ) -> Report:
-        """Assert that an input exists on which they really differ; arguments as above.
+        """Assert that two models really differ on some input.
 
-        Models of other shapes or weights are not `different` but cannot be compared.
+        Models with other shapes or weights are not `different`: they cannot be compared. The
+        arguments are those of `assert_equivalent`.
         """
         __tracebackhide__ = True
         options = PairOptions(inputs, transfer, mode, tolerance)
@@ -108,11 +115,11 @@ class Assertions:
     def assert_same_weights_layout(
         self, reference: Any, candidate: Any = None, *, inputs: Inputs = None
     ) -> Report:
-        """Assert that `candidate.set_weights(reference.get_weights())` puts each in its place.
+        """Assert that `candidate.set_weights(reference.get_weights())` transfers every weight.
 
-        That is: as many weights, of the same shapes, in the same order; and no two of one shape
-        swapped, as the names of their layers tell. Where nobody gave a name, their places in the
-        graph tell.
+        Both models have the same number of weights with the same shapes in the same order, and no
+        two weights of one shape are swapped. Weights are identified by the names of their layers,
+        and those of automatically named layers by their place in the graph.
         """
         __tracebackhide__ = True
         from layerlens.models.build.request import Built
@@ -125,7 +132,7 @@ class Assertions:
         for scenario, one in zip(scenarios, report.scenarios, strict=True):
             found: list[ExpectationRow] = []
             if one.status != "error":
-                # As they are: a pair that is compared takes its inputs in one order.
+                # `feeds_alike` would reorder the inputs of the candidate.
                 models = {
                     name: model
                     for name, model in ModelVariants(scenario, self._options)
@@ -137,7 +144,7 @@ class Assertions:
                     if scenario.reference in models and other.name in models:
                         found += layout_rows(models[scenario.reference], models[other.name])
             rows.append(found)
-        return held(report, rows)
+        return require_held(report, rows)
 
     # --- one model --------------------------------------------------------------------------------
 
@@ -154,7 +161,7 @@ class Assertions:
         Args:
             model: a model, layer, callable or file.
             expected: the model's output shape; another model, whose output shape is expected; for
-                a scenario file a mapping of model → shape, or nothing for the shapes in its
+                a scenario file a mapping of model → shape, or None for the shapes in its
                 `expect:`.
             layers: layer name → its output shape.
             inputs: as for `assert_equivalent`.
@@ -171,13 +178,13 @@ class Assertions:
         layers: Mapping[str, int] | None = None,
         inputs: Inputs = None,
     ) -> Report:
-        """Assert how many params a model has.
+        """Assert the number of params.
 
         Args:
             model: a model, layer, callable or file.
             expected: the count; another model, whose count is expected; for a scenario file a
-                mapping of model → count, or nothing for the counts in its `expect:`.
-            trainable: how many of them are trainable.
+                mapping of model → count, or None for the counts in its `expect:`.
+            trainable: the count of trainable params.
             layers: layer name → its count.
             inputs: as for `assert_equivalent`.
         """
@@ -210,10 +217,10 @@ class Assertions:
             else ()
             for scenario, expect, one in zip(scenarios, wanted, report.scenarios, strict=True)
         ]
-        return held(report, rows)
+        return require_held(report, rows)
 
     def _figure_of(self, figure: str, model: Any, inputs: Inputs) -> Any:
-        """Return what another model has of a figure, which it has to be built for."""
+        """Return a figure of another model, which is built for it."""
         __tracebackhide__ = True
         report = summarize_scenarios(single_scenarios(model, inputs), self._options)
         (scenario, *_) = report.scenarios
@@ -225,7 +232,7 @@ class Assertions:
     # --- a library author's layers ----------------------------------------------------------------
 
     def assert_config_round_trip(self, layer: Any) -> None:
-        """Assert that a layer made anew from its config, written as JSON, is the same."""
+        """Assert that a layer recreated from its config, written as JSON, is the same."""
         __tracebackhide__ = True
         from layerlens.testing import layer_checks
 
@@ -239,9 +246,9 @@ class Assertions:
         _assert_check(layer_checks.check_saving(layer, input_specs(inputs), self._options.seed))
 
     def assert_runs_in(self, layer: Any, dtype: str, *, inputs: Inputs = None) -> None:
-        """Assert that a layer under a dtype policy returns that dtype, and what rounding explains.
+        """Assert that a layer under a dtype policy returns that dtype, within its rounding error.
 
-        `dtype` is a policy of Keras: "float16", "bfloat16", "mixed_float16", ...
+        `dtype` is a Keras policy: "float16", "bfloat16", "mixed_float16", ...
         """
         __tracebackhide__ = True
         from layerlens.testing import layer_checks
@@ -251,7 +258,7 @@ class Assertions:
         )
 
     def assert_announced_shape(self, layer: Any, *, inputs: Inputs = None) -> None:
-        """Assert that `compute_output_shape` says what comes out, at several batches and lengths.
+        """Assert that `compute_output_shape` is right, at several batch sizes and lengths.
 
         An axis of `inputs` that is None is tried at several lengths.
         """

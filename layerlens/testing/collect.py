@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import pytest
 
@@ -28,21 +28,20 @@ from layerlens.testing.update_expect import (
     UNDECIDED,
     ExpectationFile,
     NotUpdated,
-    agreed,
+    common_value,
     has_empty_expect,
     measured_expectations,
 )
 
-if TYPE_CHECKING:
-    from layerlens.run.cache.results import ResultCache
-
-#: Reports of this process by file and place in it: a file is collected anew for each argument.
+#: The reports of this process by file and index of the scenario. They outlive a `ScenarioFile`,
+#: of which pytest makes one for each argument.
 _REPORTS = pytest.StashKey[dict[tuple[Path, int], ScenarioReport]]()
+#: How many expectations were written to each file.
 UPDATED = pytest.StashKey[dict[str, int]]()
 
 
 class ScenarioFile(pytest.File):
-    """A scenario file; its scenarios are run when a test first needs one, each of them once."""
+    """A scenario file; each scenario is run once, when a test first needs it."""
 
     scenarios: tuple[Scenario, ...] = ()
     _target: ExpectationFile | None = None
@@ -52,12 +51,12 @@ class ScenarioFile(pytest.File):
             self.scenarios = read_scenarios(self.path)
         except LayerlensError as error:
             shown = self._shown_path()
-            told = [str(_moved(fault, str(self.path), shown)) for fault in error.faults]
-            raise self.CollectError(clean("\n".join(told))) from None
+            faults = [str(_relocate(fault, str(self.path), shown)) for fault in error.faults]
+            raise self.CollectError(clean("\n".join(faults))) from None
         if any(scenario.expect is not None for scenario in self.scenarios):
             yield from self._expectations()
         elif self.config.stash[SETTINGS].update and has_empty_expect(self.path):
-            yield Filling.from_parent(self, name="expect")
+            yield EmptyExpect.from_parent(self, name="expect")
 
     def _expectations(self) -> Iterator[pytest.Item]:
         taken: set[str] = set()
@@ -65,14 +64,14 @@ class ScenarioFile(pytest.File):
             for expected in list_expected(scenario):
                 yield Expectation.from_parent(
                     self,
-                    name=_not_among(taken, _name(expected.subject, scenario.cell)),
+                    name=_unique(taken, _name(expected.subject, scenario.cell)),
                     index=index,
                     expected=expected,
                     line=expected.line or 1,
                 )
 
     def report(self, index: int) -> ScenarioReport:
-        """Return the report of one scenario of the file, running it where that was not done."""
+        """Return the report of a scenario of the file, run it at the first call."""
         reports = self.config.stash.setdefault(_REPORTS, {})
         key = self.path, index
         if key not in reports:
@@ -84,13 +83,13 @@ class ScenarioFile(pytest.File):
 
     @property
     def target(self) -> ExpectationFile:
-        """The file to write to, taken as it is when the first test of it wants to."""
+        """The file to update, read at the first use."""
         if self._target is None:
             self._target = ExpectationFile(self.path)
         return self._target
 
-    def updated(self, number: int) -> None:
-        """Count what was written, for the summary at the end."""
+    def count_updates(self, number: int) -> None:
+        """Add a number of written expectations to the summary of the session."""
         if not number:
             return
         counts = self.config.stash.setdefault(UPDATED, {})
@@ -120,7 +119,7 @@ class ScenarioFile(pytest.File):
         self.warn(_CacheWarning(clean(text)))
 
     def _shown_path(self) -> str:
-        """Return the path as it is named from where pytest was started."""
+        """Return the path relative to the folder in which pytest was started, if inside it."""
         try:
             shown = os.path.relpath(self.path, self.config.invocation_params.dir)
         except ValueError:  # on another drive
@@ -129,20 +128,20 @@ class ScenarioFile(pytest.File):
 
 
 class _CacheWarning(pytest.PytestWarning):
-    """Something is the matter with the cache; scenarios are run instead."""
+    """The cache cannot be used; scenarios are run."""
 
 
 class ScenarioItem(pytest.Item):
     """A test of a scenario file."""
 
     def __init__(self, *, name: str, parent: ScenarioFile, line: int = 1, **given: Any) -> None:
-        # Said in full: pytest 9.2 reads the id that `--lf` remembers as one with parameters, and
-        # makes up one without for a name that happens to have brackets.
+        # Given, since pytest 9.2 drops the brackets of a name from the id that it makes, and then
+        # does not find the id that `--lf` saved.
         super().__init__(name=name, parent=parent, nodeid=f"{parent.nodeid}::{name}", **given)
         self.line = line
         self.add_marker("layerlens")
         if self.config.pluginmanager.hasplugin("xdist"):
-            # With `--dist loadgroup` the tests of a file share a process, and so its runs.
+            # With `--dist loadgroup` the tests of a file share a process, and so its reports.
             self.add_marker(pytest.mark.xdist_group(self.file.nodeid))
 
     @property
@@ -150,18 +149,18 @@ class ScenarioItem(pytest.Item):
         return cast(ScenarioFile, self.parent)
 
     def reportinfo(self) -> tuple[Path, int, str]:
-        # The heading of a failure. Were it the name, pytest would write its dots as `::` in lists.
+        # The heading of a failure. In the name alone pytest would replace dots by `::`.
         return self.path, self.line - 1, f"{self.path.name}: {self.name}"
 
     def _stop_at_errors(self, report: ScenarioReport) -> None:
-        from layerlens.testing.failures import not_run
+        from layerlens.testing.failures import scenario_error
 
         if report.errors:
-            raise not_run(self.config, report)
+            raise scenario_error(self.config, report)
 
 
 class Expectation(ScenarioItem):
-    """One thing that a scenario expects."""
+    """A test of one expectation of a scenario."""
 
     def __init__(self, *, index: int, expected: Expected, **given: Any) -> None:
         super().__init__(**given)
@@ -169,11 +168,11 @@ class Expectation(ScenarioItem):
         self.expected = expected
 
     def setup(self) -> None:
-        # Here, so that what keeps the scenario from running is an error and not a failure.
+        # In `setup`, since a scenario that cannot run is an error and not a failure.
         self._stop_at_errors(self.file.report(self.index))
 
     def runtest(self) -> None:
-        from layerlens.testing.failures import not_held
+        from layerlens.testing.failures import expectation_failure
 
         report = self.file.report(self.index)
         row = _row(report, self.expected.subject)
@@ -182,14 +181,14 @@ class Expectation(ScenarioItem):
         reason = None
         if self.config.stash[SETTINGS].update:
             try:
-                self.file.updated(self._update())
+                self.file.count_updates(self._update())
                 return
             except NotUpdated as error:
                 reason = f"not updated: {error}"
-        raise not_held(self.config, report, row, self.line, reason)
+        raise expectation_failure(self.config, report, row, self.line, reason)
 
     def _update(self) -> int:
-        """Write what was measured; return how many expectations that changed."""
+        """Write the measured value; return how many expectations changed."""
         kind, *_, figure = self.expected.keys
         if figure == "error":
             raise NotUpdated("`error` is a text to look for and not measured; write it by hand")
@@ -197,15 +196,15 @@ class Expectation(ScenarioItem):
             raise NotUpdated("another cell of the matrix could not be run")
         if kind == "verdicts":
             return self._update_verdict()
-        value = self._agreed(self.expected.subject)
+        value = self._actual(self.expected.subject)
         if not isinstance(value, (int, list)):
             raise NotUpdated(f"nothing was measured: {value or 'the model did not build'}")
         return int(self.file.target.put(self.expected.keys, value))
 
     def _update_verdict(self) -> int:
-        """Write a verdict; where one stands for several modes, that of each of them."""
+        """Write a verdict, or one for each mode where a single verdict for all is not right."""
         _, candidate, _ = self.expected.keys
-        of_mode = {
+        subjects = {
             expected.keys[2]: expected.subject
             for expected in list_expected(self.file.scenarios[self.index])
             if expected.keys[:2] == self.expected.keys[:2]
@@ -213,23 +212,24 @@ class Expectation(ScenarioItem):
         target = self.file.target
         if target.is_mapping(self.expected.keys[:2]):
             return int(target.put(self.expected.keys, self._decided(self.expected.subject)))
-        verdicts = {mode: self._decided(subject) for mode, subject in of_mode.items()}
+        verdicts = {mode: self._decided(subject) for mode, subject in subjects.items()}
         alike = len(set(verdicts.values())) == 1
         value = next(iter(verdicts.values())) if alike else verdicts
         return int(target.put(("verdicts", candidate), value))
 
     def _decided(self, subject: str) -> Any:
-        verdict = self._agreed(subject)
+        verdict = self._actual(subject)
         if verdict == UNDECIDED:
             raise NotUpdated("the evidence does not decide; write it by hand if that is expected")
         return verdict
 
-    def _agreed(self, subject: str) -> Any:
-        return agreed([_row(report, subject).actual for report in self.file.reports()])
+    def _actual(self, subject: str) -> Any:
+        """Return the actual value in every cell of the matrix."""
+        return common_value([_row(report, subject).actual for report in self.file.reports()])
 
 
-class Filling(ScenarioItem):
-    """An empty `expect:`, to be filled in with what is measured."""
+class EmptyExpect(ScenarioItem):
+    """A test that fills an empty `expect:` with measured values."""
 
     def setup(self) -> None:
         for report in self.file.reports():
@@ -238,7 +238,7 @@ class Filling(ScenarioItem):
     def runtest(self) -> None:
         measured = measured_expectations(self.file.reports())
         try:
-            self.file.updated(int(self.file.target.fill(measured)))
+            self.file.count_updates(int(self.file.target.fill(measured)))
         except NotUpdated as error:
             pytest.fail(clean(f"`expect:` was not filled in: {error}"), pytrace=False)
 
@@ -247,18 +247,18 @@ def _row(report: ScenarioReport, subject: str) -> Any:
     return next(row for row in report.expectations if row.subject == subject)
 
 
-def _moved(fault: Fault, before: str, after: str) -> Fault:
+def _relocate(fault: Fault, before: str, after: str) -> Fault:
     if fault.where is None or fault.where.file != before:
         return fault
     return replace(fault, where=replace(fault.where, file=after))
 
 
 def _name(subject: str, cell: Mapping[str, Any] | None) -> str:
-    """Return a test's name: the subject, with the matrix values at the end of its brackets."""
+    """Return a test's name: the subject, with the values of its matrix cell in brackets."""
     if cell is not None:
         values = "-".join(f"{key}={_value(value)}" for key, value in cell.items())
         subject = f"{subject[:-1]}-{values}]" if subject.endswith("]") else f"{subject}[{values}]"
-    return legible(subject.replace("::", ":"))  # which would part the id
+    return legible(subject.replace("::", ":"))  # `::` separates the parts of an id
 
 
 def _value(value: Any) -> str:
@@ -267,11 +267,11 @@ def _value(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
-def _not_among(taken: set[str], name: str) -> str:
-    """Return the name, numbered where there is one like it, and take it."""
-    number, unlike = 1, name
-    while unlike in taken:
+def _unique(taken: set[str], name: str) -> str:
+    """Return the name, numbered where it is taken, and add it to `taken`."""
+    number, unique = 1, name
+    while unique in taken:
         number += 1
-        unlike = f"{name}-{number}"
-    taken.add(unlike)
-    return unlike
+        unique = f"{name}-{number}"
+    taken.add(unique)
+    return unique

@@ -1,4 +1,4 @@
-"""What pytest shows for a failed expectation or a scenario that cannot run."""
+"""The failure texts that pytest shows for an expectation or a scenario that cannot run."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from layerlens.render.expectation import render_errors, render_expectation
 from layerlens.render.wording import plain
 from layerlens.report.run import ExpectationRow, RunRecord, ScenarioReport
 from layerlens.testing.settings import CODE, SETTINGS
-from layerlens.testing.xdist import page_of
+from layerlens.testing.xdist import terminal_of
 from layerlens.versions import own_version
 
 
 class Crash(NamedTuple):
-    """The place and the one line that pytest's summaries tell."""
+    """The place and message in pytest's short summary, as its `reprcrash`."""
 
     path: str
     lineno: int
@@ -32,7 +32,7 @@ class Crash(NamedTuple):
 
 
 class FailureText(NamedTuple):
-    """What pytest shows instead of a traceback; plain where it is written to a file."""
+    """The text that pytest shows instead of a traceback; plain where it is written to a file."""
 
     plain: str
     coloured: str
@@ -45,7 +45,7 @@ class FailureText(NamedTuple):
         writer.write(self.coloured if writer.hasmarkup else self.plain)
 
     def as_layerlens_data(self) -> list[Any]:
-        """Return what a pytest-xdist worker can send."""
+        """Return plain values that pytest-xdist can serialize."""
         return [self.plain, self.coloured, list(self.reprcrash)]
 
     @classmethod
@@ -54,70 +54,70 @@ class FailureText(NamedTuple):
         return cls(plain, coloured, Crash(*crash))
 
 
-class Told(Exception):  # noqa: N818 - not an error of the program: what a test came to
-    """Ends a test; pytest shows `failure_text` in place of where it was raised."""
+class ScenarioFailed(Exception):  # noqa: N818 - the outcome of a test, as pytest's `Failed`
+    """End a test; pytest shows `failure_text` instead of a traceback."""
 
     def __init__(self, failure_text: FailureText) -> None:
         super().__init__(failure_text.reprcrash.message)
         self.failure_text = failure_text
 
 
-def not_held(
+def expectation_failure(
     config: pytest.Config,
     scenario: ScenarioReport,
     row: ExpectationRow,
     line: int,
     reason: str | None = None,
-) -> Told:
-    """Return the failure of one expectation; `reason` says why it was not updated, if it was to."""
-    notes = [*([reason] if reason else []), _again(config, scenario)]
+) -> ScenarioFailed:
+    """Return the failure of an expectation; `reason` is why --layerlens-update left it."""
+    notes = [*([reason] if reason else []), _reproduce(config, scenario)]
     message = f"expected {plain(row.expected)}, received {plain(row.actual)}"
-    drawn = []
+    texts = []
     for colour in (False, True):
         options = _options(config, colour=colour)
         text = render_expectation(scenario, row, options, notes=notes)
         if config.get_verbosity() >= 2:
-            text += "\n" + _whole(scenario, options)
-        drawn.append(text)
+            text += "\n" + _full_report(scenario, options)
+        texts.append(text)
     crash = Crash(one_line(scenario.path), line, message, one_line(row.subject))
-    return Told(FailureText(drawn[0], drawn[1], crash))
+    return ScenarioFailed(FailureText(texts[0], texts[1], crash))
 
 
-def not_run(config: pytest.Config, scenario: ScenarioReport) -> Told:
-    """Return the error of a scenario that could not be run."""
+def scenario_error(config: pytest.Config, scenario: ScenarioReport) -> ScenarioFailed:
+    """Return the failure of a scenario that could not be run."""
     first = scenario.errors[0]
-    notes = [_again(config, scenario)]
+    notes = [_reproduce(config, scenario)]
     if any("--allow-code" in (error.hint or "") for error in scenario.errors):
         notes.insert(0, f"under pytest, `{CODE} = true` in its configuration allows it")
-    drawn = [
+    texts = [
         render_errors(scenario, _options(config, colour=colour), notes=notes)
         for colour in (False, True)
     ]
     message = clean(first.message).split("\n", 1)[0]
     crash = Crash(one_line(first.file or scenario.path), first.line or 1, message)
-    return Told(FailureText(drawn[0], drawn[1], crash))
+    return ScenarioFailed(FailureText(texts[0], texts[1], crash))
 
 
 def _options(config: pytest.Config, *, colour: bool) -> RenderOptions:
-    page = page_of(config)
+    terminal = terminal_of(config)
     verbosity = config.get_verbosity()
     quiet = verbosity < -1 or config.getoption("tbstyle", "auto") in ("short", "line")
     return RenderOptions(
-        width=max(page.width, 40),
+        width=max(terminal.width, 40),
         colour=colour,
         verbose=verbosity > 0,
         quiet=quiet,
-        ascii=page.ascii,
+        ascii=terminal.ascii,
     )
 
 
-def _whole(scenario: ScenarioReport, options: RenderOptions) -> str:
+def _full_report(scenario: ScenarioReport, options: RenderOptions) -> str:
     report = RunRecord(own_version(), describe_environment(), scenario.status, (scenario,))
     return render(report, "rich", options)
 
 
-def _again(config: pytest.Config, scenario: ScenarioReport) -> str:
-    """Return the command that shows the same without pytest."""
+def _reproduce(config: pytest.Config, scenario: ScenarioReport) -> str:
+    """Return a note with the command that reproduces the failure without pytest."""
     settings = config.stash[SETTINGS]
     words = ["layerlens", "compare", scenario.path]
     words += ["--seed", str(settings.seed)] if settings.seed else []

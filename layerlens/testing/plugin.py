@@ -41,9 +41,9 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(call: pytest.CallInfo[None]) -> Any:
     report = yield
-    told = getattr(call.excinfo.value, "failure_text", None) if call.excinfo else None
-    if told is not None:
-        report.longrepr = told
+    text = getattr(call.excinfo.value, "failure_text", None) if call.excinfo else None
+    if text is not None:
+        report.longrepr = text
     return report
 
 
@@ -71,14 +71,14 @@ def layerlens_assertions(request: pytest.FixtureRequest) -> Assertions:
     )
 
 
-# --- pytest-xdist: what the workers cannot know, and what their reports would lose ----------------
+# --- pytest-xdist: the terminal for the workers, and the failure texts of their reports -----------
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    from layerlens.testing.xdist import tell_worker
+    from layerlens.testing.xdist import send_terminal
 
-    tell_worker(node)
+    send_terminal(node)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -91,10 +91,10 @@ def pytest_report_to_serializable(report: object) -> Any:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_report_from_serializable(data: dict[str, Any]) -> Any:
-    told = data.pop("layerlens", None)
+    failure = data.pop("layerlens", None)
     report = yield
-    if told is not None:
+    if failure is not None:
         from layerlens.testing.failures import FailureText
 
-        report.longrepr = FailureText.from_layerlens_data(told)
+        report.longrepr = FailureText.from_layerlens_data(failure)
     return report

@@ -12,7 +12,7 @@ import pytest
 
 from layerlens.plain.numbers import whole_number
 
-#: What is read where the ini file says nothing.
+#: The settings in pytest's ini file.
 FOLDERS, SEED, CODE, TOLERANCE, BACKEND, CACHE = (
     "layerlens_scenarios",
     "layerlens_seed",
@@ -24,29 +24,29 @@ FOLDERS, SEED, CODE, TOLERANCE, BACKEND, CACHE = (
 BACKENDS = ("tensorflow",)
 SUFFIXES = (".yaml", ".yml")
 
-#: How pytest's own conversions begin to say what they were given.
-_PYTHONS_WORDS = re.compile(r"invalid literal for int\(\) with base 10:|invalid truth value")
+#: The beginning of messages from pytest's own conversions.
+_CONVERSION_ERROR = re.compile(r"invalid literal for int\(\) with base 10:|invalid truth value")
 
 T = TypeVar("T")
 
 
 class Settings(NamedTuple):
     #: Absolute files and folders whose scenarios are collected.
-    given: tuple[Path, ...]
-    #: Those of them that pytest would not come by on its way.
+    places: tuple[Path, ...]
+    #: Folders to add to the arguments of pytest, which would not search them.
     added: tuple[str, ...]
     seed: int
     allow_code: bool
-    #: (rtol, atol) for scenarios that do not say their own.
+    #: (rtol, atol) for scenarios without their own.
     tolerance: tuple[float, float] | None
     update: bool
-    #: Whether results of earlier runs may stand for running a scenario.
+    #: Whether the results of earlier runs are used instead of running a scenario.
     cache: bool = False
 
     def covers(self, path: Path) -> bool:
-        """Tell whether a file may be a scenario to collect."""
+        """Return whether a file may be a scenario to collect."""
         return path.suffix in SUFFIXES and any(
-            path == place or place in path.parents for place in self.given
+            path == place or place in path.parents for place in self.places
         )
 
 
@@ -62,7 +62,7 @@ def add_options(parser: pytest.Parser) -> None:
         help="Write what was measured into `expect:` of the scenarios run; comments are kept.",
     )
     parser.addini(FOLDERS, "Folders whose layerlens scenarios are tests.", "paths", default=[])
-    # pytest 9 reads numbers from TOML as numbers, and would refuse one where a text is asked for.
+    # pytest 9 reads numbers from TOML as numbers, and refuses them for a text setting.
     number: Any = "int" if pytest.version_tuple >= (9,) else "string"
     parser.addini(SEED, "Where all that layerlens draws starts from.", number, default=0)
     parser.addini(
@@ -83,7 +83,7 @@ def read_settings(config: pytest.Config) -> Settings:
     """Return the settings.
 
     Raises:
-        pytest.UsageError: one of them has a value that is not allowed.
+        pytest.UsageError: a value is not allowed.
     """
     folders = _read(config, FOLDERS, "existing folders", _existing)
     seed = _read(config, SEED, "a whole number of at least 0", _seed)
@@ -97,8 +97,8 @@ def read_settings(config: pytest.Config) -> Settings:
             "--layerlens-update does not work in several processes, which might write the same "
             "file: leave out -n (or say -n 0)"
         )
-    named, added = _named(config, folders)
-    return Settings((*folders, *named), added, seed, allow_code, tolerance, update, cache)
+    given, added = _given_paths(config, folders)
+    return Settings((*folders, *given), added, seed, allow_code, tolerance, update, cache)
 
 
 def _read(config: pytest.Config, name: str, allowed: str, check: Callable[[Any], T]) -> T:
@@ -106,8 +106,8 @@ def _read(config: pytest.Config, name: str, allowed: str, check: Callable[[Any],
         return check(config.getini(name))
     except (TypeError, ValueError, pytest.UsageError) as error:
         place = f"{config.inipath}: " if config.inipath else ""
-        told = _PYTHONS_WORDS.sub("received", str(error))
-        raise pytest.UsageError(f"{place}{name} takes {allowed}: {told}") from None
+        reason = _CONVERSION_ERROR.sub("received", str(error))
+        raise pytest.UsageError(f"{place}{name} takes {allowed}: {reason}") from None
 
 
 def _existing(folders: list[Path]) -> tuple[Path, ...]:
@@ -146,27 +146,27 @@ def _backend(value: str) -> str:
 
 
 def _is_distributed(config: pytest.Config) -> bool:
-    # Workers are told so as well, but the controller has refused before there are any.
+    # Also true in workers, but the controller has raised before it starts any.
     return config.getoption("dist", "no") != "no" or bool(config.getoption("tx", None))
 
 
-def _named(
+def _given_paths(
     config: pytest.Config, folders: tuple[Path, ...]
 ) -> tuple[tuple[Path, ...], tuple[str, ...]]:
-    """Return what the command line names, and the ini file's folders it does not lead to."""
+    """Return the paths on the command line, and the ini file's folders that they do not contain."""
     start = config.invocation_params.dir
     paths = tuple(_absolute(start / str(arg).partition("::")[0]) for arg in config.args)
     if config.args_source is config.ArgsSource.ARGS:
         return paths, ()
-    # pytest was not told where to look: the ini file's folders are part of what it looks through.
+    # Without paths on the command line, pytest searches the ini file's folders as well.
     from_root = _absolute(start) == config.rootpath
-    beyond = [
+    missing = [
         str(folder)
         for folder in folders
         if not any(folder == path or path in folder.parents for path in paths)
     ]
-    return (), tuple(beyond) if from_root else ()
+    return (), tuple(missing) if from_root else ()
 
 
 def _absolute(path: Path) -> Path:
-    return Path(os.path.abspath(path))  # noqa: PTH100 - as pytest does: links are kept
+    return Path(os.path.abspath(path))  # noqa: PTH100 - keeps links, as pytest does

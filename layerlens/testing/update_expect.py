@@ -1,4 +1,4 @@
-"""Write measured values into the `expect:` of a scenario file and keep the rest."""
+"""Write measured values into the `expect:` of a scenario file, and nothing else."""
 
 from __future__ import annotations
 
@@ -20,36 +20,43 @@ from layerlens.vocabulary import Verdict
 
 Keys = tuple[str, ...]
 
-#: The verdict that is not written: another machine or a longer search may decide.
+#: The verdict that is not written, since another machine or a longer search may decide.
 UNDECIDED: Verdict = "inconclusive"
 
 _PLAIN_KEY = re.compile(r"[A-Za-z_][\w.-]*", re.ASCII)
 _NOT_TEXT = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
 
 
-class NotUpdated(Exception):  # noqa: N818 - what an attempt came to
-    """An expectation was left as it is; the message says why."""
+class NotUpdated(Exception):  # noqa: N818 - an outcome, not a fault
+    """An expectation was left unchanged; the message is the reason."""
 
 
 def has_empty_expect(path: Path) -> bool:
-    """Tell whether a file has an `expect:` with nothing in it."""
+    """Return whether a file has an empty `expect:`."""
     data = parse_yaml(read_text(path), str(path)).value
     return isinstance(data, dict) and "expect" in data and not data["expect"]
 
 
 class ExpectationFile:
-    """A scenario file whose expectations are brought up to date, one at a time."""
+    """A scenario file whose expectations are updated one at a time.
+
+    Comments, quotes, order and line endings are kept. Writing raises NotUpdated where the file has
+    changed since it was read.
+    """
 
     def __init__(self, path: Path) -> None:
-        """Take the file as it is now; raises NotUpdated on writing where it has changed since."""
         self.path = path
         self._text = self._read()
 
     def put(self, keys: Keys, value: Any) -> bool:
-        """Write a value where `keys` lead beneath `expect:`; tell whether it was another one.
+        """Write a value under `expect:` and return whether the file changed.
+
+        Args:
+            keys: the path of the value in `expect:`.
+            value: a count, a shape, a verdict or a mapping of mode → verdict.
 
         Raises:
-            NotUpdated: the value cannot be written without touching something else.
+            NotUpdated: the value cannot be written without changing something else.
         """
         data, spans = self._parse()
         where = ("expect", *keys)
@@ -64,26 +71,26 @@ class ExpectationFile:
         edits = _edits(self._text, span, _value(data, where), value)
         if any("#" in self._text[span.start : span.end] for span, _ in edits):
             raise NotUpdated("a comment stands in the midst of it; write it by hand")
-        return self._write(_edited(self._text, edits), data, where, value)
+        return self._write(_apply(self._text, edits), data, where, value)
 
     def is_mapping(self, keys: Keys) -> bool:
-        """Tell whether a mapping stands where `keys` lead beneath `expect:`."""
+        """Return whether the value at `keys` in `expect:` is a mapping."""
         data, _ = self._parse()
         return isinstance(_value(data, ("expect", *keys)), dict)
 
     def fill(self, expect: Mapping[str, Any]) -> bool:
-        """Write a whole `expect:` where there is an empty one."""
+        """Write the contents of an empty `expect:` and return whether the file changed."""
         data, spans = self._parse()
         span = spans.find(("expect",))
         if span is None or span.is_shared:
             raise NotUpdated("`expect:` is not written out; write it by hand")
         if spans.is_flow:
-            text = _edited(self._text, [(span, _flow(expect))])
+            text = _apply(self._text, [(span, _flow(expect))])
             return self._write(text, data, ("expect",), expect)
         text = self._text
-        ends = text.find("\n", span.end)
-        ends = len(text) if ends < 0 else ends
-        rest = text[span.end : ends].rstrip("\r")
+        line_end = text.find("\n", span.end)
+        line_end = len(text) if line_end < 0 else line_end
+        rest = text[span.end : line_end].rstrip("\r")
         newline = "\r\n" if "\r\n" in text else "\n"
         lines = _block(expect, " " * (spans.indent + 2))
         body = newline.join([text[: span.start].rstrip(" ") + rest, *lines])
@@ -91,13 +98,13 @@ class ExpectationFile:
         return self._write(body + after, data, ("expect",), expect)
 
     def _parse(self) -> tuple[Any, YamlSpans]:
-        """Return the data of the file as plain values, and where each value is written."""
+        """Return the data of the file as plain values, and the spans of its values."""
         spans = YamlSpans(self._text)
         document = parse_yaml(self._text, str(self.path), spans.handle)
         return plain(document.value), spans
 
     def _read(self) -> str:
-        # `read_text` takes the mark of UTF-8 away, which has to stay in the file.
+        # `read_text` removes the byte order mark, which has to stay in the file.
         text = read_text(self.path)
         try:
             data = self.path.read_bytes()
@@ -105,7 +112,7 @@ class ExpectationFile:
             raise NotUpdated(f"{self.path} cannot be read: {error.strerror}") from None
         if data not in (text.encode(), ("\ufeff" + text).encode()):
             raise NotUpdated("the file is not in UTF-8; write it by hand")
-        self._mark = "\ufeff" if data.startswith(b"\xef\xbb\xbf") else ""
+        self._byte_order_mark = "\ufeff" if data.startswith(b"\xef\xbb\xbf") else ""
         return text
 
     def _write(self, text: str, before: Any, where: Keys, value: Any) -> bool:
@@ -117,33 +124,33 @@ class ExpectationFile:
             after = parse_yaml(text, str(self.path))
         except ScenarioError:
             after = None
-        if after is None or after.faults or plain(after.value) != _with(before, where, value):
+        if after is None or after.faults or plain(after.value) != _replaced(before, where, value):
             raise NotUpdated("it cannot be written without changing something else; do so by hand")
         try:
-            write_text(self._mark + text, str(self.path))
+            write_text(self._byte_order_mark + text, str(self.path))
         except LayerlensError as error:
             raise NotUpdated(error.message) from None
         self._text = text
         return True
 
 
-# --- what is written ------------------------------------------------------------------------------
+# --- measured values ------------------------------------------------------------------------------
 
 
-def agreed(values: Sequence[Any]) -> Any:
-    """Return the value that every cell of a matrix measured.
+def common_value(values: Sequence[Any]) -> Any:
+    """Return the value that is the same in every cell of a matrix.
 
     Raises:
-        NotUpdated: they measured several.
+        NotUpdated: the cells have different values.
     """
-    told = list(dict.fromkeys(_flow(value) for value in values))
-    if len(told) > 1:
-        raise NotUpdated(f"the cells of the matrix measured {' and '.join(told[:4])}")
+    distinct = list(dict.fromkeys(_flow(value) for value in values))
+    if len(distinct) > 1:
+        raise NotUpdated(f"the cells of the matrix measured {' and '.join(distinct[:4])}")
     return values[0]
 
 
 def measured_expectations(reports: Sequence[ScenarioReport]) -> dict[str, Any]:
-    """Return verdicts, params and shapes that every cell of the matrix measured alike."""
+    """Return the verdicts, params and shapes that are the same in every cell of the matrix."""
     verdicts: dict[str, Any] = {}
     for candidate in dict.fromkeys(pair.candidate for pair in reports[0].pairs):
         by_mode = {
@@ -185,7 +192,7 @@ def _lists(value: Any) -> Any:
 
 
 def _edits(text: str, span: Span, old: Any, new: Any) -> list[tuple[Span, str]]:
-    """Return the least that has to be replaced: what says the same otherwise stays."""
+    """Return the replacements that turn `old` into `new`; equal items keep their spelling."""
     if new == old:
         return []
     if isinstance(new, list) and isinstance(old, list) and len(new) == len(old) == len(span.items):
@@ -195,23 +202,24 @@ def _edits(text: str, span: Span, old: Any, new: Any) -> list[tuple[Span, str]]:
             for edit in _edits(text, *parts)
         ]
     if isinstance(new, list) and span.items and not span.is_flow:
-        begun = text.rfind("\n", 0, span.start) + 1
-        newline = "\r\n" if text[:begun].endswith("\r\n") else "\n"
-        between = newline + " " * (span.start - begun)
-        return [(span, between.join(f"- {_flow(item)}" for item in new))]
+        line_start = text.rfind("\n", 0, span.start) + 1
+        newline = "\r\n" if text[:line_start].endswith("\r\n") else "\n"
+        separator = newline + " " * (span.start - line_start)
+        return [(span, separator.join(f"- {_flow(item)}" for item in new))]
     quote = text[span.start]
     if isinstance(new, str) and quote in "'\"":
         return [(span, quote + new + quote)]
     return [(span, _flow(new))]
 
 
-def _edited(text: str, edits: Sequence[tuple[Span, str]]) -> str:
+def _apply(text: str, edits: Sequence[tuple[Span, str]]) -> str:
     for span, new in sorted(edits, key=lambda edit: edit[0].start, reverse=True):
         text = text[: span.start] + new + text[span.end :]
     return text
 
 
 def _flow(value: Any) -> str:
+    """Return a value in YAML's flow style."""
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{_key(key)}: {_flow(item)}" for key, item in value.items()) + "}"
     if isinstance(value, (list, tuple)):
@@ -220,12 +228,13 @@ def _flow(value: Any) -> str:
 
 
 def _block(expect: Mapping[str, Any], indent: str) -> list[str]:
+    """Return the lines of an `expect:` in YAML's block style."""
     lines = []
-    for part, entries in expect.items():
-        if part == "verdicts":
-            lines.append(f"{indent}{part}: {_flow(entries)}")
+    for section, entries in expect.items():
+        if section == "verdicts":
+            lines.append(f"{indent}{section}: {_flow(entries)}")
         else:
-            lines.append(f"{indent}{part}:")
+            lines.append(f"{indent}{section}:")
             lines += [f"{indent}  {_key(key)}: {_flow(item)}" for key, item in entries.items()]
     return lines
 
@@ -242,7 +251,8 @@ def _value(data: Any, keys: Keys) -> Any:
     return data
 
 
-def _with(data: Any, keys: Sequence[str], value: Any) -> Any:
+def _replaced(data: Any, keys: Sequence[str], value: Any) -> Any:
+    """Return a copy of nested mappings with the value at `keys` replaced."""
     if not keys:
         return plain(value)
-    return {**data, keys[0]: _with(data[keys[0]], keys[1:], value)}
+    return {**data, keys[0]: _replaced(data[keys[0]], keys[1:], value)}

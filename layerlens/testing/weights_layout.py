@@ -1,4 +1,4 @@
-"""Whether `set_weights` puts each weight of one model where it belongs in another."""
+"""Check that `set_weights` assigns each weight of a model to its counterpart in another."""
 
 from __future__ import annotations
 
@@ -13,29 +13,30 @@ from layerlens.report.layers import LayerRow, WeightRow
 from layerlens.report.run import ExpectationRow
 from layerlens.scenario.keras_catalog import layer_names
 
-#: These take their inputs in any order.
+#: Layers whose output does not depend on the order of their inputs.
 _COMMUTATIVE = frozenset({"Add", "Average", "Maximum", "Minimum", "Multiply"})
-#: So many steps away a layer's surroundings tell it from others.
+#: How many edges away a layer's neighbours distinguish it from other layers.
 _ROUNDS = 8
 
 
 @dataclass(frozen=True, slots=True)
 class _Weight:
-    """A weight in the order of `get_weights`, and what it is known by in another model."""
+    """A weight, and what identifies its counterpart in another model."""
 
     row: WeightRow
-    #: The last name on its path that somebody gave, the weight's own, and how many such before it.
+    #: The last name on its path that is not automatic, its own name, and the number of earlier
+    #: weights with both; None where all names are automatic.
     name: tuple[str, str, int] | None
-    #: The place of its layer in the graph, and its number in the layer.
+    #: The label of its layer in the graph, and its index in the layer.
     role: Hashable
 
 
 def layout_rows(reference: Built, candidate: Built) -> Iterator[ExpectationRow]:
-    """Yield how many weights there are, and each of them against the one in its place.
+    """Yield a row for the number of weights, and one for each pair in the order of `get_weights`.
 
-    A weight is out of place where another shape stands, or another kind of weight, or the weight of
-    another layer: one of another name, as far as names were given; of layers with automatic names,
-    which only count what was made, one at another place in the graph.
+    A pair does not hold where the shapes or kinds (`kernel`, `bias`) differ, or the weights belong
+    to different layers. Layers are identified by their names, and automatically named ones by their
+    place in the graph, since automatic names only count the layers made.
     """
     ours, theirs = _weights(reference), _weights(candidate)
     subject = f"{candidate.spec.name}.weights"
@@ -43,15 +44,17 @@ def layout_rows(reference: Built, candidate: Built) -> Iterator[ExpectationRow]:
     swapped = _swapped(ours, theirs)
     for place, (one, other) in enumerate(zip(ours, theirs, strict=False)):
         same = one.row.shape == other.row.shape and place not in swapped
-        yield ExpectationRow(f"{subject}[{place}]", _told(one.row), _told(other.row), same)
+        yield ExpectationRow(
+            f"{subject}[{place}]", _described(one.row), _described(other.row), same
+        )
 
 
 def _swapped(ours: Sequence[_Weight], theirs: Sequence[_Weight]) -> frozenset[int]:
-    """Return the places at which a weight stands whose counterpart stands elsewhere."""
+    """Return the indices of weights whose counterpart has another index."""
     kinds = [[weight.row.path.rsplit("/", 1)[-1] for weight in side] for side in (ours, theirs)]
     crossed = kinds[0] != kinds[1] and sorted(kinds[0]) == sorted(kinds[1])
-    names = [_places([weight.name for weight in side]) for side in (ours, theirs)]
-    roles = [_places([weight.role for weight in side]) for side in (ours, theirs)]
+    names = [_unique([weight.name for weight in side]) for side in (ours, theirs)]
+    roles = [_unique([weight.role for weight in side]) for side in (ours, theirs)]
     found = set()
     for place, (one, other) in enumerate(zip(ours, theirs, strict=False)):
         if crossed and kinds[0][place] != kinds[1][place]:
@@ -64,9 +67,9 @@ def _swapped(ours: Sequence[_Weight], theirs: Sequence[_Weight]) -> frozenset[in
     return frozenset(found)
 
 
-def _places(known: Sequence[Hashable | None]) -> frozenset[Hashable]:
-    """Return what only one weight of a model is known by."""
-    counts = Counter(known)
+def _unique(values: Sequence[Hashable | None]) -> frozenset[Hashable]:
+    """Return the values that occur once."""
+    counts = Counter(values)
     return frozenset(item for item, count in counts.items() if count == 1 and item is not None)
 
 
@@ -95,7 +98,7 @@ def _weights(built: Built) -> list[_Weight]:
 
 
 def _given_name(path: str, automatic: set[str]) -> str | None:
-    """Return the last layer on a weight's path that was named by somebody."""
+    """Return the last layer on a weight's path whose name is not automatic."""
     for part in reversed(path.split("/")[:-1]):
         if re.sub(r"_\d+$", "", part) not in automatic:
             return part
@@ -103,20 +106,24 @@ def _given_name(path: str, automatic: set[str]) -> str | None:
 
 
 def _labels(rows: Sequence[LayerRow]) -> list[Hashable]:
-    """Return what is equal for layers of one kind and configuration at one place in the graph."""
+    """Return a label for each layer; equal labels are equal layers at one place in the graph.
+
+    The first label is the layer's type and arguments. Each round combines it with the labels of the
+    layers before and after it (a Weisfeiler-Leman refinement).
+    """
     place_of: dict[str, int] = {}
     uses: Counter[str] = Counter()
     inputs: dict[str, int] = {}
     sources: list[list[tuple[int, str]]] = []
     for place, row in enumerate(rows):
-        given = []
+        edges = []
         for source in row.inputs:
             base, bracket, output = source.partition("[")
             number = place_of.get(base)
             if number is None:
                 number = -1 - inputs.setdefault(base, len(inputs))
-            given.append((number, bracket + output))
-        sources.append(given)
+            edges.append((number, bracket + output))
+        sources.append(edges)
         uses[row.name] += 1
         again = uses[row.name]
         place_of[row.name if again == 1 else f"{row.name}#{again}"] = place
@@ -156,16 +163,16 @@ def _types(rows: Sequence[LayerRow]) -> Iterator[str]:
 
 @cache
 def _automatic() -> frozenset[str]:
-    """Return the names that Keras gives to layers and models, without their numbers."""
+    """Return the names that Keras gives to layers and models, without the number."""
     kinds = (*layer_names(), "Functional", "Sequential", "Model")
     return frozenset(map(_snake, kinds))
 
 
 def _snake(kind: str) -> str:
-    """Return a class name as Keras makes an automatic name of it."""
+    """Return the automatic name that Keras makes from a class name."""
     split = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", re.sub(r"\W+", "", kind))
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", split).lower()
 
 
-def _told(weight: WeightRow) -> str:
+def _described(weight: WeightRow) -> str:
     return f"{weight.path} {list(weight.shape)}"

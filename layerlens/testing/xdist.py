@@ -1,4 +1,4 @@
-"""What pytest-xdist's controller knows reaches its workers."""
+"""Send the properties of the controller's terminal to pytest-xdist's workers."""
 
 from __future__ import annotations
 
@@ -9,26 +9,30 @@ import pytest
 from layerlens.files import can_encode
 
 
-class Page(NamedTuple):
-    """What reports are drawn for: the terminal of this process, or of the controller."""
+class Terminal(NamedTuple):
+    """The terminal that reports are shown on."""
 
+    #: Columns.
     width: int
     colour: bool
+    #: Whether it lacks box characters.
     ascii: bool
 
 
-def page_of(config: pytest.Config) -> Page:
+def terminal_of(config: pytest.Config) -> Terminal:
+    """Return the terminal of this process, or in a worker that of the controller."""
     worker = getattr(config, "workerinput", None)
     if worker is not None:
-        return Page(*worker["layerlens_page"])
+        return Terminal(*worker["layerlens_page"])
     if not config.pluginmanager.hasplugin("terminalreporter"):
-        return Page(80, colour=False, ascii=False)
+        return Terminal(80, colour=False, ascii=False)
     writer = config.get_terminal_writer()
-    return Page(writer.fullwidth, writer.hasmarkup, not _can_encode(writer))
+    return Terminal(writer.fullwidth, writer.hasmarkup, not _can_encode(writer))
 
 
-def tell_worker(node: Any) -> None:
-    node.workerinput["layerlens_page"] = list(page_of(node.config))
+def send_terminal(node: Any) -> None:
+    """Put the controller's terminal into the input of a worker."""
+    node.workerinput["layerlens_page"] = list(terminal_of(node.config))
 
 
 def _can_encode(writer: Any) -> bool:

@@ -1,6 +1,6 @@
-"""Checks of a layer of one's own: config, saving, dtype and shape.
+"""Checks for custom layers: config, saving, dtype and output shape.
 
-These are the checks that Keras holds its own layers to, in a test case that it keeps to itself.
+They cover what Keras' own private test case checks for its layers.
 """
 
 from __future__ import annotations

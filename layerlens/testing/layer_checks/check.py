@@ -1,4 +1,4 @@
-"""Run a check on a layer with inputs drawn for it."""
+"""Run a check on a layer with random inputs."""
 
 from __future__ import annotations
 
@@ -31,9 +31,10 @@ ROUNDOFF = {"float16": 2.0**-11, "bfloat16": 2.0**-8, "float32": 2.0**-24, "floa
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What one check found; it holds where there are no faults."""
+    """The faults that a check found."""
 
-    subject: str
+    #: The first line of the message: the layer, and what is wrong with it.
+    heading: str
     faults: tuple[str, ...]
 
     @property
@@ -41,23 +42,32 @@ class Check:
         return not self.faults
 
     def __str__(self) -> str:
-        return "\n".join([self.subject, *(f"  - {fault}" for fault in self.faults)])
+        return "\n".join([self.heading, *(f"  - {fault}" for fault in self.faults)])
 
 
-def check(subject: Any, wrong: str, find: Callable[[Any], Iterator[str]]) -> Check:
-    """Run a check on a layer, in a Keras session of its own."""
+def run_check(subject: Any, wrong: str, find: Callable[[Any], Iterator[str]]) -> Check:
+    """Run a check on a layer in a fresh Keras session.
+
+    Args:
+        subject: a layer, or a function that returns one.
+        wrong: the end of the heading, as in "does not return the shape it announces".
+        find: yields the faults of a layer.
+
+    Raises:
+        UsageError: there is no layer, or no input for it.
+    """
     start_backend()
 
     @global_settings.preserving_settings
     def work() -> Check:
-        with _lent(_layer(subject)) as layer:
-            told = f"`{layer.name}` ({type(layer).__name__}) {wrong}"
+        with _preserved(_layer(subject)) as layer:
+            heading = f"`{layer.name}` ({type(layer).__name__}) {wrong}"
             try:
-                return Check(told, tuple(find(layer)))
+                return Check(heading, tuple(find(layer)))
             except UsageError:
                 raise
-            except Exception as error:  # the author's code runs here: what it raises is the finding
-                return Check(told, (f"{type(error).__name__}: {clean_reason(error)}",))
+            except Exception as error:  # raised by the author's code, which makes it a fault
+                return Check(heading, (f"{type(error).__name__}: {clean_reason(error)}",))
 
     return in_fresh_session(work, seed=0)
 
@@ -74,12 +84,12 @@ def _layer(subject: Any) -> Any:
 
 
 @contextmanager
-def _lent(layer: Any) -> Iterator[Any]:
-    """Lend a layer out and put its weights and states back.
+def _preserved(layer: Any) -> Iterator[Any]:
+    """Context manager that restores a layer's weights, states and inbound nodes afterwards.
 
-    One that is not built yet stays so: its like is made with the same arguments. (Keras' own way
-    to copy, over the config, would pass over what is looked for.) Only one that was made with
-    other layers or functions is used, and so built, itself.
+    Instead of a layer that is not built it gives a new one with the same arguments, so that the
+    layer stays unbuilt. (A copy from the config would hide faults of the config.) A layer with
+    arguments that are not plain values cannot be made again: it is used, and so built, itself.
     """
     if not layer.built and (arguments := _plain_arguments(layer)) is not None:
         yield type(layer)(**arguments)
@@ -91,12 +101,12 @@ def _lent(layer: Any) -> Iterator[Any]:
     finally:
         for variable, value in own:
             variable.assign(value)
-        settle(layer)
+        finalize_states(layer)
         del layer._inbound_nodes[nodes:]
 
 
 def _plain_arguments(layer: Any) -> dict[str, Any] | None:
-    """Return what a layer was made with, as Keras keeps it where all of it is plain values."""
+    """Return the constructor's arguments, which Keras records if all are plain values."""
     kept = getattr(layer, "_auto_config", None)
     if kept is None:
         return None
@@ -106,6 +116,7 @@ def _plain_arguments(layer: Any) -> dict[str, Any] | None:
 
 
 def own_inputs(layer: Any) -> Inputs:
+    """Return the inputs of a functional model; raise UsageError for other layers."""
     if not has_graph(layer):
         raise UsageError(
             f"`{layer.name}` is a {type(layer).__name__}, which has no input of its own",
@@ -117,27 +128,27 @@ def own_inputs(layer: Any) -> Inputs:
     )
 
 
-def by_name(layer: Any, specs: Inputs) -> bool:
-    """Say whether a layer's `call` takes the inputs as arguments of their names."""
+def takes_inputs_by_name(layer: Any, specs: Inputs) -> bool:
+    """Return whether a layer's `call` takes several inputs as arguments of their names."""
     taken = inspect.signature(layer.call).parameters
     return len(specs) > 1 and all(spec.name in taken for spec in specs)
 
 
-def separately(layer: Any, specs: Inputs) -> bool:
-    """Say whether a layer's `call` takes several inputs one by one, and not as a list."""
+def takes_inputs_separately(layer: Any, specs: Inputs) -> bool:
+    """Return whether a layer's `call` takes several inputs as positional arguments, not a list."""
     taken = inspect.signature(layer.call).parameters.values()
     needed = [one for one in taken if one.default is one.empty and one.kind is _POSITIONAL]
     return len(specs) > 1 and len(needed) > 1
 
 
-def applied(layer: Any, specs: Inputs, tensors: Sequence[Any]) -> Any:
-    """Call a layer in inference, with its inputs as it takes them."""
+def call_layer(layer: Any, specs: Inputs, tensors: Sequence[Any]) -> Any:
+    """Call a layer in inference mode, and pass several inputs in the form its `call` takes."""
     taken = inspect.signature(layer.call).parameters
     mode = {"training": False} if "training" in taken else {}
-    if by_name(layer, specs):
+    if takes_inputs_by_name(layer, specs):
         named = {spec.name: tensor for spec, tensor in zip(specs, tensors, strict=True)}
         return layer(**named, **mode)
-    if separately(layer, specs):
+    if takes_inputs_separately(layer, specs):
         return layer(*tensors, **mode)
     if len(specs) > 1 and "initial_state" in taken:
         return layer(tensors[0], initial_state=list(tensors[1:]), **mode)
@@ -149,7 +160,8 @@ def flat(results: Any) -> list[Any]:
 
 
 def outputs(layer: Any, specs: Inputs, arrays: Sequence[Any]) -> list[Any]:
-    return [float64(result) for result in flat(applied(layer, specs, arrays))]
+    """Return the outputs of a layer as float64 arrays."""
+    return [float64(result) for result in flat(call_layer(layer, specs, arrays))]
 
 
 def float64(value: Any) -> Any:
@@ -164,23 +176,23 @@ def is_floating(weight: Any) -> bool:
     return dtype_of(weight) in ROUNDOFF
 
 
-def move_weights(layer: Any, draws: Any) -> None:
-    """Move every weight up by a little, which no initial value and no variance is harmed by."""
+def move_weights(layer: Any, rng: Any) -> None:
+    """Add random positive values to floating weights, which keeps variances valid."""
     for weight in layer.weights:
         if is_floating(weight):
-            weight.assign(float64(weight) + draws.uniform(0.05, 0.5, size=weight.shape))
-    settle(layer)
+            weight.assign(float64(weight) + rng.uniform(0.05, 0.5, size=weight.shape))
+    finalize_states(layer)
 
 
-def settle(layer: Any) -> None:
-    """Let layers work out again what they keep beside their weights, as Keras' Normalization."""
+def finalize_states(layer: Any) -> None:
+    """Recompute values that layers derive from their weights, as Keras' Normalization does."""
     for inner in with_nested(layer):
         if hasattr(inner, "finalize_state"):
             inner.finalize_state()
 
 
-def drawn(specs: Inputs, batch: int, length: int, draws: Any) -> list[Any]:
-    """Draw one batch for each input; an open axis has `length` steps."""
+def random_inputs(specs: Inputs, batch: int, length: int, rng: Any) -> list[Any]:
+    """Return a batch for each input, random or its `values`; None axes have `length` steps."""
     arrays = []
     for spec in specs:
         shape = (batch, *(length if size is None else size for size in spec.shape))
@@ -188,11 +200,11 @@ def drawn(specs: Inputs, batch: int, length: int, draws: Any) -> list[Any]:
             arrays.append(np.asarray(spec.values).astype(spec.dtype))
         elif spec.is_integer:
             low, high = spec.low or 0, 2 if spec.high is None else spec.high
-            arrays.append(draws.integers(low, high, shape).astype(spec.dtype))
+            arrays.append(rng.integers(low, high, shape).astype(spec.dtype))
         elif spec.dtype == "bool":
-            arrays.append(draws.integers(0, 2, shape).astype(bool))
+            arrays.append(rng.integers(0, 2, shape).astype(bool))
         elif spec.dtype in ROUNDOFF:
-            arrays.append(rounded(draws.normal(size=shape), spec.dtype))
+            arrays.append(rounded(rng.normal(size=shape), spec.dtype))
         else:
             raise UsageError(
                 f"nothing can be drawn for input `{spec.name}` of dtype {spec.dtype}",
@@ -202,7 +214,7 @@ def drawn(specs: Inputs, batch: int, length: int, draws: Any) -> list[Any]:
 
 
 def rounded(array: Any, dtype: str) -> Any:
-    """Return the array in a dtype; float16 and narrower numbers are float32's and float64's too."""
+    """Return a floating array rounded to a dtype, and other arrays unchanged."""
     if str(array.dtype) not in ROUNDOFF:
         return array
     return array.astype(ml_dtypes.bfloat16 if dtype == "bfloat16" else dtype)

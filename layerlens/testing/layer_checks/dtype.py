@@ -1,4 +1,4 @@
-"""Check that a layer's error stays within the rounding of its dtype."""
+"""Check that a layer's error under a dtype policy is explained by rounding."""
 
 from __future__ import annotations
 
@@ -15,45 +15,46 @@ from layerlens.testing.layer_checks.check import (
     ROUNDOFF,
     Check,
     Inputs,
-    applied,
-    check,
-    drawn,
+    call_layer,
     dtype_of,
+    finalize_states,
     flat,
     float64,
     is_floating,
     move_weights,
     outputs,
     own_inputs,
+    random_inputs,
     rounded,
-    settle,
+    run_check,
 )
 
-#: How many units of rounding a layer may always take; most take fewer than four.
+#: The error that is always allowed, in units of rounding; most layers have fewer than four.
 _UNITS = 16.0
-#: In float32 nothing narrower tells how many are usual.
+#: The error allowed in float32, which has no usual error to be compared with.
 _UNITS_FLOAT32 = 64.0
-#: A narrower dtype may take so many times the units that float32 takes.
+#: The error allowed in a narrower dtype, as a multiple of the layer's units in float32.
 _MARGIN = 8.0
+#: The relative change of inputs and weights that measures sensitivity.
 _NUDGE = 2.0**-40
 
 
 def check_dtype(subject: Any, dtype: str, inputs: Inputs, seed: int = 0) -> Check:
-    """Check that a layer runs in a dtype policy: what it returns, and how close to float64 it is.
+    """Check the dtype of a layer's outputs under a policy, and their distance from float64.
 
-    What rounding explains is measured. The sensitivity of an output is how far it moves when
-    inputs and weights move by a relative 1; an error in units of `roundoff × (sensitivity +
-    |value|)` says how many times worse than a backward-stable computation the layer is (Higham,
-    *Accuracy and Stability of Numerical Algorithms*, chapter 1). That number hardly depends on
-    the precision: the layer's own in float32 says what to expect in a narrower one.
+    The rounding error to expect is measured. The sensitivity of an output is its change per
+    relative change of inputs and weights; an error in units of `roundoff × (sensitivity + |value|)`
+    is how many times worse than a backward-stable computation the layer is (Higham, *Accuracy and
+    Stability of Numerical Algorithms*, chapter 1). This number hardly depends on the precision, so
+    that the one in float32 predicts the one in a narrower dtype.
     """
 
     def faults(layer: Any) -> Iterator[str]:
         specs = inputs or own_inputs(layer)
-        arrays = drawn(specs, 4, 8, np.random.default_rng(seed))
+        arrays = random_inputs(specs, 4, 8, np.random.default_rng(seed))
         try:
             narrow = _in_policy(layer, dtype)
-        except Exception as error:  # whatever it raises, it has no such form
+        except Exception as error:  # whatever the constructor raises is the fault
             yield f"it cannot be made with dtype={dtype!r}: {clean_reason(error)}"
             return
         if narrow.dtype_policy.name != dtype:
@@ -66,8 +67,8 @@ def check_dtype(subject: Any, dtype: str, inputs: Inputs, seed: int = 0) -> Chec
         computes = narrow.compute_dtype
         arrays = [rounded(array, computes) for array in arrays]
         try:
-            results = flat(applied(narrow, specs, arrays))
-        except Exception as error:  # whatever it raises is its refusal
+            results = flat(call_layer(narrow, specs, arrays))
+        except Exception as error:  # whatever the layer raises is the fault
             yield f"it does not run: {clean_reason(error)}"
             return
         yield from _dtypes_apart(results, computes)
@@ -76,12 +77,12 @@ def check_dtype(subject: Any, dtype: str, inputs: Inputs, seed: int = 0) -> Chec
         if layer.built:
             for mine, given in zip(narrow.weights, layer.weights, strict=False):
                 mine.assign(given.numpy())
-            settle(narrow)
+            finalize_states(narrow)
         else:
             move_weights(narrow, np.random.default_rng(seed))
         yield from _beyond_rounding(layer, narrow, specs, arrays, seed)
 
-    return check(subject, f"does not run as it should in {dtype}", faults)
+    return run_check(subject, f"does not run as it should in {dtype}", faults)
 
 
 def _dtypes_apart(results: Sequence[Any], computes: str) -> Iterator[str]:
@@ -99,7 +100,7 @@ def _beyond_rounding(
         exact = _twin(layer, narrow, "float64", specs, arrays)
         wide = _twin(layer, narrow, "float32", specs, arrays)
         wanted = outputs(exact, specs, arrays)
-    except Exception as error:  # many kernels of TensorFlow are not there in float64
+    except Exception as error:  # many kernels of TensorFlow lack float64
         yield f"it does not run in float64 to be compared with: {clean_reason(error)}"
         return
     moved = _sensitivity(exact, specs, arrays, wanted, seed)
@@ -132,47 +133,47 @@ def _beyond_rounding(
 
 
 def _twin(layer: Any, narrow: Any, policy: str, specs: Inputs, arrays: Sequence[Any]) -> Any:
-    """Make the layer in another policy, with the very weights that the narrow one has."""
+    """Return the layer under another policy, with the weights of `narrow`."""
     twin = _in_policy(layer, policy)
-    applied(twin, specs, [rounded(array, policy) for array in arrays])
+    call_layer(twin, specs, [rounded(array, policy) for array in arrays])
     for mine, theirs in zip(twin.weights, narrow.weights, strict=True):
         mine.assign(float64(theirs) if is_floating(theirs) else theirs.numpy())
-    settle(twin)
+    finalize_states(twin)
     return twin
 
 
 def _sensitivity(
     exact: Any, specs: Inputs, arrays: Sequence[Any], wanted: Sequence[Any], seed: int
 ) -> list[Any]:
-    """How far each float64 output moves when inputs and weights move by a relative 1."""
-    draws = np.random.default_rng(seed)
+    """Return the change of each output per relative change of inputs and weights, in float64."""
+    rng = np.random.default_rng(seed)
     own = [float64(weight) for weight in exact.weights]
     greatest = [np.zeros_like(value) for value in wanted]
     for _ in range(4):
-        moved = [_nudged(np.asarray(array), draws) for array in arrays]
+        moved = [_nudged(np.asarray(array), rng) for array in arrays]
         for weight, value in zip(exact.weights, own, strict=True):
             if is_floating(weight):
-                weight.assign(_nudged(value, draws))
-        settle(exact)
+                weight.assign(_nudged(value, rng))
+        finalize_states(exact)
         now = outputs(exact, specs, moved)
         for place, (one, other) in enumerate(zip(now, wanted, strict=True)):
             greatest[place] = np.maximum(greatest[place], np.abs(one - other) / _NUDGE)
     for weight, value in zip(exact.weights, own, strict=True):
         if is_floating(weight):
             weight.assign(value)
-    settle(exact)
+    finalize_states(exact)
     return greatest
 
 
-def _nudged(value: Any, draws: Any) -> Any:
+def _nudged(value: Any, rng: Any) -> Any:
     if str(value.dtype) not in ROUNDOFF:
         return value
-    signs = draws.choice([-1.0, 1.0], size=value.shape)
+    signs = rng.choice([-1.0, 1.0], size=value.shape)
     return value.astype("float64") * (1 + _NUDGE * signs)
 
 
 def _by_sample(value: Any) -> Any:
-    """The greatest value of each sample: an entry near zero owes its rounding to its neighbours."""
+    """Return the greatest value of each sample, whose rounding reaches its small values too."""
     axes = tuple(range(1, value.ndim))
     return np.max(value, axis=axes, keepdims=True, initial=0) if axes else value
 

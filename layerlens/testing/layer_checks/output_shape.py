@@ -1,4 +1,4 @@
-"""Check that a layer returns the shape that it announces."""
+"""Check that `compute_output_shape` of a layer is right."""
 
 from __future__ import annotations
 
@@ -11,54 +11,54 @@ from layerlens.models.keras_errors import clean_reason
 from layerlens.testing.layer_checks.check import (
     Check,
     Inputs,
-    applied,
-    by_name,
-    check,
-    drawn,
+    call_layer,
     flat,
     own_inputs,
-    separately,
+    random_inputs,
+    run_check,
+    takes_inputs_by_name,
+    takes_inputs_separately,
 )
 
-#: Batch sizes, each with a length for the axes that are open.
+#: Pairs of a batch size and a length for None axes.
 _SIZES = ((1, 8), (2, 13), (5, 8), (3, 32))
 
 
 def check_announced_shape(subject: Any, inputs: Inputs, seed: int = 0) -> Check:
-    """Check compute_output_shape against what the layer returns, at several sizes."""
+    """Check compute_output_shape against the shapes that a layer returns, at several sizes."""
 
     def faults(layer: Any) -> Iterator[str]:
         specs = inputs or own_inputs(layer)
         refused: list[str] = []
         found: dict[str, None] = {}
         for batch, length in _SIZES:
-            arrays = drawn(specs, batch, length, np.random.default_rng(seed))
+            arrays = random_inputs(specs, batch, length, np.random.default_rng(seed))
             try:
-                results = flat(applied(layer, specs, arrays))
+                results = flat(call_layer(layer, specs, arrays))
             except Exception as error:  # a layer may refuse a length
                 refused.append(clean_reason(error))
                 continue
             shapes = [tuple(array.shape) for array in arrays]
             real = [tuple(result.shape) for result in results]
-            told = list(_told_apart(layer, specs, shapes, real))
-            if not told:  # what is said of open axes is only worth telling where the rest is right
+            wrong = list(_wrong_shapes(layer, specs, shapes, real))
+            if not wrong:  # faults at None axes only repeat those at known sizes
                 open_shapes = [(None, *spec.shape) for spec in specs]
-                told = list(_told_apart(layer, specs, open_shapes, real))
-            found.update(dict.fromkeys(told))
+                wrong = list(_wrong_shapes(layer, specs, open_shapes, real))
+            found.update(dict.fromkeys(wrong))
         yield from found
         if len(refused) == len(_SIZES):
             yield f"it does not run: {refused[0]}"
 
-    return check(subject, "does not return the shape it announces", faults)
+    return run_check(subject, "does not return the shape it announces", faults)
 
 
-def _told_apart(
+def _wrong_shapes(
     layer: Any, specs: Inputs, shapes: Sequence[tuple[int | None, ...]], real: Sequence[Any]
 ) -> Iterator[str]:
     given = ", ".join(map(str, shapes))
     try:
         announced = _shapes(_announced(layer, specs, shapes))
-    except Exception as error:  # whatever it raises, it announces nothing
+    except Exception as error:  # whatever the layer raises is the fault
         yield f"compute_output_shape({given}) fails: {clean_reason(error)}"
         return
     if len(announced) != len(real):
@@ -66,7 +66,7 @@ def _told_apart(
         return
     for one, other in zip(announced, real, strict=True):
         fits = len(one) == len(other) and all(
-            said in (None, got) for said, got in zip(one, other, strict=True)
+            size in (None, real_size) for size, real_size in zip(one, other, strict=True)
         )
         if not fits:
             yield f"for {given} it announces {one} and returns {other}"
@@ -75,10 +75,10 @@ def _told_apart(
 def _announced(layer: Any, specs: Inputs, shapes: Sequence[tuple[int | None, ...]]) -> Any:
     if len(shapes) == 1:
         return layer.compute_output_shape(shapes[0])
-    if by_name(layer, specs):
+    if takes_inputs_by_name(layer, specs):
         named = {f"{spec.name}_shape": shape for spec, shape in zip(specs, shapes, strict=True)}
         return layer.compute_output_shape(**named)
-    if separately(layer, specs):
+    if takes_inputs_separately(layer, specs):
         return layer.compute_output_shape(*shapes)
     return layer.compute_output_shape(list(shapes))
 

@@ -1,4 +1,4 @@
-"""Check that a layer's config and saved file keep everything."""
+"""Check that a layer's config and saved file are complete."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ from layerlens.models.keras_errors import clean_reason
 from layerlens.testing.layer_checks.check import (
     Check,
     Inputs,
-    applied,
-    check,
-    drawn,
+    call_layer,
     float64,
     move_weights,
     outputs,
     own_inputs,
+    random_inputs,
+    run_check,
 )
 
 
 def check_config(subject: Any) -> Check:
-    """Check that a layer made anew from its config, written as JSON, is the same layer."""
-    return check(subject, "does not come back from its config", _config_faults)
+    """Check that a layer recreated from its config, written as JSON, is the same layer."""
+    return run_check(subject, "does not come back from its config", _config_faults)
 
 
 def _config_faults(layer: Any) -> Iterator[str]:
     parameters = _parameters(layer)
     config = layer.get_config()
-    own_way = type(layer).from_config.__func__ is not keras.layers.Layer.from_config.__func__
-    if not own_way:
+    overridden = type(layer).from_config.__func__ is not keras.layers.Layer.from_config.__func__
+    if not overridden:
         for name in parameters:
             if name not in config:
                 yield (
@@ -47,14 +47,14 @@ def _config_faults(layer: Any) -> Iterator[str]:
                 )
     try:
         written = json.dumps(keras.saving.serialize_keras_object(layer))
-    except Exception as error:  # whatever it raises, it cannot be written
+    except Exception as error:  # whatever the layer raises is the fault
         yield f"its config cannot be written as JSON: {clean_reason(error)}"
         return
     try:
         again = keras.saving.deserialize_keras_object(
             json.loads(written), custom_objects(layer), safe_mode=False
         )
-    except Exception as error:  # whatever it raises, it cannot be read
+    except Exception as error:  # whatever the layer raises is the fault
         yield f"it cannot be made anew from its config: {clean_reason(error)}"
         return
     ours = json.loads(written)["config"]
@@ -64,7 +64,7 @@ def _config_faults(layer: Any) -> Iterator[str]:
             yield f"`{key}` is {ours.get(key)!r} in its config; made anew it is {theirs.get(key)!r}"
     for name in parameters:
         one, other = getattr(layer, name, None), getattr(again, name, None)
-        if _is_plain(one) and _is_plain(other) and _settled(one) != _settled(other):
+        if _is_plain(one) and _is_plain(other) and _with_lists(one) != _with_lists(other):
             yield f"its `{name}` is {one!r}; made anew it is {other!r}"
 
 
@@ -81,8 +81,8 @@ def _is_plain(value: Any) -> bool:
     return value is None or isinstance(value, (bool, int, float, str))
 
 
-def _settled(value: Any) -> Any:
-    return [_settled(item) for item in value] if isinstance(value, (list, tuple)) else value
+def _with_lists(value: Any) -> Any:
+    return [_with_lists(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 # --- saving ---------------------------------------------------------------------------------------
@@ -91,34 +91,33 @@ def _settled(value: Any) -> Any:
 def check_saving(subject: Any, inputs: Inputs, seed: int = 0) -> Check:
     """Check that a layer or model saved as `.keras` and loaded computes the same.
 
-    Its weights are moved off their initial values first, on a copy: a bias of zeros that is lost
-    would come back as zeros.
+    Its weights are changed from their initial values first, since a bias of zeros that is not
+    saved would be loaded as zeros.
     """
 
     def faults(layer: Any) -> Iterator[str]:
         specs = inputs or own_inputs(layer)
-        arrays = drawn(specs, 3, 8, np.random.default_rng(seed))
+        arrays = random_inputs(specs, 3, 8, np.random.default_rng(seed))
         if isinstance(layer, keras.Model):
             model = layer
             if not has_graph(model):
-                applied(model, specs, arrays)  # builds it
+                call_layer(model, specs, arrays)  # to build it
         else:
             tensors = input_tensors(specs, "working", taken=frozenset({layer.name}))
-            outputs = keras.tree.flatten(applied(layer, specs, tensors))
+            outputs = keras.tree.flatten(call_layer(layer, specs, tensors))
             model = functional(tensors, tuple(outputs), "model")
         move_weights(model, np.random.default_rng(seed))
         try:
             again = _reloaded(model, custom_objects(layer))
-        except Exception as error:  # whatever it raises, it is not reloaded
+        except Exception as error:  # whatever the layer raises is the fault
             yield f"it cannot be saved and loaded: {clean_reason(error)}"
             return
-        lost = list(_weights_apart(model, again))
-        yield from lost
-        told = _outputs_apart(model, again, specs, arrays)
-        if told:
-            yield told
+        yield from _wrong_weights(model, again)
+        difference = _output_difference(model, again, specs, arrays)
+        if difference is not None:
+            yield difference
 
-    return check(subject, "does not come back from its saved file", faults)
+    return run_check(subject, "does not come back from its saved file", faults)
 
 
 def _reloaded(model: Any, objects: Mapping[str, Any]) -> Any:
@@ -130,7 +129,7 @@ def _reloaded(model: Any, objects: Mapping[str, Any]) -> Any:
         )
 
 
-def _weights_apart(model: Any, again: Any) -> Iterator[str]:
+def _wrong_weights(model: Any, again: Any) -> Iterator[str]:
     ours, theirs = model.weights, again.weights
     if len(ours) != len(theirs):
         yield f"it had {len(ours)} weights and has {len(theirs)} loaded"
@@ -144,18 +143,18 @@ def _weights_apart(model: Any, again: Any) -> Iterator[str]:
             yield f"weight `{one.path}` has other values loaded, up to {apart:.3g} apart"
 
 
-def _outputs_apart(model: Any, again: Any, specs: Inputs, arrays: Sequence[Any]) -> str | None:
+def _output_difference(model: Any, again: Any, specs: Inputs, arrays: Sequence[Any]) -> str | None:
     ours, theirs = (outputs(one, specs, arrays) for one in (model, again))
-    worst = _farthest(ours, theirs)
+    worst = _first_difference(ours, theirs)
     if worst is None:
         return None
-    if _farthest(ours, outputs(model, specs, arrays)) is not None:
+    if _first_difference(ours, outputs(model, specs, arrays)) is not None:
         return "it gives something else each time it is called, so that nothing can be compared"
     return f"loaded it computes something else: {worst}"
 
 
-def _farthest(ours: Sequence[Any], theirs: Sequence[Any]) -> str | None:
-    """Say how far outputs are apart, nothing where they are the same."""
+def _first_difference(ours: Sequence[Any], theirs: Sequence[Any]) -> str | None:
+    """Describe the first difference of outputs; None where they agree within rounding."""
     if [one.shape for one in ours] != [other.shape for other in theirs]:
         shapes = " instead of ".join(str([one.shape for one in side]) for side in (theirs, ours))
         return f"output shapes {shapes}"

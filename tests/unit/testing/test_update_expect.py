@@ -15,7 +15,7 @@ from layerlens.testing.collect import Expectation
 from layerlens.testing.update_expect import (
     ExpectationFile,
     NotUpdated,
-    agreed,
+    common_value,
     has_empty_expect,
     measured_expectations,
 )
@@ -251,9 +251,9 @@ def report(units: int, verdict: Any = "equivalent") -> ScenarioReport:
 
 
 def test_cells_that_do_not_agree_are_not_written() -> None:
-    assert agreed([[None, 3], [None, 3]]) == [None, 3]
+    assert common_value([[None, 3], [None, 3]]) == [None, 3]
     with pytest.raises(NotUpdated, match=r"measured 10 and 15$"):
-        agreed([10, 15, 10])
+        common_value([10, 15, 10])
     figures = {"params": 10, "output_shape": [None, 7, 2]}
     assert measured_expectations([report(2)]) == {
         "verdicts": {"b": "equivalent"},
@@ -266,7 +266,7 @@ def test_cells_that_do_not_agree_are_not_written() -> None:
 
 def test_a_verdict_that_is_open_is_not_written() -> None:
     def decided(verdict: str) -> Any:
-        item: Any = SimpleNamespace(_agreed=lambda subject: verdict)
+        item: Any = SimpleNamespace(_actual=lambda subject: verdict)
         return Expectation._decided(item, "a==b[inference]")
 
     assert decided("different") == "different"
