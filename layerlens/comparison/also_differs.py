@@ -1,4 +1,4 @@
-"""Differences beside the output: mask, gradients, state, losses, dtype, non-finite values."""
+"""Differences besides the output: mask, gradients, state, losses, dtype, non-finite values."""
 
 from __future__ import annotations
 
@@ -18,12 +18,11 @@ from layerlens.numerics.weight_transfer import Transfer
 from layerlens.vocabulary import AlsoDiffers
 
 #: Relative difference in float64 from which losses, gradients and statistics count as different.
-CLEAR = 1e-6
-#: The same for losses that can only be added up in working precision.
+RTOL_FLOAT64 = 1e-6
+#: The same for losses that can only be computed in working precision.
 LOSS_RTOL = 1e-3
-#: The same in working precision, for float32: where a model has no float64 form, or gradients have
-#: none.
-CLEAR_IN_FLOAT32 = 1e-3
+#: The same for figures computed in float32: where a model or a gradient has no float64 form.
+RTOL_FLOAT32 = 1e-3
 
 
 def also_differs(
@@ -36,14 +35,15 @@ def also_differs(
     *,
     gradients: bool = True,
 ) -> Iterator[AlsoDiffers]:
-    """Yield what differs beside the output values, each told by measuring it.
+    """Yield what differs besides the output values; each is measured.
 
-    `inputs` are generic values, `padded` have whole steps zeroed, where masks show.
+    `inputs` are generic values, `padded` ones have whole steps zeroed, which shows masks. Without
+    `gradients` these are not compared.
     """
     reference.hold(weights[0], "float64")
     candidate.hold(weights[1], "float64")
     sides = (reference, candidate)
-    inputs, padded = _fitted(sides, inputs), _fitted(sides, padded)
+    inputs, padded = _with_batch_size(sides, inputs), _with_batch_size(sides, padded)
     if _masks_differ(sides, padded):
         yield "mask"
     if gradients and _gradients_differ(sides, weights, inputs, transfer):
@@ -67,10 +67,12 @@ def _may_mask(side: Side) -> bool:
     return any(row.mask_out is not False for row in side.built.report.layers[-1:])
 
 
-def _fitted(sides: Sides, inputs: Sequence[Array], samples: int | None = None) -> list[Array]:
-    """Return inputs of the batch size that one of the models was built for, or of `samples`."""
-    bound = next((side for side in sides if side.float64.batch_size is not None), sides[0])
-    return bound.float64.fitted(inputs, samples)
+def _with_batch_size(
+    sides: Sides, inputs: Sequence[Array], samples: int | None = None
+) -> list[Array]:
+    """Return inputs of the batch size that one of the models is built for, or of `samples`."""
+    fixed = next((side for side in sides if side.float64.batch_size is not None), sides[0])
+    return fixed.float64.fitted(inputs, samples)
 
 
 def _masks_differ(sides: Sides, padded: Sequence[Array]) -> bool:
@@ -89,15 +91,15 @@ def _output_dtypes(side: Side) -> list[str]:
 
 
 def _losses_differ(sides: Sides, weights: tuple[Values, Values], inputs: Sequence[Array]) -> bool:
-    if not any(_may_lose(side) for side in sides):
+    if not any(_may_have_losses(side) for side in sides):
         return False
     try:
         one, other = _losses(sides, weights, inputs, "float64")
-    except Exception:  # a regulariser that works in float32 alone, as Keras' L1 before 3.15
+    except Exception:  # a regularizer that works in float32 alone, as Keras' L1 before 3.15
         one, other = _losses(sides, weights, inputs, "working")
-        rtol = max(LOSS_RTOL, _clear_in_working_precision(sides))
+        rtol = max(LOSS_RTOL, _rtol_in_working_precision(sides))
         return not np.isclose(one, other, rtol=rtol, atol=0.0, equal_nan=True)
-    return _clearly_apart(np.asarray(one), np.asarray(other), _clear(sides))
+    return _clearly_differ(np.asarray(one), np.asarray(other), _rtol(sides))
 
 
 def _losses(
@@ -111,8 +113,8 @@ def _losses(
     return found
 
 
-def _may_lose(side: Side) -> bool:
-    """Tell whether any layer adds or regularises: a symbolic call leaves its mark on the model."""
+def _may_have_losses(side: Side) -> bool:
+    """Return whether a model has a regularizer or a layer that may add a loss."""
     model = side.built.model
     if any(getattr(v, "regularizer", None) is not None for v in side.working.variables):
         return True
@@ -130,7 +132,7 @@ def _gradients_differ(
     reference, candidate = sides
     if reference.built.spec.select is not None or candidate.built.spec.select is not None:
         return False
-    few = _fitted(sides, inputs, 2)
+    few = _with_batch_size(sides, inputs, 2)
     reference.hold(weights[0], "float64")
     candidate.hold(weights[1], "float64")
     shapes = reference.float64.run(few, "traced_dynamic", training=reference.training)
@@ -142,31 +144,33 @@ def _gradients_differ(
     ]
     if not directions:
         return False
-    clear = _clear(sides)
+    rtol = _rtol(sides)
     one, other = (_gradients(side, weights[k], few, directions) for k, side in enumerate(sides))
     if one is None or other is None:  # some operations have a gradient in float32 only
-        clear = _clear_in_working_precision(sides)
+        rtol = _rtol_in_working_precision(sides)
         one, other = (
             _gradients(side, weights[k], few, directions, "working") for k, side in enumerate(sides)
         )
     if one is None or other is None:
         return (one is None) != (other is None)
     return any(
-        _gradient_apart(left, right, clear) for left, right in zip(one[0], other[0], strict=True)
+        _gradient_differs(left, right, rtol) for left, right in zip(one[0], other[0], strict=True)
     ) or any(
-        _gradient_apart(one[1][p.reference], other[1][p.candidate], clear)
+        _gradient_differs(one[1][p.reference], other[1][p.candidate], rtol)
         for p in transfer.pairings
     )
 
 
-def _clear(sides: Sides) -> float:
-    """Return the relative difference from which figures of two models count as different."""
-    return CLEAR if all(side.is_exact for side in sides) else _clear_in_working_precision(sides)
+def _rtol(sides: Sides) -> float:
+    """Return the relative difference from which the figures of two models are different."""
+    return (
+        RTOL_FLOAT64 if all(side.is_exact for side in sides) else _rtol_in_working_precision(sides)
+    )
 
 
-def _clear_in_working_precision(sides: Sides) -> float:
+def _rtol_in_working_precision(sides: Sides) -> float:
     coarsest = max(side.unit for side in sides)
-    return min(0.5, CLEAR_IN_FLOAT32 * coarsest / ROUNDOFF32)
+    return min(0.5, RTOL_FLOAT32 * coarsest / ROUNDOFF32)
 
 
 def _gradients(
@@ -184,31 +188,31 @@ def _gradients(
     return found
 
 
-def _gradient_apart(one: Array | None, other: Array | None, clear: float) -> bool:
+def _gradient_differs(one: Array | None, other: Array | None, rtol: float) -> bool:
     if one is None or other is None:
         present = one if one is not None else other
         return present is not None and bool(np.any(np.abs(present) > 0))
     if one.size != other.size:
         return True
-    return _clearly_apart(one.ravel(), other.ravel(), clear)
+    return _clearly_differ(one.ravel(), other.ravel(), rtol)
 
 
-def _clearly_apart(one: Array, other: Array, clear: float = CLEAR) -> bool:
-    gap = distance(one, other)
+def _clearly_differ(one: Array, other: Array, rtol: float = RTOL_FLOAT64) -> bool:
+    difference = distance(one, other)
     size = max(
         float(np.abs(a[np.isfinite(a)]).max(initial=0.0))
         for a in (np.atleast_1d(one), np.atleast_1d(other))
     )
-    return bool((gap > clear * size).any())
+    return bool((difference > rtol * size).any())
 
 
 def _states_differ(
     sides: Sides, weights: tuple[Values, Values], inputs: Sequence[Array], transfer: Transfer
 ) -> bool:
-    """Tell whether a second call, or what a call leaves in the weights, differs."""
+    """Return whether a second call, or the weights after a call, differ."""
     if not any(side.training or _is_stateful(side.float64) for side in sides):
         return False
-    clear = _clear(sides)
+    rtol = _rtol(sides)
     firsts, seconds, left = [], [], []
     for side, values in zip(sides, weights, strict=True):
         runner = side.float64
@@ -221,7 +225,7 @@ def _states_differ(
         )
         runner.assign(values)
     moved = any(
-        _clearly_apart(left[0][p.reference].ravel(), left[1][p.candidate].ravel(), clear)
+        _clearly_differ(left[0][p.reference].ravel(), left[1][p.candidate].ravel(), rtol)
         for p in transfer.pairings
         if left[0][p.reference].dtype.kind == "f"
     )
@@ -231,15 +235,15 @@ def _states_differ(
         return False
     calls = (zip(f.outputs, s.outputs, strict=True) for f, s in zip(firsts, seconds, strict=True))
     return any(
-        # What differs at first is no matter of state: only how the second call differs from it.
-        _clearly_apart(one[1], one[0] + (other[1] - other[0]), clear)
+        # A difference of the first calls is not due to state: only the change after it counts.
+        _clearly_differ(one[1], one[0] + (other[1] - other[0]), rtol)
         for one, other in zip(*calls, strict=True)
         if one[1].shape == other[1].shape and one[1].dtype.kind == "f"
     )
 
 
 def _is_stateful(runner: KerasRunner) -> bool:
-    """Tell whether a call may leave something behind; of others' layers that is to be expected."""
+    """Return whether a call may change state, as a custom layer always may."""
     return any(
         getattr(layer, "stateful", False) or not type(layer).__module__.startswith("keras.")
         for layer in flat_layers(runner.built.model)
@@ -249,31 +253,33 @@ def _is_stateful(runner: KerasRunner) -> bool:
 def _non_finite_differs(
     sides: Sides, weights: tuple[Values, Values], inputs: Sequence[Array]
 ) -> bool:
-    """Tell whether a NaN or an infinity among the inputs comes out in other places."""
+    """Return whether a NaN or an infinity among the inputs affects different outputs."""
     if not any(array.dtype.kind == "f" for array in inputs):
         return False
     for special in (np.nan, np.inf, -np.inf):
-        spoiled = []
+        with_special = []
         for array in inputs:
             copy = array.copy()
             if array.dtype.kind == "f" and array[0].size:
                 for row in range(len(copy)):
                     copy[row].reshape(-1)[row % copy[row].size] = special
-            spoiled.append(copy)
+            with_special.append(copy)
         one, other = (
-            side.run(values, spoiled, "float64", "traced_dynamic", seed=0)
+            side.run(values, with_special, "float64", "traced_dynamic", seed=0)
             for side, values in zip(sides, weights, strict=True)
         )
         if bool(one.error) != bool(other.error):
             return True
         for left, right in zip(one.outputs, other.outputs, strict=True):
             comparable = left.dtype.kind == "f" and left.shape == right.shape
-            if comparable and not np.array_equal(_pattern(left), _pattern(right)):
+            if comparable and not np.array_equal(
+                _non_finite_pattern(left), _non_finite_pattern(right)
+            ):
                 return True
     return False
 
 
-def _pattern(array: Array) -> Array:
+def _non_finite_pattern(array: Array) -> Array:
     """Return 0 for finite, 1 and -1 for the infinities, 2 for NaN."""
     values = array.astype(np.float64)
     out = np.zeros(values.shape, dtype=np.int8)

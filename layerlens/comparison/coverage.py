@@ -1,4 +1,4 @@
-"""Find weights and layers whose faults the probes could not have noticed."""
+"""Find weights and layers whose faults the probes could not have detected."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from layerlens.numerics.differences import distance
 from layerlens.numerics.noise_floor import ROUNDOFF64
 from layerlens.numerics.probes import generator
 
-#: A nudge has to move an output by this many units of float64 to count as seen, by its own scale
-#: and by the sample's: where all that is left of an output is rounding, any nudge moves that.
-SEEN = 2.0**20
-SEEN_IN_SAMPLE = 2.0**12
+#: The least change of an output, in float64 roundoffs of its own size and of the greatest value in
+#: its sample, that is not rounding.
+MIN_CHANGE = 2.0**20
+MIN_CHANGE_IN_SAMPLE = 2.0**12
 
 
 def unseen_by_probes(examination: Examination) -> tuple[str, ...]:
-    """Return the weights and layers, in the order of the models, that no probe would have missed.
+    """Return the weights and layers on which no observed output depends, in the models' order.
 
-    For these a fault could have gone unnoticed.
+    A fault in one of these could have gone undetected.
     """
     main = examination.main
     seen = [one.batch for one in examination.observations if one.weights == main.kind]
@@ -58,11 +58,11 @@ def unseen_by_probes(examination: Examination) -> tuple[str, ...]:
 def unseen(
     side: Side, sets: Sequence[Values], inputs: Sequence[Array], seed: int
 ) -> tuple[str, ...]:
-    """Return the weights and layers of one model that no probe would have missed.
+    """Return the weights and layers of one model on which its outputs do not depend.
 
-    Every weight is nudged alone, and some output has to move by more than rounding with one of
-    the `sets` of weights; every layer without weights that keeps its shape is taken out, and the
-    output has to change, unless the layer is the identity on any input.
+    Each weight is perturbed alone: with one of the `sets` of weights, an output has to change by
+    more than rounding. Each layer without weights that keeps its shape is removed: the output has
+    to change, unless the layer is the identity on any input.
     """
     return (*_unseen_weights(side, sets, inputs, seed), *_unseen_layers(side, sets, inputs))
 
@@ -76,7 +76,7 @@ def _unseen_weights(
             continue  # a statistic that training only writes
         if not slot.dtype.startswith(("float", "bfloat")) or 0 in slot.shape:
             continue
-        if not any(_nudge_shows(side, values, position, inputs, seed) for values in sets):
+        if not any(_shows_perturbation(side, values, position, inputs, seed) for values in sets):
             yield slot.path
 
 
@@ -88,11 +88,11 @@ def unseen_far(
     near: int,
     seed: int,
 ) -> Iterator[str]:
-    """Yield the weights and layers of one model whose far steps no probe had at work.
+    """Yield the weights and layers of one model whose far steps no probe reached.
 
-    A kernel is nudged at its corners alone where these lie `near` input steps or more apart, on
-    the `batches` of the greatest lengths. A layer that looks across more steps than were `tried`,
-    by axis, was not at work as a whole.
+    Where the corners of a kernel are `near` input steps or more apart, each corner is perturbed
+    alone, on the `batches` of the greatest lengths. A layer that looks across more steps than were
+    `tried` (by axis) was not covered as a whole.
     """
     for row in receptive_field(side.float64.built).layers:
         if max(row.own.values(), default=0) < near:
@@ -102,7 +102,7 @@ def unseen_far(
             for position, path, corners in _kernels(side, row.layer)
             for corner in corners
             if not any(
-                _nudge_shows(side, values, position, inputs, seed, corner)
+                _shows_perturbation(side, values, position, inputs, seed, corner)
                 for values in sets
                 for inputs in batches
             )
@@ -117,35 +117,35 @@ def unseen_far(
 
 
 def _kernels(side: Side, layer: Any) -> Iterator[tuple[int, str, list[tuple[Any, ...]]]]:
-    """Yield the kernels of a layer: their place, their name, and the indexes of their corners."""
-    places = {id(variable): n for n, variable in enumerate(side.float64.variables)}
-    for part in with_nested(layer):
-        size = tuple(getattr(part, "kernel_size", ()) or ())
-        for variable in getattr(part, "_trainable_variables", ()) if size else ():
-            position = places.get(id(variable))
+    """Yield the position, path and corner indices of each kernel of a layer."""
+    positions = {id(variable): n for n, variable in enumerate(side.float64.variables)}
+    for held in with_nested(layer):
+        size = tuple(getattr(held, "kernel_size", ()) or ())
+        for variable in getattr(held, "_trainable_variables", ()) if size else ():
+            position = positions.get(id(variable))
             if position is not None and tuple(variable.shape[: len(size)]) == size:
                 ends = [(0, -1) if n > 1 else (slice(None),) for n in size]
                 yield position, str(variable.path), list(product(*ends))
 
 
-def _nudge_shows(
+def _shows_perturbation(
     side: Side,
     values: Values,
     position: int,
     inputs: Sequence[Array],
     seed: int,
-    part: Any = (),
+    index: Any = (),
 ) -> bool:
-    """Tell whether an output moves with one weight, or with a part of it."""
+    """Return whether an output changes with one weight, or with its elements at an index."""
     rng = generator(seed, "nudge", position)
     weight = values[position].astype(np.float64)
-    nudged = weight * (1.0 + 0.25 * rng.random(weight.shape)) + 0.01 * rng.random(weight.shape)
-    moved_part = weight.copy()
-    moved_part[part] = nudged[part]
-    changed = (*values[:position], moved_part, *values[position + 1 :])
+    perturbed = weight * (1.0 + 0.25 * rng.random(weight.shape)) + 0.01 * rng.random(weight.shape)
+    changed_weight = weight.copy()
+    changed_weight[index] = perturbed[index]
+    changed = (*values[:position], changed_weight, *values[position + 1 :])
     base = side.run(values, inputs, "float64", "traced_dynamic")
-    moved = side.run(changed, inputs, "float64", "traced_dynamic")
-    return _differ(base, moved)
+    after = side.run(changed, inputs, "float64", "traced_dynamic")
+    return _differ(base, after)
 
 
 def _differ(one: Outcome, other: Outcome) -> bool:
@@ -159,20 +159,20 @@ def _differ(one: Outcome, other: Outcome) -> bool:
 def _arrays_differ(left: Array, right: Array) -> bool:
     if left.shape != right.shape or left.dtype.kind != right.dtype.kind:
         return True
-    gap = distance(left, right)
+    difference = distance(left, right)
     if left.dtype.kind != "f":
-        return bool(gap.any())
+        return bool(difference.any())
     size = np.where(np.isfinite(left), np.abs(left), 0.0)
-    ground = np.maximum(per_sample_max(size), 1.0)
-    floor = (ROUNDOFF64 * SEEN) * size + (ROUNDOFF64 * SEEN_IN_SAMPLE) * ground
-    return bool((gap > floor).any())
+    scale = np.maximum(per_sample_max(size), 1.0)
+    floor = (ROUNDOFF64 * MIN_CHANGE) * size + (ROUNDOFF64 * MIN_CHANGE_IN_SAMPLE) * scale
+    return bool((difference > floor).any())
 
 
 # --- layers without weights -----------------------------------------------------------------------
 
 
 def _unseen_layers(side: Side, sets: Sequence[Values], inputs: Sequence[Array]) -> Iterator[str]:
-    """Yield the layers whose removal no probe notices; only of a model that is a graph."""
+    """Yield the layers whose removal changes no output; none where the model is not a graph."""
     graph = _graph_of(side.float64.built.model)
     if graph is None:
         return
@@ -181,17 +181,17 @@ def _unseen_layers(side: Side, sets: Sequence[Values], inputs: Sequence[Array]) 
         if not remaining:
             return
         side.hold(values, "float64")
-        for part in side.float64.parts(inputs):
-            for name in _noticed(side, graph, part, dict(remaining)):
+        for batch in side.float64.parts(inputs):
+            for name in _layers_that_matter(side, graph, batch, dict(remaining)):
                 remaining.pop(name, None)
     layers = {node.operation.name: node.operation for node in _nodes(graph)}
-    for name, passed in remaining.items():
-        if not _is_identity(layers[name], passed, side):
+    for name, passed_on in remaining.items():
+        if not _is_identity(layers[name], passed_on, side):
             yield name
 
 
 def _graph_of(model: Any) -> Any:
-    """Return what holds a Functional or Sequential model's nodes; None for other models."""
+    """Return the object with the nodes of a Functional or Sequential model; None for others."""
     graph = getattr(model, "_functional", None) or model
     return graph if hasattr(graph, "_nodes_by_depth") else None
 
@@ -203,9 +203,9 @@ def _nodes(graph: Any) -> Iterator[Any]:
 
 
 def _removable(graph: Any) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """Yield the layers without weights that can be taken out, and what may be passed on instead.
+    """Yield the layers without weights that can be removed, each with the inputs to pass on.
 
-    That is every input that has the output's shape and dtype wherever the layer is called.
+    These are the inputs that have the output's shape and dtype wherever the layer is called.
     """
     nodes: dict[str, list[Any]] = {}
     for node in _nodes(graph):
@@ -213,86 +213,89 @@ def _removable(graph: Any) -> Iterator[tuple[str, tuple[int, ...]]]:
     for name, calls in nodes.items():
         if getattr(calls[0].operation, "weights", True):
             continue
-        shared = set.intersection(*(set(_like_the_output(node)) for node in calls))
+        shared = set.intersection(*(set(_inputs_like_output(node)) for node in calls))
         if shared:
             yield name, tuple(sorted(shared))
 
 
-def _like_the_output(node: Any) -> Iterator[int]:
-    """Yield the places of a node's inputs, each tensor once, of the shape and dtype it returns."""
+def _inputs_like_output(node: Any) -> Iterator[int]:
+    """Yield the indices of a node's inputs, each tensor once, with its output's shape and dtype."""
     if len(node.output_tensors) != 1:
         return
-    output, met = node.output_tensors[0], set()
-    for place, tensor in enumerate(node.input_tensors):
+    output, known = node.output_tensors[0], set()
+    for input_index, tensor in enumerate(node.input_tensors):
         alike = tuple(tensor.shape) == tuple(output.shape) and tensor.dtype == output.dtype
-        if alike and id(tensor) not in met:
-            yield place
-        met.add(id(tensor))
+        if alike and id(tensor) not in known:
+            yield input_index
+        known.add(id(tensor))
 
 
-def _noticed(
+def _layers_that_matter(
     side: Side, graph: Any, inputs: Sequence[Array], removable: Mapping[str, Sequence[int]]
 ) -> Iterator[str]:
     """Yield the layers whose removal changes the output, running eagerly what depends on them.
 
-    A layer of several inputs is noticed where the output changes whichever of them is passed on:
-    else the layer may as well be that input.
+    For a layer with several inputs, the output has to change whichever of them is passed on:
+    otherwise that input could replace the layer.
     """
     side.float64.reset_states()
     given = dict(zip(map(id, graph.inputs), side.float64._tensors(inputs), strict=True))
-    whole = _computed(graph, given, side.training)
+    whole = _evaluated(graph, given, side.training)
     before = _outputs(side, graph, whole)
-    for name, places in removable.items():
+    for name, input_indices in removable.items():
         calls = [node for node in _nodes(graph) if node.operation.name == name]
-        if all(_shows_without(side, graph, whole, before, calls, place) for place in places):
+        if all(
+            _changes_without(side, graph, whole, before, calls, input_index)
+            for input_index in input_indices
+        ):
             yield name
 
 
-def _shows_without(
+def _changes_without(
     side: Side,
     graph: Any,
     whole: Mapping[int, Any],
     before: Sequence[Array],
     calls: Sequence[Any],
-    place: int,
+    input_index: int,
 ) -> bool:
-    """Tell whether the output changes where a layer passes on its input at one place."""
-    passed = ((node.input_tensors[place], node.output_tensors[0]) for node in calls)
-    if not any(_arrays_differ(*(as_array(whole[id(t)]) for t in both)) for both in passed):
+    """Return whether the output changes where a layer's calls return one of their inputs."""
+    passed_on = ((node.input_tensors[input_index], node.output_tensors[0]) for node in calls)
+    if not any(_arrays_differ(*(as_array(whole[id(t)]) for t in both)) for both in passed_on):
         return False
     side.float64.reset_states()
-    without = dict.fromkeys(calls, place)
-    after = _outputs(side, graph, _computed(graph, whole, side.training, without))
+    without = dict.fromkeys(calls, input_index)
+    after = _outputs(side, graph, _evaluated(graph, whole, side.training, without))
     return any(map(_arrays_differ, before, after))
 
 
-def _computed(
+def _evaluated(
     graph: Any,
     known: Mapping[int, Any],
     training: bool,
     without: Mapping[Any, int] = MappingProxyType({}),
 ) -> Mapping[int, Any]:
-    """Return every tensor of a graph by its id, computing what is not known.
+    """Return the value of every tensor of a graph by its id, computing those not `known`.
 
-    `without` says which nodes are taken out, and which of their inputs each passes on; what
-    depends on them is computed anew.
+    `without` has the nodes to remove, each with the index of the input to return instead. What
+    depends on them is computed again.
     """
-    fresh: dict[int, Any] = {}
-    values = ChainMap(fresh, known)  # type: ignore[arg-type]
+    computed: dict[int, Any] = {}
+    values = ChainMap(computed, known)  # type: ignore[arg-type]
     for node in _nodes(graph):
         if node in without:
-            fresh[id(node.output_tensors[0])] = values[id(node.input_tensors[without[node]])]
+            computed[id(node.output_tensors[0])] = values[id(node.input_tensors[without[node]])]
             continue
         is_known = all(id(tensor) in known for tensor in node.output_tensors)
-        if is_known and not any(id(tensor) in fresh for tensor in node.input_tensors):
+        if is_known and not any(id(tensor) in computed for tensor in node.input_tensors):
             continue
-        results = _called(node, values, training)
-        fresh.update(zip(map(id, node.output_tensors), results, strict=True))
+        results = _call_node(node, values, training)
+        computed.update(zip(map(id, node.output_tensors), results, strict=True))
     return values
 
 
-def _called(node: Any, values: Mapping[int, Any], training: bool) -> list[Any]:
-    """Return what the call of a node gives for these values of its tensors, by their ids."""
+def _call_node(node: Any, values: Mapping[int, Any], training: bool) -> list[Any]:
+    """Call a node's layer on the values of its tensors, which are given by id."""
     arguments, named = node.arguments.fill_in(values)
     if getattr(node.operation, "_call_has_training_arg", False):
         named = {**named, "training": training}
@@ -308,26 +311,28 @@ def _flatten(outputs: Any) -> list[Any]:
     return list(keras.tree.flatten(outputs))
 
 
-def _is_identity(layer: Any, places: Sequence[int], side: Side) -> bool:
-    """Tell whether a layer passes on what it is given at one place, whatever that is.
+def _is_identity(layer: Any, input_indices: Sequence[int], side: Side) -> bool:
+    """Return whether a layer always returns one of these inputs.
 
-    It is fed directly with wide signed values, the same ones wherever it takes the same tensor.
+    The layer is called on wide signed values, the same ones wherever it takes the same tensor.
     """
     node = layer._inbound_nodes[0]
     if not tf.as_dtype(str(node.output_tensors[0].dtype)).is_floating:
         return True
     rng = generator(0, "identity", layer.name)
-    passed_on = set(places)
+    identical = set(input_indices)
     for scale in (1e-4, 1.0, 30.0, 1e4):
-        fed: dict[int, Any] = {}
+        values: dict[int, Any] = {}
         for tensor in node.input_tensors:
             shape = [2 if n is None else int(n) for n in tensor.shape]
             drawn = scale * rng.standard_normal((8, *shape[1:]))
-            fed.setdefault(id(tensor), tf.cast(drawn, str(tensor.dtype)))
-        (result,) = _called(node, fed, side.training)
-        passed_on = {
-            place
-            for place in passed_on
-            if not _arrays_differ(as_array(fed[id(node.input_tensors[place])]), as_array(result))
+            values.setdefault(id(tensor), tf.cast(drawn, str(tensor.dtype)))
+        (result,) = _call_node(node, values, side.training)
+        identical = {
+            input_index
+            for input_index in identical
+            if not _arrays_differ(
+                as_array(values[id(node.input_tensors[input_index])]), as_array(result)
+            )
         }
-    return bool(passed_on)
+    return bool(identical)

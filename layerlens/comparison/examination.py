@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from layerlens.comparison.observer import Observer
-from layerlens.comparison.randomness import is_random, is_restless
+from layerlens.comparison.randomness import is_random, is_unrepeatable
 from layerlens.models.build.request import Built
 from layerlens.models.execute.input_domains import (
     config_constants,
@@ -38,6 +38,7 @@ from layerlens.proof.shared_prefix import find_shared_prefix
 from layerlens.report.pairs import CertificateRow
 from layerlens.vocabulary import Execution
 
+#: The ways of calling both models in one observation.
 DYNAMIC: tuple[Execution, ...] = ("traced_dynamic",)
 EVERY: tuple[Execution, ...] = ("traced_dynamic", "eager", "traced")
 AS_CALLED: tuple[Execution, ...] = ("traced_dynamic", "eager")
@@ -45,19 +46,19 @@ AS_CALLED: tuple[Execution, ...] = ("traced_dynamic", "eager")
 
 @dataclass
 class LengthRecord:
-    """Which lengths of open axes were tried."""
+    """The lengths of open axes that were tried."""
 
-    #: The greatest length that is tried of any model with open axes.
+    #: The greatest length that is tried for every model with open axes.
     longest: int = 0
-    #: What was tried beyond all that the layers look across, and what was not affordable.
+    #: The lengths beyond the receptive fields, and those that were not affordable.
     reach: FarLengthPlan = field(default_factory=FarLengthPlan)
-    #: The batches whose lengths are beyond that.
+    #: The batches of those lengths.
     far_batches: list[ProbeBatch] = field(default_factory=list)
 
 
 @dataclass
 class Examination:
-    """One pair in one mode: both models, the weights to run them with, and what was observed.
+    """One pair in one mode: both models, the weights to run them with, and the observations.
 
     `probe_plan.examine` fills it.
     """
@@ -66,20 +67,20 @@ class Examination:
     candidate: Side
     transfer: Transfer
     seed: int
-    #: Looks for a certificate; None where one would not speak for this comparison.
+    #: Looks for a certificate; None where a certificate would not apply to this comparison.
     certify: Callable[[], CertificateRow | None] | None = None
     certificate: CertificateRow | None = None
     observations: list[Observation] = field(default_factory=list)
     sets: tuple[WeightSet, ...] = ()
     domains: tuple[Domain, ...] = ()
-    #: The candidate's own weights, before the reference's are carried over.
+    #: The candidate's own weights, before the transfer.
     own: Values = ()
-    #: Weights with which recurrent layers remember long; only far lengths meet them.
+    #: Weights with which recurrent layers have a long memory; used at far lengths only.
     lasting: tuple[WeightSet, ...] = ()
     lengths: LengthRecord = field(default_factory=LengthRecord)
 
-    def begin(self, length: int) -> None:
-        """Draw weights and domains; `length` is that of open axes."""
+    def prepare(self, length: int) -> None:
+        """Draw the weights and determine the input domains; `length` is that of open axes."""
         self.domains = fixed_domains(self.models, length)
         self.own = tuple(self.candidate.working.values())
         given = self.reference, self.candidate, self.transfer, self.seed
@@ -88,7 +89,7 @@ class Examination:
 
     @property
     def main(self) -> WeightSet:
-        """The weights that most probes meet: drawn ones, or the initial where none are drawn."""
+        """The weights for most probes: drawn ones, or the initial ones where none are drawn."""
         return self.sets[1] if len(self.sets) > 1 else self.sets[0]
 
     def __post_init__(self) -> None:
@@ -104,36 +105,45 @@ class Examination:
         outside_allowed: bool = False,
         chosen: bool = False,
     ) -> None:
-        """Add what both models do with these weights on this batch, called in these ways."""
+        """Run both models on a batch with these weights, and add the observations.
+
+        `outside_allowed` accepts that both models refuse the batch. `chosen` is for a batch that
+        was searched for because the outputs differ on it.
+
+        Raises:
+            Interrupted: a model refused the batch, or returned an unexpected shape.
+        """
         found = self.observer.observe(
             weights, batch, executions, outside_allowed=outside_allowed, chosen=chosen
         )
         if chosen:
-            found = tuple(map(self._pooled, found))
+            found = tuple(map(self._with_pooled_noise, found))
         if batch.names == (MINUTE_PROBE,):
-            found = tuple(map(self._by_own_scale, found))
+            found = tuple(map(self._with_relative_noise, found))
         self.observations += found
 
-    def _by_own_scale(self, minute: Observation) -> Observation:
-        """Hold numbers far below 1 against what rounding inside the models leaves of them."""
-        if not minute.exact:
-            return minute
-        inner = self.inner_rounding(minute)
-        if len(inner) < 2:
-            return minute
+    def _with_relative_noise(self, observation: Observation) -> Observation:
+        """Return an observation of tiny inputs with noise floors relative to their size."""
+        if not observation.exact:
+            return observation
+        inner_rounding = self.inner_rounding(observation)
+        if len(inner_rounding) < 2:
+            return observation
         noise = []
-        for k, floor in enumerate(minute.noise):
-            outputs = minute.reference64[k], minute.candidate64[k]
+        for k, floor in enumerate(observation.noise):
+            outputs = observation.reference64[k], observation.candidate64[k]
             if outputs[0].dtype.kind == "f":
-                scale = input_scale(minute.batch.inputs, outputs[0])
+                scale = input_scale(observation.batch.inputs, outputs[0])
                 floor = with_relative_ground(floor, outputs, scale)
-            noise.append(with_inner_rounding(floor, [effect[k] for effect in inner], ROUNDOFF64))
-        return replace(minute, noise=tuple(noise))
+            noise.append(
+                with_inner_rounding(floor, [effect[k] for effect in inner_rounding], ROUNDOFF64)
+            )
+        return replace(observation, noise=tuple(noise))
 
     def inner_rounding(
         self, seen: Observation, *, everywhere: bool = False
     ) -> list[tuple[Any, ...]]:
-        """Return what rounding inside leaves of each model's outputs, as far as it is measured."""
+        """Return the effect of rounding inside each model on its outputs, where measurable."""
         weights = self.weights_of(seen)
         return [
             effect
@@ -149,20 +159,21 @@ class Examination:
             is not None
         ]
 
-    def _pooled(self, chosen: Observation) -> Observation:
-        """Hold what was sought out against the rounding of all probes with the same weights.
+    def _with_pooled_noise(self, chosen: Observation) -> Observation:
+        """Return an observation with the pooled noise of all probes with the same weights.
 
-        Few samples of one kind may round by little: beside a large shift, tiny inputs vanish.
+        A few samples of one kind may show too little rounding: next to a large shift, tiny inputs
+        vanish.
         """
-        alike = [o for o in self.observations if o.weights == chosen.weights]
+        same_weights = [o for o in self.observations if o.weights == chosen.weights]
         noise = tuple(
-            replace(floor, pooled=max(floor.pooled, *(o.noise[k].pooled for o in alike)))
+            replace(floor, pooled=max(floor.pooled, *(o.noise[k].pooled for o in same_weights)))
             for k, floor in enumerate(chosen.noise)
         )
         return replace(chosen, noise=noise)
 
     def find_certificate(self) -> CertificateRow | None:
-        """Look for a certificate, once, where nothing observed so far speaks against one."""
+        """Return the certificate, if there is one; the first call looks for it."""
         if self.certify is not None:
             self.certificate = self.certify()
             self.certify = None
@@ -185,11 +196,11 @@ class Examination:
         return config_constants(self.models)
 
     def generic_inputs(self) -> tuple[Array, ...]:
-        """Four samples of plain values, where no layer is at a kink."""
+        """Return four samples of normal values, at which no layer is at a kink."""
         return draw_probes(self.domains, self.seed + 2, samples=4)[0].inputs
 
     def scaled_inputs(self, factor: float) -> tuple[Array, ...]:
-        """The same so many times larger, where they are floating."""
+        """Return the generic inputs with the floating ones multiplied by a factor."""
         return tuple(
             np.multiply(array, factor, dtype=array.dtype) if domain.kind == "float" else array
             for array, domain in zip(self.generic_inputs(), self.domains, strict=True)
@@ -202,33 +213,33 @@ class Examination:
         )
 
     def overrules_stored_weights(self) -> bool:
-        """Tell whether the candidate came with weights that the reference's took the place of."""
-        came_with = self.candidate.built.spec.form in ("file", "object", "python")
+        """Return whether the reference's weights replace weights stored with the candidate."""
+        has_stored_weights = self.candidate.built.spec.form in ("file", "object", "python")
         carried = self.sets[0].candidate
-        return came_with and not all(map(np.array_equal, self.own, carried))
+        return has_stored_weights and not all(map(np.array_equal, self.own, carried))
 
     def any_random(self) -> bool:
-        return any(self._randomness())
+        return any(self._are_random())
 
     def weights_of(self, observation: Observation) -> WeightSet:
         sets = (*self.sets, *self.lasting)
         return next(one for one in sets if one.kind == observation.weights)
 
-    def both_random(self, restless: tuple[bool, bool] = (False, False)) -> bool:
-        """Tell whether both outputs are random; what is restless is taken to be."""
-        return all(map(any, zip(self._randomness(), restless, strict=True)))
+    def both_random(self, unrepeatable: tuple[bool, bool] = (False, False)) -> bool:
+        """Return whether both outputs are random; unrepeatable ones count as random."""
+        return all(map(any, zip(self._are_random(), unrepeatable, strict=True)))
 
-    def restless(self) -> tuple[bool, bool]:
-        """Tell which models change their result from call to call, seeds and states put back."""
+    def unrepeatable(self) -> tuple[bool, bool]:
+        """Return which models change their result from call to call with seeds and states reset."""
         inputs, seen = self.generic_inputs(), self.observations
         eager = [o for o in seen if o.weights == self.main.kind and o.execution == "eager"]
         one, other = self.main_values()
         return (
-            is_restless(self.reference, one, inputs, [(o.batch, o.reference) for o in eager]),
-            is_restless(self.candidate, other, inputs, [(o.batch, o.candidate) for o in eager]),
+            is_unrepeatable(self.reference, one, inputs, [(o.batch, o.reference) for o in eager]),
+            is_unrepeatable(self.candidate, other, inputs, [(o.batch, o.candidate) for o in eager]),
         )
 
-    def _randomness(self) -> tuple[bool, bool]:
+    def _are_random(self) -> tuple[bool, bool]:
         if not self.observer.is_random:
             return False, False
         inputs = self.generic_inputs()
@@ -241,9 +252,9 @@ class Examination:
         return one, other
 
     def observe_at_initialization(self, witness: Witness) -> bool:
-        """Add what the initial weights make of the inputs that show a difference with others.
+        """Observe the initial weights on the inputs that show a difference with other weights.
 
-        Returns False where that is known.
+        Returns False where that was observed already.
         """
         seen, initial = witness.observation, self.sets[0]
         if any(o.weights == initial.kind and o.batch is seen.batch for o in self.observations):
@@ -253,7 +264,7 @@ class Examination:
 
     @property
     def longest_tried(self) -> int:
-        """The greatest length of any open axis in what was observed."""
+        """The greatest length of an open axis in the observations."""
         lengths: Iterator[int] = (
             int(array.shape[axis])
             for observation in self.observations
@@ -267,7 +278,7 @@ class Examination:
 
     @property
     def unknown_layers(self) -> tuple[str, ...]:
-        """The layers of which nobody knows how far they look, where a length is open."""
+        """The layers whose receptive field is unknown, where a length is open."""
         if not has_variable_axis(self.reference.built):
             return ()
         return tuple(dict.fromkeys(name for one in self.receptive_fields for name in one.unknown))

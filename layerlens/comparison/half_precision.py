@@ -1,4 +1,4 @@
-"""Where half precision leaves its range in one model of a pair."""
+"""Find values that are out of the range of half precision in one model of a pair."""
 
 from __future__ import annotations
 
@@ -24,63 +24,63 @@ from layerlens.numerics.observation import Observation
 
 @dataclass(frozen=True)
 class RangeCheck:
-    """Looks for results that half precision cannot hold."""
+    """Finds results that half precision cannot represent."""
 
-    work: Examination
+    examination: Examination
 
     def observations(self) -> list[Observation]:
-        """Return the observations without what half precision cannot hold and need not."""
-        return [without_out_of_range(one, self._dtypes) for one in self.work.observations]
+        """Return the observations without values that half precision does not have to represent."""
+        return [without_out_of_range(one, self._dtypes) for one in self.examination.observations]
 
     @property
     def _dtypes(self) -> tuple[str, str]:
-        return self.work.reference.coarsest_dtype, self.work.candidate.coarsest_dtype
+        return self.examination.reference.coarsest_dtype, self.examination.candidate.coarsest_dtype
 
-    def leaving(self) -> tuple[Witness, str] | None:
-        """Return where half precision leaves its range in one model, and in words how.
+    def find_out_of_range(self) -> tuple[Witness, str] | None:
+        """Return a place where one model is out of the range of half precision, and a sentence.
 
-        Only where the two agree in float64: what differs there is no matter of the dtype.
+        Only where the two agree in float64: a difference there is not due to the dtype.
         """
-        if not any(dtype in HALF for dtype in self._dtypes) or self.work.observer.is_random:
+        if not any(dtype in HALF for dtype in self._dtypes) or self.examination.observer.is_random:
             return None
-        for seen in self.work.observations:
-            # The least that rounding can leave: where even that explains all, nothing is measured.
-            still = [np.zeros(output.shape) for output in seen.reference64]
-            if not any(range_suspects(seen, self._dtypes, still)):
+        for seen in self.examination.observations:
+            # Without a suspect even at the least possible rounding, there is nothing to measure.
+            no_change = [np.zeros(output.shape) for output in seen.reference64]
+            if not any(range_suspects(seen, self._dtypes, no_change)):
                 continue
-            inner = self.work.inner_rounding(seen, everywhere=True) if seen.exact else []
-            moved = [np.sum(each, axis=0) for each in zip(*inner, strict=True)] if inner else None
-            for suspect in range_suspects(seen, self._dtypes, moved):
-                told = self._out_of_range(suspect)
-                if told is not None:
-                    return suspect.witness, told
+            inner = self.examination.inner_rounding(seen, everywhere=True) if seen.exact else []
+            changes = [np.sum(each, axis=0) for each in zip(*inner, strict=True)] if inner else None
+            for suspect in range_suspects(seen, self._dtypes, changes):
+                reason = self._out_of_range(suspect)
+                if reason is not None:
+                    return suspect.witness, reason
         return None
 
     def _out_of_range(self, suspect: RangeSuspect) -> str | None:
-        """Say which model left its range at a place; None if none did: rounding is all there is."""
+        """Return a sentence about the model that is out of range; None where neither is."""
         witness, seen = suspect.witness, suspect.witness.observation
         k, at = witness.output, witness.index
-        weights = self.work.weights_of(seen)
+        weights = self.examination.weights_of(seen)
         one = seen.reference[k][at], seen.reference64[k][at]
         other = seen.candidate[k][at], seen.candidate64[k][at]
         sides = [
-            (self.work.reference, self.work.candidate, weights.reference, one, other),
-            (self.work.candidate, self.work.reference, weights.candidate, other, one),
+            (self.examination.reference, self.examination.candidate, weights.reference, one, other),
+            (self.examination.candidate, self.examination.reference, weights.candidate, other, one),
         ]
-        # The one that is further from its own float64 result first.
+        # First the model that is further from its own float64 result.
         sides.sort(key=lambda each: -float(distance(*map(np.asarray, each[3]))))
-        few = [array[[witness.sample]] for array in seen.batch.inputs]
-        for side, beside, values, own, others in sides:
+        sample_inputs = [array[[witness.sample]] for array in seen.batch.inputs]
+        for side, opposite, values, own, others in sides:
             if side.coarsest_dtype not in HALF:
                 continue
-            lost = suspect.certain and not np.isfinite(own[0])
-            if lost or (not suspect.certain and side.leaves_range(values, few)):
+            overflowed = suspect.certain and not np.isfinite(own[0])
+            if overflowed or (not suspect.certain and side.leaves_range(values, sample_inputs)):
                 shown = float(own[0]), float(others[0])
                 return out_of_range_text(
-                    side.coarsest_dtype, name=side.name, other=beside.name, values=shown
+                    side.coarsest_dtype, name=side.name, other=opposite.name, values=shown
                 )
         return None
 
     def overflows(self) -> bool:
-        """Tell whether one model alone overflows on inputs of ordinary size."""
-        return not self.work.observer.is_random and overflows(self.work.observations)
+        """Return whether one model alone overflows on inputs of ordinary size."""
+        return not self.examination.observer.is_random and overflows(self.examination.observations)

@@ -1,4 +1,4 @@
-"""Find layers that compute in whole numbers, and lose what their dtype cannot hold."""
+"""Find layers that compute in an integer dtype and overflow it, or cut off fractions."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from layerlens.models.execute.side import Side, Values
 from layerlens.models.execute.variables import as_array
 from layerlens.numerics.arrays import Array, Inputs, greatest_index
 
-#: Layers without weights that calculate in the dtype of what they are given.
-_CALCULATES = (
+#: Layers without weights that compute in the dtype of their inputs.
+_ARITHMETIC_LAYERS = (
     "Add",
     "Subtract",
     "Multiply",
@@ -28,30 +28,32 @@ _CALCULATES = (
     "GlobalAveragePooling2D",
     "GlobalAveragePooling3D",
 )
-#: What float32 cannot hold of a whole number is no loss of a whole number's dtype.
+#: A relative error below this may come from float32 and is not an integer's.
 _ROUNDED = 1e-5
 
 
-def losses(side: Side, values: Values, inputs: Inputs) -> tuple[str, ...]:
-    """Say which layers of a model lose something in whole numbers on these inputs, and what.
+def integer_losses(side: Side, values: Values, inputs: Inputs) -> tuple[str, ...]:
+    """Return a sentence for each layer of a model that overflows or cuts off fractions.
 
-    Each is called again in float64 on what it is given here. Layers inside wrappers and nested
-    models are not looked at.
+    Each layer is called again in float64 on its inputs in this run. Layers inside wrappers and
+    nested models are left out.
     """
     inside = InstrumentedSide.of(side)
     look = inside.look(values, inputs) if inside is not None else None
     if look is None:
         return ()
     return tuple(
-        f"`{use.layer}` of `{side.name}` {lost}"
+        f"`{use.layer}` of `{side.name}` {text}"
         for use in look.layers
-        for lost in _loss(use, look, inputs)
+        for text in _losses_of(use, look, inputs)
     )
 
 
-def _loss(use: LayerCall, look: Intermediates, inputs: Inputs) -> Iterator[str]:
-    kind = type(use.operation)
-    if kind.__name__ not in _CALCULATES or not kind.__module__.startswith("keras."):
+def _losses_of(use: LayerCall, look: Intermediates, inputs: Inputs) -> Iterator[str]:
+    layer_type = type(use.operation)
+    if layer_type.__name__ not in _ARITHMETIC_LAYERS or not layer_type.__module__.startswith(
+        "keras."
+    ):
         return
     given = [inputs[-1 - n] if n < 0 else look.values[n].working for n in use.sources]
     found = use.values[0].working
@@ -59,12 +61,12 @@ def _loss(use: LayerCall, look: Intermediates, inputs: Inputs) -> Iterator[str]:
     if not dtypes:
         return
     exact = in_fresh_session(lambda: _in_float64(use.operation, given), 0)
-    gap = np.abs(exact - found.astype(np.float64))
-    lost = gap > _ROUNDED * np.maximum(np.abs(exact), 1.0)
-    if lost.any():
-        at = greatest_index(lost)
+    error = np.abs(exact - found.astype(np.float64))
+    is_wrong = error > _ROUNDED * np.maximum(np.abs(exact), 1.0)
+    if is_wrong.any():
+        at = greatest_index(is_wrong)
         due = f"where {exact[at]:.9g} is due it gives {found[at]:.9g}"
-        if gap[at] < 1.0:
+        if error[at] < 1.0:
             yield f"cuts off what is no whole number, as it computes in {dtypes[0]}: {due}"
         else:
             yield f"computes in {dtypes[0]} and leaves its range, an integer overflow: {due}"

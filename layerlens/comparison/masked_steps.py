@@ -28,11 +28,11 @@ Flags = NDArray[np.bool_]
 def masked_difference(
     examination: Examination, tolerance: Tolerance | None
 ) -> MaskedDifference | None:
-    """Sum up what was observed at valid and at padded steps apart.
+    """Return the observed differences at valid and at padded steps.
 
-    The mask is the one that comes with the output, or else the last one on the way there that has
-    as many steps: first the reference's, then the candidate's. None where there is none, where the
-    output has no steps, and where a slice of it is compared.
+    The mask is that of the output, or else the last mask before it that has as many steps: first
+    the reference's, then the candidate's. None where there is no mask, where the output has no
+    steps, and where a slice of it is compared.
     """
     sides = (examination.reference, examination.candidate)
     if any(side.built.spec.select is not None for side in sides):
@@ -56,7 +56,7 @@ def masked_difference(
 
 @dataclass(frozen=True)
 class _Mask:
-    """A mask of one model, as a model of its own with the same inputs and weights."""
+    """A mask of one model, computed by a model with the same inputs and weights."""
 
     side: Side
     layer: str
@@ -75,11 +75,11 @@ class _Mask:
         if found is None:
             return None
         built = side.working.built
-        twin = in_fresh_session(
+        mask_model = in_fresh_session(
             lambda: functional(tuple(model.inputs), (found[0]._keras_mask,), "mask"),
             side.working.seed,
         )
-        return cls(side, found[1], KerasRunner(replace(built, model=twin), side.working.seed))
+        return cls(side, found[1], KerasRunner(replace(built, model=mask_model), side.working.seed))
 
     def values(self, inputs: Sequence[Array]) -> Flags | None:
         outcome = self.runner.run(inputs, "eager")
@@ -87,7 +87,7 @@ class _Mask:
 
 
 def _masked_tensors(model: Any) -> Iterator[tuple[Any, str]]:
-    """Yield the outputs of layers that come with a mask, in the order of the calls."""
+    """Yield the layer outputs that have a mask, with the layer's name, in the order of calls."""
     for node in calls_between(model.inputs, model.outputs):
         if not is_input_call(node):
             tensor = node.outputs[0]
@@ -97,7 +97,7 @@ def _masked_tensors(model: Any) -> Iterator[tuple[Any, str]]:
 
 @dataclass
 class _Steps:
-    """What was summed up over steps of one kind so far."""
+    """The greatest differences and the counts over steps of one kind so far."""
 
     max_abs: float = 0.0
     float64_max_abs: float | None = 0.0
@@ -108,11 +108,11 @@ class _Steps:
         shape = seen.reference[0].shape
         if shape[:2] != flags.shape or seen.candidate[0].shape != shape or not flags.any():
             return
-        gap = distance(seen.reference[0], seen.candidate[0])
-        beyond = np.broadcast_to(gap > allowed_gap(seen, 0, tolerance), shape)
-        self.max_abs = max(self.max_abs, float(gap[flags].max(initial=0.0)))
-        self.mismatched += int(np.count_nonzero(beyond[flags]))
-        self.compared += int(gap[flags].size)
+        difference = distance(seen.reference[0], seen.candidate[0])
+        mismatched = np.broadcast_to(difference > allowed_gap(seen, 0, tolerance), shape)
+        self.max_abs = max(self.max_abs, float(difference[flags].max(initial=0.0)))
+        self.mismatched += int(np.count_nonzero(mismatched[flags]))
+        self.compared += int(difference[flags].size)
         if self.float64_max_abs is None or not seen.exact:
             self.float64_max_abs = None
             return

@@ -28,8 +28,8 @@ from layerlens.proof.shared_prefix import SharedPrefix
 from layerlens.vocabulary import Execution
 
 
-class Interrupted(Exception):  # noqa: N818 (no fault: what stopped it is the finding)
-    """Ends the examination early: what stopped it decides the verdict."""
+class Interrupted(Exception):  # noqa: N818 (not an error: it carries a finding)
+    """Raised to end an examination early, with the refusal or shape that decides the verdict."""
 
     def __init__(self, refusal: CallRefusal | None = None, surprise: ShapeSurprise | None = None):
         super().__init__()
@@ -37,10 +37,10 @@ class Interrupted(Exception):  # noqa: N818 (no fault: what stopped it is the fi
         self.surprise = surprise
 
 
-#: How many samples are run without the rest of their batch, and what part of their values has to
-#: change to tell that the rest matters.
-FEW = 3
-NEIGHBOURS = 1e-9
+#: How many samples are run without the rest of their batch, and the relative change of their
+#: outputs from which the rest of the batch matters.
+FEW_SAMPLES = 3
+BATCH_EFFECT_RTOL = 1e-9
 
 
 @dataclass
@@ -50,13 +50,12 @@ class Observer:
     reference: Side
     candidate: Side
     seed: int
-    #: Another shape than Keras announced, where both models have it in every way of calling.
+    #: A shape other than Keras announced that both models return in every way of calling.
     misannounced: ShapeSurprise | None = None
-
-    #: What both begin with alike, where calling it eagerly once instead of twice is worth it.
+    #: The layers both begin with, where calling these eagerly once instead of twice saves time.
     shared_prefix: SharedPrefix | None = None
-    _looked: bool = False
-    _changes: bool = False
+    _is_randomness_checked: bool = False
+    _changes_with_seed: bool = False
 
     def observe(
         self,
@@ -68,20 +67,24 @@ class Observer:
         chosen: bool = False,
         seed: int | None = None,
     ) -> tuple[Observation, ...]:
-        """Run both models in float64 and in every execution; raise Interrupted where one cannot.
+        """Run both models in float64, and in working precision in each execution.
 
-        `outside_allowed` skips lengths that are too short for both; `chosen` is for samples that
-        were sought out for their difference. Where only a model's float64 form refuses, the pair
-        goes on in working precision.
+        Returns one observation per execution. `outside_allowed` returns none where both models
+        refuse the batch, such as a length that is too short. `chosen` is for samples that were
+        searched for because the outputs differ on them. Where only a float64 form refuses, both
+        models are run in working precision alone from then on.
+
+        Raises:
+            Interrupted: a model refused the batch, or returned an unexpected shape.
         """
-        self._notice_randomness(weights, batch)
+        self._check_randomness(weights, batch)
         runs: dict[tuple[Precision, Execution], tuple[Outcome, Outcome]] = {}
         wanted: list[tuple[Precision, Execution]] = [("float64", "traced_dynamic")]
         wanted += [("working", execution) for execution in executions]
-        started = {how: self._start(weights, batch, *how, seed) for how in wanted}
-        for how, (one, other) in started.items():
-            pair = runs[how] = one(), other()
-            if outside_allowed and _outside_domain(pair):
+        started = {key: self._start(weights, batch, *key, seed) for key in wanted}
+        for key, (one, other) in started.items():
+            pair = runs[key] = one(), other()
+            if outside_allowed and _both_refuse(pair):
                 return ()
         if self._is_only_float64_refused(runs):
             self.reference.leave_float64()
@@ -97,11 +100,11 @@ class Observer:
         self._stop_on_refusal(runs, batch)
         self._stop_on_shapes(runs, batch)
         if weights.kind in OVERFLOWING:
-            runs = _within_reach(runs)
+            runs = _without_overflow(runs)
         base = runs["float64", "traced_dynamic"]
         first = runs["working", executions[0]]
         draws = 2 if weights.kind in ("initial", "drawn") else 1
-        moved = sensitivities(
+        effects = sensitivities(
             (self.reference, self.candidate),
             (weights.reference, weights.candidate),
             batch.inputs,
@@ -109,15 +112,17 @@ class Observer:
             self.seed,
             draws,
         )
-        # A random stream differs between the precisions, so it cannot tell of rounding.
-        finest = base if self.is_random else self._finest(weights, batch, base, seed)
+        # A random stream differs between the precisions, so it does not show rounding.
+        finest_outcomes = (
+            base if self.is_random else self._finest_outcomes(weights, batch, base, seed)
+        )
         noise = tuple(
             noise_floor(
-                (finest[0].outputs[k], finest[1].outputs[k]),
+                (finest_outcomes[0].outputs[k], finest_outcomes[1].outputs[k]),
                 (base[0].outputs[k], base[1].outputs[k])
                 if self.is_random
                 else (first[0].outputs[k], first[1].outputs[k]),
-                (moved[0][k], moved[1][k]),
+                (effects[0][k], effects[1][k]),
                 input_scale(batch.inputs, base[0].outputs[k]),
                 pooled=chosen,
             )
@@ -141,14 +146,14 @@ class Observer:
             for execution in executions
         )
 
-    def _finest(
+    def _finest_outcomes(
         self,
         weights: WeightSet,
         batch: ProbeBatch,
         base: tuple[Outcome, Outcome],
         seed: int | None,
     ) -> tuple[Outcome, Outcome]:
-        """Return each model's outputs in the finest precision that it has, to tell its rounding."""
+        """Return each model's outputs in the finest precision that it has, to measure rounding."""
         one, other = (
             side.run_finer(values, batch.inputs, outcome, seed=seed)
             for side, values, outcome in zip(
@@ -163,9 +168,9 @@ class Observer:
     def _is_only_float64_refused(
         self, runs: dict[tuple[Precision, Execution], tuple[Outcome, Outcome]]
     ) -> bool:
-        """Tell whether a float64 form refuses what no way of calling refuses in working precision.
+        """Return whether a float64 form refuses what every working-precision call accepts.
 
-        Keras has no float64 kernel for all that it computes: that says nothing about the model.
+        Keras lacks float64 kernels for some operations, which is not a property of the model.
         """
         if not self._is_exact:
             return False
@@ -179,26 +184,26 @@ class Observer:
             for position in (0, 1)
         )
 
-    def depends_on_neighbours(self, weights: WeightSet, seen: Observation) -> bool:
-        """Tell whether either model makes something else of samples in another batch.
+    def depends_on_batch(self, weights: WeightSet, seen: Observation) -> bool:
+        """Return whether either model's outputs depend on the other samples of a batch.
 
-        The first few go in the other order and without the rest.
+        The first few samples are run again in reverse order, without the rest.
         """
-        few = [array[:FEW][::-1] for array in seen.batch.inputs]
+        few = [array[:FEW_SAMPLES][::-1] for array in seen.batch.inputs]
         for side, values, outputs in (
             (self.reference, weights.reference, seen.reference64),
             (self.candidate, weights.candidate, seen.candidate64),
         ):
-            alone = side.run(values, few, "float64", "traced_dynamic")
-            if alone.error is not None:
-                continue  # batches of other sizes are tried for themselves
-            for one, whole in zip(alone.outputs, outputs, strict=True):
-                if not whole.ndim or one.shape != (min(FEW, len(whole)), *whole.shape[1:]):
-                    continue  # a slice hides which sample is which
-                same, size = whole[:FEW][::-1], 1.0
+            smaller = side.run(values, few, "float64", "traced_dynamic")
+            if smaller.error is not None:
+                continue  # other batch sizes are observed separately
+            for one, whole in zip(smaller.outputs, outputs, strict=True):
+                if not whole.ndim or one.shape != (min(FEW_SAMPLES, len(whole)), *whole.shape[1:]):
+                    continue  # a slice may mix or drop samples
+                same, size = whole[:FEW_SAMPLES][::-1], 1.0
                 if one.dtype.kind == "f":
                     size = float(np.abs(same[np.isfinite(same)]).max(initial=1.0))
-                if (distance(one, same) > NEIGHBOURS * size).any():
+                if (distance(one, same) > BATCH_EFFECT_RTOL * size).any():
                     return True
         return False
 
@@ -210,7 +215,7 @@ class Observer:
         execution: Execution,
         seed: int | None,
     ) -> tuple[Callable[[], Outcome], Callable[[], Outcome]]:
-        """Set both models going; what is returned waits for their outcomes."""
+        """Start both models; the returned functions wait for their outcomes."""
         values = weights.reference, weights.candidate
         if (precision, execution) == ("working", "eager") and self.shared_prefix is not None:
             started = self.shared_prefix.start(values, batch.inputs, seed)
@@ -224,7 +229,7 @@ class Observer:
 
     @property
     def inner_unit(self) -> float:
-        """The size of one rounding inside the models, as a noise floor counts it."""
+        """The relative size of one rounding inside the models, as used in a noise floor."""
         if self._is_exact:
             return ROUNDOFF64
         return max(self.reference.unit, self.candidate.unit) / COARSE_MARGIN
@@ -235,18 +240,18 @@ class Observer:
 
     @property
     def is_random(self) -> bool:
-        """Whether outputs may be random: another stream in each precision."""
+        """Whether outputs may be random; each precision then draws different numbers."""
         seeded = self.reference.working.is_random or self.candidate.working.is_random
-        return (self.reference.training and seeded) or self._changes
+        return (self.reference.training and seeded) or self._changes_with_seed
 
-    def _notice_randomness(self, weights: WeightSet, batch: ProbeBatch) -> None:
-        """Find out, once, whether layers that are not Keras' own draw in any mode.
+    def _check_randomness(self, weights: WeightSet, batch: ProbeBatch) -> None:
+        """Find out, once, whether outputs of custom layers change with the seed.
 
-        They may draw from streams of their own, and in inference as well.
+        Such layers may have random streams of their own, and draw in inference as well.
         """
-        if self._looked:
+        if self._is_randomness_checked:
             return
-        self._looked = True
+        self._is_randomness_checked = True
         pairs = (self.reference, weights.reference), (self.candidate, weights.candidate)
         for side, values in pairs:
             if not has_foreign_layers(side.built):
@@ -255,14 +260,14 @@ class Observer:
                 side.run(values, batch.inputs, "float64", "traced_dynamic", seed=self.seed + draw)
                 for draw in (0, 1)
             )
-            self._changes = self._changes or changed(one, other)
+            self._changes_with_seed = self._changes_with_seed or changed(one, other)
 
     def _stop_on_refusal(
         self,
         runs: dict[tuple[Precision, Execution], tuple[Outcome, Outcome]],
         batch: ProbeBatch,
     ) -> None:
-        # Working precision speaks first: it is what people run, and eagerly the plainest.
+        # Report a refusal in working precision first, since users run that, and eager before all.
         ordered = sorted(runs.items(), key=lambda run: (run[0][0] != "working", run[0][1]))
         shapes = tuple(array.shape for array in batch.inputs)
         for position, side in enumerate((self.reference, self.candidate)):
@@ -274,7 +279,7 @@ class Observer:
             for (precision, execution), pair in ordered:
                 error = pair[position].error
                 if error is None or (precision == "float64" and self._is_exact):
-                    continue  # the float64 form alone never decides
+                    continue  # a refusal of the float64 form alone decides nothing
                 refusal = CallRefusal(side.name, execution, error, shapes, everywhere)
                 raise Interrupted(refusal=refusal)
 
@@ -288,7 +293,7 @@ class Observer:
         for (_, execution), (one, other) in runs.items():
             if one.shapes == other.shapes == expected:
                 continue
-            # Where both agree, the surprise is against how the reference behaves eagerly.
+            # Where both agree, the expected shape is that of the reference called eagerly.
             against = expected if one.shapes == other.shapes else one.shapes
             shapes = tuple(array.shape for array in batch.inputs)
             raise Interrupted(surprise=ShapeSurprise(execution, shapes, against, other.shapes))
@@ -299,13 +304,13 @@ class Observer:
     def _stop_on_announcement(
         self, pair: tuple[Outcome, Outcome], execution: Execution, batch: ProbeBatch
     ) -> None:
-        """Stop where a model gives another shape than Keras announced when it was built."""
+        """Stop where a model returns a shape other than Keras announced when it was built."""
         sides = (self.reference, self.candidate)
         for side, outcome in zip(sides, pair, strict=True):
             if side.built.spec.select is not None:
-                continue  # what a slice leaves of an unknown length cannot be foretold
+                continue  # the length of a slice of an open axis is unknown
             announced = tuple(flat_shapes([side.built.report.output_shape]))
-            if all(map(_as_announced, announced, outcome.shapes)):
+            if all(map(_matches_announcement, announced, outcome.shapes)):
                 continue
             surprise = ShapeSurprise(
                 execution,
@@ -316,49 +321,49 @@ class Observer:
             )
             if any(has_foreign_layers(one.built) for one in sides):
                 raise Interrupted(surprise=surprise)
-            # Both announced the same and both give the same: Keras' own layers are at times wrong
-            # about themselves, which leaves their values to be compared.
+            # Both models announced the same shape and return the same one. Some of Keras' own
+            # layers announce a wrong shape; their values can still be compared.
             self.misannounced = self.misannounced or surprise
             return
 
 
-#: Outputs beyond this, from weights beyond use, say nothing: they overflow in one order of
-#: summation and not in another.
-LARGEST_INPUT = 1e12
+#: Greater outputs of extreme weights are ignored: they overflow in one order of summation and not
+#: in another.
+MAX_OUTPUT = 1e12
 
 
-def _within_reach(
+def _without_overflow(
     runs: dict[tuple[Precision, Execution], tuple[Outcome, Outcome]],
 ) -> dict[tuple[Precision, Execution], tuple[Outcome, Outcome]]:
-    """Put 0 in place of every element that any of the outputs overflows at, in all of them."""
+    """Set each element that overflows in any of the outputs to 0 in all of them."""
     outcomes = [outcome for pair in runs.values() for outcome in pair]
-    beyond = []
+    overflowing = []
     for arrays in zip(*(outcome.outputs for outcome in outcomes), strict=True):
         if arrays[0].dtype.kind != "f":
-            beyond.append(np.zeros(arrays[0].shape, dtype=bool))
+            overflowing.append(np.zeros(arrays[0].shape, dtype=bool))
             continue
         with np.errstate(invalid="ignore"):
-            within = [np.abs(array.astype(np.float64)) <= LARGEST_INPUT for array in arrays]
-        beyond.append(~np.all(within, axis=0))
+            in_range = [np.abs(array.astype(np.float64)) <= MAX_OUTPUT for array in arrays]
+        overflowing.append(~np.all(in_range, axis=0))
 
-    def tamed(outcome: Outcome) -> Outcome:
+    def zeroed(outcome: Outcome) -> Outcome:
         outputs = tuple(
             np.where(flags, np.zeros((), output.dtype), output) if flags.any() else output
-            for output, flags in zip(outcome.outputs, beyond, strict=True)
+            for output, flags in zip(outcome.outputs, overflowing, strict=True)
         )
         return replace(outcome, outputs=outputs)
 
-    return {how: (tamed(one), tamed(other)) for how, (one, other) in runs.items()}
+    return {key: (zeroed(one), zeroed(other)) for key, (one, other) in runs.items()}
 
 
-def _as_announced(announced: tuple[int | None, ...], shape: tuple[int, ...]) -> bool:
+def _matches_announcement(announced: tuple[int | None, ...], shape: tuple[int, ...]) -> bool:
     return len(announced) == len(shape) and all(
         one is None or one == other for one, other in zip(announced, shape, strict=True)
     )
 
 
-def _outside_domain(pair: tuple[Outcome, Outcome]) -> bool:
-    """Tell whether both models refuse an input or make nothing of it: it is too short for them."""
+def _both_refuse(pair: tuple[Outcome, Outcome]) -> bool:
+    """Return whether both models refuse an input, or return empty outputs as it is too short."""
     return all(
         outcome.error is not None or any(output.size == 0 for output in outcome.outputs)
         for outcome in pair

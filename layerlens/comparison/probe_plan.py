@@ -1,4 +1,4 @@
-"""Which probes, weights and ways of calling a pair is observed with."""
+"""The probes, weights and ways of calling with which a pair is observed."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from layerlens.vocabulary import Execution
 
 
 def examine(examination: Examination) -> Evidence:
-    """Observe a pair as planned; what a model refuses ends the plan and is part of the evidence."""
+    """Observe a pair on all planned probes; a refusal ends the plan and is part of the evidence."""
     try:
         ProbePlan(examination).observe_all()
     except Interrupted as stop:
@@ -50,128 +50,132 @@ def examine(examination: Examination) -> Evidence:
     return Evidence(tuple(examination.observations))
 
 
-#: The greatest length at which all kinds of probes are tried, where a model takes no shorter one.
-LONGEST_BASE = 8192
+#: The greatest length for all kinds of probes, where a model accepts no shorter one.
+MAX_BASE_LENGTH = 8192
 
 
 @dataclass(frozen=True)
 class ProbePlan:
     """The probes for one pair, each with the weights and ways of calling it needs."""
 
-    work: Examination
+    examination: Examination
 
     def observe_all(self) -> None:
         base = self._base_length()
-        self.work.begin(base)
-        domains, sets, main = self.work.domains, self.work.sets, self.work.main
+        self.examination.prepare(base)
+        domains, sets, main = self.examination.domains, self.examination.sets, self.examination.main
         given = user_probe(domains)
         if given is not None:
-            self.work.observe(sets[0], join([given]), self._executions())
+            self.examination.observe(sets[0], join([given]), self._executions())
         batches = list(self._batches(domains))
         for batch in batches:
-            self.work.observe(main, batch, self._executions())
+            self.examination.observe(main, batch, self._executions())
             if main is not sets[0]:
-                self.work.observe(sets[0], batch, DYNAMIC)
-        if judge(self.work.observations).verdict == "equivalent":
-            self.work.find_certificate()
-        if self.work.certificate is None:  # a certificate is for all weights; without, try more
+                self.examination.observe(sets[0], batch, DYNAMIC)
+        if judge(self.examination.observations).verdict == "equivalent":
+            self.examination.find_certificate()
+        if self.examination.certificate is None:  # a certificate holds for all weights
             for batch in batches:
-                for other in sets[2:]:
-                    self.work.observe(other, batch, DYNAMIC)
-        self._observe_among_others(main, domains)
-        every = all_values_probe(domains)
-        if every is not None:
-            self.work.observe(main, join([every]), DYNAMIC)
+                for weights in sets[2:]:
+                    self.examination.observe(weights, batch, DYNAMIC)
+        self._observe_other_batches(main, domains)
+        all_values = all_values_probe(domains)
+        if all_values is not None:
+            self.examination.observe(main, join([all_values]), DYNAMIC)
         self._observe_batch_sizes(main, domains)
-        if has_variable_axis(self.work.reference.built):
-            LengthPlan(self.work).observe_or_refuse(main, base)
+        if has_variable_axis(self.examination.reference.built):
+            LengthPlan(self.examination).observe_or_refuse(main, base)
 
     def _batches(self, domains: Sequence[Domain]) -> Iterator[ProbeBatch]:
-        """Yield the probes as one batch; each alone where samples share statistics or are chosen.
+        """Yield the probes as one batch; each alone in training, or where samples are selected.
 
-        In training they share statistics, and a slice may choose among them.
+        In training the samples of a batch share statistics, and a slice may select some of them.
         """
         probes = self._probes(domains)
-        if not self.work.reference.training and not self._chooses_samples():
-            # Beside numbers near the end of the range all else would be taken for rounding.
+        if not self.examination.reference.training and not self._selects_samples():
+            # Next to numbers near the end of the range everything else would pass for rounding.
             yield join([probe for probe in probes if probe.name not in EXTREME])
             yield from (join([probe]) for probe in probes if probe.name in EXTREME)
             return
         chosen = ("normal", "uniform", "large", "padded_end", "ties", "random", "zero_end")
         for probe in probes:
-            if probe.name in (*chosen, *EXTREME) or not self.work.reference.training:
+            if probe.name in (*chosen, *EXTREME) or not self.examination.reference.training:
                 yield join([probe])
 
     def _probes(self, domains: Sequence[Domain]) -> tuple[Probe, ...]:
-        built = self.work.models
-        samples = 6 if self.work.reference.training else 2
+        built = self.examination.models
+        samples = 6 if self.examination.reference.training else 2
         return (
             *draw_probes(
-                domains, self.work.seed, samples=samples, constants=config_constants(built)
+                domains, self.examination.seed, samples=samples, constants=config_constants(built)
             ),
-            *_masked_probes(domains, mask_values(built), self.work.seed, samples),
+            *_masked_probes(domains, mask_values(built), self.examination.seed, samples),
         )
 
-    def _observe_among_others(self, weights: WeightSet, domains: Sequence[Domain]) -> None:
-        """All probes in one batch where they were alone, and alone where neighbours matter.
+    def _observe_other_batches(self, weights: WeightSet, domains: Sequence[Domain]) -> None:
+        """Observe all probes in one batch where they were alone, and alone where batches matter.
 
-        In training most are too many to be observed alone. Beside large samples small ones may
-        show nothing, if what a layer does depends on all of its batch.
+        In training only some probes are observed alone. In inference small samples may show nothing
+        next to large ones where a layer's output depends on its whole batch.
         """
-        if self.work.reference.training:
-            if not self._chooses_samples():
-                self.work.observe(weights, join(self._probes(domains)), DYNAMIC)
+        if self.examination.reference.training:
+            if not self._selects_samples():
+                self.examination.observe(weights, join(self._probes(domains)), DYNAMIC)
             return
         seen = max(
-            (o for o in self.work.observations if o.weights == weights.kind),
+            (o for o in self.examination.observations if o.weights == weights.kind),
             key=lambda o: len(o.batch.inputs[0]),
         )
-        if self.work.observer.depends_on_neighbours(weights, seen):
+        if self.examination.observer.depends_on_batch(weights, seen):
             for probe in self._probes(domains):
-                for one in {id(one): one for one in (weights, self.work.sets[0])}.values():
-                    self.work.observe(one, join([probe]), DYNAMIC)
+                for one in {id(one): one for one in (weights, self.examination.sets[0])}.values():
+                    self.examination.observe(one, join([probe]), DYNAMIC)
 
-    def _chooses_samples(self) -> bool:
-        """Tell whether a slice takes only some samples of a batch: the others would not count."""
-        selects = (built.spec.select for built in self.work.models)
-        first = [parse_select(text)[0] for text in selects if text is not None]
-        return any(index not in (slice(None), Ellipsis) for index in first)
+    def _selects_samples(self) -> bool:
+        """Return whether a slice selects some samples of a batch, so that the others are unused."""
+        selects = (built.spec.select for built in self.examination.models)
+        first_accepted = [parse_select(text)[0] for text in selects if text is not None]
+        return any(index not in (slice(None), Ellipsis) for index in first_accepted)
 
     def _observe_batch_sizes(self, weights: WeightSet, domains: Sequence[Domain]) -> None:
-        """A batch of one, of three, and of as many samples as an axis is long."""
-        probe = next(iter(draw_probes(domains, self.work.seed + 1, samples=3)))
-        if probe.samples < 3 or getattr(self.work.reference.built, "batch_size", None):
+        """Observe a batch of one, of three, and of as many samples as an axis is long."""
+        probe = next(iter(draw_probes(domains, self.examination.seed + 1, samples=3)))
+        if probe.samples < 3 or getattr(self.examination.reference.built, "batch_size", None):
             return
-        for batch in (1, 3, *self._axis_lengths(), *foreign_layer_counts(self.work.models)):
+        for batch in (1, 3, *self._axis_lengths(), *foreign_layer_counts(self.examination.models)):
             rows = np.arange(batch) % probe.samples
-            part = Probe(f"{probe.name} (batch {batch})", tuple(a[rows] for a in probe.inputs))
-            self.work.observe(weights, join([part]), AS_CALLED if self._merges() else DYNAMIC)
+            resized = Probe(f"{probe.name} (batch {batch})", tuple(a[rows] for a in probe.inputs))
+            self.examination.observe(
+                weights, join([resized]), AS_CALLED if self._may_broadcast() else DYNAMIC
+            )
 
     def _executions(self) -> tuple[Execution, ...]:
-        """Return the ways of calling to try on the main probes.
+        """Return the ways of calling for the main probes.
 
-        Known shapes are what an eager call has, and tracing is what unknown shapes go through:
-        Keras' own layers on fixed shapes have no third way left to differ in.
+        An eager call has known shapes, and a traced one with open axes unknown ones. Keras' own
+        layers on fixed shapes do not behave in a third way when traced with known shapes.
         """
         own = all(name.startswith("keras.") for name in self._modules())
-        return AS_CALLED if own and not has_variable_axis(self.work.reference.built) else EVERY
+        return (
+            AS_CALLED if own and not has_variable_axis(self.examination.reference.built) else EVERY
+        )
 
-    def _merges(self) -> bool:
-        """Tell whether a layer broadcasts several inputs, or is not one of Keras' own."""
+    def _may_broadcast(self) -> bool:
+        """Return whether a layer merges several inputs, or is a custom layer."""
         return any(".merging." in name or not name.startswith("keras.") for name in self._modules())
 
     def _modules(self) -> set[str]:
         return {
             type(layer).__module__
-            for built in self.work.models
+            for built in self.examination.models
             for layer in flat_layers(built.model)
         }
 
     def _axis_lengths(self) -> tuple[int, ...]:
-        """Return lengths of axes that a batch of the same size could be mistaken for."""
+        """Return lengths of axes that could be confused with a batch of the same size."""
         shapes = [
-            self.work.reference.built.report.output_shape,
-            self.work.reference.built.report.input_shape,
+            self.examination.reference.built.report.output_shape,
+            self.examination.reference.built.report.input_shape,
         ]
         lengths = {
             n for shape in flat_shapes(shapes) for n in shape[1:] if n is not None and 3 < n <= 64
@@ -179,27 +183,29 @@ class ProbePlan:
         return tuple(sorted(lengths)[:4])
 
     def _base_length(self) -> int:
-        """Return the first length that both models take where an axis is variable.
+        """Return the first length that both models accept where an axis is variable.
 
-        Where there is none, the first that the reference takes.
+        Where there is none, return the first that the reference accepts.
         """
         lengths = list(BASE_LENGTHS)
-        if not has_variable_axis(self.work.reference.built):
+        if not has_variable_axis(self.examination.reference.built):
             return lengths[0]
-        least = max(one.span for one in self.work.receptive_fields)
-        if lengths[0] < least <= LONGEST_BASE:
-            lengths += [least, least + 1]
-        first = None
+        least_length = max(one.span for one in self.examination.receptive_fields)
+        if lengths[0] < least_length <= MAX_BASE_LENGTH:
+            lengths += [least_length, least_length + 1]
+        first_accepted = None
         for length in lengths:
-            if self._takes(self.work.reference, length):
-                first = first or length
-                if self._takes(self.work.candidate, length):
+            if self._accepts(self.examination.reference, length):
+                first_accepted = first_accepted or length
+                if self._accepts(self.examination.candidate, length):
                     return length
-        return first or lengths[0]
+        return first_accepted or lengths[0]
 
-    def _takes(self, side: Side, length: int) -> bool:
-        """Tell whether a model makes something of inputs of this length."""
-        probe = draw_probes(fixed_domains(self.work.models, length), self.work.seed, samples=1)[0]
+    def _accepts(self, side: Side, length: int) -> bool:
+        """Return whether a model accepts inputs of this length and returns non-empty outputs."""
+        probe = draw_probes(
+            fixed_domains(self.examination.models, length), self.examination.seed, samples=1
+        )[0]
         outcome = side.run(tuple(side.working.values()), probe.inputs, "working", "eager")
         return outcome.error is None and all(output.size for output in outcome.outputs)
 
@@ -207,7 +213,7 @@ class ProbePlan:
 def _masked_probes(
     domains: Sequence[Domain], values: Sequence[float], seed: int, samples: int
 ) -> Iterator[Probe]:
-    """Yield whole time steps set to a mask value that is not zero."""
+    """Yield probes with whole time steps set to a mask value other than zero."""
     for value in values:
         arrays = []
         for domain in domains:

@@ -1,4 +1,4 @@
-"""The judgement of two models whose outputs are random: by distribution, where streams differ."""
+"""Judge two models with random outputs by the distributions of these."""
 
 from __future__ import annotations
 
@@ -35,30 +35,30 @@ from layerlens.numerics.probes import draw_probes
 from layerlens.numerics.weight_values import OVERFLOWING
 from layerlens.scenario.spec import Tolerance
 
-#: An element that so many draws leave where it is in either model, at two values, is not random:
-#: with equal distributions the chance of that is at most 4^-STILL.
-STILL = 32
-#: How much larger than plain values inputs are, beside which noise of a fixed size is small.
-FAR = (1e3, 30.0)
-#: How much smaller, where plain values come out as more than the dtype holds.
-NEAR = (1.0, 0.1, 0.01)
+#: An element that differs between the models and does not change in this many draws of either is
+#: not random: with equal distributions the chance of that is at most 4^-FIXED_DRAWS.
+FIXED_DRAWS = 32
+#: Factors for inputs that are much larger than noise of a fixed size.
+LARGE_FACTORS = (1e3, 30.0)
+#: Factors for inputs where normal values overflow.
+SMALL_FACTORS = (1.0, 0.1, 0.01)
 
 
 def judge_random(
     rounding: RoundingCheck, judgement: Judgement, tolerance: Tolerance | None
 ) -> tuple[Judgement, bool]:
-    """Judge random outputs by their distributions; also what no seed and no state holds still.
+    """Judge random outputs by their distributions, also those that no seed makes repeatable.
 
-    The second value tells whether the verdict rests on distributions.
+    Returns the judgement, and whether the verdict rests on distributions.
     """
-    examination = rounding.work
-    restless = examination.restless()
-    both = examination.both_random(restless)
-    if both and (any(restless) or judgement.verdict != "equivalent"):
-        fixed = of_the_fixed(rounding, tolerance)
+    examination = rounding.examination
+    unrepeatable = examination.unrepeatable()
+    both = examination.both_random(unrepeatable)
+    if both and (any(unrepeatable) or judgement.verdict != "equivalent"):
+        fixed = judge_fixed_elements(rounding, tolerance)
         if fixed.verdict == "different":
             return replace(fixed, reason=FIXED_APART), False
-        finding = _of_distributions(examination)
+        finding = _compare_on_batches(examination)
         if finding == "alike" and fixed.verdict == "inconclusive":
             return replace(fixed, difference=judgement.difference), True
         if finding == "alike":
@@ -67,19 +67,19 @@ def judge_random(
         if finding == "undecided":
             reason = DISTRIBUTIONS_UNDECIDED
             return replace(judgement, verdict="inconclusive", witness=None, reason=reason), True
-        if not any(restless) and judgement.witness is None:
-            return _apart_anywhere(examination, judgement, RANDOM_APART), False
-    if not any(restless):
+        if not any(unrepeatable) and judgement.witness is None:
+            return _different_anywhere(examination, judgement, RANDOM_APART), False
+    if not any(unrepeatable):
         return judgement, False
-    side = examination.reference if restless[0] else examination.candidate
+    side = examination.reference if unrepeatable[0] else examination.candidate
     reason = UNREPEATABLE_DIFFERENT if both else UNREPEATABLE.format(side.name)
-    return _apart_anywhere(examination, judgement, reason), False
+    return _different_anywhere(examination, judgement, reason), False
 
 
-def _apart_anywhere(examination: Examination, judgement: Judgement, reason: str) -> Judgement:
-    """Return `different`, shown where the outputs happened to be furthest apart."""
+def _different_anywhere(examination: Examination, judgement: Judgement, reason: str) -> Judgement:
+    """Return `different`, with the place where the observed outputs are furthest apart."""
     witness = widest_gap(examination.observations)
-    if witness is None:  # whatever it changes from call to call, no call was seen to differ
+    if witness is None:  # no observed call differs
         return replace(judgement, verdict="inconclusive", witness=None, reason=reason)
     counted = with_mismatch(judgement.difference)
     return replace(
@@ -87,72 +87,78 @@ def _apart_anywhere(examination: Examination, judgement: Judgement, reason: str)
     )
 
 
-# --- what is not random ---------------------------------------------------------------------------
+# --- elements that are not random -----------------------------------------------------------------
 
 
-def of_the_fixed(rounding: RoundingCheck, tolerance: Tolerance | None) -> Judgement:
-    """Judge what no draw moves, as any outputs are judged; random elements are taken out.
+def judge_fixed_elements(rounding: RoundingCheck, tolerance: Tolerance | None) -> Judgement:
+    """Judge the elements that are not random, as other outputs are judged.
 
-    A model with random outputs may have others beside them, as an encoder has a mean.
+    A model may have random and fixed outputs, as an encoder returns a sample and a mean.
     """
-    examination = rounding.work
-    judgement = judge(_fixed(examination, tolerance), tolerance=tolerance, steady=True)
-    for measured in (rounding.measure_inner, rounding.measure_constants):
+    examination = rounding.examination
+    judgement = judge(
+        _with_random_elements_equal(examination, tolerance), tolerance=tolerance, steady=True
+    )
+    for measured in (rounding.measure_inner_rounding, rounding.measure_constants):
         if tolerance is not None or not judgement.near_rounding:
             break
         if judgement.verdict != "equivalent" and measured():
-            judgement = judge(_fixed(examination, None), steady=True)
+            judgement = judge(_with_random_elements_equal(examination, None), steady=True)
     return judgement
 
 
-def _fixed(examination: Examination, tolerance: Tolerance | None) -> list[Observation]:
-    """Return the observations with equal values wherever a draw moves one of them."""
+def _with_random_elements_equal(
+    examination: Examination, tolerance: Tolerance | None
+) -> list[Observation]:
+    """Return the observations with the reference's value in place of each random element."""
     known: dict[tuple[str, int], Sequence[Flags]] = {}
-    made = []
+    observations = []
     for seen in examination.observations:
         if seen.weights in OVERFLOWING:
             continue
         key = (seen.weights, id(seen.batch))
         if key not in known:
-            unlike = [_unlike(seen, output, tolerance) for output in range(len(seen.noise))]
-            known[key] = _unmoved(examination, seen, unlike)
-        made.append(
+            different = [
+                _clearly_different(seen, output, tolerance) for output in range(len(seen.noise))
+            ]
+            known[key] = _fixed_elements(examination, seen, different)
+        observations.append(
             replace(
                 seen,
-                candidate=_taken_where(known[key], seen.candidate, seen.reference),
-                candidate64=_taken_where(known[key], seen.candidate64, seen.reference64),
+                candidate=_select(known[key], seen.candidate, seen.reference),
+                candidate64=_select(known[key], seen.candidate64, seen.reference64),
             )
         )
-    return made
+    return observations
 
 
 Flags = NDArray[np.bool_]
 
 
-def _taken_where(
+def _select(
     flags: Sequence[Flags], values: Sequence[Array], others: Sequence[Array]
 ) -> tuple[Array, ...]:
     return tuple(map(np.where, flags, values, others))
 
 
-def _unlike(seen: Observation, output: int, tolerance: Tolerance | None) -> Flags:
-    """Tell where two outputs differ by more than rounding is sure to leave."""
+def _clearly_different(seen: Observation, output: int, tolerance: Tolerance | None) -> Flags:
+    """Return where two outputs differ by more than rounding."""
     doubles = seen.reference64[output], seen.candidate64[output]
     if tolerance is not None:
         return np.asarray(~within(*doubles, tolerance.rtol, tolerance.atol))
     return np.asarray(ratios(*doubles, rounding_floor(seen.noise[output])) > ROUNDING)
 
 
-def _unmoved(
+def _fixed_elements(
     examination: Examination, seen: Observation, flags: Sequence[Flags]
 ) -> Sequence[Flags]:
-    """Leave of the flagged elements those that STILL further draws of neither model move."""
+    """Return the flagged elements that do not change in FIXED_DRAWS draws of either model."""
     weights = examination.weights_of(seen)
     sides: tuple[tuple[Side, Values, tuple[Array, ...]], ...] = (
         (examination.reference, weights.reference, seen.reference64),
         (examination.candidate, weights.candidate, seen.candidate64),
     )
-    for draw in range(1, STILL + 1):
+    for draw in range(1, FIXED_DRAWS + 1):
         if not any(part.any() for part in flags):
             break
         for side, values, base in sides:
@@ -161,7 +167,7 @@ def _unmoved(
             if again.error is not None or again.shapes != tuple(array.shape for array in base):
                 return [np.zeros_like(part) for part in flags]
             flags = [
-                part & _is_same(before, after, noise)
+                part & _is_equal(before, after, noise)
                 for part, before, after, noise in zip(
                     flags, base, again.outputs, seen.noise, strict=True
                 )
@@ -169,16 +175,16 @@ def _unmoved(
     return flags
 
 
-def _is_same(before: Array, after: Array, noise: NoiseFloor) -> Flags:
-    """Tell per element whether two calls agree but for rounding."""
+def _is_equal(before: Array, after: Array, noise: NoiseFloor) -> Flags:
+    """Return per element whether two calls agree up to rounding."""
     return np.asarray(ratios(before, after, rounding_floor(noise)) <= ROUNDING)
 
 
-# --- what is --------------------------------------------------------------------------------------
+# --- random elements ------------------------------------------------------------------------------
 
 
-def _of_distributions(examination: Examination) -> Finding:
-    """Compare on several batches; the first on which the distributions are apart decides."""
+def _compare_on_batches(examination: Examination) -> Finding:
+    """Compare on several batches; the first on which the distributions differ decides."""
     undecided = False
     for draws in _batches(examination):
         finding = compare_distributions(draws)
@@ -189,29 +195,29 @@ def _of_distributions(examination: Examination) -> Finding:
 
 
 def _batches(examination: Examination) -> Iterator[Draws]:
-    """Yield batches to draw from: plain values, one sample of every kind, and plain ones far off.
+    """Yield batches: normal values, one sample of each kind of probe, and large values.
 
-    Of far ones those are taken, and where plain values overflow of smaller ones as well, for which
-    both models give finite numbers: what overflows shows nothing of what is drawn.
+    Smaller values are added where normal ones overflow. Of large and of small values the first
+    factor is used for which both models return finite numbers, since infinities hide a draw.
     """
-    plain = _drawn(examination, examination.generic_inputs())
+    plain = _draws(examination, examination.generic_inputs())
     yield plain
     if not plain.is_finite():
-        yield from _first_finite(examination, NEAR[1:])
-    yield _drawn(examination, _one_of_each(examination))
+        yield from _first_finite(examination, SMALL_FACTORS[1:])
+    yield _draws(examination, _one_sample_per_probe(examination))
     if any(domain.kind == "float" for domain in examination.domains):
-        yield from _first_finite(examination, FAR)
+        yield from _first_finite(examination, LARGE_FACTORS)
 
 
 def _first_finite(examination: Examination, factors: Sequence[float]) -> Iterator[Draws]:
     for factor in factors:
-        draws = _drawn(examination, examination.scaled_inputs(factor))
+        draws = _draws(examination, examination.scaled_inputs(factor))
         if draws.is_finite():
             yield draws
             return
 
 
-def _drawn(examination: Examination, inputs: Sequence[Array]) -> Draws:
+def _draws(examination: Examination, inputs: Sequence[Array]) -> Draws:
     return Draws(
         examination.reference,
         examination.candidate,
@@ -221,7 +227,7 @@ def _drawn(examination: Examination, inputs: Sequence[Array]) -> Draws:
     )
 
 
-def _one_of_each(examination: Examination) -> list[Array]:
+def _one_sample_per_probe(examination: Examination) -> list[Array]:
     """Return the first sample of every kind of probe."""
     probes = draw_probes(
         examination.domains, examination.seed, samples=1, constants=examination.constants

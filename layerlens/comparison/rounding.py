@@ -1,4 +1,4 @@
-"""How much of a difference rounding explains: inside models, in constants, in float32 residue."""
+"""Measure how much of a difference rounding explains, in models, constants or float32 residue."""
 
 from __future__ import annotations
 
@@ -27,16 +27,17 @@ from layerlens.numerics.judge import Witness, changes_with_execution, is_roundin
 from layerlens.numerics.noise_floor import NoiseFloor, with_inner_rounding
 from layerlens.numerics.observation import Observation
 
-#: How many constants that only one model has are moved one by one.
-MOST_MOVED = 6
+#: How many constants that only one model has are perturbed one by one.
+MAX_PERTURBED = 6
 
 
 @dataclass(frozen=True, slots=True)
 class RoundedConstants:
-    """A model's float64 outputs with its constants as float32 holds them.
+    """A model's float64 outputs with its constants rounded to float32.
 
-    `effects` is how far each output moves, over all constants that only this model has, when one
-    moves by a unit of float32. `measured` is False where its constants need no rounding.
+    `effects` is the change of each output when a constant that only this model has changes by a
+    unit of float32, summed over these constants. `measured` is false where no constant is changed
+    by rounding.
     """
 
     outputs: tuple[Array, ...]
@@ -46,123 +47,130 @@ class RoundedConstants:
 
 @dataclass
 class RoundingCheck:
-    """Measures rounding where a difference needs it, and adds it to the noise floors."""
+    """Measures rounding where outputs differ, and adds it to the noise floors."""
 
-    work: Examination
+    examination: Examination
 
     def confirms(self, witness: Witness) -> bool:
-        """Tell whether a model really strays from itself: float64 has to show it as well.
+        """Return whether a model's result really depends on the way of calling, in float64 too.
 
-        Two executions round differently, and an ill-conditioned input makes that large; a result
-        that the way of calling changes is changed in every precision.
+        Two executions round differently, which an ill-conditioned input magnifies. A real
+        dependence on the way of calling shows in every precision.
         """
         seen = witness.observation
-        side = self.work.reference if witness.inconsistent == "reference" else self.work.candidate
-        weights = self.work.weights_of(seen)
-        values = weights.reference if side is self.work.reference else weights.candidate
+        side = (
+            self.examination.reference
+            if witness.inconsistent == "reference"
+            else self.examination.candidate
+        )
+        weights = self.examination.weights_of(seen)
+        values = weights.reference if side is self.examination.reference else weights.candidate
         again = side.run(values, seen.batch.inputs, "float64", seen.execution)
-        base = seen.reference64 if side is self.work.reference else seen.candidate64
+        base = seen.reference64 if side is self.examination.reference else seen.candidate64
         if again.error is not None or again.shapes != tuple(array.shape for array in base):
             return True
-        working = seen.reference if side is self.work.reference else seen.candidate
+        working = seen.reference if side is self.examination.reference else seen.candidate
 
-        def strays(noises: Sequence[NoiseFloor]) -> bool:
+        def deviates(noises: Sequence[NoiseFloor]) -> bool:
             return any(
                 bool(changes_with_execution(base[k], again.outputs[k], working[k], noise).any())
                 for k, noise in enumerate(noises)
             )
 
-        if not strays(seen.noise):
+        if not deviates(seen.noise):
             return False
-        # A graph may leave out two steps that cancel, and with them all that they round.
+        # A graph may omit two operations that cancel, and with them their rounding.
         inner = side.inner_rounding(values, seen.batch.inputs, base)
         if inner is None:
             return True
-        unit = self.work.observer.inner_unit
-        return strays([with_inner_rounding(n, [inner[k]], unit) for k, n in enumerate(seen.noise)])
+        unit = self.examination.observer.inner_unit
+        return deviates(
+            [with_inner_rounding(n, [inner[k]], unit) for k, n in enumerate(seen.noise)]
+        )
 
-    def measure_inner(self) -> bool:
-        """Add to the noise floors what rounding inside the models leaves, where they part.
+    def measure_inner_rounding(self) -> bool:
+        """Add the rounding inside the models to the noise floors where the outputs differ.
 
-        Returns False where nothing was measured. Inputs and weights alone do not tell of it: a
-        number that is added and taken off again leaves its own rounding behind.
+        Returns False where nothing was measured. Perturbing inputs and weights does not show this
+        rounding: a number that is added and subtracted again leaves its rounding error.
         """
-        apart = [at for at, seen in enumerate(self.work.observations) if not is_rounding(seen)]
-        return True in [self._add_inner_rounding(at) for at in apart]
+        differing = [
+            at for at, seen in enumerate(self.examination.observations) if not is_rounding(seen)
+        ]
+        return True in [self._add_inner_rounding(at) for at in differing]
 
     def may_absorb(self, witness: Witness) -> bool:
-        """Tell whether a model may add a number to a value so small that float32 loses it there.
+        """Return whether a model may add numbers so different in size that float32 drops one.
 
-        Compares the smallest number that enters, at the witness or as a constant, with the
-        greatest one.
+        Compares the smallest number, in the witness' inputs or the constants, with the greatest.
         """
         seen, sample = witness.observation, witness.sample
         entering = [array[sample : sample + 1] for array in seen.batch.inputs]
-        held = self.work.weights_of(seen)
-        constants = np.array([1.0, *self.work.constants])
+        held = self.examination.weights_of(seen)
+        constants = np.array([1.0, *self.examination.constants])
         small = min(map(_least_size, (constants, *entering)))
         large = max(map(_greatest_size, (constants, *entering, *held.reference, *held.candidate)))
         return large >= 2.0**24 * small
 
-    def measure_inner_of(self, observation: Observation) -> bool:
-        """Do the same for one observation; False where it was done before."""
+    def measure_inner_rounding_of(self, observation: Observation) -> bool:
+        """Do the same for one observation; return False where it was done before."""
         key = observation.weights, observation.execution, id(observation.batch)
         same = [
             at
-            for at, seen in enumerate(self.work.observations)
+            for at, seen in enumerate(self.examination.observations)
             if (seen.weights, seen.execution, id(seen.batch)) == key
         ]
         return True in [self._add_inner_rounding(at) for at in same]
 
     def _add_inner_rounding(self, position: int) -> bool:
-        """Measure one observation, unless that was done or cannot be: then return False."""
-        seen = self.work.observations[position]
+        """Measure one observation; return False where that was done before or is impossible."""
+        seen = self.examination.observations[position]
         if any(np.ndim(floor.inner) for floor in seen.noise):
             return False
-        inner = self.work.inner_rounding(seen)
+        inner = self.examination.inner_rounding(seen)
         if not inner:
             return False
-        unit = self.work.observer.inner_unit
+        unit = self.examination.observer.inner_unit
         noise = tuple(
             with_inner_rounding(floor, [effect[k] for effect in inner], unit)
             for k, floor in enumerate(seen.noise)
         )
-        self.work.observations[position] = replace(seen, noise=noise)
+        self.examination.observations[position] = replace(seen, noise=noise)
         return True
 
     def measure_constants(self) -> bool:
-        """Look at what is left where every number in the configurations is as float32 holds it.
+        """Replace the float64 outputs by those with every configured number rounded to float32.
 
         Layers that round their constants to float32 then compute the same as those that do not. A
-        constant that only one model has may be rounded from another number, as a tenth of a fifth
-        is from a fiftieth: what moving it by a unit of float32 changes is added to the floors.
+        constant that only one model has may have been rounded on the way, as 0.2 / 10 is compared
+        with 0.02: the effect of changing it by a unit of float32 is added to the noise floors.
         Returns False where neither model could be built with other constants.
         """
-        sides = (self.work.reference, self.work.candidate)
+        sides = (self.examination.reference, self.examination.candidate)
         if not all(side.is_exact for side in sides):
             return False
         measured = False
-        for position, seen in enumerate(self.work.observations):
+        for position, seen in enumerate(self.examination.observations):
             if is_rounding(seen):
                 continue
-            weights = self.work.weights_of(seen)
+            weights = self.examination.weights_of(seen)
             found = [
                 self._with_rounded_constants(side, values, seen.batch.inputs, base)
                 for side, values, base in (
-                    (self.work.reference, weights.reference, seen.reference64),
-                    (self.work.candidate, weights.candidate, seen.candidate64),
+                    (self.examination.reference, weights.reference, seen.reference64),
+                    (self.examination.candidate, weights.candidate, seen.candidate64),
                 )
             ]
             if not any(one.measured for one in found):
                 continue
             measured = True
-            ours, theirs = found
+            reference, candidate = found
             noise = tuple(
-                replace(floor, constants=ours.effects[k] + theirs.effects[k])
+                replace(floor, constants=reference.effects[k] + candidate.effects[k])
                 for k, floor in enumerate(seen.noise)
             )
-            self.work.observations[position] = replace(
-                seen, reference64=ours.outputs, candidate64=theirs.outputs, noise=noise
+            self.examination.observations[position] = replace(
+                seen, reference64=reference.outputs, candidate64=candidate.outputs, noise=noise
             )
         return measured
 
@@ -172,29 +180,31 @@ class RoundingCheck:
         effects: list[Any] = [np.zeros(output.shape) for output in base]
         rounded = side.run_with_numbers("rounded", as_float32, values, inputs, base)
         outputs = base if rounded is None else rounded
-        own = self._one_sided[0 if side is self.work.reference else 1]
-        for moved in constant_groups(own, MOST_MOVED):
+        own = self._one_sided[0 if side is self.examination.reference else 1]
+        for moved in constant_groups(own, MAX_PERTURBED):
             changed = side.run_with_numbers(moved, move_constants(moved), values, inputs, base)
             if changed is None:
                 continue
             for k, (one, other) in enumerate(zip(outputs, changed, strict=True)):
-                gap = distance(one, other)
-                effects[k] = effects[k] + np.where(np.isfinite(gap), gap, 0.0)
+                difference = distance(one, other)
+                effects[k] = effects[k] + np.where(np.isfinite(difference), difference, 0.0)
         return RoundedConstants(outputs, tuple(effects), rounded is not None)
 
     @cached_property
     def _one_sided(self) -> tuple[frozenset[float], frozenset[float]]:
-        return one_sided_constants(self.work.reference.built, self.work.candidate.built)
+        return one_sided_constants(
+            self.examination.reference.built, self.examination.candidate.built
+        )
 
     def float32_residue(self) -> bool:
-        """Tell whether float32 is at work in a float64 form, other than alike in both.
+        """Return whether a float64 form computes something in float32 that the other does not.
 
-        Constants are looked at as float32 holds them, where the model could be built so: that was
-        done, and leaves no residue.
+        Where a model can be built with constants rounded to float32, that form is examined, since
+        `measure_constants` accounts for the rounding of these.
         """
-        inputs = self.work.generic_inputs()
+        inputs = self.examination.generic_inputs()
         constants, computed = [], False
-        for side in (self.work.reference, self.work.candidate):
+        for side in (self.examination.reference, self.examination.candidate):
             runner = side.with_changed_numbers("rounded", as_float32) or side.float64
             residue = runner.float32_residue(inputs, written_numbers(runner.built))
             constants.append(residue.constants)
@@ -203,16 +213,16 @@ class RoundingCheck:
 
 
 def _least_size(array: Array) -> float:
-    """Return the least size of the numbers in an array, zeros left out; 1 where there is none."""
-    sizes = _sizes(array)
+    """Return the least nonzero finite size in an array, at most 1."""
+    sizes = _finite_sizes(array)
     return float(np.min(sizes, where=sizes > 0, initial=1.0))
 
 
 def _greatest_size(array: Array) -> float:
-    return float(np.max(_sizes(array), initial=0.0))
+    return float(np.max(_finite_sizes(array), initial=0.0))
 
 
-def _sizes(array: Array) -> NDArray[np.float64]:
+def _finite_sizes(array: Array) -> NDArray[np.float64]:
     if array.dtype.kind not in "fiu":
         return np.zeros(0)
     sizes = np.abs(array.astype(np.float64))

@@ -12,6 +12,7 @@ from layerlens.numerics.arrays import Array
 from layerlens.numerics.differences import distance
 from layerlens.numerics.probes import Domain, Probe, draw_probes, generator
 
+#: Samples in each generation, and how many of them are the parents of the next one.
 POPULATION = 32
 KEPT = 8
 #: Greatest magnitude a searched input may take.
@@ -28,14 +29,14 @@ def search(
     generations: int = 12,
     constants: Sequence[float] = (),
 ) -> tuple[int, Probe] | None:
-    """Raise the float64 difference by an evolutionary search, from the most promising inputs.
+    """Maximize the relative difference of the float64 outputs by an evolutionary search.
 
-    Each generation keeps the samples whose outputs differ most against their own magnitude, and
-    fills up with altered copies: rescaled, sparsified, crossed, set to configuration constants.
-    Where nothing differs yet, that is a walk over scales and patterns the listed probes lack.
+    Each generation keeps the samples whose outputs differ most relative to their size, and adds
+    altered copies: rescaled, sparsified, crossed, set to configuration constants. Where nothing
+    differs yet, this is a random walk over scales and patterns that the listed probes lack.
 
     Returns the position in `weights` and the best inputs as one probe, or None where no sample
-    showed any difference at all.
+    shows a difference.
     """
     rng = generator(seed, "search")
     drawn = draw_probes(domains, seed + 17, samples=2, constants=constants)
@@ -47,14 +48,14 @@ def search(
         scores = _scores(reference, candidate, weights[choice], population)
         if scores is None:
             return None
-        # Ties are shuffled: where nothing differs yet, the parents have to change all the same.
+        # Ties are shuffled, so that the parents change even where nothing differs yet.
         shuffled = rng.permutation(len(scores))
         order = shuffled[np.argsort(-scores[shuffled], kind="stable")]
         if scores[order[0]] > 0 and (best is None or scores[order[0]] > best[0]):
             best = (float(scores[order[0]]), choice, _sample(population, order[:KEPT]))
         parents = _sample(population, order[:KEPT])
         population = [
-            _next(rng, parent, domain, constants)
+            _next_generation(rng, parent, domain, constants)
             for parent, domain in zip(parents, domains, strict=True)
         ]
     return None if best is None else (best[1], Probe("search", tuple(best[2])))
@@ -76,15 +77,19 @@ def _scores(
     for left, right in zip(one.outputs, other.outputs, strict=True):
         if left.ndim == 0 or len(left) != size or left.size == 0:
             continue
-        gap = distance(left, right)
+        difference = distance(left, right)
         if left.dtype.kind == "f":
-            gap = gap / (np.where(np.isfinite(left), np.abs(left), 0.0) + _ground(inputs, left))
-        scores = np.maximum(scores, np.nan_to_num(gap, posinf=1e300).reshape(size, -1).max(axis=1))
+            difference = difference / (
+                np.where(np.isfinite(left), np.abs(left), 0.0) + _scale_of(inputs, left)
+            )
+        scores = np.maximum(
+            scores, np.nan_to_num(difference, posinf=1e300).reshape(size, -1).max(axis=1)
+        )
     return scores
 
 
-def _ground(inputs: Sequence[Array], output: Array) -> NDArray[np.float64]:
-    """Return the scale below which a difference would hardly show in working precision."""
+def _scale_of(inputs: Sequence[Array], output: Array) -> NDArray[np.float64]:
+    """Return, per sample, the scale to which a difference is relative where outputs are small."""
     size = np.ones(len(output))
     for array in inputs:
         if array.dtype.kind == "f" and array.size:
@@ -92,7 +97,7 @@ def _ground(inputs: Sequence[Array], output: Array) -> NDArray[np.float64]:
     return size.reshape(len(size), *(1 for _ in output.shape[1:]))
 
 
-def _next(
+def _next_generation(
     rng: np.random.Generator, parents: Array, domain: Domain, constants: Sequence[float]
 ) -> Array:
     """Return the parents and altered copies of them, up to the population's size."""
@@ -103,8 +108,8 @@ def _next(
     children[cross] = np.where(mixed[cross], children[cross], others[cross])
     if domain.kind == "integer":
         flips = rng.random(children.shape) < 0.2
-        fresh = rng.integers(domain.low, domain.high, children.shape).astype(children.dtype)
-        return np.concatenate([parents, np.where(flips, fresh, children)])
+        replacement = rng.integers(domain.low, domain.high, children.shape).astype(children.dtype)
+        return np.concatenate([parents, np.where(flips, replacement, children)])
     if domain.kind != "float":
         return np.concatenate([parents, children])
     for position in range(len(children)):

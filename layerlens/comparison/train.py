@@ -19,8 +19,8 @@ from layerlens.scenario.spec import FitSpec
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
-    """One model, and the data it is trained on."""
+class TrainingTask:
+    """One model, and the data to train it on."""
 
     built: Built
     inputs: tuple[Array, ...]
@@ -29,7 +29,7 @@ class Lesson:
 
 
 @dataclass(frozen=True, slots=True)
-class Learnt:
+class TrainingResult:
     """The loss of each epoch and the final weights, or why Keras refused."""
 
     losses: tuple[float, ...] = ()
@@ -38,37 +38,37 @@ class Learnt:
     error: ModelError | None = None
 
 
-def train(lesson: Lesson, fit: FitSpec, runner: KerasRunner) -> Learnt:
-    """Train a model in place, in Keras' own `fit`; the runner is the model's."""
-    inputs = lesson.inputs[0] if len(lesson.inputs) == 1 else list(lesson.inputs)
+def train(task: TrainingTask, fit: FitSpec, runner: KerasRunner) -> TrainingResult:
+    """Train a model in place with Keras' own `fit`; `runner` is the model's."""
+    inputs = task.inputs[0] if len(task.inputs) == 1 else list(task.inputs)
     floatx = keras.config.floatx()
     # Losses and metrics compute in Keras' default dtype, which is one for the whole process.
-    keras.config.set_floatx("float64" if lesson.built.precision == "float64" else "float32")
+    keras.config.set_floatx("float64" if task.built.precision == "float64" else "float32")
     try:
-        model = _trainable(lesson.built)
-        # Compiled by XLA, the sums would be taken in another order, and it takes far longer.
+        model = _trainable(task.built)
+        # XLA would take sums in a different order, and take far longer to compile.
         model.compile(optimizer=fit.optimizer.lower(), loss=loss_name(fit.loss), jit_compile=False)
         history = model.fit(
             inputs,
-            lesson.target,
-            batch_size=lesson.batch_size,
+            task.target,
+            batch_size=task.batch_size,
             epochs=fit.epochs,
             shuffle=False,
             verbose=0,
         )
     except Exception as error:  # whatever Keras, TensorFlow or a layer raises is a refusal
-        raise_if_out_of_memory(error, f"while `{lesson.built.spec.name}` was trained")
-        rows = lesson.built.report.layers
-        return Learnt(error=explain_call_error(error, execution="fit", layers=rows))
+        raise_if_out_of_memory(error, f"while `{task.built.spec.name}` was trained")
+        rows = task.built.report.layers
+        return TrainingResult(error=explain_call_error(error, execution="fit", layers=rows))
     finally:
         keras.config.set_floatx(floatx)
     losses = tuple(float(loss) for loss in history.history["loss"])
     weights = tuple(array.copy() for array in runner.values())
-    return Learnt(losses, weights, lesson.target.shape)
+    return TrainingResult(losses, weights, task.target.shape)
 
 
 def _trainable(built: Built) -> Any:
-    """Return a model of the same layers that can be compiled without marking the one lent out."""
+    """Return a model of the same layers, so that compiling it leaves the original unchanged."""
     output = built.model.outputs[0]
     if built.spec.select:
         output = output[parse_select(built.spec.select)]

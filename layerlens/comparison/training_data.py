@@ -34,11 +34,11 @@ def _draw_input(domain: Domain, place: int, samples: int, seed: int) -> Array:
 def draw_targets(
     loss: str, shape: tuple[int, ...], output: tuple[int, ...], samples: int, seed: int
 ) -> Array:
-    """Draw targets that the loss is meant for; `shape` and `output` are per sample.
+    """Draw targets in the domain of a loss; `shape` and `output` are per-sample shapes.
 
     One-hot rows for the categorical losses, class numbers for the sparse one, 0 and 1 for the
     binary ones, -1 and 1 for hinge, distributions for the Kullback-Leibler divergence, positive
-    numbers where the loss takes a logarithm or divides, else normal ones.
+    numbers where the loss takes a logarithm or divides, and normal ones otherwise.
     """
     name = loss_name(loss)
     whole = (samples, *shape)

@@ -1,4 +1,4 @@
-"""Decide on two models of a scenario, built or refused: the verdict, and what it stands on."""
+"""Decide whether two models of a scenario, built or refused, compute the same."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ from layerlens.report.pairs import InputsRow, MaskedDifference
 from layerlens.scenario.spec import Scenario, Tolerance
 from layerlens.vocabulary import AlsoDiffers, Mode, TransferMethod, Verdict
 
-#: What differs beside the output with every draw, however alike the distributions are.
-OF_A_DRAW = ("gradients", "non_finite")
+#: Differences besides the output that are expected where outputs are random.
+CHANGES_WITH_SEED = ("gradients", "non_finite")
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """What deciding needs: both models, the mode, and how to get their variants."""
+    """Two models of a scenario to compare in one mode, and the source of their variants."""
 
     scenario: Scenario
     reference: Built | Refused
@@ -46,34 +46,34 @@ class Pair:
     mode: Mode
     seed: int
     variants: ModelVariants
-    #: Whether a difference is to be shown: made small, and where it begins.
+    #: Whether to shrink a difference and find where it begins.
     shows: bool = True
 
 
-#: What a verdict stands on: a model that was refused, shapes, weights or inputs that do not match,
-#: a call that was refused, a call that gave another shape than announced, or the outputs.
+#: The cause of a verdict: a model that was refused; shapes, weights or inputs that do not match; a
+#: call that was refused; a call that returned a shape other than announced; or the outputs.
 Cause = Literal["refused", "shapes", "weights", "inputs", "call", "called_shape", "outputs"]
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The verdict on a pair, and what it stands on; `explain.pair_report` puts it in words."""
+    """The verdict on a pair with its evidence; `explain.pair_report` puts it in words."""
 
     pair: Pair
     verdict: Verdict
     cause: Cause
     transfer: Transfer | None = None
-    #: Which inputs are fed the same, where there are several.
+    #: Which inputs get the same values, where there are several.
     fed: InputsRow | None = None
-    #: Why no input can be given to both models.
+    #: Why no input is valid for both models.
     inputs_apart: str | None = None
-    #: Why a model does not compute what it did when it was saved, where no other verdict stands.
+    #: Why a model does not compute what it did when it was saved, where the verdict would be equal.
     unrestored: str | None = None
-    #: What was run, and what came of it; None where nothing had to be run.
+    #: What was run, and the results; None where nothing had to be run.
     examination: Examination | None = None
     evidence: Evidence | None = None
     judgement: Judgement | None = None
-    #: The differences at valid and at padded steps, where masks tell them apart.
+    #: The differences at valid and at padded steps, where a mask separates these.
     masked: MaskedDifference | None = None
 
 
@@ -95,7 +95,7 @@ def decide(pair: Pair) -> Decision:
 
 
 def fed_alike(reference: Built | Refused, candidate: Built | Refused) -> InputsRow | None:
-    """Return which inputs of two models are fed the same, where there are several."""
+    """Return which inputs of two models get the same values, where there are several."""
     if not isinstance(reference, Built) or not isinstance(candidate, Built):
         return None
     names = reference.input_names, candidate.input_names
@@ -111,13 +111,13 @@ def _decided(pair: Pair) -> Decision:
     if isinstance(reference, Refused) or isinstance(candidate, Refused):
         return Decision(pair, "build_error", "refused")
     transfer = pair_model_weights(reference, candidate, pair.scenario.transfer)
-    early = _told_apart(reference, candidate, transfer)
-    if early is not None:
-        cause: Cause = "shapes" if early == "shape_mismatch" else "weights"
-        return Decision(pair, early, cause, transfer)
-    apart = input_mismatch(reference, candidate)
-    if apart is not None:
-        return Decision(pair, "inconclusive", "inputs", transfer, inputs_apart=apart)
+    mismatch = _incomparable(reference, candidate, transfer)
+    if mismatch is not None:
+        cause: Cause = "shapes" if mismatch == "shape_mismatch" else "weights"
+        return Decision(pair, mismatch, cause, transfer)
+    reason = input_mismatch(reference, candidate)
+    if reason is not None:
+        return Decision(pair, "inconclusive", "inputs", transfer, inputs_apart=reason)
     _refuse_beyond_memory(reference, candidate)
     return _by_running(pair, transfer)
 
@@ -125,15 +125,15 @@ def _decided(pair: Pair) -> Decision:
 def has_to_run(
     reference: Built | Refused, candidate: Built | Refused, method: TransferMethod
 ) -> bool:
-    """Tell whether two models, which may be drafts, have to be run for a verdict.
+    """Return whether two models, which may be drafts, have to be run for a verdict.
 
     Raises:
-        MemoryLimitError: they have to, and that needs more memory than is free.
+        MemoryLimitError: running them needs more memory than is free.
     """
     if isinstance(reference, Refused) or isinstance(candidate, Refused):
         return False
     transfer = pair_model_weights(reference, candidate, method)
-    if _told_apart(reference, candidate, transfer) is not None:
+    if _incomparable(reference, candidate, transfer) is not None:
         return False
     if input_mismatch(reference, candidate) is not None:
         return False
@@ -141,10 +141,10 @@ def has_to_run(
     return True
 
 
-def _told_apart(
+def _incomparable(
     reference: Built, candidate: Built, transfer: Transfer
 ) -> Literal["shape_mismatch", "param_mismatch"] | None:
-    """Return what keeps two models from being compared at all: shapes before weights."""
+    """Return the verdict on two models whose shapes or weights do not match; else None."""
     if not _same_shape(reference.report.output_shape, candidate.report.output_shape):
         return "shape_mismatch"
     return None if transfer.complete else "param_mismatch"
@@ -157,18 +157,19 @@ def _refuse_beyond_memory(reference: Built, candidate: Built) -> None:
 
 
 def sides_of(pair: Pair) -> tuple[Side, Side]:
+    """Return both models of a pair, which has to be built, ready to be run."""
     training = pair.mode == "training"
     sides = []
     for built in (pair.reference, pair.candidate):
         assert isinstance(built, Built)
-        double = pair.variants.in_float64(built)
-        exact = isinstance(double, Built) and double.precision == "float64"
-        twin = double if isinstance(double, Built) and exact else built
-        side = Side.of(built.spec.name, built, twin, training=training, seed=pair.seed)
+        float64 = pair.variants.in_float64(built)
+        exact = isinstance(float64, Built) and float64.precision == "float64"
+        float64_or_own = float64 if isinstance(float64, Built) and exact else built
+        side = Side.of(built.spec.name, built, float64_or_own, training=training, seed=pair.seed)
         side.variants = pair.variants
         sides.append(side)
     if not all(side.is_exact for side in sides):
-        # Only the same precision draws the same random numbers, and rounds the same constants.
+        # Only equal precisions draw the same random numbers, and round constants alike.
         for side in sides:
             side.leave_float64()
     size = next((side.built.batch_size for side in sides if side.built.batch_size), None)
@@ -179,13 +180,14 @@ def sides_of(pair: Pair) -> tuple[Side, Side]:
 
 
 def beyond_memory(reference: Built, candidate: Built) -> MemoryLimitError | None:
+    """Return the error where comparing two models needs more memory than is free."""
     return running_beyond_memory("comparing", reference, candidate)
 
 
 def _by_running(pair: Pair, transfer: Transfer) -> Decision:
     sides = sides_of(pair)
-    speaks = pair.mode == "inference" and pair.scenario.tolerance is None
-    proof = partial(certify, *sides, transfer, seed=pair.seed) if speaks else None
+    is_provable = pair.mode == "inference" and pair.scenario.tolerance is None
+    proof = partial(certify, *sides, transfer, seed=pair.seed) if is_provable else None
     examination = Examination(*sides, transfer, pair.seed, proof)
     evidence = examine(examination)
     if evidence.refusal is not None:
@@ -201,7 +203,7 @@ def _by_running(pair: Pair, transfer: Transfer) -> Decision:
             examination=examination,
             evidence=evidence,
         )
-    evidence, judgement = _judged(pair, examination, evidence)
+    evidence, judgement = _judge_and_search(pair, examination, evidence)
     return Decision(
         pair,
         judgement.verdict,
@@ -214,8 +216,10 @@ def _by_running(pair: Pair, transfer: Transfer) -> Decision:
     )
 
 
-def _judged(pair: Pair, examination: Examination, evidence: Evidence) -> tuple[Evidence, Judgement]:
-    """Judge the observations, and look further wherever they do not settle it."""
+def _judge_and_search(
+    pair: Pair, examination: Examination, evidence: Evidence
+) -> tuple[Evidence, Judgement]:
+    """Judge the observations, and observe more where these do not decide."""
     one, other = examination.reference, examination.candidate
     rounding, in_range = RoundingCheck(examination), RangeCheck(examination)
     tolerance = pair.scenario.tolerance
@@ -233,7 +237,7 @@ def _judged(pair: Pair, examination: Examination, evidence: Evidence) -> tuple[E
         judgement = judged()
     judgement, by_distribution = judge_random(rounding, judgement, tolerance)
     passes = judgement.verdict == "equivalent"
-    aside = also_differs(
+    differences = also_differs(
         one,
         other,
         examination.main_values(),
@@ -247,9 +251,9 @@ def _judged(pair: Pair, examination: Examination, evidence: Evidence) -> tuple[E
         evidence,
         observations=tuple(in_range.observations()),
         certificate=certificate,
-        # What is drawn differs from call to call, and with it what depends on the draw.
+        # Random numbers differ from call to call, and so do figures that depend on them.
         also_differs=(
-            *(a for a in aside if not (by_distribution and a in OF_A_DRAW)),
+            *(a for a in differences if not (by_distribution and a in CHANGES_WITH_SEED)),
             *overflow,
         ),
         unseen=unseen_by_probes(examination) if passes and certificate is None else (),
@@ -259,54 +263,54 @@ def _judged(pair: Pair, examination: Examination, evidence: Evidence) -> tuple[E
 
 
 def _judge(rounding: RoundingCheck, in_range: RangeCheck, tolerance: Tolerance | None) -> Judgement:
-    """Judge; where float64 leaves something, find out whether rounding explains it after all.
+    """Judge; where the float64 outputs differ, find out whether rounding explains that.
 
-    First what rounding inside the models leaves, then constants that are rounded to float32.
+    First measure rounding inside the models, then constants that are rounded to float32.
     """
-    judgement = _confirmed(rounding, in_range, tolerance)
+    judgement = _judge_observations(rounding, in_range, tolerance)
     if tolerance is not None:
         return judgement
     if judgement.verdict == "different" and not judgement.near_rounding:
-        judgement = _where_it_shows(rounding, in_range, judgement)
+        judgement = _with_inner_rounding(rounding, in_range, judgement)
     if not _may_be_rounding(judgement):
         return judgement
-    if rounding.measure_inner():
-        judgement = _confirmed(rounding, in_range)
+    if rounding.measure_inner_rounding():
+        judgement = _judge_observations(rounding, in_range)
         if not _may_be_rounding(judgement):
             return judgement
     if rounding.measure_constants():
-        judgement = _confirmed(rounding, in_range)
+        judgement = _judge_observations(rounding, in_range)
         if not _may_be_rounding(judgement):
             return judgement
     if not rounding.float32_residue():
         return judgement
-    return _confirmed(rounding, in_range, residue=True)
+    return _judge_observations(rounding, in_range, residue=True)
 
 
-def _where_it_shows(
+def _with_inner_rounding(
     rounding: RoundingCheck, in_range: RangeCheck, judgement: Judgement
 ) -> Judgement:
-    """Look at rounding inside the models where a difference shows best, until one stays."""
+    """Measure rounding inside the models for each witness, until a difference remains."""
     while (witness := judgement.witness) is not None and witness.inconsistent is None:
         if not rounding.may_absorb(witness):
             break
-        if not rounding.measure_inner_of(witness.observation):
+        if not rounding.measure_inner_rounding_of(witness.observation):
             break
-        judgement = _confirmed(rounding, in_range)
+        judgement = _judge_observations(rounding, in_range)
     return judgement
 
 
 def _within_range(
     in_range: RangeCheck, judgement: Judgement, tolerance: Tolerance | None
 ) -> Judgement:
-    """Tell a difference that is there because a model left the range of half precision.
+    """Return `different` where one model is out of the range of half precision.
 
-    In float64 there is none, and in working precision it would pass for rounding.
+    In float64 there is no such difference, and in working precision it would pass for rounding.
     """
     shown = judgement.witness
     if tolerance is not None or (shown is not None and shown.observation.exact):
         return judgement
-    found = in_range.leaving()
+    found = in_range.find_out_of_range()
     if found is None:
         return judgement
     witness, reason = found
@@ -324,16 +328,16 @@ def _may_be_rounding(judgement: Judgement) -> bool:
     return judgement.verdict != "equivalent" and judgement.near_rounding
 
 
-def _confirmed(
+def _judge_observations(
     rounding: RoundingCheck,
     in_range: RangeCheck,
     tolerance: Tolerance | None = None,
     *,
     residue: bool = False,
 ) -> Judgement:
-    """Judge; a model that strays from itself has to do so in float64 as well."""
+    """Judge; a model whose result depends on the way of calling has to do so in float64 too."""
     seen = in_range.observations()
-    steady = rounding.work.any_random()
+    steady = rounding.examination.any_random()
     judgement = judge(seen, tolerance=tolerance, residue=residue, steady=steady)
     witness = judgement.witness
     if witness is None or not witness.inconsistent or rounding.confirms(witness):
@@ -342,7 +346,7 @@ def _confirmed(
 
 
 def _search(examination: Examination) -> bool:
-    """Search for an input on which the two differ more; observe what was found."""
+    """Search for an input on which the two differ more, and observe it; False if none is found."""
     found = search(
         examination.reference,
         examination.candidate,
@@ -358,7 +362,7 @@ def _search(examination: Examination) -> bool:
 
 
 def _same_shape(one: Any, other: Any) -> bool:
-    """Tell whether two announced shapes agree; an axis that either leaves open is seen when run."""
+    """Return whether two announced shapes agree; an open axis agrees with any length."""
     if isinstance(one, tuple) and isinstance(other, tuple):
         return len(one) == len(other) and all(map(_same_shape, one, other))
     if isinstance(one, tuple) or isinstance(other, tuple):

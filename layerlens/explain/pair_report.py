@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import reduce
 
 from layerlens.comparison.examination import Examination
-from layerlens.comparison.integer_overflow import losses
+from layerlens.comparison.integer_overflow import integer_losses
 from layerlens.comparison.verdict import Decision, beyond_memory, sides_of
 from layerlens.explain import verdict_sentences
 from layerlens.explain.argument_gaps import argument_gaps
@@ -170,8 +170,8 @@ def _with_counterexample(
     if witness.inconsistent is None:
         divergence = first_divergence(reference, candidate, *values, inputs, residue=check.residue)
         overflows = (
-            *losses(reference, values[0], inputs),
-            *losses(candidate, values[1], inputs),
+            *integer_losses(reference, values[0], inputs),
+            *integer_losses(candidate, values[1], inputs),
         )
         seen = examination.observations
         related = relation(reference, candidate, examination.transfer, examination.seed, seen)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from layerlens import compare
-from layerlens.comparison.integer_overflow import losses
+from layerlens.comparison.integer_overflow import integer_losses
 from layerlens.scenario.spec import ModelSpec, NodeSpec
 from tests.unit.tables.pairs import chain, input_of, layer, sides
 
@@ -35,7 +35,7 @@ def test_an_overflow_is_named_with_what_is_due(
     kind: str, dtype: str, given: int, told: str | None
 ) -> None:
     side, _ = sides(_joined(kind), chain("other", layer("ReLU")), input_of(1, dtype=dtype))
-    found = losses(side, (), (np.full((1, 1), given, dtype),))
+    found = integer_losses(side, (), (np.full((1, 1), given, dtype),))
     if told is None:
         assert found == ()
     else:
@@ -48,7 +48,7 @@ def test_an_overflow_is_named_with_what_is_due(
 def test_cut_fractions_are_told_as_that() -> None:
     one = chain("one", layer("Activation", activation="leaky_relu"))
     side, _ = sides(one, chain("other", layer("ReLU")), input_of(1, dtype="int32"))
-    found = losses(side, (), (np.full((1, 1), -4, "int32"),))
+    found = integer_losses(side, (), (np.full((1, 1), -4, "int32"),))
     assert len(found) <= 1
     assert all("cuts off what is no whole number" in text for text in found)
 

@@ -64,7 +64,7 @@ def prepared(
     transfer = pair_weights(weight_rows(one.built), weight_rows(other.built))
     assert transfer.complete, transfer.problem
     work = Examination(one, other, transfer, 0)
-    work.begin(BASE_LENGTHS[0])
+    work.prepare(BASE_LENGTHS[0])
     return work
 
 
