@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from layerlens.models.execute.keras_runner import Gradients, KerasRunner
+from layerlens.models.execute.gradients import Gradients
+from layerlens.models.execute.keras_runner import KerasRunner
 from layerlens.models.execute.side import Precision, Side, Values
 from layerlens.models.inspect.nested_layers import flat_layers
 from layerlens.numerics.arrays import Array

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from layerlens.comparison.examination import Examination
-from layerlens.models.execute.keras_runner import Outcome
+from layerlens.models.execute.outcome import Outcome
 from layerlens.models.execute.receptive_field import receptive_field
 from layerlens.models.execute.side import Side, Values
 from layerlens.models.execute.variables import as_array
@@ -181,7 +181,7 @@ def _unseen_layers(side: Side, sets: Sequence[Values], inputs: Sequence[Array]) 
         if not remaining:
             return
         side.hold(values, "float64")
-        for batch in side.float64.parts(inputs):
+        for batch in side.float64.batches(inputs):
             for name in _layers_that_matter(side, graph, batch, dict(remaining)):
                 remaining.pop(name, None)
     layers = {node.operation.name: node.operation for node in _nodes(graph)}

@@ -14,7 +14,8 @@ from layerlens.models.build.memory import refuse_samples_beyond_memory
 from layerlens.models.build.request import Built, Refused
 from layerlens.models.build.session import in_fresh_session
 from layerlens.models.execute.input_domains import BASE_LENGTHS, fixed_domains
-from layerlens.models.execute.keras_runner import KerasRunner, restoring_weights
+from layerlens.models.execute.keras_runner import KerasRunner
+from layerlens.models.execute.restored_weights import restoring_weights
 from layerlens.models.execute.variables import pair_model_weights, weight_rows
 from layerlens.models.inspect.shapes import selected_shape
 from layerlens.models.inspect.working_memory import working_memory

@@ -9,7 +9,7 @@ import numpy as np
 
 from layerlens.comparison.randomness import changed
 from layerlens.models.execute.input_domains import has_foreign_layers
-from layerlens.models.execute.keras_runner import Outcome
+from layerlens.models.execute.outcome import Outcome
 from layerlens.models.execute.side import Precision, Side, sensitivities
 from layerlens.models.execute.weight_sets import WeightSet
 from layerlens.models.inspect.shapes import flat_shapes

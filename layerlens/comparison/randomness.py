@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerlens.models.execute.input_domains import has_foreign_layers
-from layerlens.models.execute.keras_runner import Outcome
+from layerlens.models.execute.outcome import Outcome
 from layerlens.models.execute.side import Side, Values
 from layerlens.numerics.arrays import Array, Float
 from layerlens.numerics.differences import distance

@@ -17,6 +17,7 @@ from layerlens.models.build.constants import (
     move_constants,
     one_sided_constants,
 )
+from layerlens.models.execute.float32_residue import float32_residue
 from layerlens.models.execute.input_domains import (
     written_numbers,
 )
@@ -206,7 +207,7 @@ class RoundingCheck:
         constants, computed = [], False
         for side in (self.examination.reference, self.examination.candidate):
             runner = side.with_changed_numbers("rounded", as_float32) or side.float64
-            residue = runner.float32_residue(inputs, written_numbers(runner.built))
+            residue = float32_residue(runner.concrete(inputs), written_numbers(runner.built))
             constants.append(residue.constants)
             computed = computed or residue.computed
         return computed or constants[0] != constants[1]

@@ -24,10 +24,11 @@ from layerlens.models.execute.input_domains import (
     has_foreign_layers,
     mask_values,
 )
-from layerlens.models.execute.keras_runner import KerasRunner, restoring_weights
+from layerlens.models.execute.keras_runner import KerasRunner
 from layerlens.models.execute.layer_calls import Subject, domain_of, is_recurrent, layer_subject
 from layerlens.models.execute.lengths import BEYOND
 from layerlens.models.execute.receptive_field import call_span, receptive_field
+from layerlens.models.execute.restored_weights import restoring_weights
 from layerlens.models.inspect.call_graph import calls_between, is_input_call, producing_call
 from layerlens.models.inspect.nested_layers import flat_layers, with_nested
 from layerlens.numerics.arrays import Array

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from layerlens.models.execute.keras_runner import Outcome
+from layerlens.models.execute.outcome import Outcome
 from layerlens.models.execute.side import Precision, Side, Values
 from layerlens.numerics.arrays import Array, Inputs, greatest_index
 from layerlens.numerics.differences import distance, within

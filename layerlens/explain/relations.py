@@ -16,7 +16,7 @@ from layerlens.models.execute.input_domains import (
     fixed_domains,
     has_variable_axis,
 )
-from layerlens.models.execute.keras_runner import Outcome
+from layerlens.models.execute.outcome import Outcome
 from layerlens.models.execute.side import Side, Values
 from layerlens.models.execute.weight_sets import WeightSet, moderate_sets, weight_sets
 from layerlens.numerics.arrays import Array, Inputs

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 
 from layerlens.models.build.request import Built
-from layerlens.models.execute.keras_runner import Outcome
+from layerlens.models.execute.outcome import Outcome
 from layerlens.models.execute.side import Side, Values
 from layerlens.models.execute.variables import weight_variables
 from layerlens.models.inspect.call_graph import calls_between

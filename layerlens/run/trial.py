@@ -14,7 +14,7 @@ from layerlens.explain.script import script_of
 from layerlens.models.build.memory import refuse_beyond_memory, weight_bytes
 from layerlens.models.build.request import Built, Refused
 from layerlens.models.execute.graph_size import with_graph_sizes
-from layerlens.models.execute.keras_runner import restoring_weights
+from layerlens.models.execute.restored_weights import restoring_weights
 from layerlens.models.variants import ModelVariants, input_names
 from layerlens.report.diffs import ModelsDiff
 from layerlens.report.layers import ModelReport

@@ -13,8 +13,9 @@ import tensorflow as tf
 
 from layerlens.models.backend.exhaustion import raise_if_out_of_memory
 from layerlens.models.build.request import Built
-from layerlens.models.execute.keras_runner import KerasRunner, restoring_weights
+from layerlens.models.execute.keras_runner import KerasRunner
 from layerlens.models.execute.layer_calls import traced_call
+from layerlens.models.execute.restored_weights import restoring_weights
 from layerlens.models.inspect.call_graph import calls_between, is_input_call
 from layerlens.report.layers import ModelReport
 

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from layerlens.models.build.constants import NumberChange
 from layerlens.models.build.request import Built
 from layerlens.models.execute.input_domains import has_foreign_layers
-from layerlens.models.execute.keras_runner import KerasRunner, Outcome
+from layerlens.models.execute.keras_runner import KerasRunner
+from layerlens.models.execute.outcome import Outcome
 from layerlens.models.execute.range_events import watching_ranges
 from layerlens.models.inspect.nested_layers import flat_layers
 from layerlens.models.variants import ModelVariants

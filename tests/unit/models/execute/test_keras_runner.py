@@ -8,30 +8,15 @@ import keras
 import numpy as np
 import pytest
 
-from layerlens.models.build.request import Built
-from layerlens.models.build_model import build_model
-from layerlens.models.execute.keras_runner import KerasRunner
-from layerlens.models.execute.variables import weight_rows, weight_variables
-from layerlens.scenario.spec import InputSpec, LayerSpec, ModelSpec, NodeSpec
+from layerlens.scenario.spec import ModelSpec, NodeSpec
+from tests.unit.models.execute.runners import DENSE, of, runner
 from tests.unit.tables.pairs import chain, input_of, layer
 
 pytestmark = pytest.mark.usefixtures("backend")
 
 EXECUTIONS = ("eager", "traced", "traced_dynamic")
-DENSE = layer("Dense", units=3)
-VECTOR = input_of(4)
 X = np.random.default_rng(0).normal(size=(2, 4)).astype("float32")
 SERIES = np.random.default_rng(0).normal(size=(2, 5, 3)).astype("float32")
-
-
-def runner(model: ModelSpec, *inputs: InputSpec, precision: Any = "working") -> KerasRunner:
-    built = build_model(model, inputs or (VECTOR,), precision=precision)
-    assert isinstance(built, Built), built.report.error
-    return KerasRunner(built)
-
-
-def of(*layers: LayerSpec) -> KerasRunner:
-    return runner(chain("m", *layers))
 
 
 # --- calls ----------------------------------------------------------------------------------------
@@ -149,37 +134,6 @@ def test_a_model_of_one_batch_size_takes_any_number_of_samples() -> None:
 # --- weights --------------------------------------------------------------------------------------
 
 
-def test_weights_are_listed_as_the_model_was_written() -> None:
-    nodes = (
-        NodeSpec("short", layer("Dense", units=2, name="short"), ("input",)),
-        NodeSpec("long", layer("Dense", units=2, name="long"), ("input",)),
-        NodeSpec("more", layer("Identity"), ("long",)),
-        NodeSpec("join", layer("Add"), ("short", "more")),
-    )
-    graph = runner(ModelSpec("m", "graph", nodes=nodes, outputs=("join",)))
-    paths = ["short/kernel", "short/bias", "long/kernel", "long/bias"]
-    assert [row.path for row in weight_rows(graph.built)] == paths
-    assert [slot.path for slot in graph.slots()] == paths
-    assert [variable.path for variable in graph.built.model.weights] != paths  # Keras' own order
-
-
-def test_a_shared_layer_has_its_weights_once_and_seeds_are_none() -> None:
-    nodes = (
-        NodeSpec("a", layer("Dense", units=4, name="a"), ("input",)),
-        NodeSpec("b", None, ("a",), share="a"),
-        NodeSpec("c", layer("Dropout", rate=0.5), ("b",)),
-    )
-    shared = runner(ModelSpec("m", "graph", nodes=nodes, outputs=("c",)))
-    assert [row.path for row in weight_rows(shared.built)] == ["a/kernel", "a/bias"]
-    assert len(weight_variables(shared.built)) == 2
-
-
-def test_rows_count_params() -> None:
-    kernel, bias = weight_rows(of(DENSE).built)
-    assert (kernel.shape, kernel.params) == ((4, 3), 12)
-    assert (bias.shape, bias.params) == ((3,), 3)
-
-
 def test_as_many_values_as_weights_are_assigned() -> None:
     with pytest.raises(ValueError, match="argument 2 is shorter"):
         of(DENSE).assign([np.ones((4, 3))])
@@ -233,30 +187,6 @@ def test_where_nothing_flows_the_gradient_is_none() -> None:
     by_inputs, _ = two.gradients([X, X], [np.ones((2, 4))])
     assert by_inputs[0] is not None
     assert by_inputs[1] is None
-
-
-# --- what stays float32 ---------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("one", "rounds"),
-    [
-        (layer("LeakyReLU", negative_slope=0.3), True),
-        (layer("LeakyReLU", negative_slope=0.25), False),
-        (layer("Dense", units=3, activation="tanh"), False),
-    ],
-)
-def test_what_is_rounded_to_float32_in_float64_is_named(one: LayerSpec, rounds: bool) -> None:
-    double = runner(chain("m", one), precision="float64")
-    residue = double.float32_residue([X], ())
-    assert bool(residue.constants or residue.computed) is rounds
-
-
-def test_a_number_as_it_was_written_was_not_rounded() -> None:
-    scale = 1.0 + 2.0**-20
-    double = runner(chain("m", layer("Rescaling", scale=scale)), precision="float64")
-    assert double.float32_residue([X], ()).constants
-    assert not double.float32_residue([X], {scale}).constants
 
 
 def test_a_layer_that_fails_only_when_traced_is_refused_there_alone() -> None:

@@ -6,7 +6,18 @@ import keras
 import numpy as np
 import pytest
 
-from layerlens.models.execute.variables import as_array, assign_array
+from layerlens.models.execute.variables import (
+    as_array,
+    assign_array,
+    given_weights,
+    seed_variables,
+    stateful_layers,
+    weight_rows,
+    weight_variables,
+)
+from layerlens.scenario.spec import ModelSpec, NodeSpec
+from tests.unit.models.execute.runners import DENSE, of, runner
+from tests.unit.tables.pairs import chain, input_of, layer
 
 pytestmark = pytest.mark.usefixtures("backend")
 
@@ -40,3 +51,50 @@ def test_another_shape_is_refused() -> None:
     variable = keras.Variable(np.zeros((2, 3)), dtype="float32")
     with pytest.raises(ValueError, match="shape"):
         assign_array(variable, np.zeros((3, 2)))
+
+
+def test_weights_are_listed_as_the_model_was_written() -> None:
+    nodes = (
+        NodeSpec("short", layer("Dense", units=2, name="short"), ("input",)),
+        NodeSpec("long", layer("Dense", units=2, name="long"), ("input",)),
+        NodeSpec("more", layer("Identity"), ("long",)),
+        NodeSpec("join", layer("Add"), ("short", "more")),
+    )
+    graph = runner(ModelSpec("m", "graph", nodes=nodes, outputs=("join",)))
+    paths = ["short/kernel", "short/bias", "long/kernel", "long/bias"]
+    assert [row.path for row in weight_rows(graph.built)] == paths
+    assert [slot.path for slot in graph.slots()] == paths
+    assert [variable.path for variable in graph.built.model.weights] != paths  # Keras' own order
+
+
+def test_a_shared_layer_has_its_weights_once_and_seeds_are_none() -> None:
+    nodes = (
+        NodeSpec("a", layer("Dense", units=4, name="a"), ("input",)),
+        NodeSpec("b", None, ("a",), share="a"),
+        NodeSpec("c", layer("Dropout", rate=0.5), ("b",)),
+    )
+    shared = runner(ModelSpec("m", "graph", nodes=nodes, outputs=("c",)))
+    assert [row.path for row in weight_rows(shared.built)] == ["a/kernel", "a/bias"]
+    assert len(weight_variables(shared.built)) == 2
+
+
+def test_rows_count_params() -> None:
+    kernel, bias = weight_rows(of(DENSE).built)
+    assert (kernel.shape, kernel.params) == ((4, 3), 12)
+    assert (bias.shape, bias.params) == ((3,), 3)
+
+
+def test_seeds_and_states_are_found_by_layer() -> None:
+    dropout = of(layer("Dropout", rate=0.5))
+    assert len(seed_variables(dropout.built)) == 1
+    assert seed_variables(of(DENSE).built) == []
+    stateful = runner(chain("m", layer("GRU", units=2, stateful=True, name="kept")), input_of(5, 3))
+    assert [one.name for one in stateful_layers(stateful.built)] == ["kept"]
+    assert stateful_layers(of(DENSE).built) == []
+
+
+def test_weights_with_values_in_the_scenario_are_given() -> None:
+    dense = layer("Dense", units=1, name="only")
+    values = {"bias": [2.0]}
+    assert given_weights(runner(chain("m", dense, weights=values)).built) == {1}
+    assert given_weights(runner(chain("m", dense)).built) == frozenset()

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.usefixtures("backend")
 def test_weights_and_seeds_are_put_back_even_after_a_failure() -> None:
     from layerlens.models.build.request import Built
     from layerlens.models.build_model import build_model
-    from layerlens.models.execute.keras_runner import restoring_weights
+    from layerlens.models.execute.restored_weights import restoring_weights
 
     layers = (LayerSpec("Dense", {"units": 2}), LayerSpec("Dropout", {"rate": 0.5}))
     built = build_model(ModelSpec("m", "layers", layers=layers), (InputSpec("x", (3,)),))
@@ -34,7 +34,7 @@ def test_weights_and_seeds_are_put_back_even_after_a_failure() -> None:
 def test_refused_models_pass_through() -> None:
     from layerlens.models.build.request import Refused
     from layerlens.models.build_model import build_model
-    from layerlens.models.execute.keras_runner import restoring_weights
+    from layerlens.models.execute.restored_weights import restoring_weights
 
     broken = ModelSpec("m", "layers", layers=(LayerSpec("LSTM", {"units": 2}),))
     refused = build_model(broken, (InputSpec("x", (3,)),))

@@ -1,0 +1,49 @@
+"""Gradients of a call of a model, by its inputs and by its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from layerlens.models.execute.outcome import flat_tensors
+from layerlens.models.execute.variables import as_array
+from layerlens.numerics.arrays import Array
+
+#: Gradients by the floating inputs and by the weights; None where an output does not depend on one.
+Gradients = tuple[list[Array | None], list[Array | None]]
+
+
+def gradients_of(
+    call: Callable[[Sequence[Any]], Any],
+    tensors: Sequence[Any],
+    weights: Sequence[Any],
+    directions: Sequence[NDArray[np.float64]],
+) -> Gradients | None:
+    """Return the gradients of sum(output × direction) over all floating outputs of `call(tensors)`.
+
+    None where TensorFlow has no gradient of an operation in this precision.
+    """
+    watched = [tensor for tensor in tensors if tensor.dtype.is_floating]
+    with tf.GradientTape() as tape:
+        for tensor in watched:
+            tape.watch(tensor)
+        outputs = [one for one in flat_tensors(call(tensors)) if one.dtype.is_floating]
+        total = tf.add_n(
+            [
+                tf.reduce_sum(tf.cast(output, "float64") * tf.constant(direction))
+                for output, direction in zip(outputs, directions, strict=True)
+            ]
+        )
+    try:
+        by_inputs, by_weights = tape.gradient(total, (watched, list(weights)))
+    except (LookupError, tf.errors.InvalidArgumentError, tf.errors.UnimplementedError):
+        return None
+    return [_dense(one) for one in by_inputs], [_dense(one) for one in by_weights]
+
+
+def _dense(gradient: Any) -> Array | None:
+    return None if gradient is None else as_array(tf.convert_to_tensor(gradient))
