@@ -11,7 +11,7 @@ import numpy as np
 from layerlens.explain.difference_check import DifferenceCheck, FirstDifference
 from layerlens.models.execute.side import Side, Values
 from layerlens.numerics.arrays import Inputs, as_plain
-from layerlens.numerics.flat_input import Entries, Places, as_written, chunks, rows, stack
+from layerlens.numerics.flat_input import Entries, Indices, as_written, chunks, rows, stack
 from layerlens.numerics.judge import Witness
 from layerlens.report.pairs import Counterexample
 from layerlens.scenario.spec import InputSpec, Tolerance
@@ -194,41 +194,41 @@ class _Search:
 
     def _few_entries(self, state: Inputs) -> Inputs:
         """Put entries to rest: all but a chunk, then chunk by chunk, down to single entries."""
-        places = self.entries.awake(state)
+        places = self.entries.nonblank(state)
         if not len(places):
             return state
-        resting = self.entries.rested(state, places)
+        resting = self.entries.blanked(state, places)
         ladder = [resting, *self._alone(state, places)]
         first = self._first_passing(ladder)
         if first is not None:
             state = self._accept(ladder[first])
         pieces = 2
-        while len(places := self.entries.awake(state)) > 1 and not self._spent():
+        while len(places := self.entries.nonblank(state)) > 1 and not self._spent():
             pieces = min(pieces, len(places), self._width(state))
             parts = np.array_split(places, pieces)
             dropped = [
-                parts[n] for n in self._passing([self.entries.rested(state, p) for p in parts])
+                parts[n] for n in self._passing([self.entries.blanked(state, p) for p in parts])
             ]
             if dropped:
                 state = self._most_together(
-                    state, [(lambda s, p=p: self.entries.rested(s, p)) for p in dropped]
+                    state, [(lambda s, p=p: self.entries.blanked(s, p)) for p in dropped]
                 )
             elif pieces >= min(len(places), self._width(state)):
                 break
             pieces *= 2 if self.separable else 1 if dropped else 2
         return state
 
-    def _alone(self, state: Inputs, places: Places) -> Iterator[Inputs]:
+    def _alone(self, state: Inputs, places: Indices) -> Iterator[Inputs]:
         """Yield inputs of which one chunk alone is left, the smallest first."""
         levels = list(chunks(places, max(1, self._width(state) // 2)))
         for level in reversed(levels):
             if len(level) > 1:
-                yield from (self.entries.only(state, part) for part in level)
+                yield from (self.entries.keep_only(state, part) for part in level)
 
     def _round(self, state: Inputs) -> Inputs:
         """Make values rounder: all in the same way at once, then each for itself."""
-        places = self.entries.awake(state)
-        options = [self.entries.rounder(state, int(place)) for place in places[:256]]
+        places = self.entries.nonblank(state)
+        options = [self.entries.simpler_values(state, int(place)) for place in places[:256]]
         if not any(options):
             return state
         if len(places) <= 256:
@@ -236,14 +236,14 @@ class _Search:
             first = self._first_passing(together)
             if first is not None:
                 state = self._accept(together[first])
-        places = self.entries.awake(state)[:SINGLES]
+        places = self.entries.nonblank(state)[:SINGLES]
         tries = [
             (int(place), value)
             for place in places
-            for value in self.entries.rounder(state, int(place))
+            for value in self.entries.simpler_values(state, int(place))
         ]
         trials = [
-            self.entries.placed(state, np.asarray([place]), [value]) for place, value in tries
+            self.entries.with_values(state, np.asarray([place]), [value]) for place, value in tries
         ]
         best: dict[int, Any] = {}
         for n in self._passing(trials):
@@ -251,19 +251,19 @@ class _Search:
         return self._most_together(
             state,
             [
-                (lambda s, p=place, v=value: self.entries.placed(s, np.asarray([p]), [v]))
+                (lambda s, p=place, v=value: self.entries.with_values(s, np.asarray([p]), [v]))
                 for place, value in best.items()
             ],
         )
 
     def _together(
-        self, state: Inputs, places: Places, options: Sequence[tuple[Any, ...]]
+        self, state: Inputs, places: Indices, options: Sequence[tuple[Any, ...]]
     ) -> list[Inputs]:
         """Return the inputs with every entry at its n-th simplest value, for each n."""
         longest = max(map(len, options))
         values = self.entries.values(state, places)
         return [
-            self.entries.placed(
+            self.entries.with_values(
                 state,
                 places,
                 [

@@ -1,4 +1,4 @@
-"""An input as one row of entries: some put to rest, some made rounder. NumPy alone."""
+"""Edit the inputs of a model as one row of entries: blank them, or simplify them. NumPy alone."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from numpy.typing import NDArray
 from layerlens.numerics.arrays import Array, Inputs
 from layerlens.scenario.spec import InputSpec
 
-Places = NDArray[np.intp]
+Indices = NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True)
 class Entries:
-    """What the entries of each input may be, and which value of theirs counts as nothing."""
+    """Edits entries of the inputs of a model; indices count over all inputs in row-major order."""
 
     specs: tuple[InputSpec, ...]
 
-    def rest(self, position: int) -> Any:
-        """Return the value that an entry of this input has when nothing is said by it."""
+    def blank_value(self, position: int) -> Any:
+        """Return the value of a blank entry of one input, such as 0 or the empty string."""
         spec = self.specs[position]
         if spec.dtype == "string":
             return ""
@@ -33,70 +33,70 @@ class Entries:
             return 0 if low <= 0 and (spec.high is None or spec.high > 0) else low
         return 0.0
 
-    def awake(self, inputs: Inputs) -> Places:
-        """Return the places, over all inputs in row-major order, whose entries are not at rest."""
-        flags = [array.reshape(-1) != self.rest(k) for k, array in enumerate(inputs)]
+    def nonblank(self, inputs: Inputs) -> Indices:
+        """Return the indices of the entries that are not blank."""
+        flags = [array.reshape(-1) != self.blank_value(k) for k, array in enumerate(inputs)]
         return np.flatnonzero(np.concatenate(flags))
 
-    def rested(self, inputs: Inputs, places: Places) -> Inputs:
-        """Return the inputs with the entries at these places put to rest."""
-        return self._set(inputs, places, None)
+    def blanked(self, inputs: Inputs, indices: Indices) -> Inputs:
+        """Return the inputs with the entries at these indices blank."""
+        return self._set(inputs, indices, None)
 
-    def only(self, inputs: Inputs, places: Places) -> Inputs:
-        """Return the inputs with every entry but these put to rest."""
-        return self.rested(inputs, np.setdiff1d(self.awake(inputs), places))
+    def keep_only(self, inputs: Inputs, indices: Indices) -> Inputs:
+        """Return the inputs with all entries blank but these."""
+        return self.blanked(inputs, np.setdiff1d(self.nonblank(inputs), indices))
 
-    def placed(self, inputs: Inputs, places: Places, values: Sequence[Any]) -> Inputs:
-        """Return the inputs with these values at these places."""
-        return self._set(inputs, places, values)
+    def with_values(self, inputs: Inputs, indices: Indices, values: Sequence[Any]) -> Inputs:
+        """Return the inputs with these values at these indices."""
+        return self._set(inputs, indices, values)
 
-    def values(self, inputs: Inputs, places: Places) -> list[Any]:
-        return [self._at(inputs, int(place)) for place in places]
+    def values(self, inputs: Inputs, indices: Indices) -> list[Any]:
+        return [self._at(inputs, int(index)) for index in indices]
 
-    def rounder(self, inputs: Inputs, place: int) -> tuple[Any, ...]:
+    def simpler_values(self, inputs: Inputs, index: int) -> tuple[Any, ...]:
         """Return simpler values for one entry, the simplest first."""
-        position = self._owner(inputs, place)
+        position = self._input_of(inputs, index)
         spec = self.specs[position]
-        value = self._at(inputs, place)
+        value = self._at(inputs, index)
         if spec.is_integer:
             low = spec.low or 0
             return tuple(n for n in (1, 2, 3, 10) if low <= n < value)
         if spec.dtype in ("bool", "string"):
             return ()
-        return rounder_numbers(float(value))
+        return simpler_numbers(float(value))
 
-    def _set(self, inputs: Inputs, places: Places, values: Sequence[Any] | None) -> Inputs:
+    def _set(self, inputs: Inputs, indices: Indices, values: Sequence[Any] | None) -> Inputs:
         changed = []
         start = 0
         for position, array in enumerate(inputs):
             flat = array.reshape(-1).copy()
-            here = (places >= start) & (places < start + flat.size)
-            flat[places[here] - start] = (
-                self.rest(position)
+            inside = (indices >= start) & (indices < start + flat.size)
+            flat[indices[inside] - start] = (
+                self.blank_value(position)
                 if values is None
-                else [values[int(k)] for k in np.flatnonzero(here)]
+                else [values[int(k)] for k in np.flatnonzero(inside)]
             )
             changed.append(flat.reshape(array.shape))
             start += flat.size
         return tuple(changed)
 
-    def _at(self, inputs: Inputs, place: int) -> Any:
+    def _at(self, inputs: Inputs, index: int) -> Any:
         for array in inputs:
-            if place < array.size:
-                return array.reshape(-1)[place]
-            place -= array.size
-        raise IndexError(place)
+            if index < array.size:
+                return array.reshape(-1)[index]
+            index -= array.size
+        raise IndexError(index)
 
-    def _owner(self, inputs: Inputs, place: int) -> int:
+    def _input_of(self, inputs: Inputs, index: int) -> int:
         for position, array in enumerate(inputs):
-            if place < array.size:
+            if index < array.size:
                 return position
-            place -= array.size
-        raise IndexError(place)
+            index -= array.size
+        raise IndexError(index)
 
 
-def rounder_numbers(value: float) -> tuple[float, ...]:
-    """Return numbers that stand for this one and are simpler, the simplest first.
+def simpler_numbers(value: float) -> tuple[float, ...]:
+    """Return simpler numbers to try in place of this one, the simplest first.
 
     One, small integers, a power of ten, one digit, the nearest integer, two and three digits.
     """
@@ -108,12 +108,12 @@ def rounder_numbers(value: float) -> tuple[float, ...]:
         + ((float(round(value)),) if abs(value) < 1e6 else ())
         + (_digits(value, 2), _digits(value, 3))
     )
-    own = weight_of(value)
-    return tuple(one for one in found if one != 0 and weight_of(one) < own)
+    own = reading_effort(value)
+    return tuple(one for one in found if one != 0 and reading_effort(one) < own)
 
 
-def weight_of(value: float) -> tuple[int, int]:
-    """Return how much a reader has to take in: a one, a digit, an integer, more digits."""
+def reading_effort(value: float) -> tuple[int, int]:
+    """Return a sort key that grows with the digits of a number: one, a digit, an integer, more."""
     if value == 0:
         return (0, 0)
     if abs(value) == 1:
@@ -146,18 +146,18 @@ def rows(inputs: Inputs, chosen: Sequence[int]) -> Inputs:
     return tuple(array[list(chosen)] for array in inputs)
 
 
-def chunks(places: Places, most: int) -> Iterator[list[Places]]:
-    """Yield the places in one piece, in halves, in quarters, down to single ones or `most`."""
+def chunks(indices: Indices, max_pieces: int) -> Iterator[list[Indices]]:
+    """Yield the indices in one piece, in halves, in quarters, down to `max_pieces`."""
     pieces = 1
-    while pieces < min(most, len(places)):
-        yield np.array_split(places, pieces)
+    while pieces < min(max_pieces, len(indices)):
+        yield np.array_split(indices, pieces)
         pieces *= 2
-    if len(places):
-        yield np.array_split(places, min(most, len(places)))
+    if len(indices):
+        yield np.array_split(indices, min(max_pieces, len(indices)))
 
 
 def as_written(array: Array) -> Any:
-    """Return an array as nested lists of the shortest numbers that are read back as the same."""
+    """Return an array as nested lists of the shortest numbers with the same values."""
     if array.dtype.kind == "f" and array.dtype != np.float64:
         return _shortest(array)
     plain = array.tolist()
@@ -170,9 +170,9 @@ def _shortest(array: Array) -> Any:
     return float(str(array[()]))
 
 
-def as_arrays(written: Any, specs: Sequence[InputSpec]) -> Inputs:
-    """Return the arrays that nested lists, as `written` or by input name, stand for."""
-    given = [written] if len(specs) == 1 else [written[spec.name] for spec in specs]
+def as_arrays(nested: Any, specs: Sequence[InputSpec]) -> Inputs:
+    """Return the input arrays from nested lists: those of the single input, or by input name."""
+    given = [nested] if len(specs) == 1 else [nested[spec.name] for spec in specs]
     return tuple(np.asarray(value, _dtype(spec)) for value, spec in zip(given, specs, strict=True))
 
 
