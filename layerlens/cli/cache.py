@@ -1,4 +1,4 @@
-"""The cache as the command line has it: opened for a run, described, cleared."""
+"""Open the cache for a run, and the commands `cache info` and `cache clear`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from layerlens.byte_size import readable
-from layerlens.cli.messages import MISUSED, PASSED, say, tell
+from layerlens.cli.messages import MISUSED, PASSED, write_stderr, write_stdout
 from layerlens.cli.options import CacheDirOption
 from layerlens.vocabulary import Command
 
@@ -39,7 +39,7 @@ def open_cache(
     folder = cache_folder(options.cache_dir)
     if folder is None:
         return nullcontext()
-    return closing(ResultCache(folder, run_options, command, tell))
+    return closing(ResultCache(folder, run_options, command, write_stderr))
 
 
 @cache_app.command()
@@ -50,11 +50,11 @@ def info(cache_dir: CacheDirOption = None) -> int:
     folder = _folder(cache_dir)
     if folder is None:
         return MISUSED
-    store = Store(folder, tell, create=False)
+    store = Store(folder, write_stderr, create=False)
     extent = store.extent()
     store.close()
-    say(f"{store.path}")
-    say(
+    write_stdout(f"{store.path}")
+    write_stdout(
         f"{extent.entries:,} entries, {readable(extent.size_bytes)} of at most "
         f"{readable(extent.limit_bytes)}"
     )
@@ -70,20 +70,21 @@ def clear(cache_dir: CacheDirOption = None) -> int:
     if folder is None:
         return MISUSED
     path = folder / FILE_NAME
-    there = path.exists()
+    existed = path.exists()
     try:
         remove_files(path)
     except OSError as error:
-        tell(f"{path} cannot be removed: {error.strerror or error}")
+        write_stderr(f"{path} cannot be removed: {error.strerror or error}")
         return MISUSED
-    say(f"removed {path}" if there else f"there is no cache at {path}")
+    write_stdout(f"removed {path}" if existed else f"there is no cache at {path}")
     return PASSED
 
 
-def _folder(chosen: str | None) -> Path | None:
+def _folder(cache_dir: str | None) -> Path | None:
+    """Return the folder of the cache; without one, write that to standard error."""
     from layerlens.run.cache.folder import cache_folder
 
-    folder = cache_folder(chosen)
+    folder = cache_folder(cache_dir)
     if folder is None:
-        tell("there is no home to keep a cache in\n  hint: name a folder with --cache-dir")
+        write_stderr("there is no home to keep a cache in\n  hint: name a folder with --cache-dir")
     return folder

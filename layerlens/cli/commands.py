@@ -1,4 +1,4 @@
-"""The commands of the command line, one function each."""
+"""The commands, one function each; their docstrings are the help texts."""
 
 from __future__ import annotations
 
@@ -18,11 +18,19 @@ from layerlens.cli.command_options import (
     takes_options,
 )
 from layerlens.cli.dask import is_parquet, spread
-from layerlens.cli.messages import BROKEN, FAILED, MISUSED, PASSED, say, tell, tell_errors
+from layerlens.cli.messages import (
+    BROKEN,
+    FAILED,
+    MISUSED,
+    PASSED,
+    write_errors,
+    write_stderr,
+    write_stdout,
+)
 from layerlens.cli.options import Paths
 from layerlens.cli.overwrite import refuse_overwriting
 from layerlens.cli.plot import plot
-from layerlens.cli.signals import Left
+from layerlens.cli.signals import Interrupted
 from layerlens.cli.terminal import columns, fit_terminal, show_progress
 from layerlens.cli.watch import watch
 from layerlens.files import STDOUT, print_text, write_parts, write_text
@@ -41,13 +49,13 @@ app = typer.Typer(
 app.add_typer(cache_app, name="cache")
 
 
-def _show_version(wanted: bool) -> None:
-    if wanted:
+def _show_version(requested: bool) -> None:
+    if requested:
         from layerlens.models.backend.start import describe_environment
         from layerlens.versions import own_version
 
         found = describe_environment()
-        say(
+        write_stdout(
             f"layerlens {own_version()} (Python {found.python}, Keras {found.keras}, "
             f"TensorFlow {found.backend_version}, {found.platform})"
         )
@@ -172,7 +180,7 @@ def init(
     from layerlens.scenario.starter import write_starter
 
     write_starter(path)
-    say(f"wrote {path}; run it with: layerlens compare {path}")
+    write_stdout(f"wrote {path}; run it with: layerlens compare {path}")
     return PASSED
 
 
@@ -211,20 +219,20 @@ def layers(
 
 
 def _write_repro(scripts: list[str], path: str) -> None:
-    """Write the first script; where no pair differs there is none, which is told."""
+    """Write the first script, or a message that no pair differs."""
     if not scripts:
-        tell(f"{path} was not written: no pair was found to differ")
+        write_stderr(f"{path} was not written: no pair was found to differ")
         return
     write_text(scripts[0], path)
     more = f"; {len(scripts) - 1} further pairs differ as well" if len(scripts) > 1 else ""
-    tell(f"wrote {path}, which shows the first difference without layerlens{more}")
+    write_stderr(f"wrote {path}, which shows the first difference without layerlens{more}")
 
 
 def _finish(report: RunRecord, options: CommandOptions, shown: RenderOptions) -> int:
     """Write a report and its errors, and return the exit status."""
     on_screen = options.format == "rich" and options.output is None and sys.stdout.isatty()
     if not (on_screen and sys.stderr.isatty()):  # the report shows the errors on the same screen
-        tell_errors(report)
+        write_errors(report)
     _write(report, options, shown)
     if any(error.internal for scenario in report.scenarios for error in scenario.errors):
         return BROKEN
@@ -247,4 +255,4 @@ def _write(report: RunRecord, options: CommandOptions, shown: RenderOptions) -> 
             write_text(render(report, cast(Format, options.format), shown), output)
     except KeyboardInterrupt:
         how = "the report may not be whole" if to_stdout else f"{output} is as before, or whole"
-        raise Left(how) from None
+        raise Interrupted(how) from None

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from layerlens.cli.messages import BROKEN, FAILED, MISUSED, PASSED, say, tell
-from layerlens.cli.signals import Left
+from layerlens.cli.messages import BROKEN, FAILED, MISUSED, PASSED, write_stderr, write_stdout
+from layerlens.cli.signals import Interrupted
 from layerlens.cli.terminal import show_progress
 from layerlens.errors import UsageError
 from layerlens.files import unreadable_path
@@ -13,14 +13,18 @@ from layerlens.scenario.options import RunOptions
 
 
 def is_parquet(output: str | None) -> bool:
-    """Tell whether a file that is to be written is one of rows, not a report."""
+    """Return whether an output is a Parquet file of result rows, not a report."""
     return output is not None and Path(output).suffix == ".parquet"
 
 
 def spread(
     paths: list[str], scheduler: str | None, output: str | None, options: RunOptions, *, quiet: bool
 ) -> int:
-    """Run the paths on a scheduler's workers, tell what came of it and return the status."""
+    """Run scenarios on the workers of a scheduler, print a summary and return the exit status.
+
+    Raises:
+        UsageError: options that do not go together, or Dask is not installed.
+    """
     if scheduler is None:
         raise UsageError(
             f"{output} is written by the workers of a scheduler, which was not named",
@@ -53,12 +57,12 @@ def spread(
         with show_progress(quiet=quiet) as listener:
             found = spread_paths(paths, scheduler, Path(output), options, listener)
     except KeyboardInterrupt:
-        raise Left(f"what was done is in {output}.parts; the same command goes on") from None
+        raise Interrupted(f"what was done is in {output}.parts; the same command goes on") from None
     for text in found.told:
-        tell(text)
-    told = ", ".join(f"{count:,} {status}" for status, count in sorted(found.counts.items()))
-    say(f"{sum(found.counts.values()):,} cells ({found.ran:,} now): {told}")
-    say(f"wrote {output}")
+        write_stderr(text)
+    summary = ", ".join(f"{count:,} {status}" for status, count in sorted(found.counts.items()))
+    write_stdout(f"{sum(found.counts.values()):,} cells ({found.ran:,} now): {summary}")
+    write_stdout(f"wrote {output}")
     if found.internal:
         return BROKEN
     if found.counts.get("error"):

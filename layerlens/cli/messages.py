@@ -1,4 +1,4 @@
-"""What a process ends with, and what it says on standard error."""
+"""Exit statuses, and messages on standard output and standard error."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 PASSED, FAILED, MISUSED, BROKEN, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 3, 130, 141
 
 
-def tell(message: str, speaker: str = "layerlens: ") -> None:
-    """Say something on standard error, as escapes where its encoding lacks a character.
+def write_stderr(message: str, prefix: str = "layerlens: ") -> None:
+    """Write a message to standard error; characters that its encoding lacks are escaped.
 
-    Where standard error is closed or full there is nobody to tell; the exit status stands.
+    If standard error is closed or full, the message is dropped.
     """
-    text = clean(f"{speaker}{message}\n")
+    text = clean(f"{prefix}{message}\n")
     encoding = sys.stderr.encoding or "utf-8"
     try:
         sys.stderr.write(text.encode(encoding, "backslashreplace").decode(encoding))
@@ -26,21 +26,21 @@ def tell(message: str, speaker: str = "layerlens: ") -> None:
     except OSError:
         from layerlens.cli import streams
 
-        streams.give_up(sys.stderr)
+        streams.discard(sys.stderr)
 
 
-def say(message: str) -> None:
-    """Say something on standard output that is no report."""
+def write_stdout(message: str) -> None:
+    """Write a message, not a report, to standard output."""
     from layerlens.files import print_text
 
     print_text(clean(f"{message}\n"))
 
 
-def tell_errors(report: RunRecord) -> None:
-    """Tell every fault in the form that editors jump to: file:line:column: message."""
+def write_errors(report: RunRecord) -> None:
+    """Write every error as `file:line:column: message`, from which editors open the place."""
     from layerlens.render.wording import place
 
     for scenario in report.scenarios:
         for error in scenario.errors:
             hint = f"\n  hint: {error.hint}" if error.hint else ""
-            tell(f"{error.message}{hint}", speaker=f"{place(error) or 'layerlens'}: ")
+            write_stderr(f"{error.message}{hint}", prefix=f"{place(error) or 'layerlens'}: ")

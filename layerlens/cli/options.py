@@ -1,4 +1,4 @@
-"""The options that commands share: how each is spelt, explained and checked."""
+"""The spelling, help text and check of each shared option."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def _one_of(allowed: tuple[str, ...]) -> Callable[[str | None], str | None]:
     def check(value: str | None) -> str | None:
         if value is None or value in allowed:
             return value
-        near = nearest_name(value, allowed)
-        hint = f"; did you mean {near!r}?" if near else ""
+        nearest = nearest_name(value, allowed)
+        hint = f"; did you mean {nearest!r}?" if nearest else ""
         raise typer.BadParameter(f"{value!r} is not one of {', '.join(allowed)}{hint}")
 
     return check
@@ -31,12 +31,12 @@ def _one_of(allowed: tuple[str, ...]) -> Callable[[str | None], str | None]:
 def _at_least(least: int) -> Callable[[str], str]:
     def check(value: str) -> str:
         try:
-            enough = whole_number(value.strip()) >= least
+            allowed = whole_number(value.strip()) >= least
         except NumberOutOfRangeError as error:
             raise typer.BadParameter(str(error)) from None
         except ValueError:
-            enough = False
-        if not enough:
+            allowed = False
+        if not allowed:
             raise typer.BadParameter(f"{value!r} is not a whole number of at least {least}")
         return value
 
@@ -45,16 +45,16 @@ def _at_least(least: int) -> Callable[[str], str]:
 
 def _seconds(value: str) -> str:
     try:
-        enough = 0 < float(value) < float("inf")
+        allowed = 0 < float(value) < float("inf")
     except ValueError:
-        enough = False
-    if not enough:
+        allowed = False
+    if not allowed:
         raise typer.BadParameter(f"{value!r} is not a number of seconds greater than 0")
     return value
 
 
 def _bytes(value: str | None) -> str | None:
-    """Return a size as a number of bytes: `2G` is 2·10⁹, `2GiB` is 2·2³⁰."""
+    """Return a size in bytes: `2G` is 2·10⁹, `2GiB` is 2·2³⁰."""
     if value is None:
         return None
     size = byte_size.parse(value)
@@ -76,7 +76,7 @@ def _writable(output: str | None) -> str | None:
 
 
 def _picture(output: str | None) -> str | None:
-    """Refuse a file that no picture can be written to, before any work is done for it."""
+    """Refuse a file that a picture cannot be written to, before any work is done."""
     if output is None:
         return None
     allowed = get_args(PictureSuffix)
@@ -127,7 +127,7 @@ PictureOption = Annotated[
         help="Draw to FILE (.svg, .png or .html); without it small maps go to the terminal.",
     ),
 ]
-#: Numbers are checked here, since the messages of typer leave out what was received.
+#: Numbers are texts that are checked here: typer's own messages leave out the value received.
 SeedOption = Annotated[
     str,
     typer.Option(

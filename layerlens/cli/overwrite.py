@@ -1,4 +1,4 @@
-"""Outputs are held against inputs: what a command reads is never written over."""
+"""Refuse outputs that would overwrite an input of the command."""
 
 from __future__ import annotations
 
@@ -15,28 +15,32 @@ from layerlens.errors import LayerlensError, UsageError
 from layerlens.files import STDOUT
 from layerlens.scenario.files import find_scenario_files, read_text
 
-#: A value of a scenario's matrix, put into a text.
+#: The place of a matrix value in a text: `${name}`.
 _PLACEHOLDER = re.compile(r"\$\{\s*(\w+)\s*\}")
-#: More values than these in one text are not tried; no scenario that runs has as many cells.
+#: The most texts that are made from one text with placeholders, more than a matrix may have cells.
 _MOST_CELLS = 10_000
 
 
 def refuse_overwriting(outputs: Sequence[str | None], paths: Sequence[str]) -> None:
-    """Raise UsageError where an output is a file that the paths name, or lead to.
+    """Raise UsageError if an output is an input, or another output.
 
-    Inputs are the scenarios, saved models and reports at the paths, and what scenarios name under
-    `file:` and `python:`, also those that are at fault. A file is known by what it is, and not by
-    how its path is spelt: links to it are the same file.
+    Inputs are the scenarios, saved models and reports at the paths, and the files that scenarios
+    name under `file:` and `python:`, even if the scenario has faults. Files are compared by
+    identity, so that links to one file are the same file.
+
+    Args:
+        outputs: the files to write; None and "-" are standard output.
+        paths: the arguments of the command.
     """
-    named = [output for output in outputs if output is not None and output != STDOUT]
-    for position, output in enumerate(named):
-        if any(_is_same(output, other) for other in named[:position]):
+    files = [output for output in outputs if output is not None and output != STDOUT]
+    for position, output in enumerate(files):
+        if any(_is_same(output, other) for other in files[:position]):
             raise UsageError(f"two outputs were to be written to {output}; name two files")
-    there = [output for output in named if Path(output).is_file()]
-    if not there:
+    existing = [output for output in files if Path(output).is_file()]
+    if not existing:
         return
     for path, what in _inputs(paths):
-        for output in there:
+        for output in existing:
             if _is_same(output, path) or _is_inside(output, path):
                 also = "" if str(path) == output else f" ({path})"
                 raise UsageError(
@@ -53,7 +57,7 @@ def _is_same(first: str, second: str | Path | int) -> bool:
 
 
 def _is_inside(output: str, folder: str | Path | int) -> bool:
-    """Tell whether an output lies in a folder that is read as one thing, such as a SavedModel."""
+    """Return whether an output is in a folder that is an input itself, such as a SavedModel."""
     return isinstance(folder, Path) and folder.is_dir() and _is_beneath(output, folder)
 
 
@@ -62,7 +66,7 @@ def _is_beneath(output: str, folder: Path) -> bool:
 
 
 def _inputs(paths: Sequence[str]) -> Iterator[tuple[str | Path | int, str]]:
-    """Yield what the paths lead to, and what each is."""
+    """Yield the inputs at the paths, with a description of each."""
     for path in paths:
         if path == STDOUT:
             yield sys.stdin.fileno(), "what is read from standard input"
@@ -71,7 +75,7 @@ def _inputs(paths: Sequence[str]) -> Iterator[tuple[str | Path | int, str]]:
     folders = [path for path in paths if path != STDOUT]
     try:
         files = find_scenario_files(folders) if folders else ()
-    except UsageError:  # there is nothing to read, which whoever reads it says
+    except UsageError:  # reported by the command itself
         return
     for file in files:
         yield str(file), "a scenario to be read"
@@ -79,20 +83,20 @@ def _inputs(paths: Sequence[str]) -> Iterator[tuple[str | Path | int, str]]:
 
 
 def _named_by(file: Path) -> Iterator[tuple[Path, str]]:
-    """Yield what a scenario names; of a file that is no YAML nothing."""
+    """Yield the files that a scenario names; none if it cannot be parsed."""
     from layerlens.scenario.yaml.parse import parse_yaml
 
-    if not file.is_file():  # what a named pipe gives is there once
+    if not file.is_file():  # a named pipe can be read only once
         return
     try:
         text = read_text(file)
-        # Most scenarios name no file, and parsing them takes a while.
+        # Most scenarios name no file and need not be parsed, which is slow.
         data = parse_yaml(text, str(file)).value if re.search(r"file|python|\\", text) else None
     except LayerlensError:
         return
     matrix = data.get("matrix") if isinstance(data, dict) else None
     for key, value in _texts(data):
-        for one in _filled(value, matrix):
+        for one in _substituted(value, matrix):
             if key == "file":
                 yield file.parent / one, f"what {file} names under `file:`"
             elif key == "python":
@@ -106,36 +110,36 @@ def _named_by(file: Path) -> Iterator[tuple[Path, str]]:
 
 
 def _texts(data: Any) -> Iterator[tuple[str, str]]:
-    """Yield every key whose value is a text, and the text."""
-    waiting = [data]
-    while waiting:
-        value = waiting.pop()
+    """Yield every `file` and `python` key with its text."""
+    pending = [data]
+    while pending:
+        value = pending.pop()
         if isinstance(value, dict):
             yield from (
                 (key, item)
                 for key, item in value.items()
                 if isinstance(item, str) and key in ("file", "python")
             )
-            waiting += [item for item in value.values() if isinstance(item, (dict, list))]
+            pending += [item for item in value.values() if isinstance(item, (dict, list))]
         elif isinstance(value, list):
-            waiting += [item for item in value if isinstance(item, (dict, list))]
+            pending += [item for item in value if isinstance(item, (dict, list))]
 
 
-def _filled(text: str, matrix: Any) -> Iterator[str]:
-    """Yield the text with each of the matrix' values in the places it is asked for."""
+def _substituted(text: str, matrix: Any) -> Iterator[str]:
+    """Yield the text for each combination of the matrix values that it refers to."""
     names = list(dict.fromkeys(_PLACEHOLDER.findall(text)))
     axes: list[Any] = [matrix.get(name) if isinstance(matrix, dict) else None for name in names]
     if not all(isinstance(values, list) for values in axes):
         yield text
         return
     for values in islice(product(*axes), _MOST_CELLS):
-        written = dict(zip(names, map(_written, values), strict=True))
-        yield _PLACEHOLDER.sub(partial(_value_of, written), text)
+        substitutes = dict(zip(names, map(_yaml_text, values), strict=True))
+        yield _PLACEHOLDER.sub(partial(_substitute, substitutes), text)
 
 
-def _value_of(written: Mapping[str, str], found: re.Match[str]) -> str:
-    return written[found[1]]
+def _substitute(substitutes: Mapping[str, str], found: re.Match[str]) -> str:
+    return substitutes[found[1]]
 
 
-def _written(value: Any) -> str:
+def _yaml_text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -10,7 +10,7 @@ import typer
 
 from layerlens.cli.cache import open_cache
 from layerlens.cli.command_options import RUN, CommandOptions, takes_options
-from layerlens.cli.messages import BROKEN, MISUSED, PASSED, tell, tell_errors
+from layerlens.cli.messages import BROKEN, MISUSED, PASSED, write_errors, write_stderr
 from layerlens.cli.options import PictureOption
 from layerlens.cli.overwrite import refuse_overwriting
 from layerlens.cli.terminal import columns, show_progress, wants_colour
@@ -52,7 +52,7 @@ def plot(
             open_cache("summary" if saved else "compare", run_options, options) as cache,
         ):
             report = run([path], run_options, progress=listener, cache=cache)
-    tell_errors(report)
+    write_errors(report)
     _draw(report, path, output)
     errors = [error for scenario in report.scenarios for error in scenario.errors]
     if any(error.internal for error in errors):
@@ -72,4 +72,4 @@ def _draw(report: RunRecord, path: str, output: str | None) -> None:
     if all(scenario.errors for scenario in report.scenarios):
         return  # the errors were written before
     write_bytes(picture_file(report, Path(output).suffix.lower(), path), output)
-    tell(f"wrote {output}")
+    write_stderr(f"wrote {output}")

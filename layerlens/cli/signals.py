@@ -1,4 +1,4 @@
-"""Signals that ask the process to end: the work is left by an exception, and if not, cut off."""
+"""Handle signals that ask the process to end: raise KeyboardInterrupt, then exit after a while."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from types import FrameType
 
 from layerlens.plain import printable
 
-#: How long the work may take to let go; code that swallows every exception is cut off then.
+#: Seconds from KeyboardInterrupt to an exit; some code swallows every exception.
 PATIENCE_SECONDS = 5.0
 
-#: A signal so soon after the first is the same request: it went to all processes of a group, and
-#: was handed on to this one as well.
+#: Seconds in which a second signal is the same request: it was sent to all processes of a group,
+#: and forwarded to this one as well.
 ECHO_SECONDS = 0.5
 
-_SAID = {
+_REASONS = {
     "SIGINT": "interrupted",
     "SIGTERM": "asked to end (SIGTERM)",
     "SIGHUP": "the terminal was closed",
@@ -27,70 +27,71 @@ _SAID = {
 _SHOW_CURSOR = b"\x1b[?25h"
 
 _received: signal.Signals | None = None
-_since = 0.0
-#: Standard error as the process was given it: while TensorFlow is imported, 2 is somewhere else.
+_received_at = 0.0
+#: A duplicate of the original standard error; descriptor 2 is redirected while TensorFlow is
+#: imported.
 _stderr = 2
 
 
-class Left(Exception):  # noqa: N818 - it is no error
-    """The work was left on a signal; says how far writing the report had come."""
+class Interrupted(Exception):  # noqa: N818 - not an error
+    """The work was interrupted; the message says how much of the report is written."""
 
 
-def listen() -> None:
-    """End in an orderly way on SIGINT, SIGTERM and SIGHUP, unless the caller has them ignored."""
+def install_handlers() -> None:
+    """Raise KeyboardInterrupt on SIGINT, SIGTERM and SIGHUP, unless they are ignored."""
     global _stderr
     _stderr = os.dup(2)
-    for name in _SAID:
+    for name in _REASONS:
         number = getattr(signal, name, None)  # Windows has no SIGHUP
         if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, _stop)
+            signal.signal(number, _handle)
 
 
-def let_go() -> None:
-    """Leave signals to the system again, for the moment that the interpreter takes to end."""
-    for name in _SAID:
+def restore_defaults() -> None:
+    """Restore the default handlers while the interpreter ends."""
+    for name in _REASONS:
         number = getattr(signal, name, None)
-        if number is not None and signal.getsignal(number) is _stop:
+        if number is not None and signal.getsignal(number) is _handle:
             signal.signal(number, signal.SIG_DFL)
 
 
-def received() -> int | None:
-    """Return the exit status that shells give the signal received (128 + number), or None."""
+def exit_status() -> int | None:
+    """Return 128 + the number of the signal received, as shells do; None without one."""
     return None if _received is None else 128 + _received
 
 
 def reason() -> str:
-    """Say why the work was left."""
-    return _SAID[_received.name] if _received is not None else _SAID["SIGINT"]
+    """Return why the work was interrupted."""
+    return _REASONS[_received.name] if _received is not None else _REASONS["SIGINT"]
 
 
-def say(text: str) -> None:
-    """Say something on standard error, wherever it is turned to at the moment."""
+def write_stderr(text: str) -> None:
+    """Write a message to the original standard error, even while it is redirected."""
     line = f"layerlens: {printable.one_line(text)}\n"
-    with contextlib.suppress(OSError):  # closed or full: the status is left to tell
+    with contextlib.suppress(OSError):  # closed or full; the exit status remains
         os.write(_stderr, line.encode())
 
 
-def _stop(number: int, frame: FrameType | None) -> None:
-    global _received, _since
+def _handle(number: int, frame: FrameType | None) -> None:
+    global _received, _received_at
     if _received is not None:
-        if time.monotonic() - _since > ECHO_SECONDS:
-            _cut_off()  # asked twice
+        if time.monotonic() - _received_at > ECHO_SECONDS:
+            _exit()  # the second request
         return
-    _received, _since = signal.Signals(number), time.monotonic()
-    _thread.start_new_thread(_cut_off_later, ())
-    raise KeyboardInterrupt  # which neither Keras nor anything else takes for an error of its own
+    _received, _received_at = signal.Signals(number), time.monotonic()
+    _thread.start_new_thread(_exit_later, ())
+    raise KeyboardInterrupt  # not an Exception, which Keras would catch
 
 
-def _cut_off_later() -> None:
+def _exit_later() -> None:
     time.sleep(PATIENCE_SECONDS)
-    _cut_off()
+    _exit()
 
 
-def _cut_off() -> None:
-    """End at once, with what a line of progress may have hidden shown again."""
+def _exit() -> None:
+    """Exit at once, and show the cursor that the progress line hides."""
     if sys.stderr is not None and sys.stderr.isatty():
         with contextlib.suppress(OSError):
             os.write(_stderr, _SHOW_CURSOR)
-    say(reason())
-    os._exit(received() or 1)
+    write_stderr(reason())
+    os._exit(exit_status() or 1)

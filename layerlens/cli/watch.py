@@ -1,4 +1,4 @@
-"""`layerlens watch`: a report is drawn, and drawn again whenever a scenario changes."""
+"""The command `watch`: show a report, and show it again whenever a scenario changes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from layerlens.scenario.files import find_scenario_files
 if TYPE_CHECKING:
     from layerlens.run.watch import Look, Watch
 
-#: Home, clear the screen, clear what was scrolled off it.
+#: Cursor home, clear the screen, clear the scrollback.
 _CLEAR = "\x1b[H\x1b[2J\x1b[3J"
 
 
@@ -41,7 +41,7 @@ def watch(
     from layerlens.run.watch import Watch, changes, warm_up
 
     run_options, shown = options.run_options(), options.render_options()
-    find_scenario_files(paths)  # what is not there at the start was misspelt
+    find_scenario_files(paths)  # a path that does not exist is refused
     try:
         warm_up()
         with (
@@ -52,9 +52,9 @@ def watch(
             for _ in changes(paths):
                 _look(watched, shown)
     except KeyboardInterrupt:
-        if signals.received() not in (None, INTERRUPTED):  # asked to end, and not by Ctrl-C
+        if signals.exit_status() not in (None, INTERRUPTED):  # by another signal than Ctrl-C
             raise
-        _end()
+        _end_line()
     return PASSED
 
 
@@ -66,29 +66,29 @@ def _look(watched: Watch, shown: RenderOptions) -> None:
 
 
 def _draw(look: Look, options: RenderOptions) -> None:
-    """Show what was run and what does not pass; the rest is in the tally."""
+    """Show the scenarios that were run or do not pass, and the tally of all."""
     from layerlens.render import render
     from layerlens.render.wording import tally
 
-    telling = tuple(
+    shown = tuple(
         one for one in look.report.scenarios if one.path in look.changed or one.status != "pass"
     )
     text = _CLEAR if sys.stdout.isatty() else ""
-    if telling:
-        report = replace(look.report, scenarios=telling)
+    if shown:
+        report = replace(look.report, scenarios=shown)
         text += render(report, "rich", fit_terminal(options))
     more = " and more" if len(look.changed) > 3 else ""
     changed = ", ".join(map(one_line, look.changed[:3])) + more
     ran = f"{changed} in {look.seconds:.2f} s; " if changed else ""
-    hidden = len(telling) < len(look.report.scenarios)
-    whole = f"in all {tally(look.report)}\n" if hidden else ""
+    hidden = len(shown) < len(look.report.scenarios)
+    total = f"in all {tally(look.report)}\n" if hidden else ""
     nothing = f"{clean(look.nothing)}\n" if look.nothing else ""
-    text += f"\n{whole}{nothing}{ran}watching; Ctrl-C ends it\n"
+    text += f"\n{total}{nothing}{ran}watching; Ctrl-C ends it\n"
     print_text(text)
 
 
-def _end() -> None:
-    """Leave the line that a terminal wrote `^C` on."""
+def _end_line() -> None:
+    """End the line on which the terminal wrote `^C`."""
     if sys.stdout.isatty():
         sys.stdout.write("\n")
         sys.stdout.flush()

@@ -203,7 +203,7 @@ def test_a_request_to_end_while_models_are_built(after, command, tmp_path):
 def test_code_that_swallows_everything_is_cut_off(tmp_path):
     stubborn = (
         "import time\nfrom layerlens.cli import signals\nsignals.PATIENCE_SECONDS = 0.5\n"
-        "signals.listen()\nprint('ready', flush=True)\n"
+        "signals.install_handlers()\nprint('ready', flush=True)\n"
         "while True:\n    try:\n        time.sleep(60)\n    except BaseException:\n        pass\n"
     )
     status, said = _stopped([sys.executable, "-c", stubborn], signal.SIGTERM, None, tmp_path)
@@ -213,7 +213,7 @@ def test_code_that_swallows_everything_is_cut_off(tmp_path):
 
 def test_who_has_signals_ignored_keeps_them_ignored(shell):
     """As `nohup` does."""
-    script = "import os; from layerlens.cli import signals; signals.listen(); "
+    script = "import os; from layerlens.cli import signals; signals.install_handlers(); "
     script += "os.kill(os.getpid(), 1); print('on')"
     done = shell(f'trap "" HUP; {sys.executable} -c "{script}"')
     assert done.stdout == "on\n"
