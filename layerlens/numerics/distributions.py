@@ -1,8 +1,8 @@
 """Features of random outputs, whose means differ where the distributions do. NumPy alone.
 
-A feature is a number that one call gives: an element's average over the copies of one sample, its
-square, how often it is zero, how two elements go together. Equal distributions have equal means of
-every feature; Welch's z compares those of two models.
+A feature is a number computed from one call: an element's mean over the copies of one sample, the
+mean of its square, the share of zeros, the product of two elements. Equal distributions have equal
+means of every feature; Welch's z compares these means between two models.
 """
 
 from __future__ import annotations
@@ -20,33 +20,33 @@ from numpy.typing import NDArray
 from layerlens.numerics.arrays import Array, Float
 from layerlens.numerics.probes import generator
 
-#: By how much of an element's greatest value rounding may move it: in float64, and in working
+#: The effect of rounding on an element, relative to its greatest value: in float64, and in working
 #: precision.
 RESOLUTION, COARSE_RESOLUTION = 1e-11, 1e-6
-#: Values this many resolutions apart are two values; an element is measured in units of its
-#: spread, but no finer than the second.
-APART, STEADY = 10.0, 1e4
-#: Means of standardised features closer than this count as equal: only some 10^7 draws of an
-#: element would tell them apart, and rounding stays below.
-CLOSE = 1e-3
-#: The same for shares of draws, which nothing but their own summing rounds.
-SHARE = 1e-12
-#: Standardised values are cut off here, so that a mean does not hang on its greatest value.
-FARTHEST = 20.0
-#: Where thresholds lie: for single elements, and for all of a sample together.
+#: Values at least this many resolutions apart are distinct. The unit of an element is its spread,
+#: but at least the second number of resolutions.
+MIN_DISTANCE, MIN_SPREAD = 10.0, 1e4
+#: Means of standardized features closer than this are equal: it takes about 10^7 draws of an
+#: element to distinguish them, and rounding is smaller.
+MEAN_ATOL = 1e-3
+#: The same for shares of draws, which only their own summation rounds.
+SHARE_ATOL = 1e-12
+#: Standardized values are clipped to this, so that the greatest one does not dominate a mean.
+CLIP = 20.0
+#: The quantiles used as thresholds: for single elements, and for all elements of a sample.
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 TAILS = (0.001, 0.01, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99, 0.999)
-#: How many elements have features beside mean, spread and share of zeros, and how many are held
-#: against each other, two by two.
-MOST_PICKED, MOST_PAIRED = 4096, 12
+#: How many elements have features besides mean, spread and share of zeros, and of how many all
+#: pairs are compared.
+MAX_PICKED, MAX_PAIRED = 4096, 12
 DIRECTIONS = 6
 
 
 def numbers(outputs: Sequence[Array], copies: int, samples: int) -> Float:
     """Return all outputs of a call as (copies, samples, elements).
 
-    A batch holds all samples once, then all of them again. Where an output has no batch axis, as a
-    slice may leave it, the whole call is one sample. Words become numbers of their own.
+    A batch holds all samples once, then all of them again. Where an output has no batch axis (after
+    a slice), the whole call is one sample. Strings are mapped to numbers.
     """
     plain = [_as_numbers(output) for output in outputs]
     if all(one.ndim and len(one) == copies * samples for one in plain):
@@ -63,12 +63,12 @@ def _as_numbers(output: Array) -> Float:
 
 @dataclass(frozen=True)
 class Features:
-    """What is measured of each call; a few first calls of both models say on which scale."""
+    """The features of a call, with scales and thresholds from a few first calls of both models."""
 
-    #: Where each output's elements lie, with its shape; the batch axis is left out.
+    #: The slice of each output's elements, and its per-sample shape.
     outputs: Sequence[tuple[slice, tuple[int, ...]]]
     resolution: float
-    #: Each element's greatest size, and by how much rounding may move it on the scale below.
+    #: Each element's greatest size, and the effect of rounding in units of its spread.
     size: Float
     blur: Float
     #: Centre and spread of each element, in units of `size`.
@@ -102,22 +102,22 @@ class Features:
             [_over_draws(function, side) for side in finite] for function in (np.nanmean, np.nanstd)
         )
         spread = np.maximum(np.maximum(std, std2), np.abs(mean - mean2))
-        spread = np.maximum(spread, STEADY * resolution)
+        spread = np.maximum(spread, MIN_SPREAD * resolution)
         centre = (mean + mean2) / 2.0
-        blur = APART * resolution / spread
-        picked = _spaced(elements, max(1, MOST_PICKED // samples))
+        blur = MIN_DISTANCE * resolution / spread
+        picked = _spaced_indices(elements, max(1, MAX_PICKED // samples))
         pooled = np.concatenate([(side - centre) / spread for side in finite])
-        each = np.sort(pooled[..., picked], axis=0)  # what is not finite comes last
+        each = np.sort(pooled[..., picked], axis=0)  # NaN comes last
         every = np.sort(np.moveaxis(pooled, 1, 0).reshape(samples, -1), axis=1).T
         return cls(
-            tuple(_places(shapes, elements)),
+            tuple(_output_slices(shapes, elements)),
             resolution,
             size,
             blur,
             centre,
             spread,
             picked,
-            _spaced(elements, MOST_PAIRED),
+            _spaced_indices(elements, MAX_PAIRED),
             [_threshold(each, share, blur[:, picked]) for share in QUANTILES],
             [_threshold(every, share, blur.max(axis=1)) for share in TAILS],
             [
@@ -130,26 +130,30 @@ class Features:
         )
 
     def of_call(self, values: Float) -> tuple[Float, Float]:
-        """Return every feature of one call, and how far apart equal means may be by rounding."""
-        parts = [(part.ravel(), close) for part, close in self._parts(values)]
+        """Return all features of one call, and by feature how far rounding may separate means."""
+        parts = [(part.ravel(), atol) for part, atol in self._features(values)]
         return (
             np.concatenate([part for part, _ in parts]),
-            np.concatenate([np.full(part.size, close) for part, close in parts]),
+            np.concatenate([np.full(part.size, atol) for part, atol in parts]),
         )
 
-    def _parts(self, values: Float) -> Iterator[tuple[Float, float]]:
+    def _features(self, values: Float) -> Iterator[tuple[Float, float]]:
         finite = np.isfinite(values)
         relative = np.where(finite, values, 0.0) / self.size
         free = np.where(finite, (relative - self.centre) / self.spread, 0.0)
-        z = np.clip(free, -FARTHEST, FARTHEST)
-        zero = finite & (np.abs(relative) <= APART * self.resolution)
-        mean, square, zeros = _averaged(z), _averaged(z * z), _averaged(zero)
-        yield mean, CLOSE
-        yield square, CLOSE
-        yield zeros, SHARE
-        yield len(z) * mean**2, CLOSE  # large where copies share what is drawn
-        yield square.mean(axis=1), CLOSE
-        yield zeros.mean(axis=1), SHARE
+        z = np.clip(free, -CLIP, CLIP)
+        zero = finite & (np.abs(relative) <= MIN_DISTANCE * self.resolution)
+        mean, square, zeros = (
+            _mean_over_copies(z),
+            _mean_over_copies(z * z),
+            _mean_over_copies(zero),
+        )
+        yield mean, MEAN_ATOL
+        yield square, MEAN_ATOL
+        yield zeros, SHARE_ATOL
+        yield len(z) * mean**2, MEAN_ATOL  # large where copies share a draw
+        yield square.mean(axis=1), MEAN_ATOL
+        yield zeros.mean(axis=1), SHARE_ATOL
         yield from self._of_elements(values, relative, free)
         yield from self._of_samples(z, free)
         for place, shape in self.outputs:
@@ -160,49 +164,56 @@ class Features:
     def _of_elements(
         self, values: Float, relative: Float, free: Float
     ) -> Iterator[tuple[Float, float]]:
-        """Yield what is measured of picked elements: shares of what is not finite, of values
-        below thresholds and of the values at both ends, which discrete draws have again and again.
+        """Yield features of the picked elements.
+
+        These are the shares of values that are not finite, that are below each threshold, and that
+        equal the least or the greatest value, which discrete distributions repeat.
         """
         few, some, standard = (array[..., self.picked] for array in (values, relative, free))
         finite = np.isfinite(few)
         for is_special in (np.isnan, np.isposinf, np.isneginf):
-            special = np.zeros(few.shape[1:]) if finite.all() else _averaged(is_special(few))
-            yield special, SHARE
-        yield _averaged(np.abs(np.clip(standard, -FARTHEST, FARTHEST))), CLOSE
+            special = (
+                np.zeros(few.shape[1:]) if finite.all() else _mean_over_copies(is_special(few))
+            )
+            yield special, SHARE_ATOL
+        yield _mean_over_copies(np.abs(np.clip(standard, -CLIP, CLIP))), MEAN_ATOL
         for threshold in self.thresholds:
-            yield _averaged(finite & (standard < threshold)), SHARE
+            yield _mean_over_copies(finite & (standard < threshold)), SHARE_ATOL
         for end in self.ends:
-            yield _averaged(finite & (np.abs(some - end) <= APART * self.resolution)), SHARE
+            yield (
+                _mean_over_copies(finite & (np.abs(some - end) <= MIN_DISTANCE * self.resolution)),
+                SHARE_ATOL,
+            )
 
     def _of_samples(self, z: Float, free: Float) -> Iterator[tuple[Float, float]]:
-        """Yield what is measured of all elements of a sample together."""
+        """Yield features of all elements of a sample together."""
         size = np.abs(z)
         for threshold in self.tails:
-            yield _averaged(free < threshold[:, None]).mean(axis=1), SHARE
+            yield _mean_over_copies(free < threshold[:, None]).mean(axis=1), SHARE_ATOL
         along = z @ self.directions
-        yield _averaged(along * along), CLOSE
-        yield _averaged(np.abs(along)), CLOSE
+        yield _mean_over_copies(along * along), MEAN_ATOL
+        yield _mean_over_copies(np.abs(along)), MEAN_ATOL
         chosen = z[..., self.paired].transpose(1, 2, 0)
         together = chosen @ chosen.transpose(0, 2, 1) / len(z)
-        yield together[:, *np.triu_indices(len(self.paired), 1)], CLOSE
-        if z.shape[1] > 1:  # what neighbours in the batch have in common
+        yield together[:, *np.triu_indices(len(self.paired), 1)], MEAN_ATOL
+        if z.shape[1] > 1:  # correlation of neighbours in the batch
             for array in (z, size):
-                yield _averaged(array[:, 1:] * array[:, :-1]).mean(axis=1), CLOSE
+                yield _mean_over_copies(array[:, 1:] * array[:, :-1]).mean(axis=1), MEAN_ATOL
         if len(z) > 1:
             for array in (z, size):
-                yield _averaged(array[1:] * array[:-1]).mean(axis=1), CLOSE
+                yield _mean_over_copies(array[1:] * array[:-1]).mean(axis=1), MEAN_ATOL
 
     def _across_outputs(self, z: Float) -> Iterator[tuple[Float, float]]:
-        """Yield how the elements of two outputs of one size go together, place by place."""
+        """Yield the mean products of corresponding elements, for two outputs of one size."""
         for (one, _), (other, _) in combinations(self.outputs, 2):
             if one.stop - one.start == other.stop - other.start:
                 product = z[..., one] * z[..., other]
-                yield _averaged(product).mean(axis=1), CLOSE
-                yield _averaged(np.abs(product)).mean(axis=1), CLOSE
+                yield _mean_over_copies(product).mean(axis=1), MEAN_ATOL
+                yield _mean_over_copies(np.abs(product)).mean(axis=1), MEAN_ATOL
 
 
-def _averaged(array: NDArray[Any]) -> Float:
-    """Return the mean over the first axis; by a product, which is several times faster."""
+def _mean_over_copies(array: NDArray[Any]) -> Float:
+    """Return the mean over the first axis, by a matrix product, which is several times faster."""
     flat = array.reshape(len(array), -1)
     if flat.dtype != np.float64:
         flat = flat.astype(np.float32)  # whole numbers: summed exactly
@@ -211,7 +222,7 @@ def _averaged(array: NDArray[Any]) -> Float:
 
 
 def _neighbours(z: Float, zero: NDArray[np.bool_]) -> Iterator[tuple[Float, float]]:
-    """Yield how often neighbours vanish together, and how values and sizes of neighbours agree."""
+    """Yield the share of zero neighbours, and the mean products of neighbours and their sizes."""
     for axis in range(2, z.ndim):
         if z.shape[axis] < 2:
             continue
@@ -219,19 +230,19 @@ def _neighbours(z: Float, zero: NDArray[np.bool_]) -> Iterator[tuple[Float, floa
             (*(slice(None),) * axis, part) for part in (slice(1, None), slice(None, -1))
         )
         product = z[later] * z[earlier]
-        for array, close in (
-            (zero[later] & zero[earlier], SHARE),
-            (product, CLOSE),
-            (np.abs(product), CLOSE),
+        for array, atol in (
+            (zero[later] & zero[earlier], SHARE_ATOL),
+            (product, MEAN_ATOL),
+            (np.abs(product), MEAN_ATOL),
         ):
-            yield _averaged(array).reshape(z.shape[1], -1).mean(axis=1), close
+            yield _mean_over_copies(array).reshape(z.shape[1], -1).mean(axis=1), atol
 
 
-def _places(
+def _output_slices(
     shapes: Sequence[tuple[int, ...]], elements: int
 ) -> Iterator[tuple[slice, tuple[int, ...]]]:
     sizes = [int(np.prod(shape, dtype=np.int64)) for shape in shapes]
-    if sum(sizes) != elements:  # the batch axis is gone: what lies beside what is not known
+    if sum(sizes) != elements:  # without the batch axis, the neighbours are unknown
         yield slice(0, elements), (elements,)
         return
     start = 0
@@ -240,23 +251,23 @@ def _places(
         start += size
 
 
-def _spaced(count: int, most: int) -> NDArray[np.intp]:
-    """Return up to `most` places, evenly spaced."""
+def _spaced_indices(count: int, most: int) -> NDArray[np.intp]:
+    """Return up to `most` indices, evenly spaced."""
     return np.unique(np.linspace(0, count - 1, min(count, most)).astype(np.intp))
 
 
 def _over_draws(function: Callable[..., Float], draws: Float) -> Float:
-    """Return a figure of each element over its finite draws; 0 where there are none."""
+    """Reduce each element's finite draws by a function; 0 where there are none."""
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore", RuntimeWarning)  # there may be none
         return np.nan_to_num(function(draws, axis=0))
 
 
 def _threshold(ordered: Float, share: float, blur: Float) -> Float:
-    """Return a number that the share of the draws lies below, none so near that rounding counts.
+    """Return a quantile, at a distance from the draws that rounding does not bridge.
 
-    `ordered` has draws along its first axis, NaN last. Between two draws that are one value but for
-    rounding, the threshold goes right above them.
+    `ordered` has sorted draws along its first axis, NaN last. Where the two draws around the
+    quantile differ by rounding alone, the threshold is right above them.
     """
     count = np.isfinite(ordered).sum(axis=0)
     place = np.minimum((share * count).astype(np.intp), np.maximum(count - 2, 0))
@@ -270,7 +281,7 @@ def _threshold(ordered: Float, share: float, blur: Float) -> Float:
 
 @dataclass
 class Moments:
-    """Count, mean and variance of features, gathered call by call."""
+    """Count, mean and variance of features, accumulated call by call."""
 
     count: int = 0
     mean: Float = field(default_factory=lambda: np.zeros(()))
@@ -279,18 +290,18 @@ class Moments:
     def add(self, features: Float) -> None:
         """Add one call (Welford, Technometrics 4, 1962)."""
         self.count += 1
-        gap = features - self.mean
-        self.mean = self.mean + gap / self.count
-        self._squares = self._squares + gap * (features - self.mean)
+        difference = features - self.mean
+        self.mean = self.mean + difference / self.count
+        self._squares = self._squares + difference * (features - self.mean)
 
     @property
     def variance_of_mean(self) -> Float:
         return self._squares / max(1, self.count - 1) / self.count
 
 
-def scores(one: Moments, other: Moments, close: Float) -> Float:
-    """Return Welch's z for every feature; 0 where the means are as close as rounding may leave."""
-    gap = other.mean - one.mean
+def scores(one: Moments, other: Moments, atol: Float) -> Float:
+    """Return Welch's z for every feature; 0 where the means differ by at most `atol`."""
+    difference = other.mean - one.mean
     error = np.sqrt(one.variance_of_mean + other.variance_of_mean)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(np.abs(gap) <= close, 0.0, gap / error)
+        return np.where(np.abs(difference) <= atol, 0.0, difference / error)

@@ -1,7 +1,7 @@
-"""Find outputs at which a model left the range of its dtype. NumPy alone.
+"""Find outputs at which a model is out of the range of its dtype. NumPy alone.
 
-Overflow and underflow in half precision are not rounding: a difference that one model's range alone
-causes is real. In float32 it is reported besides the verdict and does not change it.
+Overflow and underflow in half precision are not rounding: a difference that the range of one model
+alone causes is real. In float32 it is reported besides the verdict and does not change it.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ from layerlens.numerics.judge import Witness
 from layerlens.numerics.noise_floor import ROUNDOFFS
 from layerlens.numerics.observation import Observation
 
-#: The dtypes of half precision, with the least (normal) and the greatest number that each holds.
+#: The dtypes of half precision, with the least (normal) and the greatest number of each.
 HALF = {"float16": (2.0**-14, 65504.0), "bfloat16": (2.0**-126, 3.3895314e38)}
 #: Inputs up to this are of ordinary size.
-ORDINARY = 1e4
+ORDINARY_SIZE = 1e4
 #: Kinds of weights of ordinary size.
 ORDINARY_WEIGHTS = ("initial", "drawn", "gentle")
-#: Differences above this many times what rounding in half precision may leave are suspect.
-BEYOND = 2.0**6
-#: The name of the probe with the user's own data, which count whatever their size.
-GIVEN = "values"
+#: A difference of more than this many times the rounding in half precision is suspicious.
+SUSPECT_FACTOR = 2.0**6
+#: The name of the probe with the user's own data, which counts whatever its size.
+USER_PROBE = "values"
 
 
 @dataclass(frozen=True, slots=True)
 class RangeSuspect:
-    """An element at which half precision may have left its range.
+    """An element of an output that may be out of the range of half precision.
 
-    `certain` is True where an output is infinite or NaN.
+    `certain` is true where an output is infinite or NaN.
     """
 
     witness: Witness
@@ -54,27 +54,27 @@ def range_suspects(
         inner: per output, in its shape, the absolute change for a relative change of 1 of the
             inputs, the weights and every result inside. Without it only infinities and NaN count.
     """
-    narrow = _narrowest(dtypes)
-    if narrow not in HALF or observation.weights not in ORDINARY_WEIGHTS:
+    narrowest = _narrowest(dtypes)
+    if narrowest not in HALF or observation.weights not in ORDINARY_WEIGHTS:
         return
     for k in range(len(observation.noise)):
         pair = observation.reference[k], observation.candidate[k]
-        doubles = observation.reference64[k], observation.candidate64[k]
+        outputs64 = observation.reference64[k], observation.candidate64[k]
         if pair[0].dtype.kind != "f":
             continue
-        counted = _shaped(_counted(observation, narrow), pair[0])
-        lost = counted & _lost(pair, doubles if observation.exact else None)
-        if lost.any():
-            yield RangeSuspect(Witness(observation, k, greatest_index(lost)), certain=True)
+        counts = _broadcast(_counting_samples(observation, narrowest), pair[0])
+        overflowed = counts & _overflowed(pair, outputs64 if observation.exact else None)
+        if overflowed.any():
+            yield RangeSuspect(Witness(observation, k, greatest_index(overflowed)), certain=True)
             continue
         if inner is None or not observation.exact:
             continue
-        scale = np.max([np.abs(np.where(np.isfinite(d), d, 0.0)) for d in doubles], axis=0)
-        floor = ROUNDOFFS[narrow] * (inner[k] + per_sample_max(scale))
-        gap = distance(*pair)
-        beyond = counted & np.isfinite(gap) & (gap > BEYOND * floor)
-        if beyond.any():
-            ratio = np.where(beyond, gap / np.maximum(floor, np.finfo("f8").tiny), 0.0)
+        scale = np.max([np.abs(np.where(np.isfinite(d), d, 0.0)) for d in outputs64], axis=0)
+        floor = ROUNDOFFS[narrowest] * (inner[k] + per_sample_max(scale))
+        difference = distance(*pair)
+        suspicious = counts & np.isfinite(difference) & (difference > SUSPECT_FACTOR * floor)
+        if suspicious.any():
+            ratio = np.where(suspicious, difference / np.maximum(floor, np.finfo("f8").tiny), 0.0)
             yield RangeSuspect(Witness(observation, k, greatest_index(ratio)), certain=False)
 
 
@@ -83,16 +83,16 @@ def overflows(observations: Sequence[Observation]) -> bool:
     for seen in observations:
         if seen.weights not in ORDINARY_WEIGHTS or not seen.exact:
             continue
-        usual = _sizes(seen) <= ORDINARY
+        is_ordinary = _input_sizes(seen) <= ORDINARY_SIZE
         for name, part in zip(seen.batch.names, seen.batch.slices, strict=True):
-            if name == GIVEN:
-                usual[part] = _sizes(seen)[part] <= HALF["float16"][1]
+            if name == USER_PROBE:
+                is_ordinary[part] = _input_sizes(seen)[part] <= HALF["float16"][1]
         for k in range(len(seen.noise)):
             pair = seen.reference[k], seen.candidate[k]
             if pair[0].dtype.kind != "f":
                 continue
-            doubles = seen.reference64[k], seen.candidate64[k]
-            if (_shaped(usual, pair[0]) & _lost(pair, doubles)).any():
+            outputs64 = seen.reference64[k], seen.candidate64[k]
+            if (_broadcast(is_ordinary, pair[0]) & _overflowed(pair, outputs64)).any():
                 return True
     return False
 
@@ -117,57 +117,61 @@ def out_of_range_text(dtype: str, *, name: str, other: str, values: tuple[float,
 def without_out_of_range(observation: Observation, dtypes: Sequence[str]) -> Observation:
     """Return an observation without overflow on inputs or weights of extraordinary size.
 
-    Such outputs are set to 0 in both models' working precision: they say nothing about ordinary
-    inputs. The observation itself is returned where neither dtype is of half precision.
+    Such elements are set to 0 in the working-precision outputs of both models. The observation
+    itself is returned where neither dtype is of half precision.
     """
-    narrow = _narrowest(dtypes)
-    if narrow not in HALF:
+    narrowest = _narrowest(dtypes)
+    if narrowest not in HALF:
         return observation
-    ours, theirs = [], []
+    reference, candidate = [], []
     counts = observation.weights in ORDINARY_WEIGHTS
     for k, pair in enumerate(zip(observation.reference, observation.candidate, strict=True)):
         if pair[0].dtype.kind == "f":
-            doubles = observation.reference64[k], observation.candidate64[k]
-            lost = _lost(pair, doubles if observation.exact else None)
-            lost = lost & ~_shaped(_counted(observation, narrow) & counts, pair[0])
-            pair = (np.where(lost, 0, pair[0]), np.where(lost, 0, pair[1]))
-        ours.append(pair[0])
-        theirs.append(pair[1])
-    return replace(observation, reference=tuple(ours), candidate=tuple(theirs))
+            outputs64 = observation.reference64[k], observation.candidate64[k]
+            overflowed = _overflowed(pair, outputs64 if observation.exact else None)
+            overflowed = overflowed & ~_broadcast(
+                _counting_samples(observation, narrowest) & counts, pair[0]
+            )
+            pair = (np.where(overflowed, 0, pair[0]), np.where(overflowed, 0, pair[1]))
+        reference.append(pair[0])
+        candidate.append(pair[1])
+    return replace(observation, reference=tuple(reference), candidate=tuple(candidate))
 
 
 def _narrowest(dtypes: Sequence[str]) -> str:
     return max(dtypes, key=lambda dtype: ROUNDOFFS.get(dtype, 0.0))
 
 
-def _lost(pair: tuple[Array, Array], doubles: tuple[Array, Array] | None) -> NDArray[np.bool_]:
+def _overflowed(
+    pair: tuple[Array, Array], outputs64: tuple[Array, Array] | None
+) -> NDArray[np.bool_]:
     """Return a mask of where just one of two outputs is finite, and both are finite in float64.
 
-    Without `doubles` (no float64 form) the second condition is left out.
+    Without `outputs64` (no float64 form) the second condition is left out.
     """
-    lost = np.isfinite(pair[0]) != np.isfinite(pair[1])
-    if doubles is not None:
-        lost = lost & np.isfinite(doubles[0]) & np.isfinite(doubles[1])
-    return np.asarray(lost)
+    overflowed = np.isfinite(pair[0]) != np.isfinite(pair[1])
+    if outputs64 is not None:
+        overflowed = overflowed & np.isfinite(outputs64[0]) & np.isfinite(outputs64[1])
+    return np.asarray(overflowed)
 
 
-def _counted(observation: Observation, dtype: str) -> NDArray[np.bool_]:
-    """Return a mask (batch,) of samples that count: the user's, and those the dtype can hold."""
+def _counting_samples(observation: Observation, dtype: str) -> NDArray[np.bool_]:
+    """Return a mask (batch,) of the samples that count: the user's, and those in range."""
     least, greatest = HALF[dtype]
-    counted = np.ones(len(observation.batch.inputs[0]), dtype=bool)
+    counts = np.ones(len(observation.batch.inputs[0]), dtype=bool)
     for array in observation.batch.inputs:
         if array.dtype.kind != "f":
             continue
         size = np.abs(array.astype(np.float64)).reshape(len(array), -1)
-        holds = (size == 0) | ((size >= least) & (size <= min(greatest, ORDINARY)))
-        counted &= holds.all(axis=1)
+        holds = (size == 0) | ((size >= least) & (size <= min(greatest, ORDINARY_SIZE)))
+        counts &= holds.all(axis=1)
     for name, part in zip(observation.batch.names, observation.batch.slices, strict=True):
-        if name == GIVEN:
-            counted[part] = True
-    return counted
+        if name == USER_PROBE:
+            counts[part] = True
+    return counts
 
 
-def _sizes(observation: Observation) -> NDArray[np.float64]:
+def _input_sizes(observation: Observation) -> NDArray[np.float64]:
     """Return each sample's greatest floating input magnitude, (batch,)."""
     greatest = np.zeros(len(observation.batch.inputs[0]))
     for array in observation.batch.inputs:
@@ -177,7 +181,7 @@ def _sizes(observation: Observation) -> NDArray[np.float64]:
     return greatest
 
 
-def _shaped(samples: NDArray[np.bool_], output: Array) -> NDArray[np.bool_]:
+def _broadcast(samples: NDArray[np.bool_], output: Array) -> NDArray[np.bool_]:
     """Broadcast a mask of samples to an output's shape.
 
     Where `select` removed the batch axis the output counts if all samples do.

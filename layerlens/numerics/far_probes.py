@@ -1,4 +1,4 @@
-"""Probes for great lengths, whose steps at one end stand out. NumPy alone."""
+"""Probes for great lengths, with distinct steps at one end. NumPy alone."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import numpy as np
 from layerlens.numerics.arrays import Array
 from layerlens.numerics.probes import Domain, Probe, generator
 
-#: How many steps at an end stand out.
-_END = 3
-#: How far a step that stands out lies above or below all others.
-_ABOVE = 3.0
+#: The number of distinct steps at an end.
+_END_STEPS = 3
+#: The factor by which a distinct step exceeds the others.
+_CORNER_SCALE = 3.0
 
-#: Kinds, the most telling first: which end stands out, and what the other steps are.
+#: (name, distinct end, kind of the other steps), the most informative first.
 KINDS: tuple[tuple[str, str | None, str], ...] = (
     ("normal", None, "normal"),
     ("first_steps", "first", "zero"),
@@ -29,15 +29,16 @@ KINDS: tuple[tuple[str, str | None, str], ...] = (
 
 
 def far_probes(domains: Sequence[Domain], axes: Sequence[int], seed: int) -> Iterator[Probe]:
-    """Yield a probe of one sample for every kind; `axes` are the far ones, the batch axis counted.
+    """Yield a probe of one sample for every kind; `axes` are the long ones, the batch axis counted.
 
-    What only the first steps hold shows at the last ones whether they are remembered, and a first
-    step above all others whether it is among those of which the greatest is taken. Along several
-    far axes it is the corner at which all begin, or end.
+    Where only the first steps hold values, the last outputs show whether these are remembered. A
+    first step above all others shows whether a maximum includes it. Along several long axes, the
+    distinct steps are the corner at which all axes begin, or end.
     """
-    for name, end, others in KINDS:
+    for name, end, rest_kind in KINDS:
         yield Probe(
-            name, tuple(_array(d, axes, n, name, end, others, seed) for n, d in enumerate(domains))
+            name,
+            tuple(_array(d, axes, n, name, end, rest_kind, seed) for n, d in enumerate(domains)),
         )
 
 
@@ -47,7 +48,7 @@ def _array(
     position: int,
     name: str,
     end: str | None,
-    others: str,
+    rest_kind: str,
     seed: int,
 ) -> Array:
     rng = generator(seed, "far", name, position, domain.shape)
@@ -56,42 +57,44 @@ def _array(
     if domain.kind == "string":
         words: Array = np.asarray(domain.words or ("",), dtype=object)
         drawn: Array = rng.choice(words, shape)
-        rest = drawn if others == "normal" else np.full(shape, words[0], dtype=object)
-        return np.where(corner, words[-1] if others == "normal" else drawn, rest)[None]
+        rest = drawn if rest_kind == "normal" else np.full(shape, words[0], dtype=object)
+        return np.where(corner, words[-1] if rest_kind == "normal" else drawn, rest)[None]
     if domain.kind == "bool":
         drawn = rng.random(shape) < 0.5
         rest = {"normal": drawn, "above": np.ones(shape, dtype=bool)}.get(
-            others, np.zeros(shape, dtype=bool)
+            rest_kind, np.zeros(shape, dtype=bool)
         )
-        inside = np.zeros(shape, dtype=bool) if others == "normal" else np.logical_not(rest)
-        return np.where(corner, inside, rest)[None]
+        corner_values = (
+            np.zeros(shape, dtype=bool) if rest_kind == "normal" else np.logical_not(rest)
+        )
+        return np.where(corner, corner_values, rest)[None]
     if domain.kind == "integer":
         numbers = rng.integers(domain.low, domain.high, shape)
         low, high = np.full(shape, domain.low), np.full(shape, domain.high - 1)
-        rest = {"normal": numbers, "above": high, "zero": low, "below": low}[others]
-        inside = {"normal": low, "above": low}.get(others, np.maximum(numbers, low + 1))
-        inside = np.minimum(inside, high)
-        return np.where(corner, inside, rest)[None].astype(domain.spec.dtype)
+        rest = {"normal": numbers, "above": high, "zero": low, "below": low}[rest_kind]
+        corner_values = {"normal": low, "above": low}.get(rest_kind, np.maximum(numbers, low + 1))
+        corner_values = np.minimum(corner_values, high)
+        return np.where(corner, corner_values, rest)[None].astype(domain.spec.dtype)
     values = rng.standard_normal(shape)
     small = 0.01 + rng.random(shape)
-    rest = {"normal": values, "zero": np.zeros(shape), "above": small, "below": -small}[others]
-    inside = {
+    rest = {"normal": values, "zero": np.zeros(shape), "above": small, "below": -small}[rest_kind]
+    corner_values = {
         "normal": np.zeros(shape),
-        "zero": _ABOVE * values,
-        "above": -_ABOVE * small,
-        "below": _ABOVE * small,
-    }[others]
-    return np.where(corner, inside, rest)[None].astype("float32")
+        "zero": _CORNER_SCALE * values,
+        "above": -_CORNER_SCALE * small,
+        "below": _CORNER_SCALE * small,
+    }[rest_kind]
+    return np.where(corner, corner_values, rest)[None].astype("float32")
 
 
 def _corner(shape: Sequence[int], axes: Sequence[int], end: str | None) -> Array:
-    """Return a mask of the steps at one end along all of the far axes."""
-    chosen = np.zeros(tuple(shape), dtype=bool)
+    """Return a mask of the steps at one end along all of the long axes."""
+    is_corner = np.zeros(tuple(shape), dtype=bool)
     along = [axis - 1 for axis in axes if axis - 1 < len(shape)]
     if end is None or not along:
-        return chosen
-    places: list[slice] = [slice(None)] * len(shape)
+        return is_corner
+    index: list[slice] = [slice(None)] * len(shape)
     for axis in along:
-        places[axis] = slice(None, _END) if end == "first" else slice(-_END, None)
-    chosen[tuple(places)] = True
-    return chosen
+        index[axis] = slice(None, _END_STEPS) if end == "first" else slice(-_END_STEPS, None)
+    is_corner[tuple(index)] = True
+    return is_corner

@@ -14,18 +14,18 @@ from layerlens.numerics.observation import Observation
 from layerlens.report.maps import HeatMap, StepMapRow, kept_steps
 
 #: Rows and columns of a map of differences.
-MOST_ROWS, MOST_COLUMNS = 32, 32
-#: An output's rank, batch axis counted → what its two mapped axes are called.
+MAX_ROWS, MAX_COLUMNS = 32, 32
+#: An output's rank, batch axis counted → the names of its two mapped axes.
 _NAMES = {2: ("output", "feature"), 3: ("step", "feature")}
 _FURTHER = ("axis 1", "axis 2")
 
 
 def differences_map(observations: Sequence[Observation]) -> HeatMap | None:
-    """Return where the outputs differ most, in working precision, over all probes and weights.
+    """Return the greatest difference per place of an output, over all probes and weights.
 
-    It is of the output with the greatest difference, at the length most often tried, along time
-    and features (of images, along both spatial axes). None where all outputs agree exactly, or
-    have no axis beside the batch.
+    The map is of the output with the greatest difference, in working precision, at the most
+    frequent length, along time and features (of images, along both spatial axes). None where all
+    outputs agree exactly, or have no axis besides the batch.
     """
     maps = [
         found
@@ -50,8 +50,8 @@ def _of_output(observations: Sequence[Observation], output: int) -> HeatMap | No
     greatest: Float = np.zeros(shape)
     for one in usable:
         if one.reference[output].shape[1:] == shape:
-            gap = distance(one.reference[output], one.candidate[output])
-            greatest = np.maximum(greatest, gap.max(axis=0))
+            difference = distance(one.reference[output], one.candidate[output])
+            greatest = np.maximum(greatest, difference.max(axis=0))
     if not greatest.any():
         return None
     rank = len(shape) + 1
@@ -72,13 +72,13 @@ def step_map_row(
     inputs: int | None,
     has_steps: bool,
 ) -> StepMapRow:
-    """Keep of a measured map (output steps × tried input steps) what a picture shows."""
+    """Reduce a map (output steps × tried input steps) to the steps that a picture shows."""
     columns = kept_steps(inputs or 1)
     rows = kept_steps(len(seen))
-    place = {step: position for position, step in enumerate(tried)}
-    kept = [step for step in columns if step in place]
-    rest = [position for step, position in place.items() if step not in kept]
-    part = seen[list(rows)]
+    position_of = {step: position for position, step in enumerate(tried)}
+    kept = [step for step in columns if step in position_of]
+    rest = [position for step, position in position_of.items() if step not in kept]
+    kept_rows = seen[list(rows)]
     return StepMapRow(
         source=source,
         source_layer=source_layer,
@@ -87,21 +87,23 @@ def step_map_row(
         outputs=len(seen) if has_steps else None,
         input_steps=tuple(kept),
         output_steps=rows,
-        seen=tuple("".join("01"[row[place[step]]] for step in kept) for row in part.astype(int)),
-        beyond=tuple(bool(row[rest].any()) for row in part),
+        seen=tuple(
+            "".join("01"[row[position_of[step]]] for step in kept) for row in kept_rows.astype(int)
+        ),
+        beyond=tuple(bool(row[rest].any()) for row in kept_rows),
     )
 
 
-def heat_map(gaps: NDArray[np.float64], *, output: int, names: tuple[str, str]) -> HeatMap:
+def heat_map(differences: NDArray[np.float64], *, output: int, names: tuple[str, str]) -> HeatMap:
     """Reduce greatest differences (rows × columns) to blocks, each with its greatest difference."""
-    rows, columns = gaps.shape
-    block = (-(-rows // MOST_ROWS), -(-columns // MOST_COLUMNS))
-    reduced = np.maximum.reduceat(gaps, np.arange(0, rows, block[0]), axis=0)
+    rows, columns = differences.shape
+    block = (-(-rows // MAX_ROWS), -(-columns // MAX_COLUMNS))
+    reduced = np.maximum.reduceat(differences, np.arange(0, rows, block[0]), axis=0)
     reduced = np.maximum.reduceat(reduced, np.arange(0, columns, block[1]), axis=1)
     cells = tuple(tuple(_rounded(cell) for cell in row) for row in reduced)
     return HeatMap(names[0], names[1], (rows, columns), block, cells, output)
 
 
 def _rounded(number: float) -> float:
-    """Keep three digits: no picture shows more, and the report stays small."""
+    """Round to three digits: a picture does not show more, and the report stays small."""
     return float(f"{number:.3g}")

@@ -1,4 +1,4 @@
-"""What was seen of a pair: frozen observations that a verdict is judged from."""
+"""Observations of a pair of models, from which a verdict is judged."""
 
 from __future__ import annotations
 
@@ -16,9 +16,8 @@ from layerlens.vocabulary import AlsoDiffers, Execution
 class Observation:
     """Both models on one batch of probes, with one set of weights, called in one way.
 
-    Arrays are per output, batch axis first, after `select`. `own_reference` and `own_candidate`
-    are the same model's outputs in the baseline execution, to tell whether the way of calling
-    changes a model's result.
+    Arrays are per output, batch axis first, after `select`. `reference64` and `candidate64` are
+    the outputs in float64, called with unknown shapes; `noise` is the noise floor per output.
     """
 
     weights: str
@@ -29,28 +28,29 @@ class Observation:
     reference64: tuple[Array, ...]
     candidate64: tuple[Array, ...]
     noise: tuple[NoiseFloor, ...]
-    #: False where a model has no float64 form, and its working precision stands in for it.
+    #: False where a model has no float64 form, and working precision is used in its place.
     exact: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class CallRefusal:
-    """A model that Keras or TensorFlow refused when it was called."""
+    """A call of a model that Keras or TensorFlow refused."""
 
     model: str
     execution: Execution
     error: ModelError
     #: Shapes of the inputs it was called with.
     input_shapes: tuple[tuple[int, ...], ...]
-    #: True where no way of calling that was tried is accepted.
+    #: Whether every way of calling that was tried was refused.
     everywhere: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ShapeSurprise:
-    """Outputs whose shapes differ when run although the announced ones agree.
+    """Outputs whose shapes differ when run although the announced shapes agree.
 
-    With `announced`, `candidate` is what that model gives and `reference` what it had announced.
+    With `announced` (the name of a model), `candidate` has the shapes that model returned and
+    `reference` those it announced.
     """
 
     execution: Execution
@@ -62,11 +62,13 @@ class ShapeSurprise:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
+    """All that was found out about a pair by running it."""
+
     observations: tuple[Observation, ...] = ()
     refusal: CallRefusal | None = None
     shape_surprise: ShapeSurprise | None = None
     certificate: CertificateRow | None = None
     also_differs: tuple[AlsoDiffers, ...] = ()
     unseen: tuple[str, ...] = ()
-    #: True where outputs are random and the streams could not be lined up.
+    #: Whether outputs are random and their distributions were compared.
     by_distribution: bool = False

@@ -14,20 +14,20 @@ from layerlens.scenario.spec import InputSpec
 
 #: Greatest number of scalars one probe batch may hold, so that wide inputs stay affordable.
 BATCH_BUDGET = 2_000_000
-#: How many samples a probe may take to go through all values of a kind.
-MOST_ROWS = 64
-#: Constants beyond this are tried on their own: beside them nothing smaller would show.
-FAR = 1e6
-#: Constants below this are tried on their own as well: they would not show beside anything larger.
-MINUTE = 1e-6
-LARGEST = float(np.finfo("f4").max)
-#: The greatest number that float16 holds.
-HALF_END = float(np.finfo("f2").max)
+#: The greatest number of samples of a probe that goes through all values of a kind.
+MAX_SAMPLES = 64
+#: Greater constants get a probe of their own: next to them nothing smaller would show.
+LARGE_CONSTANT = 1e6
+#: Smaller constants get a probe of their own too: they would not show next to anything larger.
+SMALL_CONSTANT = 1e-6
+FLOAT32_MAX = float(np.finfo("f4").max)
+#: The greatest number in float16.
+FLOAT16_MAX = float(np.finfo("f2").max)
 #: Probes at constants near the ends of a dtype's range.
 MINUTE_PROBE = "minute_constants"
 EXTREME = ("far_constants", MINUTE_PROBE)
-#: What an extreme constant is multiplied by, beside its own neighbours.
-AROUND = (1.0, 0.5, 2.0, 0.8, 1.25, 1e-3)
+#: Factors of an extreme constant for samples near it.
+EXTREME_FACTORS = (1.0, 0.5, 2.0, 0.8, 1.25, 1e-3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +51,14 @@ class ProbeBatch:
     inputs: tuple[Array, ...]
 
     def name_of(self, sample: int) -> str:
-        for name, part in zip(self.names, self.slices, strict=True):
-            if part.start <= sample < part.stop:
+        for name, where in zip(self.names, self.slices, strict=True):
+            if where.start <= sample < where.stop:
                 return name
         raise IndexError(sample)
 
 
 def generator(seed: int, *labels: object) -> np.random.Generator:
-    """Return a generator that depends on the run's seed and on what it is for, nothing else."""
+    """Return a random generator that depends on the run's seed and on the labels alone."""
     key = zlib.crc32(repr(labels).encode())
     return np.random.default_rng([seed, key])
 
@@ -75,19 +75,19 @@ def join(probes: Sequence[Probe]) -> ProbeBatch:
 
 # --- floating inputs -------------------------------------------------------------------------
 
-Drawer = Callable[[np.random.Generator, tuple[int, ...]], Float]
+DrawFunction = Callable[[np.random.Generator, tuple[int, ...]], Float]
 
 
 def _signed_normal(rng: np.random.Generator, shape: tuple[int, ...]) -> Float:
     return rng.standard_normal(shape)
 
 
-def _scaled(factor: float) -> Drawer:
+def _scaled(factor: float) -> DrawFunction:
     return lambda rng, shape: factor * rng.standard_normal(shape)
 
 
 def _minute(rng: np.random.Generator, shape: tuple[int, ...]) -> Float:
-    """Samples about 1e-8 and about 1e-14, each below an epsilon that layers hold inside."""
+    """Samples of a size near 1e-8 and near 1e-14, each below an epsilon that layers use."""
     scales = np.where(np.arange(shape[0]) % 2, 1e-14, 1e-8)
     return scales.reshape(-1, *(1 for _ in shape[1:])) * rng.standard_normal(shape)
 
@@ -97,17 +97,17 @@ def _log_spread(rng: np.random.Generator, shape: tuple[int, ...]) -> Float:
     return np.sign(rng.standard_normal(shape)) * 10.0 ** rng.uniform(-6, 3, shape)
 
 
-def _one_sided(sign: float) -> Drawer:
+def _one_sided(sign: float) -> DrawFunction:
     """Magnitudes from 0.1 to 100 side by side, all of one sign.
 
-    What falls before it rises (silu, gelu) tells the order of such values only where none has the
-    other sign, which among several steps hardly ever happens by itself.
+    A function that falls before it rises (silu, gelu) depends on the order of such values only
+    where all have one sign, which rarely happens by chance among several steps.
     """
     return lambda rng, shape: sign * 10.0 ** rng.uniform(-1.0, 2.0, shape)
 
 
-def _beside_one(rng: np.random.Generator, shape: tuple[int, ...]) -> Float:
-    """Values from one float32 unit to 2^-8 beside 1 and -1.
+def _near_one(rng: np.random.Generator, shape: tuple[int, ...]) -> Float:
+    """Values at a distance of one float32 unit to 2^-8 from 1 and -1.
 
     A high power (30 squarings in a row) is 0, 1 or infinite anywhere else.
     """
@@ -142,12 +142,12 @@ def _constant_rows(rng: np.random.Generator, shape: tuple[int, ...]) -> Float:
 
 
 def _nearly_constant(rng: np.random.Generator, shape: tuple[int, ...]) -> Float:
-    """Constant but for 1e-4: what a normalisation's epsilon is there for."""
+    """Constant up to 1e-4, where the epsilon of a normalization matters."""
     base = rng.standard_normal((shape[0], *(1 for _ in shape[1:])))
     return base + 1e-4 * rng.standard_normal(shape)
 
 
-def _zero_steps(part: str) -> Drawer:
+def _zero_steps(where: str) -> DrawFunction:
     """Whole time steps (axis 1) zeroed at the end, the front, in the middle, or in holes."""
 
     def draw(rng: np.random.Generator, shape: tuple[int, ...]) -> Float:
@@ -157,11 +157,11 @@ def _zero_steps(part: str) -> Drawer:
         steps = shape[1]
         for sample in out:
             cut = int(rng.integers(1, max(2, steps)))
-            if part == "end":
+            if where == "end":
                 sample[steps - cut :] = 0.0
-            elif part == "front":
+            elif where == "front":
                 sample[:cut] = 0.0
-            elif part == "middle":
+            elif where == "middle":
                 first = int(rng.integers(0, steps))
                 sample[first : first + max(1, steps // 3)] = 0.0
             else:
@@ -177,7 +177,7 @@ def _zero_samples(rng: np.random.Generator, shape: tuple[int, ...]) -> Float:
     return out
 
 
-FLOAT_PROBES: tuple[tuple[str, Drawer], ...] = (
+FLOAT_PROBES: tuple[tuple[str, DrawFunction], ...] = (
     ("normal", _signed_normal),
     ("uniform", lambda rng, shape: rng.random(shape)),
     ("negative", lambda rng, shape: -rng.random(shape) - 0.01),
@@ -191,7 +191,7 @@ FLOAT_PROBES: tuple[tuple[str, Drawer], ...] = (
     ("log_spread", _log_spread),
     ("negative_spread", _one_sided(-1.0)),
     ("positive_spread", _one_sided(1.0)),
-    ("beside_one", _beside_one),
+    ("beside_one", _near_one),
     ("ties", _ties),
     ("one_hot", _one_hot),
     ("impulse", _impulse),
@@ -254,16 +254,16 @@ INTEGER_PROBES: tuple[str, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Domain:
-    """One input as probes need it: a fixed per-sample shape and what values it may take."""
+    """One input with a fixed per-sample shape and the values it may take."""
 
     spec: InputSpec
     shape: tuple[int, ...]
     low: int = 0
     high: int = 2
     words: tuple[str, ...] = ()
-    #: A floating input that holds whole numbers, because a layer looks them up.
+    #: Whether a floating input holds whole numbers, because a layer looks them up.
     tokens: bool = False
-    #: The least and the greatest (exclusive) whole number that may be tried at a constant.
+    #: The least and the greatest (exclusive) whole number to try near a constant.
     widest: tuple[int, int] = (0, 0)
 
     @property
@@ -278,29 +278,28 @@ def draw_probes(
 ) -> tuple[Probe, ...]:
     """Draw every kind of probe for inputs of fixed shapes.
 
-    `constants` are the numbers that the layers' own configurations name (slopes, thresholds,
-    epsilons, bin edges): inputs are also drawn at, just beside and around them, because that is
-    where layers change their mind. Values are representable in float32, so that both precisions
-    see the same input.
+    `constants` are the numbers in the layers' configurations (slopes, thresholds, epsilons, bin
+    edges): inputs are also drawn at and near these, where a layer's behaviour changes. Values are
+    representable in float32, so that both precisions get the same input.
     """
     per_sample = max(1, sum(int(np.prod(domain.shape)) for domain in domains))
     samples = max(1, min(samples, BATCH_BUDGET // (per_sample * 32)))
-    most = max(samples, BATCH_BUDGET // (per_sample * 32))
-    names = [name for name, _ in FLOAT_PROBES] if _has(domains, "float") else []
-    near = [value for value in constants if MINUTE <= abs(value) <= FAR]
-    far = [value for value in constants if abs(value) > FAR]
-    minute = [value for value in constants if 0 < abs(value) < MINUTE]
-    minute += [float(np.sqrt(abs(value))) for value in minute]  # whose square, a variance, is that
+    max_samples = max(samples, BATCH_BUDGET // (per_sample * 32))
+    names = [name for name, _ in FLOAT_PROBES] if _has_kind(domains, "float") else []
+    near = [value for value in constants if SMALL_CONSTANT <= abs(value) <= LARGE_CONSTANT]
+    far = [value for value in constants if abs(value) > LARGE_CONSTANT]
+    minute = [value for value in constants if 0 < abs(value) < SMALL_CONSTANT]
+    minute += [float(np.sqrt(abs(value))) for value in minute]  # for which a variance is `value`
     extreme = {"far_constants": far, MINUTE_PROBE: minute}
     if near and names:
         names = [*names, "config_constants", "constant_constants", "beyond_constants"]
     names += [name for name in EXTREME if names and extreme[name]]
-    if not _has(domains, "float"):
+    if not _has_kind(domains, "float"):
         names = [*INTEGER_PROBES, *(["config_constants"] if near else [])]
     probes = []
     for name in names:
         at = extreme.get(name, near)
-        rows = min(_rows(name, domains, samples, at), most)
+        rows = min(_samples_needed(name, domains, samples, at), max_samples)
         arrays = tuple(
             _draw_one(name, position, domain, seed, rows, at)
             for position, domain in enumerate(domains)
@@ -309,37 +308,39 @@ def draw_probes(
     return tuple(probes)
 
 
-def _rows(name: str, domains: Sequence[Domain], samples: int, constants: Sequence[float]) -> int:
-    """Return how many samples it takes to try every value of a range, or at every constant."""
-    wanted = samples
+def _samples_needed(
+    name: str, domains: Sequence[Domain], samples: int, constants: Sequence[float]
+) -> int:
+    """Return the number of samples that covers every value of a range, or every constant."""
+    needed = samples
     for domain in domains:
         size = max(1, int(np.prod(domain.shape)))
         if name == "config_constants" and domain.kind == "float":
-            wanted = max(wanted, min(-(-len(_beside(constants)) // size), MOST_ROWS))
+            needed = max(needed, min(-(-len(_near_constants(constants)) // size), MAX_SAMPLES))
         if name == "constant_constants" and domain.kind == "float":
-            wanted = max(wanted, min(2 * len(constants), MOST_ROWS))
+            needed = max(needed, min(2 * len(constants), MAX_SAMPLES))
         if name in EXTREME and domain.kind == "float":
-            each = -(-len(_around(1.0)) // size)
-            wanted = max(wanted, min(each * len(constants), MOST_ROWS))
+            each = -(-len(_near_extreme(1.0)) // size)
+            needed = max(needed, min(each * len(constants), MAX_SAMPLES))
         if domain.kind == "integer" and _integer_kind(name) == "every_value":
-            wanted = max(wanted, min(-(-(domain.high - domain.low) // size), 4 * MOST_ROWS))
+            needed = max(needed, min(-(-(domain.high - domain.low) // size), 4 * MAX_SAMPLES))
         if domain.kind == "integer" and name == "config_constants":
             count = len(_whole_numbers(constants, domain.widest))
-            wanted = max(wanted, min(-(-count // size), MOST_ROWS))
+            needed = max(needed, min(-(-count // size), MAX_SAMPLES))
         if domain.kind == "string" and name == "every_value":
-            wanted = max(wanted, min(-(-len(domain.words) // size), MOST_ROWS))
-    return wanted
+            needed = max(needed, min(-(-len(domain.words) // size), MAX_SAMPLES))
+    return needed
 
 
-#: How many samples, and how many scalars, a probe of all integers in range may have.
+#: The greatest number of samples, and of scalars, of a probe of all integers in a range.
 ALL_VALUES_SAMPLES = 4096
 ALL_VALUES_SCALARS = 60_000
 
 
 def all_values_probe(domains: Sequence[Domain]) -> Probe | None:
-    """Return samples in which every position of an integer input takes every value in its range.
+    """Return a probe in which every position of an integer input takes every value in its range.
 
-    None where there is no integer input, or where that would be too many.
+    None where there is no integer input, or where that would take too many samples.
     """
     ranges = [domain.high - domain.low for domain in domains if domain.kind == "integer"]
     if not ranges or max(ranges) > ALL_VALUES_SAMPLES:
@@ -371,18 +372,18 @@ def user_probe(domains: Sequence[Domain]) -> Probe | None:
         if domain.spec.values is not None:
             arrays.append(np.asarray(domain.spec.values, dtype=_numpy_dtype(domain)))
         else:
-            arrays.append(_blank(domain, (batch, *domain.shape)))
+            arrays.append(_zeros(domain, (batch, *domain.shape)))
     return Probe("values", tuple(arrays))
 
 
-def _blank(domain: Domain, shape: tuple[int, ...]) -> Array:
+def _zeros(domain: Domain, shape: tuple[int, ...]) -> Array:
     if domain.kind == "string":
         return np.full(shape, "", dtype=object)
     least = max(domain.low, 0) if domain.kind == "integer" else 0
     return np.full(shape, least, dtype=_numpy_dtype(domain))
 
 
-def _has(domains: Sequence[Domain], kind: str) -> bool:
+def _has_kind(domains: Sequence[Domain], kind: str) -> bool:
     return any(domain.kind == kind for domain in domains)
 
 
@@ -404,7 +405,7 @@ def _draw_one(
 ) -> Array:
     rng = generator(seed, "probe", name, position, domain.shape)
     shape = (samples, *domain.shape)
-    if 0 in domain.shape:  # an axis of no length leaves nothing to draw
+    if 0 in domain.shape:  # an axis of length 0
         return np.empty(shape, dtype=_numpy_dtype(domain))
     if domain.kind == "string":
         words = np.asarray(domain.words or ("",), dtype=object)
@@ -427,7 +428,7 @@ def _draw_floats(
     name: str, rng: np.random.Generator, shape: tuple[int, ...], constants: Sequence[float]
 ) -> Float:
     if name == "config_constants":
-        return np.resize(rng.permutation(_beside(constants)), shape)
+        return np.resize(rng.permutation(_near_constants(constants)), shape)
     if name == "constant_constants":
         signed = np.concatenate([constants, np.negative(constants)])
         rows = np.resize(rng.permutation(signed), shape[0])
@@ -436,7 +437,7 @@ def _draw_floats(
         reach = 4.0 * max(1.0, max(abs(value) for value in constants))
         return rng.uniform(-reach, reach, shape)
     if name in EXTREME:
-        return _at_extremes(rng, shape, constants)
+        return _extreme_samples(rng, shape, constants)
     return dict(FLOAT_PROBES)[name](rng, shape)
 
 
@@ -457,41 +458,43 @@ def _draw_bool(name: str, rng: np.random.Generator, shape: tuple[int, ...]) -> A
     return rng.random(shape) < 0.5
 
 
-def _beside(constants: Sequence[float]) -> Float:
-    """Return the constants of either sign, their neighbours, and what lies halfway between two."""
+def _near_constants(constants: Sequence[float]) -> Float:
+    """Return the constants with both signs, their float32 neighbours, and the midpoints."""
     signed = np.unique(np.asarray([*constants, *np.negative(constants)], dtype=np.float32))
     above = np.nextafter(signed, np.float32(np.inf))
     below = np.nextafter(signed, np.float32(-np.inf))
     between = (signed[1:] + signed[:-1]) / 2
-    # Near the end of half precision, its own neighbours are far, and little room is left beyond.
-    last = signed[(np.abs(signed) >= HALF_END / 2) & (np.abs(signed) < HALF_END)]
-    to_the_end = (last + np.copysign(np.float32(HALF_END), last)) / 2
+    # Near the end of half precision its numbers are far apart: add points up to the greatest one.
+    last = signed[(np.abs(signed) >= FLOAT16_MAX / 2) & (np.abs(signed) < FLOAT16_MAX)]
+    to_the_end = (last + np.copysign(np.float32(FLOAT16_MAX), last)) / 2
     return np.concatenate([signed, above, below, between, to_the_end]).astype(np.float64)
 
 
-def _at_extremes(
+def _extreme_samples(
     rng: np.random.Generator, shape: tuple[int, ...], constants: Sequence[float]
 ) -> Float:
-    """Return samples about one constant each, so that none hides another."""
+    """Return samples near one constant each, so that none hides another."""
     rows = np.zeros((shape[0], int(np.prod(shape[1:]))))
     for position in range(shape[0]):
-        values = _around(constants[position % len(constants)])
+        values = _near_extreme(constants[position % len(constants)])
         turn = (position // len(constants)) * rows.shape[1]
         picked = (turn + np.arange(rows.shape[1])) % len(values)
         rows[position] = rng.permutation(values[picked])
     return rows.reshape(shape)
 
 
-def _around(constant: float) -> Float:
-    """Return a constant's neighbours in float32 and what lies around it, of either sign."""
+def _near_extreme(constant: float) -> Float:
+    """Return a constant's float32 neighbours and its multiples, with both signs."""
     held = np.float32(constant)
     sides = [np.nextafter(held, np.float32(side)) for side in (np.inf, -np.inf)]
-    near = np.asarray([*sides, *(constant * factor for factor in AROUND)], dtype=np.float64)
-    return np.asarray(np.clip([*near, *-near], -LARGEST, LARGEST))
+    near = np.asarray(
+        [*sides, *(constant * factor for factor in EXTREME_FACTORS)], dtype=np.float64
+    )
+    return np.asarray(np.clip([*near, *-near], -FLOAT32_MAX, FLOAT32_MAX))
 
 
 def _whole_numbers(constants: Sequence[float], widest: tuple[int, int]) -> NDArray[np.int64]:
-    """Return the whole numbers at and about the constants of either sign, within a range."""
+    """Return the whole numbers at and near the constants, with both signs, within a range."""
     near = np.asarray([*constants, *np.negative(constants)], dtype=np.float64)
     found = np.unique(np.concatenate([np.floor(near) - 1, np.floor(near), np.ceil(near) + 1]))
     return found[(found >= widest[0]) & (found < widest[1])].astype(np.int64)

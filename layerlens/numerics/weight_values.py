@@ -1,4 +1,4 @@
-"""Draw values for a weight from its name and shape, away from every default."""
+"""Draw values for a weight by its name and shape, different from every default."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WEIGHT_KINDS: tuple[str, ...] = ("drawn", "gentle", "strong", *OVERFLOWING, "deg
 
 @dataclass(frozen=True, slots=True)
 class WeightSlot:
-    """What drawing a weight needs to know of it."""
+    """The path, shape and dtype of a weight to draw."""
 
     path: str
     shape: tuple[int, ...]
@@ -24,15 +24,14 @@ class WeightSlot:
 
 
 def draw_weight(slot: WeightSlot, initial: Array, kind: str, rng: np.random.Generator) -> Array:
-    """Draw values for one weight, moved off every default, positive where Keras needs it.
+    """Draw values for one weight, different from every default, positive where Keras requires it.
 
-    `drawn` has the spread of a trained layer, `gentle` a smaller one (long recurrences stay
-    tame), `strong` a larger one (saturations are reached), and `degenerate` has vanishing
-    variances, where an epsilon decides. `spread` has magnitudes from a tenth to five hundred side
-    by side and `large` from a hundred on, so that bounds which only large weights reach are met;
-    `opposed` is `large` with every sign turned, where drawn from the same generator: an output that
-    stays on one side of zero for all inputs is met on both.
-    Integer weights (counts) keep their value.
+    Returns an array of the slot's shape. `drawn` has the spread of a trained layer, `gentle` a
+    smaller one (for long recurrences), `strong` a larger one (for saturation), and `degenerate` has
+    variances near 0, where an epsilon matters. `spread` has sizes from 0.1 to 500 together and
+    `large` from 100 to 500, to reach bounds that need large weights. `opposed`, drawn from an equal
+    generator, is `large` with every sign reversed: an output that has one sign for all inputs then
+    has the other one. Integer weights (counts) keep their value.
     """
     role = slot.path.rsplit("/", 1)[-1]
     if not _is_floating(slot.dtype):
@@ -60,10 +59,10 @@ def draw_weight(slot: WeightSlot, initial: Array, kind: str, rng: np.random.Gene
     return np.asarray(values)
 
 
-#: The bias of a gate that keeps the state: it forgets a part of exp(-9) from step to step.
-_KEEPING = 9.0
-#: What an LSTM's forget gate and a GRU's update gate are among a cell's gates, by their number.
-_GATES = {4: 1, 3: 0}
+#: The bias of a gate that keeps the state: the share of exp(-9) is forgotten at each step.
+_KEEPING_BIAS = 9.0
+#: Number of gates of a cell → the position of the gate that keeps its state: LSTM, GRU.
+_KEEPING_GATE = {4: 1, 3: 0}
 
 
 def is_recurrent_kernel(slot: WeightSlot) -> bool:
@@ -71,10 +70,10 @@ def is_recurrent_kernel(slot: WeightSlot) -> bool:
 
 
 def with_kept_state(slots: Sequence[WeightSlot], drawn: Iterable[Array]) -> Iterator[Array]:
-    """Yield drawn weights, those of recurrent cells so that their state is kept for long.
+    """Yield drawn weights, changed for recurrent cells so that these have a long memory.
 
-    A simple cell hands its state on as it is; of a cell with gates, the one that forgets is closed
-    by its bias (Gers, Schmidhuber and Cummins, *Learning to Forget*, 2000).
+    A simple cell passes its state on unchanged; in a cell with gates, a bias keeps the state (Gers,
+    Schmidhuber and Cummins, *Learning to Forget*, 2000).
     """
     units = {
         slot.path.rpartition("/")[0]: slot.shape[-2]
@@ -88,17 +87,17 @@ def with_kept_state(slots: Sequence[WeightSlot], drawn: Iterable[Array]) -> Iter
         if is_recurrent_kernel(slot) and size:
             yield np.eye(size) if slot.shape == (size, size) else np.multiply(value, 0.1)
         elif role == "bias" and size and gates * size == slot.shape[-1]:
-            yield _keeping(slot.shape, size, gates)
+            yield _keeping_bias(slot.shape, size, gates)
         else:
             yield value
 
 
-def _keeping(shape: tuple[int, ...], units: int, gates: int) -> Array:
-    """Return the bias of a cell: of a GRU that resets after, the first row is the inputs' own."""
+def _keeping_bias(shape: tuple[int, ...], units: int, gates: int) -> Array:
+    """Return the bias of a cell; with GRU's `reset_after`, row 0 is the bias of the inputs."""
     bias = np.zeros(shape)
-    gate = _GATES.get(gates)
+    gate = _KEEPING_GATE.get(gates)
     if gate is not None:
-        bias.reshape(-1, shape[-1])[0, gate * units : (gate + 1) * units] = _KEEPING
+        bias.reshape(-1, shape[-1])[0, gate * units : (gate + 1) * units] = _KEEPING_BIAS
     return bias
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from layerlens.numerics.heat_map import (
-    MOST_COLUMNS,
-    MOST_ROWS,
+    MAX_COLUMNS,
+    MAX_ROWS,
     differences_map,
     heat_map,
     step_map_row,
@@ -132,8 +132,8 @@ def test_a_large_map_is_reduced_to_blocks_and_loses_no_difference() -> None:
     found = heat_map(gaps, output=0, names=("step", "feature"))
     assert found.shape == (100, 33)
     assert found.block == (4, 2)
-    assert len(found.cells) <= MOST_ROWS
-    assert len(found.cells[0]) <= MOST_COLUMNS
+    assert len(found.cells) <= MAX_ROWS
+    assert len(found.cells[0]) <= MAX_COLUMNS
     assert found.cells[-1][-1] == 5.0
     assert sum(cell > 0 for row in found.cells for cell in row) == 1
 
