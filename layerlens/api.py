@@ -50,35 +50,34 @@ def compare(
     """Compare models and return the report.
 
     Args:
-        source: the path of a scenario file or of a folder of them, or several; a scenario as a
-            mapping (with `models`); a mapping of name → model; a list of models; or the reference
-            itself, with the `candidates` after it. A model is a Keras model, a layer (then
-            `inputs` is needed), a callable that returns one, or the path of a saved one.
+        source: the path of a scenario file or of a folder of scenarios, or a list of paths; a
+            scenario as a mapping (with `models`); a mapping of name → model; a list of models; or
+            the reference itself, followed by `candidates`. A model is a Keras model, a layer (which
+            needs `inputs`), a callable that returns one of them, or the path of a saved model.
         candidates: models to compare with `source`, named `candidate`, `candidate_2`, ...
         inputs: the per-sample shape (None is a variable length), a mapping as in a scenario's
-            `input:`, or a mapping of name → either for several. Taken from the model where it
-            knows its own.
-        reference: which of the named models the others are compared with; the first if not said.
+            `input:`, or a mapping of name → either for several. By default those of the model.
+        reference: the name of the model that the others are compared with; by default the first.
         transfer: how the reference's weights reach the candidate.
         mode: "inference", "training" or both.
         tolerance: (rtol, atol) instead of the derived noise floor.
-        expect: the verdict expected of every pair that has no expectation of its own.
-        seed: every random choice follows from it.
+        expect: the verdict expected of every pair without an expectation of its own.
+        seed: the seed of every random choice.
         allow_code: let `python:` models, Lambda layers and unsafe saved models run.
         deps: measure which output step depends on which input step, in `mixes` of every layer.
-        graph: trace every layer and tell how many operations its graph has, in `graph_ops`.
-        explain: where a pair does not agree, try what would make it agree; told in `why`.
+        graph: trace every layer and count the operations of its graph, in `graph_ops`.
+        explain: try changes that make a differing pair agree; the result is in `why`.
 
     Raises:
-        UsageError: an argument does not make sense, or is what a scenario says itself.
-        ScenarioError: a scenario given as a mapping is at fault (a file's faults are reported).
+        UsageError: an argument is invalid, or belongs in the scenario.
+        ScenarioError: a scenario given as a mapping has faults. (Those of a file are reported.)
     """
     check_choice("expect", expect, VERDICTS)
     options = RunOptions(
         checked_seed(seed), expect, allow_code, deps=deps, graph=graph, explain=explain
     )
     if not candidates and _is_scenarios(source) and not _is_saved(source):
-        _refuse_beside_scenarios(
+        _refuse_arguments(
             input=inputs is not None,
             reference=reference is not None,
             transfer=transfer != "auto",
@@ -126,7 +125,10 @@ def summary(
     deps: bool = False,
     graph: bool = False,
 ) -> Report:
-    """Return the layer tables of models; without `deps` and `graph` nothing is run or allocated.
+    """Return the layer tables of models.
+
+    Without `deps` and `graph` nothing is run and no weights are allocated, so that models of any
+    size will do; with one of them the models have to fit into memory.
 
     Args:
         source: as for `compare`, or the path of a saved `.keras`, `.h5` or `.json` model.
@@ -134,12 +136,16 @@ def summary(
         inputs: as for `compare`.
         seed: as for `compare`.
         allow_code: as for `compare`.
-        deps: as for `compare`; then the models have to fit into memory.
-        graph: as for `compare`; then they have to as well.
+        deps: as for `compare`.
+        graph: as for `compare`.
+
+    Raises:
+        UsageError: as for `compare`.
+        ScenarioError: as for `compare`.
     """
     options = RunOptions(checked_seed(seed), allow_code=allow_code, deps=deps, graph=graph)
     if not more and _is_scenarios(source):
-        _refuse_beside_scenarios(input=inputs is not None)
+        _refuse_arguments(input=inputs is not None)
         if _is_paths(source):
             return summarize_paths(_paths(source), options)
         from layerlens.scenario.reading.scenarios import scenario_from_mapping
@@ -163,7 +169,9 @@ def summary(
 
 def _is_scenarios(source: Any) -> bool:
     if isinstance(source, Mapping):
-        return "models" in source and not callable(source["models"])  # a model of that name
+        return "models" in source and not callable(
+            source["models"]
+        )  # callable: a model named "models"
     return _is_paths(source)
 
 
@@ -185,8 +193,8 @@ def _paths(source: Any) -> list[str]:
     return [str(source)] if isinstance(source, (str, Path)) else [str(item) for item in source]
 
 
-def _refuse_beside_scenarios(**given: bool) -> None:
-    """Refuse what would be passed over: a scenario says these things itself."""
+def _refuse_arguments(**given: bool) -> None:
+    """Raise UsageError for arguments that a scenario specifies itself and that would be ignored."""
     for key, is_given in given.items():
         if is_given:
             argument = {"input": "inputs", "modes": "mode"}.get(key, key)
@@ -200,9 +208,9 @@ def _refuse_beside_scenarios(**given: bool) -> None:
 
 
 def _named(
-    source: Any, more: Sequence[Any], other: str, first: tuple[str, ...] = ()
+    source: Any, more: Sequence[Any], prefix: str, first: tuple[str, ...] = ()
 ) -> dict[str, Any]:
-    """Name models that come without: the first ones as said, the others by number."""
+    """Return models by name; unnamed ones are `first`, then `prefix`, `prefix_2`, ..."""
     if isinstance(source, Mapping):
         if more:
             raise UsageError(
@@ -211,7 +219,7 @@ def _named(
             )
         return {str(name): model for name, model in source.items()}
     given = [*source, *more] if isinstance(source, (list, tuple)) else [source, *more]
-    names = chain(first, [other], (f"{other}_{number}" for number in count(2)))
+    names = chain(first, [prefix], (f"{prefix}_{number}" for number in count(2)))
     return dict(zip(names, given, strict=False))
 
 
