@@ -1,7 +1,7 @@
-"""Time layerlens, part by part, in whole processes against what one would do by hand.
+"""Time layerlens in whole processes against scripts written by hand, and print JSON.
 
-Contestants take turns, so that whatever else the machine is doing falls on all; what is told are
-medians, ranges and the median ratio of neighbouring runs. Prints JSON.
+Commands take turns, so that other load on the machine affects all of them alike. The figures are
+medians, ranges and median ratios of neighbouring runs.
 
     python benchmarks/bench.py [PART ...] [--rounds 7] [--scenarios 1000] [--output FILE]
 """
@@ -21,31 +21,33 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from family import write_family
-from processes import LAYERLENS, ROOT, Cost, compared, in_turns, progress, run, spread
+from equivalent_pairs import write_scenarios
+from processes import LAYERLENS, ROOT, Cost, comparison, in_turns, progress, run, spread
 
 HERE = Path(__file__).resolve().parent
 SCENARIO = str(ROOT / "scenarios" / "dense_vs_td.yaml")
 PYTHON = sys.executable
-#: A folder as people have them.
+#: The scenarios in a folder of a usual size.
 FOLDER = 100
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What every part is given: how often to run, how many scenarios, and a folder of its own."""
+    """The settings of a part of the benchmark, and an empty folder."""
 
+    #: Runs of each command.
     rounds: int
+    #: Scenarios of the memory part.
     scenarios: int
     folder: Path
 
-    def family(self, count: int) -> str:
-        path = self.folder / f"family-{count}"
-        return str(path if path.exists() else write_family(path, count))
+    def scenario_folder(self, count: int) -> str:
+        path = self.folder / f"scenarios-{count}"
+        return str(path if path.exists() else write_scenarios(path, count))
 
 
 def cold(setting: Setting) -> dict[str, Any]:
-    """One scenario from a cold start, against the script and the bare import of Keras."""
+    """Time one scenario from a cold start, against the script and the bare import of Keras."""
     costs = in_turns(
         {
             "layerlens": [*LAYERLENS, "compare", SCENARIO, "--no-cache"],
@@ -55,15 +57,15 @@ def cold(setting: Setting) -> dict[str, Any]:
         setting.rounds,
     )
     return {
-        **compared(costs, "layerlens", "script"),
+        **comparison(costs, "layerlens", "script"),
         "floor: import tensorflow, keras": spread([cost.wall for cost in costs["import"]]),
         "profile": profile("compare", SCENARIO, "--no-cache"),
     }
 
 
 def marginal(setting: Setting) -> dict[str, Any]:
-    """What each further scenario of a folder costs, against two builds and two predicts."""
-    one, many = setting.family(1), setting.family(FOLDER)
+    """Time each further scenario of a folder, against two builds and two predicts by hand."""
+    one, many = setting.scenario_folder(1), setting.scenario_folder(FOLDER)
     by_hand = str(HERE / "by_hand_many.py")
     costs = in_turns(
         {
@@ -80,7 +82,7 @@ def marginal(setting: Setting) -> dict[str, Any]:
     }
     return {
         "unit": "seconds a scenario",
-        **compared(each, "layerlens", "script"),
+        **comparison(each, "layerlens", "script"),
         "profile": profile("compare", many, "--no-cache"),
     }
 
@@ -91,9 +93,9 @@ def further(one: Cost, many: Cost) -> Cost:
 
 
 def rerun(setting: Setting) -> dict[str, Any]:
-    """An unchanged file and an unchanged folder, once more, from the cache."""
+    """Time an unchanged file and an unchanged folder, both from the cache."""
     cache = ["--cache-dir", str(setting.folder / "cache")]
-    many = setting.family(FOLDER)
+    many = setting.scenario_folder(FOLDER)
     commands = {
         "one file": [*LAYERLENS, "compare", SCENARIO, *cache],
         f"folder of {FOLDER}": [*LAYERLENS, "compare", many, *cache],
@@ -107,7 +109,7 @@ def rerun(setting: Setting) -> dict[str, Any]:
 
 
 def light(setting: Setting) -> dict[str, Any]:
-    """What must start at once, because nothing is built."""
+    """Time commands that build nothing."""
     commands = {
         "--help": [*LAYERLENS, "--help"],
         "schema": [*LAYERLENS, "schema"],
@@ -122,7 +124,7 @@ def light(setting: Setting) -> dict[str, Any]:
 
 
 def pytest_start(setting: Setting) -> dict[str, Any]:
-    """What the plugin adds to a run of pytest that has no scenario."""
+    """Time what the plugin adds to a run of pytest without scenarios."""
     project = setting.folder / "project"
     project.mkdir()
     (project / "test_nothing.py").write_text("def test_nothing():\n    pass\n")
@@ -134,7 +136,7 @@ def pytest_start(setting: Setting) -> dict[str, Any]:
         },
         2 * setting.rounds + 1,
     )
-    figures = compared(costs, "with the plugin", "without")
+    figures = comparison(costs, "with the plugin", "without")
     added = [
         a.wall - b.wall for a, b in zip(costs["with the plugin"], costs["without"], strict=True)
     ]
@@ -142,7 +144,7 @@ def pytest_start(setting: Setting) -> dict[str, Any]:
 
 
 def summary(setting: Setting) -> dict[str, Any]:
-    """The layer table of a decoder with 180 billion params, and what memory that takes."""
+    """Time the layer table of a decoder with 180 billion params, and measure its memory."""
     path = setting.folder / "large.yaml"
     path.write_text(json.dumps(large_model()))
     costs = in_turns(
@@ -152,22 +154,22 @@ def summary(setting: Setting) -> dict[str, Any]:
         },
         max(3, setting.rounds // 2),
     )
-    told = subprocess.run(
+    shown = subprocess.run(
         [*LAYERLENS, "summary", str(path), "--format", "json", "--no-cache"],
         stdout=subprocess.PIPE,
         check=True,
     )
-    (model,) = json.loads(told.stdout)["scenarios"][0]["models"].values()
+    (model,) = json.loads(shown.stdout)["scenarios"][0]["models"].values()
     return {
         "params": model["params"],
-        **compared(costs, "summary", "import"),
+        **comparison(costs, "summary", "import"),
         "peak_mib": round(max(cost.peak_kib for cost in costs["summary"]) / 1024),
         "profile": profile("summary", str(path), "--no-cache"),
     }
 
 
 def large_model(width: int = 13_696, blocks: int = 80) -> dict[str, Any]:
-    """Return a decoder as wide and deep as the large language models: 12 width² params a block."""
+    """Return a decoder of the size of large language models, with 12 width² params a block."""
     nodes: dict[str, Any] = {}
     last = "input"
     for number in range(blocks):
@@ -194,11 +196,18 @@ def large_model(width: int = 13_696, blocks: int = 80) -> dict[str, Any]:
 
 
 def memory(setting: Setting) -> dict[str, Any]:
-    """Peak memory of one process over a tenth of the scenarios, and over all of them."""
+    """Measure the peak memory of a process over a tenth of the scenarios, and over all."""
     peaks: dict[int, int] = {}
     for count in (setting.scenarios // 10, setting.scenarios):
         progress(f"memory over {count} scenarios")
-        command = [*LAYERLENS, "compare", setting.family(count), "--format", "json", "--no-cache"]
+        command = [
+            *LAYERLENS,
+            "compare",
+            setting.scenario_folder(count),
+            "--format",
+            "json",
+            "--no-cache",
+        ]
         peaks[count] = run(command).peak_kib
     progress("")
     few, many = peaks
@@ -210,16 +219,16 @@ def memory(setting: Setting) -> dict[str, Any]:
 
 
 def jobs(setting: Setting) -> dict[str, Any]:
-    """A folder in one process and in two."""
-    compare = [*LAYERLENS, "compare", setting.family(FOLDER), "--no-cache", "--jobs"]
+    """Time a folder in one process and in two."""
+    compare = [*LAYERLENS, "compare", setting.scenario_folder(FOLDER), "--no-cache", "--jobs"]
     costs = in_turns(
         {"--jobs 1": [*compare, "1"], "--jobs 2": [*compare, "2"]}, max(3, setting.rounds // 2)
     )
-    return compared(costs, "--jobs 1", "--jobs 2")
+    return comparison(costs, "--jobs 1", "--jobs 2")
 
 
 def profile(*arguments: str) -> dict[str, Any]:
-    """Run a command once more and return where its time went."""
+    """Run a command once more under the sampling profiler and return its profile."""
     command = [PYTHON, str(HERE / "sampling.py"), *arguments]
     done = subprocess.run(
         command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=True
@@ -263,7 +272,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory(prefix="layerlens-bench-") as name:
             setting = Setting(options.rounds, options.scenarios, Path(name))
             figures[part] = PARTS[part](setting)
-        if options.output:  # after each part: what is done is kept
+        if options.output:  # after each part, so that an interrupt loses one part only
             options.output.write_text(json.dumps(figures, indent=2) + "\n")
     print(json.dumps(figures, indent=2))
 

@@ -1,6 +1,6 @@
-"""What one would write by hand for dense_vs_td: build both, copy weights, predict, look.
+"""The script one would write by hand for dense_vs_td: build, copy weights, predict, compare.
 
-This is the script that `bench.py` times layerlens against.
+`bench.py` times layerlens against it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What one would write by hand for many pairs: two builds, two predicts and a look for each.
+"""The script one would write by hand for many pairs: build, copy weights, predict, compare.
 
 python benchmarks/by_hand_many.py COUNT
 """
@@ -10,13 +10,13 @@ from typing import Any
 
 import keras
 import numpy as np
-from family import Layers, pair
+from equivalent_pairs import Layers, pair
 
 
 def layer(described: dict[str, dict[str, Any]]) -> keras.layers.Layer:
     ((name, arguments),) = described.items()
-    held = {key: layer(value) for key, value in arguments.items() if isinstance(value, dict)}
-    return getattr(keras.layers, name)(**{**arguments, **held})
+    inner = {key: layer(value) for key, value in arguments.items() if isinstance(value, dict)}
+    return getattr(keras.layers, name)(**{**arguments, **inner})
 
 
 def model(shape: list[int], layers: Layers) -> keras.Model:

@@ -1,4 +1,4 @@
-"""An equivalent pair becomes several that are not: one thing that matters is changed in each."""
+"""Make mutants of an equivalent pair, each with one change that should make it differ."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CONVOLUTIONS = {
 ACTIVATED = {"Dense", "EinsumDense", *CONVOLUTIONS}
 EPSILON = {"BatchNormalization": 1e-3, "LayerNormalization": 1e-3, "GroupNormalization": 1e-3}
 
-#: What a function is exchanged for: never one that agrees with it where it is usually used.
+#: The replacement of an activation; it differs on the usual range of values.
 OTHER_ACTIVATION = {None: "tanh", "linear": "tanh", "relu": "elu", "tanh": "linear"}
 OTHER_TYPE = {
     "GlobalMaxPooling1D": "GlobalAveragePooling1D",
@@ -37,10 +37,10 @@ OTHER_MERGE = {"sum": "ave", "ave": "sum", "mul": "sum", "concat": "sum", None: 
 
 Change = tuple[str, LayerSpec]
 
-#: Pair → changes after which it still is the same function, because of what stands around them: a
-#: slope below zero where nothing is below zero, an order of steps where all steps are equal.
+#: Pair → changes that leave the function the same because of the layers around: a slope below zero
+#: where no value is below zero, an order of steps where all steps are equal.
 HARMLESS: dict[str, tuple[str, ...]] = {
-    # The offset is taken off again, and a unit norm does not see a factor.
+    # The offset is subtracted again, and a unit norm ignores a factor.
     "rounding/an_offset_taken_off_before_a_unit_norm": ("Rescaling.scale → 1.001 (layer 0)",),
     "activations/relu_twice_is_relu": (
         "ReLU.negative_slope → 0.1 (layer 0)",
@@ -77,7 +77,7 @@ HARMLESS: dict[str, tuple[str, ...]] = {
 
 
 def mutants_of(scenario: Scenario, candidate: str) -> Iterator[tuple[str, Scenario]]:
-    """Yield what was changed, and a scenario of the reference and the changed candidate."""
+    """Yield the changes of a candidate, each with a scenario of the reference and the mutant."""
     for change, mutant in mutated_models(scenario.model(candidate)):
         yield (
             change,
@@ -110,57 +110,57 @@ def mutated_models(model: ModelSpec) -> Iterator[tuple[str, ModelSpec]]:
 
 
 def changed_layers(layer: LayerSpec) -> Iterator[Change]:
-    """Yield the layer with one argument, its type, or a layer that it holds changed."""
+    """Yield the layer with one argument, its type or an inner layer changed."""
     yield from changed_arguments(layer)
     if layer.type in OTHER_TYPE:
         other = OTHER_TYPE[layer.type]
         yield f"{layer.type} → {other}", replace(layer, type=other)
     for name, value in layer.arguments.items():
         if isinstance(value, LayerSpec):
-            for change, held in changed_layers(value):
-                yield f"{layer.type}({change})", with_argument(layer, name, held)
+            for change, inner in changed_layers(value):
+                yield f"{layer.type}({change})", with_argument(layer, name, inner)
 
 
 def changed_arguments(layer: LayerSpec) -> Iterator[Change]:
     given = layer.arguments
 
-    def to(name: str, value: Any) -> Change:
+    def set_to(name: str, value: Any) -> Change:
         return f"{layer.type}.{name} → {value}", with_argument(layer, name, value)
 
     if layer.type in ACTIVATED or layer.type == "Activation":
-        yield to("activation", OTHER_ACTIVATION.get(given.get("activation"), "linear"))
+        yield set_to("activation", OTHER_ACTIVATION.get(given.get("activation"), "linear"))
     if layer.type in RECURRENT | CELLS:
         default = given.get("activation", "tanh")
-        yield to("activation", OTHER_ACTIVATION.get(default, "linear"))
+        yield set_to("activation", OTHER_ACTIVATION.get(default, "linear"))
     if layer.type in (RECURRENT | CELLS) - {"SimpleRNN", "SimpleRNNCell"}:
         gate = given.get("recurrent_activation", "sigmoid")
-        yield to("recurrent_activation", "sigmoid" if gate != "sigmoid" else "hard_sigmoid")
+        yield set_to("recurrent_activation", "sigmoid" if gate != "sigmoid" else "hard_sigmoid")
     if layer.type in RECURRENT:
-        yield to("go_backwards", not given.get("go_backwards", False))
-        yield to("return_sequences", not given.get("return_sequences", False))
+        yield set_to("go_backwards", not given.get("go_backwards", False))
+        yield set_to("return_sequences", not given.get("return_sequences", False))
     if layer.type in ACTIVATED | RECURRENT | CELLS and layer.type != "EinsumDense":
-        yield to("use_bias", not given.get("use_bias", True))
+        yield set_to("use_bias", not given.get("use_bias", True))
     if layer.type in CONVOLUTIONS and wide(given.get("kernel_size")):
         padding = given.get("padding", "valid")
-        yield to("padding", {"valid": "same", "same": "valid", "causal": "same"}[padding])
+        yield set_to("padding", {"valid": "same", "same": "valid", "causal": "same"}[padding])
         if padding != "valid" and not wide(given.get("strides")):
-            yield to("dilation_rate", 1 if wide(given.get("dilation_rate")) else 2)
+            yield set_to("dilation_rate", 1 if wide(given.get("dilation_rate")) else 2)
     if layer.type in EPSILON:
-        yield to("epsilon", 1000 * given.get("epsilon", EPSILON[layer.type]))
-        yield to("center", not given.get("center", True))
+        yield set_to("epsilon", 1000 * given.get("epsilon", EPSILON[layer.type]))
+        yield set_to("center", not given.get("center", True))
     if layer.type == "LeakyReLU":
-        yield to("negative_slope", given.get("negative_slope", 0.3) / 2)
+        yield set_to("negative_slope", given.get("negative_slope", 0.3) / 2)
     if layer.type == "ELU":
-        yield to("alpha", given.get("alpha", 1.0) / 2)
+        yield set_to("alpha", given.get("alpha", 1.0) / 2)
     if layer.type == "ReLU":
-        yield to("negative_slope", given.get("negative_slope", 0.0) + 0.1)
+        yield set_to("negative_slope", given.get("negative_slope", 0.0) + 0.1)
     if layer.type == "Bidirectional":
-        yield to("merge_mode", OTHER_MERGE[given.get("merge_mode", "concat")])
+        yield set_to("merge_mode", OTHER_MERGE[given.get("merge_mode", "concat")])
     if layer.type.startswith("UpSampling2D"):
         nearest = given.get("interpolation", "nearest") == "nearest"
-        yield to("interpolation", "bilinear" if nearest else "nearest")
+        yield set_to("interpolation", "bilinear" if nearest else "nearest")
     if layer.type == "Rescaling" and given["scale"] != 0:
-        yield to("scale", given["scale"] * 1.001)
+        yield set_to("scale", given["scale"] * 1.001)
 
 
 def with_argument(layer: LayerSpec, name: str, value: Any) -> LayerSpec:
@@ -168,6 +168,6 @@ def with_argument(layer: LayerSpec, name: str, value: Any) -> LayerSpec:
 
 
 def wide(size: Any) -> bool:
-    """Tell whether a kernel size, stride or dilation is more than one along some axis."""
+    """Return whether a kernel size, stride or dilation is greater than one along some axis."""
     sizes = size if isinstance(size, (list, tuple)) else [size]
     return any(isinstance(n, int) and n > 1 for n in sizes)

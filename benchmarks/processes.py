@@ -1,4 +1,4 @@
-"""A command line enters, what its whole process cost leaves."""
+"""Run commands in processes, and measure their time and memory."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LAYERLENS = [str(Path(sys.executable).with_name("layerlens"))]
 
 @dataclass(frozen=True)
 class Cost:
-    """Wall and processor seconds of one process, children included, and its peak KiB."""
+    """The wall and CPU seconds of a process with its children, and its peak memory in KiB."""
 
     wall: float
     cpu: float
@@ -27,7 +27,7 @@ class Cost:
 
 
 def run(command: Sequence[str], expected_status: int = 0) -> Cost:
-    """Run a command to its end; end the benchmark where its status is another."""
+    """Run a command and return its cost; exit if its status is not the expected one."""
     with tempfile.TemporaryFile() as errors:
         started = time.perf_counter()
         child = subprocess.Popen(
@@ -44,9 +44,9 @@ def run(command: Sequence[str], expected_status: int = 0) -> Cost:
 
 
 def in_turns(commands: Mapping[str, Sequence[str]], rounds: int) -> dict[str, list[Cost]]:
-    """Run the contestants in turns, forwards and backwards, after one run of each for the disk.
+    """Run commands in turns, forwards and backwards, after a run of each that warms the disk cache.
 
-    What else the machine is doing falls on all of them.
+    Other load on the machine then affects all of them alike.
     """
     costs: dict[str, list[Cost]] = {name: [] for name in commands}
     for command in commands.values():
@@ -61,7 +61,7 @@ def in_turns(commands: Mapping[str, Sequence[str]], rounds: int) -> dict[str, li
 
 
 def spread(seconds: Sequence[float]) -> dict[str, Any]:
-    """Return the median and the range."""
+    """Return the median, the range and the number of runs."""
     return {
         "median": round(statistics.median(seconds), 3),
         "least": round(min(seconds), 3),
@@ -70,19 +70,20 @@ def spread(seconds: Sequence[float]) -> dict[str, Any]:
     }
 
 
-def compared(costs: Mapping[str, list[Cost]], ours: str, theirs: str) -> dict[str, Any]:
-    """Return both spreads and the median ratio of neighbouring runs, by clock and processor."""
+def comparison(costs: Mapping[str, list[Cost]], ours: str, theirs: str) -> dict[str, Any]:
+    """Return both spreads, and the median ratios of neighbouring runs in wall and CPU time."""
     pairs = list(zip(costs[ours], costs[theirs], strict=True))
     return {
         ours: spread([cost.wall for cost in costs[ours]]),
         theirs: spread([cost.wall for cost in costs[theirs]]),
         "ratio": round(statistics.median(a.wall / b.wall for a, b in pairs), 3),
-        # Processor time tells more than the clock where the machine has other work to do.
+        # CPU time is more reliable than wall time on a busy machine.
         "cpu_ratio": round(statistics.median(a.cpu / b.cpu for a, b in pairs), 3),
     }
 
 
 def progress(text: str) -> None:
+    """Show a line of progress on a terminal."""
     if sys.stderr.isatty():
         sys.stderr.write(f"\r\x1b[K{text}")
         sys.stderr.flush()

@@ -1,10 +1,10 @@
-"""A layerlens command line is run and looked at every few milliseconds: where does the time go?
+"""A sampling profiler of all threads of a layerlens command.
 
     python benchmarks/sampling.py compare scenarios/dense_vs_td.yaml --no-cache
 
-Prints JSON on standard error: of all samples, the share of each room of layerlens that was at work
-(`rooms`), and of each package whose code was running (`packages`). Importing counts as `import`.
-A sampler sees every thread; the profilers of Python's library see only the one they start in.
+Prints JSON on standard error: the share of samples in each module of layerlens (`rooms`) and in
+each package whose code was running (`packages`). Importing counts as `import`. The profilers of
+Python's standard library see only the thread that starts them.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ import time
 from collections import Counter
 from types import FrameType
 
+#: Seconds between two samples.
 SECONDS = 0.004
-#: Where a thread is that only waits for another.
+#: The files in which a waiting thread is.
 _WAITING = ("threading.py", "selectors.py", "queue.py", "concurrent/futures/thread.py")
 
 
@@ -37,7 +38,7 @@ def package(frame: FrameType) -> str:
 
 
 def room(stack: list[FrameType]) -> str:
-    """Return the innermost room of layerlens, or `import` while a module is being imported."""
+    """Return the innermost module of layerlens, or `import` while a module is being imported."""
     for frame in stack:
         name = str(frame.f_globals.get("__name__", ""))
         if name.startswith("importlib._bootstrap"):

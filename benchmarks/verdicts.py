@@ -1,9 +1,9 @@
-"""Judge pairs whose truth is known, beside what one allclose on one random batch says of them.
+"""Judge pairs whose truth is known, with layerlens and with one allclose on one random batch.
 
-Prints a confusion matrix for layerlens and one for each of two habits: `numpy.allclose`, and the
-tolerances `torch.testing` gives float32 (rtol 1.3e-6, atol 1e-5), both on one batch of uniform
-[0, 1) inputs and freshly initialised weights, copied over. Ends with status 1
-where layerlens gave a wrong verdict, or where a seed changed one.
+Prints a confusion matrix for layerlens and for each of two baselines: `numpy.allclose`, and the
+tolerances of `torch.testing` for float32 (rtol 1.3e-6, atol 1e-5), both on one batch of uniform
+[0, 1) inputs and copied initial weights. The exit status is 1 where layerlens gives a wrong
+verdict, or a seed changes one.
 
     python benchmarks/verdicts.py [PATH ...] [--seeds 20] [--mutate] [--share 1/4] [--output FILE]
 """
@@ -20,8 +20,9 @@ from collections import Counter
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from by_habit import Habit, judge_by_habit
+from allclose_baseline import BaselineResult, judge_with_allclose
 from mutants import HARMLESS, mutants_of
+from processes import ROOT, progress
 from ruamel.yaml import YAML
 
 from layerlens.models.backend.start import drop_kernels, without_collection
@@ -34,38 +35,37 @@ from layerlens.scenario.reading.scenarios import scenario_from_mapping
 from layerlens.scenario.spec import Scenario
 from layerlens.vocabulary import VERDICTS, Verdict
 
-ROOT = Path(__file__).resolve().parent.parent
-HABIT_WORDS: tuple[Habit, ...] = ("equal", "not equal", "raises")
+BASELINE_RESULTS: tuple[BaselineResult, ...] = ("equal", "not equal", "raises")
 
-#: A verdict, and how strong it is where it says `equivalent`.
-Said = tuple[Verdict, str | None]
+#: A verdict, and its strength if it is `equivalent`.
+Answer = tuple[Verdict, str | None]
 
 
 @dataclass(frozen=True)
 class Judged:
-    """One pair in one mode: what is true of it, and what each judge said."""
+    """A pair in one mode: the true verdict, and the one of each judge."""
 
     pair: str
     truth: Verdict
     layerlens: Verdict
     strength: str | None
-    allclose: Habit
-    torch: Habit
+    allclose: BaselineResult
+    torch: BaselineResult
     seconds: float
-    habit_seconds: float
+    baseline_seconds: float
 
     @property
     def wrong(self) -> bool:
         return self.layerlens != self.truth
 
-    def misled(self, habit: Habit) -> bool:
-        """A habit only says equal or not; an exception counts as not."""
-        return (habit == "equal") != (self.truth == "equivalent")
+    def is_wrong(self, result: BaselineResult) -> bool:
+        """Return whether a baseline's result is wrong; an exception counts as not equal."""
+        return (result == "equal") != (self.truth == "equivalent")
 
 
 @dataclass(frozen=True)
 class Known:
-    """An entry of the truth table: a scenario of two models, and what is true of them."""
+    """An entry of the truth table: a scenario of two models, and the true verdict."""
 
     name: str
     scenario: Scenario
@@ -88,48 +88,50 @@ def truth_table(paths: list[Path]) -> list[Known]:
 
 def judge(table: list[Known], seed: int) -> list[Judged]:
     judged = []
-    judge_by_habit(table[0].scenario, table[0].scenario.candidates[0].name, "inference", seed)
+    judge_with_allclose(table[0].scenario, table[0].scenario.candidates[0].name, "inference", seed)
     for number, known in enumerate(table, start=1):
         progress(f"seed {seed}: {number} of {len(table)}: {known.name}")
         started = time.perf_counter()
         pairs = run_scenario(known.scenario, RunOptions(seed=seed)).pairs
         seconds = (time.perf_counter() - started) / len(pairs)
         for pair in pairs:
-            habit = judge_by_habit(known.scenario, pair.candidate, pair.mode, seed)
+            baseline = judge_with_allclose(known.scenario, pair.candidate, pair.mode, seed)
             judged.append(
                 Judged(
                     f"{known.name}[{pair.mode}]",
                     known.truth,
                     pair.verdict,
                     pair.strength,
-                    habit.allclose,
-                    habit.torch,
+                    baseline.allclose,
+                    baseline.torch,
                     round(seconds, 4),
-                    round(habit.seconds, 4),
+                    round(baseline.seconds, 4),
                 )
             )
     progress("")
     return judged
 
 
-def unsteady(table: list[Known], first: list[Judged], seeds: range) -> dict[str, list[Said]]:
+def unsteady(table: list[Known], first: list[Judged], seeds: range) -> dict[str, list[Answer]]:
     """Judge again under other seeds and return the pairs whose verdict or strength changed."""
-    said: dict[str, list[Said]] = {row.pair: [(row.layerlens, row.strength)] for row in first}
+    answers_of: dict[str, list[Answer]] = {
+        row.pair: [(row.layerlens, row.strength)] for row in first
+    }
     for number, known in enumerate(table, start=1):
         progress(f"{len(seeds)} more seeds: {number} of {len(table)}: {known.name}")
         for pair, answers in reseeded(known, seeds).items():
-            said[pair] += answers
+            answers_of[pair] += answers
     progress("")
-    return {pair: answers for pair, answers in said.items() if len(set(answers)) > 1}
+    return {pair: answers for pair, answers in answers_of.items() if len(set(answers)) > 1}
 
 
-def reseeded(known: Known, seeds: range) -> dict[str, list[Said]]:
-    """Return what is said of a scenario's pairs under each seed.
+def reseeded(known: Known, seeds: range) -> dict[str, list[Answer]]:
+    """Return the answers for a scenario's pairs under each seed.
 
-    Its models are built for every seed, as `run_scenario` does, and their weights then moved into
-    those of the first seed, so that nothing has to be traced anew.
+    The models are built for every seed, as in `run_scenario`. Their weights are then assigned to
+    the models of the first seed, so that nothing has to be traced again.
     """
-    said: dict[str, list[Said]] = {}
+    answers: dict[str, list[Answer]] = {}
     with without_collection():
         built: dict[str, Built | Refused] = {}
         trial = Trial(known.scenario, RunOptions())
@@ -142,26 +144,26 @@ def reseeded(known: Known, seeds: range) -> dict[str, list[Said]]:
                     KerasRunner(old).assign(KerasRunner(new).values())
             for decision in trial.decide(built):
                 pair = decision.report
-                said.setdefault(f"{known.name}[{pair.mode}]", []).append(
+                answers.setdefault(f"{known.name}[{pair.mode}]", []).append(
                     (pair.verdict, pair.strength)
                 )
     drop_kernels()
-    return said
+    return answers
 
 
 @dataclass(frozen=True)
 class Mutated:
-    """What was said of equivalent pairs after one thing in the candidate was changed."""
+    """The verdicts on the mutants of equivalent pairs."""
 
     caught: list[str] = field(default_factory=list)
     missed: list[str] = field(default_factory=list)
-    #: Changes that change nothing there, and whether that was seen.
+    #: Changes that leave the function the same, called `equivalent` or not.
     harmless: list[str] = field(default_factory=list)
     harmless_called_wrong: list[str] = field(default_factory=list)
 
 
 def mutate(table: list[Known]) -> Mutated:
-    """Change one thing in each equivalent candidate."""
+    """Judge the mutants of each equivalent pair."""
     found = Mutated()
     count = 0
     for known in table:
@@ -183,7 +185,7 @@ def mutate(table: list[Known]) -> Mutated:
 
 
 def share(text: str) -> tuple[int, int]:
-    """Read 2/4 as the second of four shares."""
+    """Parse `2/4` as the second of four shares."""
     first, _, step = text.partition("/")
     try:
         found = (int(first), int(step))
@@ -192,12 +194,6 @@ def share(text: str) -> tuple[int, int]:
     if not 1 <= found[0] <= found[1]:
         raise argparse.ArgumentTypeError(f"takes K/N with 1 <= K <= N; received {text!r}")
     return found
-
-
-def progress(text: str) -> None:
-    if sys.stderr.isatty():
-        sys.stderr.write(f"\r\x1b[K{text}")
-        sys.stderr.flush()
 
 
 def print_matrix(title: str, rows: list[tuple[str, str]], columns: tuple[str, ...]) -> None:
@@ -222,16 +218,16 @@ def print_report(judged: list[Judged]) -> None:
     strengths = Counter(row.strength for row in judged if row.strength)
     print("strength of equivalent: " + ", ".join(f"{n} {name}" for name, n in strengths.items()))
     print()
-    print_matrix("numpy.allclose", [(row.truth, row.allclose) for row in judged], HABIT_WORDS)
-    print_matrix("torch's tolerance", [(row.truth, row.torch) for row in judged], HABIT_WORDS)
+    print_matrix("numpy.allclose", [(row.truth, row.allclose) for row in judged], BASELINE_RESULTS)
+    print_matrix("torch's tolerance", [(row.truth, row.torch) for row in judged], BASELINE_RESULTS)
     for name, wrong in [
         ("layerlens", sum(row.wrong for row in judged)),
-        ("numpy.allclose", sum(row.misled(row.allclose) for row in judged)),
-        ("torch's tolerance", sum(row.misled(row.torch) for row in judged)),
+        ("numpy.allclose", sum(row.is_wrong(row.allclose) for row in judged)),
+        ("torch's tolerance", sum(row.is_wrong(row.torch) for row in judged)),
     ]:
         print(f"{name}: {wrong} of {len(judged)} wrong")
     cost = statistics.median(row.seconds for row in judged)
-    plain = statistics.median(row.habit_seconds for row in judged)
+    plain = statistics.median(row.baseline_seconds for row in judged)
     print(
         f"a pair takes {cost:.3f} s (median); building both and predicting once with each "
         f"{plain:.3f} s: {cost / plain:.2f} times"
@@ -256,7 +252,7 @@ def main() -> int:
     parser.add_argument("--output", type=Path, help="write every row as JSON here")
     options = parser.parse_args()
 
-    warnings.simplefilter("ignore")  # Keras has much to say of odd pairs
+    warnings.simplefilter("ignore")  # Keras warns about unusual models
     first, step = options.share
     table = truth_table(options.paths)[first - 1 :: step]
     if not table:

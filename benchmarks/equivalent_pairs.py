@@ -1,4 +1,4 @@
-"""A number enters, a pair of equivalent models leaves, as layers and as a scenario of its own."""
+"""Numbered pairs of equivalent models, as layers and as scenario files."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ _KINDS: tuple[Callable[[int, int], Pair], ...] = (_dense, _distributed, _convolv
 
 
 def pair(number: int) -> Pair:
-    """Return the pair of a number; four kinds in turn, each of ever other sizes."""
+    """Return the pair with a number: four kinds in turn, of increasing sizes."""
     size = number // len(_KINDS)
     return _KINDS[number % len(_KINDS)](3 + size % 29, 2 + size // 29)
 
 
-def write_family(folder: Path, count: int) -> Path:
-    """Write a folder of that many scenarios."""
+def write_scenarios(folder: Path, count: int) -> Path:
+    """Write a folder of `count` scenarios and return it."""
     folder.mkdir()
     for number in range(count):
         shape, one, other = pair(number)

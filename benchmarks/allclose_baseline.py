@@ -1,7 +1,7 @@
-"""What people do by hand: copy the weights, run one random batch, call allclose once.
+"""The common check by hand: copy the weights, run one random batch, call allclose once.
 
-Weights are copied position by position, and reshaped where only the layout differs, so that what
-is judged is the comparison and not the copying.
+Weights are copied by position, and reshaped where only the layout differs, so that the comparison
+is judged and not the copying.
 """
 
 from __future__ import annotations
@@ -18,43 +18,48 @@ from layerlens.scenario.slices import parse_select
 from layerlens.scenario.spec import InputSpec, Scenario
 from layerlens.vocabulary import Mode
 
-Habit = Literal["equal", "not equal", "raises"]
+BaselineResult = Literal["equal", "not equal", "raises"]
 
 BATCH = 8
-LENGTH = 7  # for an axis whose length may vary
+LENGTH = 7  # for None axes
 
-#: What torch.testing.assert_close allows float32.
+#: The tolerances of torch.testing.assert_close for float32.
 TORCH_RTOL, TORCH_ATOL = 1.3e-6, 1e-5
 
 
 @dataclass(frozen=True)
-class ByHabit:
-    """What the two tolerances say, and what building both and predicting once with each took."""
+class BaselineJudgement:
+    """The results under both tolerances, and the seconds to build both models and predict once."""
 
-    allclose: Habit
-    torch: Habit
+    allclose: BaselineResult
+    torch: BaselineResult
     seconds: float
 
 
-def judge_by_habit(scenario: Scenario, candidate: str, mode: Mode, seed: int) -> ByHabit:
-    """Judge one pair; `raises` is for what ends before two outputs of one shape are there."""
+def judge_with_allclose(
+    scenario: Scenario, candidate: str, mode: Mode, seed: int
+) -> BaselineJudgement:
+    """Judge a pair; `raises` where there are no two outputs of one shape."""
     started = time.perf_counter()
     outputs = two_outputs(scenario, candidate, mode, seed)
     seconds = time.perf_counter() - started
     if outputs is None:
-        return ByHabit("raises", "raises", seconds)
+        return BaselineJudgement("raises", "raises", seconds)
     expected, actual = outputs
     if expected.dtype.kind not in "fiu":
-        said: Habit = "equal" if np.array_equal(actual, expected) else "not equal"
-        return ByHabit(said, said, seconds)
+        result: BaselineResult = "equal" if np.array_equal(actual, expected) else "not equal"
+        return BaselineJudgement(result, result, seconds)
     close = np.allclose(actual, expected)
     torch = np.allclose(actual, expected, rtol=TORCH_RTOL, atol=TORCH_ATOL)
-    return ByHabit("equal" if close else "not equal", "equal" if torch else "not equal", seconds)
+    return BaselineJudgement(
+        "equal" if close else "not equal", "equal" if torch else "not equal", seconds
+    )
 
 
 def two_outputs(
     scenario: Scenario, candidate: str, mode: Mode, seed: int
 ) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return the outputs of both models; None where a model fails or the shapes differ."""
     models = [
         build_model(spec, scenario.inputs_of(spec), seed=seed, allow_code=True)
         for spec in (scenario.model(scenario.reference), scenario.model(candidate))
@@ -66,13 +71,13 @@ def two_outputs(
         other.model.set_weights(reshaped(reference.model.get_weights(), other.model))
         batch = one_batch(reference.inputs, seed)
         expected, actual = call(reference, batch, mode), call(other, batch, mode)
-    except Exception:  # whatever ends a hand-written check ends this one
+    except Exception:  # any exception ends a check by hand as well
         return None
     return (expected, actual) if expected.shape == actual.shape else None
 
 
 def reshaped(weights: list[np.ndarray], model: Any) -> list[np.ndarray]:
-    """Lay weights out as the model has them, position by position, where the sizes allow it."""
+    """Return the weights in the shapes of the model's weights, by position."""
     own = model.get_weights()
     return [value.reshape(one.shape) for value, one in zip(weights, own, strict=True)]
 
