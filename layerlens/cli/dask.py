@@ -47,7 +47,7 @@ def spread(
             hint="`dask worker ADDRESS --nworkers N --nthreads 1 --memory-limit SIZE` says it",
         )
     try:
-        from layerlens.run.dask.client import spread_paths
+        from layerlens.run.dask.client import run_sweeps
     except ModuleNotFoundError as error:
         raise UsageError(
             f"--scheduler needs {error.name}, which is not installed",
@@ -55,10 +55,10 @@ def spread(
         ) from error
     try:
         with show_progress(quiet=quiet) as listener:
-            found = spread_paths(paths, scheduler, Path(output), options, listener)
+            found = run_sweeps(paths, scheduler, Path(output), options, listener)
     except KeyboardInterrupt:
         raise Interrupted(f"what was done is in {output}.parts; the same command goes on") from None
-    for text in found.told:
+    for text in found.messages:
         write_stderr(text)
     summary = ", ".join(f"{count:,} {status}" for status, count in sorted(found.counts.items()))
     write_stdout(f"{sum(found.counts.values()):,} cells ({found.ran:,} now): {summary}")

@@ -1,4 +1,4 @@
-"""Say why a pair came to its verdict, and which changes make it agree."""
+"""Add the reasons for a pair's verdict, and the changes that make the pair agree."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from layerlens.run.steps import MENDABLE
 from layerlens.scenario.spec import ModelSpec, Scenario
 from layerlens.vocabulary import Mode
 
-#: Judges the reference against a changed candidate; None where that cannot be done.
+#: Compares the reference with a changed candidate; None if that is not possible.
 Judge = Callable[[ModelSpec, Built, Mode], PairReport | None]
 
 
-def concluded(
+def with_reasons(
     scenario: Scenario,
     decision: ReportedPair,
     models: Sequence[ModelReport],
@@ -34,14 +34,14 @@ def concluded(
     """
     pair = decision.report
     repair = _repaired(scenario, pair, diff, built, judge) if judge is not None else None
-    sides = {model.name: model for model in models}
-    # A model that fails when it is called in one mode or beside one model may run otherwise.
-    failed = decision.refusal
+    reports = {model.name: model for model in models}
+    # A model whose call fails in one mode, or paired with one model, may run in another.
+    refusal = decision.refusal
     reference, candidate = (
         replace(
-            sides[name],
-            error=failed.error
-            if failed is not None and failed.model == name
+            reports[name],
+            error=refusal.error
+            if refusal is not None and refusal.model == name
             else built[name].report.error,
         )
         for name in (pair.reference, pair.candidate)
@@ -63,7 +63,7 @@ def _repaired(
     built: Mapping[str, Built | Refused],
     judge: Judge,
 ) -> Repair | None:
-    """Try what would make a pair agree, and judge each change as the pair itself was judged."""
+    """Try changes that would make a pair agree, and compare each as the pair itself."""
     reference, candidate = built[pair.reference], built[pair.candidate]
     if pair.verdict not in MENDABLE or pair.mode != "inference":
         return None

@@ -1,4 +1,4 @@
-"""Check what a scenario expects against its results."""
+"""Check the expectations of a scenario against its results."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """One thing that a scenario expects; `keys` lead to it beneath `expect:`."""
+    """One expectation of a scenario; `keys` are its keys under `expect:`."""
 
     subject: str
     keys: tuple[str, ...]
@@ -33,7 +33,7 @@ class Expected:
 
 
 def list_expected(scenario: Scenario) -> tuple[Expected, ...]:
-    """Return everything that the scenario expects, in the order it is told; nothing is run."""
+    """Return the expectations of a scenario in the order of the report; nothing is run."""
     return tuple(_expected(scenario))
 
 
@@ -44,9 +44,9 @@ def check_expectations(
     fit: Sequence[FitRow] = (),
     default: Verdict | None = None,
 ) -> tuple[ExpectationRow, ...]:
-    """Hold every expectation against what was measured.
+    """Return a row for every expectation, checked against the results.
 
-    `default` is the verdict expected of every pair where the file has no `expect:`.
+    `default` is the verdict expected of every pair if the file has no `expect:`.
     """
     if scenario.expect is None and default is not None:
         return tuple(
@@ -91,14 +91,14 @@ def _figures(
     subject: str, keys: tuple[str, ...], part: ModelExpectation | LayerExpectation, *more: str
 ) -> Iterator[tuple[str, tuple[str, ...], Any]]:
     for figure in ("params", *more, "output_shape"):
-        wanted = getattr(part, figure)
-        if wanted is not None:
-            yield f"{subject}.{figure}", (*keys, figure), _plain(wanted)
+        expected = getattr(part, figure)
+        if expected is not None:
+            yield f"{subject}.{figure}", (*keys, figure), _plain(expected)
 
 
 @dataclass(frozen=True, slots=True)
 class _Measured:
-    """What came out, to look up what is expected in."""
+    """The results of a scenario, by the names that expectations use."""
 
     pairs: Mapping[tuple[str, str], PairReport]
     models: Mapping[str, ModelReport]
@@ -120,8 +120,8 @@ class _Measured:
         return _row(expected, found, held=expected.value == found)
 
     def _error_row(self, expected: Expected, model: ModelReport) -> ExpectationRow:
-        told = [_error_text(model), self.fit_errors.get(model.name)]
-        texts = [text for text in told if text]
+        errors = [_error_text(model), self.fit_errors.get(model.name)]
+        texts = [text for text in errors if text]
         held = any(expected.value.casefold() in text.casefold() for text in texts)
         return _row(expected, "; ".join(texts) or None, held=held)
 

@@ -1,4 +1,4 @@
-"""Report a scenario that could not be run: its own faults, what ran out, a fault of layerlens."""
+"""Reports of scenarios that could not be run: faults, exhausted resources, internal errors."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from typing import Any
 from layerlens.errors import Fault, LayerlensError
 from layerlens.models.backend.exhaustion import exhausted
 from layerlens.report.run import ErrorRow, ScenarioReport
-from layerlens.run.blame import user_frame
+from layerlens.run.user_code import user_frame
 from layerlens.scenario.spec import Scenario
 
 
-def at_fault(
+def fault_report(
     path: str, title: str | None, error: LayerlensError, cell: Any, started: float
 ) -> ScenarioReport:
+    """Return the report of a scenario with faults; `started` is a time of `perf_counter`."""
     faults = error.faults
     return ScenarioReport(
         path=path,
@@ -40,21 +41,21 @@ def _error_row(fault: Fault, path: str) -> ErrorRow:
     )
 
 
-def unexpected(scenario: Scenario, error: Exception, started: float) -> ScenarioReport:
-    """Report what nobody foresaw: that something ran out, or a fault of layerlens."""
-    ran_out = exhausted(error, scenario.path)
-    if ran_out is None:
-        return _own_fault(scenario, error, started)
-    return at_fault(scenario.path, scenario.title, ran_out, scenario.cell, started)
+def failure_report(scenario: Scenario, error: Exception, started: float) -> ScenarioReport:
+    """Return the report of a scenario that raised an exception other than `LayerlensError`."""
+    exhaustion = exhausted(error, scenario.path)
+    if exhaustion is None:
+        return _exception_report(scenario, error, started)
+    return fault_report(scenario.path, scenario.title, exhaustion, scenario.cell, started)
 
 
-def _own_fault(scenario: Scenario, error: Exception, started: float) -> ScenarioReport:
+def _exception_report(scenario: Scenario, error: Exception, started: float) -> ScenarioReport:
     if os.environ.get("LAYERLENS_DEBUG"):
         traceback.print_exception(error)
     text = " ".join(str(error).split())[:300]
-    theirs = user_frame(error)
-    if theirs is not None:
-        place = f"`{theirs.name}` ({Path(theirs.filename).name}:{theirs.lineno})"
+    user_code = user_frame(error)
+    if user_code is not None:
+        place = f"`{user_code.name}` ({Path(user_code.filename).name}:{user_code.lineno})"
         message = f"the code of a model fails: {place} raises {type(error).__name__}: {text}"
         hint = "layerlens calls it as Keras does; make it return what Keras documents"
     else:
@@ -65,7 +66,7 @@ def _own_fault(scenario: Scenario, error: Exception, started: float) -> Scenario
             "this is a fault of layerlens: please report it with the scenario; "
             "LAYERLENS_DEBUG=1 prints the traceback"
         )
-    row = ErrorRow(message, scenario.path, None, None, hint, internal=theirs is None)
+    row = ErrorRow(message, scenario.path, None, None, hint, internal=user_code is None)
     return ScenarioReport(
         path=scenario.path,
         title=scenario.title,

@@ -1,4 +1,4 @@
-"""Run all scenarios under some paths and collect their report."""
+"""Run all scenarios under some paths and return one report."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, overload
 from layerlens.errors import LayerlensError
 from layerlens.models.backend.start import describe_environment
 from layerlens.report.run import ScenarioReport
-from layerlens.run.faults import at_fault
+from layerlens.run.faults import fault_report
 from layerlens.run.report import Report
 from layerlens.run.scenario import run_scenario, summarize_scenario
 from layerlens.run.workers.dispatch import Dispatcher
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a run is: `done` of `total` scenarios, and the one that is next."""
+    """The progress of a run: `done` of `total` scenarios, and the title of the next one."""
 
     done: int
     total: int
@@ -47,12 +47,21 @@ def compare_paths(
     cache: ResultCache | None = None,
     dispatcher: Dispatcher | None = None,
 ) -> Report:
-    """Read, build, carry over, probe, judge and report every scenario under the paths.
+    """Compare the models of every scenario under the paths.
 
-    A scenario at fault is reported and does not keep the others from running. What the cache knows
-    is told from there. `on_script` is given a stand-alone script for every pair that has a
-    difference to show; for that everything is run, in this process. A dispatcher that is given is
-    left open. Raises UsageError where a path leads to no scenario.
+    A scenario at fault is reported, and the others still run.
+
+    Args:
+        paths: scenario files, and folders of them.
+        options: the options of the run.
+        progress: called when a scenario starts.
+        on_script: receives a stand-alone script for every pair with a difference to show; every
+            scenario then runs in this process, and the cache is not used.
+        cache: where known results are read from and new ones stored.
+        dispatcher: runs the scenarios and is left open; None creates and closes one.
+
+    Raises:
+        UsageError: the only path has no scenario.
     """
     cache = cache if on_script is None else None
     with (
@@ -66,14 +75,14 @@ def compare_paths(
 
 
 def compare_scenarios(scenarios: Sequence[Scenario], options: RunOptions) -> Report:
-    """Run scenarios that are at hand already."""
+    """Compare the models of scenarios that are already read."""
     return report_of(tuple(run_scenario(scenario, options) for scenario in scenarios))
 
 
 def compare_scenario(
     scenario: Scenario, options: RunOptions, cache: ResultCache | None = None
 ) -> ScenarioReport:
-    """Run one scenario in this process, unless the cache knows what comes out."""
+    """Compare the models of one scenario in this process, or return the cached report."""
     key = cache.key_of(scenario) if cache else None
     known = cache.recall(scenario, key) if cache else None
     if known is not None:
@@ -90,11 +99,11 @@ def summarize_paths(
     progress: Listener | None = None,
     cache: ResultCache | None = None,
 ) -> Report:
-    """Report the layer tables of scenarios and saved models; nothing is run or allocated."""
-    given = [str(path) for path in paths]
-    saved = [path for path in given if Path(path).suffix in SAVED_SUFFIXES]
-    others = [path for path in given if path not in saved]
-    found = find_scenario_files(others) if others or not given else ()
+    """Return the layer tables of scenarios and saved models; nothing is run or allocated."""
+    path_texts = [str(path) for path in paths]
+    saved = [path for path in path_texts if Path(path).suffix in SAVED_SUFFIXES]
+    others = [path for path in path_texts if path not in saved]
+    found = find_scenario_files(others) if others or not path_texts else ()
     with closing(Dispatcher("summary", options)) as dispatcher:
         files = _read_all(found, cache, dispatcher, least_models=1)
         files += [_File(path, cache, [_saved_as_scenario(path)]) for path in saved]
@@ -103,7 +112,7 @@ def summarize_paths(
 
 
 def summarize_scenarios(scenarios: Sequence[Scenario], options: RunOptions) -> Report:
-    """Report the layer tables of scenarios that are at hand already."""
+    """Return the layer tables of scenarios that are already read."""
     return report_of(tuple(summarize_scenario(scenario, options) for scenario in scenarios))
 
 
@@ -112,14 +121,14 @@ def summarize_scenarios(scenarios: Sequence[Scenario], options: RunOptions) -> R
 
 @dataclass
 class _File:
-    """One file of the run: its scenarios, and what is known of each of them so far."""
+    """One file of the run: its scenarios and their reports so far."""
 
     path: str
     cache: ResultCache | None
     scenarios: list[Scenario]
     page: bytes | None = None
-    #: What there is instead of scenarios: reports from the cache, or of the file's own fault.
-    whole: tuple[ScenarioReport, ...] | None = None
+    #: Reports without scenarios to run: from the cache, or of a fault of the file.
+    final_reports: tuple[ScenarioReport, ...] | None = None
     keys: list[bytes | None] = field(init=False)
     found: list[ScenarioReport | None] = field(init=False)
 
@@ -132,23 +141,25 @@ class _File:
         ]
 
     def missing(self) -> list[int]:
+        """Return the positions of the scenarios without a report."""
         return [position for position, report in enumerate(self.found) if report is None]
 
     def finish(self) -> None:
-        """Keep the page where there is a cache, and let go of the scenarios: all is known."""
+        """Store the file's page in the cache, and release the scenarios."""
         if self.scenarios and self.cache is not None:
             found = list(zip(self.scenarios, self.keys, self.reports(), strict=True))
             self.cache.keep_file(Path(self.path), self.page, found)
         self.scenarios = []
 
     def reports(self) -> Iterator[ScenarioReport]:
-        yield from self.whole if self.whole is not None else ()
+        """Yield the reports of the file in the order of its scenarios."""
+        yield from self.final_reports if self.final_reports is not None else ()
         yield from (report for report in self.found if report is not None)
 
 
 @dataclass(frozen=True, slots=True)
 class _Waiting(Sequence[Scenario]):
-    """The scenarios to be run: their files hold them, and let go of them when they are done."""
+    """The scenarios to run; they stay in their files, which release them when they are done."""
 
     tasks: Sequence[tuple[_File, int]]
 
@@ -169,7 +180,7 @@ class _Waiting(Sequence[Scenario]):
 def _read_all(
     paths: Sequence[Path], cache: ResultCache | None, dispatcher: Dispatcher, least_models: int = 2
 ) -> list[_File]:
-    """Read what the cache does not know already; those who will do the work prepare meanwhile."""
+    """Read the files that are not in the cache, while the dispatcher prepares to run them."""
     files: list[_File] = []
     missing = 0
     for path in paths:
@@ -182,17 +193,17 @@ def _read_all(
 def _read(path: Path, cache: ResultCache | None, least_models: int) -> _File:
     started = time.perf_counter()
     page = cache.page_of(path) if cache else None
-    recalled = cache.recall_file(path, page) if cache else None
-    if recalled is not None:
-        return _File(str(path), cache, [], whole=recalled)
-    # Only now: what checks a scenario takes longer to import than an unchanged one to be told.
+    cached_reports = cache.recall_file(path, page) if cache else None
+    if cached_reports is not None:
+        return _File(str(path), cache, [], final_reports=cached_reports)
+    # Imported late: the readers take longer to import than a cached report takes to show.
     from layerlens.scenario.reading.scenarios import read_scenarios
 
     try:
         scenarios = list(read_scenarios(path, least_models=least_models))
     except LayerlensError as error:
-        fault = at_fault(str(path), path.stem, error, None, started)
-        return _File(str(path), cache, [], whole=(fault,))
+        fault = fault_report(str(path), path.stem, error, None, started)
+        return _File(str(path), cache, [], final_reports=(fault,))
     return _File(str(path), cache, scenarios, page)
 
 
@@ -202,7 +213,7 @@ def _run_all(
     progress: Listener | None,
     cache: ResultCache | None,
 ) -> None:
-    """Run what is missing, keep each result as soon as there is one, and nothing for longer."""
+    """Run the scenarios without a report, and store each result as soon as it is known."""
     tasks = [(file, position) for file in files for position in file.missing()]
     scenarios = _Waiting(tasks)
     done = 0
@@ -210,11 +221,11 @@ def _run_all(
         if not file.missing():
             file.finish()
 
-    def begun(number: int) -> None:
+    def on_start(number: int) -> None:
         if progress:
             progress(Progress(done, len(tasks), scenarios[number].title))
 
-    for number, report in dispatcher.run(scenarios, begun):
+    for number, report in dispatcher.run(scenarios, on_start):
         done += 1
         file, position = tasks[number]
         file.found[position] = report
@@ -231,7 +242,7 @@ def _saved_as_scenario(path: str) -> Scenario:
 
 
 def report_of(scenarios: tuple[ScenarioReport, ...]) -> Report:
-    """Return the report of scenarios that were run."""
+    """Return one report of the given scenarios."""
     statuses = {one.status for one in scenarios}
     status: Status = "error" if "error" in statuses else "fail" if "fail" in statuses else "pass"
     return Report(own_version(), describe_environment(), status, scenarios)

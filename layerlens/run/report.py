@@ -1,4 +1,4 @@
-"""The report that users hold: the record of a run, and the ways to show it."""
+"""The report that the API returns: the record of a run, with methods that render it."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
 
 class Report(RunRecord):
-    """The whole run; `to_dict` is schema version 1 of the JSON report.
+    """The report of a run; `to_dict` is schema version 1 of the JSON report.
 
-    `print` shows what the command prints, rich and notebooks show it in colour and as tables.
+    `print` shows the text that the command prints; rich shows it in colour, a notebook as HTML.
     """
 
     __slots__ = ()
 
     @classmethod
     def of(cls, record: RunRecord) -> Report:
-        """Return the report of a record, such as one that was read from JSON."""
+        """Return a record, such as one read from JSON, as a report."""
         return cls(record.layerlens, record.environment, record.status, record.scenarios)
 
     def to_json(self) -> str:

@@ -1,4 +1,4 @@
-"""Run or summarize one scenario, from its description to its expectations."""
+"""Run or summarize one scenario."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from layerlens.models.backend.start import drop_kernels, start_backend, without_
 from layerlens.report.pairs import ScriptListener
 from layerlens.report.run import ScenarioReport
 from layerlens.run.expectations import check_expectations
-from layerlens.run.faults import at_fault, unexpected
+from layerlens.run.faults import failure_report, fault_report
 from layerlens.scenario.options import RunOptions
 from layerlens.scenario.spec import Scenario
 
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 def run_scenario(
     scenario: Scenario, options: RunOptions, on_script: ScriptListener | None = None
 ) -> ScenarioReport:
-    """Run one scenario, or one cell of its matrix.
+    """Compare the models of one scenario and check its expectations.
 
-    Faults of the scenario and of layerlens are part of the report. `on_script` receives a
-    stand-alone script for every pair that has a difference to show.
+    Faults of the scenario and internal errors are reported, not raised. `on_script` receives a
+    stand-alone script for every pair with a difference to show.
     """
 
     def run(trial: Trial, report: ScenarioReport) -> ScenarioReport:
@@ -45,30 +45,30 @@ def run_scenario(
             diffs=diffs,
         )
 
-    return _reported(scenario, options, run, on_script)
+    return _run_trial(scenario, options, run, on_script)
 
 
 @global_settings.preserving_settings
 def summarize_scenario(scenario: Scenario, options: RunOptions) -> ScenarioReport:
-    """Build every model without its weights, and report the layer tables.
+    """Build every model without its weights, and return the layer tables.
 
-    Step dependence and graph sizes need weights and a run; they are measured if asked for.
+    With the options for step dependence or graph sizes, models get weights and run.
     """
 
     def summarize(trial: Trial, report: ScenarioReport) -> ScenarioReport:
         models, diffs = trial.summarize()
         return replace(report, models=models, diffs=diffs)
 
-    return _reported(scenario, options, summarize)
+    return _run_trial(scenario, options, summarize)
 
 
-def _reported(
+def _run_trial(
     scenario: Scenario,
     options: RunOptions,
     work: Callable[[Trial, ScenarioReport], ScenarioReport],
     on_script: ScriptListener | None = None,
 ) -> ScenarioReport:
-    """Start Keras, do the work, and report whatever goes wrong in it."""
+    """Start Keras and do the work; return a report of any exception."""
     started = time.perf_counter()
     report = ScenarioReport(
         path=scenario.path,
@@ -85,13 +85,13 @@ def _reported(
         start_backend()
         from layerlens.run.trial import Trial
 
-        # Keras' warnings are in the report: masks in the layer table, the rest in the verdicts.
+        # The report covers Keras' warnings: masks in the layer table, the others in the verdicts.
         with without_collection(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             report = work(Trial(scenario, options, on_script), report)
         drop_kernels()
     except LayerlensError as error:
-        return at_fault(scenario.path, scenario.title, error, scenario.cell, started)
+        return fault_report(scenario.path, scenario.title, error, scenario.cell, started)
     except Exception as error:  # reported here, so that the other scenarios still run
-        return unexpected(scenario, error, started)
+        return failure_report(scenario, error, started)
     return replace(report, seconds=time.perf_counter() - started)

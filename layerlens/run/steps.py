@@ -1,4 +1,4 @@
-"""Measure how the models of a scenario see steps, for their rows in the report."""
+"""Measure the step dependence of a scenario's models, for their rows in the report."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from layerlens.models.variants import ModelVariants
 from layerlens.report.layers import ModelReport
 from layerlens.vocabulary import Mode
 
-#: Verdicts on two models that are not the same function, and might be made so.
+#: Verdicts on two models that differ and could be made to agree.
 MENDABLE = ("different", "shape_mismatch", "param_mismatch")
 
 
 @dataclass
 class StepMeasurement:
-    """Measures step dependence of one scenario's models, each once per way of acting."""
+    """Measures the step dependence of one scenario's models, each once per mode that matters."""
 
     variants: ModelVariants
     built: Mapping[str, Built | Refused]
-    _found: dict[tuple[str, bool], ModelDependence] = field(default_factory=dict)
+    _measurements: dict[tuple[str, bool], ModelDependence] = field(default_factory=dict)
 
     def of_layers(self, models: Iterable[ModelReport], mode: Mode) -> tuple[ModelReport, ...]:
         """Return the models with the measured dependence of each layer, in float64 if possible.
@@ -49,38 +49,38 @@ class StepMeasurement:
             raise error
         training = mode == "training" and depends_on_mode(model)
         key = report.name, training
-        if key not in self._found:
+        if key not in self._measurements:
             twin = self.variants.in_float64(model)
             options = self.variants.options
-            self._found[key] = measure_dependence(
+            self._measurements[key] = measure_dependence(
                 twin if isinstance(twin, Built) else model,
                 seed=options.seed,
                 features=options.features,
                 training=training,
             )
-        return with_mixes(report, self._found[key])
+        return with_mixes(report, self._measurements[key])
 
     def of_pairs(
         self, models: Iterable[ModelReport], mode: Mode, candidates: Iterable[str]
     ) -> tuple[ModelReport, ...]:
-        """Return the models with what they see as a whole, where a candidate sees other steps."""
+        """Return the models with the dependence of the whole model, for pairs where it differs."""
         scenario = self.variants.scenario
-        measured = DependenceCache(self.variants.options.seed, mode == "training")
+        dependence_cache = DependenceCache(self.variants.options.seed, mode == "training")
         found: dict[str, Dependence] = {}
         for candidate in candidates:
-            reference, other = map(self._best, (scenario.reference, candidate))
+            reference, other = map(self._preferred, (scenario.reference, candidate))
             if reference is None or other is None:
                 continue
-            seen = measured.differing(reference, other)
-            if seen is not None:
-                found[scenario.reference], found[candidate] = seen
+            measured_pair = dependence_cache.differing(reference, other)
+            if measured_pair is not None:
+                found[scenario.reference], found[candidate] = measured_pair
         return tuple(
             with_whole(model, found[model.name]) if model.name in found else model
             for model in models
         )
 
-    def _best(self, name: str) -> Built | None:
-        """Return a model in float64 if that form exists by now; None if it cannot be run."""
+    def _preferred(self, name: str) -> Built | None:
+        """Return a model, in float64 if that variant is already built; None if it cannot run."""
         model = self.built[name]
         if not isinstance(model, Built):
             return None

@@ -1,4 +1,4 @@
-"""Build the models of one scenario, decide on every pair and train; imports Keras."""
+"""Build the models of one scenario, compare every pair and train; imports Keras."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from layerlens.report.diffs import ModelsDiff
 from layerlens.report.layers import ModelReport
 from layerlens.report.pairs import PairReport, ScriptListener
 from layerlens.report.training import FitRow
-from layerlens.run.conclusion import concluded
+from layerlens.run.conclusion import with_reasons
 from layerlens.run.steps import MENDABLE, StepMeasurement
 from layerlens.scenario.options import RunOptions
 from layerlens.scenario.spec import ModelSpec, Scenario
 from layerlens.vocabulary import Mode
 
-#: Weights of so many bytes take a while to make, and may be more than comparing has room for.
+#: Weights of more bytes are slow to create, and may not fit into memory next to others.
 _LARGE_BYTES = 256 * 1024**2
 
-#: What a scenario leads to: its models, pairs, trainings, and the models lined up.
+#: The results of a scenario: models, pairs, trainings, and aligned models.
 Result = tuple[
     tuple[ModelReport, ...], tuple[PairReport, ...], tuple[FitRow, ...], tuple[ModelsDiff, ...]
 ]
@@ -38,7 +38,7 @@ Models = Mapping[str, Built | Refused]
 
 @dataclass
 class Trial:
-    """The work on one scenario."""
+    """One scenario at work: builds its models and compares them."""
 
     scenario: Scenario
     options: RunOptions
@@ -49,25 +49,26 @@ class Trial:
         self.variants = ModelVariants(self.scenario, self.options)
 
     def run(self) -> Result:
-        built = self._built()
+        """Build the models, compare every pair in every mode, and train."""
+        built = self._build_models()
         decisions = self.decide(built)
         fit = self._fit(built) if self.scenario.fit else ()
-        models = tuple(_with_run(one, decisions) for one in built.values())
+        models = tuple(_with_run_results(one, decisions) for one in built.values())
         if self.options.graph:
             models = _with_graphs(models, built)
         steps = StepMeasurement(self.variants, built)
-        seen = {
+        reports_by_mode = {
             mode: self._with_steps(steps, models, mode, decisions) for mode in self.scenario.modes
         }
-        models = seen[self._main_mode]
+        models = reports_by_mode[self._main_mode]
         diffs = align_with_reference(models, self.scenario.reference)
         by_candidate = {diff.candidate: diff for diff in diffs}
-        judge = self._judge_instead if self.options.explain else None
+        judge = self._compare_changed if self.options.explain else None
         pairs = tuple(
-            concluded(
+            with_reasons(
                 self.scenario,
                 decision,
-                seen[decision.report.mode],
+                reports_by_mode[decision.report.mode],
                 by_candidate[decision.report.candidate],
                 built,
                 judge,
@@ -77,7 +78,7 @@ class Trial:
         return models, pairs, fit, diffs
 
     def summarize(self) -> tuple[tuple[ModelReport, ...], tuple[ModelsDiff, ...]]:
-        """Return the models' reports and the models lined up; weights are made only if needed."""
+        """Return the models' reports and the aligned models; weights exist only if needed."""
         runs = self.options.deps or self.options.graph
         built = self.variants.build_all(allocate=runs)
         models = tuple(one.report for one in built.values())
@@ -97,26 +98,26 @@ class Trial:
 
     # --- building ---------------------------------------------------------------------------
 
-    def _built(self) -> Models:
-        """Build every model; large ones only if they have to run and there is room for them."""
+    def _build_models(self) -> Models:
+        """Build every model; large ones get weights only if they have to run and fit in memory."""
         built = self.variants.build_all(at_most=_LARGE_BYTES)
-        drafted = {
+        without_weights = {
             name for name, one in built.items() if isinstance(one, Built) and not one.allocated
         }
-        if not drafted:
+        if not without_weights:
             return built
         needed = self._needed(built)
-        wanted = [name for name in built if name in drafted & needed]
+        wanted = [name for name in built if name in without_weights & needed]
         self._refuse_beyond_memory([built[name] for name in wanted])
         reference = self.scenario.reference
         fed_as = input_names(built[reference])
-        made = {
+        allocated = {
             name: self.variants.build(
                 self.scenario.model(name), fed_as=() if name == reference else fed_as
             )
             for name in wanted
         }
-        return {**built, **made}
+        return {**built, **allocated}
 
     def _needed(self, built: Models) -> set[str]:
         """Return the models that have to run."""
@@ -125,50 +126,49 @@ class Trial:
         needed: set[str] = set()
         reference = self.scenario.reference
         for candidate in self.scenario.candidates:
-            sides = built[reference], built[candidate.name]
-            if has_to_run(*sides, self.scenario.transfer):
+            pair_models = built[reference], built[candidate.name]
+            if has_to_run(*pair_models, self.scenario.transfer):
                 needed |= {reference, candidate.name}
         return needed
 
-    def _refuse_beyond_memory(self, drafts: Iterable[Built | Refused]) -> None:
-        held = 0
-        for draft in drafts:
+    def _refuse_beyond_memory(self, models: Iterable[Built | Refused]) -> None:
+        other_bytes = 0
+        for draft in models:
             assert isinstance(draft, Built)
             name, where, limit = draft.spec.name, draft.spec.where, self.options.memory_limit
-            refuse_beyond_memory(draft.model, name, limit, where, beside=held)
-            held += weight_bytes(draft.model)
+            refuse_beyond_memory(draft.model, name, limit, where, beside=other_bytes)
+            other_bytes += weight_bytes(draft.model)
 
     # --- judging ----------------------------------------------------------------------------
 
     def _decide(
-        self, built: Models, candidate: str, mode: Mode, *, shows: bool = True
+        self, built: Models, candidate: str, mode: Mode, *, is_shown: bool = True
     ) -> ReportedPair:
-        sides = built[self.scenario.reference], built[candidate]
-        pair = Pair(self.scenario, *sides, mode, self.options.seed, self.variants, shows)
-        with restoring_weights(*sides):
+        pair_models = built[self.scenario.reference], built[candidate]
+        pair = Pair(self.scenario, *pair_models, mode, self.options.seed, self.variants, is_shown)
+        with restoring_weights(*pair_models):
             decision = report_pair(decide(pair))
             if self.on_script is not None:
-                self._write_script(decision, sides)
+                self._write_script(decision, pair_models)
         return decision
 
     def _write_script(
-        self, decision: ReportedPair, sides: tuple[Built | Refused, Built | Refused]
+        self, decision: ReportedPair, pair_models: tuple[Built | Refused, Built | Refused]
     ) -> None:
         script = script_of(
             self.scenario,
             decision.report,
-            *sides,
+            *pair_models,
             check=decision.check,
             called=decision.refusal or decision.surprise,
         )
         if script is not None and self.on_script is not None:
             self.on_script(decision.report, script)
 
-    def _judge_instead(self, spec: ModelSpec, reference: Built, mode: Mode) -> PairReport | None:
-        """Judge the reference against a changed candidate; None where that cannot be done.
+    def _compare_changed(self, spec: ModelSpec, reference: Built, mode: Mode) -> PairReport | None:
+        """Compare the reference with a changed candidate; None if that is not possible.
 
-        Builder and judge say by these errors that a model asks for what it does not have, or for
-        more memory than there is: of a candidate that was only tried, that is no fault of the file.
+        A changed candidate that is invalid or too large for memory is not a fault of the file.
         """
         variants = self.variants.beside(reference, spec)
         trial = Trial(variants.scenario, replace(self.options, explain=False))
@@ -176,7 +176,7 @@ class Trial:
         try:
             candidate = variants.build(spec, fed_as=input_names(reference))
             both = {reference.spec.name: reference, spec.name: candidate}
-            return trial._decide(both, spec.name, mode, shows=False).report
+            return trial._decide(both, spec.name, mode, is_shown=False).report
         except (ScenarioError, MemoryLimitError, UnsafeCodeError):
             return None
 
@@ -205,10 +205,10 @@ class Trial:
         mode: Mode,
         decisions: Sequence[ReportedPair],
     ) -> tuple[ModelReport, ...]:
-        """Return the models with what was measured of their steps in one mode."""
+        """Return the models with their step dependence in one mode."""
         if self.options.deps:
             return steps.of_layers(models, mode)
-        # The models' rows are of one mode; a pair's conclusion is of its own.
+        # The models' rows describe the main mode; a pair's reasons are about its own mode.
         candidates = [
             decision.report.candidate
             for decision in decisions
@@ -218,8 +218,8 @@ class Trial:
         return steps.of_pairs(models, mode, dict.fromkeys(candidates))
 
 
-def _with_run(model: Built | Refused, decisions: Sequence[ReportedPair]) -> ModelReport:
-    """Return a model's report with what running it added: a refused call, the size of its graph."""
+def _with_run_results(model: Built | Refused, decisions: Sequence[ReportedPair]) -> ModelReport:
+    """Return a model's report with the results of running it: a refused call, its graph size."""
     report = model.report
     refused = {d.refusal.model: d.refusal.error for d in decisions if d.refusal is not None}
     sizes = {name: size for d in decisions for name, size in d.graph_ops.items()}

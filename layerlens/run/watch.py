@@ -14,38 +14,38 @@ from layerlens.errors import LayerlensError, UsageError
 from layerlens.models.backend.start import start_backend
 from layerlens.report.run import ScenarioReport
 from layerlens.run.cache.results import ResultCache
-from layerlens.run.cache.scenario_key import named_by
+from layerlens.run.cache.scenario_key import paths_of
 from layerlens.run.pipeline import Listener, compare_paths, report_of
 from layerlens.run.report import Report
 from layerlens.run.workers.dispatch import Dispatcher
 from layerlens.scenario.files import find_scenario_files
 from layerlens.scenario.options import RunOptions
 
-#: How often to look where the system tells of no change (another disk, a file of elsewhere).
+#: How often to look for changes that the system does not report (another disk or folder).
 _LOOK_MS = 1000
-#: How long changes that come together are waited for; editors write a file in several steps.
+#: How long to wait for further changes; editors write a file in several steps.
 _TOGETHER_MS = 40
-#: Folders that hold no code of the user's.
+#: Folders without code of the user.
 _NOT_CODE = ("site-packages", "node_modules", "__pycache__")
 _MOST_CODE = 2000
 
-#: What a file's content can be told by: when it was changed, and its size.
+#: The modification time in ns and the size of a file; None if there is none.
 _Stamp = tuple[int, int] | None
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What a look found: all reports, which files were run for it, and what it took."""
+    """The result of one look: all reports, the files that were run, and the seconds it took."""
 
     report: Report
     changed: tuple[str, ...]
     seconds: float
-    #: Why there is nothing to run, where there is not.
+    #: Why there is nothing to run; None if there is.
     nothing: str | None = None
 
 
 class Watch:
-    """Runs what changed under some paths, each time it is asked; `close` it in the end."""
+    """Runs the scenarios that changed under some paths, at each `look`; `close` it when done."""
 
     def __init__(
         self, paths: Sequence[str], options: RunOptions, cache: ResultCache | None = None
@@ -62,35 +62,35 @@ class Watch:
         self._dispatcher.close()
 
     def look(self, progress: Listener | None = None) -> Look | None:
-        """Run what changed since the last look; return None where nothing did."""
+        """Run the scenarios that changed since the last look; return None if none did."""
         started = time.perf_counter()
         try:
             files, nothing = find_scenario_files(self._paths), None
         except UsageError as error:
             files, nothing = (), error.message
         first = not self._stamps and not self._reports
-        gone = set(self._reports) - set(files)
+        removed = set(self._reports) - set(files)
         changed = [path for path in files if self._is_changed(path)]
-        if not changed and not gone and not first:
+        if not changed and not removed and not first:
             return None
-        for path in gone:
+        for path in removed:
             del self._reports[path], self._stamps[path]
         if changed:
             self._run(changed, progress)
-        told = tuple(one for path in files for one in self._reports.get(path, ()))
+        reports = tuple(one for path in files for one in self._reports.get(path, ()))
         names = tuple(str(path) for path in changed)
-        return Look(report_of(told), names, time.perf_counter() - started, nothing)
+        return Look(report_of(reports), names, time.perf_counter() - started, nothing)
 
     def _is_changed(self, path: Path) -> bool:
         known = self._stamps.get(path)
-        return known is None or any(_stamp(name) != was for name, was in known.items())
+        return known is None or any(_file_stamp(name) != before for name, before in known.items())
 
     def _run(self, paths: Sequence[Path], progress: Listener | None) -> None:
-        # Before the run: what changes during it is seen by the next look.
+        # Before the run, so that the next look notices changes during it.
         allow_code = self._options.allow_code
         for path in paths:
-            named = _depended_on(path, allow_code)
-            self._stamps[path] = {name: _stamp(name) for name in named}
+            paths_to_watch = _depended_on(path, allow_code)
+            self._stamps[path] = {name: _file_stamp(name) for name in paths_to_watch}
         report = compare_paths(
             paths, self._options, progress, cache=self._cache, dispatcher=self._dispatcher
         )
@@ -99,11 +99,11 @@ class Watch:
 
 
 def changes(paths: Sequence[str]) -> Iterator[None]:
-    """Yield whenever something may have changed under the paths; the first time once it looks."""
+    """Yield whenever a file may have changed under the paths, and once at the start."""
     from watchfiles import watch
 
     folders = [path if path.is_dir() else path.parent for path in map(Path, paths)]
-    beneath = any(Path(path).is_dir() for path in paths)
+    is_recursive = any(Path(path).is_dir() for path in paths)
     for _ in watch(
         *dict.fromkeys(folders),
         watch_filter=None,
@@ -111,24 +111,24 @@ def changes(paths: Sequence[str]) -> Iterator[None]:
         step=_TOGETHER_MS // 2,
         rust_timeout=_LOOK_MS,
         yield_on_timeout=True,
-        recursive=beneath,
+        recursive=is_recursive,
         ignore_permission_denied=True,
     ):
         yield
 
 
 def warm_up() -> None:
-    """Start Keras beside everything else, so that the first change is answered at once."""
+    """Start Keras in a thread, so that the first change does not have to wait for it."""
 
     def start() -> None:
-        with suppress(LayerlensError):  # told by the first scenario that needs it
+        with suppress(LayerlensError):  # the first scenario that needs Keras reports it
             start_backend()
 
     threading.Thread(target=start, name="layerlens-warm-up", daemon=True).start()
 
 
 def _depended_on(path: Path, allow_code: bool) -> Iterator[str]:
-    """Yield a scenario file and every file that its scenarios follow from."""
+    """Yield a scenario file and every file that the results of its scenarios depend on."""
     from layerlens.scenario.reading.scenarios import read_scenarios
 
     yield str(path)
@@ -136,17 +136,17 @@ def _depended_on(path: Path, allow_code: bool) -> Iterator[str]:
         scenarios = read_scenarios(path)
     except LayerlensError:
         return
-    named: set[str] = set()
+    paths_to_watch: set[str] = set()
     for scenario in scenarios:
-        named.update(named_by(scenario, allow_code=allow_code))
-    yield from named
-    # Only when they were changed is looked at, so that takes no leave to run them.
+        paths_to_watch.update(paths_of(scenario, allow_code=allow_code))
+    yield from paths_to_watch
+    # Only their modification times are read, so no permission to run code is needed.
     if any(model.form == "python" for scenario in scenarios for model in scenario.models):
-        yield from dict.fromkeys([*_code_beneath(path.parent), *_code_beneath(Path.cwd())])
+        yield from dict.fromkeys([*_code_under(path.parent), *_code_under(Path.cwd())])
 
 
-def _code_beneath(folder: Path) -> Iterator[str]:
-    """Yield the user's Python files: what they import cannot be told without running them."""
+def _code_under(folder: Path) -> Iterator[str]:
+    """Yield the user's Python files, all of them: their imports are not known without running."""
     count = 0
     for parent, folders, names in os.walk(folder):
         folders[:] = [
@@ -160,7 +160,7 @@ def _code_beneath(folder: Path) -> Iterator[str]:
                     return
 
 
-def _stamp(path: str) -> _Stamp:
+def _file_stamp(path: str) -> _Stamp:
     try:
         status = Path(path).stat()
     except (OSError, ValueError):

@@ -1,8 +1,8 @@
 """A cache of results in one SQLite file.
 
-meaning.py       a scenario becomes a key that its spelling does not change
-surroundings.py  versions, code, machine and settings that results depend on become a key
-places.py        where the file is
-store.py         keys and payloads: the file itself, bounded and checked
-recalling.py     reports go in, and come out marked as cached
+scenario_key.py     the part of the key that describes a scenario, whatever its spelling
+environment_key.py  the part of the key that describes versions, code, machine and settings
+folder.py           the folder of the file
+store.py            keys and payloads in the file, bounded and checked
+results.py          reports as payloads
 """

@@ -15,10 +15,10 @@ from typing import Any
 import layerlens
 from layerlens.versions import version_of
 
-#: Distributions whose code computes, or is asked to compute, what is reported.
+#: Distributions whose code computes the reported values.
 _COMPUTING = ("keras", "tensorflow", "tensorflow-cpu", "numpy", "scipy", "ml-dtypes", "h5py")
 _PACKAGES = ("keras", "tensorflow", "numpy")
-#: Variables with these beginnings choose kernels, devices, threads and modes of arithmetic.
+#: Prefixes of environment variables that choose kernels, devices, threads and arithmetic.
 _VARIABLES = (
     "TF_",
     "KERAS_",
@@ -40,17 +40,17 @@ _VARIABLES = (
     "GOMP_",
     "VECLIB_",
 )
-#: What only says how much is logged, and what layerlens sets itself.
+#: Prefixes of variables without effect on results: of logging, and those layerlens sets itself.
 _WITHOUT_EFFECT = ("TF_CPP_", "KERAS_BACKEND")
-#: What Keras' configuration file says where it does not exist; Keras writes it so when it starts.
+#: The settings that Keras writes to its configuration file if there is none.
 _KERAS_DEFAULTS = {"floatx": "float32", "epsilon": 1e-7, "image_data_format": "channels_last"}
 
 
 @cache
-def surroundings() -> dict[str, Any]:
+def result_environment() -> dict[str, Any]:
     """Return versions, code, machine and settings that results depend on, as plain data.
 
-    Asked before Keras starts, as it is for every run: Keras and TensorFlow set variables.
+    Call it before Keras starts: Keras and TensorFlow set environment variables.
     """
     return {
         "layerlens": [version_of("layerlens"), code_digest()],
@@ -70,7 +70,7 @@ def surroundings() -> dict[str, Any]:
 
 @cache
 def code_digest() -> str:
-    """Return a digest of layerlens' own source: a checkout changes under the same version."""
+    """Return a digest of layerlens' source, which may change without a new version."""
     root = os.path.dirname(os.path.abspath(layerlens.__file__))  # noqa: PTH100, PTH120
     sources = [
         os.path.join(folder, name)  # noqa: PTH118 - twice as fast as pathlib, at every start
@@ -88,9 +88,9 @@ def code_digest() -> str:
 
 
 def _origin(package: str) -> list[Any] | None:
-    """Return where a package would be imported from, and when it was put there.
+    """Return the file that a package is imported from, with its size and modification time.
 
-    A package of another place on the path, or installed anew, is another one whatever its version.
+    They differ for a package installed elsewhere or again under the same version.
     """
     module = sys.modules.get(package)
     spec = module.__spec__ if module is not None else find_spec(package)
@@ -104,34 +104,34 @@ def _origin(package: str) -> list[Any] | None:
 
 
 def _processor() -> list[Any]:
-    """Return what kernels are chosen by: the processor, its features and how many there are."""
+    """Return what kernels are chosen by: the number of processors, their model and features."""
     affinity = getattr(os, "sched_getaffinity", None)
     count = len(affinity(0)) if affinity else os.cpu_count()
     try:
         with Path("/proc/cpuinfo").open(encoding="utf-8", errors="replace") as file:
-            wanted = ("vendor_id", "model name", "flags", "Features", "CPU part")
-            told = []
+            fields = ("vendor_id", "model name", "flags", "Features", "CPU part")
+            details = []
             for line in file:
                 if not line.strip():
-                    break  # the first of several that are alike
-                if line.startswith(wanted):
-                    told.append(" ".join(line.split()))
+                    break  # the other processors are the same
+                if line.startswith(fields):
+                    details.append(" ".join(line.split()))
     except OSError:
-        told = [platform.processor()]
+        details = [platform.processor()]
     accelerated = [name for name in ("/dev/nvidiactl", "/dev/kfd") if Path(name).exists()]
-    return [count, *told, *accelerated]
+    return [count, *details, *accelerated]
 
 
 def keras_configuration() -> Any:
-    """Return what Keras' configuration file sets, with its defaults, the backend apart."""
+    """Return the settings in Keras' configuration file, or its defaults, without the backend."""
     home = os.environ.get("KERAS_HOME")
     if home is None:
         base = os.path.expanduser("~")  # noqa: PTH111 - as Keras does, without an error
         home = str(Path(base if os.access(base, os.W_OK) else "/tmp", ".keras"))
     try:
-        written = json.loads(Path(home, "keras.json").expanduser().read_text(encoding="utf-8"))
-    except (OSError, ValueError, RuntimeError):  # RuntimeError: nothing tells the home
-        written = {}
-    if not isinstance(written, dict):
-        return repr(written)
-    return {**_KERAS_DEFAULTS, **{k: v for k, v in written.items() if k != "backend"}}
+        settings = json.loads(Path(home, "keras.json").expanduser().read_text(encoding="utf-8"))
+    except (OSError, ValueError, RuntimeError):  # RuntimeError: the home folder is unknown
+        settings = {}
+    if not isinstance(settings, dict):
+        return repr(settings)
+    return {**_KERAS_DEFAULTS, **{k: v for k, v in settings.items() if k != "backend"}}

@@ -1,4 +1,4 @@
-"""Find the folder of the cache, or say why there is none."""
+"""Find the folder of the cache."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
-#: Overrides the user's cache folder, as `--cache-dir` does for one run.
+#: The environment variable that overrides the user's cache folder; `--cache-dir` overrides both.
 VARIABLE = "LAYERLENS_CACHE_DIR"
 
 
 def cache_folder(chosen: str | None = None) -> Path | None:
-    """Return the folder of the cache, which need not exist; None where there is no home for it."""
+    """Return the folder of the cache, which may not exist yet; None without a home folder."""
     chosen = chosen or os.environ.get(VARIABLE)
     if chosen:
         return Path(chosen)
     folder = user_cache_path("layerlens", appauthor=False)
-    # Where nothing tells the home, `~` is left in the path.
+    # If the home folder is unknown, the path still contains `~`.
     return folder if folder.is_absolute() else None

@@ -1,9 +1,10 @@
 """Store reports of scenarios in the cache and read them back.
 
-An entry is one of two things. A *result* is what a scenario's meaning led to: models, pairs and
-training. A *page* is a scenario file as it was read: its scenarios' titles, cells and expectations,
-and the keys of their results. A file that has not changed is told from its page, without being
-parsed; one that is spelt anew is read, and its results are found by their meaning.
+There are two kinds of entries. A *result* has what was measured: models, pairs and training; its
+key is the scenario's meaning. A *page* describes a scenario file: the titles, cells and
+expectations of its scenarios and the keys of their results; its key is the text of the file. An
+unchanged file is reported from its page without being parsed. A file that is only written
+differently is parsed, and the results are found by their meaning.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from layerlens.errors import LayerlensError, UsageError
 from layerlens.models.backend.global_settings import chosen_settings, has_custom_objects
 from layerlens.report.from_json import scenario_from_dict
-from layerlens.run.cache.environment_key import surroundings
+from layerlens.run.cache.environment_key import result_environment
 from layerlens.run.cache.scenario_key import NotKeyableError, digest_of, files_of, meaning_of
 from layerlens.run.cache.store import Store, Tell
 from layerlens.run.expectations import check_expectations
@@ -34,48 +35,48 @@ if TYPE_CHECKING:
     from layerlens.vocabulary import Status
 
 
-#: No more than this is unpacked of an entry; a result of a thousand layers has a tenth of it.
+#: The largest entry, decompressed; a result of a thousand layers takes a tenth of this.
 _LARGEST_BYTES = 64 * 1024**2
 
-#: What of a report follows from how the scenario is written; all else from its meaning.
-_WRITING = ("title", "question", "cell", "status", "expectations")
-#: What is known anew each time.
-_OF_THE_RUN = ("path", "errors", "cached")
-#: In what Keras and TensorFlow say where memory runs out.
-_OF_THE_MACHINE = ("ResourceExhausted", "OOM", "MemoryError", "Unable to allocate", "bad_alloc")
+#: The fields of a report that depend on the text of the file, not on the scenario's meaning.
+_FROM_FILE = ("title", "question", "cell", "status", "expectations")
+#: The fields of a report that are set in each run.
+_PER_RUN = ("path", "errors", "cached")
+#: Words in the messages of Keras and TensorFlow about exhausted memory.
+_EXHAUSTED = ("ResourceExhausted", "OOM", "MemoryError", "Unable to allocate", "bad_alloc")
 
 
 class ResultCache:
-    """The cache of one run; `close` it in the end."""
+    """The cache of one run; `close` it when done."""
 
     def __init__(self, folder: Path, options: RunOptions, kind: Command, tell: Tell) -> None:
         self._store = Store(folder, tell)
         self._options = options
         self._kind = kind
-        self._always = [kind, options.with_effect(), surroundings()]
+        self._fixed = [kind, options.with_effect(), result_environment()]
 
     def close(self) -> None:
         """Close the file."""
         self._store.close()
 
-    def _choices(self) -> bytes | None:
-        """Return all that results depend on beside their scenario; None where no key can hold it.
+    def _option_key(self) -> bytes | None:
+        """Return what results depend on besides the scenario; None if no key can describe it.
 
-        Asked anew for each key: code of the user's may set Keras anew at any time.
+        It is computed for each key, because the user's code may change Keras' settings.
         """
         if has_custom_objects():
             return None
-        return json.dumps([*self._always, chosen_settings()]).encode()
+        return json.dumps([*self._fixed, chosen_settings()]).encode()
 
     def recall_file(self, path: Path, key: bytes | None) -> tuple[ScenarioReport, ...] | None:
-        """Return the reports of a file whose page that is, where all it names is as it was."""
+        """Return the reports of a file by its page; None if unknown or a named file has changed."""
         page = self._get(key) if key is not None else None
         if page is None or key is None:
             return None
         if not _is_page(page):
             self._store.drop(key, "it is no page of a scenario file")
             return None
-        if not _are_as_they_were(page["files"]):
+        if not _are_unchanged(page["files"]):
             return None
         found = []
         for row in page["scenarios"]:
@@ -83,37 +84,37 @@ class ResultCache:
             result = self._get(result_key)
             if result is None:
                 return None
-            writing = {name: row[name] for name in _WRITING}
-            report = self._revived(result_key, result, writing | {"path": str(path)}, page=key)
+            from_file = {name: row[name] for name in _FROM_FILE}
+            report = self._decoded(result_key, result, from_file | {"path": str(path)}, page=key)
             if report is None:
                 return None
             found.append(report)
         return tuple(found)
 
     def key_of(self, scenario: Scenario) -> bytes | None:
-        """Return the key of a scenario's result; None where it depends on what no key can hold."""
-        choices = self._choices()
-        if choices is None:
+        """Return the key of a scenario's result; None if no key can describe the scenario."""
+        option_key = self._option_key()
+        if option_key is None:
             return None
         try:
             meaning = meaning_of(scenario, allow_code=self._options.allow_code)
         except NotKeyableError:
             return None
-        return _key(b"result", choices, meaning)
+        return _key(b"result", option_key, meaning)
 
     def recall(self, scenario: Scenario, key: bytes | None) -> ScenarioReport | None:
-        """Return what the same scenario, however it was written, led to; None where not known."""
+        """Return the report of a scenario by the key of its result; None if unknown."""
         result = self._get(key) if key is not None else None
         if result is None or key is None:
             return None
-        writing = {
+        from_file = {
             "path": scenario.path,
             "title": scenario.title,
             "question": scenario.question,
             "cell": dict(scenario.cell) if scenario.cell is not None else None,
             "status": "pass",
         }
-        report = self._revived(key, result, writing)
+        report = self._decoded(key, result, from_file)
         if report is None or self._kind == "summary":
             return report
         if not _answers(report, scenario):
@@ -126,14 +127,14 @@ class ResultCache:
         return replace(report, expectations=rows, status=status)
 
     def keep(self, scenario: Scenario, key: bytes | None, report: ScenarioReport) -> None:
-        """Keep a result under the key that the scenario had before it was run.
+        """Store a result under the key that the scenario had before it was run.
 
-        Errors are none, and a file that was changed meanwhile leaves unclear what was run.
+        Errors are not stored, and neither is a result if a file it depends on changed meanwhile.
         """
         if key is None or not _is_result(report) or report.cached or key != self.key_of(scenario):
             return
         data = report.to_dict()
-        left_out = {*_WRITING, *_OF_THE_RUN}
+        left_out = {*_FROM_FILE, *_PER_RUN}
         self._put(key, {name: value for name, value in data.items() if name not in left_out})
 
     def keep_file(
@@ -142,10 +143,10 @@ class ResultCache:
         page: bytes | None,
         found: Sequence[tuple[Scenario, bytes | None, ScenarioReport]],
     ) -> None:
-        """Keep a file's page under the key it had before it was read.
+        """Store a file's page under the key it had before it was read.
 
-        `found` are its scenarios, with their keys and their reports. Nothing is kept where one of
-        them has no result that is.
+        `found` are its scenarios, their keys and their reports. If one of them is not a stored
+        result, nothing is stored.
         """
         if page is None or page != self.page_of(path):
             return
@@ -156,29 +157,29 @@ class ResultCache:
                 return
             files |= files_of(scenario, allow_code=self._options.allow_code)
             data = report.to_dict()
-            rows.append({name: data[name] for name in _WRITING} | {"result": key.hex()})
+            rows.append({name: data[name] for name in _FROM_FILE} | {"result": key.hex()})
         self._put(page, {"files": files, "scenarios": rows})
 
     def page_of(self, path: Path) -> bytes | None:
-        """Return the key of a scenario file as it is now; None where it cannot be read."""
-        choices = self._choices()
-        if choices is None:
+        """Return the key of a scenario file as it is now; None if it cannot be read."""
+        option_key = self._option_key()
+        if option_key is None:
             return None
         try:
             text = read_text(path)
         except LayerlensError:
-            return None  # it is told by whoever reads it for what is in it
-        # Where it stands, and from where it is run, decide which files its names lead to.
+            return None  # reading its scenarios reports the fault
+        # Relative names of files depend on the folder of the file and on the current folder.
         place = json.dumps([str(path.absolute()), str(Path.cwd()), self._options.expect])
         return _key(
             b"page",
-            choices,
+            option_key,
             place.encode("utf-8", "surrogatepass"),
             text.encode("utf-8", "surrogatepass"),
         )
 
     def _get(self, key: bytes) -> dict[str, Any] | None:
-        """Return an entry; what is none is thrown away, as if it had not been there."""
+        """Return an entry; None if there is none, or it was malformed and is now removed."""
         payload = self._store.get(key)
         if payload is None:
             return None
@@ -192,16 +193,16 @@ class ResultCache:
             return None
         return found
 
-    def _revived(
+    def _decoded(
         self,
         key: bytes,
         result: Mapping[str, Any],
-        writing: Mapping[str, Any],
+        from_file: Mapping[str, Any],
         page: bytes | None = None,
     ) -> ScenarioReport | None:
-        """Return the report of a result; what is none is thrown away, with the page it is on."""
+        """Return the report of a result; None if it was malformed; it and its page are removed."""
         try:
-            return replace(scenario_from_dict({**result, **writing}), cached=True)
+            return replace(scenario_from_dict({**result, **from_file}), cached=True)
         except UsageError as error:
             self._store.drop(key, error.message)
             if page is not None:
@@ -224,16 +225,16 @@ def _key(*parts: bytes) -> bytes:
 
 
 def _is_result(report: ScenarioReport) -> bool:
-    """Tell whether a report says something of the scenario, and not of the machine's state."""
+    """Return whether a report is about the scenario, not about the state of the machine."""
     if report.status == "error" or report.errors:
         return False
     refusals = [model.error for model in report.models] + [row.error for row in report.fit]
-    return not any(word in one.message for one in refusals if one for word in _OF_THE_MACHINE)
+    return not any(word in one.message for one in refusals if one for word in _EXHAUSTED)
 
 
-def _are_as_they_were(files: Mapping[str, str | None]) -> bool:
+def _are_unchanged(files: Mapping[str, str | None]) -> bool:
     try:
-        return all(digest_of(name) == was for name, was in files.items())
+        return all(digest_of(name) == before for name, before in files.items())
     except NotKeyableError:
         return False
 
@@ -256,7 +257,7 @@ def _is_page(page: Mapping[str, Any]) -> bool:
         return False
     return all(
         isinstance(row, dict)
-        and {*_WRITING, "result"} <= set(row)
+        and {*_FROM_FILE, "result"} <= set(row)
         and isinstance(row["result"], str)
         and re.fullmatch("[0-9a-f]{64}", row["result"]) is not None
         for row in rows
@@ -264,9 +265,11 @@ def _is_page(page: Mapping[str, Any]) -> bool:
 
 
 def _unpacked(payload: bytes) -> bytes:
-    """Return what a payload was packed from; no more than a result may have is ever unpacked.
+    """Decompress a payload.
 
-    Raises ValueError where there is more, zlib.error where it was not packed.
+    Raises:
+        ValueError: it is incomplete, or larger than any entry.
+        zlib.error: it is not compressed data.
     """
     unpacking = zlib.decompressobj()
     text = unpacking.decompress(payload, _LARGEST_BYTES)

@@ -1,4 +1,4 @@
-"""The cache's key of a scenario: the same for every spelling of it."""
+"""The part of the cache's key that describes a scenario, whatever its spelling."""
 
 from __future__ import annotations
 
@@ -13,49 +13,51 @@ from typing import Any
 from layerlens.scenario.allowed_classes import CODE_LAYERS
 from layerlens.scenario.spec import LayerSpec, ModelSpec, Scenario
 
-#: Where something is written, what it is called and what is hoped for do not change what comes out.
+#: Fields that do not change the results: positions, names and expectations.
 _SPELLING = frozenset({"where", "places", "path", "title", "question", "cell", "expect"})
-#: Keywords and names: their order means nothing. Elsewhere order is kept.
+#: Mappings in which the order has no meaning.
 _UNORDERED = frozenset({"arguments", "args", "weights", "targets"})
-#: Reading a larger file costs more than building its model.
+#: The largest file to digest: reading a larger one takes longer than building its model.
 _LARGEST_FILE = 256 * 1024**2
 
 
 class NotKeyableError(Exception):
-    """The result depends on something that no key can hold, such as a user's code."""
+    """A result depends on something that no key can describe, such as the user's code."""
 
 
 def meaning_of(scenario: Scenario, *, allow_code: bool) -> bytes:
-    """Return all that the scenario's models, pairs and training follow from, as bytes.
+    """Return all of a scenario that its results depend on, as bytes.
 
-    Raises NotKeyableError where they depend on code from outside layerlens and Keras, or on an
-    object of this process.
+    Raises:
+        NotKeyableError: they depend on code from outside layerlens and Keras, or on an object of
+            this process.
     """
-    described = _described(scenario, allow_code)
-    return json.dumps(described, separators=(",", ":"), ensure_ascii=False).encode(
+    canonical = _canonical(scenario, allow_code)
+    return json.dumps(canonical, separators=(",", ":"), ensure_ascii=False).encode(
         "utf-8", "surrogatepass"
     )
 
 
 def files_of(scenario: Scenario, *, allow_code: bool) -> dict[str, str | None]:
-    """Return every file that the scenario may read, and the digest of its content."""
-    return {path: digest_of(path) for path in named_by(scenario, allow_code=allow_code)}
+    """Return path → digest of the content for every file that the scenario may read."""
+    return {path: digest_of(path) for path in paths_of(scenario, allow_code=allow_code)}
 
 
-def named_by(scenario: Scenario, *, allow_code: bool) -> Iterator[str]:
+def paths_of(scenario: Scenario, *, allow_code: bool) -> Iterator[str]:
     """Yield the paths of all files that the scenario may read: its saved models.
 
-    With leave to run code, a text anywhere in the arguments of a layer may be the path of another.
+    If code is allowed, any text in the arguments of a layer may be a path.
     """
     for model in scenario.models:
-        for text in _texts(model, allow_code):
+        for text in _possible_paths(model, allow_code):
             yield str(Path(text).absolute()) if len(text) < 4096 and "\0" not in text else text
 
 
 def digest_of(path: str) -> str | None:
-    """Return a digest of a file's content; None where there is no such file.
+    """Return a digest of a file's content; None if there is no such file.
 
-    Raises NotKeyableError where it is too large to be looked through.
+    Raises:
+        NotKeyableError: the file is too large.
     """
     try:
         status = Path(path).stat()
@@ -70,13 +72,13 @@ def digest_of(path: str) -> str | None:
 
 @lru_cache(maxsize=256)
 def _content_digest(path: str, changed: int, size: int) -> str:
-    """Return the digest; time and size keep a file that is named often from being read as often."""
+    """Return the digest; by time and size, a file named several times is read only once."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "blake2b").hexdigest()
 
 
-def _described(value: Any, allow_code: bool) -> Any:
-    """Return the value as lists and scalars that JSON writes in one way only."""
+def _canonical(value: Any, allow_code: bool) -> Any:
+    """Return the value as lists and scalars, which have exactly one form in JSON."""
     if value is None or type(value) in (bool, int, float, str):
         return value
     if isinstance(value, (ModelSpec, LayerSpec)):
@@ -86,31 +88,31 @@ def _described(value: Any, allow_code: bool) -> Any:
     if isinstance(value, Mapping):
         return ["mapping", *_items(value, allow_code)]
     if isinstance(value, (list, tuple)):
-        return ["list", *(_described(item, allow_code) for item in value)]
+        return ["list", *(_canonical(item, allow_code) for item in value)]
     raise NotKeyableError(f"a value of type {type(value).__name__}")
 
 
 def _fields(value: Any, allow_code: bool) -> Iterator[Any]:
     for item in fields(value):
-        inner = getattr(value, item.name)
+        field_value = getattr(value, item.name)
         if item.name in _SPELLING:
             continue
-        if item.name in _UNORDERED and isinstance(inner, Mapping):
-            inner = {name: inner[name] for name in sorted(inner)}
-        if isinstance(value, ModelSpec) and item.name == "file" and inner is not None:
-            # The name as well: Keras and the report may tell it.
-            yield [item.name, Path(inner).name, digest_of(inner)]
+        if item.name in _UNORDERED and isinstance(field_value, Mapping):
+            field_value = {name: field_value[name] for name in sorted(field_value)}
+        if isinstance(value, ModelSpec) and item.name == "file" and field_value is not None:
+            # The name as well, which messages of Keras and the report may contain.
+            yield [item.name, Path(field_value).name, digest_of(field_value)]
         elif isinstance(value, LayerSpec) and item.name == "arguments":
-            texts = _scalars(inner) if allow_code else ()
+            texts = _scalars(field_value) if allow_code else ()
             named = [[text, digest] for text in texts if (digest := digest_of(text))]
-            yield [item.name, _described(inner, allow_code), named]
+            yield [item.name, _canonical(field_value, allow_code), named]
         else:
-            yield [item.name, _described(inner, allow_code)]
+            yield [item.name, _canonical(field_value, allow_code)]
 
 
 def _items(value: Mapping[Any, Any], allow_code: bool) -> Iterator[Any]:
     for name, item in value.items():
-        yield [_described(name, allow_code), _described(item, allow_code)]
+        yield [_canonical(name, allow_code), _canonical(item, allow_code)]
 
 
 def _refuse_code(value: ModelSpec | LayerSpec, allow_code: bool) -> None:
@@ -123,7 +125,7 @@ def _refuse_code(value: ModelSpec | LayerSpec, allow_code: bool) -> None:
         raise NotKeyableError("a saved model that may run code")
 
 
-def _texts(model: ModelSpec, allow_code: bool) -> Iterator[str]:
+def _possible_paths(model: ModelSpec, allow_code: bool) -> Iterator[str]:
     if model.file is not None:
         yield model.file
     if not allow_code:
@@ -133,7 +135,7 @@ def _texts(model: ModelSpec, allow_code: bool) -> Iterator[str]:
 
 
 def _scalars(value: Any) -> Iterator[str]:
-    """Yield the texts of arguments, any of which may name a file; a list of words is none."""
+    """Yield the texts of arguments, each of which may be a path; texts in lists are not."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):

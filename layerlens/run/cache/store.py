@@ -10,10 +10,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-#: The file's name says how it is laid out: other versions of layerlens have a file of their own.
+#: The number in the name is that of the layout; another layout has a file of its own.
 FILE_NAME = "results-1.sqlite"
 LIMIT_BYTES = 256 * 1024**2
-#: A larger payload is neither kept nor read.
+#: A larger payload is neither stored nor read.
 LARGEST_BYTES = 16 * 1024**2
 #: How long to wait for another process that is writing.
 _PATIENCE = 10.0
@@ -22,7 +22,7 @@ _PUTS_BETWEEN_CHECKS = 32
 _LAYOUT = """
 CREATE TABLE IF NOT EXISTS entries (
     key BLOB PRIMARY KEY,
-    digest BLOB NOT NULL,  -- of key and payload: what a fault of the disk changed is not believed
+    digest BLOB NOT NULL,  -- of key and payload: detects a damaged entry
     used INTEGER NOT NULL,  -- the day
     payload BLOB NOT NULL
 )
@@ -33,7 +33,7 @@ Tell = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """How much a store holds, and how much it may."""
+    """The size of a store, and its limit."""
 
     entries: int
     size_bytes: int
@@ -41,12 +41,12 @@ class Extent:
 
 
 class Store:
-    """A mapping of keys to payloads that survives processes, and costs nothing but itself.
+    """A persistent mapping of keys to payloads; failures never raise.
 
-    Safe under several processes, and under their death at any point: SQLite rolls back what was
-    not committed. Without `synchronous` only a power failure can harm the file; that, like any
-    other damage, is noticed (by SQLite, or by the digest of each entry), told, and the file begun
-    anew. Whatever else fails (no permission, no space) is told once and ends the keeping.
+    Several processes may use it and may end at any point: SQLite rolls back what was not committed.
+    Without `synchronous` only a power failure can damage the file. Damage is detected by SQLite or
+    by the digest of an entry, reported through `tell`, and the file is replaced by an empty one.
+    Any other failure (no permission, no space) is reported, and the store is not used any more.
     """
 
     def __init__(
@@ -62,10 +62,10 @@ class Store:
             return
         with self._guarded("no cache is used"):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._connection = self._connected()
+            self._connection = self._connect()
 
     def get(self, key: bytes) -> bytes | None:
-        """Return the payload, or None where there is none that can be believed."""
+        """Return the payload; None if there is none, or it is damaged."""
         found = None
         with self._guarded("no cache is used"):
             if self._connection is not None:
@@ -79,14 +79,14 @@ class Store:
         digest, payload, used = found
         # Another program may have put anything in any column.
         if not isinstance(payload, bytes) or digest != _digest(key, payload):
-            self._begin_anew("an entry is not what was written")
+            self._start_over("an entry is not what was written")
             return None
         if used != _today():
             self._touched.add(key)
         return bytes(payload)
 
     def drop(self, key: bytes, reason: str) -> None:
-        """Throw an entry away that is not what it should be, and tell so."""
+        """Remove a malformed entry, and report it with the reason."""
         self._touched.discard(key)
         self._tell(f"an entry of the cache {self.path} is thrown away: {reason}")
         with self._guarded("no cache is used"):
@@ -94,7 +94,7 @@ class Store:
                 self._connection.execute("DELETE FROM entries WHERE key = ?", (key,))
 
     def put(self, key: bytes, payload: bytes) -> None:
-        """Keep a payload; a failure to do so costs that alone."""
+        """Store a payload, unless it is too large."""
         if len(payload) > LARGEST_BYTES:
             return
         with self._guarded("results are not kept"):
@@ -108,10 +108,10 @@ class Store:
                     self._shrink()
 
     def close(self) -> None:
-        """Note what was used today, hold to the limit, and let the file go."""
+        """Record which entries were used today, shrink to the limit, and close the file."""
         if self._connection is None:
             return
-        # A cache that can be read and not written to is used as it is.
+        # A cache that can be read but not written is left as it is.
         with suppress(sqlite3.Error):
             if self._touched:
                 self._connection.executemany(
@@ -132,12 +132,12 @@ class Store:
         size = self.path.stat().st_size if self.path.exists() else 0
         return Extent(entries, size, self._limit)
 
-    def _connected(self) -> sqlite3.Connection:
+    def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, timeout=_PATIENCE, isolation_level=None)
         try:
-            connection.execute("PRAGMA trusted_schema = OFF")  # the file may be anybody's
+            connection.execute("PRAGMA trusted_schema = OFF")  # another program may have written it
             connection.execute("PRAGMA synchronous = OFF")
-            connection.execute("PRAGMA auto_vacuum = FULL")  # what is let go makes the file smaller
+            connection.execute("PRAGMA auto_vacuum = FULL")  # deleting makes the file smaller
             connection.execute(_LAYOUT)
             connection.execute("SELECT key, digest, used, payload FROM entries LIMIT 1").fetchone()
         except BaseException:
@@ -151,30 +151,30 @@ class Store:
             yield
         except (sqlite3.OperationalError, OSError) as error:
             if "no such column" in str(error):
-                self._begin_anew(str(error))
+                self._start_over(str(error))
                 return
-            self._give_up()
+            self._disconnect()
             self._tell(f"the cache {self.path} cannot be used ({_reason(error)}): {consequence}")
         except sqlite3.DatabaseError as error:
-            self._begin_anew(str(error))
+            self._start_over(str(error))
 
-    def _begin_anew(self, reason: str) -> None:
-        self._give_up()
+    def _start_over(self, reason: str) -> None:
+        self._disconnect()
         self._tell(f"the cache {self.path} is damaged ({reason}); it is begun anew")
         try:
             remove_files(self.path)
-            self._connection = self._connected()
+            self._connection = self._connect()
         except (sqlite3.Error, OSError) as error:
             self._tell(f"the cache {self.path} cannot be used ({_reason(error)}): no cache is used")
 
-    def _give_up(self) -> None:
+    def _disconnect(self) -> None:
         if self._connection is not None:
             with suppress(sqlite3.Error):
                 self._connection.close()
         self._connection = None
 
     def _shrink(self) -> None:
-        """Let go of what was not used for longest, a quarter at a time, down to the limit."""
+        """Delete the least recently used entries, a quarter at a time, down to the limit."""
         assert self._connection is not None
         while self._size() > self._limit:
             (count,) = self._connection.execute("SELECT count(*) FROM entries").fetchone()
@@ -194,7 +194,7 @@ class Store:
 
 
 def remove_files(path: Path) -> None:
-    """Remove a store's file, and what SQLite may have left beside it."""
+    """Remove a store's file and the auxiliary files of SQLite."""
     for name in (path.name, f"{path.name}-journal", f"{path.name}-wal", f"{path.name}-shm"):
         path.with_name(name).unlink(missing_ok=True)
 

@@ -1,6 +1,6 @@
-"""Sweeps that outgrow one machine: their cells run on Dask, their results go into one Parquet file.
+"""Run large sweeps on a Dask cluster, with the results in one Parquet file.
 
-cells.py     what a worker does: cells become rows
-sheet.py     rows become a Parquet file, in parts that outlive whoever writes them
-spreading.py the client: tasks go out, rows come in, what is lost is told
+worker.py   the tasks of a worker: cells to rows
+parquet.py  rows to a Parquet file, in parts that survive an interruption
+client.py   sends the tasks, collects the rows and handles lost workers
 """

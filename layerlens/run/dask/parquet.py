@@ -1,8 +1,8 @@
-"""Write rows to one Parquet file as they are measured; a stop loses seconds of work.
+"""Write rows to one Parquet file as they are measured; an interruption loses seconds of work.
 
-A Parquet file cannot be read before its end is written. So rows go into small files of their own
-beside it, each whole or not there, in the folder `FILE.parts`. At the end they become the one file.
-A cell is in one part alone, with all its rows: what is there is done, what is not is not.
+A Parquet file is readable only once it is complete. So rows are first written to small files in the
+folder `FILE.parts`, each in one step; at the end these are merged into the one file. All rows of a
+cell are in the same part, so a cell is either done or not.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from layerlens.errors import UsageError
 from layerlens.files import draft_of
 from layerlens.report.rows import COLUMNS, Row
 
-#: Rows are written when there are so many, or after so many seconds.
+#: Rows are written when there are this many, or after this many seconds.
 _ROWS = 5_000
 _SECONDS = 5.0
 
@@ -51,16 +51,20 @@ _COUNTED = ["sweep", "cell_number", "status", "internal"]
 _Key = tuple[str, int]
 
 
-class Sheet:
-    """One Parquet file in the making: what was done before is known, what comes is kept."""
+class ParquetTable:
+    """One Parquet file in progress: it knows the cells done before, and takes further rows."""
 
     def __init__(self, path: Path, totals: Mapping[str, int]) -> None:
-        """Take up what is there; `totals` says how many cells each sweep has, by its id."""
+        """Continue the file at a path; `totals` is sweep id → number of cells.
+
+        Raises:
+            UsageError: the file or its parts cannot be read or written.
+        """
         self.path = path
         self.parts = path.with_name(f"{path.name}.parts")
         self.counts: Counter[str] = Counter()
         self.internal = 0
-        self._counted: _Key | None = None
+        self._last_counted: _Key | None = None
         self._done = {sweep: bytearray(total) for sweep, total in totals.items()}
         self._rows: list[dict[str, Any]] = []
         self._written = time.monotonic()
@@ -74,7 +78,7 @@ class Sheet:
             raise UsageError(f"{path} cannot be gone on with: {error}") from error
 
     def done(self) -> int:
-        """Return how many cells are done."""
+        """Return the number of cells that are done."""
         return sum(self.counts.values())
 
     def left(self, sweep: str) -> Iterator[int]:
@@ -86,18 +90,18 @@ class Sheet:
             number = flags.find(0, number + 1)
 
     def add(self, sweep: str, number: int, rows: Sequence[Row]) -> None:
-        """Take the rows of a cell, unless they are there."""
+        """Add the rows of a cell, unless the cell is done."""
         if self._done[sweep][number]:
             return
         plain = [_plain(row) | {"sweep": sweep, "cell_number": number} for row in rows]
         self._count(plain)
         self._rows += plain
-        late = time.monotonic() - self._written > _SECONDS
-        if len(self._rows) >= _ROWS or late:
+        is_due = time.monotonic() - self._written > _SECONDS
+        if len(self._rows) >= _ROWS or is_due:
             self.flush()
 
     def flush(self) -> None:
-        """Write what has come since the last time, whole or not at all."""
+        """Write the rows added since the last call as one part."""
         self._written = time.monotonic()
         if not self._rows:
             return
@@ -107,7 +111,7 @@ class Sheet:
         self._rows = []
 
     def finish(self) -> None:
-        """Make the parts one file, and remove them."""
+        """Merge the parts into the one file, and remove them."""
         self.flush()
         empty = {sweep: bytearray(len(flags)) for sweep, flags in self._done.items()}
         with draft_of(self.path) as draft, pq.ParquetWriter(draft, _SCHEMA) as writer:
@@ -116,7 +120,7 @@ class Sheet:
         shutil.rmtree(self.parts)
 
     def _tables(self, seen: Mapping[str, bytearray]) -> Iterator[pa.Table]:
-        """Yield what is on the disk, each cell once, and no sweep but these."""
+        """Yield the rows on the disk of the sweeps in `seen`, each cell once."""
         for path in (self.path, *sorted(self.parts.glob("*.parquet"))):
             if not path.is_file():
                 continue
@@ -125,28 +129,28 @@ class Sheet:
                     if path == self.path:
                         continue  # something else, which the new file replaces
                     raise pa.ArrowInvalid(f"{path} is not of this version of layerlens")
-                going_on: _Key | None = None
+                continued: _Key | None = None
                 for batch in file.iter_batches():
-                    table, going_on = _once(pa.Table.from_batches([batch]), seen, going_on)
+                    table, continued = _new_rows(pa.Table.from_batches([batch]), seen, continued)
                     yield table
 
     def _count(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Count cells by their status, each once: the rows of one follow each other."""
+        """Count cells by their status, each once; the rows of a cell are consecutive."""
         for row in rows:
             key = row["sweep"], row["cell_number"]
-            if key != self._counted:
+            if key != self._last_counted:
                 self.counts[row["status"]] += 1
                 self.internal += bool(row["internal"])
                 self._done[key[0]][key[1]] = 1
-            self._counted = key
+            self._last_counted = key
 
 
-def _once(
-    table: pa.Table, seen: Mapping[str, bytearray], going_on: _Key | None
+def _new_rows(
+    table: pa.Table, seen: Mapping[str, bytearray], continued: _Key | None
 ) -> tuple[pa.Table, _Key | None]:
-    """Return the rows of cells that were not seen before, and the cell at the end if it is one.
+    """Return the rows of cells not seen before, and the last of these cells if it ends the table.
 
-    `going_on` is the cell at the end of the batch before, whose rows may not all have been in it.
+    `continued` is the cell that ends the previous batch; its rows may continue in this one.
     """
     keys: list[_Key] = list(
         zip(table["sweep"].to_pylist(), table["cell_number"].to_pylist(), strict=True)
@@ -158,8 +162,8 @@ def _once(
     }
     for sweep, number in new:
         seen[sweep][number] = 1
-    if going_on is not None:
-        new.add(going_on)
+    if continued is not None:
+        new.add(continued)
     last = keys[-1] if keys and keys[-1] in new else None
     return table.filter(pa.array([key in new for key in keys], pa.bool_())), last
 

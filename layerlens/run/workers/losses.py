@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from layerlens.byte_size import readable
 from layerlens.errors import LostError, Where
-from layerlens.run.faults import at_fault
+from layerlens.run.faults import fault_report
 
 if TYPE_CHECKING:
     from layerlens.report.run import ScenarioReport
@@ -30,7 +30,7 @@ def lost(scenario: Scenario, message: str, hint: str, seconds: float) -> Scenari
     """Return the report of a scenario that was lost after `seconds` of work."""
     error = LostError(message, Where(scenario.path), hint)
     started = time.perf_counter() - seconds
-    return at_fault(scenario.path, scenario.title, error, scenario.cell, started)
+    return fault_report(scenario.path, scenario.title, error, scenario.cell, started)
 
 
 def timed_out(scenario: Scenario, seconds: float) -> ScenarioReport:

@@ -247,7 +247,7 @@ def test_no_mutated_entry_breaks_what_is_told(
     for _ in range(40):
         _put(tmp_path, key, _packed(_mutated(entry, draw)))
         report = cache._get(key)
-        found = cache._revived(key, report, {}) if report is not None else None
+        found = cache._decoded(key, report, {}) if report is not None else None
         cache.recall(scenario, key)
         if found is not None:
             kept += 1

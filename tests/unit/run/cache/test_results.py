@@ -49,7 +49,7 @@ class Runs:
         refusal = ModelError("dense", self.message) if self.message else None
         models = (ModelReport("one", 15, 15, 0, (None, 3), (), refusal),)
         pairs = (PairReport("one", "other", "inference", "equivalent", "tested", "", float("nan")),)
-        held = pipeline.at_fault  # the real one, for what goes wrong
+        held = pipeline.fault_report  # the real one, for what goes wrong
         if self.raises:
             return held(scenario.path, scenario.title, self.raises, scenario.cell, 0.0)
         cell = dict(scenario.cell) if scenario.cell is not None else None
@@ -146,24 +146,24 @@ CHANGED = {
 @pytest.mark.parametrize("change", CHANGED)
 def test_surroundings_count(change, runs, again, scenario, monkeypatch):
     again(scenario)
-    told = {**environment_key.surroundings(), **CHANGED[change]}
-    monkeypatch.setattr("layerlens.run.cache.results.surroundings", lambda: told)
+    told = {**environment_key.result_environment(), **CHANGED[change]}
+    monkeypatch.setattr("layerlens.run.cache.results.result_environment", lambda: told)
     assert not again(scenario).scenarios[0].cached
     assert runs.count == 4
 
 
 def test_surroundings_tell_what_they_should(monkeypatch, tmp_path):
-    environment_key.surroundings.cache_clear()
-    plain = environment_key.surroundings()
+    environment_key.result_environment.cache_clear()
+    plain = environment_key.result_environment()
     assert plain["versions"]["keras"]
     assert plain["packages"]["tensorflow"]
     monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
     monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "1")
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     (tmp_path / "keras.json").write_text('{"floatx": "float64", "backend": "jax"}')
-    environment_key.surroundings.cache_clear()
-    changed = environment_key.surroundings()
-    environment_key.surroundings.cache_clear()
+    environment_key.result_environment.cache_clear()
+    changed = environment_key.result_environment()
+    environment_key.result_environment.cache_clear()
     assert changed["variables"]["TF_ENABLE_ONEDNN_OPTS"] == "0"
     assert "TF_CPP_MIN_LOG_LEVEL" not in changed["variables"]
     assert plain["keras.json"] == {**environment_key._KERAS_DEFAULTS}

@@ -13,8 +13,8 @@ import pytest
 from layerlens.errors import ScenarioError
 from layerlens.report.pairs import PairReport
 from layerlens.report.run import ScenarioReport
-from layerlens.run.dask.parquet import Sheet
-from layerlens.run.dask.worker import Cells, chunks, rows_of, run_cells
+from layerlens.run.dask.parquet import ParquetTable
+from layerlens.run.dask.worker import Cells, rows_of, run_cells
 from layerlens.scenario.options import RunOptions
 from layerlens.scenario.reading.scenarios import read_scenarios
 from layerlens.scenario.reading.sweep import open_sweep
@@ -106,10 +106,6 @@ def test_a_cell_that_does_not_end_is_told_and_the_rest_left(path, monkeypatch):
     assert "stopped after 0.2 s" in ran.rows[1][0]["error"]
 
 
-def test_chunks():
-    assert chunks(range(5), 2) == [(0, 1), (2, 3), (4,)]
-
-
 # --- the file -------------------------------------------------------------------------------------
 
 
@@ -125,7 +121,7 @@ def numbers(path: Path) -> list[tuple[str, int]]:
 
 def test_rows_become_one_file(tmp_path):
     output = tmp_path / "r.parquet"
-    sheet = Sheet(output, {"a": 2, "b": 1})
+    sheet = ParquetTable(output, {"a": 2, "b": 1})
     assert list(sheet.left("a")) == [0, 1]
     sheet.add("a", 1, rows_of(report()))
     sheet.add("a", 1, rows_of(report()))  # heard twice
@@ -143,20 +139,20 @@ def test_rows_become_one_file(tmp_path):
 
 def test_whoever_goes_on_has_what_was_flushed_and_no_more(tmp_path):
     output = tmp_path / "r.parquet"
-    first = Sheet(output, {"a": 4})
+    first = ParquetTable(output, {"a": 4})
     first.add("a", 0, rows_of(report()))
     first.flush()
     first.add("a", 2, rows_of(report()))
     first.flush()
     first.add("a", 3, rows_of(report()))  # and killed here
     (first.parts / ".draft").write_bytes(b"half a par")
-    second = Sheet(output, {"a": 4})
+    second = ParquetTable(output, {"a": 4})
     assert list(second.left("a")) == [1, 3]
     for number in (1, 3):
         second.add("a", number, rows_of(report()))
     second.finish()
     assert sorted(numbers(output)) == [("a", number) for number in range(4) for _ in "12"]
-    third = Sheet(output, {"a": 4})
+    third = ParquetTable(output, {"a": 4})
     assert list(third.left("a")) == []
     assert third.counts == {"pass": 4}
     third.finish()
@@ -165,12 +161,12 @@ def test_whoever_goes_on_has_what_was_flushed_and_no_more(tmp_path):
 
 def test_killed_between_the_whole_and_the_parts_it_has_each_cell_once(tmp_path, monkeypatch):
     output = tmp_path / "r.parquet"
-    sheet = Sheet(output, {"a": 1})
+    sheet = ParquetTable(output, {"a": 1})
     sheet.add("a", 0, rows_of(report()))
     monkeypatch.setattr("layerlens.run.dask.parquet.shutil.rmtree", lambda _: None)
     sheet.finish()
     monkeypatch.undo()
-    again = Sheet(output, {"a": 1})
+    again = ParquetTable(output, {"a": 1})
     assert again.counts == {"pass": 1}
     again.finish()
     assert numbers(output) == [("a", 0)] * 2
@@ -181,7 +177,7 @@ def test_a_cell_may_lie_across_batches(tmp_path, monkeypatch):
     monkeypatch.setattr(pq.ParquetFile, "iter_batches", lambda file: whole(file, batch_size=3))
     output = tmp_path / "r.parquet"
     for _ in "12":
-        sheet = Sheet(output, {"a": 5})
+        sheet = ParquetTable(output, {"a": 5})
         for number in sheet.left("a"):
             sheet.add("a", number, rows_of(report()))
         sheet.finish()
@@ -193,7 +189,7 @@ def test_another_sweep_or_another_table_is_replaced(tmp_path):
     output = tmp_path / "r.parquet"
     pq.write_table(pa.table({"x": [1]}), output)
     for sweep in ("before", "after"):
-        sheet = Sheet(output, {sweep: 1})
+        sheet = ParquetTable(output, {sweep: 1})
         assert list(sheet.left(sweep)) == [0]
         sheet.add(sweep, 0, rows_of(report(modes=1)))
         sheet.finish()
