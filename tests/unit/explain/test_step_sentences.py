@@ -49,7 +49,7 @@ def test_an_open_length_is_measured_beyond_what_the_layers_look_across() -> None
 
 
 def test_nothing_is_told_of_more_steps_than_are_tried(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(measure, "LONGEST", 50)
+    monkeypatch.setattr(measure, "MAX_LENGTH", 50)
     report = ran({"a": dilated(95), "b": dilated(105)}, None, 1)
     assert [model.mixes for model in report.models] == [None, None]
     assert report.models[0].unmeasured == "it looks across 96 steps, of which up to 50 are tried"
