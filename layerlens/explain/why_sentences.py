@@ -230,7 +230,7 @@ def _where(divergence: Divergence) -> str:
     name = f"`{first.candidate_layer}`"
     if first.reference_layer != first.candidate_layer:
         name += f" against `{first.reference_layer}`"
-    if divergence.is_stretch:
+    if divergence.ends_segment:
         return f"they part on the way to {name}, which begins with the same"
     if divergence.fed:
         return f"they part at {name}, {divergence.fed}"

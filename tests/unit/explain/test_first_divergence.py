@@ -161,7 +161,7 @@ def _fed(reference: ModelSpec, candidate: ModelSpec, *inputs: InputSpec) -> tupl
     shown = shrink(*given, found.witness, residue=False)
     parted = first_divergence(*given, as_arrays(shown.input, inputs), residue=False)
     assert parted is not None
-    stretch = "stretch" if parted.is_stretch else "layers"
+    stretch = "stretch" if parted.ends_segment else "layers"
     return parted.row.candidate_layer, parted.fed, stretch
 
 
