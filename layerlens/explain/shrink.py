@@ -16,13 +16,15 @@ from layerlens.numerics.judge import Witness
 from layerlens.report.pairs import Counterexample
 from layerlens.scenario.spec import InputSpec, Tolerance
 
-#: Calls of either model that the search for a simpler input may take.
+#: Calls of models that one round of the search may take.
 BUDGET = 60
-#: Candidates tried in one call, and scalars that they may hold together.
+#: The most trial inputs in one call, and the most scalars in all of them.
 WIDTH = 96
 SCALARS = 400_000
-#: How many entries are looked at one by one.
+#: The most entries that are rounded one by one.
 SINGLES = 24
+#: Entries beyond this number are not rounded all at once.
+TOGETHER = 256
 
 
 def shrink(
@@ -35,13 +37,13 @@ def shrink(
     residue: bool,
     tolerance: Tolerance | None = None,
 ) -> Counterexample:
-    """Return a counterexample of one sample, few entries and round numbers, still a difference.
+    """Return a counterexample of one sample, few entries and round numbers.
 
-    What is returned was measured: the two part on it beyond rounding, and visibly so in working
-    precision if the witness did. A difference that needs several samples keeps the fewest. For a
-    witness of one model differing from itself, `reference` is its value when traced with unknown
-    lengths and `candidate` the one in the execution named. Where nothing smaller is found, or the
-    budget runs out, the witness stands as it was seen.
+    Its difference was measured: the models differ on it by more than rounding, and visibly in
+    working precision if the witness does. A difference that needs several samples keeps few of
+    them. For a model that differs from itself, `reference` is its value when traced with unknown
+    lengths and `candidate` its value in the execution named. The witness is returned as it was
+    seen if nothing smaller is found within the budget.
     """
     check = DifferenceCheck(
         reference, candidate, weights_reference, weights_candidate, witness, residue, tolerance
@@ -63,18 +65,18 @@ def shrink(
 
 
 def as_seen(witness: Witness, specs: Sequence[InputSpec]) -> Counterexample:
-    """Return the witness as a counterexample, its own sample alone and nothing made simpler."""
+    """Return the witness as a counterexample: its sample alone, not simplified."""
     observation, k = witness.observation, witness.output
-    whole = len(observation.batch.inputs[0])
+    samples = len(observation.batch.inputs[0])
     output = observation.reference[k]
-    split = output.ndim > 0 and len(output) == whole
+    per_sample = output.ndim > 0 and len(output) == samples
     inputs = observation.batch.inputs
-    if split:
+    if per_sample:
         inputs = rows(inputs, [witness.sample])
     return Counterexample(
-        probe=observation.batch.name_of(witness.sample if split else 0),
+        probe=observation.batch.name_of(witness.sample if per_sample else 0),
         execution=observation.execution,
-        index=(0, *witness.index[1:]) if split else witness.index,
+        index=(0, *witness.index[1:]) if per_sample else witness.index,
         reference=as_plain(output[witness.index]),
         candidate=as_plain(observation.candidate[k][witness.index]),
         input=written(inputs, specs),
@@ -82,7 +84,7 @@ def as_seen(witness: Witness, specs: Sequence[InputSpec]) -> Counterexample:
 
 
 def written(inputs: Inputs, specs: Sequence[InputSpec]) -> Any:
-    """Return inputs as nested lists; with several, by their names."""
+    """Return one input as nested lists, several as a mapping of their names to nested lists."""
     if len(inputs) == 1:
         return as_written(inputs[0])
     return {spec.name: as_written(array) for spec, array in zip(specs, inputs, strict=True)}
@@ -90,17 +92,23 @@ def written(inputs: Inputs, specs: Sequence[InputSpec]) -> Any:
 
 @dataclass
 class _Search:
-    """Greedy delta debugging: guesses in batches, then one measurement of what they led to."""
+    """Greedy delta debugging: guesses in batches, then one measurement of the result."""
 
     check: DifferenceCheck
     entries: Entries
-    #: True where samples stand alone, so that many candidates can share one call.
+    #: Whether samples do not influence each other, so that many trials can share one call.
     separable: bool = False
     strictness: float = 1.0
+    #: The number of calls at which a round of the search ends.
     limit: int = 0
+    #: The inputs accepted in this round, of which only the first is confirmed.
     trail: list[Inputs] = field(default_factory=list)
 
     def run(self) -> tuple[Inputs, FirstDifference] | None:
+        """Return the simplest input found and its difference; None if the witness is refuted.
+
+        A round whose guesses prove wrong is repeated with greater strictness.
+        """
         start = self._start()
         if start is None:
             return None
@@ -121,10 +129,10 @@ class _Search:
                 break
         return shortest, best
 
-    # --- which samples ------------------------------------------------------------------------
+    # --- samples ------------------------------------------------------------------------------
 
     def _start(self) -> Inputs | None:
-        """Return the witness's sample alone if it is enough, else the fewest that are."""
+        """Return the witness's sample if it shows the difference alone, else a small batch."""
         witness = self.check.witness
         batch = witness.observation.batch.inputs
         output = witness.observation.reference[witness.output]
@@ -141,7 +149,7 @@ class _Search:
         return self._fewest_samples(batch, witness.sample)
 
     def _fewest_samples(self, batch: Inputs, sample: int) -> Inputs | None:
-        """Halve the batch as long as the difference stays; each try is a call of its own."""
+        """Remove samples while the difference stays; each trial is a call of its own."""
         chosen = list(range(len(batch[0])))
         if self.check.first_difference(batch) is None:
             return None
@@ -153,12 +161,12 @@ class _Search:
                 return rows(batch, fits)
         pieces = 2
         while len(chosen) > 1 and self.check.calls < limit:
-            parts = np.array_split(np.asarray(chosen), min(pieces, len(chosen)))
+            split = np.array_split(np.asarray(chosen), min(pieces, len(chosen)))
             fewer = next(
                 (
                     kept
-                    for part in parts
-                    if (kept := [n for n in chosen if n not in part])
+                    for chunk in split
+                    if (kept := [n for n in chosen if n not in chunk])
                     and self.check.calls < limit
                     and self._holds(rows(batch, kept))
                 ),
@@ -173,14 +181,14 @@ class _Search:
         return rows(batch, chosen)
 
     def _holds(self, inputs: Inputs) -> bool:
-        passed = self.check.likely_differs(inputs, self.strictness)
+        likely = self.check.likely_differs(inputs, self.strictness)
         return (
-            passed is not None
-            and bool(passed.any())
+            likely is not None
+            and bool(likely.any())
             and self.check.first_difference(inputs) is not None
         )
 
-    # --- which entries, and what they are -------------------------------------------------------
+    # --- entries --------------------------------------------------------------------------------
 
     def _simplify(self, inputs: Inputs, limit: int) -> None:
         self.limit = limit
@@ -193,24 +201,24 @@ class _Search:
             state = fewer
 
     def _few_entries(self, state: Inputs) -> Inputs:
-        """Put entries to rest: all but a chunk, then chunk by chunk, down to single entries."""
+        """Blank entries: all but a chunk, then ever smaller chunks."""
         places = self.entries.nonblank(state)
         if not len(places):
             return state
-        resting = self.entries.blanked(state, places)
-        ladder = [resting, *self._alone(state, places)]
-        first = self._first_passing(ladder)
+        blank = self.entries.blanked(state, places)
+        trials = [blank, *self._single_chunks(state, places)]
+        first = self._first_likely(trials)
         if first is not None:
-            state = self._accept(ladder[first])
+            state = self._accept(trials[first])
         pieces = 2
         while len(places := self.entries.nonblank(state)) > 1 and not self._spent():
             pieces = min(pieces, len(places), self._width(state))
-            parts = np.array_split(places, pieces)
+            split = np.array_split(places, pieces)
             dropped = [
-                parts[n] for n in self._passing([self.entries.blanked(state, p) for p in parts])
+                split[n] for n in self._likely([self.entries.blanked(state, p) for p in split])
             ]
             if dropped:
-                state = self._most_together(
+                state = self._longest_prefix(
                     state, [(lambda s, p=p: self.entries.blanked(s, p)) for p in dropped]
                 )
             elif pieces >= min(len(places), self._width(state)):
@@ -218,22 +226,22 @@ class _Search:
             pieces *= 2 if self.separable else 1 if dropped else 2
         return state
 
-    def _alone(self, state: Inputs, places: Indices) -> Iterator[Inputs]:
-        """Yield inputs of which one chunk alone is left, the smallest first."""
+    def _single_chunks(self, state: Inputs, places: Indices) -> Iterator[Inputs]:
+        """Yield inputs that keep one chunk of entries only, the smallest chunks first."""
         levels = list(chunks(places, max(1, self._width(state) // 2)))
         for level in reversed(levels):
             if len(level) > 1:
-                yield from (self.entries.keep_only(state, part) for part in level)
+                yield from (self.entries.keep_only(state, chunk) for chunk in level)
 
     def _round(self, state: Inputs) -> Inputs:
-        """Make values rounder: all in the same way at once, then each for itself."""
+        """Make values rounder: all in the same way at once, then one by one."""
         places = self.entries.nonblank(state)
-        options = [self.entries.simpler_values(state, int(place)) for place in places[:256]]
+        options = [self.entries.simpler_values(state, int(place)) for place in places[:TOGETHER]]
         if not any(options):
             return state
-        if len(places) <= 256:
+        if len(places) <= TOGETHER:
             together = self._together(state, places, options)
-            first = self._first_passing(together)
+            first = self._first_likely(together)
             if first is not None:
                 state = self._accept(together[first])
         places = self.entries.nonblank(state)[:SINGLES]
@@ -246,9 +254,9 @@ class _Search:
             self.entries.with_values(state, np.asarray([place]), [value]) for place, value in tries
         ]
         best: dict[int, Any] = {}
-        for n in self._passing(trials):
+        for n in self._likely(trials):
             best.setdefault(*tries[n])
-        return self._most_together(
+        return self._longest_prefix(
             state,
             [
                 (lambda s, p=place, v=value: self.entries.with_values(s, np.asarray([p]), [v]))
@@ -259,7 +267,7 @@ class _Search:
     def _together(
         self, state: Inputs, places: Indices, options: Sequence[tuple[Any, ...]]
     ) -> list[Inputs]:
-        """Return the inputs with every entry at its n-th simplest value, for each n."""
+        """Return, for each n, the inputs with every entry at its n-th simplest value."""
         longest = max(map(len, options))
         values = self.entries.values(state, places)
         return [
@@ -274,15 +282,15 @@ class _Search:
             for n in range(longest)
         ]
 
-    def _most_together(self, state: Inputs, steps: Sequence[Any]) -> Inputs:
-        """Take as many of the steps, in order, as keep the difference when taken together."""
+    def _longest_prefix(self, state: Inputs, steps: Sequence[Any]) -> Inputs:
+        """Apply the longest prefix of the steps that keeps the difference."""
         if not steps:
             return state
         taken = [state]
         for step in steps:
             taken.append(step(taken[-1]))
         trials = list(reversed(taken[1:]))
-        first = self._first_passing(trials)
+        first = self._first_likely(trials)
         return state if first is None else self._accept(trials[first])
 
     # --- guesses and measurements -----------------------------------------------------------------
@@ -294,33 +302,33 @@ class _Search:
         size = max(1, sum(array.size for array in state))
         return max(2, min(WIDTH, SCALARS // size))
 
-    def _passing(self, trials: Sequence[Inputs]) -> list[int]:
-        """Return which trials seem to keep the difference; alone, only the first that does."""
+    def _likely(self, trials: Sequence[Inputs]) -> list[int]:
+        """Return the trials that likely differ; only the first if samples are not separable."""
         if not trials or self._spent():
             return []
         if not self.separable:
-            first = self._first_passing(trials)
+            first = self._first_likely(trials)
             return [] if first is None else [first]
         width = self._width(trials[0])
         found: list[int] = []
         for start in range(0, len(trials), width):
             if self._spent():
                 break
-            passed = self.check.likely_differs(
+            likely = self.check.likely_differs(
                 stack(trials[start : start + width]), self.strictness
             )
-            if passed is not None:
-                found += [start + int(n) for n in np.flatnonzero(passed)]
+            if likely is not None:
+                found += [start + int(n) for n in np.flatnonzero(likely)]
         return found
 
-    def _first_passing(self, trials: Sequence[Inputs]) -> int | None:
+    def _first_likely(self, trials: Sequence[Inputs]) -> int | None:
         if self.separable:
-            return next(iter(self._passing(trials)), None)
+            return next(iter(self._likely(trials)), None)
         for n, trial in enumerate(trials):
             if self._spent():
                 return None
-            passed = self.check.likely_differs(trial, self.strictness)
-            if passed is not None and passed.any():
+            likely = self.check.likely_differs(trial, self.strictness)
+            if likely is not None and likely.any():
                 return n
         return None
 
@@ -329,7 +337,7 @@ class _Search:
         return state
 
     def _last_confirmed(self) -> tuple[Inputs, FirstDifference] | None:
-        """Measure where the guesses led; go back along the trail as far as they were wrong."""
+        """Return the last input of the trail on which the models differ as measured."""
         for state in reversed(self.trail[1:]):
             difference = self.check.first_difference(state)
             if difference is not None:
