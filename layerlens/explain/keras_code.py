@@ -26,11 +26,11 @@ from layerlens.report.layers import LayerRow
 from layerlens.scenario.spec import InputSpec, LayerSpec, ModelSpec, NodeSpec
 from layerlens.vocabulary import Execution
 
-#: Names the script uses itself.
+#: Names that the script uses itself.
 TAKEN = ("keras", "layers", "np", "tf", "x", "y", "weights", "reference", "candidate")
-#: An array is written entry by entry where at most this many are not the commonest value.
+#: The most entries other than the commonest value for an array to be filled entry by entry.
 FEW = 12
-#: What these are given beside the first tensor are the states they start from.
+#: Layers whose further inputs, after the first tensor, are their initial states.
 RECURRENT = (
     "Bidirectional",
     "ConvLSTM1D",
@@ -46,7 +46,7 @@ WIDTH = 96
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """What is needed of a model to write it down; `model` only where layers do not describe it."""
+    """A model to be written as source; `model` is used only if its spec has no layers."""
 
     spec: ModelSpec
     inputs: tuple[InputSpec, ...]
@@ -56,17 +56,20 @@ class Described:
 
     @classmethod
     def of(cls, model: Built | Refused, inputs: tuple[InputSpec, ...]) -> Described:
-        """Describe a model; `inputs` are the scenario's, for one that Keras refused."""
+        """Describe a model; the scenario's `inputs` are used for a model that Keras refused."""
         if isinstance(model, Built):
             return cls(model.spec, model.inputs, model.report.layers, model.batch_size, model.model)
         return cls(model.spec, inputs, model.report.layers)
 
 
 def model_source(function: str, described: Described, *, policy: bool = False) -> str:
-    """Return a function without arguments that builds the model as it was described.
+    """Return the source of a function without arguments that builds the model.
 
-    `policy` states the dtype policy even where it is the default. A model that was not described
-    by its layers is written as Keras' own JSON of it. Raises UsageError where Keras has none.
+    With `policy`, the dtype policy is set even if it is the default. A model that is not described
+    by its layers is written as Keras' JSON.
+
+    Raises:
+        UsageError: Keras cannot serialize the model.
     """
     spec = described.spec
     lines = [f"def {function}():"]
@@ -82,7 +85,7 @@ def model_source(function: str, described: Described, *, policy: bool = False) -
 
 
 def call_source(execution: Execution, described: Described, *, training: bool) -> str:
-    """Return a function, named as the execution, that calls a model on `x` in that way."""
+    """Return the source of a function, named as the execution, that so calls a model on `x`."""
     several = len(described.inputs) > 1
     call = f"model(given, training={training})"
     lines = [f"def {execution}(model):"]
@@ -105,17 +108,17 @@ def call_source(execution: Execution, described: Described, *, training: bool) -
 
 
 def spaced(parts: Sequence[str]) -> str:
-    """Join the parts of a script: two lines of space around functions, one elsewhere."""
+    """Join the parts of a script with two blank lines around functions and one elsewhere."""
     text = parts[0]
     for before, part in pairwise(parts):
-        apart = any(one.startswith("def ") for one in (before, part))
-        text += ("\n\n\n" if apart else "\n\n") + part
-    # Inside quotes, where alone names and texts stand, an escape is what it spells.
+        next_to_function = any(one.startswith("def ") for one in (before, part))
+        text += ("\n\n\n" if next_to_function else "\n\n") + part
+    # Names and texts occur in quotes only, where an escape sequence means its character.
     return clean(text) + "\n"
 
 
 def layer_source(spec: LayerSpec, name: str | None = None) -> str:
-    """Return the call that makes a layer, what it holds inside it."""
+    """Return the call that constructs a layer, with nested layers as arguments."""
     arguments = dict(spec.arguments)
     if name is not None:
         arguments.setdefault("name", name)
@@ -124,7 +127,7 @@ def layer_source(spec: LayerSpec, name: str | None = None) -> str:
 
 
 def array_source(array: Array) -> str:
-    """Return an expression for an array: whole, or for mostly one value only what differs."""
+    """Return an expression for an array, with all of its entries."""
     if array.dtype.kind in "OSU":
         return f"tf.constant({_numbers(array.tolist())})"
     if not array.size:
@@ -136,7 +139,10 @@ def array_source(array: Array) -> str:
 
 
 def filling_source(name: str, array: Array) -> str | None:
-    """Return statements that fill an array of one value with the few entries that are another."""
+    """Return statements that make an array of one value and set the few entries that differ.
+
+    None for a small array, for strings, and for more than FEW such entries.
+    """
     if array.dtype.kind not in "fiub" or array.size <= 2 * FEW:
         return None
     values, counts = np.unique(array, return_counts=True)
@@ -215,7 +221,7 @@ def _graph(built: Described) -> Iterator[str]:
 
 
 def _tensors(name: str, names: Mapping[str, str], several: Mapping[str, int]) -> list[str]:
-    """Return the expressions of all tensors of a node or input, or of the one `node:1` names."""
+    """Return the expressions for all tensors of a node or input, or for one: `node:1`."""
     if name in names:
         if several.get(name, 1) == 1:
             return [names[name]]
@@ -225,7 +231,7 @@ def _tensors(name: str, names: Mapping[str, str], several: Mapping[str, int]) ->
 
 
 def _call(spec: LayerSpec, tensors: Sequence[str]) -> str:
-    """Return the arguments of a layer's call, as its kind takes several tensors."""
+    """Return the arguments of a layer's call: separate, a list, or with initial states."""
     if spec.type in SEPARATE_INPUTS:
         return ", ".join(tensors)
     if spec.type in LISTED_INPUTS:
@@ -236,7 +242,7 @@ def _call(spec: LayerSpec, tensors: Sequence[str]) -> str:
 
 
 def _several_outputs(built: Described) -> dict[str, int]:
-    """Return how many tensors each layer gives that gives more than one."""
+    """Return the number of outputs of each layer that has more than one."""
     counts = {}
     for row in built.rows:
         shape = row.output_shape
@@ -259,7 +265,7 @@ def _from_json(text: str) -> Iterator[str]:
 def _as_json(built: Described) -> str:
     try:
         return str(built.model.to_json())
-    except Exception as error:  # whatever a layer without a description of itself raises
+    except Exception as error:  # a layer without `get_config` may raise anything
         raise UsageError(
             f"model `{built.spec.name}` cannot be written as a script: {error}",
             built.spec.where,
@@ -291,14 +297,14 @@ def _numbers(value: Any) -> str:
 
 
 def _finite(text: str) -> str:
-    """Return the text of plain values with NaN and infinity as NumPy names them."""
+    """Return the text of plain values with `nan` and `inf` written as `np.nan` and `np.inf`."""
     if "'" in text or '"' in text:
         return text
     return re.sub(r"\b(nan|inf)\b", r"np.\1", text)
 
 
 def _names(wanted: Sequence[str]) -> list[str]:
-    """Return a variable name for each, all distinct and none that Python or the script uses."""
+    """Return a variable name for each: distinct, and used by neither Python nor the script."""
     found: list[str] = []
     for name in wanted:
         made = re.sub(r"\W", "_", name) or "_"

@@ -1,4 +1,4 @@
-"""Write a short script that shows a difference with Keras and NumPy alone."""
+"""Write a short Python script that reproduces a difference with Keras and NumPy."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from layerlens.vocabulary import Execution
 
 @dataclass(frozen=True)
 class Reproduction:
-    """What a script needs beside the report: both models, and the weights that showed it."""
+    """A difference to reproduce: its report, and the check with both models and their weights."""
 
     scenario: Scenario
     report: PairReport
@@ -48,11 +48,13 @@ def script_of(
     check: DifferenceCheck | None = None,
     called: CallRefusal | ShapeSurprise | None = None,
 ) -> str | None:
-    """Return the script that shows what a verdict says, or None where it says of no difference.
+    """Return a script that reproduces a verdict, or None for a verdict without a difference.
 
-    `check` is what a counterexample was found with, `called` the call at which a model that
-    builds was refused or gave another shape than announced. Raises UsageError where a model cannot
-    be written down.
+    `check` is the check that the counterexample passed; `called` is the call that a model refused
+    or that gave another shape than announced.
+
+    Raises:
+        UsageError: A model cannot be written as source.
     """
     if report.verdict in ("equivalent", "inconclusive"):
         return None
@@ -62,17 +64,19 @@ def script_of(
 
 
 def repro_script(reproduction: Reproduction) -> str:
-    """Return a Python script that builds both models, feeds them, and prints how they differ.
+    """Return a script that builds both models, calls them and prints how they differ.
 
-    It needs Keras and NumPy only. The weights are the seen ones with as few digits as keep the
-    difference, or where there are many, drawn by a rule that was checked to show it. Raises
-    UsageError where a model cannot be written down.
+    It needs Keras and NumPy only. Weights have as few digits as keep the difference; many weights
+    are drawn with a seed that is known to show it.
+
+    Raises:
+        UsageError: A model cannot be written as source.
     """
     report = reproduction.report
-    assert report.counterexample is not None  # only a pair that differs has something to show
+    assert report.counterexample is not None  # only a pair that differs is reproduced
     check = reproduction.check
     inputs = as_arrays(report.counterexample.input, check.reference.built.inputs)
-    script = _Script(reproduction, _called_plainly(check, inputs), inputs)
+    script = _Script(reproduction, _eager_if_possible(check, inputs), inputs)
     return script.text()
 
 
@@ -83,9 +87,10 @@ def early_script(
     candidate: Built | Refused,
     called: CallRefusal | ShapeSurprise | None = None,
 ) -> str:
-    """Return a script for a pair decided before outputs were compared: shapes, params, refusals.
+    """Return a script that prints the shapes, params and refusals of both models.
 
-    With `called` the models are called on zeros in the way that was refused or surprised.
+    It is for a pair that was decided before outputs were compared. With `called`, the models are
+    also called on zeros, in the way that failed.
     """
     models = [
         (name, Described.of(model, scenario.inputs_of(model.spec)))
@@ -128,13 +133,13 @@ _SHOW = """def show(name, build):
         print(f"{{name}}: output {{shape}}, {{model.count_params()}} params")"""
 
 
-def _called_plainly(check: DifferenceCheck, inputs: Inputs) -> DifferenceCheck:
-    """Return the check with plain calls, if these show the difference too."""
+def _eager_if_possible(check: DifferenceCheck, inputs: Inputs) -> DifferenceCheck:
+    """Return the check with eager calls, if they show the difference too."""
     if check.witness.inconsistent or check.execution == "eager":
         return check
     observation = replace(check.witness.observation, execution="eager")
-    plain = replace(check, witness=replace(check.witness, observation=observation))
-    return plain if plain.first_difference(inputs) is not None else check
+    eager = replace(check, witness=replace(check.witness, observation=observation))
+    return eager if eager.first_difference(inputs) is not None else check
 
 
 @dataclass
@@ -169,7 +174,7 @@ class _Script:
         ]
         return spaced([part for part in parts if part])
 
-    # --- what comes first -----------------------------------------------------------------------
+    # --- imports and inputs ---------------------------------------------------------------------
 
     def _imports(self) -> str:
         lines = ["import keras", "import numpy as np"]
@@ -184,7 +189,7 @@ class _Script:
 
     @property
     def _executions(self) -> tuple[Execution, Execution]:
-        """Return how the two outputs come about; a model against itself is called in two ways."""
+        """Return how each output is computed; a model that differs from itself runs in two ways."""
         one = BASELINE if self.check.witness.inconsistent else self.check.execution
         return one, self.check.execution
 
@@ -206,7 +211,7 @@ class _Script:
     # --- calls ----------------------------------------------------------------------------------
 
     def _seeds(self) -> Iterator[str]:
-        """Yield what makes random layers draw the same numbers as they did here."""
+        """Yield statements that seed random layers as they were seeded in the comparison."""
         check = self.check
         random = check.reference.working.is_random or check.candidate.working.is_random
         if not (random and check.reference.training):
@@ -258,7 +263,7 @@ def _number(value: Any) -> float:
 
 
 def heading(scenario: Scenario, report: PairReport) -> str:
-    """Return the docstring a script starts with: what it shows, and where that was seen."""
+    """Return the docstring of a script: the pair, its explanation, and the versions used."""
     lines = [
         one_line(f"`{report.candidate}` against `{report.reference}`: {scenario.title}"),
         "",
@@ -272,5 +277,5 @@ def heading(scenario: Scenario, report: PairReport) -> str:
 
 def _versions() -> str:
     found = [("Keras", version_of("keras")), ("TensorFlow", version_of("tensorflow"))]
-    # TensorFlow has other names on some machines.
+    # TensorFlow has no version where its distribution has another name, as on some machines.
     return " on ".join(f"{name} {version}" for name, version in found if version is not None)

@@ -16,15 +16,18 @@ from layerlens.models.execute.side import Values
 from layerlens.models.execute.variables import weight_variables
 from layerlens.numerics.arrays import Array, Inputs
 
-#: Weights with more scalars than this are drawn by the script instead of written into it.
+#: The most scalars of weights that are written into a script; more are drawn at random by it.
 EMBEDDED = 400
-#: How many seeds are tried until drawn weights show the difference.
+#: The number of seeds that are tried for random weights.
 SEEDS = 12
 
 
 @dataclass(frozen=True)
 class Weights:
-    """The source that sets the weights, and the place where the models then part."""
+    """The source that sets the weights, and the first difference of the models with them.
+
+    None for a difference that no weights of the source were found to show.
+    """
 
     source: str
     difference: FirstDifference | None
@@ -32,32 +35,37 @@ class Weights:
 
 @dataclass
 class WeightSource:
-    """The weights of a check, and the name that the script has for the reference."""
+    """Writes the weights of a check; `model` is the script's name for the reference."""
 
     check: DifferenceCheck
     inputs: Inputs
     model: str
 
     def shortest(self) -> Weights:
-        """Return the shortest of: a few digits, a rule to draw by, every digit."""
-        given = self.check.weights_reference
-        if not given and not self.check.weights_candidate:
+        """Return the shortest source that shows the difference.
+
+        In order: rounded to 1, 2 or 3 digits, drawn at random with a seed, every digit.
+        """
+        values = self.check.weights_reference
+        if not values and not self.check.weights_candidate:
             return Weights("", self.check.first_difference(self.inputs))
         own = list(self._own_weights())
-        small = sum(array.size for array in (*given, *own)) <= EMBEDDED
+        small = sum(array.size for array in (*values, *own)) <= EMBEDDED
         if small:
             for digits in (1, 2, 3):
-                found = self._tried(tuple(_in_digits(array, digits) for array in given), digits)
+                rounded = tuple(_in_digits(array, digits) for array in values)
+                found = self._if_different(rounded, digits)
                 if found is not None:
                     return found
         elif not own:
             drawn = self._drawn()
             if drawn is not None:
                 return drawn
-        found = self._tried(given, None)
-        return found or Weights(self._written(given, self.check.weights_candidate), None)
+        found = self._if_different(values, None)
+        return found or Weights(self._written(values, self.check.weights_candidate), None)
 
-    def _tried(self, values: Values, digits: int | None) -> Weights | None:
+    def _if_different(self, values: Values, digits: int | None) -> Weights | None:
+        """Return these weights of the reference if the models differ with them."""
         carried = self._carried(values, digits)
         difference = replace(
             self.check, weights_reference=values, weights_candidate=carried
@@ -65,7 +73,7 @@ class WeightSource:
         return Weights(self._written(values, carried), difference) if difference else None
 
     def _drawn(self) -> Weights | None:
-        """Return a rule to draw by with the first seed whose weights show the difference."""
+        """Return source that draws weights, with the first seed that shows the difference."""
         reference = self.check.reference.built
         for seed in range(SEEDS):
             values = _draw(reference, self.check.weights_reference, seed)
@@ -79,16 +87,18 @@ class WeightSource:
         return None
 
     def _sources(self) -> list[tuple[int, Array] | None]:
-        """Return, for each candidate weight, which reference weight it is, reshaped."""
+        """Return, for each candidate weight, the position and array of its equal, if any."""
         ours, theirs = self.check.weights_reference, self.check.weights_candidate
         return [_same_as(array, position, ours) for position, array in enumerate(theirs)]
 
     def _own_weights(self) -> Iterator[Array]:
+        """Yield the weights of the candidate that equal none of the reference's."""
         for array, source in zip(self.check.weights_candidate, self._sources(), strict=True):
             if source is None:
                 yield array
 
     def _carried(self, values: Values, digits: int | None) -> Values:
+        """Return the candidate's weights for these of the reference, its own ones rounded."""
         carried = []
         for array, source in zip(self.check.weights_candidate, self._sources(), strict=True):
             if source is None:
@@ -107,24 +117,24 @@ class WeightSource:
         return "\n".join([*lines, "]", self._sets(values, carried)])
 
     def _sets(self, values: Values, carried: Values) -> str:
-        """Return the calls that set both models' weights, in the order Keras has them in."""
+        """Return the calls that set both models' weights, in Keras' own order of them."""
         lines = [f"{self.model}.set_weights(weights)"]
         if self.check.witness.inconsistent:
             return lines[0]
         place = {n: k for k, n in enumerate(_model_order(self.check.reference.built))}
         sources = self._sources()
-        parts = []
+        items = []
         for n in _model_order(self.check.candidate.built):
             source = sources[n]
             if source is None:
-                parts.append(array_source(carried[n]))
+                items.append(array_source(carried[n]))
                 continue
             k, shape = source[0], carried[n].shape
             text = f"weights[{place[k]}]"
-            parts.append(text if values[k].shape == shape else f"{text}.reshape({shape})")
-        plain = [f"weights[{n}]" for n in range(len(values))]
-        given = "weights" if parts == plain else f"[{', '.join(parts)}]"
-        return "\n".join([*lines, f"candidate.set_weights({given})"])
+            items.append(text if values[k].shape == shape else f"{text}.reshape({shape})")
+        all_in_order = [f"weights[{n}]" for n in range(len(values))]
+        argument = "weights" if items == all_in_order else f"[{', '.join(items)}]"
+        return "\n".join([*lines, f"candidate.set_weights({argument})"])
 
 
 _DRAW = '''rng = np.random.default_rng({seed})
@@ -142,7 +152,7 @@ weights = [drawn(weight) for weight in {model}.weights]'''
 
 
 def _draw(built: Built, values: Values, seed: int) -> Values:
-    """Draw weights as the script does; what is not a number stays."""
+    """Draw weights as the script does; weights that are not floats keep their values."""
     rng = np.random.default_rng(seed)
     variables = weight_variables(built)
     drawn: dict[int, Any] = {}
@@ -158,13 +168,13 @@ def _draw(built: Built, values: Values, seed: int) -> Values:
 
 
 def _model_order(built: Built) -> list[int]:
-    """Return the places of the weights in the order of Keras' own `model.weights`."""
+    """Return the positions of the weights in the order of Keras' `model.weights`."""
     places = {id(variable): n for n, variable in enumerate(weight_variables(built))}
     return [places[id(variable)] for variable in built.model.weights]
 
 
 def _same_as(array: Array, position: int, others: Sequence[Array]) -> tuple[int, Array] | None:
-    """Return which of the others has the same values, in whatever layout; the same place first."""
+    """Return the first of the others with the same flat values, that at `position` preferred."""
     order = sorted(range(len(others)), key=lambda n: (n != position, n))
     for n in order:
         other = others[n]
@@ -174,7 +184,7 @@ def _same_as(array: Array, position: int, others: Sequence[Array]) -> tuple[int,
 
 
 def _in_digits(array: Array, digits: int) -> Array:
-    """Round to so many significant digits; what is not a number stays."""
+    """Round floats to a number of significant digits; other dtypes stay as they are."""
     if array.dtype.kind != "f":
         return array
     rounded = [float(f"{float(value):.{digits - 1}e}") for value in array.reshape(-1)]
