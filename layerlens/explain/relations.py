@@ -1,4 +1,4 @@
-"""Find the usual relation between two models whose outputs are not equal, if one holds."""
+"""Find a simple relation between the outputs of two models, such as one reversing the other's."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ from layerlens.numerics.weight_values import OVERFLOWING
 Float = NDArray[np.float64]
 Map = Callable[[Array], Array]
 
-#: How closely float64 outputs have to agree, relative to their scale, to be measured at all.
+#: The greatest float64 difference, relative to the scale of the output, that is worth measuring.
 PROMISING = 1e-9
 PROBES = ("normal", "uniform", "negative", "saturating", "ties", "padded_end", "padded_front")
-#: A factor nearer to 1 than this is none.
+#: A factor nearer to 1 is not reported.
 LEAST_FACTOR = 1e-9
-#: Models that differ have to differ on so many samples, of so many probes, and the relation to
-#: hold there: where they agree anyway, reversing or transposing what is symmetric shows nothing.
+#: The least numbers of samples and of probes on which the models have to differ while the relation
+#: holds: reversing or transposing a symmetric output changes nothing and would prove nothing.
 LEAST_SAMPLES, LEAST_PROBES = 3, 2
-#: Permutations are tried up to this many axes beside the batch.
+#: The most axes, without the batch, of which permutations are tried.
 MOST_AXES = 4
 
 
@@ -50,16 +50,16 @@ def relation(
     seed: int,
     seen: Sequence[Observation] = (),
 ) -> str | None:
-    """Tell in a sentence how the outputs of two models relate, or None where no usual way holds.
+    """Return a sentence on how the outputs of two models relate, or None if no relation holds.
 
-    For outputs of another shape: one is a step, a window, the mean, sum, greatest or least over
-    time (or over space), the flattening, a permutation of axes of the other, or one of its
-    several outputs. For outputs of one shape: the reversal of time, a permutation of axes, a
+    For outputs of different shapes, one may be a step, a window, the mean, sum, maximum or minimum
+    over time or space, the flattening or a permutation of axes of the other, or one of its
+    outputs. For outputs of the same shape: the reversal of time, a permutation of axes, or a
     constant factor.
 
-    What is told holds in float64, within what rounding was measured to leave, on every element of
-    everything `seen` of a pair that was found different, and of all probes, weights and lengths
-    where it was not run. Inference only; None where weights cannot be carried over.
+    The relation holds in float64 up to measured rounding on every element of the observations
+    `seen`, or without any, of all probes, weights and lengths. None in training, and for models
+    whose weights cannot be carried over.
     """
     if not transfer.complete or reference.training:
         return None
@@ -76,25 +76,26 @@ def relation(
 
 @dataclass(frozen=True, slots=True)
 class _Relation:
-    """One is this of the other; `text` has the names {a} and {b}, and {a} = apply({b})."""
+    """A relation: the outputs of {a} are `apply` of those of {b}; `text` has both names."""
 
     text: str
     apply: Map
+    #: The key `select` of a scenario that has the same effect, if there is one.
     select: str | None = None
-    #: How a sensitivity is carried along, where not as the value is.
+    #: How sensitivities transform, if not like values.
     bound: Map | None = None
 
     def sentence(self, a: str, b: str, selectable: bool) -> str:
-        told = self.text.format(a=f"`{a}`", b=f"`{b}`")
+        text = self.text.format(a=f"`{a}`", b=f"`{b}`")
         if self.select and selectable:
-            return f'{told}: `select: "{self.select}"` on `{b}` would state it'
-        return told
+            return f'{text}: `select: "{self.select}"` on `{b}` would state it'
+        return text
 
     def fits(self, source: Array, target: Array) -> bool:
-        """Tell whether it may be applied to this source to give something of the target's shape."""
+        """Return whether `apply` turns this source into an array of the target's shape."""
         try:
             return self.apply(source).shape == target.shape
-        except (IndexError, ValueError):  # fewer steps than it speaks of; a reshape that is none
+        except (IndexError, ValueError):  # too few steps, or an impossible reshape
             return False
 
 
@@ -124,7 +125,7 @@ class _Trial:
         return cls(sides, values, inputs, (doubles[0], doubles[1]), seed)
 
     def holds(self, tried: _Relation, a: int, b: int, output: int) -> bool:
-        """Measure: does what is left of a difference lie within the noise of both?"""
+        """Return whether the relation holds up to the measured noise of both models."""
         source, target = self.doubles[b].outputs[output], self.doubles[a].outputs[0]
         if not tried.fits(source, target):
             return False
@@ -153,7 +154,7 @@ class _Trial:
 
 @dataclass
 class _Comparison:
-    """What a relation between two models is looked for in, and held against."""
+    """The outputs in which a relation is searched, and those on which it is verified."""
 
     sides: tuple[Side, Side]
     sets: Sequence[WeightSet]
@@ -187,12 +188,12 @@ class _Comparison:
         return None
 
     def find(self, a: int, b: int, output: int) -> str | None:
-        """Return how model `a`, with its one output, comes from an output of model `b`."""
+        """Return how the only output of model `a` relates to an output of model `b`."""
         doubles, samples = self.base.doubles, len(self.base.inputs[0])
         if len(doubles[a].outputs) != 1:
             return None
         target, source = doubles[a].outputs[0], doubles[b].outputs[output]
-        if not _telling(target, samples) or not _telling(source, samples):
+        if not _is_informative(target, samples) or not _is_informative(source, samples):
             return None
         several = len(doubles[b].outputs) > 1
         for tried in _relations(source, target, several=output if several else None):
@@ -213,11 +214,11 @@ class _Comparison:
         observed = [one for one in observed if one is not None]
         if not all(one.holds(tried) for one in observed if one is not None):
             return False
-        apart = [sample for one in observed if one is not None for sample in one.samples_apart()]
-        return len(apart) >= LEAST_SAMPLES and len(set(apart)) >= LEAST_PROBES
+        probes = [probe for one in observed if one is not None for probe in one.differing()]
+        return len(probes) >= LEAST_SAMPLES and len(set(probes)) >= LEAST_PROBES
 
     def further(self) -> list[_Trial]:
-        """Return trials on all probes with other weights, and at other lengths."""
+        """Return trials on all probes, with other weights and at other lengths."""
         if self._further is None:
             built = (self.sides[0].built, self.sides[1].built)
             constants = config_constants(built)
@@ -234,7 +235,7 @@ class _Comparison:
 
 @dataclass(frozen=True)
 class _Observed:
-    """What was seen of both models at once, from one of them to the other."""
+    """One observation of a pair, with the source and the target of a relation."""
 
     observation: Observation
     target: Array
@@ -243,7 +244,7 @@ class _Observed:
 
     @classmethod
     def of(cls, seen: Observation, a: int, b: int, output: int) -> _Observed | None:
-        """None for weights at which outputs overflow: part of those was replaced by zeros."""
+        """Return None for weights with which outputs overflow: those are partly zeros instead."""
         if seen.weights in OVERFLOWING:
             return None
         both = (seen.reference64, seen.candidate64)
@@ -257,21 +258,21 @@ class _Observed:
         made = tried.apply(self.source)
         return bool((ratios(self.target, made, floor) <= ROUNDING).all())
 
-    def samples_apart(self) -> Iterator[str]:
-        """Yield the probe of each sample on which the models differ, by its name."""
+    def differing(self) -> Iterator[str]:
+        """Yield, for each sample on which the models differ, the name of its probe."""
         if self.source.shape != self.target.shape:
             return
-        apart = distance(self.source, self.target) > ROUNDING * self.floor
+        differs = distance(self.source, self.target) > ROUNDING * self.floor
         batch = self.observation.batch
-        if not apart.ndim or len(apart) != len(batch.inputs[0]):
-            yield from batch.names if apart.any() else ()
+        if not differs.ndim or len(differs) != len(batch.inputs[0]):
+            yield from batch.names if differs.any() else ()
             return
-        for sample in np.flatnonzero(apart.reshape(len(apart), -1).any(axis=1)):
+        for sample in np.flatnonzero(differs.reshape(len(differs), -1).any(axis=1)):
             yield batch.name_of(int(sample))
 
 
 def _length(inputs: Inputs, specs: Sequence[object]) -> int:
-    """Return the length that variable axes have in these inputs."""
+    """Return the length of the first variable axis in these inputs."""
     for array, spec in zip(inputs, specs, strict=True):
         shape = getattr(spec, "shape", ())
         for size, declared in zip(array.shape[1:], shape, strict=True):
@@ -280,8 +281,8 @@ def _length(inputs: Inputs, specs: Sequence[object]) -> int:
     return BASE_LENGTHS[0]
 
 
-def _telling(output: Array, samples: int) -> bool:
-    """Tell whether an output says anything: numbers that differ from sample to sample."""
+def _is_informative(output: Array, samples: int) -> bool:
+    """Return whether an output has finite numbers that differ from sample to sample."""
     if output.dtype.kind not in "fiu" or output.ndim < 2 or len(output) != samples:
         return False
     return bool(np.isfinite(output).all() and (output != output[:1]).any())
@@ -293,11 +294,11 @@ def _close(made: Array, target: Array) -> bool:
     return bool((gap <= PROMISING * max(scale, 1.0)).all())
 
 
-# --- the usual relations ----------------------------------------------------------------------
+# --- relations --------------------------------------------------------------------------------
 
 
 def _relations(source: Array, target: Array, several: int | None) -> Iterator[_Relation]:
-    """Yield what target may be of source, the plainest first; shapes are checked by the caller."""
+    """Yield candidates for the relation, the simplest first; the caller checks their shapes."""
     if several is not None:
         yield _Relation(f"{{a}} is output {several} of {{b}} (they count from 0)", lambda x: x)
     if source.shape == target.shape:
@@ -377,7 +378,7 @@ def _permuted(source: Array) -> Iterator[_Relation]:
 
 
 def _factor(source: Array, target: Array) -> float | None:
-    """Return the constant that takes source nearest to target; None where it says nothing."""
+    """Return the least-squares factor from source to target; None if it is 0, 1 or not finite."""
     ours, theirs = source.astype(np.float64), target.astype(np.float64)
     size = float((ours * ours).sum())
     factor = float((ours * theirs).sum()) / size if size else 0.0
