@@ -298,7 +298,7 @@ def _close(made: Array, target: Array) -> bool:
 
 
 def _relations(source: Array, target: Array, several: int | None) -> Iterator[_Relation]:
-    """Yield candidates for the relation, the simplest first; the caller checks their shapes."""
+    """Yield possible relations, the simplest first; the caller checks their shapes."""
     if several is not None:
         yield _Relation(f"{{a}} is output {several} of {{b}} (they count from 0)", lambda x: x)
     if source.shape == target.shape:
