@@ -1,4 +1,4 @@
-"""Build a model, whatever form it is described in."""
+"""Build a model from any form of description."""
 
 from __future__ import annotations
 
@@ -24,16 +24,27 @@ def build_model(
     fed_as: tuple[str, ...] = (),
     numbers: Callable[[float], float] | None = None,
 ) -> Built | Refused:
-    """Build one model in Keras as a fresh session would, without touching the process's own.
+    """Build one model in a fresh Keras session; an error of Keras is returned as Refused.
 
-    Without `allocate` no weight takes memory: the model can be summarised but not run. So it is
-    with a described model whose weights take more than `at_most` bytes. The precision "float64"
-    makes the same model with every floating dtype float64. `memory_limit` is in bytes, None is what
-    the machine has free. `fed_as` are the names of the reference's inputs: a model whose inputs
-    have the same names takes them in that order. `numbers` changes those in the configuration of a
-    saved model or an object. What Keras refuses is returned. Raises MemoryLimitError before
-    anything is allocated, UnsafeCodeError before any code runs, ModelFileError, and ScenarioError
-    where `weights` name or hold what the model does not have.
+    Args:
+        spec: the model.
+        inputs: the scenario's inputs, or the model's own.
+        precision: with "float64" every floating dtype of the model is float64.
+        allocate: whether weights take memory; without, the model can be summarized but not run.
+        at_most: bytes of weights above which a described model is not allocated.
+        memory_limit: bytes that the model may take; None is what the machine has free.
+        seed: the seed of the initial weights.
+        allow_code: whether code from scenarios and files may run.
+        fed_as: names of the reference's inputs; a model with the same names takes its inputs in
+            this order.
+        numbers: replaces each number in the configuration of a saved model or an object.
+
+    Raises:
+        MemoryLimitError: the weights need more memory; raised before they are allocated.
+        UnsafeCodeError: the model needs code that is not allowed; raised before any code runs.
+        ModelFileError: a file is missing, damaged, or cannot be made into a model.
+        ScenarioError: `weights` do not fit the model, a callable is missing or returns no Keras
+            object, or a graph or policy is invalid.
     """
     request = BuildRequest(
         spec, inputs, precision, allocate, at_most, memory_limit, seed, allow_code, fed_as, numbers

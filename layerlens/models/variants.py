@@ -1,4 +1,4 @@
-"""The models of one scenario, built in working precision, in float64 and with changed numbers."""
+"""Build the models of one scenario in working precision, in float64 and with changed numbers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class ModelVariants:
     _in_float64: dict[str, Built | Refused] = field(default_factory=dict)
 
     def build(self, model: ModelSpec, **how: Any) -> Built | Refused:
-        """Build one model; `how` is passed to `build_model`, which names the errors."""
+        """Build one model; `how` is passed to `build_model`, which documents the errors."""
         return build_model(
             model,
             self.scenario.inputs_of(model),
@@ -36,8 +36,8 @@ class ModelVariants:
     ) -> dict[str, Built | Refused]:
         """Build every model, in the order of the file.
 
-        Models whose inputs have the names of the reference's take them in the reference's order,
-        unless `feeds_alike` is false.
+        With `feeds_alike`, a model whose inputs have the same names as the reference's takes them
+        in the reference's order.
         """
         how = {"allocate": allocate, "at_most": at_most}
         name = self.scenario.reference
@@ -49,7 +49,7 @@ class ModelVariants:
         }
 
     def in_float64(self, model: Built) -> Built | Refused:
-        """Return the model in float64, as far as it can be built so."""
+        """Return the model in float64, or in working precision if it cannot be built anew."""
         name = model.spec.name
         if name not in self._in_float64:
             self._in_float64[name] = self.build(
@@ -58,14 +58,14 @@ class ModelVariants:
         return self._in_float64[name]
 
     def built_in_float64(self, model: Built) -> Built | None:
-        """Return the float64 form if it was asked for before and could be built."""
+        """Return the float64 form if it has been built already."""
         twin = self._in_float64.get(model.spec.name)
         return twin if isinstance(twin, Built) else None
 
     def with_numbers(self, model: Built, change: NumberChange) -> Built | None:
         """Build the model in float64 with the numbers in its configuration changed.
 
-        None where it has none to change, or has no float64 form.
+        None where there are no numbers to change, or no float64 form.
         """
         how: dict[str, Any] = {"precision": "float64", "fed_as": model.input_names}
         spec = model.spec
@@ -80,9 +80,9 @@ class ModelVariants:
         return twin if isinstance(twin, Built) and twin.precision == "float64" else None
 
     def beside(self, model: Built, candidate: ModelSpec) -> ModelVariants:
-        """Return the variants of one of these models and a candidate that is not in the scenario.
+        """Return the variants of one of these models and of a candidate outside the scenario.
 
-        The model's float64 form is shared.
+        Both share the model's float64 form.
         """
         name = model.spec.name
         scenario = replace(self.scenario, models=(self.scenario.model(name), candidate))
@@ -90,5 +90,5 @@ class ModelVariants:
 
 
 def input_names(model: Built | Refused) -> tuple[str, ...]:
-    """Return the names of a model's inputs in the order in which it takes them; none if refused."""
+    """Return the names of a model's inputs in the order of its call; empty if refused."""
     return model.input_names if isinstance(model, Built) else ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from layerlens.errors import LayerlensError, MemoryLimitError, Where
 
-#: TensorFlow's own name for it; the class is not imported, so that nobody waits for TensorFlow.
+#: The name of TensorFlow's error; importing its class would import TensorFlow.
 _OUT_OF_MEMORY = "ResourceExhaustedError"
 _SMALLER = (
     "close other programs, make the models or inputs smaller, or use `layerlens summary`, which "
@@ -13,7 +13,7 @@ _SMALLER = (
 
 
 def is_out_of_memory(error: BaseException | None) -> bool:
-    """Tell whether an error, or one that it came from, says that memory ran out."""
+    """Return whether an error, or one of its causes, says that memory ran out."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         if isinstance(error, MemoryError) or type(error).__name__ == _OUT_OF_MEMORY:
@@ -24,16 +24,16 @@ def is_out_of_memory(error: BaseException | None) -> bool:
 
 
 def raise_if_out_of_memory(error: BaseException, doing: str, where: Where | None = None) -> None:
-    """Raise MemoryLimitError where an error of Keras or TensorFlow is that memory ran out.
+    """Raise MemoryLimitError where an error of Keras or TensorFlow says that memory ran out.
 
-    That is no refusal of a model: on another machine the same model is taken.
+    Such an error is no refusal of the model: another machine may build it.
     """
     if is_out_of_memory(error):
         raise MemoryLimitError(f"the memory ran out {doing}", where, _SMALLER) from error
 
 
 def exhausted(error: Exception, path: str) -> LayerlensError | None:
-    """Return the error of a scenario that something ran out for; None where nothing did."""
+    """Return the error of a scenario that ran out of memory or recursion depth; None otherwise."""
     if is_out_of_memory(error):
         return MemoryLimitError(
             "the memory ran out while this scenario was run",

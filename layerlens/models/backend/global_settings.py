@@ -1,8 +1,8 @@
-"""The settings that all code of a process shares: kept around each scenario, and put back.
+"""Save the settings of the process before a scenario, and restore them afterwards.
 
-Code that a scenario runs (a `python:` model, a layer of the user's own) can change what Keras,
-TensorFlow, NumPy and Python hold for the whole process. The next scenario must not see that, and
-neither must a user whose own program calls layerlens.
+Code that a scenario runs (a `python:` model, a layer of the user's own) can change settings of
+Keras, TensorFlow, NumPy and Python for the whole process. Neither the next scenario nor a program
+that calls layerlens may see such changes.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from typing import Any, ParamSpec, TypeVar
 P = ParamSpec("P")
 T = TypeVar("T")
 
-#: Attributes of this thread in Keras that are changed in place, and not by another value.
+#: Attributes of Keras' thread-local state that Keras changes in place.
 _CHANGED_IN_PLACE = ("custom_objects_scope_dict", "object_name_uids")
 
 _COUNTING = threading.Lock()
-#: How many scenarios are being run in this process, and the settings from before the first.
+#: The number of scenarios that run in this process, and the settings before the first of them.
 _running = 0
 _before: GlobalSettings | None = None
-#: How often scenarios were given up. What began before the last time no longer counts.
+#: How often scenarios were abandoned. Those that began before the last time restore nothing.
 _given_up = 0
-#: The settings that there were when layerlens had Keras and TensorFlow ready to work.
+#: The settings right after layerlens had imported Keras and TensorFlow.
 _as_started: GlobalSettings | None = None
-#: Which of the two layerlens imported itself: they came up with what the machine is set to.
+#: Which of the two layerlens imported itself; they started with the settings of the machine.
 _own_imports: frozenset[str] = frozenset()
 
 
@@ -50,7 +50,7 @@ class GlobalSettings:
         return cls(_Python.now(), _NumPy.now(), _Keras.now(), _TensorFlow.now())
 
     def restore(self) -> None:
-        """Put every setting back that has another value by now."""
+        """Restore every setting that has changed."""
         self._keras.restore()
         self._tensorflow.restore()
         self._numpy.restore()
@@ -59,10 +59,10 @@ class GlobalSettings:
 
 @dataclass(frozen=True, slots=True)
 class ThreadSettings:
-    """What Keras keeps for this thread alone, such as its dtype policy and its names' counters.
+    """The state that Keras keeps per thread, such as the dtype policy and the counters of names.
 
-    Maps the objects that Keras keeps it in to what they hold; `contents` are those of lists and
-    mappings that are changed in place.
+    `attributes` pairs Keras' thread-local objects with their attributes; `contents` pairs the lists
+    and mappings that Keras changes in place with a copy of each.
     """
 
     attributes: tuple[tuple[Any, Mapping[str, Any]], ...]
@@ -95,10 +95,10 @@ class ThreadSettings:
 
 @contextmanager
 def preserved_settings() -> Iterator[None]:
-    """Put every global setting back in the end, however the work inside ends.
+    """Context manager that restores every global setting afterwards, also after an error.
 
-    Where several scenarios are run at once, in threads of the user's, what they share is put back
-    when the last one ends: none can be told apart by whose change it is.
+    Where several scenarios run at once in threads of the user's, shared settings are restored when
+    the last one ends: which scenario made a change is unknown.
     """
     thread = ThreadSettings.now()
     since = _enter()
@@ -110,7 +110,7 @@ def preserved_settings() -> Iterator[None]:
 
 
 def preserving_settings(work: Callable[P, T]) -> Callable[P, T]:
-    """Return the work with every global setting kept as it was."""
+    """Decorate a function so that it leaves every global setting unchanged."""
 
     @functools.wraps(work)
     def kept_work(*args: P.args, **kwargs: P.kwargs) -> T:
@@ -121,20 +121,20 @@ def preserving_settings(work: Callable[P, T]) -> Callable[P, T]:
 
 
 def note_start(own_imports: frozenset[str]) -> None:
-    """Note the settings with which Keras and TensorFlow begin to work for layerlens.
+    """Save the settings with which Keras and TensorFlow start.
 
-    To be called once both are imported and before any code of a scenario has run. `own_imports` are
-    those of the two that nobody had imported before.
+    Call it once, when both are imported and before any code of a scenario runs. `own_imports` names
+    those of the two that layerlens imported first.
     """
     global _as_started, _own_imports
     _as_started, _own_imports = GlobalSettings.now(), own_imports
 
 
 def restore_outermost() -> None:
-    """Give up the scenarios under way, and put back what they began with.
+    """Abandon the running scenarios, and restore the settings from before them.
 
-    For a scenario that does not end. Should it end after all, it puts nothing back: the user may
-    have chosen other settings since.
+    Call it for a scenario that does not end. If it ends later, it restores nothing: the user may
+    have chosen other settings in the meantime.
     """
     global _running, _before, _given_up
     with _COUNTING:
@@ -148,9 +148,9 @@ def restore_outermost() -> None:
 
 
 def chosen_settings() -> dict[str, Any]:
-    """Return the settings that results depend on, where code of this process may have chosen them.
+    """Return the settings that results depend on and that code of this process has chosen.
 
-    Empty where it has not: configuration files and variables say the rest.
+    Settings that come from configuration files and environment variables are left out.
     """
     chosen: dict[str, Any] = {}
     if "keras" in sys.modules:
@@ -164,7 +164,7 @@ def chosen_settings() -> dict[str, Any]:
 
 
 def has_custom_objects() -> bool:
-    """Tell whether this process has classes or functions registered with Keras."""
+    """Return whether classes or functions are registered with Keras in this process."""
     if "keras" not in sys.modules:
         return False
     import keras
@@ -173,7 +173,10 @@ def has_custom_objects() -> bool:
 
 
 def inherited_settings() -> Callable[[], None]:
-    """Return what sets, in another thread, the settings of this one that models depend on."""
+    """Return a function that copies this thread's settings into the thread that calls it.
+
+    Only those that models depend on.
+    """
     flash = _flash_attention() if "keras" in sys.modules else None
 
     def inherit() -> None:
@@ -206,7 +209,7 @@ def _leave(since: int) -> None:
         _running -= 1
         if _running:
             return
-        # Where Keras was not there before, no code of a scenario ran before it was.
+        # If Keras was imported meanwhile, no code of a scenario ran before that.
         before, _before = _before or _as_started, None
         if before is not None:
             before.restore()
@@ -223,7 +226,7 @@ class _Python:
     @classmethod
     def now(cls) -> _Python:
         folder = None
-        with suppress(OSError):  # it was removed meanwhile
+        with suppress(OSError):  # the folder was removed
             folder = os.getcwd()  # noqa: PTH109
         return cls(random.getstate(), dict(os.environ), folder, sys.path, tuple(sys.path))
 
@@ -267,7 +270,7 @@ class _Keras:
     variables: Mapping[str, Any]
     custom_objects: Mapping[str, Any]
     custom_names: Mapping[Any, str]
-    #: What Keras keeps the settings of threads in; `clear_session` puts others in their place.
+    #: Keras' thread-local objects; `clear_session` replaces them.
     trackers: Mapping[str, Any]
     modules: frozenset[str]
 
@@ -298,7 +301,7 @@ class _Keras:
         )
         if objects == self.custom_objects and names == self.custom_names:
             return
-        # A module that stays imported is not run again, so what it registered stays as well.
+        # A module that stays imported is not run again, so its registrations stay as well.
         added = {
             name: value
             for name, value in objects.items()
@@ -309,7 +312,7 @@ class _Keras:
         _refill(names, {**self.custom_names, **registered})
 
     def computing(self) -> dict[str, Any]:
-        """Return what results depend on."""
+        """Return the settings that results depend on."""
         return {name: self.variables[name] for name in self.variables if name != "_KERAS_DIR"}
 
     def _is_of_new_module(self, value: Any) -> bool:
@@ -324,7 +327,7 @@ class _TensorFlow:
     eager_functions: bool
     tensor_float_32: bool
     determinism: bool
-    #: Of TensorFlow's context, by the name of its property.
+    #: Options of TensorFlow's context, by the name of the property.
     options: Mapping[str, Any]
     seed: Any
     generator: Any
@@ -349,7 +352,7 @@ class _TensorFlow:
         )
 
     def computing(self) -> dict[str, Any]:
-        """Return what results depend on; how ops draw is said by the seeds of layerlens' own."""
+        """Return the settings that results depend on; random draws depend on layerlens' seeds."""
         return {
             "eager_functions": self.eager_functions,
             "tensor_float_32": self.tensor_float_32,
@@ -381,7 +384,7 @@ class _TensorFlow:
             del running._rng
 
 
-#: Properties of TensorFlow's context that decide how, or with what, it computes.
+#: Properties of TensorFlow's context that affect how it computes.
 _OPTIONS = ("optimizer_jit", "soft_device_placement", "log_device_placement")
 
 
@@ -431,6 +434,6 @@ def _plain(value: Any) -> Any:
 
 
 def _refill(held: Any, content: Any) -> None:
-    """Give a list or mapping the content it had; others keep referring to the same object."""
+    """Restore the content of a list or mapping in place, since others refer to the object."""
     held.clear()
     (held.extend if isinstance(held, list) else held.update)(content)

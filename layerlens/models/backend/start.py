@@ -1,4 +1,4 @@
-"""TensorFlow and Keras, started once and quietly; what they are, for the report."""
+"""Import TensorFlow and Keras once and quietly, and describe their versions."""
 
 from __future__ import annotations
 
@@ -24,19 +24,20 @@ from layerlens.versions import version_of
 _STARTING = threading.Lock()
 _started = False
 
-#: How many scenarios are run between two times that kernels are dropped.
+#: The number of scenarios between two clearings of the kernel cache.
 _KERNELS_KEPT_FOR = 32
 _scenarios = itertools.count(1)
 
-#: Quieter logs and no oneDNN notice; only where the user has not chosen otherwise.
+#: Environment variables for quieter logs, set only where the user has not set them.
 _QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "GRPC_VERBOSITY": "ERROR", "GLOG_minloglevel": "3"}
 
 
 def start_backend() -> None:
-    """Import TensorFlow and Keras once, keeping what they print from the user.
+    """Import TensorFlow and Keras once, without showing what they print.
 
-    Raises UsageError where Keras already runs on another backend, LayerlensError where one of the
-    two cannot be imported (with what it printed).
+    Raises:
+        UsageError: Keras already runs on another backend.
+        LayerlensError: one of the two cannot be imported; the message has what it printed.
     """
     global _started
     with _STARTING:
@@ -51,7 +52,7 @@ def start_backend() -> None:
             _import_quietly("keras")
         random.setstate(drawn)
         _check_versions()
-        if ours:  # retracing notices and the like; who imported TensorFlow keeps their own level
+        if ours:  # whoever imported TensorFlow before keeps their own level
             logging.getLogger("tensorflow").setLevel(logging.ERROR)
         global_settings.note_start(own_imports)
         _started = True
@@ -59,8 +60,9 @@ def start_backend() -> None:
 
 @contextmanager
 def without_collection(keep: bool = False) -> Iterator[None]:
-    """Work without garbage collection: walking ever more new objects again and again was a sixth
-    of the import's time. With `keep`, they are set aside from later collections as well.
+    """Context manager that disables garbage collection, which took a sixth of the import's time.
+
+    With `keep`, objects created so far are excluded from later collections too.
     """
     enabled = gc.isenabled()
     gc.disable()
@@ -74,10 +76,10 @@ def without_collection(keep: bool = False) -> Iterator[None]:
 
 
 def drop_kernels() -> None:
-    """Let go of the kernels TensorFlow keeps for functions that are gone: long runs stay small.
+    """Clear TensorFlow's cache of kernels from time to time, to bound the memory of long runs.
 
-    To be called after every scenario; done once in a while, since the next scenario has to make
-    anew what it uses of them, which took it half as long again. A scenario leaves about 0.5 MiB.
+    Call it after every scenario, which leaves about 0.5 MiB. It clears only once in 32 calls: the
+    next scenario has to create its kernels again, and took half as long again.
     """
     if next(_scenarios) % _KERNELS_KEPT_FOR:
         return
@@ -87,7 +89,7 @@ def drop_kernels() -> None:
 
 
 def describe_environment() -> Environment:
-    """Describe Python, the platform, and Keras with its backend (None where not installed)."""
+    """Return the platform and the versions of Python, Keras and its backend (None if absent)."""
     return Environment(
         python=platform.python_version(),
         keras=_version("keras"),
@@ -102,7 +104,7 @@ def _choose_tensorflow() -> None:
         os.environ.setdefault(name, value)
     keras = sys.modules.get("keras")
     if keras is None:
-        # Keras reads this once, at import; a choice made for other programs does not hold here.
+        # Keras reads this once, at import; a backend chosen for other programs does not apply.
         os.environ["KERAS_BACKEND"] = "tensorflow"
         return
     backend = keras.config.backend()
@@ -123,7 +125,7 @@ def _import_quietly(name: str) -> None:
             with _descriptor_2_to(printed.fileno()), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 importlib.import_module(name)
-        except Exception as error:  # TensorFlow fails in many ways; each is told, none is hidden
+        except Exception as error:  # TensorFlow fails in many ways; all are reported
             printed.seek(0)
             raise LayerlensError(
                 _import_failure(name, error, printed.read().decode(errors="replace")),
@@ -157,10 +159,10 @@ def _version(distribution: str) -> str | None:
 
 @contextmanager
 def _descriptor_2_to(target: int) -> Iterator[None]:
-    """Send what C++ code writes to descriptor 2 elsewhere; Python's sys.stderr goes with it."""
+    """Redirect file descriptor 2, to which C++ code writes, and with it Python's sys.stderr."""
     try:
         kept = os.dup(2)
-    except OSError:  # started without a standard error: nothing can reach the user
+    except OSError:  # the process has no standard error
         yield
         return
     try:
