@@ -1,4 +1,4 @@
-"""Build a model that was made elsewhere: from a file, a callable or an object."""
+"""Build a model from a saved file, a Python callable or a Keras object."""
 
 from __future__ import annotations
 
@@ -46,8 +46,11 @@ _OLDER = (
 def adopt_model(request: BuildRequest) -> Built | Refused:
     """Build a model given as `file`, `python` or an object.
 
-    Raises ModelFileError, UnsafeCodeError, MemoryLimitError, and ScenarioError where a callable is
-    missing or returns something else than a Keras model or layer.
+    Raises:
+        ModelFileError: the file is missing, damaged, or cannot be made into a model.
+        UnsafeCodeError: the model needs code that is not allowed.
+        MemoryLimitError: the weights need more memory than there is.
+        ScenarioError: the callable is missing, or returns no Keras model or layer.
     """
     if request.spec.form == "file":
         return _adopt_file(request)
@@ -56,7 +59,7 @@ def adopt_model(request: BuildRequest) -> Built | Refused:
         given = _given_object(request)
     except LayerlensError:
         raise
-    except Exception as error:  # the user's code, or Keras within it: its refusal is the result
+    except Exception as error:  # the user's code, or Keras within it, may raise anything
         return _refused_by_code(request, error)
     return _adopt_object(request, given)
 
@@ -96,7 +99,7 @@ def _adopt_file(request: BuildRequest) -> Built | Refused:
 
 
 def _from_modules(config: Any, modules: set[str | None]) -> dict[str, Any]:
-    """Import what a file's code comes from, as its own names; what is missing Keras will say."""
+    """Return the classes and functions of a file's code by name; Keras reports missing ones."""
     objects = {}
     for part in code_parts(config):
         name = (part.registered_name or "").rpartition(">")[2]
@@ -113,7 +116,7 @@ def _from_modules(config: Any, modules: set[str | None]) -> dict[str, Any]:
 
 
 def _given_object(request: BuildRequest) -> Any:
-    """Return the Keras model or layer that was given, or that the callable returns."""
+    """Return the Keras model or layer of the request, or the one that its callable returns."""
     spec = request.spec
     given = spec.given
     origin = f"model `{spec.name}`"
@@ -163,7 +166,7 @@ def _refused_by_code(request: BuildRequest, error: Exception) -> Refused:
 
 
 def _adopt_object(request: BuildRequest, given: Any) -> Built | Refused:
-    """Build a copy of an object; what cannot be copied is used itself, and the result says so."""
+    """Build a copy of an object; one that cannot be copied is used itself (`is_original`)."""
     with tempfile.TemporaryDirectory(prefix="layerlens-") as folder:
         try:
             source = _copied(request, given, Path(folder))
@@ -184,19 +187,19 @@ def _copied(request: BuildRequest, given: Any, folder: Path) -> Source:
         if not has_state(given):
             return copy_layer(given)
         if isinstance(given, keras.Model):
-            return copy_model(given, folder)  # with its own class and inputs
+            return copy_model(given, folder)  # keeps its class and inputs
         with _inside_model(request, given) as model:
             return copy_model(model, folder)
 
     try:
         return in_fresh_session(save, request.seed)
-    except Exception as error:  # what Keras cannot save, for whatever reason, is not copied
+    except Exception as error:  # Keras may fail to save an object for any reason
         raise RebuildError from error
 
 
 @contextlib.contextmanager
 def _inside_model(request: BuildRequest, layer: Any) -> Iterator[Any]:
-    """Put a layer that has weights into a model for a while; the layer forgets it again."""
+    """Context manager that wraps a layer in a model, and afterwards removes the call."""
     if has_graph(layer):
         yield wrapped(request, layer, inputs_for(request, layer))
         return
@@ -212,7 +215,7 @@ def _inside_model(request: BuildRequest, layer: Any) -> Iterator[Any]:
 
 
 def _is_alike(request: BuildRequest, given: Any, result: Built) -> bool:
-    """Say whether a copy made with the user's own classes does what the original does."""
+    """Return whether a copy made with the user's own classes gives the outputs of the original."""
     if not result.allocated or not given.built:
         return True
 

@@ -1,4 +1,4 @@
-"""A `.keras` archive is opened after a look at what unpacking it would do: names, sizes, sums."""
+"""Open a `.keras` archive after checking the names and sizes of its members."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from pathlib import Path, PurePosixPath
 
 from layerlens.errors import ModelFileError, Where
 
-#: The members that Keras writes, apart from what layers keep below `assets/`.
+#: The members that Keras writes, apart from those of layers below `assets/`.
 MEMBERS = ("config.json", "metadata.json", "model.weights.h5")
 _ASSETS = "assets/"
 
 #: Keras stores members as they are; deflating weights gains a little, never a hundredfold.
 _MOST_EXPANSION = 100
 _EXPANSION_FLOOR_BYTES = 16 * 1024**2
-#: All members together: what a whole model of this size takes on the disk once it is unpacked.
+#: The same limits for all members together.
 _MOST_TOTAL_EXPANSION = 10
 _TOTAL_FLOOR_BYTES = 512 * 10**6
-#: A layer with assets has a few members, and no model has so many such layers.
+#: A layer with assets has a few members; no model has this many.
 _MOST_MEMBERS = 10_000
 _MOST_DIRECTORY_BYTES = 4 * 1024**2
 
@@ -31,10 +31,10 @@ _HINT = "no file that Keras saved is so; do not open it"
 
 @contextmanager
 def opened_archive(path: Path, where: Where | None) -> Iterator[zipfile.ZipFile]:
-    """Open an archive whose members lead nowhere else and do not grow beyond bounds.
+    """Open an archive whose members stay inside it and do not grow beyond bounds.
 
     Raises:
-        ModelFileError: they do, or there are more of them than any model has.
+        ModelFileError: a member leads outside or grows too large, or there are too many members.
         zipfile.BadZipFile: the file is no zip archive.
         OSError: the file cannot be read.
     """
@@ -50,20 +50,20 @@ def opened_archive(path: Path, where: Where | None) -> Iterator[zipfile.ZipFile]
 
 
 def unpack(archive: zipfile.ZipFile, folder: Path) -> None:
-    """Unpack into a folder what Keras reads of an archive, and nothing else."""
+    """Unpack into a folder only the members that Keras reads."""
     for name in archive.namelist():
         if name in MEMBERS or name.startswith(_ASSETS):
             archive.extract(name, folder)
 
 
-class _TooManyMembers(Exception):  # noqa: N818 - it never leaves this room
-    """The list of members at the end of the archive is longer than it may be."""
+class _TooManyMembers(Exception):  # noqa: N818 - never leaves this module
+    """The list of members at the end of the archive is too long."""
 
 
 class _ArchiveFile(io.FileIO):
-    """A file that gives no more at once than a list of members may take, until it is open.
+    """A file that limits the size of a single read until `opened` is called.
 
-    `zipfile` reads the whole list first, and makes an object for each member in it.
+    `zipfile` first reads the whole list of members, and creates an object for each.
     """
 
     def __init__(self, path: Path) -> None:

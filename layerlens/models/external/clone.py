@@ -1,4 +1,4 @@
-"""Copy a Keras object that was passed in Python; the object stays as it is."""
+"""Copy a Keras layer or model without changing it."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from layerlens.scenario.spec import InputSpec
 
 
 def copy_layer(layer: Any) -> Source:
-    """Describe a layer or model that has no weights yet, to be made anew."""
+    """Return the source of a copy of a layer or model that has no weights yet."""
     config = keras.saving.serialize_keras_object(layer)
     objects = custom_objects(layer)
     return Source(SavedModel(Path(layer.name), "json", config), objects, trusted=True)
 
 
 def copy_model(model: Any, folder: Path) -> Source:
-    """Save a model with all its state into a folder, to be loaded from there.
+    """Save a model with its weights and state in a folder, and return the source of a copy.
 
-    Raises whatever Keras raises where the model, or a layer of it, cannot be saved.
+    Raises whatever Keras raises if the model, or a layer in it, cannot be saved.
     """
     path = folder / "copy.keras"
     model.save(path)
@@ -40,22 +40,25 @@ def copy_model(model: Any, folder: Path) -> Source:
 
 
 def has_state(layer: Any) -> bool:
-    """Say whether a layer or model holds anything that its description does not."""
+    """Return whether a layer or model holds weights, or state learnt by `adapt`."""
     return layer.built or any(hasattr(inner, "adapt") for inner in with_nested(layer))
 
 
 def same_outputs(original: Any, copy: Any, inputs: tuple[InputSpec, ...]) -> bool:
-    """Say whether a copy gives what the original gives, on one random batch."""
+    """Return whether a copy gives the outputs of the original on one random batch.
+
+    True without a call for a stateful model, which a call would change, and for text inputs.
+    """
     if any(getattr(layer, "stateful", False) for layer in with_nested(original)):
-        return True  # to call the original would change it
+        return True
     random = np.random.default_rng(0)
     size = original.inputs[0].shape[0] or 2
-    arrays = [_drawn(item, size, random) for item in inputs]
+    arrays = [_random_input(item, size, random) for item in inputs]
     if any(array is None for array in arrays):
-        return True  # nothing to draw for text
+        return True
     given = arrays[0] if len(arrays) == 1 else arrays
     pairs = zip(_outputs(original, given), _outputs(copy, given), strict=False)
-    # Far above rounding: what a forgotten argument changes is not small.
+    # Far above rounding: the effect of a forgotten argument is not small.
     return all(
         one.shape == other.shape
         and np.allclose(one, other, rtol=1e-3, atol=1e-3 * np.nanmax(np.abs(one)), equal_nan=True)
@@ -69,7 +72,7 @@ def _outputs(model: Any, given: Any) -> list[Any]:
     return [keras.ops.convert_to_numpy(item).astype("float64") for item in flat]
 
 
-def _drawn(item: InputSpec, size: int, random: Any) -> Any:
+def _random_input(item: InputSpec, size: int, random: Any) -> Any:
     shape = (size, *(3 if length is None else length for length in item.shape))
     if item.is_integer:
         return random.integers(item.low or 0, item.high or 2, shape).astype(item.dtype)
@@ -79,12 +82,12 @@ def _drawn(item: InputSpec, size: int, random: Any) -> Any:
 
 
 def custom_objects(layer: Any) -> dict[str, Any]:
-    """Find the classes and functions that Keras could not find by itself, by name."""
+    """Return the classes and functions in a layer that Keras does not define, by name."""
     found: dict[str, Any] = {}
     for inner in with_nested(layer):
         for name, value in (("", inner), *vars(inner).items()):
             if isinstance(value, types.FunctionType):
-                if hasattr(type(inner), name):  # a method that Keras wrapped
+                if hasattr(type(inner), name):  # a method wrapped by Keras
                     continue
                 code: Any = value
             elif hasattr(value, "get_config"):
@@ -105,7 +108,7 @@ def _lambdas(model: Any) -> dict[str, Any]:
 
 
 def _with_functions(config: Any, lambdas: Mapping[str, Any], objects: dict[str, Any]) -> Any:
-    """Name the functions of Lambda layers: their bytecode, written out, loses its globals."""
+    """Replace the bytecode of Lambda layers by names of functions, since bytecode lacks globals."""
     if isinstance(config, list):
         return [_with_functions(item, lambdas, objects) for item in config]
     if not isinstance(config, dict):

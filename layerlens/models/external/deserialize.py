@@ -23,16 +23,16 @@ from layerlens.models.external.saved_file import SavedModel
 
 @dataclass(frozen=True)
 class Source:
-    """A saved model that may be made: its file, and the code it is allowed to use."""
+    """A saved model, and the code that it may use."""
 
     saved: SavedModel
     custom_objects: Mapping[str, Any] = field(default_factory=dict)
     trusted: bool = False
-    #: The description to make it from, where that is not the file's own.
+    #: The description to build from, if it is not the file's own.
     described: Mapping[str, Any] | None = None
-    #: What has to be known of the model beside its figures.
+    #: Remarks for the model's report.
     notes: tuple[str, ...] = ()
-    #: What the file meant when it was saved and the model does not do; None where it does all.
+    #: What the saved model did and this one does not; None without such a difference.
     unrestored: str | None = None
 
     @property
@@ -45,10 +45,13 @@ class Source:
 
 
 def draft_model(source: Source, config: Mapping[str, Any]) -> Any:
-    """Make the model from its description alone, with initial weights of its own."""
-    described = copy.deepcopy({**config, "compile_config": None})  # Keras takes it apart
+    """Build the model from a description alone, with new initial weights.
+
+    Raises whatever Keras raises for a description that it cannot deserialize.
+    """
+    described = copy.deepcopy({**config, "compile_config": None})  # Keras changes it
     objects = dict(source.custom_objects)
-    with keras.saving.custom_object_scope(objects):  # a layer looks up functions by itself
+    with keras.saving.custom_object_scope(objects):  # layers look up functions in the scope
         if source.saved.kind != "keras" and "module" not in config:
             return _from_older_form(source, described)
         return keras.saving.deserialize_keras_object(
@@ -57,14 +60,17 @@ def draft_model(source: Source, config: Mapping[str, Any]) -> Any:
 
 
 def _from_older_form(source: Source, config: dict[str, Any]) -> Any:
-    """Make a model from the form that `.h5` files and Keras 2 have: class names without modules."""
+    """Build a model from the form of `.h5` files and Keras 2, which has class names alone."""
     older = saving_options.keras_option_scope(use_legacy_config=True)
     with older, SafeModeScope(not source.trusted):
         return saving_utils.model_from_config(config, custom_objects=dict(source.custom_objects))
 
 
 def restore_model(source: Source, config: Mapping[str, Any]) -> Any:
-    """Make the model with the weights that were saved, in the form that `config` gives it."""
+    """Load the model with its saved weights, but with the description `config`.
+
+    Raises whatever Keras raises for a file that it cannot load.
+    """
     if config == source.saved.config and not source.saved.stripped:
         return _loaded(source, source.saved.path)
     with tempfile.TemporaryDirectory(prefix="layerlens-") as folder:
@@ -81,7 +87,7 @@ def _loaded(source: Source, path: Path) -> Any:
 
 
 def _write_folder(saved: SavedModel, config: Mapping[str, Any], folder: Path) -> Path:
-    """Unpack a `.keras` archive, which Keras loads as well, with another description in it."""
+    """Unpack a `.keras` archive with another description into a folder, which Keras loads too."""
     with zipfile.ZipFile(saved.path) as archive:
         unpack(archive, folder)
     (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")

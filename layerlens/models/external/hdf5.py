@@ -1,4 +1,4 @@
-"""An HDF5 file is looked through before anything is read from it: links, sizes, types."""
+"""Check the links, sizes and types in an HDF5 file before anything is read from it."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import h5py
 from layerlens.errors import ModelFileError, Where
 
 _HINT = "no file that Keras saved does so; do not open it"
-#: A dataset may claim this many bytes per byte stored (compressed zeros) above the floor.
+#: Above the floor, a dataset may claim this many bytes per stored byte (compressed zeros).
 _MOST_EXPANSION = 1000
-#: What HDF5 and h5py unpack by themselves (deflate, shuffle, checksums, szip, N-bit, scale-offset,
+#: The filters in HDF5 and h5py themselves (deflate, shuffle, checksums, szip, N-bit, scale-offset,
 #: LZF). For any other filter HDF5 loads a library from its plugin folder.
 _OWN_FILTERS = frozenset({1, 2, 3, 4, 5, 6, 32000})
-#: What h5py raises where the file's own structures do not add up.
+#: The errors that h5py raises for damaged structures.
 _H5PY_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError)
 _EXPANSION_FLOOR_BYTES = 16 * 1024**2
-#: All datasets together may claim this many bytes per byte stored, above the floor.
+#: The same limits for all datasets together.
 _MOST_TOTAL_EXPANSION = 10
 _TOTAL_FLOOR_BYTES = 512 * 10**6
 #: A thousand layers have some ten thousand groups and datasets.
@@ -29,14 +29,20 @@ _MOST_ITEMS = 100_000
 def read_hdf5(path: Path, where: Where | None) -> tuple[str, str | None]:
     """Return the JSON description in a `.h5` model, and the Keras version that wrote it.
 
-    Raises ModelFileError where the file is damaged, holds weights only, or would reach outside.
+    Raises:
+        ModelFileError: the file is damaged, holds weights only, reaches outside itself or claims
+            absurd sizes.
     """
     with path.open("rb") as file:
         return _read(path, file, where)
 
 
 def check_hdf5(path: Path, file: Any, where: Where | None) -> None:
-    """Raise ModelFileError where an HDF5 file reaches outside itself or claims absurd sizes."""
+    """Check an open HDF5 file.
+
+    Raises:
+        ModelFileError: it is damaged, reaches outside itself or claims absurd sizes.
+    """
     with _opened(path, file, where) as content:
         _check_group(path, content, where)
 
@@ -75,7 +81,7 @@ def _check_group(path: Path, content: Any, where: Where | None) -> None:
         while groups:
             place, group = groups.pop()
             if group.id.__hash__() in seen:
-                continue  # a link back up: harmless, and not to be followed for ever
+                continue  # a link back to a group above
             seen.add(group.id.__hash__())
             for name in group:
                 inner = f"{place}/{name}"

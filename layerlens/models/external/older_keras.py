@@ -1,4 +1,4 @@
-"""What files of Keras 1 and 2 say, in the words of Keras 3: their form, and what they meant."""
+"""Convert descriptions of Keras 1 and 2 to the form of Keras 3, with the meaning they had."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from keras import ops
 
 from layerlens.scenario.keras_catalog import layer_names
 
-#: Arguments that Keras 2 wrote and Keras 3 does not know, with the value that says nothing.
-_LEFT_BEHIND: dict[str, tuple[str, Any]] = {
+#: Arguments of Keras 2 that Keras 3 lacks, with the value that has no effect.
+_REMOVED_ARGUMENTS: dict[str, tuple[str, Any]] = {
     **dict.fromkeys(("LSTM", "GRU", "SimpleRNN", "RNN"), ("time_major", False)),
     **dict.fromkeys(
         (
@@ -29,35 +29,35 @@ _LEFT_BEHIND: dict[str, tuple[str, Any]] = {
 }
 
 #: Arguments that hold layers.
-_HELD = ("layer", "backward_layer", "forward_layer", "cell", "cells")
-#: The name of Keras 2's function in the models made here.
+_INNER_LAYERS = ("layer", "backward_layer", "forward_layer", "cell", "cells")
+#: The name under which models built here use `hard_sigmoid` of Keras 2.
 HARD_SIGMOID = "keras2_hard_sigmoid"
 _GATED = ("LSTM", "LSTMCell", "GRU", "GRUCell")
 _CONV_LSTM = ("ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D")
 #: Keras 2.3 made `sigmoid` the default of LSTM and GRU; ConvLSTM kept `hard_sigmoid`.
 _SIGMOID_SINCE = (2, 3)
-#: From here on `UpSampling2D` samples as Keras 3 does, whatever TensorFlow it ran on.
+#: Since this version `UpSampling2D` samples as in Keras 3, with every version of TensorFlow.
 _HALF_PIXELS_SINCE = (2, 4)
 
 
 def keras2_hard_sigmoid(x: Any) -> Any:
-    """Return 0.2 x + 0.5, cut off below 0 and above 1: `hard_sigmoid` of Keras 1 and 2.
+    """Return clip(0.2 x + 0.5, 0, 1), which is `hard_sigmoid` of Keras 1 and 2.
 
-    That of Keras 3 is relu6(x + 3) / 6, up to 0.05 apart.
+    Keras 3 computes relu6(x + 3) / 6, which differs by up to 0.05.
     """
     return ops.clip(0.2 * x + 0.5, 0.0, 1.0)
 
 
 @dataclass(frozen=True)
 class Restored:
-    """A description that means in Keras 3 what it meant when it was saved."""
+    """A description that has in Keras 3 the meaning with which it was saved."""
 
     config: Mapping[str, Any]
-    #: Functions that it names and Keras 3 does not have.
+    #: Functions in the description that Keras 3 lacks, by name.
     functions: Mapping[str, Any] = field(default_factory=dict)
-    #: What was put in place of what.
+    #: The replacements, as remarks for a report.
     notes: tuple[str, ...] = ()
-    #: What could not be restored; None where all of it was.
+    #: The part of the meaning that could not be restored; None if all of it was.
     unrestored: str | None = None
 
 
@@ -65,10 +65,10 @@ class Restored:
 
 
 def in_keras3_form(config: Any) -> Any:
-    """Return a description in the form of Keras 3; what it means stays as it is written.
+    """Return a description in the form of Keras 3, without restoring changed defaults.
 
-    The shape of a first layer's input becomes an InputLayer, and what Keras 2 wrote, Keras 3
-    refuses, and says nothing is left out.
+    The input shape of a first layer becomes an InputLayer, and arguments without effect that
+    Keras 3 refuses are removed.
     """
     if isinstance(config, list):
         return [in_keras3_form(item) for item in config]
@@ -77,14 +77,14 @@ def in_keras3_form(config: Any) -> Any:
     kept = {key: in_keras3_form(item) for key, item in config.items()}
     inner = kept.get("config")
     if kept.get("class_name") == "Sequential" and isinstance(inner, list):
-        # So Keras before 2.2.3 wrote it: as the list of its layers.
+        # Keras before 2.2.3 wrote the list of layers.
         inner = kept["config"] = {"name": None, "layers": inner}
     if not isinstance(inner, dict):
         return kept
-    for name in _HELD:
+    for name in _INNER_LAYERS:
         if name in inner:
             inner[name] = _in_module(inner[name])
-    argument, meaningless = _LEFT_BEHIND.get(str(kept.get("class_name")), (None, None))
+    argument, meaningless = _REMOVED_ARGUMENTS.get(str(kept.get("class_name")), (None, None))
     if argument is not None and inner.get(argument) == meaningless:
         del inner[argument]
     layers = inner.get("layers")
@@ -98,7 +98,7 @@ def in_keras3_form(config: Any) -> Any:
 
 
 def _in_module(held: Any) -> Any:
-    """Return a held layer with the module of Keras 3, which looks for it nowhere else."""
+    """Return an inner layer with the module in which Keras 3 looks for its class."""
     if isinstance(held, list):
         return [_in_module(item) for item in held]
     if not isinstance(held, dict) or "module" in held or not isinstance(held.get("config"), dict):
@@ -112,7 +112,7 @@ def _in_module(held: Any) -> Any:
 
 
 def _input_layer(first: Any) -> dict[str, Any] | None:
-    """Return the InputLayer for a chain's first layer, if that says what it is given."""
+    """Return an InputLayer for the first layer of a chain, if that has an input shape."""
     if not isinstance(first, dict) or not isinstance(first.get("config"), dict):
         return None
     inner = first["config"]
@@ -135,7 +135,7 @@ def _input_layer(first: Any) -> dict[str, Any] | None:
 
 
 def _without_input_shape(layer: Any) -> Any:
-    """Return a layer that does not say what it is given: the InputLayer does."""
+    """Return a layer without its input shape, which the InputLayer has."""
     if not isinstance(layer, dict) or layer.get("class_name") == "InputLayer":
         return layer
     inner = layer.get("config")
@@ -154,9 +154,9 @@ def _without_input_shape(layer: Any) -> Any:
 
 
 def is_older(config: Mapping[str, Any], version: str | None) -> bool:
-    """Tell a description of Keras 1 or 2: by its version, or without one by its form.
+    """Return whether a description is of Keras 1 or 2, by its version or else by its form.
 
-    Keras 3 writes `module` into every description, but for `.h5` files, which have a version.
+    Keras 3 writes `module` into every description, except in `.h5` files, which have a version.
     """
     if version is None:
         return "module" not in config
@@ -164,7 +164,7 @@ def is_older(config: Mapping[str, Any], version: str | None) -> bool:
 
 
 def restore_meaning(config: Mapping[str, Any], version: str | None) -> Restored:
-    """Return a description with the meaning it had for the Keras that wrote it."""
+    """Return a description with the meaning it had in the Keras version that wrote it."""
     if not is_older(config, version):
         return Restored(config)
     reader = _Meaning(version)
@@ -179,7 +179,7 @@ def restore_meaning(config: Mapping[str, Any], version: str | None) -> Restored:
 
 @dataclass
 class _Meaning:
-    """Reads one description, and remembers at which layers it changed what."""
+    """Restores the meaning of one description, and records the changes by layer."""
 
     version: str | None
     hard: dict[str, None] = field(default_factory=dict)
@@ -202,9 +202,9 @@ class _Meaning:
         layer = name if isinstance(name, str) else layer
         full = self._with_defaults(kind, inner, layer)
         self._check(kind, full, layer)
-        told = {key: self._argument(key, value, layer) for key, value in full.items()}
+        restored = {key: self._argument(key, value, layer) for key, value in full.items()}
         rest = {k: self.of(v, layer) for k, v in config.items() if k != "config"}
-        return {**rest, "config": told}
+        return {**rest, "config": restored}
 
     def _argument(self, key: str, value: Any, layer: str) -> Any:
         name = value
@@ -221,7 +221,7 @@ class _Meaning:
         return self.of(value, layer)
 
     def _with_defaults(self, kind: str, inner: Mapping[str, Any], layer: str) -> Mapping[str, Any]:
-        """Return a layer's arguments with those defaults that Keras 3 changed."""
+        """Return a layer's arguments, with the older defaults that Keras 3 has changed."""
         missing: dict[str, Any] = {}
         early = self.version is not None and not self.version.endswith("tf")
         early = early and _numbers(self.version) < _SIGMOID_SINCE
@@ -231,8 +231,8 @@ class _Meaning:
             missing["reset_after"] = False
         missing = {name: value for name, value in missing.items() if name not in inner}
         for name, value in missing.items():
-            told = f"`{name}: {str(value).lower()}`"
-            self.assumed.setdefault(told, {})[layer] = None
+            default = f"`{name}: {str(value).lower()}`"
+            self.assumed.setdefault(default, {})[layer] = None
         return {**inner, **missing}
 
     def _check(self, kind: str, inner: Mapping[str, Any], layer: str) -> None:
@@ -250,8 +250,8 @@ class _Meaning:
                 f"the file was saved by {self.keras}, whose `hard_sigmoid` is not that of Keras 3: "
                 f"it was restored as clip(0.2 x + 0.5, 0, 1) in {_listed(self.hard)}"
             )
-        for told, layers in self.assumed.items():
-            yield f"{told} was the default of {self.keras}, and was put into {_listed(layers)}"
+        for default, layers in self.assumed.items():
+            yield f"{default} was the default of {self.keras}, and was put into {_listed(layers)}"
         if self.unrestored is not None:
             yield f"what was saved could not be restored: {self.unrestored}"
 

@@ -1,4 +1,4 @@
-"""Rebuild a model with other inputs, another size or other weights."""
+"""Build a model from a saved source, with the scenario's inputs, precision and weights."""
 
 from __future__ import annotations
 
@@ -39,11 +39,16 @@ Make = Callable[[Mapping[str, Any]], Any]
 
 
 class RebuildError(Exception):
-    """Keras could not make a model from its own description."""
+    """Keras could not make a model from its own description; the cause has Keras' error."""
 
 
 def build_from(request: BuildRequest, source: Source) -> Built | Refused:
-    """Draft the model, which tells its inputs and its size; then make it with its weights."""
+    """Draft the model to learn its inputs and size, then build it with its weights.
+
+    Raises:
+        RebuildError: Keras cannot make the model from its description.
+        MemoryLimitError: the weights need more memory than there is.
+    """
     spec = request.spec
     config = source.config if spec.dtype is None else config_with_policy(source.config, spec.dtype)
     config = config_in(config, request.precision)
@@ -52,7 +57,9 @@ def build_from(request: BuildRequest, source: Source) -> Built | Refused:
 
     def draft() -> Built | Refused:
         with drafting() as drafted:
-            result = _made(request, config, lambda described: draft_model(source, described))
+            result = _make_with_inputs(
+                request, config, lambda described: draft_model(source, described)
+            )
             if isinstance(result, Built) and request.allocate:
                 refuse_beyond_memory(result.model, spec.name, request.memory_limit, spec.where)
                 if not source.has_weights:
@@ -62,7 +69,7 @@ def build_from(request: BuildRequest, source: Source) -> Built | Refused:
 
     def make() -> Built | Refused:
         restore = restore_model if source.has_weights else draft_model
-        result = _made(request, config, lambda described: restore(source, described))
+        result = _make_with_inputs(request, config, lambda described: restore(source, described))
         if isinstance(result, Built):
             assign_weights(result.model, spec.weights, spec.name, spec.where)
             result = replace(result, allocated=True)
@@ -74,11 +81,11 @@ def build_from(request: BuildRequest, source: Source) -> Built | Refused:
             result = in_fresh_session(make, request.seed)
     except DraftImpossible:
         result = in_fresh_session(make, request.seed)
-    return _told(result, source)
+    return _with_notes(result, source)
 
 
-def _told(result: Built | Refused, source: Source) -> Built | Refused:
-    """Put what has to be known of the file beside what has to be known of the model."""
+def _with_notes(result: Built | Refused, source: Source) -> Built | Refused:
+    """Add the notes on the source to the report of the result."""
     notes = source.notes
     if isinstance(result, Built) and result.spec.form == "file":
         notes += tuple(_code_outside(result.model, source.saved.path.name))
@@ -89,7 +96,7 @@ def _told(result: Built | Refused, source: Source) -> Built | Refused:
 
 
 def _code_outside(model: Any, file: str) -> Iterator[str]:
-    """Yield what is true of a file whose classes and functions are not Keras' own."""
+    """Yield a note on the classes and functions of a file that Keras does not define."""
     names = [
         name
         for name, code in custom_objects(model).items()
@@ -103,14 +110,16 @@ def _code_outside(model: Any, file: str) -> Iterator[str]:
         )
 
 
-def _made(request: BuildRequest, config: Mapping[str, Any], make: Make) -> Built | Refused:
-    """Make the model, once more with the scenario's lengths where it leaves some open."""
+def _make_with_inputs(
+    request: BuildRequest, config: Mapping[str, Any], make: Make
+) -> Built | Refused:
+    """Make the model, and again with the scenario's lengths if its inputs have open axes."""
     set_policy(request.spec, request.precision)
     try:
-        model = _remade(make, config)
+        model = _call_make(make, config)
         fitted = inputs_for(request, model)
         if fitted.changes:
-            model = _remade(make, with_shapes(config, fitted.changes))
+            model = _call_make(make, with_shapes(config, fitted.changes))
         return built(request, fitted, wrapped(request, model, fitted))
     except InputsRefusal as refusal:
         return refused(request, refusal.error)
@@ -119,10 +128,10 @@ def _made(request: BuildRequest, config: Mapping[str, Any], make: Make) -> Built
         return refused_at(request, refusal)
 
 
-def _remade(make: Make, config: Mapping[str, Any]) -> Any:
+def _call_make(make: Make, config: Mapping[str, Any]) -> Any:
     try:
         return make(config)
-    except Exception as error:  # whatever Keras raises: it cannot make what is described
+    except Exception as error:  # Keras may raise anything for a description it cannot make
         raise_if_out_of_memory(error, "while the saved model was made")
         raise_if_draft_impossible(error)
         raise RebuildError from error
@@ -140,7 +149,11 @@ def inputs_for(request: BuildRequest, model: Any) -> FittedInputs:
 
 
 def wrapped(request: BuildRequest, model: Any, fitted: FittedInputs) -> Any:
-    """Return a model that takes its inputs as one tensor or a list, whatever it was."""
+    """Return a functional model around a layer or model, called with one tensor or a list.
+
+    Raises:
+        LayerRefusal: the layer cannot be called with these inputs.
+    """
     if has_graph(model):
         own = tuple(model.inputs[position] for position in fitted.positions)
         return functional(own, tuple(model.outputs), request.spec.name)

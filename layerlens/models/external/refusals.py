@@ -1,4 +1,4 @@
-"""Refuse what can be refused without Keras: code without leave, and files that cannot be read."""
+"""Refuse code without permission and unreadable files before Keras is imported."""
 
 from __future__ import annotations
 
@@ -9,12 +9,10 @@ from layerlens.scenario.spec import ModelSpec, Scenario
 
 
 def refuse_before_start(scenario: Scenario, options: RunOptions) -> None:
-    """Refuse the first model that names code without leave, or a file that cannot be read.
-
-    Nobody should wait for TensorFlow to be told so.
+    """Refuse the first model that is code without permission, or an unreadable file.
 
     Raises:
-        UnsafeCodeError: a model is a callable, and `allow_code` is not given.
+        UnsafeCodeError: a model is a callable, and `allow_code` is false.
         ModelFileError: a file is missing, damaged, or no saved model.
     """
     for model in scenario.models:
@@ -25,10 +23,10 @@ def refuse_before_start(scenario: Scenario, options: RunOptions) -> None:
 
 
 def refuse_callable(model: ModelSpec, *, allow_code: bool) -> None:
-    """Refuse a model that is a callable where code may not run.
+    """Refuse a model that is a callable unless code may run.
 
     Raises:
-        UnsafeCodeError: it is one, and `allow_code` is false.
+        UnsafeCodeError: the model is a callable, and `allow_code` is false.
     """
     if model.form == "python" and not allow_code:
         raise UnsafeCodeError(

@@ -1,4 +1,4 @@
-"""Read the description in a saved model's file, and check what loading would do."""
+"""Read the description in a saved model's file, and check that loading it is safe."""
 
 from __future__ import annotations
 
@@ -21,24 +21,23 @@ FileFormat = Literal["keras", "h5", "json"]
 
 SUFFIXES: dict[str, FileFormat] = {".keras": "keras", ".h5": "h5", ".hdf5": "h5", ".json": "json"}
 
-#: A description larger than this is not one that Keras wrote.
+#: Keras writes no larger description than this.
 _MOST_CONFIG_BYTES = 32 * 1024**2
 
 _HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 _ZIP_MAGIC = b"PK\x03\x04"
 
 
-#: More parts than these say nothing new.
-_MOST_TOLD = 5
+#: The number of unsafe parts that a message lists.
+_MOST_LISTED = 5
 _ALLOW = "if you trust the file, allow its code with `--allow-code`"
 
 
 @dataclass(frozen=True)
 class SavedModel:
-    """A saved model, looked through and not yet made: its serialised form and who wrote it.
+    """A saved model that has been checked but not built: its serialized form and its writer.
 
-    `config` says nothing of how the model was trained; where the file does so of a part of it, and
-    not only of the whole, it is `stripped`.
+    `config` has no `compile_config`; `stripped` says whether one was removed from an inner part.
     """
 
     path: Path
@@ -49,10 +48,10 @@ class SavedModel:
 
 
 def read_saved(path: str | Path, where: Where | None = None) -> SavedModel:
-    """Read what a `.keras`, `.h5` or `.json` file describes, without making any of it.
+    """Read the description in a `.keras`, `.h5` or `.json` file without building anything.
 
-    Raises ModelFileError where the file is missing, damaged, not a Keras model, or made to do
-    harm when it is opened.
+    Raises:
+        ModelFileError: the file is missing, damaged, no Keras model, or harmful to open.
     """
     path = Path(path)
     kind = _kind_of(path, where)
@@ -84,9 +83,12 @@ def refuse_code(
     where: Where | None,
     described: Mapping[str, Any] | None = None,
 ) -> None:
-    """Raise UnsafeCodeError, naming each layer, where Keras might run code to make the model.
+    """Refuse a saved model for which Keras might run code.
 
-    `described` is the description it will be made from, where that is not the file's own.
+    `described` is the description to build from, if it is not the file's own.
+
+    Raises:
+        UnsafeCodeError: the model holds code, and `allow_code` is false; the layers are named.
     """
     if allow_code:
         return
@@ -94,9 +96,9 @@ def refuse_code(
     parts = list(code_parts(config, is_registered))
     if not parts:
         return
-    told = list(dict.fromkeys(f"layer `{p.layer}` {p.what} (at `{p.place}`)" for p in parts))
-    more = [f"and {len(told) - _MOST_TOLD} parts more"] if len(told) > _MOST_TOLD else []
-    message = "; ".join([*told[:_MOST_TOLD], *more])
+    unsafe = list(dict.fromkeys(f"layer `{p.layer}` {p.what} (at `{p.place}`)" for p in parts))
+    more = [f"and {len(unsafe) - _MOST_LISTED} parts more"] if len(unsafe) > _MOST_LISTED else []
+    message = "; ".join([*unsafe[:_MOST_LISTED], *more])
     hints = [part.hint for part in parts if part.hint][:1]
     hint = "; or ".join([*hints, _ALLOW])
     raise UnsafeCodeError(f"{saved.path.name} is not safe to load: {message}", where, hint)
@@ -107,14 +109,14 @@ def _text(value: Any) -> str | None:
 
 
 def damaged(path: Path, what: str, where: Where | None, hint: str | None = None) -> ModelFileError:
-    """Return the error for a file that is not what it should be."""
+    """Return the error for a file that is damaged or no saved model."""
     return ModelFileError(
         f"{path.name} {what}", where, hint or "save the model again, or copy the file anew"
     )
 
 
 def _kind_of(path: Path, where: Where | None) -> FileFormat:
-    kind = SUFFIXES.get(path.suffix)  # as Keras tells them apart
+    kind = SUFFIXES.get(path.suffix)  # Keras distinguishes the formats by suffix
     try:
         mode = path.stat().st_mode
         if kind is None:
@@ -136,7 +138,7 @@ def _kind_of(path: Path, where: Where | None) -> FileFormat:
             raise damaged(path, "is not a regular file", where, hint="give a saved model's file")
         with path.open("rb") as file:
             start = file.read(8)
-    except (OSError, ValueError) as error:  # a ValueError where the path has a null character
+    except (OSError, ValueError) as error:  # ValueError: the path has a null character
         reason = getattr(error, "strerror", None) or str(error)
         raise ModelFileError(
             f"{path} cannot be read: {reason}", where, "check the path and its permissions"
@@ -223,7 +225,7 @@ def _check_version(path: Path, version: Any, where: Where | None) -> None:
         )
 
 
-# --- what they describe ---------------------------------------------------------------------------
+# --- descriptions ---------------------------------------------------------------------------------
 
 
 def _text_of(path: Path, where: Where | None) -> str:
@@ -247,7 +249,7 @@ def _parsed(path: Path, text: str, where: Where | None) -> Any:
 def _described(path: Path, text: str, where: Where | None) -> Mapping[str, Any]:
     config = _parsed(path, text, where)
     if isinstance(config, Mapping) and isinstance(config.get("config"), list):
-        # So Keras before 2.2.3 wrote a Sequential model: as the list of its layers.
+        # Keras before 2.2.3 wrote a Sequential model as the list of its layers.
         config = {**config, "config": {"name": "sequential", "layers": config["config"]}}
     if (
         not isinstance(config, Mapping)
