@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pytest
 
 from layerlens.models.execute.side import Side
@@ -383,72 +382,6 @@ def test_an_activation_put_in_after_the_layer_was_made_is_seen() -> None:
 
 
 # --- exact all the way ----------------------------------------------------------------------------
-
-LINEAR: dict[str, tuple[tuple[int, ...], dict[str, Any]]] = {
-    "Dense": ((5,), {"units": 3}),
-    "EinsumDense": ((4, 5), {"equation": "abc,cd->abd", "output_shape": (4, 3), "bias_axes": "d"}),
-    "Conv1D": ((6, 3), {"filters": 2, "kernel_size": 3, "padding": "causal"}),
-    "Conv2D": ((5, 6, 2), {"filters": 2, "kernel_size": 3, "padding": "same"}),
-    "Conv3D": ((3, 4, 3, 2), {"filters": 2, "kernel_size": 2}),
-    "Conv1DTranspose": ((5, 3), {"filters": 2, "kernel_size": 3, "strides": 2}),
-    "Conv2DTranspose": ((3, 4, 2), {"filters": 2, "kernel_size": 3}),
-    "Conv3DTranspose": ((2, 3, 2, 2), {"filters": 2, "kernel_size": 2}),
-    "DepthwiseConv1D": ((6, 3), {"kernel_size": 3, "depth_multiplier": 2}),
-    "DepthwiseConv2D": ((5, 6, 2), {"kernel_size": 3}),
-    "SeparableConv1D": ((6, 3), {"filters": 2, "kernel_size": 3}),
-    "SeparableConv2D": ((5, 6, 2), {"filters": 2, "kernel_size": 3}),
-    "BatchNormalization": ((4, 3), {}),
-    "Rescaling": ((4,), {"scale": 0.5, "offset": 3.0}),
-    "Flatten": ((3, 4), {}),
-    "Reshape": ((3, 4), {"target_shape": (6, 2)}),
-    "Permute": ((3, 4), {"dims": (2, 1)}),
-    "RepeatVector": ((4,), {"n": 3}),
-    "ZeroPadding1D": ((4, 2), {"padding": 2}),
-    "ZeroPadding2D": ((4, 2, 1), {"padding": 2}),
-    "ZeroPadding3D": ((2, 2, 2, 1), {"padding": 1}),
-    "Cropping1D": ((5, 2), {"cropping": 1}),
-    "Cropping2D": ((5, 4, 1), {"cropping": 1}),
-    "Cropping3D": ((3, 4, 3, 1), {"cropping": 1}),
-    "UpSampling1D": ((3, 2), {"size": 2}),
-    "UpSampling2D": ((3, 2, 2), {"size": 3}),
-    "UpSampling3D": ((2, 2, 2, 1), {"size": 2}),
-    "AveragePooling1D": ((6, 2), {"pool_size": 3, "padding": "same"}),
-    "AveragePooling2D": ((6, 4, 2), {"pool_size": 2}),
-    "GlobalAveragePooling1D": ((6, 2), {}),
-    "GlobalAveragePooling2D": ((3, 4, 2), {}),
-    "GlobalAveragePooling3D": ((2, 3, 2, 1), {}),
-}
-
-
-@pytest.mark.parametrize("name", LINEAR)
-def test_a_layer_that_is_called_a_polynomial_is_exact_in_float64(name: str) -> None:
-    """One added to one input changes the outputs by just that weight, however large they are."""
-    import keras
-
-    shape, arguments = LINEAR[name]
-    made = getattr(keras.layers, name)(**arguments, dtype="float64")
-    made.build((None, *shape))
-    grown = growth_of(made, [VARIABLE], [(None, *shape)])
-    assert grown is not None
-    rng = np.random.default_rng(0)
-    reach = int((EXACT / grown.terms) ** (1 / grown.degree) / grown.divisor)
-    whole = [rng.integers(-1000, 1001, w.shape) * grown.divisor for w in made.weights]
-    if name == "BatchNormalization":
-        whole[-1] = np.full(made.moving_variance.shape, 1.0 - made.epsilon)
-    made.set_weights(whole)
-    large = rng.integers(-reach, reach + 1, (1, *shape)).astype("float64") * grown.divisor
-    step = np.zeros_like(large)
-    step.flat[large.size // 2] = grown.divisor
-
-    def call(array: Any) -> Any:
-        result = np.asarray(made(array))
-        assert result.dtype == np.float64
-        return result
-
-    change = call(large + step) - call(large)
-    assert np.array_equal(change, call(step) - call(np.zeros_like(step)))
-    assert np.abs(call(large)).max() > 2**30  # beyond what float32 tells apart
-    assert np.abs(call(large)).max() <= grown.terms * (reach * grown.divisor + 1) ** grown.degree
 
 
 def test_draws_shrink_and_multiply_until_they_are_exact_and_sure() -> None:

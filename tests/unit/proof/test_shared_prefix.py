@@ -9,6 +9,7 @@ import pytest
 
 from layerlens.proof.shared_prefix import SharedPrefix, find_shared_prefix
 from layerlens.scenario.spec import LayerSpec
+from tests.unit.tables.doublings import residual
 from tests.unit.tables.pairs import chain, input_of, layer, prepared
 
 pytestmark = pytest.mark.usefixtures("backend")
@@ -70,3 +71,15 @@ def test_nothing_is_shared_where_it_would_not_pay_or_not_be_the_same() -> None:
     work = prepared(chain("one", GRU, WRAPPED), chain("other", GRU, HEAD), SERIES)
     unpaired = replace(work.transfer, method="none")
     assert find_shared_prefix(work.reference, work.candidate, unpaired) is None
+
+
+def test_a_shared_first_part_is_found_behind_a_long_residual_chain() -> None:
+    gru = layer("GRU", units=2, return_sequences=True)
+    work = prepared(
+        residual("one", gru, layer("Dense", units=1)),
+        residual("other", gru, layer("TimeDistributed", layer=layer("Dense", units=1))),
+        input_of(3, 2),
+    )
+    part = find_shared_prefix(work.reference, work.candidate, work.transfer)
+    assert part is not None
+    assert [tensor.shape for tensor in part.rest.inputs] == [(None, 3, 2)]
