@@ -1,0 +1,186 @@
+"""The sentences of an explanation, written from figures given by hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import inf
+from typing import Any
+
+import pytest
+
+from layerlens.explain import verdict_sentences as sentences
+from layerlens.numerics.differences import Difference
+from layerlens.numerics.judge import SAME_DISTRIBUTION, Judgement
+from layerlens.numerics.observation import CallRefusal, ShapeSurprise
+from layerlens.numerics.weight_transfer import Transfer, WeightRow
+from layerlens.report.layers import ModelError, ModelReport
+from layerlens.report.pairs import InputsRow, PairReport, Rounding
+
+A = ModelReport("a", 30, 30, 0, (None, 4), ())
+B = ModelReport("b", 42, 42, 0, (None, 6), ())
+
+
+def judgement(max_abs: float, float64: float | None, **more: Any) -> Judgement:
+    difference = Difference(max_abs, 0.0, 0.0, 0, 1200)
+    return Judgement("equivalent", difference, Rounding(None, float64), (), **more)
+
+
+# --- refusals and shapes --------------------------------------------------------------------------
+
+
+def test_a_refusal_has_its_layer_and_remedy() -> None:
+    error = ModelError("lstm", "too few axes.", "declare two")
+    assert sentences.refused(replace(A, error=error)) == (
+        "Keras refuses `a` at layer `lstm`: too few axes. To mend it: declare two"
+    )
+    assert sentences.refused(replace(A, error=ModelError(None, "no."))) == (
+        "Keras refuses `a`: no."
+    )
+
+
+@pytest.mark.parametrize(("everywhere", "how"), [(False, " traced with known shapes"), (True, "")])
+def test_a_refused_call_says_how_it_was_made(everywhere: bool, how: str) -> None:
+    refusal = CallRefusal("a", "traced", ModelError(None, "no."), ((2, 3),), everywhere)
+    assert sentences.call_refused(refusal) == (
+        f"`a` builds but cannot be called{how} on input (2, 3): no."
+    )
+
+
+def test_shapes_that_differ_are_both_named() -> None:
+    assert sentences.shapes(A, B) == (
+        "`a` gives (None, 4) and `b` gives (None, 6), so their outputs cannot be compared element "
+        "by element."
+    )
+
+
+def test_a_surprising_shape_is_one_models_or_between_both() -> None:
+    surprise = ShapeSurprise("eager", ((2, 3),), ((None, 4),), ((2, 5),))
+    assert sentences.shape_surprise(surprise) == (
+        "On input (2, 3), called eagerly, the candidate gives (2, 5) where the reference gives "
+        "(None, 4)."
+    )
+    assert sentences.shape_surprise(replace(surprise, announced="b")) == (
+        "`b` announces (None, 4) and gives (2, 5) on input (2, 3), called eagerly."
+    )
+
+
+@pytest.mark.parametrize(
+    ("shapes", "text"),
+    [
+        ((None, 4), "(None, 4)"),
+        ([[None, 4]], "(None, 4)"),
+        (((None, 4), (None, 2, 1)), "[(None, 4), (None, 2, 1)]"),
+        (None, "an unknown shape"),
+    ],
+)
+def test_shapes_are_written_as_one_or_as_a_list(shapes: Any, text: str) -> None:
+    assert sentences.shapes_text(shapes) == text
+
+
+# --- weights and inputs ---------------------------------------------------------------------------
+
+
+def test_weights_that_do_not_fit_are_counted() -> None:
+    transfer = Transfer("by_order", (), (), (), problem="one is left over")
+    start = "The reference's weights cannot be carried over: "
+    assert sentences.weights(A, B, transfer) == (
+        f"{start}`b` has 12 params more than `a` (42 against 30); one is left over."
+    )
+    assert sentences.weights(B, A, transfer) == (
+        f"{start}`a` has 12 params fewer than `b` (30 against 42); one is left over."
+    )
+    assert sentences.weights(A, replace(B, params=30), transfer) == (
+        f"{start}both have 30 params, but in other shapes or places; one is left over."
+    )
+
+
+def test_whose_weights_a_verdict_holds_for() -> None:
+    report = PairReport("a", "b", "inference", "equivalent", "tested", "")
+    kept = Transfer("none", (WeightRow("w", (2,), 2),), (), ())
+    moved = Transfer("by_order", (), (), ())
+    about = sentences.about_weights
+    assert "each model kept its own weights" in (about(report, kept, overruled=False) or "")
+    assert "`b` came with other weights than `a`" in (about(report, moved, overruled=True) or "")
+    assert about(report, moved, overruled=False) is None
+    assert about(report, replace(kept, reference=()), overruled=False) is None
+
+
+@pytest.mark.parametrize(
+    ("inputs", "reference", "candidate", "text"),
+    [
+        (InputsRow("by_name", (("x", "x"),)), ["x"], ["x"], None),
+        (
+            InputsRow("by_name", (("x", "x"), ("z", "z"))),
+            ["x", "z"],
+            ["z", "x"],
+            "the inputs are paired by name (`x`, `z`), not by position: the models list them in "
+            "another order",
+        ),
+        (InputsRow("by_name", (("x", "x"),)), [], ["x"], "the inputs are paired by name (`x`)"),
+        (
+            InputsRow("by_position", (("x", "z"),)),
+            ["x"],
+            ["z"],
+            "the inputs are paired by position, as their names differ: `x` with `z`",
+        ),
+        (InputsRow("by_position", (("input_layer", "keras_tensor_7"),)), ["x"], ["z"], None),
+    ],
+)
+def test_how_inputs_are_paired(
+    inputs: InputsRow, reference: list[str], candidate: list[str], text: str | None
+) -> None:
+    assert sentences.fed(inputs, reference, candidate) == text
+
+
+# --- judgements -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("found", "text"),
+    [
+        (judgement(0.0, 0.0), "`b` and `a` compute the same: all 1,200 outputs compared agree "),
+        (judgement(1e-6, 1e-15), "is 1e-06 and falls to 1e-15 in float64, as rounding does."),
+        (judgement(1e-6, 1e-7), "is 1e-06, and 1e-07 in float64."),
+        (judgement(1e-6, None), "(a model has no float64 form)."),
+        (judgement(inf, 0.5), "overflows where the other does not, and in float64 they differ by "),
+        (judgement(0.0, 0.0, reason="by design"), "agree exactly; by design."),
+        (judgement(0.5, None, reason=SAME_DISTRIBUTION), "`b` and `a` compute alike: their "),
+    ],
+)
+def test_an_equivalent_pair_has_its_greatest_difference(found: Judgement, text: str) -> None:
+    assert text in sentences.judged(A, B, found)
+
+
+def test_an_inconclusive_pair_has_its_reason() -> None:
+    unsure = Judgement("inconclusive", None, Rounding(None, None), (), reason="no probe is left")
+    assert sentences.judged(A, B, unsure) == (
+        "`b` and `a` could not be told apart or found the same: no probe is left."
+    )
+
+
+# --- lengths and joining --------------------------------------------------------------------------
+
+
+def test_untried_lengths_are_named_by_axis() -> None:
+    assert sentences.beyond_lengths({}, 64) is None
+    text = sentences.beyond_lengths({1: 5000, 2: 70}, 64) or ""
+    assert text.startswith("the layers look across 5,000 steps and 70 along axis 2, which takes")
+    assert text.endswith("lengths up to 64 were tried")
+
+
+def test_layers_of_unknown_reach_are_named() -> None:
+    assert sentences.unknown_lengths([], 9) is None
+    assert "how many steps `a` looks across is" in (sentences.unknown_lengths(["a"], 9) or "")
+    assert "`a` and `b` look across is" in (sentences.unknown_lengths(["a", "b"], 9) or "")
+
+
+def test_a_joined_sentence_starts_with_a_capital_and_ends_with_one_stop() -> None:
+    assert sentences.joined("One.", None) == "One."
+    assert sentences.joined("One.", "two.") == sentences.joined("One.", "two") == "One. Two."
+
+
+def test_notes_have_the_names_of_their_models() -> None:
+    assert sentences.notes(A, B) is None
+    assert sentences.notes(replace(A, notes=("x", "y")), replace(B, notes=("z",))) == (
+        "in `a`, x; in `a`, y; in `b`, z"
+    )
