@@ -1,7 +1,7 @@
 """Render a report as text in one of several formats.
 
-A format is a module in `layerlens.render.formats`, named as the format, with a function
-`render(report, options)`. It is registered by its name in `layerlens.render.options.Format`.
+A format is a module in `layerlens.render.formats` of the same name with a function
+`render(report, options)`. Its name is in `layerlens.render.options.Format`.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ def render(
     """Return the report as text that ends in a newline.
 
     Raises:
-        ValueError: for an unknown format.
+        ValueError: the format is unknown.
     """
     if format not in FORMATS:
         raise ValueError(f"unknown format {format!r}: one of {', '.join(FORMATS)}")
-    # Imported only when asked for: a format may need rich, Jinja or matplotlib.
+    # Imported late: a format may need rich, Jinja or matplotlib.
     module = import_module(f"layerlens.render.formats.{format}")
     text: str = module.render(report, options or RenderOptions())
     return text

@@ -1,4 +1,4 @@
-"""The rows of one table for models with lined-up layers."""
+"""The rows of one table for several models with aligned layers."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 class Cell(NamedTuple):
-    """One model's place in a row: its layer, if it has one here, and how that was found to differ.
+    """One model's cell of a row: its layer, if it has one here, and how that layer differs.
 
-    `change` is None in the first model's column, and where models were not lined up.
+    `change` is None in the first model's column, and for models that were not aligned.
     """
 
     layer: LayerRow | None = None
@@ -23,6 +23,7 @@ class Cell(NamedTuple):
 
     @property
     def differs(self) -> frozenset[Aspect]:
+        """The aspects in which the layer differs from the first model's."""
         return frozenset(self.change.differs) if self.change is not None else frozenset()
 
 
@@ -30,23 +31,23 @@ Row = tuple[Cell, ...]
 
 
 def rows_of(models: Sequence[ModelReport], diffs: Sequence[ModelsDiff]) -> list[Row]:
-    """Return rows with one cell per model, in the order of the first one's layers.
+    """Return rows with one cell per model, in the order of the first model's layers.
 
-    Layers that only others have stand between. A model that was not lined up with the first one is
-    put beside it place by place.
+    Layers that only other models have are inserted between. Models that were not aligned with the
+    first one are aligned by position.
     """
     if not models:
         return []
     first, *others = models
-    found = {diff.candidate: diff for diff in diffs if diff.reference == first.name}
-    columns = [_column(first, other, found.get(other.name)) for other in others]
+    diffs_by_candidate = {diff.candidate: diff for diff in diffs if diff.reference == first.name}
+    columns = [_column(first, other, diffs_by_candidate.get(other.name)) for other in others]
     rows: list[Row] = []
     for position in range(len(first.layers) + 1):
-        between = [extras[position] for extras, _ in columns]
+        between = [insertions[position] for insertions, _ in columns]
         rows += [(Cell(), *cells) for cells in zip_longest(*between, fillvalue=Cell())]
         if position < len(first.layers):
             rows.append(
-                (Cell(first.layers[position]), *(beside[position] for _, beside in columns))
+                (Cell(first.layers[position]), *(aligned[position] for _, aligned in columns))
             )
     return rows
 
@@ -54,20 +55,20 @@ def rows_of(models: Sequence[ModelReport], diffs: Sequence[ModelsDiff]) -> list[
 def _column(
     first: ModelReport, other: ModelReport, diff: ModelsDiff | None
 ) -> tuple[list[list[Cell]], list[Cell]]:
-    """Return what only `other` has in front of each of the first one's layers, and beside them."""
+    """Return the cells of `other`: before each of the first model's layers, and aligned."""
     length = len(first.layers)
-    extras: list[list[Cell]] = [[] for _ in range(length + 1)]
-    beside = [Cell() for _ in range(length)]
+    insertions: list[list[Cell]] = [[] for _ in range(length + 1)]
+    aligned = [Cell() for _ in range(length)]
     if diff is None:
         cells = [Cell(layer) for layer in other.layers]
-        extras[length] = cells[length:]
-        return extras, [*cells, *beside][:length]
+        insertions[length] = cells[length:]
+        return insertions, [*cells, *aligned][:length]
     position = 0
     for change in diff.layers:
         layer = None if change.candidate_row is None else other.layers[change.candidate_row]
         if change.reference_row is None:
-            extras[position].append(Cell(layer, change))
+            insertions[position].append(Cell(layer, change))
         else:
-            beside[change.reference_row] = Cell(layer, change)
+            aligned[change.reference_row] = Cell(layer, change)
             position = change.reference_row + 1
-    return extras, beside
+    return insertions, aligned

@@ -1,4 +1,4 @@
-"""Show one failed expectation in a terminal."""
+"""Render one failed expectation for a terminal."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from layerlens.report.layers import ModelReport
 from layerlens.report.pairs import PairReport
 from layerlens.report.run import ExpectationRow, ScenarioReport
 
-#: Verdicts that shapes and counts decide: then they are shown.
+#: Verdicts decided by shapes and params; for these the layer tables are shown.
 _IN_TABLES = {"shape_mismatch", "param_mismatch", "build_error"}
 
 
@@ -32,10 +32,10 @@ def render_expectation(
     *,
     notes: Sequence[str] = (),
 ) -> str:
-    """Return what was expected and what came out, and what in the report shows it.
+    """Return the expected and the actual value, and the part of the report that shows why.
 
-    The layers side by side where shapes or counts are at stake, the pair where a verdict is.
-    `options.quiet` leaves out the tables and all figures. `notes` stand at the end.
+    That is the layers side by side for shapes and params, and the pair for a verdict.
+    `options.quiet` leaves out the tables and all figures. `notes` are added at the end.
     """
     return printed(_lines(scenario, row, options, notes), options)
 
@@ -61,14 +61,11 @@ def _lines(
 ) -> Iterator[Text]:
     width = options.width
     prose = min(width, PROSE_WIDTH)
-    sign = Text(f"{GLYPHS.wrong} ", "bold red")
-    yield from fold(joined(sign, Text(wording.expectation_line(row), "bold")), width, hang=2)
-    heading = wording.title_of(scenario)
-    if scenario.cell:
-        heading += f" [{wording.cell_text(scenario.cell)}]"
-    yield from fold(Text(heading, "dim"), width, indent=2)
+    glyph = Text(f"{GLYPHS.wrong} ", "bold red")
+    yield from fold(joined(glyph, Text(wording.expectation_line(row), "bold")), width, hang=2)
+    yield from fold(Text(wording.full_title(scenario), "dim"), width, indent=2)
     pair = next((one for one in scenario.pairs if wording.subject_of(one) == row.subject), None)
-    models = _at_stake(scenario, row, pair)
+    models = _models_to_show(scenario, row, pair)
     if models and not options.quiet:
         reference = scenario.pairs[0].reference if scenario.pairs else None
         yield Text()
@@ -81,11 +78,11 @@ def _lines(
     if pair is not None:
         yield Text()
         yield from pair_lines(scenario, pair, prose, options, figures=not options.quiet)
-    told = wording.refusal_behind(scenario, pair) if pair is not None else None
+    shown_refusal = wording.pair_refusal(scenario, pair) if pair is not None else None
     for model in models:
         if model.error is not None:
             refused = wording.refusal(model.name, model.error)
-            if refused != told:
+            if refused != shown_refusal:
                 yield Text()
                 yield from refusal_lines(refused, prose, f"{GLYPHS.wrong} ")
     yield from _notes(notes, width)
@@ -98,7 +95,7 @@ def _notes(notes: Sequence[str], width: int) -> Iterator[Text]:
         yield from fold(Text(note), width, hang=2)
 
 
-def _at_stake(
+def _models_to_show(
     scenario: ScenarioReport, row: ExpectationRow, pair: PairReport | None
 ) -> list[ModelReport]:
     """Return the models to show side by side, the reference first."""

@@ -1,4 +1,4 @@
-"""The catalog of layers as text for a terminal."""
+"""Render the catalog of layers for a terminal."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ def render_layer_names(width: int) -> str:
 def render_layer(name: str, width: int) -> str:
     """Return one layer's arguments with defaults and documentation.
 
-    Raises UsageError for a name that is no layer.
+    Raises:
+        UsageError: there is no layer of this name.
     """
     try:
         found = signature(name)
@@ -65,9 +66,9 @@ def _call(found: LayerSignature, width: int) -> str:
 
 
 def _argument(argument: Argument, width: int) -> list[str]:
-    standing = "required" if argument.required else f"default {argument.default}"
+    status = "required" if argument.required else f"default {argument.default}"
     lines = textwrap.wrap(
-        f"{argument.name}  ({standing})", width, subsequent_indent="    ", break_on_hyphens=False
+        f"{argument.name}  ({status})", width, subsequent_indent="    ", break_on_hyphens=False
     )
     lines += textwrap.wrap(
         argument.documentation,

@@ -1,4 +1,4 @@
-"""The output formats and what can be chosen about them."""
+"""The output formats and their options."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ PictureSuffix = Literal[".svg", ".png", ".html"]
 
 @dataclass(frozen=True, slots=True)
 class RenderOptions:
-    """How much to show and in what space; `json`, `csv` and `html` always hold everything."""
+    """How much to show and at what width; `json`, `csv` and `html` always show everything."""
 
-    #: Columns of a terminal; only `rich` folds its lines.
+    #: The columns of the terminal; only `rich` folds its lines.
     width: int = 80
     #: Whether `rich` uses terminal colours.
     colour: bool = False
-    #: Every probe, weight, pairing and expectation that holds, not only those that matter.
+    #: Whether to show every probe, weight, pairing and expectation.
     verbose: bool = False
-    #: Only the scenarios that did not pass, and the tally.
+    #: Whether to show only the scenarios that did not pass, and the tally.
     quiet: bool = False
-    #: Only the sentences that explain each verdict.
+    #: Whether to show only the sentences that explain each verdict.
     explain: bool = False
-    #: Box characters and signs are replaced by ASCII, for terminals that cannot show them.
+    #: Whether to replace box characters and signs by ASCII.
     ascii: bool = False

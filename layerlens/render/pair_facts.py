@@ -1,4 +1,4 @@
-"""Everything there is to say below a pair's verdict, as labelled lines."""
+"""The facts below a pair's verdict, as labelled lines."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from layerlens.render.wording import (
     clean,
     count,
+    distinct_values,
     figure,
     mixes_note,
     one_line,
     shapes_text,
     value,
-    values_apart,
     walk_layers,
 )
 
@@ -22,24 +22,24 @@ if TYPE_CHECKING:
     from layerlens.report.pairs import Counterexample, PairReport, ProbeRow, StepsDifference
     from layerlens.report.run import ScenarioReport
 
-#: More input values than this are told by their non-zero entries.
+#: Inputs of more values are shown by their non-zero entries.
 INPUT_VALUES_SHOWN = 48
-#: So many non-zero entries are listed before the rest is only counted.
+#: The most non-zero entries listed; the others are only counted.
 INPUT_ENTRIES_SHOWN = 16
 PROBES_SHOWN = 3
-#: A graph so many times larger than another one is told of.
+#: The ratio of graph sizes from which they are shown.
 MUCH_LARGER = 1.5
 
 
 class Fact(NamedTuple):
-    """One labelled thing to know about a pair, in one line or several."""
+    """One fact about a pair: a label and one line or several."""
 
     label: str
     lines: tuple[str, ...]
 
 
 def differences(pair: PairReport) -> tuple[str, ...]:
-    """Return the greatest differences and how many values mismatch, where they were measured."""
+    """Return the greatest differences and the number of mismatched values, if measured."""
     if pair.max_abs == 0 and pair.compared and not pair.mismatched:
         return (f"none: all {count(pair.compared)} values agree exactly",)
     greatest = [
@@ -58,7 +58,7 @@ def differences(pair: PairReport) -> tuple[str, ...]:
 
 
 def rounding(pair: PairReport) -> str | None:
-    """Return how much of a difference is rounding; nothing where there is no difference."""
+    """Return how much of a difference is rounding; None without a difference."""
     if pair.rounding is None or pair.max_abs == 0:
         return None
     parts = []
@@ -70,7 +70,7 @@ def rounding(pair: PairReport) -> str | None:
 
 
 def pair_facts(scenario: ScenarioReport, pair: PairReport, *, verbose: bool) -> list[Fact]:
-    """Return everything there is to say about a pair beneath its verdict and explanation."""
+    """Return the facts that apply to a pair, in display order."""
     facts = [
         Fact("difference", differences(pair)),
         Fact("rounding", _optional(rounding(pair))),
@@ -91,14 +91,14 @@ def pair_facts(scenario: ScenarioReport, pair: PairReport, *, verbose: bool) -> 
 
 
 def _masked(pair: PairReport) -> tuple[str, ...]:
-    """Return the differences at valid and at padded steps apart."""
+    """Return the differences at valid and at padded steps."""
     if (masked := pair.masked) is None:
         return ()
-    whose = f"as the mask of {clean(masked.layer)} in {one_line(masked.model)} tells them apart"
+    note = f"as the mask of {clean(masked.layer)} in {one_line(masked.model)} tells them apart"
     return (
         f"valid steps: {_steps(masked.valid)}",
         f"padded steps: {_steps(masked.padded)}",
-        whose,
+        note,
     )
 
 
@@ -114,18 +114,18 @@ def _steps(found: StepsDifference) -> str:
 
 
 def _graph(scenario: ScenarioReport, pair: PairReport) -> str | None:
-    """Return the sizes of both graphs, where one is much larger for the same result."""
+    """Return the sizes of both graphs if one is much larger for the same result; else None."""
     sizes = {model.name: model.graph_ops for model in scenario.models}
-    ours, theirs = sizes.get(pair.reference), sizes.get(pair.candidate)
-    if not ours or not theirs or pair.verdict != "equivalent":
+    ops, other_ops = sizes.get(pair.reference), sizes.get(pair.candidate)
+    if not ops or not other_ops or pair.verdict != "equivalent":
         return None
-    larger = max(ours, theirs) / min(ours, theirs)
+    larger = max(ops, other_ops) / min(ops, other_ops)
     if larger < MUCH_LARGER:
         return None
-    name = one_line(pair.reference if ours > theirs else pair.candidate)
+    name = one_line(pair.reference if ops > other_ops else pair.candidate)
     return (
-        f"{name} computes this through a graph of {count(max(ours, theirs))} operations, "
-        f"{larger:.1f} times as many as {count(min(ours, theirs))}"
+        f"{name} computes this through a graph of {count(max(ops, other_ops))} operations, "
+        f"{larger:.1f} times as many as {count(min(ops, other_ops))}"
     )
 
 
@@ -154,34 +154,36 @@ def _certificate(pair: PairReport) -> str | None:
 def _first_divergence(pair: PairReport) -> str | None:
     if (first := pair.first_divergence) is None:
         return None
-    apart = "" if first.max_abs is None else f": {figure(first.max_abs)} apart"
-    return f"{clean(first.reference_layer)} against {clean(first.candidate_layer)}{apart}"
+    differing = "" if first.max_abs is None else f": {figure(first.max_abs)} apart"
+    return f"{clean(first.reference_layer)} against {clean(first.candidate_layer)}{differing}"
 
 
 def _mixes(scenario: ScenarioReport, pair: PairReport) -> tuple[str, ...]:
-    """Return how either model mixes steps, where that was measured and is not the same."""
-    kinds = {model.name: model for model in scenario.models}
-    both = [kinds[name] for name in (pair.reference, pair.candidate) if name in kinds]
-    told = {(model.mixes, model.window) for model in both}
-    if any(model.mixes is None for model in both) or len(told) < 2:
+    """Return how each model mixes steps, if that was measured and differs."""
+    models = {model.name: model for model in scenario.models}
+    both = [models[name] for name in (pair.reference, pair.candidate) if name in models]
+    kinds_of_mixing = {(model.mixes, model.window) for model in both}
+    if any(model.mixes is None for model in both) or len(kinds_of_mixing) < 2:
         return ()
     return tuple(f"{one_line(model.name)} {mixes_note(model)}" for model in both)
 
 
 def _probes(probes: Sequence[ProbeRow], *, verbose: bool) -> Iterator[str]:
-    """Yield the probes with the greatest difference first, those that agree named together."""
+    """Yield the probes, the greatest difference first, and those without a difference together."""
     if not probes:
         return
     groups = _by_outcome(probes)
-    apart = [group for group in groups if group[0].max_abs != 0]
+    differing = [group for group in groups if group[0].max_abs != 0]
     agreed = [group for group in groups if group[0].max_abs == 0]
-    if not verbose and not apart:
+    if not verbose and not differing:
         yield f"{count(len(probes))} run, no difference on any"
         return
-    shown = apart if verbose else apart[:PROBES_SHOWN]
+    shown = differing if verbose else differing[:PROBES_SHOWN]
     noun = "difference" if len(shown) == 1 else "differences"
     yield (
-        f"{count(len(probes))} run; the greatest {noun}:" if apart else f"{count(len(probes))} run"
+        f"{count(len(probes))} run; the greatest {noun}:"
+        if differing
+        else f"{count(len(probes))} run"
     )
     for group in shown:
         first = group[0]
@@ -193,7 +195,7 @@ def _probes(probes: Sequence[ProbeRow], *, verbose: bool) -> Iterator[str]:
 
 
 def _by_outcome(probes: Sequence[ProbeRow]) -> list[list[ProbeRow]]:
-    """Return the probes in groups of one name and outcome, the greatest difference first."""
+    """Return the probes grouped by name and differences, the greatest difference first."""
     groups: dict[tuple[str, str, str], list[ProbeRow]] = {}
     for probe in probes:
         key = probe.name, repr(probe.max_abs), repr(probe.max_rel)
@@ -265,7 +267,7 @@ def _weight_shapes(scenario: ScenarioReport, name: str) -> dict[str, Any]:
 def _counterexample(found: Counterexample | None) -> Iterator[str]:
     if found is None:
         return
-    reference, candidate = values_apart(found.reference, found.candidate)
+    reference, candidate = distinct_values(found.reference, found.candidate)
     execution = found.execution.replace("_", " ")
     index = shapes_text(found.index)
     yield f"probe {clean(found.probe)}, {execution}; first apart at output index {index}"
@@ -296,6 +298,7 @@ def _input_lines(label: str, array: Any) -> Iterator[str]:
 
 
 def nested_shape(array: Any) -> tuple[int, ...]:
+    """Return the shape of nested lists."""
     shape = []
     while isinstance(array, (list, tuple)):
         shape.append(len(array))

@@ -1,4 +1,4 @@
-"""Write a report's pictures to SVG, PNG or HTML, or small maps as text."""
+"""Render the pictures of a report as SVG, PNG or HTML, and its step maps as text."""
 
 from __future__ import annotations
 
@@ -14,17 +14,19 @@ from layerlens.render.formats.rich import printed
 from layerlens.render.options import PictureSuffix, RenderOptions
 from layerlens.render.pictures import pictures_of
 from layerlens.render.step_grid import layer_grids, step_grids
-from layerlens.report.run import RunRecord, ScenarioReport
+from layerlens.report.run import RunRecord
 
-#: More scenarios would make a sheet that nobody can look at; a page can be scrolled.
+#: The most scenarios on one sheet; an HTML page takes any number.
 MOST_ON_A_SHEET = 8
 
 
 def picture_file(report: RunRecord, suffix: str, path: str) -> bytes:
     """Return the pictures of a report as the content of a file.
 
-    Raises UsageError where there is nothing to draw, or too much for one sheet; `path` is what
-    the report is about.
+    `path` is the scenario that the report is about, for messages.
+
+    Raises:
+        UsageError: there is nothing to draw, or too much for one sheet.
     """
     if suffix not in get_args(PictureSuffix):
         raise ValueError(f"no picture is written as {suffix!r}")
@@ -43,11 +45,13 @@ def picture_file(report: RunRecord, suffix: str, path: str) -> bytes:
         )
     from layerlens.render.pictures.drawing.figures import sheet
 
-    return sheet([(_heading(scenario), pictures) for scenario, pictures in planned], suffix)
+    return sheet(
+        [(wording.full_title(scenario), pictures) for scenario, pictures in planned], suffix
+    )
 
 
 def picture_text(report: RunRecord, options: RenderOptions) -> str:
-    """Return the maps of steps as text, of whole models and of their layers."""
+    """Return the step maps of whole models and of their layers as text."""
     return printed(_text_lines(report, options.width), options)
 
 
@@ -55,7 +59,7 @@ def _text_lines(report: RunRecord, width: int) -> Iterator[Text]:
     for scenario in report.scenarios:
         if scenario.errors:
             continue
-        yield Text(_heading(scenario), "bold")
+        yield Text(wording.full_title(scenario), "bold")
         yield Text()
         models = wording.reference_first(scenario)
         if not any(model.steps for model in models):
@@ -64,11 +68,6 @@ def _text_lines(report: RunRecord, width: int) -> Iterator[Text]:
             continue
         yield from step_grids(models, width)
         yield from layer_grids(models, width)
-
-
-def _heading(scenario: ScenarioReport) -> str:
-    cell = f" [{wording.cell_text(scenario.cell)}]" if scenario.cell else ""
-    return f"{wording.title_of(scenario)}{cell}"
 
 
 def _why_nothing(report: RunRecord) -> str:

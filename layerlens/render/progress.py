@@ -1,4 +1,4 @@
-"""One line of progress on standard error, removed at the end."""
+"""Show the progress of a run in one line on standard error."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _BAR_WIDTH = 24
 
 
 class Progress(Protocol):
-    """How far a run is; `layerlens.run.pipeline` tells it."""
+    """The progress of a run, as in `layerlens.run.pipeline`."""
 
     @property
     def done(self) -> int: ...
@@ -25,9 +25,9 @@ class Progress(Protocol):
 
 
 class ProgressLine:
-    """A context that gives a listener; the line appears with the first thing it is told.
+    """A listener for `Progress` that shows one line, from the first call until `close`.
 
-    For one scenario it tells which; for several it has a bar of how many are done.
+    For one scenario the line is its title; for several it has a bar and the number done.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Small grids for a terminal: a dot where an output step depends on an input step."""
+"""Render step maps as small grids for a terminal: a dot marks a dependence."""
 
 from __future__ import annotations
 
@@ -27,55 +27,55 @@ class Grid(NamedTuple):
 
     @property
     def width(self) -> int:
-        """A heading is folded to the grid's own width, but not to less than it takes to read."""
+        """The width in cells; the heading is folded to that of the lines, or a readable width."""
         return max(min(len(self.heading), _READABLE), *(line.cell_len for line in self.lines))
 
 
 def step_grids(models: Sequence[ModelReport], width: int) -> Iterator[Text]:
-    """Yield what was measured of whole models, next to each other; nothing where nothing was.
+    """Yield the grids of whole models next to each other; nothing without a measured map.
 
-    Models that see the same share one grid.
+    Models with the same map share one grid.
     """
-    alike: dict[tuple[object, ...], list[ModelReport]] = {}
+    groups: dict[tuple[object, ...], list[ModelReport]] = {}
     for model in models:
         if model.steps:
-            key = (model.mixes, model.window, *map(_content, model.steps))
-            alike.setdefault(key, []).append(model)
-    if not alike:
+            key = (model.mixes, model.window, *map(_map_key, model.steps))
+            groups.setdefault(key, []).append(model)
+    if not groups:
         return
     heading = "Which output step (down) depends on which input step (across)"
     yield from fold(Text(heading, "bold"), width)
     grids = [
-        _grid(", ".join(one_line(model.name) for model in same), same[0], row)
-        for same in alike.values()
-        for row in same[0].steps
+        _grid(", ".join(one_line(model.name) for model in group), group[0], row)
+        for group in groups.values()
+        for row in group[0].steps
     ]
-    yield from _next_to_each_other(grids, width)
-    yield from _left_out([row for same in alike.values() for row in same[0].steps], width)
+    yield from _side_by_side(grids, width)
+    yield from _shortened_note([row for group in groups.values() for row in group[0].steps], width)
 
 
 def layer_grids(models: Sequence[ModelReport], width: int) -> Iterator[Text]:
-    """Yield what was measured of the models' layers; those that see the same share one grid."""
-    alike: dict[tuple[object, ...], list[tuple[ModelReport, LayerRow, StepMapRow]]] = {}
+    """Yield the grids of the models' layers; layers with the same map share one grid."""
+    groups: dict[tuple[object, ...], list[tuple[ModelReport, LayerRow, StepMapRow]]] = {}
     for model in models:
         for layer in model.layers:
             for row in layer.steps:
-                key = (layer.mixes, layer.window, _content(row))
-                alike.setdefault(key, []).append((model, layer, row))
-    if not alike:
+                key = (layer.mixes, layer.window, _map_key(row))
+                groups.setdefault(key, []).append((model, layer, row))
+    if not groups:
         return
     yield Text("Layer by layer", "bold")
     several = len(models) > 1
     grids = [
-        _grid(_whose([(model, layer) for model, layer, _ in same], several), *same[0][1:])
-        for same in alike.values()
+        _grid(_layer_names([(model, layer) for model, layer, _ in group], several), *group[0][1:])
+        for group in groups.values()
     ]
-    yield from _next_to_each_other(grids, width)
-    yield from _left_out([same[0][2] for same in alike.values()], width)
+    yield from _side_by_side(grids, width)
+    yield from _shortened_note([group[0][2] for group in groups.values()], width)
 
 
-def _whose(layers: Sequence[tuple[ModelReport, LayerRow]], several: bool) -> str:
-    """Return `gru (td, dense)`: the layers' names, with those of the models they are in."""
+def _layer_names(layers: Sequence[tuple[ModelReport, LayerRow]], several: bool) -> str:
+    """Return `gru (td, dense)`: the names of the layers, with those of their models."""
     models: dict[str, list[str]] = {}
     for model, layer in layers:
         found = models.setdefault(one_line(layer.name), [])
@@ -86,7 +86,7 @@ def _whose(layers: Sequence[tuple[ModelReport, LayerRow]], several: bool) -> str
     )
 
 
-def _content(row: StepMapRow) -> tuple[object, ...]:
+def _map_key(row: StepMapRow) -> tuple[object, ...]:
     return row.inputs, row.outputs, row.input_steps, row.output_steps, row.seen
 
 
@@ -119,7 +119,7 @@ def _grid(name: str, part: LayerRow | ModelReport, row: StepMapRow) -> Grid:
 
 
 def _with_gap(steps: Sequence[int]) -> list[int | None]:
-    """Return the steps with None where others are left out between them."""
+    """Return the steps, with None in place of steps left out between them."""
     found: list[int | None] = []
     for step in steps:
         if found and found[-1] is not None and step != found[-1] + 1:
@@ -128,19 +128,19 @@ def _with_gap(steps: Sequence[int]) -> list[int | None]:
     return found
 
 
-def _next_to_each_other(grids: Sequence[Grid], width: int) -> Iterator[Text]:
+def _side_by_side(grids: Sequence[Grid], width: int) -> Iterator[Text]:
     row: list[Grid] = []
     for grid in grids:
         taken = sum(one.width + _BETWEEN for one in row)
         if row and _INDENT + taken + grid.width > width:
-            yield from _beside(row, width)
+            yield from _joined_grids(row, width)
             row = []
         row.append(grid)
     if row:
-        yield from _beside(row, width)
+        yield from _joined_grids(row, width)
 
 
-def _beside(grids: Sequence[Grid], width: int) -> Iterator[Text]:
+def _joined_grids(grids: Sequence[Grid], width: int) -> Iterator[Text]:
     blocks = [_block(grid, width if len(grids) == 1 else grid.width + _INDENT) for grid in grids]
     for n in range(max(len(block) for block in blocks)):
         line = Text(" " * _INDENT)
@@ -153,11 +153,11 @@ def _beside(grids: Sequence[Grid], width: int) -> Iterator[Text]:
 
 
 def _block(grid: Grid, width: int) -> list[Text]:
-    """Return a grid with its heading, folded to the grid's own width where others stand beside."""
+    """Return the lines of a grid with its heading, folded to `width`."""
     return [*fold(Text(grid.heading), max(width - _INDENT, 16), hang=2), *grid.lines]
 
 
-def _left_out(rows: Iterable[StepMapRow], width: int) -> Iterator[Text]:
+def _shortened_note(rows: Iterable[StepMapRow], width: int) -> Iterator[Text]:
     lengths = sorted(
         {
             length

@@ -1,4 +1,4 @@
-"""Fold, fill and clean styled lines of text."""
+"""Fold, pad and clean styled lines of text."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ from layerlens.plain.printable import clean
 
 @dataclass(frozen=True, slots=True)
 class Glyphs:
+    """The characters of boxes and signs."""
+
     horizontal: str = "─"
     vertical: str = "│"
     cross: str = "┼"
     corner: str = "└"
-    unlike: str = "≠"
+    differing: str = "≠"
     minus: str = "−"
     right: str = "✔"
     wrong: str = "✘"
@@ -30,7 +32,7 @@ class Glyphs:
 
 GLYPHS = Glyphs()
 
-#: Every character of our own that is not ASCII, and one of the same width that is.
+#: Every non-ASCII character that layerlens writes → an ASCII one of the same width.
 _TO_ASCII = str.maketrans(
     {
         "─": "-",
@@ -59,7 +61,7 @@ _TO_ASCII = str.maketrans(
 
 
 def to_ascii(text: str) -> str:
-    """Return the text with our own characters replaced by ASCII ones of the same width."""
+    """Return the text with layerlens' own characters replaced by ASCII ones of the same width."""
     return text.translate(_TO_ASCII)
 
 
@@ -68,40 +70,42 @@ def _console() -> Console:
     return Console(width=1000, color_system=None)
 
 
-#: Stands for a space at which a line must not be broken; never reaches the page.
-STICKY = "\ue000"
+#: A space at which a line must not be broken; `fold` replaces it by a space.
+NO_BREAK = "\ue000"
 _SHAPE = re.compile(r"\((?:None|[\d,]+)(?:, (?:None|[\d,]+))*,?\)")
 
 
-def sticky(text: str) -> str:
-    return text.replace(" ", STICKY)
+def keep_together(text: str) -> str:
+    """Return the text with spaces at which no line is broken."""
+    return text.replace(" ", NO_BREAK)
 
 
 def _keep_shapes_whole(text: Text, room: int) -> Text:
-    """Make the spaces inside shapes sticky; in a word too long for a line none are."""
-    words = _SHAPE.sub(lambda found: sticky(found[0]), text.plain).split(" ")
+    """Keep the words of each shape together, unless it is too long for a line."""
+    words = _SHAPE.sub(lambda found: keep_together(found[0]), text.plain).split(" ")
     whole = text.copy()
     whole.plain = " ".join(
-        word if cell_len(word) <= room else word.replace(STICKY, " ") for word in words
+        word if cell_len(word) <= room else word.replace(NO_BREAK, " ") for word in words
     )
     return whole
 
 
-def _released(line: Text) -> Text:
-    line.plain = line.plain.replace(STICKY, " ")
+def _with_spaces(line: Text) -> Text:
+    line.plain = line.plain.replace(NO_BREAK, " ")
     return line
 
 
 def fold(text: Text, width: int, *, indent: int = 0, hang: int = 0) -> list[Text]:
-    """Return the text as lines of at most `width`, broken at spaces, indented.
+    """Return the text as lines of at most `width` cells, broken at spaces.
 
-    Lines after the first hang by `hang` more. A word longer than the room is broken, never cut.
+    All lines are indented by `indent`, and those after the first by `hang` more. A word longer than
+    a line is broken, never cut.
     """
-    # However deep the indent, half the width is left to write in.
+    # At least half the width is left for the text.
     indent = min(indent, width // 2)
     room = max(4, width - indent - hang)
     if text.cell_len <= width - indent and "\n" not in text.plain:
-        return [_released(joined(Text(" " * indent), text))]
+        return [_with_spaces(joined(Text(" " * indent), text))]
     lines: list[Text] = []
     for part in _keep_shapes_whole(text, room).split("\n", allow_blank=True):
         first, *rest = part.wrap(_console(), max(4, width - indent), overflow="fold") or [Text()]
@@ -109,8 +113,8 @@ def fold(text: Text, width: int, *, indent: int = 0, hang: int = 0) -> list[Text
             tail = part[len(first.plain) :]
             tail = tail[len(tail.plain) - len(tail.plain.lstrip()) :]
             rest = list(tail.wrap(_console(), room, overflow="fold"))
-        lines.append(joined(Text(" " * indent), _released(first)))
-        lines += [joined(Text(" " * (indent + hang)), _released(line)) for line in rest]
+        lines.append(joined(Text(" " * indent), _with_spaces(first)))
+        lines += [joined(Text(" " * (indent + hang)), _with_spaces(line)) for line in rest]
     return lines
 
 
@@ -120,15 +124,16 @@ def fill(text: Text, width: int) -> Text:
 
 
 def joined(*parts: Text) -> Text:
-    """Return the parts in a row, each in its own style and not in that of the first."""
+    """Return the parts joined to one text, each in its own style."""
     return Text.assemble(*parts)
 
 
 def without_hidden(line: Text) -> Text:
-    """Return the line; without its styles where folding has begun it with a command."""
+    """Return the line; without its styles if folding made it start with a command."""
     safe = clean(line.plain)
     return line if safe == line.plain else Text(safe)
 
 
 def rule(line: str) -> Text:
+    """Return a horizontal rule in a dim style."""
     return Text(line, style="dim")

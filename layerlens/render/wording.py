@@ -1,4 +1,4 @@
-"""Text for parts of a report that all human-readable formats share."""
+"""Text for the parts of a report, shared by all human-readable formats."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from layerlens.plain.printable import clean as clean
 from layerlens.plain.printable import one_line as one_line
 from layerlens.plain.printable import visible as visible
-
-# Asked for by this name, as all other words are.
 from layerlens.plain.shapes import shape_text
 
 if TYPE_CHECKING:
@@ -32,18 +30,19 @@ MIXES = {
     "expands": "steps made from one",
 }
 
-#: What outputs depend on beside their own sample's inputs.
+#: What outputs depend on besides the inputs of their own sample.
 BESIDE: dict[Beside, str] = {
     "state": "what earlier calls left (stateful)",
     "batch": "the other samples of the batch",
     "chance": "a draw (random)",
 }
 
-#: Longer values of arguments are cut: the JSON report has them in full.
+#: The longest value of an argument; the JSON report has longer ones in full.
 LONGEST_ARGUMENT = 60
 
 
 def count(number: int | None) -> str:
+    """Return a number with thousands separators, or a dash for None."""
     return "–" if number is None else f"{number:,}"
 
 
@@ -53,7 +52,7 @@ def plural(number: int, noun: str) -> str:
 
 
 def figure(number: float | None) -> str:
-    """Return a measured difference with three significant digits."""
+    """Return a measured difference with three significant digits, or in full if it is whole."""
     if number is None:
         return "not measured"
     if math.isnan(number) or math.isinf(number):
@@ -64,20 +63,20 @@ def figure(number: float | None) -> str:
 
 
 def value(item: Any) -> str:
-    """Return one output or input value with as many digits as float32 needs to be read back."""
+    """Return one output or input value with the digits that identify a float32."""
     if isinstance(item, float):
         return f"{item:.9g}"
     return clean(item)
 
 
-def values_apart(first: Any, second: Any) -> tuple[str, str]:
-    """Return two values such that what tells them apart is among the digits shown."""
+def distinct_values(first: Any, second: Any) -> tuple[str, str]:
+    """Return the texts of two values, with enough digits to show that they differ."""
     short = value(first), value(second)
     return (repr(first), repr(second)) if short[0] == short[1] else short
 
 
-def is_several(shape: Any) -> bool:
-    """Tell several shapes (one per input or output) from a single one."""
+def is_several_shapes(shape: Any) -> bool:
+    """Return whether this is several shapes (one per input or output), not a single one."""
     return bool(shape) and all(isinstance(part, (tuple, list)) for part in shape)
 
 
@@ -89,7 +88,7 @@ def shape_texts(shape: Any) -> tuple[str, ...]:
         return tuple(f"{clean(key)}: {text}" for key in shape for text in shape_texts(shape[key]))
     if not isinstance(shape, (tuple, list)):
         return (clean(shape),)
-    if is_several(shape):
+    if is_several_shapes(shape):
         return tuple(text for part in shape for text in shape_texts(part))
     return (shape_text([clean(part) for part in shape]),)
 
@@ -99,8 +98,8 @@ def shapes_text(shape: Any) -> str:
     return ", ".join(shape_texts(shape))
 
 
-def plain(item: Any) -> str:
-    """Return an expected or actual figure as a reader would write it."""
+def value_text(item: Any) -> str:
+    """Return the text of an expected or actual value."""
     match item:
         case None:
             return "nothing"
@@ -116,6 +115,7 @@ def plain(item: Any) -> str:
 
 
 def cell_text(cell: Mapping[str, Any] | None) -> str:
+    """Return the values of a matrix cell: `units=16, bias=true`."""
     return ", ".join(
         f"{one_line(key)}={str(item).lower() if isinstance(item, bool) else one_line(item)}"
         for key, item in (cell or {}).items()
@@ -123,26 +123,33 @@ def cell_text(cell: Mapping[str, Any] | None) -> str:
 
 
 def reference_first(scenario: ScenarioReport) -> list[ModelReport]:
-    """Return the models with the reference first, where there is one."""
+    """Return the models with the reference first, if there is one."""
     reference = scenario.pairs[0].reference if scenario.pairs else None
     return sorted(scenario.models, key=lambda model: model.name != reference)
 
 
 def title_of(scenario: ScenarioReport) -> str:
+    """Return the title of a scenario, or its path if it has none."""
     return one_line(scenario.title or scenario.path)
 
 
+def full_title(scenario: ScenarioReport) -> str:
+    """Return the title of a scenario with the values of its matrix cell: `Title [units=16]`."""
+    cell = f" [{cell_text(scenario.cell)}]" if scenario.cell else ""
+    return f"{title_of(scenario)}{cell}"
+
+
 def walk_layers(layers: Sequence[LayerRow], depth: int = 0) -> Iterator[tuple[int, LayerRow]]:
-    """Yield every layer to show with its depth, what a wrapper holds right behind it."""
+    """Yield every layer to show with its depth; inner layers follow their wrapper."""
     for layer in layers:
         yield depth, layer
-        yield from walk_layers(opened(layer), depth + 1)
+        yield from walk_layers(inner_layers(layer), depth + 1)
 
 
-def opened(layer: LayerRow) -> tuple[LayerRow, ...]:
+def inner_layers(layer: LayerRow) -> tuple[LayerRow, ...]:
     """Return the layers to show inside another one.
 
-    A GRU's own GRUCell says nothing that the GRU has not said.
+    The GRUCell of a GRU is left out: it has the same weights and params.
     """
     if [held.type for held in layer.holds] == [f"{layer.type}Cell"]:
         return ()
@@ -150,9 +157,9 @@ def opened(layer: LayerRow) -> tuple[LayerRow, ...]:
 
 
 def layer_notes(layer: LayerRow, depth: int = 0) -> list[str]:
-    """Return what a layer does to time steps and masks, where that is known and telling.
+    """Return notes on sharing, freezing, time steps and masks.
 
-    What a wrapper holds is called step by step: it says nothing about time steps itself.
+    An inner layer has no note on time steps: its wrapper calls it for one step at a time.
     """
     notes = []
     if layer.shared_with:
@@ -167,7 +174,7 @@ def layer_notes(layer: LayerRow, depth: int = 0) -> list[str]:
 
 
 def mask_note(layer: LayerRow) -> str | None:
-    """Return what becomes of a mask at this layer; None where there is none."""
+    """Return whether a layer reads, passes on or makes a mask; None if there is no mask."""
     if layer.mask_in:
         use = {"read": "read", "ignored": "ignored"}.get(layer.mask_use or "", "received")
         if layer.mask_out:
@@ -179,39 +186,40 @@ def mask_note(layer: LayerRow) -> str | None:
 
 
 def mask_lost(layer: LayerRow) -> bool:
-    """Tell whether a mask comes in that the layer drops, or does not heed."""
+    """Return whether the layer drops or ignores the mask of its input."""
     return bool(layer.mask_in) and (not layer.mask_out or layer.mask_use == "ignored")
 
 
 def mask_column(layer: LayerRow) -> str:
-    """Return whether a mask comes in and goes out: `no→yes`."""
+    """Return whether the input and the output have a mask: `no→yes`."""
     words = {True: "yes", False: "no", None: "?"}
     return f"{words[layer.mask_in]}→{words[layer.mask_out]}"
 
 
 def has_masks(models: Sequence[ModelReport]) -> bool:
+    """Return whether any layer of any model receives or makes a mask."""
     return any(layer.mask_in or layer.mask_out for model in models for layer in model.layers)
 
 
 def wiring_notes(model: ModelReport) -> dict[int, str]:
-    """Return what layers take, by the layer's place, where that is not just the layer before."""
+    """Return position → inputs of the layers whose input is not simply the layer before."""
     notes = {}
-    for place, layer in enumerate(model.layers):
-        before = model.layers[place - 1] if place else None
+    for location, layer in enumerate(model.layers):
+        before = model.layers[location - 1] if location else None
         follows = len(layer.inputs) == 1 and (before is None or layer.inputs[0] == before.name)
         if layer.inputs and not follows:
-            notes[place] = f"takes {one_line(', '.join(layer.inputs))}"
+            notes[location] = f"takes {one_line(', '.join(layer.inputs))}"
     return notes
 
 
 def count_note(layer: LayerRow) -> str | None:
-    """Return the count in the layer's own terms, or over its weights where there are none."""
-    told = layer.counted or layer.formula
-    return clean(told) if told and told != count(layer.params) else None
+    """Return the params as a formula; None if that only repeats their number."""
+    described = layer.counted or layer.formula
+    return clean(described) if described and described != count(layer.params) else None
 
 
 def cost_note(layer: LayerRow) -> str | None:
-    """Return what one sample costs in this layer, as far as it is known."""
+    """Return the known costs of one sample in this layer; None if none is known."""
     parts = []
     if layer.multiply_adds:
         parts.append(f"{count(layer.multiply_adds)} multiply-adds")
@@ -223,9 +231,9 @@ def cost_note(layer: LayerRow) -> str | None:
 
 
 def model_figures(model: ModelReport) -> dict[str, int | None]:
-    """Return the figures of a whole model by what they are, in the order in which to show them.
+    """Return name → figure of a whole model, in display order.
 
-    What is nothing in most models is left out where it is nothing.
+    Figures that are usually zero are left out if they are.
     """
     figures: dict[str, int | None] = {
         "params": model.params,
@@ -248,13 +256,13 @@ def model_figures(model: ModelReport) -> dict[str, int | None]:
 
 
 def figure_names(models: Sequence[ModelReport]) -> list[str]:
-    """Return the names of all figures that one of the models has, in order."""
+    """Return the names of all figures that at least one model has, in order."""
     return list(dict.fromkeys(name for model in models for name in model_figures(model)))
 
 
-def change_notes(change: LayerChange | None, one: LayerRow | None, other: LayerRow) -> list[str]:
-    """Return in words what a row's columns do not show: arguments and inputs that differ."""
-    if change is None or one is None:
+def change_notes(change: LayerChange | None, first: LayerRow | None, other: LayerRow) -> list[str]:
+    """Return the differences that have no column: in arguments and inputs."""
+    if change is None or first is None:
         return []
     notes = [
         f"{clean(item.name)}: {argument(item.reference)} → {argument(item.candidate)}"
@@ -262,15 +270,15 @@ def change_notes(change: LayerChange | None, one: LayerRow | None, other: LayerR
     ]
     if "inputs" in change.differs:
         notes.append(
-            f"takes {one_line(', '.join(one.inputs))} → {one_line(', '.join(other.inputs))}"
+            f"takes {one_line(', '.join(first.inputs))} → {one_line(', '.join(other.inputs))}"
         )
     if change.differs == ("input_shape",):
-        notes.append(f"input {shapes_text(one.input_shape)} → {shapes_text(other.input_shape)}")
+        notes.append(f"input {shapes_text(first.input_shape)} → {shapes_text(other.input_shape)}")
     return notes
 
 
 def params_gap(scenario: ScenarioReport, diff: ModelsDiff) -> tuple[str, tuple[str, ...]] | None:
-    """Return by how many params two models differ, and where that comes from; None if nowhere."""
+    """Return by how many params two models differ, and the causes; None if there are none."""
     counts = {model.name: model.params for model in scenario.models}
     ours, theirs = counts.get(diff.reference), counts.get(diff.candidate)
     if not diff.params or ours is None or theirs is None:
@@ -287,7 +295,7 @@ def params_gap(scenario: ScenarioReport, diff: ModelsDiff) -> tuple[str, tuple[s
 
 
 def argument(item: Any) -> str:
-    """Return an argument's value as a scenario has it; long ones are cut."""
+    """Return an argument's value as in a scenario, cut if it is long."""
     match item:
         case None:
             return "none"
@@ -301,12 +309,12 @@ def argument(item: Any) -> str:
 
 
 def model_notes(model: ModelReport) -> list[str]:
-    """Return what stands beneath a model's figures: how it sees steps, and its notes."""
+    """Return the notes under a model's figures: on its steps, and its own."""
     return [*steps_notes(model), *(f"note: {one_line(note)}" for note in model.notes)]
 
 
 def steps_notes(part: LayerRow | ModelReport) -> list[str]:
-    """Return all that was measured of how outputs depend on steps, axes and what else there is."""
+    """Return notes on what outputs depend on: steps, further axes, state, batch or chance."""
     notes = [mixes_note(part)] if part.mixes is not None else []
     notes += [f"along {axis.name}: {_mixes_words(axis.mixes, axis.window)}" for axis in part.axes]
     beside = [BESIDE[name] for name in part.depends_on or ()]
@@ -318,7 +326,7 @@ def steps_notes(part: LayerRow | ModelReport) -> list[str]:
 
 
 def mixes_note(part: LayerRow | ModelReport) -> str:
-    """Return `mixes: causal, earlier steps seen`, with the window where there is one."""
+    """Return `mixes: causal, earlier steps seen`, with the window if there is one."""
     if part.mixes is None:
         return "mixes: not measured"
     return f"mixes: {_mixes_words(part.mixes, part.window)}"
@@ -336,7 +344,7 @@ def _mixes_words(mixes: Mixes, window: tuple[int, int] | None) -> str:
 
 
 def weight_name(path: str) -> str:
-    """Return the last part of a weight's path, which names it within its layer."""
+    """Return the last part of a weight's path, its name within the layer."""
     return clean(path.rsplit("/", 1)[-1])
 
 
@@ -347,7 +355,7 @@ def weight_words(weight: WeightRow) -> str:
 
 
 class RefusalText(NamedTuple):
-    """Keras refused a model: what is said of it."""
+    """The text about a model that Keras refused."""
 
     heading: str
     message: str
@@ -355,14 +363,14 @@ class RefusalText(NamedTuple):
 
 
 def refusal(name: str, error: ModelError, what: str = "") -> RefusalText:
-    """Return `Keras refuses NAME at LAYER`, why, and what would mend it."""
+    """Return `Keras refuses NAME at LAYER`, the reason and the remedy."""
     at = f" at {one_line(error.layer)}" if error.layer else ""
     heading = f"Keras refuses {what}{one_line(name)}{at}"
     return RefusalText(heading, clean(error.message), clean(error.hint) if error.hint else None)
 
 
-def refusal_behind(scenario: ScenarioReport, pair: PairReport) -> RefusalText | None:
-    """Return why this pair's candidate did not build, if that is what the pair came to."""
+def pair_refusal(scenario: ScenarioReport, pair: PairReport) -> RefusalText | None:
+    """Return why the pair's candidate did not build, if that decided the verdict; else None."""
     errors = {model.name: model.error for model in scenario.models}
     error = errors.get(pair.candidate)
     if pair.verdict != "build_error" or error is None or errors.get(pair.reference):
@@ -370,34 +378,37 @@ def refusal_behind(scenario: ScenarioReport, pair: PairReport) -> RefusalText | 
     return refusal(pair.candidate, error)
 
 
-def refusals_apart(scenario: ScenarioReport) -> list[RefusalText]:
-    """Return the refusals that no pair tells: the reference's, and all those of a summary."""
-    told = {pair.candidate for pair in scenario.pairs if refusal_behind(scenario, pair)}
+def other_refusals(scenario: ScenarioReport) -> list[RefusalText]:
+    """Return the refusals that no pair shows: that of the reference, and all of a summary."""
+    described = {pair.candidate for pair in scenario.pairs if pair_refusal(scenario, pair)}
     return [
         refusal(model.name, model.error)
         for model in scenario.models
-        if model.error is not None and model.name not in told
+        if model.error is not None and model.name not in described
     ]
 
 
 def expectation_of(scenario: ScenarioReport, pair: PairReport) -> ExpectationRow | None:
-    """Return the expectation that was held against this pair's verdict, if there was one."""
+    """Return the expectation about this pair's verdict; None if there is none."""
     subject = subject_of(pair)
     return next((row for row in scenario.expectations if row.subject == subject), None)
 
 
 def subject_of(pair: PairReport) -> str:
-    """Return what an expectation of this pair's verdict is called."""
+    """Return the subject of an expectation about this pair's verdict."""
     return f"{pair.reference}=={pair.candidate}[{pair.mode}]"
 
 
 def expectation_line(row: ExpectationRow) -> str:
+    """Return the subject of an expectation with the expected and the actual value."""
     if row.held:
-        return f"{clean(row.subject)}: {plain(row.actual)}, as expected"
-    return f"{clean(row.subject)}: expected {plain(row.expected)}, received {plain(row.actual)}"
+        return f"{clean(row.subject)}: {value_text(row.actual)}, as expected"
+    expected, actual = value_text(row.expected), value_text(row.actual)
+    return f"{clean(row.subject)}: expected {expected}, received {actual}"
 
 
-def against(pair: PairReport) -> str:
+def pair_name(pair: PairReport) -> str:
+    """Return `CANDIDATE against REFERENCE`."""
     return f"{one_line(pair.candidate)} against {one_line(pair.reference)}"
 
 
@@ -408,7 +419,7 @@ def verdict_words(pair: PairReport) -> str:
 
 
 def status_words(scenario: ScenarioReport) -> str:
-    """Return the status; a pass that rests on nothing expected is not dressed up as one."""
+    """Return the status; a scenario that passes without expectations is `nothing expected`."""
     if scenario.status == "pass" and not scenario.expectations:
         return "nothing expected"
     return scenario.status
@@ -427,7 +438,7 @@ def tally(report: RunRecord) -> str:
 
 
 def outcome(scenario: ScenarioReport) -> str:
-    """Return what one scenario came to, in a few words."""
+    """Return the verdicts of a scenario in a few words, or its first fault."""
     if scenario.errors:
         return one_line(scenario.errors[0].message)
     modes = {pair.mode for pair in scenario.pairs}
@@ -439,7 +450,7 @@ def outcome(scenario: ScenarioReport) -> str:
 
 
 def environment_line(report: RunRecord, *, travels: bool = False) -> str:
-    """Tell what a report was made with; one that `travels` names the platform as well."""
+    """Return the versions a report was made with; with `travels` also the platform."""
     environment = report.environment
     parts = [f"layerlens {report.layerlens}"]
     if environment.keras:
@@ -447,20 +458,20 @@ def environment_line(report: RunRecord, *, travels: bool = False) -> str:
     if environment.backend:
         parts.append(f"{environment.backend} {environment.backend_version or ''}".strip())
     parts.append(f"Python {environment.python}")
-    if travels:  # what rounds how is up to the machine, which a reader elsewhere does not see
+    if travels:  # rounding depends on the machine, which a reader elsewhere does not know
         parts.append(environment.platform)
     return " · ".join(clean(part) for part in parts)
 
 
-def place(error: ErrorRow) -> str:
-    """Return `file:line:column`, as far as it is known."""
+def location(error: ErrorRow) -> str:
+    """Return `file:line:column`, as far as these are known."""
     return ":".join(
         one_line(part) for part in (error.file, error.line, error.column) if part is not None
     )
 
 
-def alike_words(row: FitRow) -> str:
-    """Return how far training took a model from the reference; nothing for the reference."""
+def training_words(row: FitRow) -> str:
+    """Return how the training differs from the reference's; empty for the reference itself."""
     parts = []
     if row.alike is not None:
         parts.append("trains alike" if row.alike else "trains differently")
@@ -472,4 +483,5 @@ def alike_words(row: FitRow) -> str:
 
 
 def losses_line(losses: Sequence[float]) -> str:
+    """Return `loss 0.5 → 0.25`."""
     return "loss " + " → ".join(f"{loss:.6g}" for loss in losses)

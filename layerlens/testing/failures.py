@@ -11,7 +11,7 @@ from layerlens.models.backend.start import describe_environment
 from layerlens.plain.printable import clean, one_line
 from layerlens.render import RenderOptions, render
 from layerlens.render.expectation import render_errors, render_expectation
-from layerlens.render.wording import plain
+from layerlens.render.wording import value_text
 from layerlens.report.run import ExpectationRow, RunRecord, ScenarioReport
 from layerlens.testing.settings import CODE, SETTINGS
 from layerlens.testing.xdist import terminal_of
@@ -71,7 +71,7 @@ def expectation_failure(
 ) -> ScenarioFailed:
     """Return the failure of an expectation; `reason` is why --layerlens-update left it."""
     notes = [*([reason] if reason else []), _reproduce(config, scenario)]
-    message = f"expected {plain(row.expected)}, received {plain(row.actual)}"
+    message = f"expected {value_text(row.expected)}, received {value_text(row.actual)}"
     texts = []
     for colour in (False, True):
         options = _options(config, colour=colour)

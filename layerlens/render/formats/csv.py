@@ -1,8 +1,8 @@
 """The format `csv`: one tidy table.
 
-A comparison gives one row per scenario, candidate and mode; a summary, which has no pairs, one
-row per layer. The columns are those of `layerlens.report.rows`. A figure that was not
-measured is an empty field; a list is written with "; " between its entries.
+A comparison has one row per scenario, candidate and mode; a summary, which has no pairs, one row
+per layer. The columns are those of `layerlens.report.rows`. A value that was not measured is an
+empty field; the items of a list are separated by "; ".
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from layerlens.render.options import RenderOptions
 from layerlens.report.rows import COLUMNS, TableName, tidy_rows
 from layerlens.report.run import RunRecord
 
-#: Numbers are written as such, so what begins so is text; so does a spreadsheet see wide forms.
+#: Text that a spreadsheet would read as a formula, also in full-width characters.
 _FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]|\s")
 
 
 def render(report: RunRecord, options: RenderOptions) -> str:
     """Return the table with its header; the fields of a row are in the order of the header."""
-    kind = _kind(report)
+    table = _table_name(report)
     page = io.StringIO()
-    writer = csv.DictWriter(page, COLUMNS[kind], lineterminator="\n")
+    writer = csv.DictWriter(page, COLUMNS[table], lineterminator="\n")
     writer.writeheader()
-    for row in tidy_rows(report, kind):
+    for row in tidy_rows(report, table):
         writer.writerow({column: _field(column, item) for column, item in row.items()})
     return page.getvalue()
 
 
-def _kind(report: RunRecord) -> TableName:
+def _table_name(report: RunRecord) -> TableName:
     compared = any(scenario.pairs for scenario in report.scenarios)
     summarised = any(scenario.models for scenario in report.scenarios)
     return "layers" if summarised and not compared else "pairs"
@@ -57,6 +57,6 @@ def _field(column: str, item: Any) -> Any:
 
 
 def _text(text: str) -> str:
-    """Return text in one line that no spreadsheet takes for a formula."""
+    """Return the text on one line, quoted if a spreadsheet would read it as a formula."""
     text = escaped_line(text)
     return f"'{text}" if _FORMULA.match(text) else text

@@ -1,6 +1,6 @@
 """The format `github`: workflow commands that annotate lines of scenario files.
 
-One `::error` for each expectation that does not hold and each fault, and the tally as plain text.
+One `::error` for each expectation that does not hold and each fault; the tally as plain text.
 The escapes are those of GitHub's own toolkit (`packages/core/src/command.ts`).
 """
 
@@ -16,20 +16,18 @@ from layerlens.render.options import RenderOptions
 from layerlens.render.pair_facts import pair_facts
 from layerlens.report.run import ErrorRow, ExpectationRow, RunRecord, ScenarioReport
 
-#: What of a pair is told in an annotation, which has room for a few lines.
-_TOLD = ("difference", "rounding", "counterexample")
+#: The facts of a pair in an annotation, which has room for a few lines.
+_FACTS = ("difference", "rounding", "counterexample")
 
 
 def render(report: RunRecord, options: RenderOptions) -> str:
-    """Return one command a line, and the tally at the end."""
+    """Return one command per line, and the tally at the end."""
     lines = [line for one in report.scenarios for line in _scenario(one)]
     return "\n".join([*lines, wording.tally(report)]) + "\n"
 
 
 def _scenario(scenario: ScenarioReport) -> Iterator[str]:
-    title = wording.title_of(scenario)
-    if scenario.cell:
-        title += f" [{wording.cell_text(scenario.cell)}]"
+    title = wording.full_title(scenario)
     for error in scenario.errors:
         file = error.file or scenario.path
         yield _error(file, error.line, error.column, title, _fault_text(error))
@@ -47,14 +45,14 @@ def _text(scenario: ScenarioReport, row: ExpectationRow) -> str:
     for pair in scenario.pairs:
         if wording.expectation_of(scenario, pair) is not row:
             continue
-        refused = wording.refusal_behind(scenario, pair)
+        refused = wording.pair_refusal(scenario, pair)
         if refused is None:
             lines.append(wording.clean(pair.explanation))
         else:
             lines += [refused.heading, refused.message]
             lines += [f"remedy: {refused.remedy}"] if refused.remedy else []
         for fact in pair_facts(scenario, pair, verbose=False):
-            if fact.label in _TOLD:
+            if fact.label in _FACTS:
                 lines.append(f"{fact.label}: {'; '.join(line.strip() for line in fact.lines)}")
     return "\n".join(lines)
 
@@ -66,12 +64,12 @@ def _error(file: str, line: int | None, column: int | None, title: str, text: st
         "col": str(column or 1),
         "title": title,
     }
-    told = ",".join(f"{name}={_property(value)}" for name, value in properties.items())
-    return f"::error {told}::{_data(text)}"
+    properties_text = ",".join(f"{name}={_property(value)}" for name, value in properties.items())
+    return f"::error {properties_text}::{_data(text)}"
 
 
 def _in_workspace(file: str) -> str:
-    """Return the path from the root of the checkout, which is what GitHub finds files by."""
+    """Return the path relative to the root of the checkout, as GitHub expects."""
     here = Path.cwd()
     path = here / file
     root = Path(os.environ.get("GITHUB_WORKSPACE") or here)

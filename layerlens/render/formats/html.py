@@ -1,6 +1,6 @@
 """The format `html`: one self-contained page.
 
-The page sorts, filters and copies by a script of its own, the only one that it allows.
+The page sorts, filters and copies by its own script; it allows no other.
 """
 
 from __future__ import annotations
@@ -25,26 +25,26 @@ from layerlens.report.pairs import PairReport
 from layerlens.report.run import RunRecord, ScenarioReport, to_plain
 from layerlens.vocabulary import Verdict
 
-#: On a page of more scenarios, pairs that agree have no pictures of how they differ by rounding:
-#: nobody looks at hundreds of them, and drawing them takes longer than reading the rest.
+#: On a page of more scenarios, pairs that agree have no pictures of their rounding differences:
+#: hundreds of them take long to draw and show little.
 MOST_WITH_EVERY_PICTURE = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """A picture as the template takes it."""
+    """A picture as SVG, for the template."""
 
     kind: PictureKind
     title: str
     caption: str
     svg: Markup
-    #: In CSS pixels, of which an inch has 96.
+    #: In CSS pixels, 96 to an inch.
     width: int
     pair: PairReport | None
 
 
 def render(report: RunRecord, options: RenderOptions) -> str:
-    """Return the whole page; every text of the report is escaped by the template."""
+    """Return the whole page; the template escapes every text of the report."""
     return _filled(
         "page.html",
         report=report,
@@ -57,24 +57,24 @@ def render(report: RunRecord, options: RenderOptions) -> str:
 
 
 def render_pictures(report: RunRecord) -> str:
-    """Return a page of the pictures alone, each with what it shows in words."""
+    """Return a page of the pictures alone, with their captions."""
     return _filled("pictures.html", report=report, drawn=_drawn(report, every=True))
 
 
 def render_fragment(report: RunRecord) -> str:
-    """Return the page's content with its style, to stand inside a notebook."""
+    """Return the page's content with its style, for a notebook."""
     return _filled("fragment.html", report=report, drawn=(), page=False)
 
 
-def _filled(template: str, **given: Any) -> str:
-    """Return the filled template, with every text escaped and nothing hidden in it."""
-    return clean(_template(template).render(**given))
+def _filled(template: str, **values: Any) -> str:
+    """Return the filled template, with hidden characters escaped."""
+    return clean(_template(template).render(**values))
 
 
 def _drawn(report: RunRecord, *, every: bool) -> list[list[Drawn]]:
-    """Return each scenario's pictures, drawn; without any, what draws them is not loaded."""
+    """Return the drawn pictures of each scenario; matplotlib is imported only if there are any."""
     planned = [
-        [picture for picture in pictures_of(scenario) if every or _is_telling(picture)]
+        [picture for picture in pictures_of(scenario) if every or _shows_difference(picture)]
         for scenario in report.scenarios
     ]
     if not any(planned):
@@ -85,7 +85,7 @@ def _drawn(report: RunRecord, *, every: bool) -> list[list[Drawn]]:
     return [[_labelled(picture, next(svgs)) for picture in pictures] for pictures in planned]
 
 
-def _is_telling(picture: Picture) -> bool:
+def _shows_difference(picture: Picture) -> bool:
     return picture.pair is None or picture.pair.verdict != "equivalent"
 
 
@@ -115,7 +115,7 @@ def _script_digest() -> str:
 
 
 def _as_json(item: Any) -> str:
-    """Return a part of the report as the JSON report has it, in one line."""
+    """Return a part of the report as in the JSON report, on one line."""
     return escaped_json(json.dumps(to_plain(item), ensure_ascii=False, allow_nan=False))
 
 
@@ -142,7 +142,7 @@ def _environment() -> Environment:
         verdicts=get_args(Verdict),
         verdicts_of=_verdicts_of,
         walk=wording.walk_layers,
-        opened=wording.opened,
+        inner_layers=wording.inner_layers,
     )
     environment.filters.update(clean=wording.clean, count=wording.count)
     return environment

@@ -1,4 +1,4 @@
-"""The format `json`: strict JSON, schema 1."""
+"""The format `json`: strict JSON, schema version 1."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 
 def render(report: RunRecord, options: RenderOptions) -> str:
-    """Return the report as indented JSON that any parser reads: no NaN, keys in schema order."""
+    """Return the report as indented strict JSON: no NaN, keys in the order of the schema."""
     return "".join(json_parts(report))
 
 
 def json_parts(report: RunRecord) -> Iterator[str]:
-    """Yield the same text scenario by scenario: the text of many is larger than their report."""
+    """Yield the text of `render` scenario by scenario, to save memory for large reports."""
     frame = _dumped(replace(report, scenarios=()).to_dict())
     if report.scenarios:
         frame = frame.removesuffix("[]\n}")

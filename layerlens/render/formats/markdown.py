@@ -17,12 +17,12 @@ from layerlens.report.run import RunRecord, ScenarioReport
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~&$@])")
 _LEADING = re.compile(r"^(\d+)?([-+.)=:])", re.MULTILINE)
 
-#: What GitHub makes a link of by itself.
+#: Texts that GitHub turns into links.
 _ADDRESS = re.compile(r"(https?|ftp|mailto|xmpp|www)([:.])", re.IGNORECASE)
 
 
 def render(report: RunRecord, options: RenderOptions) -> str:
-    """Return the report as headings, tables and lists; all text in it is shown literally."""
+    """Return the report as headings, tables and lists; its texts are shown literally."""
     blocks: list[str] = []
     if len(report.scenarios) > 1 or options.quiet:
         blocks.append(f"**{wording.tally(report)}**")
@@ -37,7 +37,7 @@ def render(report: RunRecord, options: RenderOptions) -> str:
 
 
 def escape(text: object) -> str:
-    """Return the text such that GitHub shows it as it is, also inside a table cell."""
+    """Return the text escaped so that GitHub shows it literally, also inside a table cell."""
     escaped = _LEADING.sub(r"\1\\\2", _SPECIAL.sub(r"\\\1", wording.visible(text)))
     escaped = _ADDRESS.sub(r"\1\\\2", escaped)
     return "<br>".join(line.strip() for line in escaped.split("\n"))
@@ -62,8 +62,7 @@ def _overview(report: RunRecord) -> str:
 
 
 def _title(scenario: ScenarioReport) -> str:
-    cell = f" [{wording.cell_text(scenario.cell)}]" if scenario.cell else ""
-    return escape(f"{wording.title_of(scenario)}{cell}")
+    return escape(wording.full_title(scenario))
 
 
 def _scenario(scenario: ScenarioReport, options: RenderOptions) -> Iterator[str]:
@@ -73,16 +72,17 @@ def _scenario(scenario: ScenarioReport, options: RenderOptions) -> Iterator[str]
         yield f"*{escape(wording.one_line(scenario.question))}*"
     for error in scenario.errors:
         hint = f"<br>hint: {escape(error.hint)}" if error.hint else ""
-        yield f"- **{escape(wording.place(error))}**: {escape(error.message)}{hint}"
-    reference = scenario.pairs[0].reference if scenario.pairs else None
-    models = sorted(scenario.models, key=lambda model: model.name != reference)
+        yield f"- **{escape(wording.location(error))}**: {escape(error.message)}{hint}"
+    models = wording.reference_first(scenario)
     if models and not options.explain:
         every_weight = options.verbose or not scenario.pairs
         yield _layers(models, scenario.diffs, every_weight=every_weight)
     for diff in scenario.diffs:
-        if (told := wording.params_gap(scenario, diff)) is not None:
-            yield "\n".join([f"{escape(told[0])}\n", *(f"- {escape(gap)}" for gap in told[1])])
-    for refused in wording.refusals_apart(scenario):
+        if (gap_text := wording.params_gap(scenario, diff)) is not None:
+            yield "\n".join(
+                [f"{escape(gap_text[0])}\n", *(f"- {escape(gap)}" for gap in gap_text[1])]
+            )
+    for refused in wording.other_refusals(scenario):
         yield f"**{escape(refused.heading)}**<br>{_reason(refused)}"
     for pair in scenario.pairs:
         yield from _pair(scenario, pair, options)
@@ -105,9 +105,9 @@ def _layers(
     for row in rows_of(models, diffs):
         cells: list[str] = []
         for position, cell in enumerate(row):
-            beside = row[0].layer if position else None
-            told = _layer(cell, beside, bool(position), every_weight, masked)
-            cells += told or ["", *blank]
+            reference_layer = row[0].layer if position else None
+            texts = _layer(cell, reference_layer, bool(position), every_weight, masked)
+            cells += texts or ["", *blank]
         rows.append(cells)
     own = [wording.model_figures(model) for model in models]
     for name in wording.figure_names(models):
@@ -121,44 +121,46 @@ def _layers(
 
 
 def _layer(
-    cell: Cell, beside: LayerRow | None, compared: bool, every_weight: bool, masked: bool
+    cell: Cell, reference_layer: LayerRow | None, compared: bool, every_weight: bool, masked: bool
 ) -> list[str]:
-    layer, unlike = cell.layer, cell.differs
+    layer, differing = cell.layer, cell.differs
     if layer is None:
         return []
-    sign = "+ " if compared and beside is None else ""
-    lines = [f"{sign}{_unlike('type' in unlike)}{_name(layer)}"]
-    lines += [f"≠ {escape(note)}" for note in wording.change_notes(cell.change, beside, layer)]
+    sign = "+ " if compared and reference_layer is None else ""
+    lines = [f"{sign}{_mark('type' in differing)}{_name(layer)}"]
+    lines += [
+        f"≠ {escape(note)}" for note in wording.change_notes(cell.change, reference_layer, layer)
+    ]
     if note := wording.count_note(layer):
-        lines.append(_unlike("weights" in unlike) + escape(note))
+        lines.append(_mark("weights" in differing) + escape(note))
     if every_weight:
         lines += [escape(wording.weight_words(weight)) for weight in layer.weights]
         lines += [escape(note)] if (note := wording.cost_note(layer)) else []
         lines += [
-            _unlike("mixes" in unlike and note == wording.mixes_note(layer)) + escape(note)
+            _mark("mixes" in differing and note == wording.mixes_note(layer)) + escape(note)
             for note in wording.layer_notes(layer)
         ]
     else:
         lines += [
-            _unlike("mixes" in unlike and note == wording.mixes_note(layer)) + escape(note)
+            _mark("mixes" in differing and note == wording.mixes_note(layer)) + escape(note)
             for note in wording.steps_notes(layer)
         ]
         if wording.mask_lost(layer):
             lines.append(escape(wording.mask_note(layer)))
     lines += [
         f"{'&emsp;' * depth}└ {_name(held)}: {wording.count(held.params)}"
-        for depth, held in wording.walk_layers(wording.opened(layer))
+        for depth, held in wording.walk_layers(wording.inner_layers(layer))
     ]
     shapes = "<br>".join(escape(text) for text in wording.shape_texts(layer.output_shape))
     return [
         "<br>".join(lines),
-        _unlike("output_shape" in unlike) + shapes,
-        *([_unlike("mask" in unlike) + wording.mask_column(layer)] if masked else []),
-        _unlike("params" in unlike) + wording.count(layer.params),
+        _mark("output_shape" in differing) + shapes,
+        *([_mark("mask" in differing) + wording.mask_column(layer)] if masked else []),
+        _mark("params" in differing) + wording.count(layer.params),
     ]
 
 
-def _unlike(differs: bool) -> str:
+def _mark(differs: bool) -> str:
     return "≠ " if differs else ""
 
 
@@ -170,11 +172,13 @@ def _pair(scenario: ScenarioReport, pair: PairReport, options: RenderOptions) ->
     expected = wording.expectation_of(scenario, pair)
     words = ""
     if expected is not None:
-        held = "as expected" if expected.held else f"expected {wording.plain(expected.expected)}"
+        held = (
+            "as expected" if expected.held else f"expected {wording.value_text(expected.expected)}"
+        )
         words = f", {escape(held)}"
     verdict = escape(wording.verdict_words(pair))
-    yield f"### {escape(wording.against(pair))}, {pair.mode}: {verdict}{words}"
-    refused = wording.refusal_behind(scenario, pair)
+    yield f"### {escape(wording.pair_name(pair))}, {pair.mode}: {verdict}{words}"
+    refused = wording.pair_refusal(scenario, pair)
     if refused is None:
         yield escape(pair.explanation)
     else:
@@ -203,7 +207,7 @@ def _fit(scenario: ScenarioReport) -> str:
             rows.append([escape(row.model), f"refused: {_reason(refused)}", ""])
         else:
             losses = escape(wording.losses_line(row.losses))
-            rows.append([escape(row.model), losses, escape(wording.alike_words(row))])
+            rows.append([escape(row.model), losses, escape(wording.training_words(row))])
     return _table(["trained", "losses", "against the reference"], rows, "lll")
 
 
@@ -211,8 +215,8 @@ def _expectations(scenario: ScenarioReport) -> str:
     rows = [
         [
             escape(row.subject),
-            escape(wording.plain(row.expected)),
-            escape(wording.plain(row.actual)),
+            escape(wording.value_text(row.expected)),
+            escape(wording.value_text(row.actual)),
             "held" if row.held else "**not held**",
         ]
         for row in scenario.expectations

@@ -1,4 +1,4 @@
-"""The format `rich`: tables, verdicts with reasons, a tally."""
+"""The format `rich`: text for a terminal with tables, verdicts, reasons and a tally."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from layerlens.report.training import FitRow
 
 LABEL_WIDTH = 18
-#: Prose wider than this is hard to read.
+#: The greatest width of prose.
 PROSE_WIDTH = 100
 VERDICT_STYLES = {
     "equivalent": "bold green",
@@ -42,19 +42,19 @@ def render(report: RunRecord, options: RenderOptions) -> str:
 
 
 def rich_lines(report: RunRecord, width: int, *, ascii: bool = False) -> Iterator[Text]:  # noqa: A002
-    """Yield the report's styled lines, for a console of the caller's own."""
+    """Yield the report's styled lines, for the caller's console."""
     for line in report_lines(report, RenderOptions(width=width)):
         if ascii:
-            line.plain = to_ascii(line.plain)  # of the same width: the styles stay in place
+            line.plain = to_ascii(line.plain)  # of the same width, so that the styles still fit
         line = without_hidden(line)
         line.no_wrap = True
         yield line
 
 
 def printed(lines: Iterable[Text], options: RenderOptions) -> str:
-    """Return the lines as text that ends in a newline, styled only where `colour` is set."""
+    """Return the lines as text that ends in a newline, with colours if `options.colour` is set."""
     safe = map(without_hidden, lines)
-    # Without colour as rich prints what has no style, in a third of the time.
+    # Without colour the same as rich's output, in a third of the time.
     plain = (f"{line.plain.rstrip()}\n" for line in safe)
     text = _styled(safe, options.width) if options.colour else "".join(plain)
     return to_ascii(text) if options.ascii else text
@@ -65,10 +65,10 @@ def _styled(lines: Iterable[Text], width: int) -> str:
     console = Console(
         file=page,
         width=width,
-        height=25,  # of no effect here; unless given, rich asks the terminal at every line
+        height=25,  # without effect; if not given, rich queries the terminal at every line
         force_terminal=True,
         color_system="standard",
-        no_color=False,  # whoever asked for colour has looked at NO_COLOR
+        no_color=False,  # `options.colour` already takes NO_COLOR into account
         legacy_windows=False,
         highlight=False,
         markup=False,
@@ -103,11 +103,9 @@ def report_lines(report: RunRecord, options: RenderOptions) -> Iterator[Text]:
 
 
 def _overview(report: RunRecord, width: int) -> Iterator[Text]:
-    """Yield one line per scenario, to see at the end of a long page what came of each."""
+    """Yield one line per scenario, as an overview at the end of a long page."""
     for scenario in report.scenarios:
-        line = joined(_status_sign(scenario), Text(f" {wording.title_of(scenario)}"))
-        if scenario.cell:
-            line.append(f" [{wording.cell_text(scenario.cell)}]")
+        line = joined(_status_sign(scenario), Text(f" {wording.full_title(scenario)}"))
         if outcome := wording.outcome(scenario):
             line.append(f"  {outcome}", "dim" if scenario.status == "pass" else "")
         yield from fold(line, width, hang=4)
@@ -130,7 +128,7 @@ def _scenario(scenario: ScenarioReport, options: RenderOptions) -> Iterator[Text
         for error in scenario.errors:
             yield from error_lines(error, prose)
     reference = scenario.pairs[0].reference if scenario.pairs else None
-    models = sorted(scenario.models, key=lambda model: model.name != reference)
+    models = wording.reference_first(scenario)
     if models:
         yield Text()
         every_weight = options.verbose or not scenario.pairs
@@ -143,7 +141,7 @@ def _scenario(scenario: ScenarioReport, options: RenderOptions) -> Iterator[Text
         yield Text()
         yield from grids[: -1 if not grids[-1].plain else None]
     yield from _params_gaps(scenario, prose)
-    for refused in wording.refusals_apart(scenario):
+    for refused in wording.other_refusals(scenario):
         yield Text()
         yield from refusal_lines(refused, prose, f"{GLYPHS.wrong} ")
     for pair in scenario.pairs:
@@ -154,7 +152,7 @@ def _scenario(scenario: ScenarioReport, options: RenderOptions) -> Iterator[Text
 
 
 def _explained(scenario: ScenarioReport, width: int) -> Iterator[Text]:
-    """Yield why each pair came to its verdict, and nothing else but what could not be compared."""
+    """Yield the reasons for each pair's verdict, and the faults."""
     prose = min(width, PROSE_WIDTH)
     yield from _scenario_heading(scenario, width)
     for error in scenario.errors:
@@ -168,12 +166,12 @@ def _explained(scenario: ScenarioReport, width: int) -> Iterator[Text]:
 
 
 def _params_gaps(scenario: ScenarioReport, width: int) -> Iterator[Text]:
-    """Yield where the models' counts differ from the first one's."""
+    """Yield the causes of the differences in params from the first model."""
     for diff in scenario.diffs:
-        if (told := wording.params_gap(scenario, diff)) is not None:
+        if (gap_text := wording.params_gap(scenario, diff)) is not None:
             yield Text()
-            yield from fold(Text(told[0]), width, indent=2)
-            for gap in told[1]:
+            yield from fold(Text(gap_text[0]), width, indent=2)
+            for gap in gap_text[1]:
                 yield from fold(Text(gap), width, indent=4, hang=2)
 
 
@@ -196,16 +194,18 @@ def _scenario_heading(scenario: ScenarioReport, width: int) -> Iterator[Text]:
 
 
 def error_lines(error: ErrorRow, width: int) -> Iterator[Text]:
-    place = wording.place(error)
-    told = joined(Text(f"{GLYPHS.wrong} ", "bold red"))
-    told.append(f"{place}: " if place else "", "bold")
-    told.append(wording.clean(error.message))
-    yield from fold(told, width, hang=2)
+    """Yield a fault with its place and hint."""
+    place = wording.location(error)
+    line = joined(Text(f"{GLYPHS.wrong} ", "bold red"))
+    line.append(f"{place}: " if place else "", "bold")
+    line.append(wording.clean(error.message))
+    yield from fold(line, width, hang=2)
     if error.hint:
         yield from fold(Text(f"hint: {wording.clean(error.hint)}"), width, indent=2, hang=2)
 
 
 def refusal_lines(refused: wording.RefusalText, width: int, sign: str = "") -> Iterator[Text]:
+    """Yield why Keras refused a model, and the remedy."""
     heading = Text(f"{sign}{refused.heading}", "bold red" if sign else "")
     yield from fold(heading, width, indent=0 if sign else 2, hang=2)
     yield from fold(Text(refused.message), width, indent=2)
@@ -223,9 +223,9 @@ def pair_lines(
     *,
     figures: bool = True,
 ) -> Iterator[Text]:
-    """Yield a pair's verdict with its reason, and beneath them the `figures` behind it."""
+    """Yield a pair's verdict and explanation and, with `figures`, the facts behind it."""
     yield from fold(_verdict(scenario, pair), width, hang=2)
-    refused = wording.refusal_behind(scenario, pair)
+    refused = wording.pair_refusal(scenario, pair)
     if refused is not None:
         yield from refusal_lines(refused, width)
     else:
@@ -235,9 +235,9 @@ def pair_lines(
         label = fact.label
         for line in fact.lines:
             text = line.lstrip(" ")
-            deeper = len(line) - len(text)
+            indent = len(line) - len(text)
             heading = Text(f"  {label}".ljust(LABEL_WIDTH), "dim")
-            folded = fold(Text(text), width - LABEL_WIDTH, indent=deeper, hang=2)
+            folded = fold(Text(text), width - LABEL_WIDTH, indent=indent, hang=2)
             for part in folded:
                 yield joined(heading, part)
                 heading = Text(" " * LABEL_WIDTH)
@@ -250,13 +250,15 @@ def _verdict(scenario: ScenarioReport, pair: PairReport) -> Text:
     if expected is not None:
         sign, style = (GLYPHS.right, "green") if expected.held else (GLYPHS.wrong, "bold red")
     line = joined(Text(f"{sign} ", style))
-    line.append(wording.against(pair), "bold")
+    line.append(wording.pair_name(pair), "bold")
     line.append(f", {pair.mode}" if _has_modes(scenario) else "")
     line.append(": ")
     line.append(pair.verdict.replace("_", " ").upper(), VERDICT_STYLES[pair.verdict])
     line.append(f", {pair.strength}" if pair.strength else "")
     if expected is not None:
-        words = "as expected" if expected.held else f"expected {wording.plain(expected.expected)}"
+        words = (
+            "as expected" if expected.held else f"expected {wording.value_text(expected.expected)}"
+        )
         line.append(f", {words}", style)
     return line
 
@@ -277,7 +279,7 @@ def _training(rows: Sequence[FitRow], models: Sequence[ModelReport], width: int)
             continue
         line = Text(f"  {wording.one_line(row.model)}: ")
         line.append(wording.losses_line(row.losses))
-        if words := wording.alike_words(row):
+        if words := wording.training_words(row):
             line.append(f"; {words}", "yellow" if row.alike is False else "")
         yield from fold(line, width, hang=4)
 

@@ -1,4 +1,4 @@
-"""The pictures of a scenario, as data; `drawing` draws them with matplotlib."""
+"""Plan the pictures of a scenario as data; `drawing` draws them with matplotlib."""
 
 from __future__ import annotations
 
@@ -21,24 +21,21 @@ Content: TypeAlias = Unrolled | HeatMap | Probes | Losses
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """What a picture shows, in words and as data; sizes are in inches."""
+    """One picture in words and as data; sizes are in inches."""
 
     kind: PictureKind
     title: str
-    #: Says what the picture shows, also for readers who cannot see it.
+    #: What the picture shows, also for readers who cannot see it.
     caption: str
     width: float
     height: float
     content: Content
-    #: The pair that it shows, if it shows one.
+    #: The pair that it shows, if any.
     pair: PairReport | None = None
 
 
 def pictures_of(scenario: ScenarioReport) -> tuple[Picture, ...]:
-    """Return a picture of everything that was measured of a scenario.
-
-    The models come first, the reference before the others, then each pair, then the training.
-    """
+    """Return the pictures of a scenario: models (the reference first), pairs and training."""
     return tuple(_planned(scenario))
 
 
@@ -48,7 +45,7 @@ def _planned(scenario: ScenarioReport) -> Iterator[Picture]:
             title = wording.one_line(model.name)
             yield Picture("unrolled", f"{title}, unrolled over time", *unrolled)
     for pair in scenario.pairs:
-        name = f"{wording.against(pair)}, {pair.mode}"
+        name = f"{wording.pair_name(pair)}, {pair.mode}"
         if (heat := heat_plan(pair)) is not None:
             yield Picture("heat", f"{name}: where they differ", *heat, pair)
         if (probes := probes_plan(pair)) is not None:

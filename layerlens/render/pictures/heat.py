@@ -1,4 +1,4 @@
-"""Plan the heat map of a pair: where in the output the two differ."""
+"""Plan the heat map of a pair, which shows where in the output the two differ."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from layerlens.render.wording import count, figure
 from layerlens.report.maps import HeatMap
 from layerlens.report.pairs import PairReport
 
-#: The least height of the bar that tells what the colours mean.
+#: The least height of the colour bar, in inches.
 BAR = 0.9
 
 
 def heat_plan(pair: PairReport) -> Plan[HeatMap] | None:
-    """Return the plan of the map of differences; None where nothing differs or was compared."""
+    """Return the plan of the heat map; None if nothing differs or nothing was compared."""
     heat = pair.differences
     if heat is None:
         return None
@@ -23,11 +23,12 @@ def heat_plan(pair: PairReport) -> Plan[HeatMap] | None:
 
 
 def is_over_time(heat: HeatMap) -> bool:
-    """Tell whether rows are time steps: time runs to the right."""
+    """Return whether the rows are time steps; these are drawn from left to right."""
     return heat.rows == "step"
 
 
 def extent(heat: HeatMap) -> tuple[float, float]:
+    """Return the width and height of the map, in inches."""
     down, across = len(heat.cells), len(heat.cells[0])
     if is_over_time(heat):
         down, across = across, down

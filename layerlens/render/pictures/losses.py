@@ -19,7 +19,7 @@ class Losses:
 
 
 def losses_plan(rows: Sequence[FitRow]) -> Plan[Losses] | None:
-    """Return the plan of the loss curves; None where nothing was trained."""
+    """Return the plan of the loss curves; None if no model was trained."""
     trained = [row for row in rows if any(map(math.isfinite, row.losses))]
     if not trained:
         return None

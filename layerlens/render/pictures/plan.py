@@ -1,4 +1,4 @@
-"""What a picture shows, before it is drawn."""
+"""The plan of a picture, before it is drawn."""
 
 from __future__ import annotations
 

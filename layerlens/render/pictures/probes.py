@@ -1,4 +1,4 @@
-"""Plan the picture of a pair's probes: differences against rounding."""
+"""Plan the picture of a pair's probes: their differences against rounding."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from layerlens.render.pictures.scales import badness
 from layerlens.render.wording import count, plural
 from layerlens.report.pairs import PairReport, ProbeRow
 
-#: Of more probes, those with the greatest differences are drawn.
+#: The most probes drawn: those with the greatest differences.
 MOST_PROBES = 30
 #: The height of one probe, in inches.
 ROW = 0.17
@@ -24,10 +24,7 @@ class Probes:
 
 
 def probes_plan(pair: PairReport) -> Plan[Probes] | None:
-    """Return the plan of the probes' differences against the noise floor; None without any.
-
-    Where all probes agree exactly there is nothing to see.
-    """
+    """Return the plan of the probes' differences; None if all agree exactly."""
     rows = _worst(pair.probes)
     if not any(row.max_abs for row in rows):
         return None
@@ -37,7 +34,7 @@ def probes_plan(pair: PairReport) -> Plan[Probes] | None:
 
 
 def _worst(probes: Iterable[ProbeRow]) -> list[ProbeRow]:
-    """Return each probe in the way of calling with its greatest difference, the greatest first."""
+    """Return each probe in the execution of its greatest difference, the greatest first."""
     worst: dict[str, ProbeRow] = {}
     for row in probes:
         if row.max_abs is None or row.noise is None:

@@ -1,7 +1,7 @@
 """Plan the picture of a model unrolled over its steps.
 
-Time runs to the right and data upwards: a circle for every step of what a layer gives, a line
-where a dependence was measured.
+Time runs to the right and data upwards. A circle is one step of a layer's output, a line a measured
+dependence.
 """
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from layerlens.render.pictures.plan import Plan
+from layerlens.render.pictures.scales import short_name
 from layerlens.render.wording import MIXES, count, mixes_note, one_line, shapes_text
 from layerlens.report.layers import LayerRow, ModelReport
 from layerlens.report.maps import WHOLE, StepMapRow, outer_steps
 
-#: Deeper models are not drawn layer by layer, only as a whole.
+#: Models of more layers are drawn as a whole, not layer by layer.
 MOST_LAYERS = 40
-#: Branches side by side; a model with more is drawn as a whole.
+#: Models with more parallel branches are drawn as a whole.
 MOST_LANES = 3
 LABELS, STEPS, PITCH = 2.25, 3.1, 0.7
 _HEAD, FOOT = 0.0, 0.32
@@ -25,7 +26,7 @@ _NAME_LENGTH = 32
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """What stands at one place: an input, a layer or the whole model; `steps` None is a vector."""
+    """An input, a layer or the whole model at one place; `steps` is None for a vector."""
 
     title: str
     lines: tuple[str, ...]
@@ -36,7 +37,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """What node `target` sees of node `source`; without a map it was not measured."""
+    """The dependence of node `target` on node `source`; `map` is None if not measured."""
 
     source: int
     target: int
@@ -45,6 +46,8 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Unrolled:
+    """The nodes and links of a model unrolled over its steps."""
+
     nodes: tuple[Node, ...]
     links: tuple[Link, ...]
 
@@ -57,7 +60,7 @@ class Unrolled:
         return any((node.steps or 0) > WHOLE for node in self.nodes)
 
     def drawn_steps(self, node: Node) -> tuple[int, ...]:
-        """Return the steps that a node shows; where one sequence is shortened, all long are."""
+        """Return the drawn steps of a node; if one sequence is shortened, all long ones are."""
         if node.steps is None:
             return (0,)
         return outer_steps(node.steps) if self.is_shortened else tuple(range(node.steps))
@@ -68,7 +71,7 @@ class Unrolled:
 
 
 def unrolled_plan(model: ModelReport) -> Plan[Unrolled] | None:
-    """Return the plan of a model's picture; None where no map of steps was measured."""
+    """Return the plan of a model's picture; None without a measured step map."""
     if not model.steps and not any(layer.steps for layer in model.layers):
         return None
     unrolled = _by_layers(model)
@@ -98,7 +101,7 @@ def _caption(model: ModelReport, unrolled: Unrolled) -> str:
 
 
 def _shortened(unrolled: Unrolled) -> list[str]:
-    """Say which sequences are drawn shortened."""
+    """Return the sentence that says which sequences are shortened, if any."""
     drawn = {node.steps: unrolled.drawn_steps(node) for node in unrolled.nodes if node.steps}
     long = sorted(n for n, steps in drawn.items() if n is not None and len(steps) < n)
     if not long:
@@ -113,7 +116,7 @@ def _shortened(unrolled: Unrolled) -> list[str]:
 
 
 def gap_at(steps: Sequence[int]) -> int:
-    """Return before which of the drawn steps others are left out."""
+    """Return the index of the first drawn step after the gap."""
     return next(n for n, step in enumerate(steps) if n != step)
 
 
@@ -128,10 +131,10 @@ def _open_length(model: ModelReport) -> list[str]:
 
 
 def _by_layers(model: ModelReport) -> Unrolled | None:
-    """Return every layer at its place; None where that cannot be drawn.
+    """Return every layer at its place; None if that cannot be drawn.
 
-    That is where the model is too deep or has too many branches, or where layers were measured at
-    lengths that do not go together.
+    The model may be too deep or have too many branches, or its layers may be measured at lengths
+    that do not fit together.
     """
     if len(model.layers) > MOST_LAYERS or not any(layer.steps for layer in model.layers):
         return None
@@ -139,11 +142,11 @@ def _by_layers(model: ModelReport) -> Unrolled | None:
     links: list[Link] = []
     inputs: dict[str, int] = {}
     places: dict[int, int] = {}
-    tips: dict[int, int] = {}
+    lane_ends: dict[int, int] = {}
     for row in _input_maps(model):
         inputs[row.source] = len(nodes)
         nodes.append(_input(model, row, len(inputs) - 1))
-        tips[len(inputs) - 1] = inputs[row.source]
+        lane_ends[len(inputs) - 1] = inputs[row.source]
     for place, layer in enumerate(model.layers):
         maps = [row for row in layer.steps if row.output == layer.steps[0].output]
         sources = [
@@ -152,23 +155,23 @@ def _by_layers(model: ModelReport) -> Unrolled | None:
             if (row.source in inputs if row.source_layer is None else row.source_layer in places)
         ]
         if any(nodes[source].steps != row.inputs for source, row in sources):
-            return None  # measured at another length than what leads to it
-        known: list[tuple[int, StepMapRow | None]] = list(sources)
-        if not known and nodes:
-            known = [(_led_by(layer, model, place, inputs, places), None)]
-        level = 1 + max((nodes[source].level for source, _ in known), default=-1)
-        lane = _lane([source for source, _ in known], nodes, tips)
-        places[place] = tips[lane] = len(nodes)
-        links += [Link(source, len(nodes), row) for source, row in known]
+            return None  # measured at another length than its source
+        incoming: list[tuple[int, StepMapRow | None]] = list(sources)
+        if not incoming and nodes:
+            incoming = [(_source_node(layer, model, place, inputs, places), None)]
+        level = 1 + max((nodes[source].level for source, _ in incoming), default=-1)
+        lane = _lane([source for source, _ in incoming], nodes, lane_ends)
+        places[place] = lane_ends[lane] = len(nodes)
+        links += [Link(source, len(nodes), row) for source, row in incoming]
         nodes.append(_layer(layer, maps[0].outputs if maps else None, level, lane))
     unrolled = Unrolled(tuple(nodes), tuple(links))
     return unrolled if unrolled.lanes <= MOST_LANES else None
 
 
-def _led_by(
+def _source_node(
     layer: LayerRow, model: ModelReport, place: int, inputs: dict[str, int], places: dict[int, int]
 ) -> int:
-    """Return the node that leads to a layer of which no map was measured."""
+    """Return the source node of a layer without a measured map."""
     names = {model.layers[n].name: node for n, node in places.items()}
     for name in layer.inputs:
         if name in names or name in inputs:
@@ -176,19 +179,19 @@ def _led_by(
     return places.get(place - 1, 0)
 
 
-def _lane(sources: Sequence[int], nodes: Sequence[Node], tips: dict[int, int]) -> int:
-    """Go on where the first source that is still the last of its lane stands, or open a lane."""
+def _lane(sources: Sequence[int], nodes: Sequence[Node], lane_ends: dict[int, int]) -> int:
+    """Return the lane of the first source that is the end of its lane, or a new lane."""
     for source in sources:
         lane = nodes[source].lane
-        if tips.get(lane) == source:
+        if lane_ends.get(lane) == source:
             return lane
-    if len(sources) > 1:  # a merge stands on top of the lanes it joins
+    if len(sources) > 1:  # a merge is drawn above the lanes that it joins
         return min(nodes[source].lane for source in sources)
-    return max(tips, default=-1) + 1
+    return max(lane_ends, default=-1) + 1
 
 
 def _input_maps(model: ModelReport) -> list[StepMapRow]:
-    """Return one map for each input of the model that a layer or the model was seen to take."""
+    """Return one measured map for each input of the model."""
     rows = [*model.steps, *(row for layer in model.layers for row in layer.steps)]
     return list({row.source: row for row in reversed(rows) if row.source_layer is None}.values())
 
@@ -202,27 +205,22 @@ def _as_a_whole(model: ModelReport) -> Unrolled:
         f"{count(model.params)} params",
         mixes_note(model).removeprefix("mixes: "),
     )
-    whole = Node(_short(model.name), lines, maps[0].outputs, 1, 0)
+    whole = Node(short_name(model.name, _NAME_LENGTH), lines, maps[0].outputs, 1, 0)
     return Unrolled((*nodes, whole), tuple(links))
 
 
 def _input(model: ModelReport, row: StepMapRow, lane: int) -> Node:
     single = isinstance(model.input_shape, tuple) and None in model.input_shape[:1]
     lines = (shapes_text(model.input_shape),) if single else ()
-    return Node(_short(row.source), lines, row.inputs, 0, lane)
+    return Node(short_name(row.source, _NAME_LENGTH), lines, row.inputs, 0, lane)
 
 
 def _layer(layer: LayerRow, steps: int | None, level: int, lane: int) -> Node:
     lines = [
-        _short(f"{one_line(layer.type)} {shapes_text(layer.output_shape)}"),
+        short_name(f"{one_line(layer.type)} {shapes_text(layer.output_shape)}", _NAME_LENGTH),
         "shared, counted once" if layer.shared_with else f"{count(layer.params)} params",
     ]
     if layer.mixes is not None:
         words = mixes_note(layer) if layer.window else MIXES[layer.mixes]
-        lines.append(_short(words.split(", ", 1)[-1]))
-    return Node(_short(layer.name), tuple(lines), steps, level, lane)
-
-
-def _short(text: str) -> str:
-    line = one_line(text)
-    return line if len(line) <= _NAME_LENGTH else f"{line[: _NAME_LENGTH - 1]}…"
+        lines.append(short_name(words.split(", ", 1)[-1], _NAME_LENGTH))
+    return Node(short_name(layer.name, _NAME_LENGTH), tuple(lines), steps, level, lane)
