@@ -1,8 +1,8 @@
-"""What Keras would make from a mapping: checked against the allow-list before Keras sees it.
+"""Check the objects that Keras would create from a description against the allow-list.
 
-Keras turns a mapping with a `class_name` into an object wherever it meets one: in an argument, in
-a saved model at any depth, in a node's arguments. Here each such mapping is held against the kinds
-that may stand at its place. Beneath them is plain data. Everything else is refused, with its place.
+Keras turns a mapping with a `class_name` into an object anywhere: in an argument, in a saved model
+at any depth, in a node's arguments. Each such mapping is checked against the kinds of objects that
+are allowed at its place. Inside them is plain data. Everything else is refused, with its place.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _ACTIVATIONS: _Kinds = frozenset({"activation function", "layer"})
 _TRAINING: _Kinds = frozenset({"loss", "metric", "optimizer", "learning rate schedule"})
 _ANY: _Kinds = frozenset(get_args(ClassKind)) - {"operation"}
 
-#: Arguments, and the kinds of objects they take. Any other argument takes plain data.
+#: Arguments, and the kinds of objects that they take. All others take plain data.
 _KINDS_AT: Mapping[str, _Kinds] = {
     **dict.fromkeys(("layer", "layers", "backward_layer", "forward_layer"), _LAYERS),
     **dict.fromkeys(("cell", "cells"), _LAYERS),
@@ -50,7 +50,7 @@ _KINDS_AT: Mapping[str, _Kinds] = {
     **dict.fromkeys(("fn", "loss", "metrics", "optimizer", "inner_optimizer"), _TRAINING),
     **dict.fromkeys(("learning_rate", "optimizers", "optimizer_map"), _TRAINING),
 }
-#: The end of an argument's name, and the kinds of objects it takes.
+#: Endings of argument names, and the kinds of objects that such arguments take.
 _KINDS_AT_ENDINGS: Mapping[str, _Kinds] = {
     "activation": _ACTIVATIONS,
     "initializer": frozenset({"initializer"}),
@@ -58,7 +58,7 @@ _KINDS_AT_ENDINGS: Mapping[str, _Kinds] = {
     "constraint": frozenset({"constraint"}),
 }
 
-#: What to write at an argument of a scenario instead of what is refused there.
+#: Hints for arguments of a scenario, by the ending of their names.
 _INSTEAD: Mapping[str, str] = {
     "activation": "write its name, such as `relu`, or a layer, such as "
     "`{LeakyReLU: {negative_slope: 0.2}}`",
@@ -68,28 +68,28 @@ _INSTEAD: Mapping[str, str] = {
     "dtype": "write its name, such as `float16`",
 }
 
-#: What may stand in a serialised object beside its `config`.
+#: The keys that are allowed in a serialized object.
 _OBJECT_KEYS = frozenset({"class_name", "config", "module", "registered_name", "shared_object_id"})
 
-#: The dtypes of arrays in a file; NumPy would read sizes out of other texts.
+#: The dtypes of arrays in a file; NumPy would parse sizes from other strings.
 _DTYPES = re.compile(r"bool|string|str|bfloat16|float8_\w{1,10}|(?:u?int|float|complex)\d{1,3}")
 
-#: Arguments that Keras reads a file for where they are a text.
+#: Arguments for which Keras reads a file if they are a string.
 _FILE_ARGUMENTS = frozenset({"vocabulary"})
 
 
 @dataclass(frozen=True)
 class CodePart:
-    """A part of a description that may not be deserialised without leave.
+    """A part of a description that needs permission to be deserialized.
 
-    `what` says what it is or does, as what follows "layer `x` ...".
+    `what` continues the sentence "layer `x` ...".
     """
 
     layer: str
     what: str
     module: str | None = None
     registered_name: str | None = None
-    #: Where it stands, such as `config.layers[1].config.activation`.
+    #: Its path, such as `config.layers[1].config.activation`.
     place: str = ""
     hint: str | None = None
 
@@ -97,10 +97,10 @@ class CodePart:
 def code_parts(
     config: Any, is_registered: Callable[[str], bool] = lambda name: False
 ) -> Iterator[CodePart]:
-    """Yield every part of a serialised model that is not on the allow-list.
+    """Yield every part of a serialized model that is not on the allow-list.
 
-    `is_registered` says whether the user has registered a class or function of that name with
-    Keras, which Keras then takes.
+    `is_registered` returns whether the user has registered a class or function of that name with
+    Keras; such code is allowed.
     """
     yield from _Check(is_registered).value(config, _NODES, ())
 
@@ -108,7 +108,7 @@ def code_parts(
 def argument_parts(
     layer: LayerSpec, is_registered: Callable[[str], bool] = lambda name: False
 ) -> Iterator[tuple[str, CodePart]]:
-    """Yield the arguments of a layer that are not on the allow-list; not those of layers in it."""
+    """Yield the arguments of a layer, not of its inner layers, that are not on the allow-list."""
     check = _Check(is_registered, is_saved=False)
     for name, value in layer.arguments.items():
         for part in check.argument(name, value, (name,)):
@@ -121,9 +121,9 @@ def _instead(argument: str) -> str:
 
 
 def without_hooks(config: Any) -> Any:
-    """Return a serialised model in which no part says how it was trained.
+    """Return a serialized model without any `compile_config`.
 
-    Keras would deserialise each `compile_config`, and what is compared does not depend on it.
+    Keras would deserialize each, and no result depends on it.
     """
     if isinstance(config, list):
         return [without_hooks(item) for item in config]
@@ -138,7 +138,7 @@ def without_hooks(config: Any) -> Any:
 
 
 def is_registered(name: str) -> bool:
-    """Say whether the user has registered this name with Keras, in this process."""
+    """Return whether the user has registered this name with Keras in this process."""
     keras = sys.modules.get("keras")  # not imported: nothing is registered
     return keras is not None and keras.saving.get_registered_object(name) is not None
 
@@ -153,18 +153,18 @@ def _written(place: _Place) -> str:
 
 @dataclass(frozen=True)
 class _Check:
-    """Walks one description, and yields what is not allowed in it."""
+    """Walks through one description, and yields the parts that are not allowed."""
 
     is_registered: Callable[[str], bool]
-    #: Whether it is a saved model, and not an argument of a scenario.
+    #: Whether the description is a saved model, not an argument of a scenario.
     is_saved: bool = True
-    #: The class of each object that another part may refer to.
+    #: The class of each shared object, by its id.
     shared: dict[str, str] = field(default_factory=dict)
-    #: The names of the layers that the part in hand is in.
+    #: The names of the layers around the current part.
     layers: list[str] = field(default_factory=list)
 
     def value(self, value: Any, kinds: _Kinds, place: _Place) -> Iterator[CodePart]:
-        """Check a value: plain data, or objects of these kinds anywhere in lists and mappings."""
+        """Check a value: plain data with objects of these kinds anywhere in lists and mappings."""
         if isinstance(value, (list, tuple)):
             for index, item in enumerate(value):
                 yield from self.value(item, kinds, (*place, index))
@@ -176,7 +176,7 @@ class _Check:
                 yield from self.value(item, kinds, (*place, str(key)))
 
     def argument(self, name: str, value: Any, place: _Place, older: bool = False) -> Any:
-        """Check what stands at an argument of a class; `older` files take texts for functions."""
+        """Check an argument of a class; in `older` files a string may name a function."""
         if name in _FILE_ARGUMENTS and isinstance(value, (str, bytes)):
             hint = f"write the words themselves: `{name}: [first, second]`"
             yield self._part(f"reads the file {value!r} as its {name}", place, hint=hint)
@@ -213,7 +213,7 @@ class _Check:
     def _fault_of(
         self, value: Mapping[Any, Any], class_name: str, kinds: _Kinds, place: _Place
     ) -> CodePart | None:
-        """Return what keeps an object from being allowed, without what is inside it."""
+        """Return why an object is not allowed, apart from its arguments; None if it is."""
         if class_name.startswith("__") or class_name in ("TypeSpec", "CompositeTensor"):
             what = _FORBIDDEN.get(class_name, f"is a `{class_name}`, which is no part of a model")
             return self._part(what, place)
@@ -233,10 +233,10 @@ class _Check:
         if "inbound_nodes" not in place and self.is_registered(name):
             return None
         found = kinds_of_function(name, module)
-        told = value.get("registered_name") in (None, name, "function")
-        if told and found & kinds:
+        registered = value.get("registered_name") in (None, name, "function")
+        if registered and found & kinds:
             return None
-        if told and found:
+        if registered and found:
             return self._misplaced(f"uses the function `{name}`", found, kinds, place)
         what = f"uses the function `{name}` from outside Keras"
         if module is not None and module.partition(".")[0] == "keras":
@@ -247,8 +247,8 @@ class _Check:
     def _class_fault(
         self, value: Mapping[Any, Any], class_name: str, kinds: _Kinds, place: _Place
     ) -> CodePart | None:
-        module, told = value.get("module"), value.get("registered_name")
-        name = _text(told) or class_name
+        module, registered = value.get("module"), value.get("registered_name")
+        name = _text(registered) or class_name
         if self._is_users_own(value, class_name) and "inbound_nodes" not in place:
             return None
         if module is not None and not isinstance(module, str):
@@ -256,9 +256,9 @@ class _Check:
         found = kinds_of(class_name, module)
         if not found:
             return self._foreign(class_name, name, module, kinds, place)
-        if told not in (None, class_name):
-            what = f"is a `{told}`, which is not Keras' own"
-            return self._part(what, place, module, str(told))
+        if registered not in (None, class_name):
+            what = f"is a `{registered}`, which is not Keras' own"
+            return self._part(what, place, module, str(registered))
         if not found & kinds:
             return self._misplaced(f"is a `{class_name}`", found, kinds, place)
         if (shared := value.get("shared_object_id")) is not None:
@@ -273,7 +273,7 @@ class _Check:
         return None
 
     def _is_users_own(self, value: Mapping[Any, Any], class_name: str) -> bool:
-        """Say whether Keras takes the user's registered class, in whichever way it looks."""
+        """Return whether Keras would find a class that the user has registered."""
         if "module" not in value:  # by its class name alone, in an older file
             return self.is_registered(class_name)
         return self.is_registered(str(value.get("registered_name", class_name)))
@@ -326,7 +326,7 @@ class _Check:
     # --- models ---------------------------------------------------------------------------------
 
     def _model(self, inner: Any, place: _Place) -> Iterator[CodePart]:
-        if not isinstance(inner, Mapping):  # a chain as Keras 1 wrote it
+        if not isinstance(inner, Mapping):  # a Sequential model of Keras 1
             yield from self.value(inner, _LAYERS, place)
             return
         for name, item in inner.items():
@@ -336,7 +336,7 @@ class _Check:
                 yield from self.argument(str(name), item, (*place, str(name)))
 
     def _nodes(self, nodes: Any, place: _Place) -> Iterator[CodePart]:
-        """Check how a layer of a graph is called: with tensors and plain data, and no function."""
+        """Check that a layer of a graph is called with tensors and plain data, and no function."""
         if not isinstance(nodes, (list, tuple)):
             yield self._part("has `inbound_nodes` that are no list", place)
             return
@@ -382,7 +382,7 @@ class _Check:
         return CodePart(layer, what, module, registered_name, _written(place), hint)
 
 
-#: What Keras makes of these is data.
+#: Keras turns mappings with these class names into data.
 _SPECIAL: Mapping[str, Callable[[_Check, Mapping[Any, Any], _Place], Iterator[CodePart]]] = {
     "__numpy__": _Check._array,
     "__tensor__": _Check._array,
@@ -409,10 +409,10 @@ def _kinds_at(name: str) -> _Kinds:
 
 
 def _takes_tensors(node: Any) -> bool:
-    """Say whether the call that a node stands for has a tensor of the graph in its arguments."""
+    """Return whether the call of a node has a tensor of the graph in its arguments."""
     if isinstance(node, Mapping):
         return any(_holds_tensor(node.get(key)) for key in ("args", "kwargs"))
-    # As Keras 2 wrote it: a list of [layer, node, tensor, arguments].
+    # The form of Keras 2: a list of [layer, node, tensor, arguments].
     return isinstance(node, (list, tuple)) and bool(node)
 
 

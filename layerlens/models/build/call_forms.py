@@ -1,4 +1,4 @@
-"""How a layer's call takes several inputs: as a list, as a mapping, or as separate arguments."""
+"""Call a layer on several inputs in the form it takes: list, mapping or separate arguments."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from layerlens.models.build.graph import apply_layer
 
 #: Arguments of a call that are not inputs.
 _NOT_INPUTS = frozenset({"self", "training", "mask", "initial_state"})
-#: What Python says of a list that is used as a mapping.
+#: Python's error messages for a list that is used as a mapping.
 _WANTS_MAPPING = re.compile(r"list indices must be integers|'list' object has no attribute")
 
 Form = Callable[[], Any]
 
 
 def apply_by_name(layer: Any, layer_type: str, tensors: Mapping[str, Any]) -> Any:
-    """Call a layer or model on named inputs in the form that its `call` takes them.
+    """Call a layer or model on named inputs in the form that its `call` takes.
 
-    A form that the layer was built with is tried first, then what its signature says, then a list
-    and a mapping. Raises what Keras raises where every form is refused.
+    The form with which the layer was built is tried first, then the form of its signature, then a
+    list and a mapping. Raises Keras' error if every form fails.
     """
     refusals: dict[str, Exception] = {}
     was_built, nodes = layer.built, len(layer._inbound_nodes)
@@ -30,15 +30,15 @@ def apply_by_name(layer: Any, layer_type: str, tensors: Mapping[str, Any]) -> An
             continue
         try:
             return form()
-        except Exception as error:  # whatever Keras or the user's `call` raises: not in this form
+        except Exception as error:  # Keras or the user's `call` may raise anything
             refusals[name] = error
             layer.built = was_built
             del layer._inbound_nodes[nodes:]
-    raise _telling(refusals)
+    raise _expected_refusal(refusals)
 
 
-def _telling(refusals: Mapping[str, Exception]) -> Exception:
-    """Return the refusal of the form that the layer seems to want."""
+def _expected_refusal(refusals: Mapping[str, Exception]) -> Exception:
+    """Return the error of the form that the layer seems to expect."""
     first = next(iter(refusals.values()))
     if "mapping" in refusals and _WANTS_MAPPING.search(str(first)):
         return refusals["mapping"]
@@ -69,7 +69,7 @@ def _forms(layer: Any, layer_type: str, tensors: Mapping[str, Any]) -> Iterator[
 
 
 def _takes_by_name(layer: Any, tensors: Mapping[str, Any]) -> bool:
-    """Tell whether the inputs have the names of the call's own arguments."""
+    """Return whether the inputs have the names of the arguments of `call`."""
     return set(_parameters(layer, required=True)) <= set(tensors) <= set(_parameters(layer))
 
 
@@ -85,7 +85,7 @@ def _parameters(layer: Any, *, required: bool = False) -> list[str]:
 
 
 def _recorded(layer: Any, tensors: Mapping[str, Any]) -> tuple[str, Form] | None:
-    """Return the form in which a layer that is built was called before."""
+    """Return the form in which a built layer was called before; None if unknown."""
     shapes = getattr(layer, "_build_shapes_dict", None)
     if not layer.built or not isinstance(shapes, dict):
         return None
@@ -104,7 +104,7 @@ def _recorded(layer: Any, tensors: Mapping[str, Any]) -> tuple[str, Form] | None
 
 
 def _packed(structure: Any, leaves: list[str | None], tensors: Mapping[str, Any]) -> Any:
-    """Return the tensors in a structure of shapes: by its keys, or in order; None without a fit."""
+    """Return the tensors in the structure of the shapes, by key or in order; None if none fits."""
     if len(leaves) != len(tensors) or not isinstance(structure, (dict, list, tuple)):
         return None
     by_key = set(leaves) == set(tensors)

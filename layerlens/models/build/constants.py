@@ -1,7 +1,7 @@
-"""The numbers in a model's configuration: as float32 holds them, moved, and which two models share.
+"""Find and change the numbers in the configuration of a model.
 
-Some layers round their constants to float32 whatever the dtype policy says (a slope, a scale). So a
-number and its float32 are the same constant; two numbers that float32 tells apart are not.
+Some layers round their constants to float32 under every dtype policy (a slope, a scale). So a
+number and its float32 count as the same constant; numbers with different float32 do not.
 """
 
 from __future__ import annotations
@@ -19,26 +19,34 @@ from layerlens.models.inspect.configuration import configuration_of
 from layerlens.models.inspect.nested_layers import flat_layers
 from layerlens.scenario.spec import LayerSpec, ModelSpec
 
-#: Returns the number that a model is built with in the place of another.
+#: Maps each number of a configuration to the number that replaces it.
 NumberChange = Callable[[float], float]
 
-#: Arguments whose numbers do not reach the outputs that are compared.
-_BESIDE = ("_initializer", "_regularizer", "_constraint", "momentum", "rate", "dropout", "seed")
-#: Parts of a saved description that are no arguments of layers.
+#: Endings of arguments whose numbers do not affect the compared outputs.
+_WITHOUT_EFFECT = (
+    "_initializer",
+    "_regularizer",
+    "_constraint",
+    "momentum",
+    "rate",
+    "dropout",
+    "seed",
+)
+#: Keys of a saved description that are not arguments of layers.
 _NO_ARGUMENTS = ("compile_config", "build_config", "dtype", "registered_name", "module", "name")
-#: The greatest number of float32.
+#: The largest float32 number.
 LARGEST = float(np.finfo(np.float32).max)
-#: Two numbers this close, relative to their size, are taken for one constant written in two ways.
+#: The relative distance up to which two numbers count as one constant written in two ways.
 NEAR = 2.0**-14
 
 
 def as_float32(value: float) -> float:
-    """Return a number as float32 holds it; one beyond its range stays as it is."""
+    """Return a number rounded to float32; unchanged beyond its range."""
     return float(np.float32(value)) if abs(value) <= LARGEST else value
 
 
 def move_constants(constants: Collection[float]) -> NumberChange:
-    """Return what moves constants to the next number of float32, and rounds all others."""
+    """Return a change that moves these constants to the next float32, and rounds all others."""
 
     def moved(value: float) -> float:
         held = as_float32(value)
@@ -51,7 +59,7 @@ def move_constants(constants: Collection[float]) -> NumberChange:
 
 
 def constant_groups(constants: Collection[float], most: int) -> list[frozenset[float]]:
-    """Return constants one by one; where there are more than `most`, the last ones together."""
+    """Return at most `most` groups of constants: one each, and the last with all the rest."""
     ordered = sorted(constants)
     groups = [frozenset({one}) for one in ordered[: most - 1]]
     rest = frozenset(ordered[most - 1 :])
@@ -59,10 +67,10 @@ def constant_groups(constants: Collection[float], most: int) -> list[frozenset[f
 
 
 def spec_with_numbers(spec: ModelSpec, change: NumberChange) -> ModelSpec | None:
-    """Change the numbers of a model's layers, those left to Keras' defaults included.
+    """Change the numbers in a model's layers, including Keras' defaults.
 
-    Numbers that float32 holds exactly are no rounded constants and stay. None where nothing is
-    changed, or where the model is not described layer by layer.
+    Numbers that float32 holds exactly stay. None where nothing changes, or where the model is not
+    described layer by layer.
     """
     if spec.form not in ("layers", "graph"):
         return None
@@ -77,8 +85,8 @@ def spec_with_numbers(spec: ModelSpec, change: NumberChange) -> ModelSpec | None
 
 
 def config_with_numbers(config: Any, change: NumberChange, key: str = "") -> Any:
-    """Return a serialised Keras model with its numbers changed."""
-    if key.endswith(_BESIDE) or key in _NO_ARGUMENTS:
+    """Return a serialized Keras model with its numbers changed."""
+    if key.endswith(_WITHOUT_EFFECT) or key in _NO_ARGUMENTS:
         return config
     if isinstance(config, Mapping):
         return {name: config_with_numbers(item, change, name) for name, item in config.items()}
@@ -90,10 +98,10 @@ def config_with_numbers(config: Any, change: NumberChange, key: str = "") -> Any
 def one_sided_constants(
     reference: Built, candidate: Built
 ) -> tuple[frozenset[float], frozenset[float]]:
-    """Return the constants that float32 rounds, as its sizes, and that only one of two models has.
+    """Return the magnitudes of rounded constants that only the one or the other model has.
 
-    A constant of which the other model has one nearly as large is the same in another value: that
-    is what the two differ in, and no matter of how a formula is written.
+    A constant that is close to one of the other model is left out: there the models have different
+    values of one constant, not different formulas.
     """
     ours, theirs = (list(constants_of(one)) for one in (reference, candidate))
     return _without_partner(ours, theirs), _without_partner(theirs, ours)
@@ -115,7 +123,7 @@ def constants_of(built: Built) -> Iterator[float]:
 
 
 def _numbers_in(value: Any, key: str = "") -> Iterator[float]:
-    if key.endswith(_BESIDE) or key in _NO_ARGUMENTS or isinstance(value, bool):
+    if key.endswith(_WITHOUT_EFFECT) or key in _NO_ARGUMENTS or isinstance(value, bool):
         return
     if isinstance(value, Mapping):
         for name, item in value.items():
@@ -130,7 +138,7 @@ def _numbers_in(value: Any, key: str = "") -> Iterator[float]:
 def _changed_layer(layer: LayerSpec, change: NumberChange) -> LayerSpec:
     given = {**_defaults(layer), **layer.arguments}
     arguments = {
-        key: value if key.endswith(_BESIDE) else _changed(value, change)
+        key: value if key.endswith(_WITHOUT_EFFECT) else _changed(value, change)
         for key, value in given.items()
     }
     if all(arguments[key] == given[key] for key in given):
@@ -139,7 +147,7 @@ def _changed_layer(layer: LayerSpec, change: NumberChange) -> LayerSpec:
 
 
 def _defaults(layer: LayerSpec) -> dict[str, float]:
-    """Return the numbers that a layer has unless told otherwise, and that float32 has to round."""
+    """Return the default numbers of a layer that float32 rounds."""
     kind = getattr(keras.layers, layer.type, None)
     if kind is None:
         return {}
@@ -158,7 +166,7 @@ def _changed(value: Any, change: NumberChange) -> Any:
         return _changed_layer(value, change)
     if isinstance(value, Mapping):
         return {
-            key: item if str(key).endswith(_BESIDE) else _changed(item, change)
+            key: item if str(key).endswith(_WITHOUT_EFFECT) else _changed(item, change)
             for key, item in value.items()
         }
     if isinstance(value, (list, tuple)):

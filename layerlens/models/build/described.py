@@ -24,15 +24,21 @@ from layerlens.models.build.weights import assign_weights
 from layerlens.report.layers import LayerRow, ModelReport
 from layerlens.scenario.spec import LayerSpec, ModelSpec
 
-#: Stateful layers keep a state per sample, so Keras wants to know how many there are.
+#: The batch size of models with stateful layers, which keep a state per sample.
 _STATEFUL_BATCH = 4
 
 
 def build_described(request: BuildRequest) -> Built | Refused:
-    """Draft the model, and where it keeps state or cannot be drafted, make it for good at once.
+    """Draft the model to learn its size, then allocate its weights.
 
-    The state of a stateful layer is a variable that Keras makes from an array, which a draft does
-    not allow; a layer without it has the same weights and shapes, so it tells the size beforehand.
+    A stateful layer cannot be drafted, since Keras makes its state from an array. It is drafted
+    without state, with the same weights and shapes, and then built anew. So is a model of which
+    another layer cannot be drafted.
+
+    Raises:
+        UnsafeCodeError: a layer is code, or has code as an argument, and `allow_code` is false.
+        MemoryLimitError: the weights need more memory than there is.
+        ScenarioError: `weights`, the policy or the graph is invalid.
     """
     if not request.allow_code:
         refuse_code_layers(layer_specs(request.spec))
@@ -44,7 +50,7 @@ def build_described(request: BuildRequest) -> Built | Refused:
     if isinstance(drafted, Refused) or not stateful:
         return drafted
     if not request.allocate or not drafted.allocated:
-        return replace(drafted, report=_told_with_state(drafted.report, request.spec))
+        return replace(drafted, report=_report_with_state(drafted.report, request.spec))
     return in_fresh_session(lambda: _make(request), request.seed)
 
 
@@ -90,7 +96,7 @@ def _wire(request: BuildRequest, spec: ModelSpec) -> Built | Refused:
 
 
 def layer_specs(value: Any) -> Iterator[LayerSpec]:
-    """Yield every layer of a model's description, those that others hold included."""
+    """Yield every layer in a model's description, including inner layers."""
     if isinstance(value, ModelSpec):
         for layer in (*value.layers, *(node.layer for node in value.nodes)):
             yield from layer_specs(layer)
@@ -106,7 +112,7 @@ def layer_specs(value: Any) -> Iterator[LayerSpec]:
 
 
 def without_state(value: Any) -> Any:
-    """Return a description in which no layer is stateful; weights and shapes are the same."""
+    """Return a description without `stateful` arguments; weights and shapes stay the same."""
     if isinstance(value, ModelSpec):
         nodes = tuple(replace(node, layer=without_state(node.layer)) for node in value.nodes)
         return replace(value, layers=without_state(value.layers), nodes=nodes)
@@ -120,8 +126,8 @@ def without_state(value: Any) -> Any:
     return value
 
 
-def _told_with_state(report: ModelReport, spec: ModelSpec) -> ModelReport:
-    """Put back into a draft's table which layers are stateful: that was left out to draft it."""
+def _report_with_state(report: ModelReport, spec: ModelSpec) -> ModelReport:
+    """Add the `stateful` arguments, left out for the draft, to its layer table."""
     written = {node.name: node.layer for node in spec.nodes}
     if len(spec.layers) == len(report.layers):
         written = {row.name: layer for row, layer in zip(report.layers, spec.layers, strict=True)}
@@ -144,7 +150,7 @@ def _row_with_state(row: LayerRow, states: Mapping[str, bool]) -> LayerRow:
 
 
 def _states(value: Any, prefix: str) -> Iterator[tuple[str, bool]]:
-    """Yield the arguments by which a layer, or one that it holds, is stateful."""
+    """Yield the paths and values of the `stateful` arguments of a layer and its inner layers."""
     if not isinstance(value, LayerSpec):
         return
     for name, item in value.arguments.items():

@@ -1,8 +1,8 @@
-"""Layers that TensorFlow cannot run in float64 as they are, made to: the same sums, other calls.
+"""Make layers run in float64 that TensorFlow cannot run in float64 as they are.
 
-On a CPU it has no float64 kernel for convolutions with the channels first, for pooling in three
-dimensions and for depthwise convolutions whose strides are unequal. The first are run with the
-channels moved to the end, the second one axis after another, and the third with strides of 1, of
+On a CPU TensorFlow has no float64 kernel for convolutions with the channels first, for pooling in
+three dimensions, and for depthwise convolutions with unequal strides. The first run with the
+channels moved to the end, the second one axis after another, and the third with strides of 1 of
 which every nth output is taken.
 """
 
@@ -28,7 +28,7 @@ _POOLINGS = ("MaxPooling3D", "AveragePooling3D")
 
 
 def enable_float64(model: Any) -> None:
-    """Give the layers of a float64 model that need it another `call` with the same result."""
+    """Replace `call` in the layers of a float64 model that need it by one with the same result."""
     for layer in with_nested(model):
         kind = type(layer)
         if not kind.__module__.startswith("keras.") or layer.compute_dtype != "float64":
@@ -51,7 +51,7 @@ def _change_call(layer: Any, call: Callable[[Any, Any, Any], Any]) -> None:
 
 
 def _channels_last(kind: Any, layer: Any, inputs: Any) -> Any:
-    """Run a convolution on the moved channels; its kernel is laid out alike in both formats."""
+    """Run a convolution with the channels moved; its kernel has one layout in both formats."""
     activation = layer.activation
     layer.data_format, layer.activation = "channels_last", None
     try:
@@ -65,7 +65,7 @@ def _channels_last(kind: Any, layer: Any, inputs: Any) -> Any:
 def _every_nth(kind: Any, layer: Any, inputs: Any) -> Any:
     """Convolve with strides of 1 and take every nth output along each axis.
 
-    The padding of `same` depends on the strides, so it is put on beforehand.
+    The padding of `same` depends on the strides, so the input is padded first.
     """
     activation, strides, padding = layer.activation, layer.strides, layer.padding
     first = layer.data_format == "channels_first"
@@ -95,7 +95,7 @@ def _padded_as_same(layer: Any, inputs: Any, start: int) -> Any:
 
 
 def _axis_after_axis(_: Any, layer: Any, inputs: Any) -> Any:
-    """Pool height and width, then depth: a window's greatest, or mean, is that of its rows'."""
+    """Pool height and width, then depth, which gives the same maximum or mean of each window."""
     ops = keras.ops
     pool = ops.max_pool if layer.pool_mode == "max" else ops.average_pool
     first = layer.data_format == "channels_first"

@@ -1,4 +1,4 @@
-"""Connect layers to a chain or a graph, up to the first that Keras refuses."""
+"""Connect layers in a chain or a graph, up to the first that Keras refuses."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from layerlens.models.build.precision import Precision
 from layerlens.models.build.tensor_sizes import refuse_oversized
 from layerlens.scenario.spec import InputSpec, LayerSpec, ModelSpec, NodeSpec
 
-#: These take their inputs as separate arguments (query, value, key), not as one list.
+#: Layers that take their inputs as separate arguments (query, value, key), not as one list.
 SEPARATE_INPUTS = ("MultiHeadAttention", "GroupQueryAttention")
-#: These take a list even where there is only one input.
+#: Layers that take a list even of a single input.
 LISTED_INPUTS = (
     "Add",
     "Average",
@@ -37,17 +37,17 @@ Tensors = tuple[Any, ...]
 
 @dataclass
 class WiredGraph:
-    """Tensors under way: what each name gives, and every tensor made so far, in order."""
+    """The tensors of a model: by the name of their node, and all of them in order of creation."""
 
     inputs: tuple[Any, ...]
-    #: The tensors of inputs and layers, by the name they are addressed with.
+    #: The tensors of inputs and layers, by name.
     given: dict[str, Tensors] = field(default_factory=dict)
     made: list[Any] = field(default_factory=list)
     outputs: tuple[Any, ...] = ()
 
 
-class LayerRefusal(Exception):  # noqa: N818 (it is a result on its way, not a fault)
-    """Keras refused one layer: which, with what, and what was wired before it."""
+class LayerRefusal(Exception):  # noqa: N818 (it becomes a result, not an error)
+    """Keras refused one layer: its description, its inputs, and the graph before it."""
 
     def __init__(
         self,
@@ -74,7 +74,9 @@ def wire_model(
 ) -> WiredGraph:
     """Make and connect the layers of a model given as `layers` or `graph`.
 
-    Raises LayerRefusal, with everything wired before, where Keras refuses a layer.
+    Raises:
+        LayerRefusal: Keras refuses a layer.
+        ScenarioError: the graph has a cycle or an unknown name.
     """
     wired = WiredGraph(inputs=tensors)
     if spec.form == "layers":
@@ -97,7 +99,7 @@ def _wire_chain(
     for position, spec in enumerate(layers):
         layer = _make(spec, None, tensors, wired, precision)
         _refuse_duplicate(layer.name, names, spec, tensors, wired)
-        # Behind the first layer it is Keras' to say what a layer makes of several tensors.
+        # After the first layer, Keras decides how a layer takes several tensors.
         tensors = _apply(layer, spec, tensors, wired, listed=position > 0)
     wired.outputs = tensors
     return wired
@@ -126,7 +128,11 @@ def _wire_graph(spec: ModelSpec, wired: WiredGraph, precision: Precision) -> Wir
 
 
 def in_order(nodes: tuple[NodeSpec, ...]) -> list[NodeSpec]:
-    """Order nodes so that each comes after what it takes; otherwise as they were written."""
+    """Return the nodes sorted so that each follows its inputs, otherwise as written.
+
+    Raises:
+        ScenarioError: the graph has a cycle.
+    """
     by_name = {node.name: node for node in nodes}
     ordered: dict[str, NodeSpec] = {}
     open_names: list[str] = []
@@ -151,7 +157,7 @@ def in_order(nodes: tuple[NodeSpec, ...]) -> list[NodeSpec]:
 
 
 def _addressed(name: str, wired: WiredGraph, where: Where | None) -> Tensors:
-    """Return all tensors of a node or input, or the one that `node:1` names."""
+    """Return all tensors of a node or input, or a single one for a name such as `node:1`."""
     if name in wired.given:
         return wired.given[name]
     node, _, index = name.rpartition(":")
@@ -179,7 +185,7 @@ def _make(
         return make_layer(spec, precision, name)
     except LayerlensError:
         raise
-    except Exception as error:  # whatever Keras raises is its refusal
+    except Exception as error:  # Keras may raise anything
         raise_if_out_of_memory(error, f"while a `{spec.type}` was made", spec.where)
         given = spec.arguments.get("name") or name or automatic_name(spec.type, error)
         raise LayerRefusal(error, str(given), spec, tensors, wired) from error
@@ -193,7 +199,7 @@ def _apply(
         result = _listed(layer, tensors) if listed else apply_layer(layer, spec.type, tensors)
         outputs = flat_outputs(result, layer.name)
         _refuse_circle(layer, tensors, outputs, histories)
-    except Exception as error:  # whatever Keras raises is its refusal
+    except Exception as error:  # Keras may raise anything
         raise_if_out_of_memory(error, f"while `{layer.name}` was built", spec.where)
         raise LayerRefusal(error, layer.name, spec, tensors, wired) from error
     refuse_oversized(layer.name, outputs, spec.where)
@@ -206,7 +212,7 @@ def _listed(layer: Any, tensors: Tensors) -> Any:
 
 
 def apply_layer(layer: Any, layer_type: str, tensors: Tensors) -> Any:
-    """Call a layer on several inputs the way its kind takes them."""
+    """Call a layer on several inputs in the form that its class takes."""
     if layer_type in SEPARATE_INPUTS:
         return layer(*tensors)
     if layer_type in LISTED_INPUTS:
@@ -217,7 +223,11 @@ def apply_layer(layer: Any, layer_type: str, tensors: Tensors) -> Any:
 
 
 def flat_outputs(result: Any, name: str) -> Tensors:
-    """Return a layer's outputs as a tuple; nested and named ones in Keras' own order."""
+    """Return a layer's outputs as a tuple, nested ones in Keras' order.
+
+    Raises:
+        ValueError: the layer returns nothing.
+    """
     flat = tuple(keras.tree.flatten(result))
     if not flat:
         raise ValueError(f"`{name}` returns nothing")
@@ -225,11 +235,11 @@ def flat_outputs(result: Any, name: str) -> Tensors:
 
 
 def _refuse_circle(layer: Any, tensors: Tensors, outputs: Tensors, histories: list[Any]) -> None:
-    """Refuse a layer that returns the very tensor it was given: Keras then loses its origin."""
+    """Refuse a layer that returns its input tensor itself: Keras then loses the tensor's origin."""
     if not any(output is tensor for output in outputs for tensor in tensors):
         return
     for tensor, history in zip(tensors, histories, strict=True):
-        tensor._keras_history = history  # so that what was built before it can still be told
+        tensor._keras_history = history  # keeps the layers before it for the report
     raise ValueError(
         f"`{layer.name}` hands its input tensor on as it is, which Keras cannot put into a model: "
         "the tensor would come from itself"

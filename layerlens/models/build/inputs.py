@@ -1,4 +1,4 @@
-"""Match a finished model's inputs with those of the scenario."""
+"""Match the inputs of a finished model with those of the scenario."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from layerlens.scenario.spec import InputSpec, Shape
 _HINT = "give this model an `input:` of its own, or save it with inputs of the scenario's shape"
 
 
-class InputsRefusal(Exception):  # noqa: N818 (it is a result on its way, not a fault)
-    """The scenario's inputs are not what a finished model takes."""
+class InputsRefusal(Exception):  # noqa: N818 (it becomes a result, not an error)
+    """The scenario's inputs do not fit those of a finished model."""
 
     def __init__(self, message: str, hint: str = _HINT) -> None:
         super().__init__(message)
@@ -26,22 +26,22 @@ class InputsRefusal(Exception):  # noqa: N818 (it is a result on its way, not a 
 
 @dataclass(frozen=True)
 class FittedInputs:
-    """The inputs a model is run with, and the input layers that have to be more definite."""
+    """The inputs with which a model runs, and the input layers that need another shape."""
 
-    #: In the scenario's order, where it gives any.
+    #: In the order in which the model is called.
     inputs: tuple[InputSpec, ...]
-    #: Which of the model's own inputs each of them is.
+    #: The position of each among the model's own inputs.
     positions: tuple[int, ...] = ()
-    #: What the model itself calls them.
+    #: The model's own names of the inputs.
     names: tuple[str, ...] = ()
-    #: The same names in the order in which the model lists them; none of one that takes a mapping.
+    #: The same names in the model's own order; empty if the model takes a mapping.
     listed: tuple[str, ...] = ()
-    #: Input layer → the batch shape it gets instead of its own.
+    #: The new batch shapes of input layers, by the name of the layer.
     changes: Mapping[str, tuple[int | None, ...]] = field(default_factory=dict)
 
 
 def has_graph(model: Any) -> bool:
-    """Say whether a model is a graph from inputs to outputs, with no `call` of its own."""
+    """Return whether a model is a graph from inputs to outputs, without a `call` of its own."""
     if not isinstance(model, keras.Model):
         return False
     calls = next(kind for kind in type(model).__mro__ if "call" in vars(kind))
@@ -49,7 +49,7 @@ def has_graph(model: Any) -> bool:
         return False
     try:
         return bool(model.outputs)
-    except (AttributeError, ValueError):  # the latter from a Sequential of Keras 3.5, not yet built
+    except (AttributeError, ValueError):  # ValueError: an unbuilt Sequential of Keras 3.5
         return False
 
 
@@ -63,10 +63,18 @@ def fit_inputs(
 ) -> FittedInputs:
     """Pair a model's own inputs with the scenario's, by name if the names agree, else in order.
 
-    `fed_as` are the names of the reference's inputs: a model with the same ones is fed in their
-    order. `given_to_all` tells that the reference is given the same inputs by the scenario. An axis
-    the model leaves open takes the scenario's length. Raises InputsRefusal where the number of
-    inputs, a rank, a length or the kind of dtype is another.
+    An open axis of the model takes the scenario's length.
+
+    Args:
+        given: the scenario's inputs; without any, the model's own are used.
+        model: a model with inputs and outputs of its own.
+        precision: the precision in which the model was built.
+        fed_as: names of the reference's inputs; a model with the same names takes its inputs in
+            this order.
+        given_to_all: whether the scenario gives the reference the same inputs.
+
+    Raises:
+        InputsRefusal: the number of inputs, a rank, a length or the kind of dtype differs.
     """
     names = own_input_names(model, fed_as)
     own = tuple(
@@ -109,7 +117,7 @@ def fit_inputs(
 
 
 def scenario_inputs(given: tuple[InputSpec, ...], fed_as: Sequence[str]) -> FittedInputs:
-    """Return a scenario's inputs, in the order of the reference's where the names are the same."""
+    """Return the scenario's inputs, in the reference's order if the names are the same."""
     names = tuple(spec.name for spec in given)
     places = positions_by_name(names, fed_as) or tuple(range(len(given)))
     return FittedInputs(
@@ -121,7 +129,7 @@ def scenario_inputs(given: tuple[InputSpec, ...], fed_as: Sequence[str]) -> Fitt
 
 
 def _positions(names: Sequence[str], model: Any, given: tuple[InputSpec, ...]) -> tuple[int, ...]:
-    """Return which of a model's own inputs each of the scenario's is."""
+    """Return the position of each of the scenario's inputs among the model's own."""
     wanted = [spec.name for spec in given]
     for known in (list(names), [str(tensor.name) for tensor in model.inputs]):
         if set(known) == set(wanted):
@@ -130,7 +138,7 @@ def _positions(names: Sequence[str], model: Any, given: tuple[InputSpec, ...]) -
 
 
 def with_shapes(config: Any, changes: Mapping[str, tuple[int | None, ...]]) -> Any:
-    """Return a serialised model whose own input layers have other batch shapes."""
+    """Return a serialized model with other batch shapes in its input layers."""
     if not changes:
         return config
 
@@ -146,7 +154,7 @@ def with_shapes(config: Any, changes: Mapping[str, tuple[int | None, ...]]) -> A
 
 
 def _own_input(tensor: Any, name: str, precision: Precision) -> InputSpec:
-    # In float64 every floating input was made float64: what is drawn for it stays as it was.
+    # A float64 model declares every floating input float64; the drawn inputs stay float32.
     widened = precision == "float64" and tensor.dtype == "float64"
     return InputSpec(name, tuple(tensor.shape[1:]), "float32" if widened else tensor.dtype)
 

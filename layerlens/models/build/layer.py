@@ -19,7 +19,7 @@ _ALLOW = "if you trust the scenario, allow its code with `--allow-code`"
 
 
 def make_layer(spec: LayerSpec, precision: Precision, name: str | None = None) -> Any:
-    """Make the Keras layer, the layers and cells it holds first, as Python evaluates them.
+    """Make a Keras layer, its inner layers and cells first, in Python's order of evaluation.
 
     `name` is used unless the arguments give one. Raises whatever Keras raises.
     """
@@ -36,11 +36,11 @@ def make_layer(spec: LayerSpec, precision: Precision, name: str | None = None) -
 
 
 def automatic_name(layer_type: str, error: BaseException | None = None) -> str:
-    """Return the name Keras gave the layer that failed with `error`, or would give the next one."""
+    """Return the name of the layer that failed with `error`, or else that of the next layer."""
     kind = getattr(keras.layers, layer_type)
     for frame, _ in traceback.walk_tb(error.__traceback__ if error else None):
         failed = frame.f_locals.get("self")
-        # A layer that failed while it was made may have been counted and named already.
+        # A layer that failed in its constructor may have a name already.
         name = getattr(failed, "name", None) if type(failed) is kind else None
         if isinstance(name, str):
             return name
@@ -48,9 +48,10 @@ def automatic_name(layer_type: str, error: BaseException | None = None) -> str:
 
 
 def refuse_code_layers(layers: Iterable[LayerSpec]) -> None:
-    """Raise UnsafeCodeError at the first layer that is code, or has code or a file as an argument.
+    """Refuse the first layer that is code, or has code or a file as an argument.
 
-    What may stand there is for `layerlens.models.build.allow_list` to say.
+    Raises:
+        UnsafeCodeError: an argument is not on the allow-list, or the layer runs code.
     """
     for layer in layers:
         if layer.type in CODE_LAYERS:

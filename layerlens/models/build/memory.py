@@ -1,4 +1,4 @@
-"""How much memory a model's weights need, and how much there is."""
+"""Estimate the memory that models need, and compare it with the free memory."""
 
 from __future__ import annotations
 
@@ -12,31 +12,38 @@ from layerlens.errors import MemoryLimitError, Where
 from layerlens.models.inspect.working_memory import STEP_BYTES, WorkingMemory
 
 _ITEM_BYTES = {"bool": 1, "string": 16, "float8_e4m3fn": 1, "float8_e5m2": 1, "bfloat16": 2}
-#: Some forty probes of at least one sample, each value in float32 and in float64.
+#: About forty probes of at least one sample, each value in float32 and in float64.
 _BYTES_PER_SCALAR = 40 * (4 + 8)
-#: How often weights are there at once while they are initialised: drawn, scaled, and assigned.
-#: Measured with kernels of 4 and of 80 million params, which took 12 bytes each.
+#: Copies of the weights while they are initialized: drawn, scaled, and assigned. Measured with
+#: kernels of 4 and of 80 million params, which took 12 bytes per param.
 _WHILE_INITIALISED = 3
-#: What each param takes beyond the working model: the model in float64, drawn weights, and those
-#: that rounding is measured with. Measured with two models of 20 million params each, which took 78
-#: bytes for each param of one where they were certified, and 125 where every kind was drawn.
+#: Bytes per param beyond the working model: the model in float64, drawn weights, and those for
+#: measuring rounding. Measured with two models of 20 million params each, which took 78 bytes per
+#: param of one model where they were certified, and 125 where every kind of weights was drawn.
 _BYTES_PER_PARAM = 40
-#: Samples that are called at once: all probes are one batch, of which integers have fewer.
+#: Samples in one call: all probes form one batch, with fewer for integer inputs.
 _SAMPLES, _INTEGER_SAMPLES = 40, 20
-#: What goes into a call and comes out of it is there in float64.
+#: Inputs and outputs of a call are held in float64.
 _BYTES_PER_END = 8
-#: What is inside a call is there once in float64, in a graph, and while that is computed twice in
-#: float32, called eagerly. Measured with attention of 600 steps.
+#: Values inside a call are held once in float64, in a graph, and at the same time twice in float32,
+#: called eagerly. Measured with attention of 600 steps.
 _BYTES_PER_INNER = 8 + 2 * 4
 
 
 def refuse_beyond_memory(
     model: Any, name: str, memory_limit: int | None, where: Where | None, *, beside: int = 0
 ) -> None:
-    """Raise MemoryLimitError where making the model's weights needs more than the limit, in bytes.
+    """Refuse a model whose weights need more memory than the limit.
 
-    Without a limit what the machine has free is one; where that is unknown there is none. Of
-    either, so many bytes are taken by what is made `beside` it.
+    Args:
+        model: the model, whose weights need not be allocated.
+        name: the name of the model in the message.
+        memory_limit: in bytes; None is the free memory, or no limit where that is unknown.
+        where: the place of the model in the scenario.
+        beside: bytes that other models take.
+
+    Raises:
+        MemoryLimitError: the weights need more while they are initialized.
     """
     held = weight_bytes(model)
     needed = held * _WHILE_INITIALISED
@@ -65,12 +72,18 @@ def comparing_beyond_memory(
     integers: bool = False,
     doing: str = "comparing",
 ) -> MemoryLimitError | None:
-    """Return the error where comparing models (or what is done else) needs more than is free.
+    """Return the error if comparing models needs more than the free memory; None otherwise.
 
-    `params` are those of both models, which are made already; `shapes` are those of the inputs and
-    of both models' outputs, the batch axis first, and what is open counts as one. `working` is what
-    their most demanding calls hold; `integers` says that all inputs are. It is a lower bound: about
-    twice as much is taken in the end.
+    The estimate is a lower bound, about half of what is needed in the end.
+
+    Args:
+        names: the names of the models in the message.
+        params: the number of params of all models, which are allocated already.
+        shapes: of the inputs and of all outputs, batch axis first; an open axis counts as 1.
+        where: the place in the scenario.
+        working: what the most demanding call of each model holds; None if unknown.
+        integers: whether all inputs are integers.
+        doing: what the models are run for, in the message.
     """
     scalars = sum(math.prod(size or 1 for size in shape[1:]) for shape in shapes)
     samples = _INTEGER_SAMPLES if integers else _SAMPLES
@@ -111,10 +124,13 @@ def _needs_of(working: WorkingMemory, samples: int) -> list[tuple[int, str]]:
 def refuse_samples_beyond_memory(
     samples: int, scalars: int, batch: int = 0, working: WorkingMemory | None = None
 ) -> None:
-    """Raise MemoryLimitError where so many samples of so many values need more than is free.
+    """Refuse training data that needs more than the free memory.
 
-    Values are drawn in float64, and TensorFlow has its own copy of them. Each `batch` of them goes
-    through the model at once.
+    Values are drawn in float64, and TensorFlow copies them. `scalars` are the values of one sample,
+    `batch` is the number of samples per call, of which each holds `working`.
+
+    Raises:
+        MemoryLimitError: the samples, or they and one call, need more.
     """
     limit = free_memory()
     if limit is None:
@@ -138,12 +154,12 @@ def refuse_samples_beyond_memory(
 
 
 def weight_bytes(model: Any) -> int:
-    """Return the bytes all variables of a model take, by their shapes and dtypes."""
+    """Return the bytes of all variables of a model, by their shapes and dtypes."""
     return sum(math.prod(item.shape) * _item_bytes(item.dtype) for item in model.variables)
 
 
 def free_memory() -> int | None:
-    """Return the bytes this process may still take, or None where the system does not say."""
+    """Return the bytes that this process may still allocate; None if unknown."""
     limits = (_machine_memory(), _group_memory(), _process_memory())
     return min((limit for limit in limits if limit is not None), default=None)
 
@@ -162,14 +178,14 @@ def _machine_memory() -> int | None:
             if line.startswith("MemAvailable:"):
                 return int(line.split()[1]) * 1024
     except (OSError, ValueError, IndexError):
-        return None  # not Linux, or not to be read: then there is no limit to hold to
+        return None  # not Linux, or unreadable
     return None
 
 
 def _process_memory() -> int | None:
-    """Return what the limit on this process's own addresses leaves (`ulimit -v`), if there is one.
+    """Return the bytes left of the limit on this process's address space (`ulimit -v`), if any.
 
-    What it maps without using counts as well, as the system counts it.
+    Mapped but unused memory counts too, as the system counts it.
     """
     try:
         import resource
@@ -181,12 +197,12 @@ def _process_memory() -> int | None:
     try:
         mapped = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
     except (OSError, ValueError, IndexError):
-        return limit  # not Linux: what is taken already is not told
+        return limit  # not Linux: the size of the process is unknown
     return max(0, limit - mapped * resource.getpagesize())
 
 
 def _group_memory() -> int | None:
-    """Return what a container's own limit leaves, where there is one (cgroup v2)."""
+    """Return the bytes left of the limit of a container (cgroup v2), if any."""
     group = Path("/sys/fs/cgroup")
     try:
         limit = (group / "memory.max").read_text(encoding="ascii").strip()

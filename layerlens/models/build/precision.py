@@ -1,4 +1,4 @@
-"""Working precision and float64: the dtype that a policy, an input or a layer has in each."""
+"""The dtypes of policies, inputs and layers in working precision and in float64."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ Precision = Literal["working", "float64"]
 _FLOATING = ("float", "bfloat", "mixed_")
 _POLICIES = ("DTypePolicy", "Policy", "FloatDTypePolicy")
 
-#: TensorFlow has no float64 kernel for these, or Keras mixes dtypes in them: they stay float32.
+#: Layers that stay float32: TensorFlow has no float64 kernel for them, or Keras mixes dtypes.
 FLOAT32_ONLY = ("AdaptiveAveragePooling3D", "AdaptiveMaxPooling3D", "MelSpectrogram")
 
 
 def stays_float32(layer_type: str, arguments: Mapping[str, Any]) -> bool:
-    """Say whether a layer with these arguments can only run in float32 at most (on a CPU)."""
+    """Return whether a layer with these arguments cannot run in float64 on a CPU."""
     if layer_type in FLOAT32_ONLY:
         return True
     if layer_type in ("ConvLSTM1D", "ConvLSTM2D"):
@@ -28,12 +28,12 @@ def stays_float32(layer_type: str, arguments: Mapping[str, Any]) -> bool:
 
 
 def is_floating(dtype: Any) -> bool:
-    """Say whether a dtype or dtype policy, by its name, is a floating one."""
+    """Return whether a dtype or dtype policy is floating, by its name."""
     return isinstance(dtype, str) and dtype.startswith(_FLOATING)
 
 
 def layer_dtype(dtype: Any, precision: Precision) -> Any:
-    """Return a layer's `dtype` argument in this precision; integer dtypes stay."""
+    """Return a layer's `dtype` argument in this precision; integer dtypes do not change."""
     if precision == "working":
         return dtype
     if isinstance(dtype, Mapping) and dtype.get("class_name") in _POLICIES:
@@ -42,9 +42,9 @@ def layer_dtype(dtype: Any, precision: Precision) -> Any:
 
 
 def config_in(config: Any, precision: Precision) -> Any:
-    """Return a serialised Keras model in this precision: every floating `dtype` in it is float64.
+    """Return a serialized Keras model in this precision; in "float64" every floating dtype is.
 
-    Quantised policies stay: they have no float64 form.
+    Quantized policies, which have no float64 form, do not change.
     """
     if precision == "working":
         return config
@@ -64,9 +64,9 @@ def config_in(config: Any, precision: Precision) -> Any:
 
 
 def config_with_policy(config: Any, policy: str) -> Any:
-    """Return a serialised Keras model whose floating layers have this dtype policy.
+    """Return a serialized Keras model whose floating layers have this dtype policy.
 
-    Inputs, tensors and initial values keep their dtypes; so do integer layers.
+    Inputs, tensors, initial values and integer layers keep their dtypes.
     """
     if isinstance(config, list):
         return [config_with_policy(item, policy) for item in config]

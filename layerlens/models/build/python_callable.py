@@ -18,14 +18,16 @@ _OWN_PACKAGE = __name__.partition(".")[0]
 
 
 def call_python(target: str, args: Mapping[str, Any], where: Where | None) -> Any:
-    """Import the module, call the callable with the arguments, return what it returns.
+    """Import and call `module:callable` with the arguments, and return its result.
 
-    The scenario's folder and the current one can be imported from while it runs; what it prints
-    goes to standard error. Raises ScenarioError where there is no such module or callable, and
-    whatever the callable raises.
+    The scenario's folder and the current one are on the module path; output goes to standard
+    error. Raises whatever the callable raises.
+
+    Raises:
+        ScenarioError: there is no such module or callable, or the arguments do not fit.
     """
     folders = scenario_folders(where)
-    # Code that goes to another folder would take the next model's relative paths along.
+    # Code that changes the working folder would break the next model's relative paths.
     with (
         importable(folders),
         contextlib.chdir(Path.cwd()),
@@ -37,7 +39,7 @@ def call_python(target: str, args: Mapping[str, Any], where: Where | None) -> An
 
 
 def find_python(target: str, where: Where | None) -> Any:
-    """Return the callable that `module:callable` names, looked for as `call_python` does."""
+    """Import `module:callable` as `call_python` does, and return the callable."""
     folders = scenario_folders(where)
     with importable(folders), contextlib.redirect_stdout(sys.stderr):
         return _found(target, folders, where)
@@ -45,10 +47,10 @@ def find_python(target: str, where: Where | None) -> Any:
 
 @contextlib.contextmanager
 def importable(folders: tuple[str, ...]) -> Iterator[None]:
-    """Put folders before everything else on the module path, and take their modules back after.
+    """Context manager that puts folders first on the module path, and removes their modules after.
 
-    Two scenarios may each have a `models.py`: what comes from the folders is forgotten again, and
-    modules of the same name that were there before are back in place.
+    Two scenarios may each have a `models.py`: modules from the folders are unloaded afterwards, and
+    modules of the same name that were loaded before are restored.
     """
     path = list(sys.path)
     before = dict(sys.modules)
@@ -75,7 +77,7 @@ def scenario_folders(where: Where | None) -> tuple[str, ...]:
 
 
 def _is_shadowed(name: str, module: ModuleType, folders: tuple[str, ...]) -> bool:
-    """Say whether the folders have a module of this name, and the user has loaded another."""
+    """Return whether the folders have a module of this name and the user has loaded another."""
     top = name.partition(".")[0]
     if not any(path.is_file() for folder in folders for path in _places(folder, top)):
         return False
@@ -84,7 +86,7 @@ def _is_shadowed(name: str, module: ModuleType, folders: tuple[str, ...]) -> boo
 
 
 def _is_users(module: ModuleType) -> bool:
-    """Say whether a module is neither Python's, nor installed, nor the program being run."""
+    """Return whether a module is neither Python's, nor installed, nor the main program."""
     place = getattr(module, "__file__", None)
     if place is None or module.__name__ in ("__main__", _OWN_PACKAGE):
         return False
@@ -112,7 +114,7 @@ def _found(target: str, folders: tuple[str, ...], where: Where | None) -> Any:
         found: Any = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
-            raise  # the module is there; something it needs is not
+            raise  # the module exists, but one that it imports does not
         looked = " and ".join(folders)
         raise _fault(
             f"there is no module `{module_name}`; looked in {looked} and among what is installed",
@@ -137,7 +139,7 @@ def _check_arguments(
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):
-        return  # written in C: it will say itself what it takes
+        return  # written in C: the call itself checks the arguments
     try:
         signature.bind(**args)
     except TypeError as error:

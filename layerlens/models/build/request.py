@@ -21,46 +21,46 @@ from layerlens.scenario.spec import InputSpec, ModelSpec
 
 @dataclass(frozen=True)
 class BuildRequest:
-    """What was asked: the model, its inputs, and how it is to be built."""
+    """A request to build one model: the model, its inputs, and the options."""
 
     spec: ModelSpec
     inputs: tuple[InputSpec, ...]
     precision: Precision = "working"
     allocate: bool = True
-    #: The most bytes of weights to make; a model with more is only drafted. None makes any.
+    #: The most bytes of weights to allocate; a larger model is only drafted. None is no limit.
     at_most: int | None = None
     memory_limit: int | None = None
     seed: int = 0
     allow_code: bool = False
-    #: The names of the reference's inputs: a model with the same ones is fed in their order.
+    #: Names of the reference's inputs; a model with the same names takes its inputs in this order.
     fed_as: tuple[str, ...] = ()
-    #: Changes the numbers in the configuration of a saved model or an object.
+    #: Replaces each number in the configuration of a saved model or an object.
     numbers: Callable[[float], float] | None = None
 
 
 @dataclass(frozen=True)
 class Built:
-    """A model that Keras built: called with one tensor, or a list in the order of `inputs`."""
+    """A model that Keras built, called with one tensor or with a list in the order of `inputs`."""
 
     spec: ModelSpec
     inputs: tuple[InputSpec, ...]
     model: Any
     report: ModelReport
     allocated: bool
-    #: The one batch size the model takes (stateful layers need one); None takes any.
+    #: The only batch size that the model takes (stateful layers need one); None takes any.
     batch_size: int | None = None
-    #: The precision it was built in: a model that cannot be made anew stays in working precision.
+    #: The precision it was built in; a model that cannot be built anew stays in working precision.
     precision: Precision = "working"
-    #: The caller's own object, because Keras could not copy it: what changes it, changes theirs.
+    #: Whether `model` is the caller's own object, which Keras could not copy.
     is_original: bool = False
-    #: What the model itself calls its `inputs`, and the same in the order in which it lists them;
-    #: the latter is empty where it takes a mapping.
+    #: The model's own names of `inputs`, and the same names in the model's own order; the latter
+    #: are empty if the model takes a mapping.
     input_names: tuple[str, ...] = ()
     listed_names: tuple[str, ...] = ()
-    #: What a saved file meant and this model does not do; None where it does all of it.
+    #: What the saved model did and this one does not; None without such a difference.
     unrestored: str | None = None
-    #: The functions traced of the model so far, by execution, mode and shapes: whoever runs it
-    #: again, for another pair or under another seed, need not trace it again.
+    #: The traced functions of the model, by execution, mode and shapes, which all runners of the
+    #: model share.
     traced: dict[tuple[Any, ...], Any] = field(
         init=False, default_factory=dict, repr=False, compare=False
     )
@@ -75,14 +75,14 @@ class Refused:
 
 
 def refused(request: BuildRequest, error: ModelError, rows: tuple[LayerRow, ...] = ()) -> Refused:
-    """Return a refusal with the layers that were still built."""
+    """Return a refusal with the rows of the layers that were built."""
     return Refused(
         request.spec, ModelReport(request.spec.name, None, None, None, None, rows, error)
     )
 
 
 def refused_at(request: BuildRequest, refusal: LayerRefusal) -> Refused:
-    """Return a refusal explained at its layer, with the layers before it."""
+    """Return a refusal with the explained error of a layer, and the rows before it."""
     rows = rows_between(refusal.wired.inputs, refusal.wired.made)
     error = explain_build_error(
         refusal.error,

@@ -1,4 +1,4 @@
-"""Run Keras work in a fresh thread, so that the process stays as it was."""
+"""Run Keras work in a new thread, whose Keras state is that of a new process."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ T = TypeVar("T")
 
 _ONE_AT_A_TIME = threading.Lock()
 
-#: Keras walks a model by recursion, some twenty calls a layer: room for a thousand layers.
+#: Keras recurses through a model with about twenty calls per layer; enough for a thousand layers.
 _RECURSION_LIMIT = 40_000
 _STACK_BYTES = 128 * 1024**2
 
 
 class _Session(threading.Thread):
-    """A thread of its own: to Keras, whose state is per thread, a process just started."""
+    """A thread with new Keras state, since Keras keeps its state per thread."""
 
     def __init__(self, work: Callable[[], Any]) -> None:
         super().__init__(name="layerlens-session", daemon=True)
@@ -34,19 +34,19 @@ class _Session(threading.Thread):
         try:
             self._inherit()
             self.result = self._work()
-        except BaseException as error:  # raised again in the thread that asked
+        except BaseException as error:  # raised again in the calling thread
             self.failure = error
 
 
 def in_fresh_session(work: Callable[[], T], seed: int) -> T:
-    """Run Keras work where names count from zero and the caller's settings are out of reach.
+    """Run Keras work in a session whose names count from zero, apart from the caller's settings.
 
     Keras keeps names, scopes and the dtype policy per thread, so a new thread is a new session.
-    Initialisers and seed generators draw their seeds from Python's `random`: it is seeded for the
-    work and put back after it.
+    Initializers and seed generators draw their seeds from Python's `random`, which is seeded for
+    the work and restored afterwards. Raises whatever the work raises.
     """
     if isinstance(threading.current_thread(), _Session):
-        return _run(work, seed)  # code of the user's that calls layerlens: the lock is ours
+        return _run(work, seed)  # user code that calls layerlens: this session holds the lock
     with _ONE_AT_A_TIME:
         return _run(work, seed)
 
@@ -56,10 +56,10 @@ def _run(work: Callable[[], T], seed: int) -> T:
     drawn, depth, stack = random.getstate(), sys.getrecursionlimit(), threading.stack_size()
     random.seed(seed)
     sys.setrecursionlimit(max(depth, _RECURSION_LIMIT))
-    threading.stack_size(_STACK_BYTES)  # of virtual memory: what is not used is not taken
+    threading.stack_size(_STACK_BYTES)  # virtual memory, taken only as it is used
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Keras' advice to whoever writes the Python code
+            warnings.simplefilter("ignore")  # Keras' advice for authors of Python code
             session.start()
             session.join()
     finally:

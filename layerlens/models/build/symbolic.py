@@ -1,4 +1,4 @@
-"""Tensors to models: Keras inputs from their descriptions, models that take no memory yet."""
+"""Create symbolic inputs and functional models, and models whose weights take no memory."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from layerlens.models.build.precision import Precision, layer_dtype
 from layerlens.scenario.spec import InputSpec, ModelSpec
 
 
-class DraftImpossible(Exception):  # noqa: N818 (not a fault: it is made for good instead)
-    """A layer makes variables in a way that Keras forbids while nothing is allocated."""
+class DraftImpossible(Exception):  # noqa: N818 (not an error: the model is built without a draft)
+    """A layer makes variables in a way that Keras forbids in a draft."""
 
 
 def raise_if_draft_impossible(error: BaseException | None) -> None:
-    """Raise DraftImpossible where an error comes from drafting and not from the model."""
+    """Raise DraftImpossible if an error, or one of its causes, comes from drafting."""
     while error is not None:
         if "while in a stateless scope" in str(error):
             raise DraftImpossible from error
@@ -28,16 +28,18 @@ def raise_if_draft_impossible(error: BaseException | None) -> None:
 
 
 class Draft:
-    """A Keras scope in which variables have shapes but no memory, until they are allocated."""
+    """A Keras scope in which variables have shapes but take no memory until they are allocated."""
 
     def __init__(self, scope: Any) -> None:
         self._scope = scope
         self._open = True
 
     def allocate(self) -> None:
-        """Leave the scope: Keras itself then makes and initialises every variable.
+        """Leave the scope; Keras then allocates and initializes every variable.
 
-        Raises MemoryLimitError where there was less memory than it seemed.
+        Raises:
+            MemoryLimitError: the memory ran out.
+            DraftImpossible: an initializer failed.
         """
         self._open = False
         try:
@@ -47,7 +49,7 @@ class Draft:
                 "the memory ran out while the weights were made",
                 hint="close other programs, or make the model smaller",
             ) from error
-        except Exception as error:  # an initialiser's: made for good, it is told at its layer
+        except Exception as error:  # of an initializer; built without a draft, its layer is known
             raise DraftImpossible from error
 
     def abandon(self) -> None:
@@ -59,7 +61,7 @@ class Draft:
 
 @contextmanager
 def drafting() -> Iterator[Draft]:
-    """Open a draft; what is not allocated in it never is."""
+    """Context manager that opens a draft, and abandons it unless it is allocated inside."""
     scope = keras.StatelessScope()
     scope.__enter__()
     draft = Draft(scope)
@@ -70,7 +72,11 @@ def drafting() -> Iterator[Draft]:
 
 
 def set_policy(spec: ModelSpec, precision: Precision) -> None:
-    """Give this session the model's dtype policy; raise ScenarioError where there is none such."""
+    """Set the dtype policy of this session to that of the model.
+
+    Raises:
+        ScenarioError: Keras has no such policy.
+    """
     try:
         keras.config.set_dtype_policy(layer_dtype(spec.dtype or "float32", precision))
     except (ValueError, TypeError) as error:
@@ -86,7 +92,11 @@ def input_tensors(
     batch_size: int | None = None,
     taken: frozenset[str] = frozenset(),
 ) -> tuple[Any, ...]:
-    """Make the Keras inputs; `taken` are layer names that an input must not have as well."""
+    """Create the Keras inputs; `taken` are layer names that an input must not have.
+
+    Raises:
+        ScenarioError: Keras refuses the shape or dtype of an input.
+    """
     tensors = []
     for given in inputs:
         name = keras_name(given.name)
@@ -106,7 +116,7 @@ def input_tensors(
 
 
 def functional(inputs: tuple[Any, ...], outputs: tuple[Any, ...], name: str) -> Any:
-    """Join tensors to a model that takes and gives a plain tensor where there is one."""
+    """Return a model from inputs to outputs; a single one is a plain tensor, not a list."""
     return keras.Model(
         inputs[0] if len(inputs) == 1 else list(inputs),
         outputs[0] if len(outputs) == 1 else list(outputs),

@@ -1,7 +1,7 @@
-"""Tensors that no backend can number the values of are refused, whichever layer gives them.
+"""Refuse tensors with more values than any backend can index.
 
-Their sizes multiply from layer to layer: a short file can describe numbers that Python does not
-print, and that no estimate of memory is needed for.
+Sizes multiply from layer to layer: a short file can describe sizes that Python does not print, and
+that need no estimate of memory.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from layerlens.plain.sizes import MOST_VALUES, is_oversized
 
 
 def refuse_oversized(name: str, tensors: Sequence[Any], where: Where | None) -> None:
-    """Raise ScenarioError where a layer gives a tensor of more values than there can be."""
+    """Raise ScenarioError if one of these outputs of a layer has too many values."""
     for tensor in tensors:
         shape = tuple(tensor.shape)[1:]
         if is_oversized(shape):
@@ -32,7 +32,7 @@ def refuse_oversized(name: str, tensors: Sequence[Any], where: Where | None) -> 
 
 
 def refuse_oversized_model(model: Any, where: Where | None) -> None:
-    """Raise ScenarioError where an input or a layer of a model, nested ones too, is oversized."""
+    """Raise ScenarioError if a tensor in a model, or in a nested model, has too many values."""
     for name, tensors in _tensors_of(model):
         refuse_oversized(name, tensors, where)
 
@@ -41,7 +41,7 @@ def _tensors_of(model: Any) -> Iterator[tuple[str, Sequence[Any]]]:
     waiting, seen = [model], {id(model)}
     while waiting:
         one = waiting.pop()
-        if not getattr(one, "built", False):  # a Sequential that never was raises below
+        if not getattr(one, "built", False):  # an unbuilt Sequential raises below
             continue
         outputs = list(getattr(one, "outputs", None) or ())
         for node in calls_between(list(getattr(one, "inputs", None) or ()), outputs):

@@ -1,4 +1,4 @@
-"""The scenario's own weight values are put in place of the initial ones."""
+"""Set weights to the values that a scenario gives."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from layerlens.plain.suggestion import nearest_name
 
 
 def assign_weights(model: Any, values: Mapping[str, Any], name: str, where: Where | None) -> None:
-    """Set weights by path: `gru/gru_cell/kernel`, or any end of it that only one weight has.
+    """Set weights by path, such as `gru/gru_cell/kernel`, or by any unambiguous end of it.
 
-    Raises ScenarioError with every path that names no weight or several, and every value that is
-    not numbers of the weight's shape.
+    Raises:
+        ScenarioError: a path matches no weight or several, or values are not numbers of the
+            weight's shape; all such faults are in one error.
     """
     variables = {str(variable.path): variable for variable in model.weights}
     faults: list[Fault] = []
