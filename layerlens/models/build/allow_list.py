@@ -233,10 +233,10 @@ class _Check:
         if "inbound_nodes" not in place and self.is_registered(name):
             return None
         found = kinds_of_function(name, module)
-        registered = value.get("registered_name") in (None, name, "function")
-        if registered and found & kinds:
+        has_own_name = value.get("registered_name") in (None, name, "function")
+        if has_own_name and found & kinds:
             return None
-        if registered and found:
+        if has_own_name and found:
             return self._misplaced(f"uses the function `{name}`", found, kinds, place)
         what = f"uses the function `{name}` from outside Keras"
         if module is not None and module.partition(".")[0] == "keras":
