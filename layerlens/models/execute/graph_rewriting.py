@@ -1,4 +1,4 @@
-"""Whether TensorFlow may rewrite the sums of a graph before it runs it."""
+"""Run graphs with many nested sums without TensorFlow's arithmetic optimizer."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from typing import Any
 from tensorflow.core.protobuf import rewriter_config_pb2
 from tensorflow.python.eager import context
 
-#: TensorFlow's arithmetic optimizer flattens nested additions into one. A graph in which they
-#: reach more terms than this, as twenty times `Add(x, x)` do, is run as it was traced.
+#: TensorFlow's arithmetic optimizer flattens nested additions into one. A graph whose additions
+#: reach more terms than this, as twenty nested `Add(x, x)` do, runs as it was traced.
 MOST_TERMS = 4096
 
 _ADDITIONS = frozenset({"Add", "AddV2", "AddN"})
 
 
 def has_many_terms(graph: Any) -> bool:
-    """Whether nested additions in a traced graph reach more than MOST_TERMS terms.
+    """Return whether nested additions in a traced graph reach more than MOST_TERMS terms.
 
-    The optimizer takes an addition into the next one where that is its only reader. A sum that is
-    read twice by the same addition counts twice, so that the terms double with every step while
-    the graph grows by one.
+    The optimizer merges an addition into the next one if that is its only reader. A sum that the
+    same addition reads twice counts twice, so that the terms double with every step while the
+    graph grows by one node.
     """
     readers: dict[str, set[str]] = {}
     operations = graph.get_operations()
@@ -30,7 +30,7 @@ def has_many_terms(graph: Any) -> bool:
         for tensor in operation.inputs:
             readers.setdefault(tensor.op.name, set()).add(operation.name)
     terms: dict[str, int] = {}
-    for operation in operations:  # listed in the order they were made: inputs come first
+    for operation in operations:  # in the order of creation: inputs come first
         if operation.type not in _ADDITIONS:
             continue
         terms[operation.name] = sum(
@@ -44,10 +44,9 @@ def has_many_terms(graph: Any) -> bool:
 
 @contextmanager
 def without_rewritten_sums() -> Iterator[None]:
-    """Run graphs without TensorFlow's arithmetic optimizer, in this thread alone.
+    """Context manager that disables TensorFlow's arithmetic optimizer in this thread.
 
-    `tf.config.optimizer.set_experimental_options` would change it for threads that run other
-    graphs meanwhile.
+    `tf.config.optimizer.set_experimental_options` would disable it in other threads too.
     """
     current = context.context()
     before = current.function_call_options
@@ -65,7 +64,7 @@ def without_rewritten_sums() -> Iterator[None]:
 
 
 def runnable(function: Any) -> Callable[..., Any]:
-    """Return what calls a concrete function, as it was traced where rewriting would not end."""
+    """Return a function that calls a concrete function, without rewriting if it has many terms."""
     if not has_many_terms(function.graph):
         call: Callable[..., Any] = function
         return call

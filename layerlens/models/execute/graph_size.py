@@ -21,7 +21,7 @@ from layerlens.report.layers import ModelReport
 
 
 def ops_of(function: Any) -> int:
-    """Count the operations in a concrete function's graph, those of functions it calls included.
+    """Return the number of operations in a concrete function's graph and the functions it calls.
 
     The body of a loop counts once, as it is compiled once.
     """
@@ -30,18 +30,18 @@ def ops_of(function: Any) -> int:
 
 
 def model_graph_ops(runner: KerasRunner) -> int | None:
-    """Return the size of the graph that was traced with unknown batch and lengths, in inference.
+    """Return the number of operations in the inference graph with unknown batch and lengths.
 
-    None where the model was not called that way.
+    None if no such graph was traced.
     """
     function = runner.traced_for_inference()
     return None if function is None else ops_of(function)
 
 
 def with_graph_sizes(report: ModelReport, built: Built) -> ModelReport:
-    """Trace the model, where it was not, and each layer on its own; tell the sizes of the graphs.
+    """Return a report with the sizes of the graphs of the model and of each layer traced alone.
 
-    A layer that cannot be traced alone has none.
+    The size is None for a layer that cannot be traced alone.
     """
     with restoring_weights(built):
         found = _layer_sizes(built)
@@ -71,7 +71,7 @@ def _size(call: Any, symbols: Any, built: Built) -> int | None:
     signature = [tf.TensorSpec((built.batch_size, *t.shape[1:]), t.dtype) for t in symbols]
     try:
         function = tf.function(call, autograph=False).get_concrete_function(*signature)
-    except Exception as error:  # whatever a layer raises: the models' own calls tell of it
+    except Exception as error:  # a layer may raise anything; calls of the model report it
         raise_if_out_of_memory(error, f"while the graph of `{built.spec.name}` was traced")
         return None
     return ops_of(function)

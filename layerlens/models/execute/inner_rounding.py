@@ -1,9 +1,9 @@
-"""A traced model in which every operation rounds at random, to see what rounding inside it does.
+"""Trace a model so that every operation rounds at random, to measure the effect of rounding.
 
 This is Monte Carlo arithmetic (Parker 1997, "Monte Carlo Arithmetic: exploiting randomness in
-floating-point arithmetic"): each result of an operation that rounds is moved by a random relative
-amount, and how far the outputs move tells how much of them is rounding. Perturbing inputs and
-weights alone does not show what is lost where a large number is added and taken off again.
+floating-point arithmetic"): each rounded result of an operation changes by a random relative
+amount, and the change of the outputs shows how much of them is rounding. Perturbing inputs and
+weights alone does not show the loss where a large number is added and subtracted again.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _ELEMENTWISE = frozenset(
         *("Prod", "Cumprod", "Atan", "Atan2", "Sinh", "Cosh", "Asinh", "Xlogy", "Lgamma"),
     }
 )
-#: Operations that sum: their rounding is relative to the sum of what they add, signs left out.
+#: Operations that sum: their rounding is relative to the sum of the absolute values.
 _SUMS = frozenset(
     {
         *("Sum", "Mean", "Cumsum", "MatMul", "BatchMatMul", "BatchMatMulV2", "BatchMatMulV3"),
@@ -38,14 +38,14 @@ _SUMS_OF_TWO = frozenset({"Add", "AddV2", "Sub"})
 
 
 class RandomRounding:
-    """The random changes that the operations of a traced model make to their results.
+    """Random changes of the results of operations in a traced model.
 
-    Draws come in pairs that change the first result by the same amount in opposite directions: a
-    layer whose output only depends on the direction then moves in one of the two.
+    Draws come in pairs that change each result by the same amount in opposite directions, so that
+    a layer whose output depends on the direction alone changes in one of them.
     """
 
     def __init__(self, dtype: str, size: float, seed: int) -> None:
-        """`dtype` is the precision that is looked at, `size` the largest relative change."""
+        """Change results of this `dtype` by up to `size`, relative to their magnitude."""
         self.dtype = dtype
         self._size = size
         self._seed = seed
@@ -54,10 +54,9 @@ class RandomRounding:
 
     @contextmanager
     def while_tracing(self) -> Iterator[None]:
-        """Make every operation that is traced meanwhile change its results at random.
+        """Context manager in which every traced operation changes its results at random.
 
-        Exact results stay as they are, so that a number that a layer looks for (a mask value, a
-        bin's edge) is still met.
+        Exact results do not change, so that a layer still finds a mask value or the edge of a bin.
         """
         op_callbacks.add_op_callback(self._changed)
         try:
@@ -88,14 +87,14 @@ class RandomRounding:
         shares = self._numbers.uniform(tf.shape(output), -1.0, 1.0, output.dtype)
         changed = output + self._signed_size * shares * scale
         result = tf.where(_is_exact(op_type, inputs, output, scale), output, changed)
-        # What overflows or is undefined is so without any rounding.
+        # Overflow and undefined results do not come from rounding.
         return [tf.where(tf.math.is_finite(result), result, output)]
 
 
 def _scale(
     op_type: str, inputs: Sequence[Any], attrs: Sequence[Any], output: Any, graph: Any
 ) -> Any:
-    """Return what the rounding of a result is relative to."""
+    """Return the magnitude to which the rounding of a result is relative."""
     if op_type not in _SUMS:
         return output
     absolute = [tf.abs(one) if one.dtype == output.dtype else one for one in inputs]
@@ -105,7 +104,7 @@ def _scale(
 
 
 def _is_exact(op_type: str, inputs: Sequence[Any], output: Any, scale: Any) -> Any:
-    """Tell which results of an operation need no rounding."""
+    """Return which results of an operation are exact."""
     if op_type in _SUMS_OF_TWO:
         other = inputs[1] if op_type != "Sub" else -inputs[1]
         back = output - inputs[0]
@@ -116,6 +115,6 @@ def _is_exact(op_type: str, inputs: Sequence[Any], output: Any, scale: Any) -> A
 
 
 def _has_few_digits(array: Any) -> Any:
-    """Tell which results fit a narrower dtype: one that was rounded would use all its digits."""
+    """Return which results fit a narrower dtype: a rounded one would use all digits."""
     narrower = tf.float32 if array.dtype == tf.float64 else tf.bfloat16
     return tf.equal(tf.cast(tf.cast(array, narrower), array.dtype), array)

@@ -1,4 +1,4 @@
-"""The domains of a model's inputs: lengths, ranges, words, constants."""
+"""The domains of a model's inputs: lengths, ranges, words and constants."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from layerlens.models.inspect.nested_layers import flat_layers, operation_nodes
 from layerlens.numerics.probes import Domain
 from layerlens.scenario.spec import InputSpec
 
-#: Lengths to try where an axis is variable; the first that the reference takes is the base.
+#: Lengths to try on a variable axis; the first that the reference takes is the base.
 BASE_LENGTHS: tuple[int, ...] = (7, 12, 24, 48, 96, 3, 1)
 #: Further (batch, length) combinations: batch larger, smaller and equal to the length.
 COMBINATIONS: tuple[tuple[int, int], ...] = ((5, 3), (2, 11), (4, 4), (3, 1), (1, 8))
 
 #: Arguments that bound integer inputs from above.
 _RANGE_ARGUMENTS = ("input_dim", "num_tokens")
-#: Arguments whose value, even as an integer, is a place where a layer changes its mind.
+#: Arguments whose value, even an integer, is an input at which the output of a layer may jump.
 _THRESHOLD_ARGUMENTS = (
     "max_value",
     "min_value",
@@ -35,31 +35,31 @@ _THRESHOLD_ARGUMENTS = (
 )
 
 
-#: How many numbers that may be counts are tried, and up to which one nothing is a count.
+#: The most numbers to try as counts, and the largest number too small to be one.
 MOST_COUNTS = 6
 MOST_ALIKE = 4
-#: Attributes in which Keras keeps whole numbers of its own in every layer.
+#: Prefixes of attributes in which Keras stores integers in every layer.
 _OF_KERAS = ("_build_shapes_dict", "_self_")
-#: How many numbers of one layer are looked at: it may hold a vocabulary.
+#: The most numbers read from one layer, which may hold a vocabulary.
 MOST_LOOKED_AT = 10_000
 
-#: Constants outside the range of float32 are no place that an input could reach.
+#: The range of float32, outside which no input lies.
 LEAST_CONSTANT, GREATEST_CONSTANT = map(float, (np.finfo("f4").tiny, np.finfo("f4").max))
 MOST_CONSTANTS, FEW_CONSTANTS = 32, 6
-#: How far whole numbers go that nothing bounds; each is a float32 of its own.
+#: The bound of integers without another bound; float32 holds each of them exactly.
 FAR_INTEGER = 2**20
-#: A vocabulary may be large; this many of its words are tried.
+#: The most words of a vocabulary to try.
 MOST_WORDS = 256
-#: Lists and mappings of a layer that contain themselves never end.
+#: The depth up to which lists and mappings of a layer are read; some contain themselves.
 _DEEPEST = 12
 
 
 def fixed_domains(
     built: Sequence[Built], length: int, lengths: Mapping[int, int] = MappingProxyType({})
 ) -> tuple[Domain, ...]:
-    """Return the domains of the models' common inputs, variable axes set to `length`.
+    """Return the domains of the models' common inputs, with variable axes of `length`.
 
-    `lengths` are those of single axes, by number with the batch axis counted.
+    `lengths` overrides it for single axes, by number with the batch axis 0.
     """
     return tuple(
         _domain(spec, position, built, length, lengths)
@@ -72,11 +72,11 @@ def has_variable_axis(built: Built) -> bool:
 
 
 def config_constants(built: Sequence[Built]) -> tuple[float, ...]:
-    """Return the numbers in the layers' descriptions at which inputs are worth trying.
+    """Return the numbers in the layers at which the outputs may jump, to use as inputs.
 
-    They stand in configurations, in the code and attributes of layers that are not Keras' own,
-    and in the few values of weights that the scenario gives. Where there are few, what a scale or
-    a shift makes of them comes too: a threshold behind `2x - 6` is met at 3.
+    They come from configurations, from the code and attributes of layers that Keras does not
+    define, and from weights with few values in the scenario. If there are few, their quotients,
+    sums and differences are added: a threshold behind `2x - 6` is reached at 3.
     """
     found: dict[float, None] = {}
     for one in built:
@@ -90,10 +90,10 @@ def config_constants(built: Sequence[Built]) -> tuple[float, ...]:
 
 
 def foreign_layer_counts(built: Sequence[Built]) -> tuple[int, ...]:
-    """Return the whole numbers in layers that are not Keras' own, and the next to each.
+    """Return the integers in layers that Keras does not define, and the successor of each.
 
-    Such a layer may do something else from some number of samples or of steps on. The numbers
-    stand in its attributes, in its code and what that closes over, and in its weights' shapes.
+    Such a layer may behave differently from some number of samples or steps on. The integers come
+    from its attributes, its code and closures, and the shapes of its weights.
     """
     found: dict[int, None] = {}
     for one in built:
@@ -104,10 +104,7 @@ def foreign_layer_counts(built: Sequence[Built]) -> tuple[int, ...]:
 
 
 def foreign_layer_numbers(layer: Any) -> Iterator[int]:
-    """Yield the whole numbers beyond MOST_ALIKE that a layer not of Keras' own holds, if it is one.
-
-    They stand in its attributes, in its code and what that closes over, in its weights' shapes.
-    """
+    """Yield the integers above MOST_ALIKE in a layer; none if Keras defines the layer."""
     if not _is_foreign(layer):
         return
     own = [value for name, value in vars(layer).items() if not name.startswith(_OF_KERAS)]
@@ -119,7 +116,7 @@ def foreign_layer_numbers(layer: Any) -> Iterator[int]:
 
 
 def _numbers_in_code(layer: Any) -> Iterator[float]:
-    """Yield the numbers in the code of a layer's own methods, or of the function it runs."""
+    """Yield the numbers in the code of a layer's own methods, or of its function."""
     function = getattr(layer, "function", None)
     if function is not None:
         yield from _in_function(function)
@@ -139,12 +136,12 @@ def _in_function(function: Any) -> Iterator[float]:
 
 
 def written_numbers(built: Built) -> frozenset[float]:
-    """Return every floating number in the layers' descriptions, just as it stands there."""
+    """Return every floating number in the layers' descriptions, as written."""
     return frozenset(_described(built))
 
 
 def mask_values(built: Sequence[Built]) -> tuple[float, ...]:
-    """Return the values other than 0 that a Masking layer takes for padding."""
+    """Return the values other than 0 that a Masking layer treats as padding."""
     found = {
         float(layer.mask_value)
         for one in built
@@ -155,7 +152,7 @@ def mask_values(built: Sequence[Built]) -> tuple[float, ...]:
 
 
 def has_foreign_layers(built: Built) -> bool:
-    """Tell whether a layer is not one of Keras' own, or runs a function of the user's."""
+    """Return whether Keras does not define every layer, or a layer runs a function of the user."""
     return any(map(_is_foreign, flat_layers(built.model)))
 
 
@@ -177,11 +174,11 @@ def _domain(
     widest = (low if low is not None else -FAR_INTEGER, high if high is not None else FAR_INTEGER)
     if limits or any(map(has_foreign_layers, built)) or not spec.dtype.startswith("int"):
         widest = (low if low is not None else 0, high if high is not None else 0)
-    if low is None:  # numbers to be looked up start at 0; others have either sign
+    if low is None:  # integers to be looked up start at 0; others have either sign
         low = -10 if widest[0] < 0 and high is None else 0
     if high is None:
         high = min(limits) if limits else 256 if spec.dtype == "uint8" else max(low + 10, 10)
-    # Keras' inputs are floating unless told otherwise, also where a layer looks numbers up.
+    # Keras' inputs are floating by default, also before a layer that looks integers up.
     tokens = bool(direct) and spec.dtype.startswith("float")
     high = max(high, low + 1)
     widest = (min(widest[0], low), max(widest[1], high))
@@ -191,7 +188,7 @@ def _domain(
 def _narrowest(
     shapes: Sequence[tuple[int | None, ...]], length: int, lengths: Mapping[int, int]
 ) -> tuple[int, ...]:
-    """Return a shape that every model takes, as far as one variable axis may stand for a number."""
+    """Return a shape that fits every model, with `length` on axes that are variable in all."""
     alike = [shape for shape in shapes if len(shape) == len(shapes[0])]
     return tuple(
         next((n for n in sizes if n is not None), lengths.get(axis, length))
@@ -200,9 +197,9 @@ def _narrowest(
 
 
 def input_mismatch(reference: Built, candidate: Built) -> str | None:
-    """Say why no input can be given to both models; None where one can.
+    """Return why no input fits both models; None if one does.
 
-    An input of as many elements along more or fewer axes is the same one reshaped.
+    An input with as many elements along more or fewer axes fits after reshaping.
     """
     if len(reference.inputs) != len(candidate.inputs):
         return f"{len(reference.inputs)} inputs against {len(candidate.inputs)}"
@@ -225,7 +222,7 @@ def _size(shape: Sequence[int | None]) -> int | None:
 
 
 def _limits(built: Built, position: int, *, direct: bool = False) -> Iterator[int]:
-    """Yield the ranges of the layers that take whole numbers; `direct`: this input's own."""
+    """Yield the ranges of layers that look integers up; with `direct`, of those of this input."""
     source = built.model.inputs[position]
     for layer in flat_layers(built.model):
         limits = (getattr(layer, name, None) for name in _RANGE_ARGUMENTS)
@@ -237,7 +234,7 @@ def _limits(built: Built, position: int, *, direct: bool = False) -> Iterator[in
 
 
 def _words(built: Sequence[Built], spec: InputSpec) -> tuple[str, ...]:
-    """Return the vocabularies' words, and ways of writing them that a layer may tell apart."""
+    """Return the words of the vocabularies, and spellings that a layer may distinguish."""
     if spec.dtype != "string":
         return ()
     known: dict[str, None] = {}
@@ -273,12 +270,12 @@ def _described(built: Built) -> Iterator[float]:
 
 
 def _code_of(function: Any) -> Any:
-    """Return a function's code; what decorates one, such as `tf.function`, may hide it."""
+    """Return a function's code; None if a decorator such as `tf.function` hides it."""
     return getattr(function, "__code__", None)
 
 
 def _in_code(code: Any) -> Iterator[float]:
-    """Yield the numbers that a function's code holds."""
+    """Yield the numbers in a function's code."""
     for value in getattr(code, "co_consts", ()):
         if isinstance(value, CodeType):
             yield from _in_code(value)

@@ -1,4 +1,4 @@
-"""Look into a model: what every layer, and every operation between layers, makes of one input."""
+"""Compute the outputs of every layer and operation inside a model on one input."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from layerlens.models.execute.side import Side, Values
 from layerlens.numerics.arrays import Array, Inputs
 from layerlens.vocabulary import Execution
 
-#: How models are called here: nothing has to be traced, and one call is all there is.
+#: The execution of these calls: a single call is not worth a trace.
 PLAIN: Execution = "eager"
 
 
 @dataclass(frozen=True, slots=True)
 class TensorValue:
-    """What one tensor of a model holds on the input."""
+    """The values of one tensor in float64 and in working precision, and its sensitivity."""
 
     double: Array
     working: Array
@@ -33,17 +33,17 @@ class TensorValue:
 
 @dataclass(frozen=True, slots=True)
 class LayerCall:
-    """One application of a layer, or of an operation between layers, and what it gave."""
+    """One call of a layer, or of an operation between layers, and its outputs."""
 
     layer: str
     type: str
-    #: The tensors it was given as values, and those given as masks, by their numbers.
+    #: The numbers of the tensors passed as values, and of those passed as masks.
     sources: tuple[int, ...]
     masks: tuple[int, ...]
-    #: Its place among layers and operations on values; -1 for what only makes masks.
+    #: The position among the calls on values; -1 for a call that only computes masks.
     place: int
     operation: Any
-    #: The tensors it gave, by their numbers, and what they hold.
+    #: The numbers of the output tensors, and their values.
     gives: tuple[int, ...]
     values: tuple[TensorValue, ...]
 
@@ -54,24 +54,24 @@ class LayerCall:
 
 @dataclass(frozen=True)
 class Intermediates:
-    """A model on one input: its layers from the inputs on, and every tensor by its number."""
+    """The inside of a model on one input: its layer calls in order, and every tensor by number."""
 
     layers: tuple[LayerCall, ...]
-    #: Numbers count from 0; those of inputs are negative and not in here.
+    #: Numbers count from 0; inputs, with negative numbers, are left out.
     values: Mapping[int, TensorValue]
-    #: Which use gave a tensor.
+    #: The call that produced each tensor.
     makers: Mapping[int, LayerCall]
 
 
 @dataclass(frozen=True)
 class InstrumentedSide:
-    """A side whose model gives the outputs of all its layers and operations."""
+    """A side whose model returns the outputs of all its layers and operations."""
 
     side: Side
     nodes: tuple[Any, ...]
-    #: id of a symbolic tensor → its number: inputs are negative, all others count from 0.
+    #: id of a symbolic tensor → its number; inputs have negative numbers, others count from 0.
     numbers: dict[int, int]
-    #: id of each node that counts as a layer: what only makes masks does not.
+    #: ids of the nodes that count as layers; those that only compute masks do not.
     counted: frozenset[int]
 
     @classmethod
@@ -108,7 +108,7 @@ class InstrumentedSide:
         return Intermediates(tuple(layers), held, makers)
 
     def _takes_long(self, inputs: Inputs) -> bool:
-        """Tell whether a layer would go through many steps in Python, one by one."""
+        """Return whether a layer would loop over many steps in Python."""
         steps = max((array.shape[1] for array in inputs if array.ndim > 1), default=0)
         return steps > MOST_EAGER and any(map(goes_by_steps, (n.operation for n in self.nodes)))
 
@@ -129,14 +129,14 @@ class InstrumentedSide:
 
 
 def _nodes(model: Any) -> Iterator[Any]:
-    """Yield the applications of layers and operations from the inputs on."""
+    """Yield the calls of layers and operations from the inputs on."""
     by_depth = getattr(model, "_nodes_by_depth", None) or {}
     for depth in sorted(by_depth, reverse=True):
         yield from (node for node in by_depth[depth] if not node.is_input)
 
 
 def _masks_of(node: Any) -> dict[int, None]:
-    """Return the ids of the tensors that a layer is given as masks, in their order."""
+    """Return the ids of the tensors that a call takes as masks, in order."""
     return {
         id(tensor): None
         for name, value in node.arguments.kwargs.items()
@@ -146,7 +146,7 @@ def _masks_of(node: Any) -> dict[int, None]:
 
 
 def _ids_before(model: Any) -> set[int]:
-    """Return the ids of the nodes whose values lead to the outputs, other than as masks."""
+    """Return the ids of the nodes whose values reach the outputs, other than as masks."""
     makers = {id(tensor): node for node in _nodes(model) for tensor in node.outputs}
     waiting = [id(tensor) for tensor in model.outputs]
     found: set[int] = set()
@@ -167,7 +167,7 @@ def _flat(value: Any) -> list[Any]:
 
 
 def _opened(runner: KerasRunner) -> KerasRunner:
-    """Return a runner of the same layers, with every tensor of the model as an output."""
+    """Return a runner of the same layers whose model returns every tensor inside."""
     built = runner.built
     tensors = tuple(tensor for node in _nodes(built.model) for tensor in node.outputs)
     model = in_fresh_session(

@@ -16,26 +16,26 @@ from layerlens.numerics.arrays import Array
 from layerlens.numerics.probes import Domain
 from layerlens.scenario.spec import InputSpec
 
-#: Takes arrays by the id of the symbolic tensors they stand for.
+#: Takes arrays by the id of their symbolic tensor, and returns the outputs.
 Call = Callable[[Mapping[int, Array]], Sequence[Array]]
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A layer's call, or the whole model's: symbolic tensors on both sides, and how to call it."""
+    """A call of a layer or of a whole model: its symbolic inputs and outputs, and a function."""
 
     inputs: tuple[Any, ...]
     outputs: tuple[Any, ...]
-    #: Mask tensors, each with the place of the input it belongs to.
+    #: Mask tensors, each with the position of its input.
     masks: tuple[tuple[Any, int], ...]
     call: Call
     #: Whether each of the inputs and outputs has a time axis.
     stepped: tuple[tuple[bool, ...], tuple[bool, ...]]
     is_stateful: bool
     batch_size: int | None
-    #: The paths of the weights it has.
+    #: The paths of its weights.
     weights: frozenset[str]
-    #: How many things a layer knows that looks its input up.
+    #: The number of entries in a layer that looks its input up.
     limit: int | None = None
 
 
@@ -45,7 +45,7 @@ def layer_subject(node: Any, batch_size: int | None, training: bool) -> Subject:
     outputs = tuple(node.outputs)
     symbols, apply = traced_call(node, training=training)
 
-    # Step after step, a loop runs many times faster in a graph.
+    # A loop over steps runs many times faster in a graph.
     called = _traced(apply, symbols, batch_size) if is_recurrent(operation) else apply
 
     def call(given: Mapping[int, Array]) -> Sequence[Array]:
@@ -66,7 +66,7 @@ def layer_subject(node: Any, batch_size: int | None, training: bool) -> Subject:
 
 
 def traced_call(node: Any, *, training: bool) -> tuple[tuple[Any, ...], Callable[..., Any]]:
-    """Return what a layer is applied to, masks included, and its call as a plain function of it."""
+    """Return the inputs of a layer's call, masks included, and the call as a function of them."""
     operation = node.operation
     inputs, masks, carried = _given(node)
     symbols = (*inputs, *(tensor for tensor, _ in masks))
@@ -85,10 +85,10 @@ def traced_call(node: Any, *, training: bool) -> tuple[tuple[Any, ...], Callable
 
 
 def _given(node: Any) -> tuple[tuple[Any, ...], tuple[tuple[Any, int], ...], list[Any]]:
-    """Return a call's inputs, masks with the place of their input, and what each input carries."""
+    """Return a call's inputs, its masks with the position of their input, and each input's mask."""
     inputs = tuple({id(tensor): tensor for tensor in data_inputs(node)}.values())
     known = {id(tensor) for tensor in inputs}
-    # A mask comes as an argument, or only with the tensor it is about.
+    # A mask is an argument of the call, or an attribute of the tensor.
     carried = [getattr(tensor, "_keras_mask", None) for tensor in inputs]
     given_masks = [t for t in (*node.arguments.keras_tensors, *carried) if t is not None]
     rest = {id(t): t for t in given_masks if id(t) not in known}
@@ -109,7 +109,7 @@ def is_recurrent(operation: Any) -> bool:
 
 
 def _owner(mask: Any, inputs: Sequence[Any]) -> int:
-    """Return the place of the input whose steps a mask is about."""
+    """Return the position of the input to which a mask belongs."""
     for place, tensor in enumerate(inputs):
         if getattr(tensor, "_keras_mask", None) is mask:
             return place
@@ -120,9 +120,9 @@ def _owner(mask: Any, inputs: Sequence[Any]) -> int:
 def _stepped(
     operation: Any, inputs: Sequence[Any], outputs: Sequence[Any]
 ) -> tuple[tuple[bool, ...], tuple[bool, ...]]:
-    """Say which tensors have a time axis: axis 1 of (batch, steps, ...).
+    """Return which inputs and outputs have a time axis: axis 1 of (batch, steps, ...).
 
-    Of (batch, n), n counts as steps where they are looked up one by one: tokens.
+    In (batch, n), n counts as steps for tokens that are looked up one by one.
     """
     vectors = all(len(t.shape) == 2 and _is_floating(t) for t in outputs)
     looked_up = _limit(operation) is not None
@@ -152,7 +152,7 @@ def _is_stateful(operation: Any) -> bool:
 
 
 def domain_of(tensor: Any, subject: Subject, length: int) -> Domain:
-    """Return what a tensor inside the model may hold, as far as its dtype and its layer tell."""
+    """Return the domain of a tensor inside the model, by its dtype and its layer."""
     shape = tuple(length if size is None else int(size) for size in tensor.shape[1:])
     limit = subject.limit
     spec = InputSpec(str(tensor.name), shape, str(tensor.dtype))

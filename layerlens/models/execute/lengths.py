@@ -1,4 +1,4 @@
-"""Choose the lengths to try on open axes, within limits of memory and time."""
+"""Choose lengths to try on open axes, within limits of memory and time."""
 
 from __future__ import annotations
 
@@ -16,35 +16,35 @@ from layerlens.models.execute.receptive_field import (
 )
 from layerlens.models.inspect.nested_layers import with_nested
 
-#: Lengths by axis of the input, the batch axis counted.
+#: Lengths by axis of the input; the batch axis is 0.
 Lengths = Mapping[int, int]
 
-#: What an axis is long that nothing looks far along, beside one that is tried at its length.
+#: The length of the other open axes while one axis is tried at a far length.
 NEAR = 11
-#: Steps beyond the receptive field: two outputs that have all of it behind them.
+#: Steps beyond the receptive field, so that two outputs see all of it.
 BEYOND = 2
-#: The most scalars that all tensors of one model may hold for the samples of one call. A call of
-#: both models in both precisions, and its noise, take about 15 times 8 bytes for each.
+#: The most scalars in all tensors of one model during one call. Calls of both models in both
+#: precisions, and measuring their noise, take about 15 times 8 bytes for each.
 MOST_SCALARS = 16_000_000
 _BYTES_PER_SCALAR = 15 * 8
-#: Multiply-adds of one sample: some seconds on two cores. Where one takes more than a part of that,
-#: fewer kinds of probes are tried.
+#: The most multiply-adds of one sample: some seconds on two cores. Above half as many, fewer kinds
+#: of probes are tried.
 MOST_PRODUCTS = 4_000_000_000
 _PRODUCTS_FOR_ALL = 2_000_000_000
-#: A value that a pool looks at takes as long as so many products.
+#: The cost of one value in a pool's window, in multiply-adds.
 _POOLED = 16
-#: Steps that the recurrent layers of one model may go in one call: about a second in a graph.
+#: The most steps of the recurrent layers of one model in one call: about a second in a graph.
 MOST_LOOPS = 10_000
-#: How many steps a layer may go one by one where it is called eagerly.
+#: The most steps over which a layer may loop in an eager call.
 MOST_EAGER = 64
-#: Kinds of probes at a far length: all of them where they are small together, at least some.
+#: The number of kinds of probes at a far length: at most, and at least while time allows.
 MOST_KINDS, _SOME_KINDS = 9, 3
 _SCALARS_FOR_ALL = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What one sample costs at some lengths, in the dearer of the models."""
+    """The cost of one sample at some lengths, in the more expensive model."""
 
     scalars: float
     products: float
@@ -52,7 +52,7 @@ class Cost:
 
     @property
     def samples(self) -> int:
-        """How many samples of this cost fit into one call; 0 where none does."""
+        """The number of samples of this cost in one call; 0 if none is affordable."""
         most_scalars = MOST_SCALARS
         free = free_memory()
         if free is not None:
@@ -63,7 +63,7 @@ class Cost:
 
     @property
     def kinds(self) -> int:
-        """How many kinds of probes are affordable, each as one sample; at least one is."""
+        """The number of affordable kinds of probes, one sample each; at least one."""
         by_size = max(_SOME_KINDS, _SCALARS_FOR_ALL / max(self.scalars, 1.0))
         by_time = _PRODUCTS_FOR_ALL / max(self.products, 1.0)
         return int(max(1, min(MOST_KINDS, by_size, by_time)))
@@ -71,13 +71,13 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class FarLengths:
-    """Lengths to try beyond what the layers look across, and what can be tried there."""
+    """Lengths beyond the receptive field, and the number of probes affordable there."""
 
     lengths: Lengths
-    #: How many kinds of probes there may be, and how many samples at a time.
+    #: The number of kinds of probes, and of samples in one call.
     kinds: int
     samples: int
-    #: Whether a layer goes step by step, which takes long where it is called eagerly.
+    #: Whether a layer loops over steps, which is slow in an eager call.
     is_stepwise: bool
 
     @property
@@ -87,10 +87,10 @@ class FarLengths:
 
 @dataclass(frozen=True, slots=True)
 class FarLengthPlan:
-    """What to try at far lengths.
+    """The far lengths to try.
 
-    `shortfall` has, by axis, the steps that are looked across where trying so many, or so many
-    along all of these axes at once, is not affordable.
+    `shortfall` has the receptive field by axis, for axes along which it is not affordable, alone or
+    all at once.
     """
 
     tries: tuple[FarLengths, ...] = ()
@@ -98,9 +98,9 @@ class FarLengthPlan:
 
 
 def far_lengths(fields: Sequence[ReceptiveField], longest: int) -> FarLengthPlan:
-    """Return the lengths beyond all that these models look across, if `longest` is not enough.
+    """Return lengths beyond the receptive fields of these models, if `longest` does not reach them.
 
-    Every axis at once where that is affordable; else one at a time, each as long as may be.
+    All axes at once if that is affordable; else one at a time, each as long as is affordable.
     """
     wanted: dict[int, int] = {}
     for seen in fields:
@@ -128,7 +128,7 @@ def far_lengths(fields: Sequence[ReceptiveField], longest: int) -> FarLengthPlan
             shortfall[axis] = length - BEYOND
         if found is not None:
             tries.append(found)
-    # Each axis was tried by itself, and no sample has all of them at their length.
+    # Each axis is tried alone, so no sample has all of them at their far length.
     return FarLengthPlan(tuple(tries), shortfall or {axis: n - BEYOND for axis, n in far.items()})
 
 
@@ -137,7 +137,7 @@ def affordable(fields: Sequence[ReceptiveField], lengths: Lengths) -> bool:
 
 
 def fits(fields: Sequence[ReceptiveField], lengths: Lengths) -> bool:
-    """Tell whether memory allows these lengths, whatever time all layers would take."""
+    """Return whether memory allows these lengths, without regard to time."""
     return _cost(fields, lengths).scalars <= MOST_SCALARS
 
 
@@ -180,12 +180,12 @@ def _cost_of(one: ReceptiveField, lengths: Lengths) -> Cost:
 
 
 def is_stepwise(one: ReceptiveField) -> bool:
-    """Tell whether a layer of a model goes step by step through Python where called eagerly."""
+    """Return whether a layer of a model loops over steps in Python when called eagerly."""
     return any(goes_by_steps(row.layer) for row in one.layers)
 
 
 def goes_by_steps(layer: Any) -> bool:
-    """Tell whether a layer, or one it holds, calls another once for every step."""
+    """Return whether a layer, or an inner one, calls another layer once per step."""
     return any(
         type(part).__name__ == "TimeDistributed" or hasattr(part, "return_sequences")
         for part in with_nested(layer)
@@ -206,26 +206,26 @@ def _length(axis: Any, lengths: Lengths) -> float:
 
 
 def _pads(layer: Any) -> bool:
-    """Tell whether a layer puts as many zeros beside its input as it looks across."""
+    """Return whether a layer may pad its input by the size of its window."""
     return hasattr(layer, "kernel_size") or "Padding" in type(layer).__name__
 
 
 def _window(layer: Any, lengths: Lengths) -> float:
-    """Return over how many values a pool goes for each of its outputs."""
+    """Return the number of values in a pool's window."""
     pool = getattr(layer, "pool_size", None)
     longest = max(lengths.values(), default=1)
     return float(prod(min(n, longest) for n in whole_numbers_in(pool)))
 
 
 def _scores(row: LayerSpan, axes: Axes, lengths: Lengths) -> float:
-    """Return how many scores attention holds: of every query with every key."""
+    """Return the number of attention scores, of every query with every key."""
     name = type(row.layer).__name__
     if "Attention" not in name or len(axes) < 2:
         return 0.0
     queries = _length(axes[1], lengths)
     keys = max((lengths[axis] for axis in row.total if axis in lengths), default=1)
     heads = _number(row.layer, "num_heads", "num_query_heads") or 1
-    if "Additive" in name:  # every query is added to every key before they are summed up
+    if "Additive" in name:  # holds the sum of every query and every key
         heads = max((int(w.shape[-1]) for w in row.layer.weights), default=1)
     return 4.0 * heads * queries * keys
 

@@ -1,7 +1,7 @@
-"""Watch each operation for values outside the range of half precision.
+"""Watch operations for values outside the range of half precision.
 
-A result can be far off in half precision because it was rounded, or because something on the way to
-it was too large or too small to be held. Only what happens inside tells which.
+A result in half precision can be wrong because of rounding, or because an intermediate value was
+too large or too small. Only the intermediate values show which.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ import tensorflow as tf
 from tensorflow.python.eager import context, execute
 from tensorflow.python.framework import op_callbacks
 
-#: A result that lost more than this share of itself below the range was not merely rounded.
+#: The relative error above which a result below the range counts as underflow, not as rounding.
 LOST = 2.0**-5
 _NARROW = ("float16", "bfloat16")
 
 
 @dataclass
 class RangeEvents:
-    """What was seen: results that were too large to be held, and results that were too small."""
+    """Whether any result was too large for its dtype, and whether any was too small."""
 
     overflowed: bool = False
     underflowed: bool = False
@@ -35,7 +35,7 @@ class RangeEvents:
 
 @contextmanager
 def watching_ranges() -> Iterator[RangeEvents]:
-    """Watch every operation that is run eagerly meanwhile, in this thread."""
+    """Context manager that watches every operation that runs eagerly in this thread."""
     events = RangeEvents()
     watch = _watcher(events)
     op_callbacks.add_op_callback(watch)
@@ -46,7 +46,7 @@ def watching_ranges() -> Iterator[RangeEvents]:
 
 
 def _watcher(events: RangeEvents) -> Callable[..., None]:
-    under_way = False
+    is_checking = False
 
     def watch(
         op_type: Any,
@@ -56,17 +56,17 @@ def _watcher(events: RangeEvents) -> Callable[..., None]:
         op_name: Any = None,
         graph: Any = None,
     ) -> None:
-        nonlocal under_way
-        if under_way or graph is not None or not outputs:
+        nonlocal is_checking
+        if is_checking or graph is not None or not outputs:
             return
         output = outputs[0]
         if getattr(output.dtype, "name", "") not in _NARROW:
             return
-        under_way = True  # what is computed here comes by here as well
+        is_checking = True  # operations of the check itself call back too
         try:
             _look(events, op_type, inputs, attrs, output)
         finally:
-            under_way = False
+            is_checking = False
 
     return watch
 
@@ -91,7 +91,7 @@ def _look(events: RangeEvents, op_type: Any, inputs: Sequence[Any], attrs: Any, 
 
 
 def _in_float32(op_type: Any, inputs: Sequence[Any], attrs: Any, out: Any) -> Any:
-    """Return what an operation gives in float32; None where it cannot be run so."""
+    """Return the result of an operation in float32; None if there is no such kernel."""
     if op_type in ("Cast", b"Cast"):
         return tf.cast(inputs[0], "float32").numpy()
     single = tf.float32.as_datatype_enum
@@ -99,6 +99,6 @@ def _in_float32(op_type: Any, inputs: Sequence[Any], attrs: Any, out: Any) -> An
     wider = [tf.cast(one, "float32") if one.dtype == out.dtype else one for one in inputs]
     try:
         found = execute.quick_execute(op_type, 1, wider, tuple(changed), context.context())
-    except Exception:  # no such kernel: what it loses is not seen
+    except Exception:  # no such kernel
         return None
     return found[0].numpy()

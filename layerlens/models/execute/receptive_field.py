@@ -1,4 +1,4 @@
-"""How many input steps the layers of a model look across, axis by axis.
+"""Compute the receptive field of a model: how many input steps its outputs depend on, by axis.
 
 The receptive field of a convolution network, as in Araujo, Norris and Sim, *Computing Receptive
 Fields of Convolutional Neural Networks* (Distill, 2019): a layer with kernel `k`, dilation `d` and
@@ -21,9 +21,9 @@ from layerlens.models.inspect.call_graph import calls_between, is_input_call
 from layerlens.models.inspect.nested_layers import flat_layers
 from layerlens.scenario.slices import parse_select
 
-#: How many neighbours an interpolation takes into account, beside one.
+#: The number of further neighbours in an interpolation.
 _INTERPOLATION = {"nearest": 0, "bilinear": 1, "bicubic": 3, "lanczos3": 5, "lanczos5": 9}
-#: Operations of `keras.ops` whose whole numbers are no distances: names of axes, for example.
+#: Attributes of operations of `keras.ops` whose integers are not distances but, say, axes.
 _AXIS_ATTRIBUTES = frozenset({"axis", "axes", "axis1", "axis2", "ndim", "num", "newshape"})
 
 
@@ -31,8 +31,8 @@ _AXIS_ATTRIBUTES = frozenset({"axis", "axes", "axis1", "axis2", "ndim", "num", "
 class Axis:
     """One axis of a tensor whose length follows from open axes of the inputs.
 
-    `sources` are those axes, the batch axis counted. One position looks across `span` input steps,
-    and is `jump` input steps away from the next.
+    `sources` are those axes; the batch axis is 0. One position depends on `span` input steps, and
+    is `jump` input steps away from the next.
     """
 
     sources: frozenset[int]
@@ -46,10 +46,10 @@ Axes = tuple[Axis | None, ...]
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """What a layer does along one axis of its input.
+    """The effect of a layer along one axis of its input.
 
-    It looks `steps` positions further than one, and has one position for every `scale`. With
-    `is_gone` the axis has no successor; `to` is where it goes, if not to its own place.
+    Each output depends on `1 + steps` positions, and there is one output per `scale` positions.
+    With `is_gone` the output does not have the axis.
     """
 
     steps: float = 0.0
@@ -59,24 +59,24 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class LayerSpan:
-    """How many input steps a layer looks across, seen from the model's input.
+    """The input steps on which the output of a layer depends, by axis of the model's input.
 
-    `own` is what the layer itself adds, `total` with all before it; both by axis of the input.
+    `own` are the steps that the layer adds, `total` those with all layers before it.
     """
 
     layer: Any
     own: Mapping[int, int]
     total: Mapping[int, int]
-    #: Tensors in and out: for estimating what a length costs.
+    #: Axes and shape of each output, from which the cost of a length is estimated.
     outputs: tuple[tuple[Axes, tuple[int | None, ...]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ReceptiveField:
-    """What the layers of a model look across, along the open axes of its inputs.
+    """The receptive field of a model along the open axes of its inputs.
 
     `spans` has the input steps by axis (the batch axis is 0 and never open), `layers` the same by
-    layer, and `unknown` the names of layers of which nobody can tell.
+    layer, and `unknown` the names of layers that Keras does not define.
     """
 
     spans: Mapping[int, int]
@@ -90,7 +90,7 @@ class ReceptiveField:
 
 
 def receptive_field(built: Built) -> ReceptiveField:
-    """Return what a built model looks across, its `select` included."""
+    """Return the receptive field of a built model, including its `select`."""
     walk = _Walk()
     model = built.model
     known = {
@@ -110,7 +110,7 @@ def receptive_field(built: Built) -> ReceptiveField:
 
 
 def call_span(node: Any) -> int:
-    """Return how many steps of its own inputs the layer behind a call looks across, at most."""
+    """Return an upper bound of the input steps on which the output of a layer's call depends."""
     walk = _Walk()
     known: dict[int, Axes] = {
         id(tensor): tuple(
@@ -125,7 +125,7 @@ def call_span(node: Any) -> int:
 
 @dataclass
 class _Walk:
-    """Goes through calls in order, and gathers what they look across."""
+    """Walks through calls in order, and collects their spans."""
 
     spans: dict[int, float] = field(default_factory=dict)
     layers: list[LayerSpan] = field(default_factory=list)
@@ -168,7 +168,7 @@ class _Walk:
         shapes: Sequence[tuple[int | None, ...]],
         made: Sequence[tuple[int | None, ...]],
     ) -> list[Axes]:
-        """Return the axes of what a layer gives for tensors with these axes."""
+        """Return the axes of a layer's outputs for inputs with these axes."""
         graph = getattr(layer, "_functional", None) or layer
         if hasattr(graph, "_nodes_by_depth"):
             return self._nested(graph, given)
@@ -184,7 +184,7 @@ class _Walk:
         return results
 
     def indexed(self, axes: Axes, key: Sequence[Any]) -> Axes:
-        """Return the axes that an index leaves, with what it skips as part of their spans."""
+        """Return the axes after an index; the spans include the steps that it skips."""
         kept, dropped = _indexed(axes, key)
         self.note(dropped)
         return kept
@@ -207,7 +207,7 @@ class _Walk:
         return dict(_own_moves(layer, rank, shapes))
 
     def _moves_of_held(self, layer: Any, rank: int) -> dict[int, Move]:
-        """Compose the moves of the layers that another one holds, as if they were a chain."""
+        """Combine the moves of a layer's inner layers, as if they were a chain."""
         total = dict(_own_moves(layer, rank, ()))
         for held in flat_layers(layer) if hasattr(layer, "_flatten_layers") else ():
             for axis, move in _own_moves(held, rank, ()):
@@ -223,7 +223,7 @@ class _Walk:
 def _own_moves(
     layer: Any, rank: int, shapes: Sequence[tuple[int | None, ...]]
 ) -> Iterator[tuple[int, Move]]:
-    """Yield what a layer does along the axes of an input of this rank."""
+    """Yield the move of a layer along each axis of an input of this rank."""
     spatial = _spatial(layer, rank)
     many = len(spatial)
     kernel = _kernel(layer, many, shapes)
@@ -233,7 +233,7 @@ def _own_moves(
         yield 1, Move()
         inner = _each(getattr(getattr(layer, "cell", layer), "kernel_size", kernel or 1), many)
         for axis, size, rate, stride in zip(spatial, inner, dilations, strides, strict=True):
-            # From step to step the state is convolved as well, by a kernel of the same size.
+            # The state is convolved from step to step, by a kernel of the same size.
             yield axis, Move(2 * (size - 1) * rate + stride - 1, stride)
     elif kernel is not None and _is_named(layer, "ConvTranspose"):
         for axis, size, rate, stride in zip(spatial, kernel, dilations, strides, strict=True):
@@ -263,7 +263,7 @@ def _own_moves(
 def _kernel(
     layer: Any, many: int, shapes: Sequence[tuple[int | None, ...]]
 ) -> tuple[int, ...] | None:
-    """Return the size of a window that is moved along: a kernel's or a pool's."""
+    """Return the size of a kernel or pool window; None for other layers."""
     for name in ("kernel_size", "pool_size"):
         size = getattr(layer, name, None)
         if size is not None and hasattr(layer, "strides"):
@@ -276,9 +276,9 @@ def _kernel(
 
 
 def _spatial(layer: Any, rank: int) -> tuple[int, ...]:
-    """Return the axes between the samples and the channels, as far as the layer moves along them.
+    """Return the spatial axes of a layer, between the batch and the channels.
 
-    A layer of its own rank, such as one inside `TimeDistributed`, counts from its own batch axis.
+    A layer inside `TimeDistributed` counts from its own batch axis.
     """
     steps = _is_named(layer, "ConvRNN", "ConvLSTM")  # axis 1 is time
     count = getattr(layer, "rank", None)
@@ -304,7 +304,7 @@ _STEP_ARGUMENTS = ("sliding_window", "height", "width", "output_size", "target_s
 
 
 def _other_layer(layer: Any, rank: int) -> Iterator[tuple[int, Move]]:
-    """Yield what other layers look across: a window of attention, a size to be cut to."""
+    """Yield the moves of other layers, such as attention with a window or a crop to a size."""
     steps = [
         n
         for name in _STEP_ARGUMENTS
@@ -316,7 +316,7 @@ def _other_layer(layer: Any, rank: int) -> Iterator[tuple[int, Move]]:
 
 
 def _operation(operation: Any, rank: int) -> Iterator[tuple[int, Move]]:
-    """Yield what an operation of `keras.ops` looks across, by the whole numbers that it holds."""
+    """Yield the moves of an operation of `keras.ops`, bounded by the sum of its integers."""
     numbers = [
         abs(n)
         for name, value in vars(operation).items()
@@ -329,11 +329,11 @@ def _operation(operation: Any, rank: int) -> Iterator[tuple[int, Move]]:
 
 
 def whole_numbers_in(value: Any, depth: int = 6) -> Iterator[int]:
-    """Yield the whole numbers in lists, slices and mappings, nested up to a depth."""
+    """Yield the integers in lists, slices and mappings, nested up to a depth."""
     if isinstance(value, int) and not isinstance(value, bool):
         yield value
     elif not depth:
-        return  # deep, or a list that holds itself
+        return  # deep, or a list that contains itself
     elif isinstance(value, slice):
         yield from whole_numbers_in((value.start, value.stop, value.step), depth - 1)
     elif isinstance(value, (list, tuple, frozenset, set)):
@@ -355,7 +355,7 @@ def _pairs(value: Any, many: int) -> list[tuple[int, ...]]:
 
 
 def _is_named(layer: Any, *names: str) -> bool:
-    """Tell whether a layer's class, or one it is derived from, has such a name, `1D` aside."""
+    """Return whether a layer's class, or a base class, has one of these names, apart from `1D`."""
     found = {
         cls.__name__.removeprefix("Base").rstrip("D").rstrip("123") for cls in type(layer).__mro__
     }
@@ -374,7 +374,7 @@ def _fixed(tensor: Any) -> Axes:
 
 
 def _key_of(node: Any) -> tuple[Any, ...] | None:
-    """Return the index of a slice that was taken of a symbolic tensor."""
+    """Return the index if a call slices a symbolic tensor; None for other calls."""
     if type(node.operation).__name__ != "GetItem":
         return None
     given = [*node.arguments.args, *node.arguments.kwargs.values()]
@@ -383,7 +383,7 @@ def _key_of(node: Any) -> tuple[Any, ...] | None:
 
 
 def _indexed(axes: Axes, key: Sequence[Any]) -> tuple[Axes, Axes]:
-    """Return the axes that an index leaves and those that it drops, each grown by what it skips."""
+    """Return the axes that an index keeps and those that it drops, grown by the skipped steps."""
     waiting = list(axes)
     kept: list[Axis | None] = []
     dropped: list[Axis | None] = []
@@ -432,7 +432,7 @@ def _layer_span(layer: Any, given: Sequence[Axes], moved: Sequence[Axes]) -> Lay
 
 
 def _merged(given: Sequence[Axes], shapes: Sequence[tuple[int | None, ...]]) -> Axes:
-    """Join the axes of several inputs, place by place from the first."""
+    """Return the joined axes of several inputs, by position from the first axis."""
     rank = max(map(len, given), default=0)
     return tuple(
         _joined([axes[place] for axes in given if place < len(axes)]) for place in range(rank)
@@ -467,7 +467,7 @@ def _placed(
             for place, size in enumerate(shape)
         )
     kept = [axis for place, axis in enumerate(axes) if place not in gone]
-    grows = len(shape) == len(axes) + 1 and not gone  # looked up: every value becomes a row
+    grows = len(shape) == len(axes) + 1 and not gone  # a lookup: each value becomes a row
     if len(kept) == len(shape):
         return tuple(kept)
     if grows and all(size is not None for size in shape[len(axes) :]):
@@ -477,7 +477,7 @@ def _placed(
 
 
 def _order(layer: Any, rank: int) -> tuple[int, ...] | None:
-    """Return which axis goes where, of a layer that permutes them."""
+    """Return the order of the axes after a layer that permutes them; None for other layers."""
     dims: Callable[[Any], Any] = tuple
     if _is_named(layer, "Permute"):
         with suppress(TypeError):

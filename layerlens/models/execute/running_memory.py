@@ -1,4 +1,4 @@
-"""Estimate whether memory suffices to run models on the probes."""
+"""Estimate whether the memory suffices to run models on the probes."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from layerlens.models.inspect.working_memory import working_memory
 
 
 def running_beyond_memory(doing: str, first: Built, *others: Built) -> MemoryLimitError | None:
-    """Return the error where running models, which have the same inputs, needs more than is free.
+    """Return the error if running models with the same inputs needs more than the free memory.
 
-    `doing` says what they are run for, as in "comparing".
+    `doing` says what they run for in the message, such as "comparing".
     """
     models = (first, *others)
     outputs = [shape for one in models for shape in _each(one.report.output_shape)]

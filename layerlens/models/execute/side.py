@@ -27,18 +27,18 @@ from layerlens.vocabulary import Execution
 Precision = Literal["working", "float64"]
 Values = tuple[Array, ...]
 
-#: Relative size of the random perturbation by which sensitivities are measured: far above
-#: float64's unit, so that rounding does not show, and far below anything a layer cares about.
+#: Relative size of the random perturbation that measures sensitivities: far above the unit of
+#: float64, so that rounding does not show, and too small to change the behaviour of a layer.
 JITTER = 2.0**-40
 #: The same for a model that exists in working precision only.
 COARSE_JITTER = 2.0**-14
-#: Relative size by which results inside a float64 model are moved: a few of its own units. A layer
-#: that makes tiny numbers large bounds how far an output can move, so a larger change shows less.
+#: Relative change of results inside a float64 model: a few units of float64. Where a layer makes
+#: tiny numbers large, its output range bounds the effect, so a larger change shows less.
 INNER_JITTER = 2.0**-50
-#: How often a model runs with results inside it changed at random: two pairs of opposite changes.
+#: The number of runs with random changes inside a model: two pairs of opposite changes.
 ROUNDING_DRAWS = 4
-#: After so many values of one weight the draw of which to raise and which to lower is used again. A
-#: prime, so that no row of a matrix meets the draw of another in step.
+#: The number of values of one weight after which the random signs repeat. A prime, so that rows of
+#: a matrix do not get the same signs.
 JITTER_PERIOD = 1_048_573
 
 
@@ -50,10 +50,10 @@ class Side:
     working: KerasRunner
     float64: KerasRunner
     training: bool = False
-    #: The model in float64 where the pair is compared in working precision, because the other
-    #: model has no float64 form: it still tells how much this one rounds.
+    #: The model in float64 for a pair that is compared in working precision because the other model
+    #: has no float64 form; it measures how much this one rounds.
     finer: KerasRunner | None = None
-    #: Builds the model in float64 with the numbers in its configuration changed; None: it cannot.
+    #: Builds the model in float64 with other numbers in its configuration; None if it cannot.
     variants: ModelVariants | None = None
     _with_numbers: dict[Hashable, KerasRunner | None] = field(default_factory=dict)
     _held: dict[int, Values] = field(default_factory=dict)
@@ -65,25 +65,25 @@ class Side:
         return cls(name, own, twin, training)
 
     def bind(self, batch_size: int) -> None:
-        """Call the model with batches of one size, as a model that was built for that has to be.
+        """Call the model with batches of one size, because the other model needs that size.
 
-        In training samples share statistics and random masks, so that both need the same batches.
+        In training, samples share statistics and random masks, so both models need equal batches.
         """
         for runner in (self.working, self.float64, self.finer):
             if runner is not None:
                 runner.batch_size = batch_size
 
     def leave_float64(self) -> None:
-        """Let working precision stand in for float64, in which one model of the pair cannot run."""
+        """Use working precision instead of float64, in which one model of the pair cannot run."""
         if self.is_exact:
             self.finer = self.float64
         self.float64 = self.working
         self.forget()
 
     def with_changed_numbers(self, name: Hashable, change: NumberChange) -> KerasRunner | None:
-        """Return the float64 model with other numbers in its configuration, made once per `name`.
+        """Return the float64 model with other numbers in its configuration, built once per `name`.
 
-        None where it has none to change, or cannot be built anew with others.
+        None if there are no numbers to change, or the model cannot be built anew.
         """
         if name not in self._with_numbers:
             built = self.variants.with_numbers(self.built, change) if self.variants else None
@@ -101,9 +101,9 @@ class Side:
         inputs: Sequence[Array],
         base: Sequence[Array],
     ) -> tuple[Array, ...] | None:
-        """Run the float64 model with other numbers; None where that is not to be had.
+        """Run the float64 model with other numbers; None if it cannot be built or fails.
 
-        `base` are the outputs with its own numbers, whose shapes have to stay.
+        `base` are the outputs with its own numbers; None is returned if their shapes change.
         """
         runner = self.with_changed_numbers(name, change)
         if runner is None:
@@ -120,7 +120,7 @@ class Side:
 
     @property
     def is_exact(self) -> bool:
-        """Whether there is a float64 form of the model; without, working precision stands in."""
+        """Whether `float64` is a float64 form of the model, not the model in working precision."""
         return self.float64.built.precision == "float64"
 
     def run(
@@ -132,7 +132,7 @@ class Side:
         *,
         seed: int | None = None,
     ) -> Outcome:
-        """Run with these weights; outputs come back after `select`."""
+        """Run with these weights, and return the outputs after `select`."""
         return self.start(values, inputs, precision, execution, seed=seed)()
 
     def start(
@@ -144,7 +144,7 @@ class Side:
         *,
         seed: int | None = None,
     ) -> Callable[[], Outcome]:
-        """Set a run going; what is returned waits for it."""
+        """Start a run, and return a function that waits for its outcome."""
         whole = self._start_whole(values, inputs, precision, execution, seed)
         return lambda: self.selected(whole())
 
@@ -170,8 +170,8 @@ class Side:
         runner = self.runner(precision)
         self.hold(values, precision)
         if self.training or has_foreign_layers(self.built):
-            # A training call moves statistics, so the next one has to put its weights back; what
-            # other layers than Keras' own do is not known.
+            # A training call changes statistics, and layers that Keras does not define may change
+            # anything, so the next run assigns the weights again.
             self._held.pop(id(runner), None)
         return runner.start(inputs, execution, training=self.training, seed=seed)
 
@@ -180,7 +180,7 @@ class Side:
     ) -> Outcome:
         """Return the float64 outputs of a model that is compared in working precision.
 
-        `base` where it has no float64 form, or where that form refuses.
+        Returns `base` if the model has no float64 form, or if that fails.
         """
         if self.finer is None:
             return base
@@ -199,7 +199,7 @@ class Side:
             self._held[id(runner)] = values
 
     def forget(self) -> None:
-        """Forget which weights the runners hold, after something else has set them."""
+        """Forget which weights the runners have, after other code has assigned them."""
         self._held.clear()
 
     def selected(self, outcome: Outcome) -> Outcome:
@@ -218,9 +218,9 @@ class Side:
         draws: int = 2,
         execution: Execution = "traced_dynamic",
     ) -> tuple[NDArray[np.float64], ...]:
-        """Measure how far each float64 output moves per relative change of inputs and weights.
+        """Return the change of each float64 output per relative change of inputs and weights.
 
-        `base` is the unmoved outcome, called in the same `execution`.
+        `base` is the outcome without a change, in the same `execution`.
         """
         return sensitivities((self,), (values,), inputs, (base,), seed, draws, execution)[0]
 
@@ -232,9 +232,9 @@ class Side:
         *,
         everywhere: bool = False,
     ) -> tuple[NDArray[np.float64], ...] | None:
-        """Measure how far outputs move per relative change of every result inside the model.
+        """Return the change of the outputs per relative change of every result inside the model.
 
-        With `everywhere` inputs and weights change as well. None where that cannot be measured.
+        With `everywhere`, inputs and weights change too. None if it cannot be measured.
         """
         size = INNER_JITTER if self.is_exact else self._jitter
         if everywhere:
@@ -267,11 +267,11 @@ class Side:
             execution,
             seed=seed,
         )
-        self._held.pop(id(self.float64), None)  # nobody asks for them again: they can go
+        self._held.pop(id(self.float64), None)  # frees the changed weights, which are not reused
         return started
 
     def _changes(self, base: Outcome, jittered: Outcome) -> Iterator[NDArray[np.float64]]:
-        """Yield how far each output moved, per relative change; 0 where that cannot be told."""
+        """Yield the change of each output per relative change; 0 if it cannot be measured."""
         same = jittered.error is None and jittered.shapes == base.shapes
         for position, output in enumerate(base.outputs):
             if not same or output.dtype.kind != "f":
@@ -293,7 +293,7 @@ class Side:
 
     @property
     def coarsest_dtype(self) -> str:
-        """The dtype with the fewest digits that a layer computes in; float32 at the widest."""
+        """The dtype with the fewest digits in which a layer computes; at most float32."""
         layers = flat_layers(self.built.model)
         dtypes = {str(getattr(layer, "compute_dtype", "float32")) for layer in layers}
         return max(
@@ -301,7 +301,7 @@ class Side:
         )
 
     def leaves_range(self, values: Values, inputs: Sequence[Array]) -> bool:
-        """Tell whether something inside overflows or underflows in half precision on this input."""
+        """Return whether a value inside overflows or underflows in half precision on this input."""
         self.hold(values, "working")
         try:
             with watching_ranges() as events:
@@ -320,7 +320,7 @@ def sensitivities(
     draws: int = 2,
     execution: Execution = "traced_dynamic",
 ) -> tuple[tuple[NDArray[np.float64], ...], ...]:
-    """Measure `Side.sensitivity` of several models on the same inputs, all at once."""
+    """Return `Side.sensitivity` of several models on the same inputs, run at the same time."""
     moved = [tuple(np.zeros(output.shape) for output in base.outputs) for base in bases]
     for draw in range(draws):
         started = [
@@ -336,7 +336,7 @@ def sensitivities(
 def _jittered(array: Array, rng: np.random.Generator, jitter: float) -> Array:
     if array.dtype.kind != "f":
         return array
-    # A bit a value: drawing numbers to choose by takes longer than all else for large weights.
+    # One random bit per value: drawing random numbers would dominate the time for large weights.
     count = min(array.size, JITTER_PERIOD)
     bits = np.frombuffer(rng.bytes(-(-count // 8)), dtype=np.uint8)
     factors = np.array([1.0 - jitter, 1.0 + jitter])[np.unpackbits(bits, count=count)]
@@ -348,10 +348,10 @@ def _jittered(array: Array, rng: np.random.Generator, jitter: float) -> Array:
 
 
 def _jittered_off_thresholds(array: Array, rng: np.random.Generator, jitter: float) -> Array:
-    """Jitter inputs, but leave alone what sits exactly on a place where layers change their mind.
+    """Jitter inputs, except values with few digits, at which the output of a layer may jump.
 
-    A Masking layer's value, a threshold, a bin edge: moving off it is a different input, not
-    rounding. They are halves and the configurations' constants, which few digits write down.
+    A mask value, a threshold, the edge of a bin: next to it is a different input, not a rounded
+    one. Such values are halves and constants of configurations, which have few digits.
     """
     if array.dtype.kind != "f":
         return array
@@ -359,7 +359,7 @@ def _jittered_off_thresholds(array: Array, rng: np.random.Generator, jitter: flo
 
 
 def _in_few_digits(array: Array) -> NDArray[np.bool_]:
-    """Tell which values are the float32 of a decimal number with six digits."""
+    """Return which values are the float32 of a decimal number with six digits."""
     size = np.abs(array.astype(np.float64))
     scale = 10.0 ** (5.0 - np.floor(np.log10(np.where(size > 0, size, 1.0))))
     few = np.rint(size * scale) / scale

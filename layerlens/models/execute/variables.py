@@ -1,7 +1,6 @@
 """The variables of a model: weights in written order, random seeds, states.
 
-Everything is read off Keras' objects: nothing is run, and only `put` and `as_array` need weights
-that are allocated.
+Nothing is run, and only `assign_array` and `as_array` need allocated weights.
 """
 
 from __future__ import annotations
@@ -19,15 +18,15 @@ from layerlens.numerics.weight_transfer import Transfer, pair_weights
 from layerlens.report.layers import WeightRow
 from layerlens.vocabulary import TransferMethod
 
-#: From so many values on it matters how often they are copied.
+#: The number of values above which a copy takes notable time.
 _LARGE = 100_000
 
 
 def weight_variables(built: Built) -> list[Any]:
-    """Return a model's weights layer by layer as the model was written, each once.
+    """Return a model's weights by layer in written order, each once.
 
     Keras orders `model.weights` by depth from the outputs, which an extra identity on one branch
-    changes; the written order is what a person would pair by.
+    changes. In written order weights pair as a person would pair them.
     """
     ordered: dict[int, Any] = {}
     layers = {layer.name: layer for layer in built.model.layers}
@@ -41,7 +40,7 @@ def weight_variables(built: Built) -> list[Any]:
 
 
 def weight_rows(built: Built) -> tuple[WeightRow, ...]:
-    """Return the same weights as rows; nothing needs to be allocated."""
+    """Return the same weights as rows, also of a model that is not allocated."""
     rows = []
     for variable in weight_variables(built):
         shape = tuple(int(n) for n in variable.shape)
@@ -53,7 +52,7 @@ def weight_rows(built: Built) -> tuple[WeightRow, ...]:
 
 
 def given_weights(built: Built) -> frozenset[int]:
-    """Return the positions, among the weights, of those whose values the scenario gives."""
+    """Return the positions of the weights whose values the scenario gives."""
     keys = built.spec.weights
     return frozenset(
         position
@@ -69,12 +68,12 @@ def pair_model_weights(reference: Built, candidate: Built, method: TransferMetho
 
 
 def seed_variables(built: Built) -> list[Any]:
-    """Return the states of the random generators that the layers hold."""
+    """Return the state variables of the layers' random generators."""
     return [v for v in built.model.variables if "seed_generator_state" in str(v.path)]
 
 
 def stateful_layers(built: Built) -> list[Any]:
-    """Return the layers that keep a state from one call to the next."""
+    """Return the layers that keep their state between calls."""
     return [
         layer
         for layer in flat_layers(built.model)
@@ -83,14 +82,17 @@ def stateful_layers(built: Built) -> list[Any]:
 
 
 def assign_array(variable: Any, value: Array) -> None:
-    """Set a variable to values of its shape.
+    """Assign values of its shape to a variable.
 
-    Straight to TensorFlow's own variable: Keras' `assign` takes three times as long, and reads the
-    variable back.
+    TensorFlow's own variable is assigned, since Keras' `assign` takes three times as long and reads
+    the variable back.
+
+    Raises:
+        ValueError: the shape differs.
     """
     dtype = str(variable.dtype)
     if value.dtype == "float32" and dtype == "float64" and value.size > _LARGE:
-        # TensorFlow widens in several threads, and into memory that it need not copy once more.
+        # TensorFlow converts in several threads, and saves one copy.
         tensor = tf.cast(tf.constant(value), dtype)
     else:
         stored = np.asarray(value).astype("float32" if dtype == "bfloat16" else dtype, copy=False)
@@ -99,10 +101,10 @@ def assign_array(variable: Any, value: Array) -> None:
 
 
 def as_array(tensor: Any) -> Array:
-    """Return a tensor or variable as NumPy knows it; bfloat16 becomes float32, sparse dense.
+    """Return a tensor or variable as an array; bfloat16 becomes float32, sparse becomes dense.
 
-    What a variable holds is not copied: the array can be read only, and stays as it is when the
-    variable is set anew, which puts another tensor in the place of this one.
+    The array of a variable is a read-only view without a copy. It keeps its values when the
+    variable is assigned, which replaces the variable's tensor.
     """
     if isinstance(tensor, tf.SparseTensor):
         tensor = tf.sparse.to_dense(tensor)

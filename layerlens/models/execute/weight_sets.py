@@ -1,4 +1,4 @@
-"""The sets of weights to compare two models on: initialized and drawn."""
+"""The sets of weights on which two models are compared: initial and drawn."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from layerlens.numerics.weight_values import (
 
 @dataclass(frozen=True)
 class WeightSet:
-    """One choice of weights for both models: the reference's, and the same carried over.
+    """One choice of weights for both models: the reference's, and the same transferred.
 
-    They are drawn when they are first asked for: a pair that is certified never meets most kinds.
+    They are drawn on first access, since a certified pair needs few kinds.
     """
 
     kind: str
@@ -48,9 +48,9 @@ class WeightSet:
 def weight_sets(
     reference: Side, candidate: Side, transfer: Transfer, seed: int
 ) -> tuple[WeightSet, ...]:
-    """Return the initial weights, and drawn ones where there is something to draw.
+    """Return the initial weights, and drawn ones if any weight is free.
 
-    Weights whose values the scenario itself gives stay as they are.
+    Weights whose values the scenario gives are not drawn.
     """
     drawing = _Drawing(reference, candidate, transfer, seed)
     initial = WeightSet("initial", drawing.initial)
@@ -65,10 +65,10 @@ def weight_sets(
 def lasting_weights(
     reference: Side, candidate: Side, transfer: Transfer, seed: int
 ) -> tuple[WeightSet, ...]:
-    """Return weights with which recurrent layers remember for thousands of steps, if there are any.
+    """Return weights with which recurrent layers remember thousands of steps; empty without such.
 
-    With others what a first step leaves behind soon vanishes, and how far back a model sees as
-    well.
+    With other weights the effect of a first step soon vanishes, and with it the difference between
+    models that see more or fewer steps.
     """
     drawing = _Drawing(reference, candidate, transfer, seed)
     if drawing.is_free and any(map(is_recurrent_kernel, drawing.slots)):
@@ -77,7 +77,7 @@ def lasting_weights(
 
 
 class _Drawing:
-    """Draws weights for the reference, and carries them over to the candidate."""
+    """Draws weights for the reference, and transfers them to the candidate."""
 
     def __init__(self, reference: Side, candidate: Side, transfer: Transfer, seed: int) -> None:
         self._initial = tuple(reference.working.values())
@@ -95,7 +95,7 @@ class _Drawing:
             position not in pinned and slot.dtype.startswith(("float", "bfloat"))
             for position, slot in enumerate(self.slots)
         ]
-        #: Whether there is anything to draw.
+        #: Whether any weight may be drawn.
         self.is_free = transfer.method != "none" and any(self._free)
 
     def initial(self) -> tuple[Values, Values]:
@@ -121,14 +121,14 @@ class _Drawing:
 
 
 def moderate_sets(sets: Sequence[WeightSet]) -> tuple[WeightSet, ...]:
-    """Return the drawn weights at which rounding alone does not move outputs; else the initial."""
+    """Return the drawn sets without overflow; without any, all sets."""
     return tuple(one for one in sets[1:] if one.kind not in OVERFLOWING) or tuple(sets)
 
 
 def _carried(
     values: Values, *, own: Values, candidate: Side, transfer: Transfer
 ) -> tuple[Values, Values]:
-    """Return the reference's weights, and the candidate's after they were carried over."""
+    """Return the reference's weights, and the candidate's after the transfer."""
     if not transfer.candidate:
         return values, own
     pinned = _pinned(candidate)
@@ -149,7 +149,7 @@ def _narrowest(*sides: Side) -> str:
 
 
 def _rounded(values: Array, dtype: str) -> Array:
-    """Round drawn weights to what the narrowest of the models can hold."""
+    """Round drawn weights to the narrowest dtype of the models."""
     if dtype == "bfloat16":
         return np.asarray(values).astype(ml_dtypes.bfloat16).astype("float32")
     return np.asarray(values).astype(dtype).astype("float32", copy=False)
