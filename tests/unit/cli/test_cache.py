@@ -6,7 +6,7 @@ from layerlens import cli
 from layerlens.cli.cache import open_cache
 from layerlens.cli.command_options import CommandOptions
 from layerlens.scenario.options import RunOptions
-from tests.unit.cli.stored_reports import report_of
+from tests.unit.tables.stored_reports import report_of
 
 
 def test_a_run_has_a_cache_unless_no_cache_is_given(fake_run, capsys, tmp_path):

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from layerlens import cli
-from tests.unit.cli.stored_reports import report_of
 from tests.unit.tables.paths import REPORTS
+from tests.unit.tables.stored_reports import report_of
 
 
 @pytest.mark.parametrize(

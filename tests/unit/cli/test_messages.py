@@ -7,7 +7,7 @@ import os
 import sys
 
 from layerlens.cli.messages import write_errors, write_stderr, write_stdout
-from tests.unit.cli.stored_reports import report_of
+from tests.unit.tables.stored_reports import report_of
 
 
 def test_a_message_has_the_name_of_the_program(capsys):

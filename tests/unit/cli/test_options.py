@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from layerlens import cli
-from tests.unit.cli.stored_reports import report_of
+from tests.unit.tables.stored_reports import report_of
 
 
 @pytest.mark.parametrize(

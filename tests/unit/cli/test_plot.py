@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from layerlens import cli
-from tests.unit.cli.stored_reports import report_of
 from tests.unit.tables.paths import REPORTS
+from tests.unit.tables.stored_reports import report_of
 
 
 def test_a_stored_report_is_drawn_without_a_run(fake_run, capsys):

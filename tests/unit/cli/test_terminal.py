@@ -11,8 +11,8 @@ import pytest
 from layerlens import cli
 from layerlens.cli.terminal import columns, fit_terminal, show_progress, wants_colour
 from layerlens.render import RenderOptions
-from tests.unit.cli.stored_reports import report_of
 from tests.unit.tables.paths import REPORTS
+from tests.unit.tables.stored_reports import report_of
 
 
 @pytest.mark.parametrize(("encoding", "box"), [("utf-8", True), ("ascii", False)])

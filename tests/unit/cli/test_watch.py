@@ -8,7 +8,7 @@ from layerlens import cli
 from layerlens.cli.watch import _draw
 from layerlens.render import RenderOptions
 from layerlens.run.watch import Look
-from tests.unit.cli.stored_reports import report_of
+from tests.unit.tables.stored_reports import report_of
 
 
 def test_changed_scenarios_are_shown_with_the_seconds(capsys):

@@ -1,3 +1,5 @@
+"""The assertions of the fixture, on models, layers and scenario files."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -35,23 +37,23 @@ def scenario(tmp_path: Path) -> str:
     return str(path)
 
 
-def told(caught: pytest.ExceptionInfo[AssertionError]) -> str:
-    return str(caught.value)
+def text_of(failed: pytest.ExceptionInfo[AssertionError]) -> str:
+    return str(failed.value)
 
 
 # --- verdicts -------------------------------------------------------------------------------------
 
 
-def test_equivalent_models_pass_and_the_report_comes_back() -> None:
+def test_equivalent_models_pass_and_the_report_is_returned() -> None:
     report = Assertions().assert_equivalent(dense(), dense)
     assert report.status == "pass"
     assert report.scenarios[0].pairs[0].verdict == "equivalent"
 
 
 def test_a_difference_is_shown_with_its_counterexample_and_noise_floor() -> None:
-    with pytest.raises(AssertionError) as caught:
+    with pytest.raises(AssertionError) as failed:
         Assertions().assert_equivalent(dense(), dense(3, "relu"))
-    text = told(caught)
+    text = text_of(failed)
     first, *rest = text.splitlines()
     assert first == "✘ reference==candidate[inference]: expected equivalent, received different"
     assert "DIFFERENT, expected equivalent" in text
@@ -62,15 +64,15 @@ def test_a_difference_is_shown_with_its_counterexample_and_noise_floor() -> None
 
 
 def test_shapes_and_counts_are_shown_side_by_side() -> None:
-    with pytest.raises(AssertionError) as caught:
+    with pytest.raises(AssertionError) as failed:
         Assertions().assert_equivalent(dense(), dense(5))
-    text = told(caught)
+    text = text_of(failed)
     assert "received shape_mismatch" in text
     assert "(None, 3)" in text
     assert "≠" in text
 
 
-def test_different_models_are_asserted_to_differ() -> None:
+def test_different_models_pass_and_others_fail() -> None:
     Assertions().assert_different(dense(), dense(3, "relu"))
     with pytest.raises(AssertionError, match="expected different, received equivalent"):
         Assertions().assert_different(dense(), dense())
@@ -78,7 +80,7 @@ def test_different_models_are_asserted_to_differ() -> None:
         Assertions().assert_different(dense(), dense(5))
 
 
-def test_inconclusive_passes_neither(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_inconclusive_verdict_fails_both_assertions(monkeypatch: pytest.MonkeyPatch) -> None:
     from dataclasses import replace
 
     from layerlens.run import pipeline
@@ -101,7 +103,7 @@ def test_inconclusive_passes_neither(monkeypatch: pytest.MonkeyPatch) -> None:
             assertion(dense(), dense())
 
 
-def test_layers_take_an_input_shape_and_the_choices_are_handed_on() -> None:
+def test_inputs_mode_and_transfer_are_passed_to_the_comparison() -> None:
     plain = keras.layers.Dense(3)
     dropped = keras.Sequential([keras.layers.Dense(3), keras.layers.Dropout(0.5)])
     check = Assertions()
@@ -115,7 +117,7 @@ def test_layers_take_an_input_shape_and_the_choices_are_handed_on() -> None:
     assert not plain.built
 
 
-def test_a_tolerance_of_the_call_goes_before_that_of_the_settings() -> None:
+def test_the_tolerance_of_a_call_replaces_that_of_the_settings() -> None:
     nearly = keras.Sequential([dense(), keras.layers.Rescaling(1.001)])
     wide = Assertions(tolerance=(0.01, 0.01))
     wide.assert_equivalent(dense(), nearly)
@@ -126,21 +128,21 @@ def test_a_tolerance_of_the_call_goes_before_that_of_the_settings() -> None:
 # --- scenario files -------------------------------------------------------------------------------
 
 
-def test_a_scenario_file_gives_one_pair_or_all(scenario: str) -> None:
+def test_a_scenario_file_is_one_pair_or_all(scenario: str) -> None:
     check = Assertions()
     check.assert_equivalent(scenario, "linear")
     check.assert_different(scenario, "relu")
     check.assert_equivalent(f"{scenario}::linear")
     check.assert_equivalent(f"{scenario}::linear", f"{scenario}::plain")
-    with pytest.raises(AssertionError) as caught:
+    with pytest.raises(AssertionError) as failed:
         check.assert_equivalent(scenario)
-    assert "plain==relu[inference]: expected equivalent, received different" in told(caught)
-    assert "plain==wide[inference]: expected equivalent, received shape_mismatch" in told(caught)
-    assert "plain==linear" not in told(caught)
-    assert "to see it again: layerlens compare" in told(caught)
+    assert "plain==relu[inference]: expected equivalent, received different" in text_of(failed)
+    assert "plain==wide[inference]: expected equivalent, received shape_mismatch" in text_of(failed)
+    assert "plain==linear" not in text_of(failed)
+    assert "to see it again: layerlens compare" in text_of(failed)
 
 
-def test_a_model_of_the_code_is_held_against_one_of_a_file(scenario: str) -> None:
+def test_a_python_model_is_compared_with_a_model_of_a_file(scenario: str) -> None:
     check = Assertions()
     check.assert_equivalent(f"{scenario}::relu", dense(3, "relu"))
     check.assert_equivalent(scenario, keras.layers.Dense(3))
@@ -148,35 +150,10 @@ def test_a_model_of_the_code_is_held_against_one_of_a_file(scenario: str) -> Non
         check.assert_equivalent(scenario, dense(3, "relu"))
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message", "hint"),
-    [
-        (["{}::liner"], "has no model 'liner'", "did you mean `linear`?"),
-        (["{}", "liner"], "has no model 'liner'", "did you mean `linear`?"),
-        (["nowhere.yaml"], "there is no scenario file nowhere.yaml", "it was looked for in"),
-        (["{}::plain"], "there is nothing to compare: ", "give a candidate"),
-        ([dense], "there is nothing to compare: one model was given", "give a reference and"),
-    ],
-)
-def test_what_makes_no_pair_is_told(
-    scenario: str, arguments: list[Any], message: str, hint: str
-) -> None:
-    given = [one.format(scenario) if isinstance(one, str) else one for one in arguments]
-    with pytest.raises(UsageError) as caught:
-        Assertions().assert_equivalent(*given)
-    assert message in caught.value.message
-    assert hint in str(caught.value.hint)
-
-
-def test_inputs_beside_a_scenario_are_refused(scenario: str) -> None:
-    with pytest.raises(UsageError, match="inputs= is for models; a scenario says so itself"):
-        Assertions().assert_shapes(scenario, (None, 3), inputs=[4])
-
-
 # --- shapes, counts, layouts ----------------------------------------------------------------------
 
 
-def test_shapes_hold_or_are_shown(scenario: str) -> None:
+def test_wrong_shapes_fail_with_the_layer_table(scenario: str) -> None:
     check = Assertions()
     check.assert_shapes(dense(), (None, 3))
     check.assert_shapes(keras.layers.Dense(3), [None, 7, 3], inputs=[7, 4])
@@ -187,12 +164,13 @@ def test_shapes_hold_or_are_shown(scenario: str) -> None:
     check.assert_shapes(scenario)
     check.assert_shapes(scenario, {"plain": (None, 3), "wide": (None, 5)})
     check.assert_shapes(f"{scenario}::wide", (None, 5))
-    with pytest.raises(AssertionError) as caught:
+    with pytest.raises(AssertionError) as failed:
         check.assert_shapes(dense(), (None, 4))
     assert (
-        told(caught).splitlines()[0] == "model.output_shape: expected (None, 4), received (None, 3)"
+        text_of(failed).splitlines()[0]
+        == "model.output_shape: expected (None, 4), received (None, 3)"
     )
-    assert "layer (type)" in told(caught)
+    assert "layer (type)" in text_of(failed)
     with pytest.raises(AssertionError, match=r"model.layers.gru.output_shape: .* no such layer"):
         check.assert_shapes(dense(), layers={"gru": (None, 3)})
     with pytest.raises(AssertionError, match=r"wide.output_shape: expected"):
@@ -201,7 +179,7 @@ def test_shapes_hold_or_are_shown(scenario: str) -> None:
         check.assert_shapes(dense(), dense(5))
 
 
-def test_params_hold_or_are_shown(scenario: str) -> None:
+def test_wrong_params_fail_with_the_layer_table(scenario: str) -> None:
     check = Assertions()
     frozen = dense()
     frozen.layers[0].trainable = False
@@ -210,10 +188,10 @@ def test_params_hold_or_are_shown(scenario: str) -> None:
     check.assert_params(dense(), dense)
     check.assert_params(scenario)
     check.assert_params(scenario, {"wide": 25})
-    with pytest.raises(AssertionError) as caught:
+    with pytest.raises(AssertionError) as failed:
         check.assert_params(dense(), 16)
-    assert told(caught).splitlines()[0] == "model.params: expected 16, received 15"
-    assert "4 inputs × 3 units + 3 biases = 15" in told(caught)
+    assert text_of(failed).splitlines()[0] == "model.params: expected 16, received 15"
+    assert "4 inputs × 3 units + 3 biases = 15" in text_of(failed)
     with pytest.raises(AssertionError, match=r"model.trainable_params: expected 15, received 0"):
         check.assert_params(frozen, trainable=15)
     name = frozen.layers[0].name
@@ -221,7 +199,7 @@ def test_params_hold_or_are_shown(scenario: str) -> None:
         check.assert_params(frozen, {name: 3})
 
 
-def test_nothing_expected_is_no_pass(tmp_path: Path) -> None:
+def test_without_expectations_an_assertion_fails(tmp_path: Path) -> None:
     path = tmp_path / "bare.yaml"
     path.write_text("input: {shape: [4]}\nmodels: {one: [ReLU], other: [ReLU]}\n")
     with pytest.raises(AssertionError, match="nothing was checked: nothing was expected"):
@@ -230,21 +208,21 @@ def test_nothing_expected_is_no_pass(tmp_path: Path) -> None:
         Assertions().assert_params(dense())
 
 
-def test_a_refusal_is_no_shape() -> None:
-    with pytest.raises(AssertionError) as caught:
+def test_a_model_that_keras_refuses_fails() -> None:
+    with pytest.raises(AssertionError) as failed:
         Assertions().assert_shapes(keras.layers.Conv1D(3, 2), (None, 3), inputs=[4])
-    assert "Keras refuses model at " in told(caught)
+    assert "Keras refuses model at " in text_of(failed)
 
 
-def test_the_same_layout_takes_the_same_weights() -> None:
+def test_models_of_one_layout_pass_and_others_fail() -> None:
     check = Assertions()
     check.assert_same_weights_layout(dense(), dense(3, "relu"))
     check.assert_same_weights_layout(
         keras.layers.LSTM(2), keras.layers.RNN(keras.layers.LSTMCell(2)), inputs=[5, 4]
     )
-    with pytest.raises(AssertionError) as caught:
+    with pytest.raises(AssertionError) as failed:
         check.assert_same_weights_layout(dense(), dense(5))
-    first = told(caught).splitlines()[0]
+    first = text_of(failed).splitlines()[0]
     assert "candidate.weights[0]: expected" in first
     assert "kernel [4, 3], received" in first
     assert first.endswith("kernel [4, 5]")
@@ -268,7 +246,7 @@ class Swapped(keras.layers.Layer):
         return {**super().get_config(), "names": self.names}
 
 
-def test_two_weights_of_one_shape_are_not_swapped() -> None:
+def test_swapped_weights_of_one_shape_fail() -> None:
     check = Assertions()
     check.assert_same_weights_layout(
         Swapped(("gamma", "beta")), Swapped(("scale", "shift")), inputs=[4]
@@ -279,7 +257,7 @@ def test_two_weights_of_one_shape_are_not_swapped() -> None:
         )
 
 
-# --- a library author's layers --------------------------------------------------------------------
+# --- checks of custom layers ----------------------------------------------------------------------
 
 
 class Broken(keras.layers.Layer):
@@ -297,7 +275,7 @@ class Broken(keras.layers.Layer):
         return super().get_config()
 
 
-def test_each_check_of_a_layer_is_one_assertion() -> None:
+def test_each_check_of_a_layer_is_an_assertion() -> None:
     check, sound = Assertions(), keras.layers.LayerNormalization()
     check.assert_config_round_trip(sound)
     check.assert_saves_and_reloads(sound, inputs=[None, 4])
@@ -310,7 +288,7 @@ def test_each_check_of_a_layer_is_one_assertion() -> None:
         (lambda: check.assert_runs_in(broken, "float16", inputs=[4]), "is float32, not float16"),
         (lambda: check.assert_announced_shape(broken, inputs=[4]), "it announces (1, 4, 1)"),
     ):
-        with pytest.raises(AssertionError) as caught:
+        with pytest.raises(AssertionError) as failed:
             assertion()
-        assert told(caught).startswith("`mine` (Broken) ")
-        assert words in told(caught)
+        assert text_of(failed).startswith("`mine` (Broken) ")
+        assert words in text_of(failed)

@@ -1,9 +1,8 @@
-"""What is written into `expect:`, and what of the file stays as it was: everything else."""
+"""Values written into `expect:`, with everything else in the file unchanged."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,7 +10,6 @@ import pytest
 from layerlens.report.layers import ModelReport
 from layerlens.report.pairs import PairReport
 from layerlens.report.run import ScenarioReport
-from layerlens.testing.collect import Expectation
 from layerlens.testing.update_expect import (
     ExpectationFile,
     NotUpdated,
@@ -102,7 +100,7 @@ def text_of(file: ExpectationFile) -> str:
         ),
     ],
 )
-def test_a_value_is_written_and_nothing_else(
+def test_only_the_value_is_changed(
     file: Any, before: str, keys: tuple[str, ...], value: Any, after: str | None
 ) -> None:
     target = file(before)
@@ -130,7 +128,7 @@ def test_a_value_is_written_and_nothing_else(
         ('expect: {verdicts: {b c: "different"}}', ("verdicts", "b c"), "different"),
     ],
 )
-def test_what_says_the_same_stays_as_it_is_written(
+def test_an_equal_value_keeps_its_spelling(
     file: Any, expect: str, keys: tuple[str, ...], value: Any
 ) -> None:
     target = file(expect)
@@ -169,7 +167,7 @@ def test_what_says_the_same_stays_as_it_is_written(
         ),
     ],
 )
-def test_what_cannot_be_changed_alone_is_left(
+def test_a_value_that_cannot_be_changed_alone_is_left(
     file: Any, expect: str, keys: tuple[str, ...], reason: str
 ) -> None:
     target = file(expect)
@@ -178,7 +176,7 @@ def test_what_cannot_be_changed_alone_is_left(
     assert text_of(target) == HEAD + expect
 
 
-def test_a_file_that_changed_meanwhile_is_left(file: Any) -> None:
+def test_a_file_that_changed_since_it_was_read_is_left(file: Any) -> None:
     target = file("expect: {models: {a: {params: 1}}}")
     edited = text_of(target) + "# being edited\n"
     target.path.write_text(edited)
@@ -187,7 +185,7 @@ def test_a_file_that_changed_meanwhile_is_left(file: Any) -> None:
     assert text_of(target) == edited
 
 
-def test_the_byte_order_mark_stays_and_other_encodings_are_left(tmp_path: Path) -> None:
+def test_the_byte_order_mark_is_kept_and_other_encodings_are_left(tmp_path: Path) -> None:
     path = tmp_path / "scenario.yaml"
     text = HEAD + "expect: {models: {a: {params: 1}}}\n"
     path.write_bytes(text.encode("utf-8-sig"))
@@ -222,7 +220,9 @@ expect:{comment}
         ("expect: ~\r\nquestion: why?\r\n", "", "question: why?\r\n"),
     ],
 )
-def test_an_empty_block_is_filled_in(file: Any, expect: str, comment: str, rest: str) -> None:
+def test_an_empty_expect_is_filled_in_block_style(
+    file: Any, expect: str, comment: str, rest: str
+) -> None:
     target = file(expect)
     assert has_empty_expect(target.path)
     assert target.fill(MEASURED)
@@ -233,7 +233,7 @@ def test_an_empty_block_is_filled_in(file: Any, expect: str, comment: str, rest:
     assert not has_empty_expect(target.path)
 
 
-def test_a_flow_mapping_is_filled_in_as_one(file: Any) -> None:
+def test_an_empty_expect_is_filled_in_flow_style(file: Any) -> None:
     head = "{input: {shape: [4]}, models: {a: [Dense: 3], b c: [Dense: 3]}, "
     target = file("expect: {}}\n", head=head)
     assert target.fill({"verdicts": {"b c": "equivalent"}})
@@ -250,7 +250,7 @@ def report(units: int, verdict: Any = "equivalent") -> ScenarioReport:
     )
 
 
-def test_cells_that_do_not_agree_are_not_written() -> None:
+def test_values_that_differ_between_cells_are_not_written() -> None:
     assert common_value([[None, 3], [None, 3]]) == [None, 3]
     with pytest.raises(NotUpdated, match=r"measured 10 and 15$"):
         common_value([10, 15, 10])
@@ -262,13 +262,3 @@ def test_cells_that_do_not_agree_are_not_written() -> None:
     assert measured_expectations([report(2), report(3)]) == {"verdicts": {"b": "equivalent"}}
     assert measured_expectations([report(2), report(3, "different")]) == {}
     assert "verdicts" not in measured_expectations([report(2, "inconclusive")])
-
-
-def test_a_verdict_that_is_open_is_not_written() -> None:
-    def decided(verdict: str) -> Any:
-        item: Any = SimpleNamespace(_actual=lambda subject: verdict)
-        return Expectation._decided(item, "a==b[inference]")
-
-    assert decided("different") == "different"
-    with pytest.raises(NotUpdated, match="the evidence does not decide"):
-        decided("inconclusive")

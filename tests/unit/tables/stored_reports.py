@@ -1,4 +1,4 @@
-"""Stored reports that the tests of the command line show."""
+"""The reports stored for the golden tests, read from their JSON."""
 
 from __future__ import annotations
 
