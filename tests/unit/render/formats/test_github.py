@@ -1,20 +1,16 @@
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from layerlens.render import render
-from layerlens.report.from_json import report_from_dict
 from layerlens.report.run import ErrorRow, ExpectationRow, ScenarioReport
 from layerlens.run.expectations import list_expected
 from layerlens.run.report import Report
 from layerlens.scenario.reading.scenarios import read_scenarios
-from tests.unit.tables.paths import REPORTS
-
-FOLDER = REPORTS
+from tests.unit.tables.golden_reports import report_of
 
 SCENARIO = """\
 title: "Half, or 50%: which?"
@@ -32,10 +28,6 @@ expect:
   models:
     one: {params: 15, layers: {dense: {output_shape: [null, 3]}}}
 """
-
-
-def report_of(name: str) -> Report:
-    return report_from_dict(json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8")))
 
 
 def failing(report: Report, path: str = "scenarios/a.yaml") -> Report:

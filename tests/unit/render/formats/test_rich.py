@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import replace
 
@@ -12,18 +11,11 @@ from rich.cells import cell_len
 from layerlens.explain.align_layers import align_with_reference
 from layerlens.render import RenderOptions, render
 from layerlens.render.wording import walk_layers
-from layerlens.report.from_json import report_from_dict
 from layerlens.report.run import ScenarioReport
 from layerlens.run.report import Report
-from tests.unit.tables.paths import REPORTS
+from tests.unit.tables.golden_reports import NAMES, report_of
 
-FOLDER = REPORTS
-NAMES = sorted(path.stem for path in FOLDER.glob("*.json"))
 ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
-
-
-def report_of(name: str) -> Report:
-    return report_from_dict(json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8")))
 
 
 def scenario_of(name: str) -> ScenarioReport:

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import time
-import tracemalloc
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from layerlens.errors import ScenarioError
 from layerlens.report.pairs import PairReport
 from layerlens.report.run import ScenarioReport
 from layerlens.run.dask.parquet import ParquetTable
-from layerlens.run.dask.worker import Cells, rows_of, run_cells
-from layerlens.scenario.options import RunOptions
-from layerlens.scenario.reading.scenarios import read_scenarios
-from layerlens.scenario.reading.sweep import open_sweep
-from layerlens.scenario.spec import Scenario
+from layerlens.run.dask.worker import rows_of
 
 TEXT = """\
 input: {shape: [4]}
@@ -32,81 +25,6 @@ def path(tmp_path: Path) -> Path:
     path = tmp_path / "sweep.yaml"
     path.write_text(TEXT)
     return path
-
-
-# --- sweeps ---------------------------------------------------------------------------------------
-
-
-def test_cells_are_those_of_the_file_in_its_order(path):
-    sweep = open_sweep(path)
-    assert sweep.total == 6
-    assert [sweep.scenario(number) for number in range(6)] == list(read_scenarios(path))
-
-
-def test_a_file_without_a_matrix_has_one_cell(path):
-    path.write_text("input: {shape: [4]}\nmodels: {one: [Dense: 3], other: [Dense: 3]}\n")
-    sweep = open_sweep(path)
-    assert (sweep.total, sweep.scenario(0)) == (1, read_scenarios(path)[0])
-
-
-def test_any_number_of_cells_takes_no_memory_before_they_are_run(path):
-    many = ", ".join(map(str, range(1, 101)))
-    axes = ", ".join(f"{name}: [{many}]" for name in ("units", "b", "c", "d"))
-    path.write_text(TEXT.partition("matrix")[0] + f"matrix: {{name: [relu], {axes}}}\n")
-    tracemalloc.start()
-    try:
-        sweep = open_sweep(path)
-        _, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert sweep.total == 10**8
-    assert sweep.scenario(10**8 - 2).cell == {
-        "name": "relu", "units": 100, "b": 100, "c": 100, "d": 99
-    }  # fmt: skip
-    assert peak < 20 * 2**20
-    with pytest.raises(ScenarioError, match="at most 10,000 are run"):
-        read_scenarios(path)
-
-
-def test_faults_of_the_file_and_of_its_ends_are_told_at_once(path):
-    path.write_text(TEXT.replace("[1, 2, 3]", "[1, 2, many]"))
-    with pytest.raises(ScenarioError, match="whole number"):
-        open_sweep(path)
-    path.write_text(TEXT.replace("models", "modles"))
-    with pytest.raises(ScenarioError, match="modles"):
-        open_sweep(path)
-
-
-# --- what a worker does ---------------------------------------------------------------------------
-
-
-def test_cells_are_run_and_one_at_fault_costs_itself(path, backend):
-    path.write_text(TEXT.replace("[1, 2, 3]", "[1, many, 3]"))
-    ran = run_cells(Cells(open_sweep(path), (1, 3, 5)), RunOptions(timeout=300))
-    assert not ran.stuck
-    assert [ran.rows[number][0]["status"] for number in (1, 3, 5)] == ["error", "pass", "pass"]
-    (row,) = ran.rows[3]
-    assert (row["verdict"], row["cell"]) == ("different", {"name": "relu", "units": 1})
-    assert row["seconds"] > 0
-    (fault,) = ran.rows[1]
-    assert "whole number" in fault["error"]
-    assert fault["internal"] is False
-
-
-def test_a_cell_that_does_not_end_is_told_and_the_rest_left(path, monkeypatch):
-    def work(scenario: Scenario) -> ScenarioReport:
-        if scenario.cell == {"name": "linear", "units": 2}:
-            time.sleep(5)
-        return report(scenario.path)
-
-    monkeypatch.setattr("layerlens.run.dask.worker.work_of", lambda *_: work)
-    ran = run_cells(Cells(open_sweep(path), (0, 1, 2)), RunOptions(timeout=0.2))
-    assert ran.stuck
-    assert list(ran.rows) == [0, 1]
-    assert "stopped after 0.2 s" in ran.rows[1][0]["error"]
-
-
-# --- the file -------------------------------------------------------------------------------------
 
 
 def report(path: str = "s.yaml", status: str = "pass", modes: int = 2) -> ScenarioReport:

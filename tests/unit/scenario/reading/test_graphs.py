@@ -1,0 +1,52 @@
+"""Graphs in building order, and the faults of their nodes."""
+
+# ruff: noqa: E501 - the tables pair what is written with what is told, one to a line
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+INPUT = "input: {shape: [64, 15]}\n"
+
+
+def test_a_graph_keeps_its_order_and_names_the_node_whose_layer_is_shared(read: Any) -> None:
+    scenario = read(
+        INPUT + "models:\n"
+        "  a:\n"
+        "    graph:\n"
+        "      total: {Add: {}, from: [one, two, three]}\n"
+        "      three: {share: two, from: input}\n"
+        "      one: {Dense: 4, from: input}\n"
+        "      two: {share: one, from: [input]}\n"
+        "    outputs: total\n"
+        "    select: '[:, -1]'\n"
+        "  b: [Flatten]\n"
+    )
+    model = scenario.model("a")
+    assert [node.name for node in model.nodes] == ["one", "two", "three", "total"]
+    assert [node.share for node in model.nodes] == [None, "one", "one", None]
+    assert model.nodes[-1].inputs == ("one", "two", "three")
+    assert model.outputs == ("total",)
+    assert model.select == "[:, -1]"
+
+
+@pytest.mark.parametrize(
+    ("graph", "fault"),
+    [
+        ("h: {Dense: 4, from: inptu}", "unknown node or input `inptu` | did you mean `input`?"),
+        ("h: {Dense: 4}", "the node `h` does not say what it takes"),
+        ("h: {from: input}", "the node `h` has no layer"),
+        ("h: {share: k, from: input}, g: {Dense: 4, from: h}", "unknown node `k`"),
+        ("h: {Dense: 4, from: g}, g: {Dense: 4, from: h}", "the graph runs in a circle: g → h → g"),
+        ("h: {share: h, from: input}", "the node `h` shares itself"),
+        ("h: {Dense: 4, from: input}, g: {share: h, ReLU: , from: h}", "has both `share` and a layer of its own, `ReLU`"),
+        ("h: {Dense: 4, ReLU: , from: input}", "the node `h` already has the layer `Dense`; received `ReLU`"),
+        ("h: {Dense: 4, from: input}, input: {ReLU: , from: h}", "the node `input` is named like an input"),
+        ("h: {Dense: 4, from: input}, a/b: {ReLU: , from: h}", '"a/b" cannot name a node'),
+        ("h: 3", "the node `h` is a layer and what it takes; received the number 3"),
+    ],
+)  # fmt: skip
+def test_a_graph_at_fault(told: Any, graph: str, fault: str) -> None:
+    (found,) = told(f"{INPUT}models:\n  a: {{graph: {{{graph}}}, outputs: [h]}}\n  b: [Flatten]\n")
+    assert fault in found

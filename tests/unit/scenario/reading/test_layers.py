@@ -1,0 +1,123 @@
+"""The ways to write a layer, and the faults of its arguments."""
+
+# ruff: noqa: E501 - the tables pair what is written with what is told, one to a line
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+import pytest
+
+from layerlens.scenario.keras_catalog import layer_names, signature
+from layerlens.scenario.reading.layers import argument_type
+from layerlens.scenario.spec import LayerSpec, Scenario
+
+INPUT = "input: {shape: [64, 15]}\n"
+
+
+def arguments(scenario: Scenario, model: str = "a", layer: int = 0) -> dict[str, Any]:
+    return dict(scenario.model(model).layers[layer].arguments)
+
+
+@pytest.mark.parametrize(
+    ("layer", "expected"),
+    [
+        ("Flatten", {}),
+        ("Flatten:", {}),
+        ("Dense: 15", {"units": 15}),
+        ("Reshape: [3, 4]", {"target_shape": (3, 4)}),
+        ("ZeroPadding2D: [[1, 2], [3, 4]]", {"padding": ((1, 2), (3, 4))}),
+        ("Dense: {units: 0x10}", {"units": 16}),
+        ("LeakyReLU: {alpha: 0.1}", {"alpha": 0.1}),
+        ("TimeDistributed: Flatten", {"layer": LayerSpec("Flatten")}),
+        ("TimeDistributed: {Dense: 4}", {"layer": LayerSpec("Dense", {"units": 4})}),
+        (
+            "TimeDistributed: {layer: [Dense: 4, ReLU]}",
+            {"layer": (LayerSpec("Dense", {"units": 4}), LayerSpec("ReLU"))},
+        ),
+        (
+            "Dense: {units: 4, activation: {LeakyReLU: 0.2}}",
+            {"units": 4, "activation": LayerSpec("LeakyReLU", {"negative_slope": 0.2})},
+        ),
+        (
+            "Dense: {units: 4, kernel_initializer: {RandomNormal: {stddev: 0.1}}}",
+            {
+                "units": 4,
+                "kernel_initializer": {"class_name": "RandomNormal", "config": {"stddev": 0.1}},
+            },
+        ),
+        (
+            "Dense: {units: 4, kernel_regularizer: {l2: 0.1}}",
+            {"units": 4, "kernel_regularizer": {"class_name": "l2", "config": {"l2": 0.1}}},
+        ),
+    ],
+)
+def test_each_way_to_write_a_layer(read: Any, layer: str, expected: dict[str, Any]) -> None:
+    scenario = read(f"{INPUT}models:\n  a:\n    - {layer}\n  b: [Flatten]\n")
+    assert without_places(arguments(scenario)) == expected
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        "MaxPooling1D: {pool_size: [2], strides: [1]}",
+        "AveragePooling1D: {pool_size: [2]}",
+        "AdaptiveAveragePooling1D: {output_size: [2]}",
+        "Conv1D: {filters: 2, kernel_size: [3], strides: [1], dilation_rate: [2]}",
+    ],
+)
+def test_a_size_of_one_axis_may_be_a_list_of_one(read: Any, layer: str) -> None:
+    found = arguments(read(f"{INPUT}models: {{a: [{{{layer}}}], b: [Flatten]}}"))
+    assert any(isinstance(value, tuple) for value in found.values())
+
+
+def test_a_count_is_no_list(told: Any) -> None:
+    (fault,) = told(f"{INPUT}models: {{a: [{{Dense: {{units: [3]}}}}], b: [Flatten]}}")
+    assert "`units` of `Dense` takes a whole number; received a list of 1" in fault
+
+
+def without_places(value: Any) -> Any:
+    if isinstance(value, LayerSpec):
+        return LayerSpec(value.type, without_places(value.arguments))
+    if isinstance(value, dict):
+        return {key: without_places(item) for key, item in value.items()}
+    if isinstance(value, tuple):
+        return tuple(without_places(item) for item in value)
+    return value
+
+
+@pytest.mark.parametrize(
+    ("layer", "fault"),
+    [
+        ("Dense", "`Dense` needs `units` | units: Positive integer"),
+        ("Dense: {units: 4, use_bias: on}", '`use_bias` of `Dense` takes true or false; received the text "on" | YAML 1.2 reads only true and false as such'),
+        ("Dense: {units: 2024-01-01}", 'takes a whole number; received the text "2024-01-01"'),
+        ("Dropout: half", '`rate` of `Dropout` takes a number or a list of them; received the text "half"'),
+        ("Reshape: 12", "takes a list of whole numbers; received the number 12 | write `target_shape: [12]`"),
+        ("Add: 3", "`Add` takes keyword arguments only; received the number 3"),
+        ("Dense: {units: 4, input_shape: [3]}", "unknown argument `input_shape` of `Dense` | a scenario says the shape once, under `input:`"),
+        ("Bidirectional: {LSTM: 4, merge_mode: sum}", "unknown argument `LSTM` of `Bidirectional` | write the layer that it holds as `layer: {LSTM: ...}`"),
+        ("TimeDistributed: {layer: {Dnse: 4}}", "unknown layer `Dnse` | did you mean `Dense`?"),
+        ("Qqq: 4", "unknown layer `Qqq` | `layerlens layers` lists them all"),
+        ("TimeDistributed: {layer: 5}", "`layer` of `TimeDistributed` takes a layer; received the number 5"),
+        ("Input: {shape: [3]}", "`Input` is an input, not a layer of a model | the inputs of a model are said under `input:`"),
+        ("Dense: {units: 4, kernel_initializer: {RandomNorml: {}}}", "`keras.initializers` has no `RandomNorml` | did you mean `RandomNormal`?"),
+        ("Dense: {units: 4, kernel_initializer: {RandomNormal: {stdev: 1}}}", "unknown argument `stdev` of `RandomNormal` | did you mean `stddev`?"),
+        ("{Dense: 4, Flatten: 3}", "one layer is expected here; received a mapping with `Dense`, `Flatten`"),
+        ("5", "a layer is expected here; received the number 5"),
+        ("Lambda: x => 2", '`function` of `Lambda` takes the text "module:callable"'),
+        ("Dense: ${units}", "unknown matrix value `${units}` | the scenario has no `matrix:`"),
+    ],
+)  # fmt: skip
+def test_a_layer_at_fault(told: Any, layer: str, fault: str) -> None:
+    (found,) = told(f"{INPUT}models:\n  a:\n    - {layer}\n  b: [Flatten]\n")
+    assert fault in found
+
+
+@pytest.mark.parametrize("name", layer_names())
+def test_what_keras_gives_by_default_is_allowed(name: str) -> None:
+    for argument in signature(name).arguments:
+        kind = argument_type(argument)
+        if kind is None or argument.default in (None, "None"):
+            continue
+        assert kind.allows(ast.literal_eval(argument.default)), argument
