@@ -79,7 +79,7 @@ class ModelVariants:
         twin = self.build(spec, **how)
         return twin if isinstance(twin, Built) and twin.precision == "float64" else None
 
-    def beside(self, model: Built, candidate: ModelSpec) -> ModelVariants:
+    def with_candidate(self, model: Built, candidate: ModelSpec) -> ModelVariants:
         """Return the variants of one of these models and of a candidate outside the scenario.
 
         Both share the model's float64 form.

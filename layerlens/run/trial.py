@@ -136,7 +136,7 @@ class Trial:
         for draft in models:
             assert isinstance(draft, Built)
             name, where, limit = draft.spec.name, draft.spec.where, self.options.memory_limit
-            refuse_beyond_memory(draft.model, name, limit, where, beside=other_bytes)
+            refuse_beyond_memory(draft.model, name, limit, where, reserved=other_bytes)
             other_bytes += weight_bytes(draft.model)
 
     # --- judging ----------------------------------------------------------------------------
@@ -170,7 +170,7 @@ class Trial:
 
         A changed candidate that is invalid or too large for memory is not a fault of the file.
         """
-        variants = self.variants.beside(reference, spec)
+        variants = self.variants.with_candidate(reference, spec)
         trial = Trial(variants.scenario, replace(self.options, explain=False))
         trial.variants = variants
         try:

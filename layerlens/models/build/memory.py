@@ -31,7 +31,7 @@ _BYTES_PER_INNER = 8 + 2 * 4
 
 
 def refuse_beyond_memory(
-    model: Any, name: str, memory_limit: int | None, where: Where | None, *, beside: int = 0
+    model: Any, name: str, memory_limit: int | None, where: Where | None, *, reserved: int = 0
 ) -> None:
     """Refuse a model whose weights need more memory than the limit.
 
@@ -40,7 +40,7 @@ def refuse_beyond_memory(
         name: the name of the model in the message.
         memory_limit: in bytes; None is the free memory, or no limit where that is unknown.
         where: the place of the model in the scenario.
-        beside: bytes that other models take.
+        reserved: bytes that other models take.
 
     Raises:
         MemoryLimitError: the weights need more while they are initialized.
@@ -48,12 +48,12 @@ def refuse_beyond_memory(
     held = weight_bytes(model)
     needed = held * _WHILE_INITIALISED
     limit = free_memory() if memory_limit is None else memory_limit
-    if limit is None or needed <= limit - beside:
+    if limit is None or needed <= limit - reserved:
         return
     params = sum(math.prod(weight.shape) for weight in model.weights)
     allowed = "are free" if memory_limit is None else "are allowed"
-    if beside:
-        allowed += f", and {readable(beside)} of that go to the other models"
+    if reserved:
+        allowed += f", and {readable(reserved)} of that go to the other models"
     raise MemoryLimitError(
         f"model `{name}` needs {readable(needed)} of memory while its {params:,} params are "
         f"initialised, which take {readable(held)}, but {readable(limit)} {allowed}",

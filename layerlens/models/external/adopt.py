@@ -77,14 +77,14 @@ def _adopt_file(request: BuildRequest) -> Built | Refused:
     with contextlib.ExitStack() as stack:
         if modules:
             stack.enter_context(importable(scenario_folders(spec.where)))
-        meant = restore_meaning(described, saved.keras_version)
+        restored = restore_meaning(described, saved.keras_version)
         source = Source(
             saved,
-            {**_from_modules(described, modules), **meant.functions},
+            {**_from_modules(described, modules), **restored.functions},
             trusted=request.allow_code,
-            described=meant.config,
-            notes=meant.notes,
-            unrestored=meant.unrestored,
+            described=restored.config,
+            notes=restored.notes,
+            unrestored=restored.unrestored,
         )
         try:
             return build_from(request, source)
