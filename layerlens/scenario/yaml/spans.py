@@ -20,11 +20,10 @@ from layerlens.scenario.yaml.scalars import restore_placeholders
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """The characters `[start, end)` of one value; `line` counts from 1."""
+    """The characters `[start, end)` of one value."""
 
     start: int
     end: int
-    line: int
     #: Whether it is a mapping or sequence in brackets or braces.
     is_flow: bool
     #: Whether an alias may refer to it, or to a value that contains it.
@@ -137,7 +136,6 @@ def _span(node: _Node, is_shared: bool) -> Span:
     return Span(
         node.start,
         end,
-        int(node.event.start_mark.line) + 1,
         node.is_flow,
         is_shared or any(item.is_shared for item in items),
         items,

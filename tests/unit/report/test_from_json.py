@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import math
+from dataclasses import is_dataclass
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from layerlens.errors import UsageError
 from layerlens.report import from_json
 from layerlens.report.diffs import ArgumentChange, LayerChange, ModelsDiff, ParamsGap
-from layerlens.report.from_json import read_report, report_from_dict
+from layerlens.report.from_json import read_report, report_from_dict, row_types
 from layerlens.report.layers import CountTerm, Factor, LayerRow, ModelReport, WeightRow
 from layerlens.report.pairs import Counterexample, MaskedDifference, PairReport, StepsDifference
 from layerlens.report.run import Environment, RunRecord, ScenarioReport
@@ -150,3 +151,12 @@ def test_what_has_no_end_is_not_read_to_its_end(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(from_json, "_MOST_CHARACTERS", 1000)
     with pytest.raises(UsageError, match="/dev/zero is larger than any report"):
         from_json.read_report("/dev/zero")
+
+
+def test_every_row_is_found():
+    rows = {
+        name
+        for name, value in row_types().items()
+        if is_dataclass(value) and value.__module__.startswith("layerlens.report.")
+    }
+    assert {"RunRecord", "PairReport", "LayerRow", "FitRow", "ModelsDiff"} <= rows
