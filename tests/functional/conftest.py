@@ -1,4 +1,4 @@
-"""Drives the installed command as a user does: in a process of its own, seen from outside."""
+"""Fixtures that run the installed command in a process of its own."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ COMMAND = Path(sys.executable).with_name("layerlens")
 
 
 @pytest.fixture(scope="session", autouse=True)
-def signals_as_usual() -> None:
-    """Have commands hear what the tests send them, also where `nohup` started the tests."""
+def default_hangup_signal() -> None:
+    """Restore the default of SIGHUP, which `nohup` sets to be ignored."""
     hangup = getattr(signal, "SIGHUP", None)
     if hangup is not None and signal.getsignal(hangup) is signal.SIG_IGN:
         signal.signal(hangup, signal.SIG_DFL)
@@ -31,7 +31,7 @@ def signals_as_usual() -> None:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a process left behind; `peak_kib` is its greatest resident memory."""
+    """The result of a process; `peak_kib` is its greatest resident memory."""
 
     status: int
     stdout: str
@@ -39,7 +39,7 @@ class Outcome:
     peak_kib: int
 
     def json(self) -> Any:
-        """Return the report, refusing the NaN and Infinity that strict JSON does not have."""
+        """Return the report; fail on NaN and Infinity, which strict JSON lacks."""
 
         def refuse(name: str) -> None:
             raise AssertionError(f"{name} is not JSON")
@@ -55,7 +55,7 @@ def run_process(
     env: Mapping[str, str | None] | None = None,
     timeout: float = 300,
 ) -> Outcome:
-    """Run `argv` to its end; a None in `env` takes the variable away."""
+    """Run `argv` to its end; None in `env` unsets a variable."""
     environment = dict(os.environ)
     for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "TERM"):
         environment.pop(name, None)
@@ -86,10 +86,10 @@ def run_process(
 
 
 def resident_peak(pid: int) -> int:
-    """Return the greatest resident memory, in KiB, of a running process or of one that it started.
+    """Return the greatest resident memory in KiB of a running process and its children.
 
-    0 where the system keeps quiet. What `wait4` tells of a child starts from the memory of the
-    process that started it.
+    0 where the system does not report it. (The figure of `wait4` for a child starts at the memory
+    of the process that started it.)
     """
     try:
         status = Path(f"/proc/{pid}/status").read_text()
@@ -102,13 +102,13 @@ def resident_peak(pid: int) -> int:
 
 @pytest.fixture(scope="session")
 def process() -> Callable[..., Outcome]:
-    """`process(argv, ...)` runs any program, to set beside the command."""
+    """Return a function `process(argv, ...)` that runs any program."""
     return run_process
 
 
 @pytest.fixture(scope="session")
 def run() -> Callable[..., Outcome]:
-    """`run("compare", path, ...)` runs the installed command."""
+    """Return a function `run("compare", path, ...)` that runs the installed command."""
 
     def run_layerlens(*arguments: str | Path, **options: Any) -> Outcome:
         outcome = run_process([str(COMMAND), *map(str, arguments)], **options)
@@ -126,13 +126,13 @@ def command() -> Path:
 
 @pytest.fixture(scope="session")
 def gallery(run: Callable[..., Outcome]) -> Outcome:
-    """Every file in scenarios/, in one process: TensorFlow starts once."""
+    """Run every file in scenarios/ in one process, so that TensorFlow starts once."""
     return run("compare", "scenarios", "--format", "json", timeout=540)
 
 
 @pytest.fixture(scope="session")
 def gallery_report(gallery: Outcome) -> dict[str, list[dict[str, Any]]]:
-    """The gallery's scenarios by file name; a file with a matrix has several."""
+    """Return the gallery's scenarios by file name; a file with a matrix has several."""
     by_file: dict[str, list[dict[str, Any]]] = {}
     for scenario in gallery.json()["scenarios"]:
         by_file.setdefault(Path(scenario["path"]).name, []).append(scenario)

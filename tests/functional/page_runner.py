@@ -1,6 +1,6 @@
-"""Pages of blocks come in on standard input as JSON, what each block printed goes out.
+"""Run the blocks of pages, given as JSON on standard input, and print the output of each as JSON.
 
-One process for all pages, so that TensorFlow starts once; each page has a folder of its own.
+All pages share a process, so that TensorFlow starts once; each page has a folder of its own.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 
 
 def run_page(page: dict[str, Any], folder: Path) -> list[dict[str, Any]]:
-    """Run the blocks in order; stop where one raises."""
+    """Run the blocks in order, up to the first that raises."""
     folder.mkdir(parents=True)
     os.chdir(folder)
     known: dict[str, Any] = {}
@@ -52,14 +52,14 @@ def run_block(block: dict[str, Any], known: dict[str, Any]) -> int:
         path.write_text(block["text"])
         return 0
     if block["language"] == "python":
-        with imports_from_here():
+        with imports_from_folder():
             exec(compile(block["text"], "<page>", "exec"), known)
         return 0
     if "keras" in sys.modules:
-        sys.modules["keras"].utils.clear_session()  # a command has names of its own
+        sys.modules["keras"].utils.clear_session()  # as for a command, layer names start again
     (line,) = [line for line in block["text"].splitlines() if line.startswith("$ ")]
     program, *arguments = shlex.split(line[2:])
-    with imports_from_here():
+    with imports_from_folder():
         if program == "layerlens":
             from layerlens.cli import run
 
@@ -72,8 +72,8 @@ def run_block(block: dict[str, Any], known: dict[str, Any]) -> int:
 
 
 @contextlib.contextmanager
-def imports_from_here() -> Any:
-    """Import the page's modules from its folder, as they are now, and forget them again."""
+def imports_from_folder() -> Any:
+    """Context manager that imports modules from the page's folder, and unloads them afterwards."""
     here = str(Path.cwd())
     before = set(sys.modules)
     sys.path.insert(0, here)

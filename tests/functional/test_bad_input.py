@@ -1,4 +1,4 @@
-"""Whatever is handed in: a clear message, the right exit status, never a traceback, no hang."""
+"""Invalid input gives a clear message and the right exit status, never a traceback or a hang."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ALIAS_BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 12)
 )
 
-#: Name → (content, what the message must contain).
+#: Name → (content, a part of the message).
 REJECTED = {
     "empty": (b"", "empty"),
     "only-comments": (b"# nothing here\n", "holds no scenario"),
@@ -59,7 +59,7 @@ REJECTED = {
 
 @pytest.fixture(scope="module")
 def rejected(run, tmp_path_factory):
-    """Each file of its own run, without TensorFlow."""
+    """Run each file on its own, without TensorFlow."""
     folder = tmp_path_factory.mktemp("rejected")
     for name, (content, _) in REJECTED.items():
         (folder / f"{name}.yaml").write_bytes(content)
@@ -79,7 +79,7 @@ def test_rejected_files(name, rejected):
     assert outcome.peak_kib < 700_000
 
 
-def test_all_faults_of_a_file_are_told_at_once(run, tmp_path):
+def test_all_faults_of_a_file_are_reported_at_once(run, tmp_path):
     (tmp_path / "wrong.yaml").write_text(
         "inptu: {shape: [4]}\nmodels:\n  one: [Dens: 2]\n  other: [Dense: {unit: 2}]\n"
     )
@@ -114,7 +114,7 @@ def test_a_file_that_cannot_be_read(run, tmp_path):
     assert "secret.yaml" in outcome.stderr
 
 
-def test_a_fifo_is_not_waited_for(run, tmp_path):
+def test_a_named_pipe_does_not_block(run, tmp_path):
     os.mkfifo(tmp_path / "pipe.yaml")
     outcome = run("compare", tmp_path / "pipe.yaml", timeout=20)
     assert outcome.status == 2
@@ -155,7 +155,7 @@ LAMBDA = PAIR.replace("[Dense: 2]", '[Lambda: {function: "x"}]', 1)
 
 @pytest.fixture(scope="module")
 def mixed(run, tmp_path_factory):
-    """One run over a folder of good and bad files."""
+    """Run a folder of valid and invalid files once."""
     folder = tmp_path_factory.mktemp("mixed")
     (folder / "good.yaml").write_text(GOOD)
     (folder / "broken.yaml").write_text(BROKEN)
@@ -173,7 +173,7 @@ def by_name(mixed):
     return {Path(row["path"]).name: row for row in mixed.json()["scenarios"]}
 
 
-def test_one_bad_file_does_not_keep_the_others_from_running(mixed, by_name):
+def test_the_other_files_run_despite_an_invalid_one(mixed, by_name):
     assert mixed.status == 2
     assert mixed.json()["status"] == "error"
     assert by_name["good.yaml"]["status"] == "pass"

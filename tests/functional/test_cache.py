@@ -1,4 +1,4 @@
-"""The cache as the command has it: what it saves and says, and that nothing else hangs on it."""
+"""The cache of the command: what it saves, its messages, and runs without it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ print(status, sorted(heavy & set(sys.modules)))
 
 @pytest.fixture(scope="module")
 def kept(run, tmp_path_factory):
-    """A folder with a scenario that was run, and the cache that holds what came out."""
+    """Return a folder with a scenario that was run, and the cache with its results."""
     folder = tmp_path_factory.mktemp("kept")
     (folder / "pair.yaml").write_text(PAIR)
     outcome = run(
@@ -34,7 +34,7 @@ def kept(run, tmp_path_factory):
     return folder, outcome.json()
 
 
-def test_an_unchanged_file_starts_nothing(kept, process):
+def test_an_unchanged_file_is_not_run_again(kept, process):
     folder, before = kept
     arguments = ["compare", "pair.yaml", "--format", "json", "--cache-dir", "c", "--output", "r"]
     outcome = process([sys.executable, "-c", RUN, *arguments], cwd=folder)
@@ -46,7 +46,7 @@ def test_an_unchanged_file_starts_nothing(kept, process):
     assert after == before
 
 
-def test_it_is_marked_for_readers(kept, run):
+def test_a_cached_result_is_marked(kept, run):
     folder, _ = kept
     assert " s, cached" in run("compare", "pair.yaml", "--cache-dir", "c", cwd=folder).stdout
 
@@ -58,7 +58,7 @@ def test_info_and_clear(kept, run, tmp_path):
     told = run("cache", "info", "--cache-dir", tmp_path)
     assert told.status == 0
     assert str(tmp_path) in told.stdout
-    assert "2 entries" in told.stdout  # the file's page, and its result
+    assert "2 entries" in told.stdout  # the file's entry, and its result
     assert run("cache", "clear", "--cache-dir", tmp_path).status == 0
     assert list(tmp_path.iterdir()) == []
     assert "0 entries" in run("cache", "info", "--cache-dir", tmp_path).stdout

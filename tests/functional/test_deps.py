@@ -1,4 +1,4 @@
-"""`--deps` runs the models and tells which output step depends on which input step."""
+"""`--deps` measures which output step depends on which input step."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def measured(run, scenario):
     return outcome
 
 
-def test_every_layer_and_model_has_its_kind(measured):
+def test_every_layer_and_model_has_its_kind_of_dependence(measured):
     models = measured.json()["scenarios"][0]["models"]
     assert {name: model["mixes"] for name, model in models.items()} == {
         "forwards": "causal",
@@ -55,13 +55,13 @@ def test_every_layer_and_model_has_its_kind(measured):
 
 
 @pytest.mark.nightly
-def test_without_it_nothing_is_measured(run, scenario):
+def test_without_the_option_nothing_is_measured(run, scenario):
     models = run("summary", scenario, "--format", "json").json()["scenarios"][0]["models"]
     assert {model["mixes"] for model in models.values()} == {None}
     assert {row["mixes"] for model in models.values() for row in model["layers"]} == {None}
 
 
-def test_a_person_reads_it_and_the_report_keeps_it(run, measured, tmp_path):
+def test_the_dependence_is_shown_and_kept_in_the_report(run, measured, tmp_path):
     path = tmp_path / "report.json"
     path.write_text(json.dumps(measured.json()))
     shown = run("render", path).stdout
@@ -72,7 +72,7 @@ def test_a_person_reads_it_and_the_report_keeps_it(run, measured, tmp_path):
     assert again.json() == measured.json()
 
 
-def test_compare_tells_where_two_models_differ_in_it(run, scenario):
+def test_compare_shows_where_two_models_differ_in_dependence(run, scenario):
     outcome = run("compare", scenario, "--deps")
     assert outcome.status == 0, outcome.stderr
     assert "steps           forwards mixes: causal, earlier steps seen" in outcome.stdout

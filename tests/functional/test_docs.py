@@ -1,8 +1,8 @@
-"""The guides do what they say: every block of them is run, in order, in a folder of its own.
+"""Every block of the guides is run, in order, in a folder of its own.
 
-What a fence says behind its language tells what becomes of a block: `file=` writes it, `cell` runs
-it as a notebook would, `exit=` runs the command and is the status that it has to end with. The
-lines shown beneath a command are among those it prints, in that order; `...` stands for others.
+The words after the language of a fence say what is done with the block: `file=` writes it, `cell`
+runs it as a notebook does, and `exit=` is the expected exit status of a command. The lines shown
+below a command are in its output in this order; `...` is any number of other lines.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ FENCE = re.compile(r"^```(\w+)(?: +([^\n]+))?\n(.*?)^```$", re.MULTILINE | re.DO
 
 
 def blocks_of(page: Path) -> list[dict[str, Any]]:
-    """The blocks to run; in the guides that is every one."""
+    """Return the blocks to run; in the guides these are all."""
     found = []
     for language, info, text in FENCE.findall(page.read_text()):
         told = dict(part.partition("=")[::2] for part in info.split())
@@ -72,7 +72,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, An
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_every_block_does_what_the_page_says(
+def test_every_block_prints_the_output_shown(
     page: Path, ran: dict[str, list[dict[str, Any]]]
 ) -> None:
     blocks = blocks_of(page)
@@ -94,7 +94,7 @@ def expected_lines(block: dict[str, Any]) -> list[str]:
 
 
 def first_missing(expected: list[str], text: str) -> str | None:
-    """The first line that does not come, whole or as the beginning of one, behind those before."""
+    """Return the first line that is not in the output, in order, whole or as a beginning."""
     printed = iter(line.rstrip() for line in text.splitlines())
     for line in expected:
         if not any(one.startswith(line.rstrip()) for one in printed):
@@ -102,7 +102,7 @@ def first_missing(expected: list[str], text: str) -> str | None:
     return None
 
 
-def test_a_page_that_lies_is_found_out() -> None:
+def test_a_page_with_wrong_output_fails() -> None:
     block = {"language": "console", "file": None, "text": "$ x\none\n...\nthree\n"}
     assert expected_lines(block) == ["one", "three"]
     assert first_missing(["one", "three"], "one 1\ntwo\nthree") is None
@@ -122,7 +122,7 @@ def read_yaml(path: Path) -> Any:
 SCENARIO = "input: {shape: [4]}\nmodels: {one: [ReLU], other: [ReLU]}\n"
 
 
-def test_the_hooks_run_on_scenarios_and_fail_where_one_does(tmp_path, command) -> None:
+def test_the_hooks_run_on_scenarios_and_fail_with_one(tmp_path, command) -> None:
     hooks = read_yaml(ROOT / ".pre-commit-hooks.yaml")
     assert [hook["id"] for hook in hooks] == ["layerlens", "layerlens-installed"]
     (tmp_path / "good.yaml").write_text(SCENARIO)

@@ -1,4 +1,4 @@
-"""Files that nobody would have written: a small share of what `make fuzz` tries every night."""
+"""Random files: a small share of what `make fuzz` runs every night."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def _fuzz(*arguments: str) -> str:
         ("mappings", 27_000, 200),
     ],
 )
-def test_what_is_fuzzed_is_told_in_words(depth, first, files):
-    """The same seeds every time, so that what fails for one fails for all."""
+def test_random_files_are_read_or_refused_with_a_message(depth, first, files):
+    """The seeds are fixed, so that failures can be reproduced."""
     told = _fuzz("--depth", depth, "--first", str(first), "--files", str(files))
     assert f"{files} files" in told
     refused = re.search(r"(\d+) × 2", told)
@@ -39,8 +39,8 @@ def test_what_is_fuzzed_is_told_in_words(depth, first, files):
     assert 0.3 * files < int(refused[1]) < files, "some are at fault and some are not"
 
 
-def test_what_is_opened_is_seen(tmp_path, monkeypatch, backend):
-    """The fuzzer's watch tells of each way out of the folder; otherwise it could not fail."""
+def test_opened_files_are_noticed(tmp_path, monkeypatch, backend):
+    """The fuzzer reports each way of opening a file outside its folder."""
     import socket
 
     import tensorflow as tf
@@ -82,8 +82,8 @@ def test_what_is_opened_is_seen(tmp_path, monkeypatch, backend):
     assert not list(clear(tmp_path, own))
 
 
-def test_what_is_wrong_is_seen(tmp_path, monkeypatch):
-    """The judge of the fuzzer finds each kind of untruth; otherwise it could not fail."""
+def test_wrong_reports_are_noticed(tmp_path, monkeypatch):
+    """The fuzzer's judge finds each kind of wrong report."""
     monkeypatch.syspath_prepend(str(FUZZER.parent))
     from oracle import Said, false_passes, untruths
 

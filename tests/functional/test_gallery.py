@@ -1,6 +1,6 @@
-"""Every shipped scenario is run: what each expects holds, and the report keeps its schema.
+"""Every shipped scenario is run: its expectations hold, and the report follows its schema.
 
-Both are read from one run, which this file's fixtures share: TensorFlow starts once.
+All tests share one run, so that TensorFlow starts once.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted(path.name for path in (ROOT / "scenarios").rglob("*.y*ml"))
 
-#: What Keras does otherwise before some version, where a file says what it does since.
+#: File → the version of Keras since which its expectations hold.
 SINCE = {"masking_ignored.yaml": (3, 9), "td_unknown_length.yaml": (3, 14)}
 
 By = dict[str, list[dict[str, Any]]]
@@ -61,7 +61,7 @@ def layers_of(scenario: dict[str, Any], model: str) -> list[tuple[list[Any], int
     return [(row["output_shape"], row["params"]) for row in scenario["models"][model]["layers"]]
 
 
-def test_dense_vs_td_in_figures(gallery_report: By):
+def test_the_params_and_shapes_of_dense_vs_td(gallery_report: By):
     (scenario,) = gallery_report["dense_vs_td.yaml"]
     table = [([None, 64, 16], 1536), ([None, 64, 15], 255), ([None, 64, 15], 0)]
     for model in ("td", "dense"):
@@ -80,7 +80,7 @@ def test_gru_reset_after_explains_the_48(gallery_report: By):
     assert "reset_after" in pair["explanation"]
 
 
-#: On other processors TensorFlow's two products of one kernel part in the last bits.
+#: On other processors TensorFlow's two products of one kernel differ in the last bits.
 CPUINFO = Path("/proc/cpuinfo")
 MULTIPLIES_ALIKE = not CPUINFO.exists() or "avx512_vnni" in CPUINFO.read_text()
 
@@ -100,14 +100,14 @@ def test_explicit_weights_agree_exactly(gallery_report: By):
     assert all(model["output_shape"][1:] == [4, 5] for model in scenario["models"].values())
 
 
-def test_encoder_decoder_names_the_remedy(gallery_report: By):
+def test_encoder_decoder_has_a_remedy(gallery_report: By):
     (scenario,) = gallery_report["encoder_decoder.yaml"]
     refused = [model["error"] for model in scenario["models"].values() if model["error"]]
     assert refused
     assert all("return_sequences" in error["hint"] for error in refused)
 
 
-def test_stacked_rnn_names_the_remedy(gallery_report: By):
+def test_stacked_rnn_has_a_remedy(gallery_report: By):
     (scenario,) = gallery_report["stacked_rnn.yaml"]
     verdicts = {pair["verdict"] for pair in scenario["pairs"]}
     assert verdicts == {"build_error"}
@@ -158,7 +158,7 @@ def has(row: dict[str, Any], names: str) -> None:
     assert not missing, f"{sorted(missing)} missing from {sorted(row)}"
 
 
-def test_the_gallery_report_keeps_the_schema(gallery):
+def test_the_gallery_report_follows_the_schema(gallery):
     report = gallery.json()
     has(report, REPORT)
     assert report["schema"] == 1
@@ -222,7 +222,7 @@ def check_pair(pair: dict[str, Any], scenario: dict[str, Any]) -> None:
         assert pair["max_abs"] is None, "a figure that was not measured is null"
 
 
-def test_the_gallery_shows_every_verdict_that_can_be_shown(gallery):
+def test_the_gallery_has_every_verdict_that_can_be_shown(gallery):
     seen = {
         pair["verdict"] for scenario in gallery.json()["scenarios"] for pair in scenario["pairs"]
     }

@@ -1,4 +1,4 @@
-"""Several scenarios at once come to what they come to one by one, in the order they were given."""
+"""Several scenarios at once give the same report as one by one, in the order given."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ models:
 
 
 def _told(outcome: Any) -> list[dict[str, Any]]:
-    """Return the scenarios of a report without how long they took."""
+    """Return the scenarios of a report without their seconds."""
     scenarios: list[dict[str, Any]] = outcome.json()["scenarios"]
     return [{**scenario, "seconds": None} for scenario in scenarios]
 
 
-def test_two_at_once_tell_what_one_after_another_do(run, tmp_path: Path):
+def test_two_at_once_give_the_report_of_one_after_another(run, tmp_path: Path):
     (tmp_path / "a.yaml").write_text(RECURRENT)
     (tmp_path / "b.yaml").write_text(PAIR.format(title="b", size=3, activation="relu"))
     (tmp_path / "c.yaml").write_text(PAIR.format(title="c", size=4, activation="elu"))

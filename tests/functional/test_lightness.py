@@ -1,4 +1,4 @@
-"""What builds nothing starts nothing, and each lazy door keeps out what it is there for."""
+"""Commands that build nothing import nothing heavy, and each lazy door delays its imports."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TELL = f"print([name for name in {HEAVY!r} if name in sys.modules], file=sys.std
 
 ENGINE = ("tensorflow", "keras", "numpy", "layerlens.comparison")
 READING = ("pydantic", "ruamel", "layerlens.scenario.reading.scenarios")
-#: Every file that may import inside functions, and what importing it must not load.
+#: File that may import inside functions → modules that importing it must not load.
 DOORS: dict[str, tuple[str, ...]] = {
     "layerlens/__init__.py": ("layerlens.versions", *ENGINE, *READING),
     "layerlens/api.py": (*ENGINE, *READING, "pandas", "rich"),
@@ -52,7 +52,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "layerlens/testing/collect.py": (*ENGINE, "rich"),
     "layerlens/testing/plugin.py": (*ENGINE, *READING, "layerlens.testing.collect"),
 }
-#: Imports a file and tells which of some modules that loaded.
+#: Imports a module, and prints which of some modules this loads.
 LOAD = """\
 import importlib, sys
 importlib.import_module({0!r})
@@ -93,7 +93,7 @@ def test_a_starter_scenario(loaded, tmp_path):
     assert loaded(COMMAND.format(arguments=["init", str(tmp_path / "new.yaml")])) == "[]"
 
 
-def test_the_check_itself_notices(loaded):
+def test_the_check_notices_a_heavy_import(loaded):
     assert loaded("import sys, pandas\n") == "['pandas']"
 
 
@@ -120,7 +120,7 @@ def test_only_the_doors_import_inside_functions():
     assert doors == set(DOORS)
 
 
-def test_the_linter_knows_the_same_doors():
+def test_the_linter_has_the_same_doors():
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     excused = settings["tool"]["ruff"]["lint"]["per-file-ignores"]
     patterns = {name for name, rules in excused.items() if "PLC0415" in rules}
@@ -130,12 +130,12 @@ def test_the_linter_knows_the_same_doors():
 
 
 @pytest.mark.parametrize("door", DOORS)
-def test_a_door_stays_shut_until_it_is_used(process, door):
+def test_importing_a_door_does_not_load_what_it_delays(process, door):
     module = door.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
     outcome = process([sys.executable, "-c", LOAD.format(module, DOORS[door])])
     assert outcome.stdout == "[]\n", outcome.stderr
 
 
-def test_a_door_that_is_open_is_noticed(process):
+def test_the_check_notices_a_door_that_loads_at_once(process):
     code = LOAD.format("layerlens.comparison.examination", ENGINE)
     assert process([sys.executable, "-c", code]).stdout == f"{list(ENGINE)}\n"

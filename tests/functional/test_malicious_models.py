@@ -1,6 +1,6 @@
-"""Saved models that carry code or worse: real files, made here, and none of their code runs.
+"""The code in malicious saved models, which are real files made here, is not run.
 
-Each file would sing, that is write the file `sung`, if anything in it ran.
+Each file "sings", which is to write the file `sung`, if its code is run.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from tests.unit.tables.descriptions import RUNS_A_SAVED_MODEL, allocates, refere
 
 
 class Song:
-    """Sings when it is unpickled."""
+    """An object that creates a file when it is unpickled."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Path.write_text, (Path("sung"), "from a pickle")
 
 
-#: Of a lambda Keras saves the bytecode, of a function its name.
+#: Keras saves a lambda as bytecode, and a function as its name.
 SING = lambda x: (__import__("pathlib").Path("sung").write_text("from a layer"), x)[1]  # noqa: E731
 
 
@@ -59,7 +59,7 @@ def saved(model: Any, name: str) -> Path:
 
 
 def edited(change: Callable[[Any], None]) -> Path:
-    """Write a harmless `.keras` file with its description changed."""
+    """Write a harmless `.keras` file with a changed config."""
     path = saved(plain(), "m.keras")
     with zipfile.ZipFile(path) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
@@ -96,7 +96,7 @@ def with_member(name: str, content: bytes, symlink: bool = False) -> Path:
 
 
 def pickled_weights() -> Path:
-    """Weights as an `.npz` of pickled objects, which Keras takes instead of HDF5."""
+    """Write weights as an `.npz` of pickled objects, which Keras accepts instead of HDF5."""
     path = saved(plain(), "m.keras")
     with zipfile.ZipFile(path) as archive:
         kept = {n: archive.read(n) for n in archive.namelist() if not n.endswith(".h5")}
@@ -135,7 +135,7 @@ def bomb_in_hdf5() -> Path:
 
 
 def nested(suffix: str, **more: Any) -> Path:
-    """Write a model in a model in a model, the innermost with more in its description."""
+    """Write three nested models, the innermost with additions to its config."""
     model = keras.Sequential([keras.Input((3,)), plain()])
     path = saved(keras.Sequential([keras.Input((3,)), model]), f"m{suffix}")
 
@@ -255,7 +255,7 @@ def test_no_code_of_a_saved_model_runs(
     Path("singer.py").write_text("from pathlib import Path\nPath('sung').write_text('module')\n")
     make, told = FILES[name]
     path = make()
-    Path("sung").unlink(missing_ok=True)  # making a Lambda calls it
+    Path("sung").unlink(missing_ok=True)  # creating a Lambda layer calls it
     Path("s.yaml").write_text(
         f"input: {{shape: [3]}}\nmodels:\n  a: {{file: {path.name}}}\n  b: [Dense: 2]\n"
     )
@@ -275,10 +275,10 @@ def test_no_code_of_a_saved_model_runs(
 
 
 @pytest.mark.parametrize("suffix", [".keras", ".h5", ".json"])
-def test_how_an_inner_model_was_trained_is_not_made(
+def test_the_training_objects_of_an_inner_model_are_not_made(
     suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Nothing in a `compile_config` is looked at: the model is what it is without."""
+    """The `compile_config` is ignored."""
     monkeypatch.chdir(tmp_path)
     trained = {"optimizer": RUNS_A_SAVED_MODEL, "loss": bytecode(), "metrics": allocates()}
     path = nested(suffix, compile_config=trained)
@@ -291,7 +291,7 @@ def test_how_an_inner_model_was_trained_is_not_made(
     assert run(["compare", "s.yaml", "--no-cache"]) == 0, capsys.readouterr().err
 
 
-def test_what_a_layer_was_built_for_may_be_anything(
+def test_the_build_config_of_a_layer_may_be_anything(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -303,8 +303,10 @@ def test_what_a_layer_was_built_for_may_be_anything(
         assert run(["summary", "m.json", "--no-cache"]) in (0, 2), capsys.readouterr().err
 
 
-def test_the_files_would_sing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Allowed, the code runs: what the others hold back is there to be held back."""
+def test_the_code_of_the_files_runs_when_it_is_allowed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With --allow-code the code runs, so that the other tests can fail."""
     monkeypatch.chdir(tmp_path)
     saved(singing(), "m.keras")
     Path("sung").unlink(missing_ok=True)
@@ -315,8 +317,8 @@ def test_the_files_would_sing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert Path("sung").exists()
 
 
-def test_damaged_bytes_anywhere_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two hundred files with some bytes changed: read, or refused in words."""
+def test_damaged_files_are_read_or_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files with some bytes changed are read, or refused with a message."""
     monkeypatch.chdir(tmp_path)
     draw = np.random.default_rng(0)
     for original in (saved(plain(), "m.keras"), saved(plain(), "m.h5"), saved(plain(), "m.json")):
@@ -327,4 +329,4 @@ def test_damaged_bytes_anywhere_are_told(tmp_path: Path, monkeypatch: pytest.Mon
             changed[places] = draw.integers(0, 256, len(places))
             original.write_bytes(changed[: draw.integers(len(data) // 2, len(data) + 1)].tobytes())
             with contextlib.suppress(ModelFileError, UnsafeCodeError):
-                read_saved(original)  # whatever else it raises fails the test
+                read_saved(original)  # any other exception fails the test

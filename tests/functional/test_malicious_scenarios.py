@@ -1,4 +1,4 @@
-"""Scenarios whose arguments lead out of them: refused before anything is opened."""
+"""Arguments that name files or code outside a scenario are refused before anything is opened."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 from layerlens.cli import run
 from tests.unit.tables.descriptions import RUNS_A_SAVED_MODEL, reference
 
-#: Layers of a scenario, each with a mapping or a path in it that Keras would follow.
+#: Layers with an argument, a mapping or a path, that Keras would load.
 ARGUMENTS: dict[str, tuple[str, str]] = {
     "activation": (
         "- Dense: {{units: 2, activation: {runs}}}",
@@ -68,7 +68,7 @@ ARGUMENTS: dict[str, tuple[str, str]] = {
         *((name, form) for name in ("activation", "cell", "words") for form in ("graph", "matrix")),
     ],
 )
-def test_no_argument_of_a_scenario_leads_out_of_it(
+def test_arguments_cannot_name_files_or_code(
     name: str,
     form: str,
     tmp_path: Path,
@@ -110,7 +110,7 @@ def _node(layer: str) -> str:
 
 @contextlib.contextmanager
 def opened_files() -> Iterator[list[str]]:
-    """Collect the files that Python opens meanwhile."""
+    """Context manager that collects the files that Python opens."""
     files: list[str] = []
     watched = [True]
 
@@ -122,4 +122,4 @@ def opened_files() -> Iterator[list[str]]:
     try:
         yield files
     finally:
-        watched[0] = False  # a hook cannot be taken back
+        watched[0] = False  # an audit hook cannot be removed

@@ -1,4 +1,4 @@
-"""The HTML report in a real browser: it opens from disk, sorts, filters and copies, by keyboard."""
+"""The HTML report in a real browser: it opens from disk, sorts, filters and copies."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ARGUMENTS = (
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
-    """A headless Chromium with a profile of its own; where there is none, why it is not used."""
+    """Return a headless Chromium; without one, skip the tests, or fail them in CI."""
     programs = shutil.which("chromium"), shutil.which("chromedriver")
     if None in programs:
         reason = "chromium and chromedriver are not installed (Debian: chromium, chromium-driver)"
@@ -62,7 +62,7 @@ def address(tmp_path_factory) -> str:
 
 @pytest.fixture
 def page(browser, address):
-    """The page, freshly opened; afterwards the console must have stayed silent."""
+    """Return the page, freshly opened; afterwards its console must be empty."""
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})
     browser.get(address)
     yield Page(browser)
@@ -70,7 +70,7 @@ def page(browser, address):
 
 
 class Page:
-    """What a test does with the page, and what it sees."""
+    """The page as a test uses and reads it."""
 
     def __init__(self, browser):
         self.browser = browser
@@ -91,7 +91,7 @@ class Page:
         return self.run("return document.activeElement[arguments[0]]", attribute)
 
     def column(self, number):
-        """The texts of a column of the overview, of the rows that are to be seen."""
+        """Return the texts of a column of the overview, in the visible rows."""
         cells = f"#overview tbody tr:not([hidden]) > :nth-child({number})"
         return self.run(
             "return [...document.querySelectorAll(arguments[0])].map(c => c.textContent.trim())",
@@ -113,7 +113,7 @@ def emulate(browser, media="", **features):
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": media, "features": named})
 
 
-def test_it_opens_from_disk_and_asks_for_nothing_else(page):
+def test_the_page_loads_nothing_but_itself(page):
     assert page.one("h1").text == page.browser.title.split(" · ")[0]
     assert page.run("return performance.getEntriesByType('resource').length") == 0
     verdicts, first = page.all("#overview, section")[:2]
@@ -121,7 +121,7 @@ def test_it_opens_from_disk_and_asks_for_nothing_else(page):
     assert len(page.all("#scenario-1 figure svg")) == 6
 
 
-def test_a_fault_on_the_page_would_be_noticed(browser, address):
+def test_an_error_on_the_page_is_noticed(browser, address):
     browser.get(address)
     browser.execute_script("console.error('seen')")
     browser.execute_async_script(
@@ -133,7 +133,7 @@ def test_a_fault_on_the_page_would_be_noticed(browser, address):
     assert any("Content Security Policy" in message for message in told)
 
 
-def test_a_title_of_markup_stays_text(page):
+def test_markup_in_a_title_is_shown_as_text(page):
     assert page.run("return document.scripts.length") == 1
     assert any("<script>alert(1)</script>" in text for text in page.column(1))
     assert page.run("return document.querySelectorAll('img, iframe, object').length") == 0
@@ -220,7 +220,7 @@ def test_a_counterexample_is_copied_whole(page):
         page.run("arguments[0].textContent = ''", told)
 
 
-def test_everything_is_done_by_keyboard(page):
+def test_the_page_can_be_used_by_keyboard(page):
     from selenium.webdriver.common.keys import Keys
 
     page.press(Keys.TAB)
@@ -233,7 +233,7 @@ def test_everything_is_done_by_keyboard(page):
     page.press("/")
     assert page.focused("id") == "filter"
     assert page.one("#filter").get_property("value") == "", "the key is not typed"
-    for _ in range(3):  # the choice, the table that scrolls, its first column
+    for _ in range(3):  # the choice of a verdict, the scrolling table, its first column
         page.press(Keys.TAB)
     assert page.focused().startswith("scenario")
     page.press(Keys.ENTER)
@@ -244,7 +244,7 @@ def test_everything_is_done_by_keyboard(page):
     assert page.one("details").get_attribute("open") is not None
 
 
-def test_a_screen_reader_is_told_what_things_are(page):
+def test_elements_have_roles_and_labels_for_screen_readers(page):
     named = page.run(
         "return [...document.querySelectorAll('button, input, select, svg, [role=region], pre')]"
         ".filter(e => !(e.ariaLabel || e.textContent.trim() || e.labels?.length ||"
@@ -304,7 +304,7 @@ def test_a_narrow_window_scrolls_tables_and_not_the_page(page):
         page.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
-def test_on_paper_everything_is_open_and_controls_are_gone(page):
+def test_printing_opens_everything_and_hides_the_controls(page):
     emulate(page.browser, media="print")
     page.run("dispatchEvent(new Event('beforeprint'))")
     assert not page.one(".tools").is_displayed()
@@ -313,7 +313,7 @@ def test_on_paper_everything_is_open_and_controls_are_gone(page):
     assert len(pdf) > 10_000
 
 
-def test_two_hundred_scenarios_are_no_burden(browser, tmp_path):
+def test_two_hundred_scenarios_stay_fast(browser, tmp_path):
     reports = [
         report_from_dict(json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8")))
         for name in NAMES[1:]

@@ -1,4 +1,4 @@
-"""`layerlens plot` measures and draws; a JSON report is drawn again without running anything."""
+"""`layerlens plot` measures and draws; a JSON report is drawn without running anything."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_a_report_is_drawn_to_each_kind_of_file(run, tmp_path, suffix):
     assert path.read_bytes().startswith(BEGINNINGS[suffix])
 
 
-def test_a_scenario_is_run_and_drawn_and_its_report_draws_the_same(run, tmp_path):
+def test_a_scenario_and_its_report_give_the_same_picture(run, tmp_path):
     scenario = tmp_path / "ways.yaml"
     scenario.write_text(SCENARIO)
     direct, again, report = (tmp_path / name for name in ("a.svg", "b.svg", "report.json"))
@@ -52,7 +52,7 @@ def test_a_scenario_is_run_and_drawn_and_its_report_draws_the_same(run, tmp_path
     assert row["source_layer"] == 0
 
 
-def test_without_a_file_small_maps_go_to_the_terminal(run):
+def test_without_a_file_small_maps_are_printed(run):
     outcome = run("plot", REPORT)
     assert outcome.status == 0
     assert "both_ways: all, all steps seen" in outcome.stdout
@@ -74,14 +74,14 @@ def test_without_a_file_small_maps_go_to_the_terminal(run):
         (".", "has no ending"),
     ],
 )
-def test_a_file_that_cannot_be_is_refused_before_any_work(run, tmp_path, name, told):
+def test_an_invalid_output_is_refused_before_the_run(run, tmp_path, name, told):
     outcome = run("plot", ROOT / "scenarios" / "dense_vs_td.yaml", "-o", tmp_path / name)
     assert outcome.status == 2
     assert told in outcome.stderr
     assert outcome.peak_kib < 200_000, "TensorFlow was not started"
 
 
-def test_nothing_to_draw_leaves_no_file(run, tmp_path):
+def test_no_file_is_written_without_anything_to_draw(run, tmp_path):
     path = tmp_path / "x.svg"
     path.write_text("what was there")
     report = REPORT.with_name("equal.json")
@@ -92,7 +92,7 @@ def test_nothing_to_draw_leaves_no_file(run, tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_scenario_at_fault_is_told_and_not_drawn(run, tmp_path):
+def test_a_scenario_with_faults_is_reported_and_not_drawn(run, tmp_path):
     scenario, path = tmp_path / "wrong.yaml", tmp_path / "x.svg"
     scenario.write_text("input: {shape: [4]}\nmodels: {a: [Dense: 2], b: [Dens: 2]}\n")
     outcome = run("plot", scenario, "-o", path)

@@ -1,4 +1,4 @@
-"""The plugin runs every scenario, unless the configuration allows it the cache."""
+"""The plugin runs every scenario, unless the configuration allows the cache."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ input: {shape: [4]}
 models: {one: [Dense: 3], other: [Dense: 3]}
 expect: {verdicts: {other: equivalent}}
 """
-#: Counts runs, and answers for them: what is tested is whether there are any.
+#: Replaces and counts the runs of scenarios.
 CONFTEST = """\
 import layerlens.run.scenario
 from pathlib import Path
@@ -35,7 +35,7 @@ layerlens.run.scenario.run_scenario = run_scenario
     ("ini", "runs"),
     [pytest.param("", 2, marks=pytest.mark.nightly), ("layerlens_cache = true\n", 1)],
 )
-def test_it_is_used_where_it_is_allowed(pytester, monkeypatch, ini, runs):
+def test_the_cache_is_used_only_if_it_is_allowed(pytester, monkeypatch, ini, runs):
     monkeypatch.setenv("LAYERLENS_CACHE_DIR", str(pytester.path / "cache"))
     pytester.makefile(".ini", pytest="[pytest]\nlayerlens_scenarios = .\n" + ini)
     pytester.makeconftest(CONFTEST)

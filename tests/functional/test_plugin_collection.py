@@ -1,4 +1,4 @@
-"""Scenario files become tests: which of them, under what names, and at what cost."""
+"""Which scenario files become tests, under what names, and at what cost."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ expect:
   verdicts: {two: {training: equivalent}}
   models: {one: {output_shape: [null, "${units}"]}}
 """
-#: Tells, when a run ends, which modules it has imported.
+#: Prints, when a run ends, the modules that it has imported.
 TELL_MODULES = """\
 import sys
 
@@ -49,7 +49,7 @@ def pytest_unconfigure():
 
 @pytest.fixture
 def scenarios(pytester: pytest.Pytester) -> Path:
-    """A folder with scenarios and other YAML files, and a test beside it."""
+    """Write a folder with scenarios and other YAML files, and a test module next to it."""
     folder = pytester.mkdir("scenarios")
     (folder / "dense_vs_td.yaml").write_text(SCENARIO)
     (folder / "matrix.yml").write_text(MATRIX)
@@ -72,7 +72,9 @@ EXPECTATIONS = [
 ]
 
 
-def test_ids_and_what_is_left_alone(pytester: pytest.Pytester, scenarios: Path) -> None:
+def test_ids_of_scenarios_and_files_that_are_not_collected(
+    pytester: pytest.Pytester, scenarios: Path
+) -> None:
     result = pytester.runpytest_subprocess("scenarios", "--collect-only", "-q", "--strict-markers")
     cells = ["units=2-name=relu", "units=2-name=a b", "units=3-name=relu", "units=3-name=a b"]
     assert ids(result) == EXPECTATIONS + [
@@ -119,7 +121,7 @@ def test_ids_and_what_is_left_alone(pytester: pytest.Pytester, scenarios: Path) 
         ("", [".", "-p", "no:layerlens"], ["test_other.py::test_other"]),
     ],
 )
-def test_where_they_are_looked_for(
+def test_the_places_that_are_searched(
     pytester: pytest.Pytester, scenarios: Path, ini: str, arguments: list[str], found: list[str]
 ) -> None:
     pytester.makeini(f"[pytest]\n{ini}\n")
@@ -129,7 +131,7 @@ def test_where_they_are_looked_for(
     assert result.ret == 0
 
 
-def test_names_that_mean_something_in_ids(pytester: pytest.Pytester) -> None:
+def test_names_with_the_separators_of_ids(pytester: pytest.Pytester) -> None:
     (pytester.mkdir("scenarios") / "odd.yaml").write_text(
         "input: {shape: [4]}\n"
         "matrix: {n: [2, 2, [3], 'x::y']}\n"
@@ -192,7 +194,7 @@ def test_updating_in_several_processes_is_refused(pytester: pytest.Pytester) -> 
     result = pytester.runpytest_subprocess("-n", "2", "--layerlens-update")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["ERROR: --layerlens-update does not work in several processes*"])
-    # One process is enough to update, whatever else is said.
+    # With -n 0 there is one process, which may update.
     result = pytester.runpytest_subprocess("-n", "0", "--layerlens-update")
     assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
 
@@ -220,19 +222,19 @@ started = time.process_time()
 import {module}
 print(1000 * (time.process_time() - started))
 """
-#: Processor time, in ms: what else runs on the machine must not matter.
+#: CPU time in ms, which does not depend on other load on the machine.
 MOST = 30
 
 
 def start_up(module: str) -> float:
-    """Return the least of a few measurements."""
+    """Return the smallest of a few measurements."""
     return min(
         float(subprocess.check_output([sys.executable, "-c", STARTING.format(module=module)]))
         for _ in range(3)
     )
 
 
-def test_loading_takes_no_time() -> None:
+def test_loading_the_plugin_is_fast() -> None:
     assert start_up("layerlens.testing.plugin") < MOST
     assert (
         start_up("layerlens.testing.collect, layerlens.scenario.reading.scenarios, pandas") > MOST

@@ -1,4 +1,4 @@
-"""What pytest shows where an expectation does not hold, in one process and in several."""
+"""The failures that pytest shows, in one process and in several."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 pytest_plugins = ["pytester"]
-#: Every warning is an error, but for those of a plugin that has no part in this.
+#: Every warning is an error; hypothesis' plugin, which has warnings of its own, is off.
 STRICT = ("-W", "error", "-p", "no:hypothesispytest")
 
 SHAPES = """\
@@ -42,7 +42,7 @@ input: {shape: [4]}
 models: {one: [Dense: 3], two: {python: "somewhere:make"}}
 expect: {verdicts: {two: equivalent}}
 """
-#: Runs nothing: every model has 81 params and every pair differs. Notes each run and its process.
+#: Replaces runs: every model has 81 params, and every pair differs. Records runs and processes.
 PRETENDED = """\
 import os
 import pytest
@@ -77,7 +77,7 @@ def scenarios(pytester: pytest.Pytester) -> Path:
 
 @pytest.fixture
 def notes(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Pretend to run scenarios, and note which of them."""
+    """Replace the run of scenarios, and record which are run."""
     pytester.makeconftest(PRETENDED)
     path = pytester.path / "notes.txt"
     monkeypatch.setenv("NOTES", str(path))
@@ -85,7 +85,7 @@ def notes(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def section(result: pytest.RunResult, heading: str) -> str:
-    """Return what stands below a heading of pytest's, to the next one."""
+    """Return the text below a heading of pytest, up to the next one."""
     text = result.stdout.str()
     found = re.search(
         rf"^_+ {re.escape(heading)} _+\n(.*?)(?=^_{{3,}} |^={{3,}})", text, re.M | re.S
@@ -146,7 +146,7 @@ def test_failures_are_reports(pytester: pytest.Pytester, scenarios: Path) -> Non
     ("how", "processes"),
     [(["--dist", "loadfile"], 1), pytest.param(["--dist", "load"], 2, marks=pytest.mark.nightly)],
 )
-def test_tests_of_a_process_share_a_run(
+def test_the_tests_of_a_process_share_a_run(
     pytester: pytest.Pytester, scenarios: Path, notes: Path, how: list[str], processes: int
 ) -> None:
     result = pytester.runpytest_subprocess("-n", "2", "--strict-markers", *how, "scenarios")
@@ -170,7 +170,7 @@ def test_the_tests_of_a_file_are_a_group_to_xdist(
     result.stdout.fnmatch_lines(["groups: [[]'scenarios/shapes.yaml', 'scenarios/values.yaml'[]]"])
 
 
-def test_settings_reach_the_run_and_bare_pytest_is_followed_by_workers(
+def test_settings_reach_the_run_in_one_process_and_in_workers(
     pytester: pytest.Pytester, scenarios: Path, notes: Path
 ) -> None:
     pytester.makeini(

@@ -1,11 +1,11 @@
-"""`--layerlens-update` writes what was measured, where it was measured, and nothing else."""
+"""`--layerlens-update` writes measured values and changes nothing else."""
 
 from __future__ import annotations
 
 import pytest
 
 pytest_plugins = ["pytester"]
-#: Every warning is an error, but for those of a plugin that has no part in this.
+#: Every warning is an error; hypothesis' plugin, which has warnings of its own, is off.
 STRICT = ("-W", "error", "-p", "no:hypothesispytest")
 
 MODELS = """\
@@ -69,7 +69,7 @@ expect: {verdicts: {two: equivalent}}
 """
 
 
-def test_update(pytester: pytest.Pytester) -> None:
+def test_measured_values_are_written_and_the_rest_is_kept(pytester: pytest.Pytester) -> None:
     folder = pytester.mkdir("scenarios")
 
     def written(name: str) -> str:
@@ -116,7 +116,7 @@ def test_update(pytester: pytest.Pytester) -> None:
 
 
 @pytest.mark.nightly
-def test_only_what_was_selected_is_written(pytester: pytest.Pytester) -> None:
+def test_only_selected_expectations_are_written(pytester: pytest.Pytester) -> None:
     path = pytester.mkdir("scenarios") / "stale.yaml"
     path.write_text(STALE)
     (pytester.path / "other.yaml").write_text(MODELS + "expect: {}\n")

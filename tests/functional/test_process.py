@@ -1,4 +1,4 @@
-"""How the command behaves as a process: statuses, streams, signals, files it writes."""
+"""The command as a process: exit statuses, streams, signals and output files."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CHATTER = re.compile(
 )
 
 
-#: Keras warns of a softmax over one value; that is not for standard error.
+#: Keras warns about a softmax over one value, which must not reach standard error.
 WARNED = """\
 title: A softmax over one value
 input: {shape: [3]}
@@ -74,7 +74,7 @@ def test_exit_statuses(arguments, status, run, folder):
 @pytest.mark.parametrize(
     "arguments", [["--help"], ["-h"], ["compare", "-h"], ["summary", "--help"]]
 )
-def test_help_says_how(arguments, run):
+def test_help_is_printed(arguments, run):
     outcome = run(*arguments)
     assert outcome.status == 0
     assert "Usage" in outcome.stdout
@@ -118,7 +118,7 @@ def test_the_starter_scenario_runs(run, tmp_path):
     assert outcome.json()["scenarios"][0]["pairs"]
 
 
-def test_output_is_whole_or_not_there(run, folder, tmp_path):
+def test_output_is_complete_or_absent(run, folder, tmp_path):
     report = tmp_path / "report.json"
     report.write_text("before")
     outcome = run("compare", "same.yaml", "--format", "json", "--output", report, cwd=folder)
@@ -134,7 +134,7 @@ def test_an_output_that_cannot_be_written(run, folder, tmp_path):
     assert "report.txt" in outcome.stderr
 
 
-def test_a_closed_pipe_is_no_fault(command):
+def test_a_closed_pipe_is_not_an_error(command):
     child = subprocess.Popen(
         [command, "schema"],
         stdin=subprocess.DEVNULL,
@@ -152,7 +152,7 @@ def test_a_closed_pipe_is_no_fault(command):
 
 
 @pytest.mark.parametrize("after", [0.3, 2.5])
-def test_an_interrupt_ends_it_quietly(after, command, tmp_path):
+def test_an_interrupt_ends_the_command_without_a_traceback(after, command, tmp_path):
     many = "".join(
         f"  m{n}: [LSTM: {{units: 8, return_sequences: true}}, LSTM: {n + 1}]\n" for n in range(60)
     )
@@ -172,7 +172,7 @@ def test_an_interrupt_ends_it_quietly(after, command, tmp_path):
 
 
 def read_terminal(command, arguments, folder, columns: int, extra: dict[str, str]) -> str:
-    """Run the command on a pseudo-terminal and return what it showed."""
+    """Run the command on a pseudo-terminal and return its output."""
     import fcntl
     import pty
     import struct
@@ -198,7 +198,7 @@ def read_terminal(command, arguments, folder, columns: int, extra: dict[str, str
     while True:
         try:
             piece = os.read(leader, 65536)
-        except OSError:  # Linux says EIO when the other side is closed
+        except OSError:  # EIO on Linux when the other side is closed
             break
         if not piece:
             break
@@ -208,7 +208,7 @@ def read_terminal(command, arguments, folder, columns: int, extra: dict[str, str
     return shown.decode(errors="replace")
 
 
-def test_a_terminal_gets_colour_unless_it_asks_for_none(command, folder):
+def test_a_terminal_gets_colour_unless_no_color_is_set(command, folder):
     coloured = read_terminal(command, ["compare", "same.yaml"], folder, 100, {})
     assert ESCAPE.search(coloured)
     plain = read_terminal(command, ["compare", "same.yaml"], folder, 60, {"NO_COLOR": "1"})

@@ -1,4 +1,4 @@
-"""The README's own blocks: commands are run and print what it shows, YAML and Python work."""
+"""The README's blocks: commands print the output shown, and YAML and Python work."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def blocks(language: str, pages: list[Path] = PAGES) -> list[str]:
 
 
 def shown() -> list[tuple[str, str]]:
-    """Each command of a console block and the output that the page shows for it."""
+    """Yield each command of a console block with the output shown."""
     found = []
     for block in blocks("console"):
         for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
@@ -32,10 +32,10 @@ def shown() -> list[tuple[str, str]]:
     return found
 
 
-def settled(text: str) -> str:
-    """Leave out what may change without anyone's doing: times, versions, how much was probed.
+def without_variable_parts(text: str) -> str:
+    """Remove what changes from run to run: times, versions and counts of probes.
 
-    So may how far equal models part: processors add up in different orders.
+    The differences of equal models change too, since processors add in different orders.
     """
     text = re.sub(
         r"^  \S+ and \S+ compute the same.*?(?=^  certificate)", "", text, flags=re.M | re.S
@@ -54,7 +54,7 @@ def workplace(tmp_path):
 
 
 @pytest.mark.parametrize(("line", "output"), shown(), ids=[line for line, _ in shown()])
-def test_commands_print_what_is_shown(line, output, run, workplace):
+def test_commands_print_the_output_shown(line, output, run, workplace):
     line, _, comment = line.partition("#")
     program, *arguments = shlex.split(line)
     assert program == "layerlens"
@@ -62,13 +62,15 @@ def test_commands_print_what_is_shown(line, output, run, workplace):
     expected = int(comment.split()[-1]) if "exit status" in comment else 0
     assert outcome.status == expected, outcome.stderr
     if output.strip():
-        assert settled(output) == settled(outcome.stdout + outcome.stderr)
+        assert without_variable_parts(output) == without_variable_parts(
+            outcome.stdout + outcome.stderr
+        )
 
 
-def test_the_excerpt_is_of_a_real_report(run):
+def test_the_excerpt_is_from_a_real_report(run):
     (excerpt,) = blocks("text", [ROOT / "README.md"])
     outcome = run("compare", "scenarios/relu6.yaml", env={"COLUMNS": "80"})
-    assert settled(excerpt) in settled(outcome.stdout)
+    assert without_variable_parts(excerpt) in without_variable_parts(outcome.stdout)
 
 
 def test_whole_scenarios_hold(run, tmp_path):
@@ -96,7 +98,7 @@ def test_python_tests_pass(process, workplace):
     assert outcome.status == 0, outcome.stdout
 
 
-def test_set_up_lines_name_what_exists():
+def test_the_set_up_commands_name_what_exists():
     lines = "\n".join(blocks("sh")).splitlines()
     targets = [line.split()[1] for line in lines if line.startswith("make ")]
     assert {"demo", "test"} <= set(targets)
@@ -111,7 +113,7 @@ def test_set_up_lines_name_what_exists():
 
 
 @pytest.mark.parametrize("page", [*PAGES, ROOT / "ARCHITECTURE.md", ROOT / "CHANGELOG.md"], ids=str)
-def test_links_lead_somewhere(page):
+def test_links_have_a_target(page):
     for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
         if "://" not in target:
             assert (page.parent / target).exists(), target

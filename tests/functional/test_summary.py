@@ -1,4 +1,4 @@
-"""`summary` tells shapes and counts without holding the weights."""
+"""`summary` reports shapes and params without allocating weights."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def test_a_model_of_180_billion_parameters_is_counted(enormous):
     assert model["output_shape"] == [None, UNITS]
 
 
-def test_it_takes_little_more_memory_than_tensorflow_itself(enormous, process):
+def test_a_summary_takes_little_more_memory_than_tensorflow(enormous, process):
     bare = process([sys.executable, "-c", "import keras, tensorflow"])
     assert 0 < enormous.peak_kib < 1.3 * bare.peak_kib or not bare.peak_kib
 
 
-def test_comparing_it_is_refused_before_it_is_tried(run, tmp_path):
+def test_a_comparison_that_exceeds_the_memory_is_refused(run, tmp_path):
     path = tmp_path / "enormous.yaml"
     path.write_text(
         f"title: Enormous\ninput: {{shape: [{UNITS * 4}]}}\n"

@@ -1,4 +1,4 @@
-"""Every pair of the truth table gets its verdict: a wrong one fails, whichever way it is wrong."""
+"""Every pair of the truth table gets its true verdict."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from layerlens.scenario.reading.scenarios import scenario_from_mapping
 FOLDER = Path(__file__).resolve().parents[1] / "truth"
 
 
-#: Of so many pairs in a row one is judged in every run; all of them are in a nightly one.
+#: One of this many pairs is judged in every run, and all pairs in a nightly run.
 SHARE = 5
 
 
@@ -41,7 +41,7 @@ def verdicts_of(entry: dict[str, Any], seed: int = 0) -> list[PairReport]:
 
 
 @pytest.mark.parametrize("entry", list(entries()))
-def test_verdict(entry: dict[str, Any]) -> None:
+def test_the_verdict_is_the_true_one(entry: dict[str, Any]) -> None:
     for pair in verdicts_of(entry):
         assert pair.verdict == entry["verdict"], f"{entry['why']}\n{pair.explanation}"
         if pair.verdict == "equivalent":
@@ -59,7 +59,7 @@ def test_verdict(entry: dict[str, Any]) -> None:
         assert pair.only_at_initialization == told
 
 
-def test_table_is_large_and_two_sided() -> None:
+def test_the_table_is_large_and_has_both_verdicts() -> None:
     table = [param.values[0] for param in entries()]
     ids = [entry["id"] for entry in table]
     assert len(ids) == len(set(ids)) >= 150

@@ -1,5 +1,7 @@
-"""Layers that TensorFlow runs in float32 and refuses in float64: its oneDNN kernels take unequal
-strides, and its plain ones do not."""
+"""Layers with unequal strides, which TensorFlow runs in float32 and refuses in float64.
+
+Its oneDNN kernels take unequal strides, and its plain kernels do not.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`layerlens watch` as a process: it draws, draws again, and ends when it is told to."""
+"""`layerlens watch` as a process: it shows a report again on a change and ends on Ctrl-C."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import threading
 
 import pytest
 
-# At fault in this way and that: nothing is built, so that only the watching takes time.
+# Scenarios with faults: nothing is built, so that only watching takes time.
 BROKEN = "inptu: 1\nmodels: {one: [Dense: 3], other: [Dense: 3]}\n"
 
 
 @pytest.fixture
 def watched(command, tmp_path):
-    """A watched folder: `until(text)` waits for the draw that has it, and returns that."""
+    """A watched folder; `until(text)` waits for a page with the text, and returns it."""
     folder = tmp_path / "watched"
     folder.mkdir()
     (folder / "a.yaml").write_text(BROKEN)
@@ -44,7 +44,7 @@ def watched(command, tmp_path):
     child.stderr.close()
 
 
-def test_it_draws_again_what_changed_until_it_is_interrupted(watched):
+def test_changed_scenarios_are_shown_until_an_interrupt(watched):
     folder, child, until = watched
     assert "a.yaml" in until("unknown key `inptu`")
     (folder / "a.yaml").write_text(BROKEN.replace("inptu", "modles"))
@@ -58,7 +58,7 @@ def test_it_draws_again_what_changed_until_it_is_interrupted(watched):
     assert "Traceback" not in child.stderr.read()
 
 
-def test_what_is_not_there_is_refused(run, tmp_path):
+def test_a_path_that_does_not_exist_is_refused(run, tmp_path):
     outcome = run("watch", tmp_path / "nothing.yaml")
     assert outcome.status == 2
     assert "there is no file" in outcome.stderr

@@ -1,4 +1,4 @@
-"""A command whose work is lost with its process tells so, and whose fault it was."""
+"""A crash of TensorFlow is reported for the scenario that caused it, and the others are run."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ input: {shape: [4]}
 models: {one: [{Dense: 2}], other: [{Dense: {units: 2, activation: linear}}]}
 expect: {verdicts: {other: equivalent}}
 """
-#: A callable that ends its process as a faulty kernel does.
+#: A `python:` model that ends its process as a faulty kernel does.
 LETHAL = """\
 import os
 import signal
@@ -54,7 +54,7 @@ def folder(tmp_path: Path) -> Path:
         pytest.param("SIGKILL", "where memory runs out", marks=pytest.mark.nightly),
     ],
 )
-def test_one_lost_scenario_costs_itself_alone(run, folder, name, hint):
+def test_a_crash_affects_only_its_scenario(run, folder, name, hint):
     (folder / "lethal.py").write_text(LETHAL.replace("SIGNAL", name))
     outcome = run("compare", ".", "--allow-code", "--format", "json", "--no-cache", cwd=folder)
     assert outcome.status == 2, outcome.stderr
@@ -67,7 +67,7 @@ def test_one_lost_scenario_costs_itself_alone(run, folder, name, hint):
     assert hint in error["hint"]
 
 
-def test_without_a_script_nothing_is_lost_twice(run, folder):
+def test_no_script_is_written_for_a_crashed_scenario(run, folder):
     (folder / "lethal.py").write_text(LETHAL.replace("SIGNAL", "SIGABRT"))
     wanted = ["compare", "b_lost.yaml", "--allow-code", "--repro", "told.py"]
     outcome = run(*wanted, cwd=folder)
@@ -112,7 +112,7 @@ def _begun(folder: Path, command: Path) -> tuple[subprocess.Popen[str], psutil.P
         *(pytest.param(one, marks=pytest.mark.nightly) for one in (signal.SIGINT, signal.SIGHUP)),
     ],
 )
-def test_what_is_sent_to_the_process_alone_reaches_the_work(command, folder, number):
+def test_a_signal_to_the_parent_alone_is_forwarded(command, folder, number):
     process, child = _begun(folder, command)
     os.kill(process.pid, number)
     _, said = process.communicate(timeout=60)
@@ -122,7 +122,7 @@ def test_what_is_sent_to_the_process_alone_reaches_the_work(command, folder, num
 
 
 @pytest.mark.nightly
-def test_what_is_sent_to_all_of_a_group_is_one_request(command, folder):
+def test_a_signal_to_the_process_group_is_one_request(command, folder):
     process, child = _begun(folder, command)
     for number in (process.pid, child.pid):
         os.kill(number, signal.SIGTERM)
@@ -131,10 +131,10 @@ def test_what_is_sent_to_all_of_a_group_is_one_request(command, folder):
     assert said.count("asked to end (SIGTERM)") == 1
 
 
-def test_no_work_outlives_a_process_that_was_killed(command, folder):
+def test_the_child_ends_when_the_parent_is_killed(command, folder):
     process, child = _begun(folder, command)
     process.kill()
-    process.communicate(timeout=10)  # the child has the same ends, and lets go of them as well
+    process.communicate(timeout=10)  # the child closes its ends of the pipes as well
     child.wait(timeout=10)
 
 

@@ -1,6 +1,6 @@
-"""A sweep on a real scheduler and its workers: some die, the client is stopped, and goes on.
+"""A sweep on a real scheduler and workers: workers die, the client is stopped and resumes.
 
-What a worker does with a cell is stood in for, since starting TensorFlow is not what is tested.
+The work of a worker on a cell is replaced, since it would start TensorFlow.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ input: {shape: [4]}
 models: {one: [Dense: 3], other: [Dense: 3]}
 matrix: {n: [NUMBERS]}
 """
-#: Imported by each worker as it starts; writes down what it runs.
+#: Imported by each worker as it starts; records the cells that it runs.
 PRELOAD = """\
 import os, signal, time
 from pathlib import Path
@@ -53,7 +53,7 @@ DEADLY = 100
 
 
 class Cluster:
-    """A scheduler and two workers, each a process with a nanny that starts it anew."""
+    """A scheduler and two workers, each a process with a nanny that restarts it."""
 
     def __init__(self, folder: Path) -> None:
         self.ran = folder / "ran.txt"
@@ -90,7 +90,7 @@ class Cluster:
         return str(json.loads(self.file.read_text())["address"])
 
     def log(self) -> list[tuple[int, int]]:
-        """Return the cells that were run, each with the process that did."""
+        """Return the cells that were run, each with its process."""
         lines = self.ran.read_text().splitlines()
         return [(int(number), int(process)) for number, process in map(str.split, lines)]
 
@@ -98,7 +98,7 @@ class Cluster:
         os.killpg(self._processes[0].pid, signal.SIGKILL)
 
     def stop(self) -> None:
-        for process in self._processes:  # the group: what a nanny has started goes with it
+        for process in self._processes:  # the whole group, with the processes of a nanny
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
         self._log.close()
@@ -119,7 +119,7 @@ def cluster(tmp_path):
 
 
 @pytest.mark.nightly
-def test_workers_die_and_the_client_stops_and_no_cell_is_lost_or_there_twice(
+def test_no_cell_is_lost_or_repeated_when_workers_die_and_the_client_stops(
     cluster, command, run, tmp_path
 ):
     path, output = tmp_path / "sweep.yaml", tmp_path / "results.parquet"
@@ -136,7 +136,7 @@ def test_workers_die_and_the_client_stops_and_no_cell_is_lost_or_there_twice(
     assert child.returncode == 130, said
     assert "the same command goes on" in said
     assert not output.exists()
-    time.sleep(0.5)  # what was under way comes to its end
+    time.sleep(0.5)  # until the cells in progress end
 
     before = len(cluster.log())
     outcome = run(*arguments)
@@ -150,14 +150,12 @@ def test_workers_die_and_the_client_stops_and_no_cell_is_lost_or_there_twice(
     rows = pq.read_table(output)
     counts = Counter(rows["cell_number"].to_pylist())
     assert sorted(counts) == list(range(CELLS))
-    assert set(counts.values()) == {1, 2}  # a row for each mode, and one for what went wrong
+    assert set(counts.values()) == {1, 2}  # a row for each mode, or one for an error
     assert [number for number, count in counts.items() if count == 1] == [DEADLY]
     assert not output.with_name("results.parquet.parts").exists()
 
 
-def test_the_client_ends_when_its_scheduler_dies_and_keeps_what_was_done(
-    cluster, command, tmp_path
-):
+def test_the_client_ends_with_its_scheduler_and_keeps_the_results(cluster, command, tmp_path):
     path, output = tmp_path / "sweep.yaml", tmp_path / "results.parquet"
     path.write_text(SWEEP.replace("NUMBERS", ", ".join(map(str, range(CELLS)))))
     arguments = ["compare", path, "--scheduler", cluster.address(), "--output", output]
@@ -178,7 +176,7 @@ def test_the_client_ends_when_its_scheduler_dies_and_keeps_what_was_done(
     assert not output.exists()
 
 
-def test_what_a_scheduler_needs_is_said(run, tmp_path):
+def test_options_that_do_not_go_with_a_scheduler_are_refused(run, tmp_path):
     path = tmp_path / "sweep.yaml"
     path.write_text(SWEEP.replace("NUMBERS", "1"))
     for arguments, said in (

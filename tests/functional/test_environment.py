@@ -1,4 +1,4 @@
-"""What the command is started with, and what befalls it: streams, disks, homes, links, signals."""
+"""The environment of the command: streams, disks, home folders, links and signals."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PAIR = "input: {shape: [4]}\nmodels:\n  one: [Dense: 2]\n  other: [Dense: 2]\n"
 
 @pytest.fixture(scope="module")
 def shell(command, tmp_path_factory):
-    """`shell("... $L ...")` runs bash in a folder of its own; what it said is on the outcome."""
+    """Return a function `shell("... $L ...")` that runs bash in a folder of its own."""
     folder = tmp_path_factory.mktemp("surroundings")
     (folder / "pair.yaml").write_text(PAIR)
 
@@ -61,14 +61,14 @@ def test_streams_that_are_closed_or_full(line, status, told, shell):
         assert not done.stderr
 
 
-def test_nothing_goes_into_a_file_that_takes_the_place_of_a_closed_stream(shell):
+def test_no_message_is_written_into_a_file_in_place_of_a_closed_stream(shell):
     done = shell("$L init started.yaml >&- 2>&-; cat started.yaml")
     assert done.stdout.startswith("#") or done.stdout.startswith("title")
     assert "wrote" not in done.stdout
     assert "layerlens: " not in done.stdout
 
 
-def test_no_home_and_no_place_for_temporary_files(shell):
+def test_without_a_home_and_a_temporary_folder(shell):
     line = "env -u HOME $L compare pair.yaml --quiet"
     done = shell(line, TMPDIR="/proc/none", XDG_CACHE_HOME="/proc/none", TERM="")
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
@@ -85,7 +85,7 @@ def test_links(shell):
     assert done.stderr.count("x.yaml:") == 1, "a folder's link to itself is not followed"
 
 
-def test_what_is_no_regular_file(shell):
+def test_a_device_is_not_read_as_a_scenario(shell):
     for path in ("/dev/zero", "/dev/stdin"):
         done = shell(f"$L compare {path}")
         assert done.returncode == 2
@@ -93,8 +93,8 @@ def test_what_is_no_regular_file(shell):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
-def test_a_folder_that_somebody_else_may_not_read(tmp_path):
-    """Run the part that finds files as `nobody`, who may not read the environment of root."""
+def test_a_folder_that_another_user_cannot_read(tmp_path):
+    """Search for files as the user `nobody`, who cannot read the environment of root."""
     (tmp_path / "locked").mkdir()
     (tmp_path / "locked" / "x.yaml").write_text(PAIR)
     (tmp_path / "locked").chmod(0)
@@ -117,7 +117,7 @@ def test_a_folder_that_somebody_else_may_not_read(tmp_path):
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory):
-    """A report in JSON that `layerlens render` takes; nothing has to be run for it."""
+    """Return a report in JSON for `layerlens render`, which runs nothing."""
     path = tmp_path_factory.mktemp("report") / "report.json"
     environment = dict.fromkeys(("python", "keras", "backend", "backend_version", "platform"), "1")
     scenario = {
@@ -141,8 +141,8 @@ def report(tmp_path_factory):
     return path
 
 
-def test_a_disk_that_is_full_leaves_what_was_there(report, shell):
-    """A limit on the size of files stands in for the disk: the system refuses in the same way."""
+def test_a_full_disk_leaves_the_old_file(report, shell):
+    """A limit on file sizes makes writing fail as a full disk does."""
     line = f"mkdir full; cd full; echo before >out.html; ulimit -f 1; $L render {report} -f html"
     done = shell(f"{line} -o out.html; echo $?; cat out.html; ls -A")
     assert done.stdout.split() == ["2", "before", "out.html"], done.stdout
@@ -153,7 +153,7 @@ def test_a_disk_that_is_full_leaves_what_was_there(report, shell):
 
 
 def _wait_until_idle(pid: int) -> None:
-    """Wait until a process has used no more time for a while: it waits for something itself."""
+    """Wait until a process uses no more CPU time, since it waits for something itself."""
     spent, since, ends = None, time.monotonic(), time.monotonic() + 30
     while time.monotonic() < min(since + 1.0, ends):
         now = Path(f"/proc/{pid}/stat").read_text().split()[13:15]
@@ -163,7 +163,7 @@ def _wait_until_idle(pid: int) -> None:
 
 
 def _stopped(argv, number, after, folder) -> tuple[int, str]:
-    """Run a command, send it a signal after some seconds (None: when it waits), and let it end."""
+    """Run a command and send it a signal after some seconds (None: when the command waits)."""
     child = subprocess.Popen(
         argv,
         stdin=subprocess.DEVNULL,
@@ -180,7 +180,7 @@ def _stopped(argv, number, after, folder) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_while_the_report_waits_to_be_written(number, command, report, tmp_path):
+def test_a_signal_while_the_report_is_written(number, command, report, tmp_path):
     os.mkfifo(tmp_path / "unread")
     argv = [str(command), "render", str(report), "--output", "unread"]
     status, said = _stopped(argv, number, None, tmp_path)
@@ -190,7 +190,7 @@ def test_a_signal_while_the_report_waits_to_be_written(number, command, report, 
 
 
 @pytest.mark.parametrize("after", [4.0])
-def test_a_request_to_end_while_models_are_built(after, command, tmp_path):
+def test_a_signal_while_models_are_built(after, command, tmp_path):
     many = "".join(f"  m{n}: [LSTM: {{units: 8}}, Dense: {n + 1}]\n" for n in range(60))
     (tmp_path / "long.yaml").write_text(f"input: {{shape: [50, 4]}}\nmodels:\n{many}")
     argv = [str(command), "compare", "long.yaml", "--output", "report.txt"]
@@ -200,7 +200,7 @@ def test_a_request_to_end_while_models_are_built(after, command, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["long.yaml"]
 
 
-def test_code_that_swallows_everything_is_cut_off(tmp_path):
+def test_code_that_catches_every_exception_is_ended(tmp_path):
     stubborn = (
         "import time\nfrom layerlens.cli import signals\nsignals.PATIENCE_SECONDS = 0.5\n"
         "signals.install_handlers()\nprint('ready', flush=True)\n"
@@ -211,8 +211,8 @@ def test_code_that_swallows_everything_is_cut_off(tmp_path):
     assert said == "layerlens: asked to end (SIGTERM)\n"
 
 
-def test_who_has_signals_ignored_keeps_them_ignored(shell):
-    """As `nohup` does."""
+def test_ignored_signals_stay_ignored(shell):
+    """`nohup` ignores SIGHUP."""
     script = "import os; from layerlens.cli import signals; signals.install_handlers(); "
     script += "os.kill(os.getpid(), 1); print('on')"
     done = shell(f'trap "" HUP; {sys.executable} -c "{script}"')
