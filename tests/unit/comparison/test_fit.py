@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from layerlens.comparison.training_data import draw_targets
 from layerlens.report.training import FitRow
 
 pytestmark = pytest.mark.usefixtures("backend")
@@ -209,14 +208,3 @@ def test_classes_train(loss: str) -> None:
     fitted = Fitted({"one": chain, "same": chain}, loss=loss)
     assert fitted["same"].alike is True
     assert 0 < fitted["one"].losses[0] < 20
-
-
-def test_targets_are_what_the_loss_is_meant_for() -> None:
-    one_hot = draw_targets("CategoricalCrossentropy", (5, 3), (5, 3), 4, seed=0)
-    assert one_hot.shape == (4, 5, 3)
-    assert np.array_equal(one_hot.sum(axis=-1), np.ones((4, 5)))
-    classes = draw_targets("sparse_categorical_crossentropy", (5,), (5, 3), 40, seed=0)
-    assert set(classes.ravel()) == {0, 1, 2}
-    assert set(draw_targets("binary_crossentropy", (9,), (9,), 4, seed=0).ravel()) == {0, 1}
-    assert set(draw_targets("hinge", (9,), (9,), 4, seed=0).ravel()) == {-1, 1}
-    assert draw_targets("mse", (9,), (9,), 4, seed=0).min() < 0

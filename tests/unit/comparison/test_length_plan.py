@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from layerlens import compare
+from layerlens.comparison.length_plan import _fallbacks
 from layerlens.models.execute import lengths
 from layerlens.report.pairs import PairReport
 from layerlens.run.pipeline import compare_scenarios
@@ -36,6 +37,15 @@ def model(*layers: Any) -> Any:
     import keras
 
     return keras.Sequential([keras.Input((None, 1)), *layers])
+
+
+def test_shorter_lengths_follow_where_a_length_is_refused() -> None:
+    assert list(_fallbacks({1: 400, 2: 9})) == [
+        {1: 400, 2: 9},
+        {1: 400, 2: 400},
+        {1: 200, 2: 9},
+        {1: 100, 2: 9},
+    ]
 
 
 def test_a_far_kernel_is_seen_at_the_length_that_reaches_it() -> None:

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
 import numpy as np
 import pytest
 
-from layerlens.api import compare
 from layerlens.comparison.randomness import Draws, Finding, compare_distributions, is_random
-from layerlens.report.pairs import PairReport
 from layerlens.scenario.spec import LayerSpec
 from tests.unit.tables.pairs import chain, input_of, layer, prepared
 
@@ -111,49 +108,3 @@ def test_one_seed_is_one_result() -> None:
 
     np.testing.assert_array_equal(outcome(1), outcome(1))
     assert not np.array_equal(outcome(1), outcome(2))
-
-
-# --- whole pairs ----------------------------------------------------------------------------------
-
-
-class Draw(keras.layers.Layer):
-    """Draws around a mean, with a spread of exp(power × v), from Keras' global generator."""
-
-    def __init__(self, power: float, **common: Any) -> None:
-        super().__init__(**common)
-        self.power = power
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "power": self.power}
-
-    def call(self, pair: Any) -> Any:
-        mean, v = pair
-        spread = keras.ops.exp(self.power * v)
-        return mean + spread * keras.random.normal(keras.ops.shape(mean))
-
-
-def encoder(power: float, *, times: float = 1.0, scale: float = 1.0) -> keras.Model:
-    given = keras.Input((3,))
-    mean, v = keras.layers.Dense(2)(given), keras.layers.Dense(2)(given)
-    drawn = Draw(power)([mean, keras.layers.Rescaling(times)(v)])
-    return keras.Model(given, [keras.layers.Rescaling(scale)(mean), drawn])
-
-
-def verdict_of(one: keras.Model, other: keras.Model, seed: int) -> PairReport:
-    return compare(one, other, seed=seed).scenarios[0].pairs[0]
-
-
-def test_another_spread_is_different() -> None:
-    assert verdict_of(encoder(0.5), encoder(1.0), 0).verdict == "different"
-
-
-def test_the_same_spread_is_equivalent_though_written_otherwise() -> None:
-    pair = verdict_of(encoder(1.0, times=0.5), encoder(0.5), 3)
-    assert (pair.verdict, pair.strength) == ("equivalent", "weak")
-
-
-@pytest.mark.nightly
-def test_what_is_not_random_beside_it_is_compared_as_any_output_is() -> None:
-    pair = verdict_of(encoder(0.5), encoder(0.5, scale=1.05), 0)
-    assert pair.verdict == "different"
-    assert "not random" in pair.explanation

@@ -1,15 +1,88 @@
-"""Models of which one, or both, have no float64 form: a subclass that does not describe itself."""
+"""Decisions: what is decided before anything is run, and on models without a float64 form."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 import layerlens
+from layerlens.comparison.verdict import Pair, decide, fed_alike, has_to_run
+from layerlens.models.build.request import Built
+from layerlens.models.variants import ModelVariants
+from layerlens.report.pairs import InputsRow
+from layerlens.scenario.options import RunOptions
+from layerlens.scenario.reading.scenarios import scenario_from_mapping
 
 pytestmark = pytest.mark.usefixtures("backend")
+
+
+def with_models(reference: Any, candidate: Any, **more: Any) -> Pair:
+    """Return the pair of two chains of layers, as the pipeline builds it."""
+    data = {"input": {"shape": [4, 3]}, "models": {"one": reference, "other": candidate}, **more}
+    (scenario,) = scenario_from_mapping(data)
+    variants = ModelVariants(scenario, RunOptions())
+    one, other = variants.build_all().values()
+    return Pair(scenario, one, other, "inference", 0, variants)
+
+
+DENSE = {"Dense": 2}
+
+
+@pytest.mark.parametrize(
+    ("candidate", "verdict", "cause"),
+    [
+        ([{"Dense": 5}], "shape_mismatch", "shapes"),
+        ([{"Dense": {"units": 2, "use_bias": False}}], "param_mismatch", "weights"),
+        ([{"Conv2D": {"filters": 2, "kernel_size": 1}}], "build_error", "refused"),
+    ],
+)
+def test_what_does_not_match_is_decided_without_running(
+    candidate: Any, verdict: str, cause: str
+) -> None:
+    pair = with_models([DENSE], candidate)
+    decision = decide(pair)
+    assert (decision.verdict, decision.cause) == (verdict, cause)
+    assert (decision.examination, decision.evidence, decision.judgement) == (None, None, None)
+    assert not has_to_run(pair.reference, pair.candidate, "auto")
+
+
+def test_models_that_match_are_run() -> None:
+    pair = with_models([DENSE], [{"Conv1D": {"filters": 2, "kernel_size": 1}}])
+    assert has_to_run(pair.reference, pair.candidate, "auto")
+    decision = decide(pair)
+    assert (decision.verdict, decision.cause) == ("equivalent", "outputs")
+    assert decision.evidence is not None
+    assert decision.evidence.certificate is not None
+    assert decision.judgement is not None
+    assert decision.judgement.witness is None
+
+
+def test_a_difference_has_a_witness() -> None:
+    decision = decide(with_models(["ReLU"], [{"ReLU": {"max_value": 1.0}}]))
+    assert (decision.verdict, decision.cause) == ("different", "outputs")
+    assert decision.judgement is not None
+    assert decision.judgement.witness is not None
+
+
+def test_inputs_are_matched_by_name_or_else_by_position() -> None:
+    built = with_models([DENSE], [DENSE]).reference
+    assert isinstance(built, Built)
+
+    def named(*names: str) -> Built:
+        return replace(built, input_names=names)
+
+    same = fed_alike(named("a", "b"), named("a", "b"))
+    assert same == InputsRow("by_name", (("a", "a"), ("b", "b")))
+    other = fed_alike(named("a", "b"), named("x", "y"))
+    assert other == InputsRow("by_position", (("a", "x"), ("b", "y")))
+    assert fed_alike(named("a"), named("a")) is None
+    assert fed_alike(named("a", "b"), named("a")) is None
+
+
+# --- models of which one, or both, have no float64 form ---------------------------------------
 
 Make = Callable[[], Sequence[Any]]
 
