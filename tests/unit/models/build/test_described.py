@@ -2,50 +2,18 @@
 
 from __future__ import annotations
 
-import random
-import sys
 import time
-from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
 import pytest
 
-from layerlens.errors import MemoryLimitError, ScenarioError, UnsafeCodeError, Where
+from layerlens.errors import MemoryLimitError
 from layerlens.models.build.described import layer_specs
-from layerlens.models.build.request import Built, Refused
 from layerlens.models.build_model import build_model
-from layerlens.scenario.spec import InputSpec, LayerSpec, ModelSpec, NodeSpec
+from layerlens.scenario.spec import InputSpec, LayerSpec, ModelSpec
+from tests.unit.models.build.models import SEQUENCE, VECTOR, build, chain, refusal
 from tests.unit.tables.every_layer import CASES, NOT_BUILDABLE, VARIANTS, Case, layer
-
-SEQUENCE = (InputSpec("input", (64, 15)),)
-VECTOR = (InputSpec("input", (6,)),)
-
-
-def chain(*layers: LayerSpec, **more: Any) -> ModelSpec:
-    return ModelSpec("m", "layers", layers=layers, **more)
-
-
-def graph(*nodes: NodeSpec, outputs: tuple[str, ...]) -> ModelSpec:
-    return ModelSpec("m", "graph", nodes=nodes, outputs=outputs)
-
-
-def node(name: str, spec: LayerSpec | None, *inputs: str, share: str | None = None) -> NodeSpec:
-    return NodeSpec(name, spec, inputs, share)
-
-
-def build(spec: ModelSpec, inputs: tuple[InputSpec, ...] = VECTOR, **how: Any) -> Built:
-    result = build_model(spec, inputs, **how)
-    assert isinstance(result, Built), result.report.error
-    return result
-
-
-def refusal(spec: ModelSpec, inputs: tuple[InputSpec, ...] = VECTOR) -> Refused:
-    result = build_model(spec, inputs)
-    assert isinstance(result, Refused)
-    return result
-
 
 # --- every layer ----------------------------------------------------------------------------------
 
@@ -73,56 +41,6 @@ def test_every_layer_builds_in_both_precisions(case: Case) -> None:
         if "lora_rank" not in case.layer.arguments:  # Keras leaves these in float32
             assert unwanted not in {weight.dtype for weight in built.model.weights}
         assert all(weight.numpy() is not None for weight in built.model.weights)
-
-
-# --- as a fresh Keras session ---------------------------------------------------------------------
-
-
-def test_names_and_weights_are_those_of_a_fresh_session() -> None:
-    spec = chain(
-        layer("GRU", units=16, return_sequences=True, reset_after=False),
-        layer("TimeDistributed", layer=layer("Dense", units=15)),
-        layer("Dense", units=2),
-    )
-    keras.layers.GRU(2)  # counts in the caller's session only
-    for _ in range(2):
-        built = build(spec, SEQUENCE)
-        names = [row.name for row in built.report.layers]
-        assert names == ["gru", "time_distributed", "dense_1"]
-        assert built.model.weights[3].path == "time_distributed/dense/kernel"
-        assert built.report.params == 1_791 + 32
-
-
-def test_the_process_is_left_as_it_was() -> None:
-    named = keras.layers.Dense(1).name
-    policy = keras.config.dtype_policy().name
-    state = random.getstate()
-    numbers = np.random.get_state()[1].tolist()
-    build(chain(layer("Dense", units=3), layer("Dropout", rate=0.5), dtype="mixed_float16"))
-    assert random.getstate() == state
-    assert np.random.get_state()[1].tolist() == numbers
-    following = keras.layers.Dense(1).name
-    counts = [int(name.removeprefix("dense").lstrip("_") or 0) for name in (named, following)]
-    assert counts[1] - counts[0] == 1
-    assert keras.config.dtype_policy().name == policy
-
-
-def test_the_seed_decides_the_initial_weights() -> None:
-    kernels = [
-        build(chain(layer("Dense", units=3)), seed=seed).model.weights[0] for seed in (1, 1, 2)
-    ]
-    first, again, other = (kernel.numpy() for kernel in kernels)
-    assert (first == again).all()
-    assert (first != other).any()
-
-
-def test_a_failure_crosses_back_and_leaves_no_trace() -> None:
-    random.seed(7)
-    state = random.getstate()
-    with pytest.raises(ScenarioError):
-        build(chain(layer("Dense", units=3), weights={"nothing": [1]}))
-    assert random.getstate() == state
-    assert build(chain(layer("Dense", units=3))).report.layers[0].name == "dense"
 
 
 # --- size -----------------------------------------------------------------------------------------
@@ -167,143 +85,7 @@ def test_absurd_sizes_do_not_crash() -> None:
     assert report.params == 6 * 10**12 + 10**24 + 2 * 10**12
 
 
-def test_a_very_deep_model_is_built() -> None:
-    limit = sys.getrecursionlimit()
-    built = build(chain(*[layer("ReLU")] * 1200), allocate=False)
-    assert len(built.report.layers) == 1200
-    assert sys.getrecursionlimit() == limit
-
-
-# --- graphs ---------------------------------------------------------------------------------------
-
-
-def test_an_input_given_twice_is_query_and_value() -> None:
-    for attention in (layer("Attention"), layer("MultiHeadAttention", num_heads=2, key_dim=3)):
-        spec = graph(node("mix", attention, "input", "input"), outputs=("mix",))
-        built = build(spec, SEQUENCE)
-        assert built.report.output_shape == (None, 64, 15)
-        assert built.report.layers[0].name == "mix"
-
-
-def test_nodes_are_put_in_order_and_shared_layers_counted_once() -> None:
-    spec = graph(
-        node("sum", layer("Add"), "left", "right"),
-        node("right", None, "b", share="left"),
-        node("left", layer("Dense", units=4), "a"),
-        outputs=("sum", "left"),
-    )
-    built = build(spec, (InputSpec("a", (6,)), InputSpec("b", (6,))))
-    assert built.report.params == 28
-    assert built.report.output_shape == ((None, 4), (None, 4))
-    total, left = built.model([np.ones((2, 6)), np.zeros((2, 6))])
-    np.testing.assert_allclose(total, left)  # zeros through the shared layer add its zero bias
-
-
-def test_the_state_of_one_layer_starts_another() -> None:
-    encoder = node("encoder", layer("LSTM", units=4, return_state=True), "source")
-    inputs = (InputSpec("source", (5, 3)), InputSpec("target", (2, 3)))
-    decoder = layer("LSTM", units=4, return_sequences=True)
-    spec = graph(
-        encoder, node("decoder", decoder, "target", "encoder:1", "encoder:2"), outputs=("decoder",)
-    )
-    model = build(spec, inputs).model
-    x, y = np.ones((1, 5, 3)), np.ones((1, 2, 3))
-    assert not np.allclose(model([x, y]), model([x * 2, y]))
-    assert len(build(graph(encoder, outputs=("encoder",)), inputs).model.outputs) == 3
-
-
-def test_a_graph_at_fault_names_the_fault() -> None:
-    circle = graph(node("a", layer("ReLU"), "b"), node("b", layer("ReLU"), "a"), outputs=("a",))
-    with pytest.raises(ScenarioError, match="the graph runs in a circle: a -> b -> a"):
-        build_model(circle, VECTOR)
-    lost = graph(node("a", layer("ReLU"), "inptu"), outputs=("a",))
-    with pytest.raises(ScenarioError, match="`inptu` names no node or input; there are `input`"):
-        build_model(lost, VECTOR)
-    beyond = graph(node("a", layer("ReLU"), "input"), outputs=("a:1",))
-    with pytest.raises(ScenarioError, match="asks for output 1 of `a`, which has 1"):
-        build_model(beyond, VECTOR)
-
-
-# --- refusals -------------------------------------------------------------------------------------
-
-
-def test_a_refusal_has_the_layer_the_reason_and_the_rows_before() -> None:
-    result = refusal(chain(layer("LSTM", units=8), layer("LSTM", units=8)), SEQUENCE)
-    assert [row.name for row in result.report.layers] == ["lstm"]
-    assert result.report.error.layer == "lstm_1"
-    assert "return_sequences: true" in result.report.error.hint
-    assert result.report.output_shape is None
-
-
-def test_an_argument_keras_refuses_names_the_layer_it_would_have_made() -> None:
-    spec = chain(layer("Dense", units=3), layer("Dense", units=-1))
-    result = refusal(spec)
-    assert result.report.error.layer == "dense_1"
-    assert [row.name for row in result.report.layers] == ["dense"]
-
-
-def test_two_layers_of_one_name_are_refused() -> None:
-    spec = chain(layer("Dense", units=3, name="same"), layer("ReLU", name="same"))
-    assert "two layers of the model are called `same`" in refusal(spec).report.error.message
-
-
-def test_an_input_may_share_its_name_with_a_layer() -> None:
-    built = build(chain(layer("Dense", units=3, name="input")))
-    assert [row.name for row in built.report.layers] == ["input"]
-
-
-def test_a_select_that_does_not_fit_is_refused_and_one_that_fits_reshapes() -> None:
-    sequence = layer("GRU", units=4, return_sequences=True)
-    assert build(chain(sequence, select="[:, -1]"), SEQUENCE).report.output_shape == (None, 4)
-    error = refusal(chain(sequence, select="[:, -1, 0, 0]"), SEQUENCE).report.error
-    assert "takes 4 axes, but the output (None, 64, 4) has 3" in error.message
-    error = refusal(chain(sequence, select="[:, 64]"), SEQUENCE).report.error
-    assert "takes position 64 of axis 1, but the output (None, 64, 4) has 64 there" in error.message
-
-
-def test_layers_that_are_code_need_permission() -> None:
-    spec = chain(LayerSpec("Lambda", {"function": "lambda x: x"}, Where("s.yaml", 4, 7)))
-    with pytest.raises(UnsafeCodeError, match=r"s.yaml:4:7: `Lambda` runs code of its own"):
-        build_model(spec, VECTOR)
-
-
-def test_a_lambda_names_its_function_where_code_is_allowed(tmp_path: Path) -> None:
-    (tmp_path / "own_functions.py").write_text("def twice(x): return x * 2")
-    where = Where(str(tmp_path / "s.yaml"), 4, 7)
-    Path(where.file).touch()
-    spec = chain(LayerSpec("Lambda", {"function": "own_functions:twice"}, where))
-    assert np.all(build(spec, allow_code=True).model(np.ones((1, 6))) == 2)
-    spec = chain(LayerSpec("Lambda", {"function": "own_functions:thrice"}, where))
-    with pytest.raises(ScenarioError, match=r"s.yaml:4:7: module `own_functions` has no `thrice`"):
-        build_model(spec, VECTOR, allow_code=True)
-
-
-def test_an_unknown_policy_or_dtype_is_the_scenarios_fault() -> None:
-    with pytest.raises(ScenarioError, match="'float99' is no dtype policy of Keras; `float32`"):
-        build_model(chain(layer("ReLU"), dtype="float99"), VECTOR)
-    with pytest.raises(ScenarioError, match=r"input `input` of shape .* and dtype float99"):
-        build_model(chain(layer("ReLU")), (InputSpec("input", (6,), "float99"),))
-
-
-# --- precision, state, weights --------------------------------------------------------------------
-
-
-def test_float64_reaches_dtypes_that_were_asked_for() -> None:
-    spec = chain(
-        layer("Dense", units=3, dtype="float16"),
-        layer("TimeDistributed", layer=layer("Dense", units=2, dtype="mixed_bfloat16")),
-        layer("CategoryEncoding", num_tokens=3, dtype="int32"),
-        dtype="bfloat16",
-    )
-    working = build(chain(*spec.layers[:2], dtype="bfloat16"), SEQUENCE)
-    assert {weight.dtype for weight in working.model.weights} == {"float16", "float32"}
-    double = build(chain(*spec.layers[:2], dtype="bfloat16"), SEQUENCE, precision="float64")
-    assert {weight.dtype for weight in double.model.weights} == {"float64"}
-    assert double.model.inputs[0].dtype == "float64"
-    tokens = (InputSpec("input", (4,), "int32", 0, 3),)
-    assert (
-        build(chain(spec.layers[2]), tokens, precision="float64").model.inputs[0].dtype == "int32"
-    )
+# --- state ----------------------------------------------------------------------------------------
 
 
 def test_a_stateful_model_takes_one_batch_size_and_reports_it_open() -> None:
@@ -324,28 +106,3 @@ def test_a_draft_tells_which_held_layers_are_stateful():
     drafted = build(spec, SEQUENCE, allocate=False).report
     assert drafted == build(spec, SEQUENCE).report
     assert drafted.layers[0].arguments["backward_layer.stateful"] is True
-
-
-def test_weights_are_set_by_path_or_its_end() -> None:
-    gru = layer("GRU", units=1)
-    spec = chain(
-        gru,
-        layer("Dense", units=2),
-        weights={"dense/bias": [3, 4], "recurrent_kernel": [[5, 6, 7]]},
-    )
-    values = {weight.path: weight.numpy() for weight in build(spec, SEQUENCE).model.weights}
-    assert values["dense/bias"].tolist() == [3, 4]
-    assert values["gru/gru_cell/recurrent_kernel"].tolist() == [[5, 6, 7]]
-
-
-def test_weights_at_fault_are_all_told_at_once() -> None:
-    layers = (layer("Dense", units=2), layer("Dense", units=2))
-    weights = {"kernal": [1], "bias": [0, 0], "dense/bias": [1, 2, 3], "dense_1/bias": ["x", "y"]}
-    with pytest.raises(ScenarioError) as caught:
-        build_model(chain(*layers, weights=weights), VECTOR)
-    messages = [str(fault) for fault in caught.value.faults]
-    assert "has no weight `kernal`" in messages[0]
-    assert "did you mean `kernel`?" in messages[0]
-    assert "`bias` could be any of `dense/bias`, `dense_1/bias`" in messages[1]
-    assert "the values of `dense/bias` have shape (3,), the weight has (2,)" in messages[2]
-    assert "the values of `dense_1/bias` are not numbers" in messages[3]
