@@ -39,8 +39,8 @@ def align_layers(reference: ModelReport, candidate: ModelReport) -> ModelsDiff:
         pairing = _pair_chains(ours.layers, theirs.layers)
     else:
         pairing = _in_reading_order(_pair_graphs(ours, theirs), ours, theirs)
-    twins = {a: b for a, b in pairing if a is not None and b is not None}
-    rows = tuple(_row(ours, theirs, a, b, twins) for a, b in pairing)
+    matches = {a: b for a, b in pairing if a is not None and b is not None}
+    rows = tuple(_row(ours, theirs, a, b, matches) for a, b in pairing)
     gaps = params_gaps(reference, candidate, rows)
     return ModelsDiff(reference.name, candidate.name, rows, gaps)
 
@@ -99,7 +99,7 @@ class _Side:
 
 
 def _row(
-    ours: _Side, theirs: _Side, a: int | None, b: int | None, twins: Mapping[int, int]
+    ours: _Side, theirs: _Side, a: int | None, b: int | None, matches: Mapping[int, int]
 ) -> LayerChange:
     one = ours.layers[a] if a is not None else None
     other = theirs.layers[b] if b is not None else None
@@ -107,7 +107,7 @@ def _row(
         change: Change = "only_candidate" if one is None else "only_reference"
         return LayerChange(change, one.name if one else None, other.name if other else None, a, b)
     differs = tuple(_aspects(one, other))
-    if not _fed_alike(ours, theirs, a, b, twins):
+    if not _same_inputs(ours, theirs, a, b, matches):
         differs = (*differs, "inputs")
     arguments = tuple(_arguments(one, other)) if one.type == other.type else ()
     change = "changed" if differs else "same"
@@ -151,18 +151,18 @@ def _arguments(one: LayerRow, other: LayerRow) -> Iterator[ArgumentChange]:
             yield ArgumentChange(name, ours, theirs)
 
 
-def _fed_alike(ours: _Side, theirs: _Side, a: int, b: int, twins: Mapping[int, int]) -> bool:
-    """Return whether two layers take their inputs from layers that are twins.
+def _same_inputs(ours: _Side, theirs: _Side, a: int, b: int, matches: Mapping[int, int]) -> bool:
+    """Return whether two layers take their inputs from layers that match each other.
 
-    A layer without a twin is skipped if it has one input; its own row reports it.
+    A layer without a match is skipped if it has one input; its own row reports it.
     """
-    back = {b: a for a, b in twins.items()}
-    mine = [_origin(ours, source, twins) for source in ours.sources[a]]
-    other = [_origin(theirs, source, back) for source in theirs.sources[b]]
+    inverse = {b: a for a, b in matches.items()}
+    mine = [_origin(ours, source, matches) for source in ours.sources[a]]
+    other = [_origin(theirs, source, inverse) for source in theirs.sources[b]]
     if len(mine) != len(other):
         return False
     return all(
-        x is None or y is None or ((twins.get(x[0], x[0] if x[0] < 0 else None)), x[1]) == y
+        x is None or y is None or ((matches.get(x[0], x[0] if x[0] < 0 else None)), x[1]) == y
         for x, y in zip(mine, other, strict=True)
     )
 
@@ -251,29 +251,32 @@ def _holds(wrapper: LayerRow, kind: str) -> bool:
 
 def _pair_graphs(ours: _Side, theirs: _Side) -> dict[int, int]:
     """Match the layers that are the same from the inputs on, then by likeness and neighbours."""
-    twins = _same_from_the_inputs(ours, theirs)
-    free = [a for a in range(len(ours.layers)) if a not in twins]
-    open_ = set(range(len(theirs.layers))) - set(twins.values())
-    if len(free) * len(open_) > _MOST_PAIRS_IN_GRAPH:
-        return twins | dict(zip(free, sorted(open_), strict=False))
+    matches = _same_from_the_inputs(ours, theirs)
+    free = [a for a in range(len(ours.layers)) if a not in matches]
+    unmatched = set(range(len(theirs.layers))) - set(matches.values())
+    if len(free) * len(unmatched) > _MOST_PAIRS_IN_GRAPH:
+        return matches | dict(zip(free, sorted(unmatched), strict=False))
     consumers = ours.consumers(), theirs.consumers()
     likeness = {
-        (a, b): _likeness(ours.layers[a], theirs.layers[b]) - _ANY for a in free for b in open_
+        (a, b): _likeness(ours.layers[a], theirs.layers[b]) - _ANY for a in free for b in unmatched
     }
     while likeness:
         # Each match adds to the scores of its neighbours.
         (a, b), best = max(
             (
-                (pair, score + _SAME_NEIGHBOUR * _neighbours(ours, theirs, consumers, pair, twins))
+                (
+                    pair,
+                    score + _SAME_NEIGHBOUR * _neighbours(ours, theirs, consumers, pair, matches),
+                )
                 for pair, score in likeness.items()
             ),
             key=lambda entry: (entry[1], -abs(entry[0][0] - entry[0][1]), -entry[0][0]),
         )
         if best < _LEAST_IN_GRAPH:
             break
-        twins[a] = b
+        matches[a] = b
         likeness = {pair: s for pair, s in likeness.items() if pair[0] != a and pair[1] != b}
-    return twins
+    return matches
 
 
 def _same_from_the_inputs(ours: _Side, theirs: _Side) -> dict[int, int]:
@@ -282,11 +285,11 @@ def _same_from_the_inputs(ours: _Side, theirs: _Side) -> dict[int, int]:
     unmatched: dict[int, list[int]] = {}
     for place, number in enumerate(_subgraph_numbers(theirs, known)):
         unmatched.setdefault(number, []).append(place)
-    twins = {}
+    matches = {}
     for place, number in enumerate(_subgraph_numbers(ours, known)):
         if unmatched.get(number):
-            twins[place] = unmatched[number].pop(0)
-    return twins
+            matches[place] = unmatched[number].pop(0)
+    return matches
 
 
 def _subgraph_numbers(side: _Side, known: dict[object, int]) -> list[int]:
@@ -303,30 +306,30 @@ def _neighbours(
     theirs: _Side,
     consumers: tuple[Mapping[int, Sequence[int]], Mapping[int, Sequence[int]]],
     pair: tuple[int, int],
-    twins: Mapping[int, int],
+    matches: Mapping[int, int],
 ) -> int:
-    """Return how many inputs and consumers of two layers are twins."""
+    """Return how many inputs and consumers of two layers match each other."""
     a, b = pair
     fed = {n for n, _ in theirs.sources[b]}
-    mine = [twins.get(n, n if n < 0 else None) for n, _ in ours.sources[a]]
+    mine = [matches.get(n, n if n < 0 else None) for n, _ in ours.sources[a]]
     before = sum(n in fed for n in mine if n is not None)
     used_by = consumers[1].get(b, ())
-    after = sum(twins[n] in used_by for n in consumers[0].get(a, ()) if n in twins)
+    after = sum(matches[n] in used_by for n in consumers[0].get(a, ()) if n in matches)
     return before + after
 
 
-def _in_reading_order(twins: Mapping[int, int], ours: _Side, theirs: _Side) -> list[Pairing]:
+def _in_reading_order(matches: Mapping[int, int], ours: _Side, theirs: _Side) -> list[Pairing]:
     """Return the pairs in the reference's order, each extra layer of the candidate in its place."""
-    back = {b: a for a, b in twins.items()}
+    inverse = {b: a for a, b in matches.items()}
     extras: dict[int, list[int]] = {}
     place = -1
     for b in range(len(theirs.layers)):
-        if b in back:
-            place = max(place, back[b])
+        if b in inverse:
+            place = max(place, inverse[b])
         else:
             extras.setdefault(place, []).append(b)
     pairs: list[Pairing] = [(None, b) for b in extras.get(-1, ())]
     for a in range(len(ours.layers)):
-        pairs.append((a, twins.get(a)))
+        pairs.append((a, matches.get(a)))
         pairs += [(None, b) for b in extras.get(a, ())]
     return pairs

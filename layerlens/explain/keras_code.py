@@ -107,12 +107,12 @@ def call_source(execution: Execution, described: Described, *, training: bool) -
     return "\n".join(lines)
 
 
-def spaced(parts: Sequence[str]) -> str:
-    """Join the parts of a script with two blank lines around functions and one elsewhere."""
-    text = parts[0]
-    for before, part in pairwise(parts):
-        next_to_function = any(one.startswith("def ") for one in (before, part))
-        text += ("\n\n\n" if next_to_function else "\n\n") + part
+def join_sections(sections: Sequence[str]) -> str:
+    """Join the sections of a script with two blank lines around functions and one elsewhere."""
+    text = sections[0]
+    for before, section in pairwise(sections):
+        next_to_function = any(one.startswith("def ") for one in (before, section))
+        text += ("\n\n\n" if next_to_function else "\n\n") + section
     # Names and texts occur in quotes only, where an escape sequence means its character.
     return clean(text) + "\n"
 

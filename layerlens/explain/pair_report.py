@@ -15,6 +15,7 @@ from layerlens.explain.difference_check import DifferenceCheck
 from layerlens.explain.first_divergence import Divergence, first_divergence, first_inconsistency
 from layerlens.explain.relations import relation
 from layerlens.explain.shrink import as_seen, shrink
+from layerlens.explain.verdict_sentences import with_sentence
 from layerlens.models.build.request import Built, Refused
 from layerlens.models.execute.graph_size import model_graph_ops
 from layerlens.numerics.flat_input import as_arrays
@@ -58,9 +59,11 @@ def report_pair(decision: Decision) -> ReportedPair:
     more = [verdict_sentences.notes(reference.report, candidate.report)]
     if isinstance(reference, Built) and isinstance(candidate, Built) and decision.fed is not None:
         more.append(
-            verdict_sentences.fed(decision.fed, reference.listed_names, candidate.listed_names)
+            verdict_sentences.paired_inputs(
+                decision.fed, reference.listed_names, candidate.listed_names
+            )
         )
-    report = replace(report, explanation=reduce(verdict_sentences.joined, more, report.explanation))
+    report = replace(report, explanation=reduce(with_sentence, more, report.explanation))
     if decision.examination is None:
         return replace(found, report=report)
     return replace(found, report=report, graph_ops=_graph_ops(decision.examination))
@@ -90,13 +93,13 @@ def _early_text(decision: Decision) -> str:
     assert transfer is not None
     if decision.cause == "weights":
         text = verdict_sentences.weights(reference.report, candidate.report, transfer)
-        return verdict_sentences.joined(text, argument_gaps(reference, candidate))
+        return with_sentence(text, argument_gaps(reference, candidate))
     text = verdict_sentences.shapes(reference.report, candidate.report)
     made = transfer.complete and reference.allocated and candidate.allocated
     if not made or beyond_memory(reference, candidate) is not None:
         return text
     pair = decision.pair
-    return verdict_sentences.joined(text, relation(*sides_of(pair), transfer, pair.seed))
+    return with_sentence(text, relation(*sides_of(pair), transfer, pair.seed))
 
 
 def _of_call(decision: Decision) -> ReportedPair:
@@ -124,7 +127,7 @@ def _of_outputs(decision: Decision) -> ReportedPair:
         verdict_sentences.misannounced(misannounced) if misannounced is not None else None,
         *(_untried_lengths(examination) if report.verdict == "equivalent" else ()),
     ]
-    report = replace(report, explanation=reduce(verdict_sentences.joined, more, report.explanation))
+    report = replace(report, explanation=reduce(with_sentence, more, report.explanation))
     witness = judgement.witness
     if witness is None or not decision.pair.shows:
         return ReportedPair(report)
@@ -188,7 +191,7 @@ def _with_counterexample(
         report,
         counterexample=counterexample,
         first_divergence=divergence.row if divergence is not None else None,
-        explanation=reduce(verdict_sentences.joined, (related, *overflows), report.explanation),
+        explanation=reduce(with_sentence, (related, *overflows), report.explanation),
     )
     return ReportedPair(report, check=check, divergence=divergence, losses=overflows)
 

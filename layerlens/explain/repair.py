@@ -311,7 +311,7 @@ def _differing(
     for name in {**ours.arguments, **theirs.arguments}:
         mine, other = ours.arguments.get(name), theirs.arguments.get(name)
         if name.endswith(_WITHOUT_EFFECT) or (
-            name in ours.arguments and name in theirs.arguments and _alike(mine, other)
+            name in ours.arguments and name in theirs.arguments and _equal(mine, other)
         ):
             continue
         inner = (*path, name)
@@ -323,11 +323,11 @@ def _differing(
             yield inner, f"leave out `{name}`"
 
 
-def _alike(one: Any, other: Any) -> bool:
+def _equal(one: Any, other: Any) -> bool:
     if isinstance(one, LayerSpec) and isinstance(other, LayerSpec):
         return one.type == other.type and not list(_differing(one, other, ()))
     if isinstance(one, tuple) and isinstance(other, tuple):
-        return len(one) == len(other) and all(map(_alike, one, other))
+        return len(one) == len(other) and all(map(_equal, one, other))
     return bool(one == other)
 
 

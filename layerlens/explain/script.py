@@ -15,8 +15,8 @@ from layerlens.explain.keras_code import (
     array_source,
     call_source,
     filling_source,
+    join_sections,
     model_source,
-    spaced,
 )
 from layerlens.explain.weight_code import WeightSource
 from layerlens.models.build.request import Built, Refused
@@ -111,7 +111,7 @@ def early_script(
         training = report.mode == "training"
         calls.append(call_source(called.execution, models[0][1], training=training))
         shape = f"keras.tree.map_structure(lambda one: one.shape, {called.execution}(model))"
-    return spaced(
+    return join_sections(
         [
             heading(scenario, report),
             "\n".join(imports),
@@ -158,7 +158,7 @@ class _Script:
     def text(self) -> str:
         weights = WeightSource(self.check, self.inputs, self.models[0][0]).shortest()
         policy = any(built.spec.dtype for _, built in self.models)
-        parts = [
+        sections = [
             heading(self.reproduction.scenario, self.reproduction.report),
             self._imports(),
             *(
@@ -172,7 +172,7 @@ class _Script:
             *self._calls(),
             "\n".join(self._prints(weights.difference)),
         ]
-        return spaced([part for part in parts if part])
+        return join_sections([section for section in sections if section])
 
     # --- imports and inputs ---------------------------------------------------------------------
 

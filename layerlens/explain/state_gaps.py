@@ -12,9 +12,7 @@ from layerlens.report.layers import LayerRow, ModelReport
 _NAMED = 3
 
 
-def unconfigured_changes(
-    reference: ModelReport, candidate: ModelReport, diff: ModelsDiff
-) -> Iterator[str]:
+def state_gaps(reference: ModelReport, candidate: ModelReport, diff: ModelsDiff) -> Iterator[str]:
     """Yield a sentence for each aligned layer whose state or call arguments differ.
 
     Layers of different types are skipped.

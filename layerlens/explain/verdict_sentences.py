@@ -32,7 +32,7 @@ def call_refused(refusal: CallRefusal) -> str:
     error = refusal.error
     at = f" at layer `{error.layer}`" if error.layer else ""
     hint = f" To mend it: {error.hint}" if error.hint else ""
-    called = "" if refusal.everywhere else f" {how(refusal.execution)}"
+    called = "" if refusal.everywhere else f" {execution_text(refusal.execution)}"
     return (
         f"`{refusal.model}` builds but cannot be called{called} on input "
         f"{shapes_text(refusal.input_shapes)}{at}: {error.message}{hint}"
@@ -52,10 +52,11 @@ def shape_surprise(surprise: ShapeSurprise) -> str:
         return (
             f"`{surprise.announced}` announces {shapes_text(surprise.reference)} and gives "
             f"{shapes_text(surprise.candidate)} on input {shapes_text(surprise.input_shapes)}, "
-            f"called {how(surprise.execution)}."
+            f"called {execution_text(surprise.execution)}."
         )
+    called = execution_text(surprise.execution)
     return (
-        f"On input {shapes_text(surprise.input_shapes)}, called {how(surprise.execution)}, the "
+        f"On input {shapes_text(surprise.input_shapes)}, called {called}, the "
         f"candidate gives {shapes_text(surprise.candidate)} where the reference gives "
         f"{shapes_text(surprise.reference)}."
     )
@@ -79,9 +80,9 @@ def weights(reference: ModelReport, candidate: ModelReport, transfer: Transfer) 
     return f"The reference's weights cannot be carried over: {count}; {transfer.problem}."
 
 
-def inputs(reference: ModelReport, candidate: ModelReport, apart: str) -> str:
+def inputs(reference: ModelReport, candidate: ModelReport, reason: str) -> str:
     return (
-        f"No input can be given to both `{reference.name}` and `{candidate.name}`: {apart}. "
+        f"No input can be given to both `{reference.name}` and `{candidate.name}`: {reason}. "
         "Declare one input for both, and put a `Reshape` or `Permute` where a model wants another."
     )
 
@@ -118,8 +119,9 @@ def judged(reference: ModelReport, candidate: ModelReport, judgement: Judgement)
     if witness.inconsistent:
         name = reference.name if witness.inconsistent == "reference" else candidate.name
         return (
-            f"`{name}` changes its own result when called {how(observation.execution)}: on probe "
-            f"`{probe}` it strays from its result otherwise by more than rounding explains."
+            f"`{name}` changes its own result when called "
+            f"{execution_text(observation.execution)}: on probe `{probe}` it strays from its "
+            "result otherwise by more than rounding explains."
         )
     start = " They agree on the initial weights only." if judgement.only_at_initialization else ""
     if difference.max_abs == 0 and rounding.float64_max_abs is not None:
@@ -162,7 +164,9 @@ def about_weights(report: PairReport, transfer: Transfer, *, overruled: bool) ->
     return None
 
 
-def fed(inputs: InputsRow, reference: Sequence[str], candidate: Sequence[str]) -> str | None:
+def paired_inputs(
+    inputs: InputsRow, reference: Sequence[str], candidate: Sequence[str]
+) -> str | None:
     """Say how the inputs of two models are paired, or None where it is obvious.
 
     `reference` and `candidate` are the input names in each model's own order; both are empty for a
@@ -228,12 +232,12 @@ def unknown_lengths(layers: Sequence[str], longest: int) -> str | None:
     )
 
 
-def joined(text: str, more: str | None) -> str:
+def with_sentence(text: str, more: str | None) -> str:
     """Append a sentence to a text, if there is one."""
     return text if more is None else f"{text} {more[:1].upper()}{more[1:].rstrip('.')}."
 
 
-def how(execution: str) -> str:
+def execution_text(execution: str) -> str:
     """Return a phrase for a way of calling a model: `eagerly`, `traced with known shapes`."""
     return {
         "eager": "eagerly",

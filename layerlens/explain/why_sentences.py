@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from layerlens.explain.first_divergence import Divergence
 from layerlens.explain.listing import listed
 from layerlens.explain.repair import Repair
-from layerlens.explain.state_gaps import unconfigured_changes
+from layerlens.explain.state_gaps import state_gaps
 from layerlens.explain.step_sentences import step_sentences
 from layerlens.explain.verdict_sentences import shapes_text
 from layerlens.numerics.judge import SAME_DISTRIBUTION
@@ -135,7 +135,7 @@ def _without_config(reference: ModelReport, candidate: ModelReport, row: LayerCh
 def _differs(reference: ModelReport, candidate: ModelReport, diff: ModelsDiff) -> str:
     rows = [row for row in diff.layers if row.change != "same"]
     parts = [part for row in rows if (part := _row(reference, candidate, row))]
-    parts += unconfigured_changes(reference, candidate, diff)
+    parts += state_gaps(reference, candidate, diff)
     if len(parts) > _NAMED:
         parts = [*parts[:_NAMED], f"{_count(len(parts) - _NAMED, 'more layer')} differ"]
     gaps = [gap.text for gap in diff.params]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from layerlens.explain.align_layers import align_layers
-from layerlens.explain.state_gaps import unconfigured_changes
+from layerlens.explain.state_gaps import state_gaps
 from layerlens.models.inspect.layer_table import model_report
 
 pytestmark = pytest.mark.usefixtures("backend")
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("backend")
 
 def told(one: Any, other: Any) -> list[str]:
     reports = model_report("one", one), model_report("other", other)
-    return list(unconfigured_changes(*reports, align_layers(*reports)))
+    return list(state_gaps(*reports, align_layers(*reports)))
 
 
 def chain(*shape: int, layer: Any, **more: Any) -> Any:

@@ -129,7 +129,7 @@ def test_whose_weights_a_verdict_holds_for() -> None:
 def test_how_inputs_are_paired(
     inputs: InputsRow, reference: list[str], candidate: list[str], text: str | None
 ) -> None:
-    assert sentences.fed(inputs, reference, candidate) == text
+    assert sentences.paired_inputs(inputs, reference, candidate) == text
 
 
 # --- judgements -----------------------------------------------------------------------------------
@@ -175,8 +175,12 @@ def test_layers_of_unknown_reach_are_named() -> None:
 
 
 def test_a_joined_sentence_starts_with_a_capital_and_ends_with_one_stop() -> None:
-    assert sentences.joined("One.", None) == "One."
-    assert sentences.joined("One.", "two.") == sentences.joined("One.", "two") == "One. Two."
+    assert sentences.with_sentence("One.", None) == "One."
+    assert (
+        sentences.with_sentence("One.", "two.")
+        == sentences.with_sentence("One.", "two")
+        == "One. Two."
+    )
 
 
 def test_notes_have_the_names_of_their_models() -> None:
