@@ -6,7 +6,7 @@ import pytest
 
 from layerlens.report.run import ScenarioReport
 from layerlens.run.report import Report
-from tests.unit.tables.golden_reports import report_of
+from tests.unit.tables.stored_reports import report_of
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import pytest
 from layerlens.explain.align_layers import align_with_reference
 from layerlens.render import RenderOptions, render
 from layerlens.render.wording import walk_layers
-from tests.unit.tables.golden_reports import (
+from tests.unit.tables.stored_reports import (
     NAMES,
     report_of,
     scenario_of,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.unit.tables.golden_reports import (
+from tests.unit.tables.stored_reports import (
     report_of,
     terminal,
 )

@@ -14,8 +14,8 @@ from layerlens.errors import UsageError
 from layerlens.render.options import RenderOptions
 from layerlens.render.picture_file import picture_file, picture_text
 from layerlens.run.report import Report
-from tests.unit.tables.golden_reports import report_of
 from tests.unit.tables.paths import REPORTS
+from tests.unit.tables.stored_reports import report_of
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -9,7 +9,7 @@ import pytest
 
 from layerlens.render import FORMATS, render
 from layerlens.report.run import Environment
-from tests.unit.tables.golden_reports import NAMES, report_of
+from tests.unit.tables.stored_reports import NAMES, report_of
 
 
 @pytest.mark.parametrize("name", NAMES)

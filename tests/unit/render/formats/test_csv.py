@@ -8,7 +8,7 @@ import json
 
 from layerlens.render import render
 from layerlens.report.rows import COLUMNS
-from tests.unit.tables.golden_reports import report_of
+from tests.unit.tables.stored_reports import report_of
 
 
 def test_csv_of_a_comparison_has_one_row_per_pair():

@@ -10,7 +10,7 @@ from layerlens.report.run import ErrorRow, ExpectationRow, ScenarioReport
 from layerlens.run.expectations import list_expected
 from layerlens.run.report import Report
 from layerlens.scenario.reading.scenarios import read_scenarios
-from tests.unit.tables.golden_reports import report_of
+from tests.unit.tables.stored_reports import report_of
 
 SCENARIO = """\
 title: "Half, or 50%: which?"

@@ -14,7 +14,7 @@ import pytest
 from layerlens.render import render
 from layerlens.render.formats.html import render_fragment
 from layerlens.report.run import to_plain
-from tests.unit.tables.golden_reports import NAMES, report_of
+from tests.unit.tables.stored_reports import NAMES, report_of
 
 
 class Page(HTMLParser):

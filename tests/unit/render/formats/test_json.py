@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from layerlens.render import render
-from tests.unit.tables.golden_reports import NAMES, report_of
+from tests.unit.tables.stored_reports import NAMES, report_of
 
 
 def test_json_is_strict_and_in_the_order_of_the_schema():

@@ -8,7 +8,7 @@ import pytest
 
 from layerlens.render import RenderOptions, render
 from layerlens.render.formats.markdown import escape
-from tests.unit.tables.golden_reports import NAMES, report_of
+from tests.unit.tables.stored_reports import NAMES, report_of
 
 
 def cells(line: str) -> list[str]:

@@ -9,7 +9,7 @@ import pytest
 from rich.cells import cell_len
 
 from layerlens.render import RenderOptions, render
-from tests.unit.tables.golden_reports import (
+from tests.unit.tables.stored_reports import (
     NAMES,
     report_of,
     scenario_of,

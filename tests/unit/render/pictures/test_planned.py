@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from layerlens.render.pictures import pictures_of
 from layerlens.report.run import ScenarioReport
-from tests.unit.tables.golden_reports import report_of
+from tests.unit.tables.stored_reports import report_of
 
 
 def test_the_reference_comes_first_then_pairs_then_training(scenario: ScenarioReport) -> None:

@@ -11,7 +11,7 @@ from layerlens.render.pictures.drawing.figures import inline_svgs
 from layerlens.report.run import ScenarioReport
 from layerlens.run.report import Report
 from tests.unit.tables.drawings import drawn
-from tests.unit.tables.golden_reports import report_of
+from tests.unit.tables.stored_reports import report_of
 
 
 def changed(scenario: ScenarioReport, model: int, **fields: object) -> ScenarioReport:
