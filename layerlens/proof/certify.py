@@ -1,8 +1,8 @@
 """Certify that the segments in which two models differ compute one polynomial.
 
-The layers that compute the same from the same are lined up from the inputs and from the outputs.
-What lies between is run in float64 on whole numbers small enough that every sum is exact: two
-different polynomials of degree d agree on a draw from a set of S with chance at most d / S
+Equal layers with equal inputs are matched from the inputs and from the outputs. The segments
+between them are run in float64 on whole numbers small enough that every sum is exact: two different
+polynomials of degree d agree on a draw from a set of S numbers with a probability of at most d / S
 (Schwartz 1980, Zippel 1979).
 """
 
@@ -44,13 +44,13 @@ from layerlens.report.pairs import CertificateRow
 from layerlens.scenario.slices import parse_select
 from layerlens.scenario.spec import InputSpec
 
-#: The chance that two different functions are taken for one is at most this.
+#: The greatest probability of certifying two different functions.
 ERROR_BOUND = 1e-12
-MOST_DRAWS = 48
-#: The most scalars that a segment may take in, and the most that its weights may have.
-MOST_INPUTS, MOST_PARAMS = 4_000_000, 40_000_000
-#: (batch, length) where axes are variable: fewer samples than steps and more, lengths that leave
-#: every remainder for strides up to 4. The first row that the segment takes is used.
+MAX_DRAWS = 48
+#: The greatest number of scalars in the inputs of a segment, and in its weights.
+MAX_INPUTS, MAX_PARAMS = 4_000_000, 40_000_000
+#: (batch, length) where axes are variable: fewer samples than steps and more, and lengths with
+#: every remainder for strides up to 4. The first row that the segment accepts is used.
 SIZES: tuple[tuple[tuple[int, int], ...], ...] = (
     ((2, 5), (9, 8), (2, 6), (3, 7)),
     ((2, 21), (25, 24), (2, 22), (3, 23)),
@@ -64,9 +64,9 @@ Run = Callable[..., Sequence[Any]]
 def certify(
     reference: Side, candidate: Side, transfer: Transfer, *, seed: int
 ) -> CertificateRow | None:
-    """Return a certificate that both compute one function in inference, None where there is none.
+    """Return a certificate that both models compute one function in inference; None if not found.
 
-    None says nothing about whether they differ. Both sides' float64 models hold other weights
+    None does not mean that they differ. The float64 models of both sides have other weights
     afterwards.
     """
     if not (_may_be_certified(reference) and _may_be_certified(candidate)):
@@ -79,26 +79,28 @@ def certify(
         return None
     numbering = Numbering()
     names = variable_names(reference.float64.built, candidate.float64.built, transfer)
-    ours, theirs = (
+    reference_outputs, candidate_outputs = (
         express(side.float64.built.model, numbering, names, side.built.spec.select)
         for side in (reference, candidate)
     )
-    if len(ours) != len(theirs):
+    if len(reference_outputs) != len(candidate_outputs):
         return None
     fields = [receptive_field(side.built) for side in (reference, candidate)]
     farthest = max(one.span for one in fields)
     axes = {axis for one in fields for axis in one.spans}
     if axes and not fits(fields, dict.fromkeys(axes, farthest + BEYOND)):
-        return None  # no length is tried at which all that the layers look across is at work
+        return None  # no affordable length is as long as the receptive fields
     tried: list[Segment] = []
-    for goals, is_variable in _attempts(list(zip(ours, theirs, strict=True))):
+    for goals, is_variable in _attempts(
+        list(zip(reference_outputs, candidate_outputs, strict=True))
+    ):
         if not goals:
             return CertificateRow("none: both are the same computation", 0, 0, 0.0)
         segment = Segment(goals, is_variable, names)
         if any(segment.is_like(other) for other in tried):
             continue
         tried.append(segment)
-        row = _proved(segment, reference.built.inputs, farthest, seed)
+        row = _prove(segment, reference.built.inputs, farthest, seed)
         for side in (reference, candidate):
             side.forget()
         if row is not None:
@@ -107,10 +109,10 @@ def certify(
 
 
 def _attempts(pairs: list[Goal]) -> Iterator[tuple[list[Goal], Start]]:
-    """Yield what to show equal and where to start from: the least that differs, then more.
+    """Yield the goals to prove and where to start: for the smallest segment, then for larger ones.
 
-    What stands before or behind can make equal what is not so by itself, as zeros do that are
-    padded and then cropped; as far as it is polynomials, it can be taken in.
+    Segments that differ may be equal together with the layers around them, as where zeros are
+    padded and then cropped. Layers around a segment can be included as far as they are polynomials.
     """
     shared = numbers_in([one for one, _ in pairs]) & numbers_in([other for _, other in pairs])
     for is_variable in (from_shared(shared), from_the_last_other(shared)):
@@ -124,7 +126,7 @@ def _attempts(pairs: list[Goal]) -> Iterator[tuple[list[Goal], Start]]:
 
 
 def _may_be_certified(side: Side) -> bool:
-    """Tell whether a model is one that the float64 run speaks for: inference, full precision."""
+    """Return whether a float64 run is valid for a model: inference, in full precision."""
     if side.training or not side.is_exact:
         return False
     working, double = (list(flat_layers(r.built.model)) for r in (side.working, side.float64))
@@ -145,7 +147,7 @@ def _form(spec: Any) -> tuple[Any, str]:
 
 @dataclass(frozen=True, slots=True)
 class _Draws:
-    """How whole numbers are drawn: from -reach to reach, times `unit`, so often."""
+    """Whole numbers to draw: `count` times from -reach to reach, multiplied by `unit`."""
 
     reach: int
     unit: int
@@ -158,7 +160,7 @@ class _Draws:
 
 
 def planned(growths: Sequence[Growth]) -> _Draws | None:
-    """Choose the widest draws that stay exact, and how many of them meet the bound."""
+    """Return the widest draws that stay exact, as many as ERROR_BOUND needs; None if too many."""
     unit = lcm(*(growth.divisor for growth in growths))
     reach = DRAW_LIMIT
     for growth in growths:
@@ -171,10 +173,10 @@ def planned(growths: Sequence[Growth]) -> _Draws | None:
     if reach < 1 or degree >= 2 * reach + 1:
         return None
     count = max(1, ceil(log(ERROR_BOUND) / log(degree / (2 * reach + 1))))
-    return _Draws(reach, unit, count, degree) if count <= MOST_DRAWS else None
+    return _Draws(reach, unit, count, degree) if count <= MAX_DRAWS else None
 
 
-def _proved(
+def _prove(
     segment: Segment, inputs: Sequence[InputSpec], farthest: int, seed: int
 ) -> CertificateRow | None:
     growths = segment.growths()
@@ -183,13 +185,13 @@ def _proved(
     if draws is None or vocabularies is None or not _is_affordable(segment, vocabularies):
         return None
     scales = unit_variances(segment)
-    if scales is None or not _choose_within(inputs, vocabularies):
+    if scales is None or not _declared_within(inputs, vocabularies):
         return None
     plan = _Plan(segment, draws, scales, vocabularies)
     with _without_activations(segment.steps):
         run = _runnable(plan)
         for sizes in _sizes(farthest) if segment.has_open_axes else (FIXED_SIZE,):
-            agreed = _agreed(plan, run, sizes, seed)
+            agreed = _agree_at_all_sizes(plan, run, sizes, seed)
             if agreed is None:
                 continue  # perhaps too short for one of the layers
             return _row(plan, [length for _, length in sizes]) if agreed else None
@@ -197,17 +199,19 @@ def _proved(
 
 
 def _sizes(farthest: int) -> Iterator[tuple[tuple[int, int], ...]]:
-    """Yield the sizes to agree at; a length at which all that layers look across is at work."""
+    """Yield sizes to compare at, with a length beyond the receptive fields."""
     for sizes in SIZES:
         longest = max(length for _, length in sizes)
         beyond = ((2, farthest + BEYOND),) if longest < farthest + BEYOND else ()
         yield (*sizes, *beyond)
 
 
-def _agreed(plan: _Plan, run: Run, sizes: Sequence[tuple[int, int]], seed: int) -> bool | None:
-    """Tell whether both agree at all sizes; None where the first is refused."""
+def _agree_at_all_sizes(
+    plan: _Plan, run: Run, sizes: Sequence[tuple[int, int]], seed: int
+) -> bool | None:
+    """Return whether both agree at all sizes; None where the first is refused."""
     for position, size in enumerate(sizes):
-        agree = _agree(plan, run, size, seed)
+        agree = _agree_at(plan, run, size, seed)
         if not agree:
             return None if agree is None and position == 0 else False
     return True
@@ -229,8 +233,8 @@ def _runs(lengths: Sequence[int]) -> str:
     return f"{ordered[0]} to {most[-1]} and {last}"
 
 
-def _choose_within(inputs: Sequence[InputSpec], vocabularies: Mapping[int, int]) -> bool:
-    """Tell whether the declared whole numbers are among those that are looked up."""
+def _declared_within(inputs: Sequence[InputSpec], vocabularies: Mapping[int, int]) -> bool:
+    """Return whether the declared ranges of integer inputs are within the vocabularies."""
     least = min(vocabularies.values(), default=0)
     return not vocabularies or all(
         (given.low or 0) >= 0 and (given.high is None or given.high <= least)
@@ -246,7 +250,7 @@ def _is_affordable(segment: Segment, vocabularies: Mapping[int, int]) -> bool:
         for number, value in segment.variables.items()
     )
     params = sum(prod(int(n) for n in variable.shape) for variable in segment.weights())
-    return inputs <= MOST_INPUTS and params <= MOST_PARAMS
+    return inputs <= MAX_INPUTS and params <= MAX_PARAMS
 
 
 # --- running --------------------------------------------------------------------------------------
@@ -254,31 +258,33 @@ def _is_affordable(segment: Segment, vocabularies: Mapping[int, int]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """All that the runs of one segment have in common."""
+    """A segment to run, with its draws, the values of variances, and its vocabularies."""
 
     segment: Segment
     draws: _Draws
     scales: Mapping[Hashable, float]
     vocabularies: Mapping[int, int]
 
-    def row_of(self, number: int) -> tuple[int, ...]:
-        """Return the axis that a whole-number input has more when its rows are drawn."""
+    def one_hot_axis(self, number: int) -> tuple[int, ...]:
+        """Return the additional axis of an integer input that is drawn as one-hot rows."""
         return (self.vocabularies[number],) if number in self.vocabularies else ()
 
 
-def _agree(plan: _Plan, run: Run, size: tuple[int, int], seed: int) -> bool | None:
-    """Tell whether both agree bit for bit on every draw; None where Keras refuses the length."""
+def _agree_at(plan: _Plan, run: Run, size: tuple[int, int], seed: int) -> bool | None:
+    """Return whether both agree bit for bit on every draw; None where Keras refuses the length."""
     segment, rng = plan.segment, generator(seed, "certificate", *size)
     for _ in range(plan.draws.count):
-        drawn = _Numbers(plan.draws, rng)
+        drawn = _DrawnNumbers(plan.draws, rng)
         _assign(plan, drawn)
         started = [
-            drawn.of(("variable", number), (*_drawn_shape(value, *size), *plan.row_of(number)))
+            drawn.of(
+                ("variable", number), (*_drawn_shape(value, *size), *plan.one_hot_axis(number))
+            )
             for number, value in segment.variables.items()
         ]
         try:
             results = [np.asarray(result) for result in run(*started)]
-            faithful = all(
+            lookups_hold = all(
                 is_looked_up(layer, _drawn_shape(value, *size), value.dtype, rng)
                 for layer, value in segment.lookups()
             )
@@ -288,13 +294,13 @@ def _agree(plan: _Plan, run: Run, size: tuple[int, int], seed: int) -> bool | No
             return None  # nothing is compared
         half = len(results) // 2
         alike = all(map(np.array_equal, results[:half], results[half:]))
-        if not (alike and faithful):
+        if not (alike and lookups_hold):
             return False
     return True
 
 
 @dataclass(frozen=True, slots=True)
-class _Numbers:
+class _DrawnNumbers:
     """The whole numbers of one draw, independent for each variable and each weight."""
 
     draws: _Draws
@@ -302,7 +308,7 @@ class _Numbers:
     _drawn: dict[Hashable, Float] = field(default_factory=dict)
 
     def of(self, name: Hashable, shape: Sequence[int]) -> Float:
-        # Kept flat, so that a weight carried over by reshaping is the same numbers.
+        # Kept flat, so that a weight transferred by reshaping has the same numbers.
         if name not in self._drawn:
             reach = self.draws.reach
             whole = self.rng.integers(-reach, reach + 1, prod(shape))
@@ -310,7 +316,7 @@ class _Numbers:
         return np.reshape(self._drawn[name], shape)
 
 
-def _assign(plan: _Plan, drawn: _Numbers) -> None:
+def _assign(plan: _Plan, drawn: _DrawnNumbers) -> None:
     for variable in plan.segment.weights():
         name, shape = plan.segment.names[id(variable)], tuple(int(n) for n in variable.shape)
         if name in plan.scales:
@@ -320,17 +326,17 @@ def _assign(plan: _Plan, drawn: _Numbers) -> None:
 
 
 def _runnable(plan: _Plan) -> Run:
-    """Return what runs both segments: the reference's values at the goals, then the candidate's.
+    """Return a function for the values at the goals: the reference's, then the candidate's.
 
-    Where axes are variable it is traced with unknown ones, as `predict` and `fit` do: there a
-    layer may compute something else.
+    Where axes are variable it is traced with unknown ones, as in `predict` and `fit`, since a layer
+    may compute something different then.
     """
     segment = plan.segment
     if not segment.has_open_axes:
-        return lambda *arrays: _computed(segment, [tf.constant(array) for array in arrays])
-    function = tf.function(lambda *tensors: _computed(segment, tensors), autograph=False)
+        return lambda *arrays: _evaluate(segment, [tf.constant(array) for array in arrays])
+    function = tf.function(lambda *tensors: _evaluate(segment, tensors), autograph=False)
     signature = [
-        tf.TensorSpec((*value.shape, *plan.row_of(number)), tf.float64)
+        tf.TensorSpec((*value.shape, *plan.one_hot_axis(number)), tf.float64)
         for number, value in segment.variables.items()
     ]
     traced: list[Any] = []
@@ -344,24 +350,28 @@ def _runnable(plan: _Plan) -> Run:
     return run
 
 
-def _computed(segment: Segment, started: Sequence[Any]) -> list[Any]:
-    """Run both segments; a tensor that is not float64 throughout is refused."""
-    begins = dict(zip(segment.variables, started, strict=True))
+def _evaluate(segment: Segment, started: Sequence[Any]) -> list[Any]:
+    """Evaluate both segments.
+
+    Raises:
+        TypeError: a tensor is not float64.
+    """
+    variables = dict(zip(segment.variables, started, strict=True))
     known: dict[int, Any] = {}
     for values in segment.sides:
         for value in values:
             if segment.starts_with(value):
-                known[id(value)] = begins[value.number]
+                known[id(value)] = variables[value.number]
             elif id(value) not in known:
                 assert value.step is not None
-                result = _applied(value.step, [known[id(v)] for v in value.step.inputs])
+                result = _apply(value.step, [known[id(v)] for v in value.step.inputs])
                 if result.dtype != tf.float64:
                     raise TypeError(f"`{value.step.name}` computes in {result.dtype.name}")
                 known[id(value)] = result
     return [known[id(goal[side])] for side in (0, 1) for goal in segment.goals]
 
 
-def _applied(step: Step, inputs: Sequence[Any]) -> Any:
+def _apply(step: Step, inputs: Sequence[Any]) -> Any:
     if step.kind == "select":
         assert step.select is not None
         return inputs[0][parse_select(step.select)]
@@ -371,7 +381,7 @@ def _applied(step: Step, inputs: Sequence[Any]) -> Any:
 
 
 def _drawn_shape(value: Value, samples: int, length: int) -> tuple[int, ...]:
-    """Return a shape to draw; lengths are unlike where several axes are variable."""
+    """Return a shape to draw; where several axes are variable, their lengths differ."""
     batch, *rest = value.shape
     open_axes = (length + axis for axis, n in enumerate(rest))
     return (
@@ -382,7 +392,7 @@ def _drawn_shape(value: Value, samples: int, length: int) -> tuple[int, ...]:
 
 @contextmanager
 def _without_activations(steps: Sequence[Step]) -> Iterator[None]:
-    """Take away the final activations that are steps of their own, and put them back."""
+    """Context manager that replaces the activations of linear steps, and restores them."""
     with ExitStack() as put_back:
         for step in steps:
             host = activation_host(step.layer) if step.kind == "linear" else None

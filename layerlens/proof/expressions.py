@@ -22,8 +22,8 @@ from layerlens.proof.polynomials import (
     is_no_op,
 )
 
-#: A "linear" step is its layer without the final activation, which is a step behind it; a "call"
-#: gave its layer more than its inputs.
+#: A "linear" step is a layer without its final activation, which is the next step; a "call" step
+#: has arguments besides its inputs.
 StepKind = Literal["layer", "linear", "activation", "select", "call"]
 
 
@@ -34,7 +34,7 @@ class Step:
     kind: StepKind
     name: str
     inputs: tuple[Value, ...]
-    #: What is the same in two steps that compute the same from the same inputs; None: unknown.
+    #: Equal for two steps that compute the same from equal inputs; None if unknown.
     signature: Hashable
     layer: Any = None
     #: Whether the layer takes its inputs as one list.
@@ -44,7 +44,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Value:
-    """One tensor of a model; `number` and `mask` are equal where two values and masks are."""
+    """One tensor of a model; equal tensors have equal numbers, and equal masks equal `mask`."""
 
     number: int
     mask: int | None
@@ -56,7 +56,7 @@ class Value:
 
 @dataclass
 class Numbering:
-    """Gives two computations one number only where they are the same; shared by both models."""
+    """Numbers computations by a key, equal keys equally; shared by both models."""
 
     _known: dict[Hashable, int] = field(default_factory=dict)
     _count: count[int] = field(default_factory=count)
@@ -78,7 +78,7 @@ def express(
 ) -> tuple[Value, ...]:
     """Return a Functional model's outputs as expressions of its inputs, in inference.
 
-    `weights` names every variable by its id; variables of the same name are the same variable.
+    `weights` has the name of each variable by its id; equal names mean equal values.
     """
     inputs = tuple(
         Value(numbering.of(("input", position)), None, _shape(tensor), _dtype(tensor))
@@ -117,7 +117,7 @@ class _Reader:
         if call.plain and len(inputs) == 1 and is_no_op(layer):
             return inputs
         if call.plain and is_exactly(layer, "Masking") and layer.mask_value == 0:
-            # Steps of nothing but zeros are put to zero: only the mask is new.
+            # This sets steps of zeros to zero: only the mask is new.
             mask = self.numbering.of(("steps of zeros", inputs[0].number))
             return (replace(inputs[0], mask=mask),)
         signature = signature_of(layer, call.form, self.weights)
@@ -142,7 +142,7 @@ class _Reader:
         masks = tuple(value.mask for value in inputs)
         if not model.supports_masking or all(mask is None for mask in masks):
             return outputs
-        # Such a model passes on its input's mask where the layers inside leave none.
+        # Such a model returns its input's mask where its layers return none.
         key = ("nested", type(model).__name__, masks)
         return tuple(
             replace(value, mask=self.numbering.of((*key, value.number, value.mask)))
@@ -150,8 +150,8 @@ class _Reader:
         )
 
     def _values(self, step: Step, tensors: Sequence[Any]) -> tuple[Value, ...]:
-        unmoved = ignores_masks(step.layer)
-        given = tuple((v.number, None if unmoved else v.mask) for v in step.inputs)
+        ignores_mask = ignores_masks(step.layer)
+        given = tuple((v.number, None if ignores_mask else v.mask) for v in step.inputs)
         key = (step.signature, given)
         return tuple(
             Value(
@@ -181,7 +181,7 @@ class _Reader:
         return self.numbering.of(("mask", type(layer).__name__, makes, key, masks, index))
 
     def _unknown(self, node: Any, inputs: Sequence[Value]) -> tuple[Value, ...]:
-        """Return values that are the same as no other."""
+        """Return values that are equal to no other."""
         name = str(getattr(node.operation, "name", ""))
         step = Step("call", name, tuple(inputs), None, node.operation)
         return tuple(
@@ -194,12 +194,12 @@ class _Reader:
 
 
 def signature_of(layer: Any, form: str, names: Mapping[int, Hashable]) -> Hashable:
-    """Return what a layer computes with, but for its activation; None where that cannot be told.
+    """Return a key of what a layer computes, without its activation; None where it is unknown.
 
-    `form` tells how it is called, `names` its variables by their ids.
+    `form` is the text of its call (see `Call`), `names` has the names of variables by their ids.
     """
     held = list(with_nested(layer))
-    if type(layer).__name__ == "Functional" or not all(map(_is_told_by_config, held)):
+    if type(layer).__name__ == "Functional" or not all(map(_is_defined_by_config, held)):
         return None
     try:
         settings = json.dumps(_settings(layer), sort_keys=True)
@@ -215,10 +215,12 @@ def signature_of(layer: Any, form: str, names: Mapping[int, Hashable]) -> Hashab
 
 @dataclass(frozen=True, slots=True)
 class Call:
+    """The arguments of one call of a layer."""
+
     tensors: tuple[Any, ...]
-    #: How the tensors and other arguments were given, in text.
+    #: All arguments as JSON text, with a placeholder for each tensor.
     form: str
-    #: Whether the layer was given one tensor or one list of tensors, and nothing else.
+    #: Whether one tensor or one list of tensors is the only argument.
     plain: bool
     listed: bool
 
@@ -227,7 +229,7 @@ _MASK = re.compile(r"(?:^|_)mask$")
 
 
 def read_call(node: Any) -> Call | None:
-    """Return how a layer was called; None where it was told to train or given a mask of its own."""
+    """Return how a layer is called; None for a call in training, or with an explicit mask."""
     arguments = node.arguments
     kwargs = {name: value for name, value in arguments.kwargs.items() if value is not None}
     if kwargs.pop("training", None):
@@ -259,14 +261,14 @@ def _is_mask(name: str, value: Any) -> bool:
 
 
 def is_graph(layer: Any) -> bool:
-    """Tell whether a model computes what its graph of layers says, and nothing of its own."""
+    """Return whether a model computes just its graph of layers, without a `call` of its own."""
     if type(layer) is keras.Sequential:
         return layer._functional is not None
     return type(layer) in (Functional, keras.Model) and hasattr(layer, "_nodes_by_depth")
 
 
 def _fits(model: Any, inputs: Sequence[Value]) -> bool:
-    """Tell whether a nested model takes these as they are, without reshaping or casting."""
+    """Return whether a nested model accepts these inputs without reshaping or casting."""
     return len(model.inputs) == len(inputs) and all(
         _dtype(tensor) == value.dtype
         and len(tensor.shape) == len(value.shape)
@@ -278,9 +280,9 @@ def _fits(model: Any, inputs: Sequence[Value]) -> bool:
     )
 
 
-# --- what tells two layers apart ------------------------------------------------------------------
+# --- what distinguishes two layers ----------------------------------------------------------------
 
-#: Settings that change no output in inference, given the weights; masks are followed apart.
+#: Settings that change no output in inference, given the weights; masks are tracked separately.
 _WITHOUT_EFFECT = re.compile(
     r"^(name|trainable|dtype|seed|dropout|recurrent_dropout|momentum|unit_forget_bias|mask_zero"
     r"|.*_(initializer|regularizer|constraint))$"
@@ -289,8 +291,8 @@ _WITHOUT_EFFECT = re.compile(
 _HOLDING_CODE = ("Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer")
 
 
-def _is_told_by_config(layer: Any) -> bool:
-    """Tell whether configuration and weights say all there is: no state, code or vocabulary."""
+def _is_defined_by_config(layer: Any) -> bool:
+    """Return whether configuration and weights define a layer: no state, code or vocabulary."""
     kind = type(layer)
     if not kind.__module__.startswith("keras.src."):
         return False
@@ -322,7 +324,7 @@ def _settings(layer: Any) -> Any:
 def _stripped(value: Any) -> Any:
     if isinstance(value, Mapping):
         if value.get("class_name") == "Functional":
-            return dict(value)  # there the names tell what is connected to what
+            return dict(value)  # its connections refer to names
         return {
             name: _stripped(item) for name, item in value.items() if not _WITHOUT_EFFECT.match(name)
         }
@@ -359,7 +361,7 @@ def activation_name(layer: Any) -> str | None:
 
 
 def _activation_layer(layer: Any, inputs: Sequence[Value]) -> str | None:
-    """Return the activation that a layer consists of, by the name other layers have for it."""
+    """Return the name of the activation function that a layer consists of; None for others."""
     if len(inputs) != 1:
         return None
     if is_exactly(layer, "Activation"):
@@ -381,7 +383,7 @@ def _makes_masks(layer: Any) -> bool:
 
 
 def _passes_masks(layer: Any) -> bool:
-    """Tell whether a layer passes on the mask it was given, unchanged."""
+    """Return whether a layer returns its input's mask unchanged."""
     base = keras.layers.Layer.compute_mask
     return bool(layer.supports_masking) and type(layer).compute_mask is base
 

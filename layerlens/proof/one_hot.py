@@ -1,7 +1,7 @@
 """Embedding look-ups as products with one-hot rows.
 
-Choosing a row by its number is no polynomial of the number, but it is one of the row of zeros
-and a single one that stands for it. Such rows are drawn as freely as any input.
+Selecting a row by its number is not a polynomial of the number, but it is one of the number's
+one-hot row. Such rows are drawn like any other input.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from layerlens.proof.polynomials import is_exactly
 
 
 def choices(layer: Any) -> int | None:
-    """Return how many numbers a layer looks up; None where it looks up none."""
+    """Return the size of a layer's vocabulary; None for layers that do not look up numbers."""
     if is_exactly(layer, "Embedding"):
         return int(layer.input_dim)
     if is_exactly(layer, "CategoryEncoding"):
@@ -25,7 +25,7 @@ def choices(layer: Any) -> int | None:
 
 
 def looked_up(layer: Any, rows: Any) -> Any:
-    """Return what a layer makes of these rows, one for each number: (..., choices)."""
+    """Return a layer's output for rows (..., choices), one row in place of each number."""
     if is_exactly(layer, "Embedding"):
         return tf.tensordot(rows, layer.embeddings.value, 1)
     if layer.output_mode == "count":
@@ -34,7 +34,7 @@ def looked_up(layer: Any, rows: Any) -> Any:
 
 
 def is_looked_up(layer: Any, shape: Sequence[int], dtype: str, rng: np.random.Generator) -> bool:
-    """Tell whether the layer itself, given numbers, makes of them what is made of their rows."""
+    """Return whether a layer's output for random numbers equals `looked_up` of their rows."""
     count = choices(layer)
     assert count is not None
     numbers = rng.integers(0, count, shape)

@@ -1,7 +1,7 @@
 """How the degree and size of a polynomial grow from a layer's input to its output.
 
-A layer is here by its exact class and a configuration that was read for it, never by likeness:
-what is not known to be a polynomial of its inputs and weights is none.
+A rule applies to one exact class of Keras. A layer that is not known to be a polynomial of its
+inputs and weights is not treated as one.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ import keras
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """How large a polynomial's values can become, over every intermediate sum as well.
+    """A bound on the values of a polynomial and on every intermediate sum.
 
     At variables of magnitude m >= 1 no partial sum exceeds `terms * m**degree`; `divisor` times
-    the value has whole coefficients; `constant` tells of a term without any variable.
+    the value has whole coefficients; `constant` is true where a term has no variable.
     """
 
     terms: int
@@ -30,14 +30,14 @@ class Growth:
     constant: bool = False
 
 
-#: No sum may go beyond this: float64 counts to 2^53, three bits are left over.
+#: The limit of every sum: float64 is exact up to 2^53, which leaves three bits of margin.
 EXACT = 2.0**50
 #: The widest draws are whole numbers from -DRAW_LIMIT to DRAW_LIMIT.
 DRAW_LIMIT = 2**20
 
 
 def is_beyond_exact(growth: Growth) -> bool:
-    """Whether no draws of whole numbers could tell two such polynomials apart exactly."""
+    """Return whether no draws of whole numbers stay exact for such a polynomial."""
     return growth.terms >= EXACT or growth.degree > 2 * DRAW_LIMIT or growth.divisor > DRAW_LIMIT
 
 
@@ -60,7 +60,7 @@ NO_OPS = (
     "ActivityRegularization",
 )
 
-#: A final activation of these is a step of its own: `Dense(activation=f)` is f of a linear Dense.
+#: Layers whose final activation is a separate step: `Dense(activation=f)` is f of a linear Dense.
 WITH_ACTIVATION = (
     "Dense",
     "EinsumDense",
@@ -82,8 +82,8 @@ def growth_of(
 ) -> Growth | None:
     """Return how a layer's output grows in inference, None where it may not be a polynomial.
 
-    `shapes` are those of the inputs, batch axis first; `masked` tells that a mask may come with
-    one of them. A final activation is not looked at: see `final_activation`.
+    `shapes` are those of the inputs, batch axis first; `masked` is true where one of them may have
+    a mask. A final activation is ignored: see `activation_host`.
     """
     rule = _RULES.get(type(layer).__name__)
     if rule is None or not is_exactly(layer, type(layer).__name__):
@@ -96,12 +96,12 @@ def growth_of(
 
 
 def is_exactly(layer: Any, name: str) -> bool:
-    """Tell whether a layer is of Keras' own class of this name, not of one derived from it."""
+    """Return whether a layer's class is Keras' own class of this name, not a subclass."""
     return type(layer) is getattr(keras.layers, name, None)
 
 
 def is_no_op(layer: Any) -> bool:
-    """Tell whether a layer returns its input as it is, in inference."""
+    """Return whether a layer returns its input unchanged in inference."""
     return any(is_exactly(layer, name) for name in NO_OPS) or (
         is_exactly(layer, "Activation") and is_linear(layer.activation)
     )
@@ -119,7 +119,7 @@ def activation_host(layer: Any) -> Any | None:
 
 
 def ignores_masks(layer: Any) -> bool:
-    """Tell whether a layer is known to compute the same with a mask and without one."""
+    """Return whether a layer is known to compute the same with a mask and without one."""
     while is_exactly(layer, "TimeDistributed"):
         layer = layer.layer
     name = type(layer).__name__
@@ -134,8 +134,8 @@ def ignores_masks(layer: Any) -> bool:
 # --- rules ----------------------------------------------------------------------------------------
 
 
-def _moved(layer: Any, inputs: Sequence[Growth], shapes: Sequence[Shape]) -> Growth:
-    """Elements are moved, repeated, left out, or joined by zeros."""
+def _rearranged(layer: Any, inputs: Sequence[Growth], shapes: Sequence[Shape]) -> Growth:
+    """The growth where elements are moved, repeated, dropped, or padded with zeros."""
     return Growth(
         max(growth.terms for growth in inputs),
         max(growth.degree for growth in inputs),
@@ -146,13 +146,13 @@ def _moved(layer: Any, inputs: Sequence[Growth], shapes: Sequence[Shape]) -> Gro
 
 def _up_sampled(layer: Any, inputs: Sequence[Growth], shapes: Sequence[Shape]) -> Growth | None:
     nearest = getattr(layer, "interpolation", "nearest") == "nearest"
-    return _moved(layer, inputs, shapes) if nearest else None
+    return _rearranged(layer, inputs, shapes) if nearest else None
 
 
 def _added(layer: Any, inputs: Sequence[Growth], shapes: Sequence[Shape]) -> Growth | None:
-    if not _of_one_shape(shapes):
+    if not _have_one_shape(shapes):
         return None
-    whole = _moved(layer, inputs, shapes)
+    whole = _rearranged(layer, inputs, shapes)
     terms = sum(growth.terms for growth in inputs)
     return Growth(terms, whole.degree, whole.divisor, whole.constant)
 
@@ -161,13 +161,13 @@ def _averaged(layer: Any, inputs: Sequence[Growth], shapes: Sequence[Shape]) -> 
     return _divided(_added(layer, inputs, shapes), len(inputs))
 
 
-def _of_one_shape(shapes: Sequence[Shape]) -> bool:
-    """Tell whether nothing is broadcast: how Keras does that depends on the size of the batch."""
+def _have_one_shape(shapes: Sequence[Shape]) -> bool:
+    """Return whether nothing is broadcast, as Keras' broadcasting depends on the batch size."""
     return len(set(shapes)) == 1
 
 
 def _multiplied(layer: Any, inputs: Sequence[Growth], shapes: Sequence[Shape]) -> Growth | None:
-    return _product(inputs) if _of_one_shape(shapes) else None
+    return _product(inputs) if _have_one_shape(shapes) else None
 
 
 def _product(inputs: Sequence[Growth]) -> Growth:
@@ -241,10 +241,10 @@ def _separable(layer: Any, inputs: Sequence[Growth], shapes: Sequence[Shape]) ->
     return _weighted(inputs, width * int(layer.pointwise_kernel.shape[-2]), factors=2)
 
 
-def _normalised(layer: Any, inputs: Sequence[Growth], shapes: Sequence[Shape]) -> Growth | None:
-    """(x - mean) * s * gamma + beta, with s = 1 / sqrt(variance + epsilon) put to 1.
+def _normalized(layer: Any, inputs: Sequence[Growth], shapes: Sequence[Shape]) -> Growth | None:
+    """The growth of (x - mean) * s * gamma + beta, with s = 1 / sqrt(variance + epsilon) set to 1.
 
-    Sound only where s comes with gamma and with nothing else, which certifying sees to.
+    This is valid only where s always multiplies gamma, which `unit_variances` checks.
     """
     (given,) = inputs
     if not layer.scale:
@@ -257,7 +257,7 @@ def _pooled(layer: Any, inputs: Sequence[Growth], shapes: Sequence[Shape]) -> Gr
     total = Growth(inputs[0].terms * size, inputs[0].degree, inputs[0].divisor, inputs[0].constant)
     if layer.padding == "valid":
         return _divided(total, size)
-    # At the border Keras divides by the number of elements that are there.
+    # At the border Keras divides by the number of elements inside.
     return _divided(total, prod(lcm(*range(1, width + 1)) for width in layer.pool_size))
 
 
@@ -285,7 +285,7 @@ def _rescaled(layer: Any, inputs: Sequence[Growth], shapes: Sequence[Shape]) -> 
     if not isinstance(layer.scale, (int, float)) or not isinstance(layer.offset, (int, float)):
         return None
     scale, offset = Fraction(layer.scale), Fraction(layer.offset)
-    # Only constants that float32 and float64 hold alike, and few enough bits to stay exact.
+    # Only constants that are equal in float32 and float64, with few enough bits to stay exact.
     if offset.denominator != 1 or max(Fraction(scale.denominator), abs(scale), abs(offset)) > 1024:
         return None
     (given,) = inputs
@@ -302,7 +302,7 @@ def _at_each_step(layer: Any, inputs: Sequence[Growth], shapes: Sequence[Shape])
 
 
 def _held(layer: Any, inputs: Sequence[Growth], shapes: Sequence[Shape]) -> Growth | None:
-    """Return the growth of a wrapped layer, or of a wrapped chain that leaves nothing out."""
+    """Return the growth of a wrapped layer, or of a wrapped Sequential model."""
     if is_no_op(layer):
         return inputs[0]
     if not _is_sequential(layer):
@@ -310,7 +310,7 @@ def _held(layer: Any, inputs: Sequence[Growth], shapes: Sequence[Shape]) -> Grow
     for held in layer.layers:
         if is_no_op(held):
             continue
-        # Only layers whose growth depends on no shape, as the inner shapes are not followed.
+        # Only layers whose growth depends on no shape, since the inner shapes are unknown here.
         chained = any(is_exactly(held, name) for name in _IN_CHAINS)
         if not chained or not is_linear(getattr(held, "activation", None)):
             return None
@@ -342,22 +342,22 @@ _RULES: dict[str, Rule] = {
     "DepthwiseConv2D": _depthwise,
     "SeparableConv1D": _separable,
     "SeparableConv2D": _separable,
-    "BatchNormalization": _normalised,
+    "BatchNormalization": _normalized,
     "Rescaling": _rescaled,
-    "Flatten": _moved,
-    "Reshape": _moved,
-    "Permute": _moved,
-    "RepeatVector": _moved,
-    "ZeroPadding1D": _moved,
-    "ZeroPadding2D": _moved,
-    "ZeroPadding3D": _moved,
-    "Cropping1D": _moved,
-    "Cropping2D": _moved,
-    "Cropping3D": _moved,
+    "Flatten": _rearranged,
+    "Reshape": _rearranged,
+    "Permute": _rearranged,
+    "RepeatVector": _rearranged,
+    "ZeroPadding1D": _rearranged,
+    "ZeroPadding2D": _rearranged,
+    "ZeroPadding3D": _rearranged,
+    "Cropping1D": _rearranged,
+    "Cropping2D": _rearranged,
+    "Cropping3D": _rearranged,
     "UpSampling1D": _up_sampled,
     "UpSampling2D": _up_sampled,
     "UpSampling3D": _up_sampled,
-    "Concatenate": _moved,
+    "Concatenate": _rearranged,
     "Add": _added,
     "Subtract": _added,
     "Average": _averaged,

@@ -1,4 +1,4 @@
-"""The segment in which two models differ, lined up from both ends."""
+"""The segment in which two models differ, found from both ends."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from layerlens.proof.polynomials import (
 
 #: Two values that have yet to be shown equal: the reference's and the candidate's.
 Goal = tuple[Value, Value]
-#: Tells whether a segment starts with a value, as with a variable of its own.
+#: Returns whether a value is a variable at which a segment starts.
 Start = Callable[[Value], bool]
 
 
@@ -30,7 +30,7 @@ def numbers_in(values: Sequence[Value]) -> set[int]:
 
 
 def _cone(values: Sequence[Value], is_variable: Start) -> list[Value]:
-    """Return all that the values are computed from, each after what it needs."""
+    """Return all values that these are computed from, in topological order."""
     done: dict[int, Value] = {}
     stack = [(value, False) for value in values]
     while stack:
@@ -58,15 +58,15 @@ def open_goals(
 ) -> list[Goal] | None:
     """Return the pairs of values that have yet to be shown equal; None where one cannot be.
 
-    Equal steps give equal values where their inputs are: so the pairs move towards the inputs
-    while the steps are equal, or only until nothing but polynomials is left.
+    Equal steps give equal values for equal inputs, so each pair moves towards the inputs while the
+    steps are equal, or with `up_to_polynomials` only until it is a polynomial of the variables.
     """
     goals: list[Goal] = []
     provable = _Provable(is_variable)
     seen: set[tuple[int, int]] = set()
     while pairs:
         one, other = pairs.pop()
-        # A pair is met on as many paths as lead to it, which may double with every step.
+        # The number of paths to a pair may double with every step: visit each pair once.
         if one.number == other.number or (id(one), id(other)) in seen:
             continue
         seen.add((id(one), id(other)))
@@ -81,7 +81,7 @@ def open_goals(
 
 
 class _Provable:
-    """Tells which values are polynomials of what a segment starts with; looks at each once."""
+    """Finds out which values are polynomials of the variables of a segment, each once."""
 
     def __init__(self, is_variable: Start) -> None:
         self.is_variable = is_variable
@@ -102,21 +102,21 @@ class _Provable:
 
 
 def _paired_inputs(one: Value, other: Value) -> list[Goal] | None:
-    """Return the inputs of two steps that are the same but for these; None where they are not."""
-    ours, theirs = one.step, other.step
-    if ours is None or theirs is None or ours.signature is None:
+    """Return the pairs of inputs of two steps that are equal otherwise; None where they are not."""
+    reference, candidate = one.step, other.step
+    if reference is None or candidate is None or reference.signature is None:
         return None
-    unmoved = ours.kind in ("activation", "select") or ignores_masks(ours.layer)
+    ignores_mask = reference.kind in ("activation", "select") or ignores_masks(reference.layer)
     same = (
-        ours.signature == theirs.signature
+        reference.signature == candidate.signature
         and one.index == other.index
-        and len(ours.inputs) == len(theirs.inputs)
+        and len(reference.inputs) == len(candidate.inputs)
         and all(
-            a.shape == b.shape and a.dtype == b.dtype and (unmoved or a.mask == b.mask)
-            for a, b in zip(ours.inputs, theirs.inputs, strict=True)
+            a.shape == b.shape and a.dtype == b.dtype and (ignores_mask or a.mask == b.mask)
+            for a, b in zip(reference.inputs, candidate.inputs, strict=True)
         )
     )
-    return list(zip(ours.inputs, theirs.inputs, strict=True)) if same else None
+    return list(zip(reference.inputs, candidate.inputs, strict=True)) if same else None
 
 
 def _is_polynomial(value: Value) -> bool:
@@ -145,7 +145,7 @@ def _growth(step: Step, inputs: Sequence[Growth]) -> Growth | None:
 
 
 class Segment:
-    """What differs: the goals, the steps behind them in both models, and what they start from."""
+    """The goals to prove, with the steps that compute them in both models from the variables."""
 
     def __init__(
         self,
@@ -171,7 +171,7 @@ class Segment:
 
     @property
     def variables(self) -> dict[int, Value]:
-        """Return what the segment starts from, by number."""
+        """Return the values at which the segment starts, by number."""
         return {
             value.number: value
             for values in self.sides
@@ -184,7 +184,7 @@ class Segment:
         return any(None in value.shape[1:] for value in self.variables.values())
 
     def is_like(self, other: Segment) -> bool:
-        """Tell whether the other starts and ends at the same values."""
+        """Return whether another segment starts and ends at the same values."""
         ends = [{(a.number, b.number) for a, b in segment.goals} for segment in (self, other)]
         return ends[0] == ends[1] and self.variables.keys() == other.variables.keys()
 
@@ -192,15 +192,15 @@ class Segment:
         return value.step is None or self.is_variable(value)
 
     def weights(self) -> list[Any]:
-        """Return the variables that the steps take part with, each once."""
+        """Return the Keras variables of the steps, each once."""
         layers = [step.layer for step in self.steps if step.layer is not None]
         return list({id(v): v for layer in layers for v in layer.weights}.values())
 
     def growths(self) -> list[Growth] | None:
-        """Return how large each value becomes; None where one is no polynomial or cannot be exact.
+        """Return the growth of each value; None where one is no polynomial or cannot be exact.
 
-        It stops at the first of these: the degree doubles with every squaring, and the bound on
-        the sums has as many digits.
+        It stops at the first such value, since the degree, and with it the number of digits of the
+        bound, doubles with every squaring.
         """
         known: dict[int, Growth] = {}
         for values in self.sides:
@@ -216,9 +216,9 @@ class Segment:
         return list(known.values())
 
     def vocabularies(self) -> dict[int, int] | None:
-        """Return how many numbers each whole-number input chooses from, by the input's number.
+        """Return the vocabulary size of each integer input, by the input's number.
 
-        None where one is not only used to look up, always among as many.
+        None where one is used for something besides look-ups in vocabularies of one size.
         """
         found: dict[int, int] = {}
         for step in self.steps:
@@ -231,11 +231,11 @@ class Segment:
                 if value.step is not None or found.setdefault(value.number, count) != count:
                     return None
         numbers = self.variables.items()
-        told = all(_is_floating(value) or number in found for number, value in numbers)
-        return found if told else None
+        is_complete = all(_is_floating(value) or number in found for number, value in numbers)
+        return found if is_complete else None
 
     def lookups(self) -> list[tuple[Any, Value]]:
-        """Return the layers that look numbers up, each with the input it takes them from."""
+        """Return the layers that look up numbers, each with its input."""
         layers = ((step.layer, step.inputs[0]) for step in self.steps if step.kind == "layer")
         return [(layer, value) for layer, value in layers if choices(layer) is not None]
 
@@ -253,11 +253,11 @@ def _is_floating(value: Value) -> bool:
 
 
 def unit_variances(segment: Segment) -> dict[Hashable, float] | None:
-    """Return the variances that normalisations are given, so that each scales by 1.
+    """Return the variance to set for each BatchNormalization, so that it scales by 1.
 
-    That loses nothing where both models normalise by the same variance and epsilon, always
-    times the same gamma, and use neither elsewhere: then scale and gamma are one variable.
-    Otherwise None is returned.
+    This is valid where both models normalize by the same variance and epsilon, always times the
+    same gamma, and use neither elsewhere: then scale and gamma act as one variable. Otherwise None
+    is returned.
     """
     found: list[set[tuple[Hashable, Hashable, float]]] = []
     others: set[Hashable] = set()

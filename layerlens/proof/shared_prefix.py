@@ -1,4 +1,4 @@
-"""What two models have in common: weights of one name, and a first part."""
+"""What two models share: names of paired weights, and the layers with which both begin."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from layerlens.proof.polynomials import activation_host
 
 
 def variable_names(reference: Built, candidate: Built, transfer: Transfer) -> dict[int, Hashable]:
-    """Name every weight of both models by its id: one name for two that are paired."""
+    """Return a name for each weight of both models by its id; paired weights have one name."""
     ours, theirs = weight_variables(reference), weight_variables(candidate)
     partners = {pairing.candidate: pairing.reference for pairing in transfer.pairings}
     names: dict[int, Hashable] = {id(v): ("paired", i) for i, v in enumerate(ours)}
@@ -38,29 +38,28 @@ def variable_names(reference: Built, candidate: Built, transfer: Transfer) -> di
 
 
 def has_same_weights(candidate: Built, transfer: Transfer) -> bool:
-    """Tell whether weights of one name have one value in every comparison."""
+    """Return whether weights of one name have equal values in every comparison."""
     return not (transfer.method == "none" and transfer.reference) and not candidate.spec.weights
 
 
 @dataclass(frozen=True, slots=True)
 class SharedPrefix:
-    """The layers that two models begin with alike, for calling both eagerly with these run once.
+    """The layers with which two models begin, to run these once when both are called eagerly.
 
-    A recurrent layer called eagerly goes step by step through Python, whatever the batch: by far
-    the dearest call there is, and the same one in both models.
+    A recurrent layer called eagerly runs step by step in Python, which is by far the slowest call.
     """
 
     reference: Side
     candidate: Side
-    #: From the inputs to the reference's outputs, and what the candidate goes on from.
+    #: A model from the inputs to the reference's outputs and to the inputs of `rest`.
     whole: Any
-    #: From there to the candidate's outputs.
+    #: A model from the shared tensors to the candidate's outputs.
     rest: Any
 
     def start(
         self, values: tuple[Values, Values], inputs: Sequence[Array], seed: int | None
     ) -> tuple[Callable[[], Outcome], Callable[[], Outcome]] | None:
-        """Call both with these weights; None where one refuses: called by itself it tells why."""
+        """Call both with these weights; None where one refuses (called alone, it has the error)."""
         sides = (self.reference, self.candidate)
         for side, own in zip(sides, values, strict=True):
             side.hold(own, "working")
@@ -73,7 +72,7 @@ class SharedPrefix:
 
 
 def find_shared_prefix(reference: Side, candidate: Side, transfer: Transfer) -> SharedPrefix | None:
-    """Return what two models begin with alike, None where it is nothing that takes long."""
+    """Return the layers with which two models begin; None without a recurrent one among them."""
     one, other = reference.built, candidate.built
     if reference.training or not has_same_weights(other, transfer):
         return None
@@ -86,10 +85,10 @@ def find_shared_prefix(reference: Side, candidate: Side, transfer: Transfer) -> 
     numbers = {i: key for i, (_, key) in theirs.items() if key is not None and key in known}
     cuts = _cuts(other.model, numbers)
     shared = [tensor for tensor in cuts if id(tensor) not in map(id, other.model.inputs)]
-    if not _go_by_steps(other.model.inputs, shared):
+    if not _contains_recurrent(other.model.inputs, shared):
         return None
     if any(getattr(tensor, "_keras_mask", None) is not None for tensor in cuts):
-        return None  # Keras hands a mask on beside the graph: it would be cut off
+        return None  # a mask is not part of the graph and would be lost
     if {id(tensor) for tensor in cuts} & set(map(id, other.model.outputs)):
         return None  # there is nothing left to call for an output that both share
     return _split(reference, candidate, [known[numbers[id(t)]] for t in cuts], cuts)
@@ -108,10 +107,10 @@ Keyed = dict[int, tuple[Any, int | None]]
 
 
 def _keys(model: Any, names: Mapping[int, Hashable], numbering: Numbering) -> Keyed:
-    """Number every tensor of a model, equally where the layers before it are the same.
+    """Number every tensor of a model; tensors computed by equal layers have equal numbers.
 
-    A key holds the numbers of a layer's inputs and not their keys: those would be as large as the
-    number of paths to them, which doubles with every block of a residual chain.
+    A key holds the numbers of a layer's inputs instead of their keys, since these would grow with
+    the number of paths, which doubles with every block of a residual chain.
     """
     graph = getattr(model, "_functional", None) or model
     keyed: Keyed = {id(t): (t, numbering.of(("input", i))) for i, t in enumerate(graph.inputs)}
@@ -140,7 +139,7 @@ def _key(node: Any, keyed: Keyed, names: Mapping[int, Hashable]) -> Hashable:
 
 
 def _cuts(model: Any, shared: Collection[int]) -> list[Any]:
-    """Return the last tensors that are shared, from which all outputs can be computed."""
+    """Return the last shared tensors, from which all outputs can be computed."""
     graph = getattr(model, "_functional", None) or model
     sources = {
         id(tensor): node
@@ -163,7 +162,7 @@ def _cuts(model: Any, shared: Collection[int]) -> list[Any]:
     return list(found.values())
 
 
-def _go_by_steps(inputs: Sequence[Any], outputs: Sequence[Any]) -> bool:
-    """Tell whether a recurrent layer stands somewhere between."""
+def _contains_recurrent(inputs: Sequence[Any], outputs: Sequence[Any]) -> bool:
+    """Return whether a recurrent layer is between these tensors."""
     held = (part for node in calls_between(inputs, outputs) for part in with_nested(node.operation))
     return any(isinstance(part, keras.layers.RNN) for part in held)
