@@ -13,7 +13,7 @@ from tests.unit.tables.layer_tables import aligned, reports
 pytestmark = pytest.mark.usefixtures("backend")
 
 
-def told(diff: ModelsDiff) -> list[tuple[str, str | None, str | None]]:
+def changes(diff: ModelsDiff) -> list[tuple[str, str | None, str | None]]:
     return [(row.change, row.reference, row.candidate) for row in diff.layers]
 
 
@@ -29,13 +29,13 @@ GRU = {"GRU": {"units": 16, "return_sequences": True}}
 BEFORE = {"GRU": {"units": 16, "return_sequences": True, "reset_after": False}}
 
 
-def test_the_same_is_the_same_whatever_it_is_called() -> None:
+def test_names_do_not_make_layers_differ() -> None:
     diff = aligned([8, 15], a=[GRU, {"Dense": 3}], b=[GRU, {"Dense": {"units": 3, "name": "d"}}])
-    assert told(diff) == [("same", "gru", "gru"), ("same", "dense", "d")]
+    assert changes(diff) == [("same", "gru", "gru"), ("same", "dense", "d")]
     assert diff.params == ()
 
 
-def test_changed_arguments_are_named_defaults_too() -> None:
+def test_changed_arguments_are_named_including_defaults() -> None:
     diff = aligned([8, 15], before=[BEFORE], after=[GRU])
     (row,) = diff.layers
     assert (row.change, set(row.differs)) == ("changed", {"arguments", "params"})
@@ -43,7 +43,7 @@ def test_changed_arguments_are_named_defaults_too() -> None:
     assert [gap.text for gap in diff.params] == ["+48: second bias of `gru` (reset_after)"]
 
 
-def test_arguments_of_held_layers_are_named_once() -> None:
+def test_arguments_of_wrapped_layers_are_named_once() -> None:
     one, other = (
         [{"Bidirectional": {"layer": {"GRU": {"units": 3, "reset_after": way}}}}]
         for way in (True, False)
@@ -53,13 +53,13 @@ def test_arguments_of_held_layers_are_named_once() -> None:
     assert sum(gap.params for gap in diff.params) == -2 * 9
 
 
-def test_what_only_one_has_and_what_replaces_another() -> None:
+def test_layers_in_one_model_only_and_replaced_layers() -> None:
     diff = aligned(
         [8, 5],
         a=[GRU, {"TimeDistributed": {"layer": {"Dense": 3}}}, {"Activation": "relu"}],
         b=[GRU, {"Dropout": 0.5}, {"Dense": 3}],
     )
-    assert told(diff) == [
+    assert changes(diff) == [
         ("same", "gru", "gru"),
         ("only_candidate", None, "dropout"),
         ("changed", "time_distributed", "dense"),
@@ -78,7 +78,7 @@ TALL = {"Conv1D": {"filters": 4, "kernel_size": 3, "padding": "same"}}
 FLAT = {"Conv1D": {"filters": 4, "kernel_size": 1}}
 
 
-def test_branches_of_a_graph_find_each_other_in_any_order_and_under_any_name() -> None:
+def test_branches_are_matched_in_any_order_and_under_any_name() -> None:
     one = graph(
         ("left", TALL, ["input"]),
         ("right", FLAT, ["input"]),
@@ -94,7 +94,7 @@ def test_branches_of_a_graph_find_each_other_in_any_order_and_under_any_name() -
         output="s",
     )
     diff = aligned([8, 4], a=one, b=other)
-    assert told(diff) == [
+    assert changes(diff) == [
         ("same", "left", "r"),
         ("same", "right", "p"),
         ("same", "deep", "q"),
@@ -114,7 +114,7 @@ def _nodes(model: dict[str, Any]) -> list[tuple[str, Any, list[str]]]:
     ]
 
 
-def test_a_layer_put_into_a_branch_does_not_spoil_what_follows() -> None:
+def test_an_inserted_layer_leaves_the_layers_after_it_matched() -> None:
     one = graph(
         ("left", TALL, ["input"]),
         ("sum", {"Add": {}}, ["left", "input"]),
@@ -129,7 +129,7 @@ def test_a_layer_put_into_a_branch_does_not_spoil_what_follows() -> None:
         output="out",
     )
     diff = aligned([8, 4], a=one, b=other)
-    assert told(diff) == [
+    assert changes(diff) == [
         ("same", "left", "left"),
         ("only_candidate", None, "norm"),
         ("same", "sum", "sum"),
@@ -141,5 +141,5 @@ def test_a_layer_put_into_a_branch_does_not_spoil_what_follows() -> None:
     ]
 
 
-def test_one_model_alone_is_lined_up_with_nothing() -> None:
+def test_one_model_has_no_diff() -> None:
     assert align_with_reference(reports([4], a=[{"Dense": 3}])) == ()

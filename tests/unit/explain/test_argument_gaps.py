@@ -1,4 +1,4 @@
-"""What is told of two layers whose params differ, and when nothing is."""
+"""The arguments that differ between two layers whose counts of params differ."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def inside(**arguments: object) -> LayerSpec:
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "told"),
+    ("one", "other", "text"),
     [
         (
             ("GRU", {"units": 2, "reset_after": False}),
@@ -50,9 +50,9 @@ def inside(**arguments: object) -> LayerSpec:
         "another type",
     ],
 )
-def test_arguments_apart(one, other, told):
+def test_argument_gaps(one, other, text):
     models = [
         built(name, kind, **given)
         for name, (kind, given) in zip(("one", "other"), (one, other), strict=True)
     ]
-    assert argument_gaps(*models) == told
+    assert argument_gaps(*models) == text

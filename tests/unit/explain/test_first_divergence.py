@@ -35,34 +35,34 @@ def _names(reference: tuple[LayerSpec, ...], candidate: tuple[LayerSpec, ...], *
 DENSE = layer("Dense", units=4)
 
 
-def test_the_layer_that_differs_is_named_not_the_ones_behind_it() -> None:
+def test_the_first_layer_that_differs_is_named_not_those_after_it() -> None:
     one = (DENSE, layer("ReLU"), DENSE, layer("Activation", activation="tanh"))
     other = (DENSE, layer("ReLU", max_value=1.0), DENSE, layer("Activation", activation="tanh"))
     assert _names(one, other, 4) == ("re_lu", "re_lu")
 
 
-def test_a_layer_under_another_mask_is_where_they_part() -> None:
+def test_a_layer_with_another_mask_is_the_first_to_differ() -> None:
     lstm = layer("LSTM", units=3)
     assert _names((lstm,), (layer("Masking"), lstm), 5, 2) == ("lstm", "lstm")
 
 
-def test_an_activation_of_its_own_that_does_the_same_is_passed_over() -> None:
+def test_an_equal_activation_in_a_layer_of_its_own_is_skipped() -> None:
     one = (layer("Dense", units=4, activation="relu"), layer("Softmax"))
     other = (DENSE, layer("ReLU"), layer("Activation", activation="sigmoid"))
     assert _names(one, other, 4) == ("softmax", "activation")
 
 
-def test_swapped_layers_part_at_the_first_of_them() -> None:
+def test_swapped_layers_differ_at_the_first_of_them() -> None:
     scale, relu = layer("Rescaling", scale=2.0, offset=-1.0), layer("ReLU")
     assert _names((DENSE, scale, relu), (DENSE, relu, scale), 4) == ("rescaling", "re_lu")
 
 
-def test_an_extra_layer_stands_against_what_is_in_its_place() -> None:
+def test_an_extra_layer_is_compared_with_the_layer_in_its_place() -> None:
     extra = (DENSE, layer("Activation", activation="tanh"), DENSE)
     assert _names((DENSE, DENSE), extra, 4) == ("dense_1", "activation")
 
 
-def test_several_layers_in_the_place_of_one_end_where_it_ends() -> None:
+def test_several_layers_for_one_are_compared_at_their_ends() -> None:
     one = (layer("Activation", activation="hard_sigmoid"), DENSE)
     other = (layer("Rescaling", scale=0.2, offset=0.5), layer("ReLU", max_value=1.0), DENSE)
     assert _names(one, other, 4) == ("activation", "re_lu")
@@ -100,7 +100,7 @@ def test_max_abs_is_the_difference_of_these_layers_in_working_precision() -> Non
     assert row == Divergence(FirstDivergence("rescaling", "rescaling", 4.0), "fed the same")
 
 
-def test_nothing_is_named_where_nothing_differs() -> None:
+def test_equal_models_have_no_divergence() -> None:
     one, other = sides(
         chain("one", DENSE, layer("ReLU")), chain("other", DENSE, layer("ReLU")), input_of(4)
     )
@@ -112,7 +112,7 @@ def test_nothing_is_named_where_nothing_differs() -> None:
     assert (row.reference_layer, row.candidate_layer) == ("dense", "dense")
 
 
-def test_the_layer_that_strays_from_itself_is_named() -> None:
+def test_a_layer_that_differs_from_itself_is_named() -> None:
     import keras
     import tensorflow as tf
 
@@ -165,14 +165,14 @@ def _fed(reference: ModelSpec, candidate: ModelSpec, *inputs: InputSpec) -> tupl
     return parted.row.candidate_layer, parted.fed, stretch
 
 
-def test_a_mask_that_only_one_has_is_told() -> None:
+def test_a_mask_in_one_model_only_is_reported() -> None:
     lstm = layer("LSTM", units=3)
     pair = chain("one", lstm), chain("other", layer("Masking"), lstm)
-    told = ("lstm", "fed the same values under another mask", "layers")
-    assert _fed(*pair, input_of(5, 2)) == told
+    expected = ("lstm", "fed the same values under another mask", "layers")
+    assert _fed(*pair, input_of(5, 2)) == expected
 
 
-def test_the_same_values_in_another_dtype_are_told() -> None:
+def test_equal_values_in_another_dtype_are_reported() -> None:
     nodes = (
         NodeSpec("floats", layer("Rescaling", scale=1.0), ("input",)),
         NodeSpec("sum", layer("Add"), ("floats", "floats")),
@@ -185,11 +185,11 @@ def test_the_same_values_in_another_dtype_are_told() -> None:
     )
     bytes_ = ModelSpec("other", "graph", nodes=nodes, outputs=("out",))
     given = input_of(2, dtype="uint8", low=0, high=256)
-    told = ("sum", "fed the same values, as uint8 and as float32", "layers")
-    assert _fed(floats, bytes_, given) == told
+    expected = ("sum", "fed the same values, as uint8 and as float32", "layers")
+    assert _fed(floats, bytes_, given) == expected
 
 
-def test_second_outputs_are_looked_at() -> None:
+def test_second_outputs_are_compared() -> None:
     def states(name: str, output: int) -> Any:
         import keras
 
@@ -202,7 +202,7 @@ def test_second_outputs_are_looked_at() -> None:
     assert not any("they part at `relu`, fed the same" in sentence for sentence in pair.why)
 
 
-def test_layers_fed_otherwise_are_not_said_to_be_fed_the_same() -> None:
+def test_layers_with_other_inputs_are_not_reported_as_fed_the_same() -> None:
     def graph(name: str, first: str) -> ModelSpec:
         nodes = (
             NodeSpec("a", layer("Rescaling", scale=2.0), ("x",)),

@@ -15,7 +15,7 @@ from layerlens.scenario.spec import InputSpec, LayerSpec, ModelSpec, NodeSpec
 X = InputSpec("x", (4, None), "int32")
 
 
-def test_a_layer_is_written_with_all_it_holds() -> None:
+def test_a_layer_is_written_with_its_nested_layers() -> None:
     cell = LayerSpec("LSTMCell", {"units": 2})
     held = LayerSpec("RNN", {"cell": (cell, cell), "go_backwards": True})
     both = LayerSpec("Bidirectional", {"layer": held, "merge_mode": None})
@@ -49,7 +49,7 @@ def test_mostly_equal_arrays_are_filled() -> None:
     assert filling_source("x", np.zeros((1, 3))) is None
 
 
-def test_a_graph_with_names_that_python_has_for_itself() -> None:
+def test_a_graph_with_names_that_python_reserves() -> None:
     dense = LayerSpec("Dense", {"units": 2})
     nodes = (
         NodeSpec("class", dense, ("x",)),

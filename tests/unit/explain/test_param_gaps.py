@@ -95,7 +95,7 @@ def _of_objects(one: Any, other: Any) -> ModelsDiff:
     return diff
 
 
-def test_held_layers_are_lined_up_whatever_their_numbers_are() -> None:
+def test_inner_layers_are_matched_whatever_their_numbers_are() -> None:
     assert _of_objects(_nested(3, 3), _nested(3, 3, frozen=True)).params == ()
     wider = _of_objects(_nested(3, 3), _nested(5, 3)).params
     assert [gap.params for gap in wider] == [10, 6]
@@ -103,7 +103,7 @@ def test_held_layers_are_lined_up_whatever_their_numbers_are() -> None:
     assert "(inputs 3 → 5)" in wider[1].text
 
 
-def test_a_held_layer_more_or_less_is_counted_alone() -> None:
+def test_an_extra_inner_layer_is_a_gap_of_its_own() -> None:
     more = _of_objects(_nested(3, 3), _nested(3, 3, 3)).params
     assert [gap.params for gap in more] == [9, 3]
     less = _of_objects(_nested(3, 3, 3), _nested(3, 3)).params
@@ -185,7 +185,7 @@ def test_a_layer_in_one_model_alone_is_a_gap_of_all_its_params() -> None:
     ]
 
 
-def test_what_no_layer_explains_is_a_gap_too() -> None:
+def test_a_difference_that_no_layer_explains_is_a_gap() -> None:
     assert texts(model("a", dense(4, 3)), model("b", dense(4, 3), params=20), CHANGED) == [
         "+4: weights that layers share, counted once"
     ]

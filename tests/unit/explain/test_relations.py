@@ -23,22 +23,22 @@ def _between(one: ModelSpec, other: ModelSpec, *shape: int | None, training: boo
     return relation(*both, transfer, 0)
 
 
-def _told(one: list[LayerSpec], other: list[LayerSpec], *shape: int | None) -> Any:
+def _sentence_on(one: list[LayerSpec], other: list[LayerSpec], *shape: int | None) -> Any:
     return _between(chain("ref", *one), chain("cand", *other), *shape)
 
 
 @pytest.mark.parametrize("shape", [(6, 2), pytest.param((None, 2), marks=pytest.mark.nightly)])
-def test_the_last_step_is_told_with_the_slice_that_states_it(shape: tuple[int | None, ...]) -> None:
+def test_the_last_step_is_named_with_its_slice(shape: tuple[int | None, ...]) -> None:
     last = [layer("GRU", units=3)]
     expected = '`cand` is the last step of `ref`: `select: "[:, -1]"` on `ref` would state it'
-    assert _told([SEQ], last, *shape) == expected
-    assert _told(last, [SEQ], *shape) == (
+    assert _sentence_on([SEQ], last, *shape) == expected
+    assert _sentence_on(last, [SEQ], *shape) == (
         '`ref` is the last step of `cand`: `select: "[:, -1]"` on `cand` would state it'
     )
 
 
 @pytest.mark.parametrize(
-    ("layers", "shape", "told"),
+    ("layers", "shape", "sentence"),
     [
         ([layer("GlobalAveragePooling1D")], (6, 3), "the mean over time of"),
         ([layer("GlobalMaxPooling1D")], (6, 3), "the maximum over time of"),
@@ -56,20 +56,22 @@ def test_the_last_step_is_told_with_the_slice_that_states_it(shape: tuple[int | 
     ],
 )
 def test_outputs_of_another_shape(
-    layers: list[LayerSpec], shape: tuple[int, ...], told: str
+    layers: list[LayerSpec], shape: tuple[int, ...], sentence: str
 ) -> None:
-    assert told in _told([SAME], layers, *shape)
+    assert sentence in _sentence_on([SAME], layers, *shape)
 
 
 @pytest.mark.parametrize(
-    ("layers", "shape", "told"),
+    ("layers", "shape", "sentence"),
     [
         ([layer("Permute", dims=(2, 1))], (3, 3), "`cand` is `ref` with its axes permuted"),
         ([layer("Rescaling", scale=0.5)], (4,), "`cand` is 0.5 times `ref`"),
     ],
 )
-def test_outputs_of_one_shape(layers: list[LayerSpec], shape: tuple[int, ...], told: str) -> None:
-    assert told in _told([SAME], layers, *shape)
+def test_outputs_of_one_shape(
+    layers: list[LayerSpec], shape: tuple[int, ...], sentence: str
+) -> None:
+    assert sentence in _sentence_on([SAME], layers, *shape)
 
 
 def test_reversal_of_time() -> None:
@@ -87,7 +89,7 @@ def test_reversal_of_time() -> None:
 
 def test_one_of_several_outputs() -> None:
     state = layer("GRU", units=3, return_state=True)
-    assert _told([state], [layer("GRU", units=3)], 5, 2) == (
+    assert _sentence_on([state], [layer("GRU", units=3)], 5, 2) == (
         "`cand` is output 0 of `ref` (they count from 0)"
     )
 
@@ -103,24 +105,24 @@ def test_one_of_several_outputs() -> None:
         ),
         ([SEQ], [layer("GRU", units=3, go_backwards=True)], (6, 2)),
         ([SAME], [layer("Cropping1D", cropping=(2, 1)), layer("ReLU")], (6, 3)),
-        # Zeros are the mean of zeros, the sum of zeros, their last step: nothing can be told.
+        # Zeros are the mean of zeros, the sum of zeros, their last step: no relation is certain.
         ([layer("ReLU", max_value=0.0)], [layer("ReLU", max_value=0.0), layer("Flatten")], (6, 3)),
     ],
 )
-def test_nothing_is_told_where_nothing_holds(
+def test_outputs_without_a_relation_have_no_sentence(
     one: list[LayerSpec], other: list[LayerSpec], shape: tuple[int, ...]
 ) -> None:
-    assert _told(one, other, *shape) is None
+    assert _sentence_on(one, other, *shape) is None
 
 
-def test_nothing_is_told_of_weights_that_do_not_carry_over_or_of_training() -> None:
+def test_no_relation_in_training_or_without_a_transfer() -> None:
     dense = layer("Dense", units=3)
-    assert _told([dense], [dense, layer("Dense", units=2)], 6, 3) is None
+    assert _sentence_on([dense], [dense, layer("Dense", units=2)], 6, 3) is None
     pair = chain("ref", SAME), chain("cand", layer("Flatten"))
     assert _between(*pair, 6, 3, training=True) is None
 
 
-# --- what is told has to hold wherever the two were seen ------------------------------------------
+# --- relations hold on every observation ----------------------------------------------------------
 
 
 def _explained(
@@ -156,13 +158,13 @@ def _explained(
         ),
     ],
 )
-def test_no_relation_is_told_that_one_probe_refutes(
+def test_a_relation_that_one_probe_refutes_is_not_reported(
     one: list[Any], other: list[Any], given: dict[str, Any]
 ) -> None:
-    verdict, told = _explained(one, other, given)
+    verdict, sentence = _explained(one, other, given)
     assert verdict == "different"
-    assert "`cand` is" not in told
-    assert "`ref` is" not in told
+    assert "`cand` is" not in sentence
+    assert "`ref` is" not in sentence
 
 
 def test_infinite_values_count_and_once_is_no_relation() -> None:
@@ -179,13 +181,13 @@ def test_infinite_values_count_and_once_is_no_relation() -> None:
 
 
 @pytest.mark.parametrize(
-    ("factor", "told"),
+    ("factor", "sentence"),
     [(3.0, "`cand` is 3 times `ref`"), (1 / 3, "`cand` is about 0.333333 times `ref`")],
 )
-def test_a_factor_is_told_as_it_was_tried(factor: float, told: str) -> None:
+def test_a_factor_is_written_as_it_was_verified(factor: float, sentence: str) -> None:
     verdict, text = _explained([{"Rescaling": 1.0}], [{"Rescaling": factor}], {"shape": [3]})
     assert verdict == "different"
-    assert told in text
+    assert sentence in text
 
 
 def test_a_relation_of_other_shapes_holds_at_every_length() -> None:
@@ -199,7 +201,7 @@ def test_a_relation_of_other_shapes_holds_at_every_length() -> None:
         assert "last" not in pair.explanation
 
 
-def test_a_model_of_pythons_own_takes_no_slice() -> None:
+def test_a_model_object_has_no_select() -> None:
     import keras
 
     given = keras.Input((5, 2))

@@ -20,31 +20,31 @@ from tests.unit.tables.explained import pair_of, ran
 pytestmark = pytest.mark.usefixtures("backend")
 
 
-def test_the_one_argument_that_matters_is_found_by_trying(padded: ScenarioReport) -> None:
-    told = pair_of(padded).why[-1]
+def test_the_one_argument_that_matters_is_found(padded: ScenarioReport) -> None:
+    text = pair_of(padded).why[-1]
     change = "leave out `zero_output_for_mask` at `simple_rnn`"
-    assert told.startswith(f"To make them agree, in `b`: {change} (tried: all ")
+    assert text.startswith(f"To make them agree, in `b`: {change} (tried: all ")
 
 
-def test_what_does_not_matter_is_not_asked_for() -> None:
+def test_changes_that_do_not_matter_are_listed_as_not_needed() -> None:
     def gru(**more: Any) -> list[Any]:
         return [{"GRU": {"units": 2, **more}}, {"Dense": 2}]
 
     report = ran({"a": gru(), "b": [*gru(reset_after=False, dropout=0.5)[:1], {"Dense": 2}]})
     pair = pair_of(report)
     assert pair.verdict == "param_mismatch"
-    told = pair.why[-1]
-    assert "in `b`: leave out `reset_after` at `gru` (tried" in told
-    assert "not needed was: leave out `dropout` at `gru`" in told
+    text = pair.why[-1]
+    assert "in `b`: leave out `reset_after` at `gru` (tried" in text
+    assert "not needed was: leave out `dropout` at `gru`" in text
 
 
-def test_layers_are_put_in_taken_out_and_replaced() -> None:
+def test_layers_are_added_left_out_and_changed() -> None:
     one = [{"Dense": 3}, {"LayerNormalization": {}}, {"Activation": "relu"}]
     other = [{"Dense": 3}, {"Activation": "elu"}, {"Dropout": 0.5}]
-    told = pair_of(ran({"a": one, "b": other})).why[-1]
-    assert "add `LayerNormalization` after `dense`" in told
-    assert "set `activation: relu` at `activation`" in told
-    assert "not needed was: leave out `dropout` (Dropout)" in told
+    text = pair_of(ran({"a": one, "b": other})).why[-1]
+    assert "add `LayerNormalization` after `dense`" in text
+    assert "set `activation: relu` at `activation`" in text
+    assert "not needed was: leave out `dropout` (Dropout)" in text
 
 
 def test_arguments_inside_a_wrapper_and_nodes_of_a_graph() -> None:
@@ -58,24 +58,24 @@ def test_arguments_inside_a_wrapper_and_nodes_of_a_graph() -> None:
             "outputs": ["sum"],
         }
 
-    told = pair_of(ran({"a": model("relu"), "b": model("elu")})).why[-1]
-    assert "set `activation: relu` at the `layer` of `td` (tried" in told
+    text = pair_of(ran({"a": model("relu"), "b": model("elu")})).why[-1]
+    assert "set `activation: relu` at the `layer` of `td` (tried" in text
 
 
 @pytest.mark.nightly
-def test_a_wrapper_stays_where_the_layer_in_it_is_what_differs() -> None:
+def test_a_wrapper_stays_if_only_its_inner_layer_differs() -> None:
     relu = {"Dense": {"units": 2, "activation": "relu"}}
     elu = {"Dense": {"units": 2, "activation": "elu"}}
     for one, other in (
         ([relu], [{"TimeDistributed": {"layer": elu}}]),
         ([{"TimeDistributed": {"layer": relu}}], [elu]),
     ):
-        told = pair_of(ran({"a": one, "b": other})).why[-1]
-        assert "in `b`: set `activation: relu` at `" in told
-        assert "not needed was: write `" in told
+        text = pair_of(ran({"a": one, "b": other})).why[-1]
+        assert "in `b`: set `activation: relu` at `" in text
+        assert "not needed was: write `" in text
 
 
-def test_what_even_the_references_layers_do_not_mend_is_not_claimed() -> None:
+def test_no_repair_is_claimed_if_the_references_layers_do_not_suffice() -> None:
     one = {"layers": [{"Dense": 2}], "select": "[:, -1]"}
     other = {"layers": [{"Dense": {"units": 2, "activation": "relu"}}], "select": "[:, 0]"}
     pair = pair_of(ran({"a": one, "b": other}))
@@ -83,7 +83,7 @@ def test_what_even_the_references_layers_do_not_mend_is_not_claimed() -> None:
     assert not any("To make them agree" in sentence for sentence in pair.why)
 
 
-def test_nothing_is_tried_unless_asked() -> None:
+def test_nothing_is_tried_without_the_option() -> None:
     models = {"a": [{"Dense": 2}], "b": [{"Dense": {"units": 2, "activation": "relu"}}]}
     why = pair_of(ran(models, options=RunOptions())).why
     assert why
@@ -118,21 +118,21 @@ def test_a_change_that_few_inputs_show_is_needed(
 ) -> None:
     pair = pair_of(ran({"a": one, "b": other}, given))
     assert pair.verdict == "different"
-    told = pair.why[-1]
-    assert told.count("set `") + told.count("write `") == 2
-    assert "not needed" not in told
-    assert "not settled" not in told
+    text = pair.why[-1]
+    assert text.count("set `") + text.count("write `") == 2
+    assert "not needed" not in text
+    assert "not settled" not in text
 
 
-def test_weights_that_are_given_go_with_their_layer() -> None:
+def test_given_weights_are_left_out_with_their_layer() -> None:
     given = {"bn/gamma": [3, 1], "bn/beta": [0, 1]}
     scaled = {"layers": [{"BatchNormalization": {"name": "bn"}}, "ReLU"], "weights": given}
     pair = pair_of(ran({"bare": ["ReLU"], "scaled": scaled}, {"shape": [2]}))
-    told = pair.why[-1]
-    assert "leave out `bn` (BatchNormalization) and its `weights:` (`bn/gamma`, `bn/beta`)" in told
+    text = pair.why[-1]
+    assert "leave out `bn` (BatchNormalization) and its `weights:` (`bn/gamma`, `bn/beta`)" in text
 
 
-def test_a_trial_that_cannot_be_made_is_no_fault_of_the_file() -> None:
+def test_a_trial_that_cannot_be_built_is_not_an_error() -> None:
     # Made as the reference is, the layer has no bias to give values to.
     one = [{"Dense": {"units": 2, "use_bias": False}}, {"Dense": 2}]
     other = {"layers": [{"Dense": 2}, {"Dense": 2}], "weights": {"dense/bias": [0, 1]}}
@@ -142,15 +142,15 @@ def test_a_trial_that_cannot_be_made_is_no_fault_of_the_file() -> None:
 
 
 @pytest.mark.nightly
-def test_what_is_set_can_be_typed_in() -> None:
+def test_a_list_of_cells_is_written_as_yaml() -> None:
     def rnn(cell: Any) -> list[Any]:
         return [{"TimeDistributed": {"layer": {"RNN": {"cell": cell}}}}]
 
     cell = {"SimpleRNNCell": 2}
     models = {"two": rnn([cell, cell]), "one": rnn(cell)}
-    told = pair_of(ran(models, {"shape": [2, 2, 2]})).why[-1]
+    text = pair_of(ran(models, {"shape": [2, 2, 2]})).why[-1]
     set_ = "set `cell: [{SimpleRNNCell: {units: 2}}, {SimpleRNNCell: {units: 2}}]`"
-    assert f"{set_} at the `layer` of `time_distributed` (tried" in told
+    assert f"{set_} at the `layer` of `time_distributed` (tried" in text
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_what_is_set_can_be_typed_in() -> None:
         ),
     ],
 )
-def test_what_is_written_is_read_as_the_same_layer(layer: LayerSpec) -> None:
+def test_a_written_layer_is_read_as_the_same_layer(layer: LayerSpec) -> None:
     assert _without_places(read_back(layer)) == layer
 
 

@@ -87,7 +87,7 @@ def test_weights_have_no_more_digits_than_they_need() -> None:
     assert _run(script) > 1e-3
 
 
-def test_many_weights_are_drawn_by_a_rule() -> None:
+def test_many_weights_are_drawn_with_a_seed() -> None:
     wide = layer("Dense", units=64)
     script = _script(
         chain("one", wide, layer("BatchNormalization")),
@@ -99,7 +99,7 @@ def test_many_weights_are_drawn_by_a_rule() -> None:
     assert _run(script) > 1e-3
 
 
-def test_weights_of_another_layout_are_reshaped() -> None:
+def test_weights_in_another_layout_are_reshaped() -> None:
     script = _script(
         chain("one", DENSE, layer("Softmax")),
         chain("other", layer("Conv1D", filters=4, kernel_size=1), layer("Softmax", axis=1)),

@@ -35,7 +35,7 @@ def _compared(*layers: Any, **more: Any) -> Seen:
     return seen(chain("one", layers[0]), chain("other", layers[1]), *more.pop("inputs"), **more)
 
 
-def test_one_round_entry_is_left_of_a_slope() -> None:
+def test_a_slope_leaves_one_round_entry() -> None:
     found = _compared(
         layer("LeakyReLU", negative_slope=0.3),
         layer("LeakyReLU", negative_slope=0.2),
@@ -91,7 +91,7 @@ def _graph(name: str, kind: str) -> ModelSpec:
     return ModelSpec(name, "graph", nodes=(node,), outputs=("out",))
 
 
-def test_several_inputs_come_by_name() -> None:
+def test_several_inputs_are_a_mapping_by_name() -> None:
     found = seen(
         _graph("one", "Add"),
         _graph("other", "Subtract"),
@@ -104,7 +104,7 @@ def test_several_inputs_come_by_name() -> None:
     assert shown.input["left"] == [[0.0] * 4]
 
 
-def test_a_coupled_batch_keeps_the_fewest_samples() -> None:
+def test_a_batch_of_dependent_samples_keeps_two() -> None:
     """Training statistics of one sample alone hide the epsilon: its variance is zero."""
     found = _compared(
         layer("BatchNormalization", epsilon=1e-3),
@@ -117,7 +117,7 @@ def test_a_coupled_batch_keeps_the_fewest_samples() -> None:
     assert shown.reference != pytest.approx(shown.candidate, rel=1e-3)
 
 
-def test_a_tolerance_is_what_has_to_be_broken() -> None:
+def test_a_counterexample_breaks_the_tolerance() -> None:
     found = _compared(
         layer("Rescaling", scale=1.0),
         layer("Rescaling", scale=1.0, offset=0.5),
@@ -128,7 +128,7 @@ def test_a_tolerance_is_what_has_to_be_broken() -> None:
     assert (shown.input, shown.reference, shown.candidate) == ([[0.0] * 3], 0.0, 0.5)
 
 
-def test_what_is_only_rounding_is_not_made_a_counterexample() -> None:
+def test_rounding_is_not_made_a_counterexample() -> None:
     """A measurement stands behind every counterexample: a wrong witness comes back untouched."""
     found = _compared(layer("ReLU"), layer("ReLU", max_value=6.0), inputs=[input_of(3)])
     twin = replace(found, candidate=found.reference)
@@ -178,7 +178,7 @@ def _eager_doubles(found: Any) -> Any:
     return found
 
 
-def test_a_model_that_strays_when_called_eagerly_is_shown_with_both_its_values() -> None:
+def test_a_model_that_differs_when_called_eagerly_has_both_its_values() -> None:
     one, other = sides(
         chain("one", layer("Identity")), chain("other", layer("Identity")), input_of(3)
     )

@@ -1,4 +1,4 @@
-"""State and arguments of the call are named where no configuration tells two layers apart."""
+"""State and call arguments are named where the configurations of two layers are the same."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from layerlens.models.inspect.layer_table import model_report
 pytestmark = pytest.mark.usefixtures("backend")
 
 
-def told(one: Any, other: Any) -> list[str]:
+def sentences(one: Any, other: Any) -> list[str]:
     reports = model_report("one", one), model_report("other", other)
     return list(state_gaps(*reports, align_layers(*reports)))
 
@@ -35,9 +35,9 @@ def normal(shift: float) -> Any:
 
 
 def test_adapted_statistics_are_named() -> None:
-    (found,) = told(chain(2, layer=normal(0.0)), chain(2, layer=normal(4.0)))
+    (found,) = sentences(chain(2, layer=normal(0.0)), chain(2, layer=normal(4.0)))
     assert found == "`normal` holds `mean` [[5, 1]] (in `one` [[1, 1]])"
-    assert told(chain(2, layer=normal(4.0)), chain(2, layer=normal(4.0))) == []
+    assert sentences(chain(2, layer=normal(4.0)), chain(2, layer=normal(4.0))) == []
 
 
 def test_adapted_vocabularies_and_bins_are_named() -> None:
@@ -48,7 +48,7 @@ def test_adapted_vocabularies_and_bins_are_named() -> None:
         layer.adapt(np.asarray(words))
         return chain(layer=layer, dtype="string")
 
-    (found,) = told(lookup("a", "b", "b"), lookup("b", "c", "c"))
+    (found,) = sentences(lookup("a", "b", "b"), lookup("b", "c", "c"))
     assert found == "`words` holds `vocabulary` [[UNK], c, b] (in `one` [[UNK], b, a])"
 
     def bins(*values: float) -> Any:
@@ -56,11 +56,11 @@ def test_adapted_vocabularies_and_bins_are_named() -> None:
         layer.adapt(np.asarray(values, "float32"))
         return chain(2, layer=layer)
 
-    (found,) = told(bins(1, 2, 3, 4), bins(5, 6, 7, 8))
+    (found,) = sentences(bins(1, 2, 3, 4), bins(5, 6, 7, 8))
     assert found.startswith("`bins` holds `bin_boundaries` [")
 
 
-def test_what_a_layer_is_called_with_is_named() -> None:
+def test_call_arguments_are_named() -> None:
     import keras
 
     layers = keras.layers
@@ -69,7 +69,7 @@ def test_what_a_layer_is_called_with_is_named() -> None:
         given = keras.Input((4, 3))
         return keras.Model(given, layers.Attention(name="look")([given, given], **call))
 
-    (found,) = told(attention(use_causal_mask=True), attention())
+    (found,) = sentences(attention(use_causal_mask=True), attention())
     assert found.startswith("`look` is called with `use_causal_mask` ")
     assert found.endswith("(in `one` true)")
 
@@ -77,13 +77,13 @@ def test_what_a_layer_is_called_with_is_named() -> None:
         given = keras.Input((3,))
         return keras.Model(given, layers.Dropout(0.5, name="drop")(given, **call))
 
-    (found,) = told(dropout(training=True), dropout())
+    (found,) = sentences(dropout(training=True), dropout())
     # Some versions of Keras write down the `training` that a call ends up with.
     assert re.fullmatch(r"`drop` is called with `training` (none|false) \(in `one` true\)", found)
-    assert told(dropout(training=True), dropout(training=True)) == []
+    assert sentences(dropout(training=True), dropout(training=True)) == []
 
 
-def test_attributes_of_ones_own_layers_are_named() -> None:
+def test_attributes_of_custom_layers_are_named() -> None:
     import keras
 
     class Scaled(keras.layers.Layer):  # type: ignore[misc]
@@ -97,9 +97,9 @@ def test_attributes_of_ones_own_layers_are_named() -> None:
             return x * self.factor
 
     one, other = (chain(3, layer=Scaled(2.0, np.arange(n))) for n in (2, 3))
-    assert told(one, other) == ["`scaled` holds `table` [0, 1, 2] (in `one` [0, 1])"]
+    assert sentences(one, other) == ["`scaled` holds `table` [0, 1, 2] (in `one` [0, 1])"]
     wrapped = [
         chain(4, 3, layer=keras.layers.TimeDistributed(Scaled(2.0, np.arange(n)), name="each"))
         for n in (2, 3)
     ]
-    assert told(*wrapped) == ["`scaled` holds `table` [0, 1, 2] (in `one` [0, 1])"]
+    assert sentences(*wrapped) == ["`scaled` holds `table` [0, 1, 2] (in `one` [0, 1])"]

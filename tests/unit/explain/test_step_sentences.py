@@ -1,4 +1,4 @@
-"""What is told of steps holds for the mode and the lengths at which it was measured."""
+"""Sentences on steps hold for the mode and the lengths at which the steps were measured."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def ran(models: dict[str, Any], *shape: int | None, **more: Any) -> ScenarioRepo
     return report
 
 
-def told(report: ScenarioReport, place: int = 0) -> str:
+def sentences(report: ScenarioReport, place: int = 0) -> str:
     return " ".join(report.pairs[place].why)
 
 
@@ -40,31 +40,33 @@ def dilated(rate: int) -> list[Any]:
     ]
 
 
-def test_an_open_length_is_measured_beyond_what_the_layers_look_across() -> None:
+def test_a_variable_length_is_measured_beyond_the_receptive_field() -> None:
     report = ran({"a": dilated(95), "b": dilated(105)}, None, 1)
     assert [model.mixes for model in report.models] == ["causal", "causal"]
     assert "`conv1d` depends on its own and earlier input steps, as was measured over 98 and " in (
-        told(report)
+        sentences(report)
     )
 
 
-def test_nothing_is_told_of_more_steps_than_are_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_receptive_field_beyond_the_limit_is_not_measured(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(measure, "MAX_LENGTH", 50)
     report = ran({"a": dilated(95), "b": dilated(105)}, None, 1)
     assert [model.mixes for model in report.models] == [None, None]
     assert report.models[0].unmeasured == "it looks across 96 steps, of which up to 50 are tried"
     assert report.models[1].layers[0].mixes is None
-    assert "input step" not in told(report)
+    assert "input step" not in sentences(report)
 
 
 @pytest.mark.nightly
-def test_steps_that_are_mixed_in_training_alone_are_told_of_in_training() -> None:
+def test_steps_that_only_training_mixes_are_reported_in_training() -> None:
     models = {
         "bn": ["BatchNormalization"],
         "td": [{"TimeDistributed": {"layer": {"BatchNormalization": {}}}}],
     }
     both = ran(models, 4, 2, modes=["inference", "training"])
-    inference, training = told(both), told(both, 1)
+    inference, training = sentences(both), sentences(both, 1)
     assert "depends on its own input step alone, as was measured" in inference
     assert "training" not in inference
     assert (
@@ -77,13 +79,13 @@ def test_steps_that_are_mixed_in_training_alone_are_told_of_in_training() -> Non
     assert [model.mixes for model in both.models] == ["none", "none"]
 
 
-def test_models_without_anything_that_training_changes_are_measured_once() -> None:
+def test_models_that_training_does_not_change_are_measured_once() -> None:
     one = ran(
         {"a": [{"Dense": 2}], "b": [{"Conv1D": {"filters": 2, "kernel_size": 1}}]},
         4,
         3,
         modes=["training"],
     )
-    assert "depends on its own input step alone, as was measured in training" in told(one)
+    assert "depends on its own input step alone, as was measured in training" in sentences(one)
     drawn = ran({"a": [{"Dropout": 0.5}], "b": [{"Dropout": 0.4}]}, 4, 3, modes=["training"])
-    assert "its own input step and on chance" in told(drawn)
+    assert "its own input step and on chance" in sentences(drawn)

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("backend")
 # --- padding ----------------------------------------------------------------------------------
 
 
-def test_a_difference_at_padded_steps_alone_is_told_as_that(padded: ScenarioReport) -> None:
+def test_a_difference_at_padded_steps_only(padded: ScenarioReport) -> None:
     found = pair_of(padded).masked
     assert found is not None
     assert (found.model, found.layer) == ("a", "simple_rnn")
@@ -30,20 +30,20 @@ def test_a_difference_at_padded_steps_alone_is_told_as_that(padded: ScenarioRepo
 
 
 @pytest.mark.nightly
-def test_a_difference_at_valid_steps_is_told_too() -> None:
+def test_a_difference_at_valid_steps() -> None:
     pair = pair_of(ran({"a": masked(), "b": masked(activation="relu")}, TOKENS, RunOptions()))
     assert pair.masked is not None
     assert pair.masked.valid.mismatched > 0
 
 
-def test_without_a_mask_there_is_nothing_to_tell_apart(wrapped: ScenarioReport) -> None:
+def test_without_a_mask_steps_are_not_separated(wrapped: ScenarioReport) -> None:
     assert pair_of(wrapped).masked is None
 
 
 # --- graphs -----------------------------------------------------------------------------------
 
 
-def test_graphs_are_counted_where_they_were_traced(wrapped: ScenarioReport) -> None:
+def test_traced_graphs_are_counted(wrapped: ScenarioReport) -> None:
     td, dense = wrapped.models
     assert td.graph_ops is not None
     assert dense.graph_ops is not None
@@ -75,7 +75,7 @@ def test_a_summary_traces_nothing_unless_asked() -> None:
 # --- the sentences ----------------------------------------------------------------------------
 
 
-def test_an_equivalent_pair_is_told_from_its_own_figures(wrapped: ScenarioReport) -> None:
+def test_sentences_on_an_equivalent_pair(wrapped: ScenarioReport) -> None:
     pair = pair_of(wrapped)
     td, dense = wrapped.models
     assert pair.why[:2] == (
@@ -88,7 +88,7 @@ def test_an_equivalent_pair_is_told_from_its_own_figures(wrapped: ScenarioReport
     assert f"{sizes}{dense.graph_ops:,}" in pair.why[3]
 
 
-def test_a_different_pair_says_where(padded: ScenarioReport) -> None:
+def test_sentences_on_a_different_pair(padded: ScenarioReport) -> None:
     pair = pair_of(padded)
     assert pair.why[1] == (
         "What differs: `simple_rnn` has zero_output_for_mask true (in `a` false)."
@@ -97,7 +97,7 @@ def test_a_different_pair_says_where(padded: ScenarioReport) -> None:
     assert "all of them at padded steps; they part at `simple_rnn`, fed the same" in pair.why[2]
 
 
-def test_what_keras_refuses_is_told_with_what_mends_it() -> None:
+def test_a_refusal_has_its_remedy() -> None:
     report = ran({"a": [{"Dense": 2}], "b": [{"Flatten": {}}, {"GRU": {"units": 2}}]})
     assert pair_of(report).why[0].startswith("Keras refuses `b` at `gru`")
     given = {"shape": [8, 1], "dtype": "uint8"}
@@ -109,7 +109,7 @@ def test_what_keras_refuses_is_told_with_what_mends_it() -> None:
     assert "is given uint8" in pair_of(report).why[1]
 
 
-def test_a_failure_beside_one_model_says_nothing_of_another_pair() -> None:
+def test_a_failure_in_one_mode_does_not_change_the_other() -> None:
     import keras
 
     from layerlens import compare
@@ -129,18 +129,18 @@ def test_a_failure_beside_one_model_says_nothing_of_another_pair() -> None:
     assert failed.verdict != "equivalent"
 
 
-def test_how_many_params_are_trained_is_told_where_only_that_differs() -> None:
+def test_counts_of_trained_params_are_named_if_only_they_differ() -> None:
     one = [{"Dense": 3}, {"Dense": 2}]
     other = [{"Dense": {"units": 3, "trainable": False}}, {"Dense": 2}]
-    told = " ".join(pair_of(ran({"open": one, "frozen": other}, options=RunOptions())).why)
+    text = " ".join(pair_of(ran({"open": one, "frozen": other}, options=RunOptions())).why)
     assert (
         "No count of params differs, only how many are trained: 8 of 20 in `frozen` and 20 in "
-        "`open`." in told
+        "`open`." in text
     )
-    assert "In params that is" not in told
+    assert "In params that is" not in text
 
 
-def test_layers_that_do_not_tell_their_configuration_are_not_called_alike() -> None:
+def test_layers_of_unknown_configuration_are_not_called_the_same() -> None:
     import keras
 
     from layerlens import compare
@@ -157,12 +157,12 @@ def test_layers_that_do_not_tell_their_configuration_are_not_called_alike() -> N
             raise NotImplementedError
 
     (pair,) = compare({"a": Scale(1.0), "b": Scale(2.0)}, inputs=(3,)).scenarios[0].pairs
-    told = " ".join(pair.why)
-    assert "every layer is configured the same" not in told
-    assert "`scale` and `scale_1` do not tell their configuration." in told
+    text = " ".join(pair.why)
+    assert "every layer is configured the same" not in text
+    assert "`scale` and `scale_1` do not tell their configuration." in text
 
 
-def test_steps_are_told_where_they_were_measured() -> None:
+def test_measured_steps_are_reported() -> None:
     models = {
         "a": [{"Dense": 2}],
         "b": [{"Conv1D": {"filters": 2, "kernel_size": 3, "padding": "causal"}}],
@@ -177,7 +177,7 @@ def test_steps_are_told_where_they_were_measured() -> None:
     assert "mixes" in row.differs
 
 
-def test_a_tolerance_and_several_modes_are_told_as_what_the_judgement_holds_for() -> None:
+def test_a_tolerance_and_the_mode_are_named() -> None:
     (scenario,) = scenario_from_mapping(
         {
             "input": {"shape": [3]},
@@ -192,6 +192,6 @@ def test_a_tolerance_and_several_modes_are_told_as_what_the_judgement_holds_for(
     )
     near, _, far, _ = run_scenario(scenario, EXPLAIN).pairs
     assert near.why[2].endswith("outputs compared agree within the tolerance.")
-    told = far.why[-1]
-    assert told.startswith("To make them agree in inference, in `c`: set `activation: sigmoid`")
-    assert "agree within the tolerance; not needed was: leave out `dropout`" in told
+    text = far.why[-1]
+    assert text.startswith("To make them agree in inference, in `c`: set `activation: sigmoid`")
+    assert "agree within the tolerance; not needed was: leave out `dropout`" in text

@@ -111,7 +111,7 @@ def test_a_remedy_for_a_failing_call_is_true(given: Any, broken: Any, mended: An
     assert passed.error is None
 
 
-def test_failing_call_without_a_rule_claims_no_more_than_is_known() -> None:
+def test_a_failing_call_without_a_rule_says_only_how_it_was_made() -> None:
     error = explain_call_error(RuntimeError("odd"), execution="traced_dynamic")
     assert error.layer is None
     assert error.message.startswith("the model fails when traced with unknown batch")

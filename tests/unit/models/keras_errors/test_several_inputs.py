@@ -78,7 +78,7 @@ def test_shared_layer_on_another_width() -> None:
     assert "`d` was made for an axis -1 of 5 and now gets (None, 6)" in (error.hint or "")
 
 
-def test_states_that_come_along_are_left_out() -> None:
+def test_returned_states_are_left_out() -> None:
     layers = layers_of("GRU: {units: 3, return_state: true}, Dense: 2")
     hint = error_of(build({"input": {"shape": [4, 2]}}, layers)).hint
     assert hint == (

@@ -15,7 +15,7 @@ from layerlens.models.keras_errors.text import (
 )
 
 
-def test_reason_is_freed_of_noise() -> None:
+def test_a_reason_has_no_noise() -> None:
     noisy = (
         "Exception encountered when calling Attention.call().\n\n"
         "\x1b[1mDimensions must be equal, but are 3 and 4 for '{{node td_1/attention_1/MatMul}} = "

@@ -58,7 +58,7 @@ def test_a_chain_is_mended_by_its_remedy(shape: str, broken: str, words: str, me
     check_chain(shape, broken, words, mended)
 
 
-def test_remedy_is_for_the_layer_that_led_here_not_for_one_of_the_same_shape() -> None:
+def test_the_remedy_is_for_the_producer_not_for_a_layer_of_the_same_shape() -> None:
     inputs = {"a": {"shape": [5, 3]}, "b": {"shape": [5, 3]}}
     lstm = {"LSTM": {"units": 4, "return_sequences": False}}
     graph = {
