@@ -1,4 +1,4 @@
-"""Each thing that may differ beside the output is shown by one pair and not by its neighbour."""
+"""Each difference besides the output is shown by a pair that has it and one that does not."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ NOTHING = layer("Activation", activation="linear")
 # --- the mask passed on ---------------------------------------------------------------------------
 
 
-def test_a_mask_that_only_one_passes_on_is_told() -> None:
+def test_a_mask_that_only_one_passes_on_is_found() -> None:
     assert "mask" in asides(of(layer("Masking")), of(NOTHING), STEPS)
     embed = layer("Embedding", input_dim=6, output_dim=2)
     masked = layer("Embedding", input_dim=6, output_dim=2, mask_zero=True)
     assert "mask" in asides(of(embed), of(masked), TOKENS)
 
 
-def test_two_masks_that_differ_are_told() -> None:
+def test_two_masks_that_differ_are_found() -> None:
     one, other = layer("Masking"), layer("Masking", mask_value=1.0)
     assert "mask" in asides(of(one, DENSE), of(other, DENSE), STEPS)
 
@@ -80,7 +80,7 @@ def given(*layers: Any) -> ModelSpec:
     return ModelSpec("m", "object", given=model)
 
 
-def test_a_stopped_gradient_is_told_although_the_outputs_agree() -> None:
+def test_a_stopped_gradient_is_found_although_the_outputs_agree() -> None:
     assert asides(given(Stopped()), given(keras.layers.Identity()), VECTOR) == {"gradients"}
     assert asides(given(Stopped()), given(Stopped()), VECTOR) == set()
 
@@ -105,7 +105,7 @@ def test_gradients_that_exist_in_float32_only_are_compared_there() -> None:
 # --- state ----------------------------------------------------------------------------------------
 
 
-def test_moving_statistics_that_training_leaves_elsewhere_are_told() -> None:
+def test_moving_statistics_that_training_leaves_elsewhere_are_found() -> None:
     slow = layer("BatchNormalization", momentum=0.99)
     fast = layer("BatchNormalization", momentum=0.5)
     assert "state" in asides(of(slow), of(fast), VECTOR, training=True)
@@ -113,7 +113,7 @@ def test_moving_statistics_that_training_leaves_elsewhere_are_told() -> None:
     assert "state" not in asides(of(slow), of(fast), VECTOR)  # inference writes none
 
 
-def test_a_state_that_only_one_keeps_is_told() -> None:
+def test_a_state_that_only_one_keeps_is_found() -> None:
     plain, kept = (
         layer("SimpleRNN", units=3, stateful=stateful) for stateful in (False, True)
     )  # fmt: skip
@@ -132,7 +132,7 @@ def test_a_state_that_only_one_keeps_is_told() -> None:
         {"activity_regularizer": {"class_name": "L1", "config": {"l1": 0.1}}},
     ],
 )
-def test_a_loss_that_only_one_adds_is_told(regular: dict[str, Any]) -> None:
+def test_a_loss_that_only_one_adds_is_found(regular: dict[str, Any]) -> None:
     regularised = of(layer("Dense", units=4, **regular))
     assert "losses" in asides(of(DENSE), regularised, VECTOR)
     assert "losses" not in asides(regularised, regularised, VECTOR)
@@ -154,7 +154,7 @@ class Float32Only(keras.regularizers.Regularizer):  # type: ignore[misc]
         return {"factor": self.factor}
 
 
-def test_a_loss_that_has_no_float64_is_told_from_working_precision() -> None:
+def test_a_loss_that_has_no_float64_is_compared_in_working_precision() -> None:
     def regularised(factor: float) -> ModelSpec:
         one = keras.layers.Dense(3, kernel_regularizer=Float32Only(factor))
         model = keras.Sequential([keras.Input((4,)), one])
@@ -164,7 +164,7 @@ def test_a_loss_that_has_no_float64_is_told_from_working_precision() -> None:
     assert asides(regularised(0.1), regularised(0.1), VECTOR) == set()
 
 
-def test_two_losses_that_differ_are_told() -> None:
+def test_two_losses_that_differ_are_found() -> None:
     one, other = (of(layer("ActivityRegularization", l2=l2)) for l2 in (0.1, 0.2))
     assert asides(one, other, VECTOR) == {"losses"}
     assert asides(one, one, VECTOR) == set()
@@ -173,7 +173,7 @@ def test_two_losses_that_differ_are_told() -> None:
 # --- dtype ----------------------------------------------------------------------------------------
 
 
-def test_another_output_dtype_is_told() -> None:
+def test_another_output_dtype_is_found() -> None:
     half = of(layer("ReLU"), dtype="float16")
     assert asides(of(layer("ReLU")), half, VECTOR) == {"dtype"}
     assert asides(half, half, VECTOR) == set()
@@ -182,7 +182,7 @@ def test_another_output_dtype_is_told() -> None:
 # --- NaN and infinities ---------------------------------------------------------------------------
 
 
-def test_nan_that_only_one_passes_on_is_told() -> None:
+def test_nan_that_only_one_passes_on_is_found() -> None:
     assert "non_finite" in asides(given(), given_first(Cleaned()), VECTOR)
     assert "non_finite" not in asides(given_first(Cleaned()), given_first(Cleaned()), VECTOR)
 
@@ -192,5 +192,5 @@ def given_first(*layers: Any) -> ModelSpec:
     return ModelSpec("m", "object", given=model)
 
 
-def test_nothing_is_told_of_two_that_are_the_same() -> None:
+def test_nothing_differs_between_equal_models() -> None:
     assert asides(of(DENSE, layer("Dropout", rate=0.5)), of(DENSE), VECTOR) == set()

@@ -1,4 +1,4 @@
-"""What no probe could have noticed is listed, and what was seen is not."""
+"""Weights and layers that no probe covers are listed, and covered ones are not."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ def test_a_searched_batch_has_at_least_the_noise_of_all_probes() -> None:
     assert chosen.noise[0].pooled >= first.noise[0].pooled > 0
 
 
-def test_a_certificate_is_sought_once() -> None:
+def test_a_certificate_is_looked_for_once() -> None:
     calls = []
     row = CertificateRow.__new__(CertificateRow)
 

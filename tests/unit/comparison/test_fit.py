@@ -1,4 +1,4 @@
-"""Training on the same data from the same weights: what trains alike, and what does not."""
+"""Training from equal weights on equal data: which models train alike, and which do not."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ def test_selected_output_is_what_is_trained() -> None:
     assert "takes samples out" in fitted["samples"].error.message  # type: ignore[union-attr]
 
 
-def test_what_keras_refuses_to_train_is_told() -> None:
+def test_a_refusal_of_keras_to_train_is_reported() -> None:
     models = {
         "one": [{"Embedding": {"input_dim": 4, "output_dim": 2}}],
         "other": [{"Embedding": {"input_dim": 4, "output_dim": 2}}],

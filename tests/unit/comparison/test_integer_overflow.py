@@ -1,4 +1,4 @@
-"""Layers that compute in whole numbers: what they lose is named with the layer."""
+"""Layers that compute in integers: overflow and cut fractions are reported with the layer."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_an_overflow_is_named_with_what_is_due(
         assert found == (start + told,)
 
 
-def test_cut_fractions_are_told_as_that() -> None:
+def test_cut_fractions_are_reported() -> None:
     one = chain("one", layer("Activation", activation="leaky_relu"))
     side, _ = sides(one, chain("other", layer("ReLU")), input_of(1, dtype="int32"))
     found = integer_losses(side, (), (np.full((1, 1), -4, "int32"),))

@@ -1,4 +1,4 @@
-"""Sequences are tried past all that layers look across; where they are not, the report says so."""
+"""Open axes are tried at lengths beyond the receptive fields, or the report says they are not."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_recurrent_layers_are_given_weights_that_remember() -> None:
     assert "length 63" in pair.explanation
 
 
-def test_what_a_layer_of_ones_own_looks_across_is_sought_in_its_code() -> None:
+def test_the_reach_of_a_custom_layer_is_read_from_its_code() -> None:
     import keras
 
     def last(count: int) -> Any:

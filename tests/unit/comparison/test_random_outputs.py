@@ -1,4 +1,4 @@
-"""Random outputs are judged by their distributions, fixed ones beside them as any outputs."""
+"""Random outputs are judged by their distributions, fixed ones next to them like any outputs."""
 
 from __future__ import annotations
 

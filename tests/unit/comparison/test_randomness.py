@@ -1,4 +1,4 @@
-"""Random outputs are held against each other by distribution, whatever their streams."""
+"""Random outputs are compared by distribution, whatever their random streams."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_equal_distributions_are_alike(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", APART)
-def test_another_distribution_is_told(name: str) -> None:
+def test_a_different_distribution_is_found(name: str) -> None:
     one, other = APART[name]
     swapped, seed = len(name) % 2, len(name) % 5  # neither may matter
     assert found(*((other, one) if swapped else (one, other)), seed) == "apart"

@@ -1,4 +1,4 @@
-"""A difference that the listed inputs hardly show is raised, and none is made up."""
+"""A difference that the listed inputs hardly show is enlarged, and none is invented."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_a_limit_far_out_is_found_at_any_seed(seed: int) -> None:
     assert gap(work, *result).max() > 1.0
 
 
-def test_a_limit_nobody_reaches_is_not_found() -> None:
+def test_a_limit_out_of_reach_is_not_found() -> None:
     work = pair(layer("ReLU"), layer("ReLU", max_value=10 * LIMIT))
     assert found(work) is None
 

@@ -49,7 +49,7 @@ def test_losses_that_take_a_logarithm_or_divide_get_positive_targets(loss: str) 
     assert (draw_targets(loss, (4,), (4,), 50, seed=0) > 0).all()
 
 
-def test_targets_are_what_the_loss_is_meant_for() -> None:
+def test_targets_are_in_the_domain_of_the_loss() -> None:
     one_hot = draw_targets("CategoricalCrossentropy", (5, 3), (5, 3), 4, seed=0)
     assert one_hot.shape == (4, 5, 3)
     assert np.array_equal(one_hot.sum(axis=-1), np.ones((4, 5)))

@@ -1,4 +1,4 @@
-"""Of models that are not the same function it is told unasked how each sees steps."""
+"""The dependence on steps of two models that differ is measured without a request."""
 
 from __future__ import annotations
 
@@ -50,13 +50,13 @@ def seen(model: ModelReport) -> Any:
     ],
     ids=["different", "param_mismatch", "shape_mismatch"],
 )
-def test_what_differs_is_told(one, other, shape, told):
+def test_a_difference_is_reported(one, other, shape, told):
     report = compared(one, other, *shape)
     assert [seen(model) for model in report.models] == told
     assert all(model.steps for model in report.models)
 
 
-def test_the_pair_tells_it(report_of):
+def test_the_pair_report_has_it(report_of):
     text = report_of(compared(SAME, {"Conv1D": {**SAME["Conv1D"], "padding": "causal"}}, 8, 2))
     facts = " ".join(text.split())
     assert "steps one mixes: window" in facts
@@ -79,13 +79,13 @@ def report_of():
     ],
     ids=["alike", "equivalent", "no steps"],
 )
-def test_what_does_not_differ_is_not(one, other, shape):
+def test_equal_models_are_not_reported(one, other, shape):
     report = compared(one, other, *shape)
     assert [seen(model) for model in report.models] == [(None, None)] * 2
     assert not any(model.steps for model in report.models)
 
 
-def test_nothing_is_measured_unasked_that_takes_long(monkeypatch):
+def test_expensive_models_are_not_measured_without_a_request(monkeypatch):
     monkeypatch.setattr(contrast, "_MAX_MULTIPLY_ADDS", 100)
     monkeypatch.setattr(contrast, "measure_whole", None)  # not to be called
     report = compared(SAME, {"Conv1D": {**SAME["Conv1D"], "padding": "causal"}}, 8, 2)

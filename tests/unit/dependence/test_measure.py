@@ -218,7 +218,7 @@ def test_neither_cancellation_nor_dead_units_nor_nan_hide_a_dependence() -> None
     )
 
 
-def test_what_is_coupled_random_or_stateful_is_said_to_be() -> None:
+def test_coupled_random_and_stateful_layers_are_reported() -> None:
     normal = built(layer("BatchNormalization"), inputs=input_of(5, 3))
     (still,) = measure_dependence(normal).layers
     (learning,) = measure_dependence(normal, training=True).layers
@@ -250,7 +250,7 @@ def test_an_output_that_is_never_the_same_is_not_given_a_kind() -> None:
     assert found.rows == (), "and no picture"
 
 
-def test_height_and_width_are_told_apart() -> None:
+def test_height_and_width_are_distinguished() -> None:
     tall = layer("Conv2D", filters=2, kernel_size=[3, 1], padding="same")
     found = measure_dependence(built(tall, inputs=input_of(6, 5, 3)), axes=(2, -1)).whole
     assert kind(found) == "window"
@@ -289,7 +289,7 @@ ALONG: list[tuple[LayerSpec, tuple[int, ...], dict[int, tuple[str, Any]]]] = [
 @pytest.mark.parametrize(
     ("subject", "shape", "wanted"), ALONG, ids=lambda p: getattr(p, "type", "")
 )
-def test_every_spatial_axis_is_measured_without_being_asked_for(
+def test_every_spatial_axis_is_measured_by_default(
     subject: LayerSpec, shape: tuple[int, ...], wanted: dict[int, tuple[str, Any]]
 ) -> None:
     (found,) = measured(subject, shape=shape).layers
@@ -349,7 +349,7 @@ def test_an_open_length_is_given_one() -> None:
     assert found.whole.maps[0].inputs == 24
 
 
-def test_weights_come_back_and_fixed_ones_are_left_alone() -> None:
+def test_weights_are_restored_and_fixed_ones_not_changed() -> None:
     import keras
 
     class Tril(keras.layers.Layer):
@@ -378,7 +378,7 @@ def test_a_report_gets_what_was_measured_and_wrappers_keep_null() -> None:
     assert model.report.mixes is None
 
 
-def test_summary_and_compare_measure_it_when_asked() -> None:
+def test_summary_and_compare_measure_it_on_request() -> None:
     import layerlens
 
     models = {

@@ -77,7 +77,7 @@ def test_what_the_user_gives_counts_whatever_its_size() -> None:
     assert places(seen(BASE, INFINITE, inputs=1e30, probe="values")) == [((1, 1), True)]
 
 
-def test_float32_only_has_its_overflow_told() -> None:
+def test_float32_only_has_its_overflow_reported() -> None:
     single = seen(BASE, INFINITE)
     assert places(single, dtypes=(FULL, FULL)) == []
     assert overflows([single])

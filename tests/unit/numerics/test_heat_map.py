@@ -33,7 +33,7 @@ def test_a_short_map_is_kept_whole() -> None:
     assert row.beyond == (False, False, False)
 
 
-def test_of_a_long_one_the_outer_steps_are_kept_and_the_rest_is_told() -> None:
+def test_of_a_long_one_the_outer_steps_are_kept_and_the_rest_is_summarized() -> None:
     seen = np.eye(64, dtype=bool)
     seen[60, 30] = True  # a step that is not kept
     row = kept(seen)

@@ -1,4 +1,4 @@
-"""Equal numbers are given to the same computation, and to no other."""
+"""Only equal computations get equal numbers."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def same(*wirings: Wiring, **more: Any) -> bool:
     return len({value.number for value in numbered(*wirings, **more)}) == 1
 
 
-def test_what_has_no_effect_in_inference_is_not_told_apart() -> None:
+def test_what_has_no_effect_in_inference_is_not_distinguished() -> None:
     from keras import layers
 
     assert same(
@@ -108,13 +108,13 @@ _called_relu.__name__ = "relu"
     ],
     ids=["activation", "cell activation", "lambda", "subclass", "training", "adapted", "mask"],
 )
-def test_what_cannot_be_told_from_outside_is_the_same_as_nothing(wiring: Any) -> None:
+def test_what_is_unknown_from_outside_equals_nothing_else(wiring: Any) -> None:
     from keras import layers
 
     assert not same(*[lambda x: wiring(layers, x)] * 2)
 
 
-def test_masks_are_told_apart_from_values() -> None:
+def test_masks_are_distinguished_from_values() -> None:
     from keras import layers
 
     plain, masked, other = numbered(
@@ -129,7 +129,7 @@ def test_masks_are_told_apart_from_values() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:Layer 'embedding")  # that a mask ends there is what is tested
-def test_a_mask_made_on_top_of_another_is_told_apart() -> None:
+def test_a_mask_made_on_top_of_another_is_distinguished() -> None:
     from keras import layers
 
     def embedded(mask_zero: bool) -> Wiring:

@@ -1,4 +1,4 @@
-"""What two models begin with alike is called once, and both get what they compute by themselves."""
+"""Layers shared by two models run once, and both get the outputs they have when run alone."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_nothing_is_shared_where_it_would_not_pay_or_not_be_the_same() -> None:
     assert find_shared_prefix(work.reference, work.candidate, unpaired) is None
 
 
-def test_a_shared_first_part_is_found_behind_a_long_residual_chain() -> None:
+def test_a_shared_prefix_is_found_behind_a_long_residual_chain() -> None:
     gru = layer("GRU", units=2, return_sequences=True)
     work = prepared(
         residual("one", gru, layer("Dense", units=1)),
