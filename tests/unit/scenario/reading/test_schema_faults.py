@@ -1,0 +1,36 @@
+"""Errors of pydantic in the words of the file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+HEAD = "input: {shape: [4]}\nmodels: {a: [Flatten], b: [Flatten]}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("input: {shape: [4]}\n", "`models` is missing"),
+        ("input: {shape: 4}\nmodels: {a: [Flatten], b: [Flatten]}\n", "write `shape: [4]`"),
+        ("input: [4]\nmodels: {a: [Flatten], b: [Flatten]}\n", "write `input: {shape: [4]}`"),
+        ("input: {shape: [-1]}\nmodels: {a: [Flatten], b: [Flatten]}\n", "at least 0; received -1"),
+        ("input: {shape: [4]}\nmodels: {a: 3, b: [Flatten]}\n", "a list of layers or a mapping"),
+        (f"{HEAD}title: 3\n", 'write it in quotes: "3"'),
+        (f"{HEAD}modes: training\n", "write `modes: [training]`"),
+        (f"{HEAD}modes: []\n", "`modes` is empty"),
+        (f"{HEAD}transfer: by_nam\n", "did you mean `by_name`?"),
+        (f"{HEAD}tolerance: {{rtol: 1}}\n", "`atol` of `tolerance` is missing"),
+        (f"{HEAD}fit: {{loss: mse, epochs: 0}}\n", "`epochs` has to be at least 1; received 0"),
+        (f"{HEAD}fit: {{loss: mse, epochs: many}}\n", "`epochs` takes a whole number"),
+    ],
+)
+def test_an_error_names_the_key_and_what_it_takes(told: Any, text: str, fault: str) -> None:
+    assert any(fault in found for found in told(text))
+
+
+def test_a_key_that_is_misspelt_is_not_missing_as_well(told: Any) -> None:
+    (fault,) = told("input: {shape: [4]}\nmodel: {a: [Flatten], b: [Flatten]}\n")
+    assert "unknown key `model`" in fault
+    assert "did you mean `models`?" in fault
