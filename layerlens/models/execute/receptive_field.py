@@ -93,13 +93,7 @@ def receptive_field(built: Built) -> ReceptiveField:
     """Return the receptive field of a built model, including its `select`."""
     walk = _Walk()
     model = built.model
-    known = {
-        id(tensor): tuple(
-            Axis(frozenset({axis})) if axis and size is None else None
-            for axis, size in enumerate(tensor.shape)
-        )
-        for tensor in model.inputs
-    }
+    known = _open_axes(model.inputs)
     for axes in known.values():
         walk.note(axes)
     outputs = walk.through(model.inputs, model.outputs, known)
@@ -112,15 +106,19 @@ def receptive_field(built: Built) -> ReceptiveField:
 def call_span(node: Any) -> int:
     """Return an upper bound of the input steps on which the output of a layer's call depends."""
     walk = _Walk()
-    known: dict[int, Axes] = {
+    walk.call(node, _open_axes(node.input_tensors))
+    return walk.result().span
+
+
+def _open_axes(tensors: Sequence[Any]) -> dict[int, Axes]:
+    """Return the open axes of input tensors, by the id of the tensor."""
+    return {
         id(tensor): tuple(
             Axis(frozenset({axis})) if axis and size is None else None
             for axis, size in enumerate(tensor.shape)
         )
-        for tensor in node.input_tensors
+        for tensor in tensors
     }
-    walk.call(node, known)
-    return walk.result().span
 
 
 @dataclass

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from layerlens.errors import ModelFileError, Where
+from layerlens.models.external.damaged_file import damaged
 
 #: The members that Keras writes, apart from those of layers below `assets/`.
 MEMBERS = ("config.json", "metadata.json", "model.weights.h5")
@@ -116,4 +117,4 @@ def _check_member(path: Path, member: zipfile.ZipInfo, where: Where | None) -> N
 
 
 def _fault(path: Path, what: str, where: Where | None, hint: str = _HINT) -> ModelFileError:
-    return ModelFileError(f"{path.name} {what}", where, hint)
+    return damaged(path, what, where, hint)

@@ -8,7 +8,8 @@ from typing import Any
 
 import h5py
 
-from layerlens.errors import ModelFileError, Where
+from layerlens.errors import Where
+from layerlens.models.external.damaged_file import damaged
 
 _HINT = "no file that Keras saved does so; do not open it"
 #: Above the floor, a dataset may claim this many bytes per stored byte (compressed zeros).
@@ -55,14 +56,14 @@ def _read(path: Path, file: Any, where: Where | None) -> tuple[str, str | None]:
             version = content.attrs.get("keras_version")
             attributes = set(content.attrs)
         except _H5PY_ERRORS as error:
-            raise _fault(path, f"is damaged: {error}", where) from error
+            raise damaged(path, f"is damaged: {error}", where) from error
         if config is None:
             weights_only = "layer_names" in attributes or len(content) > 0
             what = "holds weights only, no model" if weights_only else "holds no Keras model"
             hint = "save the whole model with `model.save('model.keras')`"
-            raise _fault(path, what, where, hint)
+            raise damaged(path, what, where, hint)
         if "model_weights" not in content:
-            raise _fault(path, "describes a model but holds no weights for it", where)
+            raise damaged(path, "describes a model but holds no weights for it", where)
         return _decoded(config), None if version is None else _decoded(version)
 
 
@@ -70,7 +71,7 @@ def _opened(path: Path, file: Any, where: Where | None) -> Any:
     try:
         return h5py.File(file, "r")
     except _H5PY_ERRORS as error:
-        raise _fault(path, f"is damaged or cut short: {error}", where) from error
+        raise damaged(path, f"is damaged or cut short: {error}", where) from error
 
 
 def _check_group(path: Path, content: Any, where: Where | None) -> None:
@@ -88,9 +89,9 @@ def _check_group(path: Path, content: Any, where: Where | None) -> None:
                 items += 1
                 if items > _MOST_ITEMS:
                     message = f"holds more than {_MOST_ITEMS:,} groups and datasets"
-                    raise _fault(path, message, where, _HINT)
+                    raise damaged(path, message, where, _HINT)
                 if isinstance(group.get(name, getlink=True), h5py.ExternalLink):
-                    raise _fault(path, f"links to another file at {inner!r}", where, _HINT)
+                    raise damaged(path, f"links to another file at {inner!r}", where, _HINT)
                 item = group.get(name)
                 if isinstance(item, h5py.Group):
                     groups.append((inner, item))
@@ -99,10 +100,10 @@ def _check_group(path: Path, content: Any, where: Where | None) -> None:
                     claimed += _claimed(item)
                     stored += item.id.get_storage_size()
     except _H5PY_ERRORS as error:
-        raise _fault(path, f"is damaged: {error}", where) from error
+        raise damaged(path, f"is damaged: {error}", where) from error
     if claimed > max(_TOTAL_FLOOR_BYTES, _MOST_TOTAL_EXPANSION * stored):
         message = f"claims {claimed:,} bytes in all but stores {stored:,}"
-        raise _fault(path, message, where, _HINT)
+        raise damaged(path, message, where, _HINT)
 
 
 def _claimed(dataset: Any) -> int:
@@ -111,26 +112,20 @@ def _claimed(dataset: Any) -> int:
 
 def _check_dataset(path: Path, place: str, dataset: Any, where: Where | None) -> None:
     if dataset.external or dataset.is_virtual:
-        raise _fault(path, f"reads another file's data at {place!r}", where, _HINT)
+        raise damaged(path, f"reads another file's data at {place!r}", where, _HINT)
     if dataset.dtype.kind == "O":
-        raise _fault(path, f"holds objects instead of numbers at {place!r}", where, _HINT)
+        raise damaged(path, f"holds objects instead of numbers at {place!r}", where, _HINT)
     created = dataset.id.get_create_plist()
     used = {created.get_filter(index)[0] for index in range(created.get_nfilters())}
     if foreign := used - _OWN_FILTERS:
         message = f"needs a plugin to read {place!r}: filter {min(foreign)}"
-        raise _fault(path, message, where, _HINT)
+        raise damaged(path, message, where, _HINT)
     claimed = _claimed(dataset)
     stored = dataset.id.get_storage_size()
     if claimed > max(_EXPANSION_FLOOR_BYTES, _MOST_EXPANSION * stored):
         message = f"claims {claimed:,} bytes but stores {stored:,} at {place!r}"
-        raise _fault(path, message, where, _HINT)
+        raise damaged(path, message, where, _HINT)
 
 
 def _decoded(value: Any) -> str:
     return value.decode("utf-8", errors="replace") if isinstance(value, bytes) else str(value)
-
-
-def _fault(path: Path, what: str, where: Where | None, hint: str | None = None) -> ModelFileError:
-    return ModelFileError(
-        f"{path.name} {what}", where, hint or "save the model again, or copy the file anew"
-    )

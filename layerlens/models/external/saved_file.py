@@ -13,6 +13,7 @@ from typing import Any, Literal
 from layerlens.errors import ModelFileError, UnsafeCodeError, Where
 from layerlens.models.build.allow_list import code_parts, is_registered, without_hooks
 from layerlens.models.external.archive import opened_archive
+from layerlens.models.external.damaged_file import damaged
 from layerlens.models.external.hdf5 import check_hdf5, read_hdf5
 from layerlens.plain.json import JsonError, parse_json
 from layerlens.scenario.keras_source import keras_version
@@ -106,13 +107,6 @@ def refuse_code(
 
 def _text(value: Any) -> str | None:
     return value if isinstance(value, str) else None
-
-
-def damaged(path: Path, what: str, where: Where | None, hint: str | None = None) -> ModelFileError:
-    """Return the error for a file that is damaged or no saved model."""
-    return ModelFileError(
-        f"{path.name} {what}", where, hint or "save the model again, or copy the file anew"
-    )
 
 
 def _kind_of(path: Path, where: Where | None) -> FileFormat:
