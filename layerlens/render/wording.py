@@ -317,9 +317,9 @@ def steps_notes(part: LayerRow | ModelReport) -> list[str]:
     """Return notes on what outputs depend on: steps, further axes, state, batch or chance."""
     notes = [mixes_note(part)] if part.mixes is not None else []
     notes += [f"along {axis.name}: {_mixes_words(axis.mixes, axis.window)}" for axis in part.axes]
-    beside = [BESIDE[name] for name in part.depends_on or ()]
-    if beside:
-        notes.append(f"depends also on {', '.join(beside)}")
+    others = [BESIDE[name] for name in part.depends_on or ()]
+    if others:
+        notes.append(f"depends also on {', '.join(others)}")
     if part.unmeasured:
         notes.append(f"mixes: not measured: {one_line(part.unmeasured)}")
     return notes

@@ -240,16 +240,18 @@ def _are_unchanged(files: Mapping[str, str | None]) -> bool:
 
 
 def _answers(report: ScenarioReport, scenario: Scenario) -> bool:
-    """Tell whether a report holds all that the scenario expects something of."""
+    """Return whether a report has every pair and model that the scenario has expectations on."""
     pairs = {(pair.candidate, pair.mode) for pair in report.pairs}
-    wanted = {(model.name, mode) for model in scenario.candidates for mode in scenario.modes}
+    expected_pairs = {
+        (model.name, mode) for model in scenario.candidates for mode in scenario.modes
+    }
     models = {model.name for model in report.models}
-    expected = set(scenario.expect.models) if scenario.expect is not None else set()
-    return wanted <= pairs and expected <= models
+    expected_models = set(scenario.expect.models) if scenario.expect is not None else set()
+    return expected_pairs <= pairs and expected_models <= models
 
 
 def _is_page(page: Mapping[str, Any]) -> bool:
-    """Tell whether an entry has the form of a page; what its rows hold is looked at with them."""
+    """Return whether an entry has the form of a page; its rows are checked when they are read."""
     files, rows = page.get("files"), page.get("scenarios")
     if not isinstance(files, dict) or not isinstance(rows, list) or not rows:
         return False

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from layerlens.report.run import ScenarioReport
     from layerlens.scenario.spec import Scenario
 
-#: Virtual memory: code outside of Keras recurses over the layers of a deep model as well.
+#: Virtual memory; Keras and code called from it recurse over the layers of deep models.
 _STACK_BYTES = 64 * 1024**2
 
 

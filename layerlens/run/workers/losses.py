@@ -1,4 +1,4 @@
-"""Reports of scenarios whose work was stopped, or ended with its process."""
+"""Reports of scenarios that were stopped, or whose process died."""
 
 from __future__ import annotations
 

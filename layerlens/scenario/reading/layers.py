@@ -162,7 +162,7 @@ class _ArgumentReader:
     def value(self, name: str, value: Any, at: Position | None) -> Any:
         if name in _HOLD_LAYERS:
             return self._layers(name, value, at)
-        package = next((kept for end, kept in _PACKAGES.items() if name.endswith(end)), None)
+        package = next((package for end, package in _PACKAGES.items() if name.endswith(end)), None)
         if package is not None and isinstance(value, YamlMapping):
             return self._configured(package, value, at)
         if is_layer(value):

@@ -117,9 +117,9 @@ class YamlSpans:
     def _path(self, keys: Sequence[str]) -> Iterator[tuple[_Node, _Node]]:
         """Yield the key and the value at each step, up to the first key that is missing."""
         node = self._root
-        for wanted in keys:
+        for key in keys:
             pairs = node.pairs() if node is not None else iter(())
-            found = next((pair for pair in pairs if pair[0].text() == wanted), None)
+            found = next((pair for pair in pairs if pair[0].text() == key), None)
             if found is None:
                 return
             yield found

@@ -1,4 +1,4 @@
-"""The area a picture is drawn in, and the colours it is drawn with."""
+"""The area and the colours of a picture."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from matplotlib.transforms import Affine2D, Transform
 
 from layerlens.plain.printable import clean
 
-#: By name; an HTML page replaces each by its own colour of the same name.
+#: Name → colour; an HTML page replaces each by its own colour of that name.
 COLOURS = {
     "paper": "#ffffff",
     "ink": "#1c1e21",
@@ -56,11 +56,12 @@ class Area:
         return axes
 
     def add(self, artist: Artist) -> None:
-        """Draw an artist whose coordinates are inches in this area, without the cost of axes."""
+        """Draw an artist with coordinates in inches in this area, faster than in axes."""
         artist.set_transform(self._inches)
         self.figure.add_artist(artist)
 
     def text(self, x: float, y: float, words: str, **style: Any) -> None:
+        """Write a text at a position in inches."""
         self.figure.text(x, y, clean(words), transform=self._inches, **style)
 
     @property

@@ -1,7 +1,7 @@
 """Draw pictures with matplotlib, as SVG or PNG.
 
-Figures are made without pyplot and without the user's own settings, so that the same report gives
-the same bytes; text stays text, and a name is never read as a formula.
+Figures do not use pyplot or the user's settings, so that the same report gives the same bytes. Text
+stays text, and a name is never parsed as a formula.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ from layerlens.render.pictures.unrolled import Unrolled
 from layerlens.report.maps import HeatMap
 
 DOTS_PER_INCH = 144
-#: Between the pictures on one sheet, and around them, in inches.
+#: The space between the pictures of a sheet and around them, in inches.
 _GAP, _MARGIN = 0.45, 0.3
 _TITLE = 0.3
-#: So wide may a sheet get before pictures of one kind go into a further row.
+#: The width of a sheet, in inches, beyond which pictures of one kind continue in another row.
 _SHEET_WIDTH = 14.0
 
 
@@ -48,7 +48,7 @@ def inline_svgs(pictures: Iterable[Picture]) -> Iterator[str]:
 
 
 def _inline_svg(picture: Picture, number: int) -> str:
-    """Return one picture; by its number on the page its elements are named."""
+    """Return one picture; its number on the page makes the ids of its elements unique."""
     figure = Figure(figsize=(picture.width, picture.height), dpi=72)
     figure.patch.set_visible(False)
     _draw(picture, Area(figure, 0, 0, picture.width, picture.height))
@@ -70,13 +70,13 @@ def _draw(picture: Picture, area: Area) -> None:
 
 
 def _for_a_page(tag: str) -> str:
-    """Return a tag in the page's colours and font, without what nothing refers to."""
+    """Return a tag in the page's colours and font, without unused attributes."""
     tag = _COLOUR.sub(lambda found: f"var(--{_names()[found[0]]})", tag)
     return _SPACE.sub(" ", _NUMBER.sub(r"\1", _UNNEEDED.sub("", tag)))
 
 
 def sheet(pictures: Sequence[tuple[str, Sequence[Picture]]], suffix: str) -> bytes:
-    """Return all pictures as one SVG or PNG file: headings, each with its pictures below it."""
+    """Return all pictures as one SVG or PNG file: each heading with its pictures below it."""
     rows = [row for heading, several in pictures for row in _rows(heading, several)]
     width = max(row.width for row in rows) + 2 * _MARGIN
     height = sum(row.height + _GAP for row in rows) + 2 * _MARGIN - _GAP
@@ -116,14 +116,14 @@ class _Row:
 
 
 def _write_line(figure: Figure, left: float, top: float, words: str, *, size: int) -> None:
-    """Write a bold line at a place in inches."""
+    """Write a bold line at a position in inches."""
     width, height = figure.get_size_inches()
     x, y = left / width, (top - 0.1) / height
     figure.text(x, y, clean(words), size=size, weight="bold", color=COLOURS["ink"])
 
 
 def _rows(heading: str, pictures: Sequence[Picture]) -> Iterator[_Row]:
-    """Put pictures of one kind next to each other, as many as a sheet is wide."""
+    """Return rows of pictures of one kind next to each other, as many as fit on a sheet."""
     row: list[Picture] = []
     for picture in pictures:
         wide = sum(one.width + _GAP for one in row) + picture.width > _SHEET_WIDTH
@@ -137,12 +137,12 @@ def _rows(heading: str, pictures: Sequence[Picture]) -> Iterator[_Row]:
 
 @contextmanager
 def _settings() -> Iterator[None]:
-    """Draw with matplotlib's own defaults and a few of ours, and put back what was set."""
+    """Context manager that draws with fixed settings and restores the previous ones."""
     with matplotlib.rc_context(), warnings.catch_warnings():
-        # A font may lack characters of a name: it is shown all the same, by a reader's own font.
+        # A warning about characters missing in the font: the viewer's font shows them.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         defaults = matplotlib.rcParamsDefault
-        # To ask for the backend would choose one, for all of the process.
+        # Reading the backend's setting would choose one for the whole process.
         ours: dict[Any, Any] = {name: defaults[name] for name in defaults if name != "backend"}
         ours |= {"svg.fonttype": "none", "text.parse_math": False, "font.size": 8}
         matplotlib.rcParams.update(ours)
@@ -152,7 +152,7 @@ def _settings() -> Iterator[None]:
 def _svg_of(figure: Figure, salt: str) -> str:
     file = io.StringIO()
     matplotlib.rcParams["svg.hashsalt"] = f"layerlens {salt}"
-    # Nothing that changes from run to run, or tells of the machine.
+    # No metadata that changes between runs or describes the machine.
     nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
     figure.set_canvas(FigureCanvasSVG(figure))
     figure.savefig(file, format="svg", metadata=nothing)
@@ -168,12 +168,12 @@ def _png_of(figure: Figure) -> bytes:
 
 _COLOUR = re.compile("|".join(COLOURS.values()))
 _TAG = re.compile(r"<[a-z][^>]*>")
-#: Comments, which say again what a text says; matplotlib's style of the whole page; indentation.
+#: Comments, which repeat texts; matplotlib's style of the whole page; indentation.
 _DISPENSABLE = re.compile(r"<!--.*?-->|<defs>\s*<style.*?</style>\s*</defs>|(?<=>)\s+(?=<)", re.S)
-#: Names of groups, and fonts.
+#: Ids of groups, and fonts.
 _UNNEEDED = re.compile(r' id="[A-Za-z0-9.]+_\d+"|font-family: [^;"]*;? ?')
 _SPACE = re.compile(r"\s+")
-#: Two decimals of a point are finer than any screen.
+#: Coordinates in points are cut to two decimals.
 _NUMBER = re.compile(r"(\d+\.\d\d)\d+")
 
 

@@ -16,7 +16,7 @@ from layerlens.report.maps import HeatMap
 
 
 def draw_heat(heat: HeatMap, area: Area) -> None:
-    """Draw the map with a bar that shows what its colours mean."""
+    """Draw the map with a colour bar."""
     cells = [list(row) for row in heat.cells]
     rows, columns = heat.shape
     names = short_name(heat.rows), short_name(heat.columns)
@@ -57,12 +57,12 @@ def draw_heat(heat: HeatMap, area: Area) -> None:
     if bar.solids is not None:
         bar.solids.set_rasterized(True)
     _quiet_ticks(bar_axes, low, high, wide)
-    if bar_height > 1.3:  # else the words would not fit, and the caption says it too
+    if bar_height > 1.3:  # otherwise the words do not fit; the caption says the same
         bar_axes.set_ylabel("max abs difference", color=COLOURS["soft"], size=7)
 
 
 def _ticks(length: int) -> list[int]:
-    """Return places that read well: every one of a few, else every 2nd, 5th, 10th, ..."""
+    """Return at most 12 positions of ticks: every one, or every 2nd, 5th, 10th, ..."""
     step = next(s for n in range(12) for s in (10**n, 2 * 10**n, 5 * 10**n) if length / s <= 12)
     return list(range(0, length, step))
 

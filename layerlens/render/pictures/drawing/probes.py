@@ -14,11 +14,11 @@ from layerlens.render.pictures.scales import decades, mark, short_name
 
 
 def draw_probes(probes: Probes, area: Area) -> None:
-    """Draw a row per probe: its differences, and the bar that rounding explains."""
+    """Draw a row per probe: its differences, and a bar up to what rounding explains."""
     rows = probes.rows
 
     figures = [n for row in rows for n in (row.max_abs, row.noise, row.float64_max_abs)]
-    # Words and truth values are not rounded: they are equal or infinitely far apart.
+    # Strings and booleans are not rounded: their difference is zero or infinite.
     positive = [n for n in figures if n is not None and 0 < n < math.inf] or [1.0]
     low = 10.0 ** math.floor(math.log10(min(positive)))
     high = 10.0 ** math.ceil(math.log10(max(positive) * 1.01))

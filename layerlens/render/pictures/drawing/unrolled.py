@@ -40,7 +40,7 @@ def _height(node: Node) -> float:
 
 
 def _slots(unrolled: Unrolled, node: Node) -> dict[int, float]:
-    """Return the place of every drawn step; a gap stands for those that are left out."""
+    """Return step → horizontal position in inches, with a gap for steps left out."""
     left = node.lane * (LABELS + STEPS) + LABELS
     kept = unrolled.drawn_steps(node)
     gap = len(kept) < (node.steps or 1)
@@ -89,7 +89,7 @@ def _draw_node(area: Area, unrolled: Unrolled, node: Node) -> None:
     left = node.lane * (LABELS + STEPS)
     top = height + _LINE * len(node.lines) / 2
     style: dict[str, Any] = {"va": "center", "zorder": 4}
-    if node.lane:  # lines to a branch run behind its words
+    if node.lane:  # lines to a branch are drawn behind its text
         style["bbox"] = {"facecolor": COLOURS["paper"], "edgecolor": "none", "pad": 1}
     area.text(left, top, node.title, size=9, weight="bold", color=COLOURS["ink"], **style)
     for n, line in enumerate(node.lines, start=1):
@@ -105,7 +105,7 @@ def _draw_link(area: Area, unrolled: Unrolled, link: Link) -> None:
         style: dict[str, Any] = {"linestyle": ":", "color": COLOURS["soft"], "linewidth": 0.8}
         area.add(Line2D(middles, [below, above], **style))
         return
-    # A line that passes a layer by gives way to its circles.
+    # A line that skips a level is bent to avoid the circles there.
     bow = 0.16 if target.level > source.level + 1 and source.lane == target.lane else 0.0
     points: list[tuple[float, float]] = []
     codes: list[Any] = []
