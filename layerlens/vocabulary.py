@@ -25,7 +25,7 @@ AlsoDiffers = Literal["mask", "gradients", "state", "losses", "dtype", "non_fini
 MaskUse = Literal["read", "ignored"]
 #: What an output depends on besides the inputs of its own sample: state kept between calls, other
 #: samples of the batch, or random numbers.
-Beside = Literal["state", "batch", "chance"]
+OtherInfluence = Literal["state", "batch", "chance"]
 Change = Literal["same", "changed", "only_reference", "only_candidate"]
 #: The aspects in which two aligned layers can differ.
 Aspect = Literal[

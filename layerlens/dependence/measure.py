@@ -38,7 +38,7 @@ from layerlens.numerics.weight_values import draw_weight
 from layerlens.report.layers import AxisMixing, ModelReport
 from layerlens.report.maps import StepMapRow
 from layerlens.scenario.slices import parse_select
-from layerlens.vocabulary import Beside, Execution
+from layerlens.vocabulary import Execution, OtherInfluence
 
 #: Lengths to try where an axis is variable; the first that the layer accepts is used.
 LENGTHS = (24, 16, 32, 7, 64, 3, 1)
@@ -94,9 +94,9 @@ class Dependence:
     is_measured: bool = False
 
     @property
-    def beside(self) -> tuple[Beside, ...] | None:
+    def beside(self) -> tuple[OtherInfluence, ...] | None:
         """What outputs depend on besides their sample's inputs; None where that is not known."""
-        found: list[tuple[Beside, bool]] = [
+        found: list[tuple[OtherInfluence, bool]] = [
             ("state", self.is_stateful),
             ("batch", self.is_batch_coupled),
             ("chance", self.is_random),

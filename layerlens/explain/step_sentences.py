@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from layerlens.explain.listing import listed
 from layerlens.report.diffs import ModelsDiff
 from layerlens.report.layers import LayerRow, ModelReport
-from layerlens.vocabulary import Beside, Mixes, Mode
+from layerlens.vocabulary import Mixes, Mode, OtherInfluence
 
 #: Pairs of layers with a sentence of their own.
 _NAMED = 3
@@ -20,7 +20,7 @@ _STEPS: dict[Mixes, str] = {
     "reduces": "all the input steps, reduced to one",
     "expands": "one vector, made into steps",
 }
-_OTHER_SOURCES: dict[Beside, str] = {
+_OTHER_SOURCES: dict[OtherInfluence, str] = {
     "state": "the state of earlier calls",
     "batch": "other samples of the batch",
     "chance": "chance",

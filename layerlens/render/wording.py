@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from layerlens.report.pairs import PairReport
     from layerlens.report.run import ErrorRow, ExpectationRow, RunRecord, ScenarioReport
     from layerlens.report.training import FitRow
-    from layerlens.vocabulary import Beside, Mixes
+    from layerlens.vocabulary import Mixes, OtherInfluence
 
 #: How the output's time steps depend on the input's.
 MIXES = {
@@ -31,7 +31,7 @@ MIXES = {
 }
 
 #: What outputs depend on besides the inputs of their own sample.
-BESIDE: dict[Beside, str] = {
+BESIDE: dict[OtherInfluence, str] = {
     "state": "what earlier calls left (stateful)",
     "batch": "the other samples of the batch",
     "chance": "a draw (random)",

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from layerlens.report.maps import StepMapRow
-from layerlens.vocabulary import Beside, MaskUse, Mixes
+from layerlens.vocabulary import MaskUse, Mixes, OtherInfluence
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ class LayerRow:
     #: How it mixes along further spatial axes, and along the features where that was asked for.
     axes: tuple[AxisMixing, ...] = ()
     #: What else its outputs depend on; None where that was not measured.
-    depends_on: tuple[Beside, ...] | None = None
+    depends_on: tuple[OtherInfluence, ...] | None = None
     #: Why steps could not be measured, where they were to be.
     unmeasured: str | None = None
 
@@ -159,7 +159,7 @@ class ModelReport:
     #: How it mixes along further spatial axes, and along the features where that was asked for.
     axes: tuple[AxisMixing, ...] = ()
     #: What else its outputs depend on; None where that was not measured.
-    depends_on: tuple[Beside, ...] | None = None
+    depends_on: tuple[OtherInfluence, ...] | None = None
     #: Why steps could not be measured, where they were to be.
     unmeasured: str | None = None
     #: Remarks on the figures: a layer without a configuration, what a saved file lacks or which
