@@ -24,7 +24,7 @@ def raises(error: BaseException) -> Any:
     return work
 
 
-def test_what_runs_out_is_told_of_the_scenario(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_exhaustion_is_an_error_of_the_scenario(monkeypatch: pytest.MonkeyPatch) -> None:
     caused = ValueError("Exception encountered when calling Dense.call()")
     caused.__cause__ = ResourceExhaustedError("OOM when allocating tensor")
     for error, said in (

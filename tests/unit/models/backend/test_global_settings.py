@@ -158,7 +158,7 @@ def test_each_setting_is_put_back_also_after_an_error(name: str) -> None:
     assert read() == before
 
 
-def test_what_the_user_has_set_is_in_force_inside_and_left() -> None:
+def test_settings_of_the_user_apply_inside_and_stay() -> None:
     keras.config.set_epsilon(0.25)
     keras.utils.set_random_seed(11)
     drawn = (random.random(), np.random.rand(), float(tf.random.uniform(())))

@@ -37,7 +37,7 @@ def test_nothing_of_the_start_reaches_the_user() -> None:
     assert (done.stdout, done.stderr, done.returncode) == ("tensorflow\n", "still heard\n", 0)
 
 
-def test_another_backend_that_already_runs_is_told() -> None:
+def test_another_running_backend_is_an_error() -> None:
     done = run(
         "import sys, types\n"
         "keras = types.ModuleType('keras')\n"

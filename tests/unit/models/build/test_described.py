@@ -57,7 +57,7 @@ def test_a_summary_of_billions_takes_no_memory_and_no_time() -> None:
     assert not built.allocated
 
 
-def test_what_does_not_fit_is_told_before_it_is_tried() -> None:
+def test_a_model_beyond_memory_is_refused_before_it_is_allocated() -> None:
     inputs = (InputSpec("input", (300_000,)),)
     spec = chain(layer("Dense", units=300_000), layer("LSTM", units=3))
     with pytest.raises(MemoryLimitError) as caught:
@@ -100,7 +100,7 @@ def test_a_stateful_model_takes_one_batch_size_and_reports_it_open() -> None:
     assert build(spec, SEQUENCE, allocate=False).report == built.report
 
 
-def test_a_draft_tells_which_held_layers_are_stateful():
+def test_a_draft_reports_which_inner_layers_are_stateful():
     held = LayerSpec("LSTM", {"units": 2, "stateful": True})
     spec = ModelSpec("m", "layers", layers=(LayerSpec("Bidirectional", {"layer": held}),))
     drafted = build(spec, SEQUENCE, allocate=False).report

@@ -20,7 +20,7 @@ def test_inputs_that_do_not_fit_are_refused_before_anything_is_run() -> None:
     assert "layerlens summary" in str(error.hint)
 
 
-def test_what_is_free_decides(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_free_memory_decides(monkeypatch: pytest.MonkeyPatch) -> None:
     shapes = [(None, 1000), (None, None, 10), (None, 10)]  # 1,020 values
     for free, fits in ((1020 * 480, True), (1020 * 480 - 1, False), (None, True)):
         monkeypatch.setattr(memory, "free_memory", lambda free=free: free)
@@ -52,7 +52,7 @@ def test_models_that_cannot_be_run_here_are_refused_while_they_are_drafts(
     assert "comparing `one` and `other` needs at least 80.0 GB" in error.message
 
 
-def test_what_need_not_be_run_is_told_at_any_size(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_models_that_need_not_run_are_compared_at_any_size(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(drafting.Draft, "allocate", _must_not)
     wide, wider = ({"Dense": {"units": 10**6, "use_bias": bias}} for bias in (False, True))
     models = {"one": [wide], "other": [wider], "third": [{"Dense": 10**5}]}

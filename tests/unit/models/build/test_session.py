@@ -54,7 +54,7 @@ def test_the_seed_decides_the_initial_weights() -> None:
     assert (first != other).any()
 
 
-def test_a_failure_crosses_back_and_leaves_no_trace() -> None:
+def test_an_error_is_raised_in_the_caller_and_changes_nothing() -> None:
     random.seed(7)
     state = random.getstate()
     with pytest.raises(ScenarioError):

@@ -22,7 +22,7 @@ def test_weights_are_set_by_path_or_its_end() -> None:
     assert values["gru/gru_cell/recurrent_kernel"].tolist() == [[5, 6, 7]]
 
 
-def test_weights_at_fault_are_all_told_at_once() -> None:
+def test_all_faults_in_weights_are_reported_at_once() -> None:
     layers = (layer("Dense", units=2), layer("Dense", units=2))
     weights = {"kernal": [1], "bias": [0, 0], "dense/bias": [1, 2, 3], "dense_1/bias": ["x", "y"]}
     with pytest.raises(ScenarioError) as caught:

@@ -67,14 +67,14 @@ def test_several_inputs_and_outputs_keep_their_order() -> None:
     np.testing.assert_allclose(outcome.outputs[1], -X, rtol=1e-6)
 
 
-def test_words_come_back_as_words() -> None:
+def test_text_outputs_are_bytes() -> None:
     lookup = layer("StringLookup", vocabulary=["a", "b"], invert=True)
     words = runner(chain("m", lookup), input_of(2, dtype="int64", low=0, high=3))
     (output,) = words.run([np.asarray([[1, 2]])], "eager").outputs
     assert output.tolist() == [[b"a", b"b"]]
 
 
-def test_bfloat16_comes_back_as_what_numpy_knows() -> None:
+def test_bfloat16_outputs_are_float32_arrays() -> None:
     half = runner(chain("m", layer("ReLU"), dtype="bfloat16"))
     outcome = half.run([X], "eager")
     assert outcome.dtypes == ("bfloat16",)
@@ -105,7 +105,7 @@ def test_every_call_starts_from_the_same_seed_unless_another_is_given() -> None:
     assert not of(DENSE).is_random
 
 
-def test_every_call_starts_from_clear_states_unless_told_otherwise() -> None:
+def test_every_call_starts_from_cleared_states_by_default() -> None:
     kept = runner(chain("m", layer("SimpleRNN", units=2, stateful=True)), input_of(5, 3))
     size = kept.built.batch_size
     assert size is not None

@@ -35,7 +35,7 @@ def test_the_length_goes_past_what_either_model_looks_across() -> None:
     assert far.kinds == far.samples == lengths.MOST_KINDS
 
 
-def test_a_length_beyond_memory_is_cut_and_what_is_missing_is_told() -> None:
+def test_a_length_beyond_memory_is_cut_and_the_shortfall_is_reported() -> None:
     reach = far_lengths([conv(10**9)], 11)
     assert reach.shortfall == {1: 10**9 + 1}
     assert reach.tries == ()  # zeros for the dilation alone do not fit

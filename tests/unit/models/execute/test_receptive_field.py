@@ -70,7 +70,7 @@ def test_spans_of_chains(layers: tuple[LayerSpec, ...], span: int) -> None:
     assert field_of(*layers).spans == {1: span}
 
 
-def test_axes_are_told_apart() -> None:
+def test_axes_have_spans_of_their_own() -> None:
     image = layer("Conv2D", filters=1, kernel_size=[3, 2], dilation_rate=[300, 1])
     assert field_of(image, shape=(None, None, 3)).spans == {1: 601, 2: 2}
     assert field_of(image, shape=(700, None, 3)).spans == {2: 2}
@@ -134,7 +134,7 @@ def test_a_nested_model_is_looked_into() -> None:
     assert of_function(nested, *STEPS).span == 1 + 3 + 3 + (1 + 1)
 
 
-def test_of_layers_of_ones_own_nobody_knows() -> None:
+def test_layers_that_keras_does_not_define_are_unknown() -> None:
     import keras
 
     class Last(keras.layers.Layer):

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("backend")
 
 @pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "bfloat16", "int32", "bool"])
 @pytest.mark.parametrize("size", [3, 200_000])
-def test_what_is_put_comes_back_in_the_precision_of_the_variable(dtype: str, size: int) -> None:
+def test_assigned_values_have_the_precision_of_the_variable(dtype: str, size: int) -> None:
     variable = keras.Variable(np.zeros(size), dtype=dtype)
     given = (np.arange(size) % 100).astype("float32") + np.float32(0.1)
     assign_array(variable, given)
@@ -34,7 +34,7 @@ def test_what_is_put_comes_back_in_the_precision_of_the_variable(dtype: str, siz
     np.testing.assert_array_equal(as_array(variable), expected)
 
 
-def test_an_array_stays_what_it_was_whatever_becomes_of_the_variable() -> None:
+def test_an_array_keeps_its_values_when_the_variable_is_assigned() -> None:
     variable = keras.Variable(np.zeros((2, 3)), dtype="float32")
     seen = as_array(variable)
     variable.assign_add(np.ones((2, 3)))

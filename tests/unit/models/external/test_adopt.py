@@ -223,7 +223,7 @@ class Silent(Scale):
 
 
 @pytest.mark.parametrize(("kind", "copied"), [(Honest, True), (Forgetful, False), (Silent, False)])
-def test_a_copy_that_would_not_be_one_is_not_made(kind: Any, copied: bool) -> None:
+def test_an_unfaithful_copy_is_not_used(kind: Any, copied: bool) -> None:
     model = keras.Sequential([keras.Input((8, 3)), kind(3.0)])
     for precision in ("working", "float64"):
         built = build(given(model), precision=precision)
@@ -235,14 +235,14 @@ def test_a_copy_that_would_not_be_one_is_not_made(kind: Any, copied: bool) -> No
 FACTOR = 2.5
 
 
-def test_functions_keep_what_they_refer_to() -> None:
+def test_functions_keep_their_globals() -> None:
     model = keras.Sequential([keras.Input((8, 3)), keras.layers.Lambda(lambda x: x * FACTOR)])
     built = build(given(model), precision="float64")
     assert (built.is_original, built.precision) == (False, "float64")
     np.testing.assert_allclose(built.model(X), X * FACTOR, rtol=1e-5)
 
 
-def test_what_was_learnt_from_data_comes_along() -> None:
+def test_state_from_adapt_is_copied() -> None:
     lookup = keras.layers.StringLookup()
     lookup.adapt(np.array(["b", "b", "a"]))
     normal = keras.layers.Normalization()
@@ -287,7 +287,7 @@ def test_a_layer_that_cannot_be_drafted_is_no_refusal() -> None:
     np.testing.assert_allclose(built.model(X), X + 1)
 
 
-def test_something_else_is_told() -> None:
+def test_another_type_is_an_error() -> None:
     with pytest.raises(ScenarioError, match="model `m` is of type int; a Keras model or layer"):
         build_model(given(3), INPUTS)
 
@@ -355,7 +355,7 @@ def test_code_runs_only_with_permission(folder: Path) -> None:
         ("shop_models", 'is not of the form "module:callable"'),
     ],
 )
-def test_a_callable_at_fault_is_told(folder: Path, target: str, message: str) -> None:
+def test_a_wrong_callable_is_an_error(folder: Path, target: str, message: str) -> None:
     with pytest.raises(ScenarioError) as caught:
         build_model(python(target, folder), INPUTS, allow_code=True)
     assert message in str(caught.value)

@@ -41,7 +41,7 @@ def test_what_keras_writes_is_read_and_holds_no_code(
         ("m.pb", b"x", "has the ending '.pb'; saved models end in `.keras`, `.h5`"),
     ],
 )
-def test_damaged_files_are_told_from_each_other(
+def test_each_kind_of_damage_has_its_own_message(
     tmp_path: Path, name: str, content: bytes, message: str
 ) -> None:
     (tmp_path / name).write_bytes(content)
