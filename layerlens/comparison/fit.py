@@ -79,9 +79,9 @@ def fit_models(
     double: dict[str, TrainingResult] = {}
     if variants is not None:
         for name in comparison.undecided(working):
-            twin = variants.in_float64(comparison.built[name])
-            if isinstance(twin, Built) and twin.precision == "float64":
-                double[name] = comparison.train_one(name, twin)
+            float64 = variants.in_float64(comparison.built[name])
+            if isinstance(float64, Built) and float64.precision == "float64":
+                double[name] = comparison.train_one(name, float64)
     return tuple(comparison.row(name, working, double) for name in comparison.built)
 
 

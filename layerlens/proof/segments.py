@@ -262,7 +262,7 @@ def unit_variances(segment: Segment) -> dict[Hashable, float] | None:
     found: list[set[tuple[Hashable, Hashable, float]]] = []
     others: set[Hashable] = set()
     for values in segment.sides:
-        mine: set[tuple[Hashable, Hashable, float]] = set()
+        normalizations: set[tuple[Hashable, Hashable, float]] = set()
         for step in {id(v.step): v.step for v in values if not segment.starts_with(v)}.values():
             if step is None or step.layer is None:
                 continue
@@ -272,12 +272,12 @@ def unit_variances(segment: Segment) -> dict[Hashable, float] | None:
                     gamma, variance = (
                         segment.names[id(v)] for v in (layer.gamma, layer.moving_variance)
                     )
-                    mine.add((gamma, variance, float(layer.epsilon)))
+                    normalizations.add((gamma, variance, float(layer.epsilon)))
                     taken |= {gamma, variance}
                     added = (layer.beta, layer.moving_mean)
                     others |= {segment.names[id(v)] for v in added if v is not None}
             others |= {segment.names[id(v)] for v in step.layer.weights} - taken
-        found.append(mine)
+        found.append(normalizations)
     gammas = {gamma for gamma, _, _ in found[0]}
     variances = {variance: epsilon for _, variance, epsilon in found[0]}
     single = len(gammas) == len(variances) == len(found[0])

@@ -28,10 +28,10 @@ from layerlens.proof.polynomials import activation_host
 
 def variable_names(reference: Built, candidate: Built, transfer: Transfer) -> dict[int, Hashable]:
     """Return a name for each weight of both models by its id; paired weights have one name."""
-    ours, theirs = weight_variables(reference), weight_variables(candidate)
+    reference_weights, candidate_weights = weight_variables(reference), weight_variables(candidate)
     partners = {pairing.candidate: pairing.reference for pairing in transfer.pairings}
-    names: dict[int, Hashable] = {id(v): ("paired", i) for i, v in enumerate(ours)}
-    for position, variable in enumerate(theirs):
+    names: dict[int, Hashable] = {id(v): ("paired", i) for i, v in enumerate(reference_weights)}
+    for position, variable in enumerate(candidate_weights):
         partner = partners.get(position)
         names[id(variable)] = ("own", position) if partner is None else ("paired", partner)
     return names
