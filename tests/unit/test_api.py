@@ -39,7 +39,7 @@ def only_pair(report: Report) -> PairReport:
 
 
 def said(caught: pytest.ExceptionInfo[UsageError]) -> tuple[str, str]:
-    """What a UsageError says, and the hint that it has to give."""
+    """The message of a UsageError, and a part of its hint."""
     assert caught.value.hint
     return caught.value.message, caught.value.hint
 
@@ -54,7 +54,7 @@ def test_two_models_are_reference_and_candidate() -> None:
     assert only_pair(layerlens.compare(dense(), dense(3, "relu"))).verdict == "different"
 
 
-def test_a_report_says_what_it_was_made_with() -> None:
+def test_a_report_has_the_versions_it_was_made_with() -> None:
     import tensorflow as tf
 
     assert layerlens.compare(dense(), dense()).to_dict()["environment"] == {
@@ -66,7 +66,7 @@ def test_a_report_says_what_it_was_made_with() -> None:
     }
 
 
-def test_a_list_of_models_is_as_good_as_one_behind_the_other(tmp_path: Path) -> None:
+def test_a_list_of_models_is_the_same_as_several_arguments(tmp_path: Path) -> None:
     report = layerlens.compare([dense(), dense(), dense(5)], seed=np.int64(3))  # type: ignore
     assert [pair.candidate for pair in report.scenarios[0].pairs] == ["candidate", "candidate_2"]
     for name in ("one.keras", "other.keras"):
@@ -77,7 +77,7 @@ def test_a_list_of_models_is_as_good_as_one_behind_the_other(tmp_path: Path) -> 
     assert {model.name: model.params for model in tables.models} == {"model": 15, "model_2": 25}
 
 
-def test_a_model_may_be_called_models() -> None:
+def test_a_model_may_be_named_models() -> None:
     report = layerlens.compare({"models": dense(), "other": dense()})
     assert [model.name for model in report.scenarios[0].models] == ["models", "other"]
 
@@ -91,7 +91,7 @@ def test_a_mapping_names_the_models_and_reference_chooses_one() -> None:
     ]
 
 
-def test_layers_take_the_inputs_that_are_given() -> None:
+def test_layers_are_built_with_the_inputs_argument() -> None:
     linear = keras.layers.Dense(3, activation="linear")
     assert only_pair(layerlens.compare(keras.layers.Dense(3), linear, inputs=[4])).verdict == (
         "equivalent"
@@ -142,7 +142,7 @@ def test_a_scenario_may_be_a_mapping() -> None:
 # --- how ------------------------------------------------------------------------------------------
 
 
-def test_expect_decides_whether_the_report_passes() -> None:
+def test_the_expected_verdict_decides_the_status() -> None:
     held = layerlens.compare(dense(), dense(), expect="equivalent")
     assert held.status == "pass"
     failed = layerlens.compare(dense(), dense(), expect="different")
@@ -165,11 +165,11 @@ def test_a_tolerance_replaces_the_derived_one() -> None:
     assert only_pair(narrow).verdict == "different"
 
 
-def test_transfer_none_leaves_each_its_own_weights() -> None:
+def test_transfer_none_keeps_the_weights_of_each_model() -> None:
     assert only_pair(layerlens.compare(dense(), dense(), transfer="none")).verdict == "different"
 
 
-def test_both_modes_are_told_apart() -> None:
+def test_each_mode_has_its_verdict() -> None:
     dropped = keras.Sequential([dense(), keras.layers.Dropout(0.5)])
     report = layerlens.compare(dense(), dropped, mode=["inference", "training"])
     assert [(p.mode, p.verdict) for p in report.scenarios[0].pairs] == [
@@ -188,14 +188,14 @@ def test_the_same_seed_gives_the_same_report() -> None:
     assert one.verdict == other.verdict
 
 
-def test_a_report_can_be_written_and_framed() -> None:
+def test_a_report_can_be_written_and_turned_into_frames() -> None:
     report = layerlens.compare(dense(), dense())
     assert report.to_dict()["scenarios"][0]["pairs"][0]["verdict"] == "equivalent"
     assert report.to_dataframe()["verdict"].tolist() == ["equivalent"]
     assert "equivalent" in report._repr_html_()
 
 
-def test_a_report_shows_itself() -> None:
+def test_a_report_has_text_and_html_representations() -> None:
     from rich.console import Console
 
     report = layerlens.compare({"one": dense(), "relu": dense(3, "relu")}, expect="equivalent")
@@ -248,7 +248,7 @@ def test_it(layerlens: Assertions) -> None:
 """
 
 
-def test_callers_are_typed(tmp_path: Path) -> None:
+def test_the_public_names_are_typed(tmp_path: Path) -> None:
     api = pytest.importorskip("mypy.api")
     place = tmp_path / "caller.py"
     place.write_text(CALLER)
@@ -293,7 +293,7 @@ def float16_policy() -> Iterator[None]:
     keras.config.set_dtype_policy(before)
 
 
-def test_given_models_keep_their_weights_states_and_optimizer() -> None:
+def test_models_keep_their_weights_states_and_optimizer() -> None:
     models = trained(), trained()
     before = [state_of(model) for model in models]
     names = [[layer.name for layer in model.layers] for model in models]
@@ -309,7 +309,7 @@ def test_given_models_keep_their_weights_states_and_optimizer() -> None:
     )
 
 
-def test_a_given_layer_is_not_built() -> None:
+def test_an_unbuilt_layer_stays_unbuilt() -> None:
     layer = keras.layers.Dense(3)
     layerlens.compare(layer, keras.layers.Dense(3), inputs=[4])
     assert not layer.built
@@ -490,7 +490,7 @@ MODELS_HINT = (
         ),
     ],
 )
-def test_what_makes_no_sense_is_told_with_a_way_out(
+def test_invalid_arguments_are_refused_with_a_hint(
     sources: list[Any], arguments: dict[str, Any], message: str, hint: str
 ) -> None:
     with pytest.raises(UsageError) as caught:
@@ -498,7 +498,7 @@ def test_what_makes_no_sense_is_told_with_a_way_out(
     assert said(caught) == (message, hint)
 
 
-def test_a_layer_without_inputs_is_told_before_keras_is_asked() -> None:
+def test_a_layer_without_inputs_is_refused_before_it_is_built() -> None:
     with pytest.raises(UsageError) as caught:
         layerlens.compare(keras.layers.Dense(2), keras.layers.Dense(2))
     assert said(caught) == (
@@ -513,12 +513,12 @@ def test_a_summary_of_nothing_is_refused() -> None:
     assert said(caught) == ("there is nothing to summarise: no model was given", MODELS_HINT)
 
 
-def test_a_path_that_leads_nowhere_is_refused(tmp_path: Path) -> None:
+def test_a_path_that_does_not_exist_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"there is no file or folder .*nowhere"):
         layerlens.compare(tmp_path / "nowhere")
 
 
-def test_no_room_takes_the_place_of_a_public_name() -> None:
+def test_no_package_hides_a_public_name() -> None:
     """A package that is imported becomes an attribute, and would hide a function of its name."""
     folder = Path(layerlens.__file__).parent
     assert not [name for name in layerlens.__all__ if (folder / name).exists()]
