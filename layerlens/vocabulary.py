@@ -16,6 +16,7 @@ Mode = Literal["inference", "training"]
 TransferMethod = Literal["auto", "by_order", "by_name", "reshape", "none"]
 Status = Literal["pass", "fail", "error"]
 Strength = Literal["certified", "tested", "weak"]
+CertificateMethod = Literal["identical", "polynomial", "graph"]
 Execution = Literal["eager", "traced", "traced_dynamic"]
 Mixes = Literal["none", "causal", "anti_causal", "window", "all", "reduces", "expands"]
 #: The task of a run: compare models, or show their layer tables.

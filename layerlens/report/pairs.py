@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from layerlens.report.maps import HeatMap
-from layerlens.vocabulary import AlsoDiffers, Execution, Mode, Strength, Verdict
+from layerlens.vocabulary import AlsoDiffers, CertificateMethod, Execution, Mode, Strength, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +77,19 @@ class InputsRow:
 
 @dataclass(frozen=True, slots=True)
 class CertificateRow:
-    """An exact proof: the segment that differs, its degree, the draws, the chance of error."""
+    """An exact proof that two models compute one function, and the chance that it is wrong.
+
+    `segment` says what was proved; `degree` and `draws` are those of a test of polynomials, or of
+    the most complex expression and the primes of a proof of whole graphs.
+    """
 
     segment: str
     degree: int
     draws: int
     error_bound: float
+    method: CertificateMethod = "polynomial"
+    #: What the proof takes for granted, each as a sentence.
+    assumptions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -264,9 +264,16 @@ class KerasRunner:
             self._refusal(error, "traced_dynamic")  # raises if the memory ran out
             return []
 
-    def concrete(self, inputs: Sequence[Array], *, training: bool = False) -> Any:
-        """Return the function traced with unknown batch and variable axes (for its graph)."""
-        return self._trace(self._tensors(inputs), "traced_dynamic", training, self.seed).function
+    def concrete(
+        self, inputs: Sequence[Array], *, training: bool = False, known_shapes: bool = False
+    ) -> Any:
+        """Return the traced function, for its graph.
+
+        Batch and variable axes are unknown in it, unless it is traced for `known_shapes`, those of
+        the inputs.
+        """
+        execution: Execution = "traced" if known_shapes else "traced_dynamic"
+        return self._trace(self._tensors(inputs), execution, training, self.seed).function
 
     def traced_for_inference(self) -> Any:
         """Return the function already traced with unknown batch and variable axes; None without."""

@@ -1,0 +1,289 @@
+"""Run a TensorFlow graph in the algebra of a proof."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+import tensorflow as tf
+
+from layerlens.proof.field.algebra import Algebra
+from layerlens.proof.field.movement import MOVEMENTS, Movement
+from layerlens.proof.field.operations import HANDLERS, constant_result
+from layerlens.proof.field.value import CannotProveError, Value, constant, greatest, least
+
+#: Graphs that run more operations at one size take longer to prove than to probe.
+MOST_OPERATIONS = 20_000
+#: Operations whose outputs are their inputs in a forward pass.
+_SAME = frozenset(
+    {
+        "CheckNumerics",
+        "EnsureShape",
+        "Identity",
+        "IdentityN",
+        "PreventGradient",
+        "ReadVariableOp",
+        "Snapshot",
+        "StopGradient",
+    }
+)
+_CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
+#: Operations on whole numbers that are exact on computed ones.
+_EXACT_ON_INTEGERS = frozenset({"Cast", "GatherV2", "OneHot", "Select", "SelectV2"})
+#: Exact on constants as well; of other functions of constants TensorFlow's own result is taken.
+_EXACT_ON_CONSTANTS = frozenset({"Add", "AddV2", "Cast", "Mul", "Neg", "RealDiv", "Square", "Sub"})
+
+#: How loops count; NumPy's own functions, on arrays of the same dtypes.
+_COUNTING: dict[str, Any] = {
+    "Add": np.add,
+    "AddV2": np.add,
+    "Greater": np.greater,
+    "Less": np.less,
+    "LogicalAnd": np.logical_and,
+    "Maximum": np.maximum,
+    "Minimum": np.minimum,
+    "Mul": np.multiply,
+    "Sub": np.subtract,
+}
+
+#: A list of tensors, as loops fill it; None: not set yet.
+TensorList: TypeAlias = "list[Value | None]"
+#: Why a tensor has no value, such as a variable that is no weight.
+Reason: TypeAlias = str
+Slot: TypeAlias = "Value | TensorList | Reason"
+
+
+class Interpreter:
+    """Runs graphs of both models; what moves where is computed once for both."""
+
+    def __init__(self, algebra: Algebra) -> None:
+        self.algebra = algebra
+        self._movement = Movement(algebra)
+        self._needed: dict[int, tuple[Any, list[Any]]] = {}
+        self._functions: dict[tuple[int, str], tuple[Any, Any]] = {}
+        self._operations = 0
+        #: The sizes of axes at which an addition may be traced otherwise for a known batch size.
+        self.doubtful_sizes: set[int] = set()
+
+    def run(self, graph: Any, arguments: Sequence[Slot]) -> list[Slot]:
+        """Return the outputs of a graph.
+
+        Raises:
+            CannotProveError: an operation is not understood, or depends on data as it may not.
+        """
+        slots: dict[str, Slot] = {
+            tensor.name: slot for tensor, slot in zip(graph.inputs, arguments, strict=True)
+        }
+        for operation in self._operations_of(graph):
+            if operation.type == "Placeholder":
+                continue
+            self._count()
+            inputs = [slots[tensor.name] for tensor in operation.inputs]
+            outputs = self._outputs(operation, inputs)
+            for tensor, slot in zip(operation.outputs, outputs, strict=True):
+                slots[tensor.name] = slot
+        return [slots[tensor.name] for tensor in graph.outputs]
+
+    def _function(self, operation: Any, attribute: str) -> Any:
+        """Return the graph of a function that an operation calls."""
+        key = id(operation), attribute
+        if key not in self._functions:
+            name = operation.get_attr(attribute).name
+            self._functions[key] = operation, operation.graph._get_function(name).graph
+        return self._functions[key][1]
+
+    def _count(self) -> None:
+        self._operations += 1
+        if self._operations > MOST_OPERATIONS:
+            raise CannotProveError(f"the graphs run more than {MOST_OPERATIONS:,} operations")
+
+    def _operations_of(self, graph: Any) -> list[Any]:
+        """Return the operations that the outputs depend on, in the order they were made."""
+        if id(graph) not in self._needed:
+            seen, waiting = set(), [tensor.op for tensor in graph.outputs]
+            while waiting:
+                operation = waiting.pop()
+                if operation.name not in seen:
+                    seen.add(operation.name)
+                    waiting.extend(tensor.op for tensor in operation.inputs)
+            listed = [one for one in graph.get_operations() if one.name in seen]
+            self._needed[id(graph)] = graph, listed
+        return self._needed[id(graph)][1]
+
+    def _outputs(self, operation: Any, inputs: Sequence[Slot]) -> Sequence[Slot]:
+        kind = operation.type
+        if kind in ("While", "StatelessWhile"):
+            return self._loop(operation, inputs)
+        if kind in _CALLS:
+            return self.run(self._function(operation, "f"), inputs)
+        if kind in ("If", "StatelessIf"):
+            chosen = _value(inputs[0]).array("a branch")
+            branch = "then_branch" if bool(chosen) else "else_branch"
+            return self.run(self._function(operation, branch), inputs[1:])
+        if kind in _SAME:
+            return inputs
+        if kind.startswith("TensorList"):
+            return [_list_operation(self.algebra, kind, inputs)]
+        return self._computed(operation, [_value(slot) for slot in inputs])
+
+    def _loop(self, operation: Any, inputs: Sequence[Slot]) -> Sequence[Slot]:
+        condition, body = (self._function(operation, name) for name in ("cond", "body"))
+        state = list(inputs)
+        while True:
+            (goes_on,) = self.run(condition, state)
+            if not bool(_value(goes_on).array("the length of a loop")):
+                return state
+            state = self.run(body, state)
+
+    def _computed(self, operation: Any, inputs: Sequence[Value]) -> list[Value]:
+        kind = operation.type
+        if kind == "Const":
+            return [constant(tf.make_ndarray(operation.get_attr("value")))]
+        if kind in ("Shape", "ShapeN", "Size", "Rank"):
+            return [_shape_of(operation, value) for value in inputs]
+        if kind in ("ZerosLike", "OnesLike"):
+            dtype = operation.outputs[0].dtype.as_numpy_dtype
+            return [constant(np.full(inputs[0].shape, kind == "OnesLike", dtype))]
+        if all(value.constant is not None for value in inputs):
+            return self._of_constants(operation, inputs)
+        self._refuse_whole_numbers(operation, inputs)
+        self._note_doubtful(operation)
+        if kind in MOVEMENTS and not (kind == "GatherV2" and inputs[1].constant is None):
+            return self._movement.apply(operation, inputs)
+        return [self._handled(operation, inputs)]
+
+    def _of_constants(self, operation: Any, inputs: Sequence[Value]) -> list[Value]:
+        """Return constants; those that simple arithmetic makes of others keep their exact value."""
+        if (counted := _of_whole_numbers(operation, inputs)) is not None:
+            return [counted]
+        found = constant_result(operation, inputs)
+        are_floats = all(value.kind == "float" for value in (*inputs, *found))
+        if operation.type in _EXACT_ON_CONSTANTS and are_floats:
+            exact = self._handled(operation, inputs)
+            exact.constant = found[0].constant
+            return [exact]
+        if operation.type in MOVEMENTS and any(value.residues is not None for value in inputs):
+            moved = self._movement.apply(operation, inputs)
+            for one, other in zip(moved, found, strict=True):
+                one.constant = other.constant
+            return moved
+        return found
+
+    def _handled(self, operation: Any, inputs: Sequence[Value]) -> Value:
+        handler = HANDLERS.get(operation.type)
+        if handler is None:
+            raise CannotProveError(f"the operation `{operation.type}` is not understood")
+        for value in inputs:
+            self.algebra.residues(value)
+        return handler(self.algebra, operation, inputs)
+
+    def _refuse_whole_numbers(self, operation: Any, inputs: Sequence[Value]) -> None:
+        """Refuse arithmetic on computed whole numbers, which may overflow."""
+        allowed = operation.type in _EXACT_ON_INTEGERS or operation.type in MOVEMENTS
+        if not allowed and any(tensor.dtype.is_integer for tensor in operation.outputs):
+            raise CannotProveError("it computes with whole numbers that depend on data")
+
+    def _note_doubtful(self, operation: Any) -> None:
+        """Note sizes at which Keras, knowing the batch size, adds the second input as a bias.
+
+        `keras.ops.add` takes a vector, or what squeezes to one, for a bias where its length is
+        that of an axis of the first input.
+        """
+        if operation.type not in ("Add", "AddV2"):
+            return
+        one, other = (tensor.shape for tensor in operation.inputs)
+        if not one.rank or not other.rank or one.rank == 1 or other[0] is not None:
+            return
+        if one.as_list() == other.as_list():
+            return
+        self.doubtful_sizes.add(1)
+        if all(n == 1 for n in other[1:]):
+            self.doubtful_sizes |= {int(n) for n in (one[1], one[-1]) if n is not None}
+
+
+def _of_whole_numbers(operation: Any, inputs: Sequence[Value]) -> Value | None:
+    """Return what a simple operation makes of constant whole numbers, without TensorFlow's pace."""
+    function = _COUNTING.get(operation.type)
+    if function is None or any(value.kind not in ("int", "bool") for value in inputs):
+        return None
+    return constant(np.asarray(function(*(value.array("a number") for value in inputs))))
+
+
+def _value(slot: Slot) -> Value:
+    if isinstance(slot, str):
+        raise CannotProveError(slot)
+    if isinstance(slot, list):
+        raise CannotProveError("a list of tensors is used as a tensor")
+    return slot
+
+
+def _shape_of(operation: Any, value: Value) -> Value:
+    dtype = operation.outputs[0].dtype.as_numpy_dtype
+    match operation.type:
+        case "Size":
+            return constant(np.array(value.size, dtype))
+        case "Rank":
+            return constant(np.array(value.rank, dtype))
+    return constant(np.array(value.shape, dtype))
+
+
+def _list_operation(algebra: Algebra, kind: str, inputs: Sequence[Slot]) -> Slot:
+    match kind, inputs:
+        case "TensorListReserve", [_, count]:
+            return [None] * _value(count).whole("the length of a list")
+        case "TensorListFromTensor", [tensor, _]:
+            return _rows(algebra, _value(tensor))
+        case "TensorListGetItem", [list() as listed, index, *_]:
+            return _set(listed[_value(index).whole("a place in a list")])
+        case "TensorListSetItem", [list() as listed, index, item, *_]:
+            changed = list(listed)
+            changed[_value(index).whole("a place in a list")] = _value(item)
+            return changed
+        case "TensorListStack", [list() as listed, *_]:
+            return _stacked(algebra, [_set(item) for item in listed])
+    raise CannotProveError(f"the operation `{kind}` is not understood")
+
+
+def _set(item: Value | None) -> Value:
+    if item is None:
+        raise CannotProveError("an element of a list is read before it is set")
+    return item
+
+
+def _rows(algebra: Algebra, one: Value) -> list[Value | None]:
+    if one.constant is not None and one.residues is None:
+        return [constant(row) for row in one.constant]
+    residues = algebra.residues(one)
+    spread = one.spread if one.spread == frozenset() else None
+    return [
+        algebra.made(
+            residues[:, row],
+            kind=one.kind,
+            low=one.low,
+            high=one.high,
+            positive=one.positive,
+            growth=one.growth,
+            spread=spread,
+        )
+        for row in range(one.shape[0])
+    ]
+
+
+def _stacked(algebra: Algebra, rows: Sequence[Value]) -> Value:
+    if not rows:
+        raise CannotProveError("an empty list is stacked")
+    if all(row.constant is not None and row.residues is None for row in rows):
+        return constant(np.stack([row.array("a row") for row in rows]))
+    growth = rows[0].growth
+    for row in rows[1:]:
+        growth = growth.joined(row.growth)
+    return algebra.made(
+        np.stack([algebra.residues(row) for row in rows], axis=1),
+        kind=rows[0].kind,
+        low=least(*(row.low for row in rows)),
+        high=greatest(*(row.high for row in rows)),
+        positive=all(row.positive for row in rows),
+        growth=growth,
+        spread=None,
+    )

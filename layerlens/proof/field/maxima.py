@@ -1,0 +1,149 @@
+"""Maxima as sets: associative, commutative, idempotent, and passed by increasing functions."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from layerlens.proof.field.residues import Field, Residues
+from layerlens.proof.field.value import CannotProveError
+
+#: More elements than this are not looked at one by one.
+MOST_SETS = 300_000
+
+#: An element: its residues.
+Element = tuple[int, ...]
+
+
+@dataclass
+class Maxima:
+    """The maxima of one proof. Each is remembered with the elements it is the greatest of."""
+
+    field: Field
+    _members: dict[Element, frozenset[Element]] = dataclasses.field(default_factory=dict)
+    #: Pairs whose members are noted when a maximum of more is asked for.
+    _waiting: list[tuple[Residues, Residues, Residues]] = dataclasses.field(default_factory=list)
+    #: The first residue of each maximum: what is not among them is no maximum.
+    _known: set[int] = dataclasses.field(default_factory=set)
+
+    def of_two(self, one: Residues, other: Residues) -> Residues:
+        """Return the elementwise maximum of arrays of one shape: residues of shape (primes, n)."""
+        either = self._are_maxima(one) | self._are_maxima(other)
+        found = np.empty(one.shape, np.int64)
+        free = ~either
+        if free.any():
+            first, second = one[:, free], other[:, free]
+            found[:, free] = self._half_of_distance(first, second)
+            self._note(found[:, free], first, second)
+        if either.any():
+            self._limit(int(either.sum()))
+            for position in np.flatnonzero(either):
+                found[:, position] = self._greatest([one[:, position], other[:, position]])
+        return found
+
+    def of_each_row(self, one: Residues) -> Residues:
+        """Return the maxima over the last axis: from (primes, n, k) to (primes, n)."""
+        if one.shape[2] == 1:
+            return one[:, :, 0]
+        if one.shape[2] == 2:
+            return self.of_two(one[:, :, 0], one[:, :, 1])
+        self._limit(one.shape[1] * one.shape[2])
+        found = np.empty(one.shape[:2], np.int64)
+        for row in range(one.shape[1]):
+            found[:, row] = self._greatest(list(one[:, row].T))
+        return found
+
+    def through(
+        self, one: Residues, found: Residues, function: Callable[[Residues], Residues]
+    ) -> Residues:
+        """Replace `found = function(one)` by the maximum of the function where `one` is a maximum.
+
+        For an increasing function both are the same. Arrays are of shape (primes, n).
+        """
+        hits = np.flatnonzero(self._are_maxima(one))
+        if not hits.size:
+            return found
+        self._limit(int(hits.size))
+        found = found.copy()
+        for position in hits:
+            members = self._members_of(one[:, position])
+            values = function(np.array(sorted(members), np.int64).T)
+            found[:, position] = self._greatest(list(values.T))
+        return found
+
+    # --- one element at a time --------------------------------------------------------------------
+
+    def _greatest(self, elements: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
+        members = frozenset[Element]().union(*(self._members_of(one) for one in elements))
+        return self._of_members(members)
+
+    def _of_members(self, members: frozenset[Element]) -> NDArray[np.int64]:
+        ordered = sorted(members)
+        if len(ordered) == 1:
+            return np.array(ordered[0], np.int64)
+        if len(ordered) == 2:
+            first, second = (np.array([one], np.int64).T for one in ordered)
+            found = self._half_of_distance(first, second)[:, 0]
+        else:
+            text = np.array(ordered, np.int64).tobytes()
+            found = np.array(self.field.hashed_text(b"maximum" + text), np.int64)
+        self._members[_element(found)] = members
+        self._known.add(int(found[0]))
+        return found
+
+    def _members_of(self, element: NDArray[np.int64]) -> frozenset[Element]:
+        self._note_waiting()
+        key = _element(element)
+        return self._members.get(key, frozenset([key]))
+
+    # --- |a - b| ----------------------------------------------------------------------------------
+
+    def _half_of_distance(self, one: Residues, other: Residues) -> Residues:
+        """Return (a + b + |a - b|) / 2, in which the distance is an even unknown function."""
+        field = self.field
+        distance = self.absolute(field.add(one, field.negative(other)))
+        total = field.add(field.add(one, other), distance)
+        halves = np.array([pow(2, -1, p) for p in field.primes], np.int64)
+        return field.multiply(total, halves.reshape(-1, *(1,) * (total.ndim - 1)))
+
+    def absolute(self, one: Residues) -> Residues:
+        """Return the absolute value of each element, as an even unknown function that is 0 at 0."""
+        even, _ = without_sign(self.field, one)
+        return np.where(self.field.is_zero(one), 0, self.field.hashed("absolute", even))
+
+    # --- which elements are maxima ----------------------------------------------------------------
+
+    def _note(self, found: Residues, one: Residues, other: Residues) -> None:
+        self._waiting.append((found, one, other))
+        self._known.update(found[0].tolist())
+
+    def _note_waiting(self) -> None:
+        for found, one, other in self._waiting:
+            for greatest, first, second in zip(found.T, one.T, other.T, strict=True):
+                members = frozenset([_element(first), _element(second)])
+                self._members.setdefault(_element(greatest), members)
+        self._waiting.clear()
+
+    def _are_maxima(self, one: Residues) -> NDArray[np.bool_]:
+        """Return which elements may be maxima: the first residue is that of one."""
+        if not self._known:
+            return np.zeros(one.shape[1:], bool)
+        return np.array([residue in self._known for residue in one[0].tolist()], bool)
+
+    def _limit(self, count: int) -> None:
+        if count > MOST_SETS:
+            raise CannotProveError(f"a maximum is taken over {count:,} elements")
+
+
+def without_sign(field: Field, one: Residues) -> tuple[Residues, NDArray[np.bool_]]:
+    """Return each element or its negative, whichever comes first, and which were negated."""
+    flipped = one[0] > field.primes[0] // 2
+    return np.where(flipped, field.negative(one), one), flipped
+
+
+def _element(residues: NDArray[np.int64]) -> Element:
+    return tuple(int(residue) for residue in residues)

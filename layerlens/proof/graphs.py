@@ -1,0 +1,374 @@
+"""Prove that the graphs of two models are one function, in exact arithmetic modulo primes.
+
+Both models are traced as `predict` traces them, with unknown batch and lengths. Inputs and paired
+weights become random residues, and every function that is not rational an unknown one. Equal
+outputs mean equal expressions, but for a chance that the certificate states; unequal ones mean
+nothing. Testing over finite fields is how Mirage compares tensor programs (arXiv 2405.05751).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from math import ceil, log
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from layerlens.models.build.request import Built
+from layerlens.models.execute.keras_runner import KerasRunner
+from layerlens.models.execute.lengths import BEYOND, fits
+from layerlens.models.execute.receptive_field import receptive_field
+from layerlens.models.execute.side import Side
+from layerlens.models.execute.variables import weight_variables
+from layerlens.models.inspect.nested_layers import flat_layers
+from layerlens.numerics.weight_transfer import Transfer
+from layerlens.proof.field.algebra import ZERO, Algebra
+from layerlens.proof.field.interpreter import Interpreter, Slot
+from layerlens.proof.field.residues import Field, Residues, VanishedError
+from layerlens.proof.field.value import CannotProveError, Value, constant
+from layerlens.proof.shared_prefix import has_same_weights, variable_names
+from layerlens.report.pairs import CertificateRow
+from layerlens.scenario.slices import parse_select
+from layerlens.scenario.spec import InputSpec
+
+#: The chance that two different functions are taken for one is at most this.
+ERROR_BOUND = 1e-12
+#: The primes of the first attempt, and the most of any.
+FEWEST_PRIMES, MOST_PRIMES = 4, 12
+#: Other seeds are tried where a denominator vanishes by chance.
+MOST_SEEDS = 3
+#: Batch sizes where no axis is variable; (batch, length) where one is. The first row that the
+#: models take is used: lengths that leave every remainder for strides up to 4.
+FIXED_SIZES: tuple[tuple[int, int], ...] = ((3, 0), (2, 0))
+VARIABLE_SIZES: tuple[tuple[tuple[int, int], ...], ...] = (
+    ((2, 5), (9, 8), (2, 6), (3, 7)),
+    ((2, 21), (25, 24), (2, 22), (3, 23)),
+    ((2, 61), (65, 64), (2, 62), (3, 63)),
+)
+#: Models with more weights take longer to prove than to probe.
+MOST_PARAMS = 4_000_000
+#: Static batch sizes beyond this are not tried; where one would matter nothing is proved.
+LARGEST_BATCH = 64
+
+_MOVING_VARIANCE = "moving_variance"
+
+
+@dataclass(frozen=True, slots=True)
+class Unproved:
+    """Why no proof was found; says nothing about whether the models differ."""
+
+    reason: str
+
+
+def prove_graphs(
+    reference: Side, candidate: Side, transfer: Transfer, *, seed: int
+) -> CertificateRow | Unproved:
+    """Return a certificate that both compute one function in inference, or why there is none."""
+    try:
+        return _Proof(reference, candidate, transfer, seed).certificate()
+    except CannotProveError as error:
+        return Unproved(str(error))
+    except VanishedError:
+        return Unproved("denominators vanish by chance under every seed that was tried")
+
+
+class _TooShortError(CannotProveError):
+    """A length at which an output is empty, or a layer cannot be called."""
+
+
+@dataclass
+class _Proof:
+    """One proof, over all sizes."""
+
+    reference: Side
+    candidate: Side
+    transfer: Transfer
+    seed: int
+    _degree: float = 0.0
+    _primes: int = 0
+    _bound: float = 0.0
+    _assumptions: dict[str, None] = field(default_factory=dict)
+
+    def certificate(self) -> CertificateRow:
+        """Return the certificate.
+
+        Raises:
+            CannotProveError: there is none.
+            VanishedError: chance was against it.
+        """
+        self._refuse_what_no_graph_tells()
+        sizes = self._prove_at_sizes()
+        text = "the whole graphs"
+        if self._has_variable_axes:
+            text += f", at lengths {_listed(sorted({length for _, length in sizes}))}"
+        return CertificateRow(
+            text,
+            ceil(self._degree),
+            self._primes,
+            self._bound,
+            "graph",
+            tuple(self._assumptions),
+        )
+
+    @property
+    def _sides(self) -> tuple[Side, Side]:
+        return self.reference, self.candidate
+
+    @property
+    def _built(self) -> tuple[Built, Built]:
+        return self.reference.working.built, self.candidate.working.built
+
+    @property
+    def _has_variable_axes(self) -> bool:
+        return any(None in spec.shape for built in self._built for spec in built.inputs)
+
+    def _refuse_what_no_graph_tells(self) -> None:
+        one, other = self._built
+        if any(side.training for side in self._sides):
+            raise CannotProveError("training mode is compared by probes")
+        if [(i.shape, i.dtype) for i in one.inputs] != [(i.shape, i.dtype) for i in other.inputs]:
+            raise CannotProveError("the inputs differ")
+        if not has_same_weights(other, self.transfer):
+            raise CannotProveError("the weights are not carried over")
+        for built in self._built:
+            for layer in flat_layers(built.model):
+                dtypes = {str(layer.compute_dtype), str(layer.variable_dtype)}
+                if any(name.startswith(("float16", "bfloat16")) for name in dtypes):
+                    raise CannotProveError("it computes in half precision")
+                if getattr(layer, "stateful", False):
+                    raise CannotProveError(f"`{layer.name}` keeps state from call to call")
+            if sum(row.params or 0 for row in built.report.layers) > MOST_PARAMS:
+                raise CannotProveError(f"there are more than {MOST_PARAMS:,} weights")
+
+    # --- sizes ------------------------------------------------------------------------------------
+
+    def _prove_at_sizes(self) -> Sequence[tuple[int, int]]:
+        """Prove at every size of a row and return the row."""
+        rows = list(self._rows())
+        for row in rows:
+            try:
+                for batch, length in row:
+                    self._prove_at(batch, length)
+            except _TooShortError:
+                if row is rows[-1]:
+                    raise
+                continue
+            return row
+        raise CannotProveError("no size can be tried")
+
+    def _rows(self) -> Iterator[tuple[tuple[int, int], ...]]:
+        batch = next((built.batch_size for built in self._built if built.batch_size), None)
+        if not self._has_variable_axes:
+            yield FIXED_SIZES if batch is None else ((batch, 0),)
+            return
+        fields = [receptive_field(built) for built in self._built]
+        beyond = max(one.span for one in fields) + BEYOND
+        axes = {axis for one in fields for axis in one.spans}
+        if not fits(fields, dict.fromkeys(axes, beyond)):
+            raise CannotProveError("no length is tried beyond all that the layers look across")
+        for row in VARIABLE_SIZES:
+            longest = max(length for _, length in row)
+            sized = (*row, (2, beyond)) if longest < beyond else row
+            yield sized if batch is None else tuple((batch, length) for _, length in sized)
+
+    def _prove_at(self, batch: int, length: int) -> None:
+        """Prove at one size, as traced for any batch and as traced for batches of known size."""
+        doubtful = self._prove_traced(batch, length, static=False)
+        known = {built.batch_size for built in self._built} - {None}
+        for size in sorted(doubtful if not known else ()):
+            if size > LARGEST_BATCH:
+                raise CannotProveError(
+                    f"a batch of {size} samples may be added up otherwise, as a bias"
+                )
+            self._prove_traced(size, length, static=True)
+
+    def _prove_traced(self, batch: int, length: int, *, static: bool) -> set[int]:
+        """Prove two traces equal; return the batch sizes that may be traced otherwise."""
+        arrays = [
+            np.zeros(_shape_at(spec, batch, length), spec.dtype) for spec in self._built[0].inputs
+        ]
+        traced = [_traced(side.working, arrays, static=static) for side in self._sides]
+        primes, seed = max(FEWEST_PRIMES, self._primes), self.seed
+        for _ in range(MOST_SEEDS + 1):
+            try:
+                algebra, doubtful = self._agree(traced, batch, length, Field.drawn(seed, primes))
+            except VanishedError:
+                seed += 1
+                continue
+            if algebra.error_bound <= ERROR_BOUND:
+                self._take(algebra)
+                return doubtful
+            primes = _enough_primes(algebra)
+        raise VanishedError
+
+    def _take(self, algebra: Algebra) -> None:
+        self._degree = max(self._degree, algebra.worst.of_a_difference())
+        self._primes = max(self._primes, len(algebra.field.primes))
+        self._bound = max(self._bound, algebra.error_bound)
+        self._assumptions |= dict.fromkeys(sorted(algebra.assumptions))
+
+    # --- one run of both --------------------------------------------------------------------------
+
+    def _agree(
+        self, traced: Sequence[Any], batch: int, length: int, drawn: Field
+    ) -> tuple[Algebra, set[int]]:
+        """Run both traces; raise unless their outputs are the same expressions."""
+        algebra = Algebra(drawn)
+        interpreter = Interpreter(algebra)
+        weights = self._weights(algebra)
+        inputs = [_input_value(algebra, s, batch, length) for s in self._built[0].inputs]
+        outputs, conditions = [], []
+        for built, function in zip(self._built, traced, strict=True):
+            algebra.conditions = set()
+            outputs.append(_outputs_of(interpreter, built, function, inputs, weights))
+            conditions.append(algebra.conditions)
+        _compare(algebra, *outputs)
+        if conditions[0] != conditions[1]:
+            kinds = sorted({what for what, *_ in conditions[0] ^ conditions[1]})
+            raise CannotProveError(
+                f"one is defined where the other may not be: something {' and '.join(kinds)}"
+            )
+        if conditions[0]:
+            algebra.assumptions.add("Both are compared where they are defined, which is the same.")
+        return algebra, interpreter.doubtful_sizes
+
+    def _weights(self, algebra: Algebra) -> Mapping[int, Value]:
+        """Return the values of all weights by the id of their variable; pairs have the same."""
+        names = variable_names(*self._built, self.transfer)
+        drawn: dict[Hashable, Residues] = {}
+        variances: dict[Hashable, set[bool]] = {}
+        variables = [v for built in self._built for v in weight_variables(built)]
+        for variable in variables:
+            is_variance = str(variable.path).endswith(_MOVING_VARIANCE)
+            variances.setdefault(names[id(variable)], set()).add(is_variance)
+        found = {}
+        for variable in variables:
+            name, shape = names[id(variable)], tuple(int(n) for n in variable.shape)
+            if str(variable.dtype) not in ("float32", "float64"):
+                raise CannotProveError(f"a weight is of {variable.dtype}")
+            if name not in drawn:
+                drawn[name] = algebra.field.draw((int(np.prod(shape)),))
+            # Kept flat, so that a weight carried over by reshaping is the same numbers.
+            residues = drawn[name].reshape(len(algebra.field.primes), *shape)
+            low = ZERO if variances[name] == {True} else None
+            if low is not None:
+                algebra.assumptions.add("Moving variances are not negative.")
+            found[id(variable)] = algebra.made(residues, low=low)
+        return found
+
+
+def _enough_primes(algebra: Algebra) -> int:
+    """Return how many primes meet the bound.
+
+    Raises:
+        CannotProveError: more than there may be.
+    """
+    chance = algebra.worst.chance()
+    if chance < 0.5:
+        wanted = -log(ERROR_BOUND) + 2 * log(algebra.evaluations)
+        primes = ceil(wanted / -log(chance)) + 1
+        if primes <= MOST_PRIMES:
+            return primes
+    raise CannotProveError("the expressions are too complex for a low chance of error")
+
+
+def _traced(runner: KerasRunner, arrays: Sequence[Any], *, static: bool) -> Any:
+    try:
+        return runner.concrete(arrays, known_shapes=static)
+    except Exception as error:  # whatever a layer raises at a size that it does not take
+        raise _TooShortError(f"it cannot be traced ({type(error).__name__})") from error
+
+
+def _shape_at(spec: InputSpec, batch: int, length: int) -> tuple[int, ...]:
+    """Return a shape; lengths are unlike where several axes are variable."""
+    sizes = (length + axis if n is None else n for axis, n in enumerate(spec.shape))
+    return (batch, *sizes)
+
+
+def _input_value(algebra: Algebra, spec: InputSpec, batch: int, length: int) -> Value:
+    residues = algebra.field.draw(_shape_at(spec, batch, length))
+    if spec.is_integer:
+        low = Fraction(spec.low or 0) if spec.low is not None or spec.high is not None else None
+        high = None if spec.high is None else Fraction(spec.high - 1)
+        return algebra.made(residues, kind="int", low=low, high=high)
+    if not spec.dtype.startswith("float") or spec.dtype == "float16":
+        raise CannotProveError(f"an input is of {spec.dtype}")
+    return algebra.made(residues)
+
+
+def _outputs_of(
+    interpreter: Interpreter,
+    built: Built,
+    function: Any,
+    inputs: Sequence[Value],
+    weights: Mapping[int, Value],
+) -> list[Value]:
+    """Return a model's outputs, or what is selected of them, in the order it returns them."""
+    handles = {id(variable._value.handle): variable for variable in built.model.variables}
+    captured: dict[str, Slot] = {}
+    for outside, inside in function.graph.captures:
+        if outside.dtype != tf.resource:
+            captured[inside.name] = constant(outside.numpy())
+            continue
+        variable = handles.get(id(outside))
+        weight = None if variable is None else weights.get(id(variable))
+        captured[inside.name] = weight or "an output depends on a variable that is no weight"
+    given = iter(inputs)
+    arguments = [
+        captured[tensor.name] if tensor.name in captured else next(given)
+        for tensor in function.graph.inputs
+    ]
+    found = interpreter.run(function.graph, arguments)
+    positions = [
+        next(n for n, tensor in enumerate(function.graph.outputs) if tensor is output)
+        for output in _flat_outputs(function)
+    ]
+    outputs = []
+    for position in positions:
+        value = found[position]
+        if isinstance(value, str):
+            raise CannotProveError(value)
+        assert isinstance(value, Value)
+        outputs.append(_selected(interpreter.algebra, built, value))
+    return outputs
+
+
+def _flat_outputs(function: Any) -> list[Any]:
+    return list(tf.nest.flatten(function.structured_outputs))
+
+
+def _selected(algebra: Algebra, built: Built, value: Value) -> Value:
+    if built.spec.select is None:
+        return value
+    part = parse_select(built.spec.select)
+    part = part if isinstance(part, tuple) else (part,)
+    residues = algebra.residues(value)
+    return algebra.made(
+        residues[(slice(None), *part)], kind=value.kind, growth=value.growth, spread=None
+    )
+
+
+def _compare(algebra: Algebra, ours: Sequence[Value], theirs: Sequence[Value]) -> None:
+    """Raise unless the outputs of two models are the same expressions."""
+    if len(ours) != len(theirs):
+        raise CannotProveError("they have different numbers of outputs")
+    for one, other in zip(ours, theirs, strict=True):
+        if one.shape != other.shape or one.kind != other.kind:
+            raise CannotProveError("their outputs differ in shape or dtype")
+        if not one.size:
+            raise _TooShortError("an output is empty")
+        if not algebra.compare(one, other):
+            raise CannotProveError("their expressions differ")
+
+
+def _listed(lengths: Sequence[int]) -> str:
+    """Write 5, 6, 7, 8 and 42 as `5 to 8 and 42`."""
+    *most, last = lengths
+    if not most:
+        return str(last)
+    if last - most[-1] == 1:
+        return f"{lengths[0]} to {last}"
+    return f"{lengths[0]} to {most[-1]} and {last}"
