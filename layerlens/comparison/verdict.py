@@ -244,7 +244,8 @@ def _judge_and_search(
         examination.generic_inputs(),
         examination.padded_inputs(),
         examination.transfer,
-        gradients=certificate is None,
+        # A proof of graphs speaks of the outputs: a gradient may be stopped or custom.
+        gradients=certificate is None or certificate.method == "graph",
     )
     overflow: tuple[AlsoDiffers, ...] = ("overflow",) if in_range.overflows() else ()
     evidence = replace(

@@ -196,6 +196,11 @@ def _result(pair: PairReport, findings: Findings) -> str:
 
 def _equivalent(pair: PairReport, findings: Findings) -> str:
     agree = f"all {pair.compared:,} outputs compared agree" if pair.compared else "outputs agree"
+    if pair.certificate is not None and pair.certificate.method == "graph":
+        return (
+            f"That makes no difference: {agree}, and exact arithmetic on "
+            f"{pair.certificate.segment} shows it for every input and weight."
+        )
     if pair.certificate is not None and pair.certificate.draws:
         return (
             f"That makes no difference: {agree}, and exact arithmetic shows it for every input and "

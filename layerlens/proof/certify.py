@@ -1,4 +1,4 @@
-"""Certify that the segments in which two models differ compute one polynomial.
+"""Certify that two models compute one function: the segments in which they differ, or all of it.
 
 Equal layers with equal inputs are matched from the inputs and from the outputs. The segments
 between them are run in float64 on whole numbers small enough that every sum is exact: two different
@@ -27,6 +27,7 @@ from layerlens.numerics.arrays import Float
 from layerlens.numerics.probes import generator
 from layerlens.numerics.weight_transfer import Transfer
 from layerlens.proof.expressions import Numbering, Step, Value, express, is_graph
+from layerlens.proof.graphs import prove_graphs
 from layerlens.proof.one_hot import choices, is_looked_up, looked_up
 from layerlens.proof.polynomials import DRAW_LIMIT, EXACT, Growth, activation_host
 from layerlens.proof.segments import (
@@ -66,9 +67,20 @@ def certify(
 ) -> CertificateRow | None:
     """Return a certificate that both models compute one function in inference; None if not found.
 
-    None does not mean that they differ. The float64 models of both sides have other weights
-    afterwards.
+    The segments in which the models differ are tried first, then the whole graphs. None does not
+    mean that they differ. The float64 models of both sides have other weights afterwards.
     """
+    row = certify_segments(reference, candidate, transfer, seed=seed)
+    if row is not None:
+        return row
+    proved = prove_graphs(reference, candidate, transfer, seed=seed)
+    return proved if isinstance(proved, CertificateRow) else None
+
+
+def certify_segments(
+    reference: Side, candidate: Side, transfer: Transfer, *, seed: int
+) -> CertificateRow | None:
+    """Return a certificate that what differs computes one polynomial, or that nothing differs."""
     if not (_may_be_certified(reference) and _may_be_certified(candidate)):
         return None
     if [_form(s) for s in reference.built.inputs] != [_form(s) for s in candidate.built.inputs]:
@@ -95,7 +107,7 @@ def certify(
         list(zip(reference_outputs, candidate_outputs, strict=True))
     ):
         if not goals:
-            return CertificateRow("none: both are the same computation", 0, 0, 0.0)
+            return CertificateRow("none: both are the same computation", 0, 0, 0.0, "identical")
         segment = Segment(goals, is_variable, names)
         if any(segment.is_like(other) for other in tried):
             continue

@@ -18,6 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 from layerlens.models.build.request import Built
+from layerlens.models.execute.input_domains import has_foreign_layers
 from layerlens.models.execute.keras_runner import KerasRunner
 from layerlens.models.execute.lengths import BEYOND, fits
 from layerlens.models.execute.receptive_field import receptive_field
@@ -134,6 +135,8 @@ class _Proof:
         if not has_same_weights(other, self.transfer):
             raise CannotProveError("the weights are not carried over")
         for built in self._built:
+            if has_foreign_layers(built):
+                raise CannotProveError("code of the user's may read weights while it is traced")
             for layer in flat_layers(built.model):
                 dtypes = {str(layer.compute_dtype), str(layer.variable_dtype)}
                 if any(name.startswith(("float16", "bfloat16")) for name in dtypes):

@@ -144,6 +144,11 @@ def _certificate(pair: PairReport) -> str | None:
         return None
     if not certificate.draws:
         return clean(certificate.segment)
+    if certificate.method == "graph":
+        primes = f"{count(certificate.draws)} primes"
+        text = f"{clean(certificate.segment)}, equal in exact arithmetic modulo {primes}"
+        chance = f"chance of error at most {figure(certificate.error_bound)}"
+        return "; ".join([text, chance, *map(clean, certificate.assumptions)])
     draws = f"{count(certificate.draws)} draw{'' if certificate.draws == 1 else 's'}"
     return (
         f"{clean(certificate.segment)}: polynomials of degree {count(certificate.degree)}, "

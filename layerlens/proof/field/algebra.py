@@ -27,6 +27,9 @@ from layerlens.proof.field.value import CannotProveError, Value, greatest, joine
 MOST_TERMS = 2**17
 #: An array of more elements is refused.
 MOST_ELEMENTS = 4_000_000
+#: Graphs that compute more elements at one size take longer to prove than to probe. So many
+#: products of a sum cost as much as another element.
+MOST_COMPUTED, PRODUCTS_PER_ELEMENT = 50_000_000, 100
 #: The lesser half of a residue has this many bits.
 _HALF_BITS = 16
 _HALF = 2**_HALF_BITS - 1
@@ -45,7 +48,9 @@ class Algebra:
     maxima: Maxima = dataclasses.field(init=False)
     #: Conditions under which the model being run is defined: what must hold, and of which element.
     conditions: set[tuple[str, int, int]] = dataclasses.field(default_factory=set)
-    #: Distinct elements that an unknown function was asked for, or that were compared.
+    #: Elements computed so far.
+    computed: int = 0
+    #: Elements that an unknown function was asked for, or that were compared.
     evaluations: int = 0
     #: Bounds all of them.
     worst: Growth = NOTHING
@@ -116,8 +121,10 @@ class Algebra:
         Raises:
             CannotProveError: it is too large.
         """
-        if residues[0].size > MOST_ELEMENTS:
-            raise CannotProveError(f"an array has {residues[0].size:,} elements")
+        size = int(residues[0].size)
+        self._work(size)
+        if size > MOST_ELEMENTS:
+            raise CannotProveError(f"an array has {size:,} elements")
         return Value(residues.shape[1:], known.pop("kind", "float"), residues, **known)
 
     # --- rational functions -----------------------------------------------------------------------
@@ -257,6 +264,8 @@ class Algebra:
         rows = []
         for row, prime in enumerate(self.field.primes):
             rows.append(_exact_sums(function, first[row], second[row], prime))
+            if row == 0:
+                self._work(rows[0].size * (terms // PRODUCTS_PER_ELEMENT))
         growth = one.growth.times(other.growth).summed(terms, shared=shared)
         return self.made(np.stack(rows), growth=growth, spread=spread)
 
@@ -464,13 +473,17 @@ class Algebra:
         """Return `one` where the condition holds and `other` elsewhere: b + c (a - b)."""
         if one.kind != other.kind:
             raise CannotProveError("a selection between dtypes")
+        if condition.constant is not None and condition.size:
+            if condition.constant.all():
+                return self._spread_to(one, condition, other)
+            if not condition.constant.any():
+                return self._spread_to(other, condition, one)
         low, high = least(one.low, other.low), greatest(one.high, other.high)
         if condition.constant is None:
             found = self.add(other, self.multiply(condition, self.subtract(one, other)))
         else:
             shape = np.broadcast_shapes(condition.shape, one.shape, other.shape)
             first, second = (self._broadcast(value, shape) for value in (one, other))
-            low, high = least(one.low, other.low), greatest(one.high, other.high)
             growth = one.growth.joined(other.growth)
             found = self.made(
                 np.where(condition.constant, first, second), growth=growth, spread=None
@@ -478,6 +491,19 @@ class Algebra:
         found.kind, found.low, found.high = one.kind, low, high
         found.positive = one.is_positive and other.is_positive
         return found
+
+    def _spread_to(self, one: Value, *others: Value) -> Value:
+        """Return a value broadcast against others."""
+        shape = np.broadcast_shapes(one.shape, *(other.shape for other in others))
+        return self.made(
+            self._broadcast(one, shape),
+            kind=one.kind,
+            low=one.low,
+            high=one.high,
+            positive=one.positive,
+            growth=one.growth,
+            spread=one.spread,
+        )
 
     # --- bookkeeping ------------------------------------------------------------------------------
 
@@ -490,6 +516,11 @@ class Algebra:
     def _evaluate(self, residues: Residues, growth: Growth) -> None:
         self.evaluations += int(residues[0].size)
         self.worst = self.worst.joined(growth)
+
+    def _work(self, elements: int) -> None:
+        self.computed += elements
+        if self.computed > MOST_COMPUTED:
+            raise CannotProveError(f"it computes more than {MOST_COMPUTED:,} elements")
 
     def _note(self, what: str, residues: Residues, growth: Growth) -> None:
         self._evaluate(residues, growth)

@@ -29,8 +29,10 @@ _SAME = frozenset(
     }
 )
 _CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
-#: Operations on whole numbers that are exact on computed ones.
-_EXACT_ON_INTEGERS = frozenset({"Cast", "GatherV2", "OneHot", "Select", "SelectV2"})
+#: Operations on computed whole numbers that are exact unless they overflow.
+_WHOLE_ARITHMETIC = frozenset({"Add", "AddV2", "Mul", "Neg", "Square", "Sub"})
+#: Operations on whole numbers that return some of them.
+_CHOOSING = frozenset({"Cast", "GatherV2", "Maximum", "Minimum", "OneHot", "Select", "SelectV2"})
 #: Exact on constants as well; of other functions of constants TensorFlow's own result is taken.
 _EXACT_ON_CONSTANTS = frozenset({"Add", "AddV2", "Cast", "Mul", "Neg", "RealDiv", "Square", "Sub"})
 
@@ -145,9 +147,10 @@ class Interpreter:
         if kind in ("ZerosLike", "OnesLike"):
             dtype = operation.outputs[0].dtype.as_numpy_dtype
             return [constant(np.full(inputs[0].shape, kind == "OnesLike", dtype))]
+        if operation.op_def.is_stateful:
+            raise CannotProveError(f"`{kind}` may return something else each time")
         if all(value.constant is not None for value in inputs):
             return self._of_constants(operation, inputs)
-        self._refuse_whole_numbers(operation, inputs)
         self._note_doubtful(operation)
         if kind in MOVEMENTS and not (kind == "GatherV2" and inputs[1].constant is None):
             return self._movement.apply(operation, inputs)
@@ -172,17 +175,29 @@ class Interpreter:
 
     def _handled(self, operation: Any, inputs: Sequence[Value]) -> Value:
         handler = HANDLERS.get(operation.type)
+        allowed = _WHOLE_ARITHMETIC | _CHOOSING
+        if operation.type not in allowed and operation.outputs[0].dtype.is_integer:
+            raise CannotProveError("it computes with whole numbers that depend on data")
         if handler is None:
             raise CannotProveError(f"the operation `{operation.type}` is not understood")
         for value in inputs:
             self.algebra.residues(value)
-        return handler(self.algebra, operation, inputs)
+        found = handler(self.algebra, operation, inputs)
+        is_counted = operation.type in _WHOLE_ARITHMETIC and operation.outputs[0].dtype.is_integer
+        return self._exact_whole_numbers(operation, found) if is_counted else found
 
-    def _refuse_whole_numbers(self, operation: Any, inputs: Sequence[Value]) -> None:
-        """Refuse arithmetic on computed whole numbers, which may overflow."""
-        allowed = operation.type in _EXACT_ON_INTEGERS or operation.type in MOVEMENTS
-        if not allowed and any(tensor.dtype.is_integer for tensor in operation.outputs):
+    def _exact_whole_numbers(self, operation: Any, value: Value) -> Value:
+        """Return computed whole numbers, which must not leave their dtype.
+
+        Raises:
+            CannotProveError: their range is not known, or too wide.
+        """
+        limits = np.iinfo(operation.outputs[0].dtype.as_numpy_dtype)
+        low, high = value.low, value.high
+        if low is None or high is None or not limits.min <= low <= high <= limits.max:
             raise CannotProveError("it computes with whole numbers that depend on data")
+        value.kind = "int"
+        return value
 
     def _note_doubtful(self, operation: Any) -> None:
         """Note sizes at which Keras, knowing the batch size, adds the second input as a bias.

@@ -9,7 +9,7 @@ import pytest
 from layerlens.models.execute.side import Side
 from layerlens.models.execute.variables import weight_rows
 from layerlens.numerics.weight_transfer import pair_weights
-from layerlens.proof.certify import ERROR_BOUND, EXACT, certify, planned
+from layerlens.proof.certify import ERROR_BOUND, EXACT, certify_segments, planned
 from layerlens.proof.polynomials import VARIABLE, Growth, growth_of
 from layerlens.report.pairs import CertificateRow
 from layerlens.scenario.spec import LayerSpec, ModelSpec, NodeSpec
@@ -29,7 +29,7 @@ def over_time(held: LayerSpec) -> LayerSpec:
 def certified(one: Side, other: Side, method: Any = "auto") -> CertificateRow | None:
     transfer = pair_weights(weight_rows(one.built), weight_rows(other.built), method)
     assert transfer.complete, transfer.problem
-    return certify(one, other, transfer, seed=0)
+    return certify_segments(one, other, transfer, seed=0)
 
 
 def of_chains(reference: Layers, candidate: Layers, *shape: int | None) -> CertificateRow | None:
@@ -156,7 +156,7 @@ def test_the_same_computation_needs_no_draws() -> None:
         6,
         3,
     )
-    assert row == CertificateRow("none: both are the same computation", 0, 0, 0.0)
+    assert row == CertificateRow("none: both are the same computation", 0, 0, 0.0, "identical")
 
 
 def test_what_stands_around_is_taken_in_where_it_matters() -> None:
@@ -246,7 +246,7 @@ def test_the_seed_decides_the_draws_and_not_the_outcome() -> None:
     models = chain("reference", DENSE), chain("candidate", over_time(DENSE))
     one, other = sides(*models, input_of(5, 3))
     transfer = pair_weights(weight_rows(one.built), weight_rows(other.built))
-    assert len({certify(one, other, transfer, seed=seed) for seed in range(5)}) == 1
+    assert len({certify_segments(one, other, transfer, seed=seed) for seed in range(5)}) == 1
 
 
 # --- refused: the assumption does not hold --------------------------------------------------------

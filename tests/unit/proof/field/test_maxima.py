@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from layerlens.proof.field import maxima as module
+from layerlens.proof.field.maxima import Maxima
+from layerlens.proof.field.residues import Field
+from layerlens.proof.field.value import CannotProveError
+
+FIELD = Field.drawn(0, 3)
+
+
+def test_a_maximum_is_associative_commutative_and_idempotent() -> None:
+    maxima = Maxima(FIELD)
+    a, b, c = (FIELD.draw((5,)) for _ in range(3))
+    left = maxima.of_two(maxima.of_two(a, b), c)
+    assert np.array_equal(left, maxima.of_two(a, maxima.of_two(c, b)))
+    assert np.array_equal(left, maxima.of_two(left, b))
+    assert np.array_equal(maxima.of_two(a, a), a)
+    assert np.array_equal(left, maxima.of_each_row(np.stack([b, c, a], axis=2)))
+    assert not np.array_equal(left, maxima.of_two(a, b))
+
+
+def test_maximum_and_minimum_add_up() -> None:
+    maxima = Maxima(FIELD)
+    a, b = FIELD.draw((5,)), FIELD.draw((5,))
+    least = FIELD.negative(maxima.of_two(FIELD.negative(a), FIELD.negative(b)))
+    assert np.array_equal(FIELD.add(maxima.of_two(a, b), least), FIELD.add(a, b))
+    assert not np.array_equal(maxima.of_two(a, b), least)
+
+
+def test_too_many_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_SETS", 8)
+    with pytest.raises(CannotProveError, match="over 9 elements"):
+        Maxima(FIELD).of_each_row(FIELD.draw((3, 3)))

@@ -1,0 +1,209 @@
+"""Whole models: proved where they are one function, and never where they differ."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from layerlens.models.execute.side import Side
+from layerlens.models.execute.variables import weight_rows
+from layerlens.numerics.weight_transfer import pair_weights
+from layerlens.proof.graphs import ERROR_BOUND, Unproved, prove_graphs
+from layerlens.report.pairs import CertificateRow
+from layerlens.scenario.spec import InputSpec, LayerSpec, ModelSpec, NodeSpec
+from tests.unit.tables.pairs import chain, input_of, layer, needs_backend, sides
+
+pytestmark = needs_backend
+
+Layers = list[LayerSpec]
+Shape = tuple[int | None, ...]
+
+
+def proved(one: Side, other: Side, seed: int = 0) -> CertificateRow | Unproved:
+    transfer = pair_weights(weight_rows(one.built), weight_rows(other.built), "auto")
+    assert transfer.complete, transfer.problem
+    return prove_graphs(one, other, transfer, seed=seed)
+
+
+def of_chains(
+    reference: Layers, candidate: Layers, *shape: int | None, seed: int = 0
+) -> CertificateRow | Unproved:
+    models = chain("reference", *reference), chain("candidate", *candidate)
+    return proved(*sides(*models, input_of(*shape)), seed=seed)
+
+
+def graph(name: str, **nodes: tuple[LayerSpec, str]) -> ModelSpec:
+    made = tuple(NodeSpec(n, held, tuple(given.split())) for n, (held, given) in nodes.items())
+    return ModelSpec(name, "graph", nodes=made, outputs=(made[-1].name,))
+
+
+GRU = layer("GRU", units=3)
+DENSE = layer("Dense", units=4)
+RELU, TANH = layer("ReLU"), layer("Activation", activation="tanh")
+NORM = layer("LayerNormalization")
+
+SAME: dict[str, tuple[Layers, Layers, Shape]] = {
+    "activation of its own": (
+        [layer("Dense", units=4, activation="gelu")],
+        [DENSE, layer("Activation", activation="gelu")],
+        (5, 3),
+    ),
+    "softmax as a layer": (
+        [layer("Dense", units=4, activation="softmax")],
+        [DENSE, layer("Softmax")],
+        (3,),
+    ),
+    "recurrent layer of its cell": (
+        [layer("RNN", cell=layer("GRUCell", units=3))],
+        [GRU],
+        (6, 2),
+    ),
+    "normalized before a projection": (
+        [NORM, layer("TimeDistributed", layer=DENSE), TANH],
+        [NORM, DENSE, TANH],
+        (5, 4),
+    ),
+    "pooling past a relu": (
+        [RELU, layer("MaxPooling1D")],
+        [layer("MaxPooling1D"), RELU],
+        (6, 2),
+    ),
+    "global pooling in two steps": (
+        [layer("GlobalMaxPooling1D")],
+        [layer("MaxPooling1D", pool_size=3), layer("GlobalMaxPooling1D")],
+        (9, 2),
+    ),
+    "any length": ([GRU, RELU], [GRU, layer("Activation", activation="relu")], (None, 2)),
+    "mirrored convolution": (
+        [layer("Conv2D", filters=2, kernel_size=3, padding="same"), RELU],
+        [
+            layer("ZeroPadding2D", padding=1),
+            layer("Conv2D", filters=2, kernel_size=3),
+            layer("Activation", activation="relu"),
+        ],
+        (4, 5, 2),
+    ),
+    "moving averages": (
+        [layer("BatchNormalization"), TANH],
+        [layer("BatchNormalization"), layer("Dropout", rate=0.5), TANH],
+        (4,),
+    ),
+}
+
+DIFFERENT: dict[str, tuple[Layers, Layers, Shape]] = {
+    "another activation": (
+        [layer("Dense", units=4, activation="gelu")],
+        [layer("Dense", units=4, activation="silu")],
+        (5, 3),
+    ),
+    "tanh before, not behind": ([DENSE, TANH], [TANH, DENSE], (4,)),
+    "another epsilon": ([NORM], [layer("LayerNormalization", epsilon=0.00101)], (5, 4)),
+    "another axis": (
+        [layer("Softmax", axis=-1)],
+        [layer("Softmax", axis=1)],
+        (4, 4),
+    ),
+    "another way of padding": (
+        [layer("Conv1D", filters=2, kernel_size=3, padding="same")],
+        [layer("Conv1D", filters=2, kernel_size=3, padding="causal")],
+        (6, 2),
+    ),
+    "reset before, not after": (
+        [layer("GRU", units=1, reset_after=False, use_bias=False)],
+        [layer("GRU", units=1, reset_after=True, use_bias=False, go_backwards=True)],
+        (6, 2),
+    ),
+    "windows that leave the last steps": (
+        [layer("GlobalMaxPooling1D")],
+        [layer("MaxPooling1D", pool_size=2), layer("GlobalMaxPooling1D")],
+        (9, 2),
+    ),
+    "average past a relu": (
+        [RELU, layer("AveragePooling1D", pool_size=2)],
+        [layer("AveragePooling1D", pool_size=2), RELU],
+        (6, 2),
+    ),
+    "minimum for maximum": (
+        [layer("Rescaling", scale=-1.0), layer("GlobalMaxPooling1D")],
+        [layer("GlobalMaxPooling1D"), layer("Rescaling", scale=-1.0)],
+        (5, 2),
+    ),
+    "one length apart": (
+        [layer("Cropping1D", cropping=(1, 0)), layer("GlobalAveragePooling1D")],
+        [layer("Cropping1D", cropping=(0, 1)), layer("GlobalAveragePooling1D")],
+        (None, 2),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SAME)
+def test_models_that_compute_the_same_are_proved(name: str) -> None:
+    reference, candidate, shape = SAME[name]
+    row = of_chains(reference, candidate, *shape)
+    assert isinstance(row, CertificateRow), row
+    assert row.method == "graph"
+    assert 0 < row.error_bound <= ERROR_BOUND
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("name", DIFFERENT)
+def test_models_that_differ_are_never_proved(name: str, seed: int) -> None:
+    reference, candidate, shape = DIFFERENT[name]
+    assert isinstance(of_chains(reference, candidate, *shape, seed=seed), Unproved)
+
+
+def test_the_lengths_are_named() -> None:
+    reference, candidate, shape = SAME["any length"]
+    row = of_chains(reference, candidate, *shape)
+    assert isinstance(row, CertificateRow)
+    assert "at lengths 5 to " in row.segment
+
+
+def test_what_is_taken_for_granted_is_said() -> None:
+    row = of_chains(*SAME["moving averages"][:2], 4)
+    assert isinstance(row, CertificateRow)
+    assert row.assumptions == ("Moving variances are not negative.",)
+
+
+def test_inputs_may_meet_again() -> None:
+    twice = graph("reference", a=(TANH, "input"), b=(layer("Add"), "a a"), c=(DENSE, "b"))
+    scaled = graph(
+        "candidate", a=(TANH, "input"), b=(layer("Rescaling", scale=2.0), "a"), c=(DENSE, "b")
+    )
+    assert isinstance(proved(*sides(twice, scaled, input_of(4))), CertificateRow)
+    thrice = graph(
+        "candidate", a=(TANH, "input"), b=(layer("Rescaling", scale=3.0), "a"), c=(DENSE, "b")
+    )
+    assert isinstance(proved(*sides(twice, thrice, input_of(4))), Unproved)
+
+
+def test_a_look_up_is_a_product_within_the_declared_range() -> None:
+    def pair(high: int) -> Any:
+        embedding = layer("Embedding", input_dim=5, output_dim=3)
+        one = chain("reference", embedding, TANH, layer("Dropout", rate=0.1))
+        other = chain("candidate", embedding, TANH)
+        return proved(*sides(one, other, InputSpec("input", (4,), "int32", 0, high)))
+
+    assert isinstance(pair(5), CertificateRow)
+    beyond = pair(6)
+    assert isinstance(beyond, Unproved)
+    assert "leaves a table of 5" in beyond.reason
+
+
+def test_masks_are_refused_with_a_reason() -> None:
+    masked = [layer("Masking"), GRU]
+    row = of_chains(masked, masked, 4, 2)
+    assert row == Unproved("it tests whether computed values are equal, as masks do")
+
+
+def test_training_is_refused() -> None:
+    models = chain("reference", DENSE), chain("candidate", DENSE)
+    row = proved(*sides(*models, input_of(4), training=True))
+    assert row == Unproved("training mode is compared by probes")
+
+
+def test_large_models_are_refused_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("layerlens.proof.graphs.MOST_PARAMS", 10)
+    row = of_chains([DENSE], [DENSE, layer("Dropout", rate=0.1)], 4)
+    assert row == Unproved("there are more than 10 weights")
