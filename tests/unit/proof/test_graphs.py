@@ -197,6 +197,16 @@ def test_masks_are_refused_with_a_reason() -> None:
     assert row == Unproved("it tests whether computed values are equal, as masks do")
 
 
+def test_texts_and_half_precision_are_refused_before_any_work() -> None:
+    for dtype, kind in (
+        ("string", layer("TextVectorization", vocabulary=["a"])),
+        ("float16", TANH),
+    ):
+        models = chain("reference", kind), chain("candidate", kind)
+        row = proved(*sides(*models, InputSpec("input", (1,), dtype)))
+        assert row == Unproved(f"an input is of {dtype}")
+
+
 def test_training_is_refused() -> None:
     models = chain("reference", DENSE), chain("candidate", DENSE)
     row = proved(*sides(*models, input_of(4), training=True))
