@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerlens.models.execute.gradients import Gradients
-from layerlens.models.execute.keras_runner import KerasRunner
+from layerlens.models.execute.runner import Runner
 from layerlens.models.execute.side import Precision, Side, Values
-from layerlens.models.inspect.nested_layers import flat_layers
 from layerlens.numerics.arrays import Array
 from layerlens.numerics.differences import distance
 from layerlens.numerics.noise_floor import ROUNDOFF32
@@ -53,7 +52,8 @@ def also_differs(
         yield "state"
     if _losses_differ(sides, weights, inputs):
         yield "losses"
-    if _output_dtypes(reference) != _output_dtypes(candidate):
+    dtypes = [_output_dtypes(side) for side in sides]
+    if None not in dtypes and dtypes[0] != dtypes[1]:
         yield "dtype"
     for side in sides:
         side.forget()
@@ -80,6 +80,8 @@ def _masks_differ(sides: Sides, padded: Sequence[Array]) -> bool:
     if not any(_may_mask(side) for side in sides):
         return False
     one, other = (side.float64.masks(padded, training=side.training) for side in sides)
+    if one is None or other is None:
+        return False
     return any(
         (left is None) != (right is None)
         or (left is not None and right is not None and not np.array_equal(left, right))
@@ -87,7 +89,10 @@ def _masks_differ(sides: Sides, padded: Sequence[Array]) -> bool:
     )
 
 
-def _output_dtypes(side: Side) -> list[str]:
+def _output_dtypes(side: Side) -> list[str] | None:
+    """Return the dtypes that a Keras model declares; None for a model of another runtime."""
+    if side.working.keras is None:
+        return None
     return [str(tensor.dtype) for tensor in side.built.model.outputs]
 
 
@@ -116,14 +121,16 @@ def _losses(
 
 def _may_have_losses(side: Side) -> bool:
     """Return whether a model has a regularizer or a layer that may add a loss."""
-    model = side.built.model
-    if any(getattr(v, "regularizer", None) is not None for v in side.working.variables):
+    runner = side.working.keras
+    if runner is None:
+        return False
+    if any(getattr(v, "regularizer", None) is not None for v in runner.variables):
         return True
     return any(
         getattr(layer, "activity_regularizer", None) is not None
         or type(layer).__name__ == "ActivityRegularization"
         or not type(layer).__module__.startswith("keras.")
-        for layer in flat_layers(model)
+        for layer in runner.layers
     )
 
 
@@ -153,7 +160,9 @@ def _gradients_differ(
             _gradients(side, weights[k], few, directions, "working") for k, side in enumerate(sides)
         )
     if one is None or other is None:
-        return (one is None) != (other is None)
+        # A runtime that computes no gradients says nothing about those of the model.
+        is_keras = all(side.working.keras is not None for side in sides)
+        return is_keras and (one is None) != (other is None)
     return any(
         _gradient_differs(left, right, rtol) for left, right in zip(one[0], other[0], strict=True)
     ) or any(
@@ -243,11 +252,11 @@ def _states_differ(
     )
 
 
-def _is_stateful(runner: KerasRunner) -> bool:
+def _is_stateful(runner: Runner) -> bool:
     """Return whether a call may change state, as a custom layer always may."""
     return any(
         getattr(layer, "stateful", False) or not type(layer).__module__.startswith("keras.")
-        for layer in flat_layers(runner.built.model)
+        for layer in runner.layers
     )
 
 

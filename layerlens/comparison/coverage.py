@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from layerlens.comparison.examination import Examination
+from layerlens.models.execute.input_tensors import tensors_for
 from layerlens.models.execute.outcome import Outcome
 from layerlens.models.execute.receptive_field import receptive_field
 from layerlens.models.execute.side import Side, Values
@@ -70,9 +71,9 @@ def unseen(
 def _unseen_weights(
     side: Side, sets: Sequence[Values], inputs: Sequence[Array], seed: int
 ) -> Iterator[str]:
-    variables = side.float64.variables
+    runner = side.float64.keras
     for position, slot in enumerate(side.float64.slots()):
-        if side.training and not variables[position].trainable:
+        if side.training and runner is not None and not runner.variables[position].trainable:
             continue  # a statistic that training only writes
         if not slot.dtype.startswith(("float", "bfloat")) or 0 in slot.shape:
             continue
@@ -94,7 +95,7 @@ def unseen_far(
     alone, on the `batches` of the greatest lengths. A layer that looks across more steps than were
     `tried` (by axis) was not covered as a whole.
     """
-    for row in receptive_field(side.float64.built).layers:
+    for row in receptive_field(side.float64.built).layers if side.float64.layers else ():
         if max(row.own.values(), default=0) < near:
             continue
         found = [
@@ -118,7 +119,9 @@ def unseen_far(
 
 def _kernels(side: Side, layer: Any) -> Iterator[tuple[int, str, list[tuple[Any, ...]]]]:
     """Yield the position, path and corner indices of each kernel of a layer."""
-    positions = {id(variable): n for n, variable in enumerate(side.float64.variables)}
+    runner = side.float64.keras
+    variables = runner.variables if runner is not None else ()
+    positions = {id(variable): n for n, variable in enumerate(variables)}
     for held in with_nested(layer):
         size = tuple(getattr(held, "kernel_size", ()) or ())
         for variable in getattr(held, "_trainable_variables", ()) if size else ():
@@ -173,7 +176,7 @@ def _arrays_differ(left: Array, right: Array) -> bool:
 
 def _unseen_layers(side: Side, sets: Sequence[Values], inputs: Sequence[Array]) -> Iterator[str]:
     """Yield the layers whose removal changes no output; none where the model is not a graph."""
-    graph = _graph_of(side.float64.built.model)
+    graph = _graph_of(side.float64.built.model) if side.float64.layers else None
     if graph is None:
         return
     remaining = dict(_removable(graph))
@@ -239,7 +242,8 @@ def _layers_that_matter(
     otherwise that input could replace the layer.
     """
     side.float64.reset_states()
-    given = dict(zip(map(id, graph.inputs), side.float64._tensors(inputs), strict=True))
+    tensors = tensors_for(side.float64.built.model, inputs)
+    given = dict(zip(map(id, graph.inputs), tensors, strict=True))
     whole = _evaluated(graph, given, side.training)
     before = _outputs(side, graph, whole)
     for name, input_indices in removable.items():

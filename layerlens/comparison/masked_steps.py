@@ -64,6 +64,8 @@ class _Mask:
 
     @classmethod
     def of(cls, side: Side) -> _Mask | None:
+        if side.working.keras is None:
+            return None
         model = side.built.model
         if len(model.outputs) != 1 or len(model.outputs[0].shape) < 2:
             return None

@@ -250,5 +250,6 @@ def _early(decision: Decision, text: str) -> PairReport:
 
 def _graph_ops(examination: Examination) -> dict[str, int]:
     sides = (examination.reference, examination.candidate)
-    found = {side.name: model_graph_ops(side.working) for side in sides}
+    runners = {side.name: side.working.keras for side in sides}
+    found = {name: model_graph_ops(one) for name, one in runners.items() if one is not None}
     return {name: ops for name, ops in found.items() if ops is not None}

@@ -19,9 +19,9 @@ import tensorflow as tf
 
 from layerlens.models.build.request import Built
 from layerlens.models.execute.input_domains import has_foreign_layers
-from layerlens.models.execute.keras_runner import KerasRunner
 from layerlens.models.execute.lengths import BEYOND, fits
 from layerlens.models.execute.receptive_field import receptive_field
+from layerlens.models.execute.runner import Runner
 from layerlens.models.execute.side import Side
 from layerlens.models.execute.variables import weight_variables
 from layerlens.models.inspect.nested_layers import flat_layers
@@ -281,9 +281,12 @@ def _enough_primes(algebra: Algebra) -> int:
     raise CannotProveError("the expressions are too complex for a low chance of error")
 
 
-def _traced(runner: KerasRunner, arrays: Sequence[Any], *, static: bool) -> Any:
+def _traced(runner: Runner, arrays: Sequence[Any], *, static: bool) -> Any:
+    keras_runner = runner.keras
+    if keras_runner is None:
+        raise CannotProveError("there is no TensorFlow graph")
     try:
-        return runner.concrete(arrays, known_shapes=static)
+        return keras_runner.concrete(arrays, known_shapes=static)
     except Exception as error:  # whatever a layer raises at a size that it does not take
         raise _TooShortError(f"it cannot be traced ({type(error).__name__})") from error
 

@@ -64,7 +64,8 @@ class SharedPrefix:
         for side, own in zip(sides, values, strict=True):
             side.hold(own, "working")
             side.working.reset_states(seed)
-        both = self.reference.working.in_two_parts(self.whole, self.rest, inputs)
+        runner = self.reference.working.keras
+        both = runner.in_two_parts(self.whole, self.rest, inputs) if runner else None
         if both is None:
             return None
         one, other = (side.selected(part) for side, part in zip(sides, both, strict=True))

@@ -223,8 +223,9 @@ def _size(shape: Sequence[int | None]) -> int | None:
 
 def _limits(built: Built, position: int, *, direct: bool = False) -> Iterator[int]:
     """Yield the ranges of layers that look integers up; with `direct`, of those of this input."""
-    source = built.model.inputs[position]
-    for layer in flat_layers(built.model):
+    layers = list(flat_layers(built.model))
+    source = built.model.inputs[position] if layers else None
+    for layer in layers:
         limits = (getattr(layer, name, None) for name in _RANGE_ARGUMENTS)
         limit = next((limit for limit in limits if isinstance(limit, int)), None)
         nodes = getattr(layer, "_inbound_nodes", ())

@@ -76,6 +76,9 @@ class InstrumentedSide:
 
     @classmethod
     def of(cls, side: Side) -> InstrumentedSide | None:
+        runners = side.working.keras, side.float64.keras
+        if runners[0] is None or runners[1] is None:
+            return None
         model = side.working.built.model
         nodes = tuple(_nodes(model))
         layers = {id(layer) for layer in model.layers}
@@ -85,7 +88,7 @@ class InstrumentedSide:
         numbers = {id(tensor): -1 - n for n, tensor in enumerate(model.inputs)}
         for tensor in (tensor for node in nodes for tensor in node.outputs):
             numbers[id(tensor)] = len(numbers) - len(model.inputs)
-        opened = Side(side.name, _opened(side.working), _opened(side.float64), side.training)
+        opened = Side(side.name, _opened(runners[0]), _opened(runners[1]), side.training)
         return cls(opened, nodes, numbers, frozenset(counted))
 
     def look(

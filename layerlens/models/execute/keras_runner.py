@@ -29,6 +29,7 @@ from layerlens.models.execute.variables import (
     stateful_layers,
     weight_variables,
 )
+from layerlens.models.inspect.nested_layers import flat_layers
 from layerlens.models.keras_errors import explain_call_error
 from layerlens.numerics.arrays import Array
 from layerlens.numerics.weight_values import WeightSlot
@@ -98,6 +99,15 @@ class KerasRunner:
             assign_array(variable, np.asarray([base % (2**31), position], dtype="uint32"))
         for layer in self._stateful:
             layer.reset_state()
+
+    @property
+    def keras(self) -> KerasRunner:
+        return self
+
+    @cached_property
+    def layers(self) -> tuple[Any, ...]:
+        """The layers of the model, nested ones too."""
+        return tuple(flat_layers(self.built.model))
 
     @property
     def is_random(self) -> bool:
@@ -328,7 +338,9 @@ class KerasRunner:
 
     # --- masks, losses, gradients -----------------------------------------------------------
 
-    def masks(self, inputs: Sequence[Array], *, training: bool = False) -> list[Array | None]:
+    def masks(
+        self, inputs: Sequence[Array], *, training: bool = False
+    ) -> list[Array | None] | None:
         """Return the mask of each output of an eager call; None where it has none."""
         self.reset_states()
         with seeded_generators(self.seed):

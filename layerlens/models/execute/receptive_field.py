@@ -91,8 +91,12 @@ class ReceptiveField:
 
 def receptive_field(built: Built) -> ReceptiveField:
     """Return the receptive field of a built model, including its `select`."""
-    walk = _Walk()
     model = built.model
+    if not hasattr(model, "_flatten_layers"):  # of another runtime: its layers cannot be seen
+        shapes = [spec.shape for spec in built.inputs]
+        found = {n for shape in shapes for n, size in enumerate(shape, start=1) if size is None}
+        return ReceptiveField(dict.fromkeys(found, 1), unknown=(built.spec.name,) if found else ())
+    walk = _Walk()
     known = _open_axes(model.inputs)
     for axes in known.values():
         walk.note(axes)

@@ -15,6 +15,7 @@ from layerlens.models.execute.input_domains import has_foreign_layers
 from layerlens.models.execute.keras_runner import KerasRunner
 from layerlens.models.execute.outcome import Outcome
 from layerlens.models.execute.range_events import watching_ranges
+from layerlens.models.execute.runner import Runner
 from layerlens.models.inspect.nested_layers import flat_layers
 from layerlens.models.variants import ModelVariants
 from layerlens.numerics.arrays import Array
@@ -47,12 +48,12 @@ class Side:
     """One model of a pair, run in working precision and in float64 on the same values."""
 
     name: str
-    working: KerasRunner
-    float64: KerasRunner
+    working: Runner
+    float64: Runner
     training: bool = False
     #: The model in float64 for a pair that is compared in working precision because the other model
     #: has no float64 form; it measures how much this one rounds.
-    finer: KerasRunner | None = None
+    finer: Runner | None = None
     #: Builds the model in float64 with other numbers in its configuration; None if it cannot.
     variants: ModelVariants | None = None
     _with_numbers: dict[Hashable, KerasRunner | None] = field(default_factory=dict)
@@ -189,7 +190,7 @@ class Side:
         outcome = self.selected(outcome)
         return base if outcome.error is not None or outcome.shapes != base.shapes else outcome
 
-    def runner(self, precision: Precision) -> KerasRunner:
+    def runner(self, precision: Precision) -> Runner:
         return self.working if precision == "working" else self.float64
 
     def hold(self, values: Values, precision: Precision) -> None:

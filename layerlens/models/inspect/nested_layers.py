@@ -7,8 +7,12 @@ from typing import Any
 
 
 def flat_layers(model: Any) -> Iterator[Any]:
-    """Yield every layer inside a model at any depth, without the model itself."""
-    yield from model._flatten_layers(include_self=False)
+    """Yield every layer inside a model at any depth, without the model itself.
+
+    A model that is not one of Keras' has none.
+    """
+    if hasattr(model, "_flatten_layers"):
+        yield from model._flatten_layers(include_self=False)
 
 
 def operation_nodes(model: Any) -> Iterator[Any]:
