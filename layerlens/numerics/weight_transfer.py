@@ -143,7 +143,7 @@ def _paired(
 
 
 def same_layout(shape: Sequence[int], other: Sequence[int]) -> bool:
-    """Tell whether two shapes differ only by merged, split or length-one axes.
+    """Return whether two shapes differ only by merged, split or length-one axes.
 
     In row-major order that is so when one list of running products contains the other:
     (8, 4) and (1, 8, 4) share 8, 32; (4, 8) and (8, 4) do not, as a reshape would mix the axes.

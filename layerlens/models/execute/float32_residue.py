@@ -49,7 +49,7 @@ def _rounded_constants(node: Any, written: Collection[float]) -> Iterator[float]
 
 
 def _computes_in_float32(node: Any, constants: Collection[str]) -> bool:
-    """Tell whether a graph node of a float64 model works in a narrower floating dtype."""
+    """Return whether a graph node of a float64 model works in a narrower floating dtype."""
     if node.op in ("LeakyRelu", "Const"):
         return False
     if node.op == "Cast":
@@ -64,7 +64,7 @@ def _narrow() -> set[int]:
 
 
 def _is_rounded(value: float, written: Collection[float]) -> bool:
-    """Tell whether a number looks like one with few digits that went through float32."""
+    """Return whether a number looks like one with few digits that went through float32."""
     return bool(
         np.isfinite(value)
         and value not in written

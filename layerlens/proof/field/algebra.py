@@ -73,7 +73,7 @@ class Algebra:
     # --- values -----------------------------------------------------------------------------------
 
     def residues(self, value: Value) -> Residues:
-        """Return a value's residues; a constant's are those of the fractions it stands for.
+        """Return a value's residues; of a constant, of the simplest fractions that round to it.
 
         Raises:
             CannotProveError: an infinite constant, or a text.
@@ -286,7 +286,7 @@ class Algebra:
     ) -> Value:
         """Return a function of which no more is known than what is said here.
 
-        `at_zero` is its value at 0; odd and even functions are told their argument without sign.
+        `at_zero` is its value at 0; odd and even functions depend on the argument without its sign.
         """
         residues = self.residues(one)
         self._evaluate(residues, one.growth)
@@ -423,10 +423,10 @@ class Algebra:
 
     def greatest_of_rows(self, one: Value, rows: Residues) -> Value:
         """Return maxima over the last axis of residues that were taken from a value."""
+        if not rows.size:
+            raise CannotProveError("a maximum is taken over nothing")
         self._evaluate(rows, one.growth)
         flat = rows.reshape(len(rows), -1, rows.shape[-1])
-        if rows.shape[-1] == 0:
-            raise CannotProveError("a maximum is taken over nothing")
         found = self.maxima.of_each_row(flat).reshape(rows.shape[:-1])
         growth = _of_a_maximum(one.growth, one.growth) if rows.shape[-1] == 2 else VARIABLE
         growth = growth.joined(one.growth)

@@ -139,6 +139,18 @@ class Interpreter:
             state = self.run(body, state)
 
     def _computed(self, operation: Any, inputs: Sequence[Value]) -> list[Value]:
+        """Return the outputs of an operation on tensors.
+
+        Raises:
+            CannotProveError: it is not understood, or not for these shapes and attributes.
+        """
+        try:
+            return self._understood(operation, inputs)
+        except (ArithmeticError, IndexError, KeyError, TypeError, ValueError) as error:
+            reason = f"`{operation.type}` is not understood here ({type(error).__name__})"
+            raise CannotProveError(reason) from error
+
+    def _understood(self, operation: Any, inputs: Sequence[Value]) -> list[Value]:
         kind = operation.type
         if kind == "Const":
             return [constant(tf.make_ndarray(operation.get_attr("value")))]

@@ -478,7 +478,7 @@ def _pool(algebra: Algebra, operation: Any, inputs: Sequence[Value]) -> Value:
     shape = (count, batch, *windows.shape[:-1], channels)
     if operation.type.startswith("Avg"):
         return _averages(algebra, one, flat, places, shape)
-    # A place beyond the edge stands for no element: the first of the window takes it.
+    # Places beyond the edge hold no element: another of the window is repeated there.
     inside = np.where(places > 0, places, places.max(axis=1, keepdims=True)) - 1
     found = algebra.greatest_of_rows(one, flat[:, :, :, inside])
     moved = np.moveaxis(algebra.residues(found), 2, 3).reshape(shape)

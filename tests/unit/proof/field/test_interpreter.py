@@ -200,3 +200,13 @@ def test_an_error_bound_is_measured() -> None:
     total = algebra.total(powers, [1], keepdims=True)
     algebra.compare(algebra.divide(powers, total), powers)
     assert algebra.worst.of_a_difference() >= 2
+
+
+def test_an_operation_on_unforeseen_shapes_is_refused() -> None:
+    with pytest.raises(CannotProveError, match="over nothing"):
+        agree(lambda x: ops.max(x[:0], 1), lambda x: x, 4)
+    with pytest.raises(CannotProveError, match="`MatMul` is not understood here"):
+        algebra = Algebra(Field.drawn(0, 4))
+        traced = tf.function(lambda x: tf.matmul(x, x), autograph=False)
+        graph = traced.get_concrete_function(tf.TensorSpec((None, None))).graph
+        Interpreter(algebra).run(graph, [algebra.made(algebra.field.draw((3, 4)))])
