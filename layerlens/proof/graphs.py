@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from math import ceil, log
+from math import ceil, log, prod
 from typing import Any
 
 import numpy as np
@@ -49,8 +49,9 @@ VARIABLE_SIZES: tuple[tuple[tuple[int, int], ...], ...] = (
     ((2, 21), (25, 24), (2, 22), (3, 23)),
     ((2, 61), (65, 64), (2, 62), (3, 63)),
 )
-#: Models with more weights take longer to prove than to probe.
-MOST_PARAMS = 4_000_000
+#: Models with more weights, or more values between their layers for one sample, take longer to
+#: prove than to probe.
+MOST_PARAMS, MOST_ACTIVATIONS = 4_000_000, 500_000
 #: Static batch sizes beyond this are not tried; where one would matter nothing is proved.
 LARGEST_BATCH = 64
 
@@ -148,6 +149,8 @@ class _Proof:
                     raise CannotProveError(f"`{layer.name}` keeps state from call to call")
             if sum(row.params or 0 for row in built.report.layers) > MOST_PARAMS:
                 raise CannotProveError(f"there are more than {MOST_PARAMS:,} weights")
+            if sum(_scalars(row.output_shape) for row in built.report.layers) > MOST_ACTIVATIONS:
+                raise CannotProveError(f"layers return more than {MOST_ACTIVATIONS:,} values")
 
     # --- sizes ------------------------------------------------------------------------------------
 
@@ -264,6 +267,15 @@ class _Proof:
                 algebra.assumptions.add("Moving variances are not negative.")
             found[id(variable)] = algebra.made(residues, low=low)
         return found
+
+
+def _scalars(shape: Any) -> int:
+    """Return the values of one sample in a shape, or in several; unknown lengths count as 1."""
+    if not shape:
+        return 0
+    if not all(n is None or isinstance(n, int) for n in shape):
+        return sum(_scalars(one) for one in shape)
+    return prod(n for n in shape[1:] if n is not None)
 
 
 def _enough_primes(algebra: Algebra) -> int:

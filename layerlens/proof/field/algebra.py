@@ -29,7 +29,7 @@ MOST_TERMS = 2**17
 MOST_ELEMENTS = 4_000_000
 #: Graphs that compute more elements at one size take longer to prove than to probe. So many
 #: products of a sum cost as much as another element.
-MOST_COMPUTED, PRODUCTS_PER_ELEMENT = 50_000_000, 100
+MOST_COMPUTED, PRODUCTS_PER_ELEMENT = 20_000_000, 100
 #: The lesser half of a residue has this many bits.
 _HALF_BITS = 16
 _HALF = 2**_HALF_BITS - 1

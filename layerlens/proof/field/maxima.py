@@ -14,6 +14,8 @@ from layerlens.proof.field.value import CannotProveError
 
 #: More elements than this are not looked at one by one.
 MOST_SETS = 300_000
+#: More maxima than this are not remembered.
+MOST_MAXIMA = 1_000_000
 
 #: An element: its residues.
 Element = tuple[int, ...]
@@ -118,6 +120,8 @@ class Maxima:
     # --- which elements are maxima ----------------------------------------------------------------
 
     def _note(self, found: Residues, one: Residues, other: Residues) -> None:
+        if len(self._known) + found.shape[1] > MOST_MAXIMA:
+            raise CannotProveError(f"there are more than {MOST_MAXIMA:,} maxima")
         self._waiting.append((found, one, other))
         self._known.update(found[0].tolist())
 

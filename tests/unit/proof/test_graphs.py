@@ -217,3 +217,7 @@ def test_large_models_are_refused_before_any_work(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("layerlens.proof.graphs.MOST_PARAMS", 10)
     row = of_chains([DENSE], [DENSE, layer("Dropout", rate=0.1)], 4)
     assert row == Unproved("there are more than 10 weights")
+    monkeypatch.undo()
+    monkeypatch.setattr("layerlens.proof.graphs.MOST_ACTIVATIONS", 7)
+    row = of_chains([DENSE], [DENSE, layer("Dropout", rate=0.1)], 4)
+    assert row == Unproved("layers return more than 7 values")
