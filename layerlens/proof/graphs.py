@@ -12,6 +12,7 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import ceil, log, prod
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -139,9 +140,10 @@ class _Proof:
         if not has_same_weights(other, self.transfer):
             raise CannotProveError("the weights are not carried over")
         for built in self._built:
-            if has_foreign_layers(built):
+            layers = list(flat_layers(built.model))
+            if has_foreign_layers(built) or any(map(_holds_user_code, layers)):
                 raise CannotProveError("code of the user's may read weights while it is traced")
-            for layer in flat_layers(built.model):
+            for layer in layers:
                 dtypes = {str(layer.compute_dtype), str(layer.variable_dtype)}
                 if any(name.startswith(("float16", "bfloat16")) for name in dtypes):
                     raise CannotProveError("it computes in half precision")
@@ -267,6 +269,14 @@ class _Proof:
                 algebra.assumptions.add("Moving variances are not negative.")
             found[id(variable)] = algebra.made(residues, low=low)
         return found
+
+
+def _holds_user_code(layer: Any) -> bool:
+    """Return whether a layer holds a function of the user's, such as an activation."""
+    return any(
+        isinstance(held, FunctionType) and not str(held.__module__).startswith("keras.")
+        for held in vars(layer).values()
+    )
 
 
 def _scalars(shape: Any) -> int:

@@ -207,6 +207,12 @@ def test_texts_and_half_precision_are_refused_before_any_work() -> None:
         assert row == Unproved(f"an input is of {dtype}")
 
 
+def test_functions_of_the_users_are_refused() -> None:
+    one, other = sides(chain("reference", DENSE), chain("candidate", DENSE), input_of(4))
+    other.working.built.model.layers[-1].activation = lambda x: x
+    assert proved(one, other) == Unproved("code of the user's may read weights while it is traced")
+
+
 def test_training_is_refused() -> None:
     models = chain("reference", DENSE), chain("candidate", DENSE)
     row = proved(*sides(*models, input_of(4), training=True))

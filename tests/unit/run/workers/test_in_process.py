@@ -23,12 +23,13 @@ def test_a_scenario_beyond_its_time_is_left_and_the_rest_not_run():
             let_go.wait(30)
         return ScenarioReport(scenario.path, scenario.title, None, "pass", 0.0)
 
+    before = set(threading.enumerate())
     executor = InProcessExecutor(work, timeout=0.3)
     found = list(executor.run(scenarios("good", "hanging", "further"), range(3), lambda _: None))
     assert [(position, one.status) for position, one in found] == [(0, "pass"), (1, "error")]
     assert "stopped after 0.3 s" in found[1][1].errors[0].message
     assert executor.stuck
-    (left,) = (one for one in threading.enumerate() if one.name.startswith("layerlens-"))
+    (left,) = set(threading.enumerate()) - before
     let_go.set()
     left.join(10)
     assert not left.is_alive()
