@@ -95,7 +95,7 @@ def unseen_far(
     alone, on the `batches` of the greatest lengths. A layer that looks across more steps than were
     `tried` (by axis) was not covered as a whole.
     """
-    for row in receptive_field(side.float64.built).layers if side.float64.layers else ():
+    for row in receptive_field(side.float64.built).layers:
         if max(row.own.values(), default=0) < near:
             continue
         found = [

@@ -19,8 +19,6 @@ import numpy as np
 import tensorflow as tf
 
 from layerlens.models.execute.graph_rewriting import runnable
-from layerlens.models.execute.lengths import BEYOND, fits
-from layerlens.models.execute.receptive_field import receptive_field
 from layerlens.models.execute.side import Side
 from layerlens.models.inspect.nested_layers import flat_layers
 from layerlens.numerics.arrays import Float
@@ -41,22 +39,21 @@ from layerlens.proof.segments import (
     unit_variances,
 )
 from layerlens.proof.shared_prefix import has_same_weights, variable_names
+from layerlens.proof.sizes import (
+    ERROR_BOUND,
+    VARIABLE_SIZES,
+    beyond_all_layers,
+    lengths_text,
+    variable_sizes,
+    with_lengths,
+)
 from layerlens.report.pairs import CertificateRow
 from layerlens.scenario.slices import parse_select
 from layerlens.scenario.spec import InputSpec
 
-#: The greatest probability of certifying two different functions.
-ERROR_BOUND = 1e-12
 MAX_DRAWS = 48
 #: The greatest number of scalars in the inputs of a segment, and in its weights.
 MAX_INPUTS, MAX_PARAMS = 4_000_000, 40_000_000
-#: (batch, length) where axes are variable: fewer samples than steps and more, and lengths with
-#: every remainder for strides up to 4. The first row that the segment accepts is used.
-SIZES: tuple[tuple[tuple[int, int], ...], ...] = (
-    ((2, 5), (9, 8), (2, 6), (3, 7)),
-    ((2, 21), (25, 24), (2, 22), (3, 23)),
-    ((2, 61), (65, 64), (2, 62), (3, 63)),
-)
 FIXED_SIZE: tuple[tuple[int, int], ...] = ((2, 0),)
 
 Run = Callable[..., Sequence[Any]]
@@ -97,10 +94,8 @@ def certify_segments(
     )
     if len(reference_outputs) != len(candidate_outputs):
         return None
-    fields = [receptive_field(side.built) for side in (reference, candidate)]
-    farthest = max(one.span for one in fields)
-    axes = {axis for one in fields for axis in one.spans}
-    if axes and not fits(fields, dict.fromkeys(axes, farthest + BEYOND)):
+    beyond = beyond_all_layers(reference.built, candidate.built)
+    if beyond is None:
         return None  # no affordable length is as long as the receptive fields
     tried: list[Segment] = []
     for goals, is_variable in _attempts(
@@ -112,7 +107,7 @@ def certify_segments(
         if any(segment.is_like(other) for other in tried):
             continue
         tried.append(segment)
-        row = _prove(segment, reference.built.inputs, farthest, seed)
+        row = _prove(segment, reference.built.inputs, beyond, seed)
         for side in (reference, candidate):
             side.forget()
         if row is not None:
@@ -189,7 +184,7 @@ def planned(growths: Sequence[Growth]) -> _Draws | None:
 
 
 def _prove(
-    segment: Segment, inputs: Sequence[InputSpec], farthest: int, seed: int
+    segment: Segment, inputs: Sequence[InputSpec], beyond: int, seed: int
 ) -> CertificateRow | None:
     growths = segment.growths()
     draws = None if growths is None else planned(growths)
@@ -202,20 +197,12 @@ def _prove(
     plan = _Plan(segment, draws, scales, vocabularies)
     with _without_activations(segment.steps):
         run = _runnable(plan)
-        for sizes in _sizes(farthest) if segment.has_open_axes else (FIXED_SIZE,):
+        for sizes in variable_sizes(beyond) if segment.has_open_axes else (FIXED_SIZE,):
             agreed = _agree_at_all_sizes(plan, run, sizes, seed)
             if agreed is None:
                 continue  # perhaps too short for one of the layers
-            return _row(plan, [length for _, length in sizes]) if agreed else None
+            return _row(plan, sizes) if agreed else None
     return None
-
-
-def _sizes(farthest: int) -> Iterator[tuple[tuple[int, int], ...]]:
-    """Yield sizes to compare at, with a length beyond the receptive fields."""
-    for sizes in SIZES:
-        longest = max(length for _, length in sizes)
-        beyond = ((2, farthest + BEYOND),) if longest < farthest + BEYOND else ()
-        yield (*sizes, *beyond)
 
 
 def _agree_at_all_sizes(
@@ -229,20 +216,11 @@ def _agree_at_all_sizes(
     return True
 
 
-def _row(plan: _Plan, lengths: Sequence[int]) -> CertificateRow:
+def _row(plan: _Plan, sizes: Sequence[tuple[int, int]]) -> CertificateRow:
     text, draws = str(plan.segment), plan.draws
     if plan.segment.has_open_axes:
-        text = f"{text}, at lengths {_runs(lengths)}"
+        text = f"{text}, at lengths {lengths_text(sizes)}"
     return CertificateRow(text, draws.degree, draws.count, draws.error_bound)
-
-
-def _runs(lengths: Sequence[int]) -> str:
-    """Write 5, 8, 6, 7 and 42 as `5 to 8 and 42`."""
-    ordered = sorted(lengths)
-    *most, last = ordered
-    if last - most[-1] == 1:
-        return f"{ordered[0]} to {last}"
-    return f"{ordered[0]} to {most[-1]} and {last}"
 
 
 def _declared_within(inputs: Sequence[InputSpec], vocabularies: Mapping[int, int]) -> bool:
@@ -257,7 +235,7 @@ def _declared_within(inputs: Sequence[InputSpec], vocabularies: Mapping[int, int
 
 def _is_affordable(segment: Segment, vocabularies: Mapping[int, int]) -> bool:
     inputs = sum(
-        prod(SIZES[0][0][1] if n is None else n for n in value.shape[1:])
+        prod(VARIABLE_SIZES[0][0][1] if n is None else n for n in value.shape[1:])
         * vocabularies.get(number, 1)
         for number, value in segment.variables.items()
     )
@@ -395,11 +373,7 @@ def _apply(step: Step, inputs: Sequence[Any]) -> Any:
 def _drawn_shape(value: Value, samples: int, length: int) -> tuple[int, ...]:
     """Return a shape to draw; where several axes are variable, their lengths differ."""
     batch, *rest = value.shape
-    open_axes = (length + axis for axis, n in enumerate(rest))
-    return (
-        samples if batch is None else batch,
-        *(n or axis for n, axis in zip(rest, open_axes, strict=True)),
-    )
+    return (samples if batch is None else batch, *with_lengths(rest, length))
 
 
 @contextmanager

@@ -20,8 +20,6 @@ import tensorflow as tf
 
 from layerlens.models.build.request import Built
 from layerlens.models.execute.input_domains import has_foreign_layers
-from layerlens.models.execute.lengths import BEYOND, fits
-from layerlens.models.execute.receptive_field import receptive_field
 from layerlens.models.execute.runner import Runner
 from layerlens.models.execute.side import Side
 from layerlens.models.execute.variables import weight_variables
@@ -32,24 +30,23 @@ from layerlens.proof.field.interpreter import Interpreter, Slot
 from layerlens.proof.field.residues import Field, Residues, VanishedError
 from layerlens.proof.field.value import CannotProveError, Value, constant
 from layerlens.proof.shared_prefix import has_same_weights, variable_names
+from layerlens.proof.sizes import (
+    ERROR_BOUND,
+    beyond_all_layers,
+    lengths_text,
+    variable_sizes,
+    with_lengths,
+)
 from layerlens.report.pairs import CertificateRow
 from layerlens.scenario.slices import parse_select
 from layerlens.scenario.spec import InputSpec
 
-#: The chance that two different functions are taken for one is at most this.
-ERROR_BOUND = 1e-12
 #: The primes of the first attempt, and the most of any.
 FEWEST_PRIMES, MOST_PRIMES = 4, 12
 #: Other seeds are tried where a denominator vanishes by chance.
 MOST_SEEDS = 3
-#: Batch sizes where no axis is variable; (batch, length) where one is. The first row that the
-#: models take is used: lengths that leave every remainder for strides up to 4.
+#: Batch sizes where no axis is variable.
 FIXED_SIZES: tuple[tuple[int, int], ...] = ((3, 0), (2, 0))
-VARIABLE_SIZES: tuple[tuple[tuple[int, int], ...], ...] = (
-    ((2, 5), (9, 8), (2, 6), (3, 7)),
-    ((2, 21), (25, 24), (2, 22), (3, 23)),
-    ((2, 61), (65, 64), (2, 62), (3, 63)),
-)
 #: Models with more weights, or more values between their layers for one sample, take longer to
 #: prove than to probe.
 MOST_PARAMS, MOST_ACTIVATIONS = 4_000_000, 500_000
@@ -106,7 +103,7 @@ class _Proof:
         sizes = self._prove_at_sizes()
         text = "the whole graphs"
         if self._has_variable_axes:
-            text += f", at lengths {_listed(sorted({length for _, length in sizes}))}"
+            text += f", at lengths {lengths_text(sizes)}"
         return CertificateRow(
             text,
             ceil(self._degree),
@@ -175,15 +172,11 @@ class _Proof:
         if not self._has_variable_axes:
             yield FIXED_SIZES if batch is None else ((batch, 0),)
             return
-        fields = [receptive_field(built) for built in self._built]
-        beyond = max(one.span for one in fields) + BEYOND
-        axes = {axis for one in fields for axis in one.spans}
-        if not fits(fields, dict.fromkeys(axes, beyond)):
+        beyond = beyond_all_layers(*self._built)
+        if beyond is None:
             raise CannotProveError("no length is tried beyond all that the layers look across")
-        for row in VARIABLE_SIZES:
-            longest = max(length for _, length in row)
-            sized = (*row, (2, beyond)) if longest < beyond else row
-            yield sized if batch is None else tuple((batch, length) for _, length in sized)
+        for row in variable_sizes(beyond):
+            yield row if batch is None else tuple((batch, length) for _, length in row)
 
     def _prove_at(self, batch: int, length: int) -> None:
         """Prove at one size, as traced for any batch and as traced for batches of known size."""
@@ -314,9 +307,7 @@ def _traced(runner: Runner, arrays: Sequence[Any], *, static: bool) -> Any:
 
 
 def _shape_at(spec: InputSpec, batch: int, length: int) -> tuple[int, ...]:
-    """Return a shape; lengths are unlike where several axes are variable."""
-    sizes = (length + axis if n is None else n for axis, n in enumerate(spec.shape))
-    return (batch, *sizes)
+    return (batch, *with_lengths(spec.shape, length))
 
 
 def _input_value(algebra: Algebra, spec: InputSpec, batch: int, length: int) -> Value:
@@ -391,13 +382,3 @@ def _compare(algebra: Algebra, ours: Sequence[Value], theirs: Sequence[Value]) -
             raise _TooShortError("an output is empty")
         if not algebra.compare(one, other):
             raise CannotProveError("their expressions differ")
-
-
-def _listed(lengths: Sequence[int]) -> str:
-    """Write 5, 6, 7, 8 and 42 as `5 to 8 and 42`."""
-    *most, last = lengths
-    if not most:
-        return str(last)
-    if last - most[-1] == 1:
-        return f"{lengths[0]} to {last}"
-    return f"{lengths[0]} to {most[-1]} and {last}"

@@ -127,6 +127,18 @@ class Algebra:
             raise CannotProveError(f"an array has {size:,} elements")
         return Value(residues.shape[1:], known.pop("kind", "float"), residues, **known)
 
+    def like(self, one: Value, residues: Residues, **other: Any) -> Value:
+        """Return a value of other residues of which the same is known, but for `other`."""
+        known = {
+            "kind": one.kind,
+            "low": one.low,
+            "high": one.high,
+            "positive": one.positive,
+            "growth": one.growth,
+            "spread": one.spread,
+        }
+        return self.made(residues, **known | other)
+
     # --- rational functions -----------------------------------------------------------------------
 
     def add(self, one: Value, other: Value) -> Value:
@@ -461,7 +473,6 @@ class Algebra:
 
     def both(self, one: Value, other: Value) -> Value:
         """Return the conjunction of truth values: a product, in which a and a is a."""
-        first, second = self.residues(one), self.residues(other)
         shape = np.broadcast_shapes(one.shape, other.shape)
         first, second = (self._broadcast(value, shape) for value in (one, other))
         found = np.where((first == second).all(axis=0), first, self.field.multiply(first, second))
@@ -495,15 +506,7 @@ class Algebra:
     def _spread_to(self, one: Value, *others: Value) -> Value:
         """Return a value broadcast against others."""
         shape = np.broadcast_shapes(one.shape, *(other.shape for other in others))
-        return self.made(
-            self._broadcast(one, shape),
-            kind=one.kind,
-            low=one.low,
-            high=one.high,
-            positive=one.positive,
-            growth=one.growth,
-            spread=one.spread,
-        )
+        return self.like(one, self._broadcast(one, shape))
 
     # --- bookkeeping ------------------------------------------------------------------------------
 

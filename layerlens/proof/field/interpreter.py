@@ -57,7 +57,7 @@ Slot: TypeAlias = "Value | TensorList | Reason"
 
 
 class Interpreter:
-    """Runs graphs of both models; what moves where is computed once for both."""
+    """Runs graphs; where an operation moves elements is computed once for all its rounds."""
 
     def __init__(self, algebra: Algebra) -> None:
         self.algebra = algebra
@@ -283,18 +283,7 @@ def _rows(algebra: Algebra, one: Value) -> list[Value | None]:
         return [constant(row) for row in one.constant]
     residues = algebra.residues(one)
     spread = one.spread if one.spread == frozenset() else None
-    return [
-        algebra.made(
-            residues[:, row],
-            kind=one.kind,
-            low=one.low,
-            high=one.high,
-            positive=one.positive,
-            growth=one.growth,
-            spread=spread,
-        )
-        for row in range(one.shape[0])
-    ]
+    return [algebra.like(one, residues[:, row], spread=spread) for row in range(one.shape[0])]
 
 
 def _stacked(algebra: Algebra, rows: Sequence[Value]) -> Value:

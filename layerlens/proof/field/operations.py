@@ -40,38 +40,33 @@ def handles(*kinds: str) -> Callable[[Handler], Handler]:
     return register
 
 
-def _of_one(method: Callable[[Algebra, Value], Value], *kinds: str) -> None:
-    HANDLERS.update(dict.fromkeys(kinds, lambda algebra, _, inputs: method(algebra, inputs[0])))
-
-
-def _of_two(method: Callable[[Algebra, Value, Value], Value], *kinds: str) -> None:
-    HANDLERS.update(
-        dict.fromkeys(kinds, lambda algebra, _, inputs: method(algebra, inputs[0], inputs[1]))
-    )
+def _of(method: Callable[..., Value], *kinds: str) -> None:
+    """Register a method of the algebra that takes the inputs of an operation, and nothing else."""
+    HANDLERS.update(dict.fromkeys(kinds, lambda algebra, _, inputs: method(algebra, *inputs)))
 
 
 # --- elementwise ----------------------------------------------------------------------------------
 
-_of_two(Algebra.add, "Add", "AddV2")
-_of_two(Algebra.subtract, "Sub")
-_of_two(Algebra.multiply, "Mul")
-_of_two(Algebra.divide, "Div", "RealDiv")
-_of_two(Algebra.maximum, "Maximum")
-_of_two(Algebra.minimum, "Minimum")
-_of_two(Algebra.is_greater, "Greater")
-_of_two(Algebra.both, "LogicalAnd")
-_of_one(Algebra.negate, "Neg")
-_of_one(Algebra.square, "Square")
-_of_one(Algebra.reciprocal, "Inv", "Reciprocal")
-_of_one(Algebra.exp, "Exp")
-_of_one(Algebra.log, "Log")
-_of_one(Algebra.sigmoid, "Sigmoid")
-_of_one(Algebra.tanh, "Tanh")
-_of_one(Algebra.absolute, "Abs")
-_of_one(Algebra.relu, "Relu")
-_of_one(Algebra.sqrt, "Sqrt")
-_of_one(Algebra.rsqrt, "Rsqrt")
-_of_one(Algebra.invert, "LogicalNot")
+_of(Algebra.add, "Add", "AddV2")
+_of(Algebra.subtract, "Sub")
+_of(Algebra.multiply, "Mul")
+_of(Algebra.divide, "Div", "RealDiv")
+_of(Algebra.maximum, "Maximum")
+_of(Algebra.minimum, "Minimum")
+_of(Algebra.is_greater, "Greater")
+_of(Algebra.both, "LogicalAnd")
+_of(Algebra.negate, "Neg")
+_of(Algebra.square, "Square")
+_of(Algebra.reciprocal, "Inv", "Reciprocal")
+_of(Algebra.exp, "Exp")
+_of(Algebra.log, "Log")
+_of(Algebra.sigmoid, "Sigmoid")
+_of(Algebra.tanh, "Tanh")
+_of(Algebra.absolute, "Abs")
+_of(Algebra.relu, "Relu")
+_of(Algebra.sqrt, "Sqrt")
+_of(Algebra.rsqrt, "Rsqrt")
+_of(Algebra.invert, "LogicalNot")
 
 
 @handles("AddN")
@@ -273,15 +268,8 @@ def _cast(algebra: Algebra, operation: Any, inputs: Sequence[Value]) -> Value:
         raise CannotProveError("it computes in half precision")
     if not (wanted.is_floating or (wanted == tf.bool and one.kind == "bool")):
         raise CannotProveError(f"it turns computed numbers into {wanted.name}")
-    return algebra.made(
-        algebra.residues(one),
-        kind="float" if wanted.is_floating else one.kind,
-        low=one.low,
-        high=one.high,
-        positive=one.positive,
-        growth=one.growth,
-        spread=one.spread,
-    )
+    kind = "float" if wanted.is_floating else one.kind
+    return algebra.like(one, algebra.residues(one), kind=kind)
 
 
 # --- reductions -----------------------------------------------------------------------------------
@@ -582,15 +570,8 @@ def _one_hot(algebra: Algebra, operation: Any, inputs: Sequence[Value]) -> Value
 
 def _reshaped(algebra: Algebra, one: Value, shape: Sequence[int]) -> Value:
     residues = algebra.residues(one)
-    return algebra.made(
-        residues.reshape(len(residues), *shape),
-        kind=one.kind,
-        low=one.low,
-        high=one.high,
-        positive=one.positive,
-        growth=one.growth,
-        spread=one.spread if one.spread == frozenset() else None,
-    )
+    spread = one.spread if one.spread == frozenset() else None
+    return algebra.like(one, residues.reshape(len(residues), *shape), spread=spread)
 
 
 def constant_result(operation: Any, inputs: Sequence[Value]) -> list[Value]:

@@ -56,10 +56,11 @@ class Dispatcher:
         self, scenarios: Sequence[Scenario], on_start: OnStart
     ) -> Iterator[tuple[int, ScenarioReport]]:
         """Yield the position and the report of every scenario, in the order they finish."""
-        left = list(range(len(scenarios)))
+        left = dict.fromkeys(range(len(scenarios)))
         while left:  # an executor that got stuck leaves the rest to another one
-            for position, report in self._executor(len(scenarios)).run(scenarios, left, on_start):
-                left = [other for other in left if other != position]
+            executor = self._executor(len(scenarios))
+            for position, report in executor.run(scenarios, list(left), on_start):
+                del left[position]
                 yield position, report
 
     def _executor(self, count: int) -> Executor:

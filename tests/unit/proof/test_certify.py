@@ -9,8 +9,9 @@ import pytest
 from layerlens.models.execute.side import Side
 from layerlens.models.execute.variables import weight_rows
 from layerlens.numerics.weight_transfer import pair_weights
-from layerlens.proof.certify import ERROR_BOUND, EXACT, certify_segments, planned
+from layerlens.proof.certify import EXACT, certify_segments, planned
 from layerlens.proof.polynomials import VARIABLE, Growth, growth_of
+from layerlens.proof.sizes import ERROR_BOUND
 from layerlens.report.pairs import CertificateRow
 from layerlens.scenario.spec import LayerSpec, ModelSpec, NodeSpec
 from tests.unit.tables.pairs import chain, input_of, layer, needs_backend, sides

@@ -9,7 +9,8 @@ import pytest
 from layerlens.models.execute.side import Side
 from layerlens.models.execute.variables import weight_rows
 from layerlens.numerics.weight_transfer import pair_weights
-from layerlens.proof.graphs import ERROR_BOUND, Unproved, prove_graphs
+from layerlens.proof.graphs import Unproved, prove_graphs
+from layerlens.proof.sizes import ERROR_BOUND
 from layerlens.report.pairs import CertificateRow
 from layerlens.scenario.spec import InputSpec, LayerSpec, ModelSpec, NodeSpec
 from tests.unit.tables.pairs import chain, input_of, layer, needs_backend, sides
