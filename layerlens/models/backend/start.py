@@ -52,7 +52,7 @@ def start_backend() -> None:
             _import_quietly("keras")
         random.setstate(drawn)
         _check_versions()
-        if ours:  # whoever imported TensorFlow before keeps their own level
+        if ours:  # a caller who imported TensorFlow before keeps its log level
             logging.getLogger("tensorflow").setLevel(logging.ERROR)
         global_settings.note_start(own_imports)
         _started = True

@@ -1,4 +1,4 @@
-"""Cells become rows, rows a Parquet file: each once, whoever dies in between."""
+"""Each cell is written to the Parquet file once, even where a worker dies in between."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Work in several processes: each loss costs its own scenario, and is told with its reason."""
+"""Work in this process, with a time limit for each scenario."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Work in several processes: each loss costs its own scenario, and is told with its reason."""
+"""Work in several processes: a lost process loses its own scenario only, and says why."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The faults of an input."""
 
-# ruff: noqa: E501 - the tables pair what is written with what is told, one to a line
+# ruff: noqa: E501 - the tables pair each input with its message, one per line
 from __future__ import annotations
 
 from typing import Any
