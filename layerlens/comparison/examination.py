@@ -34,6 +34,7 @@ from layerlens.numerics.noise_floor import (
 from layerlens.numerics.observation import Observation
 from layerlens.numerics.probes import MINUTE_PROBE, Domain, ProbeBatch, draw_probes
 from layerlens.numerics.weight_transfer import Transfer
+from layerlens.proof.graphs import Unproved
 from layerlens.proof.shared_prefix import find_shared_prefix
 from layerlens.report.pairs import CertificateRow
 from layerlens.vocabulary import Execution
@@ -68,8 +69,10 @@ class Examination:
     transfer: Transfer
     seed: int
     #: Looks for a certificate; None where a certificate would not apply to this comparison.
-    certify: Callable[[], CertificateRow | None] | None = None
+    certify: Callable[[], CertificateRow | Unproved] | None = None
     certificate: CertificateRow | None = None
+    #: Why there is no certificate, once it was looked for.
+    unproved: Unproved | None = None
     observations: list[Observation] = field(default_factory=list)
     sets: tuple[WeightSet, ...] = ()
     domains: tuple[Domain, ...] = ()
@@ -175,7 +178,11 @@ class Examination:
     def find_certificate(self) -> CertificateRow | None:
         """Return the certificate, if there is one; the first call looks for it."""
         if self.certify is not None:
-            self.certificate = self.certify()
+            found = self.certify()
+            if isinstance(found, Unproved):
+                self.unproved = found
+            else:
+                self.certificate = found
             self.certify = None
         return self.certificate
 

@@ -25,7 +25,7 @@ from layerlens.numerics.arrays import Float
 from layerlens.numerics.probes import generator
 from layerlens.numerics.weight_transfer import Transfer
 from layerlens.proof.expressions import Numbering, Step, Value, express, is_graph
-from layerlens.proof.graphs import prove_graphs
+from layerlens.proof.graphs import Unproved, prove_graphs
 from layerlens.proof.one_hot import choices, is_looked_up, looked_up
 from layerlens.proof.polynomials import DRAW_LIMIT, EXACT, Growth, activation_host
 from layerlens.proof.segments import (
@@ -61,17 +61,15 @@ Run = Callable[..., Sequence[Any]]
 
 def certify(
     reference: Side, candidate: Side, transfer: Transfer, *, seed: int
-) -> CertificateRow | None:
-    """Return a certificate that both models compute one function in inference; None if not found.
+) -> CertificateRow | Unproved:
+    """Return a certificate that both compute one function in inference, or why there is none.
 
-    The segments in which the models differ are tried first, then the whole graphs. None does not
-    mean that they differ. The float64 models of both sides have other weights afterwards.
+    The segments in which the models differ are tried first, then the whole graphs. That there is
+    none does not mean that they differ. The float64 models of both sides have other weights
+    afterwards.
     """
     row = certify_segments(reference, candidate, transfer, seed=seed)
-    if row is not None:
-        return row
-    proved = prove_graphs(reference, candidate, transfer, seed=seed)
-    return proved if isinstance(proved, CertificateRow) else None
+    return row or prove_graphs(reference, candidate, transfer, seed=seed)
 
 
 def certify_segments(

@@ -8,6 +8,7 @@ import pytest
 from layerlens.comparison.examination import DYNAMIC, Examination
 from layerlens.numerics.judge import Witness
 from layerlens.numerics.probes import MINUTE_PROBE, Probe, join
+from layerlens.proof.graphs import Unproved
 from layerlens.report.pairs import CertificateRow
 from layerlens.scenario.spec import InputSpec, LayerSpec
 from tests.unit.tables.pairs import chain, input_of, layer, prepared
@@ -91,6 +92,14 @@ def test_a_certificate_is_looked_for_once() -> None:
     assert examination.find_certificate() is row
     assert examination.find_certificate() is row
     assert len(calls) == 1
+    assert examination.unproved is None
+
+
+def test_why_there_is_no_certificate_is_kept() -> None:
+    examination = pair()
+    examination.certify = lambda: Unproved("it computes in half precision")
+    assert examination.find_certificate() is None
+    assert examination.unproved == Unproved("it computes in half precision")
 
 
 def test_initial_weights_are_observed_once_on_a_batch() -> None:
