@@ -8,38 +8,31 @@ nothing. Testing over finite fields is how Mirage compares tensor programs (arXi
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from fractions import Fraction
 from math import ceil, log, prod
 from types import FunctionType
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from layerlens.models.build.request import Built
 from layerlens.models.execute.input_domains import has_foreign_layers
-from layerlens.models.execute.runner import Runner
 from layerlens.models.execute.side import Side
-from layerlens.models.execute.variables import weight_variables
 from layerlens.models.inspect.nested_layers import flat_layers
 from layerlens.numerics.weight_transfer import Transfer
-from layerlens.proof.field.algebra import ZERO, Algebra
-from layerlens.proof.field.interpreter import Interpreter, Slot
-from layerlens.proof.field.residues import Field, Residues, VanishedError
-from layerlens.proof.field.value import CannotProveError, Value, constant
+from layerlens.proof.evaluation import Evaluation, shape_at
+from layerlens.proof.field.algebra import Algebra
+from layerlens.proof.field.residues import Field, VanishedError
+from layerlens.proof.field.value import CannotProveError, Value
 from layerlens.proof.shared_prefix import has_same_weights, variable_names
 from layerlens.proof.sizes import (
     ERROR_BOUND,
     beyond_all_layers,
     lengths_text,
     variable_sizes,
-    with_lengths,
 )
 from layerlens.report.pairs import CertificateRow
-from layerlens.scenario.slices import parse_select
-from layerlens.scenario.spec import InputSpec
 
 #: The primes of the first attempt, and the most of any.
 FEWEST_PRIMES, MOST_PRIMES = 4, 12
@@ -47,13 +40,14 @@ FEWEST_PRIMES, MOST_PRIMES = 4, 12
 MOST_SEEDS = 3
 #: Batch sizes where no axis is variable.
 FIXED_SIZES: tuple[tuple[int, int], ...] = ((3, 0), (2, 0))
+#: More batch sizes in training mode, where samples share statistics: a sample that is its own mean,
+#: and many.
+TRAINING_BATCHES = (1, 10)
 #: Models with more weights, or more values between their layers for one sample, take longer to
 #: prove than to probe.
 MOST_PARAMS, MOST_ACTIVATIONS = 4_000_000, 500_000
 #: Static batch sizes beyond this are not tried; where one would matter nothing is proved.
 LARGEST_BATCH = 64
-
-_MOVING_VARIANCE = "moving_variance"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +60,7 @@ class Unproved:
 def prove_graphs(
     reference: Side, candidate: Side, transfer: Transfer, *, seed: int
 ) -> CertificateRow | Unproved:
-    """Return a certificate that both compute one function in inference, or why there is none."""
+    """Return a certificate that both compute one function in their mode, or why there is none."""
     try:
         return _Proof(reference, candidate, transfer, seed).certificate()
     except CannotProveError as error:
@@ -102,6 +96,8 @@ class _Proof:
         self._refuse_what_no_graph_tells()
         sizes = self._prove_at_sizes()
         text = "the whole graphs"
+        if self._is_training:
+            text += f", in batches of {lengths_text([(0, batch) for batch, _ in sizes])}"
         if self._has_variable_axes:
             text += f", at lengths {lengths_text(sizes)}"
         return CertificateRow(
@@ -122,13 +118,15 @@ class _Proof:
         return self.reference.working.built, self.candidate.working.built
 
     @property
+    def _is_training(self) -> bool:
+        return any(side.training for side in self._sides)
+
+    @property
     def _has_variable_axes(self) -> bool:
         return any(None in spec.shape for built in self._built for spec in built.inputs)
 
     def _refuse_what_no_graph_tells(self) -> None:
         one, other = self._built
-        if any(side.training for side in self._sides):
-            raise CannotProveError("training mode is compared by probes")
         if [(i.shape, i.dtype) for i in one.inputs] != [(i.shape, i.dtype) for i in other.inputs]:
             raise CannotProveError("the inputs differ")
         for spec in one.inputs:
@@ -169,18 +167,27 @@ class _Proof:
 
     def _rows(self) -> Iterator[tuple[tuple[int, int], ...]]:
         batch = next((built.batch_size for built in self._built if built.batch_size), None)
+        more = TRAINING_BATCHES if self._is_training else ()
+        for row in self._rows_of_lengths():
+            if batch is None:
+                yield (*row, *((size, row[0][1]) for size in more))
+            else:
+                yield tuple(dict.fromkeys((batch, length) for _, length in row))
+
+    def _rows_of_lengths(self) -> Iterator[tuple[tuple[int, int], ...]]:
         if not self._has_variable_axes:
-            yield FIXED_SIZES if batch is None else ((batch, 0),)
+            yield FIXED_SIZES
             return
         beyond = beyond_all_layers(*self._built)
         if beyond is None:
             raise CannotProveError("no length is tried beyond all that the layers look across")
-        for row in variable_sizes(beyond):
-            yield row if batch is None else tuple((batch, length) for _, length in row)
+        yield from variable_sizes(beyond)
 
     def _prove_at(self, batch: int, length: int) -> None:
         """Prove at one size, as traced for any batch and as traced for batches of known size."""
         doubtful = self._prove_traced(batch, length, static=False)
+        if self._is_training:  # as `model(x, training=True)` is called
+            doubtful |= {batch}
         known = {built.batch_size for built in self._built} - {None}
         for size in sorted(doubtful if not known else ()):
             if size > LARGEST_BATCH:
@@ -192,9 +199,9 @@ class _Proof:
     def _prove_traced(self, batch: int, length: int, *, static: bool) -> set[int]:
         """Prove two traces equal; return the batch sizes that may be traced otherwise."""
         arrays = [
-            np.zeros(_shape_at(spec, batch, length), spec.dtype) for spec in self._built[0].inputs
+            np.zeros(shape_at(spec, batch, length), spec.dtype) for spec in self._built[0].inputs
         ]
-        traced = [_traced(side.working, arrays, static=static) for side in self._sides]
+        traced = [_traced(side, arrays, static=static) for side in self._sides]
         primes, seed = max(FEWEST_PRIMES, self._primes), self.seed
         for _ in range(MOST_SEEDS + 1):
             try:
@@ -221,13 +228,13 @@ class _Proof:
     ) -> tuple[Algebra, set[int]]:
         """Run both traces; raise unless their outputs are the same expressions."""
         algebra = Algebra(drawn)
-        interpreter = Interpreter(algebra)
-        weights = self._weights(algebra)
-        inputs = [_input_value(algebra, s, batch, length) for s in self._built[0].inputs]
+        names = variable_names(*self._built, self.transfer)
+        evaluation = Evaluation.of(algebra, self._built, names)
+        inputs = evaluation.inputs(self._built[0].inputs, batch, length)
         outputs, conditions = [], []
         for built, function in zip(self._built, traced, strict=True):
             algebra.conditions = set()
-            outputs.append(_outputs_of(interpreter, built, function, inputs, weights))
+            outputs.append(evaluation.outputs(built, function, inputs))
             conditions.append(algebra.conditions)
         _compare(algebra, *outputs)
         if conditions[0] != conditions[1]:
@@ -237,31 +244,7 @@ class _Proof:
             )
         if conditions[0]:
             algebra.assumptions.add("Both are compared where they are defined, which is the same.")
-        return algebra, interpreter.doubtful_sizes
-
-    def _weights(self, algebra: Algebra) -> Mapping[int, Value]:
-        """Return the values of all weights by the id of their variable; pairs have the same."""
-        names = variable_names(*self._built, self.transfer)
-        drawn: dict[Hashable, Residues] = {}
-        variances: dict[Hashable, set[bool]] = {}
-        variables = [v for built in self._built for v in weight_variables(built)]
-        for variable in variables:
-            is_variance = str(variable.path).endswith(_MOVING_VARIANCE)
-            variances.setdefault(names[id(variable)], set()).add(is_variance)
-        found = {}
-        for variable in variables:
-            name, shape = names[id(variable)], tuple(int(n) for n in variable.shape)
-            if str(variable.dtype) not in ("float32", "float64"):
-                raise CannotProveError(f"a weight is of {variable.dtype}")
-            if name not in drawn:
-                drawn[name] = algebra.field.draw((int(np.prod(shape)),))
-            # Kept flat, so that a weight carried over by reshaping is the same numbers.
-            residues = drawn[name].reshape(len(algebra.field.primes), *shape)
-            low = ZERO if variances[name] == {True} else None
-            if low is not None:
-                algebra.assumptions.add("Moving variances are not negative.")
-            found[id(variable)] = algebra.made(residues, low=low)
-        return found
+        return algebra, evaluation.interpreter.doubtful_sizes
 
 
 def _holds_user_code(layer: Any) -> bool:
@@ -296,79 +279,14 @@ def _enough_primes(algebra: Algebra) -> int:
     raise CannotProveError("the expressions are too complex for a low chance of error")
 
 
-def _traced(runner: Runner, arrays: Sequence[Any], *, static: bool) -> Any:
-    keras_runner = runner.keras
+def _traced(side: Side, arrays: Sequence[Any], *, static: bool) -> Any:
+    keras_runner = side.working.keras
     if keras_runner is None:
         raise CannotProveError("there is no TensorFlow graph")
     try:
-        return keras_runner.concrete(arrays, known_shapes=static)
+        return keras_runner.concrete(arrays, training=side.training, known_shapes=static)
     except Exception as error:  # whatever a layer raises at a size that it does not take
         raise _TooShortError(f"it cannot be traced ({type(error).__name__})") from error
-
-
-def _shape_at(spec: InputSpec, batch: int, length: int) -> tuple[int, ...]:
-    return (batch, *with_lengths(spec.shape, length))
-
-
-def _input_value(algebra: Algebra, spec: InputSpec, batch: int, length: int) -> Value:
-    residues = algebra.field.draw(_shape_at(spec, batch, length))
-    if spec.is_integer:
-        low = Fraction(spec.low or 0) if spec.low is not None or spec.high is not None else None
-        high = None if spec.high is None else Fraction(spec.high - 1)
-        return algebra.made(residues, kind="int", low=low, high=high)
-    return algebra.made(residues)
-
-
-def _outputs_of(
-    interpreter: Interpreter,
-    built: Built,
-    function: Any,
-    inputs: Sequence[Value],
-    weights: Mapping[int, Value],
-) -> list[Value]:
-    """Return a model's outputs, or what is selected of them, in the order it returns them."""
-    handles = {id(variable._value.handle): variable for variable in built.model.variables}
-    captured: dict[str, Slot] = {}
-    for outside, inside in function.graph.captures:
-        if outside.dtype != tf.resource:
-            captured[inside.name] = constant(outside.numpy())
-            continue
-        variable = handles.get(id(outside))
-        weight = None if variable is None else weights.get(id(variable))
-        captured[inside.name] = weight or "an output depends on a variable that is no weight"
-    given = iter(inputs)
-    arguments = [
-        captured[tensor.name] if tensor.name in captured else next(given)
-        for tensor in function.graph.inputs
-    ]
-    found = interpreter.run(function.graph, arguments)
-    positions = [
-        next(n for n, tensor in enumerate(function.graph.outputs) if tensor is output)
-        for output in _flat_outputs(function)
-    ]
-    outputs = []
-    for position in positions:
-        value = found[position]
-        if isinstance(value, str):
-            raise CannotProveError(value)
-        assert isinstance(value, Value)
-        outputs.append(_selected(interpreter.algebra, built, value))
-    return outputs
-
-
-def _flat_outputs(function: Any) -> list[Any]:
-    return list(tf.nest.flatten(function.structured_outputs))
-
-
-def _selected(algebra: Algebra, built: Built, value: Value) -> Value:
-    if built.spec.select is None:
-        return value
-    part = parse_select(built.spec.select)
-    part = part if isinstance(part, tuple) else (part,)
-    residues = algebra.residues(value)
-    return algebra.made(
-        residues[(slice(None), *part)], kind=value.kind, growth=value.growth, spread=None
-    )
 
 
 def _compare(algebra: Algebra, ours: Sequence[Value], theirs: Sequence[Value]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -11,6 +12,7 @@ import tensorflow as tf
 from layerlens.proof.field.algebra import Algebra
 from layerlens.proof.field.movement import MOVEMENTS, Movement
 from layerlens.proof.field.operations import HANDLERS, constant_result
+from layerlens.proof.field.program_order import in_program_order
 from layerlens.proof.field.value import CannotProveError, Value, constant, greatest, least
 
 #: Graphs that run more operations at one size take longer to prove than to probe.
@@ -23,7 +25,6 @@ _SAME = frozenset(
         "Identity",
         "IdentityN",
         "PreventGradient",
-        "ReadVariableOp",
         "Snapshot",
         "StopGradient",
     }
@@ -53,7 +54,18 @@ _COUNTING: dict[str, Any] = {
 TensorList: TypeAlias = "list[Value | None]"
 #: Why a tensor has no value, such as a variable that is no weight.
 Reason: TypeAlias = str
-Slot: TypeAlias = "Value | TensorList | Reason"
+
+
+@dataclass
+class Variable:
+    """A variable while a graph runs, which may assign it."""
+
+    value: Value | Reason
+    #: What is taken for granted of its first value.
+    assumption: str | None = None
+
+
+Slot: TypeAlias = "Value | TensorList | Variable | Reason"
 
 
 class Interpreter:
@@ -103,14 +115,7 @@ class Interpreter:
     def _operations_of(self, graph: Any) -> list[Any]:
         """Return the operations that the outputs depend on, in the order they were made."""
         if id(graph) not in self._needed:
-            seen, waiting = set(), [tensor.op for tensor in graph.outputs]
-            while waiting:
-                operation = waiting.pop()
-                if operation.name not in seen:
-                    seen.add(operation.name)
-                    waiting.extend(tensor.op for tensor in operation.inputs)
-            listed = [one for one in graph.get_operations() if one.name in seen]
-            self._needed[id(graph)] = graph, listed
+            self._needed[id(graph)] = graph, in_program_order(graph, self._function)
         return self._needed[id(graph)][1]
 
     def _outputs(self, operation: Any, inputs: Sequence[Slot]) -> Sequence[Slot]:
@@ -125,9 +130,35 @@ class Interpreter:
             return self.run(self._function(operation, branch), inputs[1:])
         if kind in _SAME:
             return inputs
+        if any(isinstance(slot, Variable) for slot in inputs):
+            return self._with_variable(operation, inputs)
         if kind.startswith("TensorList"):
             return [_list_operation(self.algebra, kind, inputs)]
         return self._computed(operation, [_value(slot) for slot in inputs])
+
+    def _with_variable(self, operation: Any, inputs: Sequence[Slot]) -> Sequence[Slot]:
+        """Read a variable, or assign it."""
+        variable, *given = inputs
+        if not isinstance(variable, Variable):
+            raise CannotProveError(f"the operation `{operation.type}` is not understood")
+        match operation.type, given:
+            case "ReadVariableOp", []:
+                return [self._read(variable)]
+            case "AssignVariableOp", [value]:
+                variable.value, variable.assumption = _value(value), None
+                return []
+            case ("AssignAddVariableOp" | "AssignSubVariableOp") as kind, [value]:
+                before, change = _value(self._read(variable)), _value(value)
+                if before.kind == change.kind == "float":
+                    join = self.algebra.add if "Add" in kind else self.algebra.subtract
+                    variable.value, variable.assumption = join(before, change), None
+                    return []
+        raise CannotProveError(f"the operation `{operation.type}` is not understood")
+
+    def _read(self, variable: Variable) -> Value | Reason:
+        if variable.assumption is not None:
+            self.algebra.assumptions.add(variable.assumption)
+        return variable.value
 
     def _loop(self, operation: Any, inputs: Sequence[Slot]) -> Sequence[Slot]:
         condition, body = (self._function(operation, name) for name in ("cond", "body"))
@@ -242,6 +273,8 @@ def _value(slot: Slot) -> Value:
         raise CannotProveError(slot)
     if isinstance(slot, list):
         raise CannotProveError("a list of tensors is used as a tensor")
+    if isinstance(slot, Variable):
+        raise CannotProveError("a variable is used as a tensor")
     return slot
 
 

@@ -1,0 +1,160 @@
+"""Run traced models on one draw of inputs and weights, in the algebra of a proof."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from math import prod
+from typing import Any
+
+import tensorflow as tf
+
+from layerlens.models.build.request import Built
+from layerlens.models.execute.variables import weight_variables
+from layerlens.proof.field.algebra import ZERO, Algebra
+from layerlens.proof.field.interpreter import Interpreter, Slot, Variable
+from layerlens.proof.field.residues import Residues
+from layerlens.proof.field.value import CannotProveError, Value, constant
+from layerlens.proof.sizes import with_lengths
+from layerlens.scenario.slices import parse_select
+from layerlens.scenario.spec import InputSpec
+
+_MOVING_VARIANCE = "moving_variance"
+_NOT_NEGATIVE = "Moving variances are not negative."
+
+
+@dataclass
+class Evaluation:
+    """One draw of inputs and weights; weights of one name have the same values in all models."""
+
+    algebra: Algebra
+    #: The name of each weight by the id of its variable.
+    names: Mapping[int, Hashable]
+    interpreter: Interpreter = field(init=False)
+    #: The names of the variances among the weights.
+    _variances: frozenset[Hashable] = frozenset()
+    _drawn: dict[Hashable, Residues] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.interpreter = Interpreter(self.algebra)
+
+    @classmethod
+    def of(
+        cls, algebra: Algebra, models: Sequence[Built], names: Mapping[int, Hashable]
+    ) -> Evaluation:
+        """Return the evaluation of some models."""
+        is_variance: dict[Hashable, bool] = {}
+        for built in models:
+            for variable in weight_variables(built):
+                name = names[id(variable)]
+                ends = str(variable.path).endswith(_MOVING_VARIANCE)
+                is_variance[name] = ends and is_variance.get(name, True)
+        evaluation = cls(algebra, names)
+        evaluation._variances = frozenset(name for name, ends in is_variance.items() if ends)
+        return evaluation
+
+    def inputs(self, specs: Sequence[InputSpec], batch: int, length: int) -> list[Value]:
+        """Draw the inputs of one size."""
+        return [self._input(spec, batch, length) for spec in specs]
+
+    def _input(self, spec: InputSpec, batch: int, length: int) -> Value:
+        residues = self.algebra.field.draw(shape_at(spec, batch, length))
+        if spec.is_integer:
+            low = Fraction(spec.low or 0) if spec.low is not None or spec.high is not None else None
+            high = None if spec.high is None else Fraction(spec.high - 1)
+            return self.algebra.made(residues, kind="int", low=low, high=high)
+        return self.algebra.made(residues)
+
+    def outputs(
+        self,
+        built: Built,
+        function: Any,
+        inputs: Sequence[Value],
+        *,
+        anew: Collection[Hashable] = (),
+    ) -> list[Value]:
+        """Return a model's outputs, or what is selected of them, in the order it returns them.
+
+        The weights named in `anew` are drawn for this run alone.
+        """
+        variables = {id(variable._value.handle): variable for variable in built.model.variables}
+        weights = {id(variable) for variable in weight_variables(built)}
+        captured: dict[str, Slot] = {}
+        known: dict[int, Variable] = {}
+        for outside, inside in function.graph.captures:
+            if outside.dtype != tf.resource:
+                captured[inside.name] = constant(outside.numpy())
+                continue
+            if id(outside) not in known:
+                variable = variables.get(id(outside))
+                if variable is None or id(variable) not in weights:
+                    known[id(outside)] = Variable(_reason(variable))
+                else:
+                    known[id(outside)] = self._weight(variable, anew)
+            captured[inside.name] = known[id(outside)]
+        given = iter(inputs)
+        arguments = [
+            captured[tensor.name] if tensor.name in captured else next(given)
+            for tensor in function.graph.inputs
+        ]
+        found = self.interpreter.run(function.graph, arguments)
+        return [
+            _selected(self.algebra, built, _tensor(found[position]))
+            for position in _positions(function)
+        ]
+
+    def _weight(self, variable: Any, anew: Collection[Hashable]) -> Variable:
+        """Return a weight, kept flat, so that one carried over by reshaping is the same numbers."""
+        name, shape = self.names[id(variable)], tuple(int(n) for n in variable.shape)
+        if str(variable.dtype) not in ("float32", "float64"):
+            return Variable(f"a weight is of {variable.dtype}")
+        if name in anew:
+            residues = self.algebra.field.draw((prod(shape),))
+        else:
+            if name not in self._drawn:
+                self._drawn[name] = self.algebra.field.draw((prod(shape),))
+            residues = self._drawn[name]
+        residues = residues.reshape(len(residues), *shape)
+        if name in self._variances:
+            return Variable(self.algebra.made(residues, low=ZERO), _NOT_NEGATIVE)
+        return Variable(self.algebra.made(residues))
+
+
+def shape_at(spec: InputSpec, batch: int, length: int) -> tuple[int, ...]:
+    """Return the shape of an input of one size."""
+    return (batch, *with_lengths(spec.shape, length))
+
+
+def _reason(variable: Any) -> str:
+    """Return why a variable has no value."""
+    if variable is not None and "seed_generator_state" in str(variable.path):
+        return "an output depends on random numbers"
+    return "an output depends on a variable that is no weight"
+
+
+def _positions(function: Any) -> list[int]:
+    """Return where a model's outputs are among those of its graph."""
+    listed = function.graph.outputs
+    return [
+        next(n for n, tensor in enumerate(listed) if tensor is output)
+        for output in tf.nest.flatten(function.structured_outputs)
+    ]
+
+
+def _tensor(slot: Slot) -> Value:
+    if isinstance(slot, str):
+        raise CannotProveError(slot)
+    assert isinstance(slot, Value)
+    return slot
+
+
+def _selected(algebra: Algebra, built: Built, value: Value) -> Value:
+    if built.spec.select is None:
+        return value
+    part = parse_select(built.spec.select)
+    part = part if isinstance(part, tuple) else (part,)
+    residues = algebra.residues(value)
+    return algebra.made(
+        residues[(slice(None), *part)], kind=value.kind, growth=value.growth, spread=None
+    )
