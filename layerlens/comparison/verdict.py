@@ -186,7 +186,7 @@ def beyond_memory(reference: Built, candidate: Built) -> MemoryLimitError | None
 
 def _by_running(pair: Pair, transfer: Transfer) -> Decision:
     sides = sides_of(pair)
-    is_provable = pair.mode == "inference" and pair.scenario.tolerance is None
+    is_provable = pair.scenario.tolerance is None
     proof = partial(certify, *sides, transfer, seed=pair.seed) if is_provable else None
     examination = Examination(*sides, transfer, pair.seed, proof)
     evidence = examine(examination)

@@ -214,12 +214,6 @@ def test_functions_of_the_users_are_refused() -> None:
     assert proved(one, other) == Unproved("code of the user's may read weights while it is traced")
 
 
-def test_training_is_refused() -> None:
-    models = chain("reference", DENSE), chain("candidate", DENSE)
-    row = proved(*sides(*models, input_of(4), training=True))
-    assert row == Unproved("training mode is compared by probes")
-
-
 def test_large_models_are_refused_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("layerlens.proof.graphs.MOST_PARAMS", 10)
     row = of_chains([DENSE], [DENSE, layer("Dropout", rate=0.1)], 4)
