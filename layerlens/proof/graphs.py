@@ -8,23 +8,21 @@ nothing. Testing over finite fields is how Mirage compares tensor programs (arXi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import ceil, log, prod
-from types import FunctionType
+from math import ceil, log
 from typing import Any
 
 import numpy as np
 
 from layerlens.models.build.request import Built
-from layerlens.models.execute.input_domains import has_foreign_layers
 from layerlens.models.execute.side import Side
-from layerlens.models.inspect.nested_layers import flat_layers
 from layerlens.numerics.weight_transfer import Transfer
 from layerlens.proof.evaluation import Evaluation, shape_at
 from layerlens.proof.field.algebra import Algebra
 from layerlens.proof.field.residues import Field, VanishedError
 from layerlens.proof.field.value import CannotProveError, Value
+from layerlens.proof.refusals import refuse_what_no_graph_tells
 from layerlens.proof.shared_prefix import has_same_weights, variable_names
 from layerlens.proof.sizes import (
     ERROR_BOUND,
@@ -43,9 +41,6 @@ FIXED_SIZES: tuple[tuple[int, int], ...] = ((3, 0), (2, 0))
 #: More batch sizes in training mode, where samples share statistics: a sample that is its own mean,
 #: and many.
 TRAINING_BATCHES = (1, 10)
-#: Models with more weights, or more values between their layers for one sample, take longer to
-#: prove than to probe.
-MOST_PARAMS, MOST_ACTIVATIONS = 4_000_000, 500_000
 #: Static batch sizes beyond this are not tried; where one would matter nothing is proved.
 LARGEST_BATCH = 64
 
@@ -61,8 +56,11 @@ def prove_graphs(
     reference: Side, candidate: Side, transfer: Transfer, *, seed: int
 ) -> CertificateRow | Unproved:
     """Return a certificate that both compute one function in their mode, or why there is none."""
+    built = reference.working.built, candidate.working.built
     try:
-        return _Proof(reference, candidate, transfer, seed).certificate()
+        _refuse_pair(*built, transfer)
+        names = variable_names(*built, transfer)
+        return GraphProof(reference, candidate, names, seed).certificate()
     except CannotProveError as error:
         return Unproved(str(error))
     except VanishedError:
@@ -73,14 +71,28 @@ class _TooShortError(CannotProveError):
     """A length at which an output is empty, or a layer cannot be called."""
 
 
+def _refuse_pair(one: Built, other: Built, transfer: Transfer) -> None:
+    if [(i.shape, i.dtype) for i in one.inputs] != [(i.shape, i.dtype) for i in other.inputs]:
+        raise CannotProveError("the inputs differ")
+    for built in (one, other):
+        refuse_what_no_graph_tells(built)
+    if not has_same_weights(other, transfer):
+        raise CannotProveError("the weights are not carried over")
+
+
 @dataclass
-class _Proof:
+class GraphProof:
     """One proof, over all sizes."""
 
     reference: Side
     candidate: Side
-    transfer: Transfer
+    #: The names of all weights by the id of their variable; weights of one name are equal.
+    names: Mapping[int, Hashable]
     seed: int
+    #: The names of weights that have other values in the candidate.
+    anew: frozenset[Hashable] = frozenset()
+    #: Whether a softmax is that of the distances to its first element: `Algebra.by_distances`.
+    by_distances: bool = False
     _degree: float = 0.0
     _primes: int = 0
     _bound: float = 0.0
@@ -93,7 +105,6 @@ class _Proof:
             CannotProveError: there is none.
             VanishedError: chance was against it.
         """
-        self._refuse_what_no_graph_tells()
         sizes = self._prove_at_sizes()
         text = "the whole graphs"
         if self._is_training:
@@ -124,30 +135,6 @@ class _Proof:
     @property
     def _has_variable_axes(self) -> bool:
         return any(None in spec.shape for built in self._built for spec in built.inputs)
-
-    def _refuse_what_no_graph_tells(self) -> None:
-        one, other = self._built
-        if [(i.shape, i.dtype) for i in one.inputs] != [(i.shape, i.dtype) for i in other.inputs]:
-            raise CannotProveError("the inputs differ")
-        for spec in one.inputs:
-            if not spec.is_integer and spec.dtype not in ("float32", "float64"):
-                raise CannotProveError(f"an input is of {spec.dtype}")
-        if not has_same_weights(other, self.transfer):
-            raise CannotProveError("the weights are not carried over")
-        for built in self._built:
-            layers = list(flat_layers(built.model))
-            if has_foreign_layers(built) or any(map(_holds_user_code, layers)):
-                raise CannotProveError("code of the user's may read weights while it is traced")
-            for layer in layers:
-                dtypes = {str(layer.compute_dtype), str(layer.variable_dtype)}
-                if any(name.startswith(("float16", "bfloat16")) for name in dtypes):
-                    raise CannotProveError("it computes in half precision")
-                if getattr(layer, "stateful", False):
-                    raise CannotProveError(f"`{layer.name}` keeps state from call to call")
-            if sum(row.params or 0 for row in built.report.layers) > MOST_PARAMS:
-                raise CannotProveError(f"there are more than {MOST_PARAMS:,} weights")
-            if sum(_scalars(row.output_shape) for row in built.report.layers) > MOST_ACTIVATIONS:
-                raise CannotProveError(f"layers return more than {MOST_ACTIVATIONS:,} values")
 
     # --- sizes ------------------------------------------------------------------------------------
 
@@ -227,14 +214,13 @@ class _Proof:
         self, traced: Sequence[Any], batch: int, length: int, drawn: Field
     ) -> tuple[Algebra, set[int]]:
         """Run both traces; raise unless their outputs are the same expressions."""
-        algebra = Algebra(drawn)
-        names = variable_names(*self._built, self.transfer)
-        evaluation = Evaluation.of(algebra, self._built, names)
+        algebra = Algebra(drawn, by_distances=self.by_distances)
+        evaluation = Evaluation.of(algebra, self._built, self.names)
         inputs = evaluation.inputs(self._built[0].inputs, batch, length)
         outputs, conditions = [], []
-        for built, function in zip(self._built, traced, strict=True):
+        for built, function, anew in zip(self._built, traced, ((), self.anew), strict=True):
             algebra.conditions = set()
-            outputs.append(evaluation.outputs(built, function, inputs))
+            outputs.append(evaluation.outputs(built, function, inputs, anew=anew))
             conditions.append(algebra.conditions)
         _compare(algebra, *outputs)
         if conditions[0] != conditions[1]:
@@ -245,23 +231,6 @@ class _Proof:
         if conditions[0]:
             algebra.assumptions.add("Both are compared where they are defined, which is the same.")
         return algebra, evaluation.interpreter.doubtful_sizes
-
-
-def _holds_user_code(layer: Any) -> bool:
-    """Return whether a layer holds a function of the user's, such as an activation."""
-    return any(
-        isinstance(held, FunctionType) and not str(held.__module__).startswith("keras.")
-        for held in vars(layer).values()
-    )
-
-
-def _scalars(shape: Any) -> int:
-    """Return the values of one sample in a shape, or in several; unknown lengths count as 1."""
-    if not shape:
-        return 0
-    if not all(n is None or isinstance(n, int) for n in shape):
-        return sum(_scalars(one) for one in shape)
-    return prod(n for n in shape[1:] if n is not None)
 
 
 def _enough_primes(algebra: Algebra) -> int:

@@ -45,6 +45,9 @@ class Algebra:
     """The values of one proof: a field, the maxima in it, and what its error bound rests on."""
 
     field: Field
+    #: Whether a softmax is taken of the distances of its elements to the first one. It is the same,
+    #: and then the same expression where something is added to all elements.
+    by_distances: bool = False
     maxima: Maxima = dataclasses.field(init=False)
     #: Conditions under which the model being run is defined: what must hold, and of which element.
     conditions: set[tuple[str, int, int]] = dataclasses.field(default_factory=set)

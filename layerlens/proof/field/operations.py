@@ -308,7 +308,7 @@ def _greatest(algebra: Algebra, operation: Any, inputs: Sequence[Value]) -> Valu
 
 @handles("Softmax")
 def _softmax(algebra: Algebra, operation: Any, inputs: Sequence[Value]) -> Value:
-    powers = algebra.exp(inputs[0])
+    powers = algebra.exp(_by_distances(algebra, inputs[0]))
     found = algebra.divide(powers, algebra.total(powers, [powers.rank - 1], keepdims=True))
     found.low, found.high = ZERO, ONE
     return found
@@ -316,9 +316,19 @@ def _softmax(algebra: Algebra, operation: Any, inputs: Sequence[Value]) -> Value
 
 @handles("LogSoftmax")
 def _log_softmax(algebra: Algebra, operation: Any, inputs: Sequence[Value]) -> Value:
-    powers = algebra.exp(inputs[0])
+    distances = _by_distances(algebra, inputs[0])
+    powers = algebra.exp(distances)
     total = algebra.total(powers, [powers.rank - 1], keepdims=True)
-    return algebra.subtract(inputs[0], algebra.log(total))
+    return algebra.subtract(distances, algebra.log(total))
+
+
+def _by_distances(algebra: Algebra, one: Value) -> Value:
+    """Return the distances to the first element of each row, where a softmax is of these."""
+    if not algebra.by_distances:
+        return one
+    residues = algebra.residues(one)[..., :1]
+    spread = one.spread if one.spread == frozenset() else None
+    return algebra.subtract(one, algebra.like(one, residues, spread=spread))
 
 
 @handles("Cumsum")

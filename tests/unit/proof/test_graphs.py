@@ -215,10 +215,10 @@ def test_functions_of_the_users_are_refused() -> None:
 
 
 def test_large_models_are_refused_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("layerlens.proof.graphs.MOST_PARAMS", 10)
+    monkeypatch.setattr("layerlens.proof.refusals.MOST_PARAMS", 10)
     row = of_chains([DENSE], [DENSE, layer("Dropout", rate=0.1)], 4)
     assert row == Unproved("there are more than 10 weights")
     monkeypatch.undo()
-    monkeypatch.setattr("layerlens.proof.graphs.MOST_ACTIVATIONS", 7)
+    monkeypatch.setattr("layerlens.proof.refusals.MOST_ACTIVATIONS", 7)
     row = of_chains([DENSE], [DENSE, layer("Dropout", rate=0.1)], 4)
     assert row == Unproved("layers return more than 7 values")
