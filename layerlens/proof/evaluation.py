@@ -12,7 +12,8 @@ import tensorflow as tf
 
 from layerlens.models.build.request import Built
 from layerlens.models.execute.variables import weight_variables
-from layerlens.proof.field.algebra import ZERO, Algebra
+from layerlens.proof.cases import Batch
+from layerlens.proof.field.algebra import ZERO, Algebra, Given
 from layerlens.proof.field.interpreter import Interpreter, Slot, Variable
 from layerlens.proof.field.residues import Residues
 from layerlens.proof.field.value import CannotProveError, Value, constant
@@ -54,12 +55,16 @@ class Evaluation:
         evaluation._variances = frozenset(name for name, ends in is_variance.items() if ends)
         return evaluation
 
-    def inputs(self, specs: Sequence[InputSpec], batch: int, length: int) -> list[Value]:
-        """Draw the inputs of one size."""
-        return [self._input(spec, batch, length) for spec in specs]
+    def inputs(self, specs: Sequence[InputSpec], batch: Batch) -> list[Value]:
+        """Draw the inputs of one batch."""
+        self.algebra.inputs = []
+        for index, spec in enumerate(specs):
+            drawn = self.algebra.field.draw_samples(shape_at(spec, batch.size, batch.length))
+            self.algebra.inputs.append(batch.given(self.algebra, index, drawn))
+        return [self._input(*one) for one in zip(specs, self.algebra.inputs, strict=True)]
 
-    def _input(self, spec: InputSpec, batch: int, length: int) -> Value:
-        residues = self.algebra.field.draw(shape_at(spec, batch, length))
+    def _input(self, spec: InputSpec, given: Given) -> Value:
+        residues = given.residues
         if spec.is_integer:
             low = Fraction(spec.low or 0) if spec.low is not None or spec.high is not None else None
             high = None if spec.high is None else Fraction(spec.high - 1)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from math import ceil, log
 from typing import Any
 
@@ -18,8 +19,10 @@ import numpy as np
 from layerlens.models.build.request import Built
 from layerlens.models.execute.side import Side
 from layerlens.numerics.weight_transfer import Transfer
+from layerlens.proof.cases import Batch, Cases
 from layerlens.proof.evaluation import Evaluation, shape_at
 from layerlens.proof.field.algebra import Algebra
+from layerlens.proof.field.dependence import dependence, stays_with_its_sample
 from layerlens.proof.field.residues import Field, VanishedError
 from layerlens.proof.field.value import CannotProveError, Value
 from layerlens.proof.refusals import refuse_what_no_graph_tells
@@ -29,6 +32,7 @@ from layerlens.proof.sizes import (
     beyond_all_layers,
     lengths_text,
     variable_sizes,
+    with_lengths,
 )
 from layerlens.report.pairs import CertificateRow
 
@@ -65,6 +69,14 @@ def prove_graphs(
         return Unproved(str(error))
     except VanishedError:
         return Unproved("denominators vanish by chance under every seed that was tried")
+
+
+class _UnequalError(CannotProveError):
+    """Two expressions that differ, unless more is known of the inputs held against numbers."""
+
+    def __init__(self, reason: str, tested: set[tuple[int, Fraction]]) -> None:
+        super().__init__(reason)
+        self.tested = tested
 
 
 class _TooShortError(CannotProveError):
@@ -189,10 +201,41 @@ class GraphProof:
             np.zeros(shape_at(spec, batch, length), spec.dtype) for spec in self._built[0].inputs
         ]
         traced = [_traced(side, arrays, static=static) for side in self._sides]
+        try:
+            return self._prove_batches(traced, [Batch(batch, length)])
+        except _UnequalError as error:
+            if not error.tested:
+                raise
+            shapes = [with_lengths(spec.shape, length) for spec in self._built[0].inputs]
+            cases = Cases.of(error.tested, self._built[0].inputs, shapes)
+        fixed = static or any(built.batch_size for built in self._built)
+        tables = cases.batches(batch, fixed=fixed)
+        if not fixed:
+            # Most that differ differ here already.
+            self._prove_batches(traced, [Batch(len(cases.few()), length, cases, cases.few())])
+        batches = [Batch(len(rows), length, cases, rows) for rows in tables]
+        self._check_samples(traced, batches[0])
+        return self._prove_batches(traced, batches)
+
+    def _check_samples(self, traced: Sequence[Any], batch: Batch) -> None:
+        """Raise unless both models treat each sample of a batch alone."""
+        if batch.size == 1:
+            return
+        algebra = dependence(batch.size)
+        evaluation = Evaluation.of(algebra, self._built, self.names)
+        inputs = evaluation.inputs(self._built[0].inputs, Batch(batch.size, batch.length))
+        for built, function in zip(self._built, traced, strict=True):
+            for output in evaluation.outputs(built, function, inputs):
+                lanes = algebra.residues(output)
+                if output.shape[:1] != (batch.size,) or not stays_with_its_sample(lanes):
+                    raise CannotProveError("masks have cases, and samples are not treated alone")
+
+    def _prove_batches(self, traced: Sequence[Any], batches: Sequence[Batch]) -> set[int]:
+        """Prove both equal on some batches; return the batch sizes that may be traced otherwise."""
         primes, seed = max(FEWEST_PRIMES, self._primes), self.seed
         for _ in range(MOST_SEEDS + 1):
             try:
-                algebra, doubtful = self._agree(traced, batch, length, Field.drawn(seed, primes))
+                algebra, doubtful = self._agree(traced, batches, Field.drawn(seed, primes))
             except VanishedError:
                 seed += 1
                 continue
@@ -211,25 +254,20 @@ class GraphProof:
     # --- one run of both --------------------------------------------------------------------------
 
     def _agree(
-        self, traced: Sequence[Any], batch: int, length: int, drawn: Field
+        self, traced: Sequence[Any], batches: Sequence[Batch], drawn: Field
     ) -> tuple[Algebra, set[int]]:
         """Run both traces; raise unless their outputs are the same expressions."""
         algebra = Algebra(drawn, by_distances=self.by_distances)
         evaluation = Evaluation.of(algebra, self._built, self.names)
-        inputs = evaluation.inputs(self._built[0].inputs, batch, length)
-        outputs, conditions = [], []
-        for built, function, anew in zip(self._built, traced, ((), self.anew), strict=True):
-            algebra.conditions = set()
-            outputs.append(evaluation.outputs(built, function, inputs, anew=anew))
-            conditions.append(algebra.conditions)
-        _compare(algebra, *outputs)
-        if conditions[0] != conditions[1]:
-            kinds = sorted({what for what, *_ in conditions[0] ^ conditions[1]})
-            raise CannotProveError(
-                f"one is defined where the other may not be: something {' and '.join(kinds)}"
-            )
-        if conditions[0]:
-            algebra.assumptions.add("Both are compared where they are defined, which is the same.")
+        for batch in batches:
+            inputs = evaluation.inputs(self._built[0].inputs, batch)
+            outputs, conditions = [], []
+            for built, function, anew in zip(self._built, traced, ((), self.anew), strict=True):
+                algebra.conditions = set()
+                outputs.append(evaluation.outputs(built, function, inputs, anew=anew))
+                conditions.append(algebra.conditions)
+            _compare(algebra, *outputs)
+            _compare_conditions(algebra, *conditions)
         return algebra, evaluation.interpreter.doubtful_sizes
 
 
@@ -268,4 +306,16 @@ def _compare(algebra: Algebra, ours: Sequence[Value], theirs: Sequence[Value]) -
         if not one.size:
             raise _TooShortError("an output is empty")
         if not algebra.compare(one, other):
-            raise CannotProveError("their expressions differ")
+            raise _UnequalError("their expressions differ", algebra.tested)
+
+
+def _compare_conditions(
+    algebra: Algebra, ours: set[tuple[str, int, int]], theirs: set[tuple[str, int, int]]
+) -> None:
+    """Raise unless two models are defined under the same conditions."""
+    if ours != theirs:
+        kinds = sorted({what for what, *_ in ours ^ theirs})
+        reason = f"one is defined where the other may not be: something {' and '.join(kinds)}"
+        raise _UnequalError(reason, algebra.tested)
+    if ours:
+        algebra.assumptions.add("Both are compared where they are defined, which is the same.")

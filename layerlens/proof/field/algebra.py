@@ -8,7 +8,7 @@ that decides it is noted: both models must note the same.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import isqrt, lcm
@@ -40,6 +40,17 @@ ZERO, ONE = Fraction(0), Fraction(1)
 Bilinear = Callable[[NDArray[np.float64], NDArray[np.float64]], Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Given:
+    """An input of the models, and which of its steps are masked."""
+
+    residues: Residues
+    #: By a number: which steps are wholly that number; of every other step it is taken that some
+    #: element is another. Empty where nothing is taken. A step of whole numbers is one element, a
+    #: step of other numbers all that differ in the last axis alone.
+    wholly: Mapping[Fraction, NDArray[np.bool_]]
+
+
 @dataclass
 class Algebra:
     """The values of one proof: a field, the maxima in it, and what its error bound rests on."""
@@ -57,6 +68,10 @@ class Algebra:
     evaluations: int = 0
     #: Bounds all of them.
     worst: Growth = NOTHING
+    #: The inputs of the models.
+    inputs: list[Given] = dataclasses.field(default_factory=list)
+    #: Which inputs were held against which numbers.
+    tested: set[tuple[int, Fraction]] = dataclasses.field(default_factory=set)
     #: Sentences about what was taken for granted.
     assumptions: set[str] = dataclasses.field(default_factory=set)
 
@@ -355,7 +370,7 @@ class Algebra:
             self._note("is positive", residues, one.growth)
         low = ZERO if one.low is not None and one.low >= 1 else None
         found = self.function("log", one, low=low, increasing=True)
-        ones = (residues == 1).all(axis=0)
+        ones = self.field.is_number(residues, ONE)
         found.residues = np.where(ones, 0, self.residues(found))
         return found
 
@@ -464,12 +479,62 @@ class Algebra:
         found = np.where(self.field.is_zero(residues), 0, found)
         return self.made(found, kind="bool", low=ZERO, high=ONE)
 
+    def is_other(self, one: Value, other: Value) -> Value:
+        """Return whether a and b differ: decided by ranges, or an unknown truth value of a - b.
+
+        Where `one` is an input whose steps are known to be a number or not, that decides.
+        """
+        shape = np.broadcast_shapes(one.shape, other.shape)
+        self.residues(one), self.residues(other)
+        difference = self.subtract(one, other)
+        if difference.is_positive or difference.is_negative:
+            return Value(shape, "bool", constant=np.ones(shape, bool))
+        residues = self.residues(difference)
+        self._evaluate(residues, difference.growth)
+        signless, _ = without_sign(self.field, residues)
+        found = self.field.hashed("is not zero", signless)
+        found = np.where(self.field.is_zero(residues), 0, found)
+        made = self.made(found, kind="bool", low=ZERO, high=ONE)
+        known = self._known_to_differ(one, other) if shape == one.shape else None
+        if known is not None and known.shape == shape:
+            made.residues = self.field.of_integers(known)
+        elif known is not None and known.shape == shape[:-1]:
+            made.any_along_last = known
+        return made
+
+    def _known_to_differ(self, one: Value, other: Value) -> NDArray[np.bool_] | None:
+        """Return which steps of an input are not wholly a number, where that is known."""
+        number, residues = other.low, self.residues(one)
+        if number is None or number != other.high:
+            return None
+        for index, given in enumerate(self.inputs):
+            if np.array_equal(given.residues, residues):
+                self.tested.add((index, number))
+                wholly = given.wholly.get(number)
+                return None if wholly is None else ~wholly
+        return None
+
+    def any_of(self, one: Value, axes: Sequence[int], *, keepdims: bool) -> Value:
+        """Return whether any truth value over some axes holds: 1 - (1 - a) (1 - b) ..."""
+        if one.any_along_last is not None and list(axes) == [one.rank - 1]:
+            known = one.any_along_last
+            known = known[..., None] if keepdims else known
+            found = self.field.of_integers(known)
+            return self.made(found, kind="bool", low=ZERO, high=ONE)
+        return self.invert(self.all_of(self.invert(one), axes, keepdims=keepdims))
+
+    def all_of(self, one: Value, axes: Sequence[int], *, keepdims: bool) -> Value:
+        """Return whether all truth values over some axes hold: their product."""
+        found = self.product(one, axes, keepdims=keepdims)
+        found.kind, found.low, found.high = "bool", ZERO, ONE
+        return found
+
     def invert(self, one: Value) -> Value:
         """Return the negation of a truth value."""
         if one.constant is not None:
             return Value(one.shape, "bool", constant=~one.constant)
         residues = self.residues(one)
-        found = self.field.add(np.ones_like(residues), self.field.negative(residues))
+        found = self.field.complement(residues)
         return self.made(
             found, kind="bool", low=ZERO, high=ONE, growth=one.growth, spread=one.spread
         )

@@ -230,13 +230,8 @@ def _less_equal(algebra: Algebra, operation: Any, inputs: Sequence[Value]) -> Va
 
 @handles("Equal", "NotEqual")
 def _equal(algebra: Algebra, operation: Any, inputs: Sequence[Value]) -> Value:
-    one, other = inputs
-    algebra.residues(one), algebra.residues(other)
-    bounds = (one.low, other.high), (other.low, one.high)
-    if any(low is not None and high is not None and low > high for low, high in bounds):
-        shape = np.broadcast_shapes(one.shape, other.shape)
-        return Value(shape, "bool", constant=np.full(shape, operation.type == "NotEqual"))
-    raise CannotProveError("it tests whether computed values are equal, as masks do")
+    found = algebra.is_other(inputs[0], inputs[1])
+    return found if operation.type == "NotEqual" else algebra.invert(found)
 
 
 @handles("LogicalOr")
@@ -266,10 +261,22 @@ def _cast(algebra: Algebra, operation: Any, inputs: Sequence[Value]) -> Value:
     wanted = operation.get_attr("DstT")
     if wanted in (tf.float16, tf.bfloat16):
         raise CannotProveError("it computes in half precision")
+    if wanted.is_integer and _holds_all(wanted, one, operation.inputs[0].dtype):
+        return algebra.like(one, algebra.residues(one), kind="int")
     if not (wanted.is_floating or (wanted == tf.bool and one.kind == "bool")):
         raise CannotProveError(f"it turns computed numbers into {wanted.name}")
     kind = "float" if wanted.is_floating else one.kind
     return algebra.like(one, algebra.residues(one), kind=kind)
+
+
+def _holds_all(wanted: Any, one: Value, given: Any) -> bool:
+    """Return whether whole numbers, or truth values, stay what they are in a dtype."""
+    if one.kind not in ("int", "bool"):
+        return False
+    low, high = one.low, one.high
+    if low is None or high is None:
+        low, high = (Fraction(0), Fraction(1)) if given.is_bool else (given.min, given.max)
+    return bool(wanted.min <= low and high <= wanted.max)
 
 
 # --- reductions -----------------------------------------------------------------------------------
@@ -290,6 +297,8 @@ def _reduction(method: Callable[..., Value], *kinds: str) -> None:
 _reduction(Algebra.total, "Sum")
 _reduction(Algebra.mean, "Mean")
 _reduction(Algebra.product, "Prod")
+_reduction(Algebra.any_of, "Any")
+_reduction(Algebra.all_of, "All")
 
 
 @handles("Max", "Min")
@@ -548,9 +557,11 @@ def chosen_rows(algebra: Algebra, index: Value, count: int) -> Residues:
     repeated = np.broadcast_to(residues[..., None], (len(residues), *numbers.shape))
     picked = algebra.field.hashed("is row", np.concatenate([repeated, numbers[None]]))
     rest = algebra.field.reduced(picked.sum(axis=-1))
-    one = np.ones_like(rest)
     found[..., first:last] = picked
-    found[..., last] = algebra.field.add(one, algebra.field.negative(rest))
+    found[..., last] = algebra.field.complement(rest)
+    numbers = algebra.field.whole_numbers(residues)
+    known = (first <= numbers) & (numbers <= last)
+    found[:, known] = np.arange(count) == numbers[known][:, None]
     algebra.evaluations += index.size * count
     return found
 

@@ -97,6 +97,10 @@ class Field:
         """Return independent random residues of an array of a shape."""
         return np.stack([self.rng.integers(0, p, tuple(shape)) for p in self.primes])
 
+    def draw_samples(self, shape: Sequence[int]) -> Residues:
+        """Return independent random residues of an input whose first axis is that of samples."""
+        return self.draw(shape)
+
     def of(self, number: Fraction) -> list[int]:
         """Return the residues of a fraction."""
         return [number.numerator * pow(number.denominator, -1, p) % p for p in self.primes]
@@ -163,6 +167,20 @@ class Field:
     def is_zero(self, one: Residues) -> NDArray[np.bool_]:
         """Return which elements are zero modulo every prime."""
         return np.asarray((one == 0).all(axis=0))
+
+    def is_number(self, one: Residues, number: Fraction) -> NDArray[np.bool_]:
+        """Return which elements are a number modulo every prime."""
+        wanted = np.array(self.of(number), np.int64).reshape(-1, *(1,) * (one.ndim - 1))
+        return np.asarray((one == wanted).all(axis=0))
+
+    def whole_numbers(self, one: Residues) -> NDArray[np.int64]:
+        """Return which whole number below all primes each element is; -1 where it is none."""
+        same = (one == one[0]).all(axis=0)
+        return np.where(same, one[0], -1)
+
+    def complement(self, one: Residues) -> Residues:
+        """Return 1 - x of each element."""
+        return self.add(np.ones_like(one), self.negative(one))
 
     # --- keyed functions --------------------------------------------------------------------------
 

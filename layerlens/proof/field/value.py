@@ -42,6 +42,8 @@ class Value:
     growth: Growth = VARIABLE
     #: The axes, counted from the last one as -1, along which denominators differ; None: all.
     spread: frozenset[int] | None = frozenset()
+    #: Of truth values: whether any of them holds along the last axis, where that is known.
+    any_along_last: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         self.shape = tuple(int(n) for n in self.shape)

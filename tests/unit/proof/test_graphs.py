@@ -43,6 +43,7 @@ GRU = layer("GRU", units=3)
 DENSE = layer("Dense", units=4)
 RELU, TANH = layer("ReLU"), layer("Activation", activation="tanh")
 NORM = layer("LayerNormalization")
+MASK, DROPOUT = layer("Masking"), layer("Dropout", rate=0.5)
 
 SAME: dict[str, tuple[Layers, Layers, Shape]] = {
     "activation of its own": (
@@ -85,6 +86,10 @@ SAME: dict[str, tuple[Layers, Layers, Shape]] = {
         ],
         (4, 5, 2),
     ),
+    "masked steps that are zero already": ([DENSE], [layer("Masking"), DENSE], (4, 2)),
+    "masked twice": ([MASK, GRU], [MASK, layer("Masking"), GRU], (3, 2)),
+    "masks at any length": ([DENSE, RELU], [MASK, DENSE, RELU], (None, 2)),
+    "masks that are never alike": ([layer("Softmax"), GRU], [layer("Softmax"), MASK, GRU], (3, 2)),
     "moving averages": (
         [layer("BatchNormalization"), TANH],
         [layer("BatchNormalization"), layer("Dropout", rate=0.5), TANH],
@@ -129,6 +134,27 @@ DIFFERENT: dict[str, tuple[Layers, Layers, Shape]] = {
         [layer("Rescaling", scale=-1.0), layer("GlobalMaxPooling1D")],
         [layer("GlobalMaxPooling1D"), layer("Rescaling", scale=-1.0)],
         (5, 2),
+    ),
+    "masked steps that are not zero": ([DENSE], [layer("Masking", mask_value=1.0), DENSE], (4, 2)),
+    "another mask": ([MASK, GRU], [layer("Masking", mask_value=1.0), GRU], (3, 2)),
+    "masks alike where one value is left": (
+        [layer("Masking", mask_value=0.0), layer("Masking", mask_value=1.0), GRU],
+        [layer("Masking", mask_value=1.0), layer("Masking", mask_value=0.0), GRU],
+        (3, 2),
+    ),
+    "part of a step masked": (
+        [layer("Masking", mask_value=1.0)],
+        [
+            layer("Reshape", target_shape=(6, 1)),
+            layer("Masking", mask_value=1.0),
+            layer("Reshape", target_shape=(3, 2)),
+        ],
+        (3, 2),
+    ),
+    "masked and gone backwards": (
+        [MASK, layer("GRU", units=2, return_sequences=True)],
+        [layer("GRU", units=2, return_sequences=True)],
+        (3, 2),
     ),
     "one length apart": (
         [layer("Cropping1D", cropping=(1, 0)), layer("GlobalAveragePooling1D")],
@@ -192,10 +218,32 @@ def test_a_look_up_is_a_product_within_the_declared_range() -> None:
     assert "leaves a table of 5" in beyond.reason
 
 
-def test_masks_are_refused_with_a_reason() -> None:
-    masked = [layer("Masking"), GRU]
-    row = of_chains(masked, masked, 4, 2)
-    assert row == Unproved("it tests whether computed values are equal, as masks do")
+def test_masks_of_many_steps_have_too_many_cases() -> None:
+    row = of_chains([DENSE], [MASK, DENSE], 9, 1)
+    assert row == Unproved("masks have more than 256 cases")
+    # The same test on both sides needs no cases.
+    assert isinstance(of_chains([MASK, GRU], [MASK, DROPOUT, GRU], 9, 1), CertificateRow)
+
+
+def test_masks_have_no_cases_where_samples_are_not_treated_alone() -> None:
+    over_samples = layer("UnitNormalization", axis=0)
+    row = of_chains([MASK, over_samples], [over_samples], 3, 2)
+    assert row == Unproved("masks have cases, and samples are not treated alone")
+
+
+def test_tokens_are_masked_one_by_one() -> None:
+    def pair(one: bool, other: bool, **more: Any) -> Any:
+        models = [
+            chain(name, layer("Embedding", input_dim=5, output_dim=2, mask_zero=masked), *behind)
+            for name, masked, behind in (
+                ("reference", one, [layer("Dense", units=2)]),
+                ("candidate", other, [DROPOUT, layer("Dense", units=2), *more.get("then", ())]),
+            )
+        ]
+        return proved(*sides(*models, InputSpec("input", (3,), "int32", 0, 5)))
+
+    assert isinstance(pair(True, False), CertificateRow)
+    assert isinstance(pair(True, True), CertificateRow)
 
 
 def test_texts_and_half_precision_are_refused_before_any_work() -> None:

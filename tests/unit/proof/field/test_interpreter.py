@@ -47,6 +47,18 @@ def scaled(number: float) -> Function:
 
 
 EQUAL: dict[str, tuple[Function, Function]] = {
+    "what does not differ is equal": (
+        lambda x: ops.where(x == 1, x, -x),
+        lambda x: ops.where(x != 1, -x, x),
+    ),
+    "not any is all not": (
+        lambda x: ops.where(ops.any(x == 1, -1, keepdims=True), x, -x),
+        lambda x: ops.where(ops.all(x != 1, -1, keepdims=True), -x, x),
+    ),
+    "a positive number is not zero": (
+        lambda x: ops.where(ops.exp(x) == 0, x, -x),
+        lambda x: -x,
+    ),
     "distributive law": (lambda x: x * (x + 2.0), lambda x: x * x + x + x),
     "a third three times": (lambda x: x * (1 / 3) * 3, lambda x: x + 0.0),
     "a tenth in both precisions": (scaled(0.1), lambda x: x / 10.0),
@@ -124,6 +136,12 @@ UNEQUAL: dict[str, tuple[Function, Function]] = {
         lambda x: ops.leaky_relu(x, 0.2),
         lambda x: ops.leaky_relu(x, 0.3),
     ),
+    "another number at one point": (lambda x: ops.where(x == 0, 1.0 + x, x), lambda x: x + 0.0),
+    "equal, or not": (lambda x: ops.where(x == 1, x, -x), lambda x: ops.where(x != 1, x, -x)),
+    "any is not all": (
+        lambda x: ops.where(ops.any(x == 1, -1, keepdims=True), x, -x),
+        lambda x: ops.where(ops.all(x == 1, -1, keepdims=True), x, -x),
+    ),
     "a shifted row": (lambda x: ops.roll(x, 1, -1), lambda x: x + 0.0),
     "one column left out": (lambda x: ops.sum(x[:, 1:], -1), lambda x: ops.sum(x, -1)),
     "relu6 against relu": (ops.relu6, ops.relu),
@@ -142,9 +160,8 @@ REFUSED: dict[str, tuple[Function, str]] = {
     "rounded to whole numbers": (lambda x: ops.cast(ops.cast(x, "int32"), "float32"), "int32"),
     "random": (lambda x: x + tf.random.uniform((4,), seed=1), "RandomUniform.*each time"),
     "sorted": (lambda x: ops.sort(x, -1), "whole numbers|not understood"),
-    "the place of the maximum": (lambda x: ops.argmax(x, -1), "equal|not understood"),
+    "the place of the maximum": (lambda x: ops.argmax(x, -1), "whole numbers"),
     "minus infinity": (lambda x: ops.where(x > 0, x, -np.inf), "infinite"),
-    "a test for equality": (lambda x: ops.where(x == 0, 1.0 + x, x), "equal"),
     "a loop on data": (
         lambda x: ops.while_loop(lambda y: ops.sum(y) < 10.0, lambda y: (y + 1.0,), (x,))[0],
         "depends on data",

@@ -1,0 +1,122 @@
+"""Which steps of the inputs are masked: every case, each as one sample of a batch.
+
+A random residue is never the number that a mask looks for. So where a proof needs to know what an
+input's steps are, all cases are tried: a step is wholly one of the numbers that it is held against,
+or it is not, and then nothing but that is known of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import product
+from math import prod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from layerlens.proof.field.algebra import Algebra, Given
+from layerlens.proof.field.residues import Residues
+from layerlens.proof.field.value import CannotProveError
+from layerlens.scenario.spec import InputSpec
+
+#: More cases than this are not tried: eight steps that are masked or not.
+MOST_CASES = 256
+#: More batches than this are not tried where a model takes batches of one size.
+MOST_BATCHES = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Cases:
+    """All cases of the steps of some inputs."""
+
+    #: By input: the numbers that its steps are held against.
+    numbers: tuple[tuple[Fraction, ...], ...]
+    #: By input, for each case: 0 where a step is none of the numbers, k where it is the k-th.
+    chosen: tuple[NDArray[np.int64], ...]
+
+    @classmethod
+    def of(
+        cls,
+        tested: Iterable[tuple[int, Fraction]],
+        specs: Sequence[InputSpec],
+        shapes: Sequence[tuple[int, ...]],
+    ) -> Cases:
+        """Return the cases of inputs of some shapes per sample.
+
+        Raises:
+            CannotProveError: there are too many.
+        """
+        numbers: list[list[Fraction]] = [[] for _ in specs]
+        for index, number in sorted(tested):
+            if number.denominator == 1 or not specs[index].is_integer:
+                numbers[index].append(number)
+        steps = [_steps_of(*both) for both in zip(specs, shapes, strict=True)]
+        ways = [range(1 + len(held)) for held in numbers]
+        counts = [prod(shape) if held else 0 for shape, held in zip(steps, numbers, strict=True)]
+        total = prod(len(way) ** count for way, count in zip(ways, counts, strict=True))
+        if total > MOST_CASES:
+            raise CannotProveError(f"masks have more than {MOST_CASES} cases")
+        each = [way for way, count in zip(ways, counts, strict=True) for _ in range(count)]
+        table = np.array(list(product(*each)), np.int64).reshape(total, len(each))
+        parts = np.split(table, np.cumsum(counts)[:-1], axis=1)
+        chosen = [
+            part.reshape(total, *shape) if held else np.zeros((total, *shape), np.int64)
+            for part, shape, held in zip(parts, steps, numbers, strict=True)
+        ]
+        return cls(tuple(map(tuple, numbers)), tuple(chosen))
+
+    def few(self) -> NDArray[np.int64]:
+        """Return some telling cases: nothing is masked, everything, some."""
+        total = len(self.chosen[0])
+        return np.array([0, total - 1, total // 3])
+
+    def batches(self, batch: int, *, fixed: bool) -> list[NDArray[np.int64]]:
+        """Return which cases stand in which batches.
+
+        All in one, with `batch` more, unless the models take batches of one size.
+
+        Raises:
+            CannotProveError: these are too many batches.
+        """
+        total = len(self.chosen[0])
+        if not fixed:
+            return [np.arange(total + batch) % total]
+        count = -(-total // batch)
+        if count > MOST_BATCHES:
+            raise CannotProveError(f"masks have more cases than {MOST_BATCHES} batches hold")
+        return list((np.arange(count * batch) % total).reshape(count, batch))
+
+    def fill(
+        self, algebra: Algebra, index: int, residues: Residues, rows: NDArray[np.int64]
+    ) -> Given:
+        """Return an input in which the steps are what the cases of some rows say."""
+        wholly, rank = {}, residues.ndim - 1
+        for place, number in enumerate(self.numbers[index], 1):
+            steps = self.chosen[index][rows] == place
+            wholly[number] = steps
+            within = steps.reshape(*steps.shape, *(1,) * (rank - steps.ndim))
+            held = np.array(algebra.field.of(number), np.int64).reshape(-1, *(1,) * rank)
+            residues = np.where(within, held, residues)
+        return Given(residues, wholly)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A batch of inputs; where steps are told apart, each sample stands for a case."""
+
+    size: int
+    length: int
+    cases: Cases | None = None
+    rows: NDArray[np.int64] | None = None
+
+    def given(self, algebra: Algebra, index: int, residues: Residues) -> Given:
+        """Return an input of these residues, but for what the cases say."""
+        if self.cases is None or self.rows is None:
+            return Given(residues, {})
+        return self.cases.fill(algebra, index, residues, self.rows)
+
+
+def _steps_of(spec: InputSpec, shape: tuple[int, ...]) -> tuple[int, ...]:
+    return shape if spec.is_integer else shape[:-1]
