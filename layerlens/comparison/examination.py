@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -68,11 +68,8 @@ class Examination:
     candidate: Side
     transfer: Transfer
     seed: int
-    #: Looks for a certificate; None where a certificate would not apply to this comparison.
-    certify: Callable[[], CertificateRow | Unproved] | None = None
-    certificate: CertificateRow | None = None
-    #: Why there is no certificate, once it was looked for.
-    unproved: Unproved | None = None
+    #: The certificate that both are equal, or why there is none; None: it was not looked for.
+    proof: CertificateRow | Unproved | None = None
     observations: list[Observation] = field(default_factory=list)
     sets: tuple[WeightSet, ...] = ()
     domains: tuple[Domain, ...] = ()
@@ -175,16 +172,18 @@ class Examination:
         )
         return replace(chosen, noise=noise)
 
-    def find_certificate(self) -> CertificateRow | None:
-        """Return the certificate, if there is one; the first call looks for it."""
-        if self.certify is not None:
-            found = self.certify()
-            if isinstance(found, Unproved):
-                self.unproved = found
-            else:
-                self.certificate = found
-            self.certify = None
-        return self.certificate
+    @property
+    def certificate(self) -> CertificateRow | None:
+        return self.proof if isinstance(self.proof, CertificateRow) else None
+
+    @property
+    def unproved(self) -> str | None:
+        """What kept the pair from being proved equal."""
+        return self.proof.reason if isinstance(self.proof, Unproved) else None
+
+    @property
+    def sides(self) -> tuple[Side, Side]:
+        return self.reference, self.candidate
 
     @property
     def models(self) -> tuple[Built, Built]:

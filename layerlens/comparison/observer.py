@@ -81,7 +81,7 @@ class Observer:
         runs: dict[tuple[Precision, Execution], tuple[Outcome, Outcome]] = {}
         wanted: list[tuple[Precision, Execution]] = [("float64", "traced_dynamic")]
         wanted += [("working", execution) for execution in executions]
-        started = {key: self._start(weights, batch, *key, seed) for key in wanted}
+        started = {key: self.start(weights, batch, *key, seed) for key in wanted}
         for key, (one, other) in started.items():
             pair = runs[key] = one(), other()
             if outside_allowed and _both_refuse(pair):
@@ -207,7 +207,7 @@ class Observer:
                     return True
         return False
 
-    def _start(
+    def start(
         self,
         weights: WeightSet,
         batch: ProbeBatch,

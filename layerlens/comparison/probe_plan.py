@@ -22,7 +22,6 @@ from layerlens.models.execute.side import Side
 from layerlens.models.execute.weight_sets import WeightSet
 from layerlens.models.inspect.nested_layers import flat_layers
 from layerlens.models.inspect.shapes import flat_shapes
-from layerlens.numerics.judge import judge
 from layerlens.numerics.observation import Evidence
 from layerlens.numerics.probes import (
     EXTREME,
@@ -61,19 +60,17 @@ class ProbePlan:
     examination: Examination
 
     def observe_all(self) -> None:
-        base = self._base_length()
+        base = self.base_length()
         self.examination.prepare(base)
         domains, sets, main = self.examination.domains, self.examination.sets, self.examination.main
         given = user_probe(domains)
         if given is not None:
-            self.examination.observe(sets[0], join([given]), self._executions())
-        batches = list(self._batches(domains))
+            self.examination.observe(sets[0], join([given]), self.executions())
+        batches = list(self.batches(domains))
         for batch in batches:
-            self.examination.observe(main, batch, self._executions())
+            self.examination.observe(main, batch, self.executions())
             if main is not sets[0]:
                 self.examination.observe(sets[0], batch, DYNAMIC)
-        if judge(self.examination.observations).verdict == "equivalent":
-            self.examination.find_certificate()
         if self.examination.certificate is None:  # a certificate holds for all weights
             for batch in batches:
                 for weights in sets[2:]:
@@ -86,7 +83,7 @@ class ProbePlan:
         if has_variable_axis(self.examination.reference.built):
             LengthPlan(self.examination).observe_or_refuse(main, base)
 
-    def _batches(self, domains: Sequence[Domain]) -> Iterator[ProbeBatch]:
+    def batches(self, domains: Sequence[Domain]) -> Iterator[ProbeBatch]:
         """Yield the probes as one batch; each alone in training, or where samples are selected.
 
         In training the samples of a batch share statistics, and a slice may select some of them.
@@ -143,13 +140,11 @@ class ProbePlan:
         if probe.samples < 3 or getattr(self.examination.reference.built, "batch_size", None):
             return
         for batch in (1, 3, *self._axis_lengths(), *foreign_layer_counts(self.examination.models)):
-            rows = np.arange(batch) % probe.samples
-            resized = Probe(f"{probe.name} (batch {batch})", tuple(a[rows] for a in probe.inputs))
             self.examination.observe(
-                weights, join([resized]), AS_CALLED if self._may_broadcast() else DYNAMIC
+                weights, resized(probe, batch), self.executions_of_batch_sizes()
             )
 
-    def _executions(self) -> tuple[Execution, ...]:
+    def executions(self) -> tuple[Execution, ...]:
         """Return the ways of calling for the main probes.
 
         An eager call has known shapes, and a traced one with open axes unknown ones. Keras' own
@@ -159,6 +154,10 @@ class ProbePlan:
         return (
             AS_CALLED if own and not has_variable_axis(self.examination.reference.built) else EVERY
         )
+
+    def executions_of_batch_sizes(self) -> tuple[Execution, ...]:
+        """Return the ways of calling with other batch sizes."""
+        return AS_CALLED if self._may_broadcast() else DYNAMIC
 
     def _may_broadcast(self) -> bool:
         """Return whether a layer merges several inputs, or is a custom layer."""
@@ -182,7 +181,7 @@ class ProbePlan:
         }
         return tuple(sorted(lengths)[:4])
 
-    def _base_length(self) -> int:
+    def base_length(self) -> int:
         """Return the first length that both models accept where an axis is variable.
 
         Where there is none, return the first that the reference accepts.
@@ -208,6 +207,13 @@ class ProbePlan:
         )[0]
         outcome = side.run(tuple(side.working.values()), probe.inputs, "working", "eager")
         return outcome.error is None and all(output.size for output in outcome.outputs)
+
+
+def resized(probe: Probe, samples: int) -> ProbeBatch:
+    """Return a batch of so many samples of a probe, repeated where it has fewer."""
+    rows = np.arange(samples) % probe.samples
+    name = f"{probe.name} (batch {samples})"
+    return join([Probe(name, tuple(array[rows] for array in probe.inputs))])
 
 
 def _masked_probes(

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any, Literal
 
+import numpy as np
+
 from layerlens.comparison.also_differs import also_differs
+from layerlens.comparison.confirmation import confirm
 from layerlens.comparison.coverage import unseen_by_probes
 from layerlens.comparison.examination import DYNAMIC, Examination
 from layerlens.comparison.half_precision import RangeCheck
 from layerlens.comparison.masked_steps import masked_difference
+from layerlens.comparison.pair import Pair
 from layerlens.comparison.probe_plan import examine
 from layerlens.comparison.random_outputs import judge_random
 from layerlens.comparison.rounding import RoundingCheck
@@ -19,35 +22,21 @@ from layerlens.errors import MemoryLimitError
 from layerlens.models.build.request import Built, Refused
 from layerlens.models.execute.input_domains import input_mismatch
 from layerlens.models.execute.running_memory import running_beyond_memory
-from layerlens.models.execute.side import Side
 from layerlens.models.execute.variables import pair_model_weights
 from layerlens.models.inspect.input_order import is_generated_name
-from layerlens.models.variants import ModelVariants
 from layerlens.numerics.judge import Judgement, judge, with_mismatch
 from layerlens.numerics.observation import Evidence
 from layerlens.numerics.probes import join
 from layerlens.numerics.weight_transfer import Transfer
 from layerlens.proof.certify import certify
-from layerlens.report.pairs import InputsRow, MaskedDifference
-from layerlens.scenario.spec import Scenario, Tolerance
-from layerlens.vocabulary import AlsoDiffers, Mode, TransferMethod, Verdict
+from layerlens.proof.gradients import gradients_follow_outputs
+from layerlens.proof.graphs import Unproved
+from layerlens.report.pairs import CertificateRow, InputsRow, MaskedDifference
+from layerlens.scenario.spec import Tolerance
+from layerlens.vocabulary import AlsoDiffers, TransferMethod, Verdict
 
 #: Differences besides the output that are expected where outputs are random.
 CHANGES_WITH_SEED = ("gradients", "non_finite")
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """Two models of a scenario to compare in one mode, and the source of their variants."""
-
-    scenario: Scenario
-    reference: Built | Refused
-    candidate: Built | Refused
-    mode: Mode
-    seed: int
-    variants: ModelVariants
-    #: Whether to shrink a difference and find where it begins.
-    shows: bool = True
 
 
 #: The cause of a verdict: a model that was refused; shapes, weights or inputs that do not match; a
@@ -156,39 +145,24 @@ def _refuse_beyond_memory(reference: Built, candidate: Built) -> None:
         raise error
 
 
-def sides_of(pair: Pair) -> tuple[Side, Side]:
-    """Return both models of a pair, which has to be built, ready to be run."""
-    training = pair.mode == "training"
-    sides = []
-    for built in (pair.reference, pair.candidate):
-        assert isinstance(built, Built)
-        float64 = pair.variants.in_float64(built)
-        exact = isinstance(float64, Built) and float64.precision == "float64"
-        float64_or_own = float64 if isinstance(float64, Built) and exact else built
-        side = Side.of(built.spec.name, built, float64_or_own, training=training, seed=pair.seed)
-        side.variants = pair.variants
-        sides.append(side)
-    if not all(side.is_exact for side in sides):
-        # Only equal precisions draw the same random numbers, and round constants alike.
-        for side in sides:
-            side.leave_float64()
-    size = next((side.built.batch_size for side in sides if side.built.batch_size), None)
-    if training and size is not None:
-        for side in sides:
-            side.bind(size)
-    return sides[0], sides[1]
-
-
 def beyond_memory(reference: Built, candidate: Built) -> MemoryLimitError | None:
     """Return the error where comparing two models needs more memory than is free."""
     return running_beyond_memory("comparing", reference, candidate)
 
 
 def _by_running(pair: Pair, transfer: Transfer) -> Decision:
-    sides = sides_of(pair)
-    is_provable = pair.scenario.tolerance is None
-    proof = partial(certify, *sides, transfer, seed=pair.seed) if is_provable else None
+    sides = pair.working_sides()
+    proof = (
+        certify(*sides, transfer, seed=pair.seed)
+        if pair.scenario.tolerance is None
+        else Unproved("the outputs are compared with a tolerance of the scenario's")
+    )
     examination = Examination(*sides, transfer, pair.seed, proof)
+    if examination.certificate is not None:
+        judgement = confirm(examination)
+        if judgement is not None:
+            return _proved(pair, examination, examination.certificate, judgement)
+    pair.add_float64(sides)
     evidence = examine(examination)
     if evidence.refusal is not None:
         return Decision(
@@ -216,6 +190,44 @@ def _by_running(pair: Pair, transfer: Transfer) -> Decision:
     )
 
 
+def _proved(
+    pair: Pair, examination: Examination, certificate: CertificateRow, judgement: Judgement
+) -> Decision:
+    """Return the decision on a pair that was proved equal, and confirmed."""
+    differences = also_differs(
+        examination.reference,
+        examination.candidate,
+        examination.main_values(),
+        examination.generic_inputs(),
+        examination.padded_inputs(),
+        examination.transfer,
+        gradients=_has_to_compare_gradients(examination, certificate),
+    )
+    return Decision(
+        pair,
+        judgement.verdict,
+        "outputs",
+        examination.transfer,
+        examination=examination,
+        evidence=Evidence(
+            tuple(examination.observations),
+            certificate=certificate,
+            also_differs=tuple(differences),
+        ),
+        judgement=judgement,
+        masked=masked_difference(examination, None),
+    )
+
+
+def _has_to_compare_gradients(examination: Examination, certificate: CertificateRow) -> bool:
+    """Return whether gradients may differ although the outputs are proved equal."""
+    if certificate.method != "graph":
+        return False
+    runners = [side.working.keras for side in examination.sides]
+    traced = [None if runner is None else runner.traced_for_inference() for runner in runners]
+    return not all(one is not None and gradients_follow_outputs(one) for one in traced)
+
+
 def _judge_and_search(
     pair: Pair, examination: Examination, evidence: Evidence
 ) -> tuple[Evidence, Judgement]:
@@ -228,15 +240,17 @@ def _judge_and_search(
         return _judge(rounding, in_range, tolerance)
 
     judgement = _within_range(in_range, judged(), tolerance)
-    passes = judgement.verdict == "equivalent"
-    certificate = examination.find_certificate() if passes else None
-    if judgement.verdict == "equivalent" and certificate is None and _search(examination):
+    proof = examination.certificate
+    if judgement.verdict == "equivalent" and proof is None and _search(examination):
         judgement = judged()
     shown = judgement.witness if judgement.only_at_initialization else None
     if shown is not None and examination.observe_at_initialization(shown):
         judgement = judged()
     judgement, by_distribution = judge_random(rounding, judgement, tolerance)
+    if proof is not None:
+        judgement = _beside_proof(judgement)
     passes = judgement.verdict == "equivalent"
+    certificate = proof if passes else None
     differences = also_differs(
         one,
         other,
@@ -244,8 +258,7 @@ def _judge_and_search(
         examination.generic_inputs(),
         examination.padded_inputs(),
         examination.transfer,
-        # A proof of graphs speaks of the outputs: a gradient may be stopped or custom.
-        gradients=certificate is None or certificate.method == "graph",
+        gradients=certificate is None or _has_to_compare_gradients(examination, certificate),
     )
     overflow: tuple[AlsoDiffers, ...] = ("overflow",) if in_range.overflows() else ()
     evidence = replace(
@@ -258,9 +271,37 @@ def _judge_and_search(
             *overflow,
         ),
         unseen=unseen_by_probes(examination) if passes and certificate is None else (),
+        unproved=examination.unproved if passes else None,
         by_distribution=by_distribution,
     )
     return evidence, judgement
+
+
+def _beside_proof(judgement: Judgement) -> Judgement:
+    """Return the judgement on a pair that is proved equal in exact arithmetic.
+
+    A difference is real where a model differs from itself, or where a number leaves the range of
+    floats, which exact arithmetic does not have. Any other contradicts the proof: either rounding
+    was not recognized, or the proof is wrong.
+    """
+    shown = judgement.witness
+    if judgement.verdict != "different" or shown is None or shown.inconsistent is not None:
+        return judgement
+    seen, k = shown.observation, shown.output
+    values = [
+        outputs[k][shown.index]
+        for outputs in (seen.reference, seen.candidate, seen.reference64, seen.candidate64)
+    ]
+    if not np.isfinite(np.asarray(values, np.float64)).all():
+        return judgement
+    probe = seen.batch.name_of(shown.sample)
+    reason = (
+        "in exact arithmetic both are proved to be the same function, and yet they differ in "
+        f"float64 on probe `{probe}` by more than was recognized as rounding"
+    )
+    return replace(
+        judgement, verdict="inconclusive", witness=None, only_at_initialization=False, reason=reason
+    )
 
 
 def _judge(rounding: RoundingCheck, in_range: RangeCheck, tolerance: Tolerance | None) -> Judgement:

@@ -8,7 +8,7 @@ from functools import reduce
 
 from layerlens.comparison.examination import Examination
 from layerlens.comparison.integer_overflow import integer_losses
-from layerlens.comparison.verdict import Decision, beyond_memory, sides_of
+from layerlens.comparison.verdict import Decision, beyond_memory
 from layerlens.explain import verdict_sentences
 from layerlens.explain.argument_gaps import argument_gaps
 from layerlens.explain.difference_check import DifferenceCheck
@@ -21,7 +21,7 @@ from layerlens.models.execute.graph_size import model_graph_ops
 from layerlens.numerics.flat_input import as_arrays
 from layerlens.numerics.heat_map import differences_map
 from layerlens.numerics.observation import CallRefusal, Evidence, ShapeSurprise
-from layerlens.report.pairs import PairReport
+from layerlens.report.pairs import PairReport, Rounding
 from layerlens.vocabulary import Strength
 
 
@@ -99,7 +99,7 @@ def _early_text(decision: Decision) -> str:
     if not made or beyond_memory(reference, candidate) is not None:
         return text
     pair = decision.pair
-    return with_sentence(text, relation(*sides_of(pair), transfer, pair.seed))
+    return with_sentence(text, relation(*pair.sides(), transfer, pair.seed))
 
 
 def _of_call(decision: Decision) -> ReportedPair:
@@ -216,13 +216,14 @@ def _figures(decision: Decision) -> PairReport:
         max_ulp=difference.max_ulp if difference else None,
         mismatched=difference.mismatched if difference else None,
         compared=difference.compared if difference else None,
-        rounding=judgement.rounding,
+        rounding=None if judgement.rounding == Rounding(None, None) else judgement.rounding,
         probes=judgement.probes,
         only_at_initialization=judgement.only_at_initialization,
         transfer=decision.transfer.to_row(),
         certificate=evidence.certificate,
         also_differs=evidence.also_differs,
         unseen=evidence.unseen,
+        unproved=evidence.unproved,
         masked=decision.masked,
         differences=differences_map(evidence.observations),
     )

@@ -139,6 +139,8 @@ def _share(difference: Difference) -> str:
 
 
 def _left_in_float64(rounding: Rounding, max_abs: float) -> str:
+    if rounding.expected is None:
+        return ", which is rounding"
     if rounding.float64_max_abs is None:
         return ", within what rounding was measured to leave (a model has no float64 form)"
     if rounding.float64_max_abs > SHRUNK * max_abs:

@@ -172,9 +172,9 @@ def judge(
             are random with another stream in each precision.
     """
     compared = sum(array.size for o in observations for array in o.reference)
-    summary = _summary(observations, tolerance, residue)
+    summary = summarized(observations, tolerance, residue)
     rounding = _rounding(observations)
-    rows = tuple(_probe_rows(observations))
+    rows = tuple(probe_rows(observations))
     if not compared:
         reason = "no output element was compared: the outputs are empty"
         return Judgement("inconclusive", None, rounding, rows, reason=reason)
@@ -416,8 +416,10 @@ def allowed_gap(
     return np.asarray(tolerance.atol + tolerance.rtol * size)
 
 
-def _summary(
-    observations: Sequence[Observation], tolerance: Tolerance | None, residue: bool
+def summarized(
+    observations: Sequence[Observation],
+    tolerance: Tolerance | None = None,
+    residue: bool = False,
 ) -> Difference | None:
     """Summarise the differences in working precision over all observations.
 
@@ -479,7 +481,7 @@ def _rounding(observations: Sequence[Observation]) -> Rounding:
     return Rounding(max(expected, default=None), max(left, default=None))
 
 
-def _probe_rows(observations: Sequence[Observation]) -> Iterator[ProbeRow]:
+def probe_rows(observations: Sequence[Observation]) -> Iterator[ProbeRow]:
     """Yield a row per probe and execution, with the greatest figures over all sets of weights."""
     rows: dict[tuple[str, str], ProbeRow] = {}
     for observation in observations:

@@ -70,5 +70,7 @@ class Evidence:
     certificate: CertificateRow | None = None
     also_differs: tuple[AlsoDiffers, ...] = ()
     unseen: tuple[str, ...] = ()
+    #: What kept a pair that passes from being proved equal.
+    unproved: str | None = None
     #: Whether outputs are random and their distributions were compared.
     by_distribution: bool = False

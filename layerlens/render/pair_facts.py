@@ -78,6 +78,7 @@ def pair_facts(scenario: ScenarioReport, pair: PairReport, *, verbose: bool) -> 
         Fact("graph", _optional(_graph(scenario, pair))),
         Fact("fresh weights", _optional(_initialization(pair))),
         Fact("certificate", _optional(_certificate(pair))),
+        Fact("not proved", _optional(pair.unproved and clean(pair.unproved))),
         Fact("counterexample", tuple(_counterexample(pair.counterexample))),
         Fact("first apart", _optional(_first_divergence(pair))),
         Fact("steps", _mixes(scenario, pair)),

@@ -138,6 +138,8 @@ class PairReport:
     certificate: CertificateRow | None = None
     also_differs: tuple[AlsoDiffers, ...] = ()
     unseen: tuple[str, ...] = ()
+    #: What kept a pair that passes from being proved equal; None for a certified one.
+    unproved: str | None = None
     #: None where no mask reaches the outputs' steps, or no outputs were compared.
     masked: MaskedDifference | None = None
     #: Sentences: what is the same, what differs, why, and what would make the two agree.

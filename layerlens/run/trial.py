@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from layerlens.comparison.fit import fit_models
-from layerlens.comparison.verdict import Pair, decide, has_to_run
+from layerlens.comparison.pair import Pair
+from layerlens.comparison.verdict import decide, has_to_run
 from layerlens.errors import MemoryLimitError, ScenarioError, UnsafeCodeError
 from layerlens.explain.align_layers import align_with_reference
 from layerlens.explain.pair_report import ReportedPair, report_pair

@@ -60,10 +60,18 @@ class Side:
     _held: dict[int, Values] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, name: str, working: Built, double: Built, *, training: bool, seed: int) -> Side:
+    def of(
+        cls, name: str, working: Built, float64: Built | None = None, *, training: bool, seed: int
+    ) -> Side:
+        """Return a side that runs in working precision, and in float64 if that form is given."""
         own = KerasRunner(working, seed)
-        twin = own if double is working else KerasRunner(double, seed)
+        twin = own if float64 is None or float64 is working else KerasRunner(float64, seed)
         return cls(name, own, twin, training)
+
+    def add_float64(self, built: Built) -> None:
+        """Run this float64 form where float64 is asked for."""
+        self.float64 = KerasRunner(built, self.working.seed, self.working.batch_size)
+        self.forget()
 
     def bind(self, batch_size: int) -> None:
         """Call the model with batches of one size, because the other model needs that size.

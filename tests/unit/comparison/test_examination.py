@@ -78,28 +78,13 @@ def test_a_searched_batch_has_at_least_the_noise_of_all_probes() -> None:
     assert chosen.noise[0].pooled >= first.noise[0].pooled > 0
 
 
-def test_a_certificate_is_looked_for_once() -> None:
-    calls = []
-    row = CertificateRow.__new__(CertificateRow)
-
-    def certify() -> CertificateRow:
-        calls.append(1)
-        return row
-
+def test_a_proof_is_a_certificate_or_the_reason_why_there_is_none() -> None:
     examination = pair()
-    assert examination.find_certificate() is None
-    examination.certify = certify
-    assert examination.find_certificate() is row
-    assert examination.find_certificate() is row
-    assert len(calls) == 1
-    assert examination.unproved is None
-
-
-def test_why_there_is_no_certificate_is_kept() -> None:
-    examination = pair()
-    examination.certify = lambda: Unproved("it computes in half precision")
-    assert examination.find_certificate() is None
-    assert examination.unproved == Unproved("it computes in half precision")
+    assert (examination.certificate, examination.unproved) == (None, None)
+    examination.proof = row = CertificateRow("the whole graphs", 1, 4, 1e-20, "graph")
+    assert (examination.certificate, examination.unproved) == (row, None)
+    examination.proof = Unproved("it computes in half precision")
+    assert (examination.certificate, examination.unproved) == (None, examination.proof.reason)
 
 
 def test_initial_weights_are_observed_once_on_a_batch() -> None:

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from layerlens.comparison.examination import DYNAMIC, Examination
+from layerlens.comparison.pair import Pair
 from layerlens.comparison.rounding import RoundingCheck, _greatest_size, _least_size
-from layerlens.comparison.verdict import Pair, sides_of
 from layerlens.models.build.request import Built
 from layerlens.models.execute.input_domains import BASE_LENGTHS
 from layerlens.models.execute.outcome import Outcome
@@ -85,7 +85,7 @@ def with_alphas(*alphas: float) -> tuple[Examination, RoundingCheck]:
     assert isinstance(one, Built)
     assert isinstance(other, Built)
     pair = Pair(scenario, one, other, "inference", 0, variants)
-    examination = Examination(*sides_of(pair), pair_model_weights(one, other, "auto"), 0)
+    examination = Examination(*pair.sides(), pair_model_weights(one, other, "auto"), 0)
     examination.prepare(BASE_LENGTHS[0])
     examination.observe(examination.main, join([Probe("given", (VALUES,))]), DYNAMIC)
     return examination, RoundingCheck(examination)

@@ -9,9 +9,12 @@ from typing import Any
 import pytest
 
 import layerlens
-from layerlens.comparison.verdict import Pair, decide, fed_alike, has_to_run
+from layerlens.comparison import verdict
+from layerlens.comparison.pair import Pair
+from layerlens.comparison.verdict import decide, fed_alike, has_to_run
 from layerlens.models.build.request import Built
 from layerlens.models.variants import ModelVariants
+from layerlens.proof.graphs import Unproved
 from layerlens.report.pairs import InputsRow
 from layerlens.scenario.options import RunOptions
 from layerlens.scenario.reading.scenarios import scenario_from_mapping
@@ -171,6 +174,8 @@ def test_a_float64_form_that_refuses_decides_nothing(
     from layerlens.models.build import request as orders
 
     monkeypatch.setattr(orders, "enable_float64", lambda model: None)
+    # A proof needs no float64 form.
+    monkeypatch.setattr(verdict, "certify", lambda *_, **__: Unproved("not tried"))
     pooled = {"MaxPooling3D": 1}, {"Rescaling": 2.0}
     plain = ({"Rescaling": 2.0},)
     both = (pooled, plain) if reference_refuses else (plain, pooled)

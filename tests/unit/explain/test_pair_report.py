@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from layerlens.comparison.verdict import Decision, Pair, decide
+from layerlens.comparison.pair import Pair
+from layerlens.comparison.verdict import Decision, decide
 from layerlens.explain.pair_report import ReportedPair, report_pair
 from layerlens.models.variants import ModelVariants
 from layerlens.scenario.options import RunOptions
