@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import ChainMap
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import product
 from types import MappingProxyType
 from typing import Any
@@ -17,13 +18,14 @@ from layerlens.models.execute.input_tensors import tensors_for
 from layerlens.models.execute.outcome import Outcome
 from layerlens.models.execute.receptive_field import receptive_field
 from layerlens.models.execute.side import Side, Values
-from layerlens.models.execute.variables import as_array
+from layerlens.models.execute.variables import as_array, weight_variables
 from layerlens.models.execute.weight_sets import moderate_sets
 from layerlens.models.inspect.nested_layers import with_nested
 from layerlens.numerics.arrays import Array, per_sample_max
 from layerlens.numerics.differences import distance
 from layerlens.numerics.noise_floor import ROUNDOFF64
 from layerlens.numerics.probes import generator
+from layerlens.proof.influence import without_influence
 
 #: The least change of an output, in float64 roundoffs of its own size and of the greatest value in
 #: its sample, that is not rounding.
@@ -31,11 +33,31 @@ MIN_CHANGE = 2.0**20
 MIN_CHANGE_IN_SAMPLE = 2.0**12
 
 
-def unseen_by_probes(examination: Examination) -> tuple[str, ...]:
-    """Return the weights and layers on which no observed output depends, in the models' order.
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """The weights and layers on which no observed output depends, in the models' order."""
 
-    A fault in one of these could have gone undetected.
-    """
+    #: A fault in one of these could have gone undetected.
+    unseen: tuple[str, ...] = ()
+    #: Weights on which no output depends, whatever the input: this is proved.
+    without_influence: tuple[str, ...] = ()
+
+
+def coverage_of_probes(examination: Examination) -> Coverage:
+    """Return what the observed outputs do not depend on, and what of it they cannot depend on."""
+    found: list[str] = []
+    proved: list[str] = []
+    for side, names in zip(examination.sides, _unseen_by_probes(examination), strict=True):
+        weights = {str(variable.path) for variable in weight_variables(side.built)}
+        paths = weights.intersection(names)
+        powerless = without_influence(side, paths, seed=examination.seed).paths
+        found += [name for name in names if name not in powerless]
+        proved += [name for name in names if name in powerless]
+    return Coverage(tuple(dict.fromkeys(found)), tuple(dict.fromkeys(proved)))
+
+
+def _unseen_by_probes(examination: Examination) -> Iterator[tuple[str, ...]]:
+    """Yield the weights and layers of each model on which no observed output depends."""
     main = examination.main
     seen = [one.batch for one in examination.observations if one.weights == main.kind]
     drawn = moderate_sets(examination.sets)
@@ -46,14 +68,14 @@ def unseen_by_probes(examination: Examination) -> tuple[str, ...]:
         axis: max(array.shape[axis] for one in far_inputs for array in one if array.ndim > axis)
         for axis in lengths.reach.shortfall
     }
-    found: list[str] = []
     for side, values in (
         (examination.reference, [one.reference for one in drawn]),
         (examination.candidate, [one.candidate for one in drawn]),
     ):
-        found += unseen(side, values, seen[0].inputs, examination.seed)
-        found += unseen_far(side, values[:1], far_inputs, tried, lengths.longest, examination.seed)
-    return tuple(dict.fromkeys(found))
+        yield (
+            *unseen(side, values, seen[0].inputs, examination.seed),
+            *unseen_far(side, values[:1], far_inputs, tried, lengths.longest, examination.seed),
+        )
 
 
 def unseen(

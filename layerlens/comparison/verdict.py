@@ -9,7 +9,7 @@ import numpy as np
 
 from layerlens.comparison.also_differs import also_differs
 from layerlens.comparison.confirmation import confirm
-from layerlens.comparison.coverage import unseen_by_probes
+from layerlens.comparison.coverage import Coverage, coverage_of_probes
 from layerlens.comparison.examination import DYNAMIC, Examination
 from layerlens.comparison.half_precision import RangeCheck
 from layerlens.comparison.masked_steps import masked_difference
@@ -260,6 +260,9 @@ def _judge_and_search(
         examination.transfer,
         gradients=certificate is None or _has_to_compare_gradients(examination, certificate),
     )
+    coverage = Coverage()
+    if passes and certificate is None:
+        coverage = coverage_of_probes(examination)
     overflow: tuple[AlsoDiffers, ...] = ("overflow",) if in_range.overflows() else ()
     evidence = replace(
         evidence,
@@ -270,7 +273,8 @@ def _judge_and_search(
             *(a for a in differences if not (by_distribution and a in CHANGES_WITH_SEED)),
             *overflow,
         ),
-        unseen=unseen_by_probes(examination) if passes and certificate is None else (),
+        unseen=coverage.unseen,
+        without_influence=coverage.without_influence,
         unproved=examination.unproved if passes else None,
         by_distribution=by_distribution,
     )

@@ -223,6 +223,7 @@ def _figures(decision: Decision) -> PairReport:
         certificate=evidence.certificate,
         also_differs=evidence.also_differs,
         unseen=evidence.unseen,
+        without_influence=evidence.without_influence,
         unproved=evidence.unproved,
         masked=decision.masked,
         differences=differences_map(evidence.observations),

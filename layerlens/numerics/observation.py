@@ -70,6 +70,8 @@ class Evidence:
     certificate: CertificateRow | None = None
     also_differs: tuple[AlsoDiffers, ...] = ()
     unseen: tuple[str, ...] = ()
+    #: Weights on which no output can depend, as is proved.
+    without_influence: tuple[str, ...] = ()
     #: What kept a pair that passes from being proved equal.
     unproved: str | None = None
     #: Whether outputs are random and their distributions were compared.

@@ -86,6 +86,7 @@ def pair_facts(scenario: ScenarioReport, pair: PairReport, *, verbose: bool) -> 
         Fact("probes", tuple(_probes(pair.probes, verbose=verbose))),
         Fact("also differs", _optional(", ".join(pair.also_differs))),
         Fact("unseen", _optional(", ".join(clean(path) for path in pair.unseen))),
+        Fact("no influence", _optional(", ".join(map(clean, pair.without_influence)))),
         Fact("in short", tuple(map(clean, pair.why)) if verbose else ()),
     ]
     return [fact for fact in facts if fact.lines]

@@ -138,6 +138,8 @@ class PairReport:
     certificate: CertificateRow | None = None
     also_differs: tuple[AlsoDiffers, ...] = ()
     unseen: tuple[str, ...] = ()
+    #: Weights that probes cannot show, since no output can depend on them, as is proved.
+    without_influence: tuple[str, ...] = ()
     #: What kept a pair that passes from being proved equal; None for a certified one.
     unproved: str | None = None
     #: None where no mask reaches the outputs' steps, or no outputs were compared.

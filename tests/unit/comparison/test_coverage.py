@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import layerlens
 from layerlens.comparison.coverage import unseen, unseen_far
 from layerlens.models.execute.input_domains import fixed_domains
 from layerlens.models.execute.weight_sets import moderate_sets
@@ -191,3 +192,17 @@ def test_powers_that_are_zero_or_infinite_at_every_input_are_not_seen() -> None:
     values = [weights.reference for weights in moderate_sets(work.sets)]
     wide = np.array([[0.5, -3.0, 1.0, 0.99], [2.0, 0.0, -1.0, 1.01]], "float32")
     assert list(unseen(work.reference, values, [wide], 0)) == [f"m{n}" for n in range(30)]
+
+
+def test_a_weight_that_cannot_influence_an_output_does_not_make_a_pass_weak() -> None:
+    attention = {"MultiHeadAttention": {"num_heads": 1, "key_dim": 2}, "from": ["input", "input"]}
+    model = {"graph": {"attended": attention}, "outputs": "attended"}
+    scenario = {
+        "input": {"shape": [3, 2]},
+        "models": {"one": model, "other": model},
+        "tolerance": {"rtol": 1e-3, "atol": 1e-3},  # so that nothing is proved of the pair
+    }
+    (pair,) = layerlens.compare(scenario).scenarios[0].pairs
+    assert (pair.verdict, pair.strength, pair.unseen) == ("equivalent", "tested", ())
+    assert pair.without_influence == ("attended/key/bias",)
+    assert "attended/query/bias" not in pair.without_influence
