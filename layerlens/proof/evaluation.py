@@ -16,8 +16,10 @@ from layerlens.proof.cases import Batch
 from layerlens.proof.field.algebra import ZERO, Algebra, Given
 from layerlens.proof.field.interpreter import Interpreter, Slot, Variable
 from layerlens.proof.field.residues import Residues
+from layerlens.proof.field.samples import SampleCheck
 from layerlens.proof.field.value import CannotProveError, Value, constant
 from layerlens.proof.sizes import with_lengths
+from layerlens.proof.user_code import runs_user_code
 from layerlens.scenario.slices import parse_select
 from layerlens.scenario.spec import InputSpec
 
@@ -35,6 +37,8 @@ class Evaluation:
     interpreter: Interpreter = field(init=False)
     #: The names of the variances among the weights.
     _variances: frozenset[Hashable] = frozenset()
+    #: The ids of the models that run code of the user's.
+    _with_code: frozenset[int] = frozenset()
     _drawn: dict[Hashable, Residues] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -52,6 +56,7 @@ class Evaluation:
                 ends = str(variable.path).endswith(_MOVING_VARIANCE)
                 is_variance[name] = ends and is_variance.get(name, True)
         evaluation = cls(algebra, names)
+        evaluation._with_code = frozenset(id(built) for built in models if runs_user_code(built))
         evaluation._variances = frozenset(name for name, ends in is_variance.items() if ends)
         return evaluation
 
@@ -103,6 +108,7 @@ class Evaluation:
             captured[tensor.name] if tensor.name in captured else next(given)
             for tensor in function.graph.inputs
         ]
+        self.interpreter.samples = SampleCheck() if id(built) in self._with_code else None
         found = self.interpreter.run(function.graph, arguments)
         return [
             _selected(self.algebra, built, _tensor(found[position]))

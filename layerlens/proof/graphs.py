@@ -8,9 +8,11 @@ nothing. Testing over finite fields is how Mirage compares tensor programs (arXi
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cached_property, partial
 from math import ceil, log
 from typing import Any
 
@@ -29,10 +31,18 @@ from layerlens.proof.refusals import refuse_what_no_graph_tells
 from layerlens.proof.shared_prefix import has_same_weights, variable_names
 from layerlens.proof.sizes import (
     ERROR_BOUND,
+    TooShortError,
     beyond_all_layers,
     lengths_text,
+    trace,
     variable_sizes,
     with_lengths,
+)
+from layerlens.proof.user_code import (
+    SAME_AT_EVERY_CALL,
+    counts_in_code,
+    runs_user_code,
+    trace_guarded,
 )
 from layerlens.report.pairs import CertificateRow
 
@@ -45,6 +55,8 @@ FIXED_SIZES: tuple[tuple[int, int], ...] = ((3, 0), (2, 0))
 #: More batch sizes in training mode, where samples share statistics: a sample that is its own mean,
 #: and many.
 TRAINING_BATCHES = (1, 10)
+#: The same for code of the user's, and the known batch sizes that it is traced for.
+USER_BATCHES, USER_KNOWN_BATCHES = (1, 7), (1, 2, 3)
 #: Static batch sizes beyond this are not tried; where one would matter nothing is proved.
 LARGEST_BATCH = 64
 
@@ -79,10 +91,6 @@ class _UnequalError(CannotProveError):
         self.tested = tested
 
 
-class _TooShortError(CannotProveError):
-    """A length at which an output is empty, or a layer cannot be called."""
-
-
 def _refuse_pair(one: Built, other: Built, transfer: Transfer) -> None:
     if [(i.shape, i.dtype) for i in one.inputs] != [(i.shape, i.dtype) for i in other.inputs]:
         raise CannotProveError("the inputs differ")
@@ -109,6 +117,10 @@ class GraphProof:
     _primes: int = 0
     _bound: float = 0.0
     _assumptions: dict[str, None] = field(default_factory=dict)
+    #: The known batch sizes at which both are proved equal, by length.
+    _proved_at: dict[int, set[int]] = field(default_factory=lambda: defaultdict(set))
+    #: The traces of models with code of the user's: by side, and by shapes where these are known.
+    _guarded: dict[Hashable, Any] = field(default_factory=dict)
 
     def certificate(self) -> CertificateRow:
         """Return the certificate.
@@ -118,6 +130,8 @@ class GraphProof:
             VanishedError: chance was against it.
         """
         sizes = self._prove_at_sizes()
+        if self._runs_user_code:
+            self._assumptions[SAME_AT_EVERY_CALL] = None
         text = "the whole graphs"
         if self._is_training:
             text += f", in batches of {lengths_text([(0, batch) for batch, _ in sizes])}"
@@ -144,6 +158,10 @@ class GraphProof:
     def _is_training(self) -> bool:
         return any(side.training for side in self._sides)
 
+    @cached_property
+    def _runs_user_code(self) -> bool:
+        return any(map(runs_user_code, self._built))
+
     @property
     def _has_variable_axes(self) -> bool:
         return any(None in spec.shape for built in self._built for spec in built.inputs)
@@ -157,7 +175,7 @@ class GraphProof:
             try:
                 for batch, length in row:
                     self._prove_at(batch, length)
-            except _TooShortError:
+            except TooShortError:
                 if row is rows[-1]:
                     raise
                 continue
@@ -167,9 +185,11 @@ class GraphProof:
     def _rows(self) -> Iterator[tuple[tuple[int, int], ...]]:
         batch = next((built.batch_size for built in self._built if built.batch_size), None)
         more = TRAINING_BATCHES if self._is_training else ()
+        if self._runs_user_code:
+            more = (*more, *USER_BATCHES)
         for row in self._rows_of_lengths():
             if batch is None:
-                yield (*row, *((size, row[0][1]) for size in more))
+                yield tuple(dict.fromkeys((*row, *((size, row[0][1]) for size in more))))
             else:
                 yield tuple(dict.fromkeys((batch, length) for _, length in row))
 
@@ -187,20 +207,29 @@ class GraphProof:
         doubtful = self._prove_traced(batch, length, static=False)
         if self._is_training:  # as `model(x, training=True)` is called
             doubtful |= {batch}
+        doubtful |= self._user_sizes()
         known = {built.batch_size for built in self._built} - {None}
-        for size in sorted(doubtful if not known else ()):
+        for size in sorted(doubtful - self._proved_at[length] if not known else ()):
             if size > LARGEST_BATCH:
                 raise CannotProveError(
                     f"a batch of {size} samples may be added up otherwise, as a bias"
                 )
             self._prove_traced(size, length, static=True)
+            self._proved_at[length].add(size)
+
+    def _user_sizes(self) -> set[int]:
+        """Return known batch sizes at which code of the user's may compute something else."""
+        if not self._runs_user_code:
+            return set()
+        counts = set[int]().union(*map(counts_in_code, self._built))
+        return {*USER_KNOWN_BATCHES, *(n for n in counts if 0 < n <= LARGEST_BATCH)}
 
     def _prove_traced(self, batch: int, length: int, *, static: bool) -> set[int]:
         """Prove two traces equal; return the batch sizes that may be traced otherwise."""
         arrays = [
             np.zeros(shape_at(spec, batch, length), spec.dtype) for spec in self._built[0].inputs
         ]
-        traced = [_traced(side, arrays, static=static) for side in self._sides]
+        traced = [self._traced(side, arrays, static=static) for side in self._sides]
         try:
             return self._prove_batches(traced, [Batch(batch, length)])
         except _UnequalError as error:
@@ -245,6 +274,19 @@ class GraphProof:
             primes = _enough_primes(algebra)
         raise VanishedError
 
+    def _traced(self, side: Side, arrays: Sequence[Any], *, static: bool) -> Any:
+        runner = side.working.keras
+        if runner is None:
+            raise CannotProveError("there is no TensorFlow graph")
+        mode: dict[str, bool] = {"training": side.training, "known_shapes": static}
+        if not runs_user_code(side.built):
+            return trace(partial(runner.concrete, arrays, **mode))
+        key = id(side), tuple(array.shape for array in arrays) if static else None
+        if key not in self._guarded:
+            side.forget()
+            self._guarded[key] = trace_guarded(runner, arrays, **mode)
+        return self._guarded[key]
+
     def _take(self, algebra: Algebra) -> None:
         self._degree = max(self._degree, algebra.worst.of_a_difference())
         self._primes = max(self._primes, len(algebra.field.primes))
@@ -286,16 +328,6 @@ def _enough_primes(algebra: Algebra) -> int:
     raise CannotProveError("the expressions are too complex for a low chance of error")
 
 
-def _traced(side: Side, arrays: Sequence[Any], *, static: bool) -> Any:
-    keras_runner = side.working.keras
-    if keras_runner is None:
-        raise CannotProveError("there is no TensorFlow graph")
-    try:
-        return keras_runner.concrete(arrays, training=side.training, known_shapes=static)
-    except Exception as error:  # whatever a layer raises at a size that it does not take
-        raise _TooShortError(f"it cannot be traced ({type(error).__name__})") from error
-
-
 def _compare(algebra: Algebra, ours: Sequence[Value], theirs: Sequence[Value]) -> None:
     """Raise unless the outputs of two models are the same expressions."""
     if len(ours) != len(theirs):
@@ -304,7 +336,7 @@ def _compare(algebra: Algebra, ours: Sequence[Value], theirs: Sequence[Value]) -
         if one.shape != other.shape or one.kind != other.kind:
             raise CannotProveError("their outputs differ in shape or dtype")
         if not one.size:
-            raise _TooShortError("an output is empty")
+            raise TooShortError("an output is empty")
         if not algebra.compare(one, other):
             raise _UnequalError("their expressions differ", algebra.tested)
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from math import prod
-from types import FunctionType
 from typing import Any
 
 from layerlens.models.build.request import Built
-from layerlens.models.execute.input_domains import has_foreign_layers
+from layerlens.models.execute.input_domains import has_variable_axis
 from layerlens.models.inspect.nested_layers import flat_layers
 from layerlens.proof.field.value import CannotProveError
+from layerlens.proof.user_code import runs_user_code
 
 #: Models with more weights, or more values between their layers for one sample, take longer to
 #: prove than to probe.
@@ -26,8 +26,8 @@ def refuse_what_no_graph_tells(built: Built) -> None:
         if not spec.is_integer and spec.dtype not in ("float32", "float64"):
             raise CannotProveError(f"an input is of {spec.dtype}")
     layers = list(flat_layers(built.model))
-    if has_foreign_layers(built) or any(map(_holds_user_code, layers)):
-        raise CannotProveError("code of the user's may read weights while it is traced")
+    if has_variable_axis(built) and runs_user_code(built):
+        raise CannotProveError("code of the user's may look across any number of steps")
     for layer in layers:
         dtypes = {str(layer.compute_dtype), str(layer.variable_dtype)}
         if any(name.startswith(("float16", "bfloat16")) for name in dtypes):
@@ -38,14 +38,6 @@ def refuse_what_no_graph_tells(built: Built) -> None:
         raise CannotProveError(f"there are more than {MOST_PARAMS:,} weights")
     if sum(_scalars(row.output_shape) for row in built.report.layers) > MOST_ACTIVATIONS:
         raise CannotProveError(f"layers return more than {MOST_ACTIVATIONS:,} values")
-
-
-def _holds_user_code(layer: Any) -> bool:
-    """Return whether a layer holds a function of the user's, such as an activation."""
-    return any(
-        isinstance(held, FunctionType) and not str(held.__module__).startswith("keras.")
-        for held in vars(layer).values()
-    )
 
 
 def _scalars(shape: Any) -> int:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from layerlens.models.build.request import Built
 from layerlens.models.execute.lengths import BEYOND, fits
 from layerlens.models.execute.receptive_field import receptive_field
+from layerlens.proof.field.value import CannotProveError
 
 #: The chance that two different functions are taken for one is at most this.
 ERROR_BOUND = 1e-12
@@ -17,6 +19,22 @@ VARIABLE_SIZES: tuple[tuple[tuple[int, int], ...], ...] = (
     ((2, 21), (25, 24), (2, 22), (3, 23)),
     ((2, 61), (65, 64), (2, 62), (3, 63)),
 )
+
+
+class TooShortError(CannotProveError):
+    """A length at which an output is empty, or a layer cannot be called."""
+
+
+def trace(traced: Callable[[], Any]) -> Any:
+    """Return a traced function.
+
+    Raises:
+        TooShortError: it cannot be traced.
+    """
+    try:
+        return traced()
+    except Exception as error:  # whatever a layer raises at a size that it does not take
+        raise TooShortError(f"it cannot be traced ({type(error).__name__})") from error
 
 
 def beyond_all_layers(*models: Built) -> int | None:

@@ -285,6 +285,17 @@ class KerasRunner:
         execution: Execution = "traced" if known_shapes else "traced_dynamic"
         return self._trace(self._tensors(inputs), execution, training, self.seed).function
 
+    def traced_anew(self, inputs: Sequence[Array], *, training: bool, known_shapes: bool) -> Any:
+        """Return the function traced as `concrete` does, but not one that was traced before.
+
+        Generators of Python and NumPy go on from where they are.
+        """
+        self._wait()
+        execution: Execution = "traced" if known_shapes else "traced_dynamic"
+        signature = self._signature(self._tensors(inputs), execution)
+        function = tf.function(lambda *given: self._apply(given, training), autograph=False)
+        return function.get_concrete_function(*signature)
+
     def traced_for_inference(self) -> Any:
         """Return the function already traced with unknown batch and variable axes; None without."""
         return next(

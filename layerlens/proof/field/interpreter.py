@@ -13,6 +13,7 @@ from layerlens.proof.field.algebra import Algebra
 from layerlens.proof.field.movement import MOVEMENTS, Movement
 from layerlens.proof.field.operations import HANDLERS, constant_result
 from layerlens.proof.field.program_order import in_program_order
+from layerlens.proof.field.samples import SampleCheck
 from layerlens.proof.field.value import CannotProveError, Value, constant, greatest, least
 
 #: Graphs that run more operations at one size take longer to prove than to probe.
@@ -77,6 +78,8 @@ class Interpreter:
         self._needed: dict[int, tuple[Any, list[Any]]] = {}
         self._functions: dict[tuple[int, str], tuple[Any, Any]] = {}
         self._operations = 0
+        #: Refuses what may depend on the number of samples; None for Keras' own layers.
+        self.samples: SampleCheck | None = None
         #: The sizes of axes at which an addition may be traced otherwise for a known batch size.
         self.doubtful_sizes: set[int] = set()
 
@@ -176,7 +179,10 @@ class Interpreter:
             CannotProveError: it is not understood, or not for these shapes and attributes.
         """
         try:
-            return self._understood(operation, inputs)
+            outputs = self._understood(operation, inputs)
+            if self.samples is not None:
+                self.samples.note(operation, inputs, outputs)
+            return outputs
         except (ArithmeticError, IndexError, KeyError, TypeError, ValueError) as error:
             reason = f"`{operation.type}` is not understood here ({type(error).__name__})"
             raise CannotProveError(reason) from error

@@ -256,12 +256,6 @@ def test_texts_and_half_precision_are_refused_before_any_work() -> None:
         assert row == Unproved(f"an input is of {dtype}")
 
 
-def test_functions_of_the_users_are_refused() -> None:
-    one, other = sides(chain("reference", DENSE), chain("candidate", DENSE), input_of(4))
-    other.working.built.model.layers[-1].activation = lambda x: x
-    assert proved(one, other) == Unproved("code of the user's may read weights while it is traced")
-
-
 def test_large_models_are_refused_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("layerlens.proof.refusals.MOST_PARAMS", 10)
     row = of_chains([DENSE], [DENSE, layer("Dropout", rate=0.1)], 4)
