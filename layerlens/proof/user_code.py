@@ -1,8 +1,8 @@
 """Trace models with code of the user's, where the graph is all that their outputs depend on.
 
 Such code runs while it is traced, and might put into the graph what it has read, drawn or counted
-then. So no variable may be read, no number drawn and no attribute changed meanwhile, and a second
-trace with other weights has to give the same graph.
+then. So nothing may be computed outside of the graph, no number drawn and no attribute changed
+meanwhile, and a second trace with other weights has to give the same graph.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def trace_guarded(
     try:
         for given in (values, others):
             runner.assign(given)
-            with _nothing_read(), _nothing_drawn():
+            with _nothing_computed(), _nothing_drawn():
                 traced.append(trace(partial(runner.traced_anew, inputs, **mode)))
     finally:
         runner.assign(values)
@@ -106,13 +106,16 @@ def _other(rng: np.random.Generator, value: Array) -> Array:
 
 
 @contextmanager
-def _nothing_read() -> Iterator[None]:
-    """Context manager in which no variable may be read but by the graph.
+def _nothing_computed() -> Iterator[None]:
+    """Context manager in which nothing may be computed but by the graph.
+
+    Reading a variable is such a computation. TensorFlow reads the variables that an operation is
+    given without telling of it, so every operation counts that is given anything.
 
     Raises:
-        CannotProveError: one was.
+        CannotProveError: something was.
     """
-    read: list[str] = []
+    computed: list[str] = []
 
     def watch(
         op_type: Any,
@@ -122,16 +125,18 @@ def _nothing_read() -> Iterator[None]:
         op_name: Any = None,
         graph: Any = None,
     ) -> None:
-        if graph is None and any(getattr(one, "dtype", None) == tf.resource for one in inputs):
-            read.append(op_type.decode() if isinstance(op_type, bytes) else str(op_type))
+        if graph is None and len(inputs):
+            computed.append(op_type.decode() if isinstance(op_type, bytes) else str(op_type))
 
     op_callbacks.add_op_callback(watch)
     try:
         yield
     finally:
         op_callbacks.remove_op_callback(watch)
-    if read:
-        raise CannotProveError("code of the user's reads a variable while it is traced")
+    if computed:
+        raise CannotProveError(
+            f"code of the user's computes `{computed[0]}` outside of the graph while it is traced"
+        )
 
 
 @contextmanager

@@ -214,13 +214,26 @@ def of_a_hidden_variable(layer: Any, x: Any) -> Any:
 
 HIDDEN: list[Any] = []
 
+
+def draws_with_the_backend(layer: Any, x: Any) -> Any:
+    with tf.init_scope():
+        drawn = float(tf.random.uniform(()))
+    return plain(layer, x) * (2.0 if drawn < 1e-9 else 1.0)
+
+
+def draws_in_the_graph(layer: Any, x: Any) -> Any:
+    return plain(layer, x) + 0.0 * tf.random.uniform(tf.shape(x))
+
+
 REFUSED: dict[str, tuple[Call, Call, str]] = {
-    "reads its weight": (reads_its_weight, reads_its_weight, "reads a variable"),
-    "compares its weight": (compares_its_weight, plain, "reads a variable"),
+    "reads its weight": (reads_its_weight, reads_its_weight, "outside of the graph"),
+    "compares its weight": (compares_its_weight, plain, "outside of the graph"),
     "counts its calls": (counts_its_calls, plain, "changes an attribute"),
     "counts elsewhere": (counts_elsewhere, plain, "changes an attribute"),
     "draws rarely": (draws_rarely, plain, "draws random numbers"),
     "draws with NumPy": (draws_with_numpy, plain, "another graph each time"),
+    "draws with the backend": (draws_with_the_backend, plain, "outside of the graph"),
+    "draws in the graph": (draws_in_the_graph, draws_in_the_graph, "something else each time"),
     "calls Python": (calls_python, plain, "runs or reads what is in no graph"),
     "calls Python on a constant": (calls_python_on_a_constant, plain, "what is in no graph"),
     "refuses inputs": (refuses_inputs, plain, "may refuse inputs"),
