@@ -14,8 +14,9 @@ from functools import cached_property
 
 import numpy as np
 
-from layerlens.comparison.examination import DYNAMIC, Examination
+from layerlens.comparison.examination import AS_CALLED, DYNAMIC, Examination
 from layerlens.comparison.probe_plan import ProbePlan, resized
+from layerlens.models.build.request import Built
 from layerlens.models.execute.input_domains import fixed_domains, has_variable_axis
 from layerlens.models.execute.outcome import Outcome
 from layerlens.models.execute.weight_sets import WeightSet
@@ -26,6 +27,7 @@ from layerlens.numerics.judge import Judgement, probe_rows, summarized
 from layerlens.numerics.noise_floor import ROUNDOFF32, ROUNDOFF64, NoiseFloor, input_scale
 from layerlens.numerics.observation import Observation
 from layerlens.numerics.probes import ProbeBatch, draw_probes, join, user_probe
+from layerlens.proof.user_code import counts_in_code, runs_user_code
 from layerlens.report.pairs import Rounding
 from layerlens.vocabulary import Execution
 
@@ -34,6 +36,9 @@ from layerlens.vocabulary import Execution
 CONFIRMED = 2.0**9
 
 
+#: The numbers in code of the user's that are tried as batch sizes: up to a greatest one, and of
+#: those the greatest.
+LARGEST_COUNT, MOST_COUNTS = 4096, 12
 #: The steps by which the second length of variable axes is longer than the first.
 FURTHER = 4
 
@@ -77,12 +82,20 @@ def _runs(
         few = draw_probes(examination.domains, examination.seed + 1, samples=3)[0]
         for samples in (1, 3):
             yield examination.main, resized(few, samples), plan.executions_of_batch_sizes()
+        for samples in _counts_in_code(examination.models):
+            yield examination.main, resized(few, samples), AS_CALLED
     if has_variable_axis(built):
         longer = base + FURTHER
         domains = fixed_domains(examination.models, longer)
         probe = draw_probes(domains, examination.seed + longer, samples=2)[0]
         name = f"{probe.name} (length {longer})"
         yield examination.main, join([replace(probe, name=name)]), DYNAMIC
+
+
+def _counts_in_code(models: Sequence[Built]) -> list[int]:
+    """Return the batch sizes from which code of the user's may do something else."""
+    counts = set[int]().union(*(counts_in_code(one) for one in models if runs_user_code(one)))
+    return sorted(n for n in counts if 3 < n <= LARGEST_COUNT)[-MOST_COUNTS:]
 
 
 @dataclass(frozen=True)

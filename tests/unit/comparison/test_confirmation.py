@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 
+import layerlens
 from layerlens.comparison import verdict
 from layerlens.comparison.confirmation import confirm
 from layerlens.comparison.examination import Examination
@@ -125,3 +127,29 @@ def test_a_number_that_leaves_the_range_is_reported_beside_the_verdict() -> None
     assert (report.verdict, report.strength) == ("equivalent", "certified")
     assert report.also_differs == ("overflow",)
     assert report.rounding is not None  # it took the float64 form to see that
+
+
+class Doubled(keras.layers.Layer):  # type: ignore[misc]
+    """A layer that doubles its input, and at some known number of samples not quite."""
+
+    limit = 0
+
+    def call(self, x: Any) -> Any:
+        samples = x.shape[0]
+        return x * (2.001 if self.limit and samples is not None and samples > 200 else 2.0)
+
+
+class Limited(Doubled):
+    limit = 1
+
+
+def test_code_is_run_with_the_numbers_of_samples_that_it_may_tell_apart() -> None:
+    """What was traced is proved equal, and a call with 201 samples is not."""
+    inputs = {"inputs": [3], "allow_code": True}
+    (same,) = layerlens.compare(keras.layers.Rescaling(2.0), Doubled(), **inputs).scenarios[0].pairs
+    assert same.certificate is not None
+    assert same.verdict == "equivalent"
+    (other,) = (
+        layerlens.compare(keras.layers.Rescaling(2.0), Limited(), **inputs).scenarios[0].pairs
+    )
+    assert other.verdict == "different"
