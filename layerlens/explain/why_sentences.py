@@ -201,12 +201,6 @@ def _equivalent(pair: PairReport, findings: Findings) -> str:
             f"That makes no difference: {agree}, and exact arithmetic on "
             f"{pair.certificate.segment} shows it for every input and weight."
         )
-    if pair.certificate is not None and pair.certificate.draws:
-        return (
-            f"That makes no difference: {agree}, and exact arithmetic shows it for every input and "
-            f"weight ({pair.certificate.segment}; polynomials of degree "
-            f"{pair.certificate.degree})."
-        )
     if pair.certificate is not None:
         return f"They agree: {pair.certificate.segment.removeprefix('none: ')}."
     if SAME_DISTRIBUTION in pair.explanation:

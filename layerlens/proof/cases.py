@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from layerlens.proof.field.algebra import Algebra, Given
 from layerlens.proof.field.residues import Residues
 from layerlens.proof.field.value import CannotProveError
+from layerlens.proof.sizes import known_shape
 from layerlens.scenario.spec import InputSpec
 
 #: More cases than this are not tried: eight steps that are masked or not.
@@ -41,9 +42,8 @@ class Cases:
         cls,
         tested: Iterable[tuple[int, Fraction]],
         specs: Sequence[InputSpec],
-        shapes: Sequence[tuple[int, ...]],
     ) -> Cases:
-        """Return the cases of inputs of some shapes per sample.
+        """Return the cases of inputs, whose shapes have no unknown axis.
 
         Raises:
             CannotProveError: there are too many.
@@ -52,7 +52,7 @@ class Cases:
         for index, number in sorted(tested):
             if number.denominator == 1 or not specs[index].is_integer:
                 numbers[index].append(number)
-        steps = [_steps_of(*both) for both in zip(specs, shapes, strict=True)]
+        steps = [_steps_of(spec) for spec in specs]
         ways = [range(1 + len(held)) for held in numbers]
         counts = [prod(shape) if held else 0 for shape, held in zip(steps, numbers, strict=True)]
         total = prod(len(way) ** count for way, count in zip(ways, counts, strict=True))
@@ -107,7 +107,8 @@ class Batch:
     """A batch of inputs; where steps are told apart, each sample stands for a case."""
 
     size: int
-    length: int
+    #: The inputs; their shapes have no unknown axis.
+    starts: tuple[InputSpec, ...]
     cases: Cases | None = None
     rows: NDArray[np.int64] | None = None
 
@@ -118,5 +119,6 @@ class Batch:
         return self.cases.fill(algebra, index, residues, self.rows)
 
 
-def _steps_of(spec: InputSpec, shape: tuple[int, ...]) -> tuple[int, ...]:
+def _steps_of(spec: InputSpec) -> tuple[int, ...]:
+    shape = known_shape(spec)
     return shape if spec.is_integer else shape[:-1]

@@ -18,8 +18,7 @@ from layerlens.proof.field.interpreter import Interpreter, Slot, Variable
 from layerlens.proof.field.residues import Residues
 from layerlens.proof.field.samples import SampleCheck
 from layerlens.proof.field.value import CannotProveError, Value, constant
-from layerlens.proof.sizes import with_lengths
-from layerlens.proof.user_code import runs_user_code
+from layerlens.proof.sizes import known_shape
 from layerlens.scenario.slices import parse_select
 from layerlens.scenario.spec import InputSpec
 
@@ -37,8 +36,6 @@ class Evaluation:
     interpreter: Interpreter = field(init=False)
     #: The names of the variances among the weights.
     _variances: frozenset[Hashable] = frozenset()
-    #: The ids of the models that run code of the user's.
-    _with_code: frozenset[int] = frozenset()
     _drawn: dict[Hashable, Residues] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -56,17 +53,16 @@ class Evaluation:
                 ends = str(variable.path).endswith(_MOVING_VARIANCE)
                 is_variance[name] = ends and is_variance.get(name, True)
         evaluation = cls(algebra, names)
-        evaluation._with_code = frozenset(id(built) for built in models if runs_user_code(built))
         evaluation._variances = frozenset(name for name, ends in is_variance.items() if ends)
         return evaluation
 
-    def inputs(self, specs: Sequence[InputSpec], batch: Batch) -> list[Value]:
+    def inputs(self, batch: Batch) -> list[Value]:
         """Draw the inputs of one batch."""
         self.algebra.inputs = []
-        for index, spec in enumerate(specs):
-            drawn = self.algebra.field.draw_samples(shape_at(spec, batch.size, batch.length))
+        for index, spec in enumerate(batch.starts):
+            drawn = self.algebra.field.draw_samples((batch.size, *known_shape(spec)))
             self.algebra.inputs.append(batch.given(self.algebra, index, drawn))
-        return [self._input(*one) for one in zip(specs, self.algebra.inputs, strict=True)]
+        return [self._input(*one) for one in zip(batch.starts, self.algebra.inputs, strict=True)]
 
     def _input(self, spec: InputSpec, given: Given) -> Value:
         residues = given.residues
@@ -83,10 +79,12 @@ class Evaluation:
         inputs: Sequence[Value],
         *,
         anew: Collection[Hashable] = (),
+        is_code: bool = False,
     ) -> list[Value]:
         """Return a model's outputs, or what is selected of them, in the order it returns them.
 
-        The weights named in `anew` are drawn for this run alone.
+        The weights named in `anew` are drawn for this run alone. With `is_code` it runs code of the
+        user's, in which nothing may depend on the number of samples.
         """
         variables = {id(variable._value.handle): variable for variable in built.model.variables}
         weights = {id(variable) for variable in weight_variables(built)}
@@ -108,7 +106,7 @@ class Evaluation:
             captured[tensor.name] if tensor.name in captured else next(given)
             for tensor in function.graph.inputs
         ]
-        self.interpreter.samples = SampleCheck() if id(built) in self._with_code else None
+        self.interpreter.samples = SampleCheck() if is_code else None
         found = self.interpreter.run(function.graph, arguments)
         return [
             _selected(self.algebra, built, _tensor(found[position]))
@@ -130,11 +128,6 @@ class Evaluation:
         if name in self._variances:
             return Variable(self.algebra.made(residues, low=ZERO), _NOT_NEGATIVE)
         return Variable(self.algebra.made(residues))
-
-
-def shape_at(spec: InputSpec, batch: int, length: int) -> tuple[int, ...]:
-    """Return the shape of an input of one size."""
-    return (batch, *with_lengths(spec.shape, length))
 
 
 def _reason(variable: Any) -> str:

@@ -11,10 +11,11 @@ from types import FunctionType
 from typing import Any, Literal
 
 import keras
+import numpy as np
 from keras.src.models.functional import Functional
 
 from layerlens.models.inspect.nested_layers import with_nested
-from layerlens.proof.polynomials import (
+from layerlens.proof.keras_layers import (
     activation_host,
     ignores_masks,
     is_exactly,
@@ -37,8 +38,9 @@ class Step:
     #: Equal for two steps that compute the same from equal inputs; None if unknown.
     signature: Hashable
     layer: Any = None
-    #: Whether the layer takes its inputs as one list.
-    listed: bool = False
+    #: The call of the layer in its model's graph, and the symbolic tensors of `inputs` there.
+    node: Any = None
+    tensors: tuple[Any, ...] = ()
     select: str | None = None
 
 
@@ -52,6 +54,10 @@ class Value:
     dtype: str
     step: Step | None = None
     index: int = 0
+    #: Whether the step computes the mask too; False where the mask comes from a call left out.
+    makes_mask: bool = True
+    #: Of an input of the model: which one.
+    position: int = 0
 
 
 @dataclass
@@ -81,7 +87,13 @@ def express(
     `weights` has the name of each variable by its id; equal names mean equal values.
     """
     inputs = tuple(
-        Value(numbering.of(("input", position)), None, _shape(tensor), _dtype(tensor))
+        Value(
+            numbering.of(("input", position, _shape(tensor), _dtype(tensor))),
+            None,
+            _shape(tensor),
+            _dtype(tensor),
+            position=position,
+        )
         for position, tensor in enumerate(model.inputs)
     )
     outputs = _Reader(numbering, weights).outputs(model, inputs)
@@ -94,6 +106,8 @@ def express(
 class _Reader:
     numbering: Numbering
     weights: Mapping[int, Hashable]
+    #: The signatures of layers by the form of their calls: a layer may be called many times.
+    _signatures: dict[tuple[int, str], Hashable] = field(default_factory=dict)
 
     def outputs(self, model: Any, inputs: Sequence[Value]) -> tuple[Value, ...]:
         graph = getattr(model, "_functional", None) or model
@@ -119,23 +133,29 @@ class _Reader:
         if call.plain and is_exactly(layer, "Masking") and layer.mask_value == 0:
             # This sets steps of zeros to zero: only the mask is new.
             mask = self.numbering.of(("steps of zeros", inputs[0].number))
-            return (replace(inputs[0], mask=mask),)
-        signature = signature_of(layer, call.form, self.weights)
+            return (replace(inputs[0], mask=mask, makes_mask=False),)
+        signature = self._signature(layer, call.form)
         if signature is None:
             return self._unknown(node, inputs)
         host = activation_host(layer)
         named = None if host is None else activation_name(host)
         if not call.plain:
-            step = Step("call", layer.name, inputs, (signature, named), layer)
+            step = Step("call", layer.name, inputs, (signature, named), layer, node, call.tensors)
             return self._values(step, node.outputs)
         if host is None or is_linear(host.activation) or named is None:
             ending = _activation_layer(layer, inputs)
             if ending is not None:
                 return (self._activated(layer, inputs[0], ending),)
-            step = Step("layer", layer.name, inputs, signature, layer, call.listed)
+            step = Step("layer", layer.name, inputs, signature, layer, node, call.tensors)
             return self._values(step, node.outputs)
-        step = Step("linear", layer.name, inputs, signature, layer, call.listed)
+        step = Step("linear", layer.name, inputs, signature, layer, node, call.tensors)
         return tuple(self._activated(layer, v, named) for v in self._values(step, node.outputs))
+
+    def _signature(self, layer: Any, form: str) -> Hashable:
+        key = (id(layer), form)
+        if key not in self._signatures:
+            self._signatures[key] = signature_of(layer, form, self.weights)
+        return self._signatures[key]
 
     def _nested(self, model: Any, inputs: tuple[Value, ...]) -> tuple[Value, ...]:
         outputs = self.outputs(model, inputs)
@@ -145,7 +165,11 @@ class _Reader:
         # Such a model returns its input's mask where its layers return none.
         key = ("nested", type(model).__name__, masks)
         return tuple(
-            replace(value, mask=self.numbering.of((*key, value.number, value.mask)))
+            replace(
+                value,
+                mask=self.numbering.of((*key, value.number, value.mask)),
+                makes_mask=False,
+            )
             for value in outputs
         )
 
@@ -183,7 +207,7 @@ class _Reader:
     def _unknown(self, node: Any, inputs: Sequence[Value]) -> tuple[Value, ...]:
         """Return values that are equal to no other."""
         name = str(getattr(node.operation, "name", ""))
-        step = Step("call", name, tuple(inputs), None, node.operation)
+        step = Step("call", name, tuple(inputs), None, node.operation, node)
         return tuple(
             Value(self.numbering.fresh(), self.numbering.fresh(), _shape(t), _dtype(t), step, index)
             for index, t in enumerate(node.outputs)
@@ -198,6 +222,8 @@ def signature_of(layer: Any, form: str, names: Mapping[int, Hashable]) -> Hashab
 
     `form` is the text of its call (see `Call`), `names` has the names of variables by their ids.
     """
+    if not hasattr(layer, "weights"):
+        return _signature_of_operation(layer, form)
     held = list(with_nested(layer))
     if type(layer).__name__ == "Functional" or not all(map(_is_defined_by_config, held)):
         return None
@@ -208,6 +234,29 @@ def signature_of(layer: Any, form: str, names: Mapping[int, Hashable]) -> Hashab
     attributes = tuple(_attributes(one) for one in held)
     weights = tuple((names.get(id(v), ("unlisted", id(v))), tuple(v.shape)) for v in layer.weights)
     return (type(layer).__name__, form, settings, attributes, weights)
+
+
+def _signature_of_operation(operation: Any, form: str) -> Hashable:
+    """Return a key of an operation of `keras.ops`; None where an attribute is no plain data."""
+    kind = type(operation)
+    if not kind.__module__.startswith("keras.src.ops."):
+        return None
+    own = {name: v for name, v in vars(operation).items() if name not in _OF_EVERY_OPERATION}
+    try:
+        return (kind.__module__, kind.__qualname__, form, json.dumps(own, default=_as_text))
+    except (TypeError, ValueError):
+        return None
+
+
+def _as_text(value: Any) -> str:
+    """Return a slice of an array as text.
+
+    Raises:
+        TypeError: the value is something else.
+    """
+    if not isinstance(value, (slice, type(Ellipsis))):
+        raise TypeError(f"{type(value).__name__} cannot be written down")
+    return repr(value)
 
 
 # --- calls ----------------------------------------------------------------------------------------
@@ -222,7 +271,6 @@ class Call:
     form: str
     #: Whether one tensor or one list of tensors is the only argument.
     plain: bool
-    listed: bool
 
 
 _MASK = re.compile(r"(?:^|_)mask$")
@@ -234,7 +282,7 @@ def read_call(node: Any) -> Call | None:
     kwargs = {name: value for name, value in arguments.kwargs.items() if value is not None}
     if kwargs.pop("training", None):
         return None
-    masks = [kwargs.pop(name) for name in list(kwargs) if _is_mask(name, kwargs[name])]
+    masks = [kwargs.pop(name) for name in list(kwargs) if is_mask(name)]
     flat = keras.tree.flatten((arguments.args, kwargs))
     tensors = tuple(item for item in flat if isinstance(item, keras.KerasTensor))
     own = {id(getattr(tensor, "_keras_mask", None)) for tensor in tensors}
@@ -246,17 +294,19 @@ def read_call(node: Any) -> Call | None:
             keras.tree.map_structure(
                 lambda item: "*tensor*" if isinstance(item, keras.KerasTensor) else item,
                 (list(arguments.args), kwargs),
-            )
+            ),
+            default=_as_text,
         )
     except (TypeError, ValueError):
         return None  # an argument that cannot be written down cannot be compared
     first = arguments.args[0] if len(arguments.args) == 1 else None
     listed = isinstance(first, (list, tuple)) and len(first) == len(tensors)
     plain = not kwargs and (listed or (first is not None and len(tensors) == 1 and len(flat) == 1))
-    return Call(tensors, form, plain, listed)
+    return Call(tensors, form, plain)
 
 
-def _is_mask(name: str, value: Any) -> bool:
+def is_mask(name: str) -> bool:
+    """Return whether Keras fills in an argument from the masks of the tensors."""
     return bool(_MASK.search(name)) and name != "attention_mask"
 
 
@@ -287,6 +337,10 @@ _WITHOUT_EFFECT = re.compile(
     r"^(name|trainable|dtype|seed|dropout|recurrent_dropout|momentum|unit_forget_bias|mask_zero"
     r"|.*_(initializer|regularizer|constraint))$"
 )
+#: Attributes of every operation that tell nothing of what it computes.
+_OF_EVERY_OPERATION = frozenset(
+    {"name", "_auto_config", "_inbound_nodes", "_lock", "_outbound_nodes", "_remat_mode"}
+)
 #: These hold code, or another framework's layers.
 _HOLDING_CODE = ("Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer")
 
@@ -297,17 +351,25 @@ def _is_defined_by_config(layer: Any) -> bool:
     if not kind.__module__.startswith("keras.src."):
         return False
     public = kind in (keras.Sequential, keras.Model) or is_exactly(layer, kind.__name__)
+    # A convolutional network of `keras.applications` may have layers of its own.
+    known = public or kind is Functional or kind.__module__.startswith("keras.src.applications.")
     return (
-        (public or kind.__name__ == "Functional")
+        known
         and kind.__name__ not in _HOLDING_CODE
         and not getattr(layer, "stateful", False)
-        and not hasattr(layer, "adapt")
+        and (not hasattr(layer, "adapt") or is_exactly(layer, "Normalization"))
         and all(
-            value.__module__.startswith("keras.src.")
-            for value in vars(layer).values()
-            if isinstance(value, FunctionType)
+            _is_of_keras(value)
+            for name, value in vars(layer).items()
+            if callable(value) and not _WITHOUT_EFFECT.match(name)
         )
     )
+
+
+def _is_of_keras(function: Any) -> bool:
+    """Return whether Keras defines a function, or the class of an object that can be called."""
+    defined = function if isinstance(function, (FunctionType, type)) else type(function)
+    return str(defined.__module__).startswith("keras.")
 
 
 def _settings(layer: Any) -> Any:
@@ -347,7 +409,16 @@ def _attributes(layer: Any) -> Hashable:
                 and isinstance(value, (bool, int, float, str, tuple))
             )
         ),
+        _statistics(layer),
     )
+
+
+def _statistics(layer: Any) -> Hashable:
+    """Return what a Normalization has adapted to: it computes with these, not with its weights."""
+    if not is_exactly(layer, "Normalization"):
+        return None
+    held = (getattr(layer, name, None) for name in ("mean", "variance"))
+    return tuple(None if one is None else np.asarray(one).tobytes() for one in held)
 
 
 # --- activations and masks ------------------------------------------------------------------------
@@ -385,7 +456,8 @@ def _makes_masks(layer: Any) -> bool:
 def _passes_masks(layer: Any) -> bool:
     """Return whether a layer returns its input's mask unchanged."""
     base = keras.layers.Layer.compute_mask
-    return bool(layer.supports_masking) and type(layer).compute_mask is base
+    passes = getattr(layer, "supports_masking", False)
+    return bool(passes) and type(layer).compute_mask is base
 
 
 def _selected(value: Value, select: str, numbering: Numbering) -> Value:

@@ -9,40 +9,36 @@ nothing. Testing over finite fields is how Mirage compares tensor programs (arXi
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from functools import cached_property, partial
 from math import ceil, log
 from typing import Any
-
-import numpy as np
 
 from layerlens.models.build.request import Built
 from layerlens.models.execute.side import Side
 from layerlens.numerics.weight_transfer import Transfer
 from layerlens.proof.cases import Batch, Cases
-from layerlens.proof.evaluation import Evaluation, shape_at
+from layerlens.proof.evaluation import Evaluation
 from layerlens.proof.field.algebra import Algebra
 from layerlens.proof.field.dependence import dependence, stays_with_its_sample
 from layerlens.proof.field.residues import Field, VanishedError
 from layerlens.proof.field.value import CannotProveError, Value
+from layerlens.proof.parts import Part, WholeModels
 from layerlens.proof.refusals import refuse_what_no_graph_tells
 from layerlens.proof.shared_prefix import has_same_weights, variable_names
 from layerlens.proof.sizes import (
     ERROR_BOUND,
+    Size,
     TooShortError,
+    apart,
     beyond_all_layers,
     lengths_text,
-    trace,
     variable_sizes,
-    with_lengths,
 )
 from layerlens.proof.user_code import (
     SAME_AT_EVERY_CALL,
     counts_in_code,
-    runs_user_code,
-    trace_guarded,
 )
 from layerlens.report.pairs import CertificateRow
 
@@ -51,7 +47,7 @@ FEWEST_PRIMES, MOST_PRIMES = 4, 12
 #: Other seeds are tried where a denominator vanishes by chance.
 MOST_SEEDS = 3
 #: Batch sizes where no axis is variable.
-FIXED_SIZES: tuple[tuple[int, int], ...] = ((3, 0), (2, 0))
+FIXED_SIZES = (Size(3), Size(2))
 #: More batch sizes in training mode, where samples share statistics: a sample that is its own mean,
 #: and many.
 TRAINING_BATCHES = (1, 10)
@@ -59,6 +55,9 @@ TRAINING_BATCHES = (1, 10)
 USER_BATCHES, USER_KNOWN_BATCHES = (1, 7), (1, 2, 3)
 #: Static batch sizes beyond this are not tried; where one would matter nothing is proved.
 LARGEST_BATCH = 64
+#: The reason where both were run and nothing else stands in the way.
+THEY_DIFFER = "their expressions differ"
+_UNEQUAL = "Inputs of different lengths are compared where both models take them."
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +71,17 @@ def prove_graphs(
     reference: Side, candidate: Side, transfer: Transfer, *, seed: int
 ) -> CertificateRow | Unproved:
     """Return a certificate that both compute one function in their mode, or why there is none."""
-    built = reference.working.built, candidate.working.built
+    return prove_part(WholeModels((reference, candidate)), transfer, seed=seed)
+
+
+def prove_part(part: Part, transfer: Transfer, *, seed: int) -> CertificateRow | Unproved:
+    """Return a certificate that a part of both computes one function, or why there is none."""
     try:
-        _refuse_pair(*built, transfer)
-        names = variable_names(*built, transfer)
-        return GraphProof(reference, candidate, names, seed).certificate()
+        _refuse_pair(*part.built, transfer)
+        for side in (0, 1):
+            refuse_what_no_graph_tells(part, side)
+        names = variable_names(*part.built, transfer)
+        return GraphProof(part, names, seed).certificate()
     except CannotProveError as error:
         return Unproved(str(error))
     except VanishedError:
@@ -94,8 +99,6 @@ class _UnequalError(CannotProveError):
 def _refuse_pair(one: Built, other: Built, transfer: Transfer) -> None:
     if [(i.shape, i.dtype) for i in one.inputs] != [(i.shape, i.dtype) for i in other.inputs]:
         raise CannotProveError("the inputs differ")
-    for built in (one, other):
-        refuse_what_no_graph_tells(built)
     if not has_same_weights(other, transfer):
         raise CannotProveError("the weights are not carried over")
 
@@ -104,8 +107,8 @@ def _refuse_pair(one: Built, other: Built, transfer: Transfer) -> None:
 class GraphProof:
     """One proof, over all sizes."""
 
-    reference: Side
-    candidate: Side
+    #: What is proved of both models.
+    part: Part
     #: The names of all weights by the id of their variable; weights of one name are equal.
     names: Mapping[int, Hashable]
     seed: int
@@ -130,13 +133,14 @@ class GraphProof:
             VanishedError: chance was against it.
         """
         sizes = self._prove_at_sizes()
+        self._assumptions |= dict.fromkeys(self.part.assumptions)
         if self._runs_user_code:
             self._assumptions[SAME_AT_EVERY_CALL] = None
-        text = "the whole graphs"
-        if self._is_training:
-            text += f", in batches of {lengths_text([(0, batch) for batch, _ in sizes])}"
-        if self._has_variable_axes:
-            text += f", at lengths {lengths_text(sizes)}"
+        text = str(self.part)
+        if self.part.is_training:
+            text += f", in batches of {lengths_text(size.batch for size in sizes)}"
+        if self.part.variable_starts:
+            text += f", at lengths {lengths_text(size.length for size in sizes)}"
         return CertificateRow(
             text,
             ceil(self._degree),
@@ -147,102 +151,95 @@ class GraphProof:
         )
 
     @property
-    def _sides(self) -> tuple[Side, Side]:
-        return self.reference, self.candidate
-
-    @property
-    def _built(self) -> tuple[Built, Built]:
-        return self.reference.working.built, self.candidate.working.built
-
-    @property
-    def _is_training(self) -> bool:
-        return any(side.training for side in self._sides)
-
-    @cached_property
     def _runs_user_code(self) -> bool:
-        return any(map(runs_user_code, self._built))
-
-    @property
-    def _has_variable_axes(self) -> bool:
-        return any(None in spec.shape for built in self._built for spec in built.inputs)
+        return any(map(self.part.runs_user_code, (0, 1)))
 
     # --- sizes ------------------------------------------------------------------------------------
 
-    def _prove_at_sizes(self) -> Sequence[tuple[int, int]]:
+    def _prove_at_sizes(self) -> Sequence[Size]:
         """Prove at every size of a row and return the row."""
         rows = list(self._rows())
         for row in rows:
             try:
-                for batch, length in row:
-                    self._prove_at(batch, length)
+                for size in row:
+                    self._prove_at(size)
             except TooShortError:
                 if row is rows[-1]:
                     raise
                 continue
+            if self.part.variable_starts > 1:
+                self._prove_apart(row)
             return row
         raise CannotProveError("no size can be tried")
 
-    def _rows(self) -> Iterator[tuple[tuple[int, int], ...]]:
-        batch = next((built.batch_size for built in self._built if built.batch_size), None)
-        more = TRAINING_BATCHES if self._is_training else ()
+    def _rows(self) -> Iterator[tuple[Size, ...]]:
+        batch = next((built.batch_size for built in self.part.built if built.batch_size), None)
+        more = TRAINING_BATCHES if self.part.is_training else ()
         if self._runs_user_code:
             more = (*more, *USER_BATCHES)
         for row in self._rows_of_lengths():
             if batch is None:
-                yield tuple(dict.fromkeys((*row, *((size, row[0][1]) for size in more))))
+                others = (Size(other, row[0].length) for other in more)
+                yield tuple(dict.fromkeys((*row, *others)))
             else:
-                yield tuple(dict.fromkeys((batch, length) for _, length in row))
+                yield tuple(dict.fromkeys(Size(batch, size.length) for size in row))
 
-    def _rows_of_lengths(self) -> Iterator[tuple[tuple[int, int], ...]]:
-        if not self._has_variable_axes:
+    def _rows_of_lengths(self) -> Iterator[tuple[Size, ...]]:
+        if not self.part.variable_starts:
             yield FIXED_SIZES
             return
-        beyond = beyond_all_layers(*self._built)
+        beyond = beyond_all_layers(*self.part.built)
         if beyond is None:
             raise CannotProveError("no length is tried beyond all that the layers look across")
         yield from variable_sizes(beyond)
 
-    def _prove_at(self, batch: int, length: int) -> None:
-        """Prove at one size, as traced for any batch and as traced for batches of known size."""
-        doubtful = self._prove_traced(batch, length, static=False)
-        if self._is_training:  # as `model(x, training=True)` is called
-            doubtful |= {batch}
-        doubtful |= self._user_sizes()
-        known = {built.batch_size for built in self._built} - {None}
-        for size in sorted(doubtful - self._proved_at[length] if not known else ()):
-            if size > LARGEST_BATCH:
-                raise CannotProveError(
-                    f"a batch of {size} samples may be added up otherwise, as a bias"
-                )
-            self._prove_traced(size, length, static=True)
-            self._proved_at[length].add(size)
+    def _prove_apart(self, row: Sequence[Size]) -> None:
+        """Prove where several inputs have different lengths, if both models take that."""
+        for size in apart(row):
+            if self.part.takes(size):
+                self._assumptions[_UNEQUAL] = None
+                self._prove_traced(size, static=False)
 
     def _user_sizes(self) -> set[int]:
         """Return known batch sizes at which code of the user's may compute something else."""
         if not self._runs_user_code:
             return set()
-        counts = set[int]().union(*map(counts_in_code, self._built))
+        counts = set[int]().union(*map(counts_in_code, self.part.built))
         return {*USER_KNOWN_BATCHES, *(n for n in counts if 0 < n <= LARGEST_BATCH)}
 
-    def _prove_traced(self, batch: int, length: int, *, static: bool) -> set[int]:
+    def _prove_at(self, size: Size) -> None:
+        """Prove at one size, as traced for any batch and as traced for batches of known size."""
+        doubtful = self._prove_traced(size, static=False)
+        if self.part.is_training:  # as `model(x, training=True)` is called
+            doubtful |= {size.batch}
+        doubtful |= self._user_sizes()
+        known = {built.batch_size for built in self.part.built} - {None}
+        for batch in sorted(doubtful - self._proved_at[size.length] if not known else ()):
+            if batch > LARGEST_BATCH:
+                raise CannotProveError(
+                    f"a batch of {batch} samples may be added up otherwise, as a bias"
+                )
+            self._prove_traced(size._replace(batch=batch), static=True)
+            self._proved_at[size.length].add(batch)
+
+    def _prove_traced(self, size: Size, *, static: bool) -> set[int]:
         """Prove two traces equal; return the batch sizes that may be traced otherwise."""
-        arrays = [
-            np.zeros(shape_at(spec, batch, length), spec.dtype) for spec in self._built[0].inputs
-        ]
-        traced = [self._traced(side, arrays, static=static) for side in self._sides]
+        starts = self.part.starts(size)
+        traced = [self.part.traced(side, size, static=static) for side in (0, 1)]
+        if not self.part.ends_alike(traced):
+            raise CannotProveError("what follows is told other shapes of them")
         try:
-            return self._prove_batches(traced, [Batch(batch, length)])
+            return self._prove_batches(traced, [Batch(size.batch, starts)])
         except _UnequalError as error:
             if not error.tested:
                 raise
-            shapes = [with_lengths(spec.shape, length) for spec in self._built[0].inputs]
-            cases = Cases.of(error.tested, self._built[0].inputs, shapes)
-        fixed = static or any(built.batch_size for built in self._built)
-        tables = cases.batches(batch, fixed=fixed)
+            cases = Cases.of(error.tested, starts)
+        fixed = static or any(built.batch_size for built in self.part.built)
+        tables = cases.batches(size.batch, fixed=fixed)
         if not fixed:
             # Most that differ differ here already.
-            self._prove_batches(traced, [Batch(len(cases.few()), length, cases, cases.few())])
-        batches = [Batch(len(rows), length, cases, rows) for rows in tables]
+            self._prove_batches(traced, [Batch(len(cases.few()), starts, cases, cases.few())])
+        batches = [Batch(len(rows), starts, cases, rows) for rows in tables]
         self._check_samples(traced, batches[0])
         return self._prove_batches(traced, batches)
 
@@ -251,10 +248,10 @@ class GraphProof:
         if batch.size == 1:
             return
         algebra = dependence(batch.size)
-        evaluation = Evaluation.of(algebra, self._built, self.names)
-        inputs = evaluation.inputs(self._built[0].inputs, Batch(batch.size, batch.length))
-        for built, function in zip(self._built, traced, strict=True):
-            for output in evaluation.outputs(built, function, inputs):
+        evaluation = Evaluation.of(algebra, self.part.built, self.names)
+        inputs = evaluation.inputs(Batch(batch.size, batch.starts))
+        for side, function in enumerate(traced):
+            for output in self._outputs(evaluation, side, function, inputs):
                 lanes = algebra.residues(output)
                 if output.shape[:1] != (batch.size,) or not stays_with_its_sample(lanes):
                     raise CannotProveError("masks have cases, and samples are not treated alone")
@@ -274,19 +271,6 @@ class GraphProof:
             primes = _enough_primes(algebra)
         raise VanishedError
 
-    def _traced(self, side: Side, arrays: Sequence[Any], *, static: bool) -> Any:
-        runner = side.working.keras
-        if runner is None:
-            raise CannotProveError("there is no TensorFlow graph")
-        mode: dict[str, bool] = {"training": side.training, "known_shapes": static}
-        if not runs_user_code(side.built):
-            return trace(partial(runner.concrete, arrays, **mode))
-        key = id(side), tuple(array.shape for array in arrays) if static else None
-        if key not in self._guarded:
-            side.forget()
-            self._guarded[key] = trace_guarded(runner, arrays, **mode)
-        return self._guarded[key]
-
     def _take(self, algebra: Algebra) -> None:
         self._degree = max(self._degree, algebra.worst.of_a_difference())
         self._primes = max(self._primes, len(algebra.field.primes))
@@ -300,17 +284,31 @@ class GraphProof:
     ) -> tuple[Algebra, set[int]]:
         """Run both traces; raise unless their outputs are the same expressions."""
         algebra = Algebra(drawn, by_distances=self.by_distances)
-        evaluation = Evaluation.of(algebra, self._built, self.names)
+        evaluation = Evaluation.of(algebra, self.part.built, self.names)
         for batch in batches:
-            inputs = evaluation.inputs(self._built[0].inputs, batch)
+            inputs = evaluation.inputs(batch)
             outputs, conditions = [], []
-            for built, function, anew in zip(self._built, traced, ((), self.anew), strict=True):
+            for side, function in enumerate(traced):
                 algebra.conditions = set()
-                outputs.append(evaluation.outputs(built, function, inputs, anew=anew))
+                anew = self.anew if side else ()
+                outputs.append(self._outputs(evaluation, side, function, inputs, anew))
                 conditions.append(algebra.conditions)
             _compare(algebra, *outputs)
             _compare_conditions(algebra, *conditions)
         return algebra, evaluation.interpreter.doubtful_sizes
+
+    def _outputs(
+        self,
+        evaluation: Evaluation,
+        side: int,
+        function: Any,
+        inputs: Sequence[Value],
+        anew: Collection[Hashable] = (),
+    ) -> list[Value]:
+        is_code = self.part.runs_user_code(side)
+        return evaluation.outputs(
+            self.part.built[side], function, inputs, anew=anew, is_code=is_code
+        )
 
 
 def _enough_primes(algebra: Algebra) -> int:
@@ -338,7 +336,7 @@ def _compare(algebra: Algebra, ours: Sequence[Value], theirs: Sequence[Value]) -
         if not one.size:
             raise TooShortError("an output is empty")
         if not algebra.compare(one, other):
-            raise _UnequalError("their expressions differ", algebra.tested)
+            raise _UnequalError(THEY_DIFFER, algebra.tested)
 
 
 def _compare_conditions(

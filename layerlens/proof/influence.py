@@ -14,6 +14,7 @@ from layerlens.models.execute.variables import weight_variables
 from layerlens.proof.field.residues import VanishedError
 from layerlens.proof.field.value import CannotProveError
 from layerlens.proof.graphs import GraphProof
+from layerlens.proof.parts import WholeModels
 from layerlens.proof.refusals import refuse_what_no_graph_tells
 
 #: Where not all of some weights are without influence, so many are tried one by one.
@@ -37,7 +38,7 @@ def without_influence(side: Side, paths: Collection[str], *, seed: int) -> Witho
     if not paths:
         return WithoutInfluence()
     try:
-        refuse_what_no_graph_tells(side.working.built)
+        refuse_what_no_graph_tells(WholeModels((side, side)), 0)
     except CannotProveError:
         return WithoutInfluence()
     bound = _bound(side, paths, seed)
@@ -62,7 +63,7 @@ def _bound(side: Side, paths: Collection[str], seed: int) -> float | None:
     if not anew:
         return None
     try:
-        proof = GraphProof(side, side, names, seed, anew, by_distances=True)
+        proof = GraphProof(WholeModels((side, side)), names, seed, anew, by_distances=True)
         return proof.certificate().error_bound
     except (CannotProveError, VanishedError):
         return None

@@ -23,7 +23,7 @@ from layerlens.proof.expressions import (
     read_call,
     signature_of,
 )
-from layerlens.proof.polynomials import activation_host
+from layerlens.proof.keras_layers import activation_host
 
 
 def variable_names(reference: Built, candidate: Built, transfer: Transfer) -> dict[int, Hashable]:

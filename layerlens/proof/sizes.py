@@ -2,22 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 from layerlens.models.build.request import Built
 from layerlens.models.execute.lengths import BEYOND, fits
 from layerlens.models.execute.receptive_field import receptive_field
 from layerlens.proof.field.value import CannotProveError
+from layerlens.scenario.spec import InputSpec
 
 #: The chance that two different functions are taken for one is at most this.
 ERROR_BOUND = 1e-12
-#: (batch, length) where axes are variable: fewer samples than steps and more, lengths that leave
-#: every remainder for strides up to 4. The first row that the models take is used.
-VARIABLE_SIZES: tuple[tuple[tuple[int, int], ...], ...] = (
-    ((2, 5), (9, 8), (2, 6), (3, 7)),
-    ((2, 21), (25, 24), (2, 22), (3, 23)),
-    ((2, 61), (65, 64), (2, 62), (3, 63)),
+
+
+class Size(NamedTuple):
+    """A batch size and the lengths of variable axes."""
+
+    batch: int
+    #: The length in the first input, and by how much each further input is longer.
+    length: int = 0
+    step: int = 0
+
+    def of(self, spec: InputSpec, position: int) -> InputSpec:
+        """Return an input of this size; its place among the inputs is `position`."""
+        return replace(spec, shape=with_lengths(spec.shape, self.length + self.step * position))
+
+
+#: Where axes are variable: fewer samples than steps and more, lengths that leave every remainder
+#: for strides up to 4. The first row that the models take is used.
+VARIABLE_SIZES: tuple[tuple[Size, ...], ...] = (
+    (Size(2, 5), Size(9, 8), Size(2, 6), Size(3, 7)),
+    (Size(2, 21), Size(25, 24), Size(2, 22), Size(3, 23)),
+    (Size(2, 61), Size(65, 64), Size(2, 62), Size(3, 63)),
 )
 
 
@@ -33,6 +50,8 @@ def trace(traced: Callable[[], Any]) -> Any:
     """
     try:
         return traced()
+    except CannotProveError:
+        raise
     except Exception as error:  # whatever a layer raises at a size that it does not take
         raise TooShortError(f"it cannot be traced ({type(error).__name__})") from error
 
@@ -45,16 +64,24 @@ def beyond_all_layers(*models: Built) -> int | None:
     return beyond if not axes or fits(fields, dict.fromkeys(axes, beyond)) else None
 
 
-def variable_sizes(beyond: int) -> Iterator[tuple[tuple[int, int], ...]]:
+def variable_sizes(beyond: int) -> Iterator[tuple[Size, ...]]:
     """Yield the rows of sizes to agree at, each with a length of at least `beyond`."""
     for sizes in VARIABLE_SIZES:
-        longest = max(length for _, length in sizes)
-        yield (*sizes, (2, beyond)) if longest < beyond else sizes
+        longest = max(size.length for size in sizes)
+        yield (*sizes, Size(2, beyond)) if longest < beyond else sizes
 
 
-def lengths_text(sizes: Sequence[tuple[int, int]]) -> str:
+def apart(row: Sequence[Size]) -> Iterator[Size]:
+    """Yield sizes at which several inputs have different lengths: rising, falling, one step."""
+    first, second = row[0], row[min(1, len(row) - 1)]
+    yield first._replace(step=1)
+    yield second._replace(batch=first.batch, step=-1)
+    yield first._replace(step=1 - first.length)
+
+
+def lengths_text(lengths: Iterable[int]) -> str:
     """Write the lengths 5, 8, 6, 7 and 42 as `5 to 8 and 42`."""
-    *most, last = sorted({length for _, length in sizes})
+    *most, last = sorted(set(lengths))
     if not most:
         return str(last)
     if last - most[-1] == 1:
@@ -65,3 +92,8 @@ def lengths_text(sizes: Sequence[tuple[int, int]]) -> str:
 def with_lengths(shape: Sequence[int | None], length: int) -> tuple[int, ...]:
     """Return a shape without unknown axes; where several are variable, their lengths differ."""
     return tuple(length + axis if n is None else n for axis, n in enumerate(shape))
+
+
+def known_shape(spec: InputSpec) -> tuple[int, ...]:
+    """Return a per-sample shape without unknown axes."""
+    return tuple(n for n in spec.shape if n is not None)

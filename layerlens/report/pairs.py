@@ -79,14 +79,15 @@ class InputsRow:
 class CertificateRow:
     """An exact proof that two models compute one function, and the chance that it is wrong.
 
-    `segment` says what was proved; `degree` and `draws` are those of a test of polynomials, or of
-    the most complex expression and the primes of a proof of whole graphs.
+    `segment` says what was proved: the layers that differ, or the whole graphs; `degree` is that of
+    the most complex expression, `draws` the number of primes.
     """
 
     segment: str
     degree: int
     draws: int
     error_bound: float
+    #: Reports of earlier versions have proofs of `polynomial` segments.
     method: CertificateMethod = "polynomial"
     #: What the proof takes for granted, each as a sentence.
     assumptions: tuple[str, ...] = ()

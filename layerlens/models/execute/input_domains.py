@@ -105,7 +105,7 @@ def foreign_layer_counts(built: Sequence[Built]) -> tuple[int, ...]:
 
 def foreign_layer_numbers(layer: Any) -> Iterator[int]:
     """Yield the integers above MOST_ALIKE in a layer; none if Keras defines the layer."""
-    if not _is_foreign(layer):
+    if not is_foreign(layer):
         return
     own = [value for name, value in vars(layer).items() if not name.startswith(_OF_KERAS)]
     shapes = [tuple(weight.shape) for weight in getattr(layer, "weights", ())]
@@ -153,10 +153,11 @@ def mask_values(built: Sequence[Built]) -> tuple[float, ...]:
 
 def has_foreign_layers(built: Built) -> bool:
     """Return whether Keras does not define every layer, or a layer runs a function of the user."""
-    return any(map(_is_foreign, flat_layers(built.model)))
+    return any(map(is_foreign, flat_layers(built.model)))
 
 
-def _is_foreign(layer: Any) -> bool:
+def is_foreign(layer: Any) -> bool:
+    """Return whether Keras does not define a layer, or it runs a function of the user."""
     return not type(layer).__module__.startswith("keras.") or type(layer).__name__ == "Lambda"
 
 
@@ -169,15 +170,15 @@ def _domain(
 ) -> Domain:
     shape = _narrowest([one.inputs[position].shape for one in built], length, lengths)
     direct = [limit for one in built for limit in _limits(one, position, direct=True)]
-    limits = direct or [limit for one in built for limit in _limits(one, position)]
+    limit = look_up_limit(built, position)
     low, high = spec.low, spec.high
     widest = (low if low is not None else -FAR_INTEGER, high if high is not None else FAR_INTEGER)
-    if limits or any(map(has_foreign_layers, built)) or not spec.dtype.startswith("int"):
+    if limit is not None or any(map(has_foreign_layers, built)) or not spec.dtype.startswith("int"):
         widest = (low if low is not None else 0, high if high is not None else 0)
     if low is None:  # integers to be looked up start at 0; others have either sign
         low = -10 if widest[0] < 0 and high is None else 0
     if high is None:
-        high = min(limits) if limits else 256 if spec.dtype == "uint8" else max(low + 10, 10)
+        high = limit if limit is not None else 256 if spec.dtype == "uint8" else max(low + 10, 10)
     # Keras' inputs are floating by default, also before a layer that looks integers up.
     tokens = bool(direct) and spec.dtype.startswith("float")
     high = max(high, low + 1)
@@ -219,6 +220,16 @@ def input_mismatch(reference: Built, candidate: Built) -> str | None:
 def _size(shape: Sequence[int | None]) -> int | None:
     known = [n for n in shape if n is not None]
     return int(np.prod(known)) if len(known) == len(shape) else None
+
+
+def look_up_limit(built: Sequence[Built], position: int) -> int | None:
+    """Return the least number that a layer cannot look up; None where nothing is looked up.
+
+    The layers that take this input count, or all where none takes it as it is.
+    """
+    direct = [limit for one in built for limit in _limits(one, position, direct=True)]
+    limits = direct or [limit for one in built for limit in _limits(one, position)]
+    return min(limits, default=None)
 
 
 def _limits(built: Built, position: int, *, direct: bool = False) -> Iterator[int]:

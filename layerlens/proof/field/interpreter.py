@@ -34,7 +34,9 @@ _CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
 #: Operations on computed whole numbers that are exact unless they overflow.
 _WHOLE_ARITHMETIC = frozenset({"Add", "AddV2", "Mul", "Neg", "Square", "Sub"})
 #: Operations on whole numbers that return some of them.
-_CHOOSING = frozenset({"Cast", "GatherV2", "Maximum", "Minimum", "OneHot", "Select", "SelectV2"})
+_CHOOSING = frozenset(
+    {"Cast", "GatherV2", "Max", "Maximum", "Min", "Minimum", "OneHot", "Select", "SelectV2"}
+)
 #: Exact on constants as well; of other functions of constants TensorFlow's own result is taken.
 _EXACT_ON_CONSTANTS = frozenset({"Add", "AddV2", "Cast", "Mul", "Neg", "RealDiv", "Square", "Sub"})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ from layerlens.proof.field.value import CannotProveError
 MOST_SETS = 300_000
 #: More maxima than this are not remembered.
 MOST_MAXIMA = 1_000_000
+_MARKS = 2**22
 
 #: An element: its residues.
 Element = tuple[int, ...]
@@ -27,10 +29,17 @@ class Maxima:
 
     field: Field
     _members: dict[Element, frozenset[Element]] = dataclasses.field(default_factory=dict)
-    #: Pairs whose members are noted when a maximum of more is asked for.
-    _waiting: list[tuple[Residues, Residues, Residues]] = dataclasses.field(default_factory=list)
-    #: The first residue of each maximum: what is not among them is no maximum.
-    _known: set[int] = dataclasses.field(default_factory=set)
+    #: Arrays of maxima of two, with the arrays that these were taken of, and where each array
+    #: starts if the elements of all are counted.
+    _pairs: list[tuple[Residues, Residues, Residues]] = dataclasses.field(default_factory=list)
+    _firsts: list[int] = dataclasses.field(default_factory=lambda: [0])
+    #: The number of each maximum among the elements of `_pairs`, by two of its residues; -1 for
+    #: one in `_members`. What is not among them is no maximum.
+    _numbers: dict[int, int] = dataclasses.field(default_factory=dict)
+    #: The last bits of all these residues, to look up few elements one by one.
+    _marks: NDArray[np.bool_] = dataclasses.field(
+        default_factory=lambda: np.zeros(_MARKS, np.bool_)
+    )
 
     def of_two(self, one: Residues, other: Residues) -> Residues:
         """Return the elementwise maximum of arrays of one shape: residues of shape (primes, n)."""
@@ -94,13 +103,23 @@ class Maxima:
             text = np.array(ordered, np.int64).tobytes()
             found = np.array(self.field.hashed_text(b"maximum" + text), np.int64)
         self._members[_element(found)] = members
-        self._known.add(int(found[0]))
+        key = int(_keys(found))
+        self._numbers.setdefault(key, -1)
+        self._marks[key % _MARKS] = True
         return found
 
     def _members_of(self, element: NDArray[np.int64]) -> frozenset[Element]:
-        self._note_waiting()
-        key = _element(element)
-        return self._members.get(key, frozenset([key]))
+        own = _element(element)
+        if own in self._members:
+            return self._members[own]
+        number = self._numbers.get(int(_keys(element)), -1)
+        if number >= 0:
+            array = bisect_right(self._firsts, number) - 1
+            position = number - self._firsts[array]
+            found, one, other = (part[:, position] for part in self._pairs[array])
+            if np.array_equal(found, element):
+                return frozenset([_element(one), _element(other)])
+        return frozenset([own])
 
     # --- |a - b| ----------------------------------------------------------------------------------
 
@@ -120,23 +139,23 @@ class Maxima:
     # --- which elements are maxima ----------------------------------------------------------------
 
     def _note(self, found: Residues, one: Residues, other: Residues) -> None:
-        if len(self._known) + found.shape[1] > MOST_MAXIMA:
+        start = self._firsts[-1]
+        end = start + found.shape[1]
+        if end > MOST_MAXIMA:
             raise CannotProveError(f"there are more than {MOST_MAXIMA:,} maxima")
-        self._waiting.append((found, one, other))
-        self._known.update(found[0].tolist())
-
-    def _note_waiting(self) -> None:
-        for found, one, other in self._waiting:
-            for greatest, first, second in zip(found.T, one.T, other.T, strict=True):
-                members = frozenset([_element(first), _element(second)])
-                self._members.setdefault(_element(greatest), members)
-        self._waiting.clear()
+        self._pairs.append((found, one, other))
+        self._firsts.append(end)
+        keys = _keys(found)
+        self._numbers.update(zip(keys.tolist(), range(start, end), strict=True))
+        self._marks[keys % _MARKS] = True
 
     def _are_maxima(self, one: Residues) -> NDArray[np.bool_]:
-        """Return which elements may be maxima: the first residue is that of one."""
-        if not self._known:
-            return np.zeros(one.shape[1:], bool)
-        return np.array([residue in self._known for residue in one[0].tolist()], bool)
+        """Return which elements may be maxima: two of their residues are those of one."""
+        keys = _keys(one)
+        found = self._marks[keys % _MARKS]
+        few = np.flatnonzero(found)
+        found[few] = [key in self._numbers for key in keys[few].tolist()]
+        return found
 
     def _limit(self, count: int) -> None:
         if count > MOST_SETS:
@@ -147,6 +166,11 @@ def without_sign(field: Field, one: Residues) -> tuple[Residues, NDArray[np.bool
     """Return each element or its negative, whichever comes first, and which were negated."""
     flipped = one[0] > field.primes[0] // 2
     return np.where(flipped, field.negative(one), one), flipped
+
+
+def _keys(residues: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the first and the last residue of each element as one number."""
+    return np.asarray((residues[0] << 31) | residues[-1])
 
 
 def _element(residues: NDArray[np.int64]) -> Element:

@@ -23,6 +23,8 @@ Handler = Callable[[Algebra, Any, Sequence[Value]], Value]
 HANDLERS: dict[str, Handler] = {}
 
 #: The constants of selu (Klambauer et al. 2017), to more digits than float64 has.
+#: Every whole number up to this is a float32.
+_EXACT = 2**24
 SELU_SCALE = Fraction("1.0507009873554804934193349852946")
 SELU_SCALE_ALPHA = Fraction("1.7580993408473768599402175208123")
 #: Powers up to this are products.
@@ -266,12 +268,14 @@ def _cast(algebra: Algebra, operation: Any, inputs: Sequence[Value]) -> Value:
     if not (wanted.is_floating or (wanted == tf.bool and one.kind == "bool")):
         raise CannotProveError(f"it turns computed numbers into {wanted.name}")
     kind = "float" if wanted.is_floating else one.kind
-    return algebra.like(one, algebra.residues(one), kind=kind)
+    ends = one.low, one.high
+    whole = one.kind == "int" and all(end is not None and abs(end) <= _EXACT for end in ends)
+    return algebra.like(one, algebra.residues(one), kind=kind, holds_whole=whole)
 
 
 def _holds_all(wanted: Any, one: Value, given: Any) -> bool:
     """Return whether whole numbers, or truth values, stay what they are in a dtype."""
-    if one.kind not in ("int", "bool"):
+    if one.kind not in ("int", "bool") and not one.holds_whole:
         return False
     low, high = one.low, one.high
     if low is None or high is None:
@@ -587,6 +591,17 @@ def _one_hot(algebra: Algebra, operation: Any, inputs: Sequence[Value]) -> Value
     rows = chosen_rows(algebra, index, depth.whole("a depth"))
     choice = algebra.made(rows, low=ZERO, high=ONE)
     return algebra.add(off, algebra.multiply(choice, algebra.subtract(on, off)))
+
+
+@handles("DenseBincount")
+def _counts(algebra: Algebra, operation: Any, inputs: Sequence[Value]) -> Value:
+    numbers, size, weights = inputs
+    if numbers.rank != 2 or weights.size or operation.get_attr("binary_output"):
+        raise CannotProveError("a way of counting that is not understood")
+    if size.low is None or size.low != size.high:
+        raise CannotProveError("it counts up to a computed number")
+    rows = chosen_rows(algebra, numbers, int(size.low))
+    return algebra.total(algebra.made(rows, low=ZERO, high=ONE), [1], keepdims=False)
 
 
 def _reshaped(algebra: Algebra, one: Value, shape: Sequence[int]) -> Value:

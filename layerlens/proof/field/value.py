@@ -37,6 +37,8 @@ class Value:
     constant: NDArray[Any] | None = None
     low: Fraction | None = None
     high: Fraction | None = None
+    #: Whether these are whole numbers, none rounded, in a floating dtype.
+    holds_whole: bool = False
     #: Greater than zero everywhere.
     positive: bool = False
     growth: Growth = VARIABLE

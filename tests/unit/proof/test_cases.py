@@ -16,27 +16,27 @@ ZERO, ONE = Fraction(0), Fraction(1)
 
 
 def test_every_combination_of_steps_is_a_case() -> None:
-    cases = Cases.of({(0, ZERO)}, [FLOATS, TOKENS], [(3, 2), (2,)])
+    cases = Cases.of({(0, ZERO)}, [FLOATS, TOKENS])
     assert len({tuple(row) for row in cases.chosen[0].tolist()}) == 2**3
     assert not cases.chosen[1].any()
-    both = Cases.of({(0, ZERO), (1, ZERO), (1, ONE)}, [FLOATS, TOKENS], [(3, 2), (2,)])
+    both = Cases.of({(0, ZERO), (1, ZERO), (1, ONE)}, [FLOATS, TOKENS])
     rows = np.concatenate([part.reshape(len(part), -1) for part in both.chosen], axis=1)
     assert len({tuple(row) for row in rows.tolist()}) == 2**3 * 3**2
 
 
 def test_a_fraction_is_no_token() -> None:
-    cases = Cases.of({(1, Fraction(1, 2))}, [FLOATS, TOKENS], [(3, 2), (2,)])
+    cases = Cases.of({(1, Fraction(1, 2))}, [FLOATS, TOKENS])
     assert cases.numbers == ((), ())
 
 
 def test_too_many_cases_are_refused() -> None:
-    assert len(Cases.of({(0, ZERO)}, [FLOATS], [(8, 2)]).chosen[0]) == 256
+    assert len(Cases.of({(0, ZERO)}, [InputSpec("a", (8, 2))]).chosen[0]) == 256
     with pytest.raises(CannotProveError, match="more than 256 cases"):
-        Cases.of({(0, ZERO)}, [FLOATS], [(9, 2)])
+        Cases.of({(0, ZERO)}, [InputSpec("a", (9, 2))])
 
 
 def test_all_cases_stand_in_some_batch() -> None:
-    cases = Cases.of({(0, ZERO)}, [FLOATS], [(3, 2)])
+    cases = Cases.of({(0, ZERO)}, [FLOATS])
     (rows,) = cases.batches(3, fixed=False)
     assert len(rows) == 8 + 3
     assert set(rows) == set(range(8))
@@ -44,12 +44,12 @@ def test_all_cases_stand_in_some_batch() -> None:
     assert {len(rows) for rows in batches} == {3}
     assert set(np.concatenate(batches)) == set(range(8))
     with pytest.raises(CannotProveError, match=f"{MOST_BATCHES} batches"):
-        Cases.of({(0, ZERO)}, [FLOATS], [(7, 2)]).batches(1, fixed=True)
+        Cases.of({(0, ZERO)}, [InputSpec("a", (7, 2))]).batches(1, fixed=True)
 
 
 def test_masked_steps_are_the_number_and_others_are_kept() -> None:
     algebra = Algebra(Field.drawn(0, 3))
-    cases = Cases.of({(0, ONE)}, [FLOATS], [(3, 2)])
+    cases = Cases.of({(0, ONE)}, [FLOATS])
     drawn = algebra.field.draw((8, 3, 2))
     given = cases.fill(algebra, 0, drawn, np.arange(8))
     masked = given.wholly[ONE]

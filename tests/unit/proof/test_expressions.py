@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+import numpy as np
 import pytest
 
 from layerlens.proof.expressions import Numbering, Value, express
@@ -103,15 +105,86 @@ _called_relu.__name__ = "relu"
         lambda layers, x: layers.Lambda(lambda given: given * 2)(x),
         lambda layers, x: type("Dense", (layers.Dense,), {})(4)(x),
         lambda layers, x: layers.Dropout(0.5)(x, training=True),
-        lambda layers, x: layers.Normalization()(x),
+        lambda layers, x: layers.Dense(4, activation=partial(_called_relu))(x),
+        lambda layers, x: x + np.ones(3, "float32"),
         lambda layers, x: layers.LSTM(4)(x, mask=x[:, :, 0] > 0),
     ],
-    ids=["activation", "cell activation", "lambda", "subclass", "training", "adapted", "mask"],
+    ids=[
+        "activation",
+        "cell activation",
+        "lambda",
+        "subclass",
+        "training",
+        "object",
+        "array",
+        "mask",
+    ],
 )
 def test_what_is_unknown_from_outside_equals_nothing_else(wiring: Any) -> None:
     from keras import layers
 
     assert not same(*[lambda x: wiring(layers, x)] * 2)
+
+
+def test_operations_are_their_arguments() -> None:
+    from keras import ops
+
+    assert same(*[lambda x: ops.relu(x[:, ::2] + 3.0) / 6.0] * 2)
+    assert same(*[lambda x: ops.mean(x, axis=1, keepdims=True)] * 2)
+    for wiring in (
+        lambda x: ops.relu(x[:, ::2] + 3.5) / 6.0,
+        lambda x: ops.relu(x[:, 1::2] + 3.0) / 6.0,
+        lambda x: 6.0 / ops.relu(x[:, ::2] + 3.0),
+    ):
+        assert not same(lambda x: ops.relu(x[:, ::2] + 3.0) / 6.0, wiring)
+    assert not same(
+        lambda x: ops.mean(x, axis=1), lambda x: ops.mean(x, axis=2)[:, :3], shape=(3, 3)
+    )
+
+
+def test_a_normalization_is_what_it_has_adapted_to() -> None:
+    from keras import layers
+
+    def adapted(mean: float) -> Any:
+        def apply(x: Any) -> Any:
+            layer = layers.Normalization()
+            layer.adapt(np.array([[0.0, 1.0, 2.0], [mean, 3.0, 5.0]]))
+            return layer(x)
+
+        return apply
+
+    assert same(adapted(1.0), adapted(1.0))
+    assert not same(adapted(1.0), adapted(2.0))
+
+
+def test_layers_of_a_network_of_keras_are_known() -> None:
+    from keras.src.applications.convnext import LayerScale
+
+    assert same(*[lambda x: LayerScale(1e-6, 3)(x)] * 2)
+
+
+def test_inputs_of_other_shapes_are_others() -> None:
+    import keras
+    from keras import layers
+
+    numbering = Numbering()
+    values: list[Value] = []
+    for shape in ((6,), (2, 3)):
+        given = keras.Input(shape)
+        model = keras.Model(given, layers.Flatten()(layers.Softmax()(given)))
+        values += express(model, numbering, {})
+    assert values[0].number != values[1].number
+
+
+def test_numbers_are_found_in_time_that_grows_with_the_layers() -> None:
+    from keras import layers
+
+    def residual(x: Any) -> Any:
+        for _ in range(60):  # the paths to the input double with each: 2^60 of them
+            x = layers.Add()([x, layers.Dense(3, activation="relu")(x)])
+        return x
+
+    assert same(residual, residual)
 
 
 def test_masks_are_distinguished_from_values() -> None:

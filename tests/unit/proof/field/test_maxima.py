@@ -34,3 +34,21 @@ def test_too_many_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST_SETS", 8)
     with pytest.raises(CannotProveError, match="over 9 elements"):
         Maxima(FIELD).of_each_row(FIELD.draw((3, 3)))
+
+
+def test_an_element_with_two_residues_of_a_maximum_is_none() -> None:
+    maxima = Maxima(FIELD)
+    a, b = FIELD.draw((4,)), FIELD.draw((4,))
+    alike = maxima.of_two(a, b)
+    alike[1] = (alike[1] + 1) % FIELD.primes[1]
+    other = Maxima(FIELD)
+    assert np.array_equal(maxima.of_two(alike, a), other.of_two(alike, a))
+
+
+def test_maxima_of_many_arrays_are_found_again() -> None:
+    maxima = Maxima(FIELD)
+    drawn = [(FIELD.draw((n,)), FIELD.draw((n,))) for n in (3, 1, 5)]
+    found = [maxima.of_two(one, other) for one, other in drawn]
+    for (one, other), greatest in zip(drawn, found, strict=True):
+        assert np.array_equal(maxima.of_two(greatest, one), greatest)
+        assert np.array_equal(maxima.of_two(other, greatest), greatest)
