@@ -5,17 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from layerlens.models.build.request import Built
+from layerlens.models.execute.lengths import goes_by_steps
 from layerlens.models.execute.side import Side
 from layerlens.models.inspect.nested_layers import flat_layers
 from layerlens.numerics.weight_transfer import Transfer
 from layerlens.proof.cuts import AROUND, Cut, Goal, calls_behind, cut_between
 from layerlens.proof.expressions import Numbering, express, is_graph
 from layerlens.proof.graphs import THEY_DIFFER, Unproved, prove_graphs, prove_part
-from layerlens.proof.parts import CutModels
+from layerlens.proof.parts import CutModels, WholeModels, params
 from layerlens.proof.refusals import is_half_precise
 from layerlens.proof.shared_prefix import has_same_weights, variable_names
 from layerlens.report.pairs import CertificateRow
 
+#: Whole models of no more weights, and values between their layers, are proved quickly.
+CHEAP = 50_000
 IDENTICAL = CertificateRow("none: both are the same computation", 0, 0, 0.0, "identical")
 
 
@@ -47,12 +50,14 @@ class _Attempts:
     def certificate(self) -> CertificateRow | Unproved:
         """Return the certificate, or the most telling reason why there is none.
 
-        What differs is tried first where it is a small part of the models. Whole models whose
-        expressions differ cannot be proved in parts either. Where they are refused, being too large
-        or holding what is not understood, more is taken in around what differs.
+        What differs is tried first where it is a small part of models that are costly to prove; of
+        others the whole is traced anyway when it is run. Whole models whose expressions differ
+        cannot be proved in parts either. Where they are refused, being too large or holding what is
+        not understood, more is taken in around what differs.
         """
         narrow = None if self.pairs is None else cut_between(self.pairs)
-        found = self._within(narrow) if narrow is not None and self._is_small(narrow) else None
+        is_first = narrow is not None and self._is_small(narrow) and self._are_costly()
+        found = self._within(narrow) if narrow is not None and is_first else None
         if isinstance(found, CertificateRow):
             return found
         whole = prove_graphs(*self.sides, self.transfer, seed=self.seed)
@@ -74,6 +79,15 @@ class _Attempts:
     def _is_small(self, cut: Cut) -> bool:
         assert self.pairs is not None
         return 2 * cut.calls <= calls_behind([one for one, _ in self.pairs])
+
+    def _are_costly(self) -> bool:
+        """Return whether proving the whole models takes longer than tracing a part of them."""
+        whole = WholeModels(self.sides)
+        return any(
+            params(whole, side) + whole.activations(side) > CHEAP
+            or any(map(goes_by_steps, whole.layers(side)))
+            for side in (0, 1)
+        )
 
 
 def _numbered(sides: tuple[Side, Side], transfer: Transfer) -> list[Goal] | None:

@@ -254,9 +254,10 @@ def _as_text(value: Any) -> str:
     Raises:
         TypeError: the value is something else.
     """
-    if not isinstance(value, (slice, type(Ellipsis))):
-        raise TypeError(f"{type(value).__name__} cannot be written down")
-    return repr(value)
+    ends = (value.start, value.stop, value.step) if isinstance(value, slice) else ()
+    if value is ... or (ends and all(end is None or isinstance(end, int) for end in ends)):
+        return repr(value)
+    raise TypeError(f"{type(value).__name__} cannot be written down")
 
 
 # --- calls ----------------------------------------------------------------------------------------

@@ -162,6 +162,8 @@ class CutModels:
     cut: Cut
     models: tuple[Built, Built]
     is_training: bool = False
+    #: The traces: by side, and by shapes where these are known.
+    _traces: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def __str__(self) -> str:
         return str(self.cut)
@@ -220,8 +222,11 @@ class CutModels:
             tf.TensorSpec((size.batch, *start.shape) if static else value.shape, value.dtype)
             for start, value in zip(self.starts(size), self._starts, strict=True)
         ]
-        function = tf.function(lambda *given: call_part(self.cut, side, given), autograph=False)
-        return trace(partial(function.get_concrete_function, *signature))
+        key = side, tuple(tuple(spec.shape) for spec in signature)
+        if key not in self._traces:
+            function = tf.function(lambda *given: call_part(self.cut, side, given), autograph=False)
+            self._traces[key] = trace(partial(function.get_concrete_function, *signature))
+        return self._traces[key]
 
     def takes(self, size: Size) -> bool:
         return _takes(self, size)
@@ -243,6 +248,11 @@ class CutModels:
 
     def activations(self, side: int) -> int:
         return sum(_scalars(value.shape) for value in self.cut.parts[side])
+
+
+def params(part: Part, side: int) -> int:
+    """Return how many params the weights of one side have."""
+    return sum(prod(int(n) for n in weight.shape) for weight in part.weights(side))
 
 
 def _takes(part: Part, size: Size) -> bool:

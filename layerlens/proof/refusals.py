@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from math import prod
 from typing import Any
 
 from layerlens.proof.field.value import CannotProveError
-from layerlens.proof.parts import Part
+from layerlens.proof.parts import Part, params
 
 #: Models with more weights, or more values between their layers for one sample, take longer to
 #: prove than to probe.
@@ -32,7 +31,7 @@ def refuse_what_no_graph_tells(part: Part, side: int) -> None:
             raise CannotProveError("it computes in half precision")
         if getattr(layer, "stateful", False):
             raise CannotProveError(f"`{layer.name}` keeps state from call to call")
-    if sum(prod(int(n) for n in weight.shape) for weight in part.weights(side)) > MOST_PARAMS:
+    if params(part, side) > MOST_PARAMS:
         raise CannotProveError(f"there are more than {MOST_PARAMS:,} weights")
     if part.activations(side) > MOST_ACTIVATIONS:
         raise CannotProveError(f"layers return more than {MOST_ACTIVATIONS:,} values")

@@ -172,8 +172,8 @@ def test_the_same_computation_needs_no_draws() -> None:
 
 
 def test_what_stands_around_is_taken_in_where_it_matters() -> None:
-    layers = [layer("Dense", units=4)] * 8
-    narrow = of_chains([*layers, DENSE], [*layers, layer("Flatten"), DENSE], 4)
+    layers = [layer("LSTM", units=4), *[DENSE] * 7]
+    narrow = of_chains([*layers, DENSE], [*layers, layer("Flatten"), DENSE], 5, 3)
     assert narrow is not None
     assert (narrow.segment, narrow.degree) == ("nothing against `flatten`", 1)
     # Only what Dense makes of the zeros tells the padding before from the padding behind.

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from layerlens.models.build.session import in_fresh_session
 from layerlens.proof.expressions import Numbering, Value, express
 
 pytestmark = pytest.mark.usefixtures("backend")
@@ -140,6 +141,21 @@ def test_operations_are_their_arguments() -> None:
     assert not same(
         lambda x: ops.mean(x, axis=1), lambda x: ops.mean(x, axis=2)[:, :3], shape=(3, 3)
     )
+
+
+def test_a_slice_up_to_a_computed_number_is_unknown() -> None:
+    import keras
+    from keras import ops
+
+    def sliced(function: Any) -> Any:
+        given = keras.Input((None, 3))
+        return keras.Model(given, given[:, : ops.cast(function(given), "int32")])
+
+    # Two models that are built alike give their tensors the same names.
+    models = [in_fresh_session(partial(sliced, function), 0) for function in (ops.max, ops.min)]
+    numbering = Numbering()
+    ours, theirs = (express(model, numbering, {}) for model in models)
+    assert ours[0].number != theirs[0].number
 
 
 def test_a_normalization_is_what_it_has_adapted_to() -> None:
