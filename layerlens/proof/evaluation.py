@@ -19,7 +19,7 @@ from layerlens.proof.field.residues import Residues
 from layerlens.proof.field.samples import SampleCheck
 from layerlens.proof.field.value import CannotProveError, Value, constant
 from layerlens.proof.sizes import known_shape
-from layerlens.scenario.slices import parse_select
+from layerlens.scenario.slices import Index, parse_select
 from layerlens.scenario.spec import InputSpec
 
 _MOVING_VARIANCE = "moving_variance"
@@ -79,12 +79,12 @@ class Evaluation:
         inputs: Sequence[Value],
         *,
         anew: Collection[Hashable] = (),
-        is_code: bool = False,
+        samples: SampleCheck | None = None,
     ) -> list[Value]:
         """Return a model's outputs, or what is selected of them, in the order it returns them.
 
-        The weights named in `anew` are drawn for this run alone. With `is_code` it runs code of the
-        user's, in which nothing may depend on the number of samples.
+        The weights named in `anew` are drawn for this run alone; `samples` looks for what depends
+        on the number of samples.
         """
         variables = {id(variable._value.handle): variable for variable in built.model.variables}
         weights = {id(variable) for variable in weight_variables(built)}
@@ -106,7 +106,7 @@ class Evaluation:
             captured[tensor.name] if tensor.name in captured else next(given)
             for tensor in function.graph.inputs
         ]
-        self.interpreter.samples = SampleCheck() if is_code else None
+        self.interpreter.samples = samples
         found = self.interpreter.run(function.graph, arguments)
         return [
             _selected(self.algebra, built, _tensor(found[position]))
@@ -158,7 +158,18 @@ def _selected(algebra: Algebra, built: Built, value: Value) -> Value:
         return value
     part = parse_select(built.spec.select)
     part = part if isinstance(part, tuple) else (part,)
+    if built.batch_size is None and not _keeps_all_samples(part, value.rank):
+        raise CannotProveError("a slice takes some of the samples")
     residues = algebra.residues(value)
     return algebra.made(
         residues[(slice(None), *part)], kind=value.kind, growth=value.growth, spread=None
     )
+
+
+def _keeps_all_samples(part: Sequence[Index], rank: int) -> bool:
+    """Return whether a slice takes all of the first axis, whatever its size."""
+    taken = [item for item in part if item is not None]
+    if taken[:1] == [Ellipsis]:
+        skipped = rank - (len(taken) - 1)
+        taken = [slice(None)] * skipped + taken[1:]
+    return not taken or taken[0] in (slice(None), Ellipsis)

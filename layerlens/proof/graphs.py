@@ -9,7 +9,8 @@ nothing. Testing over finite fields is how Mirage compares tensor programs (arXi
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import ceil, log
@@ -23,6 +24,7 @@ from layerlens.proof.evaluation import Evaluation
 from layerlens.proof.field.algebra import Algebra
 from layerlens.proof.field.dependence import dependence, stays_with_its_sample
 from layerlens.proof.field.residues import Field, VanishedError
+from layerlens.proof.field.samples import SampleCheck
 from layerlens.proof.field.value import CannotProveError, Value
 from layerlens.proof.parts import Part, WholeModels
 from layerlens.proof.refusals import refuse_what_no_graph_tells
@@ -34,6 +36,7 @@ from layerlens.proof.sizes import (
     apart,
     beyond_all_layers,
     lengths_text,
+    number_of_samples,
     variable_sizes,
 )
 from layerlens.proof.user_code import (
@@ -52,7 +55,7 @@ FIXED_SIZES = (Size(3), Size(2))
 #: and many.
 TRAINING_BATCHES = (1, 10)
 #: The same for code of the user's, and the known batch sizes that it is traced for.
-USER_BATCHES, USER_KNOWN_BATCHES = (1, 7), (1, 2, 3)
+USER_BATCHES, USER_KNOWN_BATCHES = (1,), (1, 2, 3)
 #: Static batch sizes beyond this are not tried; where one would matter nothing is proved.
 LARGEST_BATCH = 64
 #: The reason where both were run and nothing else stands in the way.
@@ -122,8 +125,6 @@ class GraphProof:
     _assumptions: dict[str, None] = field(default_factory=dict)
     #: The known batch sizes at which both are proved equal, by length.
     _proved_at: dict[int, set[int]] = field(default_factory=lambda: defaultdict(set))
-    #: The traces of models with code of the user's: by side, and by shapes where these are known.
-    _guarded: dict[Hashable, Any] = field(default_factory=dict)
 
     def certificate(self) -> CertificateRow:
         """Return the certificate.
@@ -133,6 +134,7 @@ class GraphProof:
             VanishedError: chance was against it.
         """
         sizes = self._prove_at_sizes()
+        self._refuse_counting_samples(sizes[0])
         self._assumptions |= dict.fromkeys(self.part.assumptions)
         if self._runs_user_code:
             self._assumptions[SAME_AT_EVERY_CALL] = None
@@ -200,6 +202,26 @@ class GraphProof:
                 self._assumptions[_UNEQUAL] = None
                 self._prove_traced(size, static=False)
 
+    def _refuse_counting_samples(self, size: Size) -> None:
+        """Raise where a model may do something else for another number of samples."""
+        if any(built.batch_size for built in self.part.built):
+            return
+        samples = number_of_samples(self.part.built)
+        size = size._replace(batch=samples)
+        batch = Batch(samples, self.part.starts(size))
+        for side in (0, 1):
+            function = self.part.traced(side, size, lengths=bool(self.part.variable_starts))
+            for seed in range(self.seed, self.seed + MOST_SEEDS):
+                algebra = Algebra(Field.drawn(seed, 1))
+                evaluation = Evaluation.of(algebra, self.part.built, self.names)
+                inputs = evaluation.inputs(batch)
+                check = SampleCheck(samples)
+                with suppress(VanishedError):
+                    evaluation.outputs(self.part.built[side], function, inputs, samples=check)
+                    break
+            else:
+                raise VanishedError
+
     def _user_sizes(self) -> set[int]:
         """Return known batch sizes at which code of the user's may compute something else."""
         if not self._runs_user_code:
@@ -251,7 +273,7 @@ class GraphProof:
         evaluation = Evaluation.of(algebra, self.part.built, self.names)
         inputs = evaluation.inputs(Batch(batch.size, batch.starts))
         for side, function in enumerate(traced):
-            for output in self._outputs(evaluation, side, function, inputs):
+            for output in evaluation.outputs(self.part.built[side], function, inputs):
                 lanes = algebra.residues(output)
                 if output.shape[:1] != (batch.size,) or not stays_with_its_sample(lanes):
                     raise CannotProveError("masks have cases, and samples are not treated alone")
@@ -291,24 +313,13 @@ class GraphProof:
             for side, function in enumerate(traced):
                 algebra.conditions = set()
                 anew = self.anew if side else ()
-                outputs.append(self._outputs(evaluation, side, function, inputs, anew))
+                outputs.append(
+                    evaluation.outputs(self.part.built[side], function, inputs, anew=anew)
+                )
                 conditions.append(algebra.conditions)
             _compare(algebra, *outputs)
             _compare_conditions(algebra, *conditions)
         return algebra, evaluation.interpreter.doubtful_sizes
-
-    def _outputs(
-        self,
-        evaluation: Evaluation,
-        side: int,
-        function: Any,
-        inputs: Sequence[Value],
-        anew: Collection[Hashable] = (),
-    ) -> list[Value]:
-        is_code = self.part.runs_user_code(side)
-        return evaluation.outputs(
-            self.part.built[side], function, inputs, anew=anew, is_code=is_code
-        )
 
 
 def _enough_primes(algebra: Algebra) -> int:

@@ -57,8 +57,10 @@ class Part(Protocol):
             TooShortError: a layer does not take this size.
         """
 
-    def traced(self, side: int, size: Size, *, static: bool) -> Any:
-        """Return the traced function of one side; with `static` it knows all shapes.
+    def traced(self, side: int, size: Size, *, static: bool = False, lengths: bool = False) -> Any:
+        """Return the traced function of one side.
+
+        With `static` it knows all shapes, and with `lengths` all but the number of samples.
 
         Raises:
             TooShortError: a layer does not take this size.
@@ -121,7 +123,7 @@ class WholeModels:
     def starts(self, size: Size) -> tuple[InputSpec, ...]:
         return tuple(size.of(spec, place) for place, spec in enumerate(self.inputs))
 
-    def traced(self, side: int, size: Size, *, static: bool) -> Any:
+    def traced(self, side: int, size: Size, *, static: bool = False, lengths: bool = False) -> Any:
         model = self.sides[side]
         runner = model.working.keras
         if runner is None:
@@ -129,7 +131,7 @@ class WholeModels:
         arrays = _zeros(self.starts(size), size.batch)
         mode: dict[str, bool] = {"training": model.training, "known_shapes": static}
         if not self.runs_user_code(side):
-            return trace(partial(runner.concrete, arrays, **mode))
+            return trace(partial(runner.concrete, arrays, **mode, known_lengths=lengths))
         key = side, tuple(array.shape for array in arrays) if static else None
         if key not in self._guarded:
             model.forget()
@@ -217,9 +219,11 @@ class CutModels:
             return replace(self._model_inputs[value.position], shape=tuple(shape))
         return InputSpec(value.step.name, tuple(shape), value.dtype)
 
-    def traced(self, side: int, size: Size, *, static: bool) -> Any:
+    def traced(self, side: int, size: Size, *, static: bool = False, lengths: bool = False) -> Any:
+        batch = size.batch if static else None
+        known = static or lengths
         signature = [
-            tf.TensorSpec((size.batch, *start.shape) if static else value.shape, value.dtype)
+            tf.TensorSpec((batch, *start.shape) if known else value.shape, value.dtype)
             for start, value in zip(self.starts(size), self._starts, strict=True)
         ]
         key = side, tuple(tuple(spec.shape) for spec in signature)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from layerlens.models.build.request import Built
 from layerlens.models.execute.lengths import BEYOND, fits
-from layerlens.models.execute.receptive_field import receptive_field
+from layerlens.models.execute.receptive_field import receptive_field, whole_numbers_in
 from layerlens.proof.field.value import CannotProveError
 from layerlens.scenario.spec import InputSpec
 
@@ -36,6 +36,9 @@ VARIABLE_SIZES: tuple[tuple[Size, ...], ...] = (
     (Size(2, 21), Size(25, 24), Size(2, 22), Size(3, 23)),
     (Size(2, 61), Size(65, 64), Size(2, 62), Size(3, 63)),
 )
+
+#: Numbers of samples, of which one that divides no size is run to see what depends on it.
+SAMPLES = (5, 7, 11, 13)
 
 
 class TooShortError(CannotProveError):
@@ -77,6 +80,14 @@ def apart(row: Sequence[Size]) -> Iterator[Size]:
     yield first._replace(step=1)
     yield second._replace(batch=first.batch, step=-1)
     yield first._replace(step=1 - first.length)
+
+
+def number_of_samples(models: Sequence[Built]) -> int:
+    """Return a number of samples that divides no size of an axis that is known, if there is one."""
+    rows = [row for built in models for row in built.report.layers]
+    shapes = [(row.input_shape, row.output_shape, *(w.shape for w in row.weights)) for row in rows]
+    known = set(whole_numbers_in(shapes)) - {0}
+    return next((n for n in SAMPLES if all(size % n for size in known)), SAMPLES[0])
 
 
 def lengths_text(lengths: Iterable[int]) -> str:

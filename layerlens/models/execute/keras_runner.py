@@ -275,15 +275,27 @@ class KerasRunner:
             return []
 
     def concrete(
-        self, inputs: Sequence[Array], *, training: bool = False, known_shapes: bool = False
+        self,
+        inputs: Sequence[Array],
+        *,
+        training: bool = False,
+        known_shapes: bool = False,
+        known_lengths: bool = False,
     ) -> Any:
         """Return the traced function, for its graph.
 
         Batch and variable axes are unknown in it, unless it is traced for `known_shapes`, those of
-        the inputs.
+        the inputs, or for `known_lengths`, all of them but the batch.
         """
-        execution: Execution = "traced" if known_shapes else "traced_dynamic"
-        return self._trace(self._tensors(inputs), execution, training, self.seed).function
+        tensors = self._tensors(inputs)
+        if not known_lengths:
+            execution: Execution = "traced" if known_shapes else "traced_dynamic"
+            return self._trace(tensors, execution, training, self.seed).function
+        signature = [tf.TensorSpec([self.built.batch_size, *t.shape[1:]], t.dtype) for t in tensors]
+        key = ("known_lengths", training, tuple(tuple(s.shape) for s in signature))
+        if key not in self._traced:
+            self._traced[key] = self._newly_traced(signature, training, self.seed)
+        return self._traced[key].function
 
     def traced_anew(self, inputs: Sequence[Array], *, training: bool, known_shapes: bool) -> Any:
         """Return the function traced as `concrete` does, but not one that was traced before.

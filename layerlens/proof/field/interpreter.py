@@ -80,7 +80,7 @@ class Interpreter:
         self._needed: dict[int, tuple[Any, list[Any]]] = {}
         self._functions: dict[tuple[int, str], tuple[Any, Any]] = {}
         self._operations = 0
-        #: Refuses what may depend on the number of samples; None for Keras' own layers.
+        #: Refuses what may depend on the number of samples; None where that is not looked at.
         self.samples: SampleCheck | None = None
         #: The sizes of axes at which an addition may be traced otherwise for a known batch size.
         self.doubtful_sizes: set[int] = set()
@@ -138,6 +138,8 @@ class Interpreter:
         if any(isinstance(slot, Variable) for slot in inputs):
             return self._with_variable(operation, inputs)
         if kind.startswith("TensorList"):
+            if self.samples is not None and kind == "TensorListFromTensor":
+                self.samples.note(operation, [_value(slot) for slot in inputs], [])
             return [_list_operation(self.algebra, kind, inputs)]
         return self._computed(operation, [_value(slot) for slot in inputs])
 

@@ -1,8 +1,11 @@
-"""Whether a graph does the same for every number of samples, which code of the user's need not do.
+"""Whether a graph does the same for every number of samples.
 
 A proof at a few batch sizes holds for all where nothing in the graph depends on the number itself:
 samples pass one by one, or through a mean; no other sum, no slice and no order runs across them;
 and their number serves as a shape alone. What is not known to be so is refused.
+
+The graph is run with a number of samples that divides no other size, so that the axes that depend
+on it are known by their sizes, where TensorFlow does not know them.
 """
 
 from __future__ import annotations
@@ -35,29 +38,39 @@ _ALONG_AXES: dict[str, int] = {
     "Split": 0,
     "SplitV": 2,
 }
-#: Windows over all axes but the first and the last.
-_WINDOWS = frozenset(
+#: Move elements, or take windows, by rules in which the sizes of all axes count but of the first.
+_OF_ROWS = frozenset(
     {
         *("AvgPool", "AvgPool3D", "Conv2D", "Conv3D", "DepthwiseConv2dNative", "MaxPool"),
-        *("Conv2DBackpropInput", "MaxPool3D"),
+        *("Conv2DBackpropInput", "MaxPool3D", "BatchToSpaceND", "SpaceToBatchND"),
+        *("BroadcastTo", "DepthToSpace", "Fill", "Reshape", "SpaceToDepth"),
+        *("ResizeBilinear", "ResizeNearestNeighbor"),
     }
 )
-#: Move elements by rules in which the sizes of all axes count, but of the first.
-_OF_ROWS = frozenset({"BroadcastTo", "Fill", "Reshape"})
 #: Where a number of samples may stand as a shape.
-_SHAPES = {"BroadcastTo": 1, "Conv2DBackpropInput": 0, "Fill": 0, "Reshape": 1}
+_SHAPES = {
+    "BroadcastTo": 1,
+    "Conv2DBackpropInput": 0,
+    "Fill": 0,
+    "Reshape": 1,
+    "TensorListFromTensor": 1,
+}
 #: Move whole numbers, and what is known of them.
 _CARRIERS = frozenset({"ConcatV2", "ExpandDims", "GatherV2", "Pack", "Reshape", "Squeeze"})
 _SLICES = frozenset({"Slice", "StridedSlice"})
 _COUNTING = frozenset({"Add", "AddV2", "Cast", "Mul", "Neg", "Prod", "Sub"})
 
-_MESSAGE = "code of the user's may depend on the number of samples"
+
+def _refusal(operation: Any) -> CannotProveError:
+    return CannotProveError(f"what `{operation.type}` does may depend on the number of samples")
 
 
 class SampleCheck:
     """Follows the numbers that depend on the number of samples through a graph."""
 
-    def __init__(self) -> None:
+    def __init__(self, samples: int) -> None:
+        """Follow a graph that runs on a number of samples that divides no other size."""
+        self._samples = samples
         #: By id: a value, and which of its elements depend on the number of samples.
         self._sizes: dict[int, tuple[Value, NDArray[np.bool_]]] = {}
 
@@ -68,13 +81,16 @@ class SampleCheck:
             CannotProveError: what it returns may depend on the number of samples itself.
         """
         if operation.type in ("Shape", "ShapeN", "Size"):
-            for tensor, value in zip(operation.inputs, outputs, strict=True):
-                self._keep(value, _unknown(tensor, operation.type))
+            for tensor, given, value in zip(operation.inputs, inputs, outputs, strict=True):
+                open_axes = self._open_axes(tensor, given)
+                which = np.array([axis in open_axes for axis in range(given.rank)], bool)
+                is_size = operation.type == "Size"
+                self._keep(value, np.array(bool(open_axes)) if is_size else which)
             return
         sizes = [self._of(value) for value in inputs]
         if any(one.any() for one in sizes):
             self._follow(operation, inputs, outputs, sizes)
-        _refuse_across_samples(operation, inputs)
+        self._refuse_across_samples(operation, inputs, outputs)
 
     def _of(self, value: Value) -> NDArray[np.bool_]:
         held = self._sizes.get(id(value))
@@ -109,33 +125,32 @@ class SampleCheck:
             (found,) = run_operation(operation, arrays)
             self._keep(outputs[0], found.astype(bool))
             return
-        raise CannotProveError(_MESSAGE)
+        raise _refusal(operation)
 
+    def _open_axes(self, tensor: Any, value: Value) -> set[int]:
+        """Return the axes whose size depends on the number of samples."""
+        known = tensor.shape if tensor.shape.rank is not None else [None] * value.rank
+        return {
+            axis
+            for axis, size in enumerate(value.shape)
+            if known[axis] is None and size % self._samples == 0
+        }
 
-def _unknown(tensor: Any, kind: str) -> NDArray[np.bool_]:
-    if tensor.shape.rank is None:
-        return np.array(True)
-    unknown = np.array([n is None for n in tensor.shape], bool)
-    return np.array(bool(unknown.any())) if kind == "Size" else unknown
-
-
-def _open_axes(tensor: Any) -> set[int]:
-    """Return the axes of unknown size."""
-    if tensor.shape.rank is None:
-        raise CannotProveError(_MESSAGE)
-    return {axis for axis, n in enumerate(tensor.shape) if n is None}
-
-
-def _refuse_across_samples(operation: Any, inputs: Sequence[Value]) -> None:
-    """Raise where an operation may do more than pass samples on one by one, or take their mean."""
-    kind = operation.type
-    open_axes = [_open_axes(tensor) for tensor in operation.inputs]
-    if kind not in _OF_ROWS and not any(open_axes):
-        return
-    check = _CHECKS.get(kind)
-    if kind in _ELEMENTWISE or (check is not None and check(operation, inputs, open_axes)):
-        return
-    raise CannotProveError(_MESSAGE)
+    def _refuse_across_samples(
+        self, operation: Any, inputs: Sequence[Value], outputs: Sequence[Value]
+    ) -> None:
+        """Raise where more may happen than that samples pass one by one, or to their mean."""
+        made = set[int]().union(*map(self._open_axes, operation.outputs, outputs))
+        open_axes = [*map(self._open_axes, operation.inputs, inputs)]
+        if not made and not any(open_axes):
+            return
+        kind = operation.type
+        if kind in _OF_ROWS and made <= {0} and all(one <= {0} for one in open_axes):
+            return
+        check = _CHECKS.get(kind)
+        if kind in _ELEMENTWISE or (check is not None and check(operation, inputs, open_axes)):
+            return
+        raise _refusal(operation)
 
 
 Open = Sequence[set[int]]
@@ -144,23 +159,19 @@ Open = Sequence[set[int]]
 def _along_known_axes(operation: Any, inputs: Sequence[Value], open_axes: Open) -> bool:
     place = _ALONG_AXES[operation.type]
     data = 1 if operation.type == "Split" else 0
-    rank = operation.inputs[data].shape.rank
-    axes = (
-        {int(axis) % rank for axis in np.ravel(inputs[place].array("an axis"))} if rank else set()
-    )
-    return not axes & open_axes[data]
+    axes = np.ravel(inputs[place].array("an axis"))
+    return not {int(axis) % inputs[data].rank for axis in axes} & open_axes[data]
 
 
 def _joins_known_axes(operation: Any, inputs: Sequence[Value], open_axes: Open) -> bool:
-    rank = operation.inputs[0].shape.rank
+    rank = inputs[0].rank
     axis = inputs[-1].whole("an axis") % rank
     return not any(axis in one for one in open_axes[:-1])
 
 
-def _has_known_rows(operation: Any, inputs: Sequence[Value], open_axes: Open) -> bool:
-    return all(_open_axes(tensor) <= {0} for tensor in operation.outputs) and all(
-        one <= {0} for one in open_axes
-    )
+def _repeats_known_axes(operation: Any, inputs: Sequence[Value], open_axes: Open) -> bool:
+    times = inputs[1].array("how often something is repeated")
+    return all(times[axis] == 1 for axis in open_axes[0])
 
 
 def _pads_known_axes(operation: Any, inputs: Sequence[Value], open_axes: Open) -> bool:
@@ -221,7 +232,7 @@ def _sums_known_axes(operation: Any, inputs: Sequence[Value], open_axes: Open) -
             ("transpose_a", "transpose_b") if operation.type == "MatMul" else ("adj_x", "adj_y")
         )
     ]
-    ranks = [tensor.shape.rank for tensor in operation.inputs]
+    ranks = [value.rank for value in inputs]
     summed = (
         ranks[0] - (2 if turned[0] else 1),
         ranks[1] - (1 if turned[1] else 2),
@@ -230,21 +241,22 @@ def _sums_known_axes(operation: Any, inputs: Sequence[Value], open_axes: Open) -
 
 
 def _has_known_end(operation: Any, inputs: Sequence[Value], open_axes: Open) -> bool:
-    return operation.inputs[0].shape.rank - 1 not in open_axes[0]
+    return inputs[0].rank - 1 not in open_axes[0]
 
 
 def _splits_known_axis(operation: Any, inputs: Sequence[Value], open_axes: Open) -> bool:
-    rank = operation.inputs[0].shape.rank
+    rank = inputs[0].rank
     return operation.type == "Pack" or operation.get_attr("axis") % rank not in open_axes[0]
 
 
 _CHECKS: dict[str, Callable[[Any, Sequence[Value], Open], bool]] = {
     **dict.fromkeys(_ALONG_AXES, _along_known_axes),
-    **dict.fromkeys(_OF_ROWS | _WINDOWS, _has_known_rows),
     **dict.fromkeys(_SLICES, _slices_known_axes),
     **dict.fromkeys(("BatchMatMul", "BatchMatMulV2", "Einsum", "MatMul"), _sums_known_axes),
     **dict.fromkeys(("LogSoftmax", "Softmax"), _has_known_end),
     **dict.fromkeys(("MirrorPad", "Pad", "PadV2"), _pads_known_axes),
     **dict.fromkeys(("Pack", "Unpack"), _splits_known_axis),
     "ConcatV2": _joins_known_axes,
+    "TensorListFromTensor": lambda _, __, open_axes: 0 not in open_axes[0],
+    "Tile": _repeats_known_axes,
 }

@@ -45,6 +45,8 @@ RELU, TANH = layer("ReLU"), layer("Activation", activation="tanh")
 NORM = layer("LayerNormalization")
 MASK, DROPOUT = layer("Masking"), layer("Dropout", rate=0.5)
 
+PARTS = ("[:, -1, 1:]", "[..., -1, 1:]")
+
 SAME: dict[str, tuple[Layers, Layers, Shape]] = {
     "activation of its own": (
         [layer("Dense", units=4, activation="gelu")],
@@ -264,3 +266,21 @@ def test_large_models_are_refused_before_any_work(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("layerlens.proof.refusals.MOST_ACTIVATIONS", 7)
     row = of_chains([DENSE], [DENSE, layer("Dropout", rate=0.1)], 4)
     assert row == Unproved("layers return more than 7 values")
+
+
+@pytest.mark.parametrize("parts", [("[:10]", "[:20]"), ("[1]", "[-1]")])
+def test_slices_of_samples_are_refused(parts: tuple[str, str]) -> None:
+    """They take the same of two samples, or of three, and not of every number."""
+    models = (chain(name, DENSE, select=part) for name, part in zip("ab", parts, strict=True))
+    assert isinstance(proved(*sides(*models, input_of(4))), Unproved)
+
+
+def test_slices_of_features_are_proved() -> None:
+    models = (chain(name, DENSE, TANH, select=part) for name, part in zip("ab", PARTS, strict=True))
+    assert isinstance(proved(*sides(*models, input_of(5, 4))), CertificateRow)
+
+
+def test_what_runs_across_samples_is_refused() -> None:
+    across = layer("Softmax", axis=0)
+    row = of_chains([across, TANH], [across, layer("Dropout", rate=0.1), TANH], 4)
+    assert row == Unproved("what `Softmax` does may depend on the number of samples")
