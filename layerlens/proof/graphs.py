@@ -50,7 +50,7 @@ FEWEST_PRIMES, MOST_PRIMES = 4, 12
 #: Other seeds are tried where a denominator vanishes by chance.
 MOST_SEEDS = 3
 #: Batch sizes where no axis is variable.
-FIXED_SIZES = (Size(3), Size(2))
+FIXED_SIZES = (Size(2), Size(3))
 #: More batch sizes in training mode, where samples share statistics: a sample that is its own mean,
 #: and many.
 TRAINING_BATCHES = (1, 10)
