@@ -4,6 +4,7 @@ Commands take turns, so that other load on the machine affects all of them alike
 medians, ranges and median ratios of neighbouring runs.
 
     python benchmarks/bench.py [PART ...] [--rounds 7] [--scenarios 1000] [--output FILE]
+    python benchmarks/bench.py growth [--families residual gru] [--limit 180]
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from equivalent_pairs import write_scenarios
+from growth import FAMILIES, measure_growth
 from processes import LAYERLENS, ROOT, Cost, comparison, in_turns, progress, run, spread
 
 HERE = Path(__file__).resolve().parent
@@ -40,6 +42,9 @@ class Setting:
     #: Scenarios of the memory part.
     scenarios: int
     folder: Path
+    #: The most seconds of one process of the growth part, and the families it measures.
+    limit: float = 180.0
+    families: tuple[str, ...] = ()
 
     def scenario_folder(self, count: int) -> str:
         path = self.folder / f"scenarios-{count}"
@@ -227,6 +232,13 @@ def jobs(setting: Setting) -> dict[str, Any]:
     return comparison(costs, "--jobs 1", "--jobs 2")
 
 
+def growth(setting: Setting) -> dict[str, Any]:
+    """Fit the exponents of CPU time and memory over the size of models, family by family."""
+    folder = setting.folder / "growth"
+    folder.mkdir()
+    return measure_growth(folder, setting.limit, setting.families)
+
+
 def profile(*arguments: str) -> dict[str, Any]:
     """Run a command once more under the sampling profiler and return its profile."""
     command = [PYTHON, str(HERE / "sampling.py"), *arguments]
@@ -246,7 +258,10 @@ PARTS: dict[str, Callable[[Setting], dict[str, Any]]] = {
     "summary": summary,
     "memory": memory,
     "jobs": jobs,
+    "growth": growth,
 }
+#: These take long, and run only where they are named.
+ONLY_BY_NAME = ("growth",)
 
 
 def main() -> None:
@@ -254,6 +269,8 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--rounds", type=int, default=7, help="runs of each contestant")
     parser.add_argument("--scenarios", type=int, default=1000, help="of the memory part")
+    parser.add_argument("--limit", type=float, default=180.0, help="seconds, of the growth part")
+    parser.add_argument("--families", nargs="+", choices=FAMILIES, default=(), metavar="FAMILY")
     parser.add_argument("--output", type=Path, help="write the JSON here as well")
     options = parser.parse_args()
     if unknown := set(options.parts) - set(PARTS):
@@ -268,9 +285,15 @@ def main() -> None:
             **{name: version(name) for name in ("layerlens", "keras", "tensorflow", "numpy")},
         }
     }
-    for part in options.parts or PARTS:
+    for part in options.parts or [part for part in PARTS if part not in ONLY_BY_NAME]:
         with tempfile.TemporaryDirectory(prefix="layerlens-bench-") as name:
-            setting = Setting(options.rounds, options.scenarios, Path(name))
+            setting = Setting(
+                options.rounds,
+                options.scenarios,
+                Path(name),
+                options.limit,
+                tuple(options.families),
+            )
             figures[part] = PARTS[part](setting)
         if options.output:  # after each part, so that an interrupt loses one part only
             options.output.write_text(json.dumps(figures, indent=2) + "\n")

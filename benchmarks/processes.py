@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -41,6 +43,40 @@ def run(command: Sequence[str], expected_status: int = 0) -> Cost:
             sys.stderr.write(errors.read().decode(errors="replace"))
             raise SystemExit(f"{' '.join(command)} ended with status {child.returncode}")
     return Cost(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss)
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """A process without a cost to report: it took too long, or ended with another status."""
+
+    reason: str
+
+
+def run_within(command: Sequence[str], seconds: float) -> Cost | Stopped:
+    """Run a command for at most some seconds and return its cost, or why there is none."""
+    with tempfile.TemporaryFile() as errors:
+        started = time.perf_counter()
+        child = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
+            cwd=ROOT,
+            start_new_session=True,
+        )
+        alarm = threading.Timer(seconds, os.killpg, (child.pid, signal.SIGKILL))
+        alarm.start()
+        _, status, usage = os.wait4(child.pid, 0)
+        alarm.cancel()
+        taken = time.perf_counter() - started
+        child.returncode = os.waitstatus_to_exitcode(status)
+        if child.returncode == -signal.SIGKILL:
+            return Stopped(f"stopped after {seconds:g} s")
+        if child.returncode != 0:
+            errors.seek(0)
+            last = errors.read().decode(errors="replace").strip().splitlines()[-1:]
+            return Stopped(": ".join([f"ended with status {child.returncode}", *last]))
+    return Cost(taken, usage.ru_utime + usage.ru_stime, usage.ru_maxrss)
 
 
 def in_turns(commands: Mapping[str, Sequence[str]], rounds: int) -> dict[str, list[Cost]]:

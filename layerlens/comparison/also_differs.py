@@ -15,6 +15,7 @@ from layerlens.numerics.differences import distance
 from layerlens.numerics.noise_floor import ROUNDOFF32
 from layerlens.numerics.probes import generator
 from layerlens.numerics.weight_transfer import Transfer
+from layerlens.plain import stage
 from layerlens.vocabulary import AlsoDiffers
 
 #: Relative difference in float64 from which losses, gradients and statistics count as different.
@@ -40,6 +41,7 @@ def also_differs(
     `inputs` are generic values, `padded` ones have whole steps zeroed, which shows masks. Without
     `gradients` these are not compared.
     """
+    stage.enter("comparing what differs besides the outputs")
     reference.hold(weights[0], "float64")
     candidate.hold(weights[1], "float64")
     sides = (reference, candidate)

@@ -25,6 +25,7 @@ from layerlens.numerics.arrays import Array, per_sample_max
 from layerlens.numerics.differences import distance
 from layerlens.numerics.noise_floor import ROUNDOFF64
 from layerlens.numerics.probes import generator
+from layerlens.plain import stage
 from layerlens.proof.influence import without_influence
 
 #: The least change of an output, in float64 roundoffs of its own size and of the greatest value in
@@ -45,6 +46,7 @@ class Coverage:
 
 def coverage_of_probes(examination: Examination) -> Coverage:
     """Return what the observed outputs do not depend on, and what of it they cannot depend on."""
+    stage.enter("finding out which weights and layers the probes can see")
     found: list[str] = []
     proved: list[str] = []
     for side, names in zip(examination.sides, _unseen_by_probes(examination), strict=True):

@@ -34,6 +34,7 @@ from layerlens.numerics.noise_floor import (
 from layerlens.numerics.observation import Observation
 from layerlens.numerics.probes import MINUTE_PROBE, Domain, ProbeBatch, draw_probes
 from layerlens.numerics.weight_transfer import Transfer
+from layerlens.plain import stage
 from layerlens.proof.graphs import Unproved
 from layerlens.proof.shared_prefix import find_shared_prefix
 from layerlens.report.pairs import CertificateRow
@@ -113,6 +114,7 @@ class Examination:
         Raises:
             Interrupted: a model refused the batch, or returned an unexpected shape.
         """
+        stage.enter(f"running both on probes; they ran on {len(self.observations)} batches so far")
         found = self.observer.observe(
             weights, batch, executions, outside_allowed=outside_allowed, chosen=chosen
         )

@@ -27,6 +27,7 @@ from layerlens.numerics.differences import distance
 from layerlens.numerics.judge import Witness, changes_with_execution, is_rounding
 from layerlens.numerics.noise_floor import NoiseFloor, with_inner_rounding
 from layerlens.numerics.observation import Observation
+from layerlens.plain import stage
 
 #: How many constants that only one model has are perturbed one by one.
 MAX_PERTURBED = 6
@@ -95,6 +96,7 @@ class RoundingCheck:
         Returns False where nothing was measured. Perturbing inputs and weights does not show this
         rounding: a number that is added and subtracted again leaves its rounding error.
         """
+        stage.enter("measuring the rounding inside the models")
         differing = [
             at for at, seen in enumerate(self.examination.observations) if not is_rounding(seen)
         ]
@@ -115,6 +117,7 @@ class RoundingCheck:
 
     def measure_inner_rounding_of(self, observation: Observation) -> bool:
         """Do the same for one observation; return False where it was done before."""
+        stage.enter("measuring the rounding inside the models")
         key = observation.weights, observation.execution, id(observation.batch)
         same = [
             at

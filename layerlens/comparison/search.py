@@ -11,6 +11,7 @@ from layerlens.models.execute.side import Side, Values
 from layerlens.numerics.arrays import Array
 from layerlens.numerics.differences import distance
 from layerlens.numerics.probes import Domain, Probe, draw_probes, generator
+from layerlens.plain import stage
 
 #: Samples in each generation, and how many of them are the parents of the next one.
 POPULATION = 32
@@ -38,6 +39,7 @@ def search(
     Returns the position in `weights` and the best inputs as one probe, or None where no sample
     shows a difference.
     """
+    stage.enter("searching an input on which they differ, as no probe shows a difference")
     rng = generator(seed, "search")
     drawn = draw_probes(domains, seed + 17, samples=2, constants=constants)
     pool = [np.concatenate([p.inputs[i] for p in drawn]) for i in range(len(domains))]

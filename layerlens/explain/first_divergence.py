@@ -19,6 +19,7 @@ from layerlens.numerics.arrays import Inputs
 from layerlens.numerics.differences import distance
 from layerlens.numerics.judge import WORKING_ROUNDING, real_elements
 from layerlens.numerics.noise_floor import NoiseFloor, input_scale, noise_floor
+from layerlens.plain import stage
 from layerlens.report.pairs import FirstDivergence
 from layerlens.vocabulary import Execution
 
@@ -50,6 +51,7 @@ def first_divergence(
     row is the greatest difference of their outputs in working precision. None if a model has no
     graph of layers, refuses the inputs, or no such layers are found.
     """
+    stage.enter("finding the first layers whose outputs differ")
     both = (InstrumentedSide.of(reference), InstrumentedSide.of(candidate))
     if both[0] is None or both[1] is None:
         return None

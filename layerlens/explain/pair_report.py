@@ -69,6 +69,20 @@ def report_pair(decision: Decision) -> ReportedPair:
     return replace(found, report=report, graph_ops=_graph_ops(decision.examination))
 
 
+def as_decided(decision: Decision) -> PairReport:
+    """Return the report of a decision as it is known before any model is run again for it."""
+    if decision.cause == "outputs":
+        report, judgement = _figures(decision), decision.judgement
+        if judgement is None or judgement.witness is None or decision.examination is None:
+            return report
+        seen = as_seen(judgement.witness, decision.examination.reference.built.inputs)
+        return replace(report, counterexample=seen)
+    if decision.cause == "shapes":
+        reference, candidate = decision.pair.reference, decision.pair.candidate
+        return _early(decision, verdict_sentences.shapes(reference.report, candidate.report))
+    return _by_cause(decision).report
+
+
 def _by_cause(decision: Decision) -> ReportedPair:
     match decision.cause:
         case "refused" | "shapes" | "weights" | "inputs":

@@ -13,6 +13,7 @@ from layerlens.models.execute.side import Side, Values
 from layerlens.numerics.arrays import Inputs, as_plain
 from layerlens.numerics.flat_input import Entries, Indices, as_written, chunks, rows, stack
 from layerlens.numerics.judge import Witness
+from layerlens.plain import stage
 from layerlens.report.pairs import Counterexample
 from layerlens.scenario.spec import InputSpec, Tolerance
 
@@ -45,6 +46,7 @@ def shrink(
     lengths and `candidate` its value in the execution named. The witness is returned as it was
     seen if nothing smaller is found within the budget.
     """
+    stage.enter("making the input on which they differ small")
     check = DifferenceCheck(
         reference, candidate, weights_reference, weights_candidate, witness, residue, tolerance
     )

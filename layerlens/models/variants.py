@@ -8,6 +8,7 @@ from typing import Any
 from layerlens.models.build.constants import NumberChange, spec_with_numbers
 from layerlens.models.build.request import Built, Refused
 from layerlens.models.build_model import build_model
+from layerlens.plain import stage
 from layerlens.scenario.options import RunOptions
 from layerlens.scenario.spec import ModelSpec, Scenario
 
@@ -22,6 +23,7 @@ class ModelVariants:
 
     def build(self, model: ModelSpec, **how: Any) -> Built | Refused:
         """Build one model; `how` is passed to `build_model`, which documents the errors."""
+        stage.enter(f"building `{model.name}`")
         return build_model(
             model,
             self.scenario.inputs_of(model),

@@ -9,6 +9,7 @@ from layerlens.models.execute.lengths import goes_by_steps
 from layerlens.models.execute.side import Side
 from layerlens.models.inspect.nested_layers import flat_layers
 from layerlens.numerics.weight_transfer import Transfer
+from layerlens.plain import stage
 from layerlens.proof.cuts import AROUND, Cut, Goal, calls_behind, cut_between
 from layerlens.proof.expressions import Numbering, express, is_graph
 from layerlens.proof.graphs import THEY_DIFFER, Unproved, prove_graphs, prove_part
@@ -30,6 +31,7 @@ def certify(
     That there is none does not mean that they differ. The values of the weights are not read, and
     no model but those in working precision is used.
     """
+    stage.enter("looking for a proof that both are one function")
     sides = reference, candidate
     pairs = _numbered(sides, transfer)
     if pairs is not None and all(one.number == other.number for one, other in pairs):

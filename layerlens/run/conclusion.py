@@ -9,6 +9,7 @@ from layerlens.explain.pair_report import ReportedPair
 from layerlens.explain.repair import Repair, find_repair
 from layerlens.explain.why_sentences import Findings, why_sentences
 from layerlens.models.build.request import Built, Refused
+from layerlens.plain import stage
 from layerlens.report.diffs import ModelsDiff
 from layerlens.report.layers import ModelReport
 from layerlens.report.pairs import PairReport
@@ -69,6 +70,7 @@ def _repaired(
         return None
     if not isinstance(reference, Built) or not reference.allocated:
         return None
+    stage.enter("trying changes that would make the two agree")
     return find_repair(
         scenario.model(pair.reference),
         scenario.model(pair.candidate),

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 from layerlens.errors import LayerlensError
 from layerlens.models.backend import global_settings
 from layerlens.models.backend.start import drop_kernels, start_backend, without_collection
+from layerlens.plain import stage
 from layerlens.report.pairs import ScriptListener
 from layerlens.report.run import ScenarioReport
 from layerlens.run.expectations import check_expectations
 from layerlens.run.faults import failure_report, fault_report
+from layerlens.run.known import Planned, Stage, Tell, pairs_of, untold
 from layerlens.scenario.options import RunOptions
 from layerlens.scenario.spec import Scenario
 
@@ -24,13 +26,18 @@ if TYPE_CHECKING:
 
 @global_settings.preserving_settings
 def run_scenario(
-    scenario: Scenario, options: RunOptions, on_script: ScriptListener | None = None
+    scenario: Scenario,
+    options: RunOptions,
+    on_script: ScriptListener | None = None,
+    tell: Tell = untold,
 ) -> ScenarioReport:
     """Compare the models of one scenario and check its expectations.
 
     Faults of the scenario and internal errors are reported, not raised. `on_script` receives a
-    stand-alone script for every pair with a difference to show.
+    stand-alone script for every pair with a difference to show; `tell` is told what becomes known
+    meanwhile.
     """
+    tell(Planned(scenario.reference, tuple(pairs_of(scenario))))
 
     def run(trial: Trial, report: ScenarioReport) -> ScenarioReport:
         models, pairs, fit, diffs = trial.run()
@@ -45,11 +52,13 @@ def run_scenario(
             diffs=diffs,
         )
 
-    return _run_trial(scenario, options, run, on_script)
+    return _run_trial(scenario, options, run, on_script, tell)
 
 
 @global_settings.preserving_settings
-def summarize_scenario(scenario: Scenario, options: RunOptions) -> ScenarioReport:
+def summarize_scenario(
+    scenario: Scenario, options: RunOptions, tell: Tell = untold
+) -> ScenarioReport:
     """Build every model without its weights, and return the layer tables.
 
     With the options for step dependence or graph sizes, models get weights and run.
@@ -59,14 +68,15 @@ def summarize_scenario(scenario: Scenario, options: RunOptions) -> ScenarioRepor
         models, diffs = trial.summarize()
         return replace(report, models=models, diffs=diffs)
 
-    return _run_trial(scenario, options, summarize)
+    return _run_trial(scenario, options, summarize, None, tell)
 
 
 def _run_trial(
     scenario: Scenario,
     options: RunOptions,
     work: Callable[[Trial, ScenarioReport], ScenarioReport],
-    on_script: ScriptListener | None = None,
+    on_script: ScriptListener | None,
+    tell: Tell,
 ) -> ScenarioReport:
     """Start Keras and do the work; return a report of any exception."""
     started = time.perf_counter()
@@ -82,13 +92,15 @@ def _run_trial(
         from layerlens.models.external.refusals import refuse_before_start
 
         refuse_before_start(scenario, options)
+        tell(Stage("starting Keras"))
         start_backend()
         from layerlens.run.trial import Trial
 
         # The report covers Keras' warnings: masks in the layer table, the others in the verdicts.
-        with without_collection(), warnings.catch_warnings():
+        heard = stage.telling(lambda text: tell(Stage(text)))
+        with without_collection(), warnings.catch_warnings(), heard:
             warnings.simplefilter("ignore")
-            report = work(Trial(scenario, options, on_script), report)
+            report = work(Trial(scenario, options, on_script, tell), report)
         drop_kernels()
     except LayerlensError as error:
         return fault_report(scenario.path, scenario.title, error, scenario.cell, started)

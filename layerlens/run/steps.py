@@ -17,6 +17,7 @@ from layerlens.dependence.measure import (
 from layerlens.models.build.request import Built, Refused
 from layerlens.models.execute.running_memory import running_beyond_memory
 from layerlens.models.variants import ModelVariants
+from layerlens.plain import stage
 from layerlens.report.layers import ModelReport
 from layerlens.vocabulary import Mode
 
@@ -50,6 +51,9 @@ class StepMeasurement:
         training = mode == "training" and depends_on_mode(model)
         key = report.name, training
         if key not in self._measurements:
+            stage.enter(
+                f"measuring which output step of `{report.name}` depends on which input step"
+            )
             twin = self.variants.in_float64(model)
             options = self.variants.options
             self._measurements[key] = measure_dependence(
@@ -71,6 +75,7 @@ class StepMeasurement:
             reference, other = map(self._preferred, (scenario.reference, candidate))
             if reference is None or other is None:
                 continue
+            stage.enter(f"measuring which steps of `{candidate}` depend on which")
             measured_pair = dependence_cache.differing(reference, other)
             if measured_pair is not None:
                 found[scenario.reference], found[candidate] = measured_pair

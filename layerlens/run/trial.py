@@ -10,18 +10,20 @@ from layerlens.comparison.pair import Pair
 from layerlens.comparison.verdict import decide, has_to_run
 from layerlens.errors import MemoryLimitError, ScenarioError, UnsafeCodeError
 from layerlens.explain.align_layers import align_with_reference
-from layerlens.explain.pair_report import ReportedPair, report_pair
+from layerlens.explain.pair_report import ReportedPair, as_decided, report_pair
 from layerlens.explain.script import script_of
 from layerlens.models.build.memory import refuse_beyond_memory, weight_bytes
 from layerlens.models.build.request import Built, Refused
 from layerlens.models.execute.graph_size import with_graph_sizes
 from layerlens.models.execute.restored_weights import restoring_weights
 from layerlens.models.variants import ModelVariants, input_names
+from layerlens.plain import stage
 from layerlens.report.diffs import ModelsDiff
 from layerlens.report.layers import ModelReport
 from layerlens.report.pairs import PairReport, ScriptListener
 from layerlens.report.training import FitRow
 from layerlens.run.conclusion import with_reasons
+from layerlens.run.known import Begun, Decided, Tables, Tell, pairs_of, untold
 from layerlens.run.steps import MENDABLE, StepMeasurement
 from layerlens.scenario.options import RunOptions
 from layerlens.scenario.spec import ModelSpec, Scenario
@@ -44,6 +46,7 @@ class Trial:
     scenario: Scenario
     options: RunOptions
     on_script: ScriptListener | None = None
+    tell: Tell = untold
     variants: ModelVariants = field(init=False)
 
     def __post_init__(self) -> None:
@@ -52,6 +55,7 @@ class Trial:
     def run(self) -> Result:
         """Build the models, compare every pair in every mode, and train."""
         built = self._build_models()
+        self.tell(Tables(tuple(one.report for one in built.values())))
         decisions = self.decide(built)
         fit = self._fit(built) if self.scenario.fit else ()
         models = tuple(_with_run_results(one, decisions) for one in built.values())
@@ -62,7 +66,9 @@ class Trial:
             mode: self._with_steps(steps, models, mode, decisions) for mode in self.scenario.modes
         }
         models = reports_by_mode[self._main_mode]
+        stage.enter("aligning the layers of the models")
         diffs = align_with_reference(models, self.scenario.reference)
+        self.tell(Tables(models, diffs))
         by_candidate = {diff.candidate: diff for diff in diffs}
         judge = self._compare_changed if self.options.explain else None
         pairs = tuple(
@@ -83,6 +89,7 @@ class Trial:
         runs = self.options.deps or self.options.graph
         built = self.variants.build_all(allocate=runs)
         models = tuple(one.report for one in built.values())
+        self.tell(Tables(models))
         if self.options.deps:
             models = StepMeasurement(self.variants, built).of_layers(models, self._main_mode)
         if self.options.graph:
@@ -91,11 +98,12 @@ class Trial:
 
     def decide(self, built: Models) -> list[ReportedPair]:
         """Decide every pair in every mode, in the order of the file."""
-        return [
-            self._decide(built, candidate.name, mode)
-            for candidate in self.scenario.candidates
-            for mode in self.scenario.modes
-        ]
+        decisions = []
+        for candidate, mode in pairs_of(self.scenario):
+            self.tell(Begun(candidate, mode))
+            decisions.append(self._decide(built, candidate, mode))
+            self.tell(Decided(decisions[-1].report))
+        return decisions
 
     # --- building ---------------------------------------------------------------------------
 
@@ -148,7 +156,10 @@ class Trial:
         pair_models = built[self.scenario.reference], built[candidate]
         pair = Pair(self.scenario, *pair_models, mode, self.options.seed, self.variants, is_shown)
         with restoring_weights(*pair_models):
-            decision = report_pair(decide(pair))
+            decided = decide(pair)
+            if is_shown:
+                self.tell(Decided(as_decided(decided)))
+            decision = report_pair(decided)
             if self.on_script is not None:
                 self._write_script(decision, pair_models)
         return decision
@@ -175,13 +186,15 @@ class Trial:
         trial = Trial(variants.scenario, replace(self.options, explain=False))
         trial.variants = variants
         try:
-            candidate = variants.build(spec, fed_as=input_names(reference))
-            both = {reference.spec.name: reference, spec.name: candidate}
-            return trial._decide(both, spec.name, mode, is_shown=False).report
+            with stage.silent():
+                candidate = variants.build(spec, fed_as=input_names(reference))
+                both = {reference.spec.name: reference, spec.name: candidate}
+                return trial._decide(both, spec.name, mode, is_shown=False).report
         except (ScenarioError, MemoryLimitError, UnsafeCodeError):
             return None
 
     def _fit(self, built: Models) -> tuple[FitRow, ...]:
+        stage.enter("training the models")
         assert self.scenario.fit is not None
         return fit_models(
             built,

@@ -37,12 +37,12 @@ def obey_parent() -> None:
 
 
 def answer(pipe: Connection, work: Work) -> None:
-    """Send None once ready, then a report for each scenario received."""
+    """Send None once ready, then for each scenario received what becomes known, and its report."""
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):
         pipe.send(None)
         while True:
             scenario = pipe.recv()
-            pipe.send(work(scenario))
+            pipe.send(work(scenario, pipe.send))
 
 
 def _import_ahead() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from layerlens.models.backend import global_settings
+from layerlens.run.known import Known, News, untold
 from layerlens.run.workers.executor import OnStart
 from layerlens.run.workers.losses import timed_out
 from layerlens.run.workers.tasks import Work
@@ -49,7 +50,7 @@ class InProcessExecutor:
 
     def _report(self, scenario: Scenario) -> ScenarioReport:
         if self._timeout is None:
-            return self._work(scenario)
+            return self._work(scenario, untold)
         thread = _ScenarioThread(self._work, scenario)
         before = threading.stack_size(_STACK_BYTES)
         try:
@@ -60,7 +61,7 @@ class InProcessExecutor:
         if thread.is_alive():
             self.stuck = True
             global_settings.restore_outermost()
-            return timed_out(scenario, self._timeout)
+            return timed_out(scenario, self._timeout, thread.known)
         return thread.result()
 
 
@@ -69,14 +70,19 @@ class _ScenarioThread(threading.Thread):
         super().__init__(name="layerlens-scenario", daemon=True)
         self._work = work
         self._scenario = scenario
+        #: What the scenario has told so far.
+        self.known = Known()
         self._report: ScenarioReport | None = None
         self._error: BaseException | None = None
 
     def run(self) -> None:
         try:
-            self._report = self._work(self._scenario)
+            self._report = self._work(self._scenario, self._hear)
         except BaseException as error:  # `result` raises it in the caller's thread
             self._error = error
+
+    def _hear(self, news: News) -> None:
+        self.known = self.known.with_news(news)
 
     def result(self) -> ScenarioReport:
         if self._error is not None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from layerlens.byte_size import readable
 from layerlens.errors import LostError, Where
 from layerlens.run.faults import fault_report
+from layerlens.run.known import Known
 
 if TYPE_CHECKING:
     from layerlens.report.run import ScenarioReport
@@ -33,39 +34,44 @@ def lost(scenario: Scenario, message: str, hint: str, seconds: float) -> Scenari
     return fault_report(scenario.path, scenario.title, error, scenario.cell, started)
 
 
-def timed_out(scenario: Scenario, seconds: float) -> ScenarioReport:
+def timed_out(scenario: Scenario, seconds: float, known: Known) -> ScenarioReport:
     """Return the report of a scenario that was stopped at its time limit, in seconds."""
-    return lost(
+    stopped = f"stopped after {seconds:g} s"
+    report = lost(
         scenario,
-        f"stopped after {seconds:g} s, before it came to an end",
+        f"{stopped}, before it came to an end",
         "allow it longer with `--timeout SECONDS`",
         seconds,
     )
+    return known.add_to(report, scenario, stopped)
 
 
 def out_of_memory(
-    scenario: Scenario, taken: int, allowed: int, base: int, seconds: float
+    scenario: Scenario, taken: int, allowed: int, base: int, seconds: float, known: Known
 ) -> ScenarioReport:
     """Return the report of a scenario that was stopped at its memory limit; sizes in bytes.
 
     `base` is what the process took before the scenario started.
     """
-    return lost(
+    stopped = f"stopped at {readable(taken)} of memory"
+    report = lost(
         scenario,
-        f"stopped at {readable(taken)} of memory; {readable(allowed)} are allowed",
+        f"{stopped}; {readable(allowed)} are allowed",
         f"allow it more with `--max-memory`; {readable(base)} are taken before anything is built",
         seconds,
     )
+    return known.add_to(report, scenario, stopped)
 
 
-def died(scenario: Scenario, status: int | None, seconds: float) -> ScenarioReport:
+def died(scenario: Scenario, status: int | None, seconds: float, known: Known) -> ScenarioReport:
     """Return the report of a scenario whose process ended with an exit status."""
-    return lost(
+    report = lost(
         scenario,
         f"the process that ran this scenario died ({cause(status)})",
         _OF_MEMORY if status == -_KILLED else _OF_A_KERNEL,
         seconds,
     )
+    return known.add_to(report, scenario, f"the process died ({cause(status)})")
 
 
 def not_started(scenario: Scenario, attempts: int, last_cause: str) -> ScenarioReport:

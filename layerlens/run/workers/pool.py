@@ -7,13 +7,14 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING
 
 import psutil
 
+from layerlens.run.known import Known, News
 from layerlens.run.workers.child import serve
 from layerlens.run.workers.executor import OnStart
 from layerlens.run.workers.losses import cause, died, not_started, out_of_memory, timed_out
@@ -48,6 +49,8 @@ class _Worker:
     ready: bool = False
     position: int | None = None
     base_bytes: int = 0
+    #: What its scenario has told so far.
+    known: Known = field(default_factory=Known)
 
     @property
     def idle(self) -> bool:
@@ -135,6 +138,7 @@ class WorkerPool:
             self._drop_failed(worker)
             return False
         worker.position, worker.since = position, time.monotonic()
+        worker.known = Known()
         return True
 
     def _next_reports(self, scenarios: Sequence[Scenario]) -> Iterator[tuple[int, ScenarioReport]]:
@@ -145,26 +149,30 @@ class WorkerPool:
         for worker in list(self._workers):
             if worker.pipe in readable_pipes:
                 yield from self._receive(worker, scenarios)
-            elif worker.position is not None:
-                report = self._over_limit(worker, scenarios[worker.position])
-                if report is not None:
-                    yield worker.position, report
-                    self._remove(worker)
             elif not worker.ready and worker.seconds() > _START_SECONDS:
                 self._drop_failed(worker)
                 self._failed = _MOST_FAILED  # another one would take as long
+            if worker.position is None or worker not in self._workers:
+                continue
+            report = self._over_limit(worker, scenarios[worker.position])
+            if report is not None:
+                yield worker.position, report
+                self._remove(worker)
 
     def _receive(
         self, worker: _Worker, scenarios: Sequence[Scenario]
     ) -> Iterator[tuple[int, ScenarioReport]]:
-        """Read a worker's message: that it is ready, a report, or the end of its pipe."""
+        """Read a message: that the worker is ready, news, a report, or the end of its pipe."""
         try:
-            report = worker.pipe.recv()
+            message = worker.pipe.recv()
+            while isinstance(message, News) and worker.pipe.poll():
+                worker.known = worker.known.with_news(message)
+                message = worker.pipe.recv()
         except (EOFError, OSError):
             if worker.position is not None:
                 worker.process.join(timeout=5)
                 scenario, status = scenarios[worker.position], worker.process.exitcode
-                yield worker.position, died(scenario, status, worker.seconds())
+                yield worker.position, died(scenario, status, worker.seconds(), worker.known)
                 self._remove(worker)
             else:
                 self._drop_failed(worker)
@@ -174,7 +182,10 @@ class WorkerPool:
             worker.base_bytes = worker.resident()
             return
         assert worker.position is not None
-        yield worker.position, report
+        if isinstance(message, News):
+            worker.known = worker.known.with_news(message)
+            return
+        yield worker.position, message
         worker.position = None
         if worker.resident() - worker.base_bytes > _GROWTH_BYTES:
             self._remove(worker)
@@ -183,10 +194,12 @@ class WorkerPool:
         """Return the report of a scenario beyond its time or memory limit; None within both."""
         timeout, most = self._options.timeout, self._options.max_memory
         if timeout is not None and worker.seconds() > timeout:
-            return timed_out(scenario, timeout)
+            return timed_out(scenario, timeout, worker.known)
         if most is None or (taken := worker.resident()) <= most:
             return None
-        return out_of_memory(scenario, taken, most, worker.base_bytes, worker.seconds())
+        return out_of_memory(
+            scenario, taken, most, worker.base_bytes, worker.seconds(), worker.known
+        )
 
     def _drop_failed(self, worker: _Worker) -> None:
         """Remove a worker that ended, or never got ready, without a scenario."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING
 
+from layerlens.run.known import Tell
 from layerlens.run.scenario import run_scenario, summarize_scenario
 from layerlens.vocabulary import Command
 
@@ -15,11 +15,12 @@ if TYPE_CHECKING:
     from layerlens.scenario.options import RunOptions
     from layerlens.scenario.spec import Scenario
 
-Work = Callable[["Scenario"], "ScenarioReport"]
+#: Runs a scenario, and tells what becomes known meanwhile.
+Work = Callable[["Scenario", Tell], "ScenarioReport"]
 
 
 def work_of(kind: Command, options: RunOptions, on_script: ScriptListener | None = None) -> Work:
     """Return the function that runs or summarizes a scenario."""
     if kind == "summary":
-        return partial(summarize_scenario, options=options)
-    return partial(run_scenario, options=options, on_script=on_script)
+        return lambda scenario, tell: summarize_scenario(scenario, options, tell)
+    return lambda scenario, tell: run_scenario(scenario, options, on_script, tell)

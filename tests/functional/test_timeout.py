@@ -1,0 +1,95 @@
+"""A scenario that reaches its time limit reports what is known by then."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+MODELS = '''\
+"""Models of which one never comes to an end when it is called."""
+
+import time
+
+import keras
+
+
+class Endless(keras.layers.Layer):
+    def call(self, inputs):
+        time.sleep(600)
+        return inputs
+
+    def compute_output_spec(self, inputs):
+        return keras.KerasTensor(inputs.shape, inputs.dtype)
+
+
+def endless():
+    return keras.Sequential([keras.Input((3,)), keras.layers.Dense(2), Endless()])
+'''
+SCENARIO = """\
+title: the last one never ends
+input: {shape: [3]}
+models:
+  one: [{Dense: 2}, ReLU]
+  same: [{Dense: {units: 2, activation: relu}}]
+  other: [{Dense: {units: 2, activation: tanh}}]
+  endless: {python: "endless_models:endless"}
+  after: [{Dense: 2}, ReLU]
+"""
+QUICK = """\
+title: quick
+input: {shape: [3]}
+models:
+  one: [{Dense: 2}]
+  other: [{Dense: 2}]
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "endless_models.py").write_text(MODELS)
+    (tmp_path / "a.yaml").write_text(SCENARIO)
+    (tmp_path / "b.yaml").write_text(QUICK)
+    return tmp_path
+
+
+def holds_what_is_known(scenario: dict[str, Any], seconds: int) -> None:
+    assert scenario["status"] == "error"
+    (error,) = scenario["errors"]
+    assert error["message"] == f"stopped after {seconds} s, before it came to an end"
+    assert error["hint"].startswith("this was while ")
+    assert error["hint"].endswith("; allow it longer with `--timeout SECONDS`")
+    assert {name: model["params"] for name, model in scenario["models"].items()} == dict.fromkeys(
+        ("one", "same", "other", "endless", "after"), 8
+    )
+    assert [layer["type"] for layer in scenario["models"]["endless"]["layers"]] == [
+        "Dense",
+        "Endless",
+    ]
+    same, other, endless, after = scenario["pairs"]
+    assert (same["verdict"], same["strength"]) == ("equivalent", "certified")
+    assert other["verdict"] == "different"
+    assert other["counterexample"] is not None
+    assert other["first_divergence"] is not None
+    assert (endless["verdict"], endless["strength"]) == ("inconclusive", None)
+    assert endless["explanation"].startswith(f"Stopped after {seconds} s, while ")
+    assert after["verdict"] == "inconclusive"
+    assert after["explanation"] == (f"Stopped after {seconds} s, before these two were compared.")
+
+
+def test_in_one_process(run, folder: Path) -> None:
+    how = ["--timeout", "40", "--allow-code", "--no-cache", "--format", "json"]
+    outcome = run("compare", "a.yaml", *how, cwd=folder)
+    assert outcome.status == 2
+    (scenario,) = outcome.json()["scenarios"]
+    holds_what_is_known(scenario, 40)
+
+
+def test_in_several_processes(run, folder: Path) -> None:
+    how = ["--timeout", "20", "--allow-code", "--no-cache", "--format", "json", "--jobs", "2"]
+    outcome = run("compare", "a.yaml", "b.yaml", *how, cwd=folder)
+    assert outcome.status == 2
+    slow, quick = outcome.json()["scenarios"]
+    holds_what_is_known(slow, 20)
+    assert quick["pairs"][0]["verdict"] == "equivalent"
