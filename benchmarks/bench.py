@@ -42,7 +42,7 @@ class Setting:
     #: Scenarios of the memory part.
     scenarios: int
     folder: Path
-    #: The most seconds of one process of the growth part, and the families it measures.
+    #: The most CPU seconds of one process of the growth part, and the families it measures.
     limit: float = 180.0
     families: tuple[str, ...] = ()
 
@@ -269,7 +269,9 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--rounds", type=int, default=7, help="runs of each contestant")
     parser.add_argument("--scenarios", type=int, default=1000, help="of the memory part")
-    parser.add_argument("--limit", type=float, default=180.0, help="seconds, of the growth part")
+    parser.add_argument(
+        "--limit", type=float, default=180.0, help="CPU seconds of a process of the growth part"
+    )
     parser.add_argument("--families", nargs="+", choices=FAMILIES, default=(), metavar="FAMILY")
     parser.add_argument("--output", type=Path, help="write the JSON here as well")
     options = parser.parse_args()

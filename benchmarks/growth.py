@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from processes import LAYERLENS, Cost, Stopped, progress, run_within
+from processes import LAYERLENS, Cost, Stopped, run_within
 
 #: The least growth above the start of a process that is told from noise: CPU seconds, and MiB.
 MIN_SECONDS, MIN_MIB = 0.5, 16.0
@@ -161,7 +162,7 @@ def scenario(family: Family, size: int, changed: bool) -> dict[str, Any]:
 
 
 def measure_growth(folder: Path, limit: float, chosen: Sequence[str]) -> dict[str, Any]:
-    """Measure every family in processes of at most `limit` seconds, and fit the exponents."""
+    """Measure every family in processes of at most `limit` CPU seconds, and fit the exponents."""
     start = started(folder, limit)
     figures: dict[str, Any] = {
         "start": {"cpu": round(start.cpu, 2), "peak_mib": round(start.peak_kib / 1024)},
@@ -173,7 +174,6 @@ def measure_growth(folder: Path, limit: float, chosen: Sequence[str]) -> dict[st
             contest: one_growth(name, family, changed, start, folder, limit)
             for contest, changed in CONTESTS.items()
         }
-    progress("")
     return figures
 
 
@@ -193,8 +193,9 @@ def one_growth(
     costs: dict[int, Cost] = {}
     stopped: dict[str, str] = {}
     for size in family.sizes:
-        progress(f"{name}, {size} {family.unit}{', changed' if changed else ''}")
         found = compared(folder, family, size, changed=changed, limit=limit)
+        contest = "against a changed one" if changed else "against itself"
+        sys.stderr.write(f"{name}, {size} {family.unit}, {contest}: {found}\n")
         if isinstance(found, Stopped):
             stopped[str(size)] = found.reason
             break

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
-import signal
 import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 ROOT = Path(__file__).resolve().parent.parent
 LAYERLENS = [str(Path(sys.executable).with_name("layerlens"))]
@@ -53,30 +54,50 @@ class Stopped:
 
 
 def run_within(command: Sequence[str], seconds: float) -> Cost | Stopped:
-    """Run a command for at most some seconds and return its cost, or why there is none."""
+    """Run a command for at most some seconds of CPU time; return its cost, or why there is none.
+
+    The wall clock stops it after four times as long: a process may hang without computing.
+    """
     with tempfile.TemporaryFile() as errors:
         started = time.perf_counter()
-        child = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=errors,
-            cwd=ROOT,
-            start_new_session=True,
+        child = psutil.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors, cwd=ROOT
         )
-        alarm = threading.Timer(seconds, os.killpg, (child.pid, signal.SIGKILL))
-        alarm.start()
-        _, status, usage = os.wait4(child.pid, 0)
-        alarm.cancel()
+        peak, used = 0, 0.0
+        while child.poll() is None:
+            for process in family_of(child):
+                with suppress(psutil.Error), process.oneshot():
+                    peak = max(peak, process.memory_info().rss)
+            used = max(used, cpu_of(child))
+            if used > seconds or time.perf_counter() - started > 4 * seconds:
+                for process in family_of(child):
+                    with suppress(psutil.Error):
+                        process.kill()
+                child.wait()
+                return Stopped(f"stopped after {used:.0f} s of CPU time")
+            time.sleep(0.02)
         taken = time.perf_counter() - started
-        child.returncode = os.waitstatus_to_exitcode(status)
-        if child.returncode == -signal.SIGKILL:
-            return Stopped(f"stopped after {seconds:g} s")
         if child.returncode != 0:
             errors.seek(0)
             last = errors.read().decode(errors="replace").strip().splitlines()[-1:]
             return Stopped(": ".join([f"ended with status {child.returncode}", *last]))
-    return Cost(taken, usage.ru_utime + usage.ru_stime, usage.ru_maxrss)
+    return Cost(taken, used, peak // 1024)
+
+
+def family_of(process: psutil.Process) -> list[psutil.Process]:
+    with suppress(psutil.Error):
+        return [process, *process.children(recursive=True)]
+    return []
+
+
+def cpu_of(process: psutil.Process) -> float:
+    """Return the CPU seconds of a process and its children, those that have ended among them."""
+    total = 0.0
+    for one in family_of(process):
+        with suppress(psutil.Error):
+            times = one.cpu_times()
+            total += times.user + times.system + times.children_user + times.children_system
+    return total
 
 
 def in_turns(commands: Mapping[str, Sequence[str]], rounds: int) -> dict[str, list[Cost]]:

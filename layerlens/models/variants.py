@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -23,7 +24,8 @@ class ModelVariants:
 
     def build(self, model: ModelSpec, **how: Any) -> Built | Refused:
         """Build one model; `how` is passed to `build_model`, which documents the errors."""
-        stage.enter(f"building `{model.name}`")
+        in_float64 = " in float64" if how.get("precision") == "float64" else ""
+        stage.enter(f"building `{model.name}`{in_float64}")
         return build_model(
             model,
             self.scenario.inputs_of(model),
@@ -34,21 +36,32 @@ class ModelVariants:
         )
 
     def build_all(
-        self, *, allocate: bool = True, at_most: int | None = None, feeds_alike: bool = True
+        self,
+        *,
+        allocate: bool = True,
+        at_most: int | None = None,
+        feeds_alike: bool = True,
+        on_built: Callable[[Built | Refused], None] | None = None,
     ) -> dict[str, Built | Refused]:
         """Build every model, in the order of the file.
 
         With `feeds_alike`, a model whose inputs have the same names as the reference's takes them
-        in the reference's order.
+        in the reference's order. `on_built` is called with each model when it is built.
         """
         how = {"allocate": allocate, "at_most": at_most}
         name = self.scenario.reference
         reference = self.build(self.scenario.model(name), **how)
+        if on_built is not None:
+            on_built(reference)
         fed_as = input_names(reference) if feeds_alike else ()
-        return {
-            model.name: reference if model.name == name else self.build(model, fed_as=fed_as, **how)
-            for model in self.scenario.models
-        }
+        built = {name: reference}
+        for model in self.scenario.models:
+            if model.name == name:
+                continue
+            built[model.name] = self.build(model, fed_as=fed_as, **how)
+            if on_built is not None:
+                on_built(built[model.name])
+        return {model.name: built[model.name] for model in self.scenario.models}
 
     def in_float64(self, model: Built) -> Built | Refused:
         """Return the model in float64, or in working precision if it cannot be built anew."""

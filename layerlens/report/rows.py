@@ -98,7 +98,8 @@ COLUMNS: dict[TableName, tuple[str, ...]] = {
 def tidy_rows(report: RunRecord, kind: TableName = "pairs") -> list[Row]:
     """Return the rows of one table, each with every column of `COLUMNS[kind]`.
 
-    A scenario at fault is one row of `pairs` with `status` "error" and the faults in `error`.
+    A scenario at fault has `status` "error" and the faults in `error`: one row of `pairs`, or one
+    for each pair where it was stopped.
 
     Raises:
         ValueError: there is no such table.
@@ -127,6 +128,7 @@ def _pairs(scenario: ScenarioReport) -> Iterator[Row]:
     models = {model.name: model for model in scenario.models}
     held = {row.subject: row for row in scenario.expectations}
     gaps = {diff.candidate: diff.params for diff in scenario.diffs}
+    stopped = "; ".join(row.message for row in scenario.errors) or None
     for pair in scenario.pairs:
         expectation = held.get(f"{pair.reference}=={pair.candidate}[{pair.mode}]")
         reference, candidate = models.get(pair.reference), models.get(pair.candidate)
@@ -156,7 +158,7 @@ def _pairs(scenario: ScenarioReport) -> Iterator[Row]:
             "reference_output_shape": reference.output_shape if reference else None,
             "candidate_output_shape": candidate.output_shape if candidate else None,
             "explanation": pair.explanation,
-            "error": refused.message if refused else None,
+            "error": refused.message if refused else stopped,
             "valid_max_abs": pair.masked.valid.max_abs if pair.masked else None,
             "padded_max_abs": pair.masked.padded.max_abs if pair.masked else None,
             "reference_graph_ops": reference.graph_ops if reference else None,

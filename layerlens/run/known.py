@@ -26,7 +26,7 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """The layer tables of all models, and the models aligned."""
+    """The layer tables of some models, in place of earlier ones, and the models aligned."""
 
     models: tuple[ModelReport, ...]
     diffs: tuple[ModelsDiff, ...] = ()
@@ -77,7 +77,9 @@ class Known:
             case Planned():
                 return replace(self, planned=news)
             case Tables(models, diffs):
-                return replace(self, models=models, diffs=diffs)
+                names = {one.name for one in models}
+                others = (one for one in self.models if one.name not in names)
+                return replace(self, models=(*others, *models), diffs=diffs)
             case Begun(candidate, mode):
                 return replace(self, begun=(candidate, mode), stage="")
             case Decided(pair):

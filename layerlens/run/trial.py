@@ -55,7 +55,6 @@ class Trial:
     def run(self) -> Result:
         """Build the models, compare every pair in every mode, and train."""
         built = self._build_models()
-        self.tell(Tables(tuple(one.report for one in built.values())))
         decisions = self.decide(built)
         fit = self._fit(built) if self.scenario.fit else ()
         models = tuple(_with_run_results(one, decisions) for one in built.values())
@@ -87,9 +86,10 @@ class Trial:
     def summarize(self) -> tuple[tuple[ModelReport, ...], tuple[ModelsDiff, ...]]:
         """Return the models' reports and the aligned models; weights exist only if needed."""
         runs = self.options.deps or self.options.graph
-        built = self.variants.build_all(allocate=runs)
+        built = self.variants.build_all(
+            allocate=runs, on_built=lambda one: self.tell(Tables((one.report,)))
+        )
         models = tuple(one.report for one in built.values())
-        self.tell(Tables(models))
         if self.options.deps:
             models = StepMeasurement(self.variants, built).of_layers(models, self._main_mode)
         if self.options.graph:
@@ -109,7 +109,9 @@ class Trial:
 
     def _build_models(self) -> Models:
         """Build every model; large ones get weights only if they have to run and fit in memory."""
-        built = self.variants.build_all(at_most=_LARGE_BYTES)
+        built = self.variants.build_all(
+            at_most=_LARGE_BYTES, on_built=lambda one: self.tell(Tables((one.report,)))
+        )
         without_weights = {
             name for name, one in built.items() if isinstance(one, Built) and not one.allocated
         }

@@ -8,20 +8,19 @@ from typing import Any
 import pytest
 
 MODELS = '''\
-"""Models of which one never comes to an end when it is called."""
+"""A model that never comes to an end when it is called on many samples."""
 
 import time
 
 import keras
+import tensorflow as tf
 
 
 class Endless(keras.layers.Layer):
     def call(self, inputs):
-        time.sleep(600)
+        if tf.executing_eagerly() and inputs.shape[0] > 16:
+            time.sleep(600)
         return inputs
-
-    def compute_output_spec(self, inputs):
-        return keras.KerasTensor(inputs.shape, inputs.dtype)
 
 
 def endless():

@@ -42,7 +42,7 @@ def answer(pipe: Connection, work: Work) -> None:
         pipe.send(None)
         while True:
             scenario = pipe.recv()
-            pipe.send(work(scenario, pipe.send))
+            pipe.send(work(scenario, tell=pipe.send))
 
 
 def _import_ahead() -> None:

@@ -50,7 +50,7 @@ class InProcessExecutor:
 
     def _report(self, scenario: Scenario) -> ScenarioReport:
         if self._timeout is None:
-            return self._work(scenario, untold)
+            return self._work(scenario, tell=untold)
         thread = _ScenarioThread(self._work, scenario)
         before = threading.stack_size(_STACK_BYTES)
         try:
@@ -77,7 +77,7 @@ class _ScenarioThread(threading.Thread):
 
     def run(self) -> None:
         try:
-            self._report = self._work(self._scenario, self._hear)
+            self._report = self._work(self._scenario, tell=self._hear)
         except BaseException as error:  # `result` raises it in the caller's thread
             self._error = error
 

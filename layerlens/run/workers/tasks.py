@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
 
 from layerlens.run.known import Tell
 from layerlens.run.scenario import run_scenario, summarize_scenario
@@ -15,12 +15,15 @@ if TYPE_CHECKING:
     from layerlens.scenario.options import RunOptions
     from layerlens.scenario.spec import Scenario
 
-#: Runs a scenario, and tells what becomes known meanwhile.
-Work = Callable[["Scenario", Tell], "ScenarioReport"]
+
+class Work(Protocol):
+    """Runs a scenario, and tells what becomes known meanwhile."""
+
+    def __call__(self, scenario: Scenario, *, tell: Tell) -> ScenarioReport: ...
 
 
 def work_of(kind: Command, options: RunOptions, on_script: ScriptListener | None = None) -> Work:
     """Return the function that runs or summarizes a scenario."""
     if kind == "summary":
-        return lambda scenario, tell: summarize_scenario(scenario, options, tell)
-    return lambda scenario, tell: run_scenario(scenario, options, on_script, tell)
+        return partial(summarize_scenario, options=options)
+    return partial(run_scenario, options=options, on_script=on_script)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from layerlens.report.run import ScenarioReport
+from layerlens.run.known import Tell
 from layerlens.run.watch import Look, Watch
 from layerlens.scenario.options import RunOptions
 from layerlens.scenario.spec import Scenario
@@ -22,7 +23,7 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the files that were run, by what stands in for the run."""
     ran: list[str] = []
 
-    def work(scenario: Scenario) -> ScenarioReport:
+    def work(scenario: Scenario, *, tell: Tell) -> ScenarioReport:
         ran.append(Path(scenario.path).name)
         return ScenarioReport(scenario.path, scenario.title, None, "pass", 0.0)
 

@@ -10,7 +10,9 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import NoReturn
 
+from layerlens.report.layers import ModelReport
 from layerlens.report.run import ScenarioReport
+from layerlens.run.known import Begun, Planned, Stage, Tables, Tell
 from layerlens.run.workers.child import answer, obey_parent
 from layerlens.scenario.spec import Scenario
 
@@ -44,7 +46,7 @@ def serve_and_die_idle(pipe: Connection, kind: str, options: object) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def end_as_titled(scenario: Scenario) -> ScenarioReport:
+def end_as_titled(scenario: Scenario, *, tell: Tell) -> ScenarioReport:
     match scenario.title.split()[0]:
         case "killed":
             os.kill(os.getpid(), signal.SIGKILL)
@@ -52,6 +54,15 @@ def end_as_titled(scenario: Scenario) -> ScenarioReport:
             os._exit(3)
         case "hanging":
             time.sleep(600)
+        case "telling":
+            tell(Planned("one", (("other", "inference"), ("last", "inference"))))
+            tell(Tables((ModelReport("one", 15, 15, 0, (None, 3), ()),)))
+            tell(Begun("other", "inference"))
+            tell(Stage("running both on probes"))
+            time.sleep(600)
+        case "chattering":
+            while True:
+                tell(Stage("running both on probes"))
         case "growing":
             taken = []
             while True:

@@ -22,6 +22,7 @@ from tensorflow.python.framework import config as tf_config
 
 import layerlens
 from layerlens.models.backend import global_settings
+from layerlens.report.run import ScenarioReport
 from layerlens.run.cache.results import ResultCache
 from layerlens.run.workers.child import answer
 from layerlens.run.workers.in_process import InProcessExecutor
@@ -298,7 +299,8 @@ def test_a_worker_keeps_its_settings_between_scenarios(folder: Path) -> None:
                 raise EOFError from None
 
     answer(Pipe(), work_of("compare", RunOptions(allow_code=True)))  # type: ignore[arg-type]
-    assert sent[2].pairs[0].verdict == "different"
+    reports = [one for one in sent if isinstance(one, ScenarioReport)]
+    assert reports[1].pairs[0].verdict == "different"
     assert _everything() == before
 
 
@@ -306,7 +308,7 @@ def test_a_scenario_that_is_stopped_leaves_nothing(folder: Path) -> None:
     before, released = _everything(), threading.Event()
 
     @global_settings.preserving_settings
-    def work(scenario: Any) -> Any:
+    def work(scenario: Any, *, tell: Any) -> Any:
         for name in ("epsilon", "floatx", "custom_objects", "variables", "folder", "path"):
             SETTINGS[name][0]()
         released.wait(30)
@@ -327,7 +329,7 @@ def test_a_scenario_that_ends_late_does_not_undo_what_was_chosen_since(folder: P
     released = threading.Event()
 
     @global_settings.preserving_settings
-    def work(scenario: Any) -> Any:
+    def work(scenario: Any, *, tell: Any) -> Any:
         released.wait(30)
 
     executor = InProcessExecutor(work, timeout=0.2)

@@ -19,6 +19,7 @@ from layerlens.report.run import ScenarioReport
 from layerlens.run import pipeline
 from layerlens.run.cache import environment_key
 from layerlens.run.cache.results import ResultCache
+from layerlens.run.known import Tell
 from layerlens.run.pipeline import compare_paths
 from layerlens.scenario.options import RunOptions
 from layerlens.scenario.spec import Scenario
@@ -42,7 +43,7 @@ class Runs:
         self.message: str | None = None
         self.raises: MemoryLimitError | None = None
 
-    def __call__(self, scenario: Scenario) -> ScenarioReport:
+    def __call__(self, scenario: Scenario, *, tell: Tell) -> ScenarioReport:
         self.count += 1
         refusal = ModelError("dense", self.message) if self.message else None
         models = (ModelReport("one", 15, 15, 0, (None, 3), (), refusal),)
@@ -167,9 +168,9 @@ def test_a_file_that_changes_while_it_is_run_leaves_nothing(runs, again, tmp_pat
     path = tmp_path / "saved.yaml"
     path.write_text("models: {one: {file: saved.json}, other: {file: saved.json}}\n")
 
-    def change_and_run(scenario: Scenario) -> ScenarioReport:
+    def change_and_run(scenario: Scenario, *, tell: Tell) -> ScenarioReport:
         (tmp_path / "saved.json").write_text(f'{{"changed": {runs.count}}}')
-        return runs(scenario)
+        return runs(scenario, tell=tell)
 
     monkeypatch.setattr("layerlens.run.workers.dispatch.work_of", lambda *_: change_and_run)
     again(path)

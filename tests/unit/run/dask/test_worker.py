@@ -10,6 +10,7 @@ import pytest
 from layerlens.report.pairs import PairReport
 from layerlens.report.run import ScenarioReport
 from layerlens.run.dask.worker import Cells, run_cells
+from layerlens.run.known import Tell
 from layerlens.scenario.options import RunOptions
 from layerlens.scenario.reading.sweep import open_sweep
 from layerlens.scenario.spec import Scenario
@@ -42,7 +43,7 @@ def test_cells_are_run_and_one_at_fault_costs_itself(path, backend):
 
 
 def test_a_cell_that_does_not_end_is_told_and_the_rest_left(path, monkeypatch):
-    def work(scenario: Scenario) -> ScenarioReport:
+    def work(scenario: Scenario, *, tell: Tell) -> ScenarioReport:
         if scenario.cell == {"name": "linear", "units": 2}:
             time.sleep(5)
         return report(scenario.path)

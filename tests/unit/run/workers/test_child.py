@@ -10,10 +10,11 @@ from typing import Any
 from layerlens.errors import UsageError
 from layerlens.report.run import ScenarioReport
 from layerlens.run.faults import fault_report
+from layerlens.run.known import Tell
 from layerlens.run.workers.child import answer
 
 
-def work(scenario: Any) -> ScenarioReport:
+def work(scenario: Any, *, tell: Tell) -> ScenarioReport:
     return fault_report(scenario, None, UsageError("wrong"), None, time.perf_counter())
 
 

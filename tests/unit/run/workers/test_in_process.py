@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from layerlens.report.run import ScenarioReport
+from layerlens.run.known import Tell
 from layerlens.run.workers.in_process import InProcessExecutor
 from layerlens.scenario.spec import Scenario
 
@@ -18,7 +19,7 @@ def scenarios(*titles: str) -> list[Scenario]:
 def test_a_scenario_beyond_its_time_is_left_and_the_rest_not_run():
     let_go = threading.Event()
 
-    def work(scenario: Scenario) -> ScenarioReport:
+    def work(scenario: Scenario, *, tell: Tell) -> ScenarioReport:
         if scenario.title == "hanging":
             let_go.wait(30)
         return ScenarioReport(scenario.path, scenario.title, None, "pass", 0.0)
@@ -36,7 +37,7 @@ def test_a_scenario_beyond_its_time_is_left_and_the_rest_not_run():
 
 
 def test_a_fault_of_the_work_is_raised():
-    def work(scenario: Scenario) -> ScenarioReport:
+    def work(scenario: Scenario, *, tell: Tell) -> ScenarioReport:
         raise ZeroDivisionError("by nought")
 
     with pytest.raises(ZeroDivisionError):

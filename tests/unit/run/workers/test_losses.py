@@ -6,6 +6,7 @@ import signal
 
 import pytest
 
+from layerlens.run.known import Known
 from layerlens.run.workers.losses import cause, died, not_started, out_of_memory, timed_out
 from layerlens.scenario.spec import Scenario
 
@@ -26,23 +27,23 @@ def test_a_status_is_a_signal_or_an_exit_status(status: int | None, text: str) -
 
 
 def test_a_time_limit_is_named() -> None:
-    report = timed_out(SCENARIO, 2.5)
+    report = timed_out(SCENARIO, 2.5, Known())
     (error,) = report.errors
     assert error.message == "stopped after 2.5 s, before it came to an end"
     assert report.seconds >= 2.5
 
 
 def test_a_memory_limit_is_named_with_what_was_taken() -> None:
-    (error,) = out_of_memory(SCENARIO, 3 * 10**9, 2 * 10**9, 10**9, 1.0).errors
+    (error,) = out_of_memory(SCENARIO, 3 * 10**9, 2 * 10**9, 10**9, 1.0, Known()).errors
     assert error.message == "stopped at 3.0 GB of memory; 2.0 GB are allowed"
     assert "1.0 GB are taken before anything is built" in (error.hint or "")
 
 
 def test_a_killed_process_hints_at_memory_and_another_at_a_kernel() -> None:
-    (killed,) = died(SCENARIO, -9, 1.0).errors
+    (killed,) = died(SCENARIO, -9, 1.0, Known()).errors
     assert killed.message == "the process that ran this scenario died (SIGKILL)"
     assert "where memory runs out" in (killed.hint or "")
-    (crashed,) = died(SCENARIO, -int(signal.SIGSEGV), 1.0).errors
+    (crashed,) = died(SCENARIO, -int(signal.SIGSEGV), 1.0, Known()).errors
     assert "a kernel of TensorFlow" in (crashed.hint or "")
 
 

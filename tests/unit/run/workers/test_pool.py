@@ -55,6 +55,26 @@ def test_each_loss_costs_its_own_scenario():
         assert not error.internal
 
 
+def test_what_a_stopped_scenario_told_is_reported():
+    (report, good) = run("telling", "good", timeout=1.0)
+    assert good.status == "pass"
+    assert [model.params for model in report.models] == [15]
+    assert [(pair.verdict, pair.explanation) for pair in report.pairs] == [
+        ("inconclusive", "Stopped after 1 s, while running both on probes."),
+        ("inconclusive", "Stopped after 1 s, before these two were compared."),
+    ]
+    (error,) = report.errors
+    assert error.message == "stopped after 1 s, before it came to an end"
+    assert error.hint == (
+        "this was while running both on probes; allow it longer with `--timeout SECONDS`"
+    )
+
+
+def test_a_scenario_that_tells_without_end_is_stopped_all_the_same():
+    (report, good) = run("chattering", "good", timeout=1.0)
+    assert (report.status, good.status) == ("error", "pass")
+
+
 def test_processes_that_never_start_do_not_keep_it_waiting():
     started = time.monotonic()
     reports = run("good 1", "good 2", "good 3", serve=losses.serve_nobody)
