@@ -83,8 +83,8 @@ class Known:
             case Begun(candidate, mode):
                 return replace(self, begun=(candidate, mode), stage="")
             case Decided(pair):
-                others = (one for one in self.pairs if _key(one) != _key(pair))
-                return replace(self, pairs=(*others, pair))
+                rest = (one for one in self.pairs if _key(one) != _key(pair))
+                return replace(self, pairs=(*rest, pair))
             case Stage(text):
                 return replace(self, stage=text)
 
