@@ -18,7 +18,7 @@ import numpy as np
 from layerlens.errors import UsageError
 from layerlens.models.build.graph import LISTED_INPUTS, SEPARATE_INPUTS, in_order
 from layerlens.models.build.request import Built, Refused
-from layerlens.models.external.older_keras import HARD_SIGMOID
+from layerlens.models.external.older.objects import HARD_SIGMOID
 from layerlens.numerics.arrays import Array
 from layerlens.numerics.flat_input import as_written
 from layerlens.plain.printable import clean

@@ -191,7 +191,7 @@ def paired_inputs(
 def notes(reference: ModelReport, candidate: ModelReport) -> str | None:
     """Return the notes on both models, each with the model's name; None without any."""
     texts = [
-        f"in `{model.name}`, {note}" for model in (reference, candidate) for note in model.notes
+        f"in `{model.name}`, {note}" for model in (reference, candidate) for note in model.remarks
     ]
     return "; ".join(texts) or None
 

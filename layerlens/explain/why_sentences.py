@@ -66,7 +66,7 @@ def why_sentences(
         return tuple(_refused(reference, candidate))
     sentences = [_same(reference, candidate, diff), _differs(reference, candidate, diff)]
     sentences += [
-        f"In `{model.name}`, {note}." for model in (reference, candidate) for note in model.notes
+        f"In `{model.name}`, {note}." for model in (reference, candidate) for note in model.remarks
     ]
     sentences += [_result(pair, findings), *(f"{lost}." for lost in findings.losses)]
     sentences += [_further(reference, candidate, pair, diff), _repair(pair, findings)]

@@ -8,6 +8,9 @@ from typing import Any
 from layerlens.report.maps import StepMapRow
 from layerlens.vocabulary import MaskUse, Mixes, OtherInfluence
 
+#: How the notes begin that say what was translated from an older version of Keras.
+TRANSLATED_FROM = "Translated from "
+
 
 @dataclass(frozen=True, slots=True)
 class WeightRow:
@@ -165,3 +168,14 @@ class ModelReport:
     #: Remarks on the figures: a layer without a configuration, what a saved file lacks or which
     #: version it was converted from.
     notes: tuple[str, ...] = ()
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Return the notes for a sentence: what was translated is counted, not listed."""
+        translated = [note for note in self.notes if note.startswith(TRANSLATED_FROM)]
+        if not translated:
+            return self.notes
+        version = translated[0].removeprefix(TRANSLATED_FROM).partition(":")[0]
+        count = f"{len(translated)} thing" + ("s are" if len(translated) > 1 else " is")
+        told = f"{count} translated from {version} (`notes` lists each)"
+        return (told, *(note for note in self.notes if note not in translated))

@@ -13,7 +13,7 @@ from typing import Any
 import keras
 
 import layerlens
-from layerlens.errors import Fault, LayerlensError, ModelFileError, ScenarioError
+from layerlens.errors import Fault, LayerlensError, ModelFileError, ScenarioError, Where
 from layerlens.models.build.allow_list import code_parts
 from layerlens.models.build.call_forms import apply_by_name
 from layerlens.models.build.graph import LayerRefusal, flat_outputs
@@ -24,15 +24,19 @@ from layerlens.models.build.session import in_fresh_session
 from layerlens.models.build.symbolic import functional, input_tensors, set_policy
 from layerlens.models.build.weights import assign_weights
 from layerlens.models.external.clone import copy_layer, copy_model, has_state, same_outputs
+from layerlens.models.external.damaged_file import damaged
 from layerlens.models.external.deserialize import Source
-from layerlens.models.external.older_keras import in_keras3_form, is_older, restore_meaning
+from layerlens.models.external.older.record import MalformedError
+from layerlens.models.external.older.translate import Translation, is_older, translate
+from layerlens.models.external.older.weights import Age
 from layerlens.models.external.rebuild import RebuildError, build_from, inputs_for, wrapped
 from layerlens.models.external.refusals import refuse_callable
-from layerlens.models.external.saved_file import read_saved, refuse_code
+from layerlens.models.external.saved_file import SavedModel, read_saved, refuse_code
 from layerlens.models.keras_errors import clean_reason
 from layerlens.report.layers import ModelError
 
 _OWN_FOLDER = Path(layerlens.__file__).parent
+_MOST_LISTED = 5
 _SAVE_AGAIN = (
     "load it with `keras.saving.load_model` and save it again with this version of Keras, or build "
     "it in a function and name that under `python:`"
@@ -71,31 +75,87 @@ def _adopt_file(request: BuildRequest) -> Built | Refused:
     spec = request.spec
     assert spec.file is not None  # that is what the form says
     saved = read_saved(spec.file, spec.where)
-    described = in_keras3_form(saved.config)
-    refuse_code(saved, request.allow_code, spec.where, described)
+    translation = _translated(saved, spec.where)
+    described = translation.config
+    refuse_code(saved, request.allow_code, spec.where, described, translation.functions)
     modules = {part.module for part in code_parts(described)} if request.allow_code else set()
+    older = is_older(saved.config, saved.keras_version)
+    has_older_weights = older and saved.kind == "h5"
     with contextlib.ExitStack() as stack:
         if modules:
             stack.enter_context(importable(scenario_folders(spec.where)))
-        restored = restore_meaning(described, saved.keras_version)
         source = Source(
             saved,
-            {**_from_modules(described, modules), **restored.functions},
+            {**_from_modules(described, modules), **translation.functions},
             trusted=request.allow_code,
-            described=restored.config,
-            notes=restored.notes,
-            unrestored=restored.unrestored,
+            described=described,
+            notes=translation.notes,
+            unrestored=translation.unrestored,
+            age=Age(saved.keras_version, saved.backend, translation.composed)
+            if has_older_weights
+            else None,
         )
         try:
-            return build_from(request, source)
+            result = build_from(request, source)
         except RebuildError as failure:
-            written = f" (saved by Keras {saved.keras_version})" if saved.keras_version else ""
             raise ModelFileError(
-                f"{saved.path.name} cannot be made into a model{written}: "
+                f"{saved.path.name} cannot be made into a model{_written_by(saved)}: "
                 f"{clean_reason(failure.__cause__ or failure)}",
                 spec.where,
-                hint=_OLDER if is_older(saved.config, saved.keras_version) else _SAVE_AGAIN,
+                hint=_OLDER if older else _SAVE_AGAIN,
             ) from failure
+    _check_shapes(result, translation, saved, spec.where)
+    return result
+
+
+def _written_by(saved: SavedModel) -> str:
+    return f" (saved by Keras {saved.keras_version})" if saved.keras_version else ""
+
+
+def _translated(saved: SavedModel, where: Where | None) -> Translation:
+    """Return the description in the form of Keras 3.
+
+    Raises:
+        ModelFileError: no Keras wrote such a description, or Keras 3 does not express it.
+    """
+    try:
+        translation = translate(
+            saved.config, saved.keras_version, saved.backend, with_weights=saved.kind == "h5"
+        )
+    except MalformedError as error:
+        what = f"describes a model in a form that no Keras wrote{_written_by(saved)}: {error}"
+        raise damaged(saved.path, what, where) from error
+    if not translation.faults:
+        return translation
+    told = [str(fault) for fault in translation.faults[:_MOST_LISTED]]
+    if len(translation.faults) > _MOST_LISTED:
+        told.append(f"and {len(translation.faults) - _MOST_LISTED} parts more")
+    instead = dict.fromkeys(fault.instead for fault in translation.faults[:_MOST_LISTED])
+    raise ModelFileError(
+        f"{saved.path.name}{_written_by(saved)} holds what Keras 3 does not express: "
+        + "; ".join(told),
+        where,
+        hint=f"{'; '.join(instead)}; name a function that builds the model under `python:`",
+    )
+
+
+def _check_shapes(
+    result: Built | Refused, translation: Translation, saved: SavedModel, where: Where | None
+) -> None:
+    """Refuse a model with a layer whose output has another shape than the file says."""
+    for row in result.report.layers:
+        said = translation.shapes.get(row.name)
+        shape = row.output_shape
+        if said is None or not isinstance(shape, tuple) or len(shape) != len(said) + 1:
+            continue
+        pairs = zip(said, shape[1:], strict=True)
+        if any(None not in pair and pair[0] != pair[1] for pair in pairs):
+            raise ModelFileError(
+                f"{saved.path.name}{_written_by(saved)} says that the output of layer `{row.name}` "
+                f"has the shape {list(said)}; in Keras 3 it is {list(shape[1:])}",
+                where,
+                hint=_OLDER,
+            )
 
 
 def _from_modules(config: Any, modules: set[str | None]) -> dict[str, Any]:

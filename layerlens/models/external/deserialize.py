@@ -18,6 +18,7 @@ from keras.src.legacy.saving import saving_options, saving_utils
 from keras.src.saving.serialization_lib import SafeModeScope
 
 from layerlens.models.external.archive import unpack
+from layerlens.models.external.older.weights import Age, assign_stored
 from layerlens.models.external.saved_file import SavedModel
 
 
@@ -34,6 +35,8 @@ class Source:
     notes: tuple[str, ...] = ()
     #: What the saved model did and this one does not; None without such a difference.
     unrestored: str | None = None
+    #: Who wrote the weights of an `.h5` file of Keras 1 or 2; None for any other file.
+    age: Age | None = None
 
     @property
     def config(self) -> Mapping[str, Any]:
@@ -71,6 +74,10 @@ def restore_model(source: Source, config: Mapping[str, Any]) -> Any:
 
     Raises whatever Keras raises for a file that it cannot load.
     """
+    if source.age is not None:
+        model = draft_model(source, config)
+        assign_stored(model, source.saved.path, source.age)
+        return model
     if config == source.saved.config and not source.saved.stripped:
         return _loaded(source, source.saved.path)
     with tempfile.TemporaryDirectory(prefix="layerlens-") as folder:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,17 @@ _TOTAL_FLOOR_BYTES = 512 * 10**6
 _MOST_ITEMS = 100_000
 
 
-def read_hdf5(path: Path, where: Where | None) -> tuple[str, str | None]:
-    """Return the JSON description in a `.h5` model, and the Keras version that wrote it.
+@dataclass(frozen=True)
+class Hdf5Model:
+    """What a `.h5` model says of itself: its description as JSON, and who wrote it."""
+
+    config: str
+    keras_version: str | None = None
+    backend: str | None = None
+
+
+def read_hdf5(path: Path, where: Where | None) -> Hdf5Model:
+    """Return what a `.h5` model says of itself.
 
     Raises:
         ModelFileError: the file is damaged, holds weights only, reaches outside itself or claims
@@ -48,12 +58,12 @@ def check_hdf5(path: Path, file: Any, where: Where | None) -> None:
         _check_group(path, content, where)
 
 
-def _read(path: Path, file: Any, where: Where | None) -> tuple[str, str | None]:
+def _read(path: Path, file: Any, where: Where | None) -> Hdf5Model:
     with _opened(path, file, where) as content:
         _check_group(path, content, where)
         try:
             config = content.attrs.get("model_config")
-            version = content.attrs.get("keras_version")
+            writer = {name: content.attrs.get(name) for name in ("keras_version", "backend")}
             attributes = set(content.attrs)
         except _H5PY_ERRORS as error:
             raise damaged(path, f"is damaged: {error}", where) from error
@@ -64,7 +74,8 @@ def _read(path: Path, file: Any, where: Where | None) -> tuple[str, str | None]:
             raise damaged(path, what, where, hint)
         if "model_weights" not in content:
             raise damaged(path, "describes a model but holds no weights for it", where)
-        return _decoded(config), None if version is None else _decoded(version)
+        known = {name: _decoded(value) for name, value in writer.items() if value is not None}
+        return Hdf5Model(_decoded(config), **known)
 
 
 def _opened(path: Path, file: Any, where: Where | None) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import stat
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -46,6 +46,8 @@ class SavedModel:
     config: Mapping[str, Any]
     keras_version: str | None = None
     stripped: bool = False
+    #: The backend that the file names, such as `theano`; Keras 1 names none.
+    backend: str | None = None
 
 
 def read_saved(path: str | Path, where: Where | None = None) -> SavedModel:
@@ -64,18 +66,23 @@ def read_saved(path: str | Path, where: Where | None = None) -> SavedModel:
         return _saved(path, kind, described, written)
     if kind == "keras":
         return _read_archive(path, where)
-    config, version = read_hdf5(path, where)
-    if version is not None:
-        _check_version(path, version, where)
-    return _saved(path, kind, _described(path, config, where), version)
+    content = read_hdf5(path, where)
+    if content.keras_version is not None:
+        _check_version(path, content.keras_version, where)
+    described = _described(path, content.config, where)
+    return _saved(path, kind, described, content.keras_version, content.backend)
 
 
 def _saved(
-    path: Path, kind: FileFormat, config: Mapping[str, Any], version: str | None = None
+    path: Path,
+    kind: FileFormat,
+    config: Mapping[str, Any],
+    version: str | None = None,
+    backend: str | None = None,
 ) -> SavedModel:
     own = {key: value for key, value in config.items() if key != "compile_config"}
     kept = without_hooks(own)
-    return SavedModel(path, kind, kept, version, stripped=kept != own)
+    return SavedModel(path, kind, kept, version, stripped=kept != own, backend=backend)
 
 
 def refuse_code(
@@ -83,10 +90,12 @@ def refuse_code(
     allow_code: bool,
     where: Where | None,
     described: Mapping[str, Any] | None = None,
+    known: Container[str] = (),
 ) -> None:
     """Refuse a saved model for which Keras might run code.
 
-    `described` is the description to build from, if it is not the file's own.
+    `described` is the description to build from, if it is not the file's own; `known` are the
+    names of functions that layerlens itself put in.
 
     Raises:
         UnsafeCodeError: the model holds code, and `allow_code` is false; the layers are named.
@@ -94,7 +103,7 @@ def refuse_code(
     if allow_code:
         return
     config = saved.config if described is None else described
-    parts = list(code_parts(config, is_registered))
+    parts = list(code_parts(config, lambda name: name in known or is_registered(name)))
     if not parts:
         return
     unsafe = list(dict.fromkeys(f"layer `{p.layer}` {p.what} (at `{p.place}`)" for p in parts))
@@ -242,14 +251,12 @@ def _parsed(path: Path, text: str, where: Where | None) -> Any:
 
 def _described(path: Path, text: str, where: Where | None) -> Mapping[str, Any]:
     config = _parsed(path, text, where)
-    if isinstance(config, Mapping) and isinstance(config.get("config"), list):
-        # Keras before 2.2.3 wrote a Sequential model as the list of its layers.
-        config = {**config, "config": {"name": "sequential", "layers": config["config"]}}
     if (
         not isinstance(config, Mapping)
         or not isinstance(config.get("class_name"), str)
-        or not isinstance(config.get("config"), Mapping)
+        or not isinstance(config.get("config"), _forms_of(config["class_name"]))
     ):
+        _refuse_keras_0(path, config, where)
         raise damaged(
             path,
             "is valid JSON but describes no Keras model (it has no `class_name` and `config`)",
@@ -257,3 +264,25 @@ def _described(path: Path, text: str, where: Where | None) -> Mapping[str, Any]:
             hint="write it with `model.to_json()`",
         )
     return config
+
+
+def _forms_of(class_name: str) -> tuple[type, ...]:
+    """Return the types that the `config` of a class may have.
+
+    Keras before 2.2.3 wrote a Sequential model as the list of its layers.
+    """
+    return (Mapping, list) if class_name == "Sequential" else (Mapping,)
+
+
+def _refuse_keras_0(path: Path, config: Any, where: Where | None) -> None:
+    """Refuse a description of Keras 0, which calls the class `name` and has no `config`."""
+    if not isinstance(config, Mapping) or config.get("name") not in ("Sequential", "Graph"):
+        return
+    if isinstance(config.get("layers", config.get("nodes")), (list, Mapping)):
+        raise damaged(
+            path,
+            "describes a model in the form of Keras 0, from before April 2016, which is not read "
+            "any more",
+            where,
+            hint="build the same model in a function that you name under `python:`",
+        )

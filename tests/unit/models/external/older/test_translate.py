@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 import layerlens
-from layerlens.models.external.older_keras import (
+from layerlens.models.external.older.translate import (
     HARD_SIGMOID,
-    in_keras3_form,
+    translate,
     is_older,
-    restore_meaning,
+
 )
 from layerlens.report.layers import ModelReport
 
@@ -132,7 +132,7 @@ NAMED = {"class_name": "function", "config": "hard_sigmoid", "module": "builtins
     ids=["dense", "function", "gru", "conv_lstm's default", "lstm's default"],
 )
 def test_hard_sigmoid_is_the_function_it_was(one: Any, version: str, place: str) -> None:
-    found = restore_meaning(chain(one), version)
+    found = translate(chain(one), version)
     (translated,) = found.config["config"]["layers"]
     assert translated["config"][place]["registered_name"] == HARD_SIGMOID
     assert list(found.functions) == [HARD_SIGMOID]
@@ -153,13 +153,13 @@ def test_hard_sigmoid_is_the_function_it_was(one: Any, version: str, place: str)
     ids=["of Keras 3", "after the default changed", "of tf.keras", "a name"],
 )
 def test_what_did_not_change_stays(one: Any, version: str) -> None:
-    found = restore_meaning(chain(one), version)
+    found = translate(chain(one), version)
     assert found.config == chain(one)
     assert (found.functions, found.notes) == ({}, ())
 
 
 def test_a_gru_without_reset_after_resets_before() -> None:
-    found = restore_meaning(
+    found = translate(
         chain(layer("GRU", "g", units=2, recurrent_activation="sigmoid")), "2.1.0"
     )
     assert found.config["config"]["layers"][0]["config"]["reset_after"] is False

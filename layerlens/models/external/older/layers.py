@@ -1,0 +1,222 @@
+"""Layers that have another class in Keras 3, are composed of several there, or are gone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from layerlens.models.external.older.record import Place, Record, list_at, numbers
+
+#: Class in Keras 1 or 2 → the class in Keras 3 that computes the same.
+RENAMED_CLASSES: Mapping[str, str] = {
+    **{f"Convolution{axes}D": f"Conv{axes}D" for axes in (1, 2, 3)},
+    **{f"AtrousConvolution{axes}D": f"Conv{axes}D" for axes in (1, 2)},
+    **{f"AtrousConv{axes}D": f"Conv{axes}D" for axes in (1, 2)},
+    **{f"Deconvolution{axes}D": f"Conv{axes}DTranspose" for axes in (2, 3)},
+    **{f"Convolution{axes}DTranspose": f"Conv{axes}DTranspose" for axes in (2, 3)},
+    **{f"SeparableConvolution{axes}D": f"SeparableConv{axes}D" for axes in (1, 2)},
+    "TimeDistributedDense": "Dense",
+    "BatchNormalizationV1": "BatchNormalization",
+    "BatchNormalizationV2": "BatchNormalization",
+    "SyncBatchNormalization": "BatchNormalization",
+    "LayerNormalizationV1": "LayerNormalization",
+    **{f"{kind}{end}": kind for kind in ("LSTM", "GRU") for end in ("V1", "V2")},
+    **{f"{start}{kind}": kind for kind in ("LSTM", "GRU") for start in ("CuDNN", "Unified")},
+    "ThresholdedReLU": "ReLU",
+}
+#: What the classes that took no such arguments did.
+_FIXED: Mapping[str, Mapping[str, Any]] = {
+    "CuDNNLSTM": {"activation": "tanh", "recurrent_activation": "sigmoid", "use_bias": True},
+    "CuDNNGRU": {
+        "activation": "tanh",
+        "recurrent_activation": "sigmoid",
+        "use_bias": True,
+        "reset_after": True,
+    },
+    "SyncBatchNormalization": {"synchronized": True},
+}
+
+_OWN_LAYER = "write it as a layer of your own, and the model in a function"
+#: Classes that Keras 3 neither has nor expresses → what they are, and what to write instead.
+_GONE: Mapping[str, tuple[str, str]] = {
+    **dict.fromkeys(
+        ("LocallyConnected1D", "LocallyConnected2D"),
+        ("a convolution with other weights at each place", _OWN_LAYER),
+    ),
+    "SReLU": ("a rectifier with four learnt values", _OWN_LAYER),
+    "ParametricSoftplus": ("a softplus with two learnt values", _OWN_LAYER),
+    "Graph": ("the graph model of Keras 0 and 1", "write it with the functional API"),
+    "TensorFlowOpLayer": ("a raw operation of TensorFlow", "write it with `keras.ops`"),
+    "SlicingOpLambda": ("a slice by a TensorFlow operation", "slice the tensor itself: `x[:, 0]`"),
+    "ClassMethod": ("a method of a TensorFlow class", "write it with `keras.ops`"),
+    "InstanceMethod": ("a method of a TensorFlow object", "write it with `keras.ops`"),
+    "InstanceProperty": ("a property of a TensorFlow object", "write it with `keras.ops`"),
+    "DenseFeatures": ("a layer of TensorFlow's feature columns", "use `FeatureSpace`"),
+    "SequenceFeatures": ("a layer of TensorFlow's feature columns", "use `FeatureSpace`"),
+    "CategoryCrossing": ("a crossing of categories as text", "use `HashedCrossing`"),
+    **dict.fromkeys(("RandomHeight", "RandomWidth"), ("a random size", "use `RandomZoom`")),
+    **dict.fromkeys(
+        ("RandomFourierFeatures", "PeepholeLSTMCell", "LinearModel", "WideDeepModel"),
+        ("an experiment of tf.keras", _OWN_LAYER),
+    ),
+}
+#: Modes of Merge → the layer that computes the same.
+_MERGES = {
+    "sum": "Add",
+    "mul": "Multiply",
+    "ave": "Average",
+    "max": "Maximum",
+    "concat": "Concatenate",
+    "dot": "Dot",
+}
+_MERGE_ONLY = (
+    "mode",
+    "mode_type",
+    "concat_axis",
+    "dot_axes",
+    "output_shape",
+    "output_shape_type",
+    "output_mask",
+    "output_mask_type",
+    "arguments",
+    "node_indices",
+    "tensor_indices",
+    "layers",
+)
+#: The first version of Keras that ran on a Python whose bytecode the lowest allowed one reads.
+_BYTECODE_SINCE = (2, 12)
+
+
+def is_gone(kind: str, layer: str, place: Place, record: Record) -> bool:
+    """Return whether Keras 3 has no form of a class, and note what it is."""
+    if kind not in _GONE:
+        return False
+    what, instead = _GONE[kind]
+    record.refuse(layer, f"is a `{kind}`, {what}, which Keras 3 has not", place, instead)
+    return True
+
+
+def renamed_class(
+    kind: str, inner: Mapping[str, Any], record: Record
+) -> tuple[str, Mapping[str, Any]]:
+    """Return the class that a layer has in Keras 3, with what the older class did unasked."""
+    new = RENAMED_CLASSES.get(kind)
+    if new is None:
+        return kind, inner
+    if kind == "ThresholdedReLU":
+        record.translated("`ThresholdedReLU: theta`", "`ReLU: threshold`")
+        kept = {name: value for name, value in inner.items() if name != "theta"}
+        return new, {**kept, "threshold": inner.get("theta", 1.0)}
+    record.translated(f"`{kind}`", f"`{new}`")
+    return new, {**_FIXED.get(kind, {}), **inner}
+
+
+def check_layer(
+    kind: str, arguments: dict[str, Any], layer: str, place: Place, record: Record
+) -> None:
+    """Note what a layer of this name did and Keras 3 does not, and take it out."""
+    if kind == "BatchNormalization" and "mode" in arguments:
+        mode = arguments.pop("mode")
+        if mode == 0:
+            record.left_out("`mode: 0`", "it is what Keras 3 does")
+        else:
+            how = "each sample on its own" if mode == 1 else "by the batch, in inference too"
+            what = f"is a `BatchNormalization` with `mode: {mode}`, which normalizes {how}"
+            record.refuse(layer, what, (*place, "config", "mode"), _OWN_LAYER)
+    if kind == "Embedding" and "dropout" in arguments:
+        rate = arguments.pop("dropout")
+        if rate not in (0, None):
+            record.lose(f"`{layer}` dropped whole words at the rate {rate} in training")
+    if kind in ("Conv2DTranspose", "Conv3DTranspose") and "output_shape" in arguments:
+        shape = arguments.pop("output_shape")
+        sizes = list_at(shape, (*place, "config", "output_shape"))[1:]
+        record.shapes[layer] = tuple(item if type(item) is int else None for item in sizes)
+        record.left_out("`output_shape`", "it follows from the input, and is held against it")
+    if kind == "Lambda" and record.version and numbers(record.version) < _BYTECODE_SINCE:
+        what = (
+            "is a `Lambda`, whose function is kept as bytecode of a Python that this one cannot run"
+        )
+        record.refuse(layer, what, place, "write the function anew")
+    threshold = arguments.get("threshold") if kind == "ReLU" else None
+    if isinstance(threshold, (int, float)) and threshold < 0:
+        what = f"is a `ThresholdedReLU` with the threshold {threshold}, below zero"
+        record.refuse(layer, what, place, _OWN_LAYER)
+
+
+def merge_layer(
+    inner: Mapping[str, Any], layer: str, place: Place, record: Record
+) -> dict[str, Any]:
+    """Return the layer of Keras 3 that merges as a Merge of Keras 1 did."""
+    mode = inner.get("mode", "sum")
+    kind = _MERGES.get(mode) if isinstance(mode, str) else None
+    if inner.get("mode_type", "raw") != "raw":
+        what = "is a `Merge` with a function, kept as bytecode of a Python that this one cannot run"
+        record.refuse(layer, what, place, "write the function anew, as layers of Keras 3")
+        kind = "Add"
+    elif kind is None:
+        what = f"is a `Merge` in the mode {str(mode)[:40]!r}, which Keras 3 has not"
+        record.refuse(layer, what, place, "write it as layers of Keras 3, such as `Dot`")
+        kind = "Add"
+    else:
+        record.translated(f"`Merge: {mode}`", f"`{kind}`")
+    arguments = {name: value for name, value in inner.items() if name not in _MERGE_ONLY}
+    if kind == "Concatenate":
+        arguments["axis"] = inner.get("concat_axis", -1)
+    if kind == "Dot":
+        axes = inner.get("dot_axes", -1)
+        arguments["axes"] = [axes, axes] if isinstance(axes, int) else axes
+    return {"class_name": kind, "config": arguments}
+
+
+def composed_layer(
+    kind: str, inner: Mapping[str, Any], width: int | None, layer: str, place: Place, record: Record
+) -> dict[str, Any]:
+    """Return the layers of Keras 3 that compute a MaxoutDense or Highway, as a model of its name.
+
+    `width` is the number of features that come in, where it is known.
+    """
+    shared = ("init", "W_regularizer", "b_regularizer", "W_constraint", "b_constraint", "bias")
+    dense = {name: inner[name] for name in shared if name in inner}
+    record.composed[layer] = kind
+    if kind == "MaxoutDense":
+        record.translated("`MaxoutDense`", "`Dense`, `Reshape`, `GlobalMaxPooling1D`")
+        units, features = inner.get("output_dim", 1), inner.get("nb_feature", 4)
+        if type(units) is not int or type(features) is not int:
+            units = features = 1
+            record.refuse(layer, "has no `output_dim` and `nb_feature`", place, "give them")
+        chain = [
+            _part("Dense", f"{layer}_dense", {**dense, "output_dim": units * features}),
+            _part("Reshape", f"{layer}_features", {"target_shape": [features, units]}),
+            _part("GlobalMaxPooling1D", f"{layer}_max", {}),
+        ]
+        return {"class_name": "Sequential", "config": {"name": layer, "layers": chain}}
+    record.translated("`Highway`", "`Dense` twice, `Subtract`, `Multiply`, `Add`")
+    units = inner.get("input_dim") or width
+    if type(units) is not int:
+        what = "is a `Highway` of unknown width: neither it nor the layer before it says one"
+        record.refuse(layer, what, place, "write it as two `Dense` layers and their mixture")
+        units = 1
+    x, h, t, change, part, sum_ = (
+        f"{layer}_{name}" for name in ("input", "transform", "gate", "change", "part", "sum")
+    )
+    activation = inner.get("activation", "linear")
+    entries = [
+        _part("InputLayer", x, {"batch_input_shape": [None, units]}, []),
+        _part("Dense", h, {**dense, "output_dim": units, "activation": activation}, [x]),
+        _part("Dense", t, {**dense, "output_dim": units, "activation": "sigmoid"}, [x]),
+        _part("Subtract", change, {}, [h, x]),
+        _part("Multiply", part, {}, [t, change]),
+        _part("Add", sum_, {}, [x, part]),
+    ]
+    graph = {"input_layers": [[x, 0, 0]], "output_layers": [[sum_, 0, 0]]}
+    return {"class_name": "Model", "config": {"name": layer, "layers": entries, **graph}}
+
+
+def _part(
+    kind: str, name: str, arguments: Mapping[str, Any], sources: list[str] | None = None
+) -> dict[str, Any]:
+    entry: dict[str, Any] = {"class_name": kind, "config": {"name": name, **arguments}}
+    if sources is not None:
+        nodes = [[[source, 0, 0] for source in sources]] if sources else []
+        entry.update(name=name, inbound_nodes=nodes)
+    return entry
