@@ -110,7 +110,8 @@ _WITHOUT_EFFECT: Mapping[str, tuple[Any, ...]] = {
     "input_spec": (None,),
     "experimental_autocast": (_ANY,),
     "experimental_run_tf_function": (_ANY,),
-    "rng_type": (None,),
+    "rng_type": (_ANY,),
+    "softmax_robust_masking": (False,),
     "return_runtime": (False,),
     "expects_training_arg": (_ANY,),
     "query_shape": (_ANY,),
@@ -214,7 +215,7 @@ def _drop_without_effect(
 
 
 #: Arguments that the classes inherited and never used.
-_UNUSED = frozenset(
+_UNUSED = frozenset({("trainable", "InputLayer")}) | frozenset(
     (f"kernel_{part}", kind)
     for part in ("initializer", "regularizer", "constraint")
     for kind in ("SeparableConv1D", "SeparableConv2D", "DepthwiseConv1D", "DepthwiseConv2D")

@@ -14,6 +14,7 @@ from layerlens.models.external.older.record import (
     list_at,
     mapping_at,
     text_at,
+    valid_name,
 )
 
 #: Translates one layer or nested model; `width` is the number of features that come in.
@@ -190,12 +191,14 @@ class _Graph:
                 "name": name,
                 "layers": list(self.entries.values()),
                 "input_layers": [[name, 0, 0] for name in self.inputs],
-                "output_layers": [[*last, 0]],
+                "output_layers": [*last, 0],
             },
         )
 
 
 def _model(kind: str, config: dict[str, Any]) -> dict[str, Any]:
+    if isinstance(config["name"], str):
+        config["name"] = valid_name(config["name"])
     module = "keras" if kind == "Sequential" else "keras.src.models.functional"
     return {"module": module, "class_name": kind, "config": config, "registered_name": None}
 
@@ -220,7 +223,7 @@ def functional(
         translated = dict(layer(entry, (*at, index), name=own))
         calls = list_at(entry.get("inbound_nodes", []), (*at, index, "inbound_nodes"))
         kind = str(translated.get("class_name"))
-        translated["name"] = own
+        translated["name"] = valid_name(own)
         translated["inbound_nodes"] = [
             nodes.call(call, kind, (*at, index, "inbound_nodes", number))
             for number, call in enumerate(calls)
@@ -306,10 +309,12 @@ class _Nodes:
             return [name, index + (kinds[name] == "Functional"), position]
         if isinstance(value, Mapping):
             return {key: self.ends(item, kinds, place) for key, item in value.items()}
-        return [self.ends(item, kinds, place) for item in list_at(value, place)]
+        ends = [self.ends(item, kinds, place) for item in list_at(value, place)]
+        # A list of one was the tensor itself; Keras 3 would give a list to the next layer.
+        return ends[0] if len(ends) == 1 else ends
 
     def _moved(self, part: Any) -> list[Any]:
-        return [part[0], part[1] - self.offset.get(part[0], 0), part[2]]
+        return [valid_name(part[0]), part[1] - self.offset.get(part[0], 0), part[2]]
 
     def _argument(self, value: Any) -> Any:
         if self._is_constant(value):

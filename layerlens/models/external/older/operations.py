@@ -12,6 +12,7 @@ from layerlens.models.external.older.record import (
     Record,
     list_at,
     mapping_at,
+    valid_name,
 )
 
 #: The one key of a call that lists what an operation takes, tensors and numbers.
@@ -104,8 +105,9 @@ _OPERATIONS: Mapping[str, _Operation] = {
         "nn", "Gelu", arguments={"approximate": "approximate"}, defaults={"approximate": False}
     ),
     "reshape": _Operation("numpy", "Reshape", arguments={"shape": "newshape"}),
-    "transpose": _Operation(
-        "numpy", "Transpose", arguments={"perm": "axes"}, only={"conjugate": False}
+    **dict.fromkeys(
+        ("transpose", "compat.v1.transpose"),
+        _Operation("numpy", "Transpose", arguments={"perm": "axes"}, only={"conjugate": False}),
     ),
     "expand_dims": _Operation("numpy", "ExpandDims", arguments={"axis": "axis"}),
     **dict.fromkeys(
@@ -179,7 +181,7 @@ def _entry(entry: Mapping[str, Any], place: Place, record: Record) -> Mapping[st
     return {
         "module": f"keras.src.ops.{known.module}",
         "class_name": known.class_name,
-        "config": {"name": layer, **arguments},
+        "config": {"name": valid_name(layer), **arguments},
         "registered_name": known.class_name,
         "name": entry.get("name", layer),
         "inbound_nodes": [{OPERANDS: operands}],

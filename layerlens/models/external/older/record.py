@@ -64,6 +64,11 @@ def _kind(value: Any) -> str:
     return "nothing" if value is None else f"a value of type {type(value).__name__}"
 
 
+def valid_name(name: str) -> str:
+    """Return a layer's name as Keras 3 takes it, without the slashes that Keras 2 allowed."""
+    return name.replace("/", "_")
+
+
 def numbers(version: str | None) -> tuple[int, ...]:
     """Return the first two numbers of a version; none of a version that is not known."""
     return tuple(int(part[:6]) for part in re.findall(r"\d+", version or "")[:2])

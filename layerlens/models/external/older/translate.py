@@ -39,6 +39,7 @@ from layerlens.models.external.older.record import (
     mapping_at,
     numbers,
     text_at,
+    valid_name,
 )
 from layerlens.scenario.keras_catalog import layer_names
 
@@ -195,6 +196,8 @@ class _Translator:
         }
         if translated.get("dtype", "") is None:
             del translated["dtype"]
+        if isinstance(translated.get("name"), str):
+            translated["name"] = self._valid_name(translated["name"])
         if kind == "InputLayer":
             translated["batch_shape"] = _plain(translated.get("batch_shape"))
         return _serialized(kind, translated)
@@ -224,6 +227,11 @@ class _Translator:
         if not is_object(name):
             return _plain(value)
         return translate_object(name, value, layer, self.record)
+
+    def _valid_name(self, name: str) -> str:
+        if "/" in name:
+            self.record.translated("`/` in the names of layers", "`_`")
+        return valid_name(name)
 
     def _put_defaults(self, kind: str, arguments: dict[str, Any], layer: str) -> None:
         """Put in the older defaults that Keras 3 has changed, where the file leaves them out."""

@@ -14,7 +14,8 @@ import keras
 import numpy as np
 
 from layerlens.models.external.older.arguments import CONVOLUTIONS
-from layerlens.models.external.older.record import numbers
+from layerlens.models.external.older.record import numbers, valid_name
+from layerlens.models.inspect.nested_layers import with_nested
 
 
 class WeightsError(Exception):
@@ -49,6 +50,9 @@ _ROLES = (
     ("moving_variance", "moving_variance"),
     ("running_mean", "moving_mean"),
     ("running_std", "moving_variance"),
+    ("W", "kernel"),
+    ("U", "recurrent_kernel"),
+    ("b", "bias"),
 )
 #: Gates of Keras 1, each with weights of its own: their order there → in the joined weights.
 _SEPARATE_GATES = {"LSTM": (0, 2, 1, 3), "GRU": (0, 1, 2), "ConvLSTM2D": (0, 2, 1, 3)}
@@ -97,6 +101,9 @@ def assign_stored(model: Any, path: Path, age: Age) -> None:
         _check(layer, layer.name, values)
         for variable, stored in zip(_variables(layer), values, strict=True):
             variable.assign(stored.values)
+    for layer in with_nested(model):
+        if isinstance(layer, keras.layers.Normalization):
+            layer.finalize_state()  # computes with constants made from its weights
 
 
 def _read(path: Path) -> dict[str, list[Stored]]:
@@ -111,7 +118,7 @@ def _read(path: Path) -> dict[str, list[Stored]]:
             weights = [_weight(group, name, weight) for weight in _names(group, "weight_names")]
             kept = [one for one in weights if not _RANDOM_STATE.search(one.name)]
             if kept:
-                found[name] = kept
+                found[valid_name(name)] = kept
     return found
 
 
@@ -155,8 +162,6 @@ def _converted(layer: Any, stored: list[Stored], age: Age) -> list[Stored]:
         ]
     if isinstance(layer, keras.layers.Wrapper):
         return _converted(layer.layer, stored, age)
-    if kind == "Normalization":
-        return stored[:2]  # the third counts samples, which Keras 3 does not keep
     if age.is_first:
         stored = _joined_gates(layer, kind, stored)
         stored = _layout_of_keras_1(layer, kind, stored)
