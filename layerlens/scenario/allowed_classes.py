@@ -64,7 +64,7 @@ _NOT_FUNCTIONS = frozenset({"deserialize", "serialize", "get"})
 LAYER_FUNCTIONS = frozenset({"Input", "deserialize", "serialize"})
 
 #: Private layers of `keras.applications` → the modules they are saved with.
-_HIDDEN_LAYERS: Mapping[str, str] = {
+HIDDEN_LAYERS: Mapping[str, str] = {
     "LayerScale": "keras.src.applications.convnext",
     "StochasticDepth": "keras.src.applications.convnext",
     "CustomScaleLayer": "keras.src.applications.inception_resnet_v2",
@@ -160,7 +160,7 @@ def _classes() -> Mapping[ClassKind, Mapping[str, frozenset[str | None]]]:
     found: dict[ClassKind, Mapping[str, frozenset[str | None]]] = {
         kind: _public_classes(kind, package) for kind, package in _PACKAGES.items()
     }
-    hidden = {name: frozenset[str | None]({module}) for name, module in _HIDDEN_LAYERS.items()}
+    hidden = {name: frozenset[str | None]({module}) for name, module in HIDDEN_LAYERS.items()}
     found["layer"] = {**found["layer"], **hidden}
     found["model"] = _MODELS
     found["operation"] = _operations()

@@ -41,6 +41,7 @@ from layerlens.models.external.older.record import (
     text_at,
     valid_name,
 )
+from layerlens.scenario.allowed_classes import HIDDEN_LAYERS
 from layerlens.scenario.keras_catalog import layer_names
 
 #: Arguments that hold layers.
@@ -104,7 +105,7 @@ def translate(
         MalformedError: no version of Keras wrote such a description.
     """
     if not is_older(config, version):
-        return Translation(config)
+        return Translation(with_modules(config))
     record = Record(version)
     translator = _Translator(record, axes_order(config))
     found = translator.layer(config, ())
@@ -119,6 +120,22 @@ def translate(
         record.composed,
         record.shapes,
     )
+
+
+def with_modules(config: Any) -> Any:
+    """Return a description in which the private layers of Keras' own models name their module.
+
+    `.h5` files name no modules, and Keras looks for such a layer in no other way.
+    """
+    if isinstance(config, list):
+        return [with_modules(item) for item in config]
+    if not isinstance(config, Mapping):
+        return config
+    kept = {key: with_modules(item) for key, item in config.items()}
+    name = kept.get("class_name")
+    if isinstance(name, str) and name in HIDDEN_LAYERS and "module" not in kept:
+        return {**kept, "module": HIDDEN_LAYERS[name], "registered_name": name}
+    return kept
 
 
 @dataclass
@@ -213,7 +230,7 @@ class _Translator:
         rest = {
             key: value for key, value in described.items() if key not in ("name", "inbound_nodes")
         }
-        return {**rest, "config": kept}
+        return dict(with_modules({**rest, "config": kept}))
 
     def _argument(self, name: str, value: Any, layer: str, place: Place) -> Any:
         if name in _INNER_LAYERS:
