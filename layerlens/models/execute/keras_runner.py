@@ -91,6 +91,13 @@ class KerasRunner:
         for variable, value in zip(self.variables, values, strict=True):
             assign_array(variable, value)
 
+    def assign_changed(self, before: Sequence[Array], values: Sequence[Array]) -> None:
+        """Set the weights where they are other arrays than those assigned before."""
+        self._wait()
+        for variable, old, new in zip(self.variables, before, values, strict=True):
+            if new is not old:
+                assign_array(variable, new)
+
     def reset_states(self, seed: int | None = None) -> None:
         """Set random seeds and recurrent states to those at the start of every run."""
         self._wait()

@@ -202,10 +202,16 @@ class Side:
         return self.working if precision == "working" else self.float64
 
     def hold(self, values: Values, precision: Precision) -> None:
+        """Set the weights of a runner; those that it has already are not assigned again."""
         runner = self.runner(precision)
-        if self._held.get(id(runner)) is not values:
+        before = self._held.get(id(runner))
+        if before is values:
+            return
+        if before is None or runner.keras is None:
             runner.assign(values)
-            self._held[id(runner)] = values
+        else:
+            runner.keras.assign_changed(before, values)
+        self._held[id(runner)] = values
 
     def forget(self) -> None:
         """Forget which weights the runners have, after other code has assigned them."""

@@ -9,6 +9,8 @@ import pytest
 
 import layerlens
 from layerlens.comparison.coverage import unseen, unseen_far
+from layerlens.comparison.nudges import Nudges
+from layerlens.comparison.removals import _evaluated, _Removals
 from layerlens.models.execute.input_domains import fixed_domains
 from layerlens.models.execute.weight_sets import moderate_sets
 from layerlens.numerics.probes import draw_probes, join
@@ -21,6 +23,15 @@ pytestmark = pytest.mark.usefixtures("backend")
 VECTOR = input_of(4)
 STEPS = input_of(6, 4)
 DENSE = layer("Dense", units=3)
+
+
+@pytest.fixture(autouse=True, params=["each alone", "slopes first"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Examine few weights and layers as well in the way for many."""
+    if request.param == "slopes first":
+        monkeypatch.setattr("layerlens.comparison.nudges.FEW_WEIGHTS", 0)
+        monkeypatch.setattr("layerlens.comparison.removals.FEW_LAYERS", 0)
+    return str(request.param)
 
 
 def unseen_in(model: ModelSpec, given: InputSpec = VECTOR, *, training: bool = False) -> list[str]:
@@ -94,6 +105,47 @@ def test_a_bias_that_the_next_layer_takes_away_is_not() -> None:
 def test_statistics_that_training_only_writes_need_not_be_seen() -> None:
     model = of(layer("BatchNormalization"))
     assert unseen_in(model, training=True) == []
+
+
+def test_many_weights_take_few_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    runs: list[int] = []
+    changes = Nudges.changes
+    monkeypatch.setattr(
+        Nudges, "changes", lambda self, *given: (runs.append(1), changes(self, *given))[1]
+    )
+    dead = (layer("ReLU"), layer("PReLU"))
+    found = unseen_in(of(*[layer("Dense", units=4, activation="tanh")] * 15, *dead))
+    assert found == ["p_re_lu/alpha"]
+    assert len(runs) <= 3 * 3  # one weight, in at most three sets of weights
+
+
+def test_weights_beyond_the_limit_are_found_by_halves(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Nudges, "_shown_by_slopes", lambda self, positions: set())
+    zeroed = (layer("Rescaling", scale=0.0), DENSE)
+    model = of(*[DENSE] * 6, *zeroed)
+    monkeypatch.setattr(Nudges.__init__, "__defaults__", (6,))
+    found = [path for path in unseen_in(model) if "/" in path]
+    # What comes before the zeros, of which no half changes anything.
+    assert found == [
+        f"dense{end}/{name}"
+        for end in ("", "_1", "_2", "_3", "_4", "_5")
+        for name in ("kernel", "bias")
+    ] + ["dense_6/kernel"]
+
+
+def test_what_is_not_examined_within_the_limit_is_not_called_seen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Nudges, "_shown_by_slopes", lambda self, positions: set())
+    monkeypatch.setattr(Nudges.__init__, "__defaults__", (0,))
+    assert unseen_in(of(DENSE)) == ["dense/kernel", "dense/bias"]
+    monkeypatch.setattr(_Removals.__init__, "__defaults__", (0,))
+    monkeypatch.setattr(
+        _Removals,
+        "_clearly_matter",
+        lambda self, given, _: (_evaluated(self.graph, given, False), set()),
+    )
+    assert "re_lu" in unseen_in(of(DENSE, layer("ReLU")))
 
 
 # --- layers without weights -----------------------------------------------------------------------

@@ -1,0 +1,133 @@
+"""Perturb weights of a model and see whether its outputs change."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from layerlens.comparison.effort import FEW_WEIGHTS, MAX_NUDGES
+from layerlens.comparison.slopes import Direction, least_change
+from layerlens.models.execute.input_domains import has_foreign_layers
+from layerlens.models.execute.outcome import Outcome
+from layerlens.models.execute.side import Side, Values
+from layerlens.numerics.arrays import Array
+from layerlens.numerics.differences import distance
+from layerlens.numerics.probes import generator
+
+
+@dataclass
+class Nudges:
+    """A model on one set of weights and one batch, of which some weights are perturbed."""
+
+    side: Side
+    values: Values
+    inputs: Sequence[Array]
+    seed: int
+    #: The runs that are left.
+    left: int = field(default=MAX_NUDGES)
+
+    def shown(self, positions: Collection[int]) -> set[int]:
+        """Return the weights that change an output when each is perturbed alone.
+
+        A weight that is missing changes none, or was not examined: `left` is then 0.
+        """
+        seen: set[int] = set()
+        if len(positions) > FEW_WEIGHTS:
+            seen = self._shown_by_slopes(positions)
+        rest = [position for position in positions if position not in seen]
+        if len(rest) <= self.left:
+            return seen | {position for position in rest if self.changes([position])}
+        return seen | set(self._shown_by_halves(rest))
+
+    def _shown_by_halves(
+        self, positions: Sequence[int], *, is_known: bool = False
+    ) -> Iterator[int]:
+        """Perturb weights together; where an output changes, perturb each half, down to one.
+
+        Of several that are known to change one, only the halves are perturbed.
+        """
+        known = is_known and len(positions) > 1
+        if not known and (self.left <= 0 or not self.changes(positions)):
+            return
+        if len(positions) == 1:
+            yield positions[0]
+            return
+        half = len(positions) // 2
+        found = list(self._shown_by_halves(positions[:half]))
+        yield from found
+        # Where the first half changes nothing, the second does.
+        yield from self._shown_by_halves(positions[half:], is_known=not found and self.left > 0)
+
+    def changes(self, positions: Sequence[int], index: Any = ()) -> bool:
+        """Return whether an output changes with these weights, or their elements at an index."""
+        self.left -= 1
+        changed = list(self.values)
+        for position in positions:
+            weight = self.values[position].astype(np.float64)
+            changed[position] = weight.copy()
+            changed[position][index] = self._perturbed(position)[index]
+        return outcomes_differ(self._base, self._run(tuple(changed)))
+
+    def _perturbed(self, position: int) -> Array:
+        rng = generator(self.seed, "nudge", position)
+        weight = self.values[position].astype(np.float64)
+        return np.asarray(
+            weight * (1.0 + 0.25 * rng.random(weight.shape)) + 0.01 * rng.random(weight.shape)
+        )
+
+    @cached_property
+    def _base(self) -> Outcome:
+        return self._run(self.values)
+
+    def _run(self, values: Values) -> Outcome:
+        return self.side.run(values, self.inputs, "float64", "traced_dynamic")
+
+    def _shown_by_slopes(self, positions: Collection[int]) -> set[int]:
+        """Return the weights whose gradient says that their perturbation moves an output.
+
+        A gradient of layers that Keras does not define may say anything.
+        """
+        runner = self.side.float64.keras
+        if runner is None or has_foreign_layers(self.side.built):
+            return set()
+        batch = next(iter(runner.batches(self.inputs)))
+        whole = self.side.run_whole(self.values, batch, "float64", "traced_dynamic")
+        direction = Direction.of(self.side, whole)
+        if direction is None:
+            return set()
+        self.side.hold(self.values, "float64")
+        found = runner.gradients(batch, direction.arrays, training=self.side.training, seed=0)
+        if self.side.training:
+            self.side.forget()  # the call has changed statistics
+        if found is None:
+            return set()
+        return {
+            position
+            for position in positions
+            if direction.clearly_moves(
+                found[1][position],
+                self._perturbed(position) - self.values[position].astype(np.float64),
+            )
+        }
+
+
+def outcomes_differ(one: Outcome, other: Outcome) -> bool:
+    """Return whether two runs of a model differ by more than rounding."""
+    if one.error or other.error or one.shapes != other.shapes:
+        return True
+    return any(
+        arrays_differ(left, right) for left, right in zip(one.outputs, other.outputs, strict=True)
+    )
+
+
+def arrays_differ(left: Array, right: Array) -> bool:
+    if left.shape != right.shape or left.dtype.kind != right.dtype.kind:
+        return True
+    difference = distance(left, right)
+    if left.dtype.kind != "f":
+        return bool(difference.any())
+    return bool((difference > least_change(left)).any())
