@@ -8,12 +8,14 @@ from fractions import Fraction
 from math import prod
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from layerlens.models.build.request import Built
-from layerlens.models.execute.variables import weight_variables
+from layerlens.models.execute.variables import stateful_layers, weight_variables
 from layerlens.proof.cases import Batch
-from layerlens.proof.field.algebra import ZERO, Algebra, Given
+from layerlens.proof.field.algebra import Algebra, Given
+from layerlens.proof.field.arithmetic import ZERO
 from layerlens.proof.field.interpreter import Interpreter, Slot, Variable
 from layerlens.proof.field.residues import Residues
 from layerlens.proof.field.samples import SampleCheck
@@ -24,6 +26,7 @@ from layerlens.scenario.spec import InputSpec
 
 _MOVING_VARIANCE = "moving_variance"
 _NOT_NEGATIVE = "Moving variances are not negative."
+_CLEARED = "Recurrent states are cleared before each call."
 
 
 @dataclass
@@ -60,9 +63,14 @@ class Evaluation:
         """Draw the inputs of one batch."""
         self.algebra.inputs = []
         for index, spec in enumerate(batch.starts):
-            drawn = self.algebra.field.draw_samples((batch.size, *known_shape(spec)))
+            drawn = self._drawn_input(spec, (batch.size, *known_shape(spec)))
             self.algebra.inputs.append(batch.given(self.algebra, index, drawn))
         return [self._input(*one) for one in zip(batch.starts, self.algebra.inputs, strict=True)]
+
+    def _drawn_input(self, spec: InputSpec, shape: tuple[int, ...]) -> Residues:
+        if spec.is_integer and spec.high is not None and spec.high - 1 == (spec.low or 0):
+            return self.algebra.field.of_integers(np.full(shape, spec.high - 1))
+        return self.algebra.field.draw_samples(shape)
 
     def _input(self, spec: InputSpec, given: Given) -> Value:
         residues = given.residues
@@ -88,6 +96,11 @@ class Evaluation:
         """
         variables = {id(variable._value.handle): variable for variable in built.model.variables}
         weights = {id(variable) for variable in weight_variables(built)}
+        states = {
+            id(state._value.handle): state
+            for layer in stateful_layers(built)
+            for state in tf.nest.flatten(getattr(layer, "states", None))
+        }
         captured: dict[str, Slot] = {}
         known: dict[int, Variable] = {}
         for outside, inside in function.graph.captures:
@@ -96,7 +109,11 @@ class Evaluation:
                 continue
             if id(outside) not in known:
                 variable = variables.get(id(outside))
-                if variable is None or id(variable) not in weights:
+                if id(outside) in states:
+                    state = states[id(outside)]
+                    cleared = constant(np.zeros(state.shape, state.dtype))
+                    known[id(outside)] = Variable(cleared, _CLEARED)
+                elif variable is None or id(variable) not in weights:
                     known[id(outside)] = Variable(_reason(variable))
                 else:
                     known[id(outside)] = self._weight(variable, anew)

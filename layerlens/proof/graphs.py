@@ -84,7 +84,10 @@ def prove_part(part: Part, transfer: Transfer, *, seed: int) -> CertificateRow |
         for side in (0, 1):
             refuse_what_no_graph_tells(part, side)
         names = variable_names(*part.built, transfer)
-        return GraphProof(part, names, seed).certificate()
+        try:
+            return GraphProof(part, names, seed).certificate()
+        except _UnequalError:
+            return GraphProof(part, names, seed, by_distances=True, by_factors=True).certificate()
     except CannotProveError as error:
         return Unproved(str(error))
     except VanishedError:
@@ -119,6 +122,8 @@ class GraphProof:
     anew: frozenset[Hashable] = frozenset()
     #: Whether a softmax is that of the distances to its first element: `Algebra.by_distances`.
     by_distances: bool = False
+    #: Whether factors pass what they can: `Algebra.by_factors`.
+    by_factors: bool = False
     _degree: float = 0.0
     _primes: int = 0
     _bound: float = 0.0
@@ -305,7 +310,7 @@ class GraphProof:
         self, traced: Sequence[Any], batches: Sequence[Batch], drawn: Field
     ) -> tuple[Algebra, set[int]]:
         """Run both traces; raise unless their outputs are the same expressions."""
-        algebra = Algebra(drawn, by_distances=self.by_distances)
+        algebra = Algebra(drawn, by_distances=self.by_distances, by_factors=self.by_factors)
         evaluation = Evaluation.of(algebra, self.part.built, self.names)
         for batch in batches:
             inputs = evaluation.inputs(batch)
@@ -331,7 +336,7 @@ def _enough_primes(algebra: Algebra) -> int:
     chance = algebra.worst.chance()
     if chance < 0.5:
         wanted = -log(ERROR_BOUND) + 2 * log(algebra.evaluations)
-        primes = ceil(wanted / -log(chance)) + 1
+        primes = max(ceil(wanted / -log(chance)), len(algebra.field.primes)) + 1
         if primes <= MOST_PRIMES:
             return primes
     raise CannotProveError("the expressions are too complex for a low chance of error")

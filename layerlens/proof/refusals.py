@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import keras
+
 from layerlens.proof.field.value import CannotProveError
 from layerlens.proof.parts import Part, params
 
 #: Models with more weights, or more values between their layers for one sample, take longer to
 #: prove than to probe.
 MOST_PARAMS, MOST_ACTIVATIONS = 4_000_000, 500_000
+#: Layers whose only state are recurrent ones, which are cleared before each call.
+_RECURRENT = (keras.layers.RNN, keras.layers.Bidirectional)
 
 
 def refuse_what_no_graph_tells(part: Part, side: int) -> None:
@@ -29,7 +33,7 @@ def refuse_what_no_graph_tells(part: Part, side: int) -> None:
     for layer in layers:
         if is_half_precise(layer):
             raise CannotProveError("it computes in half precision")
-        if getattr(layer, "stateful", False):
+        if getattr(layer, "stateful", False) and not isinstance(layer, _RECURRENT):
             raise CannotProveError(f"`{layer.name}` keeps state from call to call")
     if params(part, side) > MOST_PARAMS:
         raise CannotProveError(f"there are more than {MOST_PARAMS:,} weights")

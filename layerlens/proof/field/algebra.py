@@ -1,43 +1,26 @@
-"""Arithmetic on values: what real numbers do, and nothing else.
+"""Functions that are not rational, maxima and truth values, on top of arithmetic.
 
-Each method states an identity of real arithmetic or gives an unknown function's value; so equal
-results mean equal functions, wherever both are defined. Where that is not everywhere, the argument
-that decides it is noted: both models must note the same.
+Of an unknown function no more is known than what is said of it, so that equal results mean equal
+functions here, too.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from math import isqrt, lcm
-from typing import Any
+from math import isqrt
 
 import numpy as np
 from numpy.typing import NDArray
 
-from layerlens.proof.field.fractions_of_floats import simplest_fraction
-from layerlens.proof.field.growth import NOTHING, VARIABLE, Growth
+from layerlens.proof.field.arithmetic import ONE, ZERO, Arithmetic
+from layerlens.proof.field.growth import VARIABLE, Growth
 from layerlens.proof.field.maxima import Maxima, without_sign
-from layerlens.proof.field.residues import COLLISION, Field, Residues
+from layerlens.proof.field.multiples import FACTOR, FACTORS, Multiples
+from layerlens.proof.field.residues import COLLISION, Residues
 from layerlens.proof.field.value import CannotProveError, Value, greatest, joined_spread, least
-
-#: More terms than this in one sum of products are not exact in float64.
-MOST_TERMS = 2**17
-#: An array of more elements is refused.
-MOST_ELEMENTS = 4_000_000
-#: Graphs that compute more elements at one size take longer to prove than to probe. So many
-#: products of a sum cost as much as another element.
-MOST_COMPUTED, PRODUCTS_PER_ELEMENT = 20_000_000, 100
-#: The lesser half of a residue has this many bits.
-_HALF_BITS = 16
-_HALF = 2**_HALF_BITS - 1
-
-ZERO, ONE = Fraction(0), Fraction(1)
-
-#: Takes and returns float64 arrays; each element is a sum of products of one of each.
-Bilinear = Callable[[NDArray[np.float64], NDArray[np.float64]], Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,31 +35,25 @@ class Given:
 
 
 @dataclass
-class Algebra:
-    """The values of one proof: a field, the maxima in it, and what its error bound rests on."""
+class Algebra(Arithmetic):
+    """The values of one proof, with the maxima among them and the inputs that they are made of."""
 
-    field: Field
     #: Whether a softmax is taken of the distances of its elements to the first one. It is the same,
     #: and then the same expression where something is added to all elements.
     by_distances: bool = False
+    #: Whether a factor passes roots, distances and comparisons with zero: see `Multiples`.
+    by_factors: bool = False
+    multiples: Multiples | None = dataclasses.field(init=False, default=None)
     maxima: Maxima = dataclasses.field(init=False)
-    #: Conditions under which the model being run is defined: what must hold, and of which element.
-    conditions: set[tuple[str, int, int]] = dataclasses.field(default_factory=set)
-    #: Elements computed so far.
-    computed: int = 0
-    #: Elements that an unknown function was asked for, or that were compared.
-    evaluations: int = 0
-    #: Bounds all of them.
-    worst: Growth = NOTHING
     #: The inputs of the models.
     inputs: list[Given] = dataclasses.field(default_factory=list)
     #: Which inputs were held against which numbers.
     tested: set[tuple[int, Fraction]] = dataclasses.field(default_factory=set)
-    #: Sentences about what was taken for granted.
-    assumptions: set[str] = dataclasses.field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self.maxima = Maxima(self.field)
+        if self.by_factors:
+            self.multiples = Multiples(self.field)
+        self.maxima = Maxima(self.field, self.multiples)
 
     @property
     def error_bound(self) -> float:
@@ -85,219 +62,19 @@ class Algebra:
         Each pair of evaluated elements may be mistaken for equal, by their residues modulo all
         primes or by their fingerprints.
         """
-        agree = min(1.0, self.worst.chance()) ** len(self.field.primes) + COLLISION
-        return float(self.evaluations) ** 2 * agree
-
-    # --- values -----------------------------------------------------------------------------------
-
-    def residues(self, value: Value) -> Residues:
-        """Return a value's residues; of a constant, of the simplest fractions that round to it.
-
-        Raises:
-            CannotProveError: an infinite constant, or a text.
-        """
-        if value.residues is not None:
-            return value.residues
-        array = value.array("a value")
-        if value.kind == "text":
-            raise CannotProveError("it computes with texts")
-        if value.kind == "float":
-            self._take_floats(value, array)
-        else:
-            value.residues = self.field.of_integers(array)
-            if array.size:
-                value.low, value.high = Fraction(int(array.min())), Fraction(int(array.max()))
-                largest = max(abs(value.low), abs(value.high), ONE)
-                value.growth = Growth(0.0, float(largest.numerator.bit_length()))
-        assert value.residues is not None
-        return value.residues
-
-    def _take_floats(self, value: Value, array: NDArray[Any]) -> None:
-        distinct, where = np.unique(array, return_inverse=True)
-        try:
-            numbers = [simplest_fraction(float(one), array.dtype) for one in distinct]
-        except ValueError:
-            raise CannotProveError("a constant is infinite or not a number") from None
-        value.residues = self.field.of_each(numbers, where.reshape(array.shape).astype(np.int64))
-        if numbers:
-            value.low, value.high = min(numbers), max(numbers)
-            bits = max(one.numerator.bit_length() for one in numbers)
-            below = lcm(*(one.denominator for one in numbers)).bit_length()
-            value.growth = Growth(0.0, float(bits + below), 0.0, float(below))
-
-    def number(self, number: Fraction | int) -> Value:
-        """Return a scalar that is exactly a fraction."""
-        exact = Fraction(number)
-        residues = np.array(self.field.of(exact), np.int64)
-        bits = float(exact.numerator.bit_length()), float(exact.denominator.bit_length())
-        growth = Growth(0.0, bits[0], 0.0, bits[1])
-        return Value((), "float", residues, low=exact, high=exact, growth=growth)
-
-    def made(self, residues: Residues, **known: Any) -> Value:
-        """Return a value of residues.
-
-        Raises:
-            CannotProveError: it is too large.
-        """
-        size = int(residues[0].size)
-        self._work(size)
-        if size > MOST_ELEMENTS:
-            raise CannotProveError(f"an array has {size:,} elements")
-        return Value(residues.shape[1:], known.pop("kind", "float"), residues, **known)
-
-    def like(self, one: Value, residues: Residues, **other: Any) -> Value:
-        """Return a value of other residues of which the same is known, but for `other`."""
-        known = {
-            "kind": one.kind,
-            "low": one.low,
-            "high": one.high,
-            "positive": one.positive,
-            "growth": one.growth,
-            "spread": one.spread,
-        }
-        return self.made(residues, **known | other)
-
-    # --- rational functions -----------------------------------------------------------------------
-
-    def add(self, one: Value, other: Value) -> Value:
-        """Return the sum."""
-        residues = self.field.add(self.residues(one), self.residues(other))
-        low = None if one.low is None or other.low is None else one.low + other.low
-        high = None if one.high is None or other.high is None else one.high + other.high
-        positive = (one.is_positive and other.is_nonnegative) or (
-            other.is_positive and one.is_nonnegative
-        )
-        return self.made(
-            residues,
-            low=low,
-            high=high,
-            positive=positive,
-            growth=one.growth.plus(other.growth),
-            spread=joined_spread(one, other),
-        )
-
-    def negate(self, one: Value) -> Value:
-        """Return the additive inverse."""
-        residues = self.field.negative(self.residues(one))
-        low = None if one.high is None else -one.high
-        high = None if one.low is None else -one.low
-        return self.made(residues, low=low, high=high, growth=one.growth, spread=one.spread)
-
-    def subtract(self, one: Value, other: Value) -> Value:
-        """Return the difference."""
-        return self.add(one, self.negate(other))
-
-    def multiply(self, one: Value, other: Value) -> Value:
-        """Return the elementwise product; of a value with itself a square."""
-        residues = self.field.multiply(self.residues(one), self.residues(other))
-        low, high = _bounds_of_product(one, other)
-        return self.made(
-            residues,
-            low=low,
-            high=high,
-            positive=one.is_positive and other.is_positive,
-            growth=one.growth.times(other.growth),
-            spread=joined_spread(one, other),
-        )
-
-    def square(self, one: Value) -> Value:
-        """Return the square."""
-        return self.multiply(one, one)
-
-    def reciprocal(self, one: Value) -> Value:
-        """Return 1 / x; that x is not zero is noted where its range does not say so."""
-        residues = self.residues(one)
-        if not (one.is_positive or one.is_negative):
-            self._note("is not zero", residues, one.growth)
-        try:
-            inverse = self.field.reciprocal(residues)
-        except ZeroDivisionError:
-            raise CannotProveError("it divides by zero") from None
-        low = high = None
-        if one.low is not None and one.low > 0:
-            high = 1 / one.low
-            low = 1 / one.high if one.high is not None else ZERO
-        elif one.is_positive:
-            low = ZERO
-        return self.made(
-            inverse,
-            low=low,
-            high=high,
-            positive=one.is_positive,
-            growth=one.growth.inverted(),
-            spread=frozenset(axis - one.rank for axis, n in enumerate(one.shape) if n > 1),
-        )
-
-    def divide(self, one: Value, other: Value) -> Value:
-        """Return the quotient."""
-        return self.multiply(one, self.reciprocal(other))
-
-    def total(self, one: Value, axes: Sequence[int], *, keepdims: bool) -> Value:
-        """Return the sum over some axes, counted from the first as 0."""
-        residues = self.residues(one)
-        if not axes:
-            return one
-        places = tuple(axis + 1 for axis in axes)
-        terms = int(np.prod([one.shape[axis] for axis in axes]))
-        added = self.field.reduced(residues.sum(axis=places, keepdims=keepdims))
-        shared = one.spread is not None and not {axis - one.rank for axis in axes} & one.spread
-        return self.made(
-            added,
-            low=None if one.low is None else one.low * terms,
-            high=None if one.high is None else one.high * terms,
-            positive=one.is_positive and terms > 0,
-            growth=one.growth.summed(terms, shared=shared),
-            spread=_reduced_spread(one, axes, keepdims=keepdims),
-        )
-
-    def mean(self, one: Value, axes: Sequence[int], *, keepdims: bool) -> Value:
-        """Return the mean over some axes, counted from the first as 0."""
-        count = int(np.prod([one.shape[axis] for axis in axes])) if axes else 1
-        if count == 0:
-            raise CannotProveError("a mean is taken over nothing")
-        found = self.multiply(
-            self.total(one, axes, keepdims=keepdims), self.number(Fraction(1, count))
-        )
-        found.low, found.high, found.positive = one.low, one.high, one.is_positive
+        primes = len(self.field.primes)
+        agree = min(1.0, self.worst.chance()) ** primes + COLLISION
+        found = float(self.evaluations) ** 2 * agree
+        if self.multiples is not None:
+            # For each pair of arguments that were held together, any factor might have fitted.
+            multiple = self.worst.times(FACTOR)
+            found += self.multiples.tried * FACTORS * min(1.0, multiple.chance()) ** primes
         return found
 
-    def product(self, one: Value, axes: Sequence[int], *, keepdims: bool) -> Value:
-        """Return the product over some axes, counted from the first as 0."""
-        residues, growth = self.residues(one), one.growth
-        for axis in sorted(axes, reverse=True):
-            rows = np.moveaxis(residues, axis + 1, 0)
-            found = np.ones_like(rows[0]) if len(rows) == 0 else rows[0]
-            for row in rows[1:]:
-                found = self.field.multiply(found, row)
-            for _ in rows[1:]:
-                growth = growth.times(one.growth)
-            residues = np.expand_dims(found, axis + 1) if keepdims else found
-        return self.made(residues, growth=growth, spread=None)
-
-    def sums_of_products(
-        self,
-        function: Bilinear,
-        one: Value,
-        other: Value,
-        terms: int,
-        *,
-        shared: bool = False,
-        spread: frozenset[int] | None = None,
-    ) -> Value:
-        """Return a function of two arrays whose elements are sums of at most `terms` products.
-
-        The function runs in float64 on halves of 16 bits: every sum is below 2^53, and so exact.
-        """
-        if terms > MOST_TERMS:
-            raise CannotProveError(f"a sum has {terms:,} products")
-        first, second = self.residues(one), self.residues(other)
-        rows = []
-        for row, prime in enumerate(self.field.primes):
-            rows.append(_exact_sums(function, first[row], second[row], prime))
-            if row == 0:
-                self._work(rows[0].size * (terms // PRODUCTS_PER_ELEMENT))
-        growth = one.growth.times(other.growth).summed(terms, shared=shared)
-        return self.made(np.stack(rows), growth=growth, spread=spread)
+    @property
+    def _unknown(self) -> Growth:
+        """Bounds the value of an unknown function, or a multiple of one."""
+        return VARIABLE if self.multiples is None else VARIABLE.times(FACTOR)
 
     # --- unknown functions ------------------------------------------------------------------------
 
@@ -319,7 +96,7 @@ class Algebra:
         `at_zero` is its value at 0; odd and even functions depend on the argument without its sign.
         """
         residues = self.residues(one)
-        self._evaluate(residues, one.growth)
+        self.evaluate(residues, one.growth)
 
         def at(given: Residues) -> Residues:
             signless, flipped = without_sign(self.field, given)
@@ -367,7 +144,7 @@ class Algebra:
         """Return the natural logarithm; that its argument is positive is noted unless known."""
         residues = self.residues(one)
         if not one.is_positive:
-            self._note("is positive", residues, one.growth)
+            self.note("is positive", residues, one.growth)
         low = ZERO if one.low is not None and one.low >= 1 else None
         found = self.function("log", one, low=low, increasing=True)
         ones = self.field.is_number(residues, ONE)
@@ -378,23 +155,35 @@ class Algebra:
         """Return the square root; that its argument is not negative is noted unless known."""
         residues = self.residues(one)
         if not one.is_nonnegative:
-            self._note("is not negative", residues, one.growth)
+            self.note("is not negative", residues, one.growth)
         exact = self._exact_root(one)
         if exact is not None:
             return exact
-        found = self.function("sqrt", one, low=ZERO, at_zero=ZERO, increasing=True)
+        found = self._root_of_multiple(one)
+        if found is None:
+            found = self.function("sqrt", one, low=ZERO, at_zero=ZERO, increasing=True)
+            if self.multiples is not None:
+                self.multiples.remember("sqrt", residues, self.residues(found))
         found.positive = one.is_positive
         found.spread = frozenset()
         return found
 
+    def _root_of_multiple(self, one: Value) -> Value | None:
+        """Return the root of c² x as c times that of x, where that is known."""
+        residues = self.residues(one)
+        earlier = self.multiples.earlier("sqrt", residues) if self.multiples else None
+        factor = None if earlier is None else root_of(earlier[0])
+        if earlier is None or factor is None or self.multiples is None:
+            return None
+        self.evaluate(residues, one.growth)
+        root = self.multiples.scaled(factor, earlier[1])
+        return self.made(root, low=ZERO, growth=self._unknown)
+
     def _exact_root(self, one: Value) -> Value | None:
-        number = one.low
-        if number is None or number != one.high:
+        exact = None if one.low is None or one.low != one.high else root_of(one.low)
+        if exact is None:
             return None
-        above, below = isqrt(number.numerator), isqrt(number.denominator)
-        if above * above != number.numerator or below * below != number.denominator:
-            return None
-        root = self.number(Fraction(above, below))
+        root = self.number(exact)
         shaped = np.broadcast_to(
             self.residues(root).reshape(-1, *(1,) * one.rank),
             (len(self.field.primes), *one.shape),
@@ -410,7 +199,7 @@ class Algebra:
     def maximum(self, one: Value, other: Value) -> Value:
         """Return the elementwise maximum."""
         shape = np.broadcast_shapes(one.shape, other.shape)
-        first, second = (self._broadcast(value, shape) for value in (one, other))
+        first, second = (self.broadcast(value, shape) for value in (one, other))
         low = max((b for b in (one.low, other.low) if b is not None), default=None)
         for value, residues, rest in ((one, first, other), (other, second, one)):
             if value.low is not None and rest.high is not None and value.low >= rest.high:
@@ -421,8 +210,8 @@ class Algebra:
                     growth=value.growth,
                     spread=value.spread,
                 )
-        growth = _of_a_maximum(one.growth, other.growth)
-        self._evaluate(first, growth)
+        growth = _of_a_maximum(one.growth, other.growth, self._unknown)
+        self.evaluate(first, growth)
         flat = (len(first), -1)
         found = self.maxima.of_two(first.reshape(flat), second.reshape(flat))
         return self.made(
@@ -455,10 +244,11 @@ class Algebra:
         """Return maxima over the last axis of residues that were taken from a value."""
         if not rows.size:
             raise CannotProveError("a maximum is taken over nothing")
-        self._evaluate(rows, one.growth)
+        self.evaluate(rows, one.growth)
         flat = rows.reshape(len(rows), -1, rows.shape[-1])
         found = self.maxima.of_each_row(flat).reshape(rows.shape[:-1])
-        growth = _of_a_maximum(one.growth, one.growth) if rows.shape[-1] == 2 else VARIABLE
+        pairs = rows.shape[-1] == 2
+        growth = _of_a_maximum(one.growth, one.growth, self._unknown) if pairs else VARIABLE
         growth = growth.joined(one.growth)
         return self.made(found, low=one.low, high=one.high, growth=growth, spread=None)
 
@@ -474,10 +264,20 @@ class Algebra:
             return Value(shape, "bool", constant=np.zeros(shape, bool))
         difference = self.subtract(one, other)
         residues = self.residues(difference)
-        self._evaluate(residues, difference.growth)
-        found = self.field.hashed("is greater than zero", residues)
-        found = np.where(self.field.is_zero(residues), 0, found)
+        self.evaluate(residues, difference.growth)
+        found = self._are_positive(residues)
         return self.made(found, kind="bool", low=ZERO, high=ONE)
+
+    def _are_positive(self, residues: Residues) -> Residues:
+        """Return which elements are greater than zero: unknown, but the same of c x for c > 0."""
+        name = "is greater than zero"
+        earlier = self.multiples.earlier(name, residues) if self.multiples else None
+        if earlier is not None and earlier[0] > 0:
+            return earlier[1]
+        found = np.where(self.field.is_zero(residues), 0, self.field.hashed(name, residues))
+        if self.multiples is not None:
+            self.multiples.remember(name, residues, found)
+        return found
 
     def is_other(self, one: Value, other: Value) -> Value:
         """Return whether a and b differ: decided by ranges, or an unknown truth value of a - b.
@@ -490,7 +290,7 @@ class Algebra:
         if difference.is_positive or difference.is_negative:
             return Value(shape, "bool", constant=np.ones(shape, bool))
         residues = self.residues(difference)
-        self._evaluate(residues, difference.growth)
+        self.evaluate(residues, difference.growth)
         signless, _ = without_sign(self.field, residues)
         found = self.field.hashed("is not zero", signless)
         found = np.where(self.field.is_zero(residues), 0, found)
@@ -542,10 +342,10 @@ class Algebra:
     def both(self, one: Value, other: Value) -> Value:
         """Return the conjunction of truth values: a product, in which a and a is a."""
         shape = np.broadcast_shapes(one.shape, other.shape)
-        first, second = (self._broadcast(value, shape) for value in (one, other))
+        first, second = (self.broadcast(value, shape) for value in (one, other))
         found = np.where((first == second).all(axis=0), first, self.field.multiply(first, second))
         growth = one.growth.times(other.growth)
-        self._evaluate(first, growth)
+        self.evaluate(first, growth)
         return self.made(found, kind="bool", low=ZERO, high=ONE, growth=growth, spread=None)
 
     def choose(self, condition: Value, one: Value, other: Value) -> Value:
@@ -562,7 +362,7 @@ class Algebra:
             found = self.add(other, self.multiply(condition, self.subtract(one, other)))
         else:
             shape = np.broadcast_shapes(condition.shape, one.shape, other.shape)
-            first, second = (self._broadcast(value, shape) for value in (one, other))
+            first, second = (self.broadcast(value, shape) for value in (one, other))
             growth = one.growth.joined(other.growth)
             found = self.made(
                 np.where(condition.constant, first, second), growth=growth, spread=None
@@ -574,83 +374,19 @@ class Algebra:
     def _spread_to(self, one: Value, *others: Value) -> Value:
         """Return a value broadcast against others."""
         shape = np.broadcast_shapes(one.shape, *(other.shape for other in others))
-        return self.like(one, self._broadcast(one, shape))
-
-    # --- bookkeeping ------------------------------------------------------------------------------
-
-    def compare(self, one: Value, other: Value) -> bool:
-        """Return whether two values of one shape are the same expression."""
-        first, second = self.residues(one), self.residues(other)
-        self._evaluate(first, one.growth.joined(other.growth))
-        return bool(np.array_equal(first, second))
-
-    def _evaluate(self, residues: Residues, growth: Growth) -> None:
-        self.evaluations += int(residues[0].size)
-        self.worst = self.worst.joined(growth)
-
-    def _work(self, elements: int) -> None:
-        self.computed += elements
-        if self.computed > MOST_COMPUTED:
-            raise CannotProveError(f"it computes more than {MOST_COMPUTED:,} elements")
-
-    def _note(self, what: str, residues: Residues, growth: Growth) -> None:
-        self._evaluate(residues, growth)
-        first, second = self.field.fingerprints(residues, what)
-        self.conditions.update(
-            (what, int(one), int(other))
-            for one, other in zip(np.ravel(first), np.ravel(second), strict=True)
-        )
-
-    def _broadcast(self, value: Value, shape: tuple[int, ...]) -> Residues:
-        residues = self.residues(value)
-        rank = len(shape)
-        residues = residues.reshape(len(residues), *(1,) * (rank - value.rank), *value.shape)
-        return np.ascontiguousarray(np.broadcast_to(residues, (len(residues), *shape)))
+        return self.like(one, self.broadcast(one, shape))
 
 
-def _exact_sums(function: Bilinear, one: Any, other: Any, prime: int) -> Any:
-    """Return the function of two arrays of residues modulo a prime (Karatsuba, by halves)."""
-    high, low = (one >> _HALF_BITS).astype(np.float64), (one & _HALF).astype(np.float64)
-    above, below = (other >> _HALF_BITS).astype(np.float64), (other & _HALF).astype(np.float64)
-    highs, lows = np.asarray(function(high, above)), np.asarray(function(low, below))
-    mixed = np.asarray(function(high + low, above + below)) - highs - lows
-    highs, mixed, lows = (part.astype(np.int64) % prime for part in (highs, mixed, lows))
-    shifted = (highs * (_HALF + 1) + mixed) % prime
-    return (shifted * (_HALF + 1) + lows) % prime
-
-
-def _bounds_of_product(one: Value, other: Value) -> tuple[Fraction | None, Fraction | None]:
-    if one is other:
-        if one.low is None or one.high is None:
-            return ZERO, None
-        ends = one.low * one.low, one.high * one.high
-        return (min(ends) if one.low > 0 or one.high < 0 else ZERO), max(ends)
-    if not (one.low is None or one.high is None or other.low is None or other.high is None):
-        products = [a * b for a in (one.low, one.high) for b in (other.low, other.high)]
-        return min(products), max(products)
-    if one.is_nonnegative and other.is_nonnegative:
-        return ZERO, None
-    for factor, low, high in ((one, other.low, other.high), (other, one.low, one.high)):
-        number = factor.low
-        if number is not None and number == factor.high:
-            least_end = None if low is None else number * low
-            greatest_end = None if high is None else number * high
-            return (least_end, greatest_end) if number >= 0 else (greatest_end, least_end)
-    return None, None
-
-
-def _of_a_maximum(one: Growth, other: Growth) -> Growth:
+def _of_a_maximum(one: Growth, other: Growth, distance: Growth) -> Growth:
     """Bound (a + b + |a - b|) / 2."""
-    return one.plus(other).plus(VARIABLE).times(Growth(0.0, 0.0, 0.0, 1.0))
+    return one.plus(other).plus(distance).times(Growth(0.0, 0.0, 0.0, 1.0))
 
 
-def _reduced_spread(one: Value, axes: Sequence[int], *, keepdims: bool) -> frozenset[int] | None:
-    if one.spread is None:
-        if not keepdims:
-            return None
-        return frozenset(range(-one.rank, 0)) - {axis - one.rank for axis in axes}
-    gone = {axis - one.rank for axis in axes}
-    left = one.spread - gone
-    if keepdims:
-        return left
-    return frozenset(axis + sum(other > axis for other in gone) for axis in left)
+def root_of(number: Fraction) -> Fraction | None:
+    """Return the square root of a fraction, where it is one."""
+    if number < 0:
+        return None
+    above, below = isqrt(number.numerator), isqrt(number.denominator)
+    if above * above != number.numerator or below * below != number.denominator:
+        return None
+    return Fraction(above, below)

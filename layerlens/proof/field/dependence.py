@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from layerlens.proof.field.algebra import Algebra, Bilinear
+from layerlens.proof.field.algebra import Algebra
+from layerlens.proof.field.arithmetic import Bilinear
 from layerlens.proof.field.growth import Growth
 from layerlens.proof.field.maxima import Maxima
 from layerlens.proof.field.residues import Field, Residues
@@ -133,7 +134,7 @@ class _Dependence(Algebra):
         ]
         return self.made(self.field.reduced(np.stack(found)), spread=None)
 
-    def _note(self, what: str, residues: Residues, growth: Growth) -> None:
+    def note(self, what: str, residues: Residues, growth: Growth) -> None:
         """Where a model is defined is noted when numbers are computed."""
 
 

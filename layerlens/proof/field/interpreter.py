@@ -35,7 +35,19 @@ _CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
 _WHOLE_ARITHMETIC = frozenset({"Add", "AddV2", "Mul", "Neg", "Square", "Sub"})
 #: Operations on whole numbers that return some of them.
 _CHOOSING = frozenset(
-    {"Cast", "GatherV2", "Max", "Maximum", "Min", "Minimum", "OneHot", "Select", "SelectV2"}
+    {
+        "Bucketize",
+        "Cast",
+        "GatherV2",
+        "Max",
+        "Maximum",
+        "Min",
+        "Minimum",
+        "OneHot",
+        "Relu",
+        "Select",
+        "SelectV2",
+    }
 )
 #: Exact on constants as well; of other functions of constants TensorFlow's own result is taken.
 _EXACT_ON_CONSTANTS = frozenset({"Add", "AddV2", "Cast", "Mul", "Neg", "RealDiv", "Square", "Sub"})
@@ -236,8 +248,12 @@ class Interpreter:
         for value in inputs:
             self.algebra.residues(value)
         found = handler(self.algebra, operation, inputs)
-        is_counted = operation.type in _WHOLE_ARITHMETIC and operation.outputs[0].dtype.is_integer
-        return self._exact_whole_numbers(operation, found) if is_counted else found
+        if not operation.outputs[0].dtype.is_integer:
+            return found
+        if operation.type in _WHOLE_ARITHMETIC:
+            return self._exact_whole_numbers(operation, found)
+        found.kind = "int"
+        return found
 
     def _exact_whole_numbers(self, operation: Any, value: Value) -> Value:
         """Return computed whole numbers, which must not leave their dtype.

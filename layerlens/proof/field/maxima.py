@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from layerlens.proof.field.multiples import Multiples
 from layerlens.proof.field.residues import Field, Residues
 from layerlens.proof.field.value import CannotProveError
 
@@ -28,6 +29,8 @@ class Maxima:
     """The maxima of one proof. Each is remembered with the elements it is the greatest of."""
 
     field: Field
+    #: What distances were asked for, where a factor may pass them.
+    multiples: Multiples | None = None
     _members: dict[Element, frozenset[Element]] = dataclasses.field(default_factory=dict)
     #: Arrays of maxima of two, with the arrays that these were taken of, and where each array
     #: starts if the elements of all are counted.
@@ -133,8 +136,15 @@ class Maxima:
 
     def absolute(self, one: Residues) -> Residues:
         """Return the absolute value of each element, as an even unknown function that is 0 at 0."""
+        if self.multiples is not None:
+            earlier = self.multiples.earlier("absolute", one)
+            if earlier is not None:
+                return self.multiples.scaled(abs(earlier[0]), earlier[1])
         even, _ = without_sign(self.field, one)
-        return np.where(self.field.is_zero(one), 0, self.field.hashed("absolute", even))
+        found = np.where(self.field.is_zero(one), 0, self.field.hashed("absolute", even))
+        if self.multiples is not None:
+            self.multiples.remember("absolute", one, found)
+        return found
 
     # --- which elements are maxima ----------------------------------------------------------------
 

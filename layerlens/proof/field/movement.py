@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from layerlens.proof.field.algebra import ZERO, Algebra
+from layerlens.proof.field.algebra import Algebra
+from layerlens.proof.field.arithmetic import ZERO
 from layerlens.proof.field.growth import NOTHING
 from layerlens.proof.field.tensorflow_calls import run_operation
 from layerlens.proof.field.value import CannotProveError, Value, greatest, least

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from layerlens.proof.field.algebra import MOST_ELEMENTS, ONE, ZERO, Algebra
+from layerlens.proof.field.algebra import Algebra
+from layerlens.proof.field.arithmetic import MOST_ELEMENTS, ONE, ZERO
 from layerlens.proof.field.fractions_of_floats import simplest_fraction
 from layerlens.proof.field.growth import Growth
 from layerlens.proof.field.residues import Residues
@@ -189,6 +190,20 @@ def _steps(algebra: Algebra, operation: Any, inputs: Sequence[Value]) -> Value:
     odd = operation.type in ("Rint", "Round", "Sign")
     name = "Round" if operation.type == "Rint" else operation.type
     return algebra.function(name, inputs[0], at_zero=ZERO, odd=odd)
+
+
+@handles("Bucketize")
+def _bucketize(algebra: Algebra, operation: Any, inputs: Sequence[Value]) -> Value:
+    """Count the boundaries that are not greater."""
+    (one,) = inputs
+    found = algebra.multiply(one, algebra.number(0))
+    boundaries = operation.get_attr("boundaries")
+    for boundary in boundaries:
+        number = algebra.number(simplest_fraction(boundary, np.dtype(np.float32)))
+        reached = algebra.invert(algebra.is_greater(number, one))
+        found = algebra.add(found, reached)
+    found.low, found.high = ZERO, Fraction(len(boundaries))
+    return found
 
 
 @handles("Pow")
@@ -536,6 +551,39 @@ def _windows(operation: Any, one: Value) -> Any:
     return found.numpy()[0].astype(np.int64)
 
 
+# --- linear maps of images ------------------------------------------------------------------------
+
+
+@handles("ResizeArea", "ResizeBicubic", "ResizeBilinear", "ScaleAndTranslate")
+def _resized(algebra: Algebra, operation: Any, inputs: Sequence[Value]) -> Value:
+    """Resize as TensorFlow does: each pixel of the result is a weighted mean of pixels."""
+    one, *how = inputs
+    height, width = one.shape[1:3]
+    if (height * width) ** 2 > MOST_ELEMENTS:
+        raise CannotProveError("an image is too large to resize")
+    single = np.eye(height * width, dtype=np.float32).reshape(-1, height, width, 1)
+    (found,) = run_operation(operation, [single, *(value.array("a size") for value in how)])
+    weights = constant(found.reshape(height * width, -1))
+    _check_means(weights)
+    flat = _reshaped(algebra, one, (one.shape[0], height * width, one.shape[3]))
+    turned = algebra.like(flat, np.swapaxes(algebra.residues(flat), -1, -2), spread=None)
+    made = _matrix_product(algebra, turned, weights)
+    back = algebra.like(made, np.swapaxes(algebra.residues(made), -1, -2), spread=None)
+    return _reshaped(algebra, back, (one.shape[0], *found.shape[1:3], one.shape[3]))
+
+
+def _check_means(weights: Value) -> None:
+    """Raise unless weights are fractions of few digits, and add up to 1 exactly.
+
+    So each is meant exactly, and not as some number of many digits that is near it.
+    """
+    array = weights.array("weights")
+    numbers = {float(one): simplest_fraction(float(one), array.dtype) for one in np.unique(array)}
+    for column in array.T:
+        if sum(numbers[float(one)] for one in column) != 1:
+            raise CannotProveError("it resizes by weights that are no fractions of few digits")
+
+
 # --- looking up -----------------------------------------------------------------------------------
 
 
@@ -583,6 +631,20 @@ def _gather(algebra: Algebra, operation: Any, inputs: Sequence[Value]) -> Value:
     return _reshaped(algebra, found, (*index.shape, *table.shape[1:]))
 
 
+@handles("DenseBincount")
+def _counts(algebra: Algebra, operation: Any, inputs: Sequence[Value]) -> Value:
+    index, size, weights = inputs
+    algebra.residues(size)
+    if weights.size or index.rank != 2 or size.low is None or size.low != size.high:
+        raise CannotProveError("a count of another form")
+    chosen = algebra.made(chosen_rows(algebra, index, int(size.low)), low=ZERO, high=ONE)
+    if not operation.get_attr("binary_output"):
+        return algebra.total(chosen, [1], keepdims=False)
+    found = algebra.any_of(chosen, [1], keepdims=False)
+    found.kind = "float"
+    return found
+
+
 @handles("OneHot")
 def _one_hot(algebra: Algebra, operation: Any, inputs: Sequence[Value]) -> Value:
     index, depth, on, off = inputs
@@ -591,17 +653,6 @@ def _one_hot(algebra: Algebra, operation: Any, inputs: Sequence[Value]) -> Value
     rows = chosen_rows(algebra, index, depth.whole("a depth"))
     choice = algebra.made(rows, low=ZERO, high=ONE)
     return algebra.add(off, algebra.multiply(choice, algebra.subtract(on, off)))
-
-
-@handles("DenseBincount")
-def _counts(algebra: Algebra, operation: Any, inputs: Sequence[Value]) -> Value:
-    numbers, size, weights = inputs
-    if numbers.rank != 2 or weights.size or operation.get_attr("binary_output"):
-        raise CannotProveError("a way of counting that is not understood")
-    if size.low is None or size.low != size.high:
-        raise CannotProveError("it counts up to a computed number")
-    rows = chosen_rows(algebra, numbers, int(size.low))
-    return algebra.total(algebra.made(rows, low=ZERO, high=ONE), [1], keepdims=False)
 
 
 def _reshaped(algebra: Algebra, one: Value, shape: Sequence[int]) -> Value:

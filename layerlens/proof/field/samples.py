@@ -21,14 +21,27 @@ from layerlens.proof.field.value import CannotProveError, Value
 
 _ELEMENTWISE = frozenset(
     {
-        *("Abs", "Add", "AddN", "AddV2", "Asinh", "Atan", "BiasAdd", "Cast", "Ceil", "Cos", "Cosh"),
+        *(
+            "Abs",
+            "Add",
+            "AddN",
+            "AddV2",
+            "Asinh",
+            "Atan",
+            "BiasAdd",
+            "Bucketize",
+            "Cast",
+            "Ceil",
+            "Cos",
+            "Cosh",
+        ),
         *("Div", "DivNoNan", "Elu", "Equal", "Erf", "Erfc", "Exp", "Expm1", "Floor", "Greater"),
         *("GreaterEqual", "Inv", "IsFinite", "IsInf", "IsNan", "LeakyRelu", "Less", "LessEqual"),
         *("Log", "Log1p", "LogicalAnd", "LogicalNot", "LogicalOr", "Maximum", "Minimum", "Mul"),
         *("Neg", "NotEqual", "OneHot", "OnesLike", "Pow", "RealDiv", "Reciprocal", "Relu", "Relu6"),
         *("Rint", "Round", "Rsqrt", "Select", "SelectV2", "Selu", "Sigmoid", "Sign", "Sin", "Sinh"),
         *("Softplus", "Softsign", "Sqrt", "Square", "SquaredDifference", "Sub", "Tanh"),
-        *("ZerosLike", "Const", "Rank", "ExpandDims", "Mean", "Squeeze", "Transpose"),
+        *("Bucketize", "ZerosLike", "Const", "Rank", "ExpandDims", "Mean", "Squeeze", "Transpose"),
     }
 )
 #: What these take together or apart along some axes, by where the axes are given.
@@ -44,7 +57,8 @@ _OF_ROWS = frozenset(
         *("AvgPool", "AvgPool3D", "Conv2D", "Conv3D", "DepthwiseConv2dNative", "MaxPool"),
         *("Conv2DBackpropInput", "MaxPool3D", "BatchToSpaceND", "SpaceToBatchND"),
         *("BroadcastTo", "DepthToSpace", "Fill", "Reshape", "SpaceToDepth"),
-        *("ResizeBilinear", "ResizeNearestNeighbor"),
+        *("ResizeArea", "ResizeBicubic", "ResizeBilinear", "ResizeNearestNeighbor"),
+        *("DenseBincount", "ScaleAndTranslate"),
     }
 )
 #: Where a number of samples may stand as a shape.

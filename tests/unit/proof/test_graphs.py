@@ -92,6 +92,26 @@ SAME: dict[str, tuple[Layers, Layers, Shape]] = {
     "masked twice": ([MASK, GRU], [MASK, layer("Masking"), GRU], (3, 2)),
     "masks at any length": ([DENSE, RELU], [MASK, DENSE, RELU], (None, 2)),
     "masks that are never alike": ([layer("Softmax"), GRU], [layer("Softmax"), MASK, GRU], (3, 2)),
+    "a factor past a relu": (
+        [layer("Rescaling", scale=3.0), RELU],
+        [RELU, layer("Rescaling", scale=3.0)],
+        (5,),
+    ),
+    "a shift before a softmax": (
+        [layer("Softmax")],
+        [layer("Rescaling", scale=1.0, offset=7.0), layer("Softmax")],
+        (5,),
+    ),
+    "a state that is cleared": (
+        [GRU],
+        [layer("GRU", units=3, stateful=True), layer("Dropout", rate=0.1)],
+        (4, 2),
+    ),
+    "an enlarged pixel": (
+        [layer("UpSampling2D", interpolation="bilinear")],
+        [layer("Resizing", height=2, width=2)],
+        (1, 1, 2),
+    ),
     "moving averages": (
         [layer("BatchNormalization"), TANH],
         [layer("BatchNormalization"), layer("Dropout", rate=0.5), TANH],
@@ -157,6 +177,21 @@ DIFFERENT: dict[str, tuple[Layers, Layers, Shape]] = {
         [MASK, layer("GRU", units=2, return_sequences=True)],
         [layer("GRU", units=2, return_sequences=True)],
         (3, 2),
+    ),
+    "a negative factor past a relu": (
+        [layer("Rescaling", scale=-3.0), RELU],
+        [RELU, layer("Rescaling", scale=-3.0)],
+        (5,),
+    ),
+    "a state that is used again": (
+        [layer("GRU", units=2, stateful=True, return_sequences=True), layer("Dropout", rate=0.1)],
+        [layer("GRU", units=2, stateful=True, return_sequences=True, go_backwards=True)],
+        (4, 2),
+    ),
+    "resized by another way": (
+        [layer("Resizing", height=4, width=4)],
+        [layer("Resizing", height=4, width=4, interpolation="bicubic")],
+        (2, 2, 1),
     ),
     "one length apart": (
         [layer("Cropping1D", cropping=(1, 0)), layer("GlobalAveragePooling1D")],
@@ -256,6 +291,35 @@ def test_texts_and_half_precision_are_refused_before_any_work() -> None:
         models = chain("reference", kind), chain("candidate", kind)
         row = proved(*sides(*models, InputSpec("input", (1,), dtype)))
         assert row == Unproved(f"an input is of {dtype}")
+
+
+def test_a_shared_stateful_layer_goes_on_from_its_state() -> None:
+    """Its second call in one run does not start from a cleared state."""
+
+    def of(second: bool) -> ModelSpec:
+        held = layer("GRU", units=2, stateful=True, return_sequences=True)
+        nodes = [
+            NodeSpec("one", held, ("input",)),
+            NodeSpec("two", None, ("input",), share="one"),
+            NodeSpec("sum", layer("Add"), ("one", "two" if second else "one")),
+        ]
+        name = "candidate" if second else "reference"
+        return ModelSpec(name, "graph", nodes=tuple(nodes), outputs=("sum",))
+
+    assert isinstance(proved(*sides(of(False), of(False), input_of(3, 2))), CertificateRow)
+    assert isinstance(proved(*sides(of(False), of(True), input_of(3, 2))), Unproved)
+
+
+def test_the_only_value_of_an_input_is_known() -> None:
+    def pair(low: int, high: int) -> Any:
+        models = [
+            chain(name, layer("Rescaling", scale=scale, offset=offset))
+            for name, scale, offset in (("reference", 1.0, 0.0), ("candidate", 0.0, 3.0))
+        ]
+        return proved(*sides(*models, InputSpec("input", (4,), "int32", low, high)))
+
+    assert isinstance(pair(3, 4), CertificateRow)
+    assert isinstance(pair(3, 5), Unproved)
 
 
 def test_large_models_are_refused_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:

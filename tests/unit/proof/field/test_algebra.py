@@ -5,7 +5,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from layerlens.proof.field.algebra import MOST_TERMS, Algebra
+from layerlens.proof.field.algebra import Algebra
+from layerlens.proof.field.arithmetic import MOST_TERMS
 from layerlens.proof.field.residues import Field
 from layerlens.proof.field.value import CannotProveError, Value, constant
 

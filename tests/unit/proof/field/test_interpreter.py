@@ -22,9 +22,11 @@ ops = keras.ops
 Function = Callable[[Any], Any]
 
 
-def agree(one: Function, other: Function, *shape: int, seed: int = 0) -> bool:
+def agree(
+    one: Function, other: Function, *shape: int, seed: int = 0, by_factors: bool = False
+) -> bool:
     """Return whether two functions of a batch are proved equal."""
-    algebra = Algebra(Field.drawn(seed, 4))
+    algebra = Algebra(Field.drawn(seed, 4), by_factors=by_factors)
     interpreter = Interpreter(algebra)
     given = algebra.made(algebra.field.draw((3, *shape)))
     outputs, conditions = [], []
@@ -47,6 +49,10 @@ def scaled(number: float) -> Function:
 
 
 EQUAL: dict[str, tuple[Function, Function]] = {
+    "a bin is the number of boundaries that are reached": (
+        lambda x: ops.cast(ops.digitize(x, np.array([0.0, 0.1])), "float32"),
+        lambda x: ops.cast(x >= 0, "float32") + ops.cast(x >= 0.1, "float32"),
+    ),
     "what does not differ is equal": (
         lambda x: ops.where(x == 1, x, -x),
         lambda x: ops.where(x != 1, -x, x),
@@ -136,6 +142,10 @@ UNEQUAL: dict[str, tuple[Function, Function]] = {
         lambda x: ops.leaky_relu(x, 0.2),
         lambda x: ops.leaky_relu(x, 0.3),
     ),
+    "a bin is the number of boundaries that are passed": (
+        lambda x: ops.cast(ops.digitize(x, np.array([0.0, 0.1])), "float32"),
+        lambda x: ops.cast(x > 0, "float32") + ops.cast(x > 0.1, "float32"),
+    ),
     "another number at one point": (lambda x: ops.where(x == 0, 1.0 + x, x), lambda x: x + 0.0),
     "equal, or not": (lambda x: ops.where(x == 1, x, -x), lambda x: ops.where(x != 1, x, -x)),
     "any is not all": (
@@ -152,6 +162,55 @@ UNEQUAL: dict[str, tuple[Function, Function]] = {
     "cumulated from behind": (
         lambda x: ops.cumsum(x, -1),
         lambda x: ops.cumsum(x[:, ::-1], -1),
+    ),
+}
+
+BY_FACTORS: dict[str, tuple[Function, Function]] = {
+    "relu of a multiple": (lambda x: ops.relu(3.0 * x), lambda x: 3.0 * ops.relu(x)),
+    "relu of a part": (lambda x: ops.relu(x / 1000.0), lambda x: ops.relu(x) / 1000.0),
+    "maximum of multiples": (
+        lambda x: ops.maximum(0.1 * x, 0.1 * x[:, ::-1]),
+        lambda x: 0.1 * ops.maximum(x, x[:, ::-1]),
+    ),
+    "leaky by a maximum": (ops.leaky_relu, lambda x: ops.maximum(x, x * 0.2)),
+    "distance of a negative multiple": (lambda x: ops.abs(-2.0 * x), lambda x: 2.0 * ops.abs(x)),
+    "root of a square's multiple": (
+        lambda x: ops.sqrt(1.0 + x * x) / 3.0,
+        lambda x: ops.sqrt((1.0 + x * x) / 9.0),
+    ),
+    "inverse root of a multiple": (
+        lambda x: ops.rsqrt(4e-3 + 4.0 * (x * x)),
+        lambda x: ops.rsqrt(1e-3 + x * x) / 2.0,
+    ),
+    "a scaled threshold": (
+        lambda x: ops.where(x > 0.5, x, -x),
+        lambda x: ops.where(4.0 * x > 2.0, x, -x),
+    ),
+}
+
+NOT_BY_FACTORS: dict[str, tuple[Function, Function]] = {
+    "relu of a negative multiple": (lambda x: ops.relu(-3.0 * x), lambda x: -3.0 * ops.relu(x)),
+    "relu of a shifted multiple": (lambda x: ops.relu(3.0 * x + 1.0), lambda x: 3.0 * ops.relu(x)),
+    "another factor of each column": (
+        lambda x: ops.relu(x * np.arange(1.0, 5.0, dtype=np.float32)),
+        lambda x: 2.0 * ops.relu(x),
+    ),
+    "root of a multiple that is no square": (
+        lambda x: ops.sqrt(2.0 + 2.0 * x * x),
+        lambda x: 2.0 * ops.sqrt(1.0 + x * x),
+    ),
+    "a turned threshold": (
+        lambda x: ops.where(x > 0.5, x, -x),
+        lambda x: ops.where(-4.0 * x > -2.0, x, -x),
+    ),
+    "tanh is no multiple": (lambda x: ops.tanh(2.0 * x), lambda x: 2.0 * ops.tanh(x)),
+    "neighbouring factors": (
+        lambda x: ops.relu(x * np.float32(3.0000002)),
+        lambda x: 3.0 * ops.relu(x),
+    ),
+    "a factor that depends on data": (
+        lambda x: ops.relu(x[:, :1] * x),
+        lambda x: x[:, :1] * ops.relu(x),
     ),
 }
 
@@ -181,6 +240,17 @@ def test_equal_functions_are_proved(name: str, seed: int) -> None:
 @pytest.mark.parametrize("seed", range(5))
 def test_functions_that_differ_somewhere_are_not(name: str, seed: int) -> None:
     assert not agree(*UNEQUAL[name], 4, seed=seed)
+
+
+@pytest.mark.parametrize("name", BY_FACTORS)
+def test_factors_pass_what_they_can(name: str) -> None:
+    assert agree(*BY_FACTORS[name], 4, by_factors=True)
+    assert not agree(*BY_FACTORS[name], 4)
+
+
+@pytest.mark.parametrize("name", [*NOT_BY_FACTORS, *UNEQUAL])
+def test_factors_pass_nothing_else(name: str) -> None:
+    assert not agree(*(NOT_BY_FACTORS | UNEQUAL)[name], 4, by_factors=True)
 
 
 @pytest.mark.parametrize("name", REFUSED)

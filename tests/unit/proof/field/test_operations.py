@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 import keras
@@ -39,6 +40,13 @@ COMPUTED: dict[str, tuple[Callable[[Any], Any], tuple[int, ...]]] = {
     "powers": (lambda x: x**2 + x**3 - ops.square(x - 1.0), (3, 4)),
     "division": (lambda x: x / 8.0, (3, 4)),
     "sum of several": (lambda x: tf.add_n([x, x, -x, 3.0 * x]), (3, 4)),
+    "resized": (lambda x: tf.image.resize(x, (4, 6)), (2, 2, 3, 2)),
+    "resized, half as large": (lambda x: tf.image.resize(x, (2, 4), "bilinear"), (1, 4, 8, 2)),
+    "resized by areas": (lambda x: tf.image.resize(x, (2, 2), "area"), (1, 4, 4, 1)),
+    "resized against aliasing": (
+        lambda x: tf.image.resize(x, (4, 4), antialias=True),
+        (1, 2, 2, 1),
+    ),
     "bias": (lambda x: tf.nn.bias_add(x, [1.0, 2.0, 3.0]), (2, 5, 3)),
     "bias, channels first": (
         lambda x: tf.nn.bias_add(x, [1.0, 2.0, 3.0], data_format="NCHW"),
@@ -110,6 +118,8 @@ def test_the_result_is_that_of_tensorflow(name: str) -> None:
     [
         (lambda x: ops.conv(ops.transpose(x, (0, 2, 1)), KERNEL_1D), None),
         (lambda x: tf.cumsum(x, 1, exclusive=True), "cumulative"),
+        (lambda x: tf.image.resize(x[..., None], (3, 5), antialias=True), "few digits"),
+        (lambda x: ops.cast(ops.cast(x, "int32"), "float64"), "into int32"),
         (lambda x: tf.einsum("...j,...j->...", x, x), "einsum"),
         (lambda x: tf.math.divide_no_nan(x, x), "may be zero"),
         (lambda x: tf.signal.rfft(tf.cast(x, tf.float32)), "not understood"),
@@ -127,6 +137,60 @@ def test_what_is_not_understood_is_refused(
         return
     with pytest.raises(CannotProveError, match=reason):
         interpreted(function, array)
+
+
+def counted(binary: bool, *shape: int, high: int = 5) -> Value:
+    def count(x: Any) -> Any:
+        return tf.math.bincount(
+            x, minlength=5, maxlength=5, axis=-1, dtype="float32", binary_output=binary
+        )
+
+    algebra = Algebra(Field.drawn(0, 3))
+    drawn = algebra.field.draw(shape)
+    given = algebra.made(drawn, kind="int", low=Fraction(0), high=Fraction(high - 1))
+    traced = tf.function(count, autograph=False).get_concrete_function(
+        tf.TensorSpec(shape, tf.int32)
+    )
+    (found,) = Interpreter(algebra).run(traced.graph, [given])
+    assert isinstance(found, Value)
+    return found
+
+
+def test_a_count_of_one_token_is_0_or_1_and_of_two_may_be_2() -> None:
+    assert np.array_equal(counted(True, 2, 1).residues, counted(False, 2, 1).residues)
+    assert not np.array_equal(counted(True, 2, 2).residues, counted(False, 2, 2).residues)
+    with pytest.raises(CannotProveError, match="leaves a table of 5"):
+        counted(False, 2, 2, high=6)
+
+
+def test_whole_numbers_pass_other_dtypes_where_these_hold_them() -> None:
+    def interpreted_cast(wanted: str, back: str, high: int) -> Value:
+        algebra = Algebra(Field.drawn(0, 3))
+        drawn = algebra.field.draw((2, 3))
+        given = algebra.made(drawn, kind="int", low=Fraction(0), high=Fraction(high))
+        traced = tf.function(
+            lambda x: tf.cast(tf.cast(x, wanted), back), autograph=False
+        ).get_concrete_function(tf.TensorSpec((2, 3), tf.int64))
+        (found,) = Interpreter(algebra).run(traced.graph, [given])
+        assert isinstance(found, Value)
+        return found
+
+    assert interpreted_cast("float32", "int32", 2**24).kind == "int"
+    assert interpreted_cast("int32", "int64", 2**31 - 1).kind == "int"
+    for wanted, back, high in (
+        ("float32", "int32", 2**24 + 1),
+        ("int32", "int64", 2**31),
+        ("float64", "uint8", 256),
+    ):
+        with pytest.raises(CannotProveError, match="into"):
+            interpreted_cast(wanted, back, high)
+
+
+def test_rows_of_known_numbers_are_known() -> None:
+    algebra = Algebra(Field.drawn(0, 3))
+    index = algebra.made(algebra.field.of_integers(np.array([3, 1])), kind="int")
+    index.low, index.high = Fraction(1), Fraction(3)
+    assert np.array_equal(chosen_rows(algebra, index, 5)[0], np.eye(5)[[3, 1]])
 
 
 def test_chosen_rows_add_up_to_one_within_the_range() -> None:
