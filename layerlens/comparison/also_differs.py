@@ -35,11 +35,12 @@ def also_differs(
     transfer: Transfer,
     *,
     gradients: bool = True,
+    non_finite: bool = True,
 ) -> Iterator[AlsoDiffers]:
     """Yield what differs besides the output values; each is measured.
 
     `inputs` are generic values, `padded` ones have whole steps zeroed, which shows masks. Without
-    `gradients` these are not compared.
+    `gradients` or `non_finite` these are not compared.
     """
     stage.enter("comparing what differs besides the outputs")
     reference.hold(weights[0], "float64")
@@ -59,7 +60,7 @@ def also_differs(
         yield "dtype"
     for side in sides:
         side.forget()
-    if _non_finite_differs(sides, weights, inputs):
+    if non_finite and _non_finite_differs(sides, weights, inputs):
         yield "non_finite"
 
 

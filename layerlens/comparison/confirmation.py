@@ -14,8 +14,9 @@ from functools import cached_property
 
 import numpy as np
 
+from layerlens.comparison.budget import Budget
 from layerlens.comparison.examination import AS_CALLED, DYNAMIC, Examination
-from layerlens.comparison.probe_plan import ProbePlan, resized
+from layerlens.comparison.probe_plan import ProbePlan, resized, telling_batch
 from layerlens.models.build.request import Built
 from layerlens.models.execute.input_domains import fixed_domains, has_variable_axis
 from layerlens.models.execute.outcome import Outcome
@@ -68,11 +69,19 @@ def confirm(examination: Examination) -> Judgement | None:
 def _runs(
     plan: ProbePlan, base: int
 ) -> Iterator[tuple[WeightSet, ProbeBatch, Sequence[Execution]]]:
-    """Yield the batches, each with the weights and the ways of calling it needs."""
+    """Yield the batches, each with the weights and the ways of calling it needs.
+
+    Large models run on a few samples, as `predict` traces them.
+    """
     examination = plan.examination
     given = user_probe(examination.domains)
+    budget = Budget.of(*examination.models)
     if given is not None:
-        yield examination.sets[0], join([given]), plan.executions()
+        yield examination.sets[0], join([given]), DYNAMIC if budget.is_large else plan.executions()
+    if budget.is_large:
+        weights = examination.sets[0] if examination.is_identical else examination.main
+        yield weights, telling_batch(examination, budget.samples), DYNAMIC
+        return
     first, *extreme = plan.batches(examination.domains)
     yield examination.main, first, plan.executions()
     for batch in extreme:

@@ -179,6 +179,11 @@ class Examination:
         return self.proof if isinstance(self.proof, CertificateRow) else None
 
     @property
+    def is_identical(self) -> bool:
+        """Whether both models are known to be the same computation."""
+        return self.certificate is not None and self.certificate.method == "identical"
+
+    @property
     def unproved(self) -> str | None:
         """What kept the pair from being proved equal."""
         return self.proof.reason if isinstance(self.proof, Unproved) else None

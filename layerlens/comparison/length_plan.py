@@ -32,6 +32,9 @@ from layerlens.numerics.probes import (
     join,
 )
 
+#: The steps by which several variable-length inputs are longer, each than the one before it.
+UNEQUAL = (2, -2)
+
 
 @dataclass(frozen=True)
 class LengthPlan:
@@ -72,6 +75,31 @@ class LengthPlan:
         ]
         for batch, length in (*further, *COMBINATIONS):
             self._observe_length(weights, batch, length)
+        for steps in UNEQUAL:
+            self._observe_unequal(weights, base, steps)
+
+    def _observe_unequal(self, weights: WeightSet, base: int, steps: int) -> None:
+        """Observe inputs of which each is longer, or shorter, than the one before it.
+
+        A model may accept inputs of one length alone, so a refusal decides nothing here.
+        """
+        models = self.examination.models
+        count = sum(None in spec.shape for spec in models[0].inputs)
+        if count < 2:
+            return
+        shortest = base + max(0, -steps) * (count - 1)
+        lengths, domains = iter(range(shortest, shortest + steps * count, steps)), []
+        for position, spec in enumerate(models[0].inputs):
+            length = next(lengths) if None in spec.shape else base
+            domains.append(fixed_domains(models, length)[position])
+        probe = draw_probes(domains, self.examination.seed, samples=2)[0]
+        name = f"{probe.name} (lengths {'rise' if steps > 0 else 'fall'} by {abs(steps)})"
+        batch = join([Probe(name, probe.inputs)])
+        try:
+            self.examination.observe(weights, batch, DYNAMIC, outside_allowed=True)
+        except Interrupted as stop:
+            if stop.refusal is None:
+                raise
 
     def _observe_length(self, weights: WeightSet, batch: int, length: int) -> None:
         domains = fixed_domains(self.examination.models, length)

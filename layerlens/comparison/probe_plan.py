@@ -49,6 +49,8 @@ def examine(examination: Examination) -> Evidence:
     return Evidence(tuple(examination.observations))
 
 
+#: The greatest number in a slice of the batch up to which batches of as many samples are tried.
+MOST_SELECTED = 1000
 #: The greatest length for all kinds of probes, where a model accepts no shorter one.
 MAX_BASE_LENGTH = 8192
 
@@ -134,12 +136,22 @@ class ProbePlan:
         first_accepted = [parse_select(text)[0] for text in selects if text is not None]
         return any(index not in (slice(None), Ellipsis) for index in first_accepted)
 
+    def _selected_counts(self) -> Iterator[int]:
+        """Yield batch sizes at which slices of the batch differ: what they name, and one more."""
+        for built in self.examination.models:
+            first = None if built.spec.select is None else parse_select(built.spec.select)[0]
+            named = (first.start, first.stop, first.step) if isinstance(first, slice) else (first,)
+            for number in named:
+                if isinstance(number, int) and 1 < abs(number) <= MOST_SELECTED:
+                    yield from (abs(number), abs(number) + 1)
+
     def _observe_batch_sizes(self, weights: WeightSet, domains: Sequence[Domain]) -> None:
         """Observe a batch of one, of three, and of as many samples as an axis is long."""
         probe = next(iter(draw_probes(domains, self.examination.seed + 1, samples=3)))
         if probe.samples < 3 or getattr(self.examination.reference.built, "batch_size", None):
             return
-        for batch in (1, 3, *self._axis_lengths(), *foreign_layer_counts(self.examination.models)):
+        counts = {*self._selected_counts(), *foreign_layer_counts(self.examination.models)}
+        for batch in dict.fromkeys((1, 3, *self._axis_lengths(), *sorted(counts))):
             self.examination.observe(
                 weights, resized(probe, batch), self.executions_of_batch_sizes()
             )
@@ -207,6 +219,18 @@ class ProbePlan:
         )[0]
         outcome = side.run(tuple(side.working.values()), probe.inputs, "working", "eager")
         return outcome.error is None and all(output.size for output in outcome.outputs)
+
+
+#: Probes of which a batch for large models has one sample each, the most telling ones first.
+TELLING = ("normal", "random", "zeros", "token_low", "uniform", "repeats", "ones", "zero_end")
+
+
+def telling_batch(examination: Examination, samples: int) -> ProbeBatch:
+    """Return a batch of so few samples, each of another kind."""
+    probes = draw_probes(examination.domains, examination.seed, samples=1, kinds=TELLING)
+    ordered = sorted(probes, key=lambda probe: TELLING.index(probe.name))
+    first = [Probe(p.name, tuple(array[:1] for array in p.inputs)) for p in ordered]
+    return join(first[:samples])
 
 
 def resized(probe: Probe, samples: int) -> ProbeBatch:

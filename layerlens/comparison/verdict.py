@@ -8,10 +8,12 @@ from typing import Any, Literal
 import numpy as np
 
 from layerlens.comparison.also_differs import also_differs
+from layerlens.comparison.budget import Budget
 from layerlens.comparison.confirmation import confirm
 from layerlens.comparison.coverage import Coverage, coverage_of_probes
 from layerlens.comparison.examination import DYNAMIC, Examination
 from layerlens.comparison.half_precision import RangeCheck
+from layerlens.comparison.layer_by_layer import LayerByLayer
 from layerlens.comparison.masked_steps import masked_difference
 from layerlens.comparison.pair import Pair
 from layerlens.comparison.probe_plan import examine
@@ -20,7 +22,7 @@ from layerlens.comparison.rounding import RoundingCheck
 from layerlens.comparison.search import search
 from layerlens.errors import MemoryLimitError
 from layerlens.models.build.request import Built, Refused
-from layerlens.models.execute.input_domains import input_mismatch
+from layerlens.models.execute.input_domains import BASE_LENGTHS, input_mismatch
 from layerlens.models.execute.running_memory import running_beyond_memory
 from layerlens.models.execute.variables import pair_model_weights
 from layerlens.models.inspect.input_order import is_generated_name
@@ -31,7 +33,7 @@ from layerlens.numerics.weight_transfer import Transfer
 from layerlens.proof.certify import certify
 from layerlens.proof.gradients import gradients_follow_outputs
 from layerlens.proof.graphs import Unproved
-from layerlens.report.pairs import CertificateRow, InputsRow, MaskedDifference
+from layerlens.report.pairs import CertificateRow, FirstDivergence, InputsRow, MaskedDifference
 from layerlens.scenario.spec import Tolerance
 from layerlens.vocabulary import AlsoDiffers, TransferMethod, Verdict
 
@@ -62,6 +64,8 @@ class Decision:
     examination: Examination | None = None
     evidence: Evidence | None = None
     judgement: Judgement | None = None
+    #: Where a difference begins, if it was found by calling layers one by one.
+    divergence: FirstDivergence | None = None
     #: The differences at valid and at padded steps, where a mask separates these.
     masked: MaskedDifference | None = None
 
@@ -162,6 +166,10 @@ def _by_running(pair: Pair, transfer: Transfer) -> Decision:
         judgement = confirm(examination)
         if judgement is not None:
             return _proved(pair, examination, examination.certificate, judgement)
+    else:
+        found = _layer_by_layer(pair, examination)
+        if found is not None:
+            return found
     pair.add_float64(sides)
     evidence = examine(examination)
     if evidence.refusal is not None:
@@ -190,6 +198,41 @@ def _by_running(pair: Pair, transfer: Transfer) -> Decision:
     )
 
 
+def _layer_by_layer(pair: Pair, examination: Examination) -> Decision | None:
+    """Return the decision on large models that differ clearly; None for others.
+
+    A difference counts if float32 rounding of any constant or result could not explain it.
+    """
+    budget = Budget.of(*examination.models)
+    if not budget.is_large:
+        return None
+    layers = LayerByLayer.of(examination, budget)
+    if layers is None:
+        return None
+    examination.prepare(BASE_LENGTHS[0])
+    for weights in layers.weight_sets():
+        found = layers.observe(weights)
+        if found is None:
+            return None
+        seen = found.observation
+        judgement = found.judged(pair.scenario.tolerance)
+        if judgement.verdict != "different" or judgement.witness is None:
+            continue
+        examination.sets = (*examination.sets, weights)
+        examination.observations = [seen]
+        return Decision(
+            pair,
+            "different",
+            "outputs",
+            examination.transfer,
+            examination=examination,
+            evidence=Evidence((seen,)),
+            judgement=replace(judgement, witness=found.simplest(judgement.witness)),
+            divergence=found.divergence,
+        )
+    return None
+
+
 def _proved(
     pair: Pair, examination: Examination, certificate: CertificateRow, judgement: Judgement
 ) -> Decision:
@@ -202,6 +245,8 @@ def _proved(
         examination.padded_inputs(),
         examination.transfer,
         gradients=_has_to_compare_gradients(examination, certificate),
+        # The same computation treats every number alike.
+        non_finite=not examination.is_identical,
     )
     return Decision(
         pair,

@@ -145,6 +145,10 @@ def _of_outputs(decision: Decision) -> ReportedPair:
     witness = judgement.witness
     if witness is None or not decision.pair.shows:
         return ReportedPair(report)
+    if decision.divergence is not None:
+        seen = as_seen(witness, examination.reference.built.inputs)
+        report = replace(report, counterexample=seen, first_divergence=decision.divergence)
+        return ReportedPair(report)
     if judgement.reason:  # a further call would not show the same difference
         seen = as_seen(witness, examination.reference.built.inputs)
         return ReportedPair(replace(report, counterexample=seen))

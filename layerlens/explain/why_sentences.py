@@ -226,6 +226,10 @@ def _different(pair: PairReport, divergence: Divergence | None) -> str:
 def _where(divergence: Divergence) -> str:
     """Say at which layers the models differ first, and whether both had the same inputs."""
     first = divergence.row
+    if first.candidate_layer is None:
+        return f"they part at `{first.reference_layer}`, which the candidate does not have"
+    if first.reference_layer is None:
+        return f"they part at `{first.candidate_layer}`, which the reference does not have"
     name = f"`{first.candidate_layer}`"
     if first.reference_layer != first.candidate_layer:
         name += f" against `{first.reference_layer}`"

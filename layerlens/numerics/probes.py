@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -274,9 +274,14 @@ class Domain:
 
 
 def draw_probes(
-    domains: Sequence[Domain], seed: int, *, samples: int = 2, constants: Sequence[float] = ()
+    domains: Sequence[Domain],
+    seed: int,
+    *,
+    samples: int = 2,
+    constants: Sequence[float] = (),
+    kinds: Collection[str] | None = None,
 ) -> tuple[Probe, ...]:
-    """Draw every kind of probe for inputs of fixed shapes.
+    """Draw every kind of probe, or those named by `kinds`, for inputs of fixed shapes.
 
     `constants` are the numbers in the layers' configurations (slopes, thresholds, epsilons, bin
     edges): inputs are also drawn at and near these, where a layer's behaviour changes. Values are
@@ -298,6 +303,8 @@ def draw_probes(
         names = [*INTEGER_PROBES, *(["config_constants"] if near else [])]
     probes = []
     for name in names:
+        if kinds is not None and name not in kinds:
+            continue
         at = extreme.get(name, near)
         rows = min(_samples_needed(name, domains, samples, at), max_samples)
         arrays = tuple(

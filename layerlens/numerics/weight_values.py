@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
@@ -21,6 +22,14 @@ class WeightSlot:
     path: str
     shape: tuple[int, ...]
     dtype: str
+    #: Whether the weight is the kernel of a depthwise convolution, whose outputs see one channel.
+    is_depthwise: bool = False
+
+    @property
+    def fan_in(self) -> int:
+        """The number of inputs that one output of a kernel is computed from; at least 1."""
+        seen = self.shape[:-2] if self.is_depthwise else self.shape[:-1]
+        return max(1, prod(seen))
 
 
 def draw_weight(slot: WeightSlot, initial: Array, kind: str, rng: np.random.Generator) -> Array:
@@ -50,8 +59,7 @@ def draw_weight(slot: WeightSlot, initial: Array, kind: str, rng: np.random.Gene
     elif "gamma" in role or role == "scale":
         values = 1.0 + 0.5 * gain * rng.standard_normal(shape)
     elif "kernel" in role or (len(shape) >= 2 and "embedding" not in role and "bias" not in role):
-        fan_in = max(1, int(np.prod(shape[:-1])))
-        values = gain * rng.standard_normal(shape) / np.sqrt(fan_in)
+        values = gain * rng.standard_normal(shape) / np.sqrt(slot.fan_in)
     elif "embedding" in role:
         values = gain * rng.standard_normal(shape)
     else:

@@ -81,10 +81,10 @@ def find_shared_prefix(reference: Side, candidate: Side, transfer: Transfer) -> 
         return None
     names = variable_names(one, other, transfer)
     numbering = Numbering()
-    ours, theirs = (_keys(built.model, names, numbering) for built in (one, other))
+    ours, theirs = (numbered_tensors(built.model, names, numbering) for built in (one, other))
     known = {key: tensor for tensor, key in ours.values() if key is not None}
     numbers = {i: key for i, (_, key) in theirs.items() if key is not None and key in known}
-    cuts = _cuts(other.model, numbers)
+    cuts = last_shared(other.model, numbers)
     shared = [tensor for tensor in cuts if id(tensor) not in map(id, other.model.inputs)]
     if not _contains_recurrent(other.model.inputs, shared):
         return None
@@ -107,7 +107,7 @@ def _split(
 Keyed = dict[int, tuple[Any, int | None]]
 
 
-def _keys(model: Any, names: Mapping[int, Hashable], numbering: Numbering) -> Keyed:
+def numbered_tensors(model: Any, names: Mapping[int, Hashable], numbering: Numbering) -> Keyed:
     """Number every tensor of a model; tensors computed by equal layers have equal numbers.
 
     A key holds the numbers of a layer's inputs instead of their keys, since these would grow with
@@ -126,20 +126,29 @@ def _keys(model: Any, names: Mapping[int, Hashable], numbering: Numbering) -> Ke
 
 
 def _key(node: Any, keyed: Keyed, names: Mapping[int, Hashable]) -> Hashable:
-    layer, call = node.operation, read_call(node)
+    call = read_call(node)
     if call is None or not all(id(tensor) in keyed for tensor in call.tensors):
         return None
     inputs = tuple(keyed[id(tensor)][1] for tensor in call.tensors)
+    key = call_key(node, names)
+    return None if key is None or None in inputs else (key, inputs)
+
+
+def call_key(node: Any, names: Mapping[int, Hashable]) -> Hashable:
+    """Return a key of what a call computes from its inputs; None where it is unknown."""
+    layer, call = node.operation, read_call(node)
+    if call is None:
+        return None
     signature = signature_of(layer, call.form, names)
     host = activation_host(layer)
     activation = None if host is None else activation_name(host)
-    if signature is None or None in inputs or (host is not None and activation is None):
+    if signature is None or (host is not None and activation is None):
         return None
     masks = tuple(getattr(held, "mask_zero", None) for held in with_nested(layer))
-    return (signature, activation, masks, inputs)
+    return (signature, activation, masks)
 
 
-def _cuts(model: Any, shared: Collection[int]) -> list[Any]:
+def last_shared(model: Any, shared: Collection[int]) -> list[Any]:
     """Return the last shared tensors, from which all outputs can be computed."""
     graph = getattr(model, "_functional", None) or model
     sources = {

@@ -162,7 +162,11 @@ def _first_divergence(pair: PairReport) -> str | None:
     if (first := pair.first_divergence) is None:
         return None
     differing = "" if first.max_abs is None else f": {figure(first.max_abs)} apart"
-    return f"{clean(first.reference_layer)} against {clean(first.candidate_layer)}{differing}"
+    names = [
+        "nothing" if name is None else clean(name)
+        for name in (first.reference_layer, first.candidate_layer)
+    ]
+    return f"{' against '.join(names)}{differing}"
 
 
 def _mixes(scenario: ScenarioReport, pair: PairReport) -> tuple[str, ...]:

@@ -51,10 +51,13 @@ class Counterexample:
 
 @dataclass(frozen=True, slots=True)
 class FirstDivergence:
-    """The first pair of aligned layers whose outputs differ."""
+    """The first pair of aligned layers whose outputs differ.
 
-    reference_layer: str
-    candidate_layer: str
+    A layer is None where the other model has one more at this place.
+    """
+
+    reference_layer: str | None
+    candidate_layer: str | None
     max_abs: float | None
 
 

@@ -103,7 +103,13 @@ def one_sided_constants(
     A constant that is close to one of the other model is left out: there the models have different
     values of one constant, not different formulas.
     """
-    ours, theirs = (list(constants_of(one)) for one in (reference, candidate))
+    return without_partners(*(list(constants_of(one)) for one in (reference, candidate)))
+
+
+def without_partners(
+    ours: Sequence[float], theirs: Sequence[float]
+) -> tuple[frozenset[float], frozenset[float]]:
+    """Return the magnitudes of rounded constants that are only in one of two lists."""
     return _without_partner(ours, theirs), _without_partner(theirs, ours)
 
 
@@ -119,7 +125,12 @@ def _without_partner(own: Sequence[float], others: Sequence[float]) -> frozenset
 def constants_of(built: Built) -> Iterator[float]:
     """Yield the numbers in the configurations of a model's layers."""
     for layer in flat_layers(built.model):
-        yield from _numbers_in(configuration_of(layer).values)
+        yield from numbers_of(layer)
+
+
+def numbers_of(layer: Any) -> Iterator[float]:
+    """Yield the numbers in the configuration of one layer that its outputs may depend on."""
+    yield from _numbers_in(configuration_of(layer).values)
 
 
 def _numbers_in(value: Any, key: str = "") -> Iterator[float]:

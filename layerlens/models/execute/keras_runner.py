@@ -25,6 +25,7 @@ from layerlens.models.execute.traced_function import TracedFunction
 from layerlens.models.execute.variables import (
     as_array,
     assign_array,
+    depthwise_kernels,
     seed_variables,
     stateful_layers,
     weight_variables,
@@ -77,8 +78,11 @@ class KerasRunner:
         return stateful_layers(self.built)
 
     def slots(self) -> list[WeightSlot]:
+        depthwise = depthwise_kernels(self.layers)
         return [
-            WeightSlot(str(v.path), tuple(int(n) for n in v.shape), str(v.dtype))
+            WeightSlot(
+                str(v.path), tuple(int(n) for n in v.shape), str(v.dtype), id(v) in depthwise
+            )
             for v in self.variables
         ]
 

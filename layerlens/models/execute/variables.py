@@ -5,6 +5,7 @@ Nothing is run, and only `assign_array` and `as_array` need allocated weights.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import keras
@@ -37,6 +38,22 @@ def weight_variables(built: Built) -> list[Any]:
     for variable in built.model.weights:
         ordered.setdefault(id(variable), variable)
     return list(ordered.values())
+
+
+def assign_reshaped(variable: Any, source: Any) -> None:
+    """Give a variable the values of another one with as many, inside TensorFlow."""
+    variable.assign(tf.reshape(source.value, variable.shape))
+
+
+def depthwise_kernels(layers: Iterable[Any]) -> frozenset[int]:
+    """Return the ids of the kernels that convolve each channel by itself."""
+    found: set[int] = set()
+    for layer in layers:
+        if type(layer).__name__.startswith("DepthwiseConv"):
+            found.add(id(layer.kernel))
+        elif type(layer).__name__.startswith("SeparableConv"):
+            found.add(id(layer.depthwise_kernel))
+    return frozenset(found)
 
 
 def weight_rows(built: Built) -> tuple[WeightRow, ...]:

@@ -1,0 +1,206 @@
+"""Evaluate a Functional model layer by layer, eagerly, and free each value after its last use.
+
+A deep model takes longer to trace than to run once. Layer by layer nothing is traced, what two
+models share is computed once, and at no time more than a few activations are held.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from layerlens.models.build.constants import (
+    NumberChange,
+    as_float32,
+    config_with_numbers,
+    numbers_of,
+)
+from layerlens.models.build.float64 import enable_float64
+from layerlens.models.build.precision import config_in, is_floating
+from layerlens.models.execute.float32_residue import Float32Residue, float32_residue
+from layerlens.numerics.probes import generator
+
+#: Calls the operation of a node with its arguments.
+Call = Callable[[Any, Sequence[Any], Mapping[str, Any]], Any]
+
+
+def call_as_is(node: Any, arguments: Sequence[Any], named: Mapping[str, Any]) -> Any:
+    return node.operation(*arguments, **named)
+
+
+def graph_of(model: Any) -> Any:
+    """Return the object with the nodes of a Functional or Sequential model; None for others."""
+    graph = getattr(model, "_functional", None) or model
+    return graph if hasattr(graph, "_nodes_by_depth") else None
+
+
+def nodes_of(graph: Any) -> Iterator[Any]:
+    """Yield the nodes of a graph in the order in which they are computed, without its inputs."""
+    for depth in sorted(graph._nodes_by_depth, reverse=True):
+        yield from (node for node in graph._nodes_by_depth[depth] if not node.is_input)
+
+
+@dataclass
+class LayerWalk:
+    """The calls of a model's layers, from the inputs on. Tensors are named by id."""
+
+    graph: Any
+    _makers: dict[int, Any] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._makers = {
+            id(tensor): node for node in nodes_of(self.graph) for tensor in node.outputs
+        }
+
+    def evaluate(
+        self, known: Mapping[int, Any], wanted: Sequence[int], call: Call = call_as_is
+    ) -> dict[int, Any]:
+        """Return the values of the wanted tensors, computing only what these need.
+
+        Args:
+            known: values of some tensors, at least those of the inputs that are needed.
+            wanted: ids of symbolic tensors.
+            call: calls an operation; it may change weights first, or compute in another precision.
+        """
+        nodes = self._needed(known, wanted)
+        uses = Counter(id(tensor) for node in nodes for tensor in node.input_tensors)
+        uses.update(wanted)
+        values = {number: value for number, value in known.items() if uses[number]}
+        for node in nodes:
+            arguments, named = node.arguments.fill_in(values)
+            if getattr(node.operation, "_call_has_training_arg", False):
+                named = {**named, "training": False}
+            results = keras.tree.flatten(call(node, arguments, named))
+            del arguments, named
+            for tensor, result in zip(node.outputs, results, strict=True):
+                if uses[id(tensor)]:
+                    values[id(tensor)] = result
+            del results
+            for tensor in node.input_tensors:
+                uses[id(tensor)] -= 1
+                if not uses[id(tensor)]:
+                    values.pop(id(tensor), None)
+        return {number: values[number] for number in wanted}
+
+    def _needed(self, known: Mapping[int, Any], wanted: Sequence[int]) -> list[Any]:
+        """Return the nodes between the known and the wanted tensors, in the order of the calls."""
+        found: set[int] = set()
+        waiting = [number for number in wanted if number not in known]
+        while waiting:
+            node = self._makers[waiting.pop()]
+            if id(node) not in found:
+                found.add(id(node))
+                waiting += [id(t) for t in node.input_tensors if id(t) not in known]
+        return [node for node in nodes_of(self.graph) if id(node) in found]
+
+
+class NoFloat64Error(Exception):
+    """A layer that cannot be made anew in float64."""
+
+
+@dataclass
+class InFloat64:
+    """Calls each layer as a float64 copy of it, which lives for this call alone."""
+
+    #: Changes the numbers in the configurations of these calls' layers.
+    numbers: NumberChange | None = None
+    changed: Collection[Any] = ()
+    #: What is float32 in the graphs of these calls all the same, where it is looked for.
+    residues: list[Float32Residue] | None = None
+    #: Changes every result at random by up to this relative size; 0: none.
+    jitter: float = 0.0
+    seed: int = 0
+
+    def __call__(self, node: Any, arguments: Sequence[Any], named: Mapping[str, Any]) -> Any:
+        arguments, named = keras.tree.map_structure(widened, (list(arguments), dict(named)))
+        is_changed = any(node is one for one in self.changed)
+        numbers = self.numbers if is_changed else None
+
+        def call() -> Any:
+            return self._called(node.operation, arguments, named, numbers)
+
+        outputs = call()
+        if is_changed and self.residues is not None:
+            traced = tf.function(call, autograph=False).get_concrete_function()
+            written = {
+                number for own in numbers_of(node.operation) for number in (own, as_float32(own))
+            }
+            self.residues.append(float32_residue(traced, written))
+        if not self.jitter:
+            return outputs
+        rng = generator(self.seed, "jitter", node.operation.name)
+        return keras.tree.map_structure(lambda value: _jittered(value, rng, self.jitter), outputs)
+
+    def _called(
+        self,
+        layer: Any,
+        arguments: Sequence[Any],
+        named: Mapping[str, Any],
+        numbers: NumberChange | None,
+    ) -> Any:
+        if not isinstance(layer, keras.layers.Layer):
+            return layer(*arguments, **named)
+        values = [
+            [widened(variable.value) for variable in variables]
+            for variables in (layer.trainable_variables, layer.non_trainable_variables)
+        ]
+        with keras.StatelessScope() as scope:
+            scope.initialize_variables = False  # the copy's own weights are never made
+            copy = _copy(layer, arguments, named, numbers)
+            outputs, _ = copy.stateless_call(*values, *arguments, **named)
+        return outputs
+
+
+def _copy(
+    layer: Any, arguments: Sequence[Any], named: Mapping[str, Any], numbers: NumberChange | None
+) -> Any:
+    try:
+        config = config_in(
+            {"class_name": type(layer).__name__, "config": layer.get_config()}, "float64"
+        )["config"]
+        if numbers is not None:
+            config = config_with_numbers(config, numbers)
+        copy = type(layer).from_config(config)
+        shapes = layer.get_build_config()
+        if shapes:
+            copy.build_from_config(shapes)
+        if not copy.built or len(copy.variables) != len(layer.variables):
+            symbolic = keras.tree.map_structure(_symbolic, (list(arguments), dict(named)))
+            copy(*symbolic[0], **symbolic[1])
+    except Exception as error:
+        raise NoFloat64Error(f"`{layer.name}` has no float64 form") from error
+    enable_float64(copy)
+    return copy
+
+
+def widened(value: Any) -> Any:
+    if keras.ops.is_tensor(value) and is_floating(keras.backend.standardize_dtype(value.dtype)):
+        wide = keras.ops.cast(value, "float64")
+        mask = getattr(value, "_keras_mask", None)
+        if mask is not None:
+            wide._keras_mask = mask
+        return wide
+    return value
+
+
+def _symbolic(value: Any) -> Any:
+    if keras.ops.is_tensor(value):
+        return keras.KerasTensor(value.shape, keras.backend.standardize_dtype(value.dtype))
+    return value
+
+
+def _jittered(value: Any, rng: np.random.Generator, size: float) -> Any:
+    if not (keras.ops.is_tensor(value) and is_floating(str(value.dtype.name))):
+        return value
+    signs = tf.random.stateless_uniform(tf.shape(value), rng.integers(0, 2**31, 2)) < 0.5
+    moved = value * tf.where(signs, 1.0 - tf.cast(size, value.dtype), 1.0 + size)
+    mask = getattr(value, "_keras_mask", None)
+    if mask is not None:
+        moved._keras_mask = mask
+    return moved
