@@ -38,6 +38,8 @@ def integer_losses(side: Side, values: Values, inputs: Inputs) -> tuple[str, ...
     Each layer is called again in float64 on its inputs in this run. Layers inside wrappers and
     nested models are left out.
     """
+    if not any(map(_computes_in_integers, side.working.layers)):
+        return ()  # spares a run of the whole model
     inside = InstrumentedSide.of(side)
     look = inside.look(values, inputs) if inside is not None else None
     if look is None:
@@ -49,11 +51,22 @@ def integer_losses(side: Side, values: Values, inputs: Inputs) -> tuple[str, ...
     )
 
 
+def _computes_in_integers(layer: Any) -> bool:
+    """Return whether a layer of arithmetic takes or makes whole numbers, as it was announced."""
+    return _is_arithmetic(layer) and any(
+        str(tensor.dtype).startswith(("int", "uint"))
+        for node in layer._inbound_nodes
+        for tensor in (*node.input_tensors, *node.output_tensors)
+    )
+
+
+def _is_arithmetic(layer: Any) -> bool:
+    kind = type(layer)
+    return kind.__name__ in _ARITHMETIC_LAYERS and kind.__module__.startswith("keras.")
+
+
 def _losses_of(use: LayerCall, look: Intermediates, inputs: Inputs) -> Iterator[str]:
-    layer_type = type(use.operation)
-    if layer_type.__name__ not in _ARITHMETIC_LAYERS or not layer_type.__module__.startswith(
-        "keras."
-    ):
+    if not _is_arithmetic(use.operation):
         return
     given = [inputs[-1 - n] if n < 0 else look.values[n].working for n in use.sources]
     found = use.values[0].working

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 
 from layerlens.explain.param_gaps import params_gaps
+from layerlens.explain.sequences import opcodes
 from layerlens.report.diffs import ArgumentChange, LayerChange, ModelsDiff
 from layerlens.report.layers import LayerRow, ModelReport
 from layerlens.vocabulary import Aspect, Change
 
 Pairing = tuple[int | None, int | None]
 Layers = Sequence[LayerRow]
+#: The candidate's layer for each matched layer of the reference, and the other way round.
+Matches = tuple[Mapping[int, int], Mapping[int, int]]
 
 #: Above this number of possible pairs, layers that are not equal are paired in order.
 _MOST_PAIRS_IN_CHAIN = 40_000
@@ -40,7 +42,8 @@ def align_layers(reference: ModelReport, candidate: ModelReport) -> ModelsDiff:
     else:
         pairing = _in_reading_order(_pair_graphs(ours, theirs), ours, theirs)
     matches = {a: b for a, b in pairing if a is not None and b is not None}
-    rows = tuple(_row(ours, theirs, a, b, matches) for a, b in pairing)
+    known = matches, {b: a for a, b in matches.items()}
+    rows = tuple(_row(ours, theirs, a, b, known) for a, b in pairing)
     gaps = params_gaps(reference, candidate, rows)
     return ModelsDiff(reference.name, candidate.name, rows, gaps)
 
@@ -98,9 +101,7 @@ class _Side:
 # --- rows -----------------------------------------------------------------------------------------
 
 
-def _row(
-    ours: _Side, theirs: _Side, a: int | None, b: int | None, matches: Mapping[int, int]
-) -> LayerChange:
+def _row(ours: _Side, theirs: _Side, a: int | None, b: int | None, matches: Matches) -> LayerChange:
     one = ours.layers[a] if a is not None else None
     other = theirs.layers[b] if b is not None else None
     if one is None or other is None or a is None or b is None:
@@ -151,12 +152,12 @@ def _arguments(one: LayerRow, other: LayerRow) -> Iterator[ArgumentChange]:
             yield ArgumentChange(name, ours, theirs)
 
 
-def _same_inputs(ours: _Side, theirs: _Side, a: int, b: int, matches: Mapping[int, int]) -> bool:
+def _same_inputs(ours: _Side, theirs: _Side, a: int, b: int, known: Matches) -> bool:
     """Return whether two layers take their inputs from layers that match each other.
 
     A layer without a match is skipped if it has one input; its own row reports it.
     """
-    inverse = {b: a for a, b in matches.items()}
+    matches, inverse = known
     mine = [_origin(ours, source, matches) for source in ours.sources[a]]
     other = [_origin(theirs, source, inverse) for source in theirs.sources[b]]
     if len(mine) != len(other):
@@ -187,11 +188,9 @@ def _key(layer: LayerRow) -> tuple[str, str, int, str]:
 
 
 def _pair_chains(reference: Layers, candidate: Layers) -> list[Pairing]:
-    matcher = SequenceMatcher(
-        None, [_key(layer) for layer in reference], [_key(layer) for layer in candidate], False
-    )
+    keys = [[_key(layer) for layer in layers] for layers in (reference, candidate)]
     pairs: list[Pairing] = []
-    for kind, start, stop, other_start, other_stop in matcher.get_opcodes():
+    for kind, start, stop, other_start, other_stop in opcodes(*keys):
         ours, theirs = range(start, stop), range(other_start, other_stop)
         if kind == "equal" or len(ours) * len(theirs) > _MOST_PAIRS_IN_CHAIN:
             pairs += _in_order(ours, theirs)

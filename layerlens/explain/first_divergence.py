@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from difflib import SequenceMatcher
 
 import numpy as np
 
+from layerlens.explain.sequences import opcodes
 from layerlens.models.execute.intermediates import (
     InstrumentedSide,
     Intermediates,
@@ -22,6 +22,9 @@ from layerlens.numerics.noise_floor import NoiseFloor, input_scale, noise_floor
 from layerlens.plain import stage
 from layerlens.report.pairs import FirstDivergence
 from layerlens.vocabulary import Execution
+
+#: After so many comparisons of tensors, no more are looked for in the other model.
+_MOST_COMPARED = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +113,7 @@ class _Alignment:
     inputs: Inputs
     residue: bool
     _compared: dict[tuple[int, int], bool] = field(default_factory=dict)
+    _in_both: dict[tuple[int | None, int | None], bool] = field(default_factory=dict)
 
     def first(self) -> Divergence | None:
         start = (0, 0)
@@ -188,10 +192,13 @@ class _Alignment:
 
     def _in_both_models(self, a: int | None, b: int | None) -> bool:
         """Return whether a tensor of one model, the other being None, is in the other model too."""
-        return any(
-            self._same(a if a is not None else n, b if b is not None else n)
-            for n in (self.theirs if b is None else self.ours).values
-        )
+        key = a, b
+        if key not in self._in_both:
+            others = (self.theirs if b is None else self.ours).values
+            self._in_both[key] = len(self._compared) < _MOST_COMPARED and any(
+                self._same(a if a is not None else n, b if b is not None else n) for n in others
+            )
+        return self._in_both[key]
 
     def agree(self, one: LayerCall, other: LayerCall) -> bool:
         """Return whether the outputs that two layers both have agree."""
@@ -262,10 +269,9 @@ def _aligned(
     what several compute in the other model. The second list has the equal layers alone.
     """
     keys = [[(use.type, use.shape) for use in uses] for uses in (ours, theirs)]
-    matcher = SequenceMatcher(None, keys[0], keys[1], autojunk=False)
     segments: list[_Segment] = []
     anchors = []
-    for kind, a, b, c, d in matcher.get_opcodes():
+    for kind, a, b, c, d in opcodes(*keys):
         if kind == "replace" and b - a != d - c:
             segments.append(_Segment(tuple(ours[a:b]), tuple(theirs[c:d])))
             continue
