@@ -32,7 +32,10 @@ demo: $(VENV)/installed
 test: $(VENV)/installed-test
 	@$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
 
+# tf_keras is Keras 2, of the version that belongs to the TensorFlow here.
 nightly: $(VENV)/installed-test
+	@$(PIP) install --no-deps "tf_keras==$$($(BIN)/python -c \
+	  'import importlib.metadata as m; print(m.version("tensorflow").rpartition(".")[0])').*"
 	@$(BIN)/python -m pytest -n auto --dist loadfile -m 'nightly or not nightly' $(ARGS)
 	@$(MAKE) fuzz
 

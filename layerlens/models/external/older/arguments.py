@@ -167,13 +167,13 @@ def put_axes_order(
         return
     if kind not in _SILENT_ON_AXES or "data_format" in arguments:
         return
-    if order is None and numbers_of_keras_1_0(record.version):
+    if order is None and puts_channels_first(record.version):
         order = "channels_first"
     arguments["data_format"] = order or "channels_last"
     record.assume(f"`data_format: {arguments['data_format']}` (the file does not say it)", layer)
 
 
-def numbers_of_keras_1_0(version: str | None) -> bool:
+def puts_channels_first(version: str | None) -> bool:
     """Return whether Keras of this version put channels first unless told otherwise."""
     return version is not None and version.startswith("1.0.")
 
