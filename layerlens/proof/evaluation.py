@@ -177,9 +177,13 @@ def _selected(algebra: Algebra, built: Built, value: Value) -> Value:
     part = part if isinstance(part, tuple) else (part,)
     if built.batch_size is None and not _keeps_all_samples(part, value.rank):
         raise CannotProveError("a slice takes some of the samples")
-    residues = algebra.residues(value)
+    chosen = (slice(None), *part)
     return algebra.made(
-        residues[(slice(None), *part)], kind=value.kind, growth=value.growth, spread=None
+        algebra.residues(value)[chosen],
+        kind=value.kind,
+        growth=value.growth,
+        spread=None,
+        needs=None if value.needs is None else value.needs[chosen],
     )
 
 

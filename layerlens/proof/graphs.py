@@ -16,12 +16,15 @@ from fractions import Fraction
 from math import ceil, log
 from typing import Any
 
+import numpy as np
+
 from layerlens.models.build.request import Built
 from layerlens.models.execute.side import Side
 from layerlens.numerics.weight_transfer import Transfer
 from layerlens.proof.cases import Batch, Cases
 from layerlens.proof.evaluation import Evaluation
 from layerlens.proof.field.algebra import Algebra
+from layerlens.proof.field.definedness import same
 from layerlens.proof.field.dependence import dependence, stays_with_its_sample
 from layerlens.proof.field.residues import Field, VanishedError
 from layerlens.proof.field.samples import SampleCheck
@@ -56,6 +59,9 @@ FIXED_SIZES = (Size(2), Size(3))
 TRAINING_BATCHES = (1, 10)
 #: The same for code of the user's, and the known batch sizes that it is traced for.
 USER_BATCHES, USER_KNOWN_BATCHES = (1,), (1, 2, 3)
+#: The longest of the lengths that are always tried first, and the most steps beyond it and beyond
+#: all that layers look across at which another one is drawn.
+LONGEST_FEW, MOST_FURTHER = 8, 8
 #: Static batch sizes beyond this are not tried; where one would matter nothing is proved.
 LARGEST_BATCH = 64
 #: The reason where both were run and nothing else stands in the way.
@@ -198,7 +204,9 @@ class GraphProof:
         beyond = beyond_all_layers(*self.part.built)
         if beyond is None:
             raise CannotProveError("no length is tried beyond all that the layers look across")
-        yield from variable_sizes(beyond)
+        # One more length is drawn, so that nothing can be equal at the lengths of all proofs alone.
+        further = np.random.default_rng([self.seed, 0x1E46]).integers(1, MOST_FURTHER + 1)
+        yield from variable_sizes(max(beyond, LONGEST_FEW) + int(further))
 
     def _prove_apart(self, row: Sequence[Size]) -> None:
         """Prove where several inputs have different lengths, if both models take that."""
@@ -314,16 +322,13 @@ class GraphProof:
         evaluation = Evaluation.of(algebra, self.part.built, self.names)
         for batch in batches:
             inputs = evaluation.inputs(batch)
-            outputs, conditions = [], []
-            for side, function in enumerate(traced):
-                algebra.conditions = set()
-                anew = self.anew if side else ()
-                outputs.append(
-                    evaluation.outputs(self.part.built[side], function, inputs, anew=anew)
+            outputs = [
+                evaluation.outputs(built, function, inputs, anew=anew)
+                for built, function, anew in zip(
+                    self.part.built, traced, ((), self.anew), strict=True
                 )
-                conditions.append(algebra.conditions)
+            ]
             _compare(algebra, *outputs)
-            _compare_conditions(algebra, *conditions)
         return algebra, evaluation.interpreter.doubtful_sizes
 
 
@@ -353,15 +358,7 @@ def _compare(algebra: Algebra, ours: Sequence[Value], theirs: Sequence[Value]) -
             raise TooShortError("an output is empty")
         if not algebra.compare(one, other):
             raise _UnequalError(THEY_DIFFER, algebra.tested)
-
-
-def _compare_conditions(
-    algebra: Algebra, ours: set[tuple[str, int, int]], theirs: set[tuple[str, int, int]]
-) -> None:
-    """Raise unless two models are defined under the same conditions."""
-    if ours != theirs:
-        kinds = sorted({what for what, *_ in ours ^ theirs})
-        reason = f"one is defined where the other may not be: something {' and '.join(kinds)}"
-        raise _UnequalError(reason, algebra.tested)
-    if ours:
-        algebra.assumptions.add("Both are compared where they are defined, which is the same.")
+        if not same(one.needs, other.needs):
+            raise _UnequalError("one is defined where the other may not be", algebra.tested)
+        if one.needs is not None:
+            algebra.assumptions.add("Both are compared where they are defined, which is the same.")

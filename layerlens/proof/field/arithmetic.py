@@ -2,7 +2,7 @@
 
 Each method states an identity of real arithmetic; so equal results mean equal functions, wherever
 both are defined. Where that is not everywhere, the argument that decides it is noted: both models
-must note the same.
+must note the same for each element.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from layerlens.proof.field.definedness import Definedness
 from layerlens.proof.field.fractions_of_floats import simplest_fraction
 from layerlens.proof.field.growth import NOTHING, Growth
 from layerlens.proof.field.residues import Field, Residues
@@ -44,8 +45,8 @@ class Arithmetic:
     """The values of one proof, and what its error bound rests on."""
 
     field: Field
-    #: Conditions under which the model being run is defined: what must hold, and of which element.
-    conditions: set[tuple[str, int, int]] = dataclasses.field(default_factory=set)
+    #: The conditions under which elements are defined.
+    definedness: Definedness = dataclasses.field(default_factory=Definedness)
     #: Elements computed so far.
     computed: int = 0
     #: Elements that an unknown function was asked for, or that were compared.
@@ -171,15 +172,23 @@ class Arithmetic:
         """Return the square."""
         return self.multiply(one, one)
 
-    def reciprocal(self, one: Value) -> Value:
-        """Return 1 / x; that x is not zero is noted where its range does not say so."""
+    def reciprocal(self, one: Value, *, of_zero: bool = False) -> Value:
+        """Return 1 / x; that x is not zero is noted where its range does not say so.
+
+        Args:
+            of_zero: where x is always zero, so is what is multiplied with the result.
+
+        Raises:
+            CannotProveError: it divides by zero.
+        """
         residues = self.residues(one)
-        if not (one.is_positive or one.is_negative):
+        is_known = one.constant is not None and bool(np.all(one.constant))
+        if not (one.is_positive or one.is_negative or is_known):
             self.note("is not zero", residues, one.growth)
-        try:
-            inverse = self.field.reciprocal(residues)
-        except ZeroDivisionError:
-            raise CannotProveError("it divides by zero") from None
+        zero = self.field.is_zero(residues)
+        if zero.any() and not of_zero:
+            raise CannotProveError("it divides by zero")
+        inverse = np.where(zero, 0, self.field.reciprocal(np.where(zero, 1, residues)))
         low = high = None
         if one.low is not None and one.low > 0:
             high = 1 / one.low
@@ -197,7 +206,10 @@ class Arithmetic:
 
     def divide(self, one: Value, other: Value) -> Value:
         """Return the quotient."""
-        return self.multiply(one, self.reciprocal(other))
+        never = self.field.is_zero(self.residues(other))
+        # 0/0 is never defined, as is noted; x/0 is infinite, and may be of either sign.
+        of_zero = not (never & ~self.field.is_zero(self.residues(one))).any()
+        return self.multiply(one, self.reciprocal(other, of_zero=of_zero))
 
     def total(self, one: Value, axes: Sequence[int], *, keepdims: bool) -> Value:
         """Return the sum over some axes, counted from the first as 0."""
@@ -285,11 +297,7 @@ class Arithmetic:
 
     def note(self, what: str, residues: Residues, growth: Growth) -> None:
         self.evaluate(residues, growth)
-        first, second = self.field.fingerprints(residues, what)
-        self.conditions.update(
-            (what, int(one), int(other))
-            for one, other in zip(np.ravel(first), np.ravel(second), strict=True)
-        )
+        self.definedness.note(what, self.field.fingerprints(residues, what))
 
     def broadcast(self, value: Value, shape: tuple[int, ...]) -> Residues:
         residues = self.residues(value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -168,7 +169,8 @@ class Interpreter:
                 return []
             case ("AssignAddVariableOp" | "AssignSubVariableOp") as kind, [value]:
                 before, change = _value(self._read(variable)), _value(value)
-                if before.kind == change.kind == "float":
+                is_defined = before.needs is None and change.needs is None
+                if before.kind == change.kind == "float" and is_defined:
                     join = self.algebra.add if "Add" in kind else self.algebra.subtract
                     variable.value, variable.assumption = join(before, change), None
                     return []
@@ -198,6 +200,9 @@ class Interpreter:
             outputs = self._understood(operation, inputs)
             if self.samples is not None:
                 self.samples.note(operation, inputs, outputs)
+            moved = partial(self._movement.places, operation, inputs)
+            is_moved = _moves(operation, inputs)
+            self.algebra.definedness.follow(operation, inputs, outputs, moved if is_moved else None)
             return outputs
         except (ArithmeticError, IndexError, KeyError, TypeError, ValueError) as error:
             reason = f"`{operation.type}` is not understood here ({type(error).__name__})"
@@ -215,9 +220,10 @@ class Interpreter:
         if operation.op_def.is_stateful:
             raise CannotProveError(f"`{kind}` may return something else each time")
         if all(value.constant is not None for value in inputs):
+            _refuse_counting(operation, inputs)
             return self._of_constants(operation, inputs)
         self._note_doubtful(operation)
-        if kind in MOVEMENTS and not (kind == "GatherV2" and inputs[1].constant is None):
+        if _moves(operation, inputs):
             return self._movement.apply(operation, inputs)
         return [self._handled(operation, inputs)]
 
@@ -286,6 +292,22 @@ class Interpreter:
             self.doubtful_sizes |= {int(n) for n in (one[1], one[-1]) if n is not None}
 
 
+def _refuse_counting(operation: Any, inputs: Sequence[Value]) -> None:
+    """Raise where constants are added up along an axis of unknown length, and so are its length."""
+    if operation.type not in ("Prod", "Sum") or not operation.outputs[0].dtype.is_floating:
+        return
+    shape = operation.inputs[0].shape
+    axes = np.ravel(inputs[1].array("an axis"))
+    if shape.rank is None or any(shape[int(axis)] is None for axis in axes):
+        raise CannotProveError("it computes with a number of samples or steps")
+
+
+def _moves(operation: Any, inputs: Sequence[Value]) -> bool:
+    """Return whether an operation moves elements, to places that do not depend on data."""
+    is_looking_up = operation.type == "GatherV2" and inputs[1].constant is None
+    return operation.type in MOVEMENTS and not is_looking_up
+
+
 def _of_whole_numbers(operation: Any, inputs: Sequence[Value]) -> Value | None:
     """Return what a simple operation makes of constant whole numbers, without TensorFlow's pace."""
     function = _COUNTING.get(operation.type)
@@ -331,6 +353,11 @@ def _list_operation(algebra: Algebra, kind: str, inputs: Sequence[Slot]) -> Slot
     raise CannotProveError(f"the operation `{kind}` is not understood")
 
 
+def _refuse_undefined(values: Sequence[Value]) -> None:
+    if any(value.needs is not None for value in values):
+        raise CannotProveError("a list holds what may be undefined")
+
+
 def _set(item: Value | None) -> Value:
     if item is None:
         raise CannotProveError("an element of a list is read before it is set")
@@ -340,6 +367,7 @@ def _set(item: Value | None) -> Value:
 def _rows(algebra: Algebra, one: Value) -> list[Value | None]:
     if one.constant is not None and one.residues is None:
         return [constant(row) for row in one.constant]
+    _refuse_undefined([one])
     residues = algebra.residues(one)
     spread = one.spread if one.spread == frozenset() else None
     return [algebra.like(one, residues[:, row], spread=spread) for row in range(one.shape[0])]
@@ -350,6 +378,7 @@ def _stacked(algebra: Algebra, rows: Sequence[Value]) -> Value:
         raise CannotProveError("an empty list is stacked")
     if all(row.constant is not None and row.residues is None for row in rows):
         return constant(np.stack([row.array("a row") for row in rows]))
+    _refuse_undefined(rows)
     growth = rows[0].growth
     for row in rows[1:]:
         growth = growth.joined(row.growth)

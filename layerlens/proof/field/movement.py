@@ -73,16 +73,26 @@ class Movement:
         Raises:
             CannotProveError: where the elements go depends on data.
         """
+        data, places = self.places(operation, inputs)
+        moved = [inputs[position] for position in data]
+        if len({value.kind for value in moved}) > 1:
+            raise CannotProveError("elements of several dtypes are joined")
+        return [self._moved(moved, place) for place in places]
+
+    def places(
+        self, operation: Any, inputs: Sequence[Value]
+    ) -> tuple[tuple[int, ...], list[NDArray[np.int64]]]:
+        """Return the positions of the inputs that are moved, and where their elements go.
+
+        Raises:
+            CannotProveError: that depends on data.
+        """
         data = moved_positions(operation.type, len(inputs))
         how = [
             None if position in data else value.array(f"where `{operation.type}` moves elements")
             for position, value in enumerate(inputs)
         ]
-        moved = [inputs[position] for position in data]
-        if len({value.kind for value in moved}) > 1:
-            raise CannotProveError("elements of several dtypes are joined")
-        places = self._places_of(operation, inputs, how)
-        return [self._moved(moved, place) for place in places]
+        return data, self._places_of(operation, inputs, how)
 
     def _places_of(
         self, operation: Any, inputs: Sequence[Value], how: Sequence[NDArray[Any] | None]

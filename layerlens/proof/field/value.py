@@ -46,6 +46,8 @@ class Value:
     spread: frozenset[int] | None = frozenset()
     #: Of truth values: whether any of them holds along the last axis, where that is known.
     any_along_last: NDArray[np.bool_] | None = None
+    #: The conditions under which each element is defined; None: it always is.
+    needs: NDArray[np.uint64] | None = None
 
     def __post_init__(self) -> None:
         self.shape = tuple(int(n) for n in self.shape)

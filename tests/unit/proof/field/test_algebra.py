@@ -48,7 +48,7 @@ def test_bounds_follow_arithmetic(algebra: Algebra) -> None:
     assert (product.low, product.high) == (-5, 10)
     inverse = algebra.reciprocal(other)
     assert (inverse.low, inverse.high) == (Fraction(1, 5), Fraction(1, 2))
-    assert not algebra.conditions
+    assert not algebra.definedness.numbers
 
 
 def test_a_square_of_a_value_is_never_negative_but_a_product_may_be(algebra: Algebra) -> None:
@@ -65,10 +65,10 @@ def test_partial_functions_note_where_they_are_defined(
     algebra: Algebra, operation: str, what: str
 ) -> None:
     getattr(algebra, operation)(drawn(algebra, 4, low=Fraction(1)))
-    assert not algebra.conditions
+    assert not algebra.definedness.numbers
     getattr(algebra, operation)(drawn(algebra, 4))
-    assert {name for name, *_ in algebra.conditions} == {what}
-    assert len(algebra.conditions) == 4
+    assert {name for name, *_ in algebra.definedness.numbers} == {what}
+    assert len(algebra.definedness.numbers) == 4
 
 
 def test_comparisons_are_decided_by_ranges_only_where_they_are_strict(algebra: Algebra) -> None:

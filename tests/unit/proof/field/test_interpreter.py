@@ -11,6 +11,7 @@ import pytest
 import tensorflow as tf
 
 from layerlens.proof.field.algebra import Algebra
+from layerlens.proof.field.definedness import same
 from layerlens.proof.field.interpreter import Interpreter
 from layerlens.proof.field.residues import Field
 from layerlens.proof.field.value import CannotProveError, Value
@@ -25,23 +26,25 @@ Function = Callable[[Any], Any]
 def agree(
     one: Function, other: Function, *shape: int, seed: int = 0, by_factors: bool = False
 ) -> bool:
-    """Return whether two functions of a batch are proved equal."""
+    """Return whether two functions of a batch are proved equal.
+
+    Raises:
+        CannotProveError: one of them is refused.
+    """
     algebra = Algebra(Field.drawn(seed, 4), by_factors=by_factors)
     interpreter = Interpreter(algebra)
     given = algebra.made(algebra.field.draw((3, *shape)))
-    outputs, conditions = [], []
+    outputs = []
     for function in (one, other):
-        algebra.conditions = set()
         traced = tf.function(function, autograph=False).get_concrete_function(
             tf.TensorSpec((None, *shape))
         )
         (found,) = interpreter.run(traced.graph, [given])
         assert isinstance(found, Value)
         outputs.append(found)
-        conditions.append(algebra.conditions)
     ours, theirs = outputs
     alike = ours.shape == theirs.shape and algebra.compare(ours, theirs)
-    return alike and conditions[0] == conditions[1]
+    return alike and same(ours.needs, theirs.needs)
 
 
 def scaled(number: float) -> Function:
@@ -53,6 +56,15 @@ EQUAL: dict[str, tuple[Function, Function]] = {
         lambda x: ops.cast(ops.digitize(x, np.array([0.0, 0.1])), "float32"),
         lambda x: ops.cast(x >= 0, "float32") + ops.cast(x >= 0.1, "float32"),
     ),
+    "what is sliced away need not be defined": (
+        lambda x: ops.sqrt(x)[:, :2],
+        lambda x: ops.sqrt(x[:, :2]),
+    ),
+    "shares of a sum": (
+        lambda x: x / ops.sum(x, -1, keepdims=True) + 1.0,
+        lambda x: (x + ops.sum(x, -1, keepdims=True)) / ops.sum(x, -1, keepdims=True),
+    ),
+    "undefined everywhere": (lambda x: (x - x) / (x - x), lambda x: (0.0 * x) / (x * 0.0)),
     "what does not differ is equal": (
         lambda x: ops.where(x == 1, x, -x),
         lambda x: ops.where(x != 1, -x, x),
@@ -117,7 +129,22 @@ UNEQUAL: dict[str, tuple[Function, Function]] = {
     "x² / x is not x at zero": (lambda x: x * x / x, lambda x: x + 0.0),
     "a root squared forgets its domain": (lambda x: ops.square(ops.sqrt(x)), lambda x: x + 0.0),
     "a root of a square forgets the sign": (lambda x: ops.sqrt(x * x), lambda x: x + 0.0),
-    "e to a logarithm forgets its domain": (lambda x: ops.exp(ops.log(x)), lambda x: x + 0.0),
+    "a part without a root is sliced away": (
+        lambda x: ops.sqrt(x)[:, :2],
+        lambda x: ops.sqrt(x)[:, :2] + 0.0 * ops.sqrt(x)[:, 2:],
+    ),
+    "a root of another element": (
+        lambda x: ops.concatenate([ops.sqrt(x[:, :1]), x[:, 1:]], -1),
+        lambda x: ops.concatenate([ops.sqrt(x[:, :1]), x[:, 1:] + 0.0 * ops.sqrt(x[:, :1])], -1),
+    ),
+    "a sum of what may be undefined": (
+        lambda x: ops.log(x) + 0.0 * ops.sum(ops.log(x), -1, keepdims=True),
+        ops.log,
+    ),
+    "a product with what may be undefined": (
+        lambda x: x + 0.0 * ops.matmul(ops.log(x), np.eye(4, dtype="float32")),
+        lambda x: x + 0.0 * ops.log(x),
+    ),
     "greater, or equal": (
         lambda x: ops.where(x > 0, 0.0 * x + 1.0, 0.0 * x),
         lambda x: ops.where(x >= 0, 0.0 * x + 1.0, 0.0 * x),
@@ -215,6 +242,27 @@ NOT_BY_FACTORS: dict[str, tuple[Function, Function]] = {
 }
 
 REFUSED: dict[str, tuple[Function, str]] = {
+    "selected where there is a root": (
+        lambda x: ops.where(x > 0, ops.sqrt(x), 0.0 * x),
+        "`SelectV2` is taken of what may be undefined",
+    ),
+    "the greater of what may be undefined": (
+        lambda x: ops.maximum(ops.log(x), 0.0),
+        "`Maximum` is taken of what may be undefined",
+    ),
+    "compared where there may be no number": (
+        lambda x: ops.cast(ops.sqrt(x) > 1, "float32"),
+        "`Greater` is taken of what may be undefined",
+    ),
+    "asked whether it is a number": (
+        lambda x: ops.where(ops.isnan(ops.sqrt(x)), 0.0 * x, ops.sqrt(x)),
+        "`IsNan` is taken of what may be undefined",
+    ),
+    "a function that ends infinity": (lambda x: ops.tanh(1.0 / x), "`Tanh` is taken of"),
+    "divided by what may be infinite": (
+        lambda x: 1.0 / (1.0 / x),
+        "is taken of what may be|undefined",
+    ),
     "half precision": (lambda x: ops.cast(ops.cast(x, "float16"), "float32"), "half precision"),
     "rounded to whole numbers": (lambda x: ops.cast(ops.cast(x, "int32"), "float32"), "int32"),
     "random": (lambda x: x + tf.random.uniform((4,), seed=1), "RandomUniform.*each time"),
