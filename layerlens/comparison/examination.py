@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from layerlens.comparison.effort import MAX_EAGER_STEPS
 from layerlens.comparison.observer import Observer
 from layerlens.comparison.randomness import is_random, is_unrepeatable
 from layerlens.models.build.request import Built
@@ -19,6 +20,7 @@ from layerlens.models.execute.input_domains import (
 )
 from layerlens.models.execute.lengths import (
     FarLengthPlan,
+    goes_by_steps,
 )
 from layerlens.models.execute.receptive_field import ReceptiveField, receptive_field
 from layerlens.models.execute.side import Side, Values
@@ -78,6 +80,8 @@ class Examination:
     own: Values = ()
     #: Weights with which recurrent layers have a long memory; used at far lengths only.
     lasting: tuple[WeightSet, ...] = ()
+    #: The steps over which eager calls have looped so far.
+    _eager_steps: int = 0
     lengths: LengthRecord = field(default_factory=LengthRecord)
 
     def prepare(self, length: int) -> None:
@@ -115,6 +119,7 @@ class Examination:
             Interrupted: a model refused the batch, or returned an unexpected shape.
         """
         stage.enter(f"running both on probes; they ran on {len(self.observations)} batches so far")
+        executions = self._affordable(batch, executions)
         found = self.observer.observe(
             weights, batch, executions, outside_allowed=outside_allowed, chosen=chosen
         )
@@ -123,6 +128,22 @@ class Examination:
         if batch.names == (MINUTE_PROBE,):
             found = tuple(map(self._with_relative_noise, found))
         self.observations += found
+
+    def _affordable(
+        self, batch: ProbeBatch, executions: Sequence[Execution]
+    ) -> Sequence[Execution]:
+        """Return the ways of calling, without the eager one where that has looped long enough."""
+        if "eager" not in executions or len(executions) < 2 or not self._goes_by_steps:
+            return executions
+        steps = max((array.shape[1] for array in batch.inputs if array.ndim > 1), default=1)
+        if self._eager_steps and self._eager_steps + steps > MAX_EAGER_STEPS:
+            return [execution for execution in executions if execution != "eager"]
+        self._eager_steps += steps
+        return executions
+
+    @cached_property
+    def _goes_by_steps(self) -> bool:
+        return any(goes_by_steps(layer) for side in self.sides for layer in side.working.layers)
 
     def _with_relative_noise(self, observation: Observation) -> Observation:
         """Return an observation of tiny inputs with noise floors relative to their size."""

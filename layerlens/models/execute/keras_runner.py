@@ -19,6 +19,7 @@ from layerlens.models.execute.gradients import Gradients, gradients_of
 from layerlens.models.execute.inner_rounding import RandomRounding
 from layerlens.models.execute.input_domains import has_foreign_layers
 from layerlens.models.execute.input_tensors import tensors_for
+from layerlens.models.execute.lengths import MOST_EAGER, goes_by_steps
 from layerlens.models.execute.outcome import Outcome, flat_tensors, outcome_of
 from layerlens.models.execute.seeded_generators import seeded_generators
 from layerlens.models.execute.traced_function import TracedFunction
@@ -406,10 +407,15 @@ class KerasRunner:
         """
         self.reset_states(seed)
         weights = [variable.value for variable in self.variables]
+        tensors = self._tensors(inputs)
+        steps = max((array.shape[1] for array in inputs if array.ndim > 1), default=0)
+        call: Callable[[Sequence[Any]], Any] = partial(self._apply, training=training)
+        if steps > MOST_EAGER and any(map(goes_by_steps, self.layers)):
+            call = tf.function(call, autograph=False)
         with seeded_generators(self.seed if seed is None else seed):
             return gradients_of(
-                lambda tensors: self._apply(tensors, training),
-                self._tensors(inputs),
+                call,
+                tensors,
                 weights,
                 directions,
             )

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from layerlens.comparison.examination import DYNAMIC, Examination
+from layerlens.comparison.examination import AS_CALLED, DYNAMIC, Examination
 from layerlens.numerics.judge import Witness
 from layerlens.numerics.probes import MINUTE_PROBE, Probe, join
 from layerlens.proof.graphs import Unproved
@@ -125,3 +125,13 @@ def test_the_greatest_open_length_is_remembered() -> None:
 
 def test_weights_of_a_description_are_not_stored_ones() -> None:
     assert not pair().overrules_stored_weights()
+
+
+@pytest.mark.parametrize(("steps", "eager"), [(4, 3), (300, 1)])
+def test_long_sequences_are_called_eagerly_once(steps: int, eager: int) -> None:
+    gru = chain("m", layer("GRU", units=1))
+    work = prepared(gru, gru, input_of(steps, 1))
+    for _ in range(3):
+        work.observe(work.main, batch_of([np.ones((1, steps, 1), "float32")]), AS_CALLED)
+    seen = [one.execution for one in work.observations]
+    assert (seen.count("traced_dynamic"), seen.count("eager")) == (3, eager)

@@ -162,6 +162,19 @@ def test_losses_are_summed() -> None:
     assert of(DENSE).losses([X]) == 0.0
 
 
+def test_gradients_of_long_sequences_are_those_of_eager_calls(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gru = runner(chain("m", layer("GRU", units=2)), input_of(70, 3), precision="float64")
+    steps = np.random.default_rng(0).normal(size=(2, 70, 3))
+    (by_input,), by_weights = gru.gradients([steps], [np.ones((2, 2))])
+    monkeypatch.setattr("layerlens.models.execute.keras_runner.MOST_EAGER", 70)
+    (eager_by_input,), eager_by_weights = gru.gradients([steps], [np.ones((2, 2))])
+    np.testing.assert_allclose(by_input, eager_by_input, rtol=1e-9, atol=1e-12)
+    for one, other in zip(by_weights, eager_by_weights, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-12)
+
+
 def test_gradients_are_by_inputs_and_weights() -> None:
     dense = of(DENSE)
     kernel = np.arange(12.0).reshape(4, 3)
