@@ -12,9 +12,16 @@ from layerlens.models.inspect.nested_layers import flat_layers
 LARGE_MULTIPLY_ADDS = 20_000_000
 LARGE_PARAMS = 2_000_000
 LARGE_LAYERS = 60
-#: Multiply-adds of one batch, and its samples.
+#: Multiply-adds of the batch on which a difference is looked for first, and its samples.
 BATCH_MULTIPLY_ADDS = 2_000_000_000
 FEWEST_SAMPLES, MOST_SAMPLES = 2, 4
+#: From so many multiply-adds for one sample, or params, on, all probes on all kinds of weights
+#: would take minutes: a few kinds of both are run.
+HEAVY_MULTIPLY_ADDS = 60_000_000
+HEAVY_PARAMS = 8_000_000
+#: Multiply-adds of one batch of these probes, and its samples.
+PROBES_MULTIPLY_ADDS = 6_000_000_000
+FEWEST_PROBES, MOST_PROBES = 4, 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +29,11 @@ class Budget:
     """How much may be spent on one pair."""
 
     is_large: bool
-    #: Samples of one batch of a large pair.
+    #: Samples of the batch on which a difference of a large pair is looked for first.
     samples: int
+    is_heavy: bool
+    #: Samples of the batch with which a heavy pair is observed.
+    probes: int
 
     @classmethod
     def of(cls, *models: Built) -> Budget:
@@ -34,5 +44,13 @@ class Budget:
         is_large = (
             multiply_adds >= LARGE_MULTIPLY_ADDS or params >= LARGE_PARAMS or layers >= LARGE_LAYERS
         )
-        affordable = BATCH_MULTIPLY_ADDS // max(1, multiply_adds)
-        return cls(is_large, max(FEWEST_SAMPLES, min(MOST_SAMPLES, affordable)))
+        is_heavy = multiply_adds >= HEAVY_MULTIPLY_ADDS or params >= HEAVY_PARAMS
+        first, all_probes = (
+            most // max(1, multiply_adds) for most in (BATCH_MULTIPLY_ADDS, PROBES_MULTIPLY_ADDS)
+        )
+        return cls(
+            is_large,
+            max(FEWEST_SAMPLES, min(MOST_SAMPLES, first)),
+            is_heavy,
+            max(FEWEST_PROBES, min(MOST_PROBES, all_probes)),
+        )

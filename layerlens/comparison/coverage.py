@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
+from layerlens.comparison.budget import Budget
 from layerlens.comparison.examination import Examination
 from layerlens.comparison.nudges import Nudges
 from layerlens.comparison.removals import unseen_layers
@@ -48,7 +49,12 @@ def _unseen_by_probes(examination: Examination) -> Iterator[tuple[str, ...]]:
     """Yield the weights and layers of each model on which no observed output depends."""
     main = examination.main
     seen = [one.batch for one in examination.observations if one.weights == main.kind]
-    drawn = moderate_sets(examination.sets)
+    observed = {one.weights for one in examination.observations}
+    drawn = [one for one in moderate_sets(examination.sets) if one.kind in observed]
+    inputs = seen[0].inputs
+    budget = Budget.of(*examination.models)
+    if budget.is_heavy:
+        inputs = tuple(array[: budget.samples] for array in inputs)
     lengths = examination.lengths
     far = lengths.far_batches or [max(seen, key=lambda batch: batch.inputs[0].shape[1:])]
     far_inputs = [batch.inputs for batch in far]
@@ -61,7 +67,7 @@ def _unseen_by_probes(examination: Examination) -> Iterator[tuple[str, ...]]:
         (examination.candidate, [one.candidate for one in drawn]),
     ):
         yield (
-            *unseen(side, values, seen[0].inputs, examination.seed),
+            *unseen(side, values, inputs, examination.seed),
             *unseen_far(side, values[:1], far_inputs, tried, lengths.longest, examination.seed),
         )
 

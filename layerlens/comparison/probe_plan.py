@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from layerlens.comparison.budget import Budget
 from layerlens.comparison.examination import AS_CALLED, DYNAMIC, EVERY, Examination
 from layerlens.comparison.length_plan import LengthPlan
 from layerlens.comparison.observer import Interrupted
@@ -68,6 +69,27 @@ class ProbePlan:
         given = user_probe(domains)
         if given is not None:
             self.examination.observe(sets[0], join([given]), self.executions())
+        budget = Budget.of(*self.examination.models)
+        if budget.is_heavy and not self.examination.reference.training:
+            self._observe_few(budget)
+        else:
+            self._observe_all_kinds(main, domains)
+        if has_variable_axis(self.examination.reference.built):
+            LengthPlan(self.examination).observe_or_refuse(main, base)
+
+    def _observe_few(self, budget: Budget) -> None:
+        """Observe a few samples of a heavy model, on drawn weights and on the initial ones."""
+        few = telling_batch(self.examination, budget.probes)
+        for weights in {
+            id(one): one for one in (self.examination.main, self.examination.sets[0])
+        }.values():
+            self.examination.observe(weights, few, DYNAMIC)
+        one = ProbeBatch(few.names[:1], (slice(0, 1),), tuple(a[:1] for a in few.inputs))
+        if self.examination.reference.built.batch_size is None:
+            self.examination.observe(self.examination.main, one, AS_CALLED)
+
+    def _observe_all_kinds(self, main: WeightSet, domains: Sequence[Domain]) -> None:
+        sets = self.examination.sets
         batches = list(self.batches(domains))
         for batch in batches:
             self.examination.observe(main, batch, self.executions())
@@ -82,8 +104,6 @@ class ProbePlan:
         if all_values is not None:
             self.examination.observe(main, join([all_values]), DYNAMIC)
         self._observe_batch_sizes(main, domains)
-        if has_variable_axis(self.examination.reference.built):
-            LengthPlan(self.examination).observe_or_refuse(main, base)
 
     def batches(self, domains: Sequence[Domain]) -> Iterator[ProbeBatch]:
         """Yield the probes as one batch; each alone in training, or where samples are selected.
@@ -227,8 +247,14 @@ TELLING = ("normal", "random", "zeros", "token_low", "uniform", "repeats", "ones
 
 def telling_batch(examination: Examination, samples: int) -> ProbeBatch:
     """Return a batch of so few samples, each of another kind."""
-    probes = draw_probes(examination.domains, examination.seed, samples=1, kinds=TELLING)
-    ordered = sorted(probes, key=lambda probe: TELLING.index(probe.name))
+    kinds = TELLING if samples <= len(TELLING) else None
+    probes = [
+        probe
+        for probe in draw_probes(examination.domains, examination.seed, samples=1, kinds=kinds)
+        if probe.name not in EXTREME
+    ]
+    known = {name: place for place, name in enumerate(TELLING)}
+    ordered = sorted(probes, key=lambda probe: known.get(probe.name, len(known)))
     first = [Probe(p.name, tuple(array[:1] for array in p.inputs)) for p in ordered]
     return join(first[:samples])
 

@@ -286,7 +286,13 @@ def _judge_and_search(
 
     judgement = _within_range(in_range, judged(), tolerance)
     proof = examination.certificate
-    if judgement.verdict == "equivalent" and proof is None and _search(examination):
+    is_heavy = Budget.of(*examination.models).is_heavy
+    if (
+        judgement.verdict == "equivalent"
+        and proof is None
+        and not is_heavy
+        and _search(examination)
+    ):
         judgement = judged()
     shown = judgement.witness if judgement.only_at_initialization else None
     if shown is not None and examination.observe_at_initialization(shown):
