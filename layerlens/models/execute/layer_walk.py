@@ -146,15 +146,13 @@ class InFloat64:
     ) -> Any:
         if not isinstance(layer, keras.layers.Layer):
             return layer(*arguments, **named)
-        values = [
-            [widened(variable.value) for variable in variables]
-            for variables in (layer.trainable_variables, layer.non_trainable_variables)
-        ]
         with keras.StatelessScope() as scope:
             scope.initialize_variables = False  # the copy's own weights are never made
             copy = _copy(layer, arguments, named, numbers)
-            outputs, _ = copy.stateless_call(*values, *arguments, **named)
-        return outputs
+            for variable, own in zip(copy.variables, layer.variables, strict=True):
+                scope.add_update((variable, widened(own.value)))
+            # Called as a layer is in a model, so that masks are passed on.
+            return copy(*arguments, **named)
 
 
 def _copy(
