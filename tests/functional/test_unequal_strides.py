@@ -33,5 +33,6 @@ def test_unequal_strides_are_compared_where_keras_runs_them(run, tmp_path):
         (pair,) = scenario["pairs"]
         if "equal length strides" in pair["explanation"]:
             pytest.skip("TensorFlow has no oneDNN kernels on this machine")
-        assert (pair["verdict"], pair["strength"]) == ("equivalent", "tested"), pair["explanation"]
+        assert pair["verdict"] == "equivalent", pair["explanation"]
+        assert pair["strength"] in ("certified", "tested")
         assert pair["rounding"]["float64_max_abs"] is not None

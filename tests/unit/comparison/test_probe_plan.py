@@ -38,7 +38,7 @@ class Recorded:
 
 
 def names(plan: ProbePlan) -> list[tuple[str, ...]]:
-    return [batch.names for batch in plan._batches(plan.examination.domains)]
+    return [batch.names for batch in plan.batches(plan.examination.domains)]
 
 
 def test_all_probes_are_one_batch_but_for_extreme_constants() -> None:
@@ -55,8 +55,8 @@ def test_in_training_and_for_selected_samples_each_probe_is_alone() -> None:
 
 
 def test_custom_layers_and_open_axes_are_called_in_every_way() -> None:
-    assert ProbePlan(pair())._executions() == AS_CALLED
-    assert ProbePlan(pair(given=input_of(None, 3)))._executions() == EVERY
+    assert ProbePlan(pair()).executions() == AS_CALLED
+    assert ProbePlan(pair(given=input_of(None, 3))).executions() == EVERY
 
 
 def test_batches_as_long_as_an_axis_are_tried() -> None:
@@ -65,9 +65,9 @@ def test_batches_as_long_as_an_axis_are_tried() -> None:
 
 
 def test_the_base_length_is_one_that_both_models_accept() -> None:
-    assert ProbePlan(pair())._base_length() == ProbePlan(pair(DENSE))._base_length()
+    assert ProbePlan(pair()).base_length() == ProbePlan(pair(DENSE)).base_length()
     wide = layer("Conv1D", filters=2, kernel_size=40)
-    assert ProbePlan(pair(wide, given=input_of(None, 3)))._base_length() >= 40
+    assert ProbePlan(pair(wide, given=input_of(None, 3))).base_length() >= 40
 
 
 def test_the_plan_asks_for_each_kind_of_weights_and_batch_size(
@@ -99,7 +99,7 @@ def test_with_a_certificate_no_further_weights_are_tried(monkeypatch: pytest.Mon
     examination, recorded = pair(), Recorded()
     monkeypatch.setattr(examination, "observe", recorded.observe)
     monkeypatch.setattr(ProbePlan, "_observe_other_batches", lambda plan, weights, domains: None)
-    examination.certificate = CertificateRow.__new__(CertificateRow)
+    examination.proof = CertificateRow("the whole graphs", 1, 4, 1e-20, "graph")
     ProbePlan(examination).observe_all()
     assert {kind for kind, *_ in recorded.asked} == {"drawn", "initial"}
 

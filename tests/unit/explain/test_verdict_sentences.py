@@ -22,7 +22,7 @@ B = ModelReport("b", 42, 42, 0, (None, 6), ())
 
 def judgement(max_abs: float, float64: float | None, **more: Any) -> Judgement:
     difference = Difference(max_abs, 0.0, 0.0, 0, 1200)
-    return Judgement("equivalent", difference, Rounding(None, float64), (), **more)
+    return Judgement("equivalent", difference, Rounding(1e-5, float64), (), **more)
 
 
 # --- refusals and shapes --------------------------------------------------------------------------
@@ -187,4 +187,12 @@ def test_notes_have_the_names_of_their_models() -> None:
     assert sentences.notes(A, B) is None
     assert sentences.notes(replace(A, notes=("x", "y")), replace(B, notes=("z",))) == (
         "in `a`, x; in `a`, y; in `b`, z"
+    )
+
+
+def test_a_proved_pair_has_no_figures_of_rounding() -> None:
+    proved = replace(judgement(1e-6, None), rounding=Rounding(None, None))
+    assert sentences.judged(A, B, proved) == (
+        "`b` and `a` compute the same: the greatest difference over 1,200 outputs is 1e-06, which "
+        "is rounding."
     )

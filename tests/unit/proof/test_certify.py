@@ -293,13 +293,16 @@ OTHER: dict[str, tuple[Layers, Layers, tuple[int | None, ...]]] = {
         ],
         (None, 3),
     ),
-    "a state between calls": (
-        [layer("LSTM", units=3, stateful=True)],
-        [layer("LSTM", units=3, stateful=True)],
-        (6, 3),
-    ),
     "a layer that maps over the batch at unknown lengths": ([DENSE], [over_time(DENSE)], (None, 3)),
 }
+
+
+def test_a_cleared_state_is_an_assumption_of_the_certificate() -> None:
+    row = of_chains(
+        [layer("LSTM", units=3, stateful=True)], [layer("LSTM", units=3, stateful=True)], 6, 3
+    )
+    assert row is not None
+    assert "Recurrent states are cleared before each call." in row.assumptions
 
 
 @pytest.mark.parametrize("case", OTHER)
@@ -366,14 +369,6 @@ def reason(one: Side, other: Side) -> str:
     [
         (([DENSE, RELU], [DENSE, layer("ELU")]), None, THEY_DIFFER),
         (([DENSE], [over_time(DENSE)]), "float16", "it computes in half precision"),
-        (
-            (
-                [layer("LSTM", units=3, stateful=True)],
-                [layer("RNN", cell=layer("LSTMCell", units=3), stateful=True)],
-            ),
-            None,
-            "`lstm` keeps state from call to call",
-        ),
     ],
 )
 def test_what_keeps_a_pair_from_being_proved_is_said(

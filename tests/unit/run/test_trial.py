@@ -34,7 +34,7 @@ def test_equivalent_is_told_with_its_strength_and_why() -> None:
     assert pair.transfer.pairs[0] == ("dense/kernel", "conv1d/kernel")
     assert pair.counterexample is None
     assert pair.compared
-    assert pair.rounding is not None
+    assert pair.rounding is None  # nothing was measured in float64
     assert pair.probes
 
 

@@ -187,7 +187,7 @@ def test_a_saved_model_computes_what_keras_2_computed(tmp_path: Path) -> None:
     )
     right, wrong = report.scenarios[0].pairs
     assert right.verdict == "equivalent"
-    assert right.strength == "tested"
+    assert right.strength == "certified"
     assert wrong.verdict == "different"
     for pair in (right, wrong):
         assert "saved by Keras 2.2.4-tf, whose `hard_sigmoid`" in pair.explanation
