@@ -10,6 +10,8 @@ import pytest
 SCENARIO = """\
 title: Unequal strides
 input: {{shape: [8, 9, 2]}}
+# With a tolerance nothing is proved, so that both models run in float64 too.
+tolerance: {{rtol: 1.0e-4, atol: 1.0e-4}}
 models:
   inside: [{{{layer}: {{{arguments}, activation: tanh}}}}]
   outside: [{{{layer}: {{{arguments}}}}}, {{Activation: tanh}}]
@@ -33,6 +35,5 @@ def test_unequal_strides_are_compared_where_keras_runs_them(run, tmp_path):
         (pair,) = scenario["pairs"]
         if "equal length strides" in pair["explanation"]:
             pytest.skip("TensorFlow has no oneDNN kernels on this machine")
-        assert pair["verdict"] == "equivalent", pair["explanation"]
-        assert pair["strength"] in ("certified", "tested")
+        assert (pair["verdict"], pair["strength"]) == ("equivalent", "tested"), pair["explanation"]
         assert pair["rounding"]["float64_max_abs"] is not None

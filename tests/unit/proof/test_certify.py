@@ -149,7 +149,8 @@ def test_a_variable_length_is_certified_beyond_what_the_layers_look_across() -> 
     ]
     row = of_chains([dilated(16)], over, None, 2)
     assert row is not None
-    assert row.segment.endswith("at lengths 5 to 8 and 35")
+    assert "at lengths 5 to 8 and " in row.segment
+    assert int(row.segment.rsplit(" ", 1)[1]) > 32
 
 
 def test_a_mask_that_both_pass_on_is_no_obstacle() -> None:
