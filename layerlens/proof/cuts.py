@@ -23,6 +23,15 @@ Goal = tuple[Value, Value]
 #: Returns whether a part starts at a tensor.
 Start = Callable[[Value], bool]
 
+#: Operations of `keras.ops` that are not defined for every number.
+_QUOTIENTS = frozenset({"Divide", "FloorDivide", "Mod", "TrueDivide"})
+_PARTIAL = _QUOTIENTS | {
+    *("Arccos", "Arccosh", "Arcsin", "Arctanh", "Erfinv", "Log", "Log10", "Log1p", "Log2"),
+    *("Cholesky", "Inv", "Power", "Reciprocal", "Rsqrt", "Solve", "Sqrt", "Tan"),
+}
+#: Layers that divide by the number of steps that are not masked, which may be none.
+_AVERAGES = frozenset({"GlobalAveragePooling1D"})
+
 #: So many calls around what differs are taken in where the whole models are too large.
 AROUND = 3
 
@@ -81,7 +90,8 @@ def cut_between(pairs: Sequence[Goal], *, around: int = 0) -> Cut | None:
     starts = _starts(goals, shared)
     parts = tuple(_cone([goal[side] for goal in goals], _within(shared)) for side in (0, 1))
     cut = Cut(tuple(goals), tuple(starts), (tuple(parts[0]), tuple(parts[1])))
-    return cut if all(map(_is_alike, starts)) and _is_whole(cut) else None
+    fits = all(map(_is_alike, starts)) and _is_whole(cut) and _are_always_defined(starts)
+    return cut if fits else None
 
 
 def calls_behind(outputs: Sequence[Value]) -> int:
@@ -137,6 +147,31 @@ def _is_alike(start: Goal) -> bool:
     """Return whether Keras announces a shared tensor alike in both models."""
     one, other = start
     return one.shape == other.shape and one.dtype == other.dtype
+
+
+def _are_always_defined(starts: Sequence[Goal]) -> bool:
+    """Return whether shared tensors are numbers whatever the inputs are, as parts take them to be.
+
+    `where(isnan(x), 0, x)` and `0 * x` are x and 0 for every number x, but not for the root of -1.
+    """
+    above = _cone([value for start in starts for value in start], lambda value: False)
+    return not any(value.step is not None and _may_be_undefined(value.step) for value in above)
+
+
+def _may_be_undefined(step: Step) -> bool:
+    """Return whether a call may divide by zero, or take a function where it is not defined."""
+    name = type(step.layer).__name__
+    if name in _AVERAGES:
+        return any(value.mask is not None for value in step.inputs)
+    if name not in _PARTIAL or step.node is None:
+        return False
+    given = [*step.node.arguments.args, *step.node.arguments.kwargs.values()]
+    # A tensor over a number, or to a whole power, is a number.
+    number = given[1] if len(given) > 1 else None
+    if not isinstance(number, int | float) or isinstance(number, bool) or number == 0:
+        return True
+    is_whole_power = number > 0 and float(number).is_integer()
+    return not (name in _QUOTIENTS or (name == "Power" and is_whole_power))
 
 
 def _is_whole(cut: Cut) -> bool:

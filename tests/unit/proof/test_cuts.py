@@ -169,3 +169,54 @@ def test_long_chains_are_lined_up_call_by_call() -> None:
     cut = cut_between(pairs)
     assert cut is not None
     assert cut.calls < 60
+
+
+@pytest.mark.parametrize(
+    ("function", "is_cut"),
+    [
+        ("abs", True),
+        ("sqrt", False),
+        ("log", False),
+        ("rsqrt", False),
+        ("reciprocal", False),
+    ],
+)
+def test_no_part_starts_at_what_may_be_undefined(function: str, is_cut: bool) -> None:
+    from keras import ops
+
+    def wiring(differs: bool) -> Wiring:
+        def made(layers: Any, x: Any) -> Any:
+            root = getattr(ops, function)(x)
+            return ops.where(ops.isnan(root), 0.0, root) if differs else layers.ReLU()(root)
+
+        return made
+
+    assert (cut_of(wiring(True), wiring(False)) is not None) == is_cut
+
+
+@pytest.mark.parametrize(
+    ("number", "is_cut"), [(2.0, True), (3, True), (0.0, False), ("tensor", False)]
+)
+def test_a_part_may_start_at_a_tensor_over_a_number(number: Any, is_cut: bool) -> None:
+    from keras import ops
+
+    def wiring(name: str) -> Wiring:
+        def made(layers: Any, x: Any) -> Any:
+            shared = ops.divide(x, x if number == "tensor" else number)
+            return getattr(layers, name)()(shared)
+
+        return made
+
+    assert (cut_of(wiring("ReLU"), wiring("Softmax")) is not None) == is_cut
+
+
+def test_no_part_starts_at_a_mean_of_steps_that_may_all_be_masked() -> None:
+    def wiring(masked: bool, name: str) -> Wiring:
+        def made(layers: Any, x: Any) -> Any:
+            x = layers.Masking()(x) if masked else x
+            return getattr(layers, name)()(layers.GlobalAveragePooling1D()(x))
+
+        return made
+
+    assert cut_of(wiring(False, "ReLU"), wiring(False, "Softmax")) is not None
+    assert cut_of(wiring(True, "ReLU"), wiring(True, "Softmax")) is None
