@@ -241,7 +241,7 @@ REFUSED: dict[str, tuple[Call, Call, str]] = {
     "for many in a branch": (for_many_in_a_branch, plain, "the number of samples"),
     "for a known number": (for_known_many, plain, "their expressions differ"),
     "vanishes at few": (vanishes_at_few, plain, "the number of samples"),
-    "counted by a sum": (counted_by_a_sum, plain, "the number of samples"),
+    "counted by a sum": (counted_by_a_sum, plain, "number of samples"),
     "of the first samples": (of_the_first_samples, plain, "the number of samples"),
     "rolled": (rolled, rolled_once, "the number of samples"),
     "half precision": (in_half_precision, plain, "it computes in half precision"),
