@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -224,5 +225,7 @@ def test_operations_between_layers_are_named_and_need_no_configuration() -> None
         return keras.Model(given, keras.layers.ReLU()(operation(given)))
 
     (pair,) = compare(model(keras.ops.tanh), model(keras.ops.sin)).scenarios[0].pairs
-    assert any("they part at `sin` against `tanh`, fed the same" in text for text in pair.why)
+    # Keras numbers the names if other models of this process have such operations.
+    where = r"they part at `sin(_\d+)?` against `tanh(_\d+)?`, fed the same"
+    assert any(re.search(where, text) for text in pair.why)
     assert not any("not tell" in text for text in pair.why)
