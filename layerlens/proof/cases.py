@@ -3,6 +3,10 @@
 A random residue is never the number that a mask looks for. So where a proof needs to know what an
 input's steps are, all cases are tried: a step is wholly one of the numbers that it is held against,
 or it is not, and then nothing but that is known of it.
+
+Long inputs have too many cases. Then the steps share a few choices, in turn, as if the cases of a
+short input were repeated. That covers all cases of an output that depends on no two steps of one
+choice.
 """
 
 from __future__ import annotations
@@ -36,6 +40,10 @@ class Cases:
     numbers: tuple[tuple[Fraction, ...], ...]
     #: By input, for each case: 0 where a step is none of the numbers, k where it is the k-th.
     chosen: tuple[NDArray[np.int64], ...]
+    #: By input: which choice each of its steps takes.
+    choices: tuple[NDArray[np.int64], ...]
+    #: Whether some steps share a choice.
+    are_repeated: bool = False
 
     @classmethod
     def of(
@@ -52,20 +60,37 @@ class Cases:
         for index, number in sorted(tested):
             if number.denominator == 1 or not specs[index].is_integer:
                 numbers[index].append(number)
-        steps = [_steps_of(spec) for spec in specs]
+        steps = [steps_of(spec) for spec in specs]
         ways = [range(1 + len(held)) for held in numbers]
-        counts = [prod(shape) if held else 0 for shape, held in zip(steps, numbers, strict=True)]
-        total = prod(len(way) ** count for way, count in zip(ways, counts, strict=True))
-        if total > MOST_CASES:
-            raise CannotProveError(f"masks have more than {MOST_CASES} cases")
+        sizes = [prod(shape) if held else 0 for shape, held in zip(steps, numbers, strict=True)]
+        counts = _affordable(sizes, [len(way) for way in ways])
         each = [way for way, count in zip(ways, counts, strict=True) for _ in range(count)]
-        table = np.array(list(product(*each)), np.int64).reshape(total, len(each))
-        parts = np.split(table, np.cumsum(counts)[:-1], axis=1)
-        chosen = [
-            part.reshape(total, *shape) if held else np.zeros((total, *shape), np.int64)
-            for part, shape, held in zip(parts, steps, numbers, strict=True)
+        table = np.array(list(product(*each)), np.int64)
+        total = len(table)
+        parts = np.split(table.reshape(total, len(each)), np.cumsum(counts)[:-1], axis=1)
+        choices = [
+            (np.arange(prod(shape)) % max(count, 1)).reshape(shape)
+            for shape, count in zip(steps, counts, strict=True)
         ]
-        return cls(tuple(map(tuple, numbers)), tuple(chosen))
+        chosen = [
+            part[:, choice] if held else np.zeros((total, *choice.shape), np.int64)
+            for part, choice, held in zip(parts, choices, numbers, strict=True)
+        ]
+        return cls(tuple(map(tuple, numbers)), tuple(chosen), tuple(choices), counts != sizes)
+
+    def cover(self, lanes: Residues, sizes: Sequence[int]) -> bool:
+        """Return whether these are all cases of each of some elements.
+
+        Args:
+            lanes: by step of all inputs, one after the other, whether each element depends on it.
+            sizes: the number of steps of each input.
+        """
+        parts = np.split(lanes, np.cumsum(sizes)[:-1])
+        for part, choice, held in zip(parts, self.choices, self.numbers, strict=True):
+            for one in np.unique(choice) if held else ():
+                if (part[choice.ravel() == one].sum(axis=0) > 1).any():
+                    return False
+        return True
 
     def few(self) -> NDArray[np.int64]:
         """Return some telling cases: nothing is masked, everything, some."""
@@ -119,6 +144,22 @@ class Batch:
         return self.cases.fill(algebra, index, residues, self.rows)
 
 
-def _steps_of(spec: InputSpec) -> tuple[int, ...]:
+def _affordable(sizes: Sequence[int], ways: Sequence[int]) -> list[int]:
+    """Return how many choices each input has: one a step, or as many as can be tried.
+
+    Raises:
+        CannotProveError: not even one.
+    """
+    for most in range(max(sizes, default=0), 0, -1):
+        counts = [min(size, most) for size in sizes]
+        if prod(way**count for way, count in zip(ways, counts, strict=True)) <= MOST_CASES:
+            return counts
+    if not any(sizes):
+        return list(sizes)
+    raise CannotProveError(f"masks have more than {MOST_CASES} cases")
+
+
+def steps_of(spec: InputSpec) -> tuple[int, ...]:
+    """Return the shape of an input's steps: each of whole numbers, else all but the last axis."""
     shape = known_shape(spec)
     return shape if spec.is_integer else shape[:-1]

@@ -59,11 +59,12 @@ class Evaluation:
         evaluation._variances = frozenset(name for name, ends in is_variance.items() if ends)
         return evaluation
 
-    def inputs(self, batch: Batch) -> list[Value]:
-        """Draw the inputs of one batch."""
+    def inputs(self, batch: Batch, residues: Sequence[Residues] = ()) -> list[Value]:
+        """Return the inputs of one batch, drawn unless their residues are given."""
         self.algebra.inputs = []
         for index, spec in enumerate(batch.starts):
-            drawn = self._drawn_input(spec, (batch.size, *known_shape(spec)))
+            shape = batch.size, *known_shape(spec)
+            drawn = residues[index] if residues else self._drawn_input(spec, shape)
             self.algebra.inputs.append(batch.given(self.algebra, index, drawn))
         return [self._input(*one) for one in zip(batch.starts, self.algebra.inputs, strict=True)]
 

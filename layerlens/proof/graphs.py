@@ -13,7 +13,7 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
-from math import ceil, log
+from math import ceil, log, prod
 from typing import Any
 
 import numpy as np
@@ -21,11 +21,16 @@ import numpy as np
 from layerlens.models.build.request import Built
 from layerlens.models.execute.side import Side
 from layerlens.numerics.weight_transfer import Transfer
-from layerlens.proof.cases import Batch, Cases
+from layerlens.proof.cases import MOST_CASES, Batch, Cases, steps_of
 from layerlens.proof.evaluation import Evaluation
 from layerlens.proof.field.algebra import Algebra
 from layerlens.proof.field.definedness import same
-from layerlens.proof.field.dependence import dependence, stays_with_its_sample
+from layerlens.proof.field.dependence import (
+    dependence,
+    groups_of,
+    stays_with_its_sample,
+    step_by_step,
+)
 from layerlens.proof.field.residues import Field, VanishedError
 from layerlens.proof.field.samples import SampleCheck
 from layerlens.proof.field.value import CannotProveError, Value
@@ -38,6 +43,7 @@ from layerlens.proof.sizes import (
     TooShortError,
     apart,
     beyond_all_layers,
+    known_shape,
     lengths_text,
     number_of_samples,
     variable_sizes,
@@ -276,13 +282,15 @@ class GraphProof:
             self._prove_batches(traced, [Batch(len(cases.few()), starts, cases, cases.few())])
         batches = [Batch(len(rows), starts, cases, rows) for rows in tables]
         self._check_samples(traced, batches[0])
+        if cases.are_repeated:
+            self._check_steps(traced, batches[0], cases)
         return self._prove_batches(traced, batches)
 
     def _check_samples(self, traced: Sequence[Any], batch: Batch) -> None:
         """Raise unless both models treat each sample of a batch alone."""
         if batch.size == 1:
             return
-        algebra = dependence(batch.size)
+        algebra = dependence(lanes=len(groups_of(batch.size)))
         evaluation = Evaluation.of(algebra, self.part.built, self.names)
         inputs = evaluation.inputs(Batch(batch.size, batch.starts))
         for side, function in enumerate(traced):
@@ -290,6 +298,24 @@ class GraphProof:
                 lanes = algebra.residues(output)
                 if output.shape[:1] != (batch.size,) or not stays_with_its_sample(lanes):
                     raise CannotProveError("masks have cases, and samples are not treated alone")
+
+    def _check_steps(self, traced: Sequence[Any], batch: Batch, cases: Cases) -> None:
+        """Raise unless the cases are all that any element of an output can tell apart."""
+        sizes = [prod(steps_of(spec)) for spec in batch.starts]
+        lanes = step_by_step(batch.size, [known_shape(spec) for spec in batch.starts], sizes)
+        algebra = dependence(lanes=sum(sizes))
+        evaluation = Evaluation.of(algebra, self.part.built, self.names)
+        inputs = evaluation.inputs(Batch(batch.size, batch.starts), lanes)
+        found = [
+            [
+                algebra.residues(output)
+                for output in evaluation.outputs(self.part.built[side], function, inputs)
+            ]
+            for side, function in enumerate(traced)
+        ]
+        for one, other in zip(*found, strict=True):
+            if one.shape != other.shape or not cases.cover(np.maximum(one, other), sizes):
+                raise CannotProveError(f"masks have more than {MOST_CASES} cases")
 
     def _prove_batches(self, traced: Sequence[Any], batches: Sequence[Batch]) -> set[int]:
         """Prove both equal on some batches; return the batch sizes that may be traced otherwise."""

@@ -82,7 +82,7 @@ def vanishing(value: Any, roots: Sequence[float]) -> Any:
 
 def doubled_until(x: Any, bound: float) -> Any:
     """Return x, doubled until the sum of its squares reaches a bound."""
-    return ops.while_loop(lambda y: ops.sum(y * y) < bound, lambda y: (2.0 * y,), (x,))[0]
+    return ops.while_loop(lambda y: ops.sum(y * y) < bound, lambda y: (2.0 * y,), (x,), 60)[0]
 
 
 def upsampled(x: Any, times: int) -> Any:

@@ -1,7 +1,7 @@
-"""Which samples each element depends on: a graph run in an algebra without numbers.
+"""Which samples or steps each element depends on: a graph run in an algebra without numbers.
 
-The same interpreter runs the same graph; instead of residues there is one lane for each group of
-samples, which is 1 where an element may depend on a sample of the group. Constants and weights
+The same interpreter runs the same graph; instead of residues there is one lane for each step, or
+for each group of samples, which is 1 where an element may depend on it. Constants and weights
 depend on none. What is not understood is taken to depend on all that goes into it.
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import combinations, islice
-from math import comb
+from math import comb, prod
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,10 @@ from layerlens.proof.field.arithmetic import Bilinear
 from layerlens.proof.field.growth import Growth
 from layerlens.proof.field.maxima import Maxima
 from layerlens.proof.field.residues import Field, Residues
-from layerlens.proof.field.value import Value
+from layerlens.proof.field.value import CannotProveError, Value
+
+#: More steps are not told apart.
+MOST_STEPS = 128
 
 
 def groups_of(samples: int) -> NDArray[np.int64]:
@@ -37,9 +40,9 @@ def groups_of(samples: int) -> NDArray[np.int64]:
     return found
 
 
-def dependence(samples: int) -> Algebra:
-    """Return an algebra with a lane for each group of samples."""
-    return _Dependence(_Lanes(0, (2,) * len(groups_of(samples))))
+def dependence(lanes: int) -> Algebra:
+    """Return an algebra with a number of lanes."""
+    return _Dependence(_Lanes(0, (2,) * lanes))
 
 
 def sample_by_sample(samples: int, shape: Sequence[int]) -> Residues:
@@ -47,6 +50,29 @@ def sample_by_sample(samples: int, shape: Sequence[int]) -> Residues:
     groups = groups_of(samples)
     spread = groups.reshape(*groups.shape, *(1,) * (len(shape) - 1))
     return np.broadcast_to(spread, (len(groups), *shape)).copy()
+
+
+def step_by_step(
+    samples: int, shapes: Sequence[tuple[int, ...]], steps: Sequence[int]
+) -> list[Residues]:
+    """Return inputs of some shapes, each with a lane for each of its steps.
+
+    Raises:
+        CannotProveError: there are too many.
+    """
+    total = sum(steps)
+    if total > MOST_STEPS:
+        raise CannotProveError(f"masks are computed from more than {MOST_STEPS} steps")
+    first = np.cumsum([0, *steps])
+    return [
+        np.broadcast_to(
+            np.eye(total, dtype=np.int64)[:, begin : begin + count].reshape(
+                total, 1, *(shape if count == prod(shape) else (*shape[:-1], 1))
+            ),
+            (total, samples, *shape),
+        ).copy()
+        for shape, begin, count in zip(shapes, first, steps, strict=False)
+    ]
 
 
 def stays_with_its_sample(lanes: Residues) -> bool:

@@ -362,9 +362,15 @@ def _by_distances(algebra: Algebra, one: Value) -> Value:
 @handles("Cumsum")
 def _cumsum(algebra: Algebra, operation: Any, inputs: Sequence[Value]) -> Value:
     one, axis = inputs[0], inputs[1].whole("an axis") % inputs[0].rank
-    if operation.get_attr("reverse") or operation.get_attr("exclusive"):
-        raise CannotProveError("a cumulative sum from behind, or without its own term")
-    residues = algebra.field.reduced(np.cumsum(algebra.residues(one), axis=axis + 1))
+    terms = algebra.residues(one)
+    if operation.get_attr("reverse"):
+        terms = np.flip(terms, axis + 1)
+    sums = np.cumsum(terms, axis=axis + 1)
+    if operation.get_attr("exclusive"):
+        sums -= terms
+    if operation.get_attr("reverse"):
+        sums = np.flip(sums, axis + 1)
+    residues = algebra.field.reduced(sums)
     growth = one.growth.summed(one.shape[axis], shared=False)
     return algebra.made(residues, growth=growth, spread=None)
 

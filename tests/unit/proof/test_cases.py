@@ -30,9 +30,35 @@ def test_a_fraction_is_no_token() -> None:
 
 
 def test_too_many_cases_are_refused() -> None:
-    assert len(Cases.of({(0, ZERO)}, [InputSpec("a", (8, 2))]).chosen[0]) == 256
+    numbers = {(0, Fraction(n)) for n in range(256)}
     with pytest.raises(CannotProveError, match="more than 256 cases"):
-        Cases.of({(0, ZERO)}, [InputSpec("a", (9, 2))])
+        Cases.of(numbers, [InputSpec("a", (9, 2))])
+
+
+def test_steps_share_choices_where_there_would_be_too_many_cases() -> None:
+    few = Cases.of({(0, ZERO)}, [InputSpec("a", (8, 2))])
+    assert len(few.chosen[0]) == 256
+    assert not few.are_repeated
+    many = Cases.of({(0, ZERO)}, [InputSpec("a", (11, 2))])
+    assert len(many.chosen[0]) == 256
+    assert many.are_repeated
+    seen = many.chosen[0]
+    for steps, count in (((3, 10, 7), 8), ((0, 8), 2)):
+        assert len({tuple(row) for row in seen[:, steps].tolist()}) == count
+
+
+def test_cases_cover_what_depends_on_no_two_steps_of_one_choice() -> None:
+    cases = Cases.of({(0, ZERO)}, [InputSpec("a", (11, 2)), InputSpec("b", (2, 2))])
+
+    def covers(*steps: int) -> bool:
+        lanes = np.zeros((13, 1), np.int64)
+        lanes[list(steps)] = 1
+        return cases.cover(lanes, [11, 2])
+
+    assert covers(0, 1, 2, 3, 4, 5, 6, 7)
+    assert covers(3, 10, 7, 11, 12)  # the second input is held against nothing
+    assert not covers(0, 8)
+    assert not covers(2, 5, 10)
 
 
 def test_all_cases_stand_in_some_batch() -> None:

@@ -255,10 +255,17 @@ def test_a_look_up_is_a_product_within_the_declared_range() -> None:
 
 
 def test_masks_of_many_steps_have_too_many_cases() -> None:
-    row = of_chains([DENSE], [MASK, DENSE], 9, 1)
+    assert isinstance(of_chains([MASK, GRU], [MASK, MASK, GRU], 4, 1), CertificateRow)
+    row = of_chains([MASK, GRU], [MASK, MASK, GRU], 9, 1)
     assert row == Unproved("masks have more than 256 cases")
     # The same test on both sides needs no cases.
     assert isinstance(of_chains([MASK, GRU], [MASK, DROPOUT, GRU], 9, 1), CertificateRow)
+
+
+@pytest.mark.parametrize("steps", [9, 40, None])
+def test_steps_that_do_not_meet_share_the_cases_of_their_masks(steps: int | None) -> None:
+    relu = layer("ReLU")
+    assert isinstance(of_chains([DENSE, relu], [MASK, DENSE, relu], steps, 1), CertificateRow)
 
 
 def test_masks_have_no_cases_where_samples_are_not_treated_alone() -> None:

@@ -15,6 +15,7 @@ from layerlens.proof.field.dependence import (
     groups_of,
     sample_by_sample,
     stays_with_its_sample,
+    step_by_step,
 )
 from layerlens.proof.field.interpreter import Interpreter
 from layerlens.proof.field.residues import Residues
@@ -41,7 +42,7 @@ FUNCTIONS: dict[str, tuple[Function, tuple[int, ...]]] = {
 
 
 def lanes_of(function: Function, *shape: int, dtype: str = "float32") -> Residues:
-    algebra = dependence(shape[0])
+    algebra = dependence(len(groups_of(shape[0])))
     traced = tf.function(function, autograph=False).get_concrete_function(
         tf.TensorSpec(shape, dtype)
     )
@@ -102,3 +103,14 @@ def test_a_branch_on_data_is_refused() -> None:
 
     with pytest.raises(CannotProveError, match="a branch depends on data"):
         lanes_of(branching, 3, 4)
+
+
+def test_each_step_has_a_lane_of_its_own() -> None:
+    floats, tokens = step_by_step(2, [(3, 4), (2,)], [3, 2])
+    assert floats.shape == (5, 2, 3, 4)
+    assert tokens.shape == (5, 2, 2)
+    for step in range(3):
+        assert np.flatnonzero(floats[:, 1, step, 2]).tolist() == [step]
+    assert np.flatnonzero(tokens[:, 0, 1]).tolist() == [4]
+    with pytest.raises(CannotProveError, match="more than 128 steps"):
+        step_by_step(2, [(129, 1)], [129])

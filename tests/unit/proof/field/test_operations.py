@@ -37,6 +37,9 @@ COMPUTED: dict[str, tuple[Callable[[Any], Any], tuple[int, ...]]] = {
     "mean": (lambda x: ops.mean(x, (0, 2), keepdims=True), (2, 3, 4)),
     "product": (lambda x: ops.prod(x, 1), (3, 4)),
     "cumulative sum": (lambda x: ops.cumsum(x, 1), (3, 4)),
+    "cumulative sum from behind": (lambda x: tf.cumsum(x, 1, reverse=True), (3, 4)),
+    "sum of all before": (lambda x: tf.cumsum(x, 1, exclusive=True), (3, 4)),
+    "sum of all behind": (lambda x: tf.cumsum(x, 1, exclusive=True, reverse=True), (3, 4)),
     "powers": (lambda x: x**2 + x**3 - ops.square(x - 1.0), (3, 4)),
     "division": (lambda x: x / 8.0, (3, 4)),
     "sum of several": (lambda x: tf.add_n([x, x, -x, 3.0 * x]), (3, 4)),
@@ -117,7 +120,6 @@ def test_the_result_is_that_of_tensorflow(name: str) -> None:
     ("function", "reason"),
     [
         (lambda x: ops.conv(ops.transpose(x, (0, 2, 1)), KERNEL_1D), None),
-        (lambda x: tf.cumsum(x, 1, exclusive=True), "cumulative"),
         (lambda x: tf.image.resize(x[..., None], (3, 5), antialias=True), "few digits"),
         (lambda x: ops.cast(ops.cast(x, "int32"), "float64"), "into int32"),
         (lambda x: tf.einsum("...j,...j->...", x, x), "einsum"),
