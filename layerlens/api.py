@@ -29,7 +29,15 @@ from layerlens.scenario.from_python import (
 )
 from layerlens.scenario.options import RunOptions
 from layerlens.scenario.spec import ModelSpec, Scenario
-from layerlens.vocabulary import TRANSFER_METHODS, VERDICTS, Mode, TransferMethod, Verdict
+from layerlens.vocabulary import (
+    EFFORTS,
+    TRANSFER_METHODS,
+    VERDICTS,
+    Effort,
+    Mode,
+    TransferMethod,
+    Verdict,
+)
 
 
 def compare(
@@ -43,6 +51,7 @@ def compare(
     expect: Verdict | None = None,
     seed: int = 0,
     allow_code: bool = False,
+    effort: Effort = "normal",
     deps: bool = False,
     graph: bool = False,
     explain: bool = False,
@@ -64,6 +73,8 @@ def compare(
         expect: the verdict expected of every pair without an expectation of its own.
         seed: the seed of every random choice.
         allow_code: let `python:` models, Lambda layers and unsafe saved models run.
+        effort: how much to spend on each pair. "quick" runs a few probes, "normal" a few on very
+            large models and all on others, "thorough" all.
         deps: measure which output step depends on which input step, in `mixes` of every layer.
         graph: trace every layer and count the operations of its graph, in `graph_ops`.
         explain: try changes that make a differing pair agree; the result is in `why`.
@@ -73,8 +84,9 @@ def compare(
         ScenarioError: a scenario given as a mapping has faults. (Those of a file are reported.)
     """
     check_choice("expect", expect, VERDICTS)
+    check_choice("effort", effort, EFFORTS)
     options = RunOptions(
-        checked_seed(seed), expect, allow_code, deps=deps, graph=graph, explain=explain
+        checked_seed(seed), expect, allow_code, effort, deps=deps, graph=graph, explain=explain
     )
     if not candidates and _is_scenarios(source) and not _is_saved(source):
         _refuse_arguments(

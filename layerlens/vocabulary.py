@@ -17,6 +17,11 @@ TransferMethod = Literal["auto", "by_order", "by_name", "reshape", "none"]
 Status = Literal["pass", "fail", "error"]
 Strength = Literal["certified", "tested", "weak"]
 CertificateMethod = Literal["identical", "polynomial", "graph"]
+#: How much may be spent on a pair.
+Effort = Literal["quick", "normal", "thorough"]
+#: How a verdict on outputs was reached: by a proof that a few runs confirm, by the layers of large
+#: models called one by one, by a few probes, or by all of them.
+Plan = Literal["proof", "layer_by_layer", "few_probes", "all_probes"]
 Execution = Literal["eager", "traced", "traced_dynamic"]
 Mixes = Literal["none", "causal", "anti_causal", "window", "all", "reduces", "expands"]
 #: The task of a run: compare models, or show their layer tables.
@@ -49,5 +54,6 @@ VERDICTS: tuple[Verdict, ...] = (
     "build_error",
     "inconclusive",
 )
+EFFORTS: tuple[Effort, ...] = ("quick", "normal", "thorough")
 MODES: tuple[Mode, ...] = ("inference", "training")
 TRANSFER_METHODS: tuple[TransferMethod, ...] = ("auto", "by_order", "by_name", "reshape", "none")

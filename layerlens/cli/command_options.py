@@ -11,6 +11,7 @@ from layerlens.cli.options import (
     AllowCodeOption,
     CacheDirOption,
     DepsOption,
+    EffortOption,
     ExpectOption,
     FeaturesOption,
     FormatOption,
@@ -28,7 +29,7 @@ from layerlens.cli.options import (
 )
 from layerlens.render import RenderOptions
 from layerlens.scenario.options import RunOptions
-from layerlens.vocabulary import Verdict
+from layerlens.vocabulary import Effort, Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +45,7 @@ class CommandOptions:
     expect: ExpectOption = None
     quiet: QuietOption = False
     verbose: VerboseOption = False
+    effort: EffortOption = "normal"
     jobs: JobsOption = "1"
     timeout: TimeoutOption = "300"
     max_memory: MaxMemoryOption = None
@@ -63,6 +65,7 @@ class CommandOptions:
             seed=int(self.seed),
             expect=cast(Verdict | None, self.expect),
             allow_code=self.allow_code,
+            effort=cast(Effort, self.effort),
             jobs=int(self.jobs),
             memory_limit=max_memory,
             deps=self.deps or self.features,
@@ -80,6 +83,8 @@ class CommandOptions:
 REPORT = ("format", "output")
 #: How scenarios are run.
 RUN = ("seed", "quiet", "timeout", "max_memory", "no_cache", "cache_dir", "allow_code")
+#: What is expected of each pair, and how much to spend on it.
+JUDGING = ("expect", "effort")
 #: What is measured on request.
 MEASUREMENTS = ("deps", "features", "graph")
 

@@ -11,6 +11,7 @@ import typer
 
 from layerlens.cli.cache import cache_app, open_cache
 from layerlens.cli.command_options import (
+    JUDGING,
     MEASUREMENTS,
     REPORT,
     RUN,
@@ -84,7 +85,7 @@ def layerlens(
 
 
 @app.command()
-@takes_options(*REPORT, *RUN, "expect", "verbose", "jobs", "repro", *MEASUREMENTS, "scheduler")
+@takes_options(*REPORT, *RUN, *JUDGING, "verbose", "jobs", "repro", *MEASUREMENTS, "scheduler")
 def compare(paths: Paths, *, options: CommandOptions) -> int:
     """Build the models of each scenario, check whether they compute the same, and report."""
     from layerlens.run.pipeline import compare_paths
@@ -106,7 +107,7 @@ def compare(paths: Paths, *, options: CommandOptions) -> int:
 
 
 @app.command()
-@takes_options(*REPORT, *RUN, "expect", "jobs")
+@takes_options(*REPORT, *RUN, *JUDGING, "jobs")
 def explain(paths: Paths, *, options: CommandOptions) -> int:
     """Say in sentences what two models have in common, where they differ, why, and what mends it.
 

@@ -14,7 +14,7 @@ from layerlens.files import refuse_unwritable
 from layerlens.plain.numbers import NumberOutOfRangeError, whole_number
 from layerlens.plain.suggestion import nearest_name
 from layerlens.render import FORMATS, PictureSuffix
-from layerlens.vocabulary import VERDICTS
+from layerlens.vocabulary import EFFORTS, VERDICTS
 
 
 def _one_of(allowed: tuple[str, ...]) -> Callable[[str | None], str | None]:
@@ -151,6 +151,17 @@ QuietOption = Annotated[
 VerboseOption = Annotated[
     bool,
     typer.Option("--verbose", "-v", help="Every probe, weight, pairing and held expectation."),
+]
+EffortOption = Annotated[
+    str,
+    typer.Option(
+        "--effort",
+        metavar="|".join(EFFORTS),
+        callback=_one_of(EFFORTS),
+        autocompletion=lambda: list(EFFORTS),
+        help="How much to spend on each pair: quick runs a few probes; normal runs a few on very "
+        "large models and all on others; thorough runs all.",
+    ),
 ]
 JobsOption = Annotated[
     str,

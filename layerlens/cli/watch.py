@@ -11,7 +11,7 @@ import typer
 
 from layerlens.cli import signals
 from layerlens.cli.cache import open_cache
-from layerlens.cli.command_options import RUN, CommandOptions, takes_options
+from layerlens.cli.command_options import JUDGING, RUN, CommandOptions, takes_options
 from layerlens.cli.messages import INTERRUPTED, PASSED
 from layerlens.cli.terminal import fit_terminal, show_progress
 from layerlens.files import print_text
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _CLEAR = "\x1b[H\x1b[2J\x1b[3J"
 
 
-@takes_options(*RUN, "expect", "verbose", "jobs")
+@takes_options(*RUN, *JUDGING, "verbose", "jobs")
 def watch(
     paths: Annotated[
         list[str], typer.Argument(metavar="PATH...", help="Scenario files, or folders of them.")

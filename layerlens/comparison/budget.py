@@ -1,4 +1,4 @@
-"""What comparing a pair may cost, by the size of its models."""
+"""What comparing a pair may cost, by the size of its models and the effort asked for."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from layerlens.models.build.request import Built
 from layerlens.models.inspect.nested_layers import flat_layers
+from layerlens.vocabulary import Effort
 
 #: From so many multiply-adds for one sample, params, or layers on, a model is large: the plan for
 #: small ones would take several times as long as building both and calling both once.
@@ -22,21 +23,25 @@ HEAVY_PARAMS = 8_000_000
 #: Multiply-adds of one batch of these probes, and its samples.
 PROBES_MULTIPLY_ADDS = 6_000_000_000
 FEWEST_PROBES, MOST_PROBES = 4, 8
+#: The same with little effort, whatever the size of the models.
+QUICK_PROBES = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
     """How much may be spent on one pair."""
 
+    #: Whether a difference is looked for layer by layer before anything is traced.
     is_large: bool
     #: Samples of the batch on which a difference of a large pair is looked for first.
     samples: int
+    #: Whether a few probes on a few kinds of weights have to do.
     is_heavy: bool
-    #: Samples of the batch with which a heavy pair is observed.
+    #: Samples of the batch of these probes.
     probes: int
 
     @classmethod
-    def of(cls, *models: Built) -> Budget:
+    def of(cls, *models: Built, effort: Effort = "normal") -> Budget:
         """Return the budget for a pair."""
         multiply_adds = max(model.report.multiply_adds or 0 for model in models)
         params = max(model.report.params or 0 for model in models)
@@ -48,9 +53,10 @@ class Budget:
         first, all_probes = (
             most // max(1, multiply_adds) for most in (BATCH_MULTIPLY_ADDS, PROBES_MULTIPLY_ADDS)
         )
+        is_quick = effort == "quick"
         return cls(
-            is_large,
+            is_large or is_quick,
             max(FEWEST_SAMPLES, min(MOST_SAMPLES, first)),
-            is_heavy,
-            max(FEWEST_PROBES, min(MOST_PROBES, all_probes)),
+            is_quick or (is_heavy and effort != "thorough"),
+            QUICK_PROBES if is_quick else max(FEWEST_PROBES, min(MOST_PROBES, all_probes)),
         )

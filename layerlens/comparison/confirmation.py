@@ -14,7 +14,6 @@ from functools import cached_property
 
 import numpy as np
 
-from layerlens.comparison.budget import Budget
 from layerlens.comparison.examination import AS_CALLED, DYNAMIC, Examination
 from layerlens.comparison.probe_plan import ProbePlan, resized, telling_batch
 from layerlens.models.build.request import Built
@@ -75,7 +74,7 @@ def _runs(
     """
     examination = plan.examination
     given = user_probe(examination.domains)
-    budget = Budget.of(*examination.models)
+    budget = examination.budget
     if given is not None:
         yield examination.sets[0], join([given]), DYNAMIC if budget.is_large else plan.executions()
     if budget.is_large:

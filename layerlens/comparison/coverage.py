@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
-from layerlens.comparison.budget import Budget
 from layerlens.comparison.examination import Examination
 from layerlens.comparison.nudges import Nudges
 from layerlens.comparison.removals import unseen_layers
@@ -52,9 +51,8 @@ def _unseen_by_probes(examination: Examination) -> Iterator[tuple[str, ...]]:
     observed = {one.weights for one in examination.observations}
     drawn = [one for one in moderate_sets(examination.sets) if one.kind in observed]
     inputs = seen[0].inputs
-    budget = Budget.of(*examination.models)
-    if budget.is_heavy:
-        inputs = tuple(array[: budget.samples] for array in inputs)
+    if examination.budget.is_heavy:
+        inputs = tuple(array[: examination.budget.samples] for array in inputs)
     lengths = examination.lengths
     far = lengths.far_batches or [max(seen, key=lambda batch: batch.inputs[0].shape[1:])]
     far_inputs = [batch.inputs for batch in far]

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from layerlens.comparison.budget import Budget
 from layerlens.comparison.effort import MAX_EAGER_STEPS
 from layerlens.comparison.observer import Observer
 from layerlens.comparison.randomness import is_random, is_unrepeatable
@@ -40,7 +41,7 @@ from layerlens.plain import stage
 from layerlens.proof.graphs import Unproved
 from layerlens.proof.shared_prefix import find_shared_prefix
 from layerlens.report.pairs import CertificateRow
-from layerlens.vocabulary import Execution
+from layerlens.vocabulary import Effort, Execution
 
 #: The ways of calling both models in one observation.
 DYNAMIC: tuple[Execution, ...] = ("traced_dynamic",)
@@ -73,6 +74,7 @@ class Examination:
     seed: int
     #: The certificate that both are equal, or why there is none; None: it was not looked for.
     proof: CertificateRow | Unproved | None = None
+    effort: Effort = "normal"
     observations: list[Observation] = field(default_factory=list)
     sets: tuple[WeightSet, ...] = ()
     domains: tuple[Domain, ...] = ()
@@ -194,6 +196,11 @@ class Examination:
             for k, floor in enumerate(chosen.noise)
         )
         return replace(chosen, noise=noise)
+
+    @cached_property
+    def budget(self) -> Budget:
+        """What comparing the two may cost."""
+        return Budget.of(*self.models, effort=self.effort)
 
     @property
     def certificate(self) -> CertificateRow | None:

@@ -8,7 +8,7 @@ from layerlens.models.build.request import Built, Refused
 from layerlens.models.execute.side import Side
 from layerlens.models.variants import ModelVariants
 from layerlens.scenario.spec import Scenario
-from layerlens.vocabulary import Mode
+from layerlens.vocabulary import Effort, Mode
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,7 @@ class Pair:
     variants: ModelVariants
     #: Whether to shrink a difference and find where it begins.
     shows: bool = True
+    effort: Effort = "normal"
 
     def working_sides(self) -> tuple[Side, Side]:
         """Return both models, which have to be built, ready to run in working precision alone."""

@@ -41,13 +41,16 @@ from layerlens.vocabulary import Execution
 
 def examine(examination: Examination) -> Evidence:
     """Observe a pair on all planned probes; a refusal ends the plan and is part of the evidence."""
+    plan = ProbePlan(examination)
     try:
-        ProbePlan(examination).observe_all()
+        plan.observe_all()
     except Interrupted as stop:
         return Evidence(
             tuple(examination.observations), refusal=stop.refusal, shape_surprise=stop.surprise
         )
-    return Evidence(tuple(examination.observations))
+    return Evidence(
+        tuple(examination.observations), plan="few_probes" if plan.has_few else "all_probes"
+    )
 
 
 #: The greatest number in a slice of the batch up to which batches of as many samples are tried.
@@ -69,13 +72,17 @@ class ProbePlan:
         given = user_probe(domains)
         if given is not None:
             self.examination.observe(sets[0], join([given]), self.executions())
-        budget = Budget.of(*self.examination.models)
-        if budget.is_heavy and not self.examination.reference.training:
-            self._observe_few(budget)
+        if self.has_few:
+            self._observe_few(self.examination.budget)
         else:
             self._observe_all_kinds(main, domains)
         if has_variable_axis(self.examination.reference.built):
             LengthPlan(self.examination).observe_or_refuse(main, base)
+
+    @property
+    def has_few(self) -> bool:
+        """Whether a few probes have to do. In training each kind of probe is a batch of its own."""
+        return self.examination.budget.is_heavy and not self.examination.reference.training
 
     def _observe_few(self, budget: Budget) -> None:
         """Observe a few samples of a heavy model, on drawn weights and on the initial ones."""

@@ -8,7 +8,6 @@ from typing import Any, Literal
 import numpy as np
 
 from layerlens.comparison.also_differs import also_differs
-from layerlens.comparison.budget import Budget
 from layerlens.comparison.confirmation import confirm
 from layerlens.comparison.coverage import Coverage, coverage_of_probes
 from layerlens.comparison.examination import DYNAMIC, Examination
@@ -161,7 +160,7 @@ def _by_running(pair: Pair, transfer: Transfer) -> Decision:
         if pair.scenario.tolerance is None
         else Unproved("the outputs are compared with a tolerance of the scenario's")
     )
-    examination = Examination(*sides, transfer, pair.seed, proof)
+    examination = Examination(*sides, transfer, pair.seed, proof, pair.effort)
     if examination.certificate is not None:
         judgement = confirm(examination)
         if judgement is not None:
@@ -203,10 +202,9 @@ def _layer_by_layer(pair: Pair, examination: Examination) -> Decision | None:
 
     A difference counts if float32 rounding of any constant or result could not explain it.
     """
-    budget = Budget.of(*examination.models)
-    if not budget.is_large:
+    if not examination.budget.is_large:
         return None
-    layers = LayerByLayer.of(examination, budget)
+    layers = LayerByLayer.of(examination, examination.budget)
     if layers is None:
         return None
     examination.prepare(BASE_LENGTHS[0])
@@ -226,7 +224,7 @@ def _layer_by_layer(pair: Pair, examination: Examination) -> Decision | None:
             "outputs",
             examination.transfer,
             examination=examination,
-            evidence=Evidence((seen,)),
+            evidence=Evidence((seen,), plan="layer_by_layer"),
             judgement=replace(judgement, witness=found.simplest(judgement.witness)),
             divergence=found.divergence,
         )
@@ -258,6 +256,7 @@ def _proved(
             tuple(examination.observations),
             certificate=certificate,
             also_differs=tuple(differences),
+            plan="proof",
         ),
         judgement=judgement,
         masked=masked_difference(examination, None),
@@ -286,11 +285,10 @@ def _judge_and_search(
 
     judgement = _within_range(in_range, judged(), tolerance)
     proof = examination.certificate
-    is_heavy = Budget.of(*examination.models).is_heavy
     if (
         judgement.verdict == "equivalent"
         and proof is None
-        and not is_heavy
+        and not examination.budget.is_heavy
         and _search(examination)
     ):
         judgement = judged()

@@ -21,7 +21,7 @@ from layerlens.models.execute.graph_size import model_graph_ops
 from layerlens.numerics.flat_input import as_arrays
 from layerlens.numerics.heat_map import differences_map
 from layerlens.numerics.observation import CallRefusal, Evidence, ShapeSurprise
-from layerlens.report.pairs import PairReport, Rounding
+from layerlens.report.pairs import EffortRow, PairReport, Rounding
 from layerlens.vocabulary import Strength
 
 
@@ -243,6 +243,12 @@ def _figures(decision: Decision) -> PairReport:
         unseen=evidence.unseen,
         without_influence=evidence.without_influence,
         unproved=evidence.unproved,
+        effort=EffortRow(
+            pair.effort,
+            evidence.plan,
+            len(evidence.observations),
+            sum(len(seen.batch.inputs[0]) for seen in evidence.observations),
+        ),
         masked=decision.masked,
         differences=differences_map(evidence.observations),
     )

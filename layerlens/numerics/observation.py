@@ -9,7 +9,7 @@ from layerlens.numerics.noise_floor import NoiseFloor
 from layerlens.numerics.probes import ProbeBatch
 from layerlens.report.layers import ModelError
 from layerlens.report.pairs import CertificateRow
-from layerlens.vocabulary import AlsoDiffers, Execution
+from layerlens.vocabulary import AlsoDiffers, Execution, Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,5 +74,6 @@ class Evidence:
     without_influence: tuple[str, ...] = ()
     #: What kept a pair that passes from being proved equal.
     unproved: str | None = None
+    plan: Plan = "all_probes"
     #: Whether outputs are random and their distributions were compared.
     by_distribution: bool = False

@@ -79,6 +79,7 @@ def pair_facts(scenario: ScenarioReport, pair: PairReport, *, verbose: bool) -> 
         Fact("fresh weights", _optional(_initialization(pair))),
         Fact("certificate", _optional(_certificate(pair))),
         Fact("not proved", _optional(pair.unproved and clean(pair.unproved))),
+        Fact("effort", _optional(_effort(pair, verbose=verbose))),
         Fact("counterexample", tuple(_counterexample(pair.counterexample))),
         Fact("first apart", _optional(_first_divergence(pair))),
         Fact("steps", _mixes(scenario, pair)),
@@ -90,6 +91,23 @@ def pair_facts(scenario: ScenarioReport, pair: PairReport, *, verbose: bool) -> 
         Fact("in short", tuple(map(clean, pair.why)) if verbose else ()),
     ]
     return [fact for fact in facts if fact.lines]
+
+
+def _effort(pair: PairReport, *, verbose: bool) -> str | None:
+    """Return what was spent on a pair; None where it goes without saying."""
+    spent = pair.effort
+    if spent is None or not (verbose or (spent.plan == "few_probes" and pair.strength)):
+        return None
+    plan = {
+        "proof": "a proof, confirmed",
+        "layer_by_layer": "layer by layer",
+        "few_probes": "few probes",
+        "all_probes": "all probes",
+    }[spent.plan]
+    more = "" if verbose or spent.level == "thorough" else "; --effort thorough runs all probes"
+    return (
+        f"{spent.level}: {plan} in {count(spent.runs)} runs on {count(spent.samples)} samples{more}"
+    )
 
 
 def _masked(pair: PairReport) -> tuple[str, ...]:

@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from layerlens.report.maps import HeatMap
-from layerlens.vocabulary import AlsoDiffers, CertificateMethod, Execution, Mode, Strength, Verdict
+from layerlens.vocabulary import (
+    AlsoDiffers,
+    CertificateMethod,
+    Effort,
+    Execution,
+    Mode,
+    Plan,
+    Strength,
+    Verdict,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +117,18 @@ class StepsDifference:
 
 
 @dataclass(frozen=True, slots=True)
+class EffortRow:
+    """What was spent on a pair whose outputs were compared."""
+
+    level: Effort
+    plan: Plan
+    #: The calls of both models whose outputs were compared.
+    runs: int
+    #: The samples of all batches of these runs.
+    samples: int
+
+
+@dataclass(frozen=True, slots=True)
 class MaskedDifference:
     """The differences at valid and at padded steps, and the layer whose mask separates them."""
 
@@ -146,6 +167,8 @@ class PairReport:
     without_influence: tuple[str, ...] = ()
     #: What kept a pair that passes from being proved equal; None for a certified one.
     unproved: str | None = None
+    #: None where no outputs were compared.
+    effort: EffortRow | None = None
     #: None where no mask reaches the outputs' steps, or no outputs were compared.
     masked: MaskedDifference | None = None
     #: Sentences: what is the same, what differs, why, and what would make the two agree.

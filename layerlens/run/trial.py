@@ -156,7 +156,16 @@ class Trial:
         self, built: Models, candidate: str, mode: Mode, *, is_shown: bool = True
     ) -> ReportedPair:
         pair_models = built[self.scenario.reference], built[candidate]
-        pair = Pair(self.scenario, *pair_models, mode, self.options.seed, self.variants, is_shown)
+        options = self.options
+        pair = Pair(
+            self.scenario,
+            *pair_models,
+            mode,
+            options.seed,
+            self.variants,
+            is_shown,
+            options.effort,
+        )
         with restoring_weights(*pair_models):
             decided = decide(pair)
             if is_shown:

@@ -129,7 +129,7 @@ def checked_seed(seed: Any) -> int:
 
 
 def check_choice(
-    name: Literal["expect", "transfer", "mode"], value: Any, allowed: Sequence[str]
+    name: Literal["effort", "expect", "mode", "transfer"], value: Any, allowed: Sequence[str]
 ) -> None:
     """Raise UsageError unless the value of an argument is None or allowed."""
     if value is not None and value not in allowed:

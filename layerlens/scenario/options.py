@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from layerlens.vocabulary import Verdict
+from layerlens.vocabulary import Effort, Verdict
 
 #: Options that change no measured result: who runs it, within which limits, what is expected.
 WITHOUT_EFFECT = frozenset({"expect", "jobs", "memory_limit", "timeout", "max_memory"})
@@ -19,6 +19,8 @@ class RunOptions:
     #: The verdict expected of every pair in files without `expect:`.
     expect: Verdict | None = None
     allow_code: bool = False
+    #: How much may be spent on each pair.
+    effort: Effort = "normal"
     jobs: int = 1
     #: Bytes that the weights of the models may take; None is the free memory of the machine.
     memory_limit: int | None = None

@@ -252,6 +252,17 @@ class Algebra(Arithmetic):
         growth = growth.joined(one.growth)
         return self.made(found, low=one.low, high=one.high, growth=growth, spread=None)
 
+    def in_order(self, one: Value, count: int) -> Value:
+        """Return so many of the greatest elements along the last axis, the greatest first."""
+        residues = self.residues(one)
+        if not residues.size:
+            raise CannotProveError("nothing is sorted")
+        self.evaluate(residues, one.growth)
+        flat = residues.reshape(len(residues), -1, residues.shape[-1])
+        found = self.maxima.in_order(flat, count).reshape(*residues.shape[:-1], count)
+        growth = _of_a_maximum(one.growth, one.growth, self._unknown).joined(one.growth)
+        return self.made(found, low=one.low, high=one.high, growth=growth, spread=None)
+
     # --- comparisons ------------------------------------------------------------------------------
 
     def is_greater(self, one: Value, other: Value) -> Value:

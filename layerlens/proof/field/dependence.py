@@ -172,6 +172,9 @@ class _Greatest(Maxima):
     def of_each_row(self, one: Residues) -> Residues:
         return np.asarray(one.max(axis=2))
 
+    def in_order(self, one: Residues, count: int) -> Residues:
+        return np.repeat(one.max(axis=2, keepdims=True), count, axis=2)
+
     def through(
         self, one: Residues, found: Residues, function: Callable[[Residues], Residues]
     ) -> Residues:

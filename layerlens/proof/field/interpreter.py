@@ -53,6 +53,9 @@ _CHOOSING = frozenset(
 #: Exact on constants as well; of other functions of constants TensorFlow's own result is taken.
 _EXACT_ON_CONSTANTS = frozenset({"Add", "AddV2", "Cast", "Mul", "Neg", "RealDiv", "Square", "Sub"})
 
+#: Why the places of sorted elements are not known.
+_PLACES = "it computes with places in an order that depends on data"
+
 #: How loops count; NumPy's own functions, on arrays of the same dtypes.
 _COUNTING: dict[str, Any] = {
     "Add": np.add,
@@ -190,7 +193,7 @@ class Interpreter:
                 return state
             state = self.run(body, state)
 
-    def _computed(self, operation: Any, inputs: Sequence[Value]) -> list[Value]:
+    def _computed(self, operation: Any, inputs: Sequence[Value]) -> Sequence[Slot]:
         """Return the outputs of an operation on tensors.
 
         Raises:
@@ -203,7 +206,8 @@ class Interpreter:
             moved = partial(self._movement.places, operation, inputs)
             is_moved = _moves(operation, inputs)
             self.algebra.definedness.follow(operation, inputs, outputs, moved if is_moved else None)
-            return outputs
+            # The second output of a sort has no value here, but may not be needed.
+            return [*outputs, *[_PLACES] * (len(operation.outputs) - len(outputs))]
         except (ArithmeticError, IndexError, KeyError, TypeError, ValueError) as error:
             reason = f"`{operation.type}` is not understood here ({type(error).__name__})"
             raise CannotProveError(reason) from error

@@ -71,6 +71,34 @@ class Maxima:
             found[:, row] = self._greatest(list(one[:, row].T))
         return found
 
+    def in_order(self, one: Residues, count: int) -> Residues:
+        """Return the greatest elements of each row in order: from (primes, n, k) to (primes, n, c).
+
+        What stands at a place is an unknown function of the elements in any order. The greatest
+        and the least one are a maximum, and what stands at a place of the negated elements stands
+        at its mirror image with the other sign.
+        """
+        rows, width = one.shape[1:]
+        self._limit(rows * width)
+        found = np.empty((len(one), rows, count), np.int64)
+        if count:
+            found[:, :, 0] = self.of_each_row(one)
+        if count == width:
+            found[:, :, -1] = self.field.negative(self.of_each_row(self.field.negative(one)))
+        negated = self.field.negative(one)
+        for row in range(rows):
+            texts = [
+                np.array(sorted(map(_element, part[:, row].T)), np.int64).tobytes()
+                for part in (one, negated)
+            ]
+            text, is_mirrored = min(texts), texts[1] < texts[0]
+            for place in range(1, min(count, width - 1)):
+                at = width - 1 - place if is_mirrored else place
+                name = b"in order %d " % at
+                value = np.array(self.field.hashed_text(name + text), np.int64)
+                found[:, row, place] = self.field.negative(value) if is_mirrored else value
+        return found
+
     def through(
         self, one: Residues, found: Residues, function: Callable[[Residues], Residues]
     ) -> Residues:

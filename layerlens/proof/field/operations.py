@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from itertools import accumulate
 from math import lcm
 from typing import Any
 
@@ -359,20 +360,35 @@ def _by_distances(algebra: Algebra, one: Value) -> Value:
     return algebra.subtract(one, algebra.like(one, residues, spread=spread))
 
 
-@handles("Cumsum")
-def _cumsum(algebra: Algebra, operation: Any, inputs: Sequence[Value]) -> Value:
+@handles("Cumsum", "Cumprod")
+def _cumulative(algebra: Algebra, operation: Any, inputs: Sequence[Value]) -> Value:
     one, axis = inputs[0], inputs[1].whole("an axis") % inputs[0].rank
-    terms = algebra.residues(one)
+    is_product = operation.type == "Cumprod"
+    join = algebra.field.multiply if is_product else algebra.field.add
+    rows = list(np.moveaxis(algebra.residues(one), axis + 1, 0))
     if operation.get_attr("reverse"):
-        terms = np.flip(terms, axis + 1)
-    sums = np.cumsum(terms, axis=axis + 1)
+        rows.reverse()
     if operation.get_attr("exclusive"):
-        sums -= terms
+        empty = algebra.field.of_integers(np.full(rows[0].shape[1:], int(is_product)))
+        rows = [empty, *rows[:-1]]
+    found, growth = list(accumulate(rows, join)), one.growth
     if operation.get_attr("reverse"):
-        sums = np.flip(sums, axis + 1)
-    residues = algebra.field.reduced(sums)
-    growth = one.growth.summed(one.shape[axis], shared=False)
-    return algebra.made(residues, growth=growth, spread=None)
+        found.reverse()
+    if is_product:
+        for _ in rows[1:]:
+            growth = growth.times(one.growth)
+    else:
+        growth = growth.summed(len(rows), shared=False)
+    residues = np.stack(found, axis=axis + 1)
+    return algebra.made(residues, growth=growth.joined(one.growth), spread=None)
+
+
+@handles("TopKV2")
+def _in_order(algebra: Algebra, operation: Any, inputs: Sequence[Value]) -> Value:
+    """Return the first output: the values, but not their places."""
+    if not operation.get_attr("sorted"):
+        raise CannotProveError("`TopKV2` returns values in no order")
+    return algebra.in_order(inputs[0], inputs[1].whole("a number of values"))
 
 
 # --- sums of products -----------------------------------------------------------------------------

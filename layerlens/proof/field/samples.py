@@ -46,7 +46,9 @@ _ELEMENTWISE = frozenset(
 )
 #: What these take together or apart along some axes, by where the axes are given.
 _ALONG_AXES: dict[str, int] = {
-    **dict.fromkeys(("All", "Any", "Cumsum", "Max", "Min", "Prod", "ReverseV2", "Sum"), 1),
+    **dict.fromkeys(
+        ("All", "Any", "Cumprod", "Cumsum", "Max", "Min", "Prod", "ReverseV2", "Sum"), 1
+    ),
     "GatherV2": 2,
     "Split": 0,
     "SplitV": 2,
@@ -75,6 +77,21 @@ _SLICES = frozenset({"Slice", "StridedSlice"})
 _COUNTING = frozenset({"Add", "AddV2", "Cast", "Mul", "Neg", "Prod", "Sub"})
 
 
+#: Reductions and clips of whole numbers.
+_EXTREMES = frozenset({"Max", "Min"})
+_CLIPS = frozenset({"Maximum", "Minimum"})
+
+
+def _is_an_extreme(operation: Any, outputs: Sequence[Value]) -> bool:
+    """Return whether an operation takes one whole number of all."""
+    return operation.type in _EXTREMES and outputs[0].kind == "int" and not outputs[0].rank
+
+
+def _asks_for_samples(operation: Any, inputs: Sequence[Value]) -> bool:
+    """Return whether an operation asks whether there is any element, as there always is."""
+    return operation.inputs[0].op.type == "Size" and not inputs[1].array("a number").any()
+
+
 def _refusal(operation: Any) -> CannotProveError:
     return CannotProveError(f"what `{operation.type}` does may depend on the number of samples")
 
@@ -87,6 +104,8 @@ class SampleCheck:
         self._samples = samples
         #: By id: a value, and which of its elements depend on the number of samples.
         self._sizes: dict[int, tuple[Value, NDArray[np.bool_]]] = {}
+        #: By id: whole numbers that depend on all samples, but whose range does not.
+        self._ranged: dict[int, Value] = {}
 
     def note(self, operation: Any, inputs: Sequence[Value], outputs: Sequence[Value]) -> None:
         """Follow one operation.
@@ -104,6 +123,9 @@ class SampleCheck:
         sizes = [self._of(value) for value in inputs]
         if any(one.any() for one in sizes):
             self._follow(operation, inputs, outputs, sizes)
+        elif _is_an_extreme(operation, outputs) or any(id(one) in self._ranged for one in inputs):
+            self._follow_range(operation, outputs[0])
+            return
         self._refuse_across_samples(operation, inputs, outputs)
 
     def _of(self, value: Value) -> NDArray[np.bool_]:
@@ -124,6 +146,8 @@ class SampleCheck:
         places = [place for place, one in enumerate(sizes) if one.any()]
         if places == [_SHAPES.get(kind)]:
             return
+        if kind == "Greater" and _asks_for_samples(operation, inputs):
+            return
         if kind in _COUNTING and operation.outputs[0].dtype.is_integer:
             self._keep(outputs[0], np.array(True))
             return
@@ -140,6 +164,14 @@ class SampleCheck:
             self._keep(outputs[0], found.astype(bool))
             return
         raise _refusal(operation)
+
+    def _follow_range(self, operation: Any, found: Value) -> None:
+        """Follow the greatest whole number of all samples until it is clipped to one number."""
+        kind = operation.type
+        if found.kind != "int" or kind not in _COUNTING | _EXTREMES | _CLIPS:
+            raise _refusal(operation)
+        if kind not in _CLIPS or found.low is None or found.low != found.high:
+            self._ranged[id(found)] = found
 
     def _open_axes(self, tensor: Any, value: Value) -> set[int]:
         """Return the axes whose size depends on the number of samples."""
@@ -267,7 +299,7 @@ _CHECKS: dict[str, Callable[[Any, Sequence[Value], Open], bool]] = {
     **dict.fromkeys(_ALONG_AXES, _along_known_axes),
     **dict.fromkeys(_SLICES, _slices_known_axes),
     **dict.fromkeys(("BatchMatMul", "BatchMatMulV2", "Einsum", "MatMul"), _sums_known_axes),
-    **dict.fromkeys(("LogSoftmax", "Softmax"), _has_known_end),
+    **dict.fromkeys(("LogSoftmax", "Softmax", "TopKV2"), _has_known_end),
     **dict.fromkeys(("MirrorPad", "Pad", "PadV2"), _pads_known_axes),
     **dict.fromkeys(("Pack", "Unpack"), _splits_known_axis),
     "ConcatV2": _joins_known_axes,

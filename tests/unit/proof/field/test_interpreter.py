@@ -52,6 +52,18 @@ def scaled(number: float) -> Function:
 
 
 EQUAL: dict[str, tuple[Function, Function]] = {
+    "sorted, whatever the order before": (
+        lambda x: ops.sort(x, -1),
+        lambda x: ops.sort(x[:, ::-1], -1),
+    ),
+    "the greatest first": (lambda x: ops.sort(x, -1)[:, ::-1], lambda x: ops.top_k(x, 4)[0]),
+    "sorted by the other sign": (lambda x: ops.sort(x, -1), lambda x: -ops.sort(-x, -1)[:, ::-1]),
+    "the first of all in order": (lambda x: ops.top_k(x, 2)[0][:, 0], lambda x: ops.max(x, -1)),
+    "the last of all in order": (lambda x: ops.sort(x, -1)[:, 0], lambda x: ops.min(x, -1)),
+    "median": (
+        lambda x: ops.sort(x[:, :3], -1)[:, 1],
+        lambda x: ops.top_k(ops.roll(x[:, :3], 1, axis=-1), 2)[0][:, 1],
+    ),
     "a bin is the number of boundaries that are reached": (
         lambda x: ops.cast(ops.digitize(x, np.array([0.0, 0.1])), "float32"),
         lambda x: ops.cast(x >= 0, "float32") + ops.cast(x >= 0.1, "float32"),
@@ -186,6 +198,22 @@ UNEQUAL: dict[str, tuple[Function, Function]] = {
         lambda x: ops.gelu(x, approximate=False),
         lambda x: ops.gelu(x, approximate=True),
     ),
+    "sorted rows are other rows": (lambda x: ops.sort(x, -1), lambda x: x + 0.0),
+    "sorted downwards": (lambda x: ops.sort(x, -1), lambda x: ops.top_k(x, 4)[0]),
+    "the first and the second": (
+        lambda x: ops.top_k(x, 2)[0][:, 0],
+        lambda x: ops.top_k(x, 2)[0][:, 1],
+    ),
+    "sorted along samples": (lambda x: ops.sort(x, -1), lambda x: ops.sort(x, 0)),
+    "a square is not increasing": (lambda x: ops.sort(x * x), lambda x: ops.square(ops.sort(x))),
+    "the second of three and of four": (
+        lambda x: ops.top_k(x[:, :3], 2)[0],
+        lambda x: ops.top_k(x, 2)[0],
+    ),
+    "multiplied from behind": (
+        lambda x: ops.cumprod(x, -1),
+        lambda x: ops.cumprod(x[:, ::-1], -1),
+    ),
     "cumulated from behind": (
         lambda x: ops.cumsum(x, -1),
         lambda x: ops.cumsum(x[:, ::-1], -1),
@@ -266,7 +294,8 @@ REFUSED: dict[str, tuple[Function, str]] = {
     "half precision": (lambda x: ops.cast(ops.cast(x, "float16"), "float32"), "half precision"),
     "rounded to whole numbers": (lambda x: ops.cast(ops.cast(x, "int32"), "float32"), "int32"),
     "random": (lambda x: x + tf.random.uniform((4,), seed=1), "RandomUniform.*each time"),
-    "sorted": (lambda x: ops.sort(x, -1), "whole numbers|not understood"),
+    "the places of what is sorted": (lambda x: ops.take(x, ops.argsort(x, -1)[0], -1), "places in"),
+    "sorted where there may be no number": (lambda x: ops.sort(ops.log(x), -1), "may be undefined"),
     "the place of the maximum": (lambda x: ops.argmax(x, -1), "whole numbers"),
     "minus infinity": (lambda x: ops.where(x > 0, x, -np.inf), "infinite"),
     "a loop on data": (

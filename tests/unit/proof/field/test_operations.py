@@ -40,6 +40,9 @@ COMPUTED: dict[str, tuple[Callable[[Any], Any], tuple[int, ...]]] = {
     "cumulative sum from behind": (lambda x: tf.cumsum(x, 1, reverse=True), (3, 4)),
     "sum of all before": (lambda x: tf.cumsum(x, 1, exclusive=True), (3, 4)),
     "sum of all behind": (lambda x: tf.cumsum(x, 1, exclusive=True, reverse=True), (3, 4)),
+    "cumulative product": (lambda x: tf.math.cumprod(x, 1), (3, 4)),
+    "cumulative product from behind": (lambda x: tf.math.cumprod(x, 0, reverse=True), (3, 4)),
+    "product of all before": (lambda x: tf.math.cumprod(x, 1, exclusive=True), (3, 4)),
     "powers": (lambda x: x**2 + x**3 - ops.square(x - 1.0), (3, 4)),
     "division": (lambda x: x / 8.0, (3, 4)),
     "sum of several": (lambda x: tf.add_n([x, x, -x, 3.0 * x]), (3, 4)),
@@ -124,6 +127,8 @@ def test_the_result_is_that_of_tensorflow(name: str) -> None:
         (lambda x: ops.cast(ops.cast(x, "int32"), "float64"), "into int32"),
         (lambda x: tf.einsum("...j,...j->...", x, x), "einsum"),
         (lambda x: tf.math.divide_no_nan(x, x), "may be zero"),
+        (lambda x: tf.math.top_k(x, 2, sorted=False)[0], "in no order"),
+        (lambda x: tf.cast(tf.math.top_k(x, 2)[1], "float64"), "places in an order"),
         (lambda x: tf.signal.rfft(tf.cast(x, tf.float32)), "not understood"),
         (lambda x: tf.raw_ops.AvgPool(
             value=x[:, :, :, None], ksize=[1, 1, 1, 2], strides=[1, 1, 1, 2], padding="SAME"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 import keras
@@ -74,6 +75,52 @@ COUNTING: dict[str, Callable[[Any], Any]] = {
     "products of samples": lambda x: ops.einsum("ijk,ilm->jklm", x, x),
     "one after the other": lambda x: tf.map_fn(lambda one: 2.0 * one, x),
 }
+
+
+def counted(tokens: int, most: Callable[[Any], Any]) -> None:
+    """Check a function of tokens that counts each, up to `most(greatest token)`."""
+    algebra = Algebra(Field.drawn(0, 1))
+    interpreter = Interpreter(algebra)
+    interpreter.samples = SampleCheck(SAMPLES)
+
+    def function(x: Any) -> Any:
+        size = most(tf.reduce_max(x))
+        return tf.raw_ops.DenseBincount(input=x, size=size, weights=tf.zeros((0,)))
+
+    graph = tf.function(function).get_concrete_function(tf.TensorSpec((None, 3), "int32")).graph
+    drawn = algebra.field.draw((SAMPLES, 3))
+    top = Fraction(tokens - 1)
+    interpreter.run(graph, [algebra.made(drawn, kind="int", low=Fraction(0), high=top)])
+
+
+def test_a_category_encoding_counts_no_samples() -> None:
+    layer = keras.layers.CategoryEncoding(num_tokens=6, output_mode="count")
+    algebra = Algebra(Field.drawn(0, 1))
+    interpreter = Interpreter(algebra)
+    interpreter.samples = SampleCheck(SAMPLES)
+    graph = tf.function(layer).get_concrete_function(tf.TensorSpec((None, 3), "int32")).graph
+    drawn = algebra.field.draw((SAMPLES, 3))
+    interpreter.run(graph, [algebra.made(drawn, kind="int", low=Fraction(0), high=Fraction(5))])
+
+
+def test_the_greatest_token_of_a_batch_may_be_clipped_to_one_number() -> None:
+    counted(4, lambda greatest: tf.minimum(tf.maximum(greatest + 1, 6), 6))
+    for most in (
+        lambda greatest: tf.maximum(greatest + 1, 3),
+        lambda greatest: tf.minimum(greatest + 1, 3),
+        lambda greatest: greatest + 1,
+        lambda greatest: tf.maximum(greatest // 2, 6),
+    ):
+        with pytest.raises(CannotProveError):
+            counted(4, most)
+
+
+def test_a_size_is_not_clipped() -> None:
+    """Its range is known for this number of samples alone."""
+    with pytest.raises(CannotProveError, match="number of samples"):
+        run(lambda x: x * tf.cast(tf.maximum(tf.size(x), 9), "float32"))
+    with pytest.raises(CannotProveError, match="number of samples"):
+        run(lambda x: tf.where(tf.size(x) > 200, x, -x))
 
 
 @pytest.mark.parametrize("name", UNIFORM)
