@@ -26,7 +26,7 @@ from layerlens.numerics.differences import distance
 from layerlens.numerics.judge import Judgement, probe_rows, summarized
 from layerlens.numerics.noise_floor import ROUNDOFF32, ROUNDOFF64, NoiseFloor, input_scale
 from layerlens.numerics.observation import Observation
-from layerlens.numerics.probes import ProbeBatch, draw_probes, join, user_probe
+from layerlens.numerics.probes import ProbeBatch, draw_generic, join, user_probe
 from layerlens.proof.user_code import counts_in_code, runs_user_code
 from layerlens.report.pairs import Rounding
 from layerlens.vocabulary import Execution
@@ -87,7 +87,7 @@ def _runs(
         yield examination.main, batch, DYNAMIC
     built = examination.reference.built
     if all(one.built.batch_size is None for one in examination.sides):
-        few = draw_probes(examination.domains, examination.seed + 1, samples=3)[0]
+        few = draw_generic(examination.domains, examination.seed + 1, samples=3)
         for samples in (1, 3):
             yield examination.main, resized(few, samples), plan.executions_of_batch_sizes()
         for samples in _counts_in_code(examination.models):
@@ -95,7 +95,7 @@ def _runs(
     if has_variable_axis(built):
         longer = base + FURTHER
         domains = fixed_domains(examination.models, longer)
-        probe = draw_probes(domains, examination.seed + longer, samples=2)[0]
+        probe = draw_generic(domains, examination.seed + longer, samples=2)
         name = f"{probe.name} (length {longer})"
         yield examination.main, join([replace(probe, name=name)]), DYNAMIC
 

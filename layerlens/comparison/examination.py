@@ -35,7 +35,7 @@ from layerlens.numerics.noise_floor import (
     with_relative_ground,
 )
 from layerlens.numerics.observation import Observation
-from layerlens.numerics.probes import MINUTE_PROBE, Domain, ProbeBatch, draw_probes
+from layerlens.numerics.probes import MINUTE_PROBE, Domain, ProbeBatch, draw_generic, draw_probes
 from layerlens.numerics.weight_transfer import Transfer
 from layerlens.plain import stage
 from layerlens.proof.graphs import Unproved
@@ -238,7 +238,7 @@ class Examination:
 
     def generic_inputs(self) -> tuple[Array, ...]:
         """Return four samples of normal values, at which no layer is at a kink."""
-        return draw_probes(self.domains, self.seed + 2, samples=4)[0].inputs
+        return draw_generic(self.domains, self.seed + 2, samples=4).inputs
 
     def scaled_inputs(self, factor: float) -> tuple[Array, ...]:
         """Return the generic inputs with the floating ones multiplied by a factor."""

@@ -28,6 +28,7 @@ from layerlens.numerics.far_probes import far_probes
 from layerlens.numerics.judge import judge
 from layerlens.numerics.probes import (
     Probe,
+    draw_generic,
     draw_probes,
     join,
 )
@@ -92,7 +93,7 @@ class LengthPlan:
         for position, spec in enumerate(models[0].inputs):
             length = next(lengths) if None in spec.shape else base
             domains.append(fixed_domains(models, length)[position])
-        probe = draw_probes(domains, self.examination.seed, samples=2)[0]
+        probe = draw_generic(domains, self.examination.seed, samples=2)
         name = f"{probe.name} (lengths {'rise' if steps > 0 else 'fall'} by {abs(steps)})"
         batch = join([Probe(name, probe.inputs)])
         try:

@@ -30,6 +30,7 @@ from layerlens.numerics.probes import (
     Probe,
     ProbeBatch,
     all_values_probe,
+    draw_generic,
     draw_probes,
     generator,
     join,
@@ -174,7 +175,7 @@ class ProbePlan:
 
     def _observe_batch_sizes(self, weights: WeightSet, domains: Sequence[Domain]) -> None:
         """Observe a batch of one, of three, and of as many samples as an axis is long."""
-        probe = next(iter(draw_probes(domains, self.examination.seed + 1, samples=3)))
+        probe = draw_generic(domains, self.examination.seed + 1, samples=3)
         if probe.samples < 3 or getattr(self.examination.reference.built, "batch_size", None):
             return
         counts = {*self._selected_counts(), *foreign_layer_counts(self.examination.models)}
@@ -241,9 +242,8 @@ class ProbePlan:
 
     def _accepts(self, side: Side, length: int) -> bool:
         """Return whether a model accepts inputs of this length and returns non-empty outputs."""
-        probe = draw_probes(
-            fixed_domains(self.examination.models, length), self.examination.seed, samples=1
-        )[0]
+        domains = fixed_domains(self.examination.models, length)
+        probe = draw_generic(domains, self.examination.seed, samples=1)
         outcome = side.run(tuple(side.working.values()), probe.inputs, "working", "eager")
         return outcome.error is None and all(output.size for output in outcome.outputs)
 

@@ -273,6 +273,10 @@ class Domain:
         return self.spec.dtype if self.spec.dtype in ("bool", "string") else "float"
 
 
+#: The kinds of probes that come first.
+_GENERIC = (FLOAT_PROBES[0][0], INTEGER_PROBES[0])
+
+
 def draw_probes(
     domains: Sequence[Domain],
     seed: int,
@@ -313,6 +317,11 @@ def draw_probes(
         )
         probes.append(Probe(name, arrays))
     return tuple(probes)
+
+
+def draw_generic(domains: Sequence[Domain], seed: int, *, samples: int = 2) -> Probe:
+    """Draw the first kind of probe alone: normal values, or any whole numbers."""
+    return draw_probes(domains, seed, samples=samples, kinds=_GENERIC)[0]
 
 
 def _samples_needed(

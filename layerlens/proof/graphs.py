@@ -58,7 +58,8 @@ from layerlens.report.pairs import CertificateRow
 FEWEST_PRIMES, MOST_PRIMES = 4, 12
 #: Other seeds are tried where a denominator vanishes by chance.
 MOST_SEEDS = 3
-#: Batch sizes where no axis is variable.
+#: Batch sizes where no axis is variable. In inference the second one is a size that divides no
+#: other, at which both are also searched for what depends on the number of samples.
 FIXED_SIZES = (Size(2), Size(3))
 #: More batch sizes in training mode, where samples share statistics: a sample that is its own mean,
 #: and many.
@@ -151,7 +152,8 @@ class GraphProof:
             VanishedError: chance was against it.
         """
         sizes = self._prove_at_sizes()
-        self._refuse_counting_samples(sizes[0])
+        if not self._may_check_samples():
+            self._refuse_counting_samples(sizes[0])
         self._assumptions |= dict.fromkeys(self.part.assumptions)
         if self._runs_user_code:
             self._assumptions[SAME_AT_EVERY_CALL] = None
@@ -205,7 +207,10 @@ class GraphProof:
 
     def _rows_of_lengths(self) -> Iterator[tuple[Size, ...]]:
         if not self.part.variable_starts:
-            yield FIXED_SIZES
+            first, second = FIXED_SIZES
+            if self._may_check_samples():
+                second = Size(number_of_samples(self.part.built))
+            yield first, second
             return
         beyond = beyond_all_layers(*self.part.built)
         if beyond is None:
@@ -270,7 +275,8 @@ class GraphProof:
         if not self.part.ends_alike(traced):
             raise CannotProveError("what follows is told other shapes of them")
         try:
-            return self._prove_batches(traced, [Batch(size.batch, starts)])
+            checks = not static and self._checks_samples(size)
+            return self._prove_batches(traced, [Batch(size.batch, starts)], checks=checks)
         except _UnequalError as error:
             if not error.tested:
                 raise
@@ -317,12 +323,27 @@ class GraphProof:
             if one.shape != other.shape or not cases.cover(np.maximum(one, other), sizes):
                 raise CannotProveError(f"masks have more than {MOST_CASES} cases")
 
-    def _prove_batches(self, traced: Sequence[Any], batches: Sequence[Batch]) -> set[int]:
-        """Prove both equal on some batches; return the batch sizes that may be traced otherwise."""
+    def _may_check_samples(self) -> bool:
+        """Return whether a proof at one size may show what depends on the number of samples."""
+        part = self.part
+        is_fixed = any(built.batch_size for built in part.built)
+        return not (part.variable_starts or part.is_training or is_fixed)
+
+    def _checks_samples(self, size: Size) -> bool:
+        return self._may_check_samples() and size.batch == number_of_samples(self.part.built)
+
+    def _prove_batches(
+        self, traced: Sequence[Any], batches: Sequence[Batch], *, checks: bool = False
+    ) -> set[int]:
+        """Prove both equal on some batches; return the batch sizes that may be traced otherwise.
+
+        Where it `checks`, what depends on the number of samples is refused.
+        """
         primes, seed = max(FEWEST_PRIMES, self._primes), self.seed
         for _ in range(MOST_SEEDS + 1):
             try:
-                algebra, doubtful = self._agree(traced, batches, Field.drawn(seed, primes))
+                drawn = Field.drawn(seed, primes)
+                algebra, doubtful = self._agree(traced, batches, drawn, checks=checks)
             except VanishedError:
                 seed += 1
                 continue
@@ -341,7 +362,7 @@ class GraphProof:
     # --- one run of both --------------------------------------------------------------------------
 
     def _agree(
-        self, traced: Sequence[Any], batches: Sequence[Batch], drawn: Field
+        self, traced: Sequence[Any], batches: Sequence[Batch], drawn: Field, *, checks: bool
     ) -> tuple[Algebra, set[int]]:
         """Run both traces; raise unless their outputs are the same expressions."""
         algebra = Algebra(drawn, by_distances=self.by_distances, by_factors=self.by_factors)
@@ -349,7 +370,13 @@ class GraphProof:
         for batch in batches:
             inputs = evaluation.inputs(batch)
             outputs = [
-                evaluation.outputs(built, function, inputs, anew=anew)
+                evaluation.outputs(
+                    built,
+                    function,
+                    inputs,
+                    anew=anew,
+                    samples=SampleCheck(batch.size) if checks else None,
+                )
                 for built, function, anew in zip(
                     self.part.built, traced, ((), self.anew), strict=True
                 )

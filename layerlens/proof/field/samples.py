@@ -82,11 +82,6 @@ _EXTREMES = frozenset({"Max", "Min"})
 _CLIPS = frozenset({"Maximum", "Minimum"})
 
 
-def _is_an_extreme(operation: Any, outputs: Sequence[Value]) -> bool:
-    """Return whether an operation takes one whole number of all."""
-    return operation.type in _EXTREMES and outputs[0].kind == "int" and not outputs[0].rank
-
-
 def _asks_for_samples(operation: Any, inputs: Sequence[Value]) -> bool:
     """Return whether an operation asks whether there is any element, as there always is."""
     return operation.inputs[0].op.type == "Size" and not inputs[1].array("a number").any()
@@ -123,7 +118,9 @@ class SampleCheck:
         sizes = [self._of(value) for value in inputs]
         if any(one.any() for one in sizes):
             self._follow(operation, inputs, outputs, sizes)
-        elif _is_an_extreme(operation, outputs) or any(id(one) in self._ranged for one in inputs):
+        elif self._is_an_extreme(operation, inputs, outputs) or any(
+            id(one) in self._ranged for one in inputs
+        ):
             self._follow_range(operation, outputs[0])
             return
         self._refuse_across_samples(operation, inputs, outputs)
@@ -164,6 +161,17 @@ class SampleCheck:
             self._keep(outputs[0], found.astype(bool))
             return
         raise _refusal(operation)
+
+    def _is_an_extreme(
+        self, operation: Any, inputs: Sequence[Value], outputs: Sequence[Value]
+    ) -> bool:
+        """Return whether an operation takes one whole number of all samples."""
+        return (
+            operation.type in _EXTREMES
+            and outputs[0].kind == "int"
+            and not outputs[0].rank
+            and bool(self._open_axes(operation.inputs[0], inputs[0]))
+        )
 
     def _follow_range(self, operation: Any, found: Value) -> None:
         """Follow the greatest whole number of all samples until it is clipped to one number."""

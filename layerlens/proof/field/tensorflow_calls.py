@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from layerlens.proof.field.numpy_operations import computed
 from layerlens.proof.field.value import CannotProveError
 
 #: Attributes that the Python function of an operation calls otherwise.
@@ -34,9 +35,12 @@ def run_operation(operation: Any, arrays: Sequence[NDArray[Any]]) -> list[NDArra
         CannotProveError: TensorFlow has no such operation for these dtypes or shapes.
     """
     try:
+        array = computed(operation, arrays)
+        if array is not None:
+            return [array]
         found = _call(operation, [tf.constant(array) for array in arrays])
         return [np.asarray(one) for one in found]
-    except (tf.errors.OpError, TypeError, ValueError, AttributeError) as error:
+    except (tf.errors.OpError, IndexError, TypeError, ValueError, AttributeError) as error:
         message = f"`{operation.type}` does not run on its own ({type(error).__name__})"
         raise CannotProveError(message) from error
 
