@@ -1,10 +1,10 @@
 # make demo | test | nightly | lowest | fuzz | lint | bench | verdicts | clean
-# Everything is installed into .venv, which is made here and remade when pyproject.toml changes.
+# Everything is installed into .venv, which make creates, and creates again if pyproject.toml changes.
 
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-# Twice quiet: errors still show.
+# -qq hides warnings and still shows errors.
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --no-input -qq
 
 SHELL := /bin/bash
@@ -15,16 +15,16 @@ SHELL := /bin/bash
 help:
 	@echo 'make demo      compare scenarios/dense_vs_td.yaml'
 	@echo 'make test      run the tests'
-	@echo 'make nightly   run all tests, those that take long among them, and fuzz'
-	@echo 'make lowest    run the gallery and the tests of the API and the plugin with the lowest versions'
-	@echo 'make fuzz      try the command on 10,000 files that nobody would have written, and on 2,000 that'
-	@echo '               hold what Keras might run or read'
-	@echo 'make lint      ruff, mypy --strict and the import rules'
-	@echo 'make bench     time layerlens, part by part (ARGS="cold jobs" chooses)'
+	@echo 'make nightly   run all tests, also the slow ones, and fuzz'
+	@echo 'make lowest    run the tests of the gallery, API and plugin with the lowest supported versions'
+	@echo 'make fuzz      run the command on 10,000 mutated files, and on 2,000 files with mappings'
+	@echo '               that Keras might run or read'
+	@echo 'make lint      run ruff, mypy --strict and the import rules'
+	@echo 'make bench     measure layerlens, part by part (ARGS="cold jobs" selects parts)'
 	@echo 'make verdicts  judge the truth table and print the confusion matrix'
-	@echo 'make clean     remove .venv, .venv-lowest and what was built'
+	@echo 'make clean     remove .venv, .venv-lowest and build products'
 	@echo
-	@echo 'PYTHON=/path/to/python3.12 chooses the interpreter (3.11 or later).'
+	@echo 'Set PYTHON=/path/to/python3.12 to use another interpreter (3.11 or later).'
 
 demo: $(VENV)/installed
 	@$(BIN)/layerlens compare scenarios/dense_vs_td.yaml
@@ -32,7 +32,7 @@ demo: $(VENV)/installed
 test: $(VENV)/installed-test
 	@$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
 
-# tf_keras is Keras 2, of the version that belongs to the TensorFlow here.
+# tf_keras is Keras 2; its version has to match that of TensorFlow.
 nightly: $(VENV)/installed-test
 	@$(PIP) install --no-deps "tf_keras==$$($(BIN)/python -c \
 	  'import importlib.metadata as m; print(m.version("tensorflow").rpartition(".")[0])').*"
@@ -69,18 +69,18 @@ clean:
 
 $(VENV)/made: pyproject.toml
 	@command -v '$(PYTHON)' >/dev/null || { \
-	  echo "make: '$(PYTHON)' was not found; layerlens needs Python 3.11 or later (choose one with PYTHON=...)" >&2; exit 1; }
+	  echo "make: '$(PYTHON)' was not found; layerlens needs Python 3.11 or later (set PYTHON=... to use another one)" >&2; exit 1; }
 	@'$(PYTHON)' -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	  echo "make: '$(PYTHON)' is $$('$(PYTHON)' -V 2>&1); layerlens needs Python 3.11 or later (choose one with PYTHON=...)" >&2; exit 1; }
+	  echo "make: '$(PYTHON)' is $$('$(PYTHON)' -V 2>&1); layerlens needs Python 3.11 or later (set PYTHON=... to use another one)" >&2; exit 1; }
 	@rm -rf $(VENV)
 	@'$(PYTHON)' -m venv $(VENV) || { \
-	  echo "make: '$(PYTHON)' cannot make a virtual environment (on Debian and Ubuntu: apt install python3-venv)" >&2; rm -rf $(VENV); exit 1; }
+	  echo "make: '$(PYTHON)' cannot create a virtual environment (on Debian and Ubuntu: apt install python3-venv)" >&2; rm -rf $(VENV); exit 1; }
 	@touch $@
 
 $(VENV)/installed: $(VENV)/made
-	@echo 'Installing layerlens into $(VENV); TensorFlow is a large download, this takes a minute or two.' >&2
+	@echo 'Installing layerlens into $(VENV); TensorFlow is a large download; this takes a minute or two.' >&2
 	@$(PIP) install --editable .
-	@$(BIN)/python -m compileall -q layerlens  # pip does so for all but editable installs
+	@$(BIN)/python -m compileall -q layerlens  # pip does not do this for editable installs
 	@touch $@
 
 $(VENV)/installed-%: $(VENV)/installed
