@@ -1,4 +1,4 @@
-"""layerlens: shapes, parameters and honest verdicts for Keras layers."""
+"""layerlens: compare Keras layers: shapes, parameters, and whether they compute the same."""
 
 from __future__ import annotations
 

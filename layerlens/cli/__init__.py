@@ -44,8 +44,8 @@ def _isolate(cause: str) -> None:
     from layerlens.run.workers.dispatch import Dispatcher
 
     write_stderr(
-        f"the process was lost ({cause}), with TensorFlow or for want of memory; everything is run "
-        "once more, each scenario in a process of its own"
+        f"the process crashed ({cause}), in TensorFlow or because memory ran out; running "
+        "everything once more, each scenario in its own process"
     )
     Dispatcher.isolated = True
 
@@ -123,7 +123,9 @@ def _run_command(arguments: list[str]) -> int:
         status = app(args=arguments, prog_name="layerlens", standalone_mode=False)
     except usage_error as error:
         command = error.ctx.command_path if error.ctx else "layerlens"
-        write_stderr(f"{error.format_message()}\n  hint: `{command} --help` tells what it takes")
+        write_stderr(
+            f"{error.format_message()}\n  hint: `{command} --help` shows its arguments and options"
+        )
         return MISUSED
     except typer.Abort:
         return INTERRUPTED
@@ -152,8 +154,8 @@ def _report_internal_error(error: Exception) -> int:
 
         traceback.print_exc()
     write_stderr(
-        f"a fault of layerlens itself: {type(error).__name__}: {error}\n"
-        "  hint: please report it in the project's issue tracker, with the scenario and what\n"
-        "  `layerlens --version` says; with LAYERLENS_DEBUG=1 the traceback is shown"
+        f"a bug in layerlens itself: {type(error).__name__}: {error}\n"
+        "  hint: please report it in the project's issue tracker, with the scenario and the\n"
+        "  output of `layerlens --version`; set LAYERLENS_DEBUG=1 to show the traceback"
     )
     return BROKEN

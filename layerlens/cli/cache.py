@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from layerlens.scenario.options import RunOptions
 
 cache_app = typer.Typer(
-    help="Tell what is kept of earlier runs, or let go of it.",
+    help="Show or remove the stored results of earlier runs.",
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode=None,
     no_args_is_help=True,
@@ -44,7 +44,7 @@ def open_cache(
 
 @cache_app.command()
 def info(cache_dir: CacheDirOption = None) -> int:
-    """Tell where the cache is, how much it holds and how much it may."""
+    """Show where the cache is, its size and its limit."""
     from layerlens.run.cache.store import Store
 
     folder = _folder(cache_dir)
@@ -63,7 +63,7 @@ def info(cache_dir: CacheDirOption = None) -> int:
 
 @cache_app.command()
 def clear(cache_dir: CacheDirOption = None) -> int:
-    """Let go of all that is kept; runs that are under way keep working."""
+    """Remove all stored results. Runs in progress keep working."""
     from layerlens.run.cache.store import FILE_NAME, remove_files
 
     folder = _folder(cache_dir)
@@ -86,5 +86,5 @@ def _folder(cache_dir: str | None) -> Path | None:
 
     folder = cache_folder(cache_dir)
     if folder is None:
-        write_stderr("there is no home to keep a cache in\n  hint: name a folder with --cache-dir")
+        write_stderr("there is no home folder for the cache\n  hint: set one with --cache-dir")
     return folder

@@ -73,10 +73,10 @@ def layerlens(
         ),
     ] = False,
 ) -> int:
-    """Shapes, parameters and honest verdicts for Keras layers.
+    """Compare Keras layers and models: shapes, parameters, and whether they compute the same.
 
-    Exit status: 0 every expectation holds; 1 one does not; 2 the command line or a scenario is at
-    fault; 3 a fault of layerlens itself.
+    Exit status: 0 every expectation holds; 1 at least one does not; 2 the command line or a
+    scenario has a fault; 3 a bug in layerlens itself.
     """
     if context.invoked_subcommand is None:
         typer.echo(context.get_help(), err=True)
@@ -87,7 +87,7 @@ def layerlens(
 @app.command()
 @takes_options(*REPORT, *RUN, *JUDGING, "verbose", "jobs", "repro", *MEASUREMENTS, "scheduler")
 def compare(paths: Paths, *, options: CommandOptions) -> int:
-    """Build the models of each scenario, check whether they compute the same, and report."""
+    """Build the models of each scenario and report whether they compute the same."""
     from layerlens.run.pipeline import compare_paths
 
     refuse_overwriting([options.output, options.repro], paths)
@@ -109,10 +109,10 @@ def compare(paths: Paths, *, options: CommandOptions) -> int:
 @app.command()
 @takes_options(*REPORT, *RUN, *JUDGING, "jobs")
 def explain(paths: Paths, *, options: CommandOptions) -> int:
-    """Say in sentences what two models have in common, where they differ, why, and what mends it.
+    """Explain what two models have in common, where they differ, why, and how to fix it.
 
-    Compares them, measures which step depends on which, and tries the fewest changes that make
-    them agree.
+    Compares the models, measures which output step depends on which input step, and searches for
+    the fewest changes that make the models agree.
     """
     from layerlens.run.pipeline import compare_paths
 
@@ -131,14 +131,16 @@ def explain(paths: Paths, *, options: CommandOptions) -> int:
 def summary(
     paths: Annotated[
         list[str],
-        typer.Argument(metavar="PATH...", help="Scenarios, folders, or saved .keras/.h5/.json."),
+        typer.Argument(
+            metavar="PATH...", help="Scenarios, folders, or saved .keras/.h5/.json models."
+        ),
     ],
     *,
     options: CommandOptions,
 ) -> int:
     """Show the layers, shapes and params.
 
-    Without --deps and --graph nothing is run, and models of any size will do.
+    Without --deps and --graph nothing runs, so models of any size work.
     """
     from layerlens.run.pipeline import summarize_paths
 
@@ -177,7 +179,7 @@ def render_again(
 def init(
     path: Annotated[str, typer.Argument(metavar="PATH", help="The file to write.")],
 ) -> int:
-    """Write a commented starter scenario; what is there already is not overwritten."""
+    """Write a commented starter scenario. Existing files are not overwritten."""
     from layerlens.scenario.starter import write_starter
 
     write_starter(path)
@@ -207,7 +209,7 @@ def layers(
         typer.Argument(metavar="[NAME]", autocompletion=_layer_names, help="A layer's class name."),
     ] = None,
 ) -> int:
-    """List the layers that can be used, or the arguments of one."""
+    """List the available layers, or the arguments of one layer."""
     from layerlens.render.layer_catalog import render_layer, render_layer_names
 
     if name is not None:
@@ -215,17 +217,17 @@ def layers(
         return PASSED
     print_text(render_layer_names(columns()))
     if sys.stdout.isatty():
-        typer.echo("\n`layerlens layers NAME` tells the arguments of one.")
+        typer.echo("\nRun `layerlens layers NAME` to show the arguments of one layer.")
     return PASSED
 
 
 def _write_repro(scripts: list[str], path: str) -> None:
     """Write the first script, or a message that no pair differs."""
     if not scripts:
-        write_stderr(f"{path} was not written: no pair was found to differ")
+        write_stderr(f"{path} was not written: no two models differ")
         return
     write_text(scripts[0], path)
-    more = f"; {len(scripts) - 1} further pairs differ as well" if len(scripts) > 1 else ""
+    more = f"; {len(scripts) - 1} more pairs differ" if len(scripts) > 1 else ""
     write_stderr(f"wrote {path}, which shows the first difference without layerlens{more}")
 
 
@@ -255,5 +257,5 @@ def _write(report: RunRecord, options: CommandOptions, shown: RenderOptions) -> 
             shown = replace(shown, width=columns())
             write_text(render(report, cast(Format, options.format), shown), output)
     except KeyboardInterrupt:
-        how = "the report may not be whole" if to_stdout else f"{output} is as before, or whole"
+        how = "the report may be incomplete" if to_stdout else f"{output} is unchanged or complete"
         raise Interrupted(how) from None

@@ -27,24 +27,24 @@ def spread(
     """
     if scheduler is None:
         raise UsageError(
-            f"{output} is written by the workers of a scheduler, which was not named",
-            hint="name one with `--scheduler ADDRESS`, or write a report: .json, .csv, .html",
+            f"{output} is written by the workers of a scheduler, and no scheduler was given",
+            hint="add `--scheduler ADDRESS`, or write a report: .json, .csv, .html",
         )
     if output is None or not is_parquet(output):
         raise UsageError(
-            f"what a scheduler's workers find goes into a Parquet file; received {output!r}",
+            f"--scheduler needs a Parquet file as --output; received {output!r}",
             hint="add `--output results.parquet`",
         )
     reason = unreadable_path(Path(output).with_name(f"{Path(output).name}.parts"))
     if reason is not None:
         raise UsageError(
-            f"what belongs to {output} cannot be written beside it: {reason}",
+            f"the parts of {output} cannot be written next to it: {reason}",
             hint="give the Parquet file a shorter name",
         )
     if options.jobs > 1 or options.max_memory is not None:
         raise UsageError(
-            "--jobs and --max-memory are for this machine; a scheduler's workers do the work",
-            hint="`dask worker ADDRESS --nworkers N --nthreads 1 --memory-limit SIZE` says it",
+            "--jobs and --max-memory apply to this machine, not to the workers of a scheduler",
+            hint="set them in `dask worker ADDRESS --nworkers N --nthreads 1 --memory-limit SIZE`",
         )
     try:
         from layerlens.run.dask.client import run_sweeps
@@ -57,7 +57,9 @@ def spread(
         with show_progress(quiet=quiet) as listener:
             found = run_sweeps(paths, scheduler, Path(output), options, listener)
     except KeyboardInterrupt:
-        raise Interrupted(f"what was done is in {output}.parts; the same command goes on") from None
+        raise Interrupted(
+            f"the results so far are in {output}.parts; run the same command to continue"
+        ) from None
     for text in found.messages:
         write_stderr(text)
     summary = ", ".join(f"{count:,} {status}" for status, count in sorted(found.counts.items()))

@@ -61,7 +61,7 @@ def _bytes(value: str | None) -> str | None:
     if size is None:
         raise typer.BadParameter(f"{value!r} is not a size such as 2G, 1500M or 2GiB")
     if size < 1:
-        raise typer.BadParameter(f"{value!r} is no memory at all")
+        raise typer.BadParameter(f"{value!r} is not a size of at least 1 byte")
     return str(size)
 
 
@@ -82,9 +82,9 @@ def _picture(output: str | None) -> str | None:
     allowed = get_args(PictureSuffix)
     suffix = Path(output).suffix
     if suffix.lower() not in allowed:
-        received = f"ends in {suffix!r}" if suffix else "has no ending"
+        received = f"ends in {suffix!r}" if suffix else "has no suffix"
         raise typer.BadParameter(
-            f"{output!r} {received}; a picture is written to a file that ends in "
+            f"{output!r} {received}; the name of a picture has to end in "
             f"{', '.join(allowed[:-1])} or {allowed[-1]}"
         )
     return _writable(output)
@@ -93,7 +93,7 @@ def _picture(output: str | None) -> str | None:
 Paths = Annotated[
     list[str],
     typer.Argument(
-        metavar="PATH...", help="Scenario files, or folders that are searched for *.yaml and *.yml."
+        metavar="PATH...", help="Scenario files, or folders to search for *.yaml and *.yml files."
     ),
 ]
 FormatOption = Annotated[
@@ -104,7 +104,7 @@ FormatOption = Annotated[
         metavar="|".join(FORMATS),
         callback=_one_of(FORMATS),
         autocompletion=lambda: list(FORMATS),
-        help="How the report is written; rich is plain where the output is not a terminal.",
+        help="The format of the report. If the output is not a terminal, rich is plain text.",
     ),
 ]
 OutputOption = Annotated[
@@ -114,7 +114,7 @@ OutputOption = Annotated[
         "-o",
         metavar="FILE",
         callback=_writable,
-        help="Write the report to FILE, whole or not at all, instead of to standard output.",
+        help="Write the report to FILE instead of standard output. FILE is never left incomplete.",
     ),
 ]
 PictureOption = Annotated[
@@ -124,14 +124,17 @@ PictureOption = Annotated[
         "-o",
         metavar="FILE",
         callback=_picture,
-        help="Draw to FILE (.svg, .png or .html); without it small maps go to the terminal.",
+        help="Draw to FILE (.svg, .png or .html). Without it, small maps go to the terminal.",
     ),
 ]
 #: Numbers are texts that are checked here: typer's own messages leave out the value received.
 SeedOption = Annotated[
     str,
     typer.Option(
-        "--seed", metavar="N", callback=_at_least(0), help="Where all that is drawn starts from."
+        "--seed",
+        metavar="N",
+        callback=_at_least(0),
+        help="The seed for all random weights and inputs.",
     ),
 ]
 ExpectOption = Annotated[
@@ -141,16 +144,16 @@ ExpectOption = Annotated[
         metavar="VERDICT",
         callback=_one_of(VERDICTS),
         autocompletion=lambda: list(VERDICTS),
-        help=f"The verdict expected in files without `expect:`: {', '.join(VERDICTS)}.",
+        help=f"The expected verdict for files without `expect:`: {', '.join(VERDICTS)}.",
     ),
 ]
 QuietOption = Annotated[
     bool,
-    typer.Option("--quiet", "-q", help="Only what did not pass and the tally; no progress."),
+    typer.Option("--quiet", "-q", help="Show only what did not pass and the totals; no progress."),
 ]
 VerboseOption = Annotated[
     bool,
-    typer.Option("--verbose", "-v", help="Every probe, weight, pairing and held expectation."),
+    typer.Option("--verbose", "-v", help="Show every probe, weight, pairing and expectation."),
 ]
 EffortOption = Annotated[
     str,
@@ -170,7 +173,7 @@ JobsOption = Annotated[
         "-j",
         metavar="N",
         callback=_at_least(1),
-        help="Scenarios to run at once, each in a process that can be lost alone.",
+        help="The number of scenarios to run at once, each in its own process.",
     ),
 ]
 TimeoutOption = Annotated[
@@ -179,7 +182,7 @@ TimeoutOption = Annotated[
         "--timeout",
         metavar="SECONDS",
         callback=_seconds,
-        help="How long one scenario may take before it is given up (default 300).",
+        help="The time limit for each scenario (default 300).",
         show_default=False,
     ),
 ]
@@ -189,8 +192,7 @@ MaxMemoryOption = Annotated[
         "--max-memory",
         metavar="SIZE",
         callback=_bytes,
-        help="What the process that runs a scenario may take, such as 4G; runs it in one of its "
-        "own.",
+        help="The memory limit for each scenario, such as 4G. Runs each in its own process.",
     ),
 ]
 SchedulerOption = Annotated[
@@ -198,43 +200,46 @@ SchedulerOption = Annotated[
     typer.Option(
         "--scheduler",
         metavar="ADDRESS",
-        help="Run on the workers of this Dask scheduler, each result a row of --output "
-        "FILE.parquet; what is there already is not run again.",
+        help="Run on the workers of this Dask scheduler and write each result as a row of "
+        "--output FILE.parquet. Results that are already there do not run again.",
     ),
 ]
 NoCacheOption = Annotated[
     bool,
-    typer.Option("--no-cache", help="Run everything, and keep nothing of it."),
+    typer.Option("--no-cache", help="Run everything and store nothing in the cache."),
 ]
 CacheDirOption = Annotated[
     str | None,
     typer.Option(
         "--cache-dir",
         metavar="FOLDER",
-        help="Where results of earlier runs are kept, instead of the user's cache folder.",
+        help="The folder for stored results, instead of the user's cache folder.",
     ),
 ]
 AllowCodeOption = Annotated[
     bool,
     typer.Option(
         "--allow-code",
-        help="Allow `python:` models, Lambda layers and saved models to run code of theirs.",
+        help="Allow `python:` models, Lambda layers and saved models to run their code.",
     ),
 ]
 DepsOption = Annotated[
     bool,
     typer.Option(
-        "--deps", help="Run the models to measure which output step depends on which input step."
+        "--deps", help="Run the models to measure which output steps depend on which input steps."
     ),
 ]
 FeaturesOption = Annotated[
     bool,
-    typer.Option("--features", help="With --deps, also which output feature depends on which."),
+    typer.Option(
+        "--features",
+        help="With --deps, also measure dependence between features.",
+    ),
 ]
 GraphOption = Annotated[
     bool,
     typer.Option(
-        "--graph", help="Trace every model and layer to tell how many operations their graphs have."
+        "--graph", help="Trace every model and layer to count the operations in their graphs."
     ),
 ]
 ReproOption = Annotated[
@@ -243,6 +248,6 @@ ReproOption = Annotated[
         "--repro",
         metavar="FILE",
         callback=_writable,
-        help="Write a stand-alone Keras script that shows the first difference found.",
+        help="Write a standalone Keras script that shows the first difference.",
     ),
 ]

@@ -35,7 +35,7 @@ def refuse_overwriting(outputs: Sequence[str | None], paths: Sequence[str]) -> N
     files = [output for output in outputs if output is not None and output != STDOUT]
     for position, output in enumerate(files):
         if any(_is_same(output, other) for other in files[:position]):
-            raise UsageError(f"two outputs were to be written to {output}; name two files")
+            raise UsageError(f"two outputs have the same file {output}; give each its own file")
     existing = [output for output in files if Path(output).is_file()]
     if not existing:
         return
@@ -44,7 +44,7 @@ def refuse_overwriting(outputs: Sequence[str | None], paths: Sequence[str]) -> N
             if _is_same(output, path) or _is_inside(output, path):
                 also = "" if str(path) == output else f" ({path})"
                 raise UsageError(
-                    f"cannot write to {output}: it is {what}{also}, which would be lost",
+                    f"cannot write to {output}: it is {what}{also}, which would be overwritten",
                     hint="name another file",
                 )
 
@@ -69,7 +69,7 @@ def _inputs(paths: Sequence[str]) -> Iterator[tuple[str | Path | int, str]]:
     """Yield the inputs at the paths, with a description of each."""
     for path in paths:
         if path == STDOUT:
-            yield sys.stdin.fileno(), "what is read from standard input"
+            yield sys.stdin.fileno(), "standard input"
         elif not Path(path).is_dir():
             yield path, "an input of this command"
     folders = [path for path in paths if path != STDOUT]

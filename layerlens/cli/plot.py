@@ -25,17 +25,17 @@ def plot(
         str,
         typer.Argument(
             metavar="PATH",
-            help="A scenario, a folder of them, a saved .keras/.h5/.json, or a JSON report.",
+            help="A scenario, a folder of scenarios, a saved .keras/.h5/.json, or a JSON report.",
         ),
     ],
     output: PictureOption = None,
     *,
     options: CommandOptions,
 ) -> int:
-    """Draw models unrolled over time, where they differ, and how training went.
+    """Draw models unrolled over time, where they differ, and training losses.
 
-    The step dependence is measured, as by --deps; a JSON report is drawn without running anything.
-    Without --output small maps of steps go to the terminal.
+    Measures the step dependence, like --deps. A JSON report is drawn without running anything.
+    Without --output, small step maps go to the terminal.
     """
     from layerlens.report.from_json import is_report, read_report
     from layerlens.run.pipeline import compare_paths, summarize_paths

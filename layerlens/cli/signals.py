@@ -21,7 +21,7 @@ ECHO_SECONDS = 0.5
 
 _REASONS = {
     "SIGINT": "interrupted",
-    "SIGTERM": "asked to end (SIGTERM)",
+    "SIGTERM": "terminated (SIGTERM)",
     "SIGHUP": "the terminal was closed",
 }
 _SHOW_CURSOR = b"\x1b[?25h"

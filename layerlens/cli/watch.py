@@ -29,14 +29,15 @@ _CLEAR = "\x1b[H\x1b[2J\x1b[3J"
 @takes_options(*RUN, *JUDGING, "verbose", "jobs")
 def watch(
     paths: Annotated[
-        list[str], typer.Argument(metavar="PATH...", help="Scenario files, or folders of them.")
+        list[str],
+        typer.Argument(metavar="PATH...", help="Scenario files, or folders of scenario files."),
     ],
     *,
     options: CommandOptions,
 ) -> int:
-    """Compare, and compare again what changed whenever a scenario or a file it names is saved.
+    """Compare, and compare again what changed whenever you save a scenario or a file it names.
 
-    Keras stays loaded meanwhile. Ctrl-C ends it, with exit status 0.
+    Keras stays loaded. Ctrl-C ends the command with exit status 0.
     """
     from layerlens.run.watch import Watch, changes, warm_up
 
@@ -81,9 +82,9 @@ def _draw(look: Look, options: RenderOptions) -> None:
     changed = ", ".join(map(one_line, look.changed[:3])) + more
     ran = f"{changed} in {look.seconds:.2f} s; " if changed else ""
     hidden = len(shown) < len(look.report.scenarios)
-    total = f"in all {tally(look.report)}\n" if hidden else ""
+    total = f"total: {tally(look.report)}\n" if hidden else ""
     nothing = f"{clean(look.nothing)}\n" if look.nothing else ""
-    text += f"\n{total}{nothing}{ran}watching; Ctrl-C ends it\n"
+    text += f"\n{total}{nothing}{ran}watching; press Ctrl-C to stop\n"
     print_text(text)
 
 

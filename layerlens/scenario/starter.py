@@ -12,10 +12,10 @@ _STARTER = """\
 # See its layers and parameters only:  layerlens summary THIS_FILE
 
 title: Dense with and without TimeDistributed, after a GRU
-question: Does Dense mix time steps when TimeDistributed is left out?
+question: Does Dense mix time steps when you leave out TimeDistributed?
 
-# The input of every model, per sample: the batch axis is left out. `null` is a variable length.
-# Integers say their range: {shape: [20], dtype: int32, low: 0, high: 1000}
+# The input of every model, per sample: without the batch axis. `null` is a variable length.
+# Integers need a range: {shape: [20], dtype: int32, low: 0, high: 1000}
 # Several inputs have names: inputs: {query: {shape: [8, 16]}, value: {shape: [10, 16]}}
 input: {shape: [64, 15]}
 
@@ -32,11 +32,11 @@ models:
     - Dense: 15
     - Activation: softmax
   last_step:
-    - GRU: 16              # return_sequences is false: only the last step comes out
+    - GRU: 16              # return_sequences is false: returns only the last step
     - Dense: 15
     - Activation: softmax
 
-# What should come out; `layerlens compare` exits with 1 where it does not.
+# The expected results. If one does not hold, `layerlens compare` exits with status 1.
 # Verdicts: equivalent, different, shape_mismatch, param_mismatch, build_error, inconclusive.
 expect:
   verdicts:
@@ -47,14 +47,14 @@ expect:
       params: 1839
       output_shape: [null, 64, 15]
 
-# More that a scenario can say (remove the `#` to try it):
+# More options (remove the `#` to try one):
 #
-# modes: [inference, training]           # compare in training mode as well
-# transfer: by_name                      # how weights are carried over; auto unless said
-# tolerance: {rtol: 1.0e-5, atol: 1.0e-6}   # instead of the one that is derived
-# fit: {loss: mean_squared_error, optimizer: sgd, epochs: 2}   # train them all, compare the losses
+# modes: [inference, training]           # also compare in training mode
+# transfer: by_name                      # how weights are copied; the default is auto
+# tolerance: {rtol: 1.0e-5, atol: 1.0e-6}   # instead of the derived one
+# fit: {loss: mean_squared_error, optimizer: sgd, epochs: 2}   # train all and compare losses
 #
-# matrix: {units: [8, 16]}               # run once for each value: write ${units} in its place
+# matrix: {units: [8, 16]}               # run once for each value; write ${units} where it belongs
 #
 # A model can also be a graph, a saved file, or take a slice of its output:
 #
@@ -94,9 +94,9 @@ def write_starter(path: Path | str) -> Path:
             draft.write_text(_STARTER, encoding="utf-8")
     except FileExistsError:
         raise UsageError(
-            f"{path} exists already; it is left as it is",
+            f"{path} already exists and is not overwritten",
             Where(str(path)),
-            "name a new file, or remove this one first",
+            "choose another file, or remove this one first",
         ) from None
     except (OSError, ValueError) as error:
         raise UsageError(

@@ -21,7 +21,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
-        "markers", "layerlens: an expectation of a layerlens scenario (every one carries it)."
+        "markers", "layerlens: an expectation of a layerlens scenario (added to all of them)."
     )
     settings = read_settings(config)
     config.stash[SETTINGS] = settings
@@ -57,7 +57,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     for path, count in counts.items():
         terminalreporter.line(f"{path}: {count}")
     if not counts:
-        terminalreporter.line("none: every one that was run held, or could not be written")
+        terminalreporter.line("none: every expectation that ran holds or could not be updated")
 
 
 @pytest.fixture(name="layerlens")

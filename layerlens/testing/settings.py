@@ -54,29 +54,29 @@ SETTINGS = pytest.StashKey[Settings]()
 
 
 def add_options(parser: pytest.Parser) -> None:
-    group = parser.getgroup("layerlens", "Keras layers compared (layerlens)")
+    group = parser.getgroup("layerlens", "compare Keras layers (layerlens)")
     group.addoption(
         "--layerlens-update",
         action="store_true",
         default=False,
-        help="Write what was measured into `expect:` of the scenarios run; comments are kept.",
+        help="Write the measured values into `expect:` of the scenarios that run; keeps comments.",
     )
-    parser.addini(FOLDERS, "Folders whose layerlens scenarios are tests.", "paths", default=[])
+    parser.addini(FOLDERS, "Folders with layerlens scenarios to run as tests.", "paths", default=[])
     # pytest 9 reads numbers from TOML as numbers, and refuses them for a text setting.
     number: Any = "int" if pytest.version_tuple >= (9,) else "string"
-    parser.addini(SEED, "Where all that layerlens draws starts from.", number, default=0)
     parser.addini(
-        CODE, "Let scenarios run code: `python:` models, Lambda layers.", "bool", default=False
+        SEED, "The seed for all random weights and inputs of layerlens.", number, default=0
+    )
+    parser.addini(
+        CODE, "Allow scenarios to run code: `python:` models, Lambda layers.", "bool", default=False
     )
     parser.addini(
         TOLERANCE, "rtol and atol for scenarios without their own `tolerance:`.", "args", default=[]
     )
     parser.addini(
-        BACKEND, f"The backend of Keras: {', '.join(BACKENDS)}.", "string", default=BACKENDS[0]
+        BACKEND, f"The Keras backend: {', '.join(BACKENDS)}.", "string", default=BACKENDS[0]
     )
-    parser.addini(
-        CACHE, "Tell unchanged scenarios from earlier runs' results.", "bool", default=False
-    )
+    parser.addini(CACHE, "Reuse stored results for unchanged scenarios.", "bool", default=False)
 
 
 def read_settings(config: pytest.Config) -> Settings:
@@ -94,8 +94,8 @@ def read_settings(config: pytest.Config) -> Settings:
     update = bool(config.getoption("layerlens_update"))
     if update and _is_distributed(config):
         raise pytest.UsageError(
-            "--layerlens-update does not work in several processes, which might write the same "
-            "file: leave out -n (or say -n 0)"
+            "--layerlens-update does not work with several processes, which could write the same "
+            "file: remove -n (or use -n 0)"
         )
     given, added = _given_paths(config, folders)
     return Settings((*folders, *given), added, seed, allow_code, tolerance, update, cache)

@@ -58,7 +58,7 @@ def test_a_crash_affects_only_its_scenario(run, folder, name, hint):
     (folder / "lethal.py").write_text(LETHAL.replace("SIGNAL", name))
     outcome = run("compare", ".", "--allow-code", "--format", "json", "--no-cache", cwd=folder)
     assert outcome.status == 2, outcome.stderr
-    assert f"the process was lost ({name}" in outcome.stderr
+    assert f"the process crashed ({name}" in outcome.stderr
     assert "Traceback" not in outcome.stderr
     first, lost, last = json.loads(outcome.stdout)["scenarios"]
     assert [first["status"], lost["status"], last["status"]] == ["pass", "error", "pass"]
@@ -72,7 +72,7 @@ def test_no_script_is_written_for_a_crashed_scenario(run, folder):
     wanted = ["compare", "b_lost.yaml", "--allow-code", "--repro", "told.py"]
     outcome = run(*wanted, cwd=folder)
     assert outcome.status == 2
-    assert "the process was lost (SIGABRT" in outcome.stderr
+    assert "the process crashed (SIGABRT" in outcome.stderr
     assert "no script can be written" in outcome.stderr
     assert not (folder / "told.py").exists()
 
@@ -117,7 +117,7 @@ def test_a_signal_to_the_parent_alone_is_forwarded(command, folder, number):
     os.kill(process.pid, number)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 128 + number, said
-    assert "nothing was written" in said or "asked to end" in said or "closed" in said
+    assert "nothing was written" in said or "terminated" in said or "closed" in said
     assert not child.is_running()
 
 
@@ -128,7 +128,7 @@ def test_a_signal_to_the_process_group_is_one_request(command, folder):
         os.kill(number, signal.SIGTERM)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 128 + signal.SIGTERM, said
-    assert said.count("asked to end (SIGTERM)") == 1
+    assert said.count("terminated (SIGTERM)") == 1
 
 
 def test_the_child_ends_when_the_parent_is_killed(command, folder):

@@ -134,7 +134,7 @@ def test_no_cell_is_lost_or_repeated_when_workers_die_and_the_client_stops(
     child.send_signal(signal.SIGINT)
     _, said = child.communicate(timeout=30)
     assert child.returncode == 130, said
-    assert "the same command goes on" in said
+    assert "run the same command to continue" in said
     assert not output.exists()
     time.sleep(0.5)  # until the cells in progress end
 
@@ -169,7 +169,7 @@ def test_the_client_ends_with_its_scheduler_and_keeps_the_results(cluster, comma
     assert "Traceback" not in said
     found = re.search(r"the connection to the scheduler was lost .*; (\d+) of 160 cells", said)
     assert found, said
-    assert "the same command goes on from there" in said
+    assert "run the same command to continue from there" in said
     kept = [pq.read_table(part) for part in output.with_name("results.parquet.parts").iterdir()]
     assert len({n for rows in kept for n in rows["cell_number"].to_pylist()}) == int(found[1])
     assert int(found[1]) > 0
@@ -180,11 +180,11 @@ def test_options_that_do_not_go_with_a_scheduler_are_refused(run, tmp_path):
     path = tmp_path / "sweep.yaml"
     path.write_text(SWEEP.replace("NUMBERS", "1"))
     for arguments, said in (
-        (["--output", tmp_path / "r.parquet"], "name one with `--scheduler ADDRESS`"),
+        (["--output", tmp_path / "r.parquet"], "add `--scheduler ADDRESS`"),
         (["--scheduler", "tcp://127.0.0.1:1"], "add `--output results.parquet`"),
         (
             ["--scheduler", "tcp://127.0.0.1:1", "-o", tmp_path / f"{'x' * 245}.parquet"],
-            "cannot be written beside it: file name too long",
+            "cannot be written next to it: file name too long",
         ),
     ):
         outcome = run("compare", path, *arguments)

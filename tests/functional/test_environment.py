@@ -185,7 +185,7 @@ def test_a_signal_while_the_report_is_written(number, command, report, tmp_path)
     argv = [str(command), "render", str(report), "--output", "unread"]
     status, said = _stopped(argv, number, None, tmp_path)
     assert status == 128 + number
-    assert "unread is as before, or whole" in said
+    assert "unread is unchanged or complete" in said
     assert [path.name for path in tmp_path.iterdir()] == ["unread"]
 
 
@@ -196,7 +196,7 @@ def test_a_signal_while_models_are_built(after, command, tmp_path):
     argv = [str(command), "compare", "long.yaml", "--output", "report.txt"]
     status, said = _stopped(argv, signal.SIGTERM, after, tmp_path)
     assert status == 143
-    assert said == "layerlens: asked to end (SIGTERM); nothing was written\n"
+    assert said == "layerlens: terminated (SIGTERM); nothing was written\n"
     assert [path.name for path in tmp_path.iterdir()] == ["long.yaml"]
 
 
@@ -208,7 +208,7 @@ def test_code_that_catches_every_exception_is_ended(tmp_path):
     )
     status, said = _stopped([sys.executable, "-c", stubborn], signal.SIGTERM, None, tmp_path)
     assert status == 143
-    assert said == "layerlens: asked to end (SIGTERM)\n"
+    assert said == "layerlens: terminated (SIGTERM)\n"
 
 
 def test_ignored_signals_stay_ignored(shell):

@@ -67,11 +67,11 @@ def test_without_a_file_small_maps_are_printed(run):
     [
         (
             "x.gif",
-            "ends in '.gif'; a picture is written to a file that ends in .svg, .png or .html",
+            "ends in '.gif'; the name of a picture has to end in .svg, .png or .html",
         ),
-        ("x", "has no ending; a picture is written to"),
+        ("x", "has no suffix; the name of a picture has to end in"),
         ("missing/x.svg", "there is no folder"),
-        (".", "has no ending"),
+        (".", "has no suffix"),
     ],
 )
 def test_an_invalid_output_is_refused_before_the_run(run, tmp_path, name, told):

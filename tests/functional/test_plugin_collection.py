@@ -193,7 +193,7 @@ def test_wrong_settings_are_usage_errors(
 def test_updating_in_several_processes_is_refused(pytester: pytest.Pytester) -> None:
     result = pytester.runpytest_subprocess("-n", "2", "--layerlens-update")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["ERROR: --layerlens-update does not work in several processes*"])
+    result.stderr.fnmatch_lines(["ERROR: --layerlens-update does not work with several processes*"])
     # With -n 0 there is one process, which may update.
     result = pytester.runpytest_subprocess("-n", "0", "--layerlens-update")
     assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED

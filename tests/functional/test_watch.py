@@ -32,7 +32,7 @@ def watched(command, tmp_path):
 
     def until(text: str) -> str:
         drawn = ""
-        while text not in drawn or not drawn.endswith("Ctrl-C ends it\n"):
+        while text not in drawn or not drawn.endswith("press Ctrl-C to stop\n"):
             drawn += lines.get(timeout=60)
         return drawn
 

@@ -131,7 +131,7 @@ class _Cluster:
             self.close()
             raise UsageError(
                 f"the connection to the scheduler at {address} was lost: {error}",
-                hint="start the scheduler again; the same command goes on",
+                hint="start the scheduler again and run the same command to continue",
             ) from error
         except BaseException:
             self.close()
@@ -368,5 +368,5 @@ class _SweepRun:
         self._table.flush()
         return Stopped(
             f"{why}; {self._table.done():,} of {self._total:,} cells are done",
-            hint="the same command goes on from there",
+            hint="run the same command to continue from there",
         )

@@ -22,10 +22,10 @@ def test_parquet_files_are_rows_of_results(output, expected):
 @pytest.mark.parametrize(
     ("scheduler", "output", "options", "message"),
     [
-        (None, "rows.parquet", RunOptions(), "a scheduler, which was not named"),
-        (ADDRESS, None, RunOptions(), "goes into a Parquet file; received None"),
+        (None, "rows.parquet", RunOptions(), "no scheduler was given"),
+        (ADDRESS, None, RunOptions(), "needs a Parquet file as --output; received None"),
         (ADDRESS, "rows.json", RunOptions(), "received 'rows.json'"),
-        (ADDRESS, f"{'x' * 250}.parquet", RunOptions(), "cannot be written beside it"),
+        (ADDRESS, f"{'x' * 250}.parquet", RunOptions(), "cannot be written next to it"),
         (ADDRESS, "rows.parquet", RunOptions(jobs=2), "--jobs and --max-memory are for this"),
         (ADDRESS, "rows.parquet", RunOptions(max_memory=10), "--jobs and --max-memory are for"),
     ],

@@ -26,7 +26,7 @@ from tests.unit.tables.stored_reports import report_of
         (["compare", "--timeout", "0", "x"], "'0' is not a number of seconds greater than 0"),
         (["compare", "--timeout", "inf", "x"], "'inf' is not a number of seconds"),
         (["compare", "--max-memory", "much", "x"], "'much' is not a size such as 2G"),
-        (["compare", "--max-memory", "0", "x"], "'0' is no memory at all"),
+        (["compare", "--max-memory", "0", "x"], "'0' is not a size of at least 1 byte"),
         (["layers", "Dens"], "there is no layer 'Dens'\n  hint: did you mean Dense?"),
         (["layers", "time_distributed"], "did you mean TimeDistributed"),
         (["init"], "Missing argument 'PATH'"),

@@ -36,7 +36,5 @@ def test_a_scenario_with_faults_is_reported(fake_run, capsys):
 def test_a_file_of_no_known_type_is_refused_before_the_run(name, fake_run, capsys, tmp_path):
     calls = fake_run(report_of("steps"))
     assert cli.run(["plot", "x.yaml", "--output", str(tmp_path / name)]) == 2
-    assert "a picture is written to a file that ends in .svg, .png or .html" in (
-        capsys.readouterr().err
-    )
+    assert "the name of a picture has to end in .svg, .png or .html" in (capsys.readouterr().err)
     assert calls == []

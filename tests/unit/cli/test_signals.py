@@ -50,7 +50,7 @@ def test_without_a_signal_there_is_no_exit_status():
 
 @pytest.mark.parametrize(
     ("name", "line"),
-    [("SIGINT", "130: interrupted"), ("SIGTERM", "143: asked to end (SIGTERM)")],
+    [("SIGINT", "130: interrupted"), ("SIGTERM", "143: terminated (SIGTERM)")],
 )
 def test_a_signal_raises_keyboard_interrupt(name, line):
     assert run(INTERRUPT.format(name=name)).stdout == f"{line}\nTrue\n"
@@ -59,4 +59,4 @@ def test_a_signal_raises_keyboard_interrupt(name, line):
 @pytest.mark.parametrize(("patience", "times"), [(0.1, 1), (60, 2)])
 def test_work_that_does_not_end_is_ended_after_a_while_or_a_second_signal(patience, times):
     done = run(STUBBORN.format(patience=patience, times=times))
-    assert (done.returncode, done.stderr) == (143, "layerlens: asked to end (SIGTERM)\n")
+    assert (done.returncode, done.stderr) == (143, "layerlens: terminated (SIGTERM)\n")

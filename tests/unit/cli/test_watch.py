@@ -17,14 +17,14 @@ def test_changed_scenarios_are_shown_with_the_seconds(capsys):
     _draw(Look(report, (scenario.path,), 1.5), RenderOptions())
     page = capsys.readouterr().out
     assert "EQUIVALENT" in page
-    assert page.endswith(f"{scenario.path} in 1.50 s; watching; Ctrl-C ends it\n")
+    assert page.endswith(f"{scenario.path} in 1.50 s; watching; press Ctrl-C to stop\n")
     assert "in all" not in page
 
 
 def test_unchanged_scenarios_that_pass_are_only_counted(capsys):
     _draw(Look(report_of("equal"), (), 0.0), RenderOptions())
     page = capsys.readouterr().out
-    assert page == "\nin all 1 scenario: 1 pass\nwatching; Ctrl-C ends it\n"
+    assert page == "\ntotal: 1 scenario: 1 pass\nwatching; press Ctrl-C to stop\n"
 
 
 def test_unchanged_scenarios_that_fail_stay_on_the_page(capsys):

@@ -44,12 +44,12 @@ def test_a_folder_gets_a_file_of_its_own(tmp_path: Path) -> None:
 def test_nothing_is_overwritten(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text("mine")
-    with pytest.raises(UsageError, match=r"mine\.yaml exists already; it is left as it is"):
+    with pytest.raises(UsageError, match=r"mine\.yaml already exists and is not overwritten"):
         write_starter(path)
     assert path.read_text() == "mine"
     dangling = tmp_path / "link.yaml"
     dangling.symlink_to(tmp_path / "nowhere")
-    with pytest.raises(UsageError, match="exists already"):
+    with pytest.raises(UsageError, match="already exists"):
         write_starter(dangling)
     assert sorted(item.name for item in tmp_path.iterdir()) == ["link.yaml", "mine.yaml"]
 

@@ -49,7 +49,7 @@ def test_a_value_that_is_not_allowed_is_refused(name: str, value: Any, message: 
 
 @pytest.mark.parametrize("options", [{"dist": "load"}, {"tx": ["2*popen"]}])
 def test_updating_in_several_processes_is_refused(options: dict[str, Any]) -> None:
-    with pytest.raises(pytest.UsageError, match="does not work in several processes"):
+    with pytest.raises(pytest.UsageError, match="does not work with several processes"):
         read_settings(Config(options={"layerlens_update": True, **options}))
     read_settings(Config(options=options))
 

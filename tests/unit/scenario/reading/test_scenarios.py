@@ -24,7 +24,7 @@ MODELS = "models: {a: [Flatten], b: [Flatten]}\n"
 
 DENSE_VS_TD = """\
 title: Dense vs TimeDistributed(Dense) after a GRU
-question: Does Dense mix time steps when TimeDistributed is left out?
+question: Does Dense mix time steps when you leave out TimeDistributed?
 input: {shape: [64, 15]}
 models:
   td:
