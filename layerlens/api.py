@@ -108,11 +108,11 @@ def compare(
         received = "1 model was" if models else "no model was"
         raise UsageError(
             f"there is nothing to compare: {received} given",
-            hint="give two or more models, one behind the other or by name in a mapping",
+            hint="give two or more models, one after the other or by name in a mapping",
         )
     if reference is not None and reference not in models:
         raise UsageError(
-            f"reference={reference!r} is none of the models {', '.join(map(repr, models))}",
+            f"reference={reference!r} is not one of the models {', '.join(map(repr, models))}",
             hint=suggestion(reference, models),
         )
     scenario = Scenario(
@@ -165,7 +165,7 @@ def summary(
         return summarize_scenarios(scenario_from_mapping(source, least_models=1), options)
     models = _named(source, more, "model")
     if not models:
-        raise UsageError("there is nothing to summarise: no model was given", hint=A_MODEL_IS)
+        raise UsageError("there is nothing to summarize: no model was given", hint=A_MODEL_IS)
     scenario = Scenario(
         path="<python>",
         title=", ".join(models),
@@ -211,8 +211,8 @@ def _refuse_arguments(**given: bool) -> None:
         if is_given:
             argument = {"input": "inputs", "modes": "mode"}.get(key, key)
             raise UsageError(
-                f"{argument}= is for models; a scenario says so itself",
-                hint=f"write `{key}:` into the scenario, or give the models",
+                f"{argument}= is for models; a scenario file sets it itself",
+                hint=f"write `{key}:` in the scenario, or pass the models",
             )
 
 
@@ -226,7 +226,7 @@ def _named(
     if isinstance(source, Mapping):
         if more:
             raise UsageError(
-                "a mapping of models and further models were given",
+                "a mapping of models and more models were given",
                 hint="put every model into the mapping",
             )
         return {str(name): model for name, model in source.items()}

@@ -42,7 +42,7 @@ def also_differs(
     `inputs` are generic values, `padded` ones have whole steps zeroed, which shows masks. Without
     `gradients` or `non_finite` these are not compared.
     """
-    stage.enter("comparing what differs besides the outputs")
+    stage.enter("comparing the models beyond their outputs")
     reference.hold(weights[0], "float64")
     candidate.hold(weights[1], "float64")
     sides = (reference, candidate)

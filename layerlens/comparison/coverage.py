@@ -32,7 +32,7 @@ class Coverage:
 
 def coverage_of_probes(examination: Examination) -> Coverage:
     """Return what the observed outputs do not depend on, and what of it they cannot depend on."""
-    stage.enter("finding out which weights and layers the probes can see")
+    stage.enter("checking which weights and layers the probes can see")
     found: list[str] = []
     proved: list[str] = []
     for side, names in zip(examination.sides, _unseen_by_probes(examination), strict=True):

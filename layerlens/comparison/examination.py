@@ -120,7 +120,9 @@ class Examination:
         Raises:
             Interrupted: a model refused the batch, or returned an unexpected shape.
         """
-        stage.enter(f"running both on probes; they ran on {len(self.observations)} batches so far")
+        stage.enter(
+            f"running both models on probes; they ran on {len(self.observations)} batches so far"
+        )
         executions = self._affordable(batch, executions)
         found = self.observer.observe(
             weights, batch, executions, outside_allowed=outside_allowed, chosen=chosen

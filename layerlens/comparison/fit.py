@@ -277,16 +277,16 @@ def _output_error(built: Built) -> ModelError | None:
     if shape and isinstance(shape[0], tuple):
         return ModelError(
             layer=None,
-            message=f"the model has {len(shape)} outputs, and `fit:` trains towards one target",
-            hint="join them with `Concatenate`, or leave all but one out of `outputs:`",
+            message=f"the model has {len(shape)} outputs, but `fit:` supports one target",
+            hint="join them with `Concatenate`, or list only one in `outputs:`",
         )
     index = parse_select(built.spec.select) if built.spec.select else ()
     if index and index[0] not in (slice(None), Ellipsis):
         return ModelError(
             layer=None,
-            message=f"`select: {built.spec.select}` takes samples out, so outputs and targets "
-            f"would not be as many",
-            hint="let `select` begin with `:` where the model is trained",
+            message=f"`select: {built.spec.select}` removes samples, so the numbers of outputs "
+            f"and targets would differ",
+            hint="start `select` with `:` if the model is trained",
         )
     return None
 

@@ -78,11 +78,11 @@ def _losses_of(use: LayerCall, look: Intermediates, inputs: Inputs) -> Iterator[
     is_wrong = error > _ROUNDED * np.maximum(np.abs(exact), 1.0)
     if is_wrong.any():
         at = greatest_index(is_wrong)
-        due = f"where {exact[at]:.9g} is due it gives {found[at]:.9g}"
+        due = f"{found[at]:.9g} instead of {exact[at]:.9g}"
         if error[at] < 1.0:
-            yield f"cuts off what is no whole number, as it computes in {dtypes[0]}: {due}"
+            yield f"computes in {dtypes[0]} and truncates a fraction: {due}"
         else:
-            yield f"computes in {dtypes[0]} and leaves its range, an integer overflow: {due}"
+            yield f"computes in {dtypes[0]} and overflows its range: {due}"
 
 
 def _in_float64(layer: Any, given: Sequence[Array]) -> Array:

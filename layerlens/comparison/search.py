@@ -39,7 +39,7 @@ def search(
     Returns the position in `weights` and the best inputs as one probe, or None where no sample
     shows a difference.
     """
-    stage.enter("searching an input on which they differ, as no probe shows a difference")
+    stage.enter("searching for an input on which they differ, because no probe shows a difference")
     rng = generator(seed, "search")
     drawn = draw_probes(domains, seed + 17, samples=2, constants=constants)
     pool = [np.concatenate([p.inputs[i] for p in drawn]) for i in range(len(domains))]

@@ -158,7 +158,7 @@ def _by_running(pair: Pair, transfer: Transfer) -> Decision:
     proof = (
         certify(*sides, transfer, seed=pair.seed)
         if pair.scenario.tolerance is None
-        else Unproved("the outputs are compared with a tolerance of the scenario's")
+        else Unproved("the outputs are compared with the scenario's tolerance")
     )
     examination = Examination(*sides, transfer, pair.seed, proof, pair.effort)
     if examination.certificate is not None:
@@ -349,8 +349,8 @@ def _beside_proof(judgement: Judgement) -> Judgement:
         return judgement
     probe = seen.batch.name_of(shown.sample)
     reason = (
-        "in exact arithmetic both are proved to be the same function, and yet they differ in "
-        f"float64 on probe `{probe}` by more than was recognized as rounding"
+        "exact arithmetic proves that both are the same function, but they differ in float64 on "
+        f"probe `{probe}` by more than was recognized as rounding"
     )
     return replace(
         judgement, verdict="inconclusive", witness=None, only_at_initialization=False, reason=reason

@@ -325,13 +325,13 @@ class _ModelMeasurement:
         lengths = (one.length,) if one.length else LENGTHS[:1] if is_fixed else one.lengths
         if not lengths:
             one.reason = (
-                f"it looks across {one.span:,} steps, of which up to {MAX_LENGTH:,} are tried"
+                f"its receptive field is {one.span:,} steps; up to {MAX_LENGTH:,} are tried"
             )
         for length in lengths:
             try:
                 self._measure_at_length(one, kind, length)
             except Exception as error:  # whatever a layer raises is reported as the reason
-                raise_if_out_of_memory(error, "while it was measured what depends on which step")
+                raise_if_out_of_memory(error, "while measuring the step dependence")
                 one.reason = " ".join(str(error).split())[:200] or type(error).__name__
                 continue
             one.length, one.reason = length, None

@@ -126,7 +126,7 @@ class StepReplacement:
         length = 1 if own is None else shape[own - 1]
         fewest = (min(length, MIN_STEPS) + 2) * self._size
         if fewest > _MAX_BATCH_SCALARS:
-            raise NotMeasurable(f"one look at its steps would take {fewest:.2g} numbers at once")
+            raise NotMeasurable(f"measuring its steps would take {fewest:.2g} numbers at once")
         affordable = _BATCH_SCALARS // (len(self._sample_kinds) * self._size) - 2
         most = min(MAX_STEPS, max(MIN_STEPS, affordable))
         steps = chosen_steps(length, min(most, _MAX_CALLS) if self.is_alone else most)
@@ -139,7 +139,7 @@ class StepReplacement:
                 along = self._output_axis(axis, target, array)
                 seen, noise = steps_seen(array, along, len(steps), self.setting.eps)
                 if self.is_alone and noise > _NOISY[self.setting.precision]:
-                    raise NotMeasurable("its output is another at every call with the same input")
+                    raise NotMeasurable("its output changes at every call with the same input")
                 if along == 1 and axis != FEATURES:
                     seen &= _outputs_that_count(drawn, steps, len(seen))
                 found[target] = found.get(target, np.zeros_like(seen)) | seen

@@ -32,8 +32,8 @@ class Divergence:
     """The first pair of layers whose outputs differ on one input."""
 
     row: FirstDivergence
-    #: Whether both had the same inputs: "fed the same", or in which respect those differ although
-    #: the values agree. Empty if the inputs differ or are unknown.
+    #: "with the same inputs" if both had them, or in which respect the inputs differ although the
+    #: values agree. Empty if the inputs differ or are unknown.
     fed: str = ""
     #: Whether the layers are the ends of segments of several layers with the same inputs.
     ends_segment: bool = False
@@ -76,12 +76,12 @@ def first_inconsistency(
         for values in zip(*(use.values for use in uses), strict=True):
             shapes = {shape for v in values for shape in (v.double.shape, v.working.shape)}
             if len(shapes) > 1:
-                return Divergence(_row(*uses), "fed the same")
+                return Divergence(_row(*uses), "with the same inputs")
             # Only the result nearer to float64 measures rounding; the other may be the fault.
             truer = min(values, key=lambda v: float(distance(v.double, v.working).max(initial=0)))
             limit = WORKING_ROUNDING * _noise(truer, truer, inputs).working
             if (distance(values[0].working, values[1].working) > limit).any():
-                return Divergence(_row(*uses), "fed the same")
+                return Divergence(_row(*uses), "with the same inputs")
     return None
 
 
@@ -161,7 +161,7 @@ class _Alignment:
         for is_origin in tests:
             for one, other in differing:
                 if self._same_origins(one, other, is_origin):
-                    return Divergence(_row(one, other), "fed the same", ends_segment=True)
+                    return Divergence(_row(one, other), "with the same inputs", ends_segment=True)
         return Divergence(_row(*differing[0])) if differing else None
 
     def _same_origins(
@@ -220,15 +220,15 @@ class _Alignment:
         """Say in what the inputs of two layers differ although the values agree."""
         one, other = segment.ends
         if segment.is_several:
-            return "fed the same"
+            return "with the same inputs"
         for a, b in zip(one.sources, other.sources, strict=True):
             ours, theirs = self._dtype(a, self.ours), self._dtype(b, self.theirs)
             if ours != theirs:
-                return f"fed the same values, as {theirs} and as {ours}"
+                return f"with the same values, as {theirs} and as {ours}"
         same_masks = len(one.masks) == len(other.masks) and all(
             map(self._same, one.masks, other.masks)
         )
-        return "fed the same" if same_masks else "fed the same values under another mask"
+        return "with the same inputs" if same_masks else "with the same values under another mask"
 
     def _dtype(self, number: int, look: Intermediates) -> str:
         array = self.inputs[-1 - number] if number < 0 else look.values[number].working

@@ -73,8 +73,8 @@ def _sharing_gap(ours: LayerRow, theirs: LayerRow, row: LayerChange) -> Iterator
     shared, unshared = (theirs, ours) if theirs.shared_with else (ours, theirs)
     if params:
         text = (
-            f"{params:+,}: `{shared.shared_with}` is applied again and counted once, where the "
-            f"other model has `{unshared.name}` of its own"
+            f"{params:+,}: `{shared.shared_with}` is applied again and counted once, but the "
+            f"other model has a separate `{unshared.name}`"
         )
         yield ParamsGap(params, text, row.reference, row.candidate)
 

@@ -88,7 +88,7 @@ class _Relation:
     def sentence(self, a: str, b: str, selectable: bool) -> str:
         text = self.text.format(a=f"`{a}`", b=f"`{b}`")
         if self.select and selectable:
-            return f'{text}: `select: "{self.select}"` on `{b}` would state it'
+            return f'{text}: `select: "{self.select}"` on `{b}` would make them equal'
         return text
 
     def fits(self, source: Array, target: Array) -> bool:

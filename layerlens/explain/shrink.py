@@ -46,7 +46,7 @@ def shrink(
     lengths and `candidate` its value in the execution named. The witness is returned as it was
     seen if nothing smaller is found within the budget.
     """
-    stage.enter("making the input on which they differ small")
+    stage.enter("simplifying the input on which they differ")
     check = DifferenceCheck(
         reference, candidate, weights_reference, weights_candidate, witness, residue, tolerance
     )

@@ -18,7 +18,7 @@ _STEPS: dict[Mixes, str] = {
     "window": "a window of input steps",
     "all": "every input step",
     "reduces": "all the input steps, reduced to one",
-    "expands": "one vector, made into steps",
+    "expands": "one vector, expanded into steps",
 }
 _OTHER_SOURCES: dict[OtherInfluence, str] = {
     "state": "the state of earlier calls",
@@ -73,7 +73,7 @@ def _measured(one: LayerRow | ModelReport, other: LayerRow | ModelReport, mode: 
     """Say how it was measured: in which mode, and over how many steps on a variable axis."""
     lengths = sorted({n for subject in (one, other) for n in _lengths(subject)})
     over = f" over {listed([f'{n:,}' for n in lengths])} steps" if lengths else ""
-    return f"as was measured{' in training' if mode == 'training' else ''}{over}"
+    return f"as measured{' in training' if mode == 'training' else ''}{over}"
 
 
 def _lengths(subject: LayerRow | ModelReport) -> Iterator[int]:

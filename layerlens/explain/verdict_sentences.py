@@ -24,14 +24,14 @@ def refused(report: ModelReport) -> str:
     error = report.error
     assert error is not None
     at = f" at layer `{error.layer}`" if error.layer else ""
-    hint = f" To mend it: {error.hint}" if error.hint else ""
+    hint = f" To fix it: {error.hint}" if error.hint else ""
     return f"Keras refuses `{report.name}`{at}: {error.message}{hint}"
 
 
 def call_refused(refusal: CallRefusal) -> str:
     error = refusal.error
     at = f" at layer `{error.layer}`" if error.layer else ""
-    hint = f" To mend it: {error.hint}" if error.hint else ""
+    hint = f" To fix it: {error.hint}" if error.hint else ""
     called = "" if refusal.everywhere else f" {execution_text(refusal.execution)}"
     return (
         f"`{refusal.model}` builds but cannot be called{called} on input "
@@ -75,7 +75,7 @@ def weights(reference: ModelReport, candidate: ModelReport, transfer: Transfer) 
         f"`{candidate.name}` has {abs(gap):,} params {'more' if gap > 0 else 'fewer'} than "
         f"`{reference.name}` ({candidate.params:,} against {reference.params:,})"
         if gap
-        else f"both have {reference.params:,} params, but in other shapes or places"
+        else f"both have {reference.params:,} params, but with different shapes or positions"
     )
     return f"The reference's weights cannot be carried over: {count}; {transfer.problem}."
 
@@ -83,7 +83,8 @@ def weights(reference: ModelReport, candidate: ModelReport, transfer: Transfer) 
 def inputs(reference: ModelReport, candidate: ModelReport, reason: str) -> str:
     return (
         f"No input can be given to both `{reference.name}` and `{candidate.name}`: {reason}. "
-        "Declare one input for both, and put a `Reshape` or `Permute` where a model wants another."
+        "Declare one input for both, and add a `Reshape` or `Permute` to a model that needs "
+        "another shape."
     )
 
 
@@ -91,11 +92,11 @@ def judged(reference: ModelReport, candidate: ModelReport, judgement: Judgement)
     difference, rounding = judgement.difference, judgement.rounding
     names = f"`{candidate.name}` and `{reference.name}`"
     if judgement.verdict == "inconclusive":
-        return f"{names} could not be told apart or found the same: {judgement.reason}."
+        return f"{names} were not shown to be equivalent or different: {judgement.reason}."
     assert difference is not None
     if judgement.verdict == "equivalent":
         if judgement.reason == SAME_DISTRIBUTION:
-            return f"{names} compute alike: {judgement.reason}."
+            return f"{names} are equivalent: {judgement.reason}."
         if difference.max_abs == 0:
             figures = f"all {difference.compared:,} outputs compared agree exactly"
         elif not isfinite(difference.max_abs):
@@ -119,11 +120,11 @@ def judged(reference: ModelReport, candidate: ModelReport, judgement: Judgement)
     if witness.inconsistent:
         name = reference.name if witness.inconsistent == "reference" else candidate.name
         return (
-            f"`{name}` changes its own result when called "
-            f"{execution_text(observation.execution)}: on probe `{probe}` it strays from its "
-            "result otherwise by more than rounding explains."
+            f"`{name}` returns another result when called "
+            f"{execution_text(observation.execution)}: on probe `{probe}` the result deviates by "
+            f"more than rounding explains."
         )
-    start = " They agree on the initial weights only." if judgement.only_at_initialization else ""
+    start = " They agree only on the initial weights." if judgement.only_at_initialization else ""
     if difference.max_abs == 0 and rounding.float64_max_abs is not None:
         gap = (
             f"{rounding.float64_max_abs:.3g} in float64{_share(difference)}, which working "
@@ -142,7 +143,7 @@ def _left_in_float64(rounding: Rounding, max_abs: float) -> str:
     if rounding.expected is None:
         return ", which is rounding"
     if rounding.float64_max_abs is None:
-        return ", within what rounding was measured to leave (a model has no float64 form)"
+        return ", within the measured rounding (a model has no float64 form)"
     if rounding.float64_max_abs > SHRUNK * max_abs:
         return f", and {rounding.float64_max_abs:.3g} in float64"
     return f" and falls to {rounding.float64_max_abs:.3g} in float64, as rounding does"
@@ -157,11 +158,15 @@ def _also_in_float64(rounding: Rounding) -> str:
 def about_weights(report: PairReport, transfer: Transfer, *, overruled: bool) -> str | None:
     """Say whose weights a verdict holds for, or None where they are the reference's."""
     if transfer.method == "none" and transfer.reference:
-        return "each model kept its own weights (`transfer: none`): it holds for these alone"
+        return (
+            "each model kept its own weights (`transfer: none`): the verdict holds only for these "
+            "weights"
+        )
     if overruled:
         return (
-            f"`{report.candidate}` came with other weights than `{report.reference}`, which were "
-            "replaced for the comparison; `transfer: none` compares the two as they came"
+            f"`{report.candidate}` has other weights than `{report.reference}`; they were "
+            f"replaced for the comparison, and `transfer: none` compares the models with their "
+            f"own weights"
         )
     return None
 
@@ -185,7 +190,7 @@ def paired_inputs(
     if all(is_generated_name(name) for names in inputs.pairs for name in names):
         return None
     pairs = ", ".join(f"`{one}` with `{other}`" for one, other in inputs.pairs)
-    return f"the inputs are paired by position, as their names differ: {pairs}"
+    return f"the inputs are paired by position, because their names differ: {pairs}"
 
 
 def notes(reference: ModelReport, candidate: ModelReport) -> str | None:
@@ -198,8 +203,8 @@ def notes(reference: ModelReport, candidate: ModelReport) -> str | None:
 
 def unrestored(reference: ModelReport, candidate: ModelReport, why: str) -> str:
     return (
-        f"`{candidate.name}` and `{reference.name}` agree as they were read, but not as what was "
-        f"saved is known to be: {why}."
+        f"`{candidate.name}` and `{reference.name}` agree as they were read, but parts of a "
+        f"saved model are unknown: {why}."
     )
 
 
@@ -218,8 +223,8 @@ def beyond_lengths(shortfall: Mapping[int, int], longest: int) -> str | None:
         ]
     )
     return (
-        f"the layers look across {steps}, which takes more memory or time than is given to it: "
-        f"lengths up to {longest:,} were tried"
+        f"the receptive field of the layers is {steps}, which needs more memory or time than "
+        f"allowed: lengths up to {longest:,} were tried"
     )
 
 
@@ -228,10 +233,7 @@ def unknown_lengths(layers: Sequence[str], longest: int) -> str | None:
     if not layers:
         return None
     names = listed([f"`{name}`" for name in layers])
-    verb = "looks" if len(layers) == 1 else "look"
-    return (
-        f"how many steps {names} {verb} across is not known: lengths up to {longest:,} were tried"
-    )
+    return f"the receptive field of {names} is unknown: lengths up to {longest:,} were tried"
 
 
 def with_sentence(text: str, more: str | None) -> str:

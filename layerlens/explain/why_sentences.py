@@ -25,9 +25,9 @@ _NAMED = 3
 _MUCH_LARGER = 1.5
 _ALSO_DIFFERS = {
     "mask": "the mask passed on",
-    "non_finite": "what becomes of NaN and infinities",
-    "overflow": "where the range of a dtype is left",
-    "state": "the state left behind",
+    "non_finite": "the handling of NaN and infinities",
+    "overflow": "an overflow of a dtype",
+    "state": "the final state",
     "dtype": "the dtype",
 }
 
@@ -87,10 +87,10 @@ def _refused(reference: ModelReport, candidate: ModelReport) -> Iterator[str]:
         else:
             at = f" at {layer}" if layer else ""
             count = _count(len(model.layers), "layer")
-            built = f" after {count} that it took" if model.layers else ""
+            built = f" after {count} built" if model.layers else ""
             yield f"Keras refuses `{model.name}`{at}{built}, so nothing could be compared."
         if model.error.hint:
-            yield f"To mend it: {model.error.hint.rstrip('.')}."
+            yield f"To fix it: {model.error.hint.rstrip('.')}."
 
 
 def _same(reference: ModelReport, candidate: ModelReport, diff: ModelsDiff) -> str:
@@ -143,10 +143,11 @@ def _differs(reference: ModelReport, candidate: ModelReport, diff: ModelsDiff) -
     unknown = [name for row in diff.layers for name in _without_config(reference, candidate, row)]
     if unknown:
         names = list(dict.fromkeys(unknown))
-        verb = "does not tell its" if len(names) == 1 else "do not tell their"
+        verb = "has no known" if len(names) == 1 else "have no known"
         counts += f" {_first_few(names)} {verb} configuration."
     if not parts:
-        nothing = f"Nothing in their configurations differs{', as far as told' if unknown else ''}."
+        known = ", as far as known" if unknown else ""
+        nothing = f"Nothing in their configurations differs{known}."
         return counts.strip() if rows else f"{nothing}{counts}"
     return f"What differs: {'; '.join(parts)}.{counts}"
 
@@ -167,9 +168,9 @@ def _row(reference: ModelReport, candidate: ModelReport, row: LayerChange) -> st
     theirs = None if row.candidate_row is None else candidate.layers[row.candidate_row]
     if ours is None or theirs is None:
         only, place = (theirs, candidate) if ours is None else (ours, reference)
-        return f"`{only.name}` ({only.type}) is in `{place.name}` alone" if only else ""
+        return f"`{only.name}` ({only.type}) is only in `{place.name}`" if only else ""
     if ours.type != theirs.type:
-        return f"`{theirs.name}` ({theirs.type}) stands for `{ours.name}` ({ours.type})"
+        return f"`{theirs.name}` ({theirs.type}) replaces `{ours.name}` ({ours.type})"
     if row.arguments:
         changed = [
             f"{item.name} {_value(item.candidate)} (in `{reference.name}` {_value(item.reference)})"
@@ -177,7 +178,8 @@ def _row(reference: ModelReport, candidate: ModelReport, row: LayerChange) -> st
         ]
         return f"`{theirs.name}` has {_first_few(changed)}"
     if "inputs" in row.differs:
-        return f"`{theirs.name}` takes {_first_few(theirs.inputs)} for {_first_few(ours.inputs)}"
+        inputs = f"{_first_few(theirs.inputs)} instead of {_first_few(ours.inputs)}"
+        return f"`{theirs.name}` takes {inputs}"
     return ""  # the difference follows from another row
 
 
@@ -188,9 +190,9 @@ def _result(pair: PairReport, findings: Findings) -> str:
         case "different":
             return _different(pair, findings.divergence)
         case "shape_mismatch":
-            return "Their outputs have other shapes, so that no element stands for another."
+            return "Their outputs have different shapes, so their elements cannot be compared."
         case "param_mismatch":
-            return "The weights of one have no place in the other, so no outputs were compared."
+            return "The weights of one do not fit the other, so no outputs were compared."
     return pair.explanation if pair.verdict == "inconclusive" else ""
 
 
@@ -198,8 +200,8 @@ def _equivalent(pair: PairReport, findings: Findings) -> str:
     agree = f"all {pair.compared:,} outputs compared agree" if pair.compared else "outputs agree"
     if pair.certificate is not None and pair.certificate.method == "graph":
         return (
-            f"That makes no difference: {agree}, and exact arithmetic on "
-            f"{pair.certificate.segment} shows it for every input and weight."
+            f"This has no effect: {agree}, and exact arithmetic on "
+            f"{pair.certificate.segment} proves it for every input and weight."
         )
     if pair.certificate is not None:
         return f"They agree: {pair.certificate.segment.removeprefix('none: ')}."
@@ -207,7 +209,11 @@ def _equivalent(pair: PairReport, findings: Findings) -> str:
         return f"No difference was found: {SAME_DISTRIBUTION}."
     if findings.tolerant:
         agree = f"{agree} {findings.agreement}"
-    weak = f"; {_first_few(pair.unseen)} could have been wrong unnoticed" if pair.unseen else ""
+    weak = (
+        f"; an error in {_first_few(pair.unseen)} would not have been noticed"
+        if pair.unseen
+        else ""
+    )
     return f"No difference was found: {agree}{weak}."
 
 
@@ -218,7 +224,7 @@ def _different(pair: PairReport, divergence: Divergence | None) -> str:
     if pair.masked is not None:
         parts.append(_padding(pair))
     if pair.only_at_initialization:
-        parts.append("none on the weights as initialised")
+        parts.append("none on the initial weights")
     where = f"; {_where(divergence)}" if divergence is not None else ""
     return f"So {', '.join(part for part in parts if part)}{where}."
 
@@ -227,17 +233,17 @@ def _where(divergence: Divergence) -> str:
     """Say at which layers the models differ first, and whether both had the same inputs."""
     first = divergence.row
     if first.candidate_layer is None:
-        return f"they part at `{first.reference_layer}`, which the candidate does not have"
+        return f"they first differ at `{first.reference_layer}`, which the candidate does not have"
     if first.reference_layer is None:
-        return f"they part at `{first.candidate_layer}`, which the reference does not have"
+        return f"they first differ at `{first.candidate_layer}`, which the reference does not have"
     name = f"`{first.candidate_layer}`"
     if first.reference_layer != first.candidate_layer:
         name += f" against `{first.reference_layer}`"
     if divergence.ends_segment:
-        return f"they part on the way to {name}, which begins with the same"
+        return f"they first differ before the output of {name}"
     if divergence.fed:
-        return f"they part at {name}, {divergence.fed}"
-    return f"the first layers found to differ are {name}, and they are not fed the same"
+        return f"they first differ at {name}, {divergence.fed}"
+    return f"the first layers found to differ are {name}, with different inputs"
 
 
 def _padding(pair: PairReport) -> str:
@@ -259,13 +265,13 @@ def _further(
         larger, smaller = sorted((reference, candidate), key=lambda m: -(m.graph_ops or 0))
         if (larger.graph_ops or 0) >= _MUCH_LARGER * (smaller.graph_ops or 1):
             parts.append(
-                f"`{larger.name}` takes a graph of {larger.graph_ops:,} operations for it, "
-                f"`{smaller.name}` one of {smaller.graph_ops:,}"
+                f"`{larger.name}` computes it with a graph of {larger.graph_ops:,} operations, "
+                f"`{smaller.name}` with {smaller.graph_ops:,}"
             )
     parts += _masks(reference, candidate)
     if pair.also_differs:
         words = [_ALSO_DIFFERS.get(name, name) for name in pair.also_differs]
-        parts.append(f"beside the outputs there is a difference in {_first_few(words)}")
+        parts.append(f"there is also a difference in {_first_few(words)}")
     text = "; ".join(parts)
     return f"{text[:1].upper()}{text[1:]}." if text else ""
 
@@ -303,7 +309,7 @@ def _repair(pair: PairReport, findings: Findings) -> str:
         verb = "was" if len(repair.unneeded) == 1 else "were"
         tried.append(f"not needed {verb}: {', '.join(repair.unneeded)}")
     if repair.unsettled:
-        tried.append(f"not settled, whether this has to be: {', '.join(repair.unsettled)}")
+        tried.append(f"not known to be needed: {', '.join(repair.unsettled)}")
     changes = listed(list(repair.changes))
     mode = f" in {pair.mode}" if findings.several_modes else ""
     return (
@@ -316,7 +322,11 @@ def _with_repair(report: PairReport, findings: Findings) -> str:
     if SAME_DISTRIBUTION in report.explanation:
         return f"then {SAME_DISTRIBUTION}"
     count = f"all {report.compared:,} outputs then agree" if report.compared else "then they agree"
-    weak = f", though {_first_few(report.unseen)} could be wrong unnoticed" if report.unseen else ""
+    weak = (
+        f", but an error in {_first_few(report.unseen)} would not be noticed"
+        if report.unseen
+        else ""
+    )
     return f"{count} {findings.agreement}{weak}"
 
 

@@ -110,7 +110,7 @@ def out_of_range_text(dtype: str, *, name: str, other: str, values: tuple[float,
     return (
         f"`{name}` leaves the range of half precision where `{other}` does not ({dtype} holds "
         f"numbers from {least:.3g} to {greatest:,.6g} in size): {values[0]:.6g} against "
-        f"{values[1]:.6g}, which is no rounding"
+        f"{values[1]:.6g}, which is not rounding"
     )
 
 

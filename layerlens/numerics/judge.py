@@ -42,15 +42,15 @@ UNREPEATABLE_DIFFERENT = (
     "both give another result each time they are called, and these differ in distribution"
 )
 SAME_DISTRIBUTION = (
-    "their outputs are random and the streams cannot be lined up, but no statistic of their "
-    "distributions was found to differ"
+    "their outputs are random and the streams cannot be aligned, but no statistic of their "
+    "distributions differs"
 )
 
 DISTRIBUTIONS_UNDECIDED = (
-    "their outputs are random and the streams cannot be lined up; a statistic of their "
-    "distributions differs by more than chance makes likely, and by less than would settle it"
+    "their outputs are random and the streams cannot be aligned; a statistic of their "
+    "distributions differs by more than chance explains, but by too little to decide"
 )
-FIXED_APART = "what differs is not random: no draw of either model moves it"
+FIXED_APART = "what differs is not random: it is the same in every draw of either model"
 RANDOM_APART = "their outputs are random, and differ in distribution"
 
 # Limits, as multiples of a term of the noise floor. A difference up to X_ROUNDING is rounding, one
@@ -202,12 +202,12 @@ def judge(
     if ratio <= ROUNDING:
         return Judgement("equivalent", summary, rounding, rows, ratio=ratio)
     if residue and _greatest(observations, _float32_floor) <= RESIDUE_ROUNDING:
-        reason = "constants rounded to float32 explain what is left in float64"
+        reason = "constants rounded to float32 explain the remaining difference in float64"
         return Judgement("equivalent", summary, rounding, rows, ratio=ratio, reason=reason)
     reason = (
-        f"in float64 the outputs differ by up to {ratio:,.0f} times what rounding was measured to "
-        f"leave: too much to be rounding for sure (up to {ROUNDING:,.0f}) and too little to be "
-        f"a difference for sure (from {REAL:,.0f})"
+        f"in float64 the outputs differ by up to {ratio:,.0f} times the measured rounding: too "
+        f"much for rounding (up to {ROUNDING:,.0f}) and too little for a real difference (from "
+        f"{REAL:,.0f})"
     )
     return Judgement(
         "inconclusive", summary, rounding, rows, ratio=ratio, reason=reason, near_rounding=True

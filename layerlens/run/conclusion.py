@@ -70,7 +70,7 @@ def _repaired(
         return None
     if not isinstance(reference, Built) or not reference.allocated:
         return None
-    stage.enter("trying changes that would make the two agree")
+    stage.enter("trying changes that make the two agree")
     return find_repair(
         scenario.model(pair.reference),
         scenario.model(pair.candidate),

@@ -63,7 +63,7 @@ def _exception_report(scenario: Scenario, error: Exception, started: float) -> S
         place = f"{last.filename.rsplit('/', 1)[-1]}:{last.lineno}"
         message = f"layerlens itself failed here: {type(error).__name__} at {place}: {text}"
         hint = (
-            "this is a fault of layerlens: please report it with the scenario; "
+            "this is a bug in layerlens: please report it with the scenario; "
             "LAYERLENS_DEBUG=1 prints the traceback"
         )
     row = ErrorRow(message, scenario.path, None, None, hint, internal=user_code is None)

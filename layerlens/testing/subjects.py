@@ -131,8 +131,8 @@ def _model_name(name: str, scenario: Scenario) -> str:
 def _refuse_inputs_with(scenarios: Sequence[Scenario], inputs: Inputs) -> None:
     if scenarios and inputs is not None:
         raise UsageError(
-            "inputs= is for models; a scenario says so itself",
-            hint="write `input:` into the scenario, or give the models",
+            "inputs= is for models; a scenario file sets it itself",
+            hint="write `input:` in the scenario, or pass the models",
         )
 
 

@@ -50,8 +50,8 @@ def folder(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("name", "hint"),
     [
-        ("SIGSEGV", "a kernel of TensorFlow"),
-        pytest.param("SIGKILL", "where memory runs out", marks=pytest.mark.nightly),
+        ("SIGSEGV", "a TensorFlow kernel"),
+        pytest.param("SIGKILL", "when memory runs out", marks=pytest.mark.nightly),
     ],
 )
 def test_a_crash_affects_only_its_scenario(run, folder, name, hint):

@@ -266,7 +266,7 @@ def test_no_code_of_a_saved_model_runs(
         assert not Path("sung").exists(), f"code of {name} ran"
         assert status == 2, said
         assert told in said
-        assert "fault of layerlens" not in said
+        assert "bug in layerlens" not in said
     after = {item.name for item in tmp_path.iterdir()} | {
         item.name for item in tmp_path.parent.iterdir()
     }

@@ -378,13 +378,13 @@ MODELS_HINT = (
             [dense],
             {},
             "there is nothing to compare: 1 model was given",
-            "give two or more models, one behind the other or by name in a mapping",
+            "give two or more models, one after the other or by name in a mapping",
         ),
         (
             [{}],
             {},
             "there is nothing to compare: no model was given",
-            "give two or more models, one behind the other or by name in a mapping",
+            "give two or more models, one after the other or by name in a mapping",
         ),
         ([dense, 3], {}, "'candidate' is of type int, which is no model", MODELS_HINT),
         ([[dense, 3]], {}, "'candidate' is of type int, which is no model", MODELS_HINT),
@@ -393,7 +393,7 @@ MODELS_HINT = (
             ["a.keras"],
             {},
             "there is nothing to compare: 1 model was given",
-            "give two or more models, one behind the other or by name in a mapping",
+            "give two or more models, one after the other or by name in a mapping",
         ),
         (
             [dense, dense],
@@ -405,13 +405,13 @@ MODELS_HINT = (
         (
             [{"a": dense}, dense],
             {},
-            "a mapping of models and further models were given",
+            "a mapping of models and more models were given",
             "put every model into the mapping",
         ),
         (
             [dense, dense],
             {"reference": "candidat"},
-            "reference='candidat' is none of the models 'reference', 'candidate'",
+            "reference='candidat' is not one of the models 'reference', 'candidate'",
             "did you mean `candidate`? allowed: reference, candidate",
         ),
         (
@@ -479,14 +479,14 @@ MODELS_HINT = (
         (
             [SCENARIO],
             {"mode": "training"},
-            "mode= is for models; a scenario says so itself",
-            "write `modes:` into the scenario, or give the models",
+            "mode= is for models; a scenario file sets it itself",
+            "write `modes:` in the scenario, or pass the models",
         ),
         (
             ["a.yaml"],
             {"inputs": [4]},
-            "inputs= is for models; a scenario says so itself",
-            "write `input:` into the scenario, or give the models",
+            "inputs= is for models; a scenario file sets it itself",
+            "write `input:` in the scenario, or pass the models",
         ),
     ],
 )
@@ -510,7 +510,7 @@ def test_a_layer_without_inputs_is_refused_before_it_is_built() -> None:
 def test_a_summary_of_nothing_is_refused() -> None:
     with pytest.raises(UsageError) as caught:
         layerlens.summary({})
-    assert said(caught) == ("there is nothing to summarise: no model was given", MODELS_HINT)
+    assert said(caught) == ("there is nothing to summarize: no model was given", MODELS_HINT)
 
 
 def test_a_path_that_does_not_exist_is_refused(tmp_path: Path) -> None:

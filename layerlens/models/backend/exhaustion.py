@@ -42,8 +42,8 @@ def exhausted(error: Exception, path: str) -> LayerlensError | None:
         )
     if isinstance(error, RecursionError):
         return LayerlensError(
-            "the models are nested too deep: Python's limit of recursion was reached",
+            "the models are nested too deep: Python's recursion limit was reached",
             Where(path),
-            hint="nest fewer models, wrappers or layers in one another",
+            hint="reduce the nesting of models, wrappers or layers",
         )
     return None

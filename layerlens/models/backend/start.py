@@ -113,7 +113,7 @@ def _choose_tensorflow() -> None:
             f"Keras is already running on {backend!r} in this process; layerlens compares models "
             "on 'tensorflow'",
             hint="set the environment variable KERAS_BACKEND=tensorflow before keras is first "
-            "imported, or run `layerlens` as a command of its own",
+            "imported, or run the `layerlens` command in its own process",
         )
 
 

@@ -81,7 +81,9 @@ def set_policy(spec: ModelSpec, precision: Precision) -> None:
         keras.config.set_dtype_policy(layer_dtype(spec.dtype or "float32", precision))
     except (ValueError, TypeError) as error:
         known = "`float32`, `float16`, `bfloat16`, `float64`, `mixed_float16`, `mixed_bfloat16`"
-        message = f"model `{spec.name}`: {spec.dtype!r} is no dtype policy of Keras; {known} are"
+        message = (
+            f"model `{spec.name}`: {spec.dtype!r} is not a Keras dtype policy; allowed: {known}"
+        )
         raise ScenarioError((Fault(message, spec.where),)) from error
 
 

@@ -74,7 +74,7 @@ class ResultCache:
         if page is None or key is None:
             return None
         if not _is_page(page):
-            self._store.drop(key, "it is no page of a scenario file")
+            self._store.drop(key, "it is not the report of a scenario file")
             return None
         if not _are_unchanged(page["files"]):
             return None
@@ -276,5 +276,5 @@ def _unpacked(payload: bytes) -> bytes:
     unpacking = zlib.decompressobj()
     text = unpacking.decompress(payload, _LARGEST_BYTES)
     if not unpacking.eof:
-        raise ValueError("it is cut off, or unpacks to more than any result")
+        raise ValueError("it is incomplete, or unpacks to more than any result")
     return text

@@ -79,7 +79,7 @@ class Store:
         digest, payload, used = found
         # Another program may have put anything in any column.
         if not isinstance(payload, bytes) or digest != _digest(key, payload):
-            self._start_over("an entry is not what was written")
+            self._start_over("an entry has changed")
             return None
         if used != _today():
             self._touched.add(key)
@@ -88,7 +88,7 @@ class Store:
     def drop(self, key: bytes, reason: str) -> None:
         """Remove a malformed entry, and report it with the reason."""
         self._touched.discard(key)
-        self._tell(f"an entry of the cache {self.path} is thrown away: {reason}")
+        self._tell(f"an entry of the cache {self.path} is deleted: {reason}")
         with self._guarded("no cache is used"):
             if self._connection is not None:
                 self._connection.execute("DELETE FROM entries WHERE key = ?", (key,))
@@ -97,7 +97,7 @@ class Store:
         """Store a payload, unless it is too large."""
         if len(payload) > LARGEST_BYTES:
             return
-        with self._guarded("results are not kept"):
+        with self._guarded("results are not stored"):
             if self._connection is not None:
                 self._connection.execute(
                     "INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?)",
@@ -160,7 +160,7 @@ class Store:
 
     def _start_over(self, reason: str) -> None:
         self._disconnect()
-        self._tell(f"the cache {self.path} is damaged ({reason}); it is begun anew")
+        self._tell(f"the cache {self.path} is damaged ({reason}); a new one is created")
         try:
             remove_files(self.path)
             self._connection = self._connect()

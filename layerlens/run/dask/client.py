@@ -262,7 +262,7 @@ class _SweepRun:
             self._table.flush()
             raise
         if self._sent:
-            raise self._stopped("the scheduler lost what was sent to it")
+            raise self._stopped("the scheduler lost the submitted tasks")
 
     def _run_suspects(self) -> None:
         import distributed
@@ -342,7 +342,7 @@ class _SweepRun:
             cells.sweep,
             number,
             f"{why}: {' '.join(str(error).split())[:300]}",
-            "where memory runs out, Dask ends its workers: give them more with `--memory-limit`",
+            "Dask kills workers that run out of memory: set a higher `--memory-limit`",
         )
         self._add(key, number, rows)
 

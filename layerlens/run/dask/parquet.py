@@ -75,7 +75,7 @@ class ParquetTable:
                     table.select(["sweep", "cell_number", "status", "internal"]).to_pylist()
                 )
         except (OSError, pa.ArrowException) as error:
-            raise UsageError(f"{path} cannot be gone on with: {error}") from error
+            raise UsageError(f"{path} cannot be continued: {error}") from error
 
     def done(self) -> int:
         """Return the number of cells that are done."""

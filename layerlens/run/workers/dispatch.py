@@ -35,8 +35,8 @@ class Dispatcher:
     ) -> None:
         if on_script is not None and self.isolated:
             raise LayerlensError(
-                "no script can be written: running the scenarios ended their process",
-                hint="without `--repro` the report says which of them did",
+                "no script can be written: the scenarios crashed their process",
+                hint="run without `--repro` to see which scenario it was",
             )
         self._options = options
         self._here = InProcessExecutor(work_of(kind, options, on_script), options.timeout)

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 #: SIGKILL, which Windows does not have.
 _KILLED = 9
 _OF_MEMORY = (
-    "where memory runs out, the system ends processes so: `--max-memory` says which scenario takes "
-    "how much, and fewer `--jobs` take less at once"
+    "the system kills processes when memory runs out: `--max-memory` shows how much each "
+    "scenario uses, and fewer `--jobs` need less at once"
 )
 _OF_A_KERNEL = (
-    "a kernel of TensorFlow does so on sizes that it was not made for: `layerlens summary` shows "
-    "the models without running them, and Keras may take the sizes without a word"
+    "a TensorFlow kernel can crash on sizes that it does not support and Keras does not check: "
+    "`layerlens summary` shows the models without running them"
 )
 
 
@@ -39,8 +39,8 @@ def timed_out(scenario: Scenario, seconds: float, known: Known) -> ScenarioRepor
     stopped = f"stopped after {seconds:g} s"
     report = lost(
         scenario,
-        f"{stopped}, before it came to an end",
-        "allow it longer with `--timeout SECONDS`",
+        f"{stopped}, before it finished",
+        "allow more time with `--timeout SECONDS`",
         seconds,
     )
     return known.add_to(report, scenario, stopped)
@@ -56,8 +56,8 @@ def out_of_memory(
     stopped = f"stopped at {readable(taken)} of memory"
     report = lost(
         scenario,
-        f"{stopped}; {readable(allowed)} are allowed",
-        f"allow it more with `--max-memory`; {readable(base)} are taken before anything is built",
+        f"{stopped}; the limit is {readable(allowed)}",
+        f"allow more with `--max-memory`; {readable(base)} are used before anything is built",
         seconds,
     )
     return known.add_to(report, scenario, stopped)
@@ -79,9 +79,9 @@ def not_started(scenario: Scenario, attempts: int, last_cause: str) -> ScenarioR
     return lost(
         scenario,
         "no process to run this scenario could be started: "
-        f"{attempts} in a row came to nothing (the last: {last_cause})",
-        "check that `python -c 'import tensorflow, keras'` works and that there is memory for "
-        "it; without `--jobs` and `--max-memory` no other process is needed",
+        f"{attempts} in a row failed (the last: {last_cause})",
+        "check that `python -c 'import tensorflow, keras'` works and that enough memory is free; "
+        "without `--jobs` and `--max-memory` no other process is needed",
         0.0,
     )
 

@@ -42,7 +42,7 @@ def test_explain_measures_dependence_tries_repairs_and_prints_only_sentences(fak
     ((_, options),) = given
     assert (options.deps, options.explain, options.graph) == (True, True, False)
     page = capsys.readouterr().out
-    assert "they part at `left`, fed the same" in " ".join(page.split())
+    assert "they first differ at `left`, with the same inputs" in " ".join(page.split())
     assert "counterexample" not in page
 
 

@@ -26,8 +26,8 @@ def test_parquet_files_are_rows_of_results(output, expected):
         (ADDRESS, None, RunOptions(), "needs a Parquet file as --output; received None"),
         (ADDRESS, "rows.json", RunOptions(), "received 'rows.json'"),
         (ADDRESS, f"{'x' * 250}.parquet", RunOptions(), "cannot be written next to it"),
-        (ADDRESS, "rows.parquet", RunOptions(jobs=2), "--jobs and --max-memory are for this"),
-        (ADDRESS, "rows.parquet", RunOptions(max_memory=10), "--jobs and --max-memory are for"),
+        (ADDRESS, "rows.parquet", RunOptions(jobs=2), "--jobs and --max-memory apply to this"),
+        (ADDRESS, "rows.parquet", RunOptions(max_memory=10), "--jobs and --max-memory apply to"),
     ],
 )
 def test_a_wrong_combination_is_refused(scheduler, output, options, message, tmp_path, monkeypatch):

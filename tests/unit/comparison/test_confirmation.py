@@ -103,7 +103,7 @@ def test_what_kept_a_pair_from_being_proved_is_reported() -> None:
     ).report
     assert report.verdict == "equivalent"
     assert report.certificate is None
-    assert report.unproved == "the outputs are compared with a tolerance of the scenario's"
+    assert report.unproved == "the outputs are compared with the scenario's tolerance"
     different = report_pair(decide(pair_of(CLIPPED_AT_6, CLIPPED_AT_5))).report
     assert different.unproved is None
 
@@ -117,7 +117,7 @@ def _proves_anything(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_difference_against_a_proof_is_inconclusive() -> None:
     report = report_pair(decide(pair_of(CLIPPED_AT_6, CLIPPED_AT_5))).report
     assert (report.verdict, report.strength, report.certificate) == ("inconclusive", None, None)
-    assert "in exact arithmetic both are proved to be the same function" in report.explanation
+    assert "exact arithmetic proves that both are the same function" in report.explanation
 
 
 @pytest.mark.usefixtures("_proves_anything")

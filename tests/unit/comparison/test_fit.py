@@ -165,7 +165,7 @@ def test_selected_output_is_what_is_trained() -> None:
         }
     )
     assert fitted["selected"].alike is True
-    assert "takes samples out" in fitted["samples"].error.message  # type: ignore[union-attr]
+    assert "removes samples" in fitted["samples"].error.message  # type: ignore[union-attr]
 
 
 def test_a_refusal_of_keras_to_train_is_reported() -> None:

@@ -66,7 +66,7 @@ def test_a_kernel_that_no_length_reached_makes_the_pass_weak(
     pair = judged(CAPPED, None, 1)
     assert (pair.verdict, pair.strength) == ("equivalent", "weak")
     assert pair.unseen == ("conv1d/kernel",)
-    assert "look across 601 steps" in pair.explanation
+    assert "receptive field of the layers is 601 steps" in pair.explanation
     assert "lengths up to 11 were tried" in pair.explanation
 
 
@@ -78,7 +78,7 @@ def test_a_pool_that_no_length_filled_makes_the_pass_weak(monkeypatch: pytest.Mo
     pair = judged({"one": [pools[0]], "other": [pools[1]]}, None, 1)
     assert (pair.verdict, pair.strength) == ("equivalent", "weak")
     assert pair.unseen == ("max_pooling1d",)
-    assert "look across 801 steps" in pair.explanation
+    assert "receptive field of the layers is 801 steps" in pair.explanation
 
 
 def test_a_length_that_only_one_model_takes_does_not_hide_where_they_differ() -> None:
@@ -107,5 +107,5 @@ def test_the_reach_of_a_custom_layer_is_read_from_its_code() -> None:
     assert objects(model(last(90)), model(last(91))).verdict == "different"
     same = objects(model(last(90)), model(last(90)))
     assert same.verdict == "equivalent"
-    assert "steps `last` looks across is not known" in same.explanation
+    assert "receptive field of `last` is unknown" in same.explanation
     assert "lengths up to 91 were tried" in same.explanation

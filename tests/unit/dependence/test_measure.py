@@ -246,7 +246,7 @@ def test_an_output_that_is_never_the_same_is_not_given_a_kind() -> None:
 
     found = of_function(lambda x: Unrepeatable()(x), 5, 2).whole
     assert found.mixing is None
-    assert found.reason == "its output is another at every call with the same input"
+    assert found.reason == "its output changes at every call with the same input"
     assert found.rows == (), "and no picture"
 
 

@@ -107,7 +107,7 @@ def test_a_coupled_output_is_measured_one_sample_at_a_time() -> None:
 def test_an_output_that_differs_at_every_call_is_not_measurable() -> None:
     rng = np.random.default_rng(0)
     noisy = replacement_of(lambda x: x + rng.standard_normal(x.shape), is_alone=True)
-    with pytest.raises(NotMeasurable, match="another at every call"):
+    with pytest.raises(NotMeasurable, match="changes at every call"):
         map_of(noisy)
 
 

@@ -30,10 +30,12 @@ def _sentence_on(one: list[LayerSpec], other: list[LayerSpec], *shape: int | Non
 @pytest.mark.parametrize("shape", [(6, 2), pytest.param((None, 2), marks=pytest.mark.nightly)])
 def test_the_last_step_is_named_with_its_slice(shape: tuple[int | None, ...]) -> None:
     last = [layer("GRU", units=3)]
-    expected = '`cand` is the last step of `ref`: `select: "[:, -1]"` on `ref` would state it'
+    expected = (
+        '`cand` is the last step of `ref`: `select: "[:, -1]"` on `ref` would make them equal'
+    )
     assert _sentence_on([SEQ], last, *shape) == expected
     assert _sentence_on(last, [SEQ], *shape) == (
-        '`ref` is the last step of `cand`: `select: "[:, -1]"` on `cand` would state it'
+        '`ref` is the last step of `cand`: `select: "[:, -1]"` on `cand` would make them equal'
     )
 
 
@@ -83,7 +85,7 @@ def test_reversal_of_time() -> None:
     turned = ModelSpec("turned", "graph", nodes=nodes, outputs=("back",), select="[:, ::-1]")
     assert _between(chain("ref", SEQ), turned, 5, 2) == (
         "`turned` is `ref` with its time steps reversed: "
-        '`select: "[:, ::-1]"` on `ref` would state it'
+        '`select: "[:, ::-1]"` on `ref` would make them equal'
     )
 
 

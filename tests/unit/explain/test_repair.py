@@ -121,7 +121,7 @@ def test_a_change_that_few_inputs_show_is_needed(
     text = pair.why[-1]
     assert text.count("set `") + text.count("write `") == 2
     assert "not needed" not in text
-    assert "not settled" not in text
+    assert "not known to be needed" not in text
 
 
 def test_given_weights_are_left_out_with_their_layer() -> None:

@@ -43,7 +43,7 @@ def dilated(rate: int) -> list[Any]:
 def test_a_variable_length_is_measured_beyond_the_receptive_field() -> None:
     report = ran({"a": dilated(95), "b": dilated(105)}, None, 1)
     assert [model.mixes for model in report.models] == ["causal", "causal"]
-    assert "`conv1d` depends on its own and earlier input steps, as was measured over 98 and " in (
+    assert "`conv1d` depends on its own and earlier input steps, as measured over 98 and " in (
         sentences(report)
     )
 
@@ -54,7 +54,7 @@ def test_a_receptive_field_beyond_the_limit_is_not_measured(
     monkeypatch.setattr(measure, "MAX_LENGTH", 50)
     report = ran({"a": dilated(95), "b": dilated(105)}, None, 1)
     assert [model.mixes for model in report.models] == [None, None]
-    assert report.models[0].unmeasured == "it looks across 96 steps, of which up to 50 are tried"
+    assert report.models[0].unmeasured == "its receptive field is 96 steps; up to 50 are tried"
     assert report.models[1].layers[0].mixes is None
     assert "input step" not in sentences(report)
 
@@ -67,11 +67,11 @@ def test_steps_that_only_training_mixes_are_reported_in_training() -> None:
     }
     both = ran(models, 4, 2, modes=["inference", "training"])
     inference, training = sentences(both), sentences(both, 1)
-    assert "depends on its own input step alone, as was measured" in inference
+    assert "depends on its own input step alone, as measured" in inference
     assert "training" not in inference
     assert (
         "an output step of `bn` depends on every input step and on other samples of the batch, one "
-        "of `td` on its own input step and on other samples of the batch, as was measured in "
+        "of `td` on its own input step and on other samples of the batch, as measured in "
         "training" in training
     )
     assert "alone" not in training
@@ -86,6 +86,6 @@ def test_models_that_training_does_not_change_are_measured_once() -> None:
         3,
         modes=["training"],
     )
-    assert "depends on its own input step alone, as was measured in training" in sentences(one)
+    assert "depends on its own input step alone, as measured in training" in sentences(one)
     drawn = ran({"a": [{"Dropout": 0.5}], "b": [{"Dropout": 0.4}]}, 4, 3, modes=["training"])
     assert "its own input step and on chance" in sentences(drawn)

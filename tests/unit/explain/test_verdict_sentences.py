@@ -31,7 +31,7 @@ def judgement(max_abs: float, float64: float | None, **more: Any) -> Judgement:
 def test_a_refusal_has_its_layer_and_remedy() -> None:
     error = ModelError("lstm", "too few axes.", "declare two")
     assert sentences.refused(replace(A, error=error)) == (
-        "Keras refuses `a` at layer `lstm`: too few axes. To mend it: declare two"
+        "Keras refuses `a` at layer `lstm`: too few axes. To fix it: declare two"
     )
     assert sentences.refused(replace(A, error=ModelError(None, "no."))) == (
         "Keras refuses `a`: no."
@@ -90,7 +90,7 @@ def test_weights_that_do_not_fit_are_counted() -> None:
         f"{start}`a` has 12 params fewer than `b` (30 against 42); one is left over."
     )
     assert sentences.weights(A, replace(B, params=30), transfer) == (
-        f"{start}both have 30 params, but in other shapes or places; one is left over."
+        f"{start}both have 30 params, but with different shapes or positions; one is left over."
     )
 
 
@@ -100,7 +100,7 @@ def test_whose_weights_a_verdict_holds_for() -> None:
     moved = Transfer("by_order", (), (), ())
     about = sentences.about_weights
     assert "each model kept its own weights" in (about(report, kept, overruled=False) or "")
-    assert "`b` came with other weights than `a`" in (about(report, moved, overruled=True) or "")
+    assert "`b` has other weights than `a`" in (about(report, moved, overruled=True) or "")
     assert about(report, moved, overruled=False) is None
     assert about(report, replace(kept, reference=()), overruled=False) is None
 
@@ -121,7 +121,7 @@ def test_whose_weights_a_verdict_holds_for() -> None:
             InputsRow("by_position", (("x", "z"),)),
             ["x"],
             ["z"],
-            "the inputs are paired by position, as their names differ: `x` with `z`",
+            "the inputs are paired by position, because their names differ: `x` with `z`",
         ),
         (InputsRow("by_position", (("input_layer", "keras_tensor_7"),)), ["x"], ["z"], None),
     ],
@@ -144,7 +144,7 @@ def test_how_inputs_are_paired(
         (judgement(1e-6, None), "(a model has no float64 form)."),
         (judgement(inf, 0.5), "overflows where the other does not, and in float64 they differ by "),
         (judgement(0.0, 0.0, reason="by design"), "agree exactly; by design."),
-        (judgement(0.5, None, reason=SAME_DISTRIBUTION), "`b` and `a` compute alike: their "),
+        (judgement(0.5, None, reason=SAME_DISTRIBUTION), "`b` and `a` are equivalent: their "),
     ],
 )
 def test_an_equivalent_pair_has_its_greatest_difference(found: Judgement, text: str) -> None:
@@ -154,7 +154,7 @@ def test_an_equivalent_pair_has_its_greatest_difference(found: Judgement, text: 
 def test_an_inconclusive_pair_has_its_reason() -> None:
     unsure = Judgement("inconclusive", None, Rounding(None, None), (), reason="no probe is left")
     assert sentences.judged(A, B, unsure) == (
-        "`b` and `a` could not be told apart or found the same: no probe is left."
+        "`b` and `a` were not shown to be equivalent or different: no probe is left."
     )
 
 
@@ -164,14 +164,16 @@ def test_an_inconclusive_pair_has_its_reason() -> None:
 def test_untried_lengths_are_named_by_axis() -> None:
     assert sentences.beyond_lengths({}, 64) is None
     text = sentences.beyond_lengths({1: 5000, 2: 70}, 64) or ""
-    assert text.startswith("the layers look across 5,000 steps and 70 along axis 2, which takes")
+    assert text.startswith(
+        "the receptive field of the layers is 5,000 steps and 70 along axis 2, which"
+    )
     assert text.endswith("lengths up to 64 were tried")
 
 
 def test_layers_of_unknown_reach_are_named() -> None:
     assert sentences.unknown_lengths([], 9) is None
-    assert "how many steps `a` looks across is" in (sentences.unknown_lengths(["a"], 9) or "")
-    assert "`a` and `b` look across is" in (sentences.unknown_lengths(["a", "b"], 9) or "")
+    assert "the receptive field of `a` is" in (sentences.unknown_lengths(["a"], 9) or "")
+    assert "receptive field of `a` and `b` is" in (sentences.unknown_lengths(["a", "b"], 9) or "")
 
 
 def test_a_joined_sentence_starts_with_a_capital_and_ends_with_one_stop() -> None:

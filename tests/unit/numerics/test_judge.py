@@ -116,9 +116,8 @@ def test_an_undecided_pair_says_how_far_it_is_from_either() -> None:
     one = np.zeros((2, 2))
     found = judge([seen(one, moved((0, 0), 2048 * ROUNDOFF64, one), noise=(SHARP,))])
     assert found.reason == (
-        "in float64 the outputs differ by up to 2,048 times what rounding was measured to leave: "
-        "too much to be rounding for sure (up to 512) and too little to be a difference for sure "
-        "(from 1,048,576)"
+        "in float64 the outputs differ by up to 2,048 times the measured rounding: too much for "
+        "rounding (up to 512) and too little for a real difference (from 1,048,576)"
     )
     assert found.ratio == 2048
     assert found.near_rounding
@@ -169,7 +168,8 @@ def test_with_a_residue_working_precision_is_the_measure(units: float, verdict: 
     found = judge([observation], residue=True)
     assert found.verdict == verdict
     if verdict == "equivalent":
-        assert found.reason == "constants rounded to float32 explain what is left in float64"
+        remaining = "constants rounded to float32 explain the remaining difference in float64"
+        assert found.reason == remaining
     assert judge([observation]).verdict == "different"
 
 

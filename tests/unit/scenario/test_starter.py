@@ -26,7 +26,7 @@ def test_what_the_starter_holds_in_comments_is_sound_too(tmp_path: Path) -> None
     extras = "\n".join(line.removeprefix("# ") for line in extras.splitlines())
     settings, _, models = extras.partition("A model can also be")
     models = models.partition("\n")[2].replace("saved: {file: model.keras}", "")
-    text = text[: text.index("# More that")].replace(
+    text = text[: text.index("# More options")].replace(
         "models:\n  wrapped", f"models:\n{models}\n  wrapped"
     )
     path = tmp_path / "all.yaml"

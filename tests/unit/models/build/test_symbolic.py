@@ -22,7 +22,9 @@ from tests.unit.tables.every_layer import layer
 
 
 def test_an_unknown_policy_or_dtype_is_the_scenarios_fault() -> None:
-    with pytest.raises(ScenarioError, match="'float99' is no dtype policy of Keras; `float32`"):
+    with pytest.raises(
+        ScenarioError, match="'float99' is not a Keras dtype policy; allowed: `float32`"
+    ):
         build_model(chain(layer("ReLU"), dtype="float99"), VECTOR)
     with pytest.raises(ScenarioError, match=r"input `input` of shape .* and dtype float99"):
         build_model(chain(layer("ReLU")), (InputSpec("input", (6,), "float99"),))

@@ -103,7 +103,7 @@ def test_other_names_are_paired_by_position_and_told() -> None:
     assert pair.verdict == "equivalent"
     assert pair.inputs is not None
     assert pair.inputs.method == "by_position"
-    assert "by position, as their names differ: `a` with `x`, `b` with `y`" in pair.explanation
+    assert "by position, because their names differ: `a` with `x`, `b` with `y`" in pair.explanation
     one, other, _ = computed(mixed(), mixed("zxy", "xyz"))
     assert (one != other).any()
 

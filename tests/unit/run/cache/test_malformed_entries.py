@@ -104,7 +104,7 @@ def test_what_is_no_result_is_thrown_away_with_a_note(
     _put(tmp_path, key, payload)
     assert cache.recall(scenario, key) is None
     assert len(told) == 1
-    assert "is thrown away" in told[0]
+    assert "is deleted" in told[0]
     assert cache.recall(scenario, key) is None
     assert len(told) == 1  # it is gone
 

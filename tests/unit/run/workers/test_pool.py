@@ -46,9 +46,9 @@ def test_each_loss_costs_its_own_scenario():
     messages = {title: error.message for title, (error,) in told.items()}
     assert messages["killed"] == "the process that ran this scenario died (SIGKILL)"
     assert messages["ended"] == "the process that ran this scenario died (exit status 3)"
-    assert messages["hanging"] == "stopped after 2 s, before it came to an end"
+    assert messages["hanging"] == "stopped after 2 s, before it finished"
     assert messages["growing"].startswith("stopped at 3")
-    assert messages["growing"].endswith("of memory; 300.0 MB are allowed")
+    assert messages["growing"].endswith("of memory; the limit is 300.0 MB")
     for title, (error,) in told.items():
         assert error.hint
         assert error.file == f"{title}.yaml"
@@ -64,9 +64,9 @@ def test_what_a_stopped_scenario_told_is_reported():
         ("inconclusive", "Stopped after 1 s, before these two were compared."),
     ]
     (error,) = report.errors
-    assert error.message == "stopped after 1 s, before it came to an end"
+    assert error.message == "stopped after 1 s, before it finished"
     assert error.hint == (
-        "this was while running both on probes; allow it longer with `--timeout SECONDS`"
+        "this was while running both on probes; allow more time with `--timeout SECONDS`"
     )
 
 
@@ -79,7 +79,7 @@ def test_processes_that_never_start_do_not_keep_it_waiting():
     started = time.monotonic()
     reports = run("good 1", "good 2", "good 3", serve=losses.serve_nobody)
     assert {one.status for one in reports} == {"error"}
-    message = "no process to run this scenario could be started: 5 in a row came to nothing"
+    message = "no process to run this scenario could be started: 5 in a row failed"
     assert {one.errors[0].message for one in reports} == {f"{message} (the last: exit status 7)"}
     assert time.monotonic() - started < 30
 
