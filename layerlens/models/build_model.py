@@ -42,7 +42,7 @@ def build_model(
     Raises:
         MemoryLimitError: the weights need more memory; raised before they are allocated.
         UnsafeCodeError: the model needs code that is not allowed; raised before any code runs.
-        ModelFileError: a file is missing, damaged, or cannot be made into a model.
+        ModelFileError: a file is missing, damaged, or cannot be loaded as a model.
         ScenarioError: `weights` do not fit the model, a callable is missing or returns no Keras
             object, or a graph or policy is invalid.
     """

@@ -173,7 +173,7 @@ FILES: dict[str, tuple[Callable[[], Path], str]] = {
     ),
     "runs-as-a-layer": (
         lambda: edited(lambda layer: layer.update(RUNS_A_SAVED_MODEL)),
-        "layer `switch` is a `Switch`, which calls functions it is given (at "
+        "layer `switch` is a `Switch`, which calls functions passed to it (at "
         "`config.layers[1].config.layers[0]`)",
     ),
     "runs-at-once": (
@@ -186,7 +186,7 @@ FILES: dict[str, tuple[Callable[[], Path], str]] = {
     ),
     "setting": (
         lambda: activated(reference("keras.config", "function", "set_epsilon", "set_epsilon")),
-        "uses the function `keras.config.set_epsilon`, which is no part of a model",
+        "uses the function `keras.config.set_epsilon`, which is not part of a model",
     ),
     "lambda.keras": (lambda: saved(singing(), "m.keras"), "layer `lambda` is a `Lambda`"),
     "lambda.h5": (lambda: saved(singing(), "m.h5"), "layer `lambda` is a `Lambda`"),
@@ -194,7 +194,7 @@ FILES: dict[str, tuple[Callable[[], Path], str]] = {
     "bytecode": (lambda: activated(bytecode()), "holds a function as bytecode"),
     "lambda-by-another-name": (
         lambda: edited(lambda d: d.update(module="keras", class_name="layers.Lambda")),
-        "is a `layers.Lambda`, which runs code of its own",
+        "is a `layers.Lambda`, which runs its own code",
     ),
     "module-beside-it": (
         lambda: activated(reference("singer", "Singer", registered="shop>Singer")),
@@ -207,11 +207,11 @@ FILES: dict[str, tuple[Callable[[], Path], str]] = {
     "builtin": (lambda: activated(reference("builtins", "eval")), "from the module `builtins`"),
     "download": (
         lambda: activated(reference("keras.utils", "get_file")),
-        "is `get_file` from `keras.utils`, which is no part of a model",
+        "is `get_file` from `keras.utils`, which is not part of a model",
     ),
     "download-by-path": (
         lambda: activated(reference("keras", "utils.get_file")),
-        "is `utils.get_file` from `keras`, which is no part of a model",
+        "is `utils.get_file` from `keras`, which is not part of a model",
     ),
     "load-another": (
         lambda: activated(reference("builtins", "function", "load_model", "function")),
@@ -223,11 +223,11 @@ FILES: dict[str, tuple[Callable[[], Path], str]] = {
     ),
     "savedmodel": (
         lambda: edited(lambda d: d.update(class_name="TFSMLayer", config={"filepath": "x"})),
-        "is a `TFSMLayer`, which runs code of its own",
+        "is a `TFSMLayer`, which runs its own code",
     ),
     "torch": (
         lambda: edited(lambda d: d.update(class_name="TorchModuleWrapper")),
-        "is a `TorchModuleWrapper`, which runs code of its own",
+        "is a `TorchModuleWrapper`, which runs its own code",
     ),
     "reads-a-file": (
         lambda: edited(
@@ -235,13 +235,13 @@ FILES: dict[str, tuple[Callable[[], Path], str]] = {
         ),
         "reads the file '/etc/passwd' as its vocabulary",
     ),
-    "climbs-out": (lambda: with_member("../sung", b"x"), "a member that leads outside"),
-    "absolute": (lambda: with_member("/tmp/sung", b"x"), "a member that leads outside"),
-    "link": (lambda: with_member("assets/l", b"/etc", True), "a member that leads outside"),
-    "bomb": (lambda: with_member("assets/b", bytes(10**8)), "would grow from"),
-    "bomb.h5": (bomb_in_hdf5, "claims 800,000,000 bytes but stores"),
-    "pickle.h5": (lambda: pickle_named("m.h5"), "is damaged or no saved model"),
-    "pickle.keras": (lambda: pickle_named("m.keras"), "is damaged or no saved model"),
+    "climbs-out": (lambda: with_member("../sung", b"x"), "a member that points outside"),
+    "absolute": (lambda: with_member("/tmp/sung", b"x"), "a member that points outside"),
+    "link": (lambda: with_member("assets/l", b"/etc", True), "a member that points outside"),
+    "bomb": (lambda: with_member("assets/b", bytes(10**8)), "would expand from"),
+    "bomb.h5": (bomb_in_hdf5, "declares 800,000,000 bytes but stores"),
+    "pickle.h5": (lambda: pickle_named("m.h5"), "is damaged or not a saved model"),
+    "pickle.keras": (lambda: pickle_named("m.keras"), "is damaged or not a saved model"),
     "objects.h5": (hdf5_with_objects, "holds objects instead of numbers"),
     "pickled-weights": (pickled_weights, "whose arrays may be pickled objects"),
 }

@@ -117,7 +117,7 @@ def argument_parts(
 
 def _instead(argument: str) -> str:
     known = (text for end, text in _INSTEAD.items() if argument.endswith(end))
-    return next(known, "write numbers, texts, or lists and mappings of them")
+    return next(known, "write numbers, text, or lists and mappings of them")
 
 
 def without_hooks(config: Any) -> Any:
@@ -189,7 +189,7 @@ class _Check:
     def _object(self, value: Mapping[Any, Any], kinds: _Kinds, place: _Place) -> Iterator[CodePart]:
         class_name = value["class_name"]
         if not isinstance(class_name, str):
-            yield self._part(f"has {class_name!r} as its `class_name`, which is no name", place)
+            yield self._part(f"has {class_name!r} as its `class_name`, which is not a name", place)
             return
         special = _SPECIAL.get(class_name)
         if special is not None:
@@ -215,13 +215,13 @@ class _Check:
     ) -> CodePart | None:
         """Return why an object is not allowed, apart from its arguments; None if it is."""
         if class_name.startswith("__") or class_name in ("TypeSpec", "CompositeTensor"):
-            what = _FORBIDDEN.get(class_name, f"is a `{class_name}`, which is no part of a model")
+            what = _FORBIDDEN.get(class_name, f"is a `{class_name}`, which is not part of a model")
             return self._part(what, place)
         # Keras finds `layers.Lambda` in the module `keras` as well as `Lambda` in `keras.layers`.
         if re.split(r"[.>]", class_name)[-1] in CODE_LAYERS:
-            return self._part(f"is a `{class_name}`, which runs code of its own", place)
+            return self._part(f"is a `{class_name}`, which runs its own code", place)
         if calls_functions(class_name):
-            return self._part(f"is a `{class_name}`, which calls functions it is given", place)
+            return self._part(f"is a `{class_name}`, which calls functions passed to it", place)
         if class_name == "function":
             return self._function_fault(value, kinds, place)
         return self._class_fault(value, class_name, kinds, place)
@@ -240,7 +240,7 @@ class _Check:
             return self._misplaced(f"uses the function `{name}`", found, kinds, place)
         what = f"uses the function `{name}` from outside Keras"
         if module is not None and module.partition(".")[0] == "keras":
-            what = f"uses the function `{module}.{name}`, which is no part of a model"
+            what = f"uses the function `{module}.{name}`, which is not part of a model"
         hint = _nearest(name, kinds) if module in (None, "builtins") else None
         return self._part(what, place, module, name, hint)
 
@@ -252,7 +252,7 @@ class _Check:
         if self._is_users_own(value, class_name) and "inbound_nodes" not in place:
             return None
         if module is not None and not isinstance(module, str):
-            return self._part(f"has {module!r} as its `module`, which is no name", place)
+            return self._part(f"has {module!r} as its `module`, which is not a name", place)
         found = kinds_of(class_name, module)
         if not found:
             return self._foreign(class_name, name, module, kinds, place)
@@ -269,7 +269,7 @@ class _Check:
         if not isinstance(inner, (Mapping, type(None))) and not (
             class_name == "Sequential" and isinstance(inner, list)
         ):
-            return self._part(f"is a `{class_name}` whose `config` is no mapping", place)
+            return self._part(f"is a `{class_name}` whose `config` is not a mapping", place)
         return None
 
     def _is_users_own(self, value: Mapping[Any, Any], class_name: str) -> bool:
@@ -288,10 +288,10 @@ class _Check:
         if module.partition(".")[0] != "keras":
             what = f"is a `{class_name}` from the module `{module}`"
         elif is_keras_class(class_name):
-            what = f"is a `{class_name}` from `{module}`, where this version of Keras has none"
+            what = f"is a `{class_name}` from `{module}`, which this version of Keras does not have"
             hint = "save the model again with this version of Keras" if self.is_saved else None
         else:
-            what = f"is `{class_name}` from `{module}`, which is no part of a model"
+            what = f"is `{class_name}` from `{module}`, which is not part of a model"
         return self._part(what, place, module, name, hint)
 
     def _misplaced(self, what: str, found: _Kinds, kinds: _Kinds, place: _Place) -> CodePart:
@@ -338,13 +338,13 @@ class _Check:
     def _nodes(self, nodes: Any, place: _Place) -> Iterator[CodePart]:
         """Check that a layer of a graph is called with tensors and plain data, and no function."""
         if not isinstance(nodes, (list, tuple)):
-            yield self._part("has `inbound_nodes` that are no list", place)
+            yield self._part("has `inbound_nodes` that are not a list", place)
             return
         for index, node in enumerate(nodes):
             at = (*place, index)
             yield from self.value(node, _NOTHING, at)
             if not _takes_tensors(node):
-                what = "is called on no tensor of the graph, so that Keras would run it at once"
+                what = "is called on no tensor of the graph, so Keras would run it while loading"
                 yield self._part(what, at)
 
     # --- forms that are no classes --------------------------------------------------------------
@@ -356,9 +356,11 @@ class _Check:
             return
         dtype = inner.get("dtype")
         if dtype is not None and not (isinstance(dtype, str) and _DTYPES.fullmatch(dtype)):
-            yield self._part(f"is an array of the dtype {dtype!r}, which Keras has not", place)
+            yield self._part(
+                f"is an array of the dtype {dtype!r}, which Keras does not have", place
+            )
         if not _is_numbers(inner.get("value")):
-            yield self._part("is an array of something else than numbers and texts", place)
+            yield self._part("is an array of values other than numbers and text", place)
 
     def _symbol(self, value: Mapping[Any, Any], place: _Place) -> Iterator[CodePart]:
         if "inbound_nodes" not in place:
@@ -395,9 +397,9 @@ _SPECIAL: Mapping[str, Callable[[_Check, Mapping[Any, Any], _Place], Iterator[Co
 }
 _FORBIDDEN: Mapping[str, str] = {
     "__lambda__": "holds a function as bytecode",
-    "__typespec__": "names a type of TensorFlow to be made",
-    "TypeSpec": "names a type of TensorFlow to be made",
-    "CompositeTensor": "names a type of TensorFlow to be made",
+    "__typespec__": "names a TensorFlow type to create",
+    "TypeSpec": "names a TensorFlow type to create",
+    "CompositeTensor": "names a TensorFlow type to create",
 }
 
 

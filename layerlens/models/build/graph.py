@@ -142,7 +142,7 @@ def in_order(nodes: tuple[NodeSpec, ...]) -> list[NodeSpec]:
             return
         if node.name in open_names:
             loop = " -> ".join([*open_names[open_names.index(node.name) :], node.name])
-            raise _fault(f"the graph runs in a circle: {loop}", node.where)
+            raise _fault(f"the graph has a cycle: {loop}", node.where)
         open_names.append(node.name)
         for name in (*node.inputs, *((node.share,) if node.share else ())):
             source = by_name.get(name, by_name.get(name.rpartition(":")[0]))
@@ -164,10 +164,10 @@ def _addressed(name: str, wired: WiredGraph, where: Where | None) -> Tensors:
     tensors = wired.given.get(node)
     if tensors is None or not index.isdecimal():
         known = ", ".join(f"`{given}`" for given in wired.given)
-        raise _fault(f"`{name}` names no node or input; there are {known}", where)
+        raise _fault(f"`{name}` is not a node or input; there are {known}", where)
     if int(index) >= len(tensors):
         message = (
-            f"`{name}` asks for output {index} of `{node}`, which has {len(tensors)} "
+            f"`{name}` takes output {index} of `{node}`, which has {len(tensors)} "
             f"(they count from 0)"
         )
         raise _fault(message, where)
@@ -241,8 +241,8 @@ def _refuse_circle(layer: Any, tensors: Tensors, outputs: Tensors, histories: li
     for tensor, history in zip(tensors, histories, strict=True):
         tensor._keras_history = history  # keeps the layers before it for the report
     raise ValueError(
-        f"`{layer.name}` hands its input tensor on as it is, which Keras cannot put into a model: "
-        "the tensor would come from itself"
+        f"`{layer.name}` returns its input tensor unchanged, which Keras does not support "
+        f"in a model: the tensor would be its own source"
     )
 
 

@@ -13,7 +13,7 @@ from layerlens.models.inspect.input_order import own_input_names, positions_by_n
 from layerlens.report.layers import ModelError
 from layerlens.scenario.spec import InputSpec, Shape
 
-_HINT = "give this model an `input:` of its own, or save it with inputs of the scenario's shape"
+_HINT = "give this model its own `input:`, or save it with inputs of the scenario's shape"
 
 
 class InputsRefusal(Exception):  # noqa: N818 (it becomes a result, not an error)

@@ -55,7 +55,7 @@ def refuse_code_layers(layers: Iterable[LayerSpec]) -> None:
     """
     for layer in layers:
         if layer.type in CODE_LAYERS:
-            raise UnsafeCodeError(f"`{layer.type}` runs code of its own", layer.where, _ALLOW)
+            raise UnsafeCodeError(f"`{layer.type}` runs its own code", layer.where, _ALLOW)
         for name, part in argument_parts(layer, is_registered):
             raise UnsafeCodeError(
                 f"`{part.place}` of `{layer.type}` {part.what}",

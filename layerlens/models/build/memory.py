@@ -53,10 +53,10 @@ def refuse_beyond_memory(
     params = sum(math.prod(weight.shape) for weight in model.weights)
     allowed = "are free" if memory_limit is None else "are allowed"
     if reserved:
-        allowed += f", and {readable(reserved)} of that go to the other models"
+        allowed += f", and {readable(reserved)} of that are for the other models"
     raise MemoryLimitError(
-        f"model `{name}` needs {readable(needed)} of memory while its {params:,} params are "
-        f"initialised, which take {readable(held)}, but {readable(limit)} {allowed}",
+        f"model `{name}` needs {readable(needed)} of memory while its {params:,} params "
+        f"are initialized, which take {readable(held)}, but {readable(limit)} {allowed}",
         where,
         hint="`layerlens summary` runs nothing and works at any size",
     )
@@ -90,7 +90,7 @@ def comparing_beyond_memory(
     needs = [
         (
             scalars * _BYTES_PER_SCALAR,
-            f"for {scalars:,} values in and out of them a sample",
+            f"for {scalars:,} input and output values per sample",
         ),
         (
             params * _BYTES_PER_PARAM,
@@ -114,7 +114,7 @@ def comparing_beyond_memory(
 
 def _needs_of(working: WorkingMemory, samples: int) -> list[tuple[int, str]]:
     called = working.ends * _BYTES_PER_END + working.inner * _BYTES_PER_INNER
-    values = f"{working.scalars:,} values a sample"
+    values = f"{working.scalars:,} values per sample"
     return [
         (samples * called, f"while `{working.layer}` is called, which holds {values}"),
         (working.steps * STEP_BYTES, f"for gradients through {working.steps:,} recurrent steps"),
@@ -140,16 +140,16 @@ def refuse_samples_beyond_memory(
         raise MemoryLimitError(
             f"`fit:` draws {samples:,} samples of {scalars:,} values in inputs and targets, which "
             f"take {readable(drawn)} of memory, but {readable(limit)} are free",
-            hint="let `samples` be fewer",
+            hint="reduce `samples`",
         )
     batch = min(batch, samples)
     held = batch * working.scalars * 8 if working is not None else 0
     if working is not None and drawn + held > limit:
         raise MemoryLimitError(
             f"`fit:` takes {batch:,} samples at once through `{working.layer}`, which holds "
-            f"{working.scalars:,} values of each: {readable(held)} of memory beside the "
+            f"{working.scalars:,} values of each: {readable(held)} of memory in addition to the "
             f"{readable(drawn)} that the samples take, but {readable(limit)} are free",
-            hint="let `batch_size` be smaller",
+            hint="reduce `batch_size`",
         )
 
 

@@ -117,9 +117,9 @@ def _found(target: str, folders: tuple[str, ...], where: Where | None) -> Any:
             raise  # the module exists, but one that it imports does not
         looked = " and ".join(folders)
         raise _fault(
-            f"there is no module `{module_name}`; looked in {looked} and among what is installed",
+            f"there is no module `{module_name}`; looked in {looked} and in the installed packages",
             where,
-            hint=f"put `{module_name.replace('.', '/')}.py` beside the scenario",
+            hint=f"put `{module_name.replace('.', '/')}.py` next to the scenario",
         ) from error
     for part in path.split("."):
         if not hasattr(found, part):

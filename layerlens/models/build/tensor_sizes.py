@@ -22,8 +22,8 @@ def refuse_oversized(name: str, tensors: Sequence[Any], where: Where | None) -> 
             raise ScenarioError(
                 (
                     Fault(
-                        f"`{name}` gives a tensor of the per-sample shape {_text(shape)}, which "
-                        f"has more than {MOST_VALUES:,} values; no tensor has so many",
+                        f"`{name}` gives a tensor of the per-sample shape {_text(shape)}, "
+                        f"which has more than {MOST_VALUES:,} values, the limit of a tensor",
                         where,
                         "make the layer, or the input, smaller",
                     ),

@@ -45,7 +45,7 @@ def _path_of(
     listed = ", ".join(f"`{path}`" for path in found or paths) or "none"
     if found:
         message = f"model `{name}`: `{key}` could be any of {listed}"
-        faults.append(Fault(message, where, hint="write more of the path"))
+        faults.append(Fault(message, where, hint="write a longer part of the path"))
         return None
     message = f"model `{name}` has no weight `{key}`; its weights are {listed}"
     faults.append(Fault(message, where, hint=_nearest(key, paths)))

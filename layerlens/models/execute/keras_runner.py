@@ -201,8 +201,8 @@ class KerasRunner:
     def _refusal(self, error: Exception, execution: Execution) -> Outcome:
         if is_out_of_memory(error):
             raise MemoryLimitError(
-                f"model `{self.built.spec.name}` needs more memory than there is when it is run "
-                "on the probes",
+                f"model `{self.built.spec.name}` needs more memory than is available to "
+                f"run on the probes",
                 hint="make the input smaller, or use `layerlens summary`, which runs nothing",
             ) from error
         rows = self.built.report.layers

@@ -51,7 +51,7 @@ def adopt_model(request: BuildRequest) -> Built | Refused:
     """Build a model given as `file`, `python` or an object.
 
     Raises:
-        ModelFileError: the file is missing, damaged, or cannot be made into a model.
+        ModelFileError: the file is missing, damaged, or cannot be loaded as a model.
         UnsafeCodeError: the model needs code that is not allowed.
         MemoryLimitError: the weights need more memory than there is.
         ScenarioError: the callable is missing, or returns no Keras model or layer.
@@ -99,7 +99,7 @@ def _adopt_file(request: BuildRequest) -> Built | Refused:
             result = build_from(request, source)
         except RebuildError as failure:
             raise ModelFileError(
-                f"{saved.path.name} cannot be made into a model{_written_by(saved)}: "
+                f"{saved.path.name} cannot be loaded as a model{_written_by(saved)}: "
                 f"{clean_reason(failure.__cause__ or failure)}",
                 spec.where,
                 hint=_OLDER if older else _SAVE_AGAIN,
@@ -123,16 +123,19 @@ def _translated(saved: SavedModel, where: Where | None) -> Translation:
             saved.config, saved.keras_version, saved.backend, with_weights=saved.kind == "h5"
         )
     except MalformedError as error:
-        what = f"describes a model in a form that no Keras wrote{_written_by(saved)}: {error}"
+        what = (
+            f"describes a model in a form that no version of Keras writes{_written_by(saved)}: "
+            f"{error}"
+        )
         raise damaged(saved.path, what, where) from error
     if not translation.faults:
         return translation
     told = [str(fault) for fault in translation.faults[:_MOST_LISTED]]
     if len(translation.faults) > _MOST_LISTED:
-        told.append(f"and {len(translation.faults) - _MOST_LISTED} parts more")
+        told.append(f"and {len(translation.faults) - _MOST_LISTED} more")
     instead = dict.fromkeys(fault.instead for fault in translation.faults[:_MOST_LISTED])
     raise ModelFileError(
-        f"{saved.path.name}{_written_by(saved)} holds what Keras 3 does not express: "
+        f"{saved.path.name}{_written_by(saved)} has parts without an equivalent in Keras 3: "
         + "; ".join(told),
         where,
         hint=f"{'; '.join(instead)}; name a function that builds the model under `python:`",
@@ -213,7 +216,7 @@ def _in_policy(request: BuildRequest, work: Callable[[], Any]) -> Any:
 
 
 def _refused_by_code(request: BuildRequest, error: Exception) -> Refused:
-    what = f"`{request.spec.python}`" if request.spec.form == "python" else "the function given"
+    what = f"`{request.spec.python}`" if request.spec.form == "python" else "the given function"
     frame = error.__traceback__
     place = None
     while frame is not None:

@@ -27,7 +27,7 @@ _TOTAL_FLOOR_BYTES = 512 * 10**6
 _MOST_MEMBERS = 10_000
 _MOST_DIRECTORY_BYTES = 4 * 1024**2
 
-_HINT = "no file that Keras saved is so; do not open it"
+_HINT = "Keras does not save such files; do not open it"
 
 
 @contextmanager
@@ -95,14 +95,14 @@ def _check_members(path: Path, members: Sequence[zipfile.ZipInfo], where: Where 
         raise _fault(path, what, where)
     total = sum(member.file_size for member in members)
     if total > max(_TOTAL_FLOOR_BYTES, _MOST_TOTAL_EXPANSION * stored):
-        raise _fault(path, f"would grow from {held:,} to {total:,} bytes in all", where)
+        raise _fault(path, f"would expand from {held:,} to {total:,} bytes in total", where)
 
 
 def _check_member(path: Path, member: zipfile.ZipInfo, where: Where | None) -> None:
     name = PurePosixPath(member.filename.replace("\\", "/"))
     outside = name.is_absolute() or ".." in name.parts or ":" in member.filename
     if outside or stat.S_ISLNK(member.external_attr >> 16):
-        what = f"has a member that leads outside the archive: {member.filename!r}"
+        what = f"has a member that points outside the archive: {member.filename!r}"
         raise _fault(path, what, where)
     if member.flag_bits & 1:
         raise _fault(path, "is encrypted", where, hint="decrypt it first")
@@ -110,7 +110,7 @@ def _check_member(path: Path, member: zipfile.ZipInfo, where: Where | None) -> N
     if member.file_size > grown:
         raise _fault(
             path,
-            f"has a member that would grow from {member.compress_size:,} to "
+            f"has a member that would expand from {member.compress_size:,} to "
             f"{member.file_size:,} bytes: {member.filename!r}",
             where,
         )

@@ -12,7 +12,7 @@ import h5py
 from layerlens.errors import Where
 from layerlens.models.external.damaged_file import damaged
 
-_HINT = "no file that Keras saved does so; do not open it"
+_HINT = "Keras does not save such files; do not open it"
 #: Above the floor, a dataset may claim this many bytes per stored byte (compressed zeros).
 _MOST_EXPANSION = 1000
 #: The filters in HDF5 and h5py themselves (deflate, shuffle, checksums, szip, N-bit, scale-offset,
@@ -69,11 +69,11 @@ def _read(path: Path, file: Any, where: Where | None) -> Hdf5Model:
             raise damaged(path, f"is damaged: {error}", where) from error
         if config is None:
             weights_only = "layer_names" in attributes or len(content) > 0
-            what = "holds weights only, no model" if weights_only else "holds no Keras model"
+            what = "has weights but no model" if weights_only else "has no Keras model"
             hint = "save the whole model with `model.save('model.keras')`"
             raise damaged(path, what, where, hint)
         if "model_weights" not in content:
-            raise damaged(path, "describes a model but holds no weights for it", where)
+            raise damaged(path, "describes a model but has no weights for it", where)
         known = {name: _decoded(value) for name, value in writer.items() if value is not None}
         return Hdf5Model(_decoded(config), **known)
 
@@ -82,7 +82,7 @@ def _opened(path: Path, file: Any, where: Where | None) -> Any:
     try:
         return h5py.File(file, "r")
     except _H5PY_ERRORS as error:
-        raise damaged(path, f"is damaged or cut short: {error}", where) from error
+        raise damaged(path, f"is damaged or incomplete: {error}", where) from error
 
 
 def _check_group(path: Path, content: Any, where: Where | None) -> None:
@@ -113,7 +113,7 @@ def _check_group(path: Path, content: Any, where: Where | None) -> None:
     except _H5PY_ERRORS as error:
         raise damaged(path, f"is damaged: {error}", where) from error
     if claimed > max(_TOTAL_FLOOR_BYTES, _MOST_TOTAL_EXPANSION * stored):
-        message = f"claims {claimed:,} bytes in all but stores {stored:,}"
+        message = f"declares {claimed:,} bytes in total but stores {stored:,}"
         raise damaged(path, message, where, _HINT)
 
 
@@ -134,7 +134,7 @@ def _check_dataset(path: Path, place: str, dataset: Any, where: Where | None) ->
     claimed = _claimed(dataset)
     stored = dataset.id.get_storage_size()
     if claimed > max(_EXPANSION_FLOOR_BYTES, _MOST_EXPANSION * stored):
-        message = f"claims {claimed:,} bytes but stores {stored:,} at {place!r}"
+        message = f"declares {claimed:,} bytes but stores {stored:,} at {place!r}"
         raise damaged(path, message, where, _HINT)
 
 

@@ -105,8 +105,8 @@ def _code_outside(model: Any, file: str) -> Iterator[str]:
     if names:
         listed = ", ".join(f"`{name}`" for name in names)
         yield (
-            f"the code of {listed} is not in {file}: it was taken as it is now, so a change of it "
-            "since the file was saved does not show"
+            f"the code of {listed} is not in {file}: its current code was used, so a "
+            f"change since the file was saved does not show"
         )
 
 
@@ -132,7 +132,7 @@ def _call_make(make: Make, config: Mapping[str, Any]) -> Any:
     try:
         return make(config)
     except Exception as error:  # Keras may raise anything for a description it cannot make
-        raise_if_out_of_memory(error, "while the saved model was made")
+        raise_if_out_of_memory(error, "while the saved model was loaded")
         raise_if_draft_impossible(error)
         raise RebuildError from error
 
@@ -145,7 +145,7 @@ def inputs_for(request: BuildRequest, model: Any) -> FittedInputs:
         )
     if request.inputs:
         return scenario_inputs(request.inputs, request.fed_as)
-    raise InputsRefusal("the model has no inputs of its own", hint="give it an `input:`")
+    raise InputsRefusal("the model has no inputs", hint="give it an `input:`")
 
 
 def wrapped(request: BuildRequest, model: Any, fitted: FittedInputs) -> Any:

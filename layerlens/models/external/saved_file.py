@@ -107,7 +107,7 @@ def refuse_code(
     if not parts:
         return
     unsafe = list(dict.fromkeys(f"layer `{p.layer}` {p.what} (at `{p.place}`)" for p in parts))
-    more = [f"and {len(unsafe) - _MOST_LISTED} parts more"] if len(unsafe) > _MOST_LISTED else []
+    more = [f"and {len(unsafe) - _MOST_LISTED} more"] if len(unsafe) > _MOST_LISTED else []
     message = "; ".join([*unsafe[:_MOST_LISTED], *more])
     hints = [part.hint for part in parts if part.hint][:1]
     hint = "; or ".join([*hints, _ALLOW])
@@ -126,7 +126,7 @@ def _kind_of(path: Path, where: Where | None) -> FileFormat:
             allowed = ", ".join(f"`{suffix}`" for suffix in SUFFIXES)
             raise damaged(
                 path,
-                f"has the ending {path.suffix or '(none)'!r}; saved models end in {allowed}",
+                f"has the suffix {path.suffix or '(none)'!r}; saved models end in {allowed}",
                 where,
                 hint="save the model with `model.save('model.keras')`",
             )
@@ -162,7 +162,7 @@ def _confirmed(path: Path, kind: FileFormat, start: bytes, where: Where | None) 
         )
     if kind != "json" and other is None:
         what = "a zip archive" if kind == "keras" else "an HDF5 file"
-        raise damaged(path, f"is damaged or no saved model: it is not {what}", where)
+        raise damaged(path, f"is damaged or not a saved model: it is not {what}", where)
     return kind
 
 
@@ -177,7 +177,7 @@ def _read_archive(path: Path, where: Where | None) -> SavedModel:
             written = _parsed(path, _member_text(path, archive, "metadata.json", where), where)
             _check_weights(path, archive, where)
     except zipfile.BadZipFile as error:
-        what = f"is damaged or cut short, so that it is no zip archive any more: {error}"
+        what = f"is damaged or incomplete and not a zip archive: {error}"
         raise damaged(path, what, where) from error
     except (EOFError, NotImplementedError, ValueError, OSError, zlib.error) as error:
         raise damaged(path, f"is damaged: {error}", where) from error
@@ -192,7 +192,7 @@ def _check_complete(path: Path, names: set[str], where: Where | None) -> None:
         missing.append("model.weights.h5")
     if missing:
         lacks = " and ".join(f"`{name}`" for name in missing)
-        raise damaged(path, f"is a zip archive but no Keras model: it has no {lacks}", where)
+        raise damaged(path, f"is a zip archive but not a Keras model: it has no {lacks}", where)
 
 
 def _member_text(path: Path, archive: zipfile.ZipFile, name: str, where: Where | None) -> str:
@@ -281,8 +281,8 @@ def _refuse_keras_0(path: Path, config: Any, where: Where | None) -> None:
     if isinstance(config.get("layers", config.get("nodes")), (list, Mapping)):
         raise damaged(
             path,
-            "describes a model in the form of Keras 0, from before April 2016, which is not read "
-            "any more",
+            "describes a model in the form of Keras 0, from before April 2016, which is no "
+            "longer supported",
             where,
             hint="build the same model in a function that you name under `python:`",
         )

@@ -54,7 +54,7 @@ def not_positive(refusal: Refusal) -> str | None:
         return None
     name = next(found for found in match.groups() if found)
     value = refusal.arguments.get(name)
-    hint = f"`{name}` counts something: a whole number of at least 1"
+    hint = f"`{name}` is a count: a whole number of at least 1"
     number = _number_or_none(value)
     if number is None or number < 1:
         return hint
@@ -127,14 +127,14 @@ def duplicate_name(refusal: Refusal) -> str | None:
 def unequal_shapes(refusal: Refusal) -> str | None:
     if "to have identical shapes" not in refusal.reason:
         return None
-    return "declare both inputs with one and the same `shape`"
+    return "declare both inputs with the same `shape`"
 
 
 def not_rgb(refusal: Refusal) -> str | None:
     if "must have 3 channels" not in refusal.reason:
         return None
     return (
-        f"`{refusal.type}` works on colours: give it images of shape (rows, columns, 3), not "
+        f"`{refusal.type}` works on color images: give it images of shape (rows, columns, 3), not "
         f"{shape_text(refusal.shape)}"
     )
 
@@ -144,7 +144,7 @@ def unknown_padding(refusal: Refusal) -> str | None:
     if match is None:
         return None
     if match[2] == "causal":
-        return "`padding: causal` is for `Conv1D` alone; take `same` or `valid`"
+        return "only `Conv1D` supports `padding: causal`; use `same` or `valid`"
     return _one_of("padding", _quoted_words(match[1]), match[2])
 
 
@@ -217,7 +217,7 @@ def mentioned_argument(refusal: Refusal) -> str | None:
     """The arguments that Keras mentions, for values that no other rule explains."""
     quoted = set(re.findall(r"`(\w+)`", refusal.reason))
     mentioned = quoted | set(re.findall(r"\b(\w+)=", refusal.reason))
-    known = f"(`layerlens layers {refusal.type}` says what it takes)"
+    known = f"(`layerlens layers {refusal.type}` lists its arguments)"
     given = [name for name in refusal.arguments if name in mentioned]
     if given:
         values = " and ".join(f"`{argument_text(name, refusal.arguments[name])}`" for name in given)
@@ -239,7 +239,7 @@ def large_output_padding(refusal: Refusal) -> str | None:
 def forced_cudnn(refusal: Refusal) -> str | None:
     if "use_cudnn=True" not in refusal.reason:
         return None
-    return "leave `use_cudnn: true` out: cuDNN needs a GPU and the layer's default arguments"
+    return "remove `use_cudnn: true`: cuDNN needs a GPU and the layer's default arguments"
 
 
 def unknown_spatial_sizes(refusal: Refusal) -> str | None:

@@ -60,9 +60,9 @@ def missing_axis(refusal: Refusal) -> str | None:
         plain = f"`Conv{counts[1] - 2}D`"
         if None in axes:
             kind = _data_noun(counts[1])
-            return f"`{refusal.type}` wants an axis of steps first; for {kind} use {plain}"
+            return f"`{refusal.type}` needs an axis of steps first; for {kind} use {plain}"
         return (
-            f"`{refusal.type}` wants an axis of steps first; put {reshape_yaml((1, *axes))} before "
+            f"`{refusal.type}` needs an axis of steps first; put {reshape_yaml((1, *axes))} before "
             f"it for a single step, or use {plain}"
         )
     lacks = "no channel axis" if counts[0] == 4 else "one axis too few"
@@ -90,8 +90,8 @@ def vector_for_image(refusal: Refusal) -> str | None:
     source = refusal.rank_changing_row()
     if source and is_shape(source.input_shape) and len(source.input_shape) == counts[0]:
         return (
-            f"`{source.name}` makes one vector of the image, shape "
-            f"{shape_text(source.output_shape)}; leave it out, or put it behind `{refusal.layer}`"
+            f"`{source.name}` turns the image into one vector, shape "
+            f"{shape_text(source.output_shape)}; remove it, or put it after `{refusal.layer}`"
         )
     numbers = refusal.shape[1]
     if numbers is None or counts[0] != 4 or refusal.type.startswith("ConvLSTM"):

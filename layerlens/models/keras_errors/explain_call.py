@@ -43,19 +43,19 @@ _RULES: tuple[_CallRule, ...] = (
         r"|expected to be a (?:float|half|double) tensor but is a ((?:u?int|bool)\w*) tensor"
         r"|expected to be a ((?:u?int|bool)\w*) tensor but is a"
         r"|does not match type ((?:u?int|bool)\w*)",
-        "this layer computes in floats and is given {0}; put `Rescaling: 1.0` before it, which "
-        "makes floats of them, or declare the input as `dtype: float32`, without `low` and `high`",
+        "this layer computes in floats and receives {0}; put `Rescaling: 1.0` before it to "
+        "convert them, or declare the input as `dtype: float32`, without `low` and `high`",
     ),
     _CallRule(
         r"only (?:currently )?supports (?:the )?NHWC|NCHW|channels_first",
-        "TensorFlow has no such operation on the CPU with the channels first; use "
+        "TensorFlow does not support this operation on the CPU with channels first; use "
         "`data_format: channels_last` with `Permute` before and after",
     ),
     _CallRule(
         r"only supports equal length strides",
         "give `strides` one number for both axes, or set the environment variable "
-        "`TF_ENABLE_ONEDNN_OPTS=1`: TensorFlow's oneDNN kernels, which it uses by itself on some "
-        "processors only, take unequal ones",
+        "`TF_ENABLE_ONEDNN_OPTS=1`: TensorFlow's oneDNN kernels, which are only the "
+        "default on some processors, support different ones",
     ),
     _CallRule(
         r"unroll a RNN",
@@ -63,20 +63,20 @@ _RULES: tuple[_CallRule, ...] = (
     ),
     _CallRule(
         r"`mask` must be broadcastable",
-        "the mask has one entry per step and `Softmax` wants one per element; use "
-        "`Activation: softmax`, which leaves the mask alone",
+        "the mask has one entry per step and `Softmax` needs one per element; use "
+        "`Activation: softmax`, which ignores the mask",
         "Softmax",
     ),
     _CallRule(
         r"Matrix size-incompatible|Dimensions must be equal|Incompatible shapes",
-        "query and key (the value, where no key is given) need the same number of features; bring "
-        "them to one width with a `Dense` behind one of them",
+        "query and key (the value, where no key is given) need the same number of "
+        "features; make them equal with a `Dense` after one of them",
         "Attention|AdditiveAttention",
     ),
     _CallRule(
         r"Matrix size-incompatible|Dimensions must be equal|Incompatible shapes",
-        "each initial state needs as many features as the layer has `units`; bring it to that "
-        "width with a `Dense`",
+        "each initial state needs as many features as the layer has `units`; use a `Dense` "
+        "to get that number",
         "LSTMCell|GRUCell|SimpleRNNCell",
     ),
     _CallRule(
@@ -92,25 +92,25 @@ _RULES: tuple[_CallRule, ...] = (
     ),
     _CallRule(
         r"must be broadcastable|Dimensions must be equal|Incompatible shapes",
-        "the mask has an entry for each place of a step, and the output of a step has other sizes; "
-        "set `padding: same` and leave `strides` at 1, or leave the masking out",
+        "the mask has an entry for each position of a step, and the output of a step has "
+        "another size; set `padding: same` and leave `strides` at 1, or remove the masking",
         "ConvLSTM[123]D",
     ),
     _CallRule(
         r"must be broadcastable|Dimensions must be equal|Incompatible shapes",
-        "the mask that arrives does not have one entry per step; leave the masking out, or put it "
-        "where each step is one vector",
+        "the mask does not have one entry per step; remove the masking, or put it where "
+        "each step is one vector",
         "LSTM|GRU|SimpleRNN|RNN",
     ),
     _CallRule(
         r"Dimensions must be equal|Incompatible shapes",
-        "forward and backward layer have to have as many `units` where their outputs are added, "
-        "multiplied or averaged; make them equal or set `merge_mode: concat`",
+        "the forward and the backward layer need the same `units` if their outputs are "
+        "added, multiplied or averaged; make them equal or set `merge_mode: concat`",
         "Bidirectional",
     ),
     _CallRule(
         r"Paddings must be non-negative",
-        "`padding` cannot be negative; use a `Cropping` layer to take entries away",
+        "`padding` cannot be negative; use a `Cropping` layer to remove entries",
     ),
     _CallRule(
         r"(?:Computed output size would be|Negative dimension size|pooling forward propagation"
@@ -129,27 +129,28 @@ _RULES: tuple[_CallRule, ...] = (
     ),
     _CallRule(
         r"must be smaller than the input length",
-        "`cropping` takes away more than there is; crop less, or give the variable axis more "
+        "`cropping` removes more entries than the axis has; crop less, or give the "
+        "variable axis more "
         "entries",
     ),
     _CallRule(
         r"slice index \d+ of dimension 0 out of bounds",
-        "with an unknown length `TimeDistributed` counts the samples of the batch in place of the "
-        "steps; give the steps a number in place of `null` in the input's `shape`, or leave "
-        "`TimeDistributed` out where the layer takes each step alone, as `Dense` does",
+        "with an unknown length `TimeDistributed` uses the number of samples as the number "
+        "of steps; replace `null` with the number of steps in the input's `shape`, or "
+        "remove `TimeDistributed` if the layer works on each step alone, as `Dense` does",
         "TimeDistributed",
     ),
     _CallRule(
         r"slice index 0 of dimension|uninitialized tensors",
-        "there is not one step to read; a recurrent layer needs at least one",
+        "the input has no steps; a recurrent layer needs at least one",
     ),
     _CallRule(
         r"`dim` must be in the range|out of bounds",
-        "`axis` names an axis the input does not have; -1 is the last",
+        "`axis` is an axis that the input does not have; -1 is the last",
     ),
     _CallRule(
         r"Invalid value for argument `interpolation`",
-        "take one of the interpolations listed, such as `interpolation: bilinear`",
+        "use one of the listed interpolations, such as `interpolation: bilinear`",
     ),
     _CallRule(
         r"Cast (?:float|int\w*|double) to string is not supported",
@@ -190,8 +191,8 @@ def _hint(reason: str, types: set[str], how: str) -> str:
         if match and applies:
             return rule.hint.format(*filter(None, match.groups()))
     return (
-        f"it builds, so the shapes agree as far as they are known; the failure is in the values or "
-        f"sizes it meets when {how}"
+        f"it builds, so the known shapes agree; the failure depends on the values or sizes "
+        f"when {how}"
     )
 
 

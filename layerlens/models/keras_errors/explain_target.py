@@ -90,7 +90,7 @@ def _sparse_fault(loss: str, target: Shape, output: Shape) -> tuple[str, str] | 
             f"`target: {_shape_mapping(wanted)}`",
         )
     return (
-        f"the target {shape_text(target)} does not go with the output {shape_text(output)} per "
+        f"the target {shape_text(target)} does not match the output {shape_text(output)} per "
         f"sample: `{loss}` takes one class number in place of the last axis, "
         f"{_rank_text(target, wanted)}",
         f"set `target: {_shape_mapping(wanted)}`{_steps_hint(target, wanted)}",

@@ -13,7 +13,7 @@ _ACCEPTED_INPUTS: tuple[tuple[str, str], ...] = (
     (r"(LSTM|GRU|SimpleRNN|RNN|Bidirectional)$", "a sequence, (steps, features)"),
     (
         r"TimeDistributed$",
-        "a sequence, (steps, ...), whatever its layer takes at each step",
+        "a sequence, (steps, ...), with the input of its layer at each step",
     ),
     (r"RepeatVector$", "one vector, (features)"),
     (r"Embedding$", "integers from 0 to input_dim - 1, of any shape"),
@@ -33,7 +33,7 @@ _ACCEPTED_INPUTS: tuple[tuple[str, str], ...] = (
     (r"(?<!Conv)1D(Transpose)?$", "a sequence, (steps, channels)"),
     (r"2D(Transpose)?$", "an image, (rows, columns, channels)"),
     (r"3D(Transpose)?$", "a volume, (depth, rows, columns, channels)"),
-    (r"Dense$", "anything with at least one axis, of which it changes the last"),
+    (r"Dense$", "an input with at least one axis; it changes the last one"),
 )
 
 
@@ -49,7 +49,7 @@ def describe_accepted_input(refusal: Refusal) -> str:
     words = accepted_input(refusal.type)
     received = " and ".join(shape_text(shape) for shape in refusal.shapes)
     expected = (
-        f"`{refusal.type}` takes {words}" if words else f"look at what `{refusal.layer}` is given"
+        f"`{refusal.type}` takes {words}" if words else f"check the input of `{refusal.layer}`"
     )
     here = f"; here it got {received}" if received else ""
     arguments = f" (`layerlens layers {refusal.type}` lists its arguments)" if refusal.type else ""

@@ -22,13 +22,13 @@ def missing_input(refusal: Refusal) -> Remedy | str | None:
         if not any(phrase in refusal.reason for phrase in phrases):
             return None
         name = refusal.producer_name or "x"
-        present = "" if refusal.producer_name else ", x being what it takes now"
+        present = "" if refusal.producer_name else ", where `x` is its current input"
         return Remedy(
             hint=(
                 f"`{refusal.type}` takes a query and a value: in a `graph:` give the node "
                 f"`from: [{name}, {name}]`{present} (the same twice is self-attention)"
             ),
-            reason="it was given one input, and needs a query and a value"
+            reason="it received one input, and needs a query and a value"
             if "missing" in refusal.reason
             else None,
         )
@@ -49,11 +49,13 @@ def too_many_inputs(refusal: Refusal) -> str | None:
     row = refusal.producer
     if row is not None and isinstance(row.output_shape[0], tuple):
         return (
-            f"`{row.name}` returns its states beside its output; leave `return_state: true` out of "
-            f"{'the layer it holds' if row.type == 'Bidirectional' else 'it'}"
+            f"`{row.name}` returns its states in addition to its output; remove "
+            f"`return_state: true` from "
+            f"{'its inner layer' if row.type == 'Bidirectional' else 'it'}"
         )
     return (
-        f"`{refusal.type}` takes one input and got {len(refusal.shapes)}; join them first with "
+        f"`{refusal.type}` takes one input and received {len(refusal.shapes)}; join them "
+        f"first with "
         f"`Concatenate` or `Add`"
     )
 
@@ -64,7 +66,7 @@ def not_two_inputs(refusal: Refusal) -> str | None:
         return None
     got = len(refusal.shapes)
     chain = "; join two, and the result with the next" if got > 2 else ""
-    return f"`{refusal.type}` takes two inputs and got {got}{chain}"
+    return f"`{refusal.type}` takes two inputs and received {got}{chain}"
 
 
 def unequal_merge_shapes(refusal: Refusal) -> str | None:
@@ -108,21 +110,24 @@ def _ranks_differ(layer_type: str, first: Shape, other: Shape) -> str:
         same = short[-1] == long[-1] or layer_type == "Concatenate"
         first_then = "" if same else f"`Dense: {long[-1]}` and then "
         return (
-            f"{difference}; put {first_then}`RepeatVector: {long[1]}` behind the vector, or "
-            f"`GlobalAveragePooling1D` behind the sequence"
-            + ("" if same else " (and a `Dense` of the same width behind each)")
+            f"{difference}; put {first_then}`RepeatVector: {long[1]}` after the vector, or "
+            f"`GlobalAveragePooling1D` after the sequence"
+            + ("" if same else " (and a `Dense` of the same width after each)")
         )
-    return f"{difference}; bring both to the same number of axes with `Reshape` or `Flatten`"
+    return f"{difference}; give both the same number of axes with `Reshape` or `Flatten`"
 
 
 def _equalize_axis(axis: int, first: Shape, other: Shape) -> str:
     small, large = sorted((first, other), key=lambda shape: shape[axis] or 0)
     if axis == len(first) - 1:
         join = ", or join them with `Concatenate`" if first[:-1] == other[:-1] else ""
-        return f"bring both to one width, as with `Dense: {first[-1]}` behind the second{join}"
+        return (
+            f"give both the same width, for example with `Dense: {first[-1]}` after the "
+            f"second{join}"
+        )
     dimensions = len(first) - 2
     if dimensions > 3:
-        return "bring them to the same size before they are joined"
+        return "make their sizes equal before they are joined"
     gaps = [
         abs((a or 0) - (b or 0)) if a is not None and b is not None else 0
         for a, b in zip(small[1:-1], large[1:-1], strict=True)
@@ -133,8 +138,8 @@ def _equalize_axis(axis: int, first: Shape, other: Shape) -> str:
     sides = [[0, gap] for gap in gaps]
     written = str(sides[0] if dimensions == 1 else sides)
     return (
-        f"put `Cropping{dimensions}D: {{cropping: {written}}}` behind the larger or "
-        f"`ZeroPadding{dimensions}D: {{padding: {written}}}` behind the smaller"
+        f"put `Cropping{dimensions}D: {{cropping: {written}}}` after the larger or "
+        f"`ZeroPadding{dimensions}D: {{padding: {written}}}` after the smaller"
     )
 
 
@@ -162,10 +167,10 @@ def unequal_concatenate_shapes(refusal: Refusal) -> str | None:
     if differing == [wrong]:
         difference = f"{difference}; set `axis: {wrong}`"
         if wrong == rank - 1:
-            return f"{difference}, or put `Dense: {first[-1]}` behind the second"
+            return f"{difference}, or put `Dense: {first[-1]}` after the second"
         return f"{difference}, or {_equalize_axis(wrong, first, other)}"
     if wrong == rank - 1:
-        return f"{difference}; put `Dense: {first[-1]}` behind the second"
+        return f"{difference}; put `Dense: {first[-1]}` after the second"
     return f"{difference}; {_equalize_axis(wrong, first, other)}"
 
 
@@ -191,7 +196,9 @@ def unequal_dot_sizes(refusal: Refusal) -> str | None:
     )
     if fitting:
         return f"{difference}; `axes: {fitting[-1]}` would fit"
-    return f"{difference}; bring them to one size, as with `Dense: {match[1]}` behind the second"
+    return (
+        f"{difference}; make the sizes equal, for example with `Dense: {match[1]}` after the second"
+    )
 
 
 def shared_layer_size(refusal: Refusal) -> str | None:
@@ -201,9 +208,9 @@ def shared_layer_size(refusal: Refusal) -> str | None:
         return None
     bridge = f" (`Dense: {match[2]}` before it would do that)" if match[1] == "-1" else ""
     return (
-        f"`{refusal.layer}` was made for an axis {match[1]} of {match[2]} and now gets "
-        f"{shape_text(refusal.shape)}; a layer that is shared takes the same size each "
-        f"time{bridge}, else give this node a layer of its own"
+        f"`{refusal.layer}` was built for an axis {match[1]} of {match[2]} and now "
+        f"receives {shape_text(refusal.shape)}; a shared layer needs the same size each "
+        f"time{bridge}, or give this node its own layer"
     )
 
 
@@ -211,9 +218,8 @@ def unequal_key_and_value(refusal: Refusal) -> str | None:
     if "`value` and `key`" not in refusal.reason or len(refusal.shapes) < 3:
         return None
     return (
-        f"value {shape_text(refusal.shapes[1])} and key {shape_text(refusal.shapes[2])} belong "
-        f"together step by step and need the same number of steps; leave the key out to take the "
-        f"value for both"
+        f"value {shape_text(refusal.shapes[1])} and key {shape_text(refusal.shapes[2])} "
+        f"need the same number of steps; remove the key to use the value for both"
     )
 
 

@@ -15,7 +15,7 @@ from layerlens.scenario.spec import Shape
 
 #: For `unroll: true` and an unknown number of steps.
 UNROLL_HINT = (
-    "leave `unroll: true` out, or give the steps a number in place of `null` in the input's `shape`"
+    "remove `unroll: true`, or give the steps a number in place of `null` in the input's `shape`"
 )
 
 
@@ -27,8 +27,8 @@ def window_too_large(refusal: Refusal) -> str | None:
     given = shape_text(refusal.shape)
     if refusal.type == "STFTSpectrogram":
         return (
-            f"a frame is longer than {given}; set `frame_length`, `frame_step` and `fft_length` to "
-            f"less than the entries there are"
+            f"a frame is longer than {given}; set `frame_length`, `frame_step` and "
+            f"`fft_length` to less than the number of entries"
         )
     first = refusal.arguments.get("data_format") == "channels_first"
     name = "pool_size" if "Pooling" in refusal.type else "kernel_size"
@@ -36,17 +36,19 @@ def window_too_large(refusal: Refusal) -> str | None:
     if not first and "ConvLSTM" not in refusal.type and _channels_come_first(refusal.shape, fault):
         dims = [*range(2, refusal.rank), 1]
         return (
-            f"{given} looks as if the channels came first; put `Permute: {{dims: {dims}}}` before "
+            f"{given} looks like channels first; put `Permute: {{dims: {dims}}}` before "
             f"`{refusal.layer}`, or set `data_format: channels_first`"
         )
     if fault is None:
-        return f"take a smaller `{name}` than {given} has room for, or set `padding: same`"
+        return f"use a smaller `{name}` that fits into {given}, or set `padding: same`"
     window, size, axis, dilation = fault
     smaller = (size - 1) // dilation + 1
     taken = f"`{name}` {(window - 1) // dilation + 1}"
     if dilation > 1:
         taken += f", spread over {window} by `dilation_rate: {dilation}`,"
-    shrunk = "; or shrink less in the layers before it" if refusal.producer is not None else ""
+    shrunk = (
+        "; or reduce the size less in the layers before it" if refusal.producer is not None else ""
+    )
     return (
         f"{taken} does not fit in axis {axis} of {given}, which is {size}; "
         f"take `{name}: {smaller}` or less, or set `padding: same`{shrunk}"
@@ -98,7 +100,7 @@ def cropping_too_large(refusal: Refusal) -> str | None:
     if not refusal.type.startswith("Cropping") or "smaller than" not in refusal.reason:
         return None
     return (
-        f"`cropping` takes away as much as there is: of {shape_text(refusal.shape)} at least one "
+        f"`cropping` removes all entries: of {shape_text(refusal.shape)} at least one "
         f"entry has to be left on each axis, so crop less on both sides together"
     )
 
@@ -132,7 +134,7 @@ def unknown_size(refusal: Refusal) -> str | None:
     source = _flatten_row(refusal)
     if source is not None:
         return (
-            f"`{source.name}` joins a variable axis into the features, so their number is unknown "
+            f"`{source.name}` merges a variable axis into the features, so their number is unknown "
             f"to `{refusal.layer}`; put `{_pooling_for(source)}` in its place, or give the axis a "
             f"number in the input's `shape`"
         )
@@ -214,7 +216,7 @@ def uneven_groups(refusal: Refusal) -> str | None:
         channels = int(match[2])
         return (
             f"`groups` has to divide the {channels} channels: {_divisors_text(channels)} "
-            f"(1 is a layer normalisation, {channels} normalises each channel alone)"
+            f"(1 is a layer normalization, {channels} normalizes each channel alone)"
         )
     if match := refusal.find(r"groups=(\d+), but the input has (\d+) channels"):
         channels = int(match[2])
@@ -249,8 +251,8 @@ def stateful_without_batch_size(refusal: Refusal) -> str | None:
     if "stateful=True" not in refusal.reason:
         return None
     return (
-        f"`{refusal.layer}` keeps its state from batch to batch and so needs a fixed batch size, "
-        f"which the input leaves open; leave `stateful: true` out"
+        f"`{refusal.layer}` keeps its state from batch to batch and so needs a fixed batch "
+        f"size, which the input does not have; remove `stateful: true`"
     )
 
 

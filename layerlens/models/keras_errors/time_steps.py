@@ -28,22 +28,22 @@ def missing_steps(refusal: Refusal) -> str | None:
     source = refusal.rank_changing_row()
     hint = _keep_steps(source) if source is not None else _add_steps(refusal)
     if refusal.type == "TimeDistributed" and refusal.inner and refusal.inner.type == "Dense":
-        hint += "; `Dense` alone takes a vector too: then leave `TimeDistributed` out"
+        hint += "; `Dense` alone takes a vector too: then remove `TimeDistributed`"
     return hint
 
 
 def _keep_steps(source: LayerRow) -> str:
     given = shape_text(source.output_shape)
     if source.type in RECURRENT:
-        where = "the layer it holds" if source.type == "Bidirectional" else "it"
+        where = "its inner layer" if source.type == "Bidirectional" else "it"
         return (
             f"`{source.name}` returns only its last step, shape {given}; "
             f"set `return_sequences: true` on {where}, or put `RepeatVector` between"
         )
     if is_shape(source.input_shape) and len(source.input_shape) == 3:
         return (
-            f"`{source.name}` makes one vector of the sequence, shape {given}; "
-            f"leave it out, or put `RepeatVector` between"
+            f"`{source.name}` turns the sequence into one vector, shape {given}; "
+            f"remove it, or put `RepeatVector` between"
         )
     return f"`{source.name}` returns one vector, shape {given}; put `RepeatVector` between"
 
@@ -79,14 +79,14 @@ def repeated_sequence(refusal: Refusal) -> str | None:
         )
     recurrent = _recurrent_producer(refusal)
     if recurrent is not None:
-        where = "the layer it holds" if recurrent.type == "Bidirectional" else "it"
+        where = "its inner layer" if recurrent.type == "Bidirectional" else "it"
         return (
             f"`{recurrent.name}` returns a sequence already, shape "
-            f"{shape_text(recurrent.output_shape)}; leave `RepeatVector` out, or set "
+            f"{shape_text(recurrent.output_shape)}; remove `RepeatVector`, or set "
             f"`return_sequences: false` on {where}"
         )
     return (
-        f"{given} is a sequence already; leave `RepeatVector` out, or put "
+        f"{given} is a sequence already; remove `RepeatVector`, or put "
         f"`GlobalAveragePooling1D` or `Flatten` before it"
     )
 
@@ -114,12 +114,12 @@ def missing_inner_axes(refusal: Refusal) -> str | None:
     step = shape_text((None, *refusal.shape[2:]))
     if nested:
         return (
-            f"the inner `TimeDistributed` gets single steps, shape {step}, which have no steps "
-            f"of their own; leave one `TimeDistributed` out"
+            f"the inner `TimeDistributed` receives single steps, shape {step}, which have "
+            f"no steps inside; remove one `TimeDistributed`"
         )
     return (
         f"`TimeDistributed` gives `{inner.type}` one step at a time, shape {step}, without the "
-        f"first axis of {shape_text(refusal.shape)}; leave `TimeDistributed` out, or put "
+        f"first axis of {shape_text(refusal.shape)}; remove `TimeDistributed`, or put "
         f"{reshape_yaml((1, *refusal.shape[1:]))} before it"
     )
 

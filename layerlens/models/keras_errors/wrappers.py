@@ -20,13 +20,13 @@ def not_recurrent(refusal: Refusal) -> str | None:
     if inner is not None and inner.type not in (*RECURRENT_LAYERS, "ConvLSTM1D", "ConvLSTM2D"):
         if "go_backwards" in refusal.reason or "return_sequences" in refusal.reason:
             return (
-                f"`Bidirectional` holds {listed(RECURRENT_LAYERS)}, not `{inner.type}`, which has "
+                f"`Bidirectional` wraps {listed(RECURRENT_LAYERS)}, not `{inner.type}`, which has "
                 f"no direction; use `{inner.type}` itself"
             )
         return None
     if "different `go_backwards`" in refusal.reason:
         return (
-            "leave `backward_layer` out for a mirrored copy, or set `go_backwards: true` on one of "
+            "remove `backward_layer` to use a mirrored copy, or set `go_backwards: true` on one of "
             "the two"
         )
     match = refusal.find(r"same value for attribute \"(\w+)\", got \"(\w+)\"")
@@ -48,14 +48,14 @@ def not_a_cell(refusal: Refusal) -> str | None:
         cell = f"{wrong.type}Cell"
         if cell in _CELLS:
             return (
-                f"`RNN` holds cells, which do one step, and `{wrong.type}` does them all; use "
-                f"`{cell}` in its place, or `{wrong.type}` without `RNN`"
+                f"`RNN` takes cells, which compute one step, but `{wrong.type}` computes "
+                f"all steps; use `{cell}` instead, or `{wrong.type}` without `RNN`"
             )
         if "state_size" in refusal.reason:
-            return f"`RNN` holds cells, {listed(_CELLS)}, not `{wrong.type}`"
+            return f"`RNN` takes cells, {listed(_CELLS)}, not `{wrong.type}`"
         return None
     if "should have a `call` method" in refusal.reason:
-        return f"`RNN` holds a cell, such as `cell: {{LSTMCell: {{units: {_units(cells)}}}}}`"
+        return f"`RNN` takes a cell, such as `cell: {{LSTMCell: {{units: {_units(cells)}}}}}`"
     return None
 
 
@@ -76,7 +76,7 @@ def no_kernel(refusal: Refusal) -> str | None:
         return None
     inner = refusal.inner
     name = f", not `{inner.type}`" if inner else ""
-    return f"`SpectralNormalization` holds a layer with a kernel, such as `Dense` or `Conv2D`{name}"
+    return f"`SpectralNormalization` wraps a layer with a kernel, such as `Dense` or `Conv2D`{name}"
 
 
 #: These apply before any rule for the wrapped layer.

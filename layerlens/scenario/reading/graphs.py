@@ -171,7 +171,7 @@ def _in_building_order(
         if left == waiting:
             cycle = _cycle({name: needs[name] for name in waiting})
             faults.add(
-                f"the graph runs in a circle: {' → '.join([*cycle, cycle[0]])}",
+                f"the graph has a cycle: {' → '.join([*cycle, cycle[0]])}",
                 graph.keys_at.get(cycle[0]),
                 "a node can only take what comes before it",
             )

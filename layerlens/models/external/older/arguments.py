@@ -121,7 +121,7 @@ _WITHOUT_EFFECT: Mapping[str, tuple[Any, ...]] = {
 #: Arguments that say the shape or dtype of a first layer's input, which an InputLayer has.
 _OF_THE_INPUT = ("batch_input_shape", "input_shape", "input_dim", "input_length", "input_dtype")
 #: Tells in a note why an argument goes.
-_NO_EFFECT = "it has no effect on what is computed"
+_NO_EFFECT = "it has no effect on the result"
 
 
 def translate_arguments(
@@ -170,7 +170,7 @@ def put_axes_order(
     if order is None and puts_channels_first(record.version):
         order = "channels_first"
     arguments["data_format"] = order or "channels_last"
-    record.assume(f"`data_format: {arguments['data_format']}` (the file does not say it)", layer)
+    record.assume(f"`data_format: {arguments['data_format']}` (not in the file)", layer)
 
 
 def puts_channels_first(version: str | None) -> bool:
@@ -206,10 +206,10 @@ def _drop_without_effect(
         elif argument is None and not known.accepts_any:
             record.refuse(
                 layer,
-                f"is a `{kind}` with `{name}: {str(arguments[name])[:40]}`, an argument that Keras "
-                "3 has not",
+                f"is a `{kind}` with `{name}: {str(arguments[name])[:40]}`, an argument "
+                f"that Keras 3 does not have",
                 (*place, name),
-                f"write what `{name}` did as layers of Keras 3",
+                f"replace `{name}` with layers of Keras 3",
             )
             del arguments[name]
 

@@ -163,10 +163,10 @@ class _Graph:
 
     def _input(self, item: Mapping[str, Any], place: Place) -> tuple[str, int]:
         if item.get("class_name") == "InputLayer":
-            raise MalformedError(place, "a branch begins with an InputLayer of its own")
+            raise MalformedError(place, "a branch begins with its own InputLayer")
         given = input_layer(item)
         if given is None:
-            raise MalformedError(place, "a branch does not say the shape of its input")
+            raise MalformedError(place, "a branch has no input shape")
         name = given["config"]["name"]
         if name not in self.entries:
             self.inputs.append(name)

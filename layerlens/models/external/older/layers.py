@@ -36,15 +36,15 @@ _FIXED: Mapping[str, Mapping[str, Any]] = {
     "SyncBatchNormalization": {"synchronized": True},
 }
 
-_OWN_LAYER = "write it as a layer of your own, and the model in a function"
+_OWN_LAYER = "write a custom layer, and build the model in a function"
 #: Classes that Keras 3 neither has nor expresses → what they are, and what to write instead.
 _GONE: Mapping[str, tuple[str, str]] = {
     **dict.fromkeys(
         ("LocallyConnected1D", "LocallyConnected2D"),
-        ("a convolution with other weights at each place", _OWN_LAYER),
+        ("a convolution with different weights at each position", _OWN_LAYER),
     ),
-    "SReLU": ("a rectifier with four learnt values", _OWN_LAYER),
-    "ParametricSoftplus": ("a softplus with two learnt values", _OWN_LAYER),
+    "SReLU": ("a rectifier with four learned values", _OWN_LAYER),
+    "ParametricSoftplus": ("a softplus with two learned values", _OWN_LAYER),
     "Graph": ("the graph model of Keras 0 and 1", "write it with the functional API"),
     "TensorFlowOpLayer": ("a raw operation of TensorFlow", "write it with `keras.ops`"),
     "SlicingOpLambda": ("a slice by a TensorFlow operation", "slice the tensor itself: `x[:, 0]`"),
@@ -92,7 +92,7 @@ def is_gone(kind: str, layer: str, place: Place, record: Record) -> bool:
     if kind not in _GONE:
         return False
     what, instead = _GONE[kind]
-    record.refuse(layer, f"is a `{kind}`, {what}, which Keras 3 has not", place, instead)
+    record.refuse(layer, f"is a `{kind}`, {what}, which Keras 3 does not have", place, instead)
     return True
 
 
@@ -131,12 +131,10 @@ def check_layer(
         shape = arguments.pop("output_shape")
         sizes = list_at(shape, (*place, "config", "output_shape"))[1:]
         record.shapes[layer] = tuple(item if type(item) is int else None for item in sizes)
-        record.left_out("`output_shape`", "it follows from the input, and is held against it")
+        record.left_out("`output_shape`", "it follows from the input and is checked")
     if kind == "Lambda" and record.version and numbers(record.version) < _BYTECODE_SINCE:
-        what = (
-            "is a `Lambda`, whose function is kept as bytecode of a Python that this one cannot run"
-        )
-        record.refuse(layer, what, place, "write the function anew")
+        what = "is a `Lambda`, whose function is stored as bytecode of another Python version"
+        record.refuse(layer, what, place, "write the function again")
     threshold = arguments.get("threshold") if kind == "ReLU" else None
     if isinstance(threshold, (int, float)) and threshold < 0:
         what = f"is a `ThresholdedReLU` with the threshold {threshold}, below zero"
@@ -150,11 +148,11 @@ def merge_layer(
     mode = inner.get("mode", "sum")
     kind = _MERGES.get(mode) if isinstance(mode, str) else None
     if inner.get("mode_type", "raw") != "raw":
-        what = "is a `Merge` with a function, kept as bytecode of a Python that this one cannot run"
-        record.refuse(layer, what, place, "write the function anew, as layers of Keras 3")
+        what = "is a `Merge` with a function, stored as bytecode of another Python version"
+        record.refuse(layer, what, place, "write the function again, as layers of Keras 3")
         kind = "Add"
     elif kind is None:
-        what = f"is a `Merge` in the mode {str(mode)[:40]!r}, which Keras 3 has not"
+        what = f"is a `Merge` in the mode {str(mode)[:40]!r}, which Keras 3 does not have"
         record.refuse(layer, what, place, "write it as layers of Keras 3, such as `Dot`")
         kind = "Add"
     else:
@@ -193,7 +191,7 @@ def composed_layer(
     record.translated("`Highway`", "`Dense` twice, `Subtract`, `Multiply`, `Add`")
     units = inner.get("input_dim") or width
     if type(units) is not int:
-        what = "is a `Highway` of unknown width: neither it nor the layer before it says one"
+        what = "is a `Highway` of unknown width: neither it nor the layer before it has one"
         record.refuse(layer, what, place, "write it as two `Dense` layers and their mixture")
         units = 1
     x, h, t, change, part, sum_ = (

@@ -157,7 +157,7 @@ def _entry(entry: Mapping[str, Any], place: Place, record: Record) -> Mapping[st
     known = _OPERATIONS.get(function) if isinstance(function, str) else None
     calls = list_at(entry.get("inbound_nodes", []), (*place, "inbound_nodes"))
     if known is None or len(calls) != 1:
-        what = f"calls TensorFlow's `{str(function)[:40]}`, for which no translation is known"
+        what = f"calls TensorFlow's `{str(function)[:40]}`, which has no known translation"
         record.refuse(layer, what, place, "write it with `keras.ops`")
         return {"class_name": "Identity", "config": {"name": layer}, **_of(entry)}
     taken, keywords = _operands(calls[0], (*place, "inbound_nodes", 0))
@@ -172,7 +172,7 @@ def _entry(entry: Mapping[str, Any], place: Place, record: Record) -> Mapping[st
             keywords.pop(part, None)
     left = [part for part in keywords if part not in _NAMES]
     if left or len(operands) != 1 + len(known.operands):
-        what = f"calls TensorFlow's `{function}` in a way for which no translation is known"
+        what = f"calls TensorFlow's `{function}` in a way that has no known translation"
         record.refuse(layer, what, place, "write it with `keras.ops`")
     if known.class_name == "Squeeze" and isinstance(arguments.get("axis"), list):
         axes = arguments["axis"]
@@ -196,7 +196,7 @@ def _operands(call: Any, place: Place) -> tuple[Any, dict[str, Any]]:
     """Return the first operand, a tensor or a list of them, and the arguments by name."""
     parts = list_at(call, place)
     if not parts:
-        raise MalformedError(place, "an operation is called with nothing")
+        raise MalformedError(place, "an operation is called with no argument")
     one = isinstance(parts[0], str)
     tensors = [parts] if one else [list_at(part, place) for part in parts]
     keywords: dict[str, Any] = {}

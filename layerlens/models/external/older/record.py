@@ -128,9 +128,9 @@ class Record:
                 f"it was restored as clip(0.2 x + 0.5, 0, 1) in {_listed(self.hard)}"
             )
         for default, layers in self.assumed.items():
-            yield f"{default} was the default of {self.keras}, and was put into {_listed(layers)}"
+            yield f"{default} was the default of {self.keras}, and was added to {_listed(layers)}"
         for what in self.lost:
-            yield f"what was saved could not be restored: {what}"
+            yield f"a part of the saved model could not be restored: {what}"
 
 
 def _listed(names: Mapping[str, None]) -> str:

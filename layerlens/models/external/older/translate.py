@@ -154,7 +154,7 @@ class _Translator:
         """Return a layer, or a model with all its layers, in the form of Keras 3."""
         described = mapping_at(described, place)
         if "class_name" not in described and isinstance(described.get("name"), str):
-            raise MalformedError(place, "this is the form of Keras 0, which names no `class_name`")
+            raise MalformedError(place, "this is the form of Keras 0, which has no `class_name`")
         kind = text_at(described.get("class_name"), (*place, "class_name"))
         if kind in MODELS and described.get("registered_name") in (None, kind):
             record_of_models(self.record, kind)
@@ -188,11 +188,11 @@ class _Translator:
         if not self.kernels:
             return
         if backend == "theano":
-            self.record.translated("kernels turned over, as Theano convolves", "kernels")
+            self.record.translated("kernels flipped, as in Theano", "kernels")
         elif backend is None and "channels_first" in self.kernels.values():
             self.record.lose(
-                "the file does not say whether Theano ran it, which turns the kernels of "
-                "convolutions over: they were taken as TensorFlow writes them"
+                "the file does not say whether Theano, which flips convolution kernels, "
+                "ran it: they were read as TensorFlow writes them"
             )
 
     def _of_keras(
@@ -271,8 +271,8 @@ class _Translator:
         version = self.record.version
         if version is None or numbers(version) < _HALF_PIXELS_SINCE:
             self.record.lose(
-                f"`{layer}` of {self.record.keras} interpolates bilinearly as the TensorFlow "
-                "beneath it did, which may be at other places than Keras 3 does"
+                f"`{layer}` of {self.record.keras} interpolates bilinearly like its "
+                f"TensorFlow version, which may sample at other positions than Keras 3"
             )
 
 

@@ -114,7 +114,7 @@ def _read(path: Path) -> dict[str, list[Stored]]:
         for name in _names(content, "layer_names"):
             group = content.get(name)
             if not isinstance(group, h5py.Group):
-                raise WeightsError(f"the file lists the layer `{name}` but has no weights of it")
+                raise WeightsError(f"the file lists the layer `{name}` but has no weights for it")
             weights = [_weight(group, name, weight) for weight in _names(group, "weight_names")]
             kept = [one for one in weights if not _RANDOM_STATE.search(one.name)]
             if kept:

@@ -31,7 +31,7 @@ def test_no_public_layer_is_forgotten() -> None:
 def test_every_layer_builds_in_both_precisions(case: Case) -> None:
     if case.layer.type in REFUSED_BY_KERAS:
         assert (
-            "hands its input tensor on"
+            "returns its input tensor unchanged"
             in refusal(chain(case.layer), case.inputs).report.error.message
         )
         return
@@ -63,7 +63,7 @@ def test_a_model_beyond_memory_is_refused_before_it_is_allocated() -> None:
     with pytest.raises(MemoryLimitError) as caught:
         build_model(chain(spec.layers[0]), inputs)
     assert (
-        "model `m` needs 1.1 TB of memory while its 90,000,300,000 params are initialised, "
+        "model `m` needs 1.1 TB of memory while its 90,000,300,000 params are initialized, "
         "which take 360.0 GB" in caught.value.message
     )
     assert caught.value.hint == "`layerlens summary` runs nothing and works at any size"

@@ -49,13 +49,13 @@ def test_the_state_of_one_layer_starts_another() -> None:
 
 def test_a_graph_at_fault_names_the_fault() -> None:
     circle = graph(node("a", layer("ReLU"), "b"), node("b", layer("ReLU"), "a"), outputs=("a",))
-    with pytest.raises(ScenarioError, match="the graph runs in a circle: a -> b -> a"):
+    with pytest.raises(ScenarioError, match="the graph has a cycle: a -> b -> a"):
         build_model(circle, VECTOR)
     lost = graph(node("a", layer("ReLU"), "inptu"), outputs=("a",))
-    with pytest.raises(ScenarioError, match="`inptu` names no node or input; there are `input`"):
+    with pytest.raises(ScenarioError, match="`inptu` is not a node or input; there are `input`"):
         build_model(lost, VECTOR)
     beyond = graph(node("a", layer("ReLU"), "input"), outputs=("a:1",))
-    with pytest.raises(ScenarioError, match="asks for output 1 of `a`, which has 1"):
+    with pytest.raises(ScenarioError, match="takes output 1 of `a`, which has 1"):
         build_model(beyond, VECTOR)
 
 

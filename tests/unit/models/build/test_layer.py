@@ -23,7 +23,7 @@ def test_an_argument_keras_refuses_names_the_layer_it_would_have_made() -> None:
 
 def test_layers_that_are_code_need_permission() -> None:
     spec = chain(LayerSpec("Lambda", {"function": "lambda x: x"}, Where("s.yaml", 4, 7)))
-    with pytest.raises(UnsafeCodeError, match=r"s.yaml:4:7: `Lambda` runs code of its own"):
+    with pytest.raises(UnsafeCodeError, match=r"s.yaml:4:7: `Lambda` runs its own code"):
         build_model(spec, VECTOR)
 
 

@@ -18,8 +18,8 @@ REPEATED = [{"RepeatVector": 2**31 - 1}, "Flatten"] * 300
 @pytest.mark.parametrize(
     ("shape", "said"),
     [
-        ([2**31 - 1] * 3, "has more than 9,223,372,036,854,775,807 values a sample"),
-        ([2**31 - 1] * 31, "has more than 9,223,372,036,854,775,807 values a sample"),
+        ([2**31 - 1] * 3, "has more than 9,223,372,036,854,775,807 values per sample"),
+        ([2**31 - 1] * 31, "has more than 9,223,372,036,854,775,807 values per sample"),
         ([2**31 - 1] * 1000, "`shape` has at most 31 entries; received a list of 1000"),
         ([1] * 32, "`shape` has at most 31 entries; received a list of 32"),
     ],

@@ -134,7 +134,7 @@ def test_a_model_of_keras_2_is_made_where_keras_3_can(tmp_path: Path) -> None:
     assert build(ModelSpec("m", "file", file=str(path))).report.params == 48
     config["config"]["layers"][1]["config"]["units"] = -1  # type: ignore[index]
     path.write_text(json.dumps(config))
-    with pytest.raises(ModelFileError, match=r"old.json cannot be made into a model"):
+    with pytest.raises(ModelFileError, match=r"old.json cannot be loaded as a model"):
         build_model(ModelSpec("m", "file", file=str(path)), INPUTS)
 
 

@@ -12,7 +12,7 @@ def test_the_message_begins_with_the_name_and_there_is_always_a_hint() -> None:
     where = Where("s.yaml", 3, 5)
     error = damaged(Path("folder/m.keras"), "is empty", where)
     assert error.message == "m.keras is empty"
-    assert (error.where, error.hint) == (where, "save the model again, or copy the file anew")
+    assert (error.where, error.hint) == (where, "save the model again, or copy the file again")
     assert (
         damaged(Path("m.h5"), "is encrypted", None, "decrypt it first").hint == "decrypt it first"
     )

@@ -73,4 +73,4 @@ def test_hdf5_may_not_hold_objects_or_claim_what_it_has_not(h5_file: Path) -> No
 
 def test_weights_alone_are_no_model(model: Any, tmp_path: Path) -> None:
     model.save_weights(tmp_path / "m.weights.h5")
-    assert "holds weights only, no model" in refusal(tmp_path / "m.weights.h5")
+    assert "has weights but no model" in refusal(tmp_path / "m.weights.h5")

@@ -30,15 +30,15 @@ def test_what_keras_writes_is_read_and_holds_no_code(
     ("name", "content", "message"),
     [
         ("m.keras", b"", "m.keras is empty"),
-        ("m.keras", b"PK\x03\x04 and no more", "m.keras is damaged or cut short"),
-        ("m.keras", b"no archive", "is damaged or no saved model: it is not a zip archive"),
-        ("m.h5", b"\x89HDF\r\n\x1a\n and no more", "m.h5 is damaged or cut short"),
+        ("m.keras", b"PK\x03\x04 and no more", "m.keras is damaged or incomplete"),
+        ("m.keras", b"no archive", "is damaged or not a saved model: it is not a zip archive"),
+        ("m.h5", b"\x89HDF\r\n\x1a\n and no more", "m.h5 is damaged or incomplete"),
         ("m.h5", b"PK\x03\x04....", "m.h5 is named .h5 but holds what Keras writes as .keras"),
         ("m.json", b"{", "m.json does not hold valid JSON"),
         ("m.json", b"\xff\xfe\x00", "m.json is not text"),
         ("m.json", b"[1, 2]", "is valid JSON but describes no Keras model"),
         ("m.json", b'{"a":' * 100_000, "m.json holds values that are nested more than 128 deep"),
-        ("m.pb", b"x", "has the ending '.pb'; saved models end in `.keras`, `.h5`"),
+        ("m.pb", b"x", "has the suffix '.pb'; saved models end in `.keras`, `.h5`"),
     ],
 )
 def test_each_kind_of_damage_has_its_own_message(

@@ -25,7 +25,7 @@ Conv2D: {filters: 2, kernel_size: 3}
 image as a vector | [784] | Conv2D: {filters: 2, kernel_size: 3} | \
 `Reshape: {target_shape: [28, 28, 1]}` | Reshape: [28, 28, 1], Conv2D: {filters: 2, kernel_size: 3}
 flatten before conv | [9, 9, 3] | Flatten, Conv2D: {filters: 2, kernel_size: 3} | \
-put it behind `conv2d` | Conv2D: {filters: 2, kernel_size: 3}, Flatten
+put it after `conv2d` | Conv2D: {filters: 2, kernel_size: 3}, Flatten
 samples counted in | [100, 9, 9, 3] | Conv2D: {filters: 2, kernel_size: 3} | \
 if 100 is the number of samples, leave it out of `shape` | \
 TimeDistributed: {layer: {Conv2D: {filters: 2, kernel_size: 3}}}

@@ -50,7 +50,7 @@ CALLS = {
         "float32",
         ["Masking", "ConvLSTM1D: [1, 2]"],
         [[[[0.0] * 2] * 5] * 3],
-        "set `padding: same` and leave `strides` at 1, or leave the masking out",
+        "set `padding: same` and leave `strides` at 1, or remove the masking",
     ),
 }
 
@@ -115,4 +115,4 @@ def test_a_failing_call_without_a_rule_says_only_how_it_was_made() -> None:
     error = explain_call_error(RuntimeError("odd"), execution="traced_dynamic")
     assert error.layer is None
     assert error.message.startswith("the model fails when traced with unknown batch")
-    assert "it builds, so the shapes agree" in (error.hint or "")
+    assert "it builds, so the known shapes agree" in (error.hint or "")

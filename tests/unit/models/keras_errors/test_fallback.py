@@ -40,5 +40,5 @@ def test_the_hint_has_what_was_received() -> None:
 
 def test_an_unknown_layer_without_inputs_is_only_named() -> None:
     assert describe_accepted_input(replace(LSTM, type="", shapes=())) == (
-        "look at what `lstm` is given"
+        "check the input of `lstm`"
     )

@@ -26,12 +26,12 @@ large pool | [4, 3] | AveragePooling1D: 5 | take `pool_size: 4` or less | Averag
 large kernel in time | [5, 4, 4, 3] | TimeDistributed: {layer: {Conv2D: {filters: 2, kernel_size: \
 5}}} | take `kernel_size: 4` or less | TimeDistributed: {layer: {Conv2D: {filters: 2, \
 kernel_size: 4}}}
-channels first | [3, 9, 9] | Conv2D: {filters: 2, kernel_size: 5} | looks as if the channels came \
-first; put `Permute: {dims: [2, 3, 1]}` before `conv2d` | Permute: [2, 3, 1], \
+channels first | [3, 9, 9] | Conv2D: {filters: 2, kernel_size: 5} | looks like channels first; \
+put `Permute: {dims: [2, 3, 1]}` before `conv2d` | Permute: [2, 3, 1], \
 Conv2D: {filters: 2, kernel_size: 5}
 cropped away | [4, 4, 3] | Cropping2D: 2 | crop less on both sides together | Cropping2D: 1
 variable features | [null] | Dense: 2 | declare `shape: [null, 1]` | Reshape: [-1, 1], Dense: 2
-flattened length | [null, 4] | Flatten, Dense: 2 | `flatten` joins a variable axis into the \
+flattened length | [null, 4] | Flatten, Dense: 2 | `flatten` merges a variable axis into the \
 features, so their number is unknown to `dense`; put `GlobalAveragePooling1D` in its place | \
 GlobalAveragePooling1D, Dense: 2
 variable slopes | [null, 3] | PReLU | set `shared_axes: [1]` | PReLU: {shared_axes: [1]}

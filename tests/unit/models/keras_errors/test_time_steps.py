@@ -18,8 +18,8 @@ LSTM: 8, RepeatVector: 4, LSTM: 8
 dropout between | [5, 3] | GRU: 8, Dropout: 0.5, SimpleRNN: 2 | `gru` returns only its last step | \
 GRU: {units: 8, return_sequences: true}, Dropout: 0.5, SimpleRNN: 2
 behind bidirectional | [5, 3] | Bidirectional: {layer: {LSTM: 8}}, LSTM: 8 | \
-`bidirectional` returns only its last step, shape (None, 16); set `return_sequences: true` on the \
-layer it holds | Bidirectional: {layer: {LSTM: {units: 8, return_sequences: true}}}, LSTM: 8
+`bidirectional` returns only its last step, shape (None, 16); set `return_sequences: true` on its \
+inner layer | Bidirectional: {layer: {LSTM: {units: 8, return_sequences: true}}}, LSTM: 8
 time distributed behind lstm | [5, 3] | LSTM: 8, TimeDistributed: {layer: {Dense: 2}} | \
 `return_sequences: true` on it | \
 LSTM: {units: 8, return_sequences: true}, TimeDistributed: {layer: {Dense: 2}}
@@ -30,18 +30,18 @@ time distributed on a vector | [5] | TimeDistributed: {layer: {Dense: 2}} | \
 Reshape: {target_shape: [5, 1]}, TimeDistributed: {layer: {Dense: 2}}
 cell on a vector | [5, 3] | GRU: 8, RNN: {cell: {LSTMCell: 4}} | `return_sequences: true` on it | \
 GRU: {units: 8, return_sequences: true}, RNN: {cell: {LSTMCell: 4}}
-flatten before lstm | [5, 3] | Flatten, LSTM: 8 | `flatten` makes one vector of the sequence, \
-shape (None, 15); leave it out | LSTM: 8
+flatten before lstm | [5, 3] | Flatten, LSTM: 8 | `flatten` turns the sequence into one vector, \
+shape (None, 15); remove it | LSTM: 8
 lstm on numbers | [5] | LSTM: 8 | declare it as `shape: [5, 1]` | Reshape: [5, 1], LSTM: 8
 lstm on variable numbers | [null] | LSTM: 8 | `Reshape: {target_shape: [-1, 1]}` | \
 Reshape: [-1, 1], LSTM: 8
 time distributed lstm | [5, 3] | TimeDistributed: {layer: {LSTM: 8}} | \
-leave `TimeDistributed` out | LSTM: 8
+remove `TimeDistributed` | LSTM: 8
 time distributed image | [9, 9, 3] | TimeDistributed: {layer: {Conv2D: {filters: 2, \
 kernel_size: 3}}} | `Reshape: {target_shape: [1, 9, 9, 3]}` | Reshape: [1, 9, 9, 3], \
 TimeDistributed: {layer: {Conv2D: {filters: 2, kernel_size: 3}}}
 twice time distributed | [5, 3] | TimeDistributed: {layer: {TimeDistributed: {layer: {Dense: 2}}}} \
-| leave one `TimeDistributed` out | TimeDistributed: {layer: {Dense: 2}}
+| remove one `TimeDistributed` | TimeDistributed: {layer: {Dense: 2}}
 repeated sequence | [5, 3] | LSTM: {units: 3, return_sequences: true}, RepeatVector: 4 | \
 set `return_sequences: false` on it | LSTM: {units: 3, return_sequences: false}, RepeatVector: 4
 repeated input | [5, 3] | RepeatVector: 4 | `GlobalAveragePooling1D` or `Flatten` before it | \

@@ -14,12 +14,12 @@ both forward | [5, 3] | Bidirectional: {layer: {LSTM: 2}, backward_layer: {LSTM:
 set `go_backwards: true` on one | \
 Bidirectional: {layer: {LSTM: 2}, backward_layer: {LSTM: {units: 2, go_backwards: true}}}
 no direction | [5, 3] | Bidirectional: {layer: {Dense: 2}} | use `Dense` itself | Dense: 2
-layer for a cell | [5, 3] | RNN: {cell: {LSTM: 3}} | use `LSTMCell` in its place | \
+layer for a cell | [5, 3] | RNN: {cell: {LSTM: 3}} | use `LSTMCell` instead | \
 RNN: {cell: {LSTMCell: 3}}
-layer among cells | [5, 3] | RNN: {cell: [{LSTMCell: 3}, {GRU: 2}]} | use `GRUCell` in its place | \
+layer among cells | [5, 3] | RNN: {cell: [{LSTMCell: 3}, {GRU: 2}]} | use `GRUCell` instead | \
 RNN: {cell: [{LSTMCell: 3}, {GRUCell: 2}]}
 nothing to normalise | [5, 3] | SpectralNormalization: {layer: {Dropout: 0.5}} | \
-holds a layer with a kernel, such as `Dense` | SpectralNormalization: {layer: {Dense: 2}}
+wraps a layer with a kernel, such as `Dense` | SpectralNormalization: {layer: {Dense: 2}}
 """
 
 

@@ -38,7 +38,7 @@ def test_a_graph_keeps_its_order_and_names_the_node_whose_layer_is_shared(read: 
         ("h: {Dense: 4}", "the node `h` does not say what it takes"),
         ("h: {from: input}", "the node `h` has no layer"),
         ("h: {share: k, from: input}, g: {Dense: 4, from: h}", "unknown node `k`"),
-        ("h: {Dense: 4, from: g}, g: {Dense: 4, from: h}", "the graph runs in a circle: g → h → g"),
+        ("h: {Dense: 4, from: g}, g: {Dense: 4, from: h}", "the graph has a cycle: g → h → g"),
         ("h: {share: h, from: input}", "the node `h` shares itself"),
         ("h: {Dense: 4, from: input}, g: {share: h, ReLU: , from: h}", "has both `share` and a layer of its own, `ReLU`"),
         ("h: {Dense: 4, ReLU: , from: input}", "the node `h` already has the layer `Dense`; received `ReLU`"),

@@ -36,12 +36,16 @@ def refusal(tmp_path: Path, config: Any, version: str = "1.2.2") -> ModelFileErr
 @pytest.mark.parametrize(
     ("one", "what", "place"),
     [
-        (layer("LocallyConnected2D", "x", nb_filter=2, **INPUT), "other weights at each", ""),
-        (layer("SReLU", "x", **INPUT), "four learnt values", ""),
+        (layer("LocallyConnected2D", "x", nb_filter=2, **INPUT), "different weights at each", ""),
+        (layer("SReLU", "x", **INPUT), "four learned values", ""),
         (layer("BatchNormalization", "x", mode=1, **INPUT), "each sample on its own", ".mode"),
         (layer("BatchNormalization", "x", mode=2, **INPUT), "in inference too", ".mode"),
         (layer("Merge", "x", mode="cos", **INPUT), "a `Merge` in the mode 'cos'", ""),
-        (layer("Lambda", "x", function=["4wEA", None, None], **INPUT), "bytecode of a Python", ""),
+        (
+            layer("Lambda", "x", function=["4wEA", None, None], **INPUT),
+            "bytecode of another Python",
+            "",
+        ),
         (layer("Attention", "x", causal=True, **INPUT), "`causal: True`", ".causal"),
         (layer("Highway", "x", **INPUT), "of unknown width", ""),
     ],
@@ -53,7 +57,10 @@ def test_what_keras_3_does_not_express(tmp_path: Path, one: Any, what: str, plac
         config = graph(["first"], ["x"], node("InputLayer", "first", [], **INPUT),
                        {**one, "name": "x", "inbound_nodes": [[["first", 0, 0]] * 2]})  # fmt: skip
     error = refusal(tmp_path, config)
-    assert "(saved by Keras 1.2.2) holds what Keras 3 does not express: layer `x`" in error.message
+    assert (
+        "(saved by Keras 1.2.2) has parts without an equivalent in Keras 3: layer `x`"
+        in error.message
+    )
     assert what in error.message
     assert "[1]" in error.message
     assert place in error.message
@@ -79,7 +86,7 @@ def test_an_unknown_operation_of_tensorflow_is_named(tmp_path: Path) -> None:
 )
 def test_what_no_keras_wrote(tmp_path: Path, config: Any, place: str) -> None:
     error = refusal(tmp_path, config)
-    assert "in a form that no Keras wrote" in error.message
+    assert "in a form that no version of Keras writes" in error.message
     assert place in error.message
 
 

@@ -155,7 +155,7 @@ def test_a_gru_without_reset_after_resets_before() -> None:
     found = translate(chain(layer("GRU", "g", units=2, recurrent_activation="sigmoid")), "2.1.0")
     assert layers_of(found)[0]["config"]["reset_after"] is False
     assert found.notes == (
-        "`reset_after: false` was the default of Keras 2.1.0, and was put into `g`",
+        "`reset_after: false` was the default of Keras 2.1.0, and was added to `g`",
     )
 
 
