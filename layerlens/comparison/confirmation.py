@@ -36,7 +36,7 @@ from layerlens.vocabulary import Execution
 CONFIRMED = 2.0**9
 
 
-#: The numbers in code of the user's that are tried as batch sizes: up to a greatest one, and of
+#: The numbers in user code that are tried as batch sizes: up to a greatest one, and of
 #: those the greatest.
 LARGEST_COUNT, MOST_COUNTS = 4096, 12
 #: The steps by which the second length of variable axes is longer than the first.
@@ -101,7 +101,7 @@ def _runs(
 
 
 def _counts_in_code(models: Sequence[Built]) -> list[int]:
-    """Return the batch sizes from which code of the user's may do something else."""
+    """Return the batch sizes from which user code may do something else."""
     counts = set[int]().union(*(counts_in_code(one) for one in models if runs_user_code(one)))
     return sorted(n for n in counts if 3 < n <= LARGEST_COUNT)[-MOST_COUNTS:]
 

@@ -31,7 +31,7 @@ def certify(
     That there is none does not mean that they differ. The values of the weights are not read, and
     no model but those in working precision is used.
     """
-    stage.enter("looking for a proof that both are one function")
+    stage.enter("looking for a proof that both compute the same function")
     sides = reference, candidate
     pairs = _numbered(sides, transfer)
     if pairs is not None and all(one.number == other.number for one, other in pairs):

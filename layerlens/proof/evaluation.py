@@ -152,7 +152,7 @@ def _reason(variable: Any) -> str:
     """Return why a variable has no value."""
     if variable is not None and "seed_generator_state" in str(variable.path):
         return "an output depends on random numbers"
-    return "an output depends on a variable that is no weight"
+    return "an output depends on a variable that is not a weight"
 
 
 def _positions(function: Any) -> list[int]:

@@ -64,7 +64,7 @@ FIXED_SIZES = (Size(2), Size(3))
 #: More batch sizes in training mode, where samples share statistics: a sample that is its own mean,
 #: and many.
 TRAINING_BATCHES = (1, 10)
-#: The same for code of the user's, and the known batch sizes that it is traced for.
+#: The same for user code, and the known batch sizes that it is traced for.
 USER_BATCHES, USER_KNOWN_BATCHES = (1,), (1, 2, 3)
 #: The longest of the lengths that are always tried first, and the most steps beyond it and beyond
 #: all that layers look across at which another one is drawn.
@@ -73,7 +73,7 @@ LONGEST_FEW, MOST_FURTHER = 8, 8
 LARGEST_BATCH = 64
 #: The reason where both were run and nothing else stands in the way.
 THEY_DIFFER = "their expressions differ"
-_UNEQUAL = "Inputs of different lengths are compared where both models take them."
+_UNEQUAL = "Inputs of different lengths are compared if both models take them."
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ def prove_part(part: Part, transfer: Transfer, *, seed: int) -> CertificateRow |
     except CannotProveError as error:
         return Unproved(str(error))
     except VanishedError:
-        return Unproved("denominators vanish by chance under every seed that was tried")
+        return Unproved("denominators are zero by chance under every seed that was tried")
 
 
 class _UnequalError(CannotProveError):
@@ -214,7 +214,7 @@ class GraphProof:
             return
         beyond = beyond_all_layers(*self.part.built)
         if beyond is None:
-            raise CannotProveError("no length is tried beyond all that the layers look across")
+            raise CannotProveError("no length beyond the receptive field is tried")
         # One more length is drawn, so that nothing can be equal at the lengths of all proofs alone.
         further = np.random.default_rng([self.seed, 0x1E46]).integers(1, MOST_FURTHER + 1)
         yield from variable_sizes(max(beyond, LONGEST_FEW) + int(further))
@@ -247,7 +247,7 @@ class GraphProof:
                 raise VanishedError
 
     def _user_sizes(self) -> set[int]:
-        """Return known batch sizes at which code of the user's may compute something else."""
+        """Return known batch sizes at which user code may compute something else."""
         if not self._runs_user_code:
             return set()
         counts = set[int]().union(*map(counts_in_code, self.part.built))
@@ -263,7 +263,7 @@ class GraphProof:
         for batch in sorted(doubtful - self._proved_at[size.length] if not known else ()):
             if batch > LARGEST_BATCH:
                 raise CannotProveError(
-                    f"a batch of {batch} samples may be added up otherwise, as a bias"
+                    f"a batch of {batch} samples may be added differently, as a bias"
                 )
             self._prove_traced(size._replace(batch=batch), static=True)
             self._proved_at[size.length].add(batch)
@@ -273,7 +273,7 @@ class GraphProof:
         starts = self.part.starts(size)
         traced = [self.part.traced(side, size, static=static) for side in (0, 1)]
         if not self.part.ends_alike(traced):
-            raise CannotProveError("what follows is told other shapes of them")
+            raise CannotProveError("the next layers receive other static shapes")
         try:
             checks = not static and self._checks_samples(size)
             return self._prove_batches(traced, [Batch(size.batch, starts)], checks=checks)
@@ -303,7 +303,7 @@ class GraphProof:
             for output in evaluation.outputs(self.part.built[side], function, inputs):
                 lanes = algebra.residues(output)
                 if output.shape[:1] != (batch.size,) or not stays_with_its_sample(lanes):
-                    raise CannotProveError("masks have cases, and samples are not treated alone")
+                    raise CannotProveError("masks have cases, and samples are not independent")
 
     def _check_steps(self, traced: Sequence[Any], batch: Batch, cases: Cases) -> None:
         """Raise unless the cases are all that any element of an output can tell apart."""
@@ -414,4 +414,4 @@ def _compare(algebra: Algebra, ours: Sequence[Value], theirs: Sequence[Value]) -
         if not same(one.needs, other.needs):
             raise _UnequalError("one is defined where the other may not be", algebra.tested)
         if one.needs is not None:
-            algebra.assumptions.add("Both are compared where they are defined, which is the same.")
+            algebra.assumptions.add("Both are defined for the same inputs, and compared there.")

@@ -87,7 +87,7 @@ class WholeModels:
     """All of both models, from their inputs to their outputs."""
 
     sides: tuple[Side, Side]
-    #: The traces of models with code of the user's: by side, and by shapes where these are known.
+    #: The traces of models with user code: by side, and by shapes where these are known.
     _guarded: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def __str__(self) -> str:
@@ -288,7 +288,7 @@ def _ranged(models: tuple[Built, Built]) -> tuple[InputSpec, ...]:
 
 def _assumptions(declared: Sequence[InputSpec], ranged: Sequence[InputSpec]) -> tuple[str, ...]:
     return tuple(
-        f"`{spec.name}` holds whole numbers from {spec.low} to {spec.high - 1}, to be looked up."
+        f"`{spec.name}` holds whole numbers from {spec.low} to {spec.high - 1}, used as indices."
         for own, spec in zip(declared, ranged, strict=True)
         if own.high is None and spec.high is not None
     )

@@ -1,4 +1,4 @@
-"""Trace models with code of the user's, where the graph is all that their outputs depend on.
+"""Trace models with user code, where the graph is all that their outputs depend on.
 
 Such code runs while it is traced, and might put into the graph what it has read, drawn or counted
 then. So nothing may be computed outside of the graph, no number drawn and no attribute changed
@@ -29,9 +29,9 @@ from layerlens.proof.field.value import CannotProveError
 from layerlens.proof.sizes import trace
 
 #: What the certificate says of such models.
-SAME_AT_EVERY_CALL = "Code that Keras does not define does the same whenever it is called."
+SAME_AT_EVERY_CALL = "Code that Keras does not define does the same at every call."
 
-#: Operations that run code of the user's, or read files, when the graph runs.
+#: Operations that run user code, or read files, when the graph runs.
 _OUTSIDE = frozenset(
     {"EagerPyFunc", "MatchingFiles", "NumpyFunction", "PyFunc", "PyFuncStateless", "ReadFile"}
 )
@@ -73,7 +73,7 @@ def _is_user_code(held: Any) -> bool:
 def trace_guarded(
     runner: KerasRunner, inputs: Sequence[Array], *, training: bool, known_shapes: bool
 ) -> Any:
-    """Return the traced function of a model that runs code of the user's.
+    """Return the traced function of a model that runs user code.
 
     Raises:
         CannotProveError: its graph is not all that its outputs depend on, as far as that is seen.
@@ -92,10 +92,10 @@ def trace_guarded(
     finally:
         runner.assign(values)
     if _attributes(runner.built) != before:
-        raise CannotProveError("code of the user's changes an attribute while it is traced")
+        raise CannotProveError("user code changes an attribute while it is traced")
     one, other = (function.graph for function in traced)
     if _contents(one) != _contents(other):
-        raise CannotProveError("code of the user's is traced to another graph each time")
+        raise CannotProveError("user code gives another graph at each trace")
     return traced[0]
 
 
@@ -135,7 +135,7 @@ def _nothing_computed() -> Iterator[None]:
         op_callbacks.remove_op_callback(watch)
     if computed:
         raise CannotProveError(
-            f"code of the user's computes `{computed[0]}` outside of the graph while it is traced"
+            f"user code computes `{computed[0]}` outside of the graph while it is traced"
         )
 
 
@@ -154,7 +154,7 @@ def _nothing_drawn() -> Iterator[None]:
         random.setstate(python)
         np.random.set_state(numpy)
     if drawn:
-        raise CannotProveError("code of the user's draws random numbers while it is traced")
+        raise CannotProveError("user code draws random numbers while it is traced")
 
 
 # --- attributes -----------------------------------------------------------------------------------
@@ -180,7 +180,7 @@ def _held_by_user_code(built: Built) -> Iterator[Any]:
 
 
 def counts_in_code(built: Built) -> set[int]:
-    """Return the whole numbers in code of the user's, and the successor of each.
+    """Return the whole numbers in user code, and the successor of each.
 
     From one of them on, a number of samples may make a difference to the code.
     """
@@ -272,9 +272,9 @@ def _content(tensor: Any) -> Any:
 
 def _operation(operation: Any, numbers: Mapping[str, int]) -> Any:
     if operation.type in _OUTSIDE:
-        raise CannotProveError(f"`{operation.type}` runs or reads what is in no graph")
+        raise CannotProveError(f"`{operation.type}` runs or reads something outside the graph")
     if operation.type == "Assert":
-        raise CannotProveError("code of the user's may refuse inputs")
+        raise CannotProveError("user code may refuse inputs")
     attributes = operation.node_def.attr
     plain = [
         (name, attributes[name].SerializeToString(deterministic=True))

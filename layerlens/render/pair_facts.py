@@ -114,7 +114,7 @@ def _masked(pair: PairReport) -> tuple[str, ...]:
     """Return the differences at valid and at padded steps."""
     if (masked := pair.masked) is None:
         return ()
-    note = f"as the mask of {clean(masked.layer)} in {one_line(masked.model)} tells them apart"
+    note = f"according to the mask of {clean(masked.layer)} in {one_line(masked.model)}"
     return (
         f"valid steps: {_steps(masked.valid)}",
         f"padded steps: {_steps(masked.padded)}",
@@ -156,7 +156,7 @@ def _optional(line: str | None) -> tuple[str, ...]:
 def _initialization(pair: PairReport) -> str | None:
     if not pair.only_at_initialization:
         return None
-    return "equal as initialised, different on other weights"
+    return "equal on the initial weights, different on others"
 
 
 def _certificate(pair: PairReport) -> str | None:
@@ -322,7 +322,7 @@ def _input_lines(label: str, array: Any) -> Iterator[str]:
         for index, number in marked[:INPUT_ENTRIES_SHOWN]
     ]
     if (rest := len(marked) - INPUT_ENTRIES_SHOWN) > 0:
-        shown.append(f"and {count(rest)} more, all of them in the JSON report")
+        shown.append(f"and {count(rest)} more; the JSON report has all of them")
     yield f"    {'; '.join(shown)}"
 
 

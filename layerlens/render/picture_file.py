@@ -39,9 +39,9 @@ def picture_file(report: RunRecord, suffix: str, path: str) -> bytes:
         return render_pictures(report).encode()
     if len(planned) > MOST_ON_A_SHEET:
         raise UsageError(
-            f"{path}: {len(planned)} scenarios have pictures, and a {suffix} file takes "
-            f"{MOST_ON_A_SHEET} at most",
-            hint="write a .html file, which takes all of them, or name fewer scenarios",
+            f"{path}: {len(planned)} scenarios have pictures, but a {suffix} file holds at "
+            f"most {MOST_ON_A_SHEET}",
+            hint="write an .html file, which holds all of them, or give fewer scenarios",
         )
     from layerlens.render.pictures.drawing.figures import sheet
 
@@ -74,7 +74,7 @@ def _why_nothing(report: RunRecord) -> str:
     models = [model for scenario in report.scenarios for model in scenario.models]
     refused = [wording.one_line(model.name) for model in models if model.error is not None]
     if models and len(refused) == len(models):
-        return f"Keras refuses {', '.join(refused)}; `layerlens compare` tells why"
+        return f"Keras refuses {', '.join(refused)}; `layerlens compare` shows why"
     return (
         "no model has steps whose dependence was measured, no outputs were found to differ, "
         "and nothing was trained"

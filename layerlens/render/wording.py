@@ -32,7 +32,7 @@ MIXES = {
 
 #: What outputs depend on besides the inputs of their own sample.
 BESIDE: dict[OtherInfluence, str] = {
-    "state": "what earlier calls left (stateful)",
+    "state": "the state of earlier calls (stateful)",
     "batch": "the other samples of the batch",
     "chance": "a draw (random)",
 }
@@ -285,7 +285,7 @@ def params_gap(scenario: ScenarioReport, diff: ModelsDiff) -> tuple[str, tuple[s
         return None
     names = one_line(diff.candidate), one_line(diff.reference)
     if ours == theirs:
-        heading = f"{names[0]} has as many params as {names[1]}, in other places:"
+        heading = f"{names[0]} has as many params as {names[1]}, in other positions:"
     else:
         gap = theirs - ours
         noun = "param" if abs(gap) == 1 else "params"

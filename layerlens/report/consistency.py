@@ -26,7 +26,7 @@ def inconsistencies(scenario: ScenarioReport) -> Iterator[str]:
         yield from _diff_faults(diff, models)
     for number, pair in enumerate(scenario.pairs):
         if pair.differences is not None and not _is_complete(pair.differences):
-            yield f".pairs[{number}].differences has not one cell for each of its blocks"
+            yield f".pairs[{number}].differences does not have one cell for each of its blocks"
     for number, trained in enumerate(scenario.fit):
         if trained.error is None and not trained.losses:
             yield f".fit[{number}].losses is empty, and no error says why"
@@ -40,9 +40,9 @@ def _step_maps(layers: Sequence[LayerRow]) -> Iterator[StepMapRow]:
 
 def _step_map_faults(row: StepMapRow, model: ModelReport, place: str) -> Iterator[str]:
     if not len(row.seen) == len(row.output_steps) == len(row.beyond):
-        yield f".{place} has not one row for each output step"
+        yield f".{place} does not have one row for each output step"
     if any(len(marks) != len(row.input_steps) or set(marks) - {"0", "1"} for marks in row.seen):
-        yield f".{place} has not one 0 or 1 for each input step"
+        yield f".{place} does not have one 0 or 1 for each input step"
     if row.source_layer is not None and not 0 <= row.source_layer < len(model.layers):
         yield f".{place} comes from layer {row.source_layer} of {len(model.layers)}"
     for steps, count in ((row.input_steps, row.inputs), (row.output_steps, row.outputs)):

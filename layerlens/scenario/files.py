@@ -73,7 +73,7 @@ def _files_at(path: Path) -> list[Path]:
     inside = sorted(_scenario_files(path))
     if not inside:
         raise UsageError(
-            f"the folder {path} holds no scenario",
+            f"the folder {path} has no scenarios",
             Where(str(path)),
             "scenarios end in .yaml or .yml; `layerlens init PATH` writes one",
         )
@@ -86,7 +86,7 @@ def _kind(path: Path) -> str:
         mode = path.stat().st_mode
     except FileNotFoundError:
         if path.is_symlink():
-            message = f"{path} is a link to {path.readlink()}, which is not there"
+            message = f"{path} is a link to {path.readlink()}, which does not exist"
             raise UsageError(message, Where(str(path))) from None
         raise UsageError(
             f"there is no file or folder {path}", Where(str(path)), _neighbour(path)

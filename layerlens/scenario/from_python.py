@@ -37,11 +37,11 @@ def model_spec(name: str, model: Any, inputs: Inputs) -> ModelSpec:
             if isinstance(model, (str, Path))
             else f"of type {type(model).__name__}"
         )
-        raise UsageError(f"{name!r} is {what}, which is no model", hint=A_MODEL_IS)
+        raise UsageError(f"{name!r} is {what}, which is not a model", hint=A_MODEL_IS)
     bases = {base.__name__ for base in type(model).__mro__ if base.__module__.startswith("keras.")}
     if inputs is None and "Layer" in bases and "Model" not in bases:
         raise UsageError(
-            f"{name!r} is a {type(model).__name__} layer, which has no input of its own",
+            f"{name!r} is a {type(model).__name__} layer, which has no input",
             hint="give inputs=, the shape of one sample, as in inputs=[64, 15]",
         )
     return ModelSpec(name, "object", given=model)
@@ -57,7 +57,7 @@ def input_specs(inputs: Any) -> tuple[InputSpec, ...]:
         return ()
     if isinstance(inputs, str) or not isinstance(inputs, (Mapping, Sequence)):
         raise UsageError(
-            f"inputs={inputs!r} is no input",
+            f"inputs={inputs!r} is not an input",
             hint="give the shape of one sample, as in inputs=[64, 15], or a mapping of several",
         )
     if inputs and all(isinstance(item, InputSpec) for item in inputs):
@@ -94,7 +94,7 @@ def checked_modes(mode: Mode | Sequence[Mode]) -> tuple[Mode, ...]:
     """Return the modes as a tuple, each once; raise UsageError for an unknown one."""
     modes: tuple[Mode, ...] = (mode,) if isinstance(mode, str) else tuple(mode)
     if not modes:
-        raise UsageError("mode= names no mode", hint=f"give one or both of {', '.join(MODES)}")
+        raise UsageError("mode= is not a mode", hint=f"give one or both of {', '.join(MODES)}")
     for one in modes:
         check_choice("mode", one, MODES)
     return tuple(dict.fromkeys(modes))
@@ -109,8 +109,8 @@ def checked_tolerance(tolerance: Any) -> Tolerance | None:
         isinstance(n, (int, float)) and not isinstance(n, bool) and 0 <= n < inf for n in pair
     ):
         raise UsageError(
-            f"tolerance={tolerance!r} is no tolerance",
-            hint="give (rtol, atol), two numbers from 0 on, or leave it out",
+            f"tolerance={tolerance!r} is not a tolerance",
+            hint="give (rtol, atol), two numbers of at least 0, or omit it",
         )
     return Tolerance(*pair)
 
@@ -124,7 +124,7 @@ def checked_seed(seed: Any) -> int:
         huge = number is not None and abs(number) > GREATEST
         shown = f"a number of {number.bit_length():,} bits" if number and huge else repr(seed)
         hint = f"give a whole number from 0 to {GREATEST}"
-        raise UsageError(f"seed={shown} is no seed", hint=hint)
+        raise UsageError(f"seed={shown} is not a seed", hint=hint)
     return number
 
 

@@ -21,7 +21,7 @@ def parse_select(text: str) -> tuple[Index, ...]:
     """
     inner = text.strip()
     if not (inner.startswith("[") and inner.endswith("]")):
-        raise ValueError(f'a slice stands in brackets, as "[:, -1]"; received "{text}"')
+        raise ValueError(f'write a slice in brackets, such as "[:, -1]"; received "{text}"')
     inner = inner[1:-1].strip()
     if not inner:
         raise ValueError(f'"{text}" selects nothing; "[:]" is the whole output')
@@ -44,8 +44,7 @@ def _axis_index(part: str, text: str) -> Index:
         bound == "" or _INTEGER.fullmatch(bound) for bound in bounds
     ):
         raise ValueError(
-            f'"{part}" in "{text}" is none of a whole number, a slice `start:stop:step`, `...` '
-            "and `None`"
+            f'"{part}" in "{text}" is not a whole number, a slice `start:stop:step`, `...` or `None`'
         )
     numbers = [index_number(bound) if bound else None for bound in bounds]
     if len(numbers) == 3 and numbers[2] == 0:

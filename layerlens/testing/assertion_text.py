@@ -67,7 +67,7 @@ def verdict_text(report: Report) -> str:
         notes = (
             []
             if scenario.path == "<python>"
-            else [f"to see it again: layerlens compare {scenario.path}"]
+            else [f"to reproduce it: layerlens compare {scenario.path}"]
         )
         options = RenderOptions(width=_WIDTH)
         if scenario.errors:

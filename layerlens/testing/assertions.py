@@ -226,7 +226,7 @@ class Assertions:
         (scenario, *_) = report.scenarios
         found = getattr(scenario.models[0], figure) if scenario.models else None
         if found is None:
-            raise AssertionError(f"the model expected was not built\n{figures_text(report)}")
+            raise AssertionError(f"the expected model was not built\n{figures_text(report)}")
         return found
 
     # --- a library author's layers ----------------------------------------------------------------

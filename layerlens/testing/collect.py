@@ -191,7 +191,7 @@ class Expectation(ScenarioItem):
         """Write the measured value; return how many expectations changed."""
         kind, *_, figure = self.expected.keys
         if figure == "error":
-            raise NotUpdated("`error` is a text to look for and not measured; write it by hand")
+            raise NotUpdated("`error` is text to search for, not a measurement; write it by hand")
         if any(report.errors for report in self.file.reports()):
             raise NotUpdated("another cell of the matrix could not be run")
         if kind == "verdicts":

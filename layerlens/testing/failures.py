@@ -88,7 +88,7 @@ def scenario_error(config: pytest.Config, scenario: ScenarioReport) -> ScenarioF
     first = scenario.errors[0]
     notes = [_reproduce(config, scenario)]
     if any("--allow-code" in (error.hint or "") for error in scenario.errors):
-        notes.insert(0, f"under pytest, `{CODE} = true` in its configuration allows it")
+        notes.insert(0, f"under pytest, set `{CODE} = true` in its configuration to allow it")
     texts = [
         render_errors(scenario, _options(config, colour=colour), notes=notes)
         for colour in (False, True)
@@ -126,4 +126,4 @@ def _reproduce(config: pytest.Config, scenario: ScenarioReport) -> str:
     if settings.tolerance is not None:
         rtol, atol = settings.tolerance
         aside = f" (here the tolerance is rtol {rtol:g}, atol {atol:g}, from layerlens_tolerance)"
-    return f"show it again: {shlex.join(words)}{aside}"
+    return f"reproduce it: {shlex.join(words)}{aside}"

@@ -109,7 +109,7 @@ def _side(model: Any) -> _Side:
         if Path(path).suffix in _SCENARIO_SUFFIXES:
             if not Path(path).is_file():
                 raise UsageError(
-                    f"there is no scenario file {path}", hint=f"it was looked for in {Path.cwd()}"
+                    f"there is no scenario file {path}", hint=f"searched in {Path.cwd()}"
                 )
             scenarios = read_scenarios(path, least_models=1)
             return _Side(_model_name(name, scenarios[0]) if name else None, scenarios)

@@ -21,7 +21,7 @@ ALIAS_BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
 #: Name → (content, a part of the message).
 REJECTED = {
     "empty": (b"", "empty"),
-    "only-comments": (b"# nothing here\n", "holds no scenario"),
+    "only-comments": (b"# nothing here\n", "has no scenario"),
     "binary": (bytes(range(256)) * 16, "binary.yaml"),
     "not-utf8": (b"title: \xff\xfe\ninput: {shape: [4]}\n", "UTF-8"),
     "scalar": (b"just words\n", "mapping"),

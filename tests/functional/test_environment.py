@@ -81,7 +81,7 @@ def test_links(shell):
     assert "a cannot be read: too many levels of symbolic links" in done.stderr
     done = shell("mkdir f; ln -s ../f f/again; ln -s nowhere f/x.yaml; $L summary f")
     assert done.returncode == 2
-    assert "f/x.yaml is a link to nowhere, which is not there" in done.stderr
+    assert "f/x.yaml is a link to nowhere, which does not exist" in done.stderr
     assert done.stderr.count("x.yaml:") == 1, "a folder's link to itself is not followed"
 
 

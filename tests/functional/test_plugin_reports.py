@@ -107,7 +107,7 @@ def test_failures_are_reports(pytester: pytest.Pytester, scenarios: Path) -> Non
     assert re.search(r"every \(reference\) +│ +last", verdict)
     assert re.search(r"\(None, 6, 3\) +81 │ +gru \(GRU\) +≠ \(None, 3\) +81", verdict)
     assert "✘ last against every: SHAPE MISMATCH, expected equivalent" in verdict
-    assert verdict.endswith("show it again: layerlens compare scenarios/shapes.yaml\n")
+    assert verdict.endswith("reproduce it: layerlens compare scenarios/shapes.yaml\n")
 
     count = section(result, "shapes.yaml: last.params")
     assert "✘ last.params: expected 82, received 81" in count
@@ -185,7 +185,7 @@ def test_settings_reach_the_run_in_one_process_and_in_workers(
         result.assert_outcomes(passed=1, failed=6)
         result.stdout.fnmatch_lines(
             [
-                "show it again: layerlens compare scenarios/shapes.yaml --seed 7 (here the*",
+                "reproduce it: layerlens compare scenarios/shapes.yaml --seed 7 (here the*",
                 "  tolerance is rtol 0.001, atol 0.0001, from layerlens_tolerance)",
             ]
         )

@@ -100,7 +100,7 @@ def test_measured_values_are_written_and_the_rest_is_kept(pytester: pytest.Pytes
         [
             "*not updated: the cells of the matrix measured 10 and 15*",
             "*not updated: nothing was measured: the model did not build*",
-            "*not updated: `error` is a text to look for and not measured*",
+            "*not updated: `error` is text to search for, not a measurement*",
             "*not updated: nothing was measured: no such layer*",
             "*layerlens: expectations updated*",
             "scenarios/empty.yaml: 1",

@@ -386,9 +386,9 @@ MODELS_HINT = (
             "there is nothing to compare: no model was given",
             "give two or more models, one after the other or by name in a mapping",
         ),
-        ([dense, 3], {}, "'candidate' is of type int, which is no model", MODELS_HINT),
-        ([[dense, 3]], {}, "'candidate' is of type int, which is no model", MODELS_HINT),
-        ([dense, [dense]], {}, "'candidate' is of type list, which is no model", MODELS_HINT),
+        ([dense, 3], {}, "'candidate' is of type int, which is not a model", MODELS_HINT),
+        ([[dense, 3]], {}, "'candidate' is of type int, which is not a model", MODELS_HINT),
+        ([dense, [dense]], {}, "'candidate' is of type list, which is not a model", MODELS_HINT),
         (
             ["a.keras"],
             {},
@@ -401,7 +401,7 @@ MODELS_HINT = (
             "inputs=[[4], [4]] is not the shape of one input",
             "name several, as in inputs={'x': [4], 'y': [4]}",
         ),
-        ([dense, "a.yaml"], {}, "'candidate' is 'a.yaml', which is no model", MODELS_HINT),
+        ([dense, "a.yaml"], {}, "'candidate' is 'a.yaml', which is not a model", MODELS_HINT),
         (
             [{"a": dense}, dense],
             {},
@@ -423,7 +423,7 @@ MODELS_HINT = (
         (
             [dense, dense],
             {"mode": []},
-            "mode= names no mode",
+            "mode= is not a mode",
             "give one or both of inference, training",
         ),
         (
@@ -442,25 +442,25 @@ MODELS_HINT = (
         (
             [dense, dense],
             {"tolerance": 1e-3},
-            "tolerance=0.001 is no tolerance",
-            "give (rtol, atol), two numbers from 0 on, or leave it out",
+            "tolerance=0.001 is not a tolerance",
+            "give (rtol, atol), two numbers of at least 0, or omit it",
         ),
         (
             [dense, dense],
             {"tolerance": (0.1, -1)},
-            "tolerance=(0.1, -1) is no tolerance",
-            "give (rtol, atol), two numbers from 0 on, or leave it out",
+            "tolerance=(0.1, -1) is not a tolerance",
+            "give (rtol, atol), two numbers of at least 0, or omit it",
         ),
         (
             [dense, dense],
             {"seed": -1},
-            "seed=-1 is no seed",
+            "seed=-1 is not a seed",
             "give a whole number from 0 to 18446744073709551615",
         ),
         (
             [dense, dense],
             {"inputs": 4},
-            "inputs=4 is no input",
+            "inputs=4 is not an input",
             "give the shape of one sample, as in inputs=[64, 15], or a mapping of several",
         ),
         (
@@ -474,7 +474,7 @@ MODELS_HINT = (
             [dense, dense],
             {"inputs": {"shape": [4], "dtype": "int32", "low": 5, "high": 2}},
             "inputs=: `low` has to be less than `high`; received 5 and 2",
-            "`high` is not drawn itself, as in NumPy",
+            "`high` is excluded, as in NumPy",
         ),
         (
             [SCENARIO],
@@ -502,7 +502,7 @@ def test_a_layer_without_inputs_is_refused_before_it_is_built() -> None:
     with pytest.raises(UsageError) as caught:
         layerlens.compare(keras.layers.Dense(2), keras.layers.Dense(2))
     assert said(caught) == (
-        "'reference' is a Dense layer, which has no input of its own",
+        "'reference' is a Dense layer, which has no input",
         "give inputs=, the shape of one sample, as in inputs=[64, 15]",
     )
 

@@ -68,7 +68,7 @@ class Arithmetic:
             return value.residues
         array = value.array("a value")
         if value.kind == "text":
-            raise CannotProveError("it computes with texts")
+            raise CannotProveError("it computes with strings")
         if value.kind == "float":
             self._take_floats(value, array)
         else:

@@ -2,7 +2,7 @@
 
 The same interpreter runs the same graph; instead of residues there is one lane for each step, or
 for each group of samples, which is 1 where an element may depend on it. Constants and weights
-depend on none. What is not understood is taken to depend on all that goes into it.
+depend on none. What is not supported is taken to depend on all that goes into it.
 """
 
 from __future__ import annotations

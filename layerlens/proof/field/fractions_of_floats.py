@@ -24,7 +24,7 @@ def simplest_fraction(number: float, dtype: np.dtype[np.floating]) -> Fraction:
         ValueError: the number is infinite or not a number.
     """
     if not isfinite(number):
-        raise ValueError(f"{number} is no real number")
+        raise ValueError(f"{number} is not a real number")
     if number == 0:
         return Fraction(0)
     size = abs(number)

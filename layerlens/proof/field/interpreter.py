@@ -71,7 +71,7 @@ _COUNTING: dict[str, Any] = {
 
 #: A list of tensors, as loops fill it; None: not set yet.
 TensorList: TypeAlias = "list[Value | None]"
-#: Why a tensor has no value, such as a variable that is no weight.
+#: Why a tensor has no value, such as a variable that is not a weight.
 Reason: TypeAlias = str
 
 
@@ -105,7 +105,7 @@ class Interpreter:
         """Return the outputs of a graph.
 
         Raises:
-            CannotProveError: an operation is not understood, or depends on data as it may not.
+            CannotProveError: an operation is not supported, or depends on data as it may not.
         """
         slots: dict[str, Slot] = {
             tensor.name: slot for tensor, slot in zip(graph.inputs, arguments, strict=True)
@@ -163,7 +163,7 @@ class Interpreter:
         """Read a variable, or assign it."""
         variable, *given = inputs
         if not isinstance(variable, Variable):
-            raise CannotProveError(f"the operation `{operation.type}` is not understood")
+            raise CannotProveError(f"the operation `{operation.type}` is not supported")
         match operation.type, given:
             case "ReadVariableOp", []:
                 return [self._read(variable)]
@@ -177,7 +177,7 @@ class Interpreter:
                     join = self.algebra.add if "Add" in kind else self.algebra.subtract
                     variable.value, variable.assumption = join(before, change), None
                     return []
-        raise CannotProveError(f"the operation `{operation.type}` is not understood")
+        raise CannotProveError(f"the operation `{operation.type}` is not supported")
 
     def _read(self, variable: Variable) -> Value | Reason:
         if variable.assumption is not None:
@@ -197,7 +197,7 @@ class Interpreter:
         """Return the outputs of an operation on tensors.
 
         Raises:
-            CannotProveError: it is not understood, or not for these shapes and attributes.
+            CannotProveError: it is not supported, or not for these shapes and attributes.
         """
         try:
             outputs = self._understood(operation, inputs)
@@ -209,7 +209,7 @@ class Interpreter:
             # The second output of a sort has no value here, but may not be needed.
             return [*outputs, *[_PLACES] * (len(operation.outputs) - len(outputs))]
         except (ArithmeticError, IndexError, KeyError, TypeError, ValueError) as error:
-            reason = f"`{operation.type}` is not understood here ({type(error).__name__})"
+            reason = f"`{operation.type}` is not supported here ({type(error).__name__})"
             raise CannotProveError(reason) from error
 
     def _understood(self, operation: Any, inputs: Sequence[Value]) -> list[Value]:
@@ -254,7 +254,7 @@ class Interpreter:
         if operation.type not in allowed and operation.outputs[0].dtype.is_integer:
             raise CannotProveError("it computes with whole numbers that depend on data")
         if handler is None:
-            raise CannotProveError(f"the operation `{operation.type}` is not understood")
+            raise CannotProveError(f"the operation `{operation.type}` is not supported")
         for value in inputs:
             self.algebra.residues(value)
         found = handler(self.algebra, operation, inputs)
@@ -354,7 +354,7 @@ def _list_operation(algebra: Algebra, kind: str, inputs: Sequence[Slot]) -> Slot
             return changed
         case "TensorListStack", [list() as listed, *_]:
             return _stacked(algebra, [_set(item) for item in listed])
-    raise CannotProveError(f"the operation `{kind}` is not understood")
+    raise CannotProveError(f"the operation `{kind}` is not supported")
 
 
 def _refuse_undefined(values: Sequence[Value]) -> None:

@@ -282,7 +282,7 @@ def _cast(algebra: Algebra, operation: Any, inputs: Sequence[Value]) -> Value:
     if wanted.is_integer and _holds_all(wanted, one, operation.inputs[0].dtype):
         return algebra.like(one, algebra.residues(one), kind="int")
     if not (wanted.is_floating or (wanted == tf.bool and one.kind == "bool")):
-        raise CannotProveError(f"it turns computed numbers into {wanted.name}")
+        raise CannotProveError(f"it converts computed numbers to {wanted.name}")
     kind = "float" if wanted.is_floating else one.kind
     ends = one.low, one.high
     whole = one.kind == "int" and all(end is not None and abs(end) <= _EXACT for end in ends)
@@ -436,7 +436,7 @@ def _batch_matmul(algebra: Algebra, operation: Any, inputs: Sequence[Value]) -> 
 def _einsum(algebra: Algebra, operation: Any, inputs: Sequence[Value]) -> Value:
     equation = operation.get_attr("equation").decode()
     if len(inputs) != 2 or "." in equation or any(c not in equation for c in ("->", ",")):
-        raise CannotProveError(f"an einsum of another form: `{equation}`")
+        raise CannotProveError(f"an unsupported einsum: `{equation}`")
     terms, result = equation.split("->")
     axes = terms.split(",")
     sizes: dict[str, int] = {}
@@ -603,7 +603,7 @@ def _check_means(weights: Value) -> None:
     numbers = {float(one): simplest_fraction(float(one), array.dtype) for one in np.unique(array)}
     for column in array.T:
         if sum(numbers[float(one)] for one in column) != 1:
-            raise CannotProveError("it resizes by weights that are no fractions of few digits")
+            raise CannotProveError("it resizes with weights that are not fractions of few digits")
 
 
 # --- looking up -----------------------------------------------------------------------------------
@@ -644,7 +644,7 @@ def chosen_rows(algebra: Algebra, index: Value, count: int) -> Residues:
 def _gather(algebra: Algebra, operation: Any, inputs: Sequence[Value]) -> Value:
     table, index, axis = inputs
     if axis.whole("an axis") % table.rank or operation.get_attr("batch_dims"):
-        raise CannotProveError("a look-up along another axis than the first")
+        raise CannotProveError("a lookup along an axis other than the first")
     rows = chosen_rows(algebra, index, table.shape[0])
     choice = algebra.made(rows.reshape(len(rows), index.size, -1), low=ZERO, high=ONE)
     flat = _reshaped(algebra, table, (table.shape[0], -1))
@@ -658,7 +658,7 @@ def _counts(algebra: Algebra, operation: Any, inputs: Sequence[Value]) -> Value:
     index, size, weights = inputs
     algebra.residues(size)
     if weights.size or index.rank != 2 or size.low is None or size.low != size.high:
-        raise CannotProveError("a count of another form")
+        raise CannotProveError("an unsupported form of count")
     chosen = algebra.made(chosen_rows(algebra, index, int(size.low)), low=ZERO, high=ONE)
     if not operation.get_attr("binary_output"):
         return algebra.total(chosen, [1], keepdims=False)
@@ -671,7 +671,7 @@ def _counts(algebra: Algebra, operation: Any, inputs: Sequence[Value]) -> Value:
 def _one_hot(algebra: Algebra, operation: Any, inputs: Sequence[Value]) -> Value:
     index, depth, on, off = inputs
     if operation.get_attr("axis") not in (-1, index.rank):
-        raise CannotProveError("a one-hot code along another axis than the last")
+        raise CannotProveError("a one-hot encoding along an axis other than the last")
     rows = chosen_rows(algebra, index, depth.whole("a depth"))
     choice = algebra.made(rows, low=ZERO, high=ONE)
     return algebra.add(off, algebra.multiply(choice, algebra.subtract(on, off)))

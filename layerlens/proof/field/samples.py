@@ -88,7 +88,7 @@ def _asks_for_samples(operation: Any, inputs: Sequence[Value]) -> bool:
 
 
 def _refusal(operation: Any) -> CannotProveError:
-    return CannotProveError(f"what `{operation.type}` does may depend on the number of samples")
+    return CannotProveError(f"`{operation.type}` may depend on the number of samples")
 
 
 class SampleCheck:
@@ -224,7 +224,7 @@ def _joins_known_axes(operation: Any, inputs: Sequence[Value], open_axes: Open) 
 
 
 def _repeats_known_axes(operation: Any, inputs: Sequence[Value], open_axes: Open) -> bool:
-    times = inputs[1].array("how often something is repeated")
+    times = inputs[1].array("a number of repetitions")
     return all(times[axis] == 1 for axis in open_axes[0])
 
 

@@ -97,7 +97,7 @@ def constant(array: NDArray[Any]) -> Value:
     """Return an array that is the same for all inputs and weights.
 
     Raises:
-        CannotProveError: it is of half precision, or of a dtype that is no real number.
+        CannotProveError: it is of half precision, or of a dtype that is not a real number.
     """
     array = np.asarray(array)
     if array.dtype.kind in "SUO":

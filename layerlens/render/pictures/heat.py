@@ -59,7 +59,7 @@ def _heat_caption(heat: HeatMap, pair: PairReport) -> str:
     ]
     if heat.block != (1, 1):
         parts.append(
-            f"Each cell stands for up to {heat.block[0]} × {heat.block[1]} values of "
+            f"Each cell covers up to {heat.block[0]} × {heat.block[1]} values of "
             f"{count(heat.shape[0])} × {count(heat.shape[1])}."
         )
     return " ".join(part for part in parts if part)

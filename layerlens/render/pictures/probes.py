@@ -54,5 +54,5 @@ def _probes_caption(rows: Sequence[ProbeRow]) -> str:
         "Rounding shrinks in float64, a real difference stays.",
     ]
     if len(rows) > MOST_PROBES:
-        parts.append(f"Drawn are the {MOST_PROBES} that are furthest apart.")
+        parts.append(f"The picture shows the {MOST_PROBES} with the greatest differences.")
     return " ".join(parts)

@@ -109,9 +109,9 @@ def _shortened(unrolled: Unrolled) -> list[str]:
     steps = drawn[long[-1]]
     first = gap_at(steps)
     return [
-        f"Drawn shortened: the first {first} and last {len(steps) - first} of "
-        f"{', '.join(count(n) for n in long)} steps; a dash beneath a circle stands for steps that "
-        "it depends on and that are not drawn."
+        f"Shortened: the first {first} and last {len(steps) - first} of "
+        f"{', '.join(count(n) for n in long)} steps; a dash under a circle means that it "
+        f"depends on steps that are not drawn."
     ]
 
 

@@ -51,7 +51,7 @@ def _check_verdicts(verdict: Any, at: Position | None, names: Names) -> None:
             hint = suggestion(mode, names.modes)
             if mode in ("inference", "training"):
                 hint = f"add `modes: [{', '.join([*names.modes, mode])}]` to run it"
-            names.faults.add(f"`{mode}` is not among the scenario's modes", mode_at, hint)
+            names.faults.add(f"`{mode}` is not one of the scenario's modes", mode_at, hint)
         _check_verdict(single, verdict.values_at.get(mode), names.faults)
 
 

@@ -34,7 +34,7 @@ def read_graph(
 
 def _check_name(name: str, inputs: Iterable[str], at: Position | None, faults: Faults) -> None:
     if name in inputs:
-        faults.add(f"the node `{name}` is named like an input", at, "give it a name of its own")
+        faults.add(f"the node `{name}` has the same name as an input", at, "give it another name")
     elif not name.strip() or "/" in name:
         faults.add(f'"{name}" cannot name a node', at, "Keras takes any name without `/`")
 
@@ -49,7 +49,7 @@ def _read_node(
 ) -> NodeSpec | None:
     if not isinstance(body, YamlMapping):
         faults.add(
-            f"the node `{name}` is a layer and what it takes; received {described(body)}",
+            f"the node `{name}` has a layer and its inputs; received {described(body)}",
             graph.values_at.get(name, at),
             f"write `{name}: {{ClassName: {{...}}, from: [input]}}`",
         )
@@ -69,9 +69,9 @@ def _read_layer_of(
     if "share" in body:
         if classes:
             faults.add(
-                f"the node `{name}` has both `share` and a layer of its own, `{classes[0]}`",
+                f"the node `{name}` has both `share` and its own layer, `{classes[0]}`",
                 body.keys_at.get(classes[0]),
-                "`share` applies the other node's layer again: leave one of the two out",
+                "`share` applies the other node's layer again: remove one of the two",
             )
         return None
     if len(classes) != 1:
@@ -81,7 +81,7 @@ def _read_layer_of(
             faults.add(
                 f"the node `{name}` already has the layer `{classes[0]}`; received `{extra}`",
                 body.keys_at.get(extra),
-                suggestion(extra, ("from", "share")) + "; a second layer is a node of its own",
+                suggestion(extra, ("from", "share")) + "; a second layer needs its own node",
             )
     if not classes:
         return None
@@ -118,7 +118,7 @@ def _read_from(
     if "from" not in body:
         allowed = ", ".join(_sources(name, graph, inputs))
         faults.add(
-            f"the node `{name}` does not say what it takes",
+            f"the node `{name}` has no `from`",
             at,
             f"add `from: [...]` with one or more of: {allowed}",
         )
@@ -173,7 +173,7 @@ def _in_building_order(
             faults.add(
                 f"the graph has a cycle: {' → '.join([*cycle, cycle[0]])}",
                 graph.keys_at.get(cycle[0]),
-                "a node can only take what comes before it",
+                "a node cannot depend on itself",
             )
             break
         waiting = left

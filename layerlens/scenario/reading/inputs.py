@@ -22,8 +22,8 @@ def check_size(value: Any, faults: Faults) -> None:
     sizes = [size for size in shape if isinstance(size, int) and size > 0]
     if is_oversized(sizes):
         faults.add(
-            f"an input of this `shape` has more than {MOST_VALUES:,} values a sample; no tensor "
-            "has so many",
+            f"an input of this `shape` has more than {MOST_VALUES:,} values per sample, "
+            f"the limit of a tensor",
             value.values_at.get("shape"),
             "make it smaller",
         )
@@ -46,7 +46,7 @@ def check_values(value: Any, faults: Faults) -> None:
         faults.add(
             f"`values` have the per-sample shape {list(shape[1:])}; `shape` says {plain(expected)}",
             at,
-            "the first axis of `values` is the batch; leave `shape` out to take it from them",
+            "the first axis of `values` is the batch; remove `shape` to use theirs",
         )
 
 

@@ -48,7 +48,7 @@ def read_layer(value: Any, at: Position | None, faults: Faults) -> LayerSpec | N
             faults.add(
                 f"one layer is expected here; received a mapping with {keys}",
                 at,
-                "begin each layer with its own `- `, and indent its arguments beneath it or "
+                "start each layer with its own `- `, and indent its arguments below it or "
                 "write them in braces: `- Dense: {units: 4}`",
             )
         case _:
@@ -103,7 +103,7 @@ def _read_named(
 
 def _unknown_layer_hint(name: str) -> str:
     if name in _INPUT_CLASSES:
-        return "the inputs of a model are said under `input:` or `inputs:`"
+        return "the inputs of a model are declared under `input:` or `inputs:`"
     near = nearest_name(name, keras_catalog.layer_names())
     return (f"did you mean `{near}`? " if near else "") + "`layerlens layers` lists them all"
 
@@ -143,9 +143,12 @@ def _is_argument(signature: LayerSignature, name: str, at: Position | None, faul
     if signature.accepts_any or signature.argument(name) is not None:
         return True
     if name in keras_catalog.INPUT_ARGUMENTS:
-        hint = "a scenario says the shape once, under `input:` (per sample, without the batch axis)"
+        hint = (
+            "a scenario declares the shape once, under `input:` (per sample, without the batch "
+            "axis)"
+        )
     elif name in _layer_set() and signature.first in _HOLD_LAYERS:
-        hint = f"write the layer that it holds as `{signature.first}: {{{name}: ...}}`"
+        hint = f"write the inner layer as `{signature.first}: {{{name}: ...}}`"
     else:
         hint = suggestion(name, signature.offered)
     faults.add(f"unknown argument `{name}` of `{signature.name}`", at, hint)
@@ -215,7 +218,7 @@ class _ArgumentReader:
             return
         hint = None
         if expected.boolean and isinstance(value, str):
-            hint = "YAML 1.2 reads only true and false as such"
+            hint = "YAML 1.2 accepts only true and false"
         elif expected.listed and isinstance(value, (int, float)) and not expected.number:
             hint = f"write `{argument.name}: [{value}]`"
         self._fault(argument.name, expected.title, value, at, hint)

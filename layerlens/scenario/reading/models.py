@@ -100,7 +100,7 @@ def check_inputs(value: YamlMapping, faults: Faults) -> None:
         faults.add(
             f"the inputs' values differ in batch size: {told}",
             inputs.at,
-            "give each as many samples",
+            "give all of them the same number of samples",
         )
 
 
@@ -123,7 +123,7 @@ def _check_inputs(name: str, value: YamlMapping, scenario: YamlMapping, faults: 
         faults.add(
             f"a list of layers takes one input; `{name}` gets {len(inputs)}: {', '.join(inputs)}",
             value.at,
-            "write the model as a `graph:`, or give it an `input:` of its own",
+            "write the model as a `graph:`, or give it its own `input:`",
         )
 
 

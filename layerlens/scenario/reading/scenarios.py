@@ -120,7 +120,7 @@ def _as_parsed(value: Any, path: str, depth: int = 0) -> Any:
 def _scenarios(data: Any, path: Path, faults: Faults, least_models: int) -> tuple[Scenario, ...]:
     if not isinstance(data, YamlMapping):
         message = (
-            "this file holds no scenario"
+            "this file has no scenario"
             if data is None
             else f"a scenario is a mapping; received {described(data)}"
         )
@@ -227,7 +227,7 @@ def _scenario(
     if faults:
         return None
     if part is None:
-        raise InternalError(f"{faults.file} has a fault that cannot be told")
+        raise InternalError(f"{faults.file} has a fault that cannot be shown")
     return _scenario_spec(part, data, structures, cell, path, faults)
 
 

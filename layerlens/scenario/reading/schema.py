@@ -120,10 +120,12 @@ class InputPart(Part):
 
     shape: Shape | None = None
     dtype: Dtype = "float32"
-    low: Annotated[int | None, Field(description="Least integer drawn.")] = None
-    high: Annotated[int | None, Field(description="One more than the greatest integer.")] = None
+    low: Annotated[int | None, Field(description="The smallest random integer.")] = None
+    high: Annotated[int | None, Field(description="One more than the largest random integer.")] = (
+        None
+    )
     values: Annotated[
-        Numbers, Field(description="Your own data, batch axis first: a probe of its own.")
+        Numbers, Field(description="Your own data, batch axis first, as an additional probe.")
     ] = None
 
     @classmethod
@@ -137,14 +139,14 @@ class InputPart(Part):
                 names.faults.add(
                     f"`{key}` is for integers; this input is {dtype}",
                     value.keys_at.get(key),
-                    "add `dtype: int32`, or leave it out",
+                    "add `dtype: int32`, or remove it",
                 )
         low, high = value.get("low", 0), value.get("high")
         if isinstance(low, int) and isinstance(high, int) and low >= high:
             names.faults.add(
                 f"`low` has to be less than `high`; received {low} and {high}",
                 value.values_at.get("high"),
-                "`high` is not drawn itself, as in NumPy",
+                "`high` is excluded, as in NumPy",
             )
 
 
@@ -159,7 +161,7 @@ class ModelPart(Part):
     graph: Graph | None = None
     outputs: Annotated[Any, WithJsonSchema(schema_parts.NAMES)] = None
     file: Annotated[
-        str | None, Field(description="A saved .keras, .h5 or Keras .json, beside this file.")
+        str | None, Field(description="A saved .keras, .h5 or Keras .json, relative to this file.")
     ] = None
     python: Annotated[
         str | None, Field(description='"module:callable" that returns a Keras model.')
@@ -185,13 +187,13 @@ class ModelPart(Part):
             names.faults.add(
                 "a model needs one of `layers`, `graph`, `file` and `python`",
                 value.at,
-                "a plain list of layers will do as well",
+                "a plain list of layers also works",
             )
         for extra in forms[1:]:
             names.faults.add(
-                f"a model is given in one way; received `{forms[0]}` and `{extra}`",
+                f"a model has one of these keys; received `{forms[0]}` and `{extra}`",
                 value.keys_at.get(extra),
-                "leave one of the two out",
+                "remove one of the two",
             )
         for key, needed in (("outputs", "graph"), ("args", "python")):
             if value.get(key) is not None and value.get(needed) is None:
@@ -219,9 +221,9 @@ class FitPart(Part):
     samples: Positive = 128
     batch_size: Positive = 32
     target: TargetPart | None = None
-    targets: Annotated[
-        dict[str, TargetPart] | None, Field(description="Model → its own target.")
-    ] = None
+    targets: Annotated[dict[str, TargetPart] | None, Field(description="Model → its target.")] = (
+        None
+    )
 
     @classmethod
     def check_keys(cls, value: YamlMapping, names: Names) -> None:
@@ -249,7 +251,7 @@ class ModelFigures(Part):
     trainable_params: Count | None = None
     output_shape: OutputShape = None
     layers: Annotated[
-        dict[str, LayerFigures] | None, Field(description="Layer name → its figures.")
+        dict[str, LayerFigures] | None, Field(description="Layer name → its counts and shapes.")
     ] = None
     error: Annotated[
         str | None, Field(description="Text that the build error contains.", min_length=1)
@@ -260,9 +262,9 @@ class ExpectPart(Part):
     """What should come out."""
 
     verdicts: Annotated[dict[str, Any] | None, WithJsonSchema(schema_parts.VERDICTS)] = None
-    models: Annotated[dict[str, ModelFigures] | None, Field(description="Model → its figures.")] = (
-        None
-    )
+    models: Annotated[
+        dict[str, ModelFigures] | None, Field(description="Model → its counts and shapes.")
+    ] = None
 
     @classmethod
     def check_keys(cls, value: YamlMapping, names: Names) -> None:
@@ -286,12 +288,13 @@ class ScenarioPart(Part):
         str | None, Field(description="The model the others are compared with.")
     ] = None
     transfer: Annotated[
-        TransferMethod, Field(description="How the reference's weights reach the candidates.")
+        TransferMethod,
+        Field(description="How the reference's weights are copied to the candidates."),
     ] = "auto"
     modes: Annotated[list[Mode], Field(min_length=1)] = ["inference"]
     matrix: Annotated[
         dict[str, Annotated[list[Any], Field(min_length=1)]] | None,
-        Field(description="Name → values; `${name}` stands for the value in each cell."),
+        Field(description="Name → values; `${name}` is replaced by the value in each cell."),
     ] = None
     fit: FitPart | None = None
     tolerance: TolerancePart | None = None
@@ -336,7 +339,7 @@ def check_one_input_form(value: YamlMapping, faults: Faults) -> None:
         faults.add(
             "both `input` and `inputs` are given",
             value.keys_at.get("inputs"),
-            "`input` is one spec, `inputs` several by name: leave one of the two out",
+            "`input` is one spec, `inputs` several by name: remove one of the two",
         )
 
 

@@ -27,12 +27,12 @@ _TAKES = {
     "model_attributes_type": "a mapping",
     "finite_number": "a finite number",
 }
-_MODEL_FORMS = "write its layers as a list beneath it, or `graph:`, `file:` or `python:`"
+_MODEL_FORMS = "write its layers as a list below it, or `graph:`, `file:` or `python:`"
 #: What to write where a key is missing.
 _MISSING = {
-    "models": "write two or more beneath it, each a name and its layers as a list",
-    "rtol": "give `rtol` and `atol` together, or leave `tolerance` out",
-    "atol": "give `rtol` and `atol` together, or leave `tolerance` out",
+    "models": "write two or more below it, each a name and its layers as a list",
+    "rtol": "give `rtol` and `atol` together, or remove `tolerance`",
+    "atol": "give `rtol` and `atol` together, or remove `tolerance`",
     "loss": "name one of Keras', such as `loss: mean_squared_error`",
     "shape": "write the shape of one sample, such as `shape: [8]`",
 }
@@ -89,7 +89,7 @@ def _add(error: ErrorDetails, data: Any, faults: Faults) -> None:
             most = context["max_length"]
             faults.add(f"{name} has at most {most} entries; received {described(received)}", at)
         case "too_short" | "string_too_short":
-            faults.add(f"{name} is empty", at, "give it one entry at least, or leave it out")
+            faults.add(f"{name} is empty", at, "give it at least one entry, or remove it")
         case kind if kind in _TAKES:
             hint = _type_hint(loc, received, _TAKES[kind])
             faults.add(f"{name} takes {_TAKES[kind]}; received {described(received)}", at, hint)
@@ -120,13 +120,13 @@ def _type_hint(loc: Loc, received: Any, expected: str) -> str | None:
     if last == "shape" and isinstance(received, int):
         return f"write `shape: [{received}]`"
     if isinstance(received, str) and received.lower() in ("yes", "no", "on", "off"):
-        return "YAML 1.2 reads only true and false as such"
+        return "YAML 1.2 accepts only true and false"
     if expected == "text" and isinstance(received, (int, float)):
         return f'write it in quotes: "{str(received).lower()}"'
     if last == "models" and len(loc) == 1:
-        return "write each model's name, and its layers as a list beneath it"
+        return "write each model's name, and its layers as a list below it"
     if last == "expect":
-        return "write `verdicts:` and `models:` beneath it"
+        return "write `verdicts:` and `models:` below it"
     if last == "modes" and isinstance(received, str):
         return f"write `modes: [{received}]`"
     return None

@@ -60,7 +60,7 @@ def _parsed(text: str, file: str) -> tuple[YamlMapping, dict[str, list[Any]] | N
     faults = Faults(file, list(document.faults))
     data = document.value
     if not isinstance(data, YamlMapping):
-        faults.add("this file holds no scenario", None)
+        faults.add("this file has no scenario", None)
         raise ScenarioError(faults.in_order())
     axes = read_matrix(data, faults, MOST_CELLS)
     check_placeholders(data, faults)

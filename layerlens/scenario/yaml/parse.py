@@ -103,7 +103,7 @@ def _unreadable(error: ReaderError, text: str, file: str) -> Fault:
     character = error.character
     code = ord(character) if isinstance(character, str) else int(character)
     return Fault(
-        f"the character U+{code:04X} cannot stand in YAML",
+        f"the character U+{code:04X} is not allowed in YAML",
         Where(file, line, column),
         "a scenario is a text file; is this a binary one?",
     )
@@ -189,7 +189,7 @@ class _Builder:
     def _start_document(self, event: DocumentStartEvent, at: Position) -> None:
         self._documents += 1
         if self._documents > 1:
-            self._abort("a second document begins here", at, "one scenario to a file")
+            self._abort("a second document begins here", at, "write one scenario per file")
         if event.version is not None and tuple(event.version) != (1, 2):
             version = ".".join(str(part) for part in event.version)
             self._abort(
@@ -225,7 +225,7 @@ class _Builder:
         if anchored is None:
             is_open = any(item.anchor == event.anchor for item in self._open)
             self._abort(
-                f"`*{event.anchor}` stands inside what it names"
+                f"`*{event.anchor}` refers to a value that contains it"
                 if is_open
                 else f"no `&{event.anchor}` stands before `*{event.anchor}`",
                 at,
@@ -258,7 +258,7 @@ class _Builder:
         self._size += size
         if self._size > MOST_VALUES:
             self._abort(
-                f"more than {MOST_VALUES:,} values up to here, aliases written out",
+                f"more than {MOST_VALUES:,} values up to here, with aliases expanded",
                 at,
                 "data this large belongs in a saved model or in generated inputs",
             )
@@ -270,9 +270,9 @@ class _Builder:
         if name.removeprefix("tag:yaml.org,2002:") not in allowed:
             shown_tag = name.replace("tag:yaml.org,2002:", "!!")
             self._fault(
-                f"the tag `{shown_tag}` is not read",
+                f"the tag `{shown_tag}` is not supported",
                 at,
-                "a scenario holds plain text, numbers, true, false, null, lists and mappings",
+                "a scenario has only plain text, numbers, true, false, null, lists and mappings",
             )
 
     def _expects_key(self) -> bool:

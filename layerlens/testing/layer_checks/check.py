@@ -119,7 +119,7 @@ def own_inputs(layer: Any) -> Inputs:
     """Return the inputs of a functional model; raise UsageError for other layers."""
     if not has_graph(layer):
         raise UsageError(
-            f"`{layer.name}` is a {type(layer).__name__}, which has no input of its own",
+            f"`{layer.name}` is a {type(layer).__name__}, which has no input",
             hint="give inputs=, the shape of one sample, as in inputs=[64, 15]",
         )
     return tuple(
@@ -207,8 +207,8 @@ def random_inputs(specs: Inputs, batch: int, length: int, rng: Any) -> list[Any]
             arrays.append(rounded(rng.normal(size=shape), spec.dtype))
         else:
             raise UsageError(
-                f"nothing can be drawn for input `{spec.name}` of dtype {spec.dtype}",
-                hint="give `values:`, a batch of your own",
+                f"there are no random values for input `{spec.name}` of dtype {spec.dtype}",
+                hint="give your own batch in `values:`",
             )
     return arrays
 

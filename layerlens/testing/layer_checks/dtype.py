@@ -55,13 +55,13 @@ def check_dtype(subject: Any, dtype: str, inputs: Inputs, seed: int = 0) -> Chec
         try:
             narrow = _in_policy(layer, dtype)
         except Exception as error:  # whatever the constructor raises is the fault
-            yield f"it cannot be made with dtype={dtype!r}: {clean_reason(error)}"
+            yield f"it cannot be created with dtype={dtype!r}: {clean_reason(error)}"
             return
         if narrow.dtype_policy.name != dtype:
             yield (
-                f"made anew with dtype={dtype!r} its policy is {narrow.dtype_policy.name!r}: "
-                "its constructor has to hand **kwargs to super().__init__, and get_config() has "
-                "to hold what super().get_config() returns"
+                f"recreated with dtype={dtype!r} its policy is {narrow.dtype_policy.name!r}: "
+                "its constructor has to pass **kwargs to super().__init__, and "
+                "get_config() has to include what super().get_config() returns"
             )
             return
         computes = narrow.compute_dtype
@@ -82,7 +82,7 @@ def check_dtype(subject: Any, dtype: str, inputs: Inputs, seed: int = 0) -> Chec
             move_weights(narrow, np.random.default_rng(seed))
         yield from _beyond_rounding(layer, narrow, specs, arrays, seed)
 
-    return run_check(subject, f"does not run as it should in {dtype}", faults)
+    return run_check(subject, f"does not run correctly in {dtype}", faults)
 
 
 def _dtypes_apart(results: Sequence[Any], computes: str) -> Iterator[str]:
@@ -127,8 +127,9 @@ def _beyond_rounding(
             index = tuple(int(at) for at in np.unravel_index(np.argmax(apart), apart.shape))
             room = float(allowed * ROUNDOFF[computes] * np.broadcast_to(scale, apart.shape)[index])
             yield (
-                f"it is up to {apart[index]:.3g} from float64, where rounding explains "
-                f"{room:.3g}: at {index} it is {received[index]:.6g} instead of {value[index]:.6g}"
+                f"it is up to {apart[index]:.3g} from float64, but rounding explains "
+                f"{room:.3g}: at {index} it is {received[index]:.6g} instead of "
+                f"{value[index]:.6g}"
             )
 
 

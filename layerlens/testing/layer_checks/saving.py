@@ -31,7 +31,7 @@ from layerlens.testing.layer_checks.check import (
 
 def check_config(subject: Any) -> Check:
     """Check that a layer recreated from its config, written as JSON, is the same layer."""
-    return run_check(subject, "does not come back from its config", _config_faults)
+    return run_check(subject, "is not restored from its config", _config_faults)
 
 
 def _config_faults(layer: Any) -> Iterator[str]:
@@ -42,8 +42,8 @@ def _config_faults(layer: Any) -> Iterator[str]:
         for name in parameters:
             if name not in config:
                 yield (
-                    f"get_config() leaves out `{name}`, an argument of its constructor: "
-                    "made anew it gets the default, or is refused"
+                    f"get_config() leaves out `{name}`, an argument of its constructor: a "
+                    f"restored layer gets the default, or fails"
                 )
     try:
         written = json.dumps(keras.saving.serialize_keras_object(layer))
@@ -55,17 +55,17 @@ def _config_faults(layer: Any) -> Iterator[str]:
             json.loads(written), custom_objects(layer), safe_mode=False
         )
     except Exception as error:  # whatever the layer raises is the fault
-        yield f"it cannot be made anew from its config: {clean_reason(error)}"
+        yield f"it cannot be restored from its config: {clean_reason(error)}"
         return
     ours = json.loads(written)["config"]
     theirs = json.loads(json.dumps(keras.saving.serialize_keras_object(again)))["config"]
     for key in sorted({*ours, *theirs}):
         if ours.get(key) != theirs.get(key):
-            yield f"`{key}` is {ours.get(key)!r} in its config; made anew it is {theirs.get(key)!r}"
+            yield f"`{key}` is {ours.get(key)!r} in its config; restored, it is {theirs.get(key)!r}"
     for name in parameters:
         one, other = getattr(layer, name, None), getattr(again, name, None)
         if _is_plain(one) and _is_plain(other) and _with_lists(one) != _with_lists(other):
-            yield f"its `{name}` is {one!r}; made anew it is {other!r}"
+            yield f"its `{name}` is {one!r}; restored, it is {other!r}"
 
 
 def _parameters(layer: Any) -> list[str]:
@@ -117,7 +117,7 @@ def check_saving(subject: Any, inputs: Inputs, seed: int = 0) -> Check:
         if difference is not None:
             yield difference
 
-    return run_check(subject, "does not come back from its saved file", faults)
+    return run_check(subject, "is not restored from its saved file", faults)
 
 
 def _reloaded(model: Any, objects: Mapping[str, Any]) -> Any:
@@ -149,8 +149,8 @@ def _output_difference(model: Any, again: Any, specs: Inputs, arrays: Sequence[A
     if worst is None:
         return None
     if _first_difference(ours, outputs(model, specs, arrays)) is not None:
-        return "it gives something else each time it is called, so that nothing can be compared"
-    return f"loaded it computes something else: {worst}"
+        return "it returns something else at each call, so nothing can be compared"
+    return f"the loaded layer computes something else: {worst}"
 
 
 def _first_difference(ours: Sequence[Any], theirs: Sequence[Any]) -> str | None:

@@ -66,7 +66,7 @@ def test_python_s_own_numbers_have_the_same_range() -> None:
         models = {"one": [{"Dense": huge}], "other": [{"Dense": 3}]}
         with pytest.raises(ScenarioError, match="bits is too large"):
             scenario_from_mapping({"input": {"shape": [4]}, "models": models})
-        with pytest.raises(UsageError, match="bits is no seed"):
+        with pytest.raises(UsageError, match="bits is not a seed"):
             layerlens.summary({"models": models}, seed=huge)
 
 

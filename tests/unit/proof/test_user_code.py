@@ -231,11 +231,15 @@ REFUSED: dict[str, tuple[Call, Call, str]] = {
     "counts its calls": (counts_its_calls, plain, "changes an attribute"),
     "counts elsewhere": (counts_elsewhere, plain, "changes an attribute"),
     "draws rarely": (draws_rarely, plain, "draws random numbers"),
-    "draws with NumPy": (draws_with_numpy, plain, "another graph each time"),
+    "draws with NumPy": (draws_with_numpy, plain, "another graph at each trace"),
     "draws with the backend": (draws_with_the_backend, plain, "outside of the graph"),
     "draws in the graph": (draws_in_the_graph, draws_in_the_graph, "something else each time"),
-    "calls Python": (calls_python, plain, "runs or reads what is in no graph"),
-    "calls Python on a constant": (calls_python_on_a_constant, plain, "what is in no graph"),
+    "calls Python": (calls_python, plain, "runs or reads something outside the graph"),
+    "calls Python on a constant": (
+        calls_python_on_a_constant,
+        plain,
+        "something outside the graph",
+    ),
     "refuses inputs": (refuses_inputs, plain, "may refuse inputs"),
     "for many": (for_many, plain, "the number of samples"),
     "for many in a branch": (for_many_in_a_branch, plain, "the number of samples"),
@@ -245,7 +249,11 @@ REFUSED: dict[str, tuple[Call, Call, str]] = {
     "of the first samples": (of_the_first_samples, plain, "the number of samples"),
     "rolled": (rolled, rolled_once, "the number of samples"),
     "half precision": (in_half_precision, plain, "it computes in half precision"),
-    "a variable that is no weight": (of_a_hidden_variable, plain, "a variable that is no weight"),
+    "a variable that is not a weight": (
+        of_a_hidden_variable,
+        plain,
+        "a variable that is not a weight",
+    ),
 }
 
 
@@ -260,7 +268,7 @@ def test_what_no_graph_tells_is_refused(name: str) -> None:
 
 def test_variable_lengths_with_own_code_are_refused() -> None:
     found = proved(Scaled(plain), Scaled(twice), None, 4)
-    assert found == Unproved("code of the user's may look across any number of steps")
+    assert found == Unproved("user code may look across any number of steps")
 
 
 def test_statistics_in_training_are_proved() -> None:

@@ -31,8 +31,8 @@ def with_step_map(**fields: Any) -> ScenarioReport:
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"beyond": ()}, "has not one row for each output step"),
-        ({"input_steps": ()}, "has not one 0 or 1 for each input step"),
+        ({"beyond": ()}, "does not have one row for each output step"),
+        ({"input_steps": ()}, "does not have one 0 or 1 for each input step"),
         ({"source_layer": 99}, "comes from layer 99 of"),
         ({"inputs": 1}, "has steps that are none of 1"),
     ],
@@ -64,7 +64,7 @@ def test_a_heat_map_has_a_cell_for_each_block() -> None:
     pairs = list(scenario.pairs)
     pairs[position] = replace(pair, differences=heat)
     (found,) = inconsistencies(replace(scenario, pairs=tuple(pairs)))
-    assert found == f".pairs[{position}].differences has not one cell for each of its blocks"
+    assert found == f".pairs[{position}].differences does not have one cell for each of its blocks"
 
 
 def test_a_training_without_losses_has_an_error() -> None:

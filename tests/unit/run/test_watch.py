@@ -81,7 +81,7 @@ def test_files_that_come_break_mend_and_go(look, ran, tmp_path):
         (tmp_path / name).unlink()
     emptied = look()
     assert emptied.report.scenarios == ()
-    assert "holds no scenario" in emptied.nothing
+    assert "has no scenario" in emptied.nothing
     write(tmp_path / "a.yaml", TEXT)
     assert statuses(look()) == [("a.yaml", "pass")]
 

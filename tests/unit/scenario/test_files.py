@@ -54,7 +54,7 @@ def test_a_path_that_leads_nowhere(tmp_path: Path) -> None:
         find_scenario_files([tmp_path / "scenaro.yaml"])
     assert caught.value.hint == f"did you mean {tmp_path / 'scenario.yaml'}?"
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UsageError, match=r"the folder .*empty holds no scenario"):
+    with pytest.raises(UsageError, match=r"the folder .*empty has no scenario"):
         find_scenario_files([tmp_path / "empty"])
 
 
@@ -65,7 +65,7 @@ def test_a_path_that_leads_nowhere_does_not_keep_the_others_from_running(tmp_pat
     assert find_scenario_files([sound, missing, empty]) == (sound, missing, empty)
     with pytest.raises(ScenarioError, match="there is no file or folder"):
         read_scenarios(missing)
-    with pytest.raises(ScenarioError, match="holds no scenario"):
+    with pytest.raises(ScenarioError, match="has no scenario"):
         read_scenarios(empty)
 
 

@@ -30,7 +30,7 @@ def test_a_path_of_a_saved_model_is_a_file_and_a_callable_an_object() -> None:
     [("model.txt", "'model.txt'"), (3, "of type int"), (None, "of type NoneType")],
 )
 def test_what_is_no_model_is_refused(model: Any, what: str) -> None:
-    with pytest.raises(UsageError, match=f"'a' is {what}, which is no model"):
+    with pytest.raises(UsageError, match=f"'a' is {what}, which is not a model"):
         model_spec("a", model, None)
 
 
@@ -49,7 +49,7 @@ def test_inputs_are_a_shape_a_mapping_or_several() -> None:
 @pytest.mark.parametrize(
     ("inputs", "message"),
     [
-        ("abc", "inputs='abc' is no input"),
+        ("abc", "inputs='abc' is not an input"),
         ([[1], [2]], "is not the shape of one input"),
         ([-1], "inputs=: item 1 of `shape` has to be at least 0; received -1"),
     ],
@@ -63,7 +63,7 @@ def test_other_inputs_are_refused(inputs: Any, message: str) -> None:
 def test_modes_are_a_tuple_without_repeats() -> None:
     assert checked_modes("training") == ("training",)
     assert checked_modes(["inference", "training", "inference"]) == ("inference", "training")
-    with pytest.raises(UsageError, match="mode= names no mode"):
+    with pytest.raises(UsageError, match="mode= is not a mode"):
         checked_modes([])
 
 
@@ -71,14 +71,14 @@ def test_a_tolerance_is_two_numbers_from_0_on() -> None:
     assert checked_tolerance(None) is None
     assert checked_tolerance([1e-3, 0]) == Tolerance(1e-3, 0)
     for wrong in (1e-3, (1e-3,), (1e-3, -1), (True, 0), (float("inf"), 0), (float("nan"), 0)):
-        with pytest.raises(UsageError, match="is no tolerance"):
+        with pytest.raises(UsageError, match="is not a tolerance"):
             checked_tolerance(wrong)
 
 
 def test_a_seed_is_a_whole_number_of_64_bits() -> None:
     assert checked_seed(GREATEST) == GREATEST
     for wrong in (-1, True, 1.0, "1", GREATEST + 1):
-        with pytest.raises(UsageError, match="is no seed"):
+        with pytest.raises(UsageError, match="is not a seed"):
             checked_seed(wrong)
 
 

@@ -59,6 +59,6 @@ def test_a_wrong_verdict_is_shown_with_the_command_to_repeat_it() -> None:
     text = verdict_text(report)
     assert "expected equivalent" in text
     (scenario,) = report.scenarios
-    assert f"to see it again: layerlens compare {scenario.path}" in text
+    assert f"to reproduce it: layerlens compare {scenario.path}" in text
     python = replace(report, scenarios=(replace(scenario, path="<python>"),))
-    assert "to see it again" not in verdict_text(python)
+    assert "to reproduce it" not in verdict_text(python)

@@ -139,7 +139,7 @@ def test_a_scenario_file_is_one_pair_or_all(scenario: str) -> None:
     assert "plain==relu[inference]: expected equivalent, received different" in text_of(failed)
     assert "plain==wide[inference]: expected equivalent, received shape_mismatch" in text_of(failed)
     assert "plain==linear" not in text_of(failed)
-    assert "to see it again: layerlens compare" in text_of(failed)
+    assert "to reproduce it: layerlens compare" in text_of(failed)
 
 
 def test_a_python_model_is_compared_with_a_model_of_a_file(scenario: str) -> None:

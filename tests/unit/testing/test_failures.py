@@ -27,7 +27,7 @@ def test_an_expectation_that_does_not_hold() -> None:
     text = text_of(scenario)
     assert (text.reprcrash.path, text.reprcrash.lineno) == (scenario.path, 12)
     assert text.reprcrash.message.startswith("expected ")
-    assert f"show it again: layerlens compare {scenario.path}" in text.plain
+    assert f"reproduce it: layerlens compare {scenario.path}" in text.plain
     assert "\x1b" not in text.plain
     assert "\x1b" in text.coloured
 
@@ -56,7 +56,7 @@ def test_a_scenario_that_cannot_run() -> None:
     error = ErrorRow("its code may not run\nbecause", "gru.yaml", 3, 5, hint)
     text = scenario_error(Config(), replace(failed(), errors=(error,))).failure_text
     assert str(text.reprcrash) == "gru.yaml:3: its code may not run"
-    assert "`layerlens_allow_code = true` in its configuration allows it" in text.plain
+    assert "`layerlens_allow_code = true` in its configuration to allow it" in text.plain
     other = replace(error, hint=None)
     assert "layerlens_allow_code" not in (
         scenario_error(Config(), replace(failed(), errors=(other,))).failure_text.plain

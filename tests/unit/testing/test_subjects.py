@@ -106,7 +106,7 @@ def test_matrices_with_different_cells_make_no_pairs(tmp_path: Path) -> None:
     [
         (["{}::liner"], "has no model 'liner'", "did you mean `linear`?"),
         (["{}", "liner"], "has no model 'liner'", "did you mean `linear`?"),
-        (["nowhere.yaml"], "there is no scenario file nowhere.yaml", "it was looked for in"),
+        (["nowhere.yaml"], "there is no scenario file nowhere.yaml", "searched in"),
         (["{}::plain"], "there is nothing to compare: ", "give a candidate"),
         ([model], "there is nothing to compare: one model was given", "give a reference and"),
     ],

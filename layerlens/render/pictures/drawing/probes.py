@@ -38,7 +38,7 @@ def draw_probes(probes: Probes, area: Area) -> None:
         [at(row.noise) for row in rows],
         color=COLOURS["line"],
         linewidth=ROW * 0.72 * 72,
-        label="up to here rounding explains it",
+        label="explained by rounding up to here",
         zorder=1,
     )
     _dots(axes, [row.float64_max_abs for row in rows], at, hollow=True)

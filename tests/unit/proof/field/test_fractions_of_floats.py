@@ -49,5 +49,5 @@ def test_whole_numbers_and_powers_of_two_are_exact(number: float) -> None:
 
 @pytest.mark.parametrize("number", [np.inf, -np.inf, np.nan])
 def test_no_real_number(number: float) -> None:
-    with pytest.raises(ValueError, match="no real number"):
+    with pytest.raises(ValueError, match="not a real number"):
         simplest_fraction(number, F32)

@@ -376,5 +376,5 @@ def test_an_operation_on_shapes_that_do_not_fit_is_refused() -> None:
     traced = tf.function(lambda x: tf.matmul(x, x), autograph=False)
     graph = traced.get_concrete_function(tf.TensorSpec((None, None))).graph
     given = algebra.made(algebra.field.draw((3, 4)))
-    with pytest.raises(CannotProveError, match="`MatMul` is not understood here"):
+    with pytest.raises(CannotProveError, match="`MatMul` is not supported here"):
         Interpreter(algebra).run(graph, [given])

@@ -17,7 +17,7 @@ def changed(scenario: ScenarioReport, model: int, **fields: object) -> ScenarioR
 
 def test_a_long_sequence_is_shortened_and_says_so(scenario: ScenarioReport) -> None:
     picture = pictures_of(scenario)[0]
-    assert "Drawn shortened: the first 6 and last 4 of 16 steps" in picture.caption
+    assert "Shortened: the first 6 and last 4 of 16 steps" in picture.caption
     assert "step, shortened from 16" in drawn(picture)
 
 

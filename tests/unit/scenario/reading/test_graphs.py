@@ -35,16 +35,16 @@ def test_a_graph_keeps_its_order_and_names_the_node_whose_layer_is_shared(read: 
     ("graph", "fault"),
     [
         ("h: {Dense: 4, from: inptu}", "unknown node or input `inptu` | did you mean `input`?"),
-        ("h: {Dense: 4}", "the node `h` does not say what it takes"),
+        ("h: {Dense: 4}", "the node `h` has no `from`"),
         ("h: {from: input}", "the node `h` has no layer"),
         ("h: {share: k, from: input}, g: {Dense: 4, from: h}", "unknown node `k`"),
         ("h: {Dense: 4, from: g}, g: {Dense: 4, from: h}", "the graph has a cycle: g → h → g"),
         ("h: {share: h, from: input}", "the node `h` shares itself"),
-        ("h: {Dense: 4, from: input}, g: {share: h, ReLU: , from: h}", "has both `share` and a layer of its own, `ReLU`"),
+        ("h: {Dense: 4, from: input}, g: {share: h, ReLU: , from: h}", "has both `share` and its own layer, `ReLU`"),
         ("h: {Dense: 4, ReLU: , from: input}", "the node `h` already has the layer `Dense`; received `ReLU`"),
-        ("h: {Dense: 4, from: input}, input: {ReLU: , from: h}", "the node `input` is named like an input"),
+        ("h: {Dense: 4, from: input}, input: {ReLU: , from: h}", "the node `input` has the same name as an input"),
         ("h: {Dense: 4, from: input}, a/b: {ReLU: , from: h}", '"a/b" cannot name a node'),
-        ("h: 3", "the node `h` is a layer and what it takes; received the number 3"),
+        ("h: 3", "the node `h` has a layer and its inputs; received the number 3"),
     ],
 )  # fmt: skip
 def test_a_graph_at_fault(told: Any, graph: str, fault: str) -> None:

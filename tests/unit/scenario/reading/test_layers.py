@@ -90,17 +90,20 @@ def without_places(value: Any) -> Any:
     ("layer", "fault"),
     [
         ("Dense", "`Dense` needs `units` | units: Positive integer"),
-        ("Dense: {units: 4, use_bias: on}", '`use_bias` of `Dense` takes true or false; received the text "on" | YAML 1.2 reads only true and false as such'),
+        ("Dense: {units: 4, use_bias: on}", '`use_bias` of `Dense` takes true or false; received the text "on" | YAML 1.2 accepts only true and false'),
         ("Dense: {units: 2024-01-01}", 'takes a whole number; received the text "2024-01-01"'),
         ("Dropout: half", '`rate` of `Dropout` takes a number or a list of them; received the text "half"'),
         ("Reshape: 12", "takes a list of whole numbers; received the number 12 | write `target_shape: [12]`"),
         ("Add: 3", "`Add` takes keyword arguments only; received the number 3"),
-        ("Dense: {units: 4, input_shape: [3]}", "unknown argument `input_shape` of `Dense` | a scenario says the shape once, under `input:`"),
-        ("Bidirectional: {LSTM: 4, merge_mode: sum}", "unknown argument `LSTM` of `Bidirectional` | write the layer that it holds as `layer: {LSTM: ...}`"),
+        ("Dense: {units: 4, input_shape: [3]}", "unknown argument `input_shape` of `Dense` | a scenario declares the shape once, "
+            "under `input:`"),
+        ("Bidirectional: {LSTM: 4, merge_mode: sum}", "unknown argument `LSTM` of `Bidirectional` | write the inner layer as `layer: "
+            "{LSTM: ...}`"),
         ("TimeDistributed: {layer: {Dnse: 4}}", "unknown layer `Dnse` | did you mean `Dense`?"),
         ("Qqq: 4", "unknown layer `Qqq` | `layerlens layers` lists them all"),
         ("TimeDistributed: {layer: 5}", "`layer` of `TimeDistributed` takes a layer; received the number 5"),
-        ("Input: {shape: [3]}", "`Input` is an input, not a layer of a model | the inputs of a model are said under `input:`"),
+        ("Input: {shape: [3]}", "`Input` is an input, not a layer of a model | the inputs of a model are declared "
+            "under `input:`"),
         ("Dense: {units: 4, kernel_initializer: {RandomNorml: {}}}", "`keras.initializers` has no `RandomNorml` | did you mean `RandomNormal`?"),
         ("Dense: {units: 4, kernel_initializer: {RandomNormal: {stdev: 1}}}", "unknown argument `stdev` of `RandomNormal` | did you mean `stddev`?"),
         ("{Dense: 4, Flatten: 3}", "one layer is expected here; received a mapping with `Dense`, `Flatten`"),

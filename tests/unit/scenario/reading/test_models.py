@@ -17,7 +17,7 @@ INPUT = "input: {shape: [64, 15]}\n"
         ("[]", "`layers` is empty"),
         ("{}", "a model needs one of `layers`, `graph`, `file` and `python`"),
         ("{layer: [Flatten]}", "unknown key `layer` | did you mean `layers`?"),
-        ("{layers: [Flatten], python: 'm:f'}", "a model is given in one way; received `layers` and `python`"),
+        ("{layers: [Flatten], python: 'm:f'}", "a model has one of these keys; received `layers` and `python`"),
         ("{layers: [Flatten], outputs: [x]}", "`outputs` belongs to `graph`"),
         ("{layers: [Flatten], select: '[:, x]'}", '`select`: "x" in "[:, x]" is none of a whole number'),
         ("{layers: [Flatten], dtype: float33}", "`dtype` does not take the text \"float33\" | did you mean `float32`?"),

@@ -178,14 +178,16 @@ def test_a_misspelt_input_is_told_once(told: Any) -> None:
         ("reference: c", "unknown model `c` | allowed: a, b"),
         ("modes: training", "`modes` takes a list; received the text \"training\" | write `modes: [training]`"),
         ("modes: [inferense]", "item 1 of `modes` does not take the text \"inferense\" | did you mean `inference`?"),
-        ("tolerance: {rtol: 0.1}", "`atol` of `tolerance` is missing | give `rtol` and `atol` together, or leave `tolerance` out"),
+        ("tolerance: {rtol: 0.1}", "`atol` of `tolerance` is missing | give `rtol` and `atol` together, or remove "
+            "`tolerance`"),
         ("tolerance: {rtol: .inf, atol: 0}", "`rtol` takes a finite number; received the number inf"),
         ("fit: {loss: mean_squared_eror}", "Keras has no loss `mean_squared_eror` | did you mean `mean_squared_error`?"),
         ("fit: {loss: mse, optimizer: rmspop}", "Keras has no optimizer `rmspop` | did you mean `RMSprop`?"),
         ("fit: {loss: mse, epochs: 0}", "`epochs` has to be at least 1; received 0"),
         ("fit: {loss: mse, targets: {c: {shape: [3]}}}", "unknown model `c`"),
         ("expect: {verdicts: {a: different}}", "`a` is the reference; a verdict belongs to a candidate | candidates: b"),
-        ("expect: {verdicts: {b: {training: different}}}", "`training` is not among the scenario's modes | add `modes: [inference, training]` to run it"),
+        ("expect: {verdicts: {b: {training: different}}}", "`training` is not one of the scenario's modes | add `modes: [inference, "
+            "training]` to run it"),
         ("expect: {models: {c: {params: 3}}}", "unknown model `c` | allowed: a, b"),
         ("expect: {models: {a: {layers: {x: {param: 3}}}}}", "unknown key `param` | did you mean `params`?"),
         ("expect: {models: {a: {output_shape: [x]}}}", "`output_shape` is a list of whole numbers and null"),
@@ -194,7 +196,7 @@ def test_a_misspelt_input_is_told_once(told: Any) -> None:
         ("matrix: {n: [1], m: [2]}\nquestion: ${k}", "unknown matrix value `${k}`"),
         ("title: a\ntitle: b", "4:1: the key `title` is given twice; the first is on line 3"),
         ("1: a", '3:1: a key has to be text; received the number 1 | write it in quotes: "1":'),
-        ("question: !!python/object:os.system x", "3:11: the tag `!!python/object:os.system` is not read"),
+        ("question: !!python/object:os.system x", "3:11: the tag `!!python/object:os.system` is not supported"),
     ],
 )  # fmt: skip
 def test_the_rest_at_fault(told: Any, line: str, fault: str) -> None:

@@ -78,5 +78,5 @@ def test_the_layer_is_left_unchanged() -> None:
 def test_an_object_that_is_not_a_layer_is_refused() -> None:
     with pytest.raises(UsageError, match="a Keras layer or model is needed; received a int"):
         check_config(3)
-    with pytest.raises(UsageError, match="is a Scale, which has no input of its own"):
+    with pytest.raises(UsageError, match="is a Scale, which has no input"):
         check_announced_shape(Scale(), ())

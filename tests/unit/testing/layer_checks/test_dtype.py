@@ -28,16 +28,18 @@ pytestmark = pytest.mark.usefixtures("backend")
 def test_errors_beyond_rounding_are_faults() -> None:
     assert only(check_dtype(Float32(), "float16", STEPS)) == "its output is float32, not float16"
     assert only(check_dtype(DropsKwargs(), "bfloat16", STEPS)).startswith(
-        "made anew with dtype='bfloat16' its policy is 'float32': "
+        "recreated with dtype='bfloat16' its policy is 'float32': "
     )
     assert "values are not finite, first at (0, 0, 0): nan instead of 0" in only(
         check_dtype(Normalised(), "float16", STEPS)
     )
     coarse = only(check_dtype(Coarse(), "float32", STEPS))
     assert coarse.startswith("it is up to 0.0")
-    assert "from float64, where rounding explains" in coarse
+    assert "from float64, but rounding explains" in coarse
     assert only(check_dtype(Refuses(), "float16", STEPS)) == "it does not run: no, thank you"
-    assert "it cannot be made with dtype='float17'" in only(check_dtype(Scale(), "float17", STEPS))
+    assert "it cannot be created with dtype='float17'" in only(
+        check_dtype(Scale(), "float17", STEPS)
+    )
 
 
 def test_a_layer_that_cannot_run_in_float64_is_a_fault() -> None:

@@ -27,26 +27,28 @@ pytestmark = pytest.mark.usefixtures("backend")
 def test_what_a_config_leaves_out_is_a_fault() -> None:
     check = check_config(LeavesOut(0.25, name="mine"))
     assert str(check).splitlines() == [
-        "`mine` (LeavesOut) does not come back from its config",
-        "  - get_config() leaves out `shift`, an argument of its constructor: made anew it gets "
-        "the default, or is refused",
-        "  - its `shift` is 0.25; made anew it is 0.0",
+        "`mine` (LeavesOut) is not restored from its config",
+        "  - get_config() leaves out `shift`, an argument of its constructor: a restored "
+        "layer gets the default, or fails",
+        "  - its `shift` is 0.25; restored, it is 0.0",
     ]
-    assert only(check_config(AlwaysHalf(0.25))) == "its `shift` is 0.25; made anew it is 0.5"
+    assert only(check_config(AlwaysHalf(0.25))) == "its `shift` is 0.25; restored, it is 0.5"
     assert only(check_config(NotJson())).startswith("its config cannot be written as JSON: ")
-    assert only(check_config(TakesNoName())).startswith("it cannot be made anew from its config: ")
+    assert only(check_config(TakesNoName())).startswith("it cannot be restored from its config: ")
 
 
 def test_what_a_saved_file_leaves_out_is_a_fault() -> None:
     faults = check_saving(ForgetsWeights(name="mine"), STEPS).faults
     assert faults[0].startswith("weight `mine/factor` has other values loaded, up to 0.")
-    assert faults[1].startswith("loaded it computes something else: ")
+    assert faults[1].startswith("the loaded layer computes something else: ")
     assert "values, first at (0, 0, 0), where " in faults[1]
     (fault,) = check_saving(LeavesOut(0.25), STEPS).faults
     assert fault.startswith(
-        "loaded it computes something else: 96 of 96 values, first at (0, 0, 0)"
+        "the loaded layer computes something else: 96 of 96 values, first at (0, 0, 0)"
     )
-    assert only(check_saving(Unregistered(), STEPS)).startswith("loaded it computes something else")
+    assert only(check_saving(Unregistered(), STEPS)).startswith(
+        "the loaded layer computes something else"
+    )
     assert "it cannot be saved and loaded: " in only(check_saving(TakesNoName(), STEPS))
 
 
