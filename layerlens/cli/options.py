@@ -37,7 +37,7 @@ def _at_least(least: int) -> Callable[[str], str]:
         except ValueError:
             allowed = False
         if not allowed:
-            raise typer.BadParameter(f"{value!r} is not a whole number of at least {least}")
+            raise typer.BadParameter(f"{value!r} is not an integer of at least {least}")
         return value
 
     return check

@@ -152,7 +152,7 @@ class _Run:
         )
 
     def _scale(self, outputs: Sequence[Array]) -> Float:
-        """Return the difference that confirms, per element of an output; 0 for whole numbers."""
+        """Return the difference that confirms, per element of an output; 0 for integers."""
         if any(output.dtype.kind != "f" for output in outputs):
             return np.zeros(outputs[0].shape)
         size: Float = np.zeros(outputs[0].shape)

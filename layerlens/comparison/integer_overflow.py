@@ -52,7 +52,7 @@ def integer_losses(side: Side, values: Values, inputs: Inputs) -> tuple[str, ...
 
 
 def _computes_in_integers(layer: Any) -> bool:
-    """Return whether a layer of arithmetic takes or makes whole numbers, as it was announced."""
+    """Return whether a layer of arithmetic takes or makes integers, as it was announced."""
     return _is_arithmetic(layer) and any(
         str(tensor.dtype).startswith(("int", "uint"))
         for node in layer._inbound_nodes

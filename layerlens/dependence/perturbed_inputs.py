@@ -165,7 +165,7 @@ def _draw_values(domain: Domain, kind: str, rng: np.random.Generator) -> tuple[A
 
 
 def _integers(domain: Domain, kind: str, rng: np.random.Generator) -> tuple[Array, Array]:
-    """Draw whole numbers and different ones to replace them; only blank steps may be zero."""
+    """Draw integers and different ones to replace them; only blank steps may be zero."""
     low = domain.low
     if low == 0 and domain.high > 2 and kind in _BLANKED:
         low = 1

@@ -38,7 +38,7 @@ class ReportedPair:
     check: DifferenceCheck | None = None
     #: The first layers whose outputs differ.
     divergence: Divergence | None = None
-    #: Sentences on layers that overflow whole numbers on the counterexample.
+    #: Sentences on layers that overflow integers on the counterexample.
     losses: tuple[str, ...] = ()
     #: The number of operations in each traced graph, by the model's name.
     graph_ops: Mapping[str, int] = field(default_factory=dict)

@@ -39,7 +39,7 @@ class Findings:
     repair: Repair | None = None
     #: The first layers whose outputs differ.
     divergence: Divergence | None = None
-    #: Sentences on layers that overflow whole numbers on the counterexample.
+    #: Sentences on layers that overflow integers on the counterexample.
     losses: Sequence[str] = ()
     #: Whether outputs are compared by the scenario's own tolerance.
     tolerant: bool = False

@@ -216,7 +216,7 @@ def _mean_over_copies(array: NDArray[Any]) -> Float:
     """Return the mean over the first axis, by a matrix product, which is several times faster."""
     flat = array.reshape(len(array), -1)
     if flat.dtype != np.float64:
-        flat = flat.astype(np.float32)  # whole numbers: summed exactly
+        flat = flat.astype(np.float32)  # integers: summed exactly
     total = np.ones(len(flat), flat.dtype) @ flat
     return np.asarray(total.astype(np.float64) / len(flat)).reshape(array.shape[1:])
 

@@ -261,9 +261,9 @@ class Domain:
     low: int = 0
     high: int = 2
     words: tuple[str, ...] = ()
-    #: Whether a floating input holds whole numbers, because a layer looks them up.
+    #: Whether a floating input holds integers, because a layer looks them up.
     tokens: bool = False
-    #: The least and the greatest (exclusive) whole number to try near a constant.
+    #: The least and the greatest (exclusive) integer to try near a constant.
     widest: tuple[int, int] = (0, 0)
 
     @property
@@ -510,7 +510,7 @@ def _near_extreme(constant: float) -> Float:
 
 
 def _whole_numbers(constants: Sequence[float], widest: tuple[int, int]) -> NDArray[np.int64]:
-    """Return the whole numbers at and near the constants, with both signs, within a range."""
+    """Return the integers at and near the constants, with both signs, within a range."""
     near = np.asarray([*constants, *np.negative(constants)], dtype=np.float64)
     found = np.unique(np.concatenate([np.floor(near) - 1, np.floor(near), np.ceil(near) + 1]))
     return found[(found >= widest[0]) & (found < widest[1])].astype(np.int64)

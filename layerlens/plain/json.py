@@ -24,7 +24,7 @@ def parse_json(
 
     Args:
         text: the JSON text.
-        whole: parses a whole number.
+        whole: parses an integer.
         deepest: the greatest depth of nested values.
 
     Raises:

@@ -1,6 +1,6 @@
-"""Parse the numbers of a file within limits: whole numbers of 64 bits, and finite floats.
+"""Parse the numbers of a file within limits: integers of 64 bits, and finite floats.
 
-No tensor, size or seed needs other numbers, and Python refuses to print a whole number of more than
+No tensor, size or seed needs other numbers, and Python refuses to print an integer of more than
 4,300 digits.
 """
 
@@ -19,7 +19,7 @@ MOST_DIGITS = 300
 #: The most characters of a number of 64 bits in any base, with a sign, without leading zeros.
 _MOST_CHARACTERS = 22 + len("0x")
 
-_RANGE = f"whole numbers go from {LEAST} to {GREATEST}"
+_RANGE = f"integers go from {LEAST} to {GREATEST}"
 _ZEROS = re.compile(r"\A([-+]?)0+(?=[0-9])")
 
 
@@ -28,11 +28,11 @@ class NumberOutOfRangeError(ValueError):
 
 
 def whole_number(text: str, base: int = 10) -> int:
-    """Parse a whole number; base 0 allows the prefixes `0x` and `0o`.
+    """Parse an integer; base 0 allows the prefixes `0x` and `0o`.
 
     Raises:
         NumberOutOfRangeError: it has more than 64 bits.
-        ValueError: the text is not a whole number.
+        ValueError: the text is not an integer.
     """
     digits = text.replace("_", "")
     digits = _ZEROS.sub(r"\1", digits) if base == 10 else _without_leading_zeros(digits)
@@ -45,11 +45,11 @@ def whole_number(text: str, base: int = 10) -> int:
 
 
 def index_number(text: str) -> int:
-    """Parse a whole number that is an index along an axis.
+    """Parse an integer that is an index along an axis.
 
     Raises:
         NumberOutOfRangeError: it is beyond the longest axis.
-        ValueError: the text is not a whole number.
+        ValueError: the text is not an integer.
     """
     value = whole_number(text)
     if abs(value) > _LONGEST:
@@ -60,11 +60,11 @@ def index_number(text: str) -> int:
 
 
 def count_number(text: str) -> int:
-    """Parse a whole number of a report, which may have more than 64 bits: a product of sizes.
+    """Parse an integer of a report, which may have more than 64 bits: a product of sizes.
 
     Raises:
         NumberOutOfRangeError: it has more than `MOST_DIGITS` digits.
-        ValueError: the text is not a whole number.
+        ValueError: the text is not an integer.
     """
     if len(text) > MOST_DIGITS:
         raise NumberOutOfRangeError(
@@ -89,10 +89,10 @@ def decimal_number(text: str) -> float:
 
 
 def check_whole_number(value: int) -> None:
-    """Raise NumberOutOfRangeError if a whole number has more than 64 bits."""
+    """Raise NumberOutOfRangeError if an integer has more than 64 bits."""
     if not LEAST <= value <= GREATEST:
         raise NumberOutOfRangeError(
-            f"a whole number of {value.bit_length():,} bits is too large; {_RANGE}"
+            f"an integer of {value.bit_length():,} bits is too large; {_RANGE}"
         )
 
 

@@ -160,6 +160,6 @@ def _affordable(sizes: Sequence[int], ways: Sequence[int]) -> list[int]:
 
 
 def steps_of(spec: InputSpec) -> tuple[int, ...]:
-    """Return the shape of an input's steps: each of whole numbers, else all but the last axis."""
+    """Return the shape of an input's steps: each of integers, else all but the last axis."""
     shape = known_shape(spec)
     return shape if spec.is_integer else shape[:-1]

@@ -275,7 +275,7 @@ def _zeros(starts: Sequence[InputSpec], batch: int) -> list[NDArray[Any]]:
 
 
 def _ranged(models: tuple[Built, Built]) -> tuple[InputSpec, ...]:
-    """Return the inputs; whole numbers that are looked up have a range, declared or not."""
+    """Return the inputs; integers that are looked up have a range, declared or not."""
     found = []
     for position, spec in enumerate(models[0].inputs):
         if spec.is_integer and spec.high is None:
@@ -288,7 +288,7 @@ def _ranged(models: tuple[Built, Built]) -> tuple[InputSpec, ...]:
 
 def _assumptions(declared: Sequence[InputSpec], ranged: Sequence[InputSpec]) -> tuple[str, ...]:
     return tuple(
-        f"`{spec.name}` holds whole numbers from {spec.low} to {spec.high - 1}, used as indices."
+        f"`{spec.name}` holds integers from {spec.low} to {spec.high - 1}, used as indices."
         for own, spec in zip(declared, ranged, strict=True)
         if own.high is None and spec.high is not None
     )

@@ -29,7 +29,7 @@ def refuse_what_no_graph_tells(part: Part, side: int) -> None:
             raise CannotProveError(f"an input is of {spec.dtype}")
     layers = part.layers(side)
     if part.runs_user_code(side) and part.variable_starts:
-        raise CannotProveError("user code may look across any number of steps")
+        raise CannotProveError("user code may depend on any number of steps")
     for layer in layers:
         if is_half_precise(layer):
             raise CannotProveError("it computes in half precision")

@@ -180,7 +180,7 @@ def _held_by_user_code(built: Built) -> Iterator[Any]:
 
 
 def counts_in_code(built: Built) -> set[int]:
-    """Return the whole numbers in user code, and the successor of each.
+    """Return the integers in user code, and the successor of each.
 
     From one of them on, a number of samples may make a difference to the code.
     """

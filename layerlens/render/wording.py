@@ -27,7 +27,7 @@ MIXES = {
     "window": "a window of steps seen",
     "all": "all steps seen",
     "reduces": "steps reduced to one",
-    "expands": "steps made from one",
+    "expands": "steps expanded from one",
 }
 
 #: What outputs depend on besides the inputs of their own sample.
@@ -182,7 +182,7 @@ def mask_note(layer: LayerRow) -> str | None:
         if layer.mask_out is None:
             return f"mask: {use}, perhaps passed on"
         return f"mask: {use}, ends here" if use == "read" else f"mask: {use} and dropped"
-    return "mask: made here" if layer.mask_out else None
+    return "mask: created here" if layer.mask_out else None
 
 
 def mask_lost(layer: LayerRow) -> bool:
@@ -476,9 +476,9 @@ def training_words(row: FitRow) -> str:
     if row.alike is not None:
         parts.append("trains alike" if row.alike else "trains differently")
     if row.loss_max_abs is not None:
-        parts.append(f"losses {figure(row.loss_max_abs)} apart")
+        parts.append(f"losses differ by {figure(row.loss_max_abs)}")
     if row.weights_max_abs is not None:
-        parts.append(f"final weights {figure(row.weights_max_abs)} apart")
+        parts.append(f"final weights differ by {figure(row.weights_max_abs)}")
     return ", ".join(parts)
 
 

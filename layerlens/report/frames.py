@@ -7,7 +7,7 @@ import pandas as pd
 from layerlens.report.rows import COLUMNS, TableName, tidy_rows
 from layerlens.report.run import RunRecord
 
-#: Whole numbers that may be missing; a float column would round counts above 2**53.
+#: Integers that may be missing; a float column would round counts above 2**53.
 _COUNTS = frozenset(
     {
         "mismatched",

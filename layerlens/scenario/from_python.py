@@ -116,14 +116,14 @@ def checked_tolerance(tolerance: Any) -> Tolerance | None:
 
 
 def checked_seed(seed: Any) -> int:
-    """Return a seed as an int; raise UsageError unless it is a whole number of 64 bits."""
+    """Return a seed as an int; raise UsageError unless it is an integer of 64 bits."""
     number = None
     if not isinstance(seed, bool) and isinstance(seed, Integral):
         number = int(seed)
     if number is None or not 0 <= number <= GREATEST:
         huge = number is not None and abs(number) > GREATEST
         shown = f"a number of {number.bit_length():,} bits" if number and huge else repr(seed)
-        hint = f"give a whole number from 0 to {GREATEST}"
+        hint = f"give an integer from 0 to {GREATEST}"
         raise UsageError(f"seed={shown} is not a seed", hint=hint)
     return number
 

@@ -44,8 +44,7 @@ def _axis_index(part: str, text: str) -> Index:
         bound == "" or _INTEGER.fullmatch(bound) for bound in bounds
     ):
         raise ValueError(
-            f'"{part}" in "{text}" is not a whole number, a slice `start:stop:step`, `...` or '
-            "`None`"
+            f'"{part}" in "{text}" is not an integer, a slice `start:stop:step`, `...` or `None`'
         )
     numbers = [index_number(bound) if bound else None for bound in bounds]
     if len(numbers) == 3 and numbers[2] == 0:

@@ -86,7 +86,7 @@ def read_settings(config: pytest.Config) -> Settings:
         pytest.UsageError: a value is not allowed.
     """
     folders = _read(config, FOLDERS, "existing folders", _existing)
-    seed = _read(config, SEED, "a whole number of at least 0", _seed)
+    seed = _read(config, SEED, "an integer of at least 0", _seed)
     allow_code = _read(config, CODE, "true or false", bool)
     tolerance = _read(config, TOLERANCE, "rtol and atol, such as `1e-5 1e-8`", _tolerance)
     _read(config, BACKEND, " or ".join(map(repr, BACKENDS)), _backend)

@@ -173,7 +173,8 @@ def _pair_cells(ours: _Side, theirs: _Side, path: Any) -> list[tuple[_Cell, _Cel
         len(ours.scenarios) > 1 and len(theirs.scenarios) > 1
     ):
         raise UsageError(
-            f"{path} and the candidate's file have matrices of other cells, which make no pairs",
+            f"{path} and the candidate's file have matrices with different cells, which "
+            f"cannot be paired",
             hint="give models of one file, or files without `matrix:`",
         )
     return [

@@ -70,7 +70,7 @@ class ExpectationFile:
             raise NotUpdated(f"`{text.strip()}` is filled in from the matrix; write it by hand")
         edits = _edits(self._text, span, _value(data, where), value)
         if any("#" in self._text[span.start : span.end] for span, _ in edits):
-            raise NotUpdated("a comment stands in the midst of it; write it by hand")
+            raise NotUpdated("it contains a comment; write it by hand")
         return self._write(_apply(self._text, edits), data, where, value)
 
     def is_mapping(self, keys: Keys) -> bool:

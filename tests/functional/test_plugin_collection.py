@@ -170,10 +170,10 @@ def test_malformed_scenarios_are_collection_errors(
     ("setting", "message"),
     [
         ("layerlens_scenarios=nowhere", "layerlens_scenarios takes existing folders*nowhere"),
-        ("layerlens_seed=-3", "layerlens_seed takes a whole number of at least 0*-3*"),
+        ("layerlens_seed=-3", "layerlens_seed takes an integer of at least 0*-3*"),
         (
             "layerlens_seed=much",
-            "layerlens_seed takes a whole number of at least 0: received 'much'",
+            "layerlens_seed takes an integer of at least 0: received 'much'",
         ),
         ("layerlens_allow_code=maybe", "layerlens_allow_code takes true or false*maybe*"),
         ("layerlens_tolerance=1e-5", "layerlens_tolerance takes rtol and atol*'1e-5'*"),

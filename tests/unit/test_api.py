@@ -455,7 +455,7 @@ MODELS_HINT = (
             [dense, dense],
             {"seed": -1},
             "seed=-1 is not a seed",
-            "give a whole number from 0 to 18446744073709551615",
+            "give an integer from 0 to 18446744073709551615",
         ),
         (
             [dense, dense],

@@ -186,7 +186,7 @@ def _make(
     except LayerlensError:
         raise
     except Exception as error:  # Keras may raise anything
-        raise_if_out_of_memory(error, f"while a `{spec.type}` was made", spec.where)
+        raise_if_out_of_memory(error, f"while a `{spec.type}` was created", spec.where)
         given = spec.arguments.get("name") or name or automatic_name(spec.type, error)
         raise LayerRefusal(error, str(given), spec, tensors, wired) from error
 

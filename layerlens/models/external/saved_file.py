@@ -156,7 +156,7 @@ def _confirmed(path: Path, kind: FileFormat, start: bytes, where: Where | None) 
     if other is not None and SUFFIXES[other] != kind:
         raise damaged(
             path,
-            f"is named {path.suffix} but holds what Keras writes as {other}",
+            f"has the suffix {path.suffix} but the content of a {other} file",
             where,
             hint=f"rename it to {path.with_suffix(other).name}",
         )
@@ -207,7 +207,7 @@ def _check_weights(path: Path, archive: zipfile.ZipFile, where: Where | None) ->
             path,
             "holds its weights in `model.weights.npz`, whose arrays may be pickled objects",
             where,
-            hint="save the model again where h5py is installed: then they are written as HDF5",
+            hint="install h5py and save the model again: then Keras writes the weights as HDF5",
         )
     with archive.open("model.weights.h5") as weights:
         check_hdf5(path, weights, where)

@@ -54,7 +54,7 @@ def not_positive(refusal: Refusal) -> str | None:
         return None
     name = next(found for found in match.groups() if found)
     value = refusal.arguments.get(name)
-    hint = f"`{name}` is a count: a whole number of at least 1"
+    hint = f"`{name}` is a count: an integer of at least 1"
     number = _number_or_none(value)
     if number is None or number < 1:
         return hint
@@ -79,7 +79,7 @@ def one_size_per_axis(refusal: Refusal) -> str | None:
     example = [3 if name == "kernel_size" else 2] * count
     every = f", or one for all, `{name}: {example[0]}`" if count > 1 else ""
     least = "of at least 0" if name in ("padding", "cropping") else "above 0"
-    numbers = f"{count} whole number{'s' * (count > 1)} {least}"
+    numbers = f"{count} integer{'s' * (count > 1)} {least}"
     return f"`{name}` takes {numbers}, `{name}: {example}`{every}"
 
 

@@ -29,7 +29,7 @@ class Given:
 
     residues: Residues
     #: By a number: which steps are wholly that number; of every other step it is taken that some
-    #: element is another. Empty where nothing is taken. A step of whole numbers is one element, a
+    #: element is another. Empty where nothing is taken. A step of integers is one element, a
     #: step of other numbers all that differ in the last axis alone.
     wholly: Mapping[Fraction, NDArray[np.bool_]]
 

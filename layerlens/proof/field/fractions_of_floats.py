@@ -16,9 +16,9 @@ _REACH = Fraction(49, 50)
 def simplest_fraction(number: float, dtype: np.dtype[np.floating]) -> Fraction:
     """Return the number that takes fewest bits to write among those that round to a float.
 
-    Written are fractions, decimals and whole numbers times a power of two, which is what the float
+    Written are fractions, decimals and integers times a power of two, which is what the float
     is. So 0.1 in float32 and 0.1 in float64 are both 1/10, 2^27 in float32 is 2^27 and none of the
-    whole numbers near it, and neighbours in one dtype are different.
+    integers near it, and neighbours in one dtype are different.
 
     Raises:
         ValueError: the number is infinite or not a number.

@@ -32,9 +32,9 @@ _SAME = frozenset(
     }
 )
 _CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
-#: Operations on computed whole numbers that are exact unless they overflow.
+#: Operations on computed integers that are exact unless they overflow.
 _WHOLE_ARITHMETIC = frozenset({"Add", "AddV2", "Mul", "Neg", "Square", "Sub"})
-#: Operations on whole numbers that return some of them.
+#: Operations on integers that return some of them.
 _CHOOSING = frozenset(
     {
         "Bucketize",
@@ -252,7 +252,7 @@ class Interpreter:
         handler = HANDLERS.get(operation.type)
         allowed = _WHOLE_ARITHMETIC | _CHOOSING
         if operation.type not in allowed and operation.outputs[0].dtype.is_integer:
-            raise CannotProveError("it computes with whole numbers that depend on data")
+            raise CannotProveError("it computes with integers that depend on data")
         if handler is None:
             raise CannotProveError(f"the operation `{operation.type}` is not supported")
         for value in inputs:
@@ -266,7 +266,7 @@ class Interpreter:
         return found
 
     def _exact_whole_numbers(self, operation: Any, value: Value) -> Value:
-        """Return computed whole numbers, which must not leave their dtype.
+        """Return computed integers, which must not leave their dtype.
 
         Raises:
             CannotProveError: their range is not known, or too wide.
@@ -274,7 +274,7 @@ class Interpreter:
         limits = np.iinfo(operation.outputs[0].dtype.as_numpy_dtype)
         low, high = value.low, value.high
         if low is None or high is None or not limits.min <= low <= high <= limits.max:
-            raise CannotProveError("it computes with whole numbers that depend on data")
+            raise CannotProveError("it computes with integers that depend on data")
         value.kind = "int"
         return value
 
@@ -313,7 +313,7 @@ def _moves(operation: Any, inputs: Sequence[Value]) -> bool:
 
 
 def _of_whole_numbers(operation: Any, inputs: Sequence[Value]) -> Value | None:
-    """Return what a simple operation makes of constant whole numbers, without TensorFlow's pace."""
+    """Return what a simple operation makes of constant integers, without TensorFlow's pace."""
     function = _COUNTING.get(operation.type)
     if function is None or any(value.kind not in ("int", "bool") for value in inputs):
         return None

@@ -25,7 +25,7 @@ Handler = Callable[[Algebra, Any, Sequence[Value]], Value]
 HANDLERS: dict[str, Handler] = {}
 
 #: The constants of selu (Klambauer et al. 2017), to more digits than float64 has.
-#: Every whole number up to this is a float32.
+#: Every integer up to this is a float32.
 _EXACT = 2**24
 SELU_SCALE = Fraction("1.0507009873554804934193349852946")
 SELU_SCALE_ALPHA = Fraction("1.7580993408473768599402175208123")
@@ -290,7 +290,7 @@ def _cast(algebra: Algebra, operation: Any, inputs: Sequence[Value]) -> Value:
 
 
 def _holds_all(wanted: Any, one: Value, given: Any) -> bool:
-    """Return whether whole numbers, or truth values, stay what they are in a dtype."""
+    """Return whether integers, or truth values, stay what they are in a dtype."""
     if one.kind not in ("int", "bool") and not one.holds_whole:
         return False
     low, high = one.low, one.high
@@ -610,7 +610,7 @@ def _check_means(weights: Value) -> None:
 
 
 def chosen_rows(algebra: Algebra, index: Value, count: int) -> Residues:
-    """Return whether a computed whole number is j, for each j below a count: (primes, ..., count).
+    """Return whether a computed integer is j, for each j below a count: (primes, ..., count).
 
     Of these truth values it is known that they add up to 1 over the declared range.
 

@@ -111,7 +111,7 @@ class Field:
         return np.ascontiguousarray(table.reshape(-1, len(self.primes)).T[:, where])
 
     def of_integers(self, array: NDArray[np.generic]) -> Residues:
-        """Return the residues of whole numbers or truth values."""
+        """Return the residues of integers or truth values."""
         whole = array.astype(np.int64)
         return np.stack([np.mod(whole, p) for p in self.primes])
 
@@ -174,7 +174,7 @@ class Field:
         return np.asarray((one == wanted).all(axis=0))
 
     def whole_numbers(self, one: Residues) -> NDArray[np.int64]:
-        """Return which whole number below all primes each element is; -1 where it is none."""
+        """Return which integer below all primes each element is; -1 where it is none."""
         same = (one == one[0]).all(axis=0)
         return np.where(same, one[0], -1)
 

@@ -71,7 +71,7 @@ _SHAPES = {
     "Reshape": 1,
     "TensorListFromTensor": 1,
 }
-#: Move whole numbers, and what is known of them.
+#: Move integers, and what is known of them.
 _CARRIERS = frozenset({"ConcatV2", "ExpandDims", "GatherV2", "Pack", "Reshape", "Squeeze"})
 _SLICES = frozenset({"Slice", "StridedSlice"})
 _COUNTING = frozenset({"Add", "AddV2", "Cast", "Mul", "Neg", "Prod", "Sub"})

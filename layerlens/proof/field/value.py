@@ -37,7 +37,7 @@ class Value:
     constant: NDArray[Any] | None = None
     low: Fraction | None = None
     high: Fraction | None = None
-    #: Whether these are whole numbers, none rounded, in a floating dtype.
+    #: Whether these are integers, none rounded, in a floating dtype.
     holds_whole: bool = False
     #: Greater than zero everywhere.
     positive: bool = False
@@ -89,7 +89,7 @@ class Value:
         return self.constant
 
     def whole(self, purpose: str) -> int:
-        """Return the one whole number of a constant."""
+        """Return the one integer of a constant."""
         return int(self.array(purpose).reshape(()))
 
 

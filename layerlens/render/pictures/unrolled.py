@@ -78,7 +78,7 @@ def unrolled_plan(model: ModelReport) -> Plan[Unrolled] | None:
     note = ""
     if unrolled is None:
         unrolled = _as_a_whole(model)
-        note = f" Its layers ({count(len(model.layers))}) are not drawn one by one."
+        note = f" Its layers ({count(len(model.layers))}) are not drawn separately."
         if not model.steps:
             return None
     width = unrolled.lanes * (LABELS + STEPS)

@@ -70,7 +70,7 @@ def _check_shapes(figures: Any, faults: Faults) -> None:
     shape = figures.get("output_shape")
     if shape is not None and not (_is_shape(shape) or _are_shapes(shape)):
         faults.add(
-            f"`output_shape` is a list of whole numbers and null; received {described(shape)}",
+            f"`output_shape` is a list of integers and null; received {described(shape)}",
             figures.values_at.get("output_shape"),
             "batch axis first, such as [null, 64, 15]; a list of these for several outputs",
         )

@@ -90,7 +90,7 @@ def _type_fault(dtype: str, value: Any) -> str | None:
         return "a number is expected here"
     if dtype.startswith(("int", "uint")):
         if isinstance(value, float) and not (math.isfinite(value) and value.is_integer()):
-            return f"a whole number is expected for {dtype}"
+            return f"an integer is expected for {dtype}"
         bits = int(dtype.lstrip("uint") or 64)
         low, high = (0, 2**bits) if dtype.startswith("u") else (-(2 ** (bits - 1)), 2 ** (bits - 1))
         if not low <= value < high:

@@ -277,9 +277,9 @@ def argument_type(argument: Argument) -> ArgumentType | None:
     if default in ("True", "False"):
         return ArgumentType("true or false", boolean=True)
     if _ONLY_LISTED.match(text):
-        return ArgumentType("a list of whole numbers", listed=True)
+        return ArgumentType("a list of integers", listed=True)
     if (_WHOLE.match(text) and default in (None, "None")) or (default or "").isdigit():
-        title = "a whole number or a list of them" if listed else "a whole number"
+        title = "an integer or a list of them" if listed else "an integer"
         return ArgumentType(title, number=True, whole=bool(_WHOLE.match(text)), listed=listed)
     if default is not None and re.fullmatch(r"-?\d[\d.e-]*|\(+[-\d., ()]*\)", default):
         return ArgumentType("a number or a list of them", number=True, listed=True)

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 _TAKES = {
-    "int_type": "a whole number",
-    "int_parsing": "a whole number",
-    "int_from_float": "a whole number",
-    "int_parsing_size": "a whole number",
+    "int_type": "an integer",
+    "int_parsing": "an integer",
+    "int_from_float": "an integer",
+    "int_parsing_size": "an integer",
     "float_type": "a number",
     "float_parsing": "a number",
     "string_type": "text",

@@ -227,7 +227,7 @@ class _Builder:
             self._abort(
                 f"`*{event.anchor}` refers to a value that contains it"
                 if is_open
-                else f"no `&{event.anchor}` stands before `*{event.anchor}`",
+                else f"`*{event.anchor}` has no `&{event.anchor}` before it",
                 at,
             )
             return

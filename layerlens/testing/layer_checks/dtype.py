@@ -73,7 +73,7 @@ def check_dtype(subject: Any, dtype: str, inputs: Inputs, seed: int = 0) -> Chec
             return
         yield from _dtypes_apart(results, computes)
         if computes not in ROUNDOFF:
-            return  # whole numbers are not rounded
+            return  # integers are not rounded
         if layer.built:
             for mine, given in zip(narrow.weights, layer.weights, strict=False):
                 mine.assign(given.numpy())

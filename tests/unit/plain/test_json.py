@@ -15,7 +15,7 @@ def test_json_becomes_plain_values() -> None:
     [
         ("{", "does not hold valid JSON: "),
         ("[1e999]", "holds a number out of range: 1e999 is beyond the range of float64"),
-        (f"[{10**30}]", f"holds a number out of range: {10**30} is too large; whole numbers go"),
+        (f"[{10**30}]", f"holds a number out of range: {10**30} is too large; integers go"),
         ("[" * 100_000, f"holds values that are nested more than {DEEPEST} deep"),
     ],
 )

@@ -32,7 +32,7 @@ def test_numbers_that_do_not_fit_are_refused_at_their_place(written: str) -> Non
         (fault,) = parse_yaml(text, "s.yaml").faults
         assert fault.where is not None
         assert (fault.where.line, fault.where.column) == (2, 5)
-        assert "is too large; whole numbers go from" in fault.message or "float64" in fault.message
+        assert "is too large; integers go from" in fault.message or "float64" in fault.message
         assert len(fault.message) < 200
 
 

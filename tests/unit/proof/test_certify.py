@@ -221,7 +221,7 @@ def of_tokens(reference: Layers, candidate: Layers, **more: Any) -> CertificateR
 def test_an_embedding_is_a_product_with_one_hot_rows() -> None:
     row = of_tokens([EMBEDDING], [ONE_HOT, WITHOUT_BIAS])
     assert row is not None
-    assert row.assumptions == ("`input` holds whole numbers from 0 to 6, used as indices.",)
+    assert row.assumptions == ("`input` holds integers from 0 to 6, used as indices.",)
     assert row.degree == 2
     counted = layer("CategoryEncoding", num_tokens=7, output_mode="count")
     mean = [layer("GlobalAveragePooling1D")]

@@ -112,7 +112,7 @@ def test_whole_numbers_that_are_looked_up_have_a_range() -> None:
 
     (start,) = part().starts(Size(2))
     assert (start.low, start.high) == (0, 7)
-    assert part().assumptions == ("`input` holds whole numbers from 0 to 6, used as indices.",)
+    assert part().assumptions == ("`input` holds integers from 0 to 6, used as indices.",)
     (start,) = part(high=9).starts(Size(2))
     assert start.high == 9
     assert part(high=9).assumptions == ()

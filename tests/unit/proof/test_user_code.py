@@ -268,7 +268,7 @@ def test_what_no_graph_tells_is_refused(name: str) -> None:
 
 def test_variable_lengths_with_own_code_are_refused() -> None:
     found = proved(Scaled(plain), Scaled(twice), None, 4)
-    assert found == Unproved("user code may look across any number of steps")
+    assert found == Unproved("user code may depend on any number of steps")
 
 
 def test_statistics_in_training_are_proved() -> None:

@@ -82,7 +82,7 @@ def test_a_title_has_the_values_of_its_cell() -> None:
     ("mask_in", "mask_out", "use", "note", "lost"),
     [
         (None, None, None, None, False),
-        (False, True, None, "mask: made here", False),
+        (False, True, None, "mask: created here", False),
         (True, True, "read", "mask: read and passed on", False),
         (True, True, "ignored", "mask: ignored and passed on", True),
         (True, False, "read", "mask: read, ends here", True),

@@ -31,7 +31,7 @@ def test_values_are_converted(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("seed", "-1", "layerlens_seed takes a whole number of at least 0: received '-1'"),
+        ("seed", "-1", "layerlens_seed takes an integer of at least 0: received '-1'"),
         ("seed", "many", "received 'many'"),
         ("tolerance", ["1e-5"], "layerlens_tolerance takes rtol and atol, such as `1e-5 1e-8`"),
         ("tolerance", ["1e-5", "inf"], "received '1e-5 inf'"),

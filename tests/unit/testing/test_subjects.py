@@ -97,7 +97,7 @@ def test_matrices_with_different_cells_make_no_pairs(tmp_path: Path) -> None:
     one, other = tmp_path / "one.yaml", tmp_path / "other.yaml"
     one.write_text(MATRIX)
     other.write_text(MATRIX.replace("[2, 3]", "[2, 5]"))
-    with pytest.raises(UsageError, match="matrices of other cells, which make no pairs"):
+    with pytest.raises(UsageError, match="matrices with different cells, which cannot be paired"):
         pair_scenarios(str(one), str(other))
 
 

@@ -163,7 +163,7 @@ def test_an_equal_value_keeps_its_spelling(
         (
             "expect:\n  models:\n    a:\n      output_shape:\n      - null # batch\n      - 4\n",
             ("models", "a", "output_shape"),
-            "a comment stands in the midst",
+            "it contains a comment",
         ),
     ],
 )

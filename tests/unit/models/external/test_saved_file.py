@@ -70,7 +70,7 @@ def test_an_incomplete_archive_says_what_is_missing(keras_file: Path) -> None:
     [
         ("1" * 4000, "11111111111111111111… (a number of 4,000 characters) is too large"),
         ("1" * 5000, "(a number of 5,000 characters) is too large"),
-        (str(2**64), "18446744073709551616 is too large; whole numbers go from"),
+        (str(2**64), "18446744073709551616 is too large; integers go from"),
         ("-9999999999999999999", "-9999999999999999999 is too large"),
         ("1e400", "1e400 is beyond the range of float64"),
         ("[" * 950 + "]" * 950, "nested more than 128 deep"),

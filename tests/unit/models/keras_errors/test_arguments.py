@@ -22,7 +22,7 @@ initializer | [5] | Dense: {units: 3, kernel_initializer: xavier} | the nearest 
 Dense: {units: 3, kernel_initializer: glorot_uniform}
 constraint | [5] | Dense: {units: 3, kernel_constraint: maxnorm} | the nearest is `max_norm` | \
 Dense: {units: 3, kernel_constraint: max_norm}
-no units | [5] | Dense: 0 | `units` is a count: a whole number of at least 1 | Dense: 1
+no units | [5] | Dense: 0 | `units` is a count: an integer of at least 1 | Dense: 1
 percent | [5] | Dropout: 50 | for 50 percent write `rate: 0.5` | Dropout: 0.5
 strides and dilation | [9, 3] | Conv1D: {filters: 2, kernel_size: 3, strides: 2, dilation_rate: \
 2} | \

@@ -292,11 +292,11 @@ REFUSED: dict[str, tuple[Function, str]] = {
         "is taken of what may be|undefined",
     ),
     "half precision": (lambda x: ops.cast(ops.cast(x, "float16"), "float32"), "half precision"),
-    "rounded to whole numbers": (lambda x: ops.cast(ops.cast(x, "int32"), "float32"), "int32"),
+    "rounded to integers": (lambda x: ops.cast(ops.cast(x, "int32"), "float32"), "int32"),
     "random": (lambda x: x + tf.random.uniform((4,), seed=1), "RandomUniform.*each time"),
     "the places of what is sorted": (lambda x: ops.take(x, ops.argsort(x, -1)[0], -1), "places in"),
     "sorted where there may be no number": (lambda x: ops.sort(ops.log(x), -1), "may be undefined"),
-    "the place of the maximum": (lambda x: ops.argmax(x, -1), "whole numbers"),
+    "the place of the maximum": (lambda x: ops.argmax(x, -1), "integers"),
     "minus infinity": (lambda x: ops.where(x > 0, x, -np.inf), "infinite"),
     "a loop on data": (
         lambda x: ops.while_loop(lambda y: ops.sum(y) < 10.0, lambda y: (y + 1.0,), (x,))[0],

@@ -1,4 +1,4 @@
-"""Each operation on whole numbers is what TensorFlow makes of them."""
+"""Each operation on integers is what TensorFlow makes of them."""
 
 from __future__ import annotations
 

@@ -108,5 +108,5 @@ def test_ascii_where_nothing_else_can_be_shown():
 
 def test_training_and_why_it_was_refused():
     text = terminal(report_of("three_models"), 120)
-    assert "dense: loss 2.70805 → 2.64115 → 2.59807; trains alike, losses 2.4e-07 apart" in text
+    assert "dense: loss 2.70805 → 2.64115 → 2.59807; trains alike, losses differ by 2.4e-07" in text
     assert "✘ Keras refuses to train last\n  The target has shape (64, 8)" in text

@@ -37,7 +37,7 @@ def test_a_model_too_deep_is_drawn_as_a_whole(scenario: ScenarioReport) -> None:
     (gru, dense) = scenario.models[0].layers
     deep = changed(scenario, 0, layers=(gru, *[dense] * 60))
     picture = pictures_of(deep)[0]
-    assert "Its layers (61) are not drawn one by one" in picture.caption
+    assert "Its layers (61) are not drawn separately" in picture.caption
     assert picture.height < 3
 
 
@@ -48,4 +48,4 @@ def test_layers_measured_at_lengths_that_do_not_go_together_are_not_joined(
     (row,) = dense.steps
     shorter = replace(row, inputs=14)
     picture = pictures_of(changed(scenario, 0, layers=(gru, replace(dense, steps=(shorter,)))))[0]
-    assert "are not drawn one by one" in picture.caption
+    assert "are not drawn separately" in picture.caption

@@ -38,7 +38,7 @@ def test_cells_are_run_and_one_at_fault_costs_itself(path, backend):
     assert (row["verdict"], row["cell"]) == ("different", {"name": "relu", "units": 1})
     assert row["seconds"] > 0
     (fault,) = ran.rows[1]
-    assert "whole number" in fault["error"]
+    assert "integer" in fault["error"]
     assert fault["internal"] is False
 
 

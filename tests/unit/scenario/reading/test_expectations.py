@@ -34,7 +34,7 @@ def test_figures_are_read_with_their_positions(read: Any) -> None:
         ("expect: {verdicts: {b: diferent}}", "did you mean `different`?"),
         ("expect: {verdicts: {b: 3}}", "a verdict is expected here; received the number 3"),
         ("expect: {verdicts: {b: {training: different}}}", "add `modes: [inference, training]`"),
-        ("expect: {models: {a: {output_shape: [x]}}}", "`output_shape` is a list of whole"),
+        ("expect: {models: {a: {output_shape: [x]}}}", "`output_shape` is a list of integers"),
         ("fit: {loss: mean_squared}", "Keras has no loss `mean_squared`"),
         ("fit: {loss: mse, optimizer: adamm}", "Keras has no optimizer `adamm`"),
     ],

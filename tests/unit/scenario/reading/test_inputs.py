@@ -26,7 +26,7 @@ MODELS = "models: {a: [Flatten], b: [Flatten]}\n"
         ("input: {values: [[1, 2], [3]]}", "1:26: ragged values: item 2 has the shape [1], the items before it [2]"),
         ("input: {values: [[1, 2], [3, x]]}", '1:30: a number is expected here; received the text "x"'),
         ("input: {values: [[1, 2]], shape: [3]}", "`values` have the per-sample shape [2]; `shape` says [3]"),
-        ("input: {values: [1.5], dtype: int32}", "a whole number is expected for int32; received the number 1.5"),
+        ("input: {values: [1.5], dtype: int32}", "an integer is expected for int32; received the number 1.5"),
         ("input: {values: [300], dtype: uint8}", "uint8 holds 0 to 255; received the number 300"),
         ("inputs: {x: {values: [1]}, y: {values: [1, 2]}}", "the inputs' values differ in batch size: `x` 1, `y` 2"),
         ("inputs: {x: {shape: [3]}, y: {shape: [3]}}", "a list of layers takes one input; `a` gets 2: x, y"),

@@ -73,7 +73,7 @@ def test_a_size_of_one_axis_may_be_a_list_of_one(read: Any, layer: str) -> None:
 
 def test_a_count_is_no_list(told: Any) -> None:
     (fault,) = told(f"{INPUT}models: {{a: [{{Dense: {{units: [3]}}}}], b: [Flatten]}}")
-    assert "`units` of `Dense` takes a whole number; received a list of 1" in fault
+    assert "`units` of `Dense` takes an integer; received a list of 1" in fault
 
 
 def without_places(value: Any) -> Any:
@@ -91,9 +91,9 @@ def without_places(value: Any) -> Any:
     [
         ("Dense", "`Dense` needs `units` | units: Positive integer"),
         ("Dense: {units: 4, use_bias: on}", '`use_bias` of `Dense` takes true or false; received the text "on" | YAML 1.2 accepts only true and false'),
-        ("Dense: {units: 2024-01-01}", 'takes a whole number; received the text "2024-01-01"'),
+        ("Dense: {units: 2024-01-01}", 'takes an integer; received the text "2024-01-01"'),
         ("Dropout: half", '`rate` of `Dropout` takes a number or a list of them; received the text "half"'),
-        ("Reshape: 12", "takes a list of whole numbers; received the number 12 | write `target_shape: [12]`"),
+        ("Reshape: 12", "takes a list of integers; received the number 12 | write `target_shape: [12]`"),
         ("Add: 3", "`Add` takes keyword arguments only; received the number 3"),
         ("Dense: {units: 4, input_shape: [3]}", "unknown argument `input_shape` of `Dense` | a scenario declares the shape once, "
             "under `input:`"),

@@ -19,7 +19,7 @@ INPUT = "input: {shape: [64, 15]}\n"
         ("{layer: [Flatten]}", "unknown key `layer` | did you mean `layers`?"),
         ("{layers: [Flatten], python: 'm:f'}", "a model has one of these keys; received `layers` and `python`"),
         ("{layers: [Flatten], outputs: [x]}", "`outputs` belongs to `graph`"),
-        ("{layers: [Flatten], select: '[:, x]'}", '`select`: "x" in "[:, x]" is not a whole number'),
+        ("{layers: [Flatten], select: '[:, x]'}", '`select`: "x" in "[:, x]" is not an integer'),
         ("{layers: [Flatten], dtype: float33}", "`dtype` does not take the text \"float33\" | did you mean `float32`?"),
         ("{layers: [Flatten], weights: {x: [[1, 2], [3]]}}", "ragged values"),
         ("{python: nope}", '`python` takes "module:callable"; received the text "nope"'),

@@ -142,11 +142,11 @@ def test_every_fault_of_a_file_is_told_at_once(told: Any) -> None:
     )
     assert [fault.partition(" | ")[0] for fault in faults] == [
         "1:1: unknown key `titel`",
-        '2:21: item 2 of `shape` takes a whole number; received the text "fifteen"',
+        '2:21: item 2 of `shape` takes an integer; received the text "fifteen"',
         "5:7: unknown layer `Dnese`",
         "6:15: unknown argument `unit` of `Dense`",
         "7:7: `Conv1D` needs `kernel_size`",
-        '8:48: `units` of `Dense` takes a whole number; received the text "many"',
+        '8:48: `units` of `Dense` takes an integer; received the text "many"',
         '9:13: there is no file "missing.keras"',
         '10:11: `transfer` does not take the text "by_nam"',
         "11:21: unknown model `c`",
@@ -190,7 +190,7 @@ def test_a_misspelt_input_is_told_once(told: Any) -> None:
             "training]` to run it"),
         ("expect: {models: {c: {params: 3}}}", "unknown model `c` | allowed: a, b"),
         ("expect: {models: {a: {layers: {x: {param: 3}}}}}", "unknown key `param` | did you mean `params`?"),
-        ("expect: {models: {a: {output_shape: [x]}}}", "`output_shape` is a list of whole numbers and null"),
+        ("expect: {models: {a: {output_shape: [x]}}}", "`output_shape` is a list of integers and null"),
         ("matrix: {}", "`matrix` takes a mapping of name → list of values; received an empty mapping"),
         ("matrix: {n: 3}", "`n` of the matrix takes a list of values; received the number 3"),
         ("matrix: {n: [1], m: [2]}\nquestion: ${k}", "unknown matrix value `${k}`"),
@@ -209,7 +209,7 @@ def test_a_fault_of_some_cells_names_the_first(told: Any) -> None:
         INPUT + "matrix: {n: [8, many], m: [1, 2]}\nmodels:\n  a: [Dense: ${n}]\n  b: [Dnse: 1]\n"
     )
     assert [fault.partition(" | ")[0] for fault in told_of] == [
-        '4:14: `units` of `Dense` takes a whole number; received the text "many" '
+        '4:14: `units` of `Dense` takes an integer; received the text "many" '
         "(in the cell n=many, m=1 and 1 more)",
         "5:7: unknown layer `Dnse`",
     ]

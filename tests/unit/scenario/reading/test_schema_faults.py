@@ -23,7 +23,7 @@ HEAD = "input: {shape: [4]}\nmodels: {a: [Flatten], b: [Flatten]}\n"
         (f"{HEAD}transfer: by_nam\n", "did you mean `by_name`?"),
         (f"{HEAD}tolerance: {{rtol: 1}}\n", "`atol` of `tolerance` is missing"),
         (f"{HEAD}fit: {{loss: mse, epochs: 0}}\n", "`epochs` has to be at least 1; received 0"),
-        (f"{HEAD}fit: {{loss: mse, epochs: many}}\n", "`epochs` takes a whole number"),
+        (f"{HEAD}fit: {{loss: mse, epochs: many}}\n", "`epochs` takes an integer"),
     ],
 )
 def test_an_error_names_the_key_and_what_it_takes(told: Any, text: str, fault: str) -> None:

@@ -58,7 +58,7 @@ def test_any_number_of_cells_takes_no_memory_before_they_are_run(path):
 
 def test_faults_of_the_file_and_of_its_ends_are_told_at_once(path):
     path.write_text(TEXT.replace("[1, 2, 3]", "[1, 2, many]"))
-    with pytest.raises(ScenarioError, match="whole number"):
+    with pytest.raises(ScenarioError, match="integer"):
         open_sweep(path)
     path.write_text(TEXT.replace("models", "modles"))
     with pytest.raises(ScenarioError, match="modles"):

@@ -27,7 +27,7 @@ MODELS = "models: {a: [Flatten], b: [Flatten]}\n"
         (b"%YAML 1.1\n---\na: 1\n", "this file is written in YAML 1.1"),
         (b"a: 1\n---\nb: 1\n", "2:1: a second document begins here | write one scenario per file"),
         (b"a: &a [*a]\n", "1:8: `*a` refers to a value that contains it"),
-        (b"a: *b\n", "1:4: no `&b` stands before `*b`"),
+        (b"a: *b\n", "1:4: `*b` has no `&b` before it"),
         (b"[" * 100_000, "1:65: values are nested more than 64 deep here"),
         (b"- " * 100_000, "values are nested more than 64 deep here"),
         (b"a: 'x\n", "this is not valid YAML: while scanning a quoted scalar"),
