@@ -16,7 +16,7 @@ def test_inputs_that_do_not_fit_are_refused_before_anything_is_run() -> None:
     assert scenario.status == "error"
     (error,) = scenario.errors
     assert "comparing `one` and `other` needs at least 1.4 TB of memory" in error.message
-    assert "3,000,000,000 values" in error.message
+    assert "3,000,000,000 input and output values" in error.message
     assert "layerlens summary" in str(error.hint)
 
 

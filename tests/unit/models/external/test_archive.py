@@ -34,7 +34,7 @@ def test_all_members_together_may_not_blow_up(
     path = repacked(keras_file, {f"assets/{i}": zeros for i in range(5)}, compress=True)
     assert read_saved(path).kind == "keras"
     monkeypatch.setattr(archive, "_TOTAL_FLOOR_BYTES", 5_000_000)
-    assert re.search(r"would expand from [\d,]{5,7} to 5,[\d,]{7} bytes in all", refusal(path))
+    assert re.search(r"would expand from [\d,]{5,7} to 5,[\d,]{7} bytes in total", refusal(path))
 
 
 def test_what_is_as_large_as_it_is_stored_is_no_bomb(

@@ -21,7 +21,7 @@ def test_datasets_together_may_not_claim_more_than_they_store(
     with h5py.File(h5_file, "r+") as file:
         for number in range(33):  # never written: each claims less than the floor
             file["model_weights"].create_dataset(str(number), (4 * 10**6,), "f4")
-    assert "claims 528,00" in (said := refusal(h5_file)), said
+    assert "declares 528,00" in (said := refusal(h5_file)), said
     monkeypatch.setattr(hdf5, "_MOST_ITEMS", 20)
     assert "holds more than 20 groups and datasets" in refusal(h5_file)
 
@@ -31,7 +31,7 @@ def test_one_dataset_may_not_claim_a_million_million_elements(h5_file: Path) -> 
         file["model_weights"].create_dataset(
             "zeros", (10**12,), "f4", chunks=(10**5,), compression="gzip"
         )
-    assert "claims 4,000,000,000,000 bytes but stores 0" in refusal(h5_file)
+    assert "declares 4,000,000,000,000 bytes but stores 0" in refusal(h5_file)
 
 
 def test_hdf5_may_not_reach_for_other_files(h5_file: Path, tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ def test_hdf5_may_not_hold_objects_or_claim_what_it_has_not(h5_file: Path) -> No
     with h5py.File(h5_file, "r+") as file:
         del file["text"]
         file.create_dataset("huge", (10**12,), "f4", chunks=(1024,))
-    assert "claims 4,000,000,000,000 bytes but stores 0 at '/huge'" in refusal(h5_file)
+    assert "declares 4,000,000,000,000 bytes but stores 0 at '/huge'" in refusal(h5_file)
 
 
 def test_weights_alone_are_no_model(model: Any, tmp_path: Path) -> None:

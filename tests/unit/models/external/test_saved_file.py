@@ -33,7 +33,7 @@ def test_what_keras_writes_is_read_and_holds_no_code(
         ("m.keras", b"PK\x03\x04 and no more", "m.keras is damaged or incomplete"),
         ("m.keras", b"no archive", "is damaged or not a saved model: it is not a zip archive"),
         ("m.h5", b"\x89HDF\r\n\x1a\n and no more", "m.h5 is damaged or incomplete"),
-        ("m.h5", b"PK\x03\x04....", "m.h5 is named .h5 but holds what Keras writes as .keras"),
+        ("m.h5", b"PK\x03\x04....", "m.h5 has the suffix .h5 but the content of a .keras file"),
         ("m.json", b"{", "m.json does not hold valid JSON"),
         ("m.json", b"\xff\xfe\x00", "m.json is not text"),
         ("m.json", b"[1, 2]", "is valid JSON but describes no Keras model"),

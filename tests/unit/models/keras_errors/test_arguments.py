@@ -27,7 +27,7 @@ percent | [5] | Dropout: 50 | for 50 percent write `rate: 0.5` | Dropout: 0.5
 strides and dilation | [9, 3] | Conv1D: {filters: 2, kernel_size: 3, strides: 2, dilation_rate: \
 2} | \
 leave out either | Conv1D: {filters: 2, kernel_size: 3, strides: 2}
-padding | [9, 9, 3] | Conv2D: {filters: 2, kernel_size: 3, padding: causal} | take `same` or \
+padding | [9, 9, 3] | Conv2D: {filters: 2, kernel_size: 3, padding: causal} | use `same` or \
 `valid` | \
 Conv2D: {filters: 2, kernel_size: 3, padding: same}
 data format | [9, 3] | Conv1D: {filters: 2, kernel_size: 3, data_format: channel_last} | \

@@ -42,9 +42,9 @@ CALLS = {
     ),
     "axis": ([4, 3], "float32", ["Softmax: [5]"], [[[0.0] * 3] * 4], "-1 is the last"),
     "integers": ([4, 3], "int32", ["Conv1D: [2, 3]"], [[[0] * 3] * 4], "`dtype: float32`"),
-    "bytes": ([4, 3], "uint8", ["Conv1D: [2, 3]"], [[[0] * 3] * 4], "is given uint8; put"),
-    "truth values": ([4, 3], "bool", ["Softmax"], [[[True] * 3] * 4], "is given bool; put"),
-    "long integers": ([4, 3], "int64", ["ELU"], [[[0] * 3] * 4], "is given int64; put"),
+    "bytes": ([4, 3], "uint8", ["Conv1D: [2, 3]"], [[[0] * 3] * 4], "receives uint8; put"),
+    "truth values": ([4, 3], "bool", ["Softmax"], [[[True] * 3] * 4], "receives bool; put"),
+    "long integers": ([4, 3], "int64", ["ELU"], [[[0] * 3] * 4], "receives int64; put"),
     "mask of places": (
         [3, 5, 2],
         "float32",
