@@ -107,7 +107,7 @@ def test_a_refusal_has_its_remedy() -> None:
     assert pair_of(report).why[0] == (
         "`b` builds, but `conv1d` fails when it is called, so its outputs could not be compared."
     )
-    assert "is given uint8" in pair_of(report).why[1]
+    assert "receives uint8" in pair_of(report).why[1]
 
 
 def test_a_failure_in_one_mode_does_not_change_the_other() -> None:

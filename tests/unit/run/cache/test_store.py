@@ -167,7 +167,7 @@ def test_a_full_disk_ends_the_keeping_and_is_told_once(opened, told):
     store.close()
     (line,) = told
     assert "full" in line
-    assert "not kept" in line
+    assert "not stored" in line
     store = opened()
     assert store.get(KEY) == b"kept"
     store.close()
