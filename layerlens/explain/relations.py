@@ -16,6 +16,7 @@ from layerlens.models.execute.input_domains import (
     fixed_domains,
     has_variable_axis,
 )
+from layerlens.models.execute.lengths import goes_by_steps
 from layerlens.models.execute.outcome import Outcome
 from layerlens.models.execute.side import Side, Values
 from layerlens.models.execute.weight_sets import WeightSet, moderate_sets, weight_sets
@@ -27,6 +28,7 @@ from layerlens.numerics.observation import Observation
 from layerlens.numerics.probes import draw_probes, join
 from layerlens.numerics.weight_transfer import Transfer
 from layerlens.numerics.weight_values import OVERFLOWING
+from layerlens.vocabulary import Execution
 
 Float = NDArray[np.float64]
 Map = Callable[[Array], Array]
@@ -39,6 +41,9 @@ LEAST_FACTOR = 1e-9
 #: The least numbers of samples and of probes on which the models have to differ while the relation
 #: holds: reversing or transposing a symmetric output changes nothing and would prove nothing.
 LEAST_SAMPLES, LEAST_PROBES = 3, 2
+#: Recurrent layers over more steps are called eagerly some twenty times for longer than it takes to
+#: trace them.
+MOST_EAGER_STEPS = 6
 #: The most axes, without the batch, of which permutations are tried.
 MOST_AXES = 4
 
@@ -108,6 +113,7 @@ class _Trial:
     inputs: Inputs
     doubles: tuple[Outcome, Outcome]
     seed: int
+    execution: Execution
     _measured: list[tuple[Outcome, tuple[Float, ...]]] = field(default_factory=list)
 
     @classmethod
@@ -116,13 +122,14 @@ class _Trial:
     ) -> _Trial | None:
         """Run both; None where either refuses these inputs."""
         values = (weights.reference, weights.candidate)
+        execution = _execution(sides, inputs)
         doubles = tuple(
-            side.run(value, inputs, "float64", "eager")
+            side.run(value, inputs, "float64", execution)
             for side, value in zip(sides, values, strict=True)
         )
         if any(outcome.error is not None for outcome in doubles):
             return None
-        return cls(sides, values, inputs, (doubles[0], doubles[1]), seed)
+        return cls(sides, values, inputs, (doubles[0], doubles[1]), seed, execution)
 
     def holds(self, tried: _Relation, a: int, b: int, output: int) -> bool:
         """Return whether the relation holds up to the measured noise of both models."""
@@ -144,8 +151,10 @@ class _Trial:
         if not self._measured:
             self._measured = [
                 (
-                    side.run(values, self.inputs, "working", "eager"),
-                    side.sensitivity(values, self.inputs, double, self.seed, execution="eager"),
+                    side.run(values, self.inputs, "working", self.execution),
+                    side.sensitivity(
+                        values, self.inputs, double, self.seed, execution=self.execution
+                    ),
                 )
                 for side, values, double in zip(self.sides, self.values, self.doubles, strict=True)
             ]
@@ -269,6 +278,13 @@ class _Observed:
             return
         for sample in np.flatnonzero(differs.reshape(len(differs), -1).any(axis=1)):
             yield batch.name_of(int(sample))
+
+
+def _execution(sides: Sequence[Side], inputs: Inputs) -> Execution:
+    """Return the quickest way of calling both: eager calls of recurrent layers cost by the step."""
+    steps = max((array.shape[1] for array in inputs if array.ndim > 1), default=0)
+    by_steps = any(goes_by_steps(layer) for side in sides for layer in side.working.layers)
+    return "traced_dynamic" if by_steps and steps > MOST_EAGER_STEPS else "eager"
 
 
 def _length(inputs: Inputs, specs: Sequence[object]) -> int:

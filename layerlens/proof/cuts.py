@@ -96,7 +96,8 @@ def cut_between(pairs: Sequence[Goal], *, around: int = 0) -> Cut | None:
 
 def calls_behind(outputs: Sequence[Value]) -> int:
     """Return how many calls compute these outputs."""
-    return len({id(value.step) for value in _cone(outputs, lambda value: False)})
+    cone = _cone(outputs, lambda value: False)
+    return len({id(value.step) for value in cone if value.step is not None})
 
 
 def _differs(pair: Goal) -> bool:
