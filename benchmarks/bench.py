@@ -265,15 +265,15 @@ ONLY_BY_NAME = ("growth",)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Time layerlens, part by part.")
+    parser = argparse.ArgumentParser(description="Measure layerlens, part by part.")
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--rounds", type=int, default=7, help="runs of each contestant")
-    parser.add_argument("--scenarios", type=int, default=1000, help="of the memory part")
+    parser.add_argument("--scenarios", type=int, default=1000, help="scenarios of the memory part")
     parser.add_argument(
-        "--limit", type=float, default=180.0, help="CPU seconds of a process of the growth part"
+        "--limit", type=float, default=180.0, help="CPU seconds for each process of the growth part"
     )
     parser.add_argument("--families", nargs="+", choices=FAMILIES, default=(), metavar="FAMILY")
-    parser.add_argument("--output", type=Path, help="write the JSON here as well")
+    parser.add_argument("--output", type=Path, help="also write the JSON to this file")
     options = parser.parse_args()
     if unknown := set(options.parts) - set(PARTS):
         parser.error(f"no such part: {', '.join(unknown)}; there are {', '.join(PARTS)}")

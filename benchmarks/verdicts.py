@@ -213,7 +213,7 @@ def print_matrix(title: str, rows: list[tuple[str, str]], columns: tuple[str, ..
 
 
 def print_report(judged: list[Judged]) -> None:
-    print(f"{len(judged)} pairs; rows are the truth, columns what was said\n")
+    print(f"{len(judged)} pairs; rows are the true verdicts, columns the reported ones\n")
     print_matrix("layerlens", [(row.truth, row.layerlens) for row in judged], VERDICTS)
     strengths = Counter(row.strength for row in judged if row.strength)
     print("strength of equivalent: " + ", ".join(f"{n} {name}" for name, n in strengths.items()))
@@ -238,9 +238,9 @@ def print_report(judged: list[Judged]) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Judge pairs whose truth is known.")
+    parser = argparse.ArgumentParser(description="Judge pairs with a known verdict.")
     parser.add_argument("paths", nargs="*", type=Path, default=[ROOT / "tests" / "truth"])
-    parser.add_argument("--seeds", type=int, default=1, help="judge under so many seeds")
+    parser.add_argument("--seeds", type=int, default=1, help="judge under this many seeds")
     parser.add_argument("--mutate", action="store_true", help="also change the equivalent pairs")
     parser.add_argument(
         "--share",
@@ -279,7 +279,7 @@ def main() -> int:
         mutants = mutate(table)
         caught, total = len(mutants.caught), len(mutants.caught) + len(mutants.missed)
         print(f"mutants: {caught} of {total} caught ({caught / max(1, total):.1%})")
-        print(f"changes that change nothing: {len(mutants.harmless)} called equivalent")
+        print(f"changes without effect: {len(mutants.harmless)} called equivalent")
         for word, rows in ("MISSED", mutants.missed), ("WRONG", mutants.harmless_called_wrong):
             for row in rows:
                 print(f"{word} {row}")

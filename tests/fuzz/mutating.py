@@ -1,4 +1,4 @@
-"""A seed enters, a scenario file that nobody would have written leaves: always the same one."""
+"""Mutate a scenario file by a seed: the same seed gives the same file."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""Try the command on files that nobody would have written, and tell what it got wrong.
+"""Run the command on generated files and report what it gets wrong.
 
     python tests/fuzz/run.py --files 10000 --jobs 2
 
-Each worker is one process with one TensorFlow that calls the command line again and again, in a
-folder of its own. A file it hangs on or swells by is told like any other finding, one at which a
-kernel of TensorFlow ends it is given to the command itself, and a new worker goes on behind it. The
-exit status is 1 where something was found.
+Each worker is one process with one TensorFlow, in its own folder. It calls the command line again
+and again. A file on which it hangs or needs too much memory is reported like any other finding. If
+a TensorFlow kernel crashes a worker on a file, that file is given to the command itself, and a new
+worker continues after it. The exit status is 1 if there is a finding.
 """
 
 from __future__ import annotations
@@ -272,9 +272,9 @@ def main() -> int:
     parser.add_argument("--files", type=int, default=500)
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--jobs", type=int, default=1)
-    parser.add_argument("--minutes", type=float, default=None, help="stop after so long")
+    parser.add_argument("--minutes", type=float, default=None, help="stop after this time")
     parser.add_argument("--depth", choices=DEPTHS, default="compare")
-    parser.add_argument("--verbose", action="store_true", help="show doubts of the second opinion")
+    parser.add_argument("--verbose", action="store_true", help="show doubtful second opinions")
     parser.add_argument("--work", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.work:

@@ -54,7 +54,7 @@ _CHOOSING = frozenset(
 _EXACT_ON_CONSTANTS = frozenset({"Add", "AddV2", "Cast", "Mul", "Neg", "RealDiv", "Square", "Sub"})
 
 #: Why the places of sorted elements are not known.
-_PLACES = "it computes with places in an order that depends on data"
+_PLACES = "it computes with positions in an order that depends on data"
 
 #: How loops count; NumPy's own functions, on arrays of the same dtypes.
 _COUNTING: dict[str, Any] = {

@@ -128,7 +128,7 @@ def test_the_result_is_that_of_tensorflow(name: str) -> None:
         (lambda x: tf.einsum("...j,...j->...", x, x), "einsum"),
         (lambda x: tf.math.divide_no_nan(x, x), "may be zero"),
         (lambda x: tf.math.top_k(x, 2, sorted=False)[0], "in no order"),
-        (lambda x: tf.cast(tf.math.top_k(x, 2)[1], "float64"), "places in an order"),
+        (lambda x: tf.cast(tf.math.top_k(x, 2)[1], "float64"), "positions in an order"),
         (lambda x: tf.signal.rfft(tf.cast(x, tf.float32)), "not understood"),
         (lambda x: tf.raw_ops.AvgPool(
             value=x[:, :, :, None], ksize=[1, 1, 1, 2], strides=[1, 1, 1, 2], padding="SAME"
