@@ -294,7 +294,7 @@ REFUSED: dict[str, tuple[Function, str]] = {
     "half precision": (lambda x: ops.cast(ops.cast(x, "float16"), "float32"), "half precision"),
     "rounded to integers": (lambda x: ops.cast(ops.cast(x, "int32"), "float32"), "int32"),
     "random": (lambda x: x + tf.random.uniform((4,), seed=1), "RandomUniform.*each time"),
-    "the places of sorted values": (
+    "places of sorted values": (
         lambda x: ops.take(x, ops.argsort(x, -1)[0], -1),
         "positions in",
     ),
