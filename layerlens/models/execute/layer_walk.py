@@ -122,35 +122,52 @@ class InFloat64:
         is_changed = any(node is one for one in self.changed)
         numbers = self.numbers if is_changed else None
 
-        def call() -> Any:
-            return self._called(node.operation, arguments, named, numbers)
-
-        outputs = call()
+        weights = [widened(own.value) for own in getattr(node.operation, "variables", ())]
+        given = list(arguments), dict(named), weights
+        outputs = self._called(node.operation, numbers, *given)
         if is_changed and self.residues is not None:
-            traced = tf.function(call, autograph=False).get_concrete_function()
-            written = {
-                number for own in numbers_of(node.operation) for number in (own, as_float32(own))
-            }
-            self.residues.append(float32_residue(traced, written))
+            self.residues.append(self._residue(node.operation, numbers, given))
         if not self.jitter:
             return outputs
         rng = generator(self.seed, "jitter", node.operation.name)
         return keras.tree.map_structure(lambda value: _jittered(value, rng, self.jitter), outputs)
 
+    def _residue(self, layer: Any, numbers: NumberChange | None, given: Any) -> Float32Residue:
+        """Return what is float32 in a layer's graph; its tensors and weights are no part of it."""
+        flat = keras.tree.flatten(given)
+        tensors = [value for value in flat if keras.ops.is_tensor(value)]
+
+        def call(*placeholders: Any) -> Any:
+            left = iter(placeholders)
+            filled = []
+            for value in flat:
+                if keras.ops.is_tensor(value):
+                    mask, value = getattr(value, "_keras_mask", None), next(left)
+                    if mask is not None:
+                        value._keras_mask = mask
+                filled.append(value)
+            return self._called(layer, numbers, *keras.tree.pack_sequence_as(given, filled))
+
+        specs = [tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in tensors]
+        traced = tf.function(call, autograph=False).get_concrete_function(*specs)
+        written = {number for own in numbers_of(layer) for number in (own, as_float32(own))}
+        return float32_residue(traced, written)
+
     def _called(
         self,
         layer: Any,
+        numbers: NumberChange | None,
         arguments: Sequence[Any],
         named: Mapping[str, Any],
-        numbers: NumberChange | None,
+        weights: Sequence[Any],
     ) -> Any:
         if not isinstance(layer, keras.layers.Layer):
             return layer(*arguments, **named)
         with keras.StatelessScope() as scope:
             scope.initialize_variables = False  # the copy's own weights are never made
             copy = _copy(layer, arguments, named, numbers)
-            for variable, own in zip(copy.variables, layer.variables, strict=True):
-                scope.add_update((variable, widened(own.value)))
+            for variable, value in zip(copy.variables, weights, strict=True):
+                scope.add_update((variable, value))
             # Called as a layer is in a model, so that masks are passed on.
             return copy(*arguments, **named)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import stat
 import zipfile
 import zlib
@@ -24,6 +25,8 @@ SUFFIXES: dict[str, FileFormat] = {".keras": "keras", ".h5": "h5", ".hdf5": "h5"
 
 #: Keras writes no larger description than this.
 _MOST_CONFIG_BYTES = 32 * 1024**2
+#: Weights of more bytes are not held in memory while they are checked.
+_MOST_HELD_BYTES = 2**30
 
 _HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 _ZIP_MAGIC = b"PK\x03\x04"
@@ -210,7 +213,9 @@ def _check_weights(path: Path, archive: zipfile.ZipFile, where: Where | None) ->
             hint="install h5py and save the model again: then Keras writes the weights as HDF5",
         )
     with archive.open("model.weights.h5") as weights:
-        check_hdf5(path, weights, where)
+        # A member that is read backwards is read from its start again, for every group in it.
+        is_held = archive.getinfo("model.weights.h5").file_size <= _MOST_HELD_BYTES
+        check_hdf5(path, io.BytesIO(weights.read()) if is_held else weights, where)
 
 
 def _check_version(path: Path, version: Any, where: Where | None) -> None:
