@@ -65,13 +65,13 @@ def compare(
             needs `inputs`), a callable that returns one of them, or the path of a saved model.
         candidates: models to compare with `source`, named `candidate`, `candidate_2`, ...
         inputs: the per-sample shape (None is a variable length), a mapping as in a scenario's
-            `input:`, or a mapping of name → either for several. By default those of the model.
+            `input:`, or for several inputs a mapping of name → either. By default the model's own.
         reference: the name of the model that the others are compared with; by default the first.
-        transfer: how the reference's weights reach the candidate.
+        transfer: how the reference's weights are copied to the candidate.
         mode: "inference", "training" or both.
         tolerance: (rtol, atol) instead of the derived noise floor.
-        expect: the verdict expected of every pair without an expectation of its own.
-        seed: the seed of every random choice.
+        expect: the expected verdict for every pair without its own expectation.
+        seed: the seed for all random weights and inputs.
         allow_code: let `python:` models, Lambda layers and unsafe saved models run.
         effort: how much to spend on each pair. "quick" runs a few probes, "normal" a few on very
             large models and all on others, "thorough" all.
@@ -139,12 +139,12 @@ def summary(
 ) -> Report:
     """Return the layer tables of models.
 
-    Without `deps` and `graph` nothing is run and no weights are allocated, so that models of any
-    size will do; with one of them the models have to fit into memory.
+    Without `deps` and `graph` nothing runs and no weights are allocated, so models of any size
+    work. With one of them, the models have to fit into memory.
 
     Args:
         source: as for `compare`, or the path of a saved `.keras`, `.h5` or `.json` model.
-        more: further models, named `model`, `model_2`, ...
+        more: more models, named `model`, `model_2`, ...
         inputs: as for `compare`.
         seed: as for `compare`.
         allow_code: as for `compare`.

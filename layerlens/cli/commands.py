@@ -87,7 +87,7 @@ def layerlens(
 @app.command()
 @takes_options(*REPORT, *RUN, *JUDGING, "verbose", "jobs", "repro", *MEASUREMENTS, "scheduler")
 def compare(paths: Paths, *, options: CommandOptions) -> int:
-    """Build the models of each scenario and report whether they compute the same."""
+    """Compare the models of each scenario and report the verdicts."""
     from layerlens.run.pipeline import compare_paths
 
     refuse_overwriting([options.output, options.repro], paths)
@@ -109,7 +109,7 @@ def compare(paths: Paths, *, options: CommandOptions) -> int:
 @app.command()
 @takes_options(*REPORT, *RUN, *JUDGING, "jobs")
 def explain(paths: Paths, *, options: CommandOptions) -> int:
-    """Explain what two models have in common, where they differ, why, and how to fix it.
+    """Explain where two models differ, why, and how to make them agree.
 
     Compares the models, measures which output step depends on which input step, and searches for
     the fewest changes that make the models agree.

@@ -149,7 +149,7 @@ ExpectOption = Annotated[
 ]
 QuietOption = Annotated[
     bool,
-    typer.Option("--quiet", "-q", help="Show only what did not pass and the totals; no progress."),
+    typer.Option("--quiet", "-q", help="Show only failures and totals, without progress."),
 ]
 VerboseOption = Annotated[
     bool,

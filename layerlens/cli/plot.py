@@ -32,7 +32,7 @@ def plot(
     *,
     options: CommandOptions,
 ) -> int:
-    """Draw models unrolled over time, where they differ, and training losses.
+    """Draw models unrolled over time, differences, and training losses.
 
     Measures the step dependence, like --deps. A JSON report is drawn without running anything.
     Without --output, small step maps go to the terminal.

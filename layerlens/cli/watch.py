@@ -35,7 +35,7 @@ def watch(
     *,
     options: CommandOptions,
 ) -> int:
-    """Compare, and compare again what changed whenever you save a scenario or a file it names.
+    """Compare, and compare again when a scenario or a file that it names changes.
 
     Keras stays loaded. Ctrl-C ends the command with exit status 0.
     """

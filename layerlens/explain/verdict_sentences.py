@@ -13,7 +13,7 @@ from layerlens.numerics.judge import SAME_DISTRIBUTION, Judgement
 from layerlens.numerics.observation import CallRefusal, ShapeSurprise
 from layerlens.numerics.weight_transfer import Transfer
 from layerlens.plain.shapes import shape_text
-from layerlens.report.layers import ModelReport
+from layerlens.report.layers import ModelError, ModelReport
 from layerlens.report.pairs import InputsRow, PairReport, Rounding
 
 #: A difference was rounding if the float64 difference is less than this share of it.
@@ -24,19 +24,28 @@ def refused(report: ModelReport) -> str:
     error = report.error
     assert error is not None
     at = f" at layer `{error.layer}`" if error.layer else ""
-    hint = f" To fix it: {error.hint}" if error.hint else ""
-    return f"Keras refuses `{report.name}`{at}: {error.message}{hint}"
+    return f"Keras refuses `{report.name}`{at}: {_with_hint(error)}"
 
 
 def call_refused(refusal: CallRefusal) -> str:
     error = refusal.error
     at = f" at layer `{error.layer}`" if error.layer else ""
-    hint = f" To fix it: {error.hint}" if error.hint else ""
     called = "" if refusal.everywhere else f" {execution_text(refusal.execution)}"
     return (
         f"`{refusal.model}` builds but cannot be called{called} on input "
-        f"{shapes_text(refusal.input_shapes)}{at}: {error.message}{hint}"
+        f"{shapes_text(refusal.input_shapes)}{at}: {_with_hint(error)}"
     )
+
+
+def _with_hint(error: ModelError) -> str:
+    """Return the message and the hint of an error as sentences."""
+    message = _ended(error.message)
+    return f"{message} To fix it: {_ended(error.hint)}" if error.hint else message
+
+
+def _ended(text: str) -> str:
+    """Return a text with a period at its end."""
+    return text if text.endswith((".", "!", "?", ":")) else f"{text}."
 
 
 def shapes(reference: ModelReport, candidate: ModelReport) -> str:

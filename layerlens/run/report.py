@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Report(RunRecord):
     """The report of a run; `to_dict` is schema version 1 of the JSON report.
 
-    `print` shows the text that the command prints; rich shows it in colour, a notebook as HTML.
+    `print` shows the text that the command prints; rich shows it in color, a notebook as HTML.
     """
 
     __slots__ = ()
@@ -35,7 +35,7 @@ class Report(RunRecord):
         return render(self, "json")
 
     def to_markdown(self) -> str:
-        """Return the report as GitHub-flavoured Markdown."""
+        """Return the report as GitHub-flavored Markdown."""
         return render(self, "markdown")
 
     def to_html(self) -> str:

@@ -1,6 +1,6 @@
 """The pytest fixture `layerlens`: assertions on models.
 
-It works without pytest as well: `Assertions().assert_equivalent(before, after)`.
+It also works without pytest: `Assertions().assert_equivalent(before, after)`.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Assertions:
         """Set the defaults of all assertions.
 
         Args:
-            seed: the seed of every random choice.
+            seed: the seed for all random weights and inputs.
             allow_code: let `python:` models, Lambda layers and unsafe saved models run.
             tolerance: (rtol, atol) for assertions and scenarios without their own.
         """
@@ -71,7 +71,7 @@ class Assertions:
                 every candidate of that file.
             inputs: the shape of one sample, or as in a scenario's `input:`.
             tolerance: (rtol, atol) instead of the derived noise floor.
-            transfer: how the reference's weights reach the candidate.
+            transfer: how the reference's weights are copied to the candidate.
             mode: "inference", "training" or both.
         """
         __tracebackhide__ = True

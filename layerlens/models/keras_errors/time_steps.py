@@ -38,14 +38,14 @@ def _keep_steps(source: LayerRow) -> str:
         where = "its inner layer" if source.type == "Bidirectional" else "it"
         return (
             f"`{source.name}` returns only its last step, shape {given}; "
-            f"set `return_sequences: true` on {where}, or put `RepeatVector` between"
+            f"set `return_sequences: true` on {where}, or put `RepeatVector` between them"
         )
     if is_shape(source.input_shape) and len(source.input_shape) == 3:
         return (
             f"`{source.name}` turns the sequence into one vector, shape {given}; "
-            f"remove it, or put `RepeatVector` between"
+            f"remove it, or put `RepeatVector` between them"
         )
-    return f"`{source.name}` returns one vector, shape {given}; put `RepeatVector` between"
+    return f"`{source.name}` returns one vector, shape {given}; put `RepeatVector` between them"
 
 
 def _add_steps(refusal: Refusal) -> str:

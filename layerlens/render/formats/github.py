@@ -50,7 +50,7 @@ def _text(scenario: ScenarioReport, row: ExpectationRow) -> str:
             lines.append(wording.clean(pair.explanation))
         else:
             lines += [refused.heading, refused.message]
-            lines += [f"remedy: {refused.remedy}"] if refused.remedy else []
+            lines += [f"hint: {refused.remedy}"] if refused.remedy else []
         for fact in pair_facts(scenario, pair, verbose=False):
             if fact.label in _FACTS:
                 lines.append(f"{fact.label}: {'; '.join(line.strip() for line in fact.lines)}")

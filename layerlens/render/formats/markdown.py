@@ -195,7 +195,7 @@ def _pair(scenario: ScenarioReport, pair: PairReport, options: RenderOptions) ->
 
 
 def _reason(refused: wording.RefusalText) -> str:
-    remedy = f"<br>remedy: {escape(refused.remedy)}" if refused.remedy else ""
+    remedy = f"<br>hint: {escape(refused.remedy)}" if refused.remedy else ""
     return escape(refused.message) + remedy
 
 

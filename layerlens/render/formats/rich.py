@@ -210,7 +210,7 @@ def refusal_lines(refused: wording.RefusalText, width: int, sign: str = "") -> I
     yield from fold(heading, width, indent=0 if sign else 2, hang=2)
     yield from fold(Text(refused.message), width, indent=2)
     if refused.remedy:
-        remedy = Text("remedy: ", "bold")
+        remedy = Text("hint: ", "bold")
         remedy.append(refused.remedy, "not bold")
         yield from fold(remedy, width, indent=2, hang=2)
 

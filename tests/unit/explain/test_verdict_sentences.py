@@ -29,9 +29,9 @@ def judgement(max_abs: float, float64: float | None, **more: Any) -> Judgement:
 
 
 def test_a_refusal_has_its_layer_and_remedy() -> None:
-    error = ModelError("lstm", "too few axes.", "declare two")
+    error = ModelError("lstm", "too few axes.", "declare two.")
     assert sentences.refused(replace(A, error=error)) == (
-        "Keras refuses `a` at layer `lstm`: too few axes. To fix it: declare two"
+        "Keras refuses `a` at layer `lstm`: too few axes. To fix it: declare two."
     )
     assert sentences.refused(replace(A, error=ModelError(None, "no."))) == (
         "Keras refuses `a`: no."

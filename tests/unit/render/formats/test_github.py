@@ -75,7 +75,7 @@ def test_a_failed_expectation_is_an_error_with_what_shows_it() -> None:
 def test_a_refusal_is_told_with_its_remedy() -> None:
     text = render(failing(report_of("build_error")), "github")
     assert "Keras refuses " in text
-    assert "%0Aremedy: " in text
+    assert "%0Ahint: " in text
 
 
 def test_an_expectation_is_placed_on_its_line(written: str) -> None:

@@ -57,14 +57,14 @@ def test_a_refused_model_has_its_reason_and_its_remedy():
     assert "│ ✘ time_distributed refused by Keras" in text
     reason = "  Keras refuses last_only at time_distributed\n  TimeDistributed needs"
     assert f"✔ last_only against td: BUILD ERROR, as expected\n{reason}" in text
-    assert text.count("remedy: `lstm_1` returns only its last step, shape (None, 128); set") == 1
+    assert text.count("hint: `lstm_1` returns only its last step, shape (None, 128); set") == 1
 
 
 def test_a_refused_model_that_is_only_summarised():
     scenario = replace(scenario_of("build_error"), pairs=(), expectations=())
     text = terminal(with_scenario(report_of("build_error"), scenario), 140)
     assert "✘ Keras refuses last_only at time_distributed\n  TimeDistributed needs" in text
-    assert text.count("remedy: ") == 1
+    assert text.count("hint: ") == 1
 
 
 def test_a_scenario_at_fault():
