@@ -97,7 +97,7 @@ class _Gap:
     def to_row(self, row: LayerChange, ours: LayerRow, theirs: LayerRow) -> ParamsGap:
         name = f"`{(self.only or theirs).name}`"
         if self.only is None and ours.name != theirs.name:
-            name += f" (in place of `{ours.name}`)"
+            name += f" (instead of `{ours.name}`)"
         cause = f" ({self.cause})" if self.cause else ""
         text = f"{self.params:+,}: {_named(self.terms)} of {name}{cause}"
         return ParamsGap(self.params, text, row.reference, row.candidate)

@@ -179,7 +179,7 @@ class _Plan:
         if ours is None and theirs is None:
             return
         if ours is None:
-            text = f"leave out `{row.candidate}` ({_type(theirs)}){self._and_weights(place)}"
+            text = f"remove `{row.candidate}` ({_type(theirs)}){self._and_weights(place)}"
             yield _Edit(place, text)
         elif theirs is None:
             yield _Edit(place, f"add {self._as_written(place)} {self._position(place)}")
@@ -188,19 +188,19 @@ class _Plan:
             inner, other = _within(ours, theirs.type), _within(theirs, ours.type)
             if fine and inner.type == other.type:
                 for path, text in _differing(inner, other, ()):
-                    yield _Edit(place, f"{text} at {_holder(path, row)}", path, is_within=True)
+                    yield _Edit(place, f"{text} in {_holder(path, row)}", path, is_within=True)
         else:
             differing = list(_differing(ours, theirs, ()))
             if fine:
                 for path, text in differing:
-                    yield _Edit(place, f"{text} at {_holder(path, row)}", path)
+                    yield _Edit(place, f"{text} in {_holder(path, row)}", path)
             elif differing:
                 yield _Edit(place, self._replacement(place))
 
     def _replacement(self, place: int) -> str:
         row, theirs = self.rows[place], self.theirs[place]
-        where = f"in place of `{row.candidate}` ({_type(theirs)})"
-        return f"write {self._as_written(place)} {where}{self._and_weights(place)}"
+        old = f"`{row.candidate}` ({_type(theirs)}){self._and_weights(place)}"
+        return f"replace {old} with {self._as_written(place)}"
 
     def _as_written(self, place: int) -> str:
         ours = self.ours[place]
@@ -219,7 +219,7 @@ class _Plan:
     def _position(self, place: int) -> str:
         """Say where a layer is added: after the layer in the row before it."""
         if place == 0:
-            return "in front"
+            return "at the start"
         before = self.rows[place - 1]
         if before.candidate is not None:
             return f"after `{before.candidate}`"
@@ -320,7 +320,7 @@ def _differing(
         elif name in ours.arguments:
             yield inner, f"set `{argument_text(name, mine)}`"
         else:
-            yield inner, f"leave out `{name}`"
+            yield inner, f"remove `{name}`"
 
 
 def _equal(one: Any, other: Any) -> bool:

@@ -50,12 +50,11 @@ def step_sentences(
         names = f"`{one.name}`" if one.name == other.name else f"`{one.name}` and `{other.name}`"
         measured = _measured(one, other, mode)
         if ours and ours == theirs:
-            yield f"an output step of {names} depends on {ours}, {measured}"
+            yield f"an output step of {names} depends {ours} ({measured})"
         elif ours and theirs:
             first, second = _named(one, reference), _named(other, candidate)
             yield (
-                f"an output step of {first} depends on {ours}, one of {second} on {theirs}, "
-                f"{measured}"
+                f"an output step of {first} depends {ours}, one of {second} {theirs} ({measured})"
             )
 
 
@@ -65,15 +64,15 @@ def _depends_on(subject: LayerRow | ModelReport) -> str:
     others = [_OTHER_SOURCES[name] for name in subject.depends_on or ()]
     steps = _STEPS[subject.mixes]
     if not others:
-        return f"{steps} alone" if subject.mixes == "none" else steps
-    return " and on ".join([steps, *others])
+        return f"only on {steps}" if subject.mixes == "none" else f"on {steps}"
+    return f"on {' and on '.join([steps, *others])}"
 
 
 def _measured(one: LayerRow | ModelReport, other: LayerRow | ModelReport, mode: Mode) -> str:
     """Say how it was measured: in which mode, and over how many steps on a variable axis."""
     lengths = sorted({n for subject in (one, other) for n in _lengths(subject)})
     over = f" over {listed([f'{n:,}' for n in lengths])} steps" if lengths else ""
-    return f"as measured{' in training' if mode == 'training' else ''}{over}"
+    return f"measured{' in training' if mode == 'training' else ''}{over}"
 
 
 def _lengths(subject: LayerRow | ModelReport) -> Iterator[int]:

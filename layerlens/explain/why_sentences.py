@@ -99,21 +99,21 @@ def _same(reference: ModelReport, candidate: ModelReport, diff: ModelsDiff) -> s
     total = max(len(reference.layers), len(candidate.layers))
     parts = []
     if diff.layers and len(same) == len(diff.layers):
-        parts.append("every layer is configured the same")
+        parts.append("all layers have the same configuration")
     elif same:
-        verb = "is" if len(same) == 1 else "are"
+        verb = "has" if len(same) == 1 else "have"
         names = _first_few(same)
         parts.append(
-            f"{len(same)} of {_count(total, 'layer')} {verb} configured the same ({names})"
+            f"{len(same)} of {_count(total, 'layer')} {verb} the same configuration ({names})"
         )
     elif diff.layers:
-        is_known = "" if len(known) == len(diff.layers) else "known to be "
-        parts.append(f"no layer is {is_known}configured the same")
+        known_to = "has" if len(known) == len(diff.layers) else "is known to have"
+        parts.append(f"no layer {known_to} the same configuration")
     if reference.params == candidate.params and reference.params is not None:
         parts.append(f"both have {reference.params:,} params")
     if reference.output_shape == candidate.output_shape:
-        parts.append(f"both give {shapes_text(reference.output_shape)}")
-    return f"In `{candidate.name}` and `{reference.name}` {listed(parts)}." if parts else ""
+        parts.append(f"both return {shapes_text(reference.output_shape)}")
+    return f"In `{candidate.name}` and `{reference.name}`, {listed(parts)}." if parts else ""
 
 
 def _same_config(row: LayerChange) -> bool:
@@ -271,7 +271,7 @@ def _further(
     parts += _masks(reference, candidate)
     if pair.also_differs:
         words = [_ALSO_DIFFERS.get(name, name) for name in pair.also_differs]
-        parts.append(f"there is also a difference in {_first_few(words)}")
+        parts.append(f"also different: {_first_few(words)}")
     text = "; ".join(parts)
     return f"{text[:1].upper()}{text[1:]}." if text else ""
 

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.usefixtures("backend")
         (
             [{"LSTM": {"units": 4}}],
             [{"GRU": {"units": 4, "reset_after": False}}],
-            ["-40: kernel, recurrent kernel and bias of `gru` (in place of `lstm`) (gates 4 → 3)"],
+            ["-40: kernel, recurrent kernel and bias of `gru` (instead of `lstm`) (gates 4 → 3)"],
         ),
         (
             [{"Conv1D": {"filters": 2, "kernel_size": 3}}],

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("backend")
 
 def test_the_one_argument_that_matters_is_found(padded: ScenarioReport) -> None:
     text = pair_of(padded).why[-1]
-    change = "leave out `zero_output_for_mask` at `simple_rnn`"
+    change = "remove `zero_output_for_mask` in `simple_rnn`"
     assert text.startswith(f"To make them agree, in `b`: {change} (tried: all ")
 
 
@@ -34,8 +34,8 @@ def test_changes_that_do_not_matter_are_listed_as_not_needed() -> None:
     pair = pair_of(report)
     assert pair.verdict == "param_mismatch"
     text = pair.why[-1]
-    assert "in `b`: leave out `reset_after` at `gru` (tried" in text
-    assert "not needed was: leave out `dropout` at `gru`" in text
+    assert "in `b`: remove `reset_after` in `gru` (tried" in text
+    assert "not needed was: remove `dropout` in `gru`" in text
 
 
 def test_layers_are_added_left_out_and_changed() -> None:
@@ -43,8 +43,8 @@ def test_layers_are_added_left_out_and_changed() -> None:
     other = [{"Dense": 3}, {"Activation": "elu"}, {"Dropout": 0.5}]
     text = pair_of(ran({"a": one, "b": other})).why[-1]
     assert "add `LayerNormalization` after `dense`" in text
-    assert "set `activation: relu` at `activation`" in text
-    assert "not needed was: leave out `dropout` (Dropout)" in text
+    assert "set `activation: relu` in `activation`" in text
+    assert "not needed was: remove `dropout` (Dropout)" in text
 
 
 def test_arguments_inside_a_wrapper_and_nodes_of_a_graph() -> None:
@@ -59,7 +59,7 @@ def test_arguments_inside_a_wrapper_and_nodes_of_a_graph() -> None:
         }
 
     text = pair_of(ran({"a": model("relu"), "b": model("elu")})).why[-1]
-    assert "set `activation: relu` at the `layer` of `td` (tried" in text
+    assert "set `activation: relu` in the `layer` of `td` (tried" in text
 
 
 @pytest.mark.nightly
@@ -71,8 +71,8 @@ def test_a_wrapper_stays_if_only_its_inner_layer_differs() -> None:
         ([{"TimeDistributed": {"layer": relu}}], [elu]),
     ):
         text = pair_of(ran({"a": one, "b": other})).why[-1]
-        assert "in `b`: set `activation: relu` at `" in text
-        assert "not needed was: write `" in text
+        assert "in `b`: set `activation: relu` in `" in text
+        assert "not needed was: replace `" in text
 
 
 def test_no_repair_is_claimed_if_the_references_layers_do_not_suffice() -> None:
@@ -119,7 +119,7 @@ def test_a_change_that_few_inputs_show_is_needed(
     pair = pair_of(ran({"a": one, "b": other}, given))
     assert pair.verdict == "different"
     text = pair.why[-1]
-    assert text.count("set `") + text.count("write `") == 2
+    assert text.count("set `") + text.count("replace `") == 2
     assert "not needed" not in text
     assert "not known to be needed" not in text
 
@@ -129,7 +129,7 @@ def test_given_weights_are_left_out_with_their_layer() -> None:
     scaled = {"layers": [{"BatchNormalization": {"name": "bn"}}, "ReLU"], "weights": given}
     pair = pair_of(ran({"bare": ["ReLU"], "scaled": scaled}, {"shape": [2]}))
     text = pair.why[-1]
-    assert "leave out `bn` (BatchNormalization) and its `weights:` (`bn/gamma`, `bn/beta`)" in text
+    assert "remove `bn` (BatchNormalization) and its `weights:` (`bn/gamma`, `bn/beta`)" in text
 
 
 def test_a_trial_that_cannot_be_built_is_not_an_error() -> None:
@@ -221,8 +221,8 @@ def test_changes_without_effect_are_unneeded() -> None:
 
     repair = find_repair(REFERENCE, CANDIDATE, TABLE, DIFF, judge)
     assert repair is not None
-    assert repair.changes == ("set `activation: relu` at `dense`",)
-    assert repair.unneeded == ("set `rate: 0.5` at `dropout`",)
+    assert repair.changes == ("set `activation: relu` in `dense`",)
+    assert repair.unneeded == ("set `rate: 0.5` in `dropout`",)
     assert repair.unsettled == ()
     assert repair.report.verdict == "equivalent"
     assert len(tried) == len({repr(spec) for spec in tried})  # each candidate is judged once

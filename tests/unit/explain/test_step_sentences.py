@@ -43,7 +43,7 @@ def dilated(rate: int) -> list[Any]:
 def test_a_variable_length_is_measured_beyond_the_receptive_field() -> None:
     report = ran({"a": dilated(95), "b": dilated(105)}, None, 1)
     assert [model.mixes for model in report.models] == ["causal", "causal"]
-    assert "`conv1d` depends on its own and earlier input steps, as measured over 98 and " in (
+    assert "`conv1d` depends on its own and earlier input steps (measured over 98 and " in (
         sentences(report)
     )
 
@@ -67,14 +67,14 @@ def test_steps_that_only_training_mixes_are_reported_in_training() -> None:
     }
     both = ran(models, 4, 2, modes=["inference", "training"])
     inference, training = sentences(both), sentences(both, 1)
-    assert "depends on its own input step alone, as measured" in inference
+    assert "depends only on its own input step (measured" in inference
     assert "training" not in inference
     assert (
         "an output step of `bn` depends on every input step and on other samples of the batch, one "
-        "of `td` on its own input step and on other samples of the batch, as measured in "
+        "of `td` on its own input step and on other samples of the batch (measured in "
         "training" in training
     )
-    assert "alone" not in training
+    assert "only on" not in training
     # The models' own rows tell of inference, where the scenario has it.
     assert [model.mixes for model in both.models] == ["none", "none"]
 
@@ -86,6 +86,6 @@ def test_models_that_training_does_not_change_are_measured_once() -> None:
         3,
         modes=["training"],
     )
-    assert "depends on its own input step alone, as measured in training" in sentences(one)
+    assert "depends only on its own input step (measured in training" in sentences(one)
     drawn = ran({"a": [{"Dropout": 0.5}], "b": [{"Dropout": 0.4}]}, 4, 3, modes=["training"])
     assert "its own input step and on chance" in sentences(drawn)

@@ -79,8 +79,8 @@ def test_sentences_on_an_equivalent_pair(wrapped: ScenarioReport) -> None:
     pair = pair_of(wrapped)
     td, dense = wrapped.models
     assert pair.why[:2] == (
-        "In `dense` and `td` no layer is configured the same, both have 8 params and both give "
-        "(None, 40, 2).",
+        "In `dense` and `td`, no layer has the same configuration, both have 8 params and both "
+        "return (None, 40, 2).",
         "What differs: `dense` (Dense) replaces `time_distributed` (TimeDistributed).",
     )
     assert f"all {pair.compared:,} outputs compared agree, and exact arithmetic" in pair.why[2]
@@ -159,7 +159,7 @@ def test_layers_of_unknown_configuration_are_not_called_the_same() -> None:
 
     (pair,) = compare({"a": Scale(1.0), "b": Scale(2.0)}, inputs=(3,)).scenarios[0].pairs
     text = " ".join(pair.why)
-    assert "every layer is configured the same" not in text
+    assert "all layers have the same configuration" not in text
     assert "`scale` and `scale_1` have no known configuration." in text
 
 
@@ -170,7 +170,7 @@ def test_measured_steps_are_reported() -> None:
     }
     report = ran(models, options=RunOptions(deps=True))
     assert any(
-        "an output step of `dense` in `a` depends on its own input step alone, one of `conv1d` in "
+        "an output step of `dense` in `a` depends only on its own input step, one of `conv1d` in "
         "`b` on its own and earlier input steps" in sentence[:1].lower() + sentence[1:]
         for sentence in pair_of(report).why
     )
@@ -195,4 +195,4 @@ def test_a_tolerance_and_the_mode_are_named() -> None:
     assert near.why[2].endswith("outputs compared agree within the tolerance.")
     text = far.why[-1]
     assert text.startswith("To make them agree in inference, in `c`: set `activation: sigmoid`")
-    assert "agree within the tolerance; not needed was: leave out `dropout`" in text
+    assert "agree within the tolerance; not needed was: remove `dropout`" in text
