@@ -269,7 +269,7 @@ def heading(scenario: Scenario, report: PairReport) -> str:
         "",
         *textwrap.wrap(report.explanation, 96),
         "",
-        f"Seen with {_versions()}, {report.mode}; written by layerlens.",
+        f"Measured with {_versions()}, {report.mode}; written by layerlens.",
     ]
     text = "\n".join(lines).replace("\\", "/").replace('"""', "'''")
     return f'"""{text}\n"""'

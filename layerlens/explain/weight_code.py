@@ -141,7 +141,7 @@ _DRAW = '''rng = np.random.default_rng({seed})
 
 
 def drawn(weight):
-    """Draw a weight: any values would do."""
+    """Return random values for a weight."""
     if not weight.dtype.startswith(("float", "bfloat")):
         return keras.ops.convert_to_numpy(weight)
     value = rng.normal(size=weight.shape) / max(1, np.prod(weight.shape[:-1])) ** 0.5

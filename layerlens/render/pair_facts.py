@@ -76,12 +76,12 @@ def pair_facts(scenario: ScenarioReport, pair: PairReport, *, verbose: bool) -> 
         Fact("rounding", _optional(rounding(pair))),
         Fact("padding", _masked(pair)),
         Fact("graph", _optional(_graph(scenario, pair))),
-        Fact("fresh weights", _optional(_initialization(pair))),
+        Fact("initial weights", _optional(_initialization(pair))),
         Fact("certificate", _optional(_certificate(pair))),
         Fact("not proved", _optional(pair.unproved and clean(pair.unproved))),
         Fact("effort", _optional(_effort(pair, verbose=verbose))),
         Fact("counterexample", tuple(_counterexample(pair.counterexample))),
-        Fact("first apart", _optional(_first_divergence(pair))),
+        Fact("diverges at", _optional(_first_divergence(pair))),
         Fact("steps", _mixes(scenario, pair)),
         Fact("weights", tuple(_transfer(scenario, pair, verbose=verbose))),
         Fact("probes", tuple(_probes(pair.probes, verbose=verbose))),
@@ -179,7 +179,7 @@ def _certificate(pair: PairReport) -> str | None:
 def _first_divergence(pair: PairReport) -> str | None:
     if (first := pair.first_divergence) is None:
         return None
-    differing = "" if first.max_abs is None else f": {figure(first.max_abs)} apart"
+    differing = "" if first.max_abs is None else f": differ by {figure(first.max_abs)}"
     names = [
         "nothing" if name is None else clean(name)
         for name in (first.reference_layer, first.candidate_layer)
@@ -299,7 +299,7 @@ def _counterexample(found: Counterexample | None) -> Iterator[str]:
     reference, candidate = distinct_values(found.reference, found.candidate)
     execution = found.execution.replace("_", " ")
     index = shapes_text(found.index)
-    yield f"probe {clean(found.probe)}, {execution}; first apart at output index {index}"
+    yield f"probe {clean(found.probe)}, {execution}; first difference at output index {index}"
     yield f"  reference {reference}"
     yield f"  candidate {candidate}"
     if isinstance(found.input, Mapping):

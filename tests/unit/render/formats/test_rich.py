@@ -39,7 +39,7 @@ def test_the_verdict_with_its_reason():
     different = terminal(report_of("different"), 100)
     assert "✘ elu against relu, inference: DIFFERENT, expected equivalent" in different
     assert "✘ relu==elu[inference]: expected equivalent, received different" in different
-    assert "first apart at output index (0, 0)" in different
+    assert "first difference at output index (0, 0)" in different
     assert "reference 0\n" in different
     assert "candidate -0.63212055" in different
     assert "input (1, 4) = [[-1, 0, 0, 0]]" in different
