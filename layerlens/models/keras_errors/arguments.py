@@ -92,14 +92,16 @@ def rate_out_of_range(refusal: Refusal) -> str | None:
         return None
     name, value = match[1], float(match[2])
     if name == "rate" and 2 <= value <= 100:
-        return f"`rate` is a share from 0 to 1: for {value:g} percent write `rate: {value / 100:g}`"
-    return f"`{name}` lies between 0 and 1"
+        return (
+            f"`rate` is a fraction from 0 to 1: for {value:g} percent write `rate: {value / 100:g}`"
+        )
+    return f"`{name}` has to be between 0 and 1"
 
 
 def strides_and_dilation(refusal: Refusal) -> str | None:
     if not refusal.find(r"strides > 1`?.*dilation_rate > 1"):
         return None
-    return "leave out either `strides` or `dilation_rate`: only one of them can be above 1"
+    return "remove either `strides` or `dilation_rate`: only one of them can be above 1"
 
 
 def zero_stride(refusal: Refusal) -> str | None:
@@ -107,7 +109,7 @@ def zero_stride(refusal: Refusal) -> str | None:
     sizes = strides if isinstance(strides, (list, tuple)) else [strides]
     if 0 not in sizes or not isinstance(refusal.error, ArithmeticError):
         return None
-    return "`strides` counts the entries from one window to the next: at least 1"
+    return "`strides` is the number of entries from one window to the next: at least 1"
 
 
 def unknown_dtype(refusal: Refusal) -> str | None:
@@ -121,7 +123,7 @@ def unknown_dtype(refusal: Refusal) -> str | None:
 def duplicate_name(refusal: Refusal) -> str | None:
     if "layer names have to be unique" not in refusal.reason:
         return None
-    return "give one of them another `name`, or leave `name` out"
+    return "give one of them another `name`, or remove `name`"
 
 
 def unequal_shapes(refusal: Refusal) -> str | None:
@@ -232,7 +234,7 @@ def large_output_padding(refusal: Refusal) -> str | None:
         return None
     most = int(match[2]) - 1
     return f"`output_padding` has to be smaller than `strides`: at most {most}" + (
-        ", so leave it out" if most == 0 else ""
+        ", so remove it" if most == 0 else ""
     )
 
 
@@ -246,7 +248,7 @@ def unknown_spatial_sizes(refusal: Refusal) -> str | None:
     if "only support static input shapes" not in refusal.reason:
         return None
     return (
-        f"give rows and columns numbers in the input's `shape` in place of `null`; only the steps "
+        f"give rows and columns numbers in the input's `shape` instead of `null`; only the steps "
         f"of `{refusal.type}` may vary"
     )
 

@@ -36,8 +36,8 @@ def wrong_permutation(refusal: Refusal) -> str | None:
 def pooled_vector(refusal: Refusal) -> str | None:
     if refusal.type.startswith("Global") and refusal.reported_axes and refusal.rank == 2:
         return (
-            f"{shape_text(refusal.shape)} is one vector per sample already; "
-            f"leave `{refusal.layer}` out"
+            f"{shape_text(refusal.shape)} is already one vector per sample; remove "
+            f"`{refusal.layer}`"
         )
     return None
 
@@ -149,7 +149,7 @@ def too_many_axes(refusal: Refusal) -> str | None:
     hint = f"`{refusal.type}` takes {_data_noun(counts[0], refusal.type)}, not {given}: "
     hint += ", or ".join(options)
     if refusal.producer is None and sizes[0] is not None:
-        hint += f"; if {refusal.shape[1]} is the number of samples, leave it out of `shape`"
+        hint += f"; if {refusal.shape[1]} is the number of samples, remove it from `shape`"
     return hint
 
 

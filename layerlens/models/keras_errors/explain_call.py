@@ -158,8 +158,8 @@ _RULES: tuple[_CallRule, ...] = (
     ),
     _CallRule(
         r"Incompatible shapes|Dimensions must be equal",
-        "the inputs' variable axes have different sizes here; give them the same number in place "
-        "of `null`, or crop or pad them to one size",
+        "the inputs' variable axes have different sizes here; give them the same number "
+        "instead of `null`, or crop or pad them to one size",
         "Add|Subtract|Multiply|Average|Maximum|Minimum|Dot|Concatenate",
     ),
 )

@@ -76,7 +76,7 @@ def _sparse_fault(loss: str, target: Shape, output: Shape) -> tuple[str, str] | 
     if not output:
         return (
             f"`{loss}` needs a last axis of classes, and the model gives one number per sample",
-            "end the model with a `Dense` of as many units as there are classes",
+            "end the model with a `Dense` with one unit per class",
         )
     wanted = output[:-1]
     if _fits(target, wanted) or (target[-1:] == (1,) and _fits(target[:-1], wanted)):
@@ -85,13 +85,13 @@ def _sparse_fault(loss: str, target: Shape, output: Shape) -> tuple[str, str] | 
     if _fits(target, output):
         return (
             f"`{loss}` takes class numbers, of shape {shape_text(wanted)} per sample; the target "
-            f"has the shape of the output, {shape_text(target)}, as one-hot targets have",
+            f"has the shape of the output, {shape_text(target)}, like one-hot targets",
             f"for one-hot targets use `loss: {dense}`; for class numbers set "
             f"`target: {_shape_mapping(wanted)}`",
         )
     return (
         f"the target {shape_text(target)} does not match the output {shape_text(output)} per "
-        f"sample: `{loss}` takes one class number in place of the last axis, "
+        f"sample: `{loss}` takes one class number instead of the last axis, "
         f"{_rank_text(target, wanted)}",
         f"set `target: {_shape_mapping(wanted)}`{_steps_hint(target, wanted)}",
     )

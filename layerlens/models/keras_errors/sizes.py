@@ -15,7 +15,7 @@ from layerlens.scenario.spec import Shape
 
 #: For `unroll: true` and an unknown number of steps.
 UNROLL_HINT = (
-    "remove `unroll: true`, or give the steps a number in place of `null` in the input's `shape`"
+    "remove `unroll: true`, or give the steps a number instead of `null` in the input's `shape`"
 )
 
 
@@ -135,7 +135,7 @@ def unknown_size(refusal: Refusal) -> str | None:
     if source is not None:
         return (
             f"`{source.name}` merges a variable axis into the features, so their number is unknown "
-            f"to `{refusal.layer}`; put `{_pooling_for(source)}` in its place, or give the axis a "
+            f"to `{refusal.layer}`; put `{_pooling_for(source)}` instead, or give the axis a "
             f"number in the input's `shape`"
         )
     missing = "channels" if divided else "features"
@@ -171,14 +171,14 @@ def wrong_target_shape(refusal: Refusal) -> str | None:
     if "total size" not in refusal.reason or None in refusal.shape[1:]:
         return None
     numbers = math.prod(size or 0 for size in refusal.shape[1:])
-    per_sample = f"{shape_text(refusal.shape)} holds {numbers} numbers per sample"
+    per_sample = f"{shape_text(refusal.shape)} has {numbers} numbers per sample"
     known = [size for size in target if isinstance(size, int) and size > 0]
     rest = math.prod(known[1:]) if len(known) > 1 else 0
     if rest and numbers % rest == 0 and len(known) == len(target):
         fitting = [-1, *known[1:]]
-        return f"{per_sample}; `target_shape: {fitting}` would hold them"
+        return f"{per_sample}; `target_shape: {fitting}` fits"
     whole = math.prod(known) if known else 0
-    held = f", and {list(target)} holds {whole}" if len(known) == len(target) else ""
+    held = f", and {list(target)} has {whole}" if len(known) == len(target) else ""
     divisors = [n for n in range(2, numbers) if numbers % n == 0]
     example = f", such as [{divisors[-1]}, -1]" if divisors else ", such as [-1]"
     return f"{per_sample}{held}; the sizes in `target_shape` have to multiply to {numbers}{example}"

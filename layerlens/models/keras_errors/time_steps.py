@@ -28,7 +28,7 @@ def missing_steps(refusal: Refusal) -> str | None:
     source = refusal.rank_changing_row()
     hint = _keep_steps(source) if source is not None else _add_steps(refusal)
     if refusal.type == "TimeDistributed" and refusal.inner and refusal.inner.type == "Dense":
-        hint += "; `Dense` alone takes a vector too: then remove `TimeDistributed`"
+        hint += "; `Dense` also takes a vector: then remove `TimeDistributed`"
     return hint
 
 
@@ -81,12 +81,12 @@ def repeated_sequence(refusal: Refusal) -> str | None:
     if recurrent is not None:
         where = "its inner layer" if recurrent.type == "Bidirectional" else "it"
         return (
-            f"`{recurrent.name}` returns a sequence already, shape "
+            f"`{recurrent.name}` already returns a sequence, shape "
             f"{shape_text(recurrent.output_shape)}; remove `RepeatVector`, or set "
             f"`return_sequences: false` on {where}"
         )
     return (
-        f"{given} is a sequence already; remove `RepeatVector`, or put "
+        f"{given} is already a sequence; remove `RepeatVector`, or put "
         f"`GlobalAveragePooling1D` or `Flatten` before it"
     )
 

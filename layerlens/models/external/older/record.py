@@ -102,7 +102,7 @@ class Record:
 
     def left_out(self, what: str, why: str) -> None:
         """Note that something without effect was left out."""
-        self._line(f"{what} left out: {why}")
+        self._line(f"{what} ignored: {why}")
 
     def assume(self, default: str, layer: str) -> None:
         """Note an argument that was put in, as its default has changed."""

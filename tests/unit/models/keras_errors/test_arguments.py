@@ -26,7 +26,7 @@ no units | [5] | Dense: 0 | `units` is a count: an integer of at least 1 | Dense
 percent | [5] | Dropout: 50 | for 50 percent write `rate: 0.5` | Dropout: 0.5
 strides and dilation | [9, 3] | Conv1D: {filters: 2, kernel_size: 3, strides: 2, dilation_rate: \
 2} | \
-leave out either | Conv1D: {filters: 2, kernel_size: 3, strides: 2}
+remove either | Conv1D: {filters: 2, kernel_size: 3, strides: 2}
 padding | [9, 9, 3] | Conv2D: {filters: 2, kernel_size: 3, padding: causal} | use `same` or \
 `valid` | \
 Conv2D: {filters: 2, kernel_size: 3, padding: same}
@@ -41,7 +41,7 @@ output_padding: 1}
 either argument | [5] | Discretization | set `bin_boundaries` or `num_bins` | \
 Discretization: {bin_boundaries: [0, 1]}
 value of an argument | [5] | ReLU: {max_value: -1} | change `max_value: -1` | ReLU: {max_value: 1}
-rows fixed | [4, null, 5, 2] | ConvLSTM2D: {filters: 2, kernel_size: 3} | in place of `null` | none
+rows fixed | [4, null, 5, 2] | ConvLSTM2D: {filters: 2, kernel_size: 3} | instead of `null` | none
 """
 
 #: name | shapes of a and b | broken node `x` | words of the remedy | nodes mended, the last is `x`

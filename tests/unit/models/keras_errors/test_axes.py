@@ -27,7 +27,7 @@ image as a vector | [784] | Conv2D: {filters: 2, kernel_size: 3} | \
 flatten before conv | [9, 9, 3] | Flatten, Conv2D: {filters: 2, kernel_size: 3} | \
 put it after `conv2d` | Conv2D: {filters: 2, kernel_size: 3}, Flatten
 samples counted in | [100, 9, 9, 3] | Conv2D: {filters: 2, kernel_size: 3} | \
-if 100 is the number of samples, leave it out of `shape` | \
+if 100 is the number of samples, remove it from `shape` | \
 TimeDistributed: {layer: {Conv2D: {filters: 2, kernel_size: 3}}}
 conv1d on an image | [9, 9, 3] | Conv1D: {filters: 2, kernel_size: 3} | use `Conv2D` | \
 Conv2D: {filters: 2, kernel_size: 3}
@@ -35,7 +35,7 @@ convlstm on an image | [9, 9, 3] | ConvLSTM2D: {filters: 2, kernel_size: 3} | \
 `Reshape: {target_shape: [1, 9, 9, 3]}` | Reshape: [1, 9, 9, 3], ConvLSTM2D: {filters: 2, \
 kernel_size: 3}
 global pooling twice | [9, 3] | GlobalMaxPooling1D, GlobalAveragePooling1D | \
-is one vector per sample already; leave `global_average_pooling1d` out | GlobalMaxPooling1D
+is already one vector per sample; remove `global_average_pooling1d` | GlobalMaxPooling1D
 upsampling | [9, 3] | UpSampling2D: 2 | use `UpSampling1D` | UpSampling1D: 2
 padding an image | [9, 9, 3] | ZeroPadding1D: 2 | use `ZeroPadding2D` | ZeroPadding2D: 2
 cropping a sequence | [9, 3] | Cropping2D: 2 | use `Cropping1D` | Cropping1D: 2

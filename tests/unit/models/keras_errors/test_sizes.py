@@ -32,14 +32,14 @@ Conv2D: {filters: 2, kernel_size: 5}
 cropped away | [4, 4, 3] | Cropping2D: 2 | crop less on both sides together | Cropping2D: 1
 variable features | [null] | Dense: 2 | declare `shape: [null, 1]` | Reshape: [-1, 1], Dense: 2
 flattened length | [null, 4] | Flatten, Dense: 2 | `flatten` merges a variable axis into the \
-features, so their number is unknown to `dense`; put `GlobalAveragePooling1D` in its place | \
+features, so their number is unknown to `dense`; put `GlobalAveragePooling1D` instead | \
 GlobalAveragePooling1D, Dense: 2
 variable slopes | [null, 3] | PReLU | set `shared_axes: [1]` | PReLU: {shared_axes: [1]}
 variable axis normalised | [null, 4] | BatchNormalization: {axis: 1} | set `axis: -1` | \
 BatchNormalization: {axis: -1}
-reshape | [12] | Reshape: [5, 2] | (None, 12) holds 12 numbers per sample; `target_shape: [-1, 2]` \
-would hold them | Reshape: [-1, 2]
-reshape uneven | [13] | Reshape: [5, 2] | [5, 2] holds 10; the sizes in `target_shape` have to \
+reshape | [12] | Reshape: [5, 2] | (None, 12) has 12 numbers per sample; `target_shape: [-1, 2]` \
+fits | Reshape: [-1, 2]
+reshape uneven | [13] | Reshape: [5, 2] | [5, 2] has 10; the sizes in `target_shape` have to \
 multiply to 13, such as [-1] | Reshape: [-1]
 reshape unknowns | [12] | Reshape: [-1, -1] | only one entry of `target_shape: [-1, -1]` can be \
 -1 | \

@@ -24,7 +24,7 @@ time distributed behind lstm | [5, 3] | LSTM: 8, TimeDistributed: {layer: {Dense
 `return_sequences: true` on it | \
 LSTM: {units: 8, return_sequences: true}, TimeDistributed: {layer: {Dense: 2}}
 time distributed left out | [5] | TimeDistributed: {layer: {Dense: 2}} | \
-`Dense` alone takes a vector too | Dense: 2
+`Dense` also takes a vector | Dense: 2
 time distributed on a vector | [5] | TimeDistributed: {layer: {Dense: 2}} | \
 `Reshape: {target_shape: [5, 1]}` | \
 Reshape: {target_shape: [5, 1]}, TimeDistributed: {layer: {Dense: 2}}
