@@ -121,7 +121,8 @@ def unseen_far(
             path
             for position, path, corners in _kernels(side, row.layer)
             for corner in corners
-            if not any(one.left > 0 and one.changes([position], corner) for one in nudges)
+            if not any(one.clearly_changes(position, corner) for one in nudges)
+            and not any(one.left > 0 and one.changes([position], corner) for one in nudges)
         ]
         yield from dict.fromkeys(found)
         if not found and any(

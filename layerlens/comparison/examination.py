@@ -87,8 +87,10 @@ class Examination:
     lengths: LengthRecord = field(default_factory=LengthRecord)
 
     def prepare(self, length: int) -> None:
-        """Draw the weights and determine the input domains; `length` is that of open axes."""
+        """Draw the weights once, and set the input domains; `length` is that of open axes."""
         self.domains = fixed_domains(self.models, length)
+        if self.sets:
+            return
         self.own = tuple(self.candidate.working.values())
         given = self.reference, self.candidate, self.transfer, self.seed
         self.sets = weight_sets(*given)

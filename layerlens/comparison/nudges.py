@@ -91,28 +91,37 @@ class Nudges:
 
         A gradient of layers that Keras does not define may say anything.
         """
+        return {position for position in positions if self.clearly_changes(position)}
+
+    def clearly_changes(self, position: int, index: Any = ()) -> bool:
+        """Return whether a gradient says that a weight, or some of its elements, move an output.
+
+        One gradient of all weights is computed, once. That it does not say so means nothing.
+        """
+        if self._slopes is None:
+            return False
+        direction, slopes = self._slopes
+        slope = slopes[position]
+        change = self._perturbed(position) - self.values[position].astype(np.float64)
+        return direction.clearly_moves(None if slope is None else slope[index], change[index])
+
+    @cached_property
+    def _slopes(self) -> tuple[Direction, Sequence[Array | None]] | None:
+        """The gradient of all weights along a direction; None where it cannot be relied on."""
         runner = self.side.float64.keras
         if runner is None or has_foreign_layers(self.side.built):
-            return set()
+            return None
         batch = next(iter(runner.batches(self.inputs)))
         whole = self.side.run_whole(self.values, batch, "float64", "traced_dynamic")
         direction = Direction.of(self.side, whole)
         if direction is None:
-            return set()
+            return None
         self.side.hold(self.values, "float64")
-        found = runner.gradients(batch, direction.arrays, training=self.side.training, seed=0)
-        if self.side.training:
+        training = self.side.training
+        found = runner.gradients(batch, direction.arrays, training=training, seed=0, frozen=True)
+        if training:
             self.side.forget()  # the call has changed statistics
-        if found is None:
-            return set()
-        return {
-            position
-            for position in positions
-            if direction.clearly_moves(
-                found[1][position],
-                self._perturbed(position) - self.values[position].astype(np.float64),
-            )
-        }
+        return None if found is None else (direction, found[1])
 
 
 def outcomes_differ(one: Outcome, other: Outcome) -> bool:

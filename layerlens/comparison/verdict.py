@@ -24,6 +24,7 @@ from layerlens.models.build.request import Built, Refused
 from layerlens.models.execute.input_domains import BASE_LENGTHS, input_mismatch
 from layerlens.models.execute.running_memory import running_beyond_memory
 from layerlens.models.execute.variables import pair_model_weights
+from layerlens.models.execute.weight_sets import WeightSet
 from layerlens.models.inspect.input_order import is_generated_name
 from layerlens.numerics.judge import Judgement, judge, with_mismatch
 from layerlens.numerics.observation import Evidence
@@ -208,6 +209,7 @@ def _layer_by_layer(pair: Pair, examination: Examination) -> Decision | None:
     if layers is None:
         return None
     examination.prepare(BASE_LENGTHS[0])
+    observed: list[WeightSet] = []
     for weights in layers.weight_sets():
         found = layers.observe(weights)
         if found is None:
@@ -215,6 +217,7 @@ def _layer_by_layer(pair: Pair, examination: Examination) -> Decision | None:
         seen = found.observation
         judgement = found.judged(pair.scenario.tolerance)
         if judgement.verdict != "different" or judgement.witness is None:
+            observed.append(weights)
             continue
         examination.sets = (*examination.sets, weights)
         examination.observations = [seen]
@@ -228,6 +231,8 @@ def _layer_by_layer(pair: Pair, examination: Examination) -> Decision | None:
             judgement=replace(judgement, witness=found.simplest(judgement.witness)),
             divergence=found.divergence,
         )
+    # With weights that keep the signal alive, probes see most.
+    examination.sets = (examination.sets[0], *observed[:-1], *examination.sets[2:])
     return None
 
 

@@ -22,14 +22,17 @@ def gradients_of(
     tensors: Sequence[Any],
     weights: Sequence[Any],
     directions: Sequence[NDArray[np.float64]],
+    *,
+    frozen: bool = False,
 ) -> Gradients | None:
     """Return the gradients of sum(output × direction) over all floating outputs of `call(tensors)`.
 
-    None where TensorFlow has no gradient of an operation in this precision.
+    With `frozen` also by weights that are not trainable. None where TensorFlow has no gradient of
+    an operation in this precision.
     """
     watched = [tensor for tensor in tensors if tensor.dtype.is_floating]
     with tf.GradientTape() as tape:
-        for tensor in watched:
+        for tensor in (*watched, *(weights if frozen else ())):
             tape.watch(tensor)
         outputs = [one for one in flat_tensors(call(tensors)) if one.dtype.is_floating]
         total = tf.add_n(

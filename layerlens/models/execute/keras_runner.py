@@ -399,9 +399,11 @@ class KerasRunner:
         *,
         training: bool = False,
         seed: int | None = None,
+        frozen: bool = False,
     ) -> Gradients | None:
         """Return the gradients of sum(output × direction) by the inputs and by the weights.
 
+        With `frozen` also by weights that are not trainable, such as moving statistics.
         A gradient is None where no output depends on the input or weight. The result is None where
         TensorFlow has no gradient of an operation in this precision.
         """
@@ -418,6 +420,7 @@ class KerasRunner:
                 tensors,
                 weights,
                 directions,
+                frozen=frozen,
             )
 
 

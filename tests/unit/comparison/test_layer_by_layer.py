@@ -186,3 +186,12 @@ def test_a_budget_follows_the_size_of_the_models() -> None:
     small = pair_of([{"Flatten": {}}, {"Dense": 2}], [{"Flatten": {}}, {"Dense": 2}])
     assert isinstance(small.reference, Built)
     assert not Budget.of(small.reference).is_large
+
+
+def test_large_models_that_agree_are_probed_with_weights_that_keep_the_signal() -> None:
+    tolerance = {"tolerance": {"rtol": 1e-4, "atol": 1e-6}}  # so that nothing is proved
+    decision = decide(pair_of(residual_chain(), residual_chain(), **tolerance))
+    assert decision.verdict == "equivalent"
+    assert decision.examination is not None
+    assert decision.examination.main.kind == "scaled"
+    assert report_pair(decision).report.unseen == ()

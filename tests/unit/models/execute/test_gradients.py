@@ -43,3 +43,12 @@ def test_an_operation_without_gradient_has_none() -> None:
         [np.ones((1, 1, 3))],
     )
     assert found is None
+
+
+def test_weights_that_are_not_trainable_have_a_gradient_where_it_is_asked_for() -> None:
+    x, w = tf.constant([[3.0]]), tf.Variable([2.0], trainable=False)
+    for frozen, expected in ((False, None), (True, 3.0)):
+        found = gradients_of(lambda given: given[0] * w, [x], [w], [np.ones((1, 1))], frozen=frozen)
+        assert found is not None
+        (by_weight,) = found[1]
+        assert (None if by_weight is None else float(by_weight[0])) == expected
