@@ -23,8 +23,9 @@ SHRUNK = 2.0**-10
 def refused(report: ModelReport) -> str:
     error = report.error
     assert error is not None
-    at = f" at layer `{error.layer}`" if error.layer else ""
-    return f"Keras refuses `{report.name}`{at}: {_with_hint(error)}"
+    if not error.layer:
+        return f"`{report.name}` cannot be built: {_with_hint(error)}"
+    return f"Keras refuses `{report.name}` at layer `{error.layer}`: {_with_hint(error)}"
 
 
 def call_refused(refusal: CallRefusal) -> str:

@@ -88,7 +88,8 @@ def _refused(reference: ModelReport, candidate: ModelReport) -> Iterator[str]:
             at = f" at {layer}" if layer else ""
             count = _count(len(model.layers), "layer")
             built = f" after {count} built" if model.layers else ""
-            yield f"Keras refuses `{model.name}`{at}{built}, so nothing could be compared."
+            refused = f"Keras refuses `{model.name}`{at}" if at else f"`{model.name}` is not built"
+            yield f"{refused}{built}, so nothing could be compared."
         if model.error.hint:
             yield f"To fix it: {model.error.hint.rstrip('.')}."
 

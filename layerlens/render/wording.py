@@ -363,9 +363,11 @@ class RefusalText(NamedTuple):
 
 
 def refusal(name: str, error: ModelError, what: str = "") -> RefusalText:
-    """Return `Keras refuses NAME at LAYER`, the reason and the remedy."""
+    """Return `Keras refuses NAME at LAYER` or `NAME cannot be built`, the reason and the remedy."""
     at = f" at {one_line(error.layer)}" if error.layer else ""
     heading = f"Keras refuses {what}{one_line(name)}{at}"
+    if not (what or at):
+        heading = f"{one_line(name)} cannot be built"
     return RefusalText(heading, clean(error.message), clean(error.hint) if error.hint else None)
 
 

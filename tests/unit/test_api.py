@@ -522,3 +522,30 @@ def test_no_package_hides_a_public_name() -> None:
     """A package that is imported becomes an attribute, and would hide a function of its name."""
     folder = Path(layerlens.__file__).parent
     assert not [name for name in layerlens.__all__ if (folder / name).exists()]
+
+
+def test_a_subclassed_model_without_inputs_asks_for_pythons_argument() -> None:
+    class Net(keras.Model):
+        def __init__(self) -> None:
+            super().__init__()
+            self.dense = keras.layers.Dense(2)
+
+        def call(self, x: Any) -> Any:
+            return self.dense(x)
+
+    fresh, used = Net(), Net()
+    used(np.ones((3, 8), "float32"))
+    (scenario,) = layerlens.compare(fresh, used).scenarios
+    errors = [model.error for model in scenario.models]
+    assert [error and error.message for error in errors] == [
+        "`Net` does not say what input it takes",
+        "`Net` does not say what input it takes; it was built for one of shape (3, 8)",
+    ]
+    assert [error and error.hint for error in errors] == [
+        "pass the shape of one sample as `inputs=`, such as `inputs=(2,)`",
+        "pass the shape of one sample as `inputs=`, such as `inputs=(8,)`",
+    ]
+    (pair,) = scenario.pairs
+    assert pair.explanation.startswith("`reference` cannot be built: `Net` does not say")
+    (scenario,) = layerlens.compare(fresh, used, inputs=(8,)).scenarios
+    assert [pair.verdict for pair in scenario.pairs] == ["equivalent"]

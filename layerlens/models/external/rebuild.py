@@ -33,6 +33,7 @@ from layerlens.models.build.symbolic import (
 from layerlens.models.build.weights import assign_weights
 from layerlens.models.external.clone import custom_objects
 from layerlens.models.external.deserialize import Source, draft_model, restore_model
+from layerlens.plain.shapes import shape_text
 from layerlens.scenario.spec import LayerSpec
 
 Make = Callable[[Mapping[str, Any]], Any]
@@ -145,7 +146,31 @@ def inputs_for(request: BuildRequest, model: Any) -> FittedInputs:
         )
     if request.inputs:
         return scenario_inputs(request.inputs, request.fed_as)
-    raise InputsRefusal("the model has no inputs", hint="give it an `input:`")
+    raise _without_inputs(request, model)
+
+
+def _without_inputs(request: BuildRequest, model: Any) -> InputsRefusal:
+    """Return the refusal of a subclassed model or a layer whose input shape is not known."""
+    shape = _shape_when_built(model)
+    known = "" if shape is None else f"; it was built for one of shape {shape_text(shape)}"
+    sample = [2] if shape is None else list(shape[1:])
+    if request.spec.where is None:
+        text = f"({sample[0]},)" if len(sample) == 1 else str(tuple(sample))
+        hint = f"pass the shape of one sample as `inputs=`, such as `inputs={text}`"
+    else:
+        text = ", ".join("null" if size is None else str(size) for size in sample)
+        hint = f"add the shape of one sample, such as `input: {{shape: [{text}]}}`"
+    kind = type(model).__name__
+    return InputsRefusal(f"`{kind}` does not say what input it takes{known}", hint=hint)
+
+
+def _shape_when_built(model: Any) -> tuple[int | None, ...] | None:
+    """Return the shape of the one input a model was called with; None if that is not known."""
+    shapes = model.get_build_config() if getattr(model, "built", False) else None
+    given = shapes.get("input_shape") if shapes else None
+    if isinstance(given, (tuple, list)) and all(n is None or isinstance(n, int) for n in given):
+        return tuple(given)
+    return None
 
 
 def wrapped(request: BuildRequest, model: Any, fitted: FittedInputs) -> Any:

@@ -171,7 +171,7 @@ def test_a_layer_is_put_on_the_scenarios_inputs() -> None:
     for precision in ("working", "float64"):
         built = build(given(layer), precision=precision)
         assert (built.precision, built.is_original) == (precision, False)
-        np.testing.assert_allclose(built.model(X), layer(X), rtol=1e-5)
+        np.testing.assert_allclose(built.model(X), layer(X), rtol=1e-5, atol=1e-6)
     assert layer._inbound_nodes == []
 
 

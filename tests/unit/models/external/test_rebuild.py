@@ -100,7 +100,7 @@ def test_a_layer_takes_the_inputs_of_the_scenario_and_needs_some() -> None:
     fitted = inputs_for(request(), layer)
     assert fitted == scenario_inputs(INPUTS, ())
     assert wrapped(request(), layer, fitted).output_shape == (None, 6, 2)
-    with pytest.raises(InputsRefusal, match="has no inputs"):
+    with pytest.raises(InputsRefusal, match="does not say what input it takes"):
         inputs_for(request(inputs=()), layer)
 
 
