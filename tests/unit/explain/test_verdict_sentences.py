@@ -34,7 +34,7 @@ def test_a_refusal_has_its_layer_and_remedy() -> None:
         "Keras refuses `a` at layer `lstm`: too few axes. To fix it: declare two."
     )
     assert sentences.refused(replace(A, error=ModelError(None, "no."))) == (
-        "Keras refuses `a`: no."
+        "`a` cannot be built: no."
     )
 
 
