@@ -16,7 +16,7 @@ from tests.traps.read import Trap, traps
 
 #: One of this many pairs is tried in every run, and all pairs in a nightly run.
 SHARE = 20
-SEEDS, NIGHTLY_SEEDS = range(3), range(20)
+SEEDS = range(20)
 
 #: Two outputs in float64 of which the greatest relative distance is beyond this are different.
 FLOAT64_ROUNDING, FLOAT32_ROUNDING = 1e-11, 1e-5
@@ -28,8 +28,7 @@ def entries(kind: str) -> list[Any]:
     for number, trap in enumerate(traps(kind)):
         is_tried = number % SHARE == 0
         marks = () if is_tried else pytest.mark.nightly
-        seeds = SEEDS if is_tried else NIGHTLY_SEEDS
-        found.append(pytest.param(trap, seeds, id=f"{trap.file}/{trap.id}", marks=marks))
+        found.append(pytest.param(trap, SEEDS, id=f"{trap.file}/{trap.id}", marks=marks))
     return found
 
 
