@@ -33,6 +33,8 @@ def certify(
     """
     stage.enter("looking for a proof that both compute the same function")
     sides = reference, candidate
+    if any(map(_has_own_mode, sides)):
+        return Unproved("a layer is called with `training=`, which `predict` overrules")
     pairs = _numbered(sides, transfer)
     if pairs is not None and all(one.number == other.number for one, other in pairs):
         return IDENTICAL
@@ -107,6 +109,19 @@ def _numbered(sides: tuple[Side, Side], transfer: Transfer) -> list[Goal] | None
     if len(outputs[0]) != len(outputs[1]):
         return None
     return list(zip(*outputs, strict=True))
+
+
+def _has_own_mode(side: Side) -> bool:
+    """Return whether a layer was told its mode when the model was made.
+
+    `model(x)` keeps that mode, and `predict` does not, so that there is no one function to prove.
+    """
+    model = side.built.model
+    return is_graph(model) and any(
+        node.arguments is not None and node.arguments.kwargs.get("training") is True
+        for layer in flat_layers(model)
+        for node in layer._inbound_nodes
+    )
 
 
 def _may_be_numbered(built: Built) -> bool:
