@@ -13,6 +13,7 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import chain
 from math import ceil, log, prod
 from typing import Any
 
@@ -31,7 +32,7 @@ from layerlens.proof.field.dependence import (
     stays_with_its_sample,
     step_by_step,
 )
-from layerlens.proof.field.residues import Field, VanishedError
+from layerlens.proof.field.residues import Field, Residues, VanishedError
 from layerlens.proof.field.samples import SampleCheck
 from layerlens.proof.field.value import CannotProveError, Value
 from layerlens.proof.parts import Part, WholeModels
@@ -297,31 +298,33 @@ class GraphProof:
         if batch.size == 1:
             return
         algebra = dependence(lanes=len(groups_of(batch.size)))
-        evaluation = Evaluation.of(algebra, self.part.built, self.names)
-        inputs = evaluation.inputs(Batch(batch.size, batch.starts))
-        for side, function in enumerate(traced):
-            for output in evaluation.outputs(self.part.built[side], function, inputs):
-                lanes = algebra.residues(output)
-                if output.shape[:1] != (batch.size,) or not stays_with_its_sample(lanes):
-                    raise CannotProveError("masks have cases, and samples are not independent")
+        for lanes in chain.from_iterable(self._lanes_of_both(traced, batch, algebra)):
+            if lanes.shape[1:2] != (batch.size,) or not stays_with_its_sample(lanes):
+                raise CannotProveError("masks have cases, and samples are not independent")
 
     def _check_steps(self, traced: Sequence[Any], batch: Batch, cases: Cases) -> None:
         """Raise unless the cases are all that any element of an output can tell apart."""
         sizes = [prod(steps_of(spec)) for spec in batch.starts]
-        lanes = step_by_step(batch.size, [known_shape(spec) for spec in batch.starts], sizes)
+        steps = step_by_step(batch.size, [known_shape(spec) for spec in batch.starts], sizes)
         algebra = dependence(lanes=sum(sizes))
-        evaluation = Evaluation.of(algebra, self.part.built, self.names)
-        inputs = evaluation.inputs(Batch(batch.size, batch.starts), lanes)
-        found = [
-            [
-                algebra.residues(output)
-                for output in evaluation.outputs(self.part.built[side], function, inputs)
-            ]
-            for side, function in enumerate(traced)
-        ]
-        for one, other in zip(*found, strict=True):
+        for one, other in zip(*self._lanes_of_both(traced, batch, algebra, steps), strict=True):
             if one.shape != other.shape or not cases.cover(np.maximum(one, other), sizes):
                 raise CannotProveError(f"masks have more than {MOST_CASES} cases")
+
+    def _lanes_of_both(
+        self,
+        traced: Sequence[Any],
+        batch: Batch,
+        algebra: Algebra,
+        inputs: Sequence[Residues] = (),
+    ) -> list[list[Residues]]:
+        """Return what each output of each model depends on: on the samples, or as `inputs` say."""
+        evaluation = Evaluation.of(algebra, self.part.built, self.names)
+        given = evaluation.inputs(Batch(batch.size, batch.starts), inputs)
+        return [
+            [algebra.residues(output) for output in evaluation.outputs(built, function, given)]
+            for built, function in zip(self.part.built, traced, strict=True)
+        ]
 
     def _may_check_samples(self) -> bool:
         """Return whether a proof at one size may show what depends on the number of samples."""
