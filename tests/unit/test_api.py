@@ -549,3 +549,18 @@ def test_a_subclassed_model_without_inputs_asks_for_pythons_argument() -> None:
     assert pair.explanation.startswith("`reference` cannot be built: `Net` does not say")
     (scenario,) = layerlens.compare(fresh, used, inputs=(8,)).scenarios
     assert [pair.verdict for pair in scenario.pairs] == ["equivalent"]
+
+
+def test_a_layer_told_its_mode_is_not_proved() -> None:
+    """`model(x)` keeps the mode that a layer was told, and `predict` does not."""
+
+    def model(**told: bool) -> Any:
+        given = keras.Input((3,))
+        return keras.Model(given, keras.layers.Dropout(0.5)(given, **told))
+
+    ((told,), (plain,)) = (
+        layerlens.compare(model(), one).scenarios[0].pairs
+        for one in (model(training=True), model())
+    )
+    assert told.certificate is None
+    assert plain.strength == "certified"
