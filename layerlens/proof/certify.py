@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from layerlens.models.build.request import Built
 from layerlens.models.execute.lengths import goes_by_steps
 from layerlens.models.execute.side import Side
-from layerlens.models.inspect.nested_layers import flat_layers
+from layerlens.models.inspect.nested_layers import flat_layers, layers_told_to_train
 from layerlens.numerics.weight_transfer import Transfer
 from layerlens.plain import stage
 from layerlens.proof.cuts import AROUND, Cut, Goal, calls_behind, cut_between
@@ -33,8 +33,8 @@ def certify(
     """
     stage.enter("looking for a proof that both compute the same function")
     sides = reference, candidate
-    if any(map(_has_own_mode, sides)):
-        return Unproved("a layer is called with `training=`, which `predict` overrules")
+    if any(any(layers_told_to_train(side.built.model)) for side in sides):
+        return Unproved("a layer is called with `training=True`, which `predict` overrules")
     pairs = _numbered(sides, transfer)
     if pairs is not None and all(one.number == other.number for one, other in pairs):
         return IDENTICAL
@@ -109,19 +109,6 @@ def _numbered(sides: tuple[Side, Side], transfer: Transfer) -> list[Goal] | None
     if len(outputs[0]) != len(outputs[1]):
         return None
     return list(zip(*outputs, strict=True))
-
-
-def _has_own_mode(side: Side) -> bool:
-    """Return whether a layer was told its mode when the model was made.
-
-    `model(x)` keeps that mode, and `predict` does not, so that there is no one function to prove.
-    """
-    model = side.built.model
-    return is_graph(model) and any(
-        node.arguments is not None and node.arguments.kwargs.get("training") is True
-        for layer in flat_layers(model)
-        for node in layer._inbound_nodes
-    )
 
 
 def _may_be_numbered(built: Built) -> bool:

@@ -96,7 +96,8 @@ def test_what_differs_is_not_proved_equal(trap: Trap, seeds: range) -> None:
     from layerlens.models.build.request import Built
     from layerlens.models.execute.side import Side
     from layerlens.models.execute.variables import pair_model_weights
-    from layerlens.proof.graphs import Unproved, prove_graphs
+    from layerlens.proof.certify import certify
+    from layerlens.proof.graphs import THEY_DIFFER, Unproved
     from layerlens.run.trial import Trial
     from layerlens.scenario.options import RunOptions
     from layerlens.scenario.reading.scenarios import scenario_from_mapping
@@ -112,9 +113,9 @@ def test_what_differs_is_not_proved_equal(trap: Trap, seeds: range) -> None:
     training = trap.is_training
     sides = [Side.of(b.spec.name, b, b, training=training, seed=0) for b in (one, other)]
     for seed in seeds:
-        found = prove_graphs(sides[0], sides[1], transfer, seed=seed)
+        found = certify(sides[0], sides[1], transfer, seed=seed)
         assert isinstance(found, Unproved), f"{trap.why}\nseed {seed}: {found}"
-        if found.reason != "their expressions differ":
+        if found.reason != THEY_DIFFER:
             break  # refused: no seed is drawn
 
 

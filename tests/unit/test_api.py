@@ -562,5 +562,6 @@ def test_a_layer_told_its_mode_is_not_proved() -> None:
         layerlens.compare(model(), one).scenarios[0].pairs
         for one in (model(training=True), model())
     )
-    assert told.certificate is None
+    assert told.verdict == "different"  # `model(x)` and `predict` disagree
+    assert "called with `training=True`" in told.explanation
     assert plain.strength == "certified"

@@ -174,7 +174,7 @@ class KerasRunner:
             tensors = self._tensors(inputs)
             if execution == "eager":
                 with seeded_generators(drawn_from):
-                    return _done(outcome_of(self._apply(tensors, training)))
+                    return _done(outcome_of(self._apply(tensors, training or None)))
             function = self._trace(tensors, execution, training, drawn_from)
             if has_foreign_layers(self.built):  # they may call Python, and draw numbers there
                 with seeded_generators(drawn_from):
@@ -208,9 +208,14 @@ class KerasRunner:
         rows = self.built.report.layers
         return Outcome(error=explain_call_error(error, execution=execution, layers=rows))
 
-    def _apply(self, tensors: Sequence[Any], training: bool) -> Any:
+    def _apply(self, tensors: Sequence[Any], training: bool | None) -> Any:
+        """Call the model; None stands for `model(x)`, which says nothing about training.
+
+        `predict` says False, which overrules the `training` that a layer was called with.
+        """
         given = tensors[0] if len(tensors) == 1 else list(tensors)
-        return self.built.model(given, training=training)
+        arguments = {} if training is None else {"training": training}
+        return self.built.model(given, **arguments)
 
     def in_two_parts(
         self, whole: Any, rest: Any, inputs: Sequence[Array]
@@ -224,9 +229,9 @@ class KerasRunner:
         try:
             with seeded_generators(self.seed):
                 given = tensors[0] if len(tensors) == 1 else list(tensors)
-                outputs = flat_tensors(whole(given, training=False))
+                outputs = flat_tensors(whole(given))
                 cuts = outputs[count:]
-                last = rest(cuts[0] if len(cuts) == 1 else cuts, training=False)
+                last = rest(cuts[0] if len(cuts) == 1 else cuts)
         except Exception:  # raised again, and reported, when the models are called one by one
             return None
         return outcome_of(outputs[:count]), outcome_of(last)

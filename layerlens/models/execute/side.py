@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -16,7 +17,7 @@ from layerlens.models.execute.keras_runner import KerasRunner
 from layerlens.models.execute.outcome import Outcome
 from layerlens.models.execute.range_events import watching_ranges
 from layerlens.models.execute.runner import Runner
-from layerlens.models.inspect.nested_layers import flat_layers
+from layerlens.models.inspect.nested_layers import flat_layers, layers_told_to_train
 from layerlens.models.variants import ModelVariants
 from layerlens.numerics.arrays import Array
 from layerlens.numerics.differences import distance
@@ -178,11 +179,19 @@ class Side:
     ) -> Callable[[], Outcome]:
         runner = self.runner(precision)
         self.hold(values, precision)
-        if self.training or has_foreign_layers(self.built):
-            # A training call changes statistics, and layers that Keras does not define may change
-            # anything, so the next run assigns the weights again.
+        if self._changes_weights:
+            # The next run assigns the weights again.
             self._held.pop(id(runner), None)
         return runner.start(inputs, execution, training=self.training, seed=seed)
+
+    @cached_property
+    def _changes_weights(self) -> bool:
+        """Whether a run may change weights.
+
+        Training changes statistics, and layers that Keras does not define may change anything.
+        """
+        model = self.built.model
+        return self.training or has_foreign_layers(self.built) or any(layers_told_to_train(model))
 
     def run_finer(
         self, values: Values, inputs: Sequence[Array], base: Outcome, *, seed: int | None = None

@@ -25,6 +25,7 @@ from layerlens.models.inspect.layer_state import call_arguments, state_of
 from layerlens.models.inspect.nested_layers import (
     direct_layers,
     is_keras_class,
+    layers_told_to_train,
     weights_of,
     with_nested,
 )
@@ -79,7 +80,7 @@ def model_report(
         bytes_by_dtype=_bytes_by_dtype(weights),
         multiply_adds=sum_of_known(row.multiply_adds for row in rows),
         activation_bytes=sum_of_known(row.activation_bytes for row in rows),
-        notes=tuple(dict.fromkeys(_configuration_notes(model))),
+        notes=tuple(dict.fromkeys([*_configuration_notes(model), *_mode_notes(model)])),
     )
 
 
@@ -93,6 +94,15 @@ def _configuration_notes(model: Any) -> Iterator[str]:
                     f"the configuration of `{layer.name}` ({type(layer).__name__}) is not known: "
                     f"its {error}"
                 )
+
+
+def _mode_notes(model: Any) -> Iterator[str]:
+    """Yield a note for each layer that was called with `training=True`."""
+    for layer in layers_told_to_train(model):
+        yield (
+            f"`{layer.name}` is called with `training=True`: `model(x)` keeps that, and `predict` "
+            "overrules it"
+        )
 
 
 def count_params(weights: Iterable[Any]) -> int:

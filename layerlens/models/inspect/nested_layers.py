@@ -22,6 +22,18 @@ def operation_nodes(model: Any) -> Iterator[Any]:
             yield from (node for node in nodes if not hasattr(node.operation, "_flatten_layers"))
 
 
+def layers_told_to_train(model: Any) -> Iterator[Any]:
+    """Yield the layers that were called with `training=True` when the model was made.
+
+    `model(x)` keeps that mode, and `predict` overrules it.
+    """
+    for graph in with_nested(model):
+        for nodes in getattr(graph, "_nodes_by_depth", {}).values():
+            for node in nodes:
+                if node.arguments is not None and node.arguments.kwargs.get("training") is True:
+                    yield node.operation
+
+
 def with_nested(layer: Any) -> Iterator[Any]:
     """Yield a layer and every layer inside it; an operation of `keras.ops` yields only itself."""
     yield layer
