@@ -27,7 +27,7 @@ from layerlens.models.execute.receptive_field import ReceptiveField, receptive_f
 from layerlens.models.execute.side import Side, Values
 from layerlens.models.execute.weight_sets import WeightSet, lasting_weights, weight_sets
 from layerlens.numerics.arrays import Array
-from layerlens.numerics.judge import Witness
+from layerlens.numerics.judge import Witness, is_hidden_by_scale
 from layerlens.numerics.noise_floor import (
     ROUNDOFF64,
     input_scale,
@@ -133,6 +133,8 @@ class Examination:
             found = tuple(map(self._with_pooled_noise, found))
         if batch.names == (MINUTE_PROBE,):
             found = tuple(map(self._with_relative_noise, found))
+        elif any(map(is_hidden_by_scale, found)):
+            found = tuple(self._with_relative_noise(one, beside_inputs=False) for one in found)
         self.observations += found
 
     def _affordable(
@@ -151,8 +153,13 @@ class Examination:
     def _goes_by_steps(self) -> bool:
         return any(goes_by_steps(layer) for side in self.sides for layer in side.working.layers)
 
-    def _with_relative_noise(self, observation: Observation) -> Observation:
-        """Return an observation of tiny inputs with noise floors relative to their size."""
+    def _with_relative_noise(
+        self, observation: Observation, *, beside_inputs: bool = True
+    ) -> Observation:
+        """Return an observation of tiny numbers with noise floors relative to their size.
+
+        That is the size of the outputs, and of the inputs unless `beside_inputs` is false.
+        """
         if not observation.exact:
             return observation
         inner_rounding = self.inner_rounding(observation)
@@ -162,7 +169,8 @@ class Examination:
         for k, floor in enumerate(observation.noise):
             outputs = observation.reference64[k], observation.candidate64[k]
             if outputs[0].dtype.kind == "f":
-                scale = input_scale(observation.batch.inputs, outputs[0])
+                inputs = observation.batch.inputs if beside_inputs else ()
+                scale = input_scale(inputs, outputs[0]) if inputs else np.zeros(())
                 floor = with_relative_ground(floor, outputs, scale)
             noise.append(
                 with_inner_rounding(floor, [effect[k] for effect in inner_rounding], ROUNDOFF64)

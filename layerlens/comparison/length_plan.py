@@ -6,13 +6,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 
+import numpy as np
+
 from layerlens.comparison.examination import AS_CALLED, DYNAMIC, Examination
 from layerlens.comparison.observer import Interrupted
 from layerlens.errors import MemoryLimitError
 from layerlens.models.execute.input_domains import (
     COMBINATIONS,
     fixed_domains,
-    foreign_layer_counts,
+    possible_counts,
 )
 from layerlens.models.execute.lengths import (
     BEYOND,
@@ -71,7 +73,7 @@ class LengthPlan:
             self._observe_far(weights, far)
         further = [
             (2, n)
-            for n in foreign_layer_counts(built)
+            for n in possible_counts(built)
             if affordable(self.examination.receptive_fields, dict.fromkeys(self._axes, n))
         ]
         for batch, length in (*further, *COMBINATIONS):
@@ -105,9 +107,15 @@ class LengthPlan:
     def _observe_length(self, weights: WeightSet, batch: int, length: int) -> None:
         domains = fixed_domains(self.examination.models, length)
         drawn = draw_probes(domains, self.examination.seed + length, samples=batch)
-        probe = next((p for p in drawn if p.name in ("padded_end", "zero_end")), drawn[0])
-        arrays = tuple(array[:batch] for array in probe.inputs)
-        name = f"{probe.name} (batch {batch}, length {length})"
+        padded = next((p for p in drawn if p.name in ("padded_end", "zero_end")), drawn[0])
+        arrays = tuple(array[:batch] for array in padded.inputs)
+        # Padding hides what the last steps do, so one sample is not padded.
+        full = draw_generic(domains, self.examination.seed + length, samples=1)
+        arrays = tuple(
+            np.concatenate([some[: batch - 1], one]) if batch > 1 else some
+            for some, one in zip(arrays, full.inputs, strict=True)
+        )
+        name = f"{padded.name} (batch {batch}, length {length})"
         executions = AS_CALLED if length <= MOST_EAGER or not self._is_stepwise else DYNAMIC
         self.examination.observe(
             weights, join([Probe(name, arrays)]), executions, outside_allowed=True

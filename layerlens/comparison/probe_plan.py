@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
@@ -15,13 +16,13 @@ from layerlens.models.execute.input_domains import (
     BASE_LENGTHS,
     config_constants,
     fixed_domains,
-    foreign_layer_counts,
     has_variable_axis,
     mask_values,
+    possible_counts,
 )
 from layerlens.models.execute.side import Side
 from layerlens.models.execute.weight_sets import WeightSet
-from layerlens.models.inspect.nested_layers import flat_layers
+from layerlens.models.inspect.nested_layers import flat_layers, operation_nodes
 from layerlens.models.inspect.shapes import flat_shapes
 from layerlens.numerics.observation import Evidence
 from layerlens.numerics.probes import (
@@ -178,7 +179,7 @@ class ProbePlan:
         probe = draw_generic(domains, self.examination.seed + 1, samples=3)
         if probe.samples < 3 or getattr(self.examination.reference.built, "batch_size", None):
             return
-        counts = {*self._selected_counts(), *foreign_layer_counts(self.examination.models)}
+        counts = {*self._selected_counts(), *possible_counts(self.examination.models)}
         for batch in dict.fromkeys((1, 3, *self._axis_lengths(), *sorted(counts))):
             self.examination.observe(
                 weights, resized(probe, batch), self.executions_of_batch_sizes()
@@ -200,15 +201,19 @@ class ProbePlan:
         return AS_CALLED if self._may_broadcast() else DYNAMIC
 
     def _may_broadcast(self) -> bool:
-        """Return whether a layer merges several inputs, or is a custom layer."""
-        return any(".merging." in name or not name.startswith("keras.") for name in self._modules())
+        """Return whether a layer merges several inputs, is a custom layer or an operation."""
+        return any(
+            ".merging." in name or ".ops." in name or not name.startswith("keras.")
+            for name in self._modules()
+        )
 
     def _modules(self) -> set[str]:
-        return {
-            type(layer).__module__
+        """Return the modules that define the layers and operations of both models."""
+        called = chain.from_iterable(
+            (*flat_layers(built.model), *(node.operation for node in operation_nodes(built.model)))
             for built in self.examination.models
-            for layer in flat_layers(built.model)
-        }
+        )
+        return {type(one).__module__ for one in called}
 
     def _axis_lengths(self) -> tuple[int, ...]:
         """Return lengths of axes that could be confused with a batch of the same size."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -18,19 +18,21 @@ from layerlens.models.build.constants import (
     one_sided_constants,
 )
 from layerlens.models.execute.float32_residue import float32_residue
-from layerlens.models.execute.input_domains import (
-    written_numbers,
-)
+from layerlens.models.execute.input_domains import written_numbers
 from layerlens.models.execute.side import Side, Values
-from layerlens.numerics.arrays import Array
+from layerlens.numerics.arrays import Array, per_sample_max
 from layerlens.numerics.differences import distance
 from layerlens.numerics.judge import Witness, changes_with_execution, is_rounding
-from layerlens.numerics.noise_floor import NoiseFloor, with_inner_rounding
+from layerlens.numerics.noise_floor import NoiseFloor, input_scale, with_inner_rounding
 from layerlens.numerics.observation import Observation
 from layerlens.plain import stage
 
 #: How many constants that only one model has are perturbed one by one.
 MAX_PERTURBED = 6
+#: Two numbers that differ by this share of the greatest have no digit in common, and samples whose
+#: greatest input is within this factor of 1 are of ordinary size.
+ALL_DIGITS, ORDINARY = 0.25, 16.0
+LEAST_OUTPUT = 2.0**-10
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,19 @@ class RoundedConstants:
     outputs: tuple[Array, ...]
     effects: tuple[Any, ...]
     measured: bool
+
+
+def _loses_all_digits(inputs: Sequence[Array], one: Array, other: Array) -> bool:
+    """Return whether two float64 outputs have no digit in common on a sample of ordinary size.
+
+    Rounding that leaves nothing of a result is no rounding to a user, as in (x + 1e20) - 1e20.
+    """
+    if one.dtype.kind != "f" or not one.size:
+        return False
+    sizes = np.broadcast_to(input_scale(inputs, one), one.shape)
+    scale = per_sample_max(np.maximum(np.abs(one), np.abs(other)))
+    lost = distance(one, other) > ALL_DIGITS * np.maximum(scale, LEAST_OUTPUT)
+    return bool((lost & (sizes >= 1 / ORDINARY) & (sizes <= ORDINARY)).any())
 
 
 @dataclass
@@ -81,6 +96,8 @@ class RoundingCheck:
 
         if not deviates(seen.noise):
             return False
+        if any(map(partial(_loses_all_digits, seen.batch.inputs), base, again.outputs)):
+            return True
         # A graph may omit two operations that cancel, and with them their rounding.
         inner = side.inner_rounding(values, seen.batch.inputs, base)
         if inner is None:

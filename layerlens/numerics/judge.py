@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from layerlens.numerics.arrays import Array, greatest_index
+from layerlens.numerics.arrays import Array, greatest_index, per_sample_max
 from layerlens.numerics.differences import Difference, difference_between, distance, within
 from layerlens.numerics.noise_floor import ROUNDOFF32, ROUNDOFF64, NoiseFloor
 from layerlens.numerics.observation import Observation
@@ -55,6 +55,11 @@ RANDOM_APART = "their outputs are random, and differ in distribution"
 
 # Limits, as multiples of a term of the noise floor. A difference up to X_ROUNDING is rounding, one
 # above X_REAL is real, and one between the two decides nothing.
+
+#: From this share of a sample's greatest output on, a difference is more than its last digits. An
+#: output below the least size may be what underflow left.
+HIDDEN = 2.0**-20
+LEAST_SIZE = 2.0**-500
 
 #: float64 differences against the whole floor: 2^9 above it, for a floor that came out too low.
 ROUNDING = 2.0**9
@@ -388,6 +393,28 @@ def is_rounding(observation: Observation) -> bool:
     return _greatest([observation], rounding_floor) <= ROUNDING and not any(
         one.any() for one in real
     )
+
+
+def is_hidden_by_scale(observation: Observation) -> bool:
+    """Return whether outputs differ by much of their own size, and by little beside the inputs.
+
+    A model may divide by 1e30. Only rounding measured inside both models tells such a difference
+    from what is left of numbers that cancel.
+    """
+    return observation.exact and any(
+        one.dtype.kind == "f" and bool(_hidden(one, other, noise).any())
+        for one, other, noise in zip(
+            observation.reference64, observation.candidate64, observation.noise, strict=True
+        )
+    )
+
+
+def _hidden(one: Array, other: Array, noise: NoiseFloor) -> NDArray[np.bool_]:
+    gap = distance(one, other)
+    size = per_sample_max(np.maximum(np.abs(one), np.abs(other)))
+    own = np.isfinite(gap) & (gap > HIDDEN * size) & (size > LEAST_SIZE)
+    small = gap > REAL * noise.float64
+    return np.asarray(own & small & ~real_elements(one, other, noise, residue=False))
 
 
 def _working_floor(noise: NoiseFloor) -> NDArray[np.float64]:

@@ -71,13 +71,22 @@ def distance_in_keras(trap: Trap, draws: Sequence[Any], rng: np.random.Generator
         return max(plain_keras.distance(*both) for both in found)
 
 
+#: Keras warns of masks that are lost, and of a softmax over one number.
+of_any_shape = pytest.mark.filterwarnings("ignore::UserWarning")
+
+
 @pytest.mark.parametrize(("trap", "seeds"), DIFFERENT)
+@of_any_shape
 def test_keras_shows_that_they_differ(trap: Trap, seeds: range) -> None:
-    rng = np.random.default_rng(7)
-    assert distance_in_keras(trap, [witness(trap, rng)], rng) > FLOAT64_ROUNDING, trap.why
+    found = []
+    for draw in (7, 8, 9):  # a drawn weight may have the sign that hides the difference
+        rng = np.random.default_rng(draw)
+        found.append(distance_in_keras(trap, [witness(trap, rng)], rng))
+    assert max(found) > FLOAT64_ROUNDING, trap.why
 
 
 @pytest.mark.parametrize(("trap", "seeds"), EQUAL)
+@of_any_shape
 def test_keras_finds_no_difference(trap: Trap, seeds: range) -> None:
     rng = np.random.default_rng(7)
     draws = [

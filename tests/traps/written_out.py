@@ -40,14 +40,14 @@ def attention(x: Any, heads: int, dim: int, *, scale: float | None = None) -> An
 def dot_attention(query: Any, value: Any, scale: float = 1.0) -> Any:
     """Return what `Attention` makes of a query and a value."""
     scores = ops.matmul(query, ops.transpose(value, (0, 2, 1))) * scale
-    return ops.matmul(ops.exp(scores) / ops.sum(ops.exp(scores), -1, keepdims=True), value)
+    return ops.matmul(ops.softmax(scores, -1), value)
 
 
 def causal_attention(query: Any, value: Any) -> Any:
     """Return what `Attention` makes of both where no step sees a later one."""
     scores = ops.matmul(query, ops.transpose(value, (0, 2, 1)))
     seen = np.tril(np.ones(tuple(scores.shape[1:]), bool))
-    return ops.matmul(ops.softmax(ops.where(seen, scores, scores * 0 - 1e9), -1), value)
+    return ops.matmul(ops.softmax(ops.where(seen, scores, scores - 1e9), -1), value)
 
 
 def normalized(x: Any, axes: Sequence[int], epsilon: float, correction: float = 1.0) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import chain, combinations, islice
 from types import CodeType, MappingProxyType
@@ -89,16 +89,17 @@ def config_constants(built: Sequence[Built]) -> tuple[float, ...]:
     return tuple(list(found)[: 2 * MOST_CONSTANTS])
 
 
-def foreign_layer_counts(built: Sequence[Built]) -> tuple[int, ...]:
-    """Return the integers in layers that Keras does not define, and the successor of each.
+def possible_counts(built: Sequence[Built]) -> tuple[int, ...]:
+    """Return integers from which a number of samples or steps may matter, each with its successor.
 
-    Such a layer may behave differently from some number of samples or steps on. The integers come
-    from its attributes, its code and closures, and the shapes of its weights.
+    For layers that Keras does not define, they come from their attributes, code and closures, and
+    the shapes of their weights; for operations of `keras.ops`, from what they are called with.
     """
     found: dict[int, None] = {}
     for one in built:
         for layer in flat_layers(one.model):
             found.update(dict.fromkeys(foreign_layer_numbers(layer)))
+        found.update(dict.fromkeys(_counts_among(_operation_numbers(one))))
     greatest = sorted(found, reverse=True)[:MOST_COUNTS]
     return tuple(dict.fromkeys(near for n in greatest for near in (n, n + 1)))
 
@@ -110,7 +111,11 @@ def foreign_layer_numbers(layer: Any) -> Iterator[int]:
     own = [value for name, value in vars(layer).items() if not name.startswith(_OF_KERAS)]
     shapes = [tuple(weight.shape) for weight in getattr(layer, "weights", ())]
     numbers = chain(whole_numbers_in([own, shapes]), _numbers_in_code(layer))
-    for n in islice(numbers, MOST_LOOKED_AT):
+    yield from _counts_among(islice(numbers, MOST_LOOKED_AT))
+
+
+def _counts_among(numbers: Iterable[float]) -> Iterator[int]:
+    for n in numbers:
         if MOST_ALIKE < abs(n) < FAR_INTEGER and float(n).is_integer():
             yield int(abs(n))
 
@@ -272,6 +277,11 @@ def _described(built: Built) -> Iterator[float]:
             yield from _in_code(_code_of(type(layer).call))
         elif hasattr(layer, "function"):
             yield from _in_code(getattr(layer.function, "__code__", None))
+    yield from _operation_numbers(built)
+
+
+def _operation_numbers(built: Built) -> Iterator[float]:
+    """Yield the numbers that the operations of a model's graph are made and called with."""
     for node in operation_nodes(built.model):
         own = {k: v for k, v in vars(node.operation).items() if not k.startswith("_")}
         for value in (*own.values(), *node.arguments.args, *node.arguments.kwargs.values()):

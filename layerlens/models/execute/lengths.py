@@ -219,15 +219,22 @@ def _window(layer: Any, lengths: Lengths) -> float:
 
 def _scores(row: LayerSpan, axes: Axes, lengths: Lengths) -> float:
     """Return the number of attention scores, of every query with every key."""
-    name = type(row.layer).__name__
-    if "Attention" not in name or len(axes) < 2:
+    if len(axes) < 2:
         return 0.0
     queries = _length(axes[1], lengths)
     keys = max((lengths[axis] for axis in row.total if axis in lengths), default=1)
-    heads = _number(row.layer, "num_heads", "num_query_heads") or 1
-    if "Additive" in name:  # holds the sum of every query and every key
-        heads = max((int(w.shape[-1]) for w in row.layer.weights), default=1)
+    heads = sum(map(_heads, with_nested(row.layer)))
     return 4.0 * heads * queries * keys
+
+
+def _heads(layer: Any) -> int:
+    """Return how many scores a layer holds for a query and a key; 0 without attention."""
+    name = type(layer).__name__
+    if "Attention" not in name:
+        return 0
+    if "Additive" in name:  # holds the sum of every query and every key
+        return max((int(w.shape[-1]) for w in layer.weights), default=1)
+    return _number(layer, "num_heads", "num_query_heads") or 1
 
 
 def _number(layer: Any, *names: str) -> int:
