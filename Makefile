@@ -1,4 +1,4 @@
-# make demo | test | nightly | lowest | fuzz | lint | bench | verdicts | clean
+# make demo | test | nightly | real | lowest | fuzz | lint | bench | verdicts | clean
 # Everything is installed into .venv, which make creates, and creates again if pyproject.toml changes.
 
 PYTHON ?= python3
@@ -10,19 +10,20 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check --no-input -qq
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help demo test nightly lowest fuzz lint bench verdicts clean
+.PHONY: help demo test nightly real lowest fuzz lint bench verdicts clean
 
 help:
 	@echo 'make demo      compare scenarios/dense_vs_td.yaml'
 	@echo 'make test      run the tests'
 	@echo 'make nightly   run all tests, also the slow ones, and fuzz'
+	@echo 'make real      reload, change and rewrite models of KerasHub and keras-tcn (20 minutes)'
 	@echo 'make lowest    run the tests of the gallery, API and plugin with the lowest supported versions'
 	@echo 'make fuzz      run the command on 10,000 mutated files, and on 2,000 files with mappings'
 	@echo '               that Keras might run or read'
 	@echo 'make lint      run ruff, mypy --strict and the import rules'
 	@echo 'make bench     measure layerlens, part by part (ARGS="cold jobs" selects parts)'
 	@echo 'make verdicts  judge the truth table and print the confusion matrix'
-	@echo 'make clean     remove .venv, .venv-lowest and build products'
+	@echo 'make clean     remove .venv, .venv-lowest, .venv-real and build products'
 	@echo
 	@echo 'Set PYTHON=/path/to/python3.12 to use another interpreter (3.11 or later).'
 
@@ -36,8 +37,14 @@ test: $(VENV)/installed-test
 nightly: $(VENV)/installed-test
 	@$(PIP) install --no-deps "tf_keras==$$($(BIN)/python -c \
 	  'import importlib.metadata as m; print(m.version("tensorflow").rpartition(".")[0])').*"
-	@$(BIN)/python -m pytest -n auto --dist loadfile -m 'nightly or not nightly' $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist loadfile -m 'not real' $(ARGS)
 	@$(MAKE) fuzz
+
+real:
+	@'$(PYTHON)' -m venv .venv-real
+	@.venv-real/bin/python -m pip --disable-pip-version-check --no-input -qq install \
+	  --editable '.[real]'
+	@.venv-real/bin/python -m pytest -n auto -m real tests/real $(ARGS)
 
 lowest:
 	@'$(PYTHON)' -m venv .venv-lowest
@@ -63,7 +70,7 @@ verdicts: $(VENV)/installed
 	@$(BIN)/python benchmarks/verdicts.py $(ARGS)
 
 clean:
-	rm -rf $(VENV) .venv-lowest build dist *.egg-info
+	rm -rf $(VENV) .venv-lowest .venv-real build dist *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 

@@ -10,7 +10,7 @@ from typing import Any
 from layerlens.comparison.examination import Examination
 from layerlens.comparison.nudges import Nudges
 from layerlens.comparison.removals import unseen_layers
-from layerlens.models.execute.receptive_field import receptive_field
+from layerlens.models.execute.receptive_field import receptive_field, whole_numbers_in
 from layerlens.models.execute.side import Side, Values
 from layerlens.models.execute.variables import weight_variables
 from layerlens.models.execute.weight_sets import moderate_sets
@@ -139,7 +139,7 @@ def _kernels(side: Side, layer: Any) -> Iterator[tuple[int, str, list[tuple[Any,
     variables = runner.variables if runner is not None else ()
     positions = {id(variable): n for n, variable in enumerate(variables)}
     for held in with_nested(layer):
-        size = tuple(getattr(held, "kernel_size", ()) or ())
+        size = tuple(whole_numbers_in(getattr(held, "kernel_size", ())))  # a user's may be one int
         for variable in getattr(held, "_trainable_variables", ()) if size else ():
             position = positions.get(id(variable))
             if position is not None and tuple(variable.shape[: len(size)]) == size:

@@ -37,33 +37,34 @@ def without_influence(side: Side, paths: Collection[str], *, seed: int) -> Witho
     """
     if not paths:
         return WithoutInfluence()
+    both = WholeModels((side, side))
     try:
-        refuse_what_no_graph_tells(WholeModels((side, side)), 0)
+        refuse_what_no_graph_tells(both, 0)
     except CannotProveError:
         return WithoutInfluence()
-    bound = _bound(side, paths, seed)
+    bound = _bound(both, paths, seed)
     if bound is not None:
         return WithoutInfluence(frozenset(paths), bound)
     if len(paths) == 1:
         return WithoutInfluence()
-    found = {path: _bound(side, (path,), seed) for path in sorted(paths)[:MOST_ALONE]}
+    found = {path: _bound(both, (path,), seed) for path in sorted(paths)[:MOST_ALONE]}
     proved = {path: bound for path, bound in found.items() if bound is not None}
     # Each is wrong with at most its own chance.
     return WithoutInfluence(frozenset(proved), sum(proved.values()))
 
 
-def _bound(side: Side, paths: Collection[str], seed: int) -> float | None:
+def _bound(both: WholeModels, paths: Collection[str], seed: int) -> float | None:
     """Return the chance of an error with which the outputs do not depend on any of some weights.
 
     None where that is not proved.
     """
-    variables = weight_variables(side.working.built)
+    variables = weight_variables(both.built[0])
     names = {id(variable): place for place, variable in enumerate(variables)}
     anew = frozenset(names[id(v)] for v in variables if str(v.path) in paths)
     if not anew:
         return None
     try:
-        proof = GraphProof(WholeModels((side, side)), names, seed, anew, by_distances=True)
+        proof = GraphProof(both, names, seed, anew, by_distances=True)
         return proof.certificate().error_bound
     except (CannotProveError, VanishedError):
         return None

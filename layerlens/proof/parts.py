@@ -87,8 +87,6 @@ class WholeModels:
     """All of both models, from their inputs to their outputs."""
 
     sides: tuple[Side, Side]
-    #: The traces of models with user code: by side, and by shapes where these are known.
-    _guarded: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def __str__(self) -> str:
         return "the whole graphs"
@@ -132,11 +130,11 @@ class WholeModels:
         mode: dict[str, bool] = {"training": model.training, "known_shapes": static}
         if not self.runs_user_code(side):
             return trace(partial(runner.concrete, arrays, **mode, known_lengths=lengths))
-        key = side, tuple(array.shape for array in arrays) if static else None
-        if key not in self._guarded:
+        key = model.training, tuple(array.shape for array in arrays) if static else None
+        if key not in runner.guarded:
             model.forget()
-            self._guarded[key] = trace_guarded(runner, arrays, **mode)
-        return self._guarded[key]
+            runner.guarded[key] = trace_guarded(runner, arrays, **mode)
+        return runner.guarded[key]
 
     def takes(self, size: Size) -> bool:
         return _takes(self, size)

@@ -55,6 +55,8 @@ class KerasRunner:
     #: The only batch size to call the model with: its own, or that of the other model of a pair.
     batch_size: int | None = None
     _traced: dict[tuple[Any, ...], TracedFunction] = field(init=False)
+    #: The traces of user code that proofs may rest on, by mode and by shapes (None: unknown).
+    guarded: dict[Any, Any] = field(default_factory=dict, repr=False)
     #: The call that still runs in a thread; it has to end before weights or states change.
     _running_call: Future[Any] | None = None
 

@@ -11,12 +11,12 @@ from layerlens.models.build.request import Built
 from layerlens.models.execute.input_domains import (
     config_constants,
     fixed_domains,
-    possible_counts,
     foreign_layer_numbers,
     has_foreign_layers,
     has_variable_axis,
     input_mismatch,
     mask_values,
+    possible_counts,
     written_numbers,
 )
 from layerlens.scenario.spec import InputSpec, LayerSpec, ModelSpec
