@@ -13,7 +13,7 @@ from layerlens.models.execute.outcome import Outcome
 from layerlens.models.execute.side import Side, Values
 from layerlens.models.execute.variables import weight_variables
 from layerlens.models.inspect.call_graph import calls_between
-from layerlens.models.inspect.nested_layers import with_nested
+from layerlens.models.inspect.nested_layers import layers_told_to_train, with_nested
 from layerlens.numerics.arrays import Array
 from layerlens.numerics.weight_transfer import Transfer
 from layerlens.proof.expressions import (
@@ -77,6 +77,8 @@ def find_shared_prefix(reference: Side, candidate: Side, transfer: Transfer) -> 
     one, other = reference.built, candidate.built
     if reference.training or not has_same_weights(other, transfer):
         return None
+    if any(any(layers_told_to_train(built.model)) for built in (one, other)):
+        return None  # parts of a model are called in inference
     if not all(is_graph(built.model) and built.batch_size is None for built in (one, other)):
         return None
     names = variable_names(one, other, transfer)

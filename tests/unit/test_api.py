@@ -565,3 +565,34 @@ def test_a_layer_told_its_mode_is_not_proved() -> None:
     assert told.verdict == "different"  # `model(x)` and `predict` disagree
     assert "called with `training=True`" in told.explanation
     assert plain.strength == "certified"
+
+
+def test_augmentation_is_judged_as_predict_runs_it() -> None:
+    """Keras' augmentation layers train by default, so that `model(x)` augments."""
+    given = keras.Input((4, 4, 3))
+    plain, augmented = (
+        keras.Model(given, layer(given))
+        for layer in (keras.layers.Identity(), keras.layers.RandomFlip("horizontal"))
+    )
+    (pair,) = layerlens.compare(plain, augmented).scenarios[0].pairs
+    assert (pair.verdict, pair.strength) == ("equivalent", "certified")
+    assert "trains unless it is told otherwise" in pair.explanation
+
+
+def test_a_layer_may_hold_a_kernel_size_that_is_one_number() -> None:
+    class Block(keras.layers.Layer):  # type: ignore[misc]
+        def __init__(self, **more: Any) -> None:
+            super().__init__(**more)
+            self.kernel_size = 3
+            self.conv = keras.layers.Conv1D(2, 3, dilation_rate=16, padding="causal")
+
+        def call(self, inputs: Any) -> Any:
+            return self.conv(inputs)
+
+    def model() -> Any:
+        given = keras.Input((None, 2))
+        return keras.Model(given, Block()(given))
+
+    (scenario,) = layerlens.compare(model(), model()).scenarios
+    assert scenario.errors == ()
+    assert scenario.pairs[0].verdict == "equivalent"

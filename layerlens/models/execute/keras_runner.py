@@ -31,7 +31,7 @@ from layerlens.models.execute.variables import (
     stateful_layers,
     weight_variables,
 )
-from layerlens.models.inspect.nested_layers import flat_layers
+from layerlens.models.inspect.nested_layers import flat_layers, layers_told_to_train
 from layerlens.models.keras_errors import explain_call_error
 from layerlens.numerics.arrays import Array
 from layerlens.numerics.weight_values import WeightSlot
@@ -176,7 +176,8 @@ class KerasRunner:
             tensors = self._tensors(inputs)
             if execution == "eager":
                 with seeded_generators(drawn_from):
-                    return _done(outcome_of(self._apply(tensors, training or None)))
+                    mode = None if self._keeps_own_mode and not training else training
+                    return _done(outcome_of(self._apply(tensors, mode)))
             function = self._trace(tensors, execution, training, drawn_from)
             if has_foreign_layers(self.built):  # they may call Python, and draw numbers there
                 with seeded_generators(drawn_from):
@@ -219,6 +220,11 @@ class KerasRunner:
         arguments = {} if training is None else {"training": training}
         return self.built.model(given, **arguments)
 
+    @cached_property
+    def _keeps_own_mode(self) -> bool:
+        """Whether the user told a layer to train, which shows where the model is told nothing."""
+        return any(layers_told_to_train(self.built.model))
+
     def in_two_parts(
         self, whole: Any, rest: Any, inputs: Sequence[Array]
     ) -> tuple[Outcome, Outcome] | None:
@@ -231,9 +237,9 @@ class KerasRunner:
         try:
             with seeded_generators(self.seed):
                 given = tensors[0] if len(tensors) == 1 else list(tensors)
-                outputs = flat_tensors(whole(given))
+                outputs = flat_tensors(whole(given, training=False))
                 cuts = outputs[count:]
-                last = rest(cuts[0] if len(cuts) == 1 else cuts)
+                last = rest(cuts[0] if len(cuts) == 1 else cuts, training=False)
         except Exception:  # raised again, and reported, when the models are called one by one
             return None
         return outcome_of(outputs[:count]), outcome_of(last)

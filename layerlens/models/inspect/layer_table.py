@@ -26,6 +26,7 @@ from layerlens.models.inspect.nested_layers import (
     direct_layers,
     is_keras_class,
     layers_told_to_train,
+    layers_training_by_default,
     weights_of,
     with_nested,
 )
@@ -97,11 +98,16 @@ def _configuration_notes(model: Any) -> Iterator[str]:
 
 
 def _mode_notes(model: Any) -> Iterator[str]:
-    """Yield a note for each layer that was called with `training=True`."""
+    """Yield a note for each layer that `model(x)` runs as in training, and `predict` does not."""
     for layer in layers_told_to_train(model):
         yield (
             f"`{layer.name}` is called with `training=True`: `model(x)` keeps that, and `predict` "
             "overrules it"
+        )
+    for layer in layers_training_by_default(model):
+        yield (
+            f"`{layer.name}` trains unless it is told otherwise: `model(x)` runs it in training, "
+            "`model(x, training=False)` and `predict` do not"
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from inspect import signature
 from typing import Any
 
 
@@ -23,15 +24,32 @@ def operation_nodes(model: Any) -> Iterator[Any]:
 
 
 def layers_told_to_train(model: Any) -> Iterator[Any]:
-    """Yield the layers that were called with `training=True` when the model was made.
+    """Yield the layers that the user called with `training=True` when the model was made.
 
     `model(x)` keeps that mode, and `predict` overrules it.
     """
+    return (layer for layer in _called_to_train(model) if not _trains_by_default(layer))
+
+
+def layers_training_by_default(model: Any) -> Iterator[Any]:
+    """Yield the layers that train unless they are told otherwise, as Keras' augmentation does.
+
+    That is the default of their `call`. `model(x)` keeps it, and `predict` overrules it.
+    """
+    return filter(_trains_by_default, _called_to_train(model))
+
+
+def _called_to_train(model: Any) -> Iterator[Any]:
     for graph in with_nested(model):
         for nodes in getattr(graph, "_nodes_by_depth", {}).values():
             for node in nodes:
                 if node.arguments is not None and node.arguments.kwargs.get("training") is True:
                     yield node.operation
+
+
+def _trains_by_default(layer: Any) -> bool:
+    given = signature(layer.call).parameters.get("training")
+    return given is not None and given.default is True
 
 
 def with_nested(layer: Any) -> Iterator[Any]:
