@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -47,6 +47,11 @@ from layerlens.numerics.probes import ProbeBatch
 from layerlens.report.pairs import FirstDivergence
 from layerlens.scenario.spec import Tolerance
 
+#: Sets of scaled weights, with the standard deviation of a layer's outputs at least. Few numbers of
+#: spread 1 lie beyond 6, where ReLU6 and others are bounded.
+SPREADS = {"scaled": 1.0, "scaled_far": 8.0}
+#: Configured numbers up to this may be bounds too.
+GREATEST_BOUND = 500.0
 #: Probes that make a short counterexample, the simplest first.
 _SIMPLE = ("zeros", "token_low", "ones", "repeats", "uniform", "normal")
 
@@ -104,7 +109,8 @@ class LayerByLayer:
         """Yield the weights to observe: scaled by data if any are free, and the initial ones."""
         initial, *drawn = self.examination.sets
         if drawn:
-            yield WeightSet("scaled", self._scaled)
+            for kind in SPREADS:
+                yield WeightSet(kind, partial(self._scaled, kind))
         yield initial
 
     def observe(self, weights: WeightSet) -> Found | None:
@@ -114,9 +120,9 @@ class LayerByLayer:
         except NoFloat64Error:
             return None
 
-    def _scaled(self) -> tuple[Values, Values]:
+    def _scaled(self, kind: str) -> tuple[Values, Values]:
         """Return the scaled weights of both models, which are made again for this."""
-        in_fresh_session(lambda: self._set_scaled(()), self.examination.seed)
+        in_fresh_session(lambda: self._set_scaled((), kind), self.examination.seed)
         one, other = (tuple(side.working.values()) for side in self.examination.sides)
         return one, other
 
@@ -136,7 +142,11 @@ class LayerByLayer:
         apart = self._layers.first_apart
         tails = [(*part.outputs, *apart.tensors(k)) for k, part in enumerate((ours, theirs))]
         wanted = [*ours.starts, *theirs.reference_starts, *tails[0]]
-        one = self._set_scaled(wanted) if weights.kind == "scaled" else self._set(weights, wanted)
+        one = (
+            self._set_scaled(wanted, weights.kind)
+            if weights.kind in SPREADS
+            else self._set(weights, wanted)
+        )
         shared = zip(theirs.starts, theirs.reference_starts, strict=True)
         given = {number: one[same] for number, same in shared}
         other = theirs.walk.evaluate(given, tails[1])
@@ -189,19 +199,23 @@ class LayerByLayer:
             side.hold(values, "working")
         return self._layers.reference.walk.evaluate(self._inputs, wanted)
 
-    def _set_scaled(self, wanted: Sequence[int]) -> dict[int, Any]:
+    def _set_scaled(self, wanted: Sequence[int], kind: str) -> dict[int, Any]:
         """Do the same with weights that are scaled by the data."""
         ours, theirs = self._layers.reference, self._layers.candidate
         weights, seed = weight_variables(ours.built), self.examination.seed
         kept = given_weights(ours.built)
         slots = self.examination.reference.working.slots()
         draw_weights(weights, slots, kept=kept, seed=seed)
-        call = ScalingCall(seed, {id(weights[position]) for position in kept})
+        call = ScalingCall(seed, {id(weights[position]) for position in kept}, self._spread(kind))
         values = ours.walk.evaluate(self._inputs, [*ours.outputs, *wanted], call)
         self._carry(weights, weight_variables(theirs.built))
         for side in self.examination.sides:
             side.forget()
         return values
+
+    def _spread(self, kind: str) -> float:
+        bounds = [2.0 * abs(n) for n in self.examination.constants if abs(n) <= GREATEST_BOUND]
+        return SPREADS[kind] if kind == "scaled" else max([SPREADS[kind], *bounds])
 
     @property
     def _inputs(self) -> dict[int, Any]:

@@ -24,6 +24,7 @@ from layerlens.models.execute.side import Side
 from layerlens.models.execute.weight_sets import WeightSet
 from layerlens.models.inspect.nested_layers import flat_layers, operation_nodes
 from layerlens.models.inspect.shapes import flat_shapes
+from layerlens.numerics.arrays import Array
 from layerlens.numerics.observation import Evidence
 from layerlens.numerics.probes import (
     EXTREME,
@@ -246,11 +247,18 @@ class ProbePlan:
         return first_accepted or lengths[0]
 
     def _accepts(self, side: Side, length: int) -> bool:
-        """Return whether a model accepts inputs of this length and returns non-empty outputs."""
+        """Return whether a model accepts inputs of this length and returns numbers.
+
+        Where strides leave nothing of an input, outputs are empty, or means of nothing: NaN.
+        """
         domains = fixed_domains(self.examination.models, length)
         probe = draw_generic(domains, self.examination.seed, samples=1)
         outcome = side.run(tuple(side.working.values()), probe.inputs, "working", "eager")
-        return outcome.error is None and all(output.size for output in outcome.outputs)
+        return outcome.error is None and all(map(_holds_numbers, outcome.outputs))
+
+
+def _holds_numbers(output: Array) -> bool:
+    return bool(output.size) and (output.dtype.kind != "f" or bool(np.isfinite(output).any()))
 
 
 #: Probes of which a batch for large models has one sample each, the most telling ones first.

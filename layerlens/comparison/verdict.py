@@ -15,13 +15,13 @@ from layerlens.comparison.half_precision import RangeCheck
 from layerlens.comparison.layer_by_layer import LayerByLayer
 from layerlens.comparison.masked_steps import masked_difference
 from layerlens.comparison.pair import Pair
-from layerlens.comparison.probe_plan import examine
+from layerlens.comparison.probe_plan import ProbePlan, examine
 from layerlens.comparison.random_outputs import judge_random
 from layerlens.comparison.rounding import RoundingCheck
 from layerlens.comparison.search import search
 from layerlens.errors import MemoryLimitError
 from layerlens.models.build.request import Built, Refused
-from layerlens.models.execute.input_domains import BASE_LENGTHS, input_mismatch
+from layerlens.models.execute.input_domains import input_mismatch
 from layerlens.models.execute.running_memory import running_beyond_memory
 from layerlens.models.execute.variables import pair_model_weights
 from layerlens.models.execute.weight_sets import WeightSet
@@ -208,7 +208,7 @@ def _layer_by_layer(pair: Pair, examination: Examination) -> Decision | None:
     layers = LayerByLayer.of(examination, examination.budget)
     if layers is None:
         return None
-    examination.prepare(BASE_LENGTHS[0])
+    examination.prepare(ProbePlan(examination).base_length())
     observed: list[WeightSet] = []
     for weights in layers.weight_sets():
         found = layers.observe(weights)

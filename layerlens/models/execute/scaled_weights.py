@@ -54,6 +54,8 @@ class ScalingCall:
     seed: int
     #: The ids of weights that keep their values.
     kept: Collection[int]
+    #: The standard deviation of a layer's outputs, before its activation.
+    spread: float = 1.0
     _scaled: set[int] = field(default_factory=set)
 
     def __call__(self, node: Any, arguments: Sequence[Any], named: Mapping[str, Any]) -> Any:
@@ -74,7 +76,7 @@ class ScalingCall:
     def _scale(self, layer: Any, arguments: Sequence[Any], named: Mapping[str, Any]) -> None:
         rng = generator(self.seed, "scaling", layer.name)
         if isinstance(layer, keras.layers.BatchNormalization):
-            _normalize(layer, arguments[0], rng)
+            _normalize(layer, arguments[0], rng, self.spread)
         elif hasattr(layer, "kernel") and hasattr(layer, "activation"):
             activation, layer.activation = layer.activation, keras.activations.linear
             try:
@@ -82,15 +84,17 @@ class ScalingCall:
             finally:
                 layer.activation = activation
             if np.isfinite(spread) and spread > 1.0 / _MOST_SCALED:
-                layer.kernel.assign(layer.kernel / spread)
+                layer.kernel.assign(layer.kernel * (self.spread / spread))
+        elif getattr(layer, "gamma", None) is not None and self.spread != 1.0:
+            layer.gamma.assign(layer.gamma * self.spread)  # of other normalizations
 
 
-def _normalize(layer: Any, inputs: Any, rng: np.random.Generator) -> None:
-    """Set moving statistics to about those of the inputs, and other ones for every channel."""
+def _normalize(layer: Any, inputs: Any, rng: np.random.Generator, wanted: float) -> None:
+    """Set moving statistics for about the wanted spread, and other ones for every channel."""
     axis = layer.axis % len(inputs.shape)
     others = [a for a in range(len(inputs.shape)) if a != axis]
     mean, variance = (np.asarray(one, np.float64) for one in keras.ops.moments(inputs, others))
     size = mean.shape
     spread = np.sqrt(variance)
     layer.moving_mean.assign(mean + 0.3 * rng.standard_normal(size) * spread)
-    layer.moving_variance.assign((variance + 1e-12) * rng.uniform(0.5, 1.5, size))
+    layer.moving_variance.assign((variance + 1e-12) / wanted**2 * rng.uniform(0.5, 1.5, size))

@@ -21,6 +21,7 @@ from layerlens.models.variants import ModelVariants
 from layerlens.report.pairs import PairReport
 from layerlens.scenario.options import RunOptions
 from layerlens.scenario.reading.scenarios import scenario_from_mapping
+from layerlens.vocabulary import Effort
 
 pytestmark = pytest.mark.usefixtures("backend")
 
@@ -49,7 +50,7 @@ def residual_chain(changed: dict[str, Any] | None = None, *, without: str = "") 
     return {"graph": graph, "outputs": "pooled"}
 
 
-def pair_of(reference: Any, candidate: Any, **more: Any) -> Pair:
+def pair_of(reference: Any, candidate: Any, effort: Effort = "normal", **more: Any) -> Pair:
     data = {
         "input": {"shape": [16, 16, 3]},
         "models": {"one": reference, "other": candidate},
@@ -58,7 +59,7 @@ def pair_of(reference: Any, candidate: Any, **more: Any) -> Pair:
     (scenario,) = scenario_from_mapping(data)
     variants = ModelVariants(scenario, RunOptions())
     one, other = variants.build_all().values()
-    return Pair(scenario, one, other, "inference", 0, variants)
+    return Pair(scenario, one, other, "inference", 0, variants, effort=effort)
 
 
 def examined(pair: Pair) -> LayerByLayer:
@@ -195,3 +196,32 @@ def test_large_models_that_agree_are_probed_with_weights_that_keep_the_signal() 
     assert decision.examination is not None
     assert decision.examination.main.kind == "scaled"
     assert report_pair(decision).report.unseen == ()
+
+
+@pytest.mark.parametrize("bound", [6.0, 40.0])
+def test_a_bound_that_few_activations_reach_is_seen(bound: float) -> None:
+    decision = decide(pair_of(residual_chain(), residual_chain({"relu": {"max_value": bound}})))
+    assert decision.verdict == "different"
+    assert decision.divergence is not None
+    assert decision.divergence.candidate_layer == "relu_8"
+
+
+def test_an_input_of_which_strides_leave_nothing_decides_nothing() -> None:
+    """Keras returns NaN for the mean of no pixels, in both models."""
+
+    def strided(slope: float) -> dict[str, Any]:
+        graph: dict[str, Any] = {}
+        last = "input"
+        for block in range(3):
+            conv = {"filters": 4, "kernel_size": 3, "strides": 2}
+            graph[f"conv_{block}"] = {"Conv2D": conv, "from": last}
+            graph[f"relu_{block}"] = {
+                "LeakyReLU": {"negative_slope": slope},
+                "from": f"conv_{block}",
+            }
+            last = f"relu_{block}"
+        graph["pooled"] = {"GlobalAveragePooling2D": {}, "from": last}
+        return {"graph": graph, "outputs": "pooled"}
+
+    pair = pair_of(strided(0.1), strided(0.2), input={"shape": [None, None, 3]}, effort="quick")
+    assert decide(pair).verdict == "different"
