@@ -11,11 +11,10 @@ from layerlens.comparison.examination import Examination
 from layerlens.comparison.nudges import Nudges
 from layerlens.comparison.removals import unseen_layers
 from layerlens.models.execute.receptive_field import receptive_field, whole_numbers_in
-from layerlens.models.execute.side import Side, Values
+from layerlens.models.execute.side import Side
 from layerlens.models.execute.variables import weight_variables
 from layerlens.models.execute.weight_sets import moderate_sets
 from layerlens.models.inspect.nested_layers import with_nested
-from layerlens.numerics.arrays import Array
 from layerlens.plain import stage
 from layerlens.proof.influence import without_influence
 
@@ -54,38 +53,50 @@ def _unseen_by_probes(examination: Examination) -> Iterator[tuple[str, ...]]:
     if examination.budget.is_heavy:
         inputs = tuple(array[: examination.budget.samples] for array in inputs)
     lengths = examination.lengths
-    far = lengths.far_batches or [max(seen, key=lambda batch: batch.inputs[0].shape[1:])]
-    far_inputs = [batch.inputs for batch in far]
+    far_inputs = [batch.inputs for batch in lengths.far_batches]
+    longest = max(seen, key=lambda batch: batch.inputs[0].shape[1:]).inputs
     tried = {
-        axis: max(array.shape[axis] for one in far_inputs for array in one if array.ndim > axis)
+        axis: max(
+            array.shape[axis]
+            for one in far_inputs or [longest]
+            for array in one
+            if array.ndim > axis
+        )
         for axis in lengths.reach.shortfall
     }
+    is_heavy = examination.budget.is_heavy
     for side, values in (
         (examination.reference, [one.reference for one in drawn]),
         (examination.candidate, [one.candidate for one in drawn]),
     ):
-        yield (
-            *unseen(side, values, inputs, examination.seed),
-            *unseen_far(side, values[:1], far_inputs, tried, lengths.longest, examination.seed),
+        nudges = [Nudges(side, one, inputs, examination.seed) for one in values]
+        # The gradient of a heavy model is computed once.
+        far = (
+            nudges[:1]
+            if is_heavy and not far_inputs
+            else [
+                Nudges(side, values[0], given, examination.seed)
+                for given in far_inputs or [longest]
+            ]
         )
+        yield (*unseen(nudges), *unseen_far(far, tried, lengths.longest))
 
 
-def unseen(
-    side: Side, sets: Sequence[Values], inputs: Sequence[Array], seed: int
-) -> tuple[str, ...]:
+def unseen(nudges: Sequence[Nudges]) -> tuple[str, ...]:
     """Return the weights and layers of one model on which its outputs do not depend.
 
-    Each weight is perturbed alone: with one of the `sets` of weights, an output has to change by
-    more than rounding. Each layer without weights that keeps its shape is removed: the output has
-    to change, unless the layer is the identity on any input. What the limits of `effort` leave
-    unexamined counts as unseen.
+    The `nudges` are those of one model on one batch, with several sets of weights. Each weight is
+    perturbed alone: with one of the sets, an output has to change by more than rounding. Each layer
+    without weights that keeps its shape is removed: the output has to change, unless the layer is
+    the identity on any input. What the limits of `effort` leave unexamined counts as unseen.
     """
-    return (*_unseen_weights(side, sets, inputs, seed), *unseen_layers(side, sets, inputs))
+    first = nudges[0]
+    sets = [one.values for one in nudges]
+    return (*_unseen_weights(nudges), *unseen_layers(first.side, sets, first.inputs))
 
 
-def _unseen_weights(
-    side: Side, sets: Sequence[Values], inputs: Sequence[Array], seed: int
-) -> Iterator[str]:
+def _unseen_weights(nudges: Sequence[Nudges]) -> Iterator[str]:
+    side = nudges[0].side
     runner = side.float64.keras
     remaining: dict[int, str] = {}
     for position, slot in enumerate(side.float64.slots()):
@@ -93,27 +104,20 @@ def _unseen_weights(
             continue  # a statistic that training only writes
         if slot.dtype.startswith(("float", "bfloat")) and 0 not in slot.shape:
             remaining[position] = slot.path
-    for values in sets:
-        for position in Nudges(side, values, inputs, seed).shown(remaining):
+    for one in nudges:
+        for position in one.shown(remaining):
             del remaining[position]
     yield from remaining.values()
 
 
-def unseen_far(
-    side: Side,
-    sets: Sequence[Values],
-    batches: Sequence[Sequence[Array]],
-    tried: Mapping[int, int],
-    near: int,
-    seed: int,
-) -> Iterator[str]:
+def unseen_far(nudges: Sequence[Nudges], tried: Mapping[int, int], near: int) -> Iterator[str]:
     """Yield the weights and layers of one model whose far steps no probe reached.
 
     Where the corners of a kernel are `near` input steps or more apart, each corner is perturbed
-    alone, on the `batches` of the greatest lengths. A layer that looks across more steps than were
-    `tried` (by axis) was not covered as a whole.
+    alone, on the batches of the `nudges`, those of the greatest lengths. A layer that looks across
+    more steps than were `tried` (by axis) was not covered as a whole.
     """
-    nudges = [Nudges(side, values, inputs, seed) for values in sets for inputs in batches]
+    side = nudges[0].side
     for row in receptive_field(side.float64.built).layers:
         if max(row.own.values(), default=0) < near:
             continue

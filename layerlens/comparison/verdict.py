@@ -32,7 +32,6 @@ from layerlens.numerics.probes import join
 from layerlens.numerics.weight_transfer import Transfer
 from layerlens.proof.certify import certify
 from layerlens.proof.gradients import gradients_follow_outputs
-from layerlens.proof.graphs import Unproved
 from layerlens.report.pairs import CertificateRow, FirstDivergence, InputsRow, MaskedDifference
 from layerlens.scenario.spec import Tolerance
 from layerlens.vocabulary import AlsoDiffers, TransferMethod, Verdict
@@ -156,11 +155,8 @@ def beyond_memory(reference: Built, candidate: Built) -> MemoryLimitError | None
 
 def _by_running(pair: Pair, transfer: Transfer) -> Decision:
     sides = pair.working_sides()
-    proof = (
-        certify(*sides, transfer, seed=pair.seed)
-        if pair.scenario.tolerance is None
-        else Unproved("the outputs are compared with the scenario's tolerance")
-    )
+    has_tolerance = pair.scenario.tolerance is not None
+    proof = certify(*sides, transfer, seed=pair.seed, has_tolerance=has_tolerance)
     examination = Examination(*sides, transfer, pair.seed, proof, pair.effort)
     if examination.certificate is not None:
         judgement = confirm(examination)

@@ -24,12 +24,18 @@ IDENTICAL = CertificateRow("none: both are the same computation", 0, 0, 0.0, "id
 
 
 def certify(
-    reference: Side, candidate: Side, transfer: Transfer, *, seed: int
+    reference: Side,
+    candidate: Side,
+    transfer: Transfer,
+    *,
+    seed: int,
+    has_tolerance: bool = False,
 ) -> CertificateRow | Unproved:
     """Return a certificate that both models compute one function, or why there is none.
 
     That there is none does not mean that they differ. The values of the weights are not read, and
-    no model but those in working precision is used.
+    no model but those in working precision is used. Where the scenario `has_tolerance`, which may
+    be less than rounding, only the same computation is within it for sure.
     """
     stage.enter("looking for a proof that both compute the same function")
     sides = reference, candidate
@@ -38,6 +44,8 @@ def certify(
     pairs = _numbered(sides, transfer)
     if pairs is not None and all(one.number == other.number for one, other in pairs):
         return IDENTICAL
+    if has_tolerance:
+        return Unproved("the outputs are compared with the scenario's tolerance")
     return _Attempts(sides, transfer, seed, pairs).certificate()
 
 

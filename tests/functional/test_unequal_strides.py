@@ -14,7 +14,7 @@ input: {{shape: [8, 9, 2]}}
 tolerance: {{rtol: 1.0e-4, atol: 1.0e-4}}
 models:
   inside: [{{{layer}: {{{arguments}, activation: tanh}}}}]
-  outside: [{{{layer}: {{{arguments}}}}}, {{Activation: tanh}}]
+  outside: [{{{layer}: {{{arguments}}}}}, {{Activation: tanh}}, {{LeakyReLU: 1.0}}]
 """
 LAYERS = {
     "DepthwiseConv2D": "kernel_size: 3, strides: [1, 2]",

@@ -108,6 +108,14 @@ def test_what_kept_a_pair_from_being_proved_is_reported() -> None:
     assert different.unproved is None
 
 
+def test_the_same_computation_is_within_any_tolerance() -> None:
+    exact = {"rtol": 0.0, "atol": 0.0}
+    report = report_pair(decide(pair_of(DENSE, DENSE, tolerance=exact))).report
+    assert (report.verdict, report.strength) == ("equivalent", "certified")
+    assert report.certificate is not None
+    assert report.certificate.method == "identical"
+
+
 @pytest.fixture
 def _proves_anything(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(verdict, "certify", lambda *_, **__: PROOF)

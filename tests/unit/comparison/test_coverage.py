@@ -38,7 +38,7 @@ def unseen_in(model: ModelSpec, given: InputSpec = VECTOR, *, training: bool = F
     work = prepared(model, model, given, training=training)
     values = [weights.reference for weights in moderate_sets(work.sets)]
     probes = join(draw_probes(work.domains, 0))
-    return list(unseen(work.reference, values, probes.inputs, 0))
+    return list(unseen([Nudges(work.reference, one, probes.inputs, 0) for one in values]))
 
 
 def of(*layers: LayerSpec, **more: Any) -> ModelSpec:
@@ -54,7 +54,8 @@ def far_unseen_in(length: int, *layers: LayerSpec) -> list[str]:
     domains = fixed_domains((work.reference.built,), length)
     probes = join(draw_probes(domains, 0))
     values = [moderate_sets(work.sets)[0].reference]
-    return list(unseen_far(work.reference, values, [probes.inputs], {1: length}, 11, 0))
+    nudges = [Nudges(work.reference, one, probes.inputs, 0) for one in values]
+    return list(unseen_far(nudges, {1: length}, 11))
 
 
 def test_a_tap_that_only_meets_zeros_is_not_seen() -> None:
@@ -243,15 +244,19 @@ def test_powers_that_are_zero_or_infinite_at_every_input_are_not_seen() -> None:
     work = prepared(spec, spec, VECTOR)
     values = [weights.reference for weights in moderate_sets(work.sets)]
     wide = np.array([[0.5, -3.0, 1.0, 0.99], [2.0, 0.0, -1.0, 1.01]], "float32")
-    assert list(unseen(work.reference, values, [wide], 0)) == [f"m{n}" for n in range(30)]
+    assert list(unseen([Nudges(work.reference, one, [wide], 0) for one in values])) == [
+        f"m{n}" for n in range(30)
+    ]
 
 
 def test_a_weight_that_cannot_influence_an_output_does_not_make_a_pass_weak() -> None:
     attention = {"MultiHeadAttention": {"num_heads": 1, "key_dim": 2}, "from": ["input", "input"]}
+    idle = {"LeakyReLU": {"negative_slope": 1.0}, "from": "attended"}
     model = {"graph": {"attended": attention}, "outputs": "attended"}
+    other = {"graph": {"attended": attention, "idle": idle}, "outputs": "idle"}
     scenario = {
         "input": {"shape": [3, 2]},
-        "models": {"one": model, "other": model},
+        "models": {"one": model, "other": other},
         "tolerance": {"rtol": 1e-3, "atol": 1e-3},  # so that nothing is proved of the pair
     }
     (pair,) = layerlens.compare(scenario).scenarios[0].pairs

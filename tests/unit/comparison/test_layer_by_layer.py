@@ -191,7 +191,9 @@ def test_a_budget_follows_the_size_of_the_models() -> None:
 
 def test_large_models_that_agree_are_probed_with_weights_that_keep_the_signal() -> None:
     tolerance = {"tolerance": {"rtol": 1e-4, "atol": 1e-6}}  # so that nothing is proved
-    decision = decide(pair_of(residual_chain(), residual_chain(), **tolerance))
+    other = residual_chain()
+    other["graph"]["relu_8"] = {"LeakyReLU": {"negative_slope": 0.0}, "from": "norm_8"}
+    decision = decide(pair_of(residual_chain(), other, **tolerance))
     assert decision.verdict == "equivalent"
     assert decision.examination is not None
     assert decision.examination.main.kind == "scaled"

@@ -12,6 +12,7 @@ import pytest
 from layerlens.comparison.also_differs import also_differs
 from layerlens.comparison.coverage import unseen
 from layerlens.comparison.examination import Examination
+from layerlens.comparison.nudges import Nudges
 from layerlens.comparison.probe_plan import examine
 from layerlens.models.build.request import Built
 from layerlens.models.execute.keras_runner import KerasRunner
@@ -134,7 +135,10 @@ def test_what_needs_layers_accepts_that_there_are_none() -> None:
     examine(examination)
     candidate = examination.candidate
     values = [weights.candidate for weights in examination.sets]
-    assert tuple(unseen(candidate, values, examination.generic_inputs(), 0)) == ()
+    assert (
+        tuple(unseen([Nudges(candidate, one, examination.generic_inputs(), 0) for one in values]))
+        == ()
+    )
     found = prove_graphs(examination.reference, candidate, examination.transfer, seed=0)
     assert found == Unproved("there is no TensorFlow graph")
     aside = also_differs(
