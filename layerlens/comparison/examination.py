@@ -27,7 +27,7 @@ from layerlens.models.execute.receptive_field import ReceptiveField, receptive_f
 from layerlens.models.execute.side import Side, Values
 from layerlens.models.execute.weight_sets import WeightSet, lasting_weights, weight_sets
 from layerlens.numerics.arrays import Array
-from layerlens.numerics.judge import Witness, is_hidden_by_scale
+from layerlens.numerics.judge import Witness, is_apart, is_hidden_by_scale
 from layerlens.numerics.noise_floor import (
     ROUNDOFF64,
     input_scale,
@@ -85,6 +85,8 @@ class Examination:
     #: The steps over which eager calls have looped so far.
     _eager_steps: int = 0
     lengths: LengthRecord = field(default_factory=LengthRecord)
+    #: Whether an observation shows a real difference, beside which small ones tell nothing.
+    _is_apart: bool = False
 
     def prepare(self, length: int) -> None:
         """Draw the weights once, and set the input domains; `length` is that of open axes."""
@@ -133,7 +135,8 @@ class Examination:
             found = tuple(map(self._with_pooled_noise, found))
         if batch.names == (MINUTE_PROBE,):
             found = tuple(map(self._with_relative_noise, found))
-        elif any(map(is_hidden_by_scale, found)):
+        self._is_apart = self._is_apart or any(map(is_apart, found))
+        if not self._is_apart and any(map(is_hidden_by_scale, found)):
             found = tuple(self._with_relative_noise(one, beside_inputs=False) for one in found)
         self.observations += found
 

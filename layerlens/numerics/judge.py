@@ -395,6 +395,13 @@ def is_rounding(observation: Observation) -> bool:
     )
 
 
+def is_apart(observation: Observation) -> bool:
+    """Return whether an element of an observation differs beyond any rounding."""
+    return any(
+        bool(_real(observation, k, residue=False).any()) for k in range(len(observation.noise))
+    )
+
+
 def is_hidden_by_scale(observation: Observation) -> bool:
     """Return whether outputs differ by much of their own size, and by little beside the inputs.
 
