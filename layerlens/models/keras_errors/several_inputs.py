@@ -51,7 +51,8 @@ def too_many_inputs(refusal: Refusal) -> str | None:
         return (
             f"`{row.name}` returns its states in addition to its output; remove "
             f"`return_state: true` from "
-            f"{'its inner layer' if row.type == 'Bidirectional' else 'it'}"
+            f"{'its inner layer' if row.type == 'Bidirectional' else 'it'}, or in a `graph:` take "
+            f"its output alone, `{row.name}:0`"
         )
     return (
         f"`{refusal.type}` takes one input and received {len(refusal.shapes)}; join them "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from layerlens.scenario.faults import Faults, suggestion
@@ -137,16 +137,38 @@ def _read_from(
     for source, source_at in sources.with_positions():
         if not isinstance(source, str):
             faults.add(f"`from` takes names; received {described(source)}", source_at)
-        elif source not in graph and inputs is not None and source not in inputs:
-            faults.add(
-                f"unknown node or input `{source}`",
-                source_at,
-                suggestion(source, _sources(name, graph, inputs)),
-            )
+        elif inputs is not None and addressed(source, (*graph, *inputs)) is None:
+            refuse_unknown(source, _sources(name, graph, inputs), source_at, faults)
         else:
             continue
         is_valid = False
     return tuple(sources) if is_valid else None
+
+
+def addressed(source: str, known: Iterable[str]) -> str | None:
+    """Return the node or input that `from:` or `outputs:` names, as `node` or as `node:1`.
+
+    None where it names none. Outputs count from 0.
+    """
+    names = set(known)
+    if source in names:
+        return source
+    node, _, position = source.rpartition(":")
+    return node if node in names and position.isascii() and position.isdigit() else None
+
+
+def refuse_unknown(source: str, known: Iterable[str], at: Position | None, faults: Faults) -> None:
+    """Add the fault of a name that is no node or input, or of a position that is no number."""
+    names = list(known)
+    node, _, position = source.rpartition(":")
+    if node in names:
+        faults.add(
+            f'"{position}" is no output of `{node}`',
+            at,
+            f"outputs count from 0: `{node}:0` is the first",
+        )
+    else:
+        faults.add(f"unknown node or input `{source}`", at, suggestion(node or source, names))
 
 
 def _sources(name: str, graph: YamlMapping, inputs: set[str] | None) -> list[str]:
@@ -158,7 +180,7 @@ def _in_building_order(
 ) -> tuple[NodeSpec, ...]:
     """Return the nodes, each after those it needs, otherwise in the order of the file."""
     needs = {
-        name: [need for need in (*node.inputs, node.share) if need in nodes]
+        name: [need for need in _needs(node, nodes) if need in nodes]
         for name, node in nodes.items()
     }
     ordered: dict[str, NodeSpec] = {}
@@ -178,6 +200,14 @@ def _in_building_order(
             break
         waiting = left
     return tuple(ordered.values())
+
+
+def _needs(node: NodeSpec, known: Iterable[str]) -> Iterator[str]:
+    """Yield the nodes that a node needs; of inputs, only the name."""
+    for source in node.inputs:
+        yield addressed(source, known) or source
+    if node.share is not None:
+        yield node.share
 
 
 def _with_own_layer(node: NodeSpec, ordered: dict[str, NodeSpec]) -> NodeSpec:

@@ -8,9 +8,9 @@ from typing import Any
 
 from layerlens.files import unreadable_path
 from layerlens.plain.suggestion import nearest_name
-from layerlens.scenario.faults import Faults, suggestion
+from layerlens.scenario.faults import Faults
 from layerlens.scenario.files import SAVED_SUFFIXES
-from layerlens.scenario.reading.graphs import read_graph
+from layerlens.scenario.reading.graphs import addressed, read_graph, refuse_unknown
 from layerlens.scenario.reading.inputs import check_size, check_values, input_spec, shape_of
 from layerlens.scenario.reading.layers import MODULE_CALLABLE, read_layers
 from layerlens.scenario.reading.schema import InputPart, ModelPart, ScenarioPart
@@ -195,8 +195,8 @@ def _read_outputs(value: YamlMapping, graph: YamlMapping, faults: Faults) -> tup
     for output, place in listed.with_positions():
         if not isinstance(output, str):
             faults.add(f"`outputs` takes names of nodes; received {described(output)}", place)
-        elif output not in graph:
-            faults.add(f"unknown node `{output}`", place, suggestion(output, graph))
+        elif addressed(output, graph) is None:
+            refuse_unknown(output, graph, place, faults)
     return tuple(str(output) for output in listed)
 
 

@@ -67,10 +67,11 @@ GRAPH = {
     },
 }
 NAMES = {
+    "description": "Nodes; `node:1` is the second output of a node.",
     "anyOf": [
         {"type": "string"},
         {"type": "array", "items": {"type": "string"}, "minItems": 1},
-    ]
+    ],
 }
 
 

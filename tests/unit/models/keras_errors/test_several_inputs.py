@@ -83,5 +83,6 @@ def test_returned_states_are_left_out() -> None:
     layers = layers_of("GRU: {units: 3, return_state: true}, Dense: 2")
     hint = error_of(build({"input": {"shape": [4, 2]}}, layers)).hint
     assert hint == (
-        "`gru` returns its states in addition to its output; remove `return_state: true` from it"
+        "`gru` returns its states in addition to its output; remove `return_state: true` from it, "
+        "or in a `graph:` take its output alone, `gru:0`"
     )

@@ -44,9 +44,35 @@ def test_a_graph_keeps_its_order_and_names_the_node_whose_layer_is_shared(read: 
         ("h: {Dense: 4, ReLU: , from: input}", "the node `h` already has the layer `Dense`; received `ReLU`"),
         ("h: {Dense: 4, from: input}, input: {ReLU: , from: h}", "the node `input` has the same name as an input"),
         ("h: {Dense: 4, from: input}, a/b: {ReLU: , from: h}", '"a/b" cannot name a node'),
+        ("h: {Dense: 4, from: 'inptu:0'}", "unknown node or input `inptu:0` | did you mean `input`?"),
+        ("h: {Dense: 4, from: 'input:last'}", '"last" is no output of `input` | outputs count from 0: `input:0` is the first'),
+        ("h: {Dense: 4, from: 'input:-1'}", '"-1" is no output of `input`'),
+        ("h: {Dense: 4, from: 'g:1'}, g: {Dense: 4, from: 'h:0'}", "the graph has a cycle: g → h → g"),
         ("h: 3", "the node `h` has a layer and its inputs; received the number 3"),
     ],
 )  # fmt: skip
 def test_a_graph_at_fault(told: Any, graph: str, fault: str) -> None:
     (found,) = told(f"{INPUT}models:\n  a: {{graph: {{{graph}}}, outputs: [h]}}\n  b: [Flatten]\n")
     assert fault in found
+
+
+def test_one_output_of_a_node_is_named_by_its_position(read: Any) -> None:
+    scenario = read(
+        INPUT + "models:\n"
+        "  a:\n"
+        "    graph:\n"
+        "      out: {Add: {}, from: ['rnn:1', 'rnn:2']}\n"
+        "      rnn: {LSTM: {units: 4, return_state: true}, from: 'input:0'}\n"
+        "    outputs: [out, 'rnn:0']\n"
+        "  b: [Flatten]\n"
+    )
+    model = scenario.model("a")
+    assert [node.name for node in model.nodes] == ["rnn", "out"]
+    assert model.nodes[-1].inputs == ("rnn:1", "rnn:2")
+    assert model.outputs == ("out", "rnn:0")
+
+
+def test_outputs_at_fault(told: Any) -> None:
+    graph = "graph: {h: {Dense: 4, from: input}}"
+    (found,) = told(f"{INPUT}models:\n  a: {{{graph}, outputs: ['h:x']}}\n  b: [Flatten]\n")
+    assert '"x" is no output of `h`' in found
