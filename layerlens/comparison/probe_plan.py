@@ -62,6 +62,10 @@ MOST_SELECTED = 1000
 MAX_BASE_LENGTH = 8192
 
 
+#: Lengths to try first on the open axes of images, in large models.
+IMAGE_LENGTHS = (48, 96)
+
+
 @dataclass(frozen=True)
 class ProbePlan:
     """The probes for one pair, each with the weights and ways of calling it needs."""
@@ -235,6 +239,8 @@ class ProbePlan:
         lengths = list(BASE_LENGTHS)
         if not has_variable_axis(self.examination.reference.built):
             return lengths[0]
+        if self.examination.budget.is_large and self._takes_images():
+            lengths = [*IMAGE_LENGTHS, *lengths]  # strides leave nothing of a smaller image
         least_length = max(one.span for one in self.examination.receptive_fields)
         if lengths[0] < least_length <= MAX_BASE_LENGTH:
             lengths += [least_length, least_length + 1]
@@ -242,9 +248,15 @@ class ProbePlan:
         for length in lengths:
             if self._accepts(self.examination.reference, length):
                 first_accepted = first_accepted or length
-                if self._accepts(self.examination.candidate, length):
+                if self.examination.is_identical or self._accepts(
+                    self.examination.candidate, length
+                ):
                     return length
         return first_accepted or lengths[0]
+
+    def _takes_images(self) -> bool:
+        inputs = self.examination.reference.built.inputs
+        return any(spec.shape.count(None) > 1 for spec in inputs)
 
     def _accepts(self, side: Side, length: int) -> bool:
         """Return whether a model accepts inputs of this length and returns numbers.
