@@ -26,7 +26,9 @@ Execution = Literal["eager", "traced", "traced_dynamic"]
 Mixes = Literal["none", "causal", "anti_causal", "window", "all", "reduces", "expands"]
 #: The task of a run: compare models, or show their layer tables.
 Command = Literal["compare", "summary"]
-AlsoDiffers = Literal["mask", "gradients", "state", "losses", "dtype", "non_finite", "overflow"]
+AlsoDiffers = Literal[
+    "mask", "gradients", "state", "losses", "dtype", "non_finite", "overflow", "weights"
+]
 #: Whether the output of a layer depends on the mask of its input.
 MaskUse = Literal["read", "ignored"]
 #: What an output depends on besides the inputs of its own sample: state kept between calls, other

@@ -29,6 +29,7 @@ _ALSO_DIFFERS = {
     "overflow": "an overflow of a dtype",
     "state": "the final state",
     "dtype": "the dtype",
+    "weights": "the values of the weights",
 }
 
 
