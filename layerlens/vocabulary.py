@@ -14,6 +14,10 @@ Verdict = Literal[
 ]
 Mode = Literal["inference", "training"]
 TransferMethod = Literal["auto", "by_order", "by_name", "reshape", "none"]
+#: How weights were paired, whatever was asked for.
+DoneMethod = Literal["by_order", "by_name", "reshape", "call_order", "mapping", "none"]
+#: How the weights that a mapping leaves over are paired.
+RestMethod = Literal["auto", "by_name", "none"]
 Status = Literal["pass", "fail", "error"]
 Strength = Literal["certified", "tested", "weak"]
 CertificateMethod = Literal["identical", "polynomial", "graph"]
@@ -59,3 +63,4 @@ VERDICTS: tuple[Verdict, ...] = (
 EFFORTS: tuple[Effort, ...] = ("quick", "normal", "thorough")
 MODES: tuple[Mode, ...] = ("inference", "training")
 TRANSFER_METHODS: tuple[TransferMethod, ...] = ("auto", "by_order", "by_name", "reshape", "none")
+REST_METHODS: tuple[RestMethod, ...] = ("auto", "by_name", "none")

@@ -14,7 +14,7 @@ from layerlens.numerics.arrays import Array
 from layerlens.numerics.differences import distance
 from layerlens.numerics.noise_floor import ROUNDOFF32
 from layerlens.numerics.probes import generator
-from layerlens.numerics.weight_transfer import Transfer
+from layerlens.numerics.weight_transfer import Pairing, Transfer
 from layerlens.plain import stage
 from layerlens.vocabulary import AlsoDiffers
 
@@ -169,7 +169,7 @@ def _gradients_differ(
     return any(
         _gradient_differs(left, right, rtol) for left, right in zip(one[0], other[0], strict=True)
     ) or any(
-        _gradient_differs(one[1][p.reference], other[1][p.candidate], rtol)
+        _gradient_differs(_carried_gradient(p, one[1], transfer), other[1][p.candidate], rtol)
         for p in transfer.pairings
     )
 
@@ -199,6 +199,22 @@ def _gradients(
     if side.training:
         runner.assign(values)
     return found
+
+
+def _carried_gradient(
+    pairing: Pairing, gradients: Sequence[Array | None], transfer: Transfer
+) -> Array | None:
+    """Return the gradient of a candidate's weight by those of the weights it is made from.
+
+    A pairing only moves values, and moves gradients alike.
+    """
+    if all(gradients[source] is None for source in pairing.sources):
+        return None
+    known: dict[int, Array] = {}
+    for source in pairing.sources:
+        own = gradients[source]
+        known[source] = np.zeros(transfer.reference[source].shape) if own is None else own
+    return pairing.made_from(known)
 
 
 def _gradient_differs(one: Array | None, other: Array | None, rtol: float) -> bool:
@@ -238,9 +254,9 @@ def _states_differ(
         )
         runner.assign(values)
     moved = any(
-        _clearly_differ(left[0][p.reference].ravel(), left[1][p.candidate].ravel(), rtol)
+        _clearly_differ(p.made_from(left[0]).ravel(), left[1][p.candidate].ravel(), rtol)
         for p in transfer.pairings
-        if left[0][p.reference].dtype.kind == "f"
+        if left[1][p.candidate].dtype.kind == "f"
     )
     if moved or seconds[0].error or seconds[1].error:
         return moved

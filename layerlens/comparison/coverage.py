@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
@@ -15,6 +15,7 @@ from layerlens.models.execute.side import Side
 from layerlens.models.execute.variables import weight_variables
 from layerlens.models.execute.weight_sets import moderate_sets
 from layerlens.models.inspect.nested_layers import with_nested
+from layerlens.numerics.weight_transfer import Transfer
 from layerlens.plain import stage
 from layerlens.proof.influence import without_influence
 
@@ -41,6 +42,18 @@ def coverage_of_probes(examination: Examination) -> Coverage:
         found += [name for name in names if name not in powerless]
         proved += [name for name in names if name in powerless]
     return Coverage(tuple(dict.fromkeys(found)), tuple(dict.fromkeys(proved)))
+
+
+def with_kept_weights(coverage: Coverage, transfer: Transfer) -> Coverage:
+    """Return the coverage where a mapping lets weights of the candidate keep their own values.
+
+    They were tried with these values alone, so that others could make a difference, unless it is
+    proved that they have no influence.
+    """
+    if transfer.method != "mapping":
+        return coverage
+    kept = (path for path in transfer.keeps_own if path not in coverage.without_influence)
+    return replace(coverage, unseen=tuple(dict.fromkeys((*coverage.unseen, *kept))))
 
 
 def _unseen_by_probes(examination: Examination) -> Iterator[tuple[str, ...]]:

@@ -33,8 +33,7 @@ from layerlens.numerics.weight_transfer import Transfer, pair_weights
 from layerlens.report.layers import ModelError
 from layerlens.report.training import FitRow
 from layerlens.scenario.slices import parse_select
-from layerlens.scenario.spec import FitSpec, Shape
-from layerlens.vocabulary import TransferMethod
+from layerlens.scenario.spec import FitSpec, Shape, TransferRule
 
 #: A float64 difference below this share of the scale is rounding, and so is one below that share
 #: of the float32 difference: rounding shrinks by about 2^-29, a real difference does not.
@@ -61,7 +60,7 @@ def fit_models(
     fit: FitSpec,
     *,
     seed: int,
-    transfer: TransferMethod = "auto",
+    transfer: TransferRule = "auto",
     variants: ModelVariants | None = None,
 ) -> tuple[FitRow, ...]:
     """Train every model from the reference's weights on the same data, and compare.
@@ -93,7 +92,7 @@ class _TrainingComparison:
     reference: str
     fit: FitSpec
     seed: int
-    method: TransferMethod
+    rule: TransferRule
 
     def __post_init__(self) -> None:
         self.built = {n: model for n, model in self.models.items() if isinstance(model, Built)}
@@ -103,13 +102,13 @@ class _TrainingComparison:
 
     def _transfer(self, name: str) -> Transfer | None:
         """Return the transfer of the reference's weights; None where it is not complete."""
-        if self.reference not in self.built or self.method == "none":
+        if self.reference not in self.built or self.rule == "none":
             return None
         if name == self.reference:
             rows = weight_rows(self.built[name])
             return pair_weights(rows, rows, "by_order")
         reference, candidate = self.built[self.reference], self.built[name]
-        found = pair_model_weights(reference, candidate, self.method)
+        found = pair_model_weights(reference, candidate, self.rule)
         return found if found.complete else None
 
     def start(self, name: str) -> tuple[Array, ...]:

@@ -29,7 +29,13 @@ from layerlens.models.execute.layer_walk import (
 from layerlens.models.execute.lengths import goes_by_steps
 from layerlens.models.execute.scaled_weights import ScalingCall, draw_weights
 from layerlens.models.execute.side import Values
-from layerlens.models.execute.variables import assign_reshaped, given_weights, weight_variables
+from layerlens.models.execute.variables import (
+    as_array,
+    assign_array,
+    assign_reshaped,
+    given_weights,
+    weight_variables,
+)
 from layerlens.models.execute.weight_sets import WeightSet
 from layerlens.numerics.arrays import Array, greatest_index
 from layerlens.numerics.differences import distance
@@ -230,8 +236,14 @@ class LayerByLayer:
             return
         kept = given_weights(self._layers.candidate.built)
         for pairing in transfer.pairings:
-            if pairing.candidate not in kept:
-                assign_reshaped(into[pairing.candidate], weights[pairing.reference])
+            if pairing.candidate in kept:
+                continue
+            target = into[pairing.candidate]
+            if pairing.has_same_values:
+                assign_reshaped(target, weights[pairing.sources[0]])
+            else:
+                taken = {source: as_array(weights[source]) for source in pairing.sources}
+                assign_array(target, pairing.made_from(taken))
 
 
 def _with_constants(

@@ -9,7 +9,7 @@ import numpy as np
 
 from layerlens.comparison.also_differs import also_differs
 from layerlens.comparison.confirmation import confirm
-from layerlens.comparison.coverage import Coverage, coverage_of_probes
+from layerlens.comparison.coverage import Coverage, coverage_of_probes, with_kept_weights
 from layerlens.comparison.examination import DYNAMIC, Examination
 from layerlens.comparison.half_precision import RangeCheck
 from layerlens.comparison.layer_by_layer import LayerByLayer
@@ -33,8 +33,8 @@ from layerlens.numerics.weight_transfer import Transfer
 from layerlens.proof.certify import certify
 from layerlens.proof.gradients import gradients_follow_outputs
 from layerlens.report.pairs import CertificateRow, FirstDivergence, InputsRow, MaskedDifference
-from layerlens.scenario.spec import Tolerance
-from layerlens.vocabulary import AlsoDiffers, TransferMethod, Verdict
+from layerlens.scenario.spec import Tolerance, TransferRule
+from layerlens.vocabulary import AlsoDiffers, Verdict
 
 #: Differences besides the output that are expected where outputs are random.
 CHANGES_WITH_SEED = ("gradients", "non_finite")
@@ -114,17 +114,16 @@ def _decided(pair: Pair) -> Decision:
     return _by_running(pair, transfer)
 
 
-def has_to_run(
-    reference: Built | Refused, candidate: Built | Refused, method: TransferMethod
-) -> bool:
+def has_to_run(reference: Built | Refused, candidate: Built | Refused, rule: TransferRule) -> bool:
     """Return whether two models, which may be drafts, have to be run for a verdict.
 
     Raises:
         MemoryLimitError: running them needs more memory than is free.
+        ScenarioError: the transfer does not fit the models.
     """
     if isinstance(reference, Refused) or isinstance(candidate, Refused):
         return False
-    transfer = pair_model_weights(reference, candidate, method)
+    transfer = pair_model_weights(reference, candidate, rule)
     if _incomparable(reference, candidate, transfer) is not None:
         return False
     if input_mismatch(reference, candidate) is not None:
@@ -312,7 +311,7 @@ def _judge_and_search(
     )
     coverage = Coverage()
     if passes and certificate is None:
-        coverage = coverage_of_probes(examination)
+        coverage = with_kept_weights(coverage_of_probes(examination), examination.transfer)
     overflow: tuple[AlsoDiffers, ...] = ("overflow",) if in_range.overflows() else ()
     evidence = replace(
         evidence,

@@ -22,6 +22,7 @@ from layerlens.numerics.noise_floor import (
     noise_floor,
     with_inner_rounding,
 )
+from layerlens.numerics.weight_transfer import Transfer
 from layerlens.scenario.spec import Tolerance
 from layerlens.vocabulary import Execution
 
@@ -56,6 +57,8 @@ class DifferenceCheck:
     witness: Witness
     residue: bool
     tolerance: Tolerance | None = None
+    #: How the candidate's weights are made from the reference's; None where that is not known.
+    transfer: Transfer | None = None
     calls: int = 0
     #: The noise floor of the witness, in units roundoff of its scale; at least 1.
     _amplification: float = field(init=False)

@@ -161,6 +161,7 @@ def _of_outputs(decision: Decision) -> ReportedPair:
         witness,
         judgement.residue,
         decision.pair.scenario.tolerance,
+        examination.transfer,
     )
     return _with_counterexample(examination, check, report)
 

@@ -18,6 +18,8 @@ from layerlens.report.pairs import InputsRow, PairReport, Rounding
 
 #: A difference was rounding if the float64 difference is less than this share of it.
 SHRUNK = 2.0**-10
+#: The most weights that keep their own values and are named.
+_MOST_KEPT = 4
 
 
 def refused(report: ModelReport) -> str:
@@ -171,6 +173,13 @@ def about_weights(report: PairReport, transfer: Transfer, *, overruled: bool) ->
         return (
             "each model kept its own weights (`transfer: none`): the verdict holds only for these "
             "weights"
+        )
+    own = transfer.keeps_own
+    if own and report.certificate is None:
+        told = listed([f"`{path}`" for path in own], _MOST_KEPT)
+        return (
+            f"{told} of `{report.candidate}` kept {'their' if len(own) > 1 else 'its'} own "
+            "values (`rest: none`): the verdict holds only for these values"
         )
     if overruled:
         return (

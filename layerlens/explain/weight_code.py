@@ -15,6 +15,8 @@ from layerlens.models.build.request import Built
 from layerlens.models.execute.side import Values
 from layerlens.models.execute.variables import weight_variables
 from layerlens.numerics.arrays import Array, Inputs
+from layerlens.numerics.weight_changes import Reshape
+from layerlens.numerics.weight_transfer import Pairing
 
 #: The most scalars of weights that are written into a script; more are drawn at random by it.
 EMBEDDED = 400
@@ -86,10 +88,18 @@ class WeightSource:
                 return Weights("\n".join(source), difference)
         return None
 
-    def _sources(self) -> list[tuple[int, Array] | None]:
-        """Return, for each candidate weight, the position and array of its equal, if any."""
+    def _sources(self) -> list[Pairing | None]:
+        """Return, for each weight of the candidate, how it is made from the reference's, if so."""
         ours, theirs = self.check.weights_reference, self.check.weights_candidate
-        return [_same_as(array, position, ours) for position, array in enumerate(theirs)]
+        transfer = self.check.transfer if not self.check.witness.inconsistent else None
+        written = {one.candidate: one for one in transfer.pairings} if transfer else {}
+        found: list[Pairing | None] = []
+        for place, array in enumerate(theirs):
+            pairing = written.get(place)
+            if pairing is not None and not np.array_equal(pairing.made_from(ours), array):
+                pairing = None
+            found.append(pairing or _same_as(array, place, ours))
+        return found
 
     def _own_weights(self) -> Iterator[Array]:
         """Yield the weights of the candidate that equal none of the reference's."""
@@ -104,7 +114,7 @@ class WeightSource:
             if source is None:
                 carried.append(array if digits is None else _in_digits(array, digits))
             else:
-                carried.append(values[source[0]].reshape(array.shape))
+                carried.append(source.made_from(values))
         return tuple(carried)
 
     def _written(self, values: Values, carried: Values) -> str:
@@ -129,9 +139,8 @@ class WeightSource:
             if source is None:
                 items.append(array_source(carried[n]))
                 continue
-            k, shape = source[0], carried[n].shape
-            text = f"weights[{place[k]}]"
-            items.append(text if values[k].shape == shape else f"{text}.reshape({shape})")
+            names = [f"weights[{place[k]}]" for k in source.sources]
+            items.append(names[0] if source.change is None else source.change.source(names))
         all_in_order = [f"weights[{n}]" for n in range(len(values))]
         argument = "weights" if items == all_in_order else f"[{', '.join(items)}]"
         return "\n".join([*lines, f"candidate.set_weights({argument})"])
@@ -173,13 +182,17 @@ def _model_order(built: Built) -> list[int]:
     return [places[id(variable)] for variable in built.model.weights]
 
 
-def _same_as(array: Array, position: int, others: Sequence[Array]) -> tuple[int, Array] | None:
-    """Return the first of the others with the same flat values, that at `position` preferred."""
+def _same_as(array: Array, position: int, others: Sequence[Array]) -> Pairing | None:
+    """Return how a weight is made from the first of the others with the same flat values.
+
+    That at its own position is preferred.
+    """
     order = sorted(range(len(others)), key=lambda n: (n != position, n))
     for n in order:
         other = others[n]
         if other.size == array.size and np.array_equal(other.reshape(-1), array.reshape(-1)):
-            return n, other
+            change = None if other.shape == array.shape else Reshape(array.shape)
+            return Pairing((n,), position, change)
     return None
 
 

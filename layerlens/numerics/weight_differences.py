@@ -13,7 +13,10 @@ from layerlens.numerics.weight_transfer import Transfer
 
 @dataclass(frozen=True, slots=True)
 class WeightDifference:
-    """Two paired weights whose values differ, by their paths, and the figures of the difference."""
+    """Two paired weights whose values differ, by their paths, and the figures of the difference.
+
+    Several weights of the reference that are joined to one are named with commas between.
+    """
 
     reference: str
     candidate: str
@@ -59,8 +62,9 @@ def compare_weights(
         place = pairing.candidate
         difference = difference_between(carried[place], candidate[place], 0.0)
         if difference.mismatched:
-            ours, theirs = transfer.reference[pairing.reference], transfer.candidate[place]
-            rows.append((place, WeightDifference(ours.path, theirs.path, difference)))
+            ours = ", ".join(row.path for row in transfer.sources(pairing))
+            row = WeightDifference(ours, transfer.candidate[place].path, difference)
+            rows.append((place, row))
     differing = tuple(row for _, row in sorted(rows, key=lambda item: item[0]))
     return WeightComparison(len(transfer.pairings), differing, transfer.unmatched)
 

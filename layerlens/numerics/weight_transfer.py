@@ -1,8 +1,8 @@
-"""Pair the weights of two models."""
+"""Pair the weights of two models by position, shape or name, and carry values over."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from math import prod
@@ -10,35 +10,54 @@ from operator import mul
 
 import numpy as np
 
+from layerlens.numerics.weight_changes import Change, Reshape
+from layerlens.plain.shapes import shape_text
 from layerlens.report.layers import WeightRow
 from layerlens.report.pairs import TransferRow
-from layerlens.vocabulary import TransferMethod
+from layerlens.vocabulary import DoneMethod, TransferMethod
+
+#: Positions of weights, in the reference's list and in the candidate's.
+Places = tuple[frozenset[int], frozenset[int]]
+NO_PLACES: Places = (frozenset(), frozenset())
 
 
 @dataclass(frozen=True, slots=True)
 class Pairing:
-    """Positions of the two weights in their models' lists, and whether the layout is changed."""
+    """The position of a candidate's weight, and those of the weights that it is made from."""
 
-    reference: int
+    sources: tuple[int, ...]
     candidate: int
-    reshaped: bool
+    #: None where the weight is the same array.
+    change: Change | None = None
+
+    @property
+    def has_same_values(self) -> bool:
+        """Whether the weight has the values of one other, in row-major order."""
+        return self.change is None or isinstance(self.change, Reshape)
+
+    def made_from(
+        self, values: Sequence[np.ndarray] | Mapping[int, np.ndarray], leading: int = 0
+    ) -> np.ndarray:
+        """Return the candidate's weight for the reference's, which may have more leading axes."""
+        taken = [values[source] for source in self.sources]
+        return taken[0] if self.change is None else self.change.apply(taken, leading)
 
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
     """How the reference's weights are carried over, or why they cannot be.
 
-    `method` is what was really done: `by_order`, `by_name`, `reshape` or `none`.
-    `problem` is None where every weight of both models found its partner.
+    `method` is what was really done: `by_order`, `by_name`, `reshape`, `mapping` or `none`.
+    `problem` is None where every weight that needs a partner found one.
     """
 
-    method: TransferMethod
+    method: DoneMethod
     reference: tuple[WeightRow, ...]
     candidate: tuple[WeightRow, ...]
     pairings: tuple[Pairing, ...]
     problem: str | None = None
     #: Positions of the weights, in either model, that keep the values that the scenario gives.
-    given: tuple[frozenset[int], frozenset[int]] = (frozenset(), frozenset())
+    given: Places = NO_PLACES
 
     @property
     def complete(self) -> bool:
@@ -48,39 +67,64 @@ class Transfer:
     def unmatched(self) -> tuple[str, ...]:
         if self.method == "none":
             return ()
-        used_reference = {pairing.reference for pairing in self.pairings}
-        used_candidate = {pairing.candidate for pairing in self.pairings}
-        return tuple(
-            row.path
-            for rows, used, given in (
-                (self.reference, used_reference, self.given[0]),
-                (self.candidate, used_candidate, self.given[1]),
+        return tuple(row.path for rows in self.left_over for row in rows)
+
+    @property
+    def left_over(self) -> tuple[tuple[WeightRow, ...], tuple[WeightRow, ...]]:
+        """The weights of each model without a partner, but those whose values are given."""
+        ours, theirs = (
+            tuple(
+                row
+                for position, row in enumerate(rows)
+                if position not in used and position not in given
             )
-            for position, row in enumerate(rows)
-            if position not in used and position not in given
+            for rows, used, given in zip(
+                (self.reference, self.candidate), places_of(self.pairings), self.given, strict=True
+            )
         )
+        return ours, theirs
+
+    @property
+    def keeps_own(self) -> tuple[str, ...]:
+        """The candidate's weights that keep their own values, by path, as the user asked."""
+        if self.method == "none":
+            return tuple(row.path for row in self.candidate)
+        return tuple(row.path for row in self.left_over[1]) if self.complete else ()
 
     def carry(self, values: Sequence[np.ndarray], own: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Return the candidate's weights: the reference's `values` where paired, else its `own`."""
         carried = list(own)
         for pairing in self.pairings:
-            shape = self.candidate[pairing.candidate].shape
-            carried[pairing.candidate] = np.reshape(values[pairing.reference], shape)
+            carried[pairing.candidate] = pairing.made_from(values)
         return carried
 
+    def sources(self, pairing: Pairing) -> tuple[WeightRow, ...]:
+        """Return the reference's weights that a pairing takes."""
+        return tuple(self.reference[source] for source in pairing.sources)
+
     def to_row(self) -> TransferRow:
-        pairs = tuple(
-            (self.reference[p.reference].path, self.candidate[p.candidate].path)
-            for p in self.pairings
-        )
-        return TransferRow(self.method, pairs, self.unmatched)
+        pairs, changes = [], []
+        for pairing in self.pairings:
+            target = self.candidate[pairing.candidate].path
+            for row in self.sources(pairing):
+                pairs.append((row.path, target))
+                changes.append(None if pairing.change is None else str(pairing.change))
+        shown = tuple(changes) if any(changes) else ()
+        return TransferRow(self.method, tuple(pairs), self.unmatched, shown)
+
+
+def places_of(pairings: Iterable[Pairing]) -> Places:
+    """Return the positions of all weights that some pairings use."""
+    pairings = tuple(pairings)
+    ours = frozenset(source for pairing in pairings for source in pairing.sources)
+    return ours, frozenset(pairing.candidate for pairing in pairings)
 
 
 def pair_weights(
     reference: Sequence[WeightRow],
     candidate: Sequence[WeightRow],
     method: TransferMethod = "auto",
-    given: tuple[frozenset[int], frozenset[int]] = (frozenset(), frozenset()),
+    given: Places = NO_PLACES,
 ) -> Transfer:
     """Pair the weights of two models, which come in the order of their layers.
 
@@ -95,11 +139,24 @@ def pair_weights(
             candidate's are no targets, and the reference's need none, unless nothing else pairs.
     """
     ours, theirs = tuple(reference), tuple(candidate)
-    if method == "none" or not any(given):
-        return _paired(ours, theirs, method)
+    if method == "none":
+        return Transfer("none", ours, theirs, ())
+    return pair_rest(ours, theirs, method, NO_PLACES, given)
+
+
+def pair_rest(
+    ours: tuple[WeightRow, ...],
+    theirs: tuple[WeightRow, ...],
+    method: TransferMethod,
+    used: Places,
+    given: Places,
+) -> Transfer:
+    """Pair the weights that are neither used already nor, unless nothing else pairs, given."""
     nothing: frozenset[int] = frozenset()
-    left_out = ((nothing, given[1]), (nothing, nothing), given, (given[0], nothing))
-    tried = [_paired_without(ours, theirs, method, without) for without in left_out]
+    left_out = [(nothing, nothing)]
+    if any(given):
+        left_out = [(nothing, given[1]), (nothing, nothing), given, (given[0], nothing)]
+    tried = [_paired_without(ours, theirs, method, used, without) for without in left_out]
     return next((transfer for transfer in tried if transfer.complete), tried[0])
 
 
@@ -107,12 +164,13 @@ def _paired_without(
     ours: tuple[WeightRow, ...],
     theirs: tuple[WeightRow, ...],
     method: TransferMethod,
-    given: tuple[frozenset[int], frozenset[int]],
+    used: Places,
+    given: Places,
 ) -> Transfer:
-    """Pair what is left of both models without the weights that are given."""
+    """Pair what is left of both models without the weights that are used or given."""
     places = [
-        [place for place in range(len(rows)) if place not in out]
-        for rows, out in zip((ours, theirs), given, strict=True)
+        [place for place in range(len(rows)) if place not in taken and place not in out]
+        for rows, taken, out in zip((ours, theirs), used, given, strict=True)
     ]
     transfer = _paired(
         tuple(ours[place] for place in places[0]),
@@ -120,7 +178,7 @@ def _paired_without(
         method,
     )
     pairings = tuple(
-        Pairing(places[0][one.reference], places[1][one.candidate], one.reshaped)
+        Pairing((places[0][one.sources[0]],), places[1][one.candidate], one.change)
         for one in transfer.pairings
     )
     return Transfer(transfer.method, ours, theirs, pairings, transfer.problem, given)
@@ -129,8 +187,6 @@ def _paired_without(
 def _paired(
     ours: tuple[WeightRow, ...], theirs: tuple[WeightRow, ...], method: TransferMethod
 ) -> Transfer:
-    if method == "none":
-        return Transfer("none", ours, theirs, ())
     if method == "by_name":
         return _by_name(ours, theirs)
     if method in ("by_order", "reshape"):
@@ -162,15 +218,15 @@ def _by_position(
     problem: str | None = None
     for position, (one, other) in enumerate(zip(ours, theirs, strict=False)):
         if one.shape == other.shape:
-            pairings.append(Pairing(position, position, reshaped=False))
+            pairings.append(Pairing((position,), position))
             continue
         fits = method == "reshape" and prod(one.shape) == prod(other.shape)
         if fits or (method == "auto" and same_layout(one.shape, other.shape)):
-            pairings.append(Pairing(position, position, reshaped=True))
+            pairings.append(Pairing((position,), position, Reshape(other.shape)))
             continue
         problem = problem or (
-            f"weight {position + 1} is `{one.path}` {_shape(one)} in the reference "
-            f"and `{other.path}` {_shape(other)} in the candidate"
+            f"weight {position + 1} is `{one.path}` {shape_text(one.shape)} in the reference "
+            f"and `{other.path}` {shape_text(other.shape)} in the candidate"
         )
     if len(ours) != len(theirs):
         longer, rows = (
@@ -178,16 +234,15 @@ def _by_position(
             if len(ours) > len(theirs)
             else ("candidate", theirs[len(ours) :])
         )
-        extra = ", ".join(f"`{row.path}` {_shape(row)}" for row in rows[:3])
+        extra = ", ".join(f"`{row.path}` {shape_text(row.shape)}" for row in rows[:3])
         more = f" and {len(rows) - 3} more" if len(rows) > 3 else ""
         counts = (
             f"the reference has {_count(ours)} and the candidate {_count(theirs)}; "
             f"without a partner in the {longer}: {extra}{more}"
         )
         problem = f"{problem}; {counts}" if problem else counts
-    done: TransferMethod = (
-        "reshape" if any(pairing.reshaped for pairing in pairings) else "by_order"
-    )
+    is_reshaped = any(pairing.change is not None for pairing in pairings)
+    done: DoneMethod = "reshape" if is_reshaped else "by_order"
     return Transfer(done, ours, theirs, tuple(pairings), problem)
 
 
@@ -202,9 +257,9 @@ def _by_name(
         if other is None and not exact:
             other = _only_tail_match(row, ours, theirs)
         if other is not None and row.shape == theirs[other].shape:
-            pairings.append(Pairing(position, other, reshaped=False))
+            pairings.append(Pairing((position,), other))
         elif other is not None and same_layout(row.shape, theirs[other].shape):
-            pairings.append(Pairing(position, other, reshaped=True))
+            pairings.append(Pairing((position,), other, Reshape(theirs[other].shape)))
     transfer = Transfer("by_name", ours, theirs, tuple(pairings))
     if not transfer.unmatched:
         return transfer
@@ -225,10 +280,6 @@ def _only_tail_match(
 
 def _tail(path: str) -> tuple[str, ...]:
     return tuple(path.split("/")[-2:])
-
-
-def _shape(row: WeightRow) -> str:
-    return "(" + ", ".join(str(n) for n in row.shape) + ("," if len(row.shape) == 1 else "") + ")"
 
 
 def _count(rows: Sequence[WeightRow]) -> str:

@@ -20,6 +20,7 @@ from layerlens.proof.field.interpreter import Interpreter, Slot, Variable
 from layerlens.proof.field.residues import Residues
 from layerlens.proof.field.samples import SampleCheck
 from layerlens.proof.field.value import CannotProveError, Value, constant
+from layerlens.proof.shared_prefix import MadeName
 from layerlens.proof.sizes import known_shape
 from layerlens.scenario.slices import Index, parse_select
 from layerlens.scenario.spec import InputSpec
@@ -50,11 +51,17 @@ class Evaluation:
     ) -> Evaluation:
         """Return the evaluation of some models."""
         is_variance: dict[Hashable, bool] = {}
+        made: set[MadeName] = set()
         for built in models:
             for variable in weight_variables(built):
                 name = names[id(variable)]
                 ends = str(variable.path).endswith(_MOVING_VARIANCE)
                 is_variance[name] = ends and is_variance.get(name, True)
+                if isinstance(name, MadeName):
+                    made.add(name)
+        for name in made:
+            sources = all(is_variance.get(source, False) for source, _ in name.sources)
+            is_variance[name] = is_variance[name] and sources
         evaluation = cls(algebra, names)
         evaluation._variances = frozenset(name for name, ends in is_variance.items() if ends)
         return evaluation
@@ -138,14 +145,27 @@ class Evaluation:
             return Variable(f"a weight is of {variable.dtype}")
         if name in anew:
             residues = self.algebra.field.draw((prod(shape),))
+        elif isinstance(name, MadeName):
+            residues = self._made(name)
         else:
-            if name not in self._drawn:
-                self._drawn[name] = self.algebra.field.draw((prod(shape),))
-            residues = self._drawn[name]
+            residues = self._drawn_weight(name, shape)
         residues = residues.reshape(len(residues), *shape)
         if name in self._variances:
             return Variable(self.algebra.made(residues, low=ZERO), _NOT_NEGATIVE)
         return Variable(self.algebra.made(residues))
+
+    def _made(self, name: MadeName) -> Residues:
+        """Return a weight that is made from others, which are drawn where they are not yet."""
+        sources = [
+            self._drawn_weight(source, shape).reshape(-1, *shape) for source, shape in name.sources
+        ]
+        return np.asarray(name.change.apply(sources, leading=1), np.int64)
+
+    def _drawn_weight(self, name: Hashable, shape: tuple[int, ...]) -> Residues:
+        """Return the residues of the weights of one name, flat."""
+        if name not in self._drawn:
+            self._drawn[name] = self.algebra.field.draw((prod(shape),))
+        return self._drawn[name]
 
 
 def _reason(variable: Any) -> str:

@@ -15,6 +15,7 @@ from layerlens.models.execute.variables import weight_variables
 from layerlens.models.inspect.call_graph import calls_between
 from layerlens.models.inspect.nested_layers import layers_told_to_train, with_nested
 from layerlens.numerics.arrays import Array
+from layerlens.numerics.weight_changes import Change
 from layerlens.numerics.weight_transfer import Transfer
 from layerlens.proof.expressions import (
     Numbering,
@@ -26,14 +27,36 @@ from layerlens.proof.expressions import (
 from layerlens.proof.keras_layers import activation_host
 
 
+@dataclass(frozen=True, slots=True)
+class MadeName:
+    """The name of a weight whose values are those of others, moved."""
+
+    #: The names and shapes of the weights it is made from.
+    sources: tuple[tuple[Hashable, tuple[int, ...]], ...]
+    change: Change
+
+
 def variable_names(reference: Built, candidate: Built, transfer: Transfer) -> dict[int, Hashable]:
-    """Return a name for each weight of both models by its id; paired weights have one name."""
+    """Return a name for each weight of both models by its id.
+
+    Weights of one name have the same values in row-major order. One that is made from others in
+    another way has a `MadeName`.
+    """
     reference_weights, candidate_weights = weight_variables(reference), weight_variables(candidate)
-    partners = {pairing.candidate: pairing.reference for pairing in transfer.pairings}
+    pairings = {pairing.candidate: pairing for pairing in transfer.pairings}
     names: dict[int, Hashable] = {id(v): ("paired", i) for i, v in enumerate(reference_weights)}
     for position, variable in enumerate(candidate_weights):
-        partner = partners.get(position)
-        names[id(variable)] = ("own", position) if partner is None else ("paired", partner)
+        pairing = pairings.get(position)
+        if pairing is None:
+            names[id(variable)] = ("own", position)
+        elif pairing.has_same_values:
+            names[id(variable)] = ("paired", pairing.sources[0])
+        else:
+            assert pairing.change is not None
+            sources = tuple(
+                (("paired", source), transfer.reference[source].shape) for source in pairing.sources
+            )
+            names[id(variable)] = MadeName(sources, pairing.change)
     return names
 
 

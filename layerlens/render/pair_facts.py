@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from layerlens.render.wording import (
@@ -258,11 +259,12 @@ def _transfer(scenario: ScenarioReport, pair: PairReport, *, verbose: bool) -> I
         yield "none to carry over"
         return
     yield f"{count(len(transfer.pairs))} carried over, {transfer.method.replace('_', ' ')}"
-    for source, target in transfer.pairs:
+    for (source, target), change in zip_longest(transfer.pairs, transfer.changes):
         before = shapes[pair.reference].get(source)
         after = shapes[pair.candidate].get(target)
-        if verbose or before != after:
-            yield f"  {_weight(source, before)} → {_weight(target, after)}"
+        if verbose or before != after or change:
+            by = f" by {one_line(change)}" if change else ""
+            yield f"  {_weight(source, before)} → {_weight(target, after)}{by}"
     for name, carried in (
         (pair.reference, {source for source, _ in transfer.pairs}),
         (pair.candidate, {target for _, target in transfer.pairs}),

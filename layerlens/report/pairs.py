@@ -77,6 +77,9 @@ class TransferRow:
     method: str
     pairs: tuple[tuple[str, str], ...]
     unmatched: tuple[str, ...]
+    #: What is done to the weight of each pair, as a scenario writes it, such as `join: 1`; None:
+    #: nothing. Empty where nothing is done to any.
+    changes: tuple[str | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

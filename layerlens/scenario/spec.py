@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from layerlens.errors import Where
-from layerlens.vocabulary import Mode, TransferMethod, Verdict
+from layerlens.vocabulary import Mode, RestMethod, TransferMethod, Verdict
 
 Form = Literal["layers", "graph", "file", "python", "object"]
 
@@ -83,6 +83,38 @@ class ModelSpec:
     #: A Keras dtype policy for the whole model.
     dtype: str | None = None
     where: Where | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WeightPair:
+    """Weights or layers of the reference by path, and those of the candidate they carry over to.
+
+    At most one of the operations is set.
+    """
+
+    sources: tuple[str, ...]
+    targets: tuple[str, ...]
+    transpose: tuple[int, ...] | None = None
+    reshape: tuple[int, ...] | None = None
+    #: The axis along which several sources are joined, or one is split into several targets.
+    join: int | None = None
+    split: int | None = None
+    #: The axis of blocks of equal size, and for each new block the old one.
+    permute: tuple[int, tuple[int, ...]] | None = None
+    where: Where | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TransferMapping:
+    """A transfer that the user wrote down, and how the weights that it leaves over are paired."""
+
+    pairs: tuple[WeightPair, ...]
+    rest: RestMethod = "auto"
+    where: Where | None = None
+
+
+#: How weights are carried over: by a method, or as written down.
+TransferRule = TransferMethod | TransferMapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +198,7 @@ class Scenario:
     reference: str
     question: str | None = None
     inputs: tuple[InputSpec, ...] = ()
-    transfer: TransferMethod = "auto"
+    transfer: TransferRule = "auto"
     modes: tuple[Mode, ...] = ("inference",)
     fit: FitSpec | None = None
     tolerance: Tolerance | None = None

@@ -15,9 +15,10 @@ import tensorflow as tf
 from layerlens.models.build.request import Built
 from layerlens.models.inspect.nested_layers import flat_layers
 from layerlens.numerics.arrays import Array
+from layerlens.numerics.weight_mapping import map_weights
 from layerlens.numerics.weight_transfer import Transfer, pair_weights
 from layerlens.report.layers import WeightRow
-from layerlens.vocabulary import TransferMethod
+from layerlens.scenario.spec import TransferMapping, TransferRule
 
 #: The number of values above which a copy takes notable time.
 _LARGE = 100_000
@@ -78,10 +79,17 @@ def given_weights(built: Built) -> frozenset[int]:
     )
 
 
-def pair_model_weights(reference: Built, candidate: Built, method: TransferMethod) -> Transfer:
-    """Pair the weights of two built models."""
+def pair_model_weights(reference: Built, candidate: Built, rule: TransferRule) -> Transfer:
+    """Pair the weights of two built models.
+
+    Raises:
+        ScenarioError: a mapping does not fit the models.
+    """
     given = given_weights(reference), given_weights(candidate)
-    return pair_weights(weight_rows(reference), weight_rows(candidate), method, given)
+    rows = weight_rows(reference), weight_rows(candidate)
+    if isinstance(rule, TransferMapping):
+        return map_weights(*rows, rule, (reference.spec.name, candidate.spec.name), given)
+    return pair_weights(*rows, rule, given)
 
 
 def seed_variables(built: Built) -> list[Any]:

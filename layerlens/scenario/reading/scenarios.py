@@ -35,8 +35,9 @@ from layerlens.scenario.reading.models import (
 )
 from layerlens.scenario.reading.schema import ExpectPart, FitPart, Names, ScenarioPart
 from layerlens.scenario.reading.schema_faults import add_schema_faults
+from layerlens.scenario.reading.transfer import read_transfer
 from layerlens.scenario.slices import parse_select
-from layerlens.scenario.spec import FitSpec, Scenario, TargetSpec, Tolerance
+from layerlens.scenario.spec import FitSpec, Scenario, TargetSpec, Tolerance, TransferRule
 from layerlens.scenario.yaml.parse import DEEPEST, parse_yaml
 from layerlens.scenario.yaml.positions import YamlMapping, YamlSequence, described, plain
 
@@ -218,6 +219,7 @@ def _scenario(
     }
     check_expectations(data.get("expect"), names)
     check_fit(data.get("fit"), faults)
+    transfer = read_transfer(data, faults)
     if models and len(models) < least_models:
         faults.add(
             f"a comparison needs {least_models} models; received {len(models)}",
@@ -228,7 +230,7 @@ def _scenario(
         return None
     if part is None:
         raise InternalError(f"{faults.file} has a fault that cannot be shown")
-    return _scenario_spec(part, data, structures, cell, path, faults)
+    return _scenario_spec(part, data, structures, transfer, cell, path, faults)
 
 
 def _names(data: YamlMapping, models: YamlMapping, faults: Faults) -> Names:
@@ -259,6 +261,7 @@ def _scenario_spec(
     part: ScenarioPart,
     data: YamlMapping,
     structures: Mapping[str, Structure],
+    transfer: TransferRule,
     cell: Mapping[str, Any] | None,
     path: Path,
     faults: Faults,
@@ -277,7 +280,7 @@ def _scenario_spec(
         reference=part.reference or specs[0].name,
         question=part.question,
         inputs=input_specs(part.input, part.inputs) or (),
-        transfer=part.transfer,
+        transfer=transfer,
         modes=modes,
         fit=_fit(part.fit),
         tolerance=Tolerance(part.tolerance.rtol, part.tolerance.atol) if part.tolerance else None,

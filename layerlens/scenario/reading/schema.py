@@ -26,7 +26,7 @@ from layerlens.plain.sizes import MOST_AXES
 from layerlens.scenario.faults import Faults, misspelt, suggestion
 from layerlens.scenario.reading import schema_parts
 from layerlens.scenario.yaml.positions import YamlMapping
-from layerlens.vocabulary import Mode, TransferMethod
+from layerlens.vocabulary import Mode
 
 Dtype = Literal[
     "float16",
@@ -287,10 +287,7 @@ class ScenarioPart(Part):
     reference: Annotated[
         str | None, Field(description="The model the others are compared with.")
     ] = None
-    transfer: Annotated[
-        TransferMethod,
-        Field(description="How the reference's weights are copied to the candidates."),
-    ] = "auto"
+    transfer: Annotated[Any, WithJsonSchema(schema_parts.TRANSFER)] = "auto"
     modes: Annotated[list[Mode], Field(min_length=1)] = ["inference"]
     matrix: Annotated[
         dict[str, Annotated[list[Any], Field(min_length=1)]] | None,

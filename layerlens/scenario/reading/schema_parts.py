@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from layerlens.scenario.keras_catalog import layer_names
+from layerlens.vocabulary import REST_METHODS, TRANSFER_METHODS
 from layerlens.vocabulary import VERDICTS as VERDICT_NAMES
 
 #: Keywords that apply to a number, but not to a placeholder in its place.
@@ -71,6 +72,67 @@ NAMES = {
     "anyOf": [
         {"type": "string"},
         {"type": "array", "items": {"type": "string"}, "minItems": 1},
+    ],
+}
+_PATHS = {
+    "anyOf": [
+        {"type": "string"},
+        {"type": "array", "items": {"type": "string"}, "minItems": 2},
+    ],
+}
+_ORDER = {"type": "array", "items": {"type": "integer", "minimum": 0}, "minItems": 1}
+TRANSFER = {
+    "description": "How the reference's weights are copied to the candidates.",
+    "default": "auto",
+    "anyOf": [
+        {"enum": list(TRANSFER_METHODS)},
+        {
+            "type": "object",
+            "properties": {
+                "pairs": {
+                    "description": "Weights or layers by path; at most one operation in each.",
+                    "type": "array",
+                    "minItems": 1,
+                    "items": {
+                        "type": "object",
+                        "properties": {
+                            "from": {"description": "Of the reference.", **_PATHS},
+                            "to": {"description": "Of the candidate.", **_PATHS},
+                            "transpose": {"description": "The order of axes.", **_ORDER},
+                            "reshape": {
+                                "description": "The new shape.",
+                                "type": "array",
+                                "items": {"type": "integer", "minimum": 0},
+                            },
+                            "join": {
+                                "description": "The axis along which several become one.",
+                                "type": "integer",
+                            },
+                            "split": {
+                                "description": "The axis along which one becomes several.",
+                                "type": "integer",
+                            },
+                            "permute": {
+                                "description": "Block k becomes the old block `blocks[k]`.",
+                                "type": "object",
+                                "properties": {"axis": {"type": "integer"}, "blocks": _ORDER},
+                                "required": ["axis", "blocks"],
+                                "additionalProperties": False,
+                            },
+                        },
+                        "required": ["from", "to"],
+                        "additionalProperties": False,
+                    },
+                },
+                "rest": {
+                    "description": "How the weights that no pair names are paired.",
+                    "enum": list(REST_METHODS),
+                    "default": "auto",
+                },
+            },
+            "required": ["pairs"],
+            "additionalProperties": False,
+        },
     ],
 }
 

@@ -27,6 +27,7 @@ class StubCheck:
     reference: Any
     candidate: Any
     witness: Any
+    transfer: Any = None
 
     def first_difference(self, inputs: Any) -> FirstDifference | None:
         return FOUND if self.differs(self.weights_reference) else None

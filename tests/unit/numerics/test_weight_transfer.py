@@ -70,7 +70,7 @@ def test_another_layout_is_reached_by_reshape_and_says_so() -> None:
     transfer = pair_weights(DENSE, CONV)
     assert transfer.complete
     assert transfer.method == "reshape"
-    assert [pairing.reshaped for pairing in transfer.pairings] == [True, False]
+    assert [str(one.change) for one in transfer.pairings] == ["reshape: [1, 8, 4]", "None"]
 
 
 def test_a_transposed_kernel_is_not_carried_over() -> None:
@@ -165,7 +165,7 @@ def test_by_name_pairs_what_is_called_alike_in_any_order() -> None:
     transfer = pair_weights(rows(a__kernel=(8, 4), b__kernel=(1, 8, 4)), theirs, "by_name")
     assert transfer.complete
     assert pairs(transfer) == [("a/kernel", "a/kernel"), ("b/kernel", "b/kernel")]
-    assert [pairing.reshaped for pairing in transfer.pairings] == [False, True]
+    assert [one.change is not None for one in transfer.pairings] == [False, True]
 
 
 def test_by_name_looks_at_the_end_of_the_path_where_that_is_unambiguous() -> None:
@@ -222,12 +222,12 @@ def test_weights_that_are_given_are_no_targets_and_the_rest_is_paired() -> None:
     given = (frozenset[int](), frozenset({1}))
     transfer = pair_weights(plain, wrapped, given=given)
     assert transfer.complete
-    assert [(one.reference, one.candidate) for one in transfer.pairings] == [(0, 0), (1, 2)]
+    assert [(*one.sources, one.candidate) for one in transfer.pairings] == [(0, 0), (1, 2)]
     assert transfer.unmatched == ()
     assert not pair_weights(plain, wrapped).complete
     back = pair_weights(wrapped, plain, given=given[::-1])
     assert back.complete
-    assert [(one.reference, one.candidate) for one in back.pairings] == [(0, 0), (2, 1)]
+    assert [(*one.sources, one.candidate) for one in back.pairings] == [(0, 0), (2, 1)]
 
 
 def test_a_given_weight_is_paired_where_the_models_pair_only_with_it() -> None:

@@ -41,7 +41,7 @@ def test_the_schema_is_json_and_its_references_lead_somewhere(schema: dict[str, 
 
 def test_names_are_listed(schema: dict[str, Any]) -> None:
     assert schema["$defs"]["Verdict"]["enum"] == list(VERDICTS)
-    assert schema["properties"]["transfer"]["enum"] == list(TRANSFER_METHODS)
+    assert schema["properties"]["transfer"]["anyOf"][0]["enum"] == list(TRANSFER_METHODS)
     assert schema["properties"]["modes"]["items"]["enum"] == list(MODES)
     assert schema["$defs"]["Layer"]["anyOf"][0]["enum"] == list(layer_names())
 
