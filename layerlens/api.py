@@ -16,7 +16,7 @@ from layerlens.run.pipeline import (
 )
 from layerlens.run.report import Report
 from layerlens.scenario.faults import suggestion
-from layerlens.scenario.files import SAVED_SUFFIXES
+from layerlens.scenario.from_arguments import is_model
 from layerlens.scenario.from_python import (
     A_MODEL_IS,
     Inputs,
@@ -24,6 +24,7 @@ from layerlens.scenario.from_python import (
     checked_modes,
     checked_seed,
     checked_tolerance,
+    checked_weights,
     input_specs,
     model_spec,
 )
@@ -37,6 +38,7 @@ from layerlens.vocabulary import (
     Mode,
     TransferMethod,
     Verdict,
+    Weights,
 )
 
 
@@ -46,6 +48,7 @@ def compare(
     inputs: Inputs = None,
     reference: str | None = None,
     transfer: TransferMethod = "auto",
+    weights: Weights | None = None,
     mode: Mode | Sequence[Mode] = "inference",
     tolerance: tuple[float, float] | None = None,
     expect: Verdict | None = None,
@@ -62,12 +65,15 @@ def compare(
         source: the path of a scenario file or of a folder of scenarios, or a list of paths; a
             scenario as a mapping (with `models`); a mapping of name → model; a list of models; or
             the reference itself, followed by `candidates`. A model is a Keras model, a layer (which
-            needs `inputs`), a callable that returns one of them, or the path of a saved model.
+            needs `inputs`), a callable that returns one of them, the path of a saved model, or the
+            text "path/to/file.py:callable" or "module:callable".
         candidates: models to compare with `source`, named `candidate`, `candidate_2`, ...
         inputs: the per-sample shape (None is a variable length), a mapping as in a scenario's
             `input:`, or for several inputs a mapping of name → either. By default the model's own.
         reference: the name of the model that the others are compared with; by default the first.
         transfer: how the reference's weights are copied to the candidate.
+        weights: "saved" also compares the weights that the models were saved with, "carried" the
+            functions alone. By default "saved" if every model is a file with weights.
         mode: "inference", "training" or both.
         tolerance: (rtol, atol) instead of the derived noise floor.
         expect: the expected verdict for every pair without its own expectation.
@@ -93,6 +99,7 @@ def compare(
             input=inputs is not None,
             reference=reference is not None,
             transfer=transfer != "auto",
+            weights=weights is not None,
             modes=mode != "inference",
             tolerance=tolerance is not None,
         )
@@ -122,6 +129,7 @@ def compare(
         reference=reference if reference is not None else next(iter(models)),
         inputs=input_specs(inputs),
         transfer=transfer,
+        weights=checked_weights(models.values(), weights, transfer),
         modes=checked_modes(mode),
         tolerance=checked_tolerance(tolerance),
     )
@@ -198,7 +206,7 @@ def _is_paths(source: Any) -> bool:
 
 
 def _is_saved(source: Any) -> bool:
-    return _is_paths(source) and all(Path(one).suffix in SAVED_SUFFIXES for one in _paths(source))
+    return _is_paths(source) and all(map(is_model, _paths(source)))
 
 
 def _paths(source: Any) -> list[str]:
@@ -210,9 +218,10 @@ def _refuse_arguments(**given: bool) -> None:
     for key, is_given in given.items():
         if is_given:
             argument = {"input": "inputs", "modes": "mode"}.get(key, key)
+            written = {"weights": "transfer: none"}.get(key, f"{key}:")
             raise UsageError(
                 f"{argument}= is for models; a scenario file sets it itself",
-                hint=f"write `{key}:` in the scenario, or pass the models",
+                hint=f"write `{written}` in the scenario, or pass the models",
             )
 
 

@@ -18,6 +18,9 @@ TransferMethod = Literal["auto", "by_order", "by_name", "reshape", "none"]
 DoneMethod = Literal["by_order", "by_name", "reshape", "call_order", "mapping", "none"]
 #: How the weights that a mapping leaves over are paired.
 RestMethod = Literal["auto", "by_name", "none"]
+#: What is compared of models with weights: the function alone, with the reference's weights carried
+#: over, or also the weights that the models were saved with.
+Weights = Literal["carried", "saved"]
 Status = Literal["pass", "fail", "error"]
 Strength = Literal["certified", "tested", "weak"]
 CertificateMethod = Literal["identical", "polynomial", "graph"]
@@ -60,6 +63,7 @@ VERDICTS: tuple[Verdict, ...] = (
     "build_error",
     "inconclusive",
 )
+WEIGHTS: tuple[Weights, ...] = ("saved", "carried")
 EFFORTS: tuple[Effort, ...] = ("quick", "normal", "thorough")
 MODES: tuple[Mode, ...] = ("inference", "training")
 TRANSFER_METHODS: tuple[TransferMethod, ...] = ("auto", "by_order", "by_name", "reshape", "none")

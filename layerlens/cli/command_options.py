@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, cast
 
 from layerlens.cli.options import (
@@ -26,10 +27,12 @@ from layerlens.cli.options import (
     SeedOption,
     TimeoutOption,
     VerboseOption,
+    WeightsOption,
 )
-from layerlens.render import RenderOptions
+from layerlens.render import Format, RenderOptions
+from layerlens.render.options import FORMAT_OF_SUFFIX
 from layerlens.scenario.options import RunOptions
-from layerlens.vocabulary import Effort, Verdict
+from layerlens.vocabulary import Effort, Verdict, Weights
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,10 +42,11 @@ class CommandOptions:
     Options that the command does not take have their defaults.
     """
 
-    format: FormatOption = "rich"
+    format: FormatOption = None
     output: OutputOption = None
     seed: SeedOption = "0"
     expect: ExpectOption = None
+    weights: WeightsOption = None
     quiet: QuietOption = False
     verbose: VerboseOption = False
     effort: EffortOption = "normal"
@@ -57,6 +61,14 @@ class CommandOptions:
     features: FeaturesOption = False
     graph: GraphOption = False
     scheduler: SchedulerOption = None
+
+    @property
+    def report_format(self) -> Format:
+        """The format that is given, or that of the suffix of the output, or rich."""
+        if self.format is not None:
+            return cast(Format, self.format)
+        suffix = "" if self.output is None else Path(self.output).suffix.lower()
+        return FORMAT_OF_SUFFIX.get(suffix, "rich")
 
     def run_options(self) -> RunOptions:
         """Return the options of the run; models with weights beyond --max-memory are refused."""
@@ -73,6 +85,7 @@ class CommandOptions:
             timeout=float(self.timeout),
             max_memory=max_memory,
             graph=self.graph,
+            weights=cast(Weights | None, self.weights),
         )
 
     def render_options(self) -> RenderOptions:

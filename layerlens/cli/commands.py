@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -35,7 +35,7 @@ from layerlens.cli.signals import Interrupted
 from layerlens.cli.terminal import columns, fit_terminal, show_progress
 from layerlens.cli.watch import watch
 from layerlens.files import STDOUT, print_text, write_parts, write_text
-from layerlens.render import Format, RenderOptions
+from layerlens.render import RenderOptions
 
 if TYPE_CHECKING:
     from layerlens.report.run import RunRecord
@@ -85,9 +85,15 @@ def layerlens(
 
 
 @app.command()
-@takes_options(*REPORT, *RUN, *JUDGING, "verbose", "jobs", "repro", *MEASUREMENTS, "scheduler")
+@takes_options(
+    *REPORT, *RUN, *JUDGING, "weights", "verbose", "jobs", "repro", *MEASUREMENTS, "scheduler"
+)
 def compare(paths: Paths, *, options: CommandOptions) -> int:
-    """Compare the models of each scenario and report the verdicts."""
+    """Compare the models of each scenario, or models themselves, and report the verdicts.
+
+    Of models, the first is the reference, and all are expected to be equivalent: exit status 0 the
+    same, 1 not the same, 2 trouble, as with `cmp`.
+    """
     from layerlens.run.pipeline import compare_paths
 
     refuse_overwriting([options.output, options.repro], paths)
@@ -107,7 +113,7 @@ def compare(paths: Paths, *, options: CommandOptions) -> int:
 
 
 @app.command()
-@takes_options(*REPORT, *RUN, *JUDGING, "jobs")
+@takes_options(*REPORT, *RUN, *JUDGING, "weights", "jobs")
 def explain(paths: Paths, *, options: CommandOptions) -> int:
     """Explain where two models differ, why, and how to make them agree.
 
@@ -132,7 +138,9 @@ def summary(
     paths: Annotated[
         list[str],
         typer.Argument(
-            metavar="PATH...", help="Scenarios, folders, or saved .keras/.h5/.json models."
+            metavar="PATH...",
+            help="Scenarios, folders, or models: .keras, .h5, .json, FILE.py:CALLABLE, "
+            "MODULE:CALLABLE.",
         ),
     ],
     *,
@@ -233,7 +241,7 @@ def _write_repro(scripts: list[str], path: str) -> None:
 
 def _finish(report: RunRecord, options: CommandOptions, shown: RenderOptions) -> int:
     """Write a report and its errors, and return the exit status."""
-    on_screen = options.format == "rich" and options.output is None and sys.stdout.isatty()
+    on_screen = options.report_format == "rich" and options.output is None and sys.stdout.isatty()
     if not (on_screen and sys.stderr.isatty()):  # the report shows the errors on the same screen
         write_errors(report)
     _write(report, options, shown)
@@ -249,13 +257,13 @@ def _write(report: RunRecord, options: CommandOptions, shown: RenderOptions) -> 
     output = options.output
     to_stdout = output in (None, STDOUT)
     try:
-        if options.format == "rich" and to_stdout:
+        if options.report_format == "rich" and to_stdout:
             print_text(render(report, "rich", fit_terminal(shown)))
-        elif options.format == "json":
+        elif options.report_format == "json":
             write_parts(json_parts(report), output)
         else:
             shown = replace(shown, width=columns())
-            write_text(render(report, cast(Format, options.format), shown), output)
+            write_text(render(report, options.report_format, shown), output)
     except KeyboardInterrupt:
         how = "the report may be incomplete" if to_stdout else f"{output} is unchanged or complete"
         raise Interrupted(how) from None

@@ -14,7 +14,7 @@ from layerlens.files import refuse_unwritable
 from layerlens.plain.numbers import NumberOutOfRangeError, whole_number
 from layerlens.plain.suggestion import nearest_name
 from layerlens.render import FORMATS, PictureSuffix
-from layerlens.vocabulary import EFFORTS, VERDICTS
+from layerlens.vocabulary import EFFORTS, VERDICTS, WEIGHTS
 
 
 def _one_of(allowed: tuple[str, ...]) -> Callable[[str | None], str | None]:
@@ -93,18 +93,32 @@ def _picture(output: str | None) -> str | None:
 Paths = Annotated[
     list[str],
     typer.Argument(
-        metavar="PATH...", help="Scenario files, or folders to search for *.yaml and *.yml files."
+        metavar="PATH...",
+        help="Scenario files, and folders to search for *.yaml and *.yml files; or two or more "
+        "models, the reference first: .keras, .h5, .json, FILE.py:CALLABLE, MODULE:CALLABLE.",
+    ),
+]
+WeightsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--weights",
+        metavar="|".join(WEIGHTS),
+        callback=_one_of(WEIGHTS),
+        autocompletion=lambda: list(WEIGHTS),
+        help="For models: saved also compares the weights that they were saved with, which is the "
+        "default if every model has some; carried compares the functions alone.",
     ),
 ]
 FormatOption = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--format",
         "-f",
         metavar="|".join(FORMATS),
         callback=_one_of(FORMATS),
         autocompletion=lambda: list(FORMATS),
-        help="The format of the report. If the output is not a terminal, rich is plain text.",
+        help="The format of the report; by default that of the suffix of --output (.json, .md, "
+        ".csv, .html), else rich, which is plain text if the output is not a terminal.",
     ),
 ]
 OutputOption = Annotated[
@@ -144,7 +158,8 @@ ExpectOption = Annotated[
         metavar="VERDICT",
         callback=_one_of(VERDICTS),
         autocompletion=lambda: list(VERDICTS),
-        help=f"The expected verdict for files without `expect:`: {', '.join(VERDICTS)}.",
+        help="The expected verdict for files without `expect:`, and for models instead of "
+        f"equivalent: {', '.join(VERDICTS)}.",
     ),
 ]
 QuietOption = Annotated[

@@ -32,7 +32,13 @@ from layerlens.numerics.probes import join
 from layerlens.numerics.weight_transfer import Transfer
 from layerlens.proof.certify import certify
 from layerlens.proof.gradients import gradients_follow_outputs
-from layerlens.report.pairs import CertificateRow, FirstDivergence, InputsRow, MaskedDifference
+from layerlens.report.pairs import (
+    CertificateRow,
+    FirstDivergence,
+    InputsRow,
+    MaskedDifference,
+    SavedWeights,
+)
 from layerlens.scenario.spec import Tolerance, TransferRule
 from layerlens.vocabulary import AlsoDiffers, Verdict
 
@@ -67,6 +73,8 @@ class Decision:
     divergence: FirstDivergence | None = None
     #: The differences at valid and at padded steps, where a mask separates these.
     masked: MaskedDifference | None = None
+    #: None where the saved weights were not to be compared, or a model did not build.
+    saved_weights: SavedWeights | None = None
 
 
 def decide(pair: Pair) -> Decision:

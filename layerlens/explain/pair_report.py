@@ -16,6 +16,7 @@ from layerlens.explain.first_divergence import Divergence, first_divergence, fir
 from layerlens.explain.relations import relation
 from layerlens.explain.shrink import as_seen, shrink
 from layerlens.explain.verdict_sentences import with_sentence
+from layerlens.explain.weight_sentences import weight_sentences
 from layerlens.models.build.request import Built, Refused
 from layerlens.models.execute.graph_size import model_graph_ops
 from layerlens.numerics.flat_input import as_arrays
@@ -52,7 +53,7 @@ def report_pair(decision: Decision) -> ReportedPair:
     """
     found = _by_cause(decision)
     reference, candidate = decision.pair.reference, decision.pair.candidate
-    report = replace(found.report, inputs=decision.fed)
+    report = _with_saved_weights(replace(found.report, inputs=decision.fed), decision)
     if decision.unrestored is not None:
         text = verdict_sentences.unrestored(reference.report, candidate.report, decision.unrestored)
         report = replace(report, explanation=text)
@@ -63,10 +64,20 @@ def report_pair(decision: Decision) -> ReportedPair:
                 decision.fed, reference.listed_names, candidate.listed_names
             )
         )
-    report = replace(report, explanation=reduce(with_sentence, more, report.explanation))
+    explanation = reduce(with_sentence, more, report.explanation)
+    code = verdict_sentences.outside_code(reference.report, candidate.report)
+    first = [*([code] if code else []), *weight_sentences(report)]
+    report = replace(report, explanation=" ".join([*first, explanation]))
     if decision.examination is None:
         return replace(found, report=report)
     return replace(found, report=report, graph_ops=_graph_ops(decision.examination))
+
+
+def _with_saved_weights(report: PairReport, decision: Decision) -> PairReport:
+    saved = decision.saved_weights
+    if saved is None or not saved.differing:
+        return replace(report, saved_weights=saved)
+    return replace(report, saved_weights=saved, also_differs=(*report.also_differs, "weights"))
 
 
 def as_decided(decision: Decision) -> PairReport:
@@ -136,7 +147,10 @@ def _of_outputs(decision: Decision) -> ReportedPair:
     misannounced = examination.observer.misannounced
     more = [
         verdict_sentences.about_weights(
-            report, decision.transfer, overruled=examination.overrules_stored_weights()
+            report,
+            decision.transfer,
+            overruled=decision.saved_weights is None and examination.overrules_stored_weights(),
+            in_file=_is_in_file(decision),
         ),
         verdict_sentences.misannounced(misannounced) if misannounced is not None else None,
         *(_untried_lengths(examination) if report.verdict == "equivalent" else ()),
@@ -164,6 +178,12 @@ def _of_outputs(decision: Decision) -> ReportedPair:
         examination.transfer,
     )
     return _with_counterexample(examination, check, report)
+
+
+def _is_in_file(decision: Decision) -> bool:
+    """Return whether a scenario file names the candidate, not the command line."""
+    where = decision.pair.candidate.spec.where
+    return where is None or where.line is not None
 
 
 def _untried_lengths(examination: Examination) -> tuple[str | None, ...]:

@@ -16,6 +16,7 @@ from layerlens.plain.shapes import shape_text
 from layerlens.report.layers import ModelError, ModelReport
 from layerlens.report.pairs import InputsRow, PairReport, Rounding
 
+_SAVED = "--weights saved"
 #: A difference was rounding if the float64 difference is less than this share of it.
 SHRUNK = 2.0**-10
 #: The most weights that keep their own values and are named.
@@ -167,7 +168,9 @@ def _also_in_float64(rounding: Rounding) -> str:
     return f", and by {rounding.float64_max_abs:.3g} in float64"
 
 
-def about_weights(report: PairReport, transfer: Transfer, *, overruled: bool) -> str | None:
+def about_weights(
+    report: PairReport, transfer: Transfer, *, overruled: bool, in_file: bool = True
+) -> str | None:
     """Say whose weights a verdict holds for, or None where they are the reference's."""
     if transfer.method == "none" and transfer.reference:
         return (
@@ -184,8 +187,8 @@ def about_weights(report: PairReport, transfer: Transfer, *, overruled: bool) ->
     if overruled:
         return (
             f"`{report.candidate}` has other weights than `{report.reference}`; they were "
-            f"replaced for the comparison, and `transfer: none` compares the models with their "
-            f"own weights"
+            f"replaced for the comparison, and `{'transfer: none' if in_file else _SAVED}` "
+            f"compares the models with their own weights"
         )
     return None
 
@@ -218,6 +221,20 @@ def notes(reference: ModelReport, candidate: ModelReport) -> str | None:
         f"in `{model.name}`, {note}" for model in (reference, candidate) for note in model.remarks
     ]
     return "; ".join(texts) or None
+
+
+def outside_code(reference: ModelReport, candidate: ModelReport) -> str | None:
+    """Say whose code was not compared because saved files do not hold it; None without such."""
+    holders = [model for model in (reference, candidate) if model.outside_code]
+    if not holders:
+        return None
+    names = dict.fromkeys(name for model in holders for name in model.outside_code)
+    models = listed([f"`{model.name}`" for model in holders])
+    return (
+        f"The code of {listed([f'`{name}`' for name in names])} was not compared: a saved file "
+        f"does not hold it, and {models} ran with the code at hand, so a change to it since then "
+        "does not show."
+    )
 
 
 def unrestored(reference: ModelReport, candidate: ModelReport, why: str) -> str:

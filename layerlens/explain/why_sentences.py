@@ -13,7 +13,8 @@ from layerlens.explain.listing import listed
 from layerlens.explain.repair import Repair
 from layerlens.explain.state_gaps import state_gaps
 from layerlens.explain.step_sentences import step_sentences
-from layerlens.explain.verdict_sentences import shapes_text
+from layerlens.explain.verdict_sentences import outside_code, shapes_text
+from layerlens.explain.weight_sentences import weight_sentences
 from layerlens.numerics.judge import SAME_DISTRIBUTION
 from layerlens.report.diffs import LayerChange, ModelsDiff
 from layerlens.report.layers import ModelReport
@@ -65,11 +66,19 @@ def why_sentences(
     """
     if reference.error is not None or candidate.error is not None:
         return tuple(_refused(reference, candidate))
-    sentences = [_same(reference, candidate, diff), _differs(reference, candidate, diff)]
+    sentences = [
+        outside_code(reference, candidate),
+        _same(reference, candidate, diff),
+        _differs(reference, candidate, diff),
+    ]
     sentences += [
         f"In `{model.name}`, {note}." for model in (reference, candidate) for note in model.remarks
     ]
-    sentences += [_result(pair, findings), *(f"{lost}." for lost in findings.losses)]
+    sentences += [
+        *weight_sentences(pair),
+        _result(pair, findings),
+        *(f"{lost}." for lost in findings.losses),
+    ]
     sentences += [_further(reference, candidate, pair, diff), _repair(pair, findings)]
     return tuple(sentence for sentence in sentences if sentence)
 

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 #: Each is the name of a module in `layerlens.render.formats`.
 Format = Literal["rich", "json", "markdown", "csv", "html", "github"]
 FORMATS: tuple[Format, ...] = get_args(Format)
+#: The suffix of a report's file → its format.
+FORMAT_OF_SUFFIX: Mapping[str, Format] = {
+    ".json": "json",
+    ".md": "markdown",
+    ".markdown": "markdown",
+    ".csv": "csv",
+    ".html": "html",
+    ".htm": "html",
+}
 #: The file types of pictures.
 PictureSuffix = Literal[".svg", ".png", ".html"]
 

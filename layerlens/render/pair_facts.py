@@ -20,7 +20,13 @@ from layerlens.render.wording import (
 )
 
 if TYPE_CHECKING:
-    from layerlens.report.pairs import Counterexample, PairReport, ProbeRow, StepsDifference
+    from layerlens.report.pairs import (
+        Counterexample,
+        PairReport,
+        ProbeRow,
+        SavedWeights,
+        StepsDifference,
+    )
     from layerlens.report.run import ScenarioReport
 
 #: Inputs of more values are shown by their non-zero entries.
@@ -28,6 +34,7 @@ INPUT_VALUES_SHOWN = 48
 #: The most non-zero entries listed; the others are only counted.
 INPUT_ENTRIES_SHOWN = 16
 PROBES_SHOWN = 3
+WEIGHTS_SHOWN = 5
 #: The ratio of graph sizes from which they are shown.
 MUCH_LARGER = 1.5
 
@@ -85,6 +92,7 @@ def pair_facts(scenario: ScenarioReport, pair: PairReport, *, verbose: bool) -> 
         Fact("diverges at", _optional(_first_divergence(pair))),
         Fact("steps", _mixes(scenario, pair)),
         Fact("weights", tuple(_transfer(scenario, pair, verbose=verbose))),
+        Fact("saved weights", tuple(_saved_weights(pair.saved_weights, verbose=verbose))),
         Fact("probes", tuple(_probes(pair.probes, verbose=verbose))),
         Fact("also differs", _optional(", ".join(pair.also_differs))),
         Fact("unseen", _optional(", ".join(clean(path) for path in pair.unseen))),
@@ -279,6 +287,25 @@ def _transfer(scenario: ScenarioReport, pair: PairReport, *, verbose: bool) -> I
     known = {path for names in shapes.values() for path in names}
     if unknown := [clean(path) for path in transfer.unmatched if path not in known]:
         yield f"left over: {', '.join(unknown)}"
+
+
+def _saved_weights(saved: SavedWeights | None, *, verbose: bool) -> Iterator[str]:
+    """Yield the saved weights that differ, in the order of the reference."""
+    if saved is None or not saved.compared:
+        return
+    if not saved.differing:
+        yield f"all {count(saved.compared)} are equal"
+        return
+    yield f"{count(len(saved.differing))} of {count(saved.compared)} differ"
+    shown = saved.differing if verbose else saved.differing[:WEIGHTS_SHOWN]
+    for one in shown:
+        other = "" if one.candidate == one.reference else f" against {clean(one.candidate)}"
+        yield (
+            f"  {clean(one.reference)}{other}: {count(one.mismatched)} of {count(one.compared)} "
+            f"values, max abs {figure(one.max_abs)}, max rel {figure(one.max_rel)}"
+        )
+    if (rest := len(saved.differing) - len(shown)) > 0:
+        yield f"  and {count(rest)} more; --verbose shows all"
 
 
 def _weight(path: str, shape: Any) -> str:

@@ -415,9 +415,22 @@ def pair_name(pair: PairReport) -> str:
 
 
 def verdict_words(pair: PairReport) -> str:
-    """Return `equivalent, certified` or `shape mismatch`."""
+    """Return `equivalent, certified` or `shape mismatch`, and whether saved weights differ."""
     words = pair.verdict.replace("_", " ")
-    return f"{words}, {pair.strength}" if pair.strength else words
+    strength = f", {pair.strength}" if pair.strength else ""
+    return f"{words}{strength}{weights_note(pair)}"
+
+
+def weights_held(scenario: ScenarioReport, pair: PairReport) -> bool:
+    """Return whether the saved weights of a pair are equal, if that is expected."""
+    subject = f"{pair.reference}=={pair.candidate}[weights]"
+    return all(row.held for row in scenario.expectations if row.subject == subject)
+
+
+def weights_note(pair: PairReport) -> str:
+    """Return `; saved weights differ` where they do, else nothing."""
+    saved = pair.saved_weights
+    return "; saved weights differ" if saved is not None and saved.differing else ""
 
 
 def status_words(scenario: ScenarioReport) -> str:

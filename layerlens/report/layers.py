@@ -10,6 +10,8 @@ from layerlens.vocabulary import MaskUse, Mixes, OtherInfluence
 
 #: How the notes begin that say what was translated from an older version of Keras.
 TRANSLATED_FROM = "Translated from "
+#: The start of the note on code that a saved file does not hold.
+CODE_OUTSIDE = "the code of "
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,14 +170,21 @@ class ModelReport:
     #: Remarks on the figures: a layer without a configuration, what a saved file lacks or which
     #: version it was converted from.
     notes: tuple[str, ...] = ()
+    #: The classes and functions of a saved file that are not Keras' own. The file does not hold
+    #: their code, so it was not compared.
+    outside_code: tuple[str, ...] = ()
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """Return the notes for a sentence: what was translated is counted, not listed."""
-        translated = [note for note in self.notes if note.startswith(TRANSLATED_FROM)]
+        """Return the notes for a sentence: what was translated is counted, not listed.
+
+        The note on code outside a file is left out: the explanation of a pair starts with it.
+        """
+        notes = tuple(note for note in self.notes if not note.startswith(CODE_OUTSIDE))
+        translated = [note for note in notes if note.startswith(TRANSLATED_FROM)]
         if not translated:
-            return self.notes
+            return notes
         version = translated[0].removeprefix(TRANSLATED_FROM).partition(":")[0]
         count = f"{len(translated)} thing" + ("s are" if len(translated) > 1 else " is")
         told = f"{count} translated from {version} (`notes` lists each)"
-        return (told, *(note for note in self.notes if note not in translated))
+        return (told, *(note for note in notes if note not in translated))

@@ -143,6 +143,34 @@ class MaskedDifference:
 
 
 @dataclass(frozen=True, slots=True)
+class WeightDifference:
+    """The difference of one saved weight from the one it is paired with."""
+
+    #: The paths of the weight in the two models.
+    reference: str
+    candidate: str
+    max_abs: float
+    max_rel: float
+    mismatched: int
+    compared: int
+
+
+@dataclass(frozen=True, slots=True)
+class SavedWeights:
+    """A comparison of two models with the weights that they were saved with."""
+
+    #: Whether every weight of both models has a partner.
+    paired: bool
+    #: The pairs of weights that were compared; none where not all have a partner.
+    compared: int
+    differing: tuple[WeightDifference, ...] = ()
+    #: The verdict on the outputs where each model keeps its own weights, and the greatest
+    #: difference; None where all weights are equal, or outputs could not be compared.
+    verdict: Verdict | None = None
+    max_abs: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class PairReport:
     """A pair's verdict in one mode, and its evidence."""
 
@@ -180,6 +208,8 @@ class PairReport:
     differences: HeatMap | None = None
     #: None if the models have one input each, or their inputs were not paired.
     inputs: InputsRow | None = None
+    #: None where saved weights were not to be compared, or a model did not build.
+    saved_weights: SavedWeights | None = None
 
 
 #: Receives a pair's report and the stand-alone script that reproduces its verdict.

@@ -78,6 +78,8 @@ def _values(reference: str, expect: Expectations) -> Iterator[tuple[str, tuple[s
     for candidate, verdicts in expect.verdicts.items():
         for mode, verdict in verdicts.items():
             yield f"{reference}=={candidate}[{mode}]", ("verdicts", candidate, mode), verdict
+    for candidate in expect.same_weights:
+        yield f"{reference}=={candidate}[weights]", ("weights", candidate), EQUAL_WEIGHTS
     for name, model in expect.models.items():
         yield from _figures(name, ("models", name), model, "trainable_params")
         for layer, figures in model.layers.items():
@@ -96,6 +98,10 @@ def _figures(
             yield f"{subject}.{figure}", (*keys, figure), _plain(expected)
 
 
+#: The expected value, and the actual one where it holds, of saved weights.
+EQUAL_WEIGHTS = "equal"
+
+
 @dataclass(frozen=True, slots=True)
 class _Measured:
     """The results of a scenario, by the names that expectations use."""
@@ -109,6 +115,8 @@ class _Measured:
         match expected.keys:
             case ("verdicts", candidate, mode):
                 found: Any = self.pairs[candidate, mode].verdict
+            case ("weights", candidate):
+                found = self._weights(candidate)
             case ("models", name, "error"):
                 return self._error_row(expected, self.models[name])
             case ("models", name, "layers", layer, figure):
@@ -118,6 +126,16 @@ class _Measured:
                 found = getattr(self.models[name], figure)
         found = _plain(found)
         return _row(expected, found, held=expected.value == found)
+
+    def _weights(self, candidate: str) -> str:
+        saved = next(
+            (pair.saved_weights for (name, _), pair in self.pairs.items() if name == candidate),
+            None,
+        )
+        if saved is None or not saved.paired:
+            return "not compared"
+        count = len(saved.differing)
+        return f"{count:,} of {saved.compared:,} differ" if count else EQUAL_WEIGHTS
 
     def _error_row(self, expected: Expected, model: ModelReport) -> ExpectationRow:
         errors = [_error_text(model), self.fit_errors.get(model.name)]

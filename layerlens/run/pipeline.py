@@ -6,18 +6,25 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
-from layerlens.errors import LayerlensError
+from layerlens.errors import LayerlensError, ScenarioError, UsageError
 from layerlens.models.backend.start import describe_environment
 from layerlens.report.run import ScenarioReport
 from layerlens.run.faults import fault_report
 from layerlens.run.report import Report
 from layerlens.run.scenario import run_scenario, summarize_scenario
 from layerlens.run.workers.dispatch import Dispatcher
-from layerlens.scenario.files import SAVED_SUFFIXES, find_scenario_files
-from layerlens.scenario.spec import ModelSpec, Scenario
+from layerlens.scenario.files import find_scenario_files
+from layerlens.scenario.from_arguments import (
+    are_models,
+    is_model,
+    model_as_scenario,
+    models_as_scenario,
+)
+from layerlens.scenario.spec import Scenario
 from layerlens.versions import own_version
 from layerlens.vocabulary import Status
 
@@ -47,12 +54,12 @@ def compare_paths(
     cache: ResultCache | None = None,
     dispatcher: Dispatcher | None = None,
 ) -> Report:
-    """Compare the models of every scenario under the paths.
+    """Compare the models of every scenario under the paths, or the models at the paths.
 
     A scenario at fault is reported, and the others still run.
 
     Args:
-        paths: scenario files, and folders of them.
+        paths: scenario files and folders of them; or two or more models, the reference first.
         options: the options of the run.
         progress: called when a scenario starts.
         on_script: receives a stand-alone script for every pair with a difference to show; every
@@ -61,7 +68,8 @@ def compare_paths(
         dispatcher: runs the scenarios and is left open; None creates and closes one.
 
     Raises:
-        UsageError: the only path has no scenario.
+        UsageError: the only path has no scenario; there is one model alone, or scenarios are among
+            models; or `options.weights` does not apply.
     """
     cache = cache if on_script is None else None
     with (
@@ -69,7 +77,16 @@ def compare_paths(
         if dispatcher
         else closing(Dispatcher("compare", options, on_script)) as dispatcher
     ):
-        files = _read_all(find_scenario_files([str(path) for path in paths]), cache, dispatcher)
+        arguments = [str(path) for path in paths]
+        if are_models(arguments):
+            files = [_read_models(arguments, options, cache)]
+        elif options.weights is not None:
+            raise UsageError(
+                "--weights is for models; scenarios say it themselves",
+                hint="write `transfer: none` in the scenario to compare models as saved",
+            )
+        else:
+            files = _read_all(find_scenario_files(arguments), cache, dispatcher)
         _run_all(files, dispatcher, progress, cache)
     return report_of(tuple(report for file in files for report in file.reports()))
 
@@ -99,14 +116,14 @@ def summarize_paths(
     progress: Listener | None = None,
     cache: ResultCache | None = None,
 ) -> Report:
-    """Return the layer tables of scenarios and saved models; nothing is run or allocated."""
+    """Return the layer tables of scenarios and models; nothing is run or allocated."""
     path_texts = [str(path) for path in paths]
-    saved = [path for path in path_texts if Path(path).suffix in SAVED_SUFFIXES]
-    others = [path for path in path_texts if path not in saved]
+    models = [path for path in path_texts if is_model(path)]
+    others = [path for path in path_texts if path not in models]
     found = find_scenario_files(others) if others or not path_texts else ()
     with closing(Dispatcher("summary", options)) as dispatcher:
         files = _read_all(found, cache, dispatcher, least_models=1)
-        files += [_File(path, cache, [_saved_as_scenario(path)]) for path in saved]
+        files += [_read_model(path, cache) for path in models]
         _run_all(files, dispatcher, progress, cache)
     return report_of(tuple(report for file in files for report in file.reports()))
 
@@ -207,6 +224,25 @@ def _read(path: Path, cache: ResultCache | None, least_models: int) -> _File:
     return _File(str(path), cache, scenarios, page)
 
 
+def _read_models(arguments: Sequence[str], options: RunOptions, cache: ResultCache | None) -> _File:
+    """Return the models on the command line as one scenario; --expect applies to all pairs."""
+    read = partial(models_as_scenario, arguments, options.expect, options.weights)
+    return _as_file(arguments[0], cache, read)
+
+
+def _read_model(argument: str, cache: ResultCache | None) -> _File:
+    return _as_file(argument, cache, partial(model_as_scenario, argument))
+
+
+def _as_file(path: str, cache: ResultCache | None, read: Callable[[], Scenario]) -> _File:
+    started = time.perf_counter()
+    try:
+        return _File(path, cache, [read()])
+    except ScenarioError as error:
+        fault = fault_report(path, None, error, None, started)
+        return _File(path, cache, [], final_reports=(fault,))
+
+
 def _run_all(
     files: Sequence[_File],
     dispatcher: Dispatcher,
@@ -233,12 +269,6 @@ def _run_all(
             cache.keep(file.scenarios[position], file.keys[position], report)
         if not file.missing():
             file.finish()
-
-
-def _saved_as_scenario(path: str) -> Scenario:
-    name = Path(path).stem
-    model = ModelSpec(name, "file", file=path)
-    return Scenario(path, Path(path).name, (model,), name)
 
 
 def report_of(scenarios: tuple[ScenarioReport, ...]) -> Report:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 
 from layerlens.comparison.fit import fit_models
 from layerlens.comparison.pair import Pair
-from layerlens.comparison.verdict import decide, has_to_run
+from layerlens.comparison.saved_weights import decide_with_weights
+from layerlens.comparison.verdict import has_to_run
 from layerlens.errors import MemoryLimitError, ScenarioError, UnsafeCodeError
 from layerlens.explain.align_layers import align_with_reference
 from layerlens.explain.pair_report import ReportedPair, as_decided, report_pair
@@ -167,7 +168,7 @@ class Trial:
             options.effort,
         )
         with restoring_weights(*pair_models):
-            decided = decide(pair)
+            decided = decide_with_weights(pair)
             if is_shown:
                 self.tell(Decided(as_decided(decided)))
             decision = report_pair(decided)

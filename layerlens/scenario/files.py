@@ -7,10 +7,11 @@ import os
 import re
 import stat
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from layerlens.errors import Fault, ScenarioError, UsageError, Where
-from layerlens.files import os_reason
+from layerlens.files import os_reason, unreadable_path
 from layerlens.plain.suggestion import nearest_name
 
 #: The largest scenario file, in bytes; larger data belongs in saved models or generated inputs.
@@ -117,6 +118,46 @@ def _neighbour(path: Path) -> str | None:
         return None
     near = nearest_name(path.stem, stems, cutoff=0.75, match_case=True)
     return f"did you mean {path.parent / stems[near].name}?" if near is not None else None
+
+
+def near_file(path: Path, suffixes: tuple[str, ...]) -> str | None:
+    """Return a question with the file in the folder most like a missing one; None without any."""
+    try:
+        names = [item.name for item in path.parent.iterdir() if item.suffix in suffixes]
+    except (OSError, ValueError):
+        return None
+    near = nearest_name(path.name, names)
+    return f"did you mean `{near}`?" if near else None
+
+
+@dataclass(frozen=True, slots=True)
+class FileFault:
+    """Why a path names no file of the kind that is needed, and what to do."""
+
+    message: str
+    hint: str | None = None
+    #: Whether nothing is at the path.
+    is_missing: bool = False
+
+
+def file_fault(path: Path, shown: str, suffixes: tuple[str, ...]) -> FileFault | None:
+    """Return why there is no file at a path; None if there is one. The file is not read.
+
+    `shown` is the path as it was written; `suffixes` are those of a file to suggest instead.
+    """
+    if (reason := unreadable_path(path)) is not None:
+        return FileFault(f"{shown} cannot be read: {reason}")
+    if not path.exists():
+        return FileFault(f"there is no file {shown}", near_file(path, suffixes), is_missing=True)
+    return None if path.is_file() else FileFault(f"{shown} is not a file")
+
+
+def saved_file_fault(path: Path, shown: str) -> FileFault | None:
+    """Return why a path names no saved model; otherwise like `file_fault`."""
+    if path.suffix.lower() not in SAVED_SUFFIXES:
+        message = f"{shown} is not the name of a saved model"
+        return FileFault(message, f"they end in {', '.join(SAVED_SUFFIXES)}")
+    return file_fault(path, shown, SAVED_SUFFIXES)
 
 
 def looks_like_scenario(path: Path | str) -> bool:

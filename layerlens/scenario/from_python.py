@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from math import inf
 from numbers import Integral
 from pathlib import Path
@@ -12,14 +13,15 @@ from layerlens.errors import ScenarioError, UsageError
 from layerlens.plain.numbers import GREATEST
 from layerlens.scenario.faults import suggestion
 from layerlens.scenario.files import SAVED_SUFFIXES
+from layerlens.scenario.from_arguments import compared_weights, is_model, model_spec_of
 from layerlens.scenario.spec import InputSpec, ModelSpec, Tolerance
-from layerlens.vocabulary import MODES, Mode
+from layerlens.vocabulary import MODES, WEIGHTS, Mode, TransferMethod, Weights
 
 Inputs = Sequence[int | None] | Mapping[str, Any] | Sequence[InputSpec] | None
 
 A_MODEL_IS = (
-    "a model is a Keras model, a layer, a callable that returns one, or the path of a saved "
-    f"{', '.join(SAVED_SUFFIXES)}"
+    "a model is a Keras model, a layer, a callable that returns one, the path of a saved "
+    f"{', '.join(SAVED_SUFFIXES)}, or the text `path/to/file.py:callable` or `module:callable`"
 )
 
 
@@ -31,6 +33,11 @@ def model_spec(name: str, model: Any, inputs: Inputs) -> ModelSpec:
     """
     if isinstance(model, (str, Path)) and Path(model).suffix in SAVED_SUFFIXES:
         return ModelSpec(name, "file", file=str(model))
+    if isinstance(model, (str, Path)) and is_model(str(model)):
+        try:
+            return replace(model_spec_of(str(model), name), where=None)
+        except ScenarioError as error:
+            raise UsageError(error.message, hint=error.hint) from error
     if not callable(model):
         what = (
             f"{str(model)!r}"
@@ -128,8 +135,33 @@ def checked_seed(seed: Any) -> int:
     return number
 
 
+def checked_weights(
+    models: Iterable[Any], asked: Weights | None, transfer: TransferMethod
+) -> Weights:
+    """Return what is compared of models: also the saved weights if all are files with weights.
+
+    Raises:
+        UsageError: the value is unknown, or saved weights are asked for and a file has none.
+    """
+    check_choice("weights", asked, WEIGHTS)
+    models = list(models)
+    paths = [str(model) for model in models if isinstance(model, (str, Path))]
+    if asked == "saved" and transfer == "none":
+        raise UsageError(
+            "weights='saved' needs weights to be carried over, and transfer='none' carries none",
+            hint="leave out one of the two",
+        )
+    if asked is not None:
+        return compared_weights(paths, asked)
+    if transfer == "none" or len(paths) < len(models):
+        return "carried"
+    return compared_weights(paths)
+
+
 def check_choice(
-    name: Literal["effort", "expect", "mode", "transfer"], value: Any, allowed: Sequence[str]
+    name: Literal["effort", "expect", "mode", "transfer", "weights"],
+    value: Any,
+    allowed: Sequence[str],
 ) -> None:
     """Raise UsageError unless the value of an argument is None or allowed."""
     if value is not None and value not in allowed:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from layerlens.vocabulary import Effort, Verdict
+from layerlens.vocabulary import Effort, Verdict, Weights
 
-#: Options that change no measured result: who runs it, within which limits, what is expected.
-WITHOUT_EFFECT = frozenset({"expect", "jobs", "memory_limit", "timeout", "max_memory"})
+#: Options that change no measured result of a scenario: who runs it, within which limits, what is
+#: expected, and how models on the command line become one.
+WITHOUT_EFFECT = frozenset({"expect", "jobs", "memory_limit", "timeout", "max_memory", "weights"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,8 @@ class RunOptions:
     graph: bool = False
     #: Whether to try changes that would make a differing pair agree.
     explain: bool = False
+    #: What is compared of models that are named instead of scenarios; None depends on their kinds.
+    weights: Weights | None = None
 
     def with_effect(self) -> dict[str, Any]:
         """Return the options that measured results depend on."""

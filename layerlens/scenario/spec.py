@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from layerlens.errors import Where
-from layerlens.vocabulary import Mode, RestMethod, TransferMethod, Verdict
+from layerlens.vocabulary import Mode, RestMethod, TransferMethod, Verdict, Weights
 
 Form = Literal["layers", "graph", "file", "python", "object"]
 
@@ -69,7 +69,7 @@ class ModelSpec:
     outputs: tuple[str, ...] = ()
     #: Path of a saved `.keras`, `.h5` or Keras `.json`, resolved against the scenario's folder.
     file: str | None = None
-    #: "module:callable" and its keyword arguments.
+    #: "module:callable" or "path/to/file.py:callable", and its keyword arguments.
     python: str | None = None
     args: Mapping[str, Any] = field(default_factory=dict)
     #: A Keras model, layer or callable passed from Python (form "object").
@@ -83,6 +83,8 @@ class ModelSpec:
     #: A Keras dtype policy for the whole model.
     dtype: str | None = None
     where: Where | None = None
+    #: Folders with the code of a saved file, besides the file's own and the current one.
+    code_folders: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +181,8 @@ class Expectations:
     places: Mapping[tuple[str, ...], tuple[int, int]] = field(
         default_factory=dict, compare=False, repr=False
     )
+    #: The candidates whose saved weights are expected to be those of the reference.
+    same_weights: tuple[str, ...] = ()
 
     def place(self, keys: tuple[str, ...]) -> tuple[int, int] | tuple[None, None]:
         """Return the line and column of a value, or of the innermost mapping that contains it."""
@@ -199,6 +203,8 @@ class Scenario:
     question: str | None = None
     inputs: tuple[InputSpec, ...] = ()
     transfer: TransferRule = "auto"
+    #: Whether the weights that the models were saved with are compared too.
+    weights: Weights = "carried"
     modes: tuple[Mode, ...] = ("inference",)
     fit: FitSpec | None = None
     tolerance: Tolerance | None = None

@@ -28,6 +28,7 @@ GUIDES = [
         "guarding_an_upgrade",
         "testing_a_custom_layer",
         "in_a_notebook",
+        "comparing_models",
     )
 ]
 PAGES = [ROOT / "README.md", *GUIDES]

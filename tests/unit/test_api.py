@@ -366,8 +366,8 @@ def test_a_summary_allocates_nothing() -> None:
 # --- what makes no sense --------------------------------------------------------------------------
 
 MODELS_HINT = (
-    "a model is a Keras model, a layer, a callable that returns one, or the path of a saved "
-    ".keras, .h5, .hdf5, .json"
+    "a model is a Keras model, a layer, a callable that returns one, the path of a saved "
+    ".keras, .h5, .hdf5, .json, or the text `path/to/file.py:callable` or `module:callable`"
 )
 
 

@@ -1,4 +1,4 @@
-"""Import and call `module:callable`, with the scenario's folder on the path."""
+"""Import and call a callable of a module or a file, with the scenario's folder on the path."""
 
 from __future__ import annotations
 
@@ -12,37 +12,39 @@ from types import ModuleType
 from typing import Any
 
 from layerlens.errors import Fault, ScenarioError, Where
+from layerlens.models.build.python_file import PythonFile
 from layerlens.plain.suggestion import nearest_name
+from layerlens.scenario.python_target import PythonTarget, parse_target
 
 _OWN_PACKAGE = __name__.partition(".")[0]
 
 
 def call_python(target: str, args: Mapping[str, Any], where: Where | None) -> Any:
-    """Import and call `module:callable` with the arguments, and return its result.
+    """Import and call `module:callable` or `file.py:callable`, and return its result.
 
-    The scenario's folder and the current one are on the module path; output goes to standard
-    error. Raises whatever the callable raises.
+    The file's folder, the scenario's and the current one are on the module path; output goes to
+    standard error. Raises whatever the callable raises.
 
     Raises:
         ScenarioError: there is no such module or callable, or the arguments do not fit.
     """
-    folders = scenario_folders(where)
+    parsed, folders = _parsed(target, where), code_folders(target, where)
     # Code that changes the working folder would break the next model's relative paths.
     with (
         importable(folders),
         contextlib.chdir(Path.cwd()),
         contextlib.redirect_stdout(sys.stderr),
     ):
-        function = _found(target, folders, where)
+        function = _found(parsed, folders, where)
         _check_arguments(target, function, args, where)
         return function(**args)
 
 
 def find_python(target: str, where: Where | None) -> Any:
     """Import `module:callable` as `call_python` does, and return the callable."""
-    folders = scenario_folders(where)
+    parsed, folders = _parsed(target, where), code_folders(target, where)
     with importable(folders), contextlib.redirect_stdout(sys.stderr):
-        return _found(target, folders, where)
+        return _found(parsed, folders, where)
 
 
 @contextlib.contextmanager
@@ -76,6 +78,14 @@ def scenario_folders(where: Where | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys([str(scenario), here] if scenario else [here]))
 
 
+def code_folders(target: str, where: Where | None) -> tuple[str, ...]:
+    """Return the folders that the code of a callable may be imported from, the nearest first."""
+    parsed, folders = parse_target(target), scenario_folders(where)
+    if parsed is None or not parsed.is_file:
+        return folders
+    return tuple(dict.fromkeys([PythonFile.at(parsed.source).folder, *folders]))
+
+
 def _is_shadowed(name: str, module: ModuleType, folders: tuple[str, ...]) -> bool:
     """Return whether the folders have a module of this name and the user has loaded another."""
     top = name.partition(".")[0]
@@ -106,24 +116,21 @@ def _places(folder: str, name: str) -> tuple[Path, Path]:
     return path.with_suffix(".py"), path / "__init__.py"
 
 
-def _found(target: str, folders: tuple[str, ...], where: Where | None) -> Any:
-    module_name, _, path = target.partition(":")
-    if not module_name or not path:
+def _parsed(target: str, where: Where | None) -> PythonTarget:
+    parsed = parse_target(target)
+    if parsed is None:
         raise _fault(f'`python: "{target}"` is not of the form "module:callable"', where)
-    try:
-        found: Any = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
-            raise  # the module exists, but one that it imports does not
-        looked = " and ".join(folders)
-        raise _fault(
-            f"there is no module `{module_name}`; looked in {looked} and in the installed packages",
-            where,
-            hint=f"put `{module_name.replace('.', '/')}.py` next to the scenario",
-        ) from error
-    for part in path.split("."):
+    return parsed
+
+
+def _found(target: PythonTarget, folders: tuple[str, ...], where: Where | None) -> Any:
+    if target.is_file:
+        found: Any = PythonFile.at(target.source).load()
+    else:
+        found = _imported(target.source, folders, where)
+    for part in target.callable.split("."):
         if not hasattr(found, part):
-            raise _fault(_missing(module_name, found, part), where)
+            raise _fault(_missing(target, found, part), where)
         found = getattr(found, part)
     if not callable(found):
         raise _fault(
@@ -131,6 +138,32 @@ def _found(target: str, folders: tuple[str, ...], where: Where | None) -> Any:
             where,
         )
     return found
+
+
+def _imported(module_name: str, folders: tuple[str, ...], where: Where | None) -> ModuleType:
+    try:
+        return importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
+            raise  # the module exists, but one that it imports does not
+        looked = " and ".join(folders)
+        raise _fault(
+            f"there is no module `{module_name}`; looked in {looked} and in the installed packages",
+            where,
+            hint=_place_for(module_name, folders, where),
+        ) from error
+
+
+def _place_for(module_name: str, folders: tuple[str, ...], where: Where | None) -> str:
+    """Return a hint that names the module most like a missing one, or where to put it."""
+    beside = [path.stem for folder in folders for path in Path(folder).glob("*.py")]
+    near = nearest_name(module_name, beside, match_case=True)
+    if near is not None:
+        return f"did you mean `{near}`?"
+    file = f"{module_name.replace('.', '/')}.py"
+    if where is None or where.line is None:
+        return f"put `{file}` in the current folder, or name the file: `path/to/{file}:callable`"
+    return f"put `{file}` next to the scenario"
 
 
 def _check_arguments(
@@ -146,11 +179,12 @@ def _check_arguments(
         raise _fault(f"`args:` do not fit `{target}{signature}`: {error}", where) from error
 
 
-def _missing(module_name: str, holder: Any, part: str) -> str:
+def _missing(target: PythonTarget, holder: Any, part: str) -> str:
     names = [name for name in vars(holder) if not name.startswith("_")]
     near = nearest_name(part, names, match_case=True)
     meant = f"; did you mean `{near}`?" if near else ""
-    return f"module `{module_name}` has no `{part}`{meant}"
+    source = target.source if target.is_file else f"module `{target.source}`"
+    return f"{source} has no `{part}`{meant}"
 
 
 def _fault(message: str, where: Where | None, hint: str | None = None) -> ScenarioError:

@@ -83,7 +83,8 @@ def _adopt_file(request: BuildRequest) -> Built | Refused:
     has_older_weights = older and saved.kind == "h5"
     with contextlib.ExitStack() as stack:
         if modules:
-            stack.enter_context(importable(scenario_folders(spec.where)))
+            folders = (*scenario_folders(spec.where), *spec.code_folders)
+            stack.enter_context(importable(folders))
         source = Source(
             saved,
             {**_from_modules(described, modules), **translation.functions},

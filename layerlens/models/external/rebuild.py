@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -34,6 +34,7 @@ from layerlens.models.build.weights import assign_weights
 from layerlens.models.external.clone import custom_objects
 from layerlens.models.external.deserialize import Source, draft_model, restore_model
 from layerlens.plain.shapes import shape_text
+from layerlens.report.layers import CODE_OUTSIDE
 from layerlens.scenario.spec import LayerSpec
 
 Make = Callable[[Mapping[str, Any]], Any]
@@ -88,27 +89,32 @@ def build_from(request: BuildRequest, source: Source) -> Built | Refused:
 def _with_notes(result: Built | Refused, source: Source) -> Built | Refused:
     """Add the notes on the source to the report of the result."""
     notes = source.notes
+    outside: tuple[str, ...] = ()
     if isinstance(result, Built) and result.spec.form == "file":
-        notes += tuple(_code_outside(result.model, source.saved.path.name))
-    report = replace(result.report, notes=(*notes, *result.report.notes))
+        outside = _code_outside(result.model)
+    if outside:
+        notes = (*notes, _outside_note(outside, source.saved.path.name))
+    report = replace(result.report, notes=(*notes, *result.report.notes), outside_code=outside)
     if isinstance(result, Refused):
         return replace(result, report=report)
     return replace(result, report=report, unrestored=source.unrestored)
 
 
-def _code_outside(model: Any, file: str) -> Iterator[str]:
-    """Yield a note on the classes and functions of a file that Keras does not define."""
-    names = [
+def _code_outside(model: Any) -> tuple[str, ...]:
+    """Return the classes and functions of a saved model that Keras does not define."""
+    return tuple(
         name
         for name, code in custom_objects(model).items()
         if name != "<lambda>" and not str(code.__module__).startswith("layerlens.")
-    ]
-    if names:
-        listed = ", ".join(f"`{name}`" for name in names)
-        yield (
-            f"the code of {listed} is not in {file}: its current code was used, so a "
-            f"change since the file was saved does not show"
-        )
+    )
+
+
+def _outside_note(names: Sequence[str], file: str) -> str:
+    listed = ", ".join(f"`{name}`" for name in names)
+    return (
+        f"{CODE_OUTSIDE}{listed} is not in {file}: its current code was used, so a change since "
+        f"the file was saved does not show"
+    )
 
 
 def _make_with_inputs(
@@ -157,6 +163,12 @@ def _without_inputs(request: BuildRequest, model: Any) -> InputsRefusal:
     if request.spec.where is None:
         text = f"({sample[0]},)" if len(sample) == 1 else str(tuple(sample))
         hint = f"pass the shape of one sample as `inputs=`, such as `inputs={text}`"
+    elif request.spec.where.line is None:  # named on the command line
+        text = ", ".join("null" if size is None else str(size) for size in sample)
+        hint = (
+            "call it once on data before it is saved or returned, or write a scenario with the "
+            f"shape of one sample, such as `input: {{shape: [{text}]}}`"
+        )
     else:
         text = ", ".join("null" if size is None else str(size) for size in sample)
         hint = f"add the shape of one sample, such as `input: {{shape: [{text}]}}`"

@@ -248,7 +248,8 @@ def _verdict(scenario: ScenarioReport, pair: PairReport) -> Text:
     expected = wording.expectation_of(scenario, pair)
     sign, style = GLYPHS.neutral, ""
     if expected is not None:
-        sign, style = (GLYPHS.right, "green") if expected.held else (GLYPHS.wrong, "bold red")
+        held = expected.held and wording.weights_held(scenario, pair)
+        sign, style = (GLYPHS.right, "green") if held else (GLYPHS.wrong, "bold red")
     line = joined(Text(f"{sign} ", style))
     line.append(wording.pair_name(pair), "bold")
     line.append(f", {pair.mode}" if _has_modes(scenario) else "")
@@ -260,6 +261,7 @@ def _verdict(scenario: ScenarioReport, pair: PairReport) -> Text:
             "as expected" if expected.held else f"expected {wording.value_text(expected.expected)}"
         )
         line.append(f", {words}", style)
+    line.append(wording.weights_note(pair), "bold red")
     return line
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from layerlens.plain.suggestion import nearest_name
 from layerlens.scenario import keras_catalog
 from layerlens.scenario.faults import Faults, suggestion
+from layerlens.scenario.python_target import MODULE_CALLABLE
 from layerlens.scenario.spec import LayerSpec
 from layerlens.scenario.yaml.positions import Position, YamlMapping, YamlSequence, described
 
@@ -25,7 +26,6 @@ _PACKAGES: dict[str, keras_catalog.Package] = {
     "_regularizer": "regularizers",
     "_constraint": "constraints",
 }
-MODULE_CALLABLE = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
 
 
 def read_layers(value: YamlSequence, faults: Faults) -> tuple[LayerSpec, ...]:

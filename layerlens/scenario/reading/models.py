@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from layerlens.files import unreadable_path
-from layerlens.plain.suggestion import nearest_name
 from layerlens.scenario.faults import Faults
-from layerlens.scenario.files import SAVED_SUFFIXES
+from layerlens.scenario.files import FileFault, file_fault, saved_file_fault
+from layerlens.scenario.python_target import parse_target
 from layerlens.scenario.reading.graphs import addressed, read_graph, refuse_unknown
 from layerlens.scenario.reading.inputs import check_size, check_values, input_spec, shape_of
-from layerlens.scenario.reading.layers import MODULE_CALLABLE, read_layers
+from layerlens.scenario.reading.layers import read_layers
 from layerlens.scenario.reading.schema import InputPart, ModelPart, ScenarioPart
 from layerlens.scenario.slices import parse_select
 from layerlens.scenario.spec import InputSpec, LayerSpec, ModelSpec, NodeSpec
@@ -50,7 +49,7 @@ def read_structure(
     _check_inputs(name, value, scenario, faults)
     _check_select(value, faults)
     _check_file(value, folder, faults)
-    _check_python(value, faults)
+    _check_python(value, folder, faults)
     _check_weights(value, faults)
     layers: tuple[LayerSpec, ...] = ()
     if isinstance(listed := value.get("layers"), YamlSequence):
@@ -138,41 +137,38 @@ def _check_select(value: YamlMapping, faults: Faults) -> None:
 def _check_file(value: YamlMapping, folder: Path, faults: Faults) -> None:
     if not isinstance(file := value.get("file"), str):
         return
-    at, path = value.values_at.get("file"), folder / file
-    if path.suffix.lower() not in SAVED_SUFFIXES:
-        faults.add(
-            f"{shown(file)} is not the name of a saved model",
-            at,
-            f"they end in {', '.join(SAVED_SUFFIXES)}",
-        )
-    elif (reason := unreadable_path(path)) is not None:
-        faults.add(f"{shown(file)} cannot be read: {reason}", at)
-    elif not path.exists():
-        faults.add(
-            f"there is no file {shown(file)}",
-            at,
-            f"{_neighbour(path)}paths are relative to the scenario's folder",
-        )
-    elif not path.is_file():
-        faults.add(f"{shown(file)} is not a file", at)
+    fault = saved_file_fault(folder / file, shown(file))
+    _add_file_fault(fault, value.values_at.get("file"), faults)
 
 
-def _neighbour(path: Path) -> str:
-    try:
-        names = [item.name for item in path.parent.iterdir() if item.suffix in SAVED_SUFFIXES]
-    except (OSError, ValueError):
-        return ""
-    near = nearest_name(path.name, names)
-    return f"did you mean `{near}`? " if near else ""
+def _add_file_fault(fault: FileFault | None, at: Position | None, faults: Faults) -> None:
+    if fault is None:
+        return
+    relative = "paths are relative to the scenario's folder" if fault.is_missing else None
+    faults.add(fault.message, at, " ".join(filter(None, (fault.hint, relative))) or None)
 
 
-def _check_python(value: YamlMapping, faults: Faults) -> None:
-    if isinstance(text := value.get("python"), str) and not MODULE_CALLABLE.fullmatch(text):
+def _check_python(value: YamlMapping, folder: Path, faults: Faults) -> None:
+    if not isinstance(text := value.get("python"), str):
+        return
+    at, target = value.values_at.get("python"), parse_target(text)
+    if target is None:
         faults.add(
             f'`python` takes "module:callable"; received {described(text)}',
-            value.values_at.get("python"),
-            "such as `python: my_models:build`",
+            at,
+            "such as `python: my_models:build`, or `python: path/to/models.py:build`",
         )
+    elif target.is_file:
+        fault = file_fault(folder / target.source, shown(target.source), (".py",))
+        _add_file_fault(fault, at, faults)
+
+
+def _resolved_python(text: str, folder: Path) -> str:
+    """Return the callable with the path of its file, which is relative to the scenario's folder."""
+    target = parse_target(text)
+    if target is None or not target.is_file:
+        return text
+    return f"{folder / target.source}:{target.callable}"
 
 
 def _check_weights(value: YamlMapping, faults: Faults) -> None:
@@ -233,7 +229,7 @@ def model_spec(
         nodes=structure.nodes,
         outputs=structure.outputs,
         file=str(folder / part.file) if part.file is not None else None,
-        python=part.python,
+        python=None if part.python is None else _resolved_python(part.python, folder),
         args=plain(part.args or {}),
         inputs=input_specs(part.input, part.inputs),
         select=part.select,

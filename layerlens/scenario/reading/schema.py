@@ -164,7 +164,11 @@ class ModelPart(Part):
         str | None, Field(description="A saved .keras, .h5 or Keras .json, relative to this file.")
     ] = None
     python: Annotated[
-        str | None, Field(description='"module:callable" that returns a Keras model.')
+        str | None,
+        Field(
+            description='"module:callable", or "path/to/file.py:callable" relative to this file, '
+            "that returns a Keras model."
+        ),
     ] = None
     args: Annotated[
         dict[str, Any] | None, Field(description="Keyword arguments of the callable.")

@@ -1,0 +1,71 @@
+"""Compare the weights that two models were saved with, and the models with these weights."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from layerlens.comparison.pair import Pair
+from layerlens.comparison.verdict import Decision, beyond_memory, decide
+from layerlens.models.build.request import Built
+from layerlens.models.execute.restored_weights import restoring_weights
+from layerlens.models.execute.variables import as_array, pair_model_weights, weight_variables
+from layerlens.numerics import weight_differences as numerics
+from layerlens.plain import stage
+from layerlens.report.pairs import SavedWeights, WeightDifference
+
+
+def decide_with_weights(pair: Pair) -> Decision:
+    """Judge a pair, and compare the saved weights where the scenario says so."""
+    saved = _saved_weights(pair) if pair.scenario.weights == "saved" and pair.shows else None
+    return replace(decide(pair), saved_weights=saved)
+
+
+def _saved_weights(pair: Pair) -> SavedWeights | None:
+    reference, candidate = pair.reference, pair.candidate
+    if not isinstance(reference, Built) or not isinstance(candidate, Built):
+        return None
+    transfer = pair_model_weights(reference, candidate, pair.scenario.transfer)
+    if not (reference.allocated and candidate.allocated):  # they were not needed for a verdict
+        return SavedWeights(transfer.complete, 0)
+    differing: tuple[WeightDifference, ...] = ()
+    if transfer.complete:
+        stage.enter("comparing the saved weights")
+        values = [[as_array(v) for v in weight_variables(one)] for one in (reference, candidate)]
+        found = numerics.compare_weights(transfer, *values)
+        differing = tuple(map(_row, found.differing))
+    compared = len(transfer.pairings) if transfer.complete else 0
+    saved = SavedWeights(transfer.complete, compared, differing)
+    if transfer.complete and not differing:
+        return saved
+    with restoring_weights(reference, candidate):
+        return _with_verdict(saved, pair)
+
+
+def _row(one: numerics.WeightDifference) -> WeightDifference:
+    found = one.difference
+    return WeightDifference(
+        one.reference,
+        one.candidate,
+        found.max_abs,
+        found.max_rel,
+        found.mismatched,
+        found.compared,
+    )
+
+
+def _with_verdict(saved: SavedWeights, pair: Pair) -> SavedWeights:
+    """Judge the models on their own weights, as a scenario with `transfer: none` does."""
+    assert isinstance(pair.reference, Built)
+    assert isinstance(pair.candidate, Built)
+    if beyond_memory(pair.reference, pair.candidate) is not None:
+        return saved
+    scenario = replace(pair.scenario, transfer="none")
+    decision = decide(replace(pair, scenario=scenario, shows=False, effort="quick"))
+    if decision.cause != "outputs" or decision.judgement is None:
+        return saved
+    difference = decision.judgement.difference
+    return replace(
+        saved,
+        verdict=decision.verdict,
+        max_abs=None if difference is None else difference.max_abs,
+    )
