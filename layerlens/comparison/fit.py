@@ -62,6 +62,7 @@ def fit_models(
     seed: int,
     transfer: TransferRule = "auto",
     variants: ModelVariants | None = None,
+    transfers: Mapping[str, Transfer] | None = None,
 ) -> tuple[FitRow, ...]:
     """Train every model from the reference's weights on the same data, and compare.
 
@@ -71,9 +72,9 @@ def fit_models(
     None where that cannot be done. Where the weights cannot be transferred, a row has only the
     losses. A model that Keras refused to build has no row; one whose target does not fit its
     output, or that Keras refuses to train, has a row with the error. The weights of the models are
-    restored.
+    restored. `transfers` are known already, by candidate.
     """
-    comparison = _TrainingComparison(models, reference, fit, seed, transfer)
+    comparison = _TrainingComparison(models, reference, fit, seed, transfer, transfers or {})
     working = {name: comparison.train_one(name, built) for name, built in comparison.built.items()}
     double: dict[str, TrainingResult] = {}
     if variants is not None:
@@ -93,6 +94,7 @@ class _TrainingComparison:
     fit: FitSpec
     seed: int
     rule: TransferRule
+    known: Mapping[str, Transfer]
 
     def __post_init__(self) -> None:
         self.built = {n: model for n, model in self.models.items() if isinstance(model, Built)}
@@ -108,7 +110,7 @@ class _TrainingComparison:
             rows = weight_rows(self.built[name])
             return pair_weights(rows, rows, "by_order")
         reference, candidate = self.built[self.reference], self.built[name]
-        found = pair_model_weights(reference, candidate, self.rule)
+        found = self.known.get(name) or pair_model_weights(reference, candidate, self.rule)
         return found if found.complete else None
 
     def start(self, name: str) -> tuple[Array, ...]:

@@ -21,14 +21,17 @@ from layerlens.comparison.rounding import RoundingCheck
 from layerlens.comparison.search import search
 from layerlens.errors import MemoryLimitError
 from layerlens.models.build.request import Built, Refused
+from layerlens.models.execute.call_order import paired_by_calls
 from layerlens.models.execute.input_domains import input_mismatch
+from layerlens.models.execute.restored_weights import restoring_weights
 from layerlens.models.execute.running_memory import running_beyond_memory
-from layerlens.models.execute.variables import pair_model_weights
+from layerlens.models.execute.variables import given_weights, pair_model_weights
 from layerlens.models.execute.weight_sets import WeightSet
 from layerlens.models.inspect.input_order import is_generated_name
 from layerlens.numerics.judge import Judgement, judge, with_mismatch
 from layerlens.numerics.observation import Evidence
 from layerlens.numerics.probes import join
+from layerlens.numerics.weight_differences import WeightComparison, compare_weights
 from layerlens.numerics.weight_transfer import Transfer
 from layerlens.proof.certify import certify
 from layerlens.proof.gradients import gradients_follow_outputs
@@ -49,6 +52,15 @@ CHANGES_WITH_SEED = ("gradients", "non_finite")
 #: The cause of a verdict: a model that was refused; shapes, weights or inputs that do not match; a
 #: call that was refused; a call that returned a shape other than announced; or the outputs.
 Cause = Literal["refused", "shapes", "weights", "inputs", "call", "called_shape", "outputs"]
+
+
+@dataclass(frozen=True, slots=True)
+class OwnWeights:
+    """How the models' own weights differ, and the verdict with the reference's carried over."""
+
+    comparison: WeightComparison
+    #: None where it was not looked for.
+    carried: Verdict | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +87,10 @@ class Decision:
     masked: MaskedDifference | None = None
     #: None where the saved weights were not to be compared, or a model did not build.
     saved_weights: SavedWeights | None = None
+    #: Whether the models differ with the weights paired by position, and not in the order of calls.
+    differs_by_position: bool = False
+    #: How the models' own weights differ, where these were compared.
+    own_weights: OwnWeights | None = None
 
 
 def decide(pair: Pair) -> Decision:
@@ -110,7 +126,7 @@ def _decided(pair: Pair) -> Decision:
     reference, candidate = pair.reference, pair.candidate
     if isinstance(reference, Refused) or isinstance(candidate, Refused):
         return Decision(pair, "build_error", "refused")
-    transfer = pair_model_weights(reference, candidate, pair.scenario.transfer)
+    transfer = _pair_weights(reference, candidate, pair.scenario.transfer)
     mismatch = _incomparable(reference, candidate, transfer)
     if mismatch is not None:
         cause: Cause = "shapes" if mismatch == "shape_mismatch" else "weights"
@@ -119,7 +135,58 @@ def _decided(pair: Pair) -> Decision:
     if reason is not None:
         return Decision(pair, "inconclusive", "inputs", transfer, inputs_apart=reason)
     _refuse_beyond_memory(reference, candidate)
-    return _by_running(pair, transfer)
+    decision = _by_running(pair, transfer)
+    if pair.scenario.transfer == "none":
+        return _with_own_weights(decision)
+    if decision.verdict == "different":
+        return _in_call_order(decision) or decision
+    return decision
+
+
+def _pair_weights(reference: Built, candidate: Built, rule: TransferRule) -> Transfer:
+    """Pair the weights of two models; where positions do not fit, in the order of the calls."""
+    transfer = pair_model_weights(reference, candidate, rule)
+    if transfer.complete:
+        return transfer
+    return paired_by_calls(reference, candidate, rule, transfer) or transfer
+
+
+def _in_call_order(decision: Decision) -> Decision | None:
+    """Return the decision with the weights paired in the order of calls, if both are equal then.
+
+    Positions mean little where a model lists its weights in another order than it uses them.
+    """
+    pair, transfer = decision.pair, decision.transfer
+    assert isinstance(pair.reference, Built)
+    assert isinstance(pair.candidate, Built)
+    assert transfer is not None
+    other = paired_by_calls(pair.reference, pair.candidate, pair.scenario.transfer, transfer)
+    if other is None:
+        return None
+    found = _by_running(pair, other)
+    return replace(found, differs_by_position=True) if found.verdict == "equivalent" else None
+
+
+def _with_own_weights(decision: Decision) -> Decision:
+    """Add how the models' own weights differ, and whether that is what makes the models differ."""
+    pair, examination, evidence = decision.pair, decision.examination, decision.evidence
+    if examination is None or not examination.sets or evidence is None:
+        return decision
+    reference, candidate = examination.models
+    transfer = _pair_weights(reference, candidate, "auto")
+    initial = examination.sets[0]
+    comparison = compare_weights(transfer, initial.reference, initial.candidate)
+    if not comparison.differing:
+        return decision
+    carried: Verdict | None = None
+    is_free = transfer.complete and not any(map(given_weights, examination.models))
+    if decision.verdict == "different" and is_free and pair.shows:
+        carried = _decided(replace(pair, scenario=replace(pair.scenario, transfer="auto"))).verdict
+    return replace(
+        decision,
+        evidence=replace(evidence, also_differs=(*evidence.also_differs, "weights")),
+        own_weights=OwnWeights(comparison, carried),
+    )
 
 
 def has_to_run(reference: Built | Refused, candidate: Built | Refused, rule: TransferRule) -> bool:
@@ -131,7 +198,7 @@ def has_to_run(reference: Built | Refused, candidate: Built | Refused, rule: Tra
     """
     if isinstance(reference, Refused) or isinstance(candidate, Refused):
         return False
-    transfer = pair_model_weights(reference, candidate, rule)
+    transfer = _pair_weights(reference, candidate, rule)
     if _incomparable(reference, candidate, transfer) is not None:
         return False
     if input_mismatch(reference, candidate) is not None:
@@ -161,6 +228,15 @@ def beyond_memory(reference: Built, candidate: Built) -> MemoryLimitError | None
 
 
 def _by_running(pair: Pair, transfer: Transfer) -> Decision:
+    with restoring_weights(pair.reference, pair.candidate):
+        decision = _run(pair, transfer)
+    if decision.examination is not None:
+        for side in decision.examination.sides:
+            side.forget()
+    return decision
+
+
+def _run(pair: Pair, transfer: Transfer) -> Decision:
     sides = pair.working_sides()
     has_tolerance = pair.scenario.tolerance is not None
     proof = certify(*sides, transfer, seed=pair.seed, has_tolerance=has_tolerance)

@@ -17,11 +17,13 @@ from layerlens.explain.relations import relation
 from layerlens.explain.shrink import as_seen, shrink
 from layerlens.explain.verdict_sentences import with_sentence
 from layerlens.explain.weight_sentences import weight_sentences
+from layerlens.explain.working_transfer import working_transfer
 from layerlens.models.build.request import Built, Refused
 from layerlens.models.execute.graph_size import model_graph_ops
 from layerlens.numerics.flat_input import as_arrays
 from layerlens.numerics.heat_map import differences_map
 from layerlens.numerics.observation import CallRefusal, Evidence, ShapeSurprise
+from layerlens.numerics.weight_transfer import Transfer
 from layerlens.report.pairs import EffortRow, PairReport, Rounding
 from layerlens.vocabulary import Strength
 
@@ -41,6 +43,8 @@ class ReportedPair:
     divergence: Divergence | None = None
     #: Sentences on layers that overflow integers on the counterexample.
     losses: tuple[str, ...] = ()
+    #: How the weights were carried over; None where they were not looked at.
+    transfer: Transfer | None = None
     #: The number of operations in each traced graph, by the model's name.
     graph_ops: Mapping[str, int] = field(default_factory=dict)
 
@@ -68,9 +72,10 @@ def report_pair(decision: Decision) -> ReportedPair:
     code = verdict_sentences.outside_code(reference.report, candidate.report)
     first = [*([code] if code else []), *weight_sentences(report)]
     report = replace(report, explanation=" ".join([*first, explanation]))
+    found = replace(found, report=report, transfer=decision.transfer)
     if decision.examination is None:
-        return replace(found, report=report)
-    return replace(found, report=report, graph_ops=_graph_ops(decision.examination))
+        return found
+    return replace(found, graph_ops=_graph_ops(decision.examination))
 
 
 def _with_saved_weights(report: PairReport, decision: Decision) -> PairReport:
@@ -118,13 +123,22 @@ def _early_text(decision: Decision) -> str:
     assert transfer is not None
     if decision.cause == "weights":
         text = verdict_sentences.weights(reference.report, candidate.report, transfer)
-        return with_sentence(text, argument_gaps(reference, candidate))
+        more = [argument_gaps(reference, candidate), _other_transfer(decision)]
+        return reduce(with_sentence, more, text)
     text = verdict_sentences.shapes(reference.report, candidate.report)
     made = transfer.complete and reference.allocated and candidate.allocated
     if not made or beyond_memory(reference, candidate) is not None:
         return text
     pair = decision.pair
     return with_sentence(text, relation(*pair.sides(), transfer, pair.seed))
+
+
+def _other_transfer(decision: Decision) -> str | None:
+    """Say with which other transfer the models compute the same, or None where none is known."""
+    if not decision.pair.shows or decision.transfer is None:
+        return None
+    found = working_transfer(decision.pair, decision.transfer)
+    return None if found is None else verdict_sentences.working_transfer(found)
 
 
 def _of_call(decision: Decision) -> ReportedPair:
@@ -152,9 +166,15 @@ def _of_outputs(decision: Decision) -> ReportedPair:
             overruled=decision.saved_weights is None and examination.overrules_stored_weights(),
             in_file=_is_in_file(decision),
         ),
+        verdict_sentences.paired_by_calls(
+            report, decision.transfer, differs_by_position=decision.differs_by_position
+        ),
+        verdict_sentences.own_weights(report, decision.own_weights),
         verdict_sentences.misannounced(misannounced) if misannounced is not None else None,
         *(_untried_lengths(examination) if report.verdict == "equivalent" else ()),
     ]
+    if report.verdict == "different":
+        more.append(_other_transfer(decision))
     report = replace(report, explanation=reduce(with_sentence, more, report.explanation))
     witness = judgement.witness
     if witness is None or not decision.pair.shows:

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import Any
 
+from layerlens.comparison.verdict import OwnWeights
 from layerlens.explain.listing import listed
+from layerlens.explain.working_transfer import WorkingTransfer
 from layerlens.models.inspect.input_order import is_generated_name
 from layerlens.numerics.differences import Difference
 from layerlens.numerics.judge import SAME_DISTRIBUTION, Judgement
@@ -19,8 +21,8 @@ from layerlens.report.pairs import InputsRow, PairReport, Rounding
 _SAVED = "--weights saved"
 #: A difference was rounding if the float64 difference is less than this share of it.
 SHRUNK = 2.0**-10
-#: The most weights that keep their own values and are named.
-_MOST_KEPT = 4
+#: The most weights that are named: those that keep their own values, and those that differ.
+_MOST_KEPT, _MOST_NAMED = 4, 3
 
 
 def refused(report: ModelReport) -> str:
@@ -191,6 +193,50 @@ def about_weights(
             f"compares the models with their own weights"
         )
     return None
+
+
+def paired_by_calls(
+    report: PairReport, transfer: Transfer, *, differs_by_position: bool
+) -> str | None:
+    """Say that the weights are paired in the order of the calls, or None where they are not."""
+    if transfer.method != "call_order":
+        return None
+    text = (
+        "the weights are paired in the order in which the layers are called, which is not the "
+        "order in which the models list them"
+    )
+    if not differs_by_position:
+        return text
+    return (
+        f"{text}: position by position, as `set_weights` copies them, `{report.candidate}` and "
+        f"`{report.reference}` differ"
+    )
+
+
+def working_transfer(found: WorkingTransfer) -> str:
+    return f"{found.why} suggest `{found.yaml}`, with which both compute the same"
+
+
+def own_weights(report: PairReport, own: OwnWeights | None) -> str | None:
+    """Say which of the models' own weights differ, and whether the models agree without that."""
+    if own is None:
+        return None
+    rows = sorted(own.comparison.differing, key=lambda row: -row.difference.max_abs)
+    named = [
+        f"`{row.candidate}` by up to {row.difference.max_abs:.3g}"
+        if row.reference == row.candidate
+        else f"`{row.candidate}` from `{row.reference}` by up to {row.difference.max_abs:.3g}"
+        for row in rows
+    ]
+    count, of = len(rows), own.comparison.compared
+    text = f"{count} of {of} weights differ{'' if count > 1 else 's'}: {listed(named, _MOST_NAMED)}"
+    if own.carried is None:
+        return text
+    then = {
+        "equivalent": "they compute the same: only the weights differ",
+        "different": "they still differ",
+    }.get(own.carried, "that was not decided")
+    return f"{text}. With the weights of `{report.reference}` carried over, {then}"
 
 
 def paired_inputs(

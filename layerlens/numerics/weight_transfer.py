@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from math import prod
 from operator import mul
@@ -142,6 +142,26 @@ def pair_weights(
     if method == "none":
         return Transfer("none", ours, theirs, ())
     return pair_rest(ours, theirs, method, NO_PLACES, given)
+
+
+def pair_in_order(
+    ours: tuple[WeightRow, ...],
+    theirs: tuple[WeightRow, ...],
+    order: Sequence[int],
+    other_order: Sequence[int],
+) -> Transfer:
+    """Pair two lists of weights position by position, after each is put into another order."""
+    transfer = _by_position(
+        tuple(ours[place] for place in order),
+        tuple(theirs[place] for place in other_order),
+        "auto",
+    )
+    pairings = (
+        Pairing((order[one.sources[0]],), other_order[one.candidate], one.change)
+        for one in transfer.pairings
+    )
+    ordered = tuple(sorted(pairings, key=lambda one: one.candidate))
+    return replace(transfer, reference=ours, candidate=theirs, pairings=ordered)
 
 
 def pair_rest(

@@ -57,7 +57,7 @@ class Trial:
         """Build the models, compare every pair in every mode, and train."""
         built = self._build_models()
         decisions = self.decide(built)
-        fit = self._fit(built) if self.scenario.fit else ()
+        fit = self._fit(built, decisions) if self.scenario.fit else ()
         models = tuple(_with_run_results(one, decisions) for one in built.values())
         if self.options.graph:
             models = _with_graphs(models, built)
@@ -205,7 +205,7 @@ class Trial:
         except (ScenarioError, MemoryLimitError, UnsafeCodeError):
             return None
 
-    def _fit(self, built: Models) -> tuple[FitRow, ...]:
+    def _fit(self, built: Models, decisions: Sequence[ReportedPair]) -> tuple[FitRow, ...]:
         stage.enter("training the models")
         assert self.scenario.fit is not None
         return fit_models(
@@ -215,6 +215,11 @@ class Trial:
             seed=self.options.seed,
             transfer=self.scenario.transfer,
             variants=self.variants,
+            transfers={
+                decision.report.candidate: decision.transfer
+                for decision in decisions
+                if decision.transfer is not None
+            },
         )
 
     # --- steps ------------------------------------------------------------------------------
