@@ -198,7 +198,7 @@ def init(
 @app.command()
 def schema() -> int:
     """Print the scenario format as JSON Schema, for editors."""
-    from layerlens.scenario.reading.schema import json_schema
+    from layerlens.scenario.reading.json_schema import json_schema
 
     write_text(json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n", None)
     return PASSED

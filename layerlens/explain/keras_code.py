@@ -23,7 +23,16 @@ from layerlens.numerics.arrays import Array
 from layerlens.numerics.flat_input import as_written
 from layerlens.plain.printable import clean
 from layerlens.report.layers import LayerRow
-from layerlens.scenario.spec import InputSpec, LayerSpec, ModelSpec, NodeSpec
+from layerlens.scenario.spec import (
+    InputSpec,
+    LayerSpec,
+    ModelSpec,
+    NamedTensor,
+    NodeSpec,
+    addressed,
+    layer_specs,
+    named_tensors,
+)
 from layerlens.vocabulary import Execution
 
 #: Names that the script uses itself.
@@ -75,12 +84,11 @@ def model_source(function: str, described: Described, *, policy: bool = False) -
     lines = [f"def {function}():"]
     if policy or spec.dtype:
         lines.append(f"    keras.config.set_dtype_policy({_quoted(spec.dtype or 'float32')})")
-    if spec.form == "layers":
-        lines += [f"    {line}" for line in _chain(described)]
-    elif spec.form == "graph":
-        lines += [f"    {line}" for line in _graph(described)]
-    else:
+    if not _is_written_out(spec):
         lines += [f"    {line}" for line in _from_json(_as_json(described))]
+    else:
+        written = _chain if spec.form == "layers" else _graph
+        lines += [f"    {line}" for line in written(described)]
     return "\n".join(lines)
 
 
@@ -122,8 +130,22 @@ def layer_source(spec: LayerSpec, name: str | None = None) -> str:
     arguments = dict(spec.arguments)
     if name is not None:
         arguments.setdefault("name", name)
-    given = ", ".join(f"{key}={_value(key, value)}" for key, value in arguments.items())
-    return f"layers.{spec.type}({given})"
+    given = [f"{key}={_value(key, value)}" for key, value in arguments.items()]
+    if spec.model is None:
+        return f"layers.{spec.type}({', '.join(given)})"
+    inner = ", ".join(layer_source(layer) for layer in spec.model.layers)
+    return f"keras.Sequential({', '.join([f'[{inner}]', *given])})"
+
+
+def _is_written_out(spec: ModelSpec) -> bool:
+    """Return whether a model is written layer by layer, not as Keras' JSON.
+
+    One expression cannot construct a graph, load a file or freeze a model.
+    """
+    nested = [layer for layer in layer_specs(spec) if layer.model is not None]
+    return spec.form in ("layers", "graph") and all(
+        layer.type == "Sequential" and "trainable" not in layer.arguments for layer in nested
+    )
 
 
 def array_source(array: Array) -> str:
@@ -175,12 +197,14 @@ def _input(spec: InputSpec, batch_size: int | None) -> str:
 
 
 def _chain(built: Described) -> Iterator[str]:
-    names = _names([spec.name for spec in built.inputs])
+    given = [spec.name for spec in built.inputs]
+    names = _names(given)
     yield from _inputs(built, names)
     tensor = _listed(names)
     for position, spec in enumerate(built.spec.layers):
         call = tensor if position else _call(spec, names)
-        yield f"y = {layer_source(spec)}({call})"
+        more = _call_arguments(spec.call, dict(zip(given, names, strict=True)), {})
+        yield f"y = {layer_source(spec)}({call}{more})"
         tensor = "y"
     yield f"return keras.Model({_listed(names)}, {tensor})"
 
@@ -205,7 +229,7 @@ def _graph(built: Described) -> Iterator[str]:
         layer_of[node.name] = base
         assert base.layer is not None  # the reader gives every node a layer or a share
         tensors = [text for name in node.inputs for text in _tensors(name, names, several)]
-        call = _call(base.layer, tensors)
+        call = _call(base.layer, tensors) + _call_arguments(node.call, names, several)
         if base.name not in variables:
             variables[base.name] = f"{names[base.name]}_layer"
             made = layer_source(base.layer, base.name)
@@ -222,12 +246,28 @@ def _graph(built: Described) -> Iterator[str]:
 
 def _tensors(name: str, names: Mapping[str, str], several: Mapping[str, int]) -> list[str]:
     """Return the expressions for all tensors of a node or input, or for one: `node:1`."""
-    if name in names:
-        if several.get(name, 1) == 1:
-            return [names[name]]
-        return [f"{names[name]}[{n}]" for n in range(several[name])]
-    node, _, index = name.rpartition(":")
-    return [f"{names[node]}[{index}]" if several.get(node, 1) > 1 else names[node]]
+    source = addressed(name, names)
+    assert source is not None  # the reader refuses any other name
+    node, index = source
+    if several.get(node, 1) == 1:
+        return [names[node]]
+    chosen = range(several[node]) if index is None else [index]
+    return [f"{names[node]}[{n}]" for n in chosen]
+
+
+def _call_arguments(
+    call: Mapping[str, Any], names: Mapping[str, str], several: Mapping[str, int]
+) -> str:
+    """Return the arguments of a call besides its inputs, each after a comma."""
+
+    def written(name: str, value: Any) -> str:
+        if isinstance(value, NamedTensor):
+            return _listed(_tensors(value.name, names, several))
+        if isinstance(value, tuple) and any(named_tensors(value)):
+            return f"[{', '.join(written(name, item) for item in value)}]"
+        return _value(name, value)
+
+    return "".join(f", {name}={written(name, value)}" for name, value in call.items())
 
 
 def _call(spec: LayerSpec, tensors: Sequence[str]) -> str:

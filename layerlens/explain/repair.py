@@ -15,7 +15,8 @@ from layerlens.report.diffs import LayerChange, ModelsDiff
 from layerlens.report.layers import ModelReport
 from layerlens.report.pairs import PairReport
 from layerlens.scenario.faults import Faults
-from layerlens.scenario.notation import argument_text, layer_text
+from layerlens.scenario.notation import argument_text, layer_text, value_text
+from layerlens.scenario.reading.call_arguments import CALL, Sources
 from layerlens.scenario.reading.layers import read_layer
 from layerlens.scenario.spec import LayerSpec, ModelSpec
 from layerlens.scenario.yaml.parse import parse_yaml
@@ -260,11 +261,10 @@ class _Plan:
 def read_back(layer: LayerSpec) -> LayerSpec | None:
     """Return the layer that a scenario has with this layer written in it; None with a fault."""
     faults = Faults("<remedy>")
-    item = layer_text(layer)
-    document = parse_yaml(f"[{{{item}}}]" if layer.arguments else f"[{item}]", faults.file)
+    document = parse_yaml(f"[{value_text(layer)}]", faults.file)
     if document.faults:
         return None
-    found = read_layer(document.value[0], None, faults)
+    found = read_layer(document.value[0], None, faults, Sources(None, None))
     return None if faults else found
 
 
@@ -321,11 +321,15 @@ def _differing(
             yield inner, f"set `{argument_text(name, mine)}`"
         else:
             yield inner, f"remove `{name}`"
+    if ours.call != theirs.call:
+        text = f"set `{argument_text('call', ours.call)}`" if ours.call else "remove `call`"
+        yield (*path, CALL), text
 
 
 def _equal(one: Any, other: Any) -> bool:
     if isinstance(one, LayerSpec) and isinstance(other, LayerSpec):
-        return one.type == other.type and not list(_differing(one, other, ()))
+        alike = one.type == other.type and one.model == other.model
+        return alike and not list(_differing(one, other, ()))
     if isinstance(one, tuple) and isinstance(other, tuple):
         return len(one) == len(other) and all(map(_equal, one, other))
     return bool(one == other)
@@ -348,6 +352,8 @@ def _edited(own: LayerSpec, ours: LayerSpec, edit: _Edit) -> LayerSpec:
 
 def _with_argument(own: LayerSpec, ours: LayerSpec, path: tuple[str, ...]) -> LayerSpec:
     name = path[0]
+    if name == CALL:
+        return replace(own, call=ours.call)
     arguments = dict(own.arguments)
     if len(path) > 1:
         arguments[name] = _with_argument(own.arguments[name], ours.arguments[name], path[1:])

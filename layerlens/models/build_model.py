@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from layerlens.models.build.described import build_described
 from layerlens.models.build.precision import Precision
@@ -49,4 +50,13 @@ def build_model(
     request = BuildRequest(
         spec, inputs, precision, allocate, at_most, memory_limit, seed, allow_code, fed_as, numbers
     )
-    return build_described(request) if spec.form in ("layers", "graph") else adopt_model(request)
+    if spec.form not in ("layers", "graph"):
+        return adopt_model(request)
+
+    def load(inner: ModelSpec) -> Built | Refused:
+        dtype = spec.dtype or inner.dtype
+        return adopt_model(
+            replace(request, spec=replace(inner, dtype=dtype), inputs=(), at_most=None, fed_as=())
+        )
+
+    return build_described(replace(request, load=load))

@@ -60,6 +60,9 @@ class LayerSignature:
     summary: str
     keras: str
 
+    #: The arguments of its `call` besides its first input; None if Keras does not define it.
+    call: tuple[Argument, ...] | None = None
+
     @property
     def offered(self) -> tuple[str, ...]:
         """The names of the arguments without the legacy ones."""
@@ -73,6 +76,9 @@ class LayerSignature:
 
     def argument(self, name: str) -> Argument | None:
         return next((item for item in self.arguments if item.name == name), None)
+
+    def call_argument(self, name: str) -> Argument | None:
+        return next((item for item in self.call or () if item.name == name), None)
 
 
 @cache
@@ -141,7 +147,30 @@ def signature(name: str, package: Package = "layers") -> LayerSignature:
         accepts_any=accepts_any,
         summary=found.docstring.partition("\n")[0].strip() if found else "",
         keras=keras_version(),
+        call=_call_arguments(found) if found and package == "layers" else None,
     )
+
+
+#: Keras takes this from the call of any layer, and passes it on where `call` has it.
+_TRAINING = Argument(
+    "training",
+    default="None",
+    documentation="Python boolean: whether the layer runs in training mode.",
+    keyword_only=True,
+)
+
+
+def _call_arguments(keras_class: KerasClass) -> tuple[Argument, ...] | None:
+    """Return the arguments of the `call` of a class, or of its first base class that has one."""
+    definition = keras_class.call
+    if definition is not None:
+        texts = keras_class.documented_arguments("Call arguments", "Call Arguments")
+        given = _documented(_own_arguments(definition), texts)[1:]
+        return given if any(item.name == "training" for item in given) else (*given, _TRAINING)
+    for base in keras_class.bases:
+        if base and (found := _call_arguments(base)) is not None:
+            return found
+    return None
 
 
 #: The arguments of a class, and whether it accepts any other keyword.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import textwrap
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
@@ -16,6 +17,7 @@ from layerlens.versions import version_of
 _HEAD_END = re.compile(r"^(?:class |def |@|if |try:)", re.MULTILINE)
 _CLASS_END = re.compile(r"^[^\s)]", re.MULTILINE)
 _INITIALISER = re.compile(r"^    def __init__\(", re.MULTILINE)
+_CALL = re.compile(r"^    def call\(", re.MULTILINE)
 _METHOD = re.compile(r"^    (?:def |@)", re.MULTILINE)
 
 _SECTION = re.compile(r"^(\w[\w ]*):\s*$")
@@ -42,18 +44,31 @@ class KerasClass:
         return None
 
     @property
+    def call(self) -> ast.FunctionDef | None:
+        """The `call` that this class defines itself."""
+        text = _class_text(self.module, self.name) or ""
+        start = _CALL.search(text)
+        if start is None:
+            return None
+        end = _METHOD.search(text, start.end())
+        method = textwrap.dedent(text[start.start() : end.start() if end else len(text)])
+        definition = ast.parse(method).body[0]
+        return definition if isinstance(definition, ast.FunctionDef) else None
+
+    @property
     def bases(self) -> list[KerasClass | None]:
         """The base classes, in order; None for one that Keras does not define."""
         return [_base(self.module, base) for base in self.definition.bases]
 
-    def documented_arguments(self) -> dict[str, str]:
-        """Return argument → text from the `Args:` section of the docstring."""
+    def documented_arguments(self, *sections: str) -> dict[str, str]:
+        """Return argument → text from these sections of the docstring, else from `Args:`."""
+        sections = sections or ("Args", "Arguments")
         texts: dict[str, list[str]] = {}
         current: list[str] = []
         inside, indent = False, None
         for line in self.docstring.splitlines():
             if section := _SECTION.match(line):
-                inside, indent = section[1] in ("Args", "Arguments"), None
+                inside, indent = section[1] in sections, None
                 continue
             if not inside or not line.strip():
                 continue
@@ -124,17 +139,23 @@ def find_class(module: str, name: str) -> KerasClass | None:
 
 def _definition(module: str, name: str) -> ast.ClassDef | None:
     """Parse a class up to the end of its `__init__`; parsing all methods takes far longer."""
-    source = source_of(module)
-    start = re.search(rf"^class {name}\b", source, re.MULTILINE)
-    if start is None:
+    text = _class_text(module, name)
+    if text is None:
         return None
-    end = _CLASS_END.search(source, start.end())
-    text = source[start.start() : end.start() if end else len(source)]
     if initialiser := _INITIALISER.search(text):
         below = _METHOD.search(text, initialiser.end())
         text = text[: below.start() if below else len(text)]
     definition = ast.parse(text).body[0]
     return definition if isinstance(definition, ast.ClassDef) else None
+
+
+def _class_text(module: str, name: str) -> str | None:
+    source = source_of(module)
+    start = re.search(rf"^class {name}\b", source, re.MULTILINE)
+    if start is None:
+        return None
+    end = _CLASS_END.search(source, start.end())
+    return source[start.start() : end.start() if end else len(source)]
 
 
 def _base(module: str, base: ast.expr) -> KerasClass | None:

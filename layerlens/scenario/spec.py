@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -33,6 +33,14 @@ class InputSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class NamedTensor:
+    """The value of a call argument that is a tensor: an input, `node`, or `node:1`."""
+
+    kind: Literal["input", "node"]
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class LayerSpec:
     """One layer: a public class of `keras.layers` and its keyword arguments.
 
@@ -42,6 +50,10 @@ class LayerSpec:
 
     type: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    #: The arguments of its call besides its inputs: plain values, or a `NamedTensor`.
+    call: Mapping[str, Any] = field(default_factory=dict)
+    #: The model that stands in the place of a layer, for `Sequential`, `Functional` and `Model`.
+    model: ModelSpec | None = None
     where: Where | None = None
     #: Argument → where its value is written.
     places: Mapping[str, Where] = field(default_factory=dict, compare=False, repr=False)
@@ -56,6 +68,44 @@ class NodeSpec:
     inputs: tuple[str, ...]
     share: str | None = None
     where: Where | None = None
+    #: The arguments of the call of a shared layer; a layer of its own has them itself.
+    shared_call: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def call(self) -> Mapping[str, Any]:
+        """The arguments of this node's call besides its inputs."""
+        return self.shared_call if self.layer is None else self.layer.call
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The names of all tensors that the node takes, as inputs or as call arguments."""
+        return (*self.inputs, *(tensor.name for tensor in named_tensors(self.call)))
+
+
+def named_tensors(value: Any) -> Iterator[NamedTensor]:
+    """Yield the tensors in the arguments of a call."""
+    if isinstance(value, NamedTensor):
+        yield value
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from named_tensors(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from named_tensors(item)
+
+
+def addressed(source: str, known: Collection[str]) -> tuple[str, int | None] | None:
+    """Return the node or input of a name such as `node` or `node:1`, and which output it means.
+
+    Outputs count from 0; None in place of the output means all of them. None alone is returned if
+    `source` names nothing in `known`.
+    """
+    if source in known:
+        return source, None
+    node, _, position = source.rpartition(":")
+    if node in known and position.isascii() and position.isdigit():
+        return node, int(position)
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +135,23 @@ class ModelSpec:
     where: Where | None = None
     #: Folders with the code of a saved file, besides the file's own and the current one.
     code_folders: tuple[str, ...] = ()
+
+
+def layer_specs(value: Any) -> Iterator[LayerSpec]:
+    """Yield every layer in a model's description, also inner layers and those of nested models."""
+    if isinstance(value, ModelSpec):
+        for layer in (*value.layers, *(node.layer for node in value.nodes)):
+            yield from layer_specs(layer)
+    elif isinstance(value, LayerSpec):
+        yield value
+        yield from layer_specs(value.arguments)
+        yield from layer_specs(value.model)
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from layer_specs(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from layer_specs(item)
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,14 +74,8 @@ def spec_with_numbers(spec: ModelSpec, change: NumberChange) -> ModelSpec | None
     """
     if spec.form not in ("layers", "graph"):
         return None
-    layers = tuple(_changed_layer(layer, change) for layer in spec.layers)
-    nodes = tuple(
-        replace(node, layer=_changed_layer(node.layer, change)) if node.layer is not None else node
-        for node in spec.nodes
-    )
-    if (layers, nodes) == (spec.layers, spec.nodes):
-        return None
-    return replace(spec, layers=layers, nodes=nodes, weights={})
+    changed = _changed_model(spec, change)
+    return replace(changed, weights={}) if changed != spec else None
 
 
 def config_with_numbers(config: Any, change: NumberChange, key: str = "") -> Any:
@@ -146,7 +140,18 @@ def _numbers_in(value: Any, key: str = "") -> Iterator[float]:
         yield float(value)
 
 
+def _changed_model(spec: ModelSpec, change: NumberChange) -> ModelSpec:
+    layers = tuple(_changed_layer(layer, change) for layer in spec.layers)
+    nodes = tuple(
+        replace(node, layer=_changed_layer(node.layer, change)) if node.layer is not None else node
+        for node in spec.nodes
+    )
+    return replace(spec, layers=layers, nodes=nodes)
+
+
 def _changed_layer(layer: LayerSpec, change: NumberChange) -> LayerSpec:
+    if layer.model is not None:
+        return replace(layer, model=_changed_model(layer.model, change))
     given = {**_defaults(layer), **layer.arguments}
     arguments = {
         key: value if key.endswith(_WITHOUT_EFFECT) else _changed(value, change)

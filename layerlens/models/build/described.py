@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from layerlens.models.build.graph import LayerRefusal, wire_model
 from layerlens.models.build.inputs import scenario_inputs
-from layerlens.models.build.layer import refuse_code_layers
+from layerlens.models.build.layer import LayerMaker, refuse_code_layers
 from layerlens.models.build.memory import refuse_beyond_memory, weight_bytes
+from layerlens.models.build.nested_model import nested_model
 from layerlens.models.build.request import BuildRequest, Built, Refused, built, refused_at
 from layerlens.models.build.session import in_fresh_session
 from layerlens.models.build.symbolic import (
@@ -22,7 +24,7 @@ from layerlens.models.build.symbolic import (
 )
 from layerlens.models.build.weights import assign_weights
 from layerlens.report.layers import LayerRow, ModelReport
-from layerlens.scenario.spec import LayerSpec, ModelSpec
+from layerlens.scenario.spec import LayerSpec, ModelSpec, layer_specs
 
 #: The batch size of models with stateful layers, which keep a state per sample.
 _STATEFUL_BATCH = 4
@@ -86,29 +88,14 @@ def _wire(request: BuildRequest, spec: ModelSpec) -> Built | Refused:
         taken=frozenset(_own_names(spec)),
     )
     try:
-        wired = wire_model(spec, request.inputs, tensors, request.precision)
+        maker = LayerMaker(request.precision, partial(nested_model, request.load))
+        wired = wire_model(spec, request.inputs, tensors, maker)
     except LayerRefusal as refusal:
         raise_if_draft_impossible(refusal.error)
         return refused_at(request, refusal)
     fitted = scenario_inputs(request.inputs, request.fed_as)
     fed = tuple(tensors[place] for place in fitted.positions)
     return built(request, fitted, functional(fed, wired.outputs, spec.name))
-
-
-def layer_specs(value: Any) -> Iterator[LayerSpec]:
-    """Yield every layer in a model's description, including inner layers."""
-    if isinstance(value, ModelSpec):
-        for layer in (*value.layers, *(node.layer for node in value.nodes)):
-            yield from layer_specs(layer)
-    elif isinstance(value, LayerSpec):
-        yield value
-        yield from layer_specs(value.arguments)
-    elif isinstance(value, Mapping):
-        for item in value.values():
-            yield from layer_specs(item)
-    elif isinstance(value, (list, tuple)):
-        for item in value:
-            yield from layer_specs(item)
 
 
 def without_state(value: Any) -> Any:
@@ -118,7 +105,7 @@ def without_state(value: Any) -> Any:
         return replace(value, layers=without_state(value.layers), nodes=nodes)
     if isinstance(value, LayerSpec):
         kept = {key: item for key, item in value.arguments.items() if key != "stateful"}
-        return replace(value, arguments=without_state(kept))
+        return replace(value, arguments=without_state(kept), model=without_state(value.model))
     if isinstance(value, Mapping):
         return {key: without_state(item) for key, item in value.items()}
     if isinstance(value, tuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,10 +11,17 @@ import keras
 
 from layerlens.errors import Fault, LayerlensError, ScenarioError, Where
 from layerlens.models.backend.exhaustion import raise_if_out_of_memory
-from layerlens.models.build.layer import automatic_name, make_layer
-from layerlens.models.build.precision import Precision
+from layerlens.models.build.layer import LayerMaker, automatic_name
 from layerlens.models.build.tensor_sizes import refuse_oversized
-from layerlens.scenario.spec import InputSpec, LayerSpec, ModelSpec, NodeSpec
+from layerlens.scenario.spec import (
+    InputSpec,
+    LayerSpec,
+    ModelSpec,
+    NamedTensor,
+    NodeSpec,
+    addressed,
+    named_tensors,
+)
 
 #: Layers that take their inputs as separate arguments (query, value, key), not as one list.
 SEPARATE_INPUTS = ("MultiHeadAttention", "GroupQueryAttention")
@@ -70,7 +78,7 @@ def wire_model(
     spec: ModelSpec,
     inputs: tuple[InputSpec, ...],
     tensors: tuple[Any, ...],
-    precision: Precision,
+    maker: LayerMaker,
 ) -> WiredGraph:
     """Make and connect the layers of a model given as `layers` or `graph`.
 
@@ -78,34 +86,30 @@ def wire_model(
         LayerRefusal: Keras refuses a layer.
         ScenarioError: the graph has a cycle or an unknown name.
     """
-    wired = WiredGraph(inputs=tensors)
+    given = {given.name: (tensor,) for given, tensor in zip(inputs, tensors, strict=True)}
+    wired = WiredGraph(inputs=tensors, given=given)
     if spec.form == "layers":
-        return _wire_chain(spec.layers, wired, precision)
-    wired.given.update(
-        {given.name: (tensor,) for given, tensor in zip(inputs, tensors, strict=True)}
-    )
-    return _wire_graph(spec, wired, precision)
+        return _wire_chain(spec.layers, wired, maker)
+    return _wire_graph(spec, wired, maker)
 
 
 def shapes_of(tensors: Tensors) -> tuple[tuple[int | None, ...], ...]:
     return tuple(tuple(tensor.shape) for tensor in tensors)
 
 
-def _wire_chain(
-    layers: tuple[LayerSpec, ...], wired: WiredGraph, precision: Precision
-) -> WiredGraph:
+def _wire_chain(layers: tuple[LayerSpec, ...], wired: WiredGraph, maker: LayerMaker) -> WiredGraph:
     tensors = wired.inputs
     names: set[str] = set()
     for position, spec in enumerate(layers):
-        layer = _make(spec, None, tensors, wired, precision)
+        layer = _make(spec, None, tensors, wired, maker)
         _refuse_duplicate(layer.name, names, spec, tensors, wired)
         # After the first layer, Keras decides how a layer takes several tensors.
-        tensors = _apply(layer, spec, tensors, wired, listed=position > 0)
+        tensors = _apply(layer, spec, tensors, spec.call, wired, listed=position > 0)
     wired.outputs = tensors
     return wired
 
 
-def _wire_graph(spec: ModelSpec, wired: WiredGraph, precision: Precision) -> WiredGraph:
+def _wire_graph(spec: ModelSpec, wired: WiredGraph, maker: LayerMaker) -> WiredGraph:
     layers: dict[str, tuple[Any, LayerSpec]] = {}
     names: set[str] = set()
     for node in in_order(spec.nodes):
@@ -117,10 +121,10 @@ def _wire_graph(spec: ModelSpec, wired: WiredGraph, precision: Precision) -> Wir
         else:
             assert node.layer is not None  # the reader gives every node a layer or a share
             layer_spec = node.layer
-            layer = _make(layer_spec, node.name, tensors, wired, precision)
+            layer = _make(layer_spec, node.name, tensors, wired, maker)
             _refuse_duplicate(layer.name, names, layer_spec, tensors, wired)
         layers[node.name] = (layer, layer_spec)
-        wired.given[node.name] = _apply(layer, layer_spec, tensors, wired, listed=False)
+        wired.given[node.name] = _apply(layer, layer_spec, tensors, node.call, wired, listed=False)
     wired.outputs = tuple(
         tensor for name in spec.outputs for tensor in _addressed(name, wired, spec.where)
     )
@@ -144,10 +148,9 @@ def in_order(nodes: tuple[NodeSpec, ...]) -> list[NodeSpec]:
             loop = " -> ".join([*open_names[open_names.index(node.name) :], node.name])
             raise _fault(f"the graph has a cycle: {loop}", node.where)
         open_names.append(node.name)
-        for name in (*node.inputs, *((node.share,) if node.share else ())):
-            source = by_name.get(name, by_name.get(name.rpartition(":")[0]))
-            if source is not None:
-                visit(source)
+        for name in (*node.sources, *((node.share,) if node.share else ())):
+            if (source := addressed(name, by_name)) is not None:
+                visit(by_name[source[0]])
         open_names.pop()
         ordered[node.name] = node
 
@@ -158,20 +161,33 @@ def in_order(nodes: tuple[NodeSpec, ...]) -> list[NodeSpec]:
 
 def _addressed(name: str, wired: WiredGraph, where: Where | None) -> Tensors:
     """Return all tensors of a node or input, or a single one for a name such as `node:1`."""
-    if name in wired.given:
-        return wired.given[name]
-    node, _, index = name.rpartition(":")
-    tensors = wired.given.get(node)
-    if tensors is None or not index.isdecimal():
+    source = addressed(name, wired.given)
+    if source is None:
         known = ", ".join(f"`{given}`" for given in wired.given)
         raise _fault(f"`{name}` is not a node or input; there are {known}", where)
-    if int(index) >= len(tensors):
+    node, index = source
+    tensors = wired.given[node]
+    if index is None:
+        return tensors
+    if index >= len(tensors):
         message = (
             f"`{name}` takes output {index} of `{node}`, which has {len(tensors)} "
             f"(they count from 0)"
         )
         raise _fault(message, where)
-    return (tensors[int(index)],)
+    return (tensors[index],)
+
+
+def _with_tensors(value: Any, wired: WiredGraph, where: Where | None) -> Any:
+    """Return the arguments of a call with the tensors that they name."""
+    if isinstance(value, NamedTensor):
+        tensors = _addressed(value.name, wired, where)
+        return tensors[0] if len(tensors) == 1 else list(tensors)
+    if isinstance(value, Mapping):
+        return {name: _with_tensors(item, wired, where) for name, item in value.items()}
+    if isinstance(value, tuple) and any(named_tensors(value)):
+        return [_with_tensors(item, wired, where) for item in value]
+    return value
 
 
 def _fault(message: str, where: Where | None) -> ScenarioError:
@@ -179,11 +195,14 @@ def _fault(message: str, where: Where | None) -> ScenarioError:
 
 
 def _make(
-    spec: LayerSpec, name: str | None, tensors: Tensors, wired: WiredGraph, precision: Precision
+    spec: LayerSpec, name: str | None, tensors: Tensors, wired: WiredGraph, maker: LayerMaker
 ) -> Any:
     try:
-        return make_layer(spec, precision, name)
+        return maker.make(spec, name)
     except LayerlensError:
+        raise
+    except LayerRefusal as inner:
+        inner.wired = wired  # the rows before a nested model are those of this graph
         raise
     except Exception as error:  # Keras may raise anything
         raise_if_out_of_memory(error, f"while a `{spec.type}` was created", spec.where)
@@ -192,11 +211,22 @@ def _make(
 
 
 def _apply(
-    layer: Any, spec: LayerSpec, tensors: Tensors, wired: WiredGraph, *, listed: bool
+    layer: Any,
+    spec: LayerSpec,
+    tensors: Tensors,
+    call: Mapping[str, Any],
+    wired: WiredGraph,
+    *,
+    listed: bool,
 ) -> Tensors:
     histories = [tensor._keras_history for tensor in tensors]
+    arguments = _with_tensors(call, wired, spec.where)
     try:
-        result = _listed(layer, tensors) if listed else apply_layer(layer, spec.type, tensors)
+        _refuse_wrong_count(layer, spec, tensors)
+        if listed:
+            result = _listed(layer, tensors, arguments)
+        else:
+            result = apply_layer(layer, spec.type, tensors, **arguments)
         outputs = flat_outputs(result, layer.name)
         _refuse_circle(layer, tensors, outputs, histories)
     except Exception as error:  # Keras may raise anything
@@ -207,19 +237,33 @@ def _apply(
     return outputs
 
 
-def _listed(layer: Any, tensors: Tensors) -> Any:
-    return layer(tensors[0] if len(tensors) == 1 else list(tensors))
+def _listed(layer: Any, tensors: Tensors, arguments: Mapping[str, Any]) -> Any:
+    return layer(tensors[0] if len(tensors) == 1 else list(tensors), **arguments)
 
 
-def apply_layer(layer: Any, layer_type: str, tensors: Tensors) -> Any:
-    """Call a layer on several inputs in the form that its class takes."""
+def apply_layer(layer: Any, layer_type: str, tensors: Tensors, **arguments: Any) -> Any:
+    """Call a layer on several inputs in the form that its class takes.
+
+    `arguments` are those of the call besides the inputs.
+    """
     if layer_type in SEPARATE_INPUTS:
-        return layer(*tensors)
+        return layer(*tensors, **arguments)
     if layer_type in LISTED_INPUTS:
-        return layer(list(tensors))
+        return layer(list(tensors), **arguments)
     if len(tensors) > 1 and "initial_state" in inspect.signature(layer.call).parameters:
-        return layer(tensors[0], initial_state=list(tensors[1:]))
-    return _listed(layer, tensors)
+        return layer(tensors[0], initial_state=list(tensors[1:]), **arguments)
+    return _listed(layer, tensors, arguments)
+
+
+def _refuse_wrong_count(layer: Any, spec: LayerSpec, tensors: Tensors) -> None:
+    """Refuse a nested model that receives more or fewer tensors than it has inputs."""
+    inputs = getattr(layer, "_inputs", None) if spec.model is not None else None
+    if inputs and len(inputs) != len(tensors):
+        names = ", ".join(f"`{one.name}`" for one in inputs)
+        raise ValueError(
+            f"`{layer.name}` is a model with {len(inputs)} input{'s' * (len(inputs) != 1)} "
+            f"({names}), but `from` gives it {len(tensors)}"
+        )
 
 
 def flat_outputs(result: Any, name: str) -> Tensors:

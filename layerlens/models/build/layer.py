@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -18,26 +19,47 @@ from layerlens.scenario.spec import LayerSpec
 _ALLOW = "if you trust the scenario, allow its code with `--allow-code`"
 
 
-def make_layer(spec: LayerSpec, precision: Precision, name: str | None = None) -> Any:
-    """Make a Keras layer, its inner layers and cells first, in Python's order of evaluation.
+@dataclass(frozen=True, slots=True)
+class LayerMaker:
+    """Makes Keras layers in one precision."""
 
-    `name` is used unless the arguments give one. Raises whatever Keras raises.
-    """
-    arguments = {key: _made(key, value, precision) for key, value in spec.arguments.items()}
-    if spec.type == "Lambda" and isinstance(arguments.get("function"), str):
-        arguments["function"] = find_python(arguments["function"], spec.where)
-    if name is not None:
-        arguments.setdefault("name", name)
-    if precision == "float64" and stays_float32(spec.type, arguments):
-        arguments["dtype"] = "float32"
-    elif "dtype" in arguments:
-        arguments["dtype"] = layer_dtype(arguments["dtype"], precision)
-    return getattr(keras.layers, spec.type)(**arguments)
+    precision: Precision
+    #: Makes the model of a description that stands in the place of a layer, with a name for it.
+    make_model: Callable[[LayerSpec, str | None, LayerMaker], Any]
+
+    def make(self, spec: LayerSpec, name: str | None = None) -> Any:
+        """Make a Keras layer, its inner layers and cells first, in Python's order of evaluation.
+
+        `name` is used unless the arguments give one. Raises whatever Keras raises.
+        """
+        if spec.model is not None:
+            return self.make_model(spec, spec.arguments.get("name", name), self)
+        arguments = {key: self._made(key, value) for key, value in spec.arguments.items()}
+        if spec.type == "Lambda" and isinstance(arguments.get("function"), str):
+            arguments["function"] = find_python(arguments["function"], spec.where)
+        if name is not None:
+            arguments.setdefault("name", name)
+        if self.precision == "float64" and stays_float32(spec.type, arguments):
+            arguments["dtype"] = "float32"
+        elif "dtype" in arguments:
+            arguments["dtype"] = layer_dtype(arguments["dtype"], self.precision)
+        return getattr(keras.layers, spec.type)(**arguments)
+
+    def _made(self, key: str, value: Any) -> Any:
+        if isinstance(value, LayerSpec):
+            return self.make(value)
+        if isinstance(value, Mapping):
+            return {inner: self._made(inner, item) for inner, item in value.items()}
+        if isinstance(value, (list, tuple)) and any(isinstance(item, LayerSpec) for item in value):
+            layers = [self._made(key, item) for item in value]
+            # A wrapper holds one layer: several in its place are a chain.
+            return keras.Sequential(layers) if key.endswith("layer") else layers
+        return value
 
 
 def automatic_name(layer_type: str, error: BaseException | None = None) -> str:
     """Return the name of the layer that failed with `error`, or else that of the next layer."""
-    kind = getattr(keras.layers, layer_type)
+    kind = getattr(keras.layers, layer_type, getattr(keras, layer_type, keras.layers.Layer))
     for frame, _ in traceback.walk_tb(error.__traceback__ if error else None):
         failed = frame.f_locals.get("self")
         # A layer that failed in its constructor may have a name already.
@@ -62,15 +84,3 @@ def refuse_code_layers(layers: Iterable[LayerSpec]) -> None:
                 layer.places.get(name, layer.where),
                 f"{part.hint}; or {_ALLOW}",
             )
-
-
-def _made(key: str, value: Any, precision: Precision) -> Any:
-    if isinstance(value, LayerSpec):
-        return make_layer(value, precision)
-    if isinstance(value, Mapping):
-        return {inner: _made(inner, item, precision) for inner, item in value.items()}
-    if isinstance(value, (list, tuple)) and any(isinstance(item, LayerSpec) for item in value):
-        layers = [_made(key, item, precision) for item in value]
-        # A wrapper holds one layer: several in its place are a chain.
-        return keras.Sequential(layers) if key.endswith("layer") else layers
-    return value

@@ -36,6 +36,8 @@ class BuildRequest:
     fed_as: tuple[str, ...] = ()
     #: Replaces each number in the configuration of a saved model or an object.
     numbers: Callable[[float], float] | None = None
+    #: Loads a saved model that stands in the place of a layer.
+    load: Callable[[ModelSpec], Built | Refused] | None = None
 
 
 @dataclass(frozen=True)

@@ -117,12 +117,15 @@ def input_tensors(
     return tuple(tensors)
 
 
-def functional(inputs: tuple[Any, ...], outputs: tuple[Any, ...], name: str) -> Any:
-    """Return a model from inputs to outputs; a single one is a plain tensor, not a list."""
+def functional(inputs: tuple[Any, ...], outputs: tuple[Any, ...], name: str | None) -> Any:
+    """Return a model from inputs to outputs; a single one is a plain tensor, not a list.
+
+    Without a `name`, Keras chooses it.
+    """
     return keras.Model(
         inputs[0] if len(inputs) == 1 else list(inputs),
         outputs[0] if len(outputs) == 1 else list(outputs),
-        name=keras_name(name),
+        name=keras_name(name) if name is not None else None,
     )
 
 

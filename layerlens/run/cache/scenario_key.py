@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from layerlens.scenario.allowed_classes import CODE_LAYERS
-from layerlens.scenario.spec import LayerSpec, ModelSpec, Scenario
+from layerlens.scenario.spec import LayerSpec, ModelSpec, Scenario, layer_specs
 
 #: Fields that do not change the results: positions, names and expectations.
 _SPELLING = frozenset({"where", "places", "path", "title", "question", "cell", "expect"})
 #: Mappings in which the order has no meaning.
-_UNORDERED = frozenset({"arguments", "args", "weights", "targets"})
+_UNORDERED = frozenset({"arguments", "args", "call", "shared_call", "weights", "targets"})
 #: The largest file to digest: reading a larger one takes longer than building its model.
 _LARGEST_FILE = 256 * 1024**2
 
@@ -126,12 +126,15 @@ def _refuse_code(value: ModelSpec | LayerSpec, allow_code: bool) -> None:
 
 
 def _possible_paths(model: ModelSpec, allow_code: bool) -> Iterator[str]:
-    if model.file is not None:
-        yield model.file
-    if not allow_code:
-        return
-    for layer in (*model.layers, *(node.layer for node in model.nodes if node.layer)):
-        yield from _scalars(layer.arguments)
+    layers = tuple(layer_specs(model))
+    yield from (
+        one.file
+        for one in (model, *(layer.model for layer in layers))
+        if one is not None and one.file is not None
+    )
+    if allow_code:
+        for layer in layers:
+            yield from _scalars(layer.arguments)
 
 
 def _scalars(value: Any) -> Iterator[str]:
@@ -141,9 +144,3 @@ def _scalars(value: Any) -> Iterator[str]:
     elif isinstance(value, Mapping):
         for item in value.values():
             yield from _scalars(item)
-    elif isinstance(value, LayerSpec):
-        yield from _scalars(value.arguments)
-    elif isinstance(value, tuple):
-        for item in value:
-            if isinstance(item, LayerSpec):
-                yield from _scalars(item.arguments)

@@ -2,162 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from layerlens.scenario.faults import Faults, suggestion
-from layerlens.scenario.reading.layers import read_layer
-from layerlens.scenario.spec import LayerSpec, NodeSpec
+from layerlens.scenario.reading.call_arguments import CALL, Sources
+from layerlens.scenario.reading.layer_reader import LayerReader
+from layerlens.scenario.spec import LayerSpec, NodeSpec, addressed
 from layerlens.scenario.yaml.positions import Position, YamlMapping, YamlSequence, described
+
+#: The keys of a node that are not the class of its layer.
+_NODE_KEYS = ("from", "share", CALL)
 
 
 def read_graph(
-    graph: YamlMapping, inputs: Iterable[str] | None, faults: Faults
+    graph: YamlMapping, inputs: Iterable[str] | None, layers: LayerReader, faults: Faults
 ) -> tuple[NodeSpec, ...]:
     """Return the nodes, each after the nodes it needs.
 
     Args:
-        graph: node → `{ClassName: {...}, from: [...]}` or `{share: node, from: [...]}`.
+        graph: node → `{ClassName: {...}, from: [...]}` or `{share: node, from: [...]}`, both with
+            or without `call: {...}`.
         inputs: the names of the model's inputs; None if they are at fault themselves.
+        layers: reads the layers of the nodes.
         faults: receives the faults of the graph.
     """
-    sources = None if inputs is None else set(inputs)
-    nodes = {}
-    for name, body in graph.items():
-        at = graph.keys_at.get(name)
-        _check_name(name, sources or (), at, faults)
-        node = _read_node(name, body, at, graph, sources, faults)
-        if node is not None and name not in (sources or ()):
-            nodes[name] = node
-    return _in_building_order(nodes, graph, faults)
+    return _GraphReader(graph, None if inputs is None else tuple(inputs), layers, faults).nodes()
 
 
-def _check_name(name: str, inputs: Iterable[str], at: Position | None, faults: Faults) -> None:
-    if name in inputs:
-        faults.add(f"the node `{name}` has the same name as an input", at, "give it another name")
-    elif not name.strip() or "/" in name:
-        faults.add(f'"{name}" cannot name a node', at, "Keras takes any name without `/`")
+def read_outputs(value: YamlMapping, graph: YamlMapping, faults: Faults) -> tuple[str, ...]:
+    """Return the nodes that `outputs:` beside a graph names."""
+    outputs, at = value.get("outputs"), value.values_at.get("outputs")
+    if outputs is None:
+        return ()
+    listed = _as_sequence(outputs, at)
+    if not isinstance(listed, YamlSequence) or not listed:
+        faults.add(f"`outputs` takes names of nodes; received {described(outputs)}", at)
+        return ()
+    for output, place in listed.with_positions():
+        if not isinstance(output, str):
+            faults.add(f"`outputs` takes names of nodes; received {described(output)}", place)
+        elif addressed(output, graph) is None:
+            _refuse_unknown(output, graph, place, faults)
+    return tuple(str(output) for output in listed)
 
 
-def _read_node(
-    name: str,
-    body: Any,
-    at: Position | None,
-    graph: YamlMapping,
-    inputs: set[str] | None,
-    faults: Faults,
-) -> NodeSpec | None:
-    if not isinstance(body, YamlMapping):
-        faults.add(
-            f"the node `{name}` has a layer and its inputs; received {described(body)}",
-            graph.values_at.get(name, at),
-            f"write `{name}: {{ClassName: {{...}}, from: [input]}}`",
-        )
-        return None
-    sources = _read_from(name, body, at, graph, inputs, faults)
-    share = _read_share(name, body, graph, faults)
-    layer = _read_layer_of(name, body, at, faults)
-    if sources is None or (layer is None and share is None):
-        return None
-    return NodeSpec(name, layer, sources, share, faults.where(at) if at else None)
+def _as_sequence(value: Any, at: Position | None) -> Any:
+    """Return a text as a sequence of one."""
+    if not isinstance(value, str):
+        return value
+    listed = YamlSequence(at)
+    listed.put(value, at)
+    return listed
 
 
-def _read_layer_of(
-    name: str, body: YamlMapping, at: Position | None, faults: Faults
-) -> LayerSpec | None:
-    classes = [key for key in body if key not in ("from", "share")]
-    if "share" in body:
-        if classes:
-            faults.add(
-                f"the node `{name}` has both `share` and its own layer, `{classes[0]}`",
-                body.keys_at.get(classes[0]),
-                "`share` applies the other node's layer again: remove one of the two",
-            )
-        return None
-    if len(classes) != 1:
-        if not classes:
-            faults.add(f"the node `{name}` has no layer", at, "give it `ClassName:` or `share:`")
-        for extra in classes[1:]:
-            faults.add(
-                f"the node `{name}` already has the layer `{classes[0]}`; received `{extra}`",
-                body.keys_at.get(extra),
-                suggestion(extra, ("from", "share")) + "; a second layer needs its own node",
-            )
-    if not classes:
-        return None
-    own = YamlMapping(at)
-    key = classes[0]
-    own.put(key, body[key], body.keys_at.get(key), body.values_at.get(key))
-    return read_layer(own, at, faults)
-
-
-def _read_share(name: str, body: YamlMapping, graph: YamlMapping, faults: Faults) -> str | None:
-    if "share" not in body:
-        return None
-    share, at = body["share"], body.values_at.get("share")
-    if not isinstance(share, str):
-        faults.add(f"`share` takes the name of a node; received {described(share)}", at)
-        return None
-    if share not in graph:
-        faults.add(f"unknown node `{share}`", at, suggestion(share, graph))
-        return None
-    if share == name:
-        faults.add(f"the node `{name}` shares itself", at, "name another node")
-        return None
-    return share
-
-
-def _read_from(
-    name: str,
-    body: YamlMapping,
-    at: Position | None,
-    graph: YamlMapping,
-    inputs: set[str] | None,
-    faults: Faults,
-) -> tuple[str, ...] | None:
-    if "from" not in body:
-        allowed = ", ".join(_sources(name, graph, inputs))
-        faults.add(
-            f"the node `{name}` has no `from`",
-            at,
-            f"add `from: [...]` with one or more of: {allowed}",
-        )
-        return None
-    sources, sources_at = body["from"], body.values_at.get("from")
-    if isinstance(sources, str):
-        listed = YamlSequence(sources_at)
-        listed.put(sources, sources_at)
-        sources = listed
-    if not isinstance(sources, YamlSequence) or not sources:
-        faults.add(
-            f"`from` takes names of nodes or inputs; received {described(sources)}", sources_at
-        )
-        return None
-    is_valid = True
-    for source, source_at in sources.with_positions():
-        if not isinstance(source, str):
-            faults.add(f"`from` takes names; received {described(source)}", source_at)
-        elif inputs is not None and addressed(source, (*graph, *inputs)) is None:
-            refuse_unknown(source, _sources(name, graph, inputs), source_at, faults)
-        else:
-            continue
-        is_valid = False
-    return tuple(sources) if is_valid else None
-
-
-def addressed(source: str, known: Iterable[str]) -> str | None:
-    """Return the node or input that `from:` or `outputs:` names, as `node` or as `node:1`.
-
-    None where it names none. Outputs count from 0.
-    """
-    names = set(known)
-    if source in names:
-        return source
-    node, _, position = source.rpartition(":")
-    return node if node in names and position.isascii() and position.isdigit() else None
-
-
-def refuse_unknown(source: str, known: Iterable[str], at: Position | None, faults: Faults) -> None:
+def _refuse_unknown(source: str, known: Iterable[str], at: Position | None, faults: Faults) -> None:
     """Add the fault of a name that is no node or input, or of a position that is no number."""
     names = list(known)
     node, _, position = source.rpartition(":")
@@ -171,51 +71,172 @@ def refuse_unknown(source: str, known: Iterable[str], at: Position | None, fault
         faults.add(f"unknown node or input `{source}`", at, suggestion(node or source, names))
 
 
-def _sources(name: str, graph: YamlMapping, inputs: set[str] | None) -> list[str]:
-    return [*sorted(inputs or ()), *(key for key in graph if key not in {name, *(inputs or ())})]
+@dataclass(frozen=True, slots=True)
+class _GraphReader:
+    """Reads the nodes of one graph."""
 
+    graph: YamlMapping
+    inputs: tuple[str, ...] | None
+    layers: LayerReader
+    faults: Faults
 
-def _in_building_order(
-    nodes: dict[str, NodeSpec], graph: YamlMapping, faults: Faults
-) -> tuple[NodeSpec, ...]:
-    """Return the nodes, each after those it needs, otherwise in the order of the file."""
-    needs = {
-        name: [need for need in _needs(node, nodes) if need in nodes]
-        for name, node in nodes.items()
-    }
-    ordered: dict[str, NodeSpec] = {}
-    waiting = list(nodes)
-    while waiting:
-        for name in waiting:
-            if all(need in ordered for need in needs[name]):
-                ordered[name] = _with_own_layer(nodes[name], ordered)
-        left = [name for name in waiting if name not in ordered]
-        if left == waiting:
-            cycle = _cycle({name: needs[name] for name in waiting})
-            faults.add(
-                f"the graph has a cycle: {' → '.join([*cycle, cycle[0]])}",
-                graph.keys_at.get(cycle[0]),
-                "a node cannot depend on itself",
+    def nodes(self) -> tuple[NodeSpec, ...]:
+        found = {}
+        for name, body in self.graph.items():
+            at = self.graph.keys_at.get(name)
+            self._check_name(name, at)
+            node = self._node(name, body, at)
+            if node is not None and name not in (self.inputs or ()):
+                found[name] = node
+        return self._in_building_order(found)
+
+    def _check_name(self, name: str, at: Position | None) -> None:
+        if name in (self.inputs or ()):
+            self.faults.add(
+                f"the node `{name}` has the same name as an input", at, "give it another name"
             )
-            break
-        waiting = left
-    return tuple(ordered.values())
+        elif not name.strip() or "/" in name:
+            self.faults.add(f'"{name}" cannot name a node', at, "Keras takes any name without `/`")
+
+    def _node(self, name: str, body: Any, at: Position | None) -> NodeSpec | None:
+        if not isinstance(body, YamlMapping):
+            self.faults.add(
+                f"the node `{name}` has a layer and its inputs; received {described(body)}",
+                self.graph.values_at.get(name, at),
+                f"write `{name}: {{ClassName: {{...}}, from: [input]}}`",
+            )
+            return None
+        inputs = self._from(name, body, at)
+        share = self._share(name, body)
+        layer = self._layer(name, body, at)
+        if inputs is None or (layer is None and share is None):
+            return None
+        call = self._shared_call(share, body) if share is not None else {}
+        return NodeSpec(name, layer, inputs, share, self.faults.where(at) if at else None, call)
+
+    def _layer(self, name: str, body: YamlMapping, at: Position | None) -> LayerSpec | None:
+        classes = [key for key in body if key not in _NODE_KEYS]
+        if "share" in body:
+            if classes:
+                self.faults.add(
+                    f"the node `{name}` has both `share` and its own layer, `{classes[0]}`",
+                    body.keys_at.get(classes[0]),
+                    "`share` applies the other node's layer again: remove one of the two",
+                )
+            return None
+        if not classes:
+            self.faults.add(
+                f"the node `{name}` has no layer", at, "give it `ClassName:` or `share:`"
+            )
+            return None
+        for extra in classes[1:]:
+            self.faults.add(
+                f"the node `{name}` already has the layer `{classes[0]}`; received `{extra}`",
+                body.keys_at.get(extra),
+                suggestion(extra, _NODE_KEYS) + "; a second layer needs its own node",
+            )
+        own = body.without("from", *classes[1:])
+        return self.layers.layer(own, at, self._sources(name))
+
+    def _share(self, name: str, body: YamlMapping) -> str | None:
+        if "share" not in body:
+            return None
+        share, at = body["share"], body.values_at.get("share")
+        if not isinstance(share, str):
+            self.faults.add(f"`share` takes the name of a node; received {described(share)}", at)
+            return None
+        if share not in self.graph:
+            self.faults.add(f"unknown node `{share}`", at, suggestion(share, self.graph))
+            return None
+        if share == name:
+            self.faults.add(f"the node `{name}` shares itself", at, "name another node")
+            return None
+        return share
+
+    def _shared_call(self, share: str, body: YamlMapping) -> Mapping[str, Any]:
+        """Return the arguments of the call of a shared layer, whose class its own node says."""
+        if CALL not in body:
+            return {}
+        seen: list[str] = []
+        node: Any = self.graph[share]
+        while isinstance(node, YamlMapping) and "share" in node and share not in seen:
+            seen.append(share)
+            share = str(node["share"])
+            node = self.graph.get(share)
+        classes = [key for key in node or () if key not in _NODE_KEYS]
+        if not isinstance(node, YamlMapping) or len(classes) != 1:
+            return {}  # the other node is at fault
+        return self.layers.call(classes[0], body, self._sources(None))
+
+    def _from(self, name: str, body: YamlMapping, at: Position | None) -> tuple[str, ...] | None:
+        allowed = self._names(name)
+        if "from" not in body:
+            self.faults.add(
+                f"the node `{name}` has no `from`",
+                at,
+                f"add `from: [...]` with one or more of: {', '.join(allowed)}",
+            )
+            return None
+        written, written_at = body["from"], body.values_at.get("from")
+        sources = _as_sequence(written, written_at)
+        if not isinstance(sources, YamlSequence) or not sources:
+            self.faults.add(
+                f"`from` takes names of nodes or inputs; received {described(sources)}", written_at
+            )
+            return None
+        is_valid = True
+        known = (*self.graph, *(self.inputs or ()))
+        for source, source_at in sources.with_positions():
+            if not isinstance(source, str):
+                self.faults.add(f"`from` takes names; received {described(source)}", source_at)
+            elif self.inputs is not None and addressed(source, known) is None:
+                _refuse_unknown(source, allowed, source_at, self.faults)
+            else:
+                continue
+            is_valid = False
+        return tuple(sources) if is_valid else None
+
+    def _names(self, name: str) -> list[str]:
+        """Return what a node may take: the inputs and the other nodes."""
+        inputs = self.inputs or ()
+        return [*sorted(inputs), *(key for key in self.graph if key not in {name, *inputs})]
+
+    def _sources(self, name: str | None) -> Sources:
+        return Sources(self.inputs, tuple(key for key in self.graph if key != name))
+
+    def _in_building_order(self, nodes: dict[str, NodeSpec]) -> tuple[NodeSpec, ...]:
+        """Return the nodes, each after those it needs, otherwise in the order of the file."""
+        needs = {name: _needs(node, nodes) for name, node in nodes.items()}
+        ordered: dict[str, NodeSpec] = {}
+        waiting = list(nodes)
+        while waiting:
+            for name in waiting:
+                if all(need in ordered for need in needs[name]):
+                    ordered[name] = _with_own_layer(nodes[name], ordered)
+            left = [name for name in waiting if name not in ordered]
+            if left == waiting:
+                cycle = _cycle({name: needs[name] for name in waiting})
+                self.faults.add(
+                    f"the graph has a cycle: {' → '.join([*cycle, cycle[0]])}",
+                    self.graph.keys_at.get(cycle[0]),
+                    "a node cannot depend on itself",
+                )
+                break
+            waiting = left
+        return tuple(ordered.values())
 
 
-def _needs(node: NodeSpec, known: Iterable[str]) -> Iterator[str]:
-    """Yield the nodes that a node needs; of inputs, only the name."""
-    for source in node.inputs:
-        yield addressed(source, known) or source
-    if node.share is not None:
-        yield node.share
+def _needs(node: NodeSpec, known: Collection[str]) -> list[str]:
+    """Return the nodes, of those known, that a node needs."""
+    found = [addressed(source, known) for source in node.sources]
+    shared = [node.share] if node.share in known else []
+    return [*(source[0] for source in found if source is not None), *filter(None, shared)]
 
 
 def _with_own_layer(node: NodeSpec, ordered: dict[str, NodeSpec]) -> NodeSpec:
     """Return the node; its `share` names the node that owns the layer, not one that shares it."""
-    share = node.share
-    if share is not None and share in ordered and ordered[share].share is not None:
-        share = ordered[share].share
-    return NodeSpec(node.name, node.layer, node.inputs, share, node.where)
+    owner = ordered.get(node.share or "")
+    return replace(node, share=owner.share) if owner is not None and owner.share else node
 
 
 def _cycle(needs: dict[str, list[str]]) -> list[str]:

@@ -118,3 +118,55 @@ def input_spec(name: str, part: InputPart) -> InputSpec:
             shape.append(len(inner))
             inner = inner[0]
     return InputSpec(name, tuple(shape), part.dtype, part.low, part.high, values)
+
+
+def input_names(value: YamlMapping) -> tuple[str, ...] | None:
+    """Return the names of the inputs given in a mapping; None if there are none or malformed."""
+    if value.get("input") is not None:
+        return ("input",)
+    inputs = value.get("inputs")
+    return tuple(inputs) if isinstance(inputs, YamlMapping) else None
+
+
+def has_inputs(value: YamlMapping) -> bool:
+    """Return whether a scenario or a model gives inputs."""
+    return value.get("input") is not None or value.get("inputs") is not None
+
+
+def check_inputs(value: YamlMapping, faults: Faults) -> None:
+    """Check the values of the inputs that a scenario or a model gives."""
+    check_values(value.get("input"), faults)
+    check_size(value.get("input"), faults)
+    inputs = value.get("inputs")
+    if not isinstance(inputs, YamlMapping):
+        return
+    batches: dict[str, int] = {}
+    for name, spec in inputs.items():
+        if not name.strip() or "/" in name:
+            faults.add(
+                f'"{name}" cannot name an input',
+                inputs.keys_at.get(name),
+                "Keras takes any name without `/`",
+            )
+        check_values(spec, faults)
+        check_size(spec, faults)
+        if isinstance(spec, YamlMapping) and isinstance(spec.get("values"), list):
+            batches[name] = len(spec["values"])
+    if len(set(batches.values())) > 1:
+        told = ", ".join(f"`{name}` {size}" for name, size in batches.items())
+        faults.add(
+            f"the inputs' values differ in batch size: {told}",
+            inputs.at,
+            "give all of them the same number of samples",
+        )
+
+
+def input_specs(
+    one: InputPart | None, several: dict[str, InputPart] | None
+) -> tuple[InputSpec, ...] | None:
+    """Return the inputs in the order of the file; None if there are none."""
+    if one is not None:
+        return (input_spec("input", one),)
+    if several is not None:
+        return tuple(input_spec(name, part) for name, part in several.items())
+    return None

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from layerlens.plain.suggestion import nearest_name
 from layerlens.scenario import keras_catalog
 from layerlens.scenario.faults import Faults, suggestion
 from layerlens.scenario.python_target import MODULE_CALLABLE
+from layerlens.scenario.reading.argument_types import argument_type, as_tuples
+from layerlens.scenario.reading.call_arguments import CALL, Sources, read_call
+from layerlens.scenario.reading.model_layers import (
+    MODEL_LAYERS,
+    model_signature,
+    read_model_layer,
+)
 from layerlens.scenario.spec import LayerSpec
 from layerlens.scenario.yaml.positions import Position, YamlMapping, YamlSequence, described
 
@@ -28,28 +35,38 @@ _PACKAGES: dict[str, keras_catalog.Package] = {
 }
 
 
-def read_layers(value: YamlSequence, faults: Faults) -> tuple[LayerSpec, ...]:
-    """Return the layers of a list without those at fault."""
-    found = [read_layer(item, at, faults) for item, at in value.with_positions()]
+def read_layers(
+    value: YamlSequence, faults: Faults, sources: Sources | None = None
+) -> tuple[LayerSpec, ...]:
+    """Return the layers of a list without those at fault; see `read_layer`."""
+    found = [read_layer(item, at, faults, sources) for item, at in value.with_positions()]
     return tuple(layer for layer in found if layer is not None)
 
 
-def read_layer(value: Any, at: Position | None, faults: Faults) -> LayerSpec | None:
-    """Return one layer: `ClassName`, `ClassName: {arguments}` or `ClassName: first-argument`."""
+def read_layer(
+    value: Any, at: Position | None, faults: Faults, sources: Sources | None = None
+) -> LayerSpec | None:
+    """Return one layer: `ClassName`, `ClassName: {arguments}` or `ClassName: first-argument`.
+
+    `sources` are the tensors that `call:` beside it may name; None if it takes no `call:`, as a
+    layer inside another one does.
+    """
     match value:
         case str():
             return _read_named(value, None, at, at, faults)
-        case YamlMapping() if len(value) == 1:
+        case YamlMapping() if CALL in value and len(value) == 2:
+            return _read_called(value, at, faults, sources)
+        case YamlMapping() if len(value) == 1 and CALL not in value:
             ((name, body),) = value.items()
             place = value.keys_at.get(name, at)
             return _read_named(name, body, place, value.values_at.get(name, place), faults)
-        case YamlMapping() if len(value) > 1:
+        case YamlMapping() if value:
             keys = ", ".join(f"`{key}`" for key in value)
             faults.add(
                 f"one layer is expected here; received a mapping with {keys}",
                 at,
                 "start each layer with its own `- `, and indent its arguments below it or "
-                "write them in braces: `- Dense: {units: 4}`",
+                "write them in braces: `- Dense: {units: 4}`; only `call:` stands beside a layer",
             )
         case _:
             faults.add(
@@ -60,13 +77,58 @@ def read_layer(value: Any, at: Position | None, faults: Faults) -> LayerSpec | N
     return None
 
 
+def _read_called(
+    value: YamlMapping, at: Position | None, faults: Faults, sources: Sources | None
+) -> LayerSpec | None:
+    """Return a layer with the arguments of its call, which stand beside it."""
+    call_at = value.keys_at.get(CALL, at)
+    layer = read_layer(value.without(CALL), at, faults)
+    if sources is None:
+        faults.add(
+            "`call` belongs to a layer of the model, not to a layer inside another one",
+            call_at,
+            "write it beside the outer layer, which calls the inner one; in a nested model, write "
+            "`Functional` in place of `Sequential`: its layers take `call:`",
+        )
+    elif layer is not None:
+        return replace(layer, call=_call_of(layer.type, value, sources, faults))
+    return layer
+
+
+def _call_of(name: str, body: YamlMapping, sources: Sources, faults: Faults) -> Mapping[str, Any]:
+    at = body.values_at.get(CALL, body.keys_at.get(CALL))
+    return read_call(_signature(name), body[CALL], at, sources, faults)
+
+
+@dataclass(frozen=True, slots=True)
+class Layers:
+    """Reads layers for the parts of a file that contain them."""
+
+    faults: Faults
+
+    def layer(self, value: Any, at: Position | None, sources: Sources) -> LayerSpec | None:
+        return read_layer(value, at, self.faults, sources)
+
+    def layers(self, value: YamlSequence, sources: Sources | None) -> tuple[LayerSpec, ...]:
+        return read_layers(value, self.faults, sources)
+
+    def call(self, name: str, body: YamlMapping, sources: Sources) -> Mapping[str, Any]:
+        if name not in _layer_set():
+            return {}  # a fault of its own
+        return _call_of(name, body, sources, self.faults)
+
+
 def is_layer(value: Any) -> bool:
     """Return whether a value is a mapping whose only key is a layer's name."""
     return isinstance(value, dict) and len(value) == 1 and next(iter(value)) in _layer_set()
 
 
 def _layer_set() -> frozenset[str]:
-    return frozenset(keras_catalog.layer_names())
+    return frozenset((*keras_catalog.layer_names(), *MODEL_LAYERS))
+
+
+def _signature(name: str) -> LayerSignature:
+    return model_signature(name) if name in MODEL_LAYERS else keras_catalog.signature(name)
 
 
 def _read_named(
@@ -80,6 +142,8 @@ def _read_named(
             _unknown_layer_hint(name),
         )
         return None
+    if name in MODEL_LAYERS:
+        return read_model_layer(name, body, at, body_at, Layers(faults), faults)
     signature = keras_catalog.signature(name)
     given = _keywords(signature, body, body_at, faults)
     if given is None:
@@ -98,13 +162,13 @@ def _read_named(
         faults.add(f"`{name}` needs {needs}", at, _missing_hint(signature, missing))
     written = {key: given.values_at.get(key, body_at) for key in arguments}
     places = {key: faults.where(place) for key, place in written.items() if place}
-    return LayerSpec(name, arguments, faults.where(at) if at else None, places)
+    return LayerSpec(name, arguments, where=faults.where(at) if at else None, places=places)
 
 
 def _unknown_layer_hint(name: str) -> str:
     if name in _INPUT_CLASSES:
         return "the inputs of a model are declared under `input:` or `inputs:`"
-    near = nearest_name(name, keras_catalog.layer_names())
+    near = nearest_name(name, _layer_set())
     return (f"did you mean `{near}`? " if near else "") + "`layerlens layers` lists them all"
 
 
@@ -147,6 +211,12 @@ def _is_argument(signature: LayerSignature, name: str, at: Position | None, faul
             "a scenario declares the shape once, under `input:` (per sample, without the batch "
             "axis)"
         )
+    elif name == CALL or signature.call_argument(name) is not None:
+        written = "{...}" if name == CALL else f"{{{name}: ...}}"
+        hint = (
+            f"arguments of the call stand beside the layer: "
+            f"`{{{signature.name}: ..., call: {written}}}`"
+        )
     elif name in _layer_set() and signature.first in _HOLD_LAYERS:
         hint = f"write the inner layer as `{signature.first}: {{{name}: ...}}`"
     else:
@@ -175,7 +245,7 @@ class _ArgumentReader:
         argument = self.signature.argument(name)
         if argument is not None:
             self._check_type(argument, value, at)
-        return _tuples(value)
+        return as_tuples(value)
 
     def _layers(self, name: str, value: Any, at: Position | None) -> Any:
         if value is None:
@@ -192,7 +262,7 @@ class _ArgumentReader:
     ) -> Any:
         """Return `{RandomNormal: {stddev: 0.1}}` in the form of a Keras configuration."""
         if "class_name" in value or len(value) != 1:
-            return _tuples(value)
+            return as_tuples(value)
         ((name, body),) = value.items()
         place = value.keys_at.get(name, at)
         public = [item for item in keras_catalog.public_names(package) if item not in _NOT_CLASSES]
@@ -206,7 +276,7 @@ class _ArgumentReader:
             return None
         for key in given:
             _is_argument(signature, key, given.keys_at.get(key, place), self.faults)
-        return {"class_name": name, "config": _tuples(given)}
+        return {"class_name": name, "config": as_tuples(given)}
 
     def _check_callable(self, value: Any, at: Position | None) -> None:
         if not isinstance(value, str) or not MODULE_CALLABLE.fullmatch(value):
@@ -234,70 +304,3 @@ class _ArgumentReader:
 
 
 _NOT_CLASSES = frozenset({"deserialize", "serialize", "get"})
-
-
-@dataclass(frozen=True, slots=True)
-class ArgumentType:
-    """The values that an argument accepts, judged by its default and documentation."""
-
-    title: str
-    boolean: bool = False
-    number: bool = False
-    whole: bool = False
-    listed: bool = False
-
-    def allows(self, value: Any) -> bool:
-        """Return whether the argument accepts a value."""
-        if isinstance(value, bool):
-            return self.boolean
-        if isinstance(value, (int, float)):
-            return self.number and (isinstance(value, int) or not self.whole)
-        if isinstance(value, (list, tuple)):
-            return self.listed and not _holds_text(value)
-        return False
-
-
-_WHOLE = re.compile(
-    r"(?:an? |optional |positive |\(optional\) )*(?:int(?:eger)?\b|number of |size of )", re.I
-)
-_REAL = re.compile(r"(?:an? |optional |positive |\(optional\) )*float\b", re.I)
-_LISTED = re.compile(r"\b(?:tuples?|lists?)\b", re.I)
-#: These take one number, or one per axis, even where Keras documents one number only.
-_PER_AXIS = frozenset(
-    {"kernel_size", "pool_size", "strides", "dilation_rate", "output_size", "output_padding"}
-)
-_ONLY_LISTED = re.compile(r"^(?:target shape\. )?tuple of integers", re.I)
-
-
-def argument_type(argument: Argument) -> ArgumentType | None:
-    """Return the type of an argument; None where Keras does not say."""
-    default, text = argument.default, argument.documentation
-    listed = argument.name in _PER_AXIS or bool(_LISTED.search(text))
-    listed = listed or (default or "").startswith("(")
-    if default in ("True", "False"):
-        return ArgumentType("true or false", boolean=True)
-    if _ONLY_LISTED.match(text):
-        return ArgumentType("a list of integers", listed=True)
-    if (_WHOLE.match(text) and default in (None, "None")) or (default or "").isdigit():
-        title = "an integer or a list of them" if listed else "an integer"
-        return ArgumentType(title, number=True, whole=bool(_WHOLE.match(text)), listed=listed)
-    if default is not None and re.fullmatch(r"-?\d[\d.e-]*|\(+[-\d., ()]*\)", default):
-        return ArgumentType("a number or a list of them", number=True, listed=True)
-    if _REAL.match(text):
-        return ArgumentType("a number or a list of them", number=True, listed=True)
-    return None
-
-
-def _holds_text(value: Any) -> bool:
-    if isinstance(value, (list, tuple)):
-        return any(_holds_text(item) for item in value)
-    return isinstance(value, (str, dict))
-
-
-def _tuples(value: Any) -> Any:
-    """Return the value with every list as a tuple, as Keras expects shapes and sizes."""
-    if isinstance(value, dict):
-        return {key: _tuples(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return tuple(_tuples(item) for item in value)
-    return value

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from layerlens.errors import Fault, InternalError, ScenarioError, Where
 from layerlens.plain.numbers import NumberOutOfRangeError, check_whole_number
 from layerlens.scenario.faults import Faults, suggestion
@@ -19,6 +17,7 @@ from layerlens.scenario.reading.expectations import (
     check_fit,
     expectations_spec,
 )
+from layerlens.scenario.reading.inputs import check_inputs, input_specs
 from layerlens.scenario.reading.matrix import (
     cells,
     check_placeholders,
@@ -28,13 +27,10 @@ from layerlens.scenario.reading.matrix import (
 )
 from layerlens.scenario.reading.models import (
     Structure,
-    check_inputs,
-    input_specs,
     model_spec,
     read_structure,
 )
 from layerlens.scenario.reading.schema import ExpectPart, FitPart, Names, ScenarioPart
-from layerlens.scenario.reading.schema_faults import add_schema_faults
 from layerlens.scenario.reading.transfer import read_transfer
 from layerlens.scenario.slices import parse_select
 from layerlens.scenario.spec import FitSpec, Scenario, TargetSpec, Tolerance, TransferRule
@@ -210,7 +206,7 @@ def _scenario(
     models = data.get("models")
     models = models if isinstance(models, YamlMapping) else YamlMapping()
     names = _names(data, models, faults)
-    part = _validated(data, names)
+    part = ScenarioPart.read(data, names)
     check_inputs(data, faults)
     structures = {
         name: read_structure(name, model, data, path.parent, faults)
@@ -246,15 +242,6 @@ def _names(data: YamlMapping, models: YamlMapping, faults: Faults) -> Names:
     modes = data.get("modes")
     modes = tuple(str(mode) for mode in modes) if isinstance(modes, list) else ("inference",)
     return Names(faults, tuple(models), reference, modes)
-
-
-def _validated(data: YamlMapping, names: Names) -> ScenarioPart | None:
-    try:
-        return ScenarioPart.read(data, names)
-    except ValidationError as error:
-        details = error.errors(include_url=False)
-        add_schema_faults(details, data, names.faults)
-        return None
 
 
 def _scenario_spec(

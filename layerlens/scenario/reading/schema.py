@@ -10,12 +10,13 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    ValidationError,
     ValidationInfo,
     WithJsonSchema,
     model_validator,
@@ -25,6 +26,7 @@ from pydantic.functional_validators import ModelWrapValidatorHandler
 from layerlens.plain.sizes import MOST_AXES
 from layerlens.scenario.faults import Faults, misspelt, suggestion
 from layerlens.scenario.reading import schema_parts
+from layerlens.scenario.reading.schema_faults import add_schema_faults
 from layerlens.scenario.yaml.positions import YamlMapping
 from layerlens.vocabulary import Mode
 
@@ -113,6 +115,16 @@ class Part(BaseModel):
     @classmethod
     def check_keys(cls, value: YamlMapping, names: Names) -> None:
         """Add faults for keys of this mapping that do not go together or are missing."""
+
+    @classmethod
+    def read(cls, data: YamlMapping, names: Names) -> Self | None:
+        """Return the validated mapping; None, with its faults added, if it has any."""
+        _build_validator(cls)
+        try:
+            return cls.model_validate(data, context=names)
+        except ValidationError as error:
+            add_schema_faults(error.errors(include_url=False), data, names.faults)
+            return None
 
 
 class InputPart(Part):
@@ -302,23 +314,13 @@ class ScenarioPart(Part):
     expect: ExpectPart | None = None
 
     @classmethod
-    def read(cls, data: YamlMapping, names: Names) -> ScenarioPart:
-        """Return the validated file.
-
-        Raises:
-            pydantic.ValidationError: the file does not match the schema.
-        """
-        _build_validator()
-        return cls.model_validate(data, context=names)
-
-    @classmethod
     def check_keys(cls, value: YamlMapping, names: Names) -> None:
         check_one_input_form(value, names.faults)
 
 
 @cache
-def _build_validator() -> None:
-    """Build the validator of a file without pydantic's plugins.
+def _build_validator(part: type[Part]) -> None:
+    """Build the validator of a part without pydantic's plugins.
 
     Looking for plugins in every installed package takes as long as building the validator.
     """
@@ -326,7 +328,7 @@ def _build_validator() -> None:
     before = os.environ.get(name)
     os.environ[name] = "__all__"
     try:
-        ScenarioPart.model_rebuild()
+        part.model_rebuild()
     finally:
         if before is None:
             del os.environ[name]
@@ -352,17 +354,3 @@ def check_names(value: Any, known: Iterable[str], what: str, faults: Faults) -> 
     for key in value:
         if key not in known:
             faults.add(f"unknown {what} `{key}`", value.keys_at.get(key), suggestion(key, known))
-
-
-def json_schema() -> dict[str, Any]:
-    """Return the scenario format as JSON Schema 2020-12, for editors."""
-    schema: dict[str, Any] = schema_parts.completed(ScenarioPart.model_json_schema())
-    schema["$defs"] |= schema_parts.definitions()
-    models = schema["properties"]["models"]
-    layers = schema["$defs"]["ModelPart"]["properties"]["layers"]
-    models["additionalProperties"] = {"anyOf": [layers, models["additionalProperties"]]}
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "layerlens",
-        **schema,
-    }

@@ -44,6 +44,21 @@ VERDICTS = {
         ]
     },
 }
+CALL = {
+    "description": "Arguments of the layer's call; `node:NAME` and `input:NAME` are tensors.",
+    "type": "object",
+    "minProperties": 1,
+}
+_MODEL_LAYERS: dict[str, Any] = {
+    "Sequential": {
+        "anyOf": [
+            {"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/Layer"}},
+            {"$ref": "#/$defs/SequentialPart"},
+        ]
+    },
+    "Functional": {"$ref": "#/$defs/FunctionalPart"},
+    "Model": {"anyOf": [{"type": "string"}, {"$ref": "#/$defs/SavedPart"}]},
+}
 GRAPH = {
     "description": "node → {ClassName: {...}, from: [...]} or {share: node, from: [...]}.",
     "type": "object",
@@ -61,10 +76,13 @@ GRAPH = {
                 "description": "The node whose layer is applied again.",
                 "type": "string",
             },
+            "call": CALL,
         },
         "required": ["from"],
         "minProperties": 2,
-        "maxProperties": 2,
+        "maxProperties": 3,
+        "if": {"minProperties": 3},
+        "then": {"required": ["call"]},
     },
 }
 NAMES = {
@@ -149,11 +167,14 @@ def definitions() -> dict[str, Any]:
                 {"type": "string", "pattern": _PLACEHOLDER},
                 {
                     "type": "object",
-                    "properties": {name: {} for name in names},
+                    "properties": {**{name: {} for name in names}, **_MODEL_LAYERS, "call": CALL},
                     "patternProperties": {_PLACEHOLDER_WITHIN: {}},
                     "additionalProperties": False,
                     "minProperties": 1,
-                    "maxProperties": 1,
+                    "maxProperties": 2,
+                    "if": {"minProperties": 2},
+                    "then": {"required": ["call"]},
+                    "not": {"required": ["call"], "maxProperties": 1},
                 },
             ],
         },

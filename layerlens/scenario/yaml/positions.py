@@ -31,6 +31,14 @@ class YamlMapping(dict[str, Any]):
         if at is not None:
             self.values_at[key] = at
 
+    def without(self, *keys: str) -> YamlMapping:
+        """Return the mapping, with its positions, without some of its keys."""
+        kept = YamlMapping(self.at)
+        for key, value in self.items():
+            if key not in keys:
+                kept.put(key, value, self.keys_at.get(key), self.values_at.get(key))
+        return kept
+
 
 class YamlSequence(list[Any]):
     """A sequence with the positions of itself and its items."""

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from layerlens.scenario.keras_catalog import layer_names, signature
-from layerlens.scenario.reading.layers import argument_type
+from layerlens.scenario.reading.argument_types import argument_type
 from layerlens.scenario.spec import LayerSpec, Scenario
 
 INPUT = "input: {shape: [64, 15]}\n"

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from layerlens.scenario.keras_catalog import layer_names
-from layerlens.scenario.reading.schema import json_schema
+from layerlens.scenario.reading.json_schema import json_schema
 from layerlens.vocabulary import MODES, TRANSFER_METHODS, VERDICTS
 
 

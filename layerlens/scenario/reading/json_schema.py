@@ -1,0 +1,33 @@
+"""The scenario format as JSON Schema."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from layerlens.scenario.reading import schema_parts
+from layerlens.scenario.reading.model_parts import FunctionalPart, SavedPart, SequentialPart
+from layerlens.scenario.reading.schema import ScenarioPart
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the scenario format as JSON Schema 2020-12, for editors."""
+    schema: dict[str, Any] = schema_parts.completed(ScenarioPart.model_json_schema())
+    schema["$defs"] |= schema_parts.definitions() | _model_layers()
+    models = schema["properties"]["models"]
+    layers = schema["$defs"]["ModelPart"]["properties"]["layers"]
+    models["additionalProperties"] = {"anyOf": [layers, models["additionalProperties"]]}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "layerlens",
+        **schema,
+    }
+
+
+def _model_layers() -> dict[str, Any]:
+    """Return the definitions of models in the place of layers, each under its name."""
+    found: dict[str, Any] = {}
+    for part in (SequentialPart, FunctionalPart, SavedPart):
+        schema = schema_parts.completed(part.model_json_schema())
+        found |= schema.pop("$defs", {})
+        found[part.__name__] = schema
+    return found

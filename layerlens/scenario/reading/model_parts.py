@@ -1,0 +1,81 @@
+"""The schema of a model that stands in the place of a layer."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field, WithJsonSchema
+
+from layerlens.scenario.reading import schema_parts
+from layerlens.scenario.reading.schema import (
+    Dtype,
+    Graph,
+    Layers,
+    Names,
+    Part,
+    Shape,
+    check_one_input_form,
+)
+from layerlens.scenario.yaml.positions import YamlMapping
+
+
+class ModelLayerPart(Part):
+    """A model in the place of a layer."""
+
+    name: Annotated[str | None, Field(description="Its name as a layer.")] = None
+    trainable: Annotated[bool | None, Field(description="false freezes all of its weights.")] = None
+
+
+class SequentialPart(ModelLayerPart):
+    """Layers one after the other."""
+
+    layers: Layers
+
+
+class NestedInputPart(Part):
+    """One input of a model in the place of a layer."""
+
+    shape: Shape
+    dtype: Dtype = "float32"
+
+
+class FunctionalPart(ModelLayerPart):
+    """A graph of layers with its own inputs, which `from:` gives in their order."""
+
+    layers: Layers | None = None
+    graph: Graph | None = None
+    outputs: Annotated[Any, WithJsonSchema(schema_parts.NAMES)] = None
+    input: NestedInputPart | None = None
+    inputs: Annotated[dict[str, NestedInputPart] | None, Field(min_length=1)] = None
+
+    @classmethod
+    def check_keys(cls, value: YamlMapping, names: Names) -> None:
+        if not cls.gives(value, "input", "inputs"):
+            names.faults.add(
+                "`Functional` needs the shapes of its inputs",
+                value.at,
+                "add `input: {shape: [...]}`, or `inputs:` with a name for each",
+            )
+        if not cls.gives(value, "layers", "graph"):
+            names.faults.add("`Functional` needs `graph` or `layers`", value.at)
+        elif value.get("layers") is not None and value.get("graph") is not None:
+            names.faults.add(
+                "`Functional` has one of `graph` and `layers`; received both",
+                value.keys_at.get("layers"),
+                "remove one of the two",
+            )
+        if value.get("graph") is not None and not cls.gives(value, "outputs"):
+            names.faults.add(
+                "`outputs` is missing", value.keys_at.get("graph"), "add `outputs: [node]`"
+            )
+        if value.get("outputs") is not None and value.get("graph") is None:
+            names.faults.add("`outputs` belongs to `graph`", value.keys_at.get("outputs"))
+        check_one_input_form(value, names.faults)
+
+
+class SavedPart(ModelLayerPart):
+    """A saved model with its weights."""
+
+    file: Annotated[
+        str, Field(description="A saved .keras, .h5 or Keras .json, relative to this file.")
+    ]
