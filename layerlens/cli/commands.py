@@ -206,8 +206,9 @@ def schema() -> int:
 
 def _layer_names() -> list[str]:
     from layerlens.scenario.keras_catalog import layer_names
+    from layerlens.scenario.model_layers import MODEL_LAYERS
 
-    return list(layer_names())
+    return [*layer_names(), *MODEL_LAYERS]
 
 
 @app.command()

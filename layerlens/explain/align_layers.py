@@ -139,7 +139,11 @@ def _shapes(layer: LayerRow) -> list[tuple[int, ...]]:
 
 
 def _arguments(one: LayerRow, other: LayerRow) -> Iterator[ArgumentChange]:
-    """Yield the arguments that differ, without those of a backward layer that mirror `layer`'s."""
+    """Yield the arguments that differ.
+
+    Those of a backward layer that mirror `layer`'s are left out, and those of an inner layer that
+    is only on one side, or of another class there.
+    """
     names = {**one.arguments, **other.arguments}
     changed = {
         name: (one.arguments.get(name), other.arguments.get(name))
@@ -148,6 +152,9 @@ def _arguments(one: LayerRow, other: LayerRow) -> Iterator[ArgumentChange]:
     }
     for name, (ours, theirs) in changed.items():
         mirrored = name.replace("backward_layer", "layer", 1)
+        holders = (name[:place] for place, char in enumerate(name) if char == ".")
+        if any(holder in changed for holder in holders):
+            continue
         if mirrored == name or changed.get(mirrored) != (ours, theirs):
             yield ArgumentChange(name, ours, theirs)
 

@@ -9,14 +9,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
+from layerlens.explain.written_differences import (
+    are_alike,
+    with_argument,
+    written_differences,
+)
 from layerlens.report.diffs import LayerChange, ModelsDiff
 from layerlens.report.layers import ModelReport
 from layerlens.report.pairs import PairReport
 from layerlens.scenario.faults import Faults
-from layerlens.scenario.notation import argument_text, layer_text, value_text
-from layerlens.scenario.reading.call_arguments import CALL, Sources
+from layerlens.scenario.notation import layer_text, value_text
+from layerlens.scenario.reading.call_arguments import Sources
 from layerlens.scenario.reading.layers import read_layer
 from layerlens.scenario.spec import LayerSpec, ModelSpec
 from layerlens.scenario.yaml.parse import parse_yaml
@@ -29,8 +33,7 @@ _MOST_LAYERS = 12
 _BUDGET = 30.0
 #: A layer whose description has more characters is named, not written out.
 _LONGEST = 240
-#: Ends of the names of arguments that do not change the outputs once weights are set.
-_WITHOUT_EFFECT = ("_initializer", "_regularizer", "_constraint", "name", "trainable", "seed")
+
 
 #: Judges a changed candidate against the reference; None if it cannot be built or run.
 Judge = Callable[[ModelSpec], PairReport | None]
@@ -188,10 +191,12 @@ class _Plan:
             yield _Edit(place, self._replacement(place))
             inner, other = _within(ours, theirs.type), _within(theirs, ours.type)
             if fine and inner.type == other.type:
-                for path, text in _differing(inner, other, ()):
+                for path, text in written_differences(inner, other, ()):
                     yield _Edit(place, f"{text} in {_holder(path, row)}", path, is_within=True)
+        elif not are_alike(ours, theirs):
+            yield _Edit(place, self._replacement(place))
         else:
-            differing = list(_differing(ours, theirs, ()))
+            differing = list(written_differences(ours, theirs, ()))
             if fine:
                 for path, text in differing:
                     yield _Edit(place, f"{text} in {_holder(path, row)}", path)
@@ -282,7 +287,9 @@ def _weight_keys(candidate: ModelSpec, report: ModelReport, row: int | None) -> 
 
 def _holder(path: Sequence[str], row: LayerChange) -> str:
     """Name the layer that has an argument: `td`, or the `layer` of `td`."""
-    nesting = [f"the `{name}` of " for name in reversed(path[:-1])]
+    nesting = [
+        f"{'' if name.startswith('node ') else 'the '}`{name}` of " for name in reversed(path[:-1])
+    ]
     return f"{''.join(nesting)}`{row.candidate}`"
 
 
@@ -304,37 +311,6 @@ def _type(layer: LayerSpec | None) -> str:
     return layer.type if layer is not None else ""
 
 
-def _differing(
-    ours: LayerSpec, theirs: LayerSpec, path: tuple[str, ...]
-) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Yield the path of each written argument that differs, and the change to make, in words."""
-    for name in {**ours.arguments, **theirs.arguments}:
-        mine, other = ours.arguments.get(name), theirs.arguments.get(name)
-        if name.endswith(_WITHOUT_EFFECT) or (
-            name in ours.arguments and name in theirs.arguments and _equal(mine, other)
-        ):
-            continue
-        inner = (*path, name)
-        if isinstance(mine, LayerSpec) and isinstance(other, LayerSpec) and mine.type == other.type:
-            yield from _differing(mine, other, inner)
-        elif name in ours.arguments:
-            yield inner, f"set `{argument_text(name, mine)}`"
-        else:
-            yield inner, f"remove `{name}`"
-    if ours.call != theirs.call:
-        text = f"set `{argument_text('call', ours.call)}`" if ours.call else "remove `call`"
-        yield (*path, CALL), text
-
-
-def _equal(one: Any, other: Any) -> bool:
-    if isinstance(one, LayerSpec) and isinstance(other, LayerSpec):
-        alike = one.type == other.type and one.model == other.model
-        return alike and not list(_differing(one, other, ()))
-    if isinstance(one, tuple) and isinstance(other, tuple):
-        return len(one) == len(other) and all(map(_equal, one, other))
-    return bool(one == other)
-
-
 def _within(layer: LayerSpec, kind: str) -> LayerSpec:
     """Return the layer inside a wrapper if it is of this type, else the layer itself."""
     inner = layer.arguments.get("layer")
@@ -343,22 +319,8 @@ def _within(layer: LayerSpec, kind: str) -> LayerSpec:
 
 def _edited(own: LayerSpec, ours: LayerSpec, edit: _Edit) -> LayerSpec:
     if not edit.is_within:
-        return _with_argument(own, ours, edit.path)
-    inner = _with_argument(_within(own, ours.type), _within(ours, own.type), edit.path)
+        return with_argument(own, ours, edit.path)
+    inner = with_argument(_within(own, ours.type), _within(ours, own.type), edit.path)
     if inner.type == own.type:
         return inner
     return replace(own, arguments={**own.arguments, "layer": inner})
-
-
-def _with_argument(own: LayerSpec, ours: LayerSpec, path: tuple[str, ...]) -> LayerSpec:
-    name = path[0]
-    if name == CALL:
-        return replace(own, call=ours.call)
-    arguments = dict(own.arguments)
-    if len(path) > 1:
-        arguments[name] = _with_argument(own.arguments[name], ours.arguments[name], path[1:])
-    elif name in ours.arguments:
-        arguments[name] = ours.arguments[name]
-    else:
-        del arguments[name]
-    return replace(own, arguments=arguments)

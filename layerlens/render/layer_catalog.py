@@ -13,12 +13,14 @@ from layerlens.scenario.keras_catalog import (
     layer_names,
     signature,
 )
+from layerlens.scenario.model_layers import MODEL_LAYERS, model_signature
 
 
 def render_layer_names(width: int) -> str:
     """Return the names of all layers, grouped as Keras groups them."""
     lines: list[str] = []
-    for group, names in layer_groups().items():
+    groups = {**layer_groups(), "models in the place of layers": tuple(MODEL_LAYERS)}
+    for group, names in groups.items():
         lines += ["", f"{group}:"] if lines else [f"{group}:"]
         lines += textwrap.wrap("  ".join(names), width, initial_indent="  ", subsequent_indent="  ")
     return "\n".join([*lines, ""])
@@ -31,7 +33,7 @@ def render_layer(name: str, width: int) -> str:
         UsageError: there is no layer of this name.
     """
     try:
-        found = signature(name)
+        found = model_signature(name) if name in MODEL_LAYERS else signature(name)
     except KeyError:
         raise UsageError(f"there is no layer {name!r}", hint=_nearest(name)) from None
     prose = min(width, 100)
@@ -41,11 +43,16 @@ def render_layer(name: str, width: int) -> str:
     for argument in found.arguments:
         if not argument.legacy:
             lines += _argument(argument, prose)
-    return "\n".join([*lines, f"keras.layers.{name}, Keras {found.keras}", ""])
+    if found.call:
+        lines += ["Arguments of its call, under `call:` beside the layer:", ""]
+        for argument in found.call:
+            lines += _argument(argument, prose)
+    package = "keras" if name in MODEL_LAYERS else "keras.layers"
+    return "\n".join([*lines, f"{package}.{name}, Keras {found.keras}", ""])
 
 
 def _nearest(name: str) -> str:
-    near = nearest_names(name, layer_names(), most=3)
+    near = nearest_names(name, (*layer_names(), *MODEL_LAYERS), most=3)
     return f"did you mean {' or '.join(near)}?" if near else "`layerlens layers` lists all of them"
 
 

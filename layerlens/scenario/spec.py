@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from layerlens.errors import Where
@@ -152,6 +152,27 @@ def layer_specs(value: Any) -> Iterator[LayerSpec]:
     elif isinstance(value, (list, tuple)):
         for item in value:
             yield from layer_specs(item)
+
+
+def inner_layers(layer: LayerSpec) -> dict[str, LayerSpec]:
+    """Return the layers of a model in the place of a layer: as `layers[0]`, or by their node."""
+    if layer.model is None:
+        return {}
+    chain = {f"layers[{place}]": one for place, one in enumerate(layer.model.layers)}
+    return chain | {node.name: node.layer for node in layer.model.nodes if node.layer is not None}
+
+
+def with_inner_layer(layer: LayerSpec, key: str, changed: LayerSpec) -> LayerSpec:
+    """Return a layer with one of its `inner_layers` changed."""
+    assert layer.model is not None  # only a model has inner layers
+    layers = tuple(
+        changed if f"layers[{place}]" == key else one
+        for place, one in enumerate(layer.model.layers)
+    )
+    nodes = tuple(
+        replace(node, layer=changed) if node.name == key else node for node in layer.model.nodes
+    )
+    return replace(layer, model=replace(layer.model, layers=layers, nodes=nodes))
 
 
 @dataclass(frozen=True, slots=True)

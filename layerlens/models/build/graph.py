@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import keras
@@ -104,7 +104,8 @@ def _wire_chain(layers: tuple[LayerSpec, ...], wired: WiredGraph, maker: LayerMa
         layer = _make(spec, None, tensors, wired, maker)
         _refuse_duplicate(layer.name, names, spec, tensors, wired)
         # After the first layer, Keras decides how a layer takes several tensors.
-        tensors = _apply(layer, spec, tensors, spec.call, wired, listed=position > 0)
+        call = _Call(layer, spec, tensors, spec.call)
+        tensors = _apply(call, wired, listed=position > 0)
     wired.outputs = tensors
     return wired
 
@@ -124,7 +125,8 @@ def _wire_graph(spec: ModelSpec, wired: WiredGraph, maker: LayerMaker) -> WiredG
             layer = _make(layer_spec, node.name, tensors, wired, maker)
             _refuse_duplicate(layer.name, names, layer_spec, tensors, wired)
         layers[node.name] = (layer, layer_spec)
-        wired.given[node.name] = _apply(layer, layer_spec, tensors, node.call, wired, listed=False)
+        call = _Call(layer, layer_spec, tensors, node.call)
+        wired.given[node.name] = _apply(call, wired, listed=False)
     wired.outputs = tuple(
         tensor for name in spec.outputs for tensor in _addressed(name, wired, spec.where)
     )
@@ -210,17 +212,21 @@ def _make(
         raise LayerRefusal(error, str(given), spec, tensors, wired) from error
 
 
-def _apply(
-    layer: Any,
-    spec: LayerSpec,
-    tensors: Tensors,
-    call: Mapping[str, Any],
-    wired: WiredGraph,
-    *,
-    listed: bool,
-) -> Tensors:
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """One call of a layer."""
+
+    layer: Any
+    spec: LayerSpec
+    tensors: Tensors
+    #: The arguments besides the inputs, as described.
+    arguments: Mapping[str, Any]
+
+
+def _apply(call: _Call, wired: WiredGraph, *, listed: bool) -> Tensors:
+    layer, spec, tensors = call.layer, call.spec, call.tensors
     histories = [tensor._keras_history for tensor in tensors]
-    arguments = _with_tensors(call, wired, spec.where)
+    arguments = _with_tensors(call.arguments, wired, spec.where)
     try:
         _refuse_wrong_count(layer, spec, tensors)
         if listed:
@@ -231,10 +237,20 @@ def _apply(
         _refuse_circle(layer, tensors, outputs, histories)
     except Exception as error:  # Keras may raise anything
         raise_if_out_of_memory(error, f"while `{layer.name}` was built", spec.where)
+        _raise_for_inner_layer(call, wired)
         raise LayerRefusal(error, layer.name, spec, tensors, wired) from error
     refuse_oversized(layer.name, outputs, spec.where)
     wired.made.extend(outputs)
     return outputs
+
+
+def _raise_for_inner_layer(call: _Call, wired: WiredGraph) -> None:
+    """Raise the refusal of the layer inside a `Sequential` that Keras refuses on its own."""
+    if call.spec.type != "Sequential" or call.spec.model is None:
+        return
+    tensors, inside = call.tensors, replace(wired, made=list(wired.made))
+    for layer, spec in zip(call.layer.layers, call.spec.model.layers, strict=True):
+        tensors = _apply(_Call(layer, spec, tensors, {}), inside, listed=True)
 
 
 def _listed(layer: Any, tensors: Tensors, arguments: Mapping[str, Any]) -> Any:

@@ -10,13 +10,10 @@ from layerlens.plain.suggestion import nearest_name
 from layerlens.scenario import keras_catalog
 from layerlens.scenario.faults import Faults, suggestion
 from layerlens.scenario.python_target import MODULE_CALLABLE
+from layerlens.scenario.model_layers import MODEL_LAYERS, model_signature
 from layerlens.scenario.reading.argument_types import argument_type, as_tuples
 from layerlens.scenario.reading.call_arguments import CALL, Sources, read_call
-from layerlens.scenario.reading.model_layers import (
-    MODEL_LAYERS,
-    model_signature,
-    read_model_layer,
-)
+from layerlens.scenario.reading.model_layers import read_model_layer
 from layerlens.scenario.spec import LayerSpec
 from layerlens.scenario.yaml.positions import Position, YamlMapping, YamlSequence, described
 

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from layerlens.scenario.faults import Faults
-from layerlens.scenario.keras_catalog import Argument, LayerSignature
-from layerlens.scenario.keras_source import keras_version
+from layerlens.scenario.model_layers import SHORT_FORMS
 from layerlens.scenario.reading.call_arguments import Sources
 from layerlens.scenario.reading.graphs import read_graph, read_outputs
 from layerlens.scenario.reading.inputs import check_inputs, input_names
@@ -29,40 +28,11 @@ from layerlens.scenario.yaml.positions import (
     described,
 )
 
-#: Name of a model in the place of a layer → what it is.
-MODEL_LAYERS = {
-    "Sequential": "Layers one after the other, as one layer.",
-    "Functional": "A graph of layers with its own inputs, as one layer.",
-    "Model": "A saved model, as one layer.",
-}
 _PARTS: dict[str, type[ModelLayerPart]] = {
     "Sequential": SequentialPart,
     "Functional": FunctionalPart,
     "Model": SavedPart,
 }
-#: The key that a value without keys is given to.
-_SHORT = {"Sequential": "layers", "Model": "file"}
-#: What Keras takes from the call of any model.
-_CALL = (
-    Argument("training", "None", "Python boolean: whether it runs in training mode."),
-    Argument("mask", "None", "A mask of its input."),
-)
-
-
-def model_signature(name: str) -> LayerSignature:
-    """Return the keys and call arguments of `Sequential`, `Functional` or `Model`."""
-    fields = _PARTS[name].model_fields
-    arguments = tuple(
-        Argument(
-            key,
-            None if field.is_required() else "None",
-            field.description or "",
-            keyword_only=key != _SHORT.get(name),
-        )
-        for key, field in fields.items()
-    )
-    ordered = tuple(sorted(arguments, key=lambda item: item.keyword_only))
-    return LayerSignature(name, ordered, False, MODEL_LAYERS[name], keras_version(), _CALL)
 
 
 def read_model_layer(
@@ -76,7 +46,7 @@ def read_model_layer(
     """Return a model as a layer; None, with its faults added, if it has any.
 
     Args:
-        name: a key of MODEL_LAYERS.
+        name: one of MODEL_LAYERS.
         body: what is written below the name, in the file at `body_at`.
         at: the place of the name.
         layers: reads the layers in it.
@@ -102,7 +72,7 @@ def read_model_layer(
 def _as_mapping(name: str, body: Any, at: Position | None, faults: Faults) -> YamlMapping | None:
     if isinstance(body, YamlMapping):
         return body
-    short = _SHORT.get(name)
+    short = SHORT_FORMS.get(name)
     if isinstance(body, YamlSequence if short == "layers" else str) and short is not None:
         written = YamlMapping(at)
         written.put(short, body, at, at)

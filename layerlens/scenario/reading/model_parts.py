@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, WithJsonSchema
 
+from layerlens.scenario.model_layers import KEY_TEXTS
 from layerlens.scenario.reading import schema_parts
 from layerlens.scenario.reading.schema import (
     Dtype,
@@ -22,8 +23,8 @@ from layerlens.scenario.yaml.positions import YamlMapping
 class ModelLayerPart(Part):
     """A model in the place of a layer."""
 
-    name: Annotated[str | None, Field(description="Its name as a layer.")] = None
-    trainable: Annotated[bool | None, Field(description="false freezes all of its weights.")] = None
+    name: Annotated[str | None, Field(description=KEY_TEXTS["name"])] = None
+    trainable: Annotated[bool | None, Field(description=KEY_TEXTS["trainable"])] = None
 
 
 class SequentialPart(ModelLayerPart):
@@ -76,6 +77,4 @@ class FunctionalPart(ModelLayerPart):
 class SavedPart(ModelLayerPart):
     """A saved model with its weights."""
 
-    file: Annotated[
-        str, Field(description="A saved .keras, .h5 or Keras .json, relative to this file.")
-    ]
+    file: Annotated[str, Field(description=KEY_TEXTS["file"])]

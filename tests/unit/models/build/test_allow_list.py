@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 import keras
@@ -14,10 +15,12 @@ from layerlens.models.build.allow_list import (
     is_registered,
     without_hooks,
 )
-from layerlens.models.build.layer import make_layer
+from layerlens.models.build.layer import LayerMaker
+from layerlens.models.build.nested_model import nested_model
 from layerlens.scenario.spec import LayerSpec
 from tests.unit.tables.every_layer import CASES
 
+MAKER = LayerMaker("working", partial(nested_model, None))
 DENSE = {"module": "keras.layers", "class_name": "Dense", "config": {"name": "d", "units": 2}}
 
 
@@ -257,7 +260,7 @@ def test_how_it_was_trained_is_left_out_at_every_depth() -> None:
 @pytest.fixture(scope="module")
 def every_config() -> list[tuple[str, Any]]:
     """The configuration of every public layer, and of what they are given."""
-    made = [(case.id, make_layer(case.layer, "working")) for case in CASES]
+    made = [(case.id, MAKER.make(case.layer)) for case in CASES]
     layers = keras.layers
     initializers, ops = keras.initializers, keras.ops
     seeded = initializers.RandomNormal(seed=keras.random.SeedGenerator(3))
