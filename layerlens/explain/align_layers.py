@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from layerlens.explain.open_nested import open_nested
 from layerlens.explain.param_gaps import params_gaps
 from layerlens.explain.sequences import opcodes
 from layerlens.report.diffs import ArgumentChange, LayerChange, ModelsDiff
@@ -34,8 +35,18 @@ _SAME_NEIGHBOUR, _LEAST_IN_GRAPH = 4, 8
 def align_layers(reference: ModelReport, candidate: ModelReport) -> ModelsDiff:
     """Align the layers of two models and attribute the difference of their counts of params.
 
-    A model that Keras refused is aligned as far as it was built.
+    A model that Keras refused is aligned as far as it was built. A nested model is one layer; its
+    params are attributed to the layers inside it.
     """
+    rows = _aligned(reference, candidate)
+    if (opened := open_nested(reference, candidate)) is not None:
+        gaps = params_gaps(*opened, _aligned(*opened))
+    else:
+        gaps = params_gaps(reference, candidate, rows)
+    return ModelsDiff(reference.name, candidate.name, rows, gaps)
+
+
+def _aligned(reference: ModelReport, candidate: ModelReport) -> tuple[LayerChange, ...]:
     ours, theirs = _Side.of(reference), _Side.of(candidate)
     if ours.is_chain and theirs.is_chain:
         pairing = _pair_chains(ours.layers, theirs.layers)
@@ -43,9 +54,7 @@ def align_layers(reference: ModelReport, candidate: ModelReport) -> ModelsDiff:
         pairing = _in_reading_order(_pair_graphs(ours, theirs), ours, theirs)
     matches = {a: b for a, b in pairing if a is not None and b is not None}
     known = matches, {b: a for a, b in matches.items()}
-    rows = tuple(_row(ours, theirs, a, b, known) for a, b in pairing)
-    gaps = params_gaps(reference, candidate, rows)
-    return ModelsDiff(reference.name, candidate.name, rows, gaps)
+    return tuple(_row(ours, theirs, a, b, known) for a, b in pairing)
 
 
 def align_with_reference(

@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from layerlens.explain.align_layers import align_layers
 from layerlens.explain.first_divergence import Divergence
 from layerlens.explain.listing import listed
+from layerlens.explain.open_nested import open_nested
 from layerlens.explain.repair import Repair
 from layerlens.explain.state_gaps import state_gaps
 from layerlens.explain.step_sentences import step_sentences
@@ -62,13 +64,22 @@ def why_sentences(
 ) -> tuple[str, ...]:
     """Return sentences on what is the same, what differs, the result and its repair.
 
-    For a model that Keras refused, they say only where it failed and how to fix it.
+    For a model that Keras refused, they say only where it failed and how to fix it. Nested models
+    are compared layer by layer where the models are nested in different ways.
     """
     if reference.error is not None or candidate.error is not None:
         return tuple(_refused(reference, candidate))
+    nested = ""
+    if (opened := open_nested(reference, candidate)) is not None:
+        rows = (*reference.layers, *candidate.layers)
+        names = [f"`{row.name}`" for row in rows if is_nested(row)]
+        nested = f"Nested models are compared layer by layer ({_first_few(names)})."
+        reference, candidate = opened
+        diff = align_layers(reference, candidate)
     sentences = [
         outside_code(reference, candidate),
         _same(reference, candidate, diff),
+        nested,
         _differs(reference, candidate, diff),
     ]
     sentences += [

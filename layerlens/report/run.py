@@ -55,6 +55,7 @@ class ScenarioReport:
     status: Status
     seconds: float
     question: str | None = None
+    answer: str | None = None
     errors: tuple[ErrorRow, ...] = ()
     models: tuple[ModelReport, ...] = ()
     pairs: tuple[PairReport, ...] = ()

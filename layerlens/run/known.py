@@ -97,6 +97,7 @@ class Known:
         return replace(
             report,
             question=scenario.question,
+            answer=scenario.answer,
             models=self.models,
             diffs=self.diffs,
             pairs=tuple(self._pairs(stopped)),

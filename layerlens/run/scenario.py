@@ -84,6 +84,7 @@ def _run_trial(
         path=scenario.path,
         title=scenario.title,
         question=scenario.question,
+        answer=scenario.answer,
         cell=dict(scenario.cell) if scenario.cell is not None else None,
         status="pass",
         seconds=0.0,

@@ -289,6 +289,7 @@ class Scenario:
     models: tuple[ModelSpec, ...]
     reference: str
     question: str | None = None
+    answer: str | None = None
     inputs: tuple[InputSpec, ...] = ()
     transfer: TransferRule = "auto"
     #: Whether the weights that the models were saved with are compared too.

@@ -97,6 +97,7 @@ def test_the_schema_is_json_schema(run):
         "expect",
         "title",
         "question",
+        "answer",
     } <= set(schema["properties"])
     assert schema["additionalProperties"] is False
 

@@ -70,6 +70,8 @@ def _scenario(scenario: ScenarioReport, options: RenderOptions) -> Iterator[str]
     yield f"{escape(scenario.path)} · **{wording.status_words(scenario)}**"
     if scenario.question:
         yield f"*{escape(wording.one_line(scenario.question))}*"
+    if scenario.answer:
+        yield escape(wording.one_line(scenario.answer))
     for error in scenario.errors:
         hint = f"<br>hint: {escape(error.hint)}" if error.hint else ""
         yield f"- **{escape(wording.location(error))}**: {escape(error.message)}{hint}"

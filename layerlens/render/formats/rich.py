@@ -191,6 +191,8 @@ def _scenario_heading(scenario: ScenarioReport, width: int) -> Iterator[Text]:
     if scenario.question:
         question = wording.one_line(scenario.question)
         yield from fold(Text(question, "italic"), min(width, PROSE_WIDTH))
+    if scenario.answer:
+        yield from fold(Text(wording.one_line(scenario.answer)), min(width, PROSE_WIDTH))
 
 
 def error_lines(error: ErrorRow, width: int) -> Iterator[Text]:

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 _LARGEST_BYTES = 64 * 1024**2
 
 #: The fields of a report that depend on the text of the file, not on the scenario's meaning.
-_FROM_FILE = ("title", "question", "cell", "status", "expectations")
+_FROM_FILE = ("title", "question", "answer", "cell", "status", "expectations")
 #: The fields of a report that are set in each run.
 _PER_RUN = ("path", "errors", "cached")
 #: Words in the messages of Keras and TensorFlow about exhausted memory.
@@ -111,6 +111,7 @@ class ResultCache:
             "path": scenario.path,
             "title": scenario.title,
             "question": scenario.question,
+            "answer": scenario.answer,
             "cell": dict(scenario.cell) if scenario.cell is not None else None,
             "status": "pass",
         }

@@ -14,7 +14,7 @@ from layerlens.scenario.allowed_classes import CODE_LAYERS
 from layerlens.scenario.spec import LayerSpec, ModelSpec, Scenario, layer_specs
 
 #: Fields that do not change the results: positions, names and expectations.
-_SPELLING = frozenset({"where", "places", "path", "title", "question", "cell", "expect"})
+_SPELLING = frozenset({"where", "places", "path", "title", "question", "answer", "cell", "expect"})
 #: Mappings in which the order has no meaning.
 _UNORDERED = frozenset({"arguments", "args", "call", "shared_call", "weights", "targets"})
 #: The largest file to digest: reading a larger one takes longer than building its model.

@@ -266,6 +266,7 @@ def _scenario_spec(
         models=specs,
         reference=part.reference or specs[0].name,
         question=part.question,
+        answer=part.answer,
         inputs=input_specs(part.input, part.inputs) or (),
         transfer=transfer,
         modes=modes,

@@ -292,6 +292,9 @@ class ScenarioPart(Part):
 
     title: str | None = None
     question: str | None = None
+    answer: Annotated[
+        str | None, Field(description="What the comparison shows, in your words.")
+    ] = None
     input: InputPart | None = None
     inputs: Annotated[
         dict[str, InputPart] | None, Field(min_length=1, description="Name → input.")
