@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from layerlens.explain.align_layers import align_layers
 from layerlens.explain.first_divergence import Divergence
 from layerlens.explain.listing import listed
-from layerlens.explain.open_nested import open_nested
+from layerlens.explain.open_nested import is_nested, open_nested
 from layerlens.explain.repair import Repair
 from layerlens.explain.state_gaps import state_gaps
 from layerlens.explain.step_sentences import step_sentences

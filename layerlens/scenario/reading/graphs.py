@@ -136,7 +136,7 @@ class _GraphReader:
                 suggestion(extra, _NODE_KEYS) + "; a second layer needs its own node",
             )
         own = body.without("from", *classes[1:])
-        return self.layers.layer(own, at, self._sources(name))
+        return self.layers.layer(own, at, self._sources())
 
     def _share(self, name: str, body: YamlMapping) -> str | None:
         if "share" not in body:
@@ -166,7 +166,7 @@ class _GraphReader:
         classes = [key for key in node or () if key not in _NODE_KEYS]
         if not isinstance(node, YamlMapping) or len(classes) != 1:
             return {}  # the other node is at fault
-        return self.layers.call(classes[0], body, self._sources(None))
+        return self.layers.call(classes[0], body, self._sources())
 
     def _from(self, name: str, body: YamlMapping, at: Position | None) -> tuple[str, ...] | None:
         allowed = self._names(name)
@@ -201,8 +201,8 @@ class _GraphReader:
         inputs = self.inputs or ()
         return [*sorted(inputs), *(key for key in self.graph if key not in {name, *inputs})]
 
-    def _sources(self, name: str | None) -> Sources:
-        return Sources(self.inputs, tuple(key for key in self.graph if key != name))
+    def _sources(self) -> Sources:
+        return Sources(self.inputs, tuple(self.graph))
 
     def _in_building_order(self, nodes: dict[str, NodeSpec]) -> tuple[NodeSpec, ...]:
         """Return the nodes, each after those it needs, otherwise in the order of the file."""
