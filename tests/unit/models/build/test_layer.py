@@ -22,7 +22,7 @@ def test_an_argument_keras_refuses_names_the_layer_it_would_have_made() -> None:
 
 
 def test_layers_that_are_code_need_permission() -> None:
-    spec = chain(LayerSpec("Lambda", {"function": "lambda x: x"}, Where("s.yaml", 4, 7)))
+    spec = chain(LayerSpec("Lambda", {"function": "lambda x: x"}, where=Where("s.yaml", 4, 7)))
     with pytest.raises(UnsafeCodeError, match=r"s.yaml:4:7: `Lambda` runs its own code"):
         build_model(spec, VECTOR)
 
@@ -31,8 +31,8 @@ def test_a_lambda_names_its_function_where_code_is_allowed(tmp_path: Path) -> No
     (tmp_path / "own_functions.py").write_text("def twice(x): return x * 2")
     where = Where(str(tmp_path / "s.yaml"), 4, 7)
     Path(where.file).touch()
-    spec = chain(LayerSpec("Lambda", {"function": "own_functions:twice"}, where))
+    spec = chain(LayerSpec("Lambda", {"function": "own_functions:twice"}, where=where))
     assert np.all(build(spec, allow_code=True).model(np.ones((1, 6))) == 2)
-    spec = chain(LayerSpec("Lambda", {"function": "own_functions:thrice"}, where))
+    spec = chain(LayerSpec("Lambda", {"function": "own_functions:thrice"}, where=where))
     with pytest.raises(ScenarioError, match=r"s.yaml:4:7: module `own_functions` has no `thrice`"):
         build_model(spec, VECTOR, allow_code=True)
