@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from layerlens.plain.suggestion import nearest_name
 from layerlens.scenario import keras_catalog
 from layerlens.scenario.faults import Faults, suggestion
-from layerlens.scenario.python_target import MODULE_CALLABLE
 from layerlens.scenario.model_layers import MODEL_LAYERS, model_signature
+from layerlens.scenario.python_target import MODULE_CALLABLE
 from layerlens.scenario.reading.argument_types import argument_type, as_tuples
 from layerlens.scenario.reading.call_arguments import CALL, Sources, read_call
 from layerlens.scenario.reading.model_layers import read_model_layer

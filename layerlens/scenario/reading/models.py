@@ -29,6 +29,7 @@ from layerlens.scenario.yaml.positions import (
     YamlSequence,
     described,
     plain,
+    shown,
 )
 
 
