@@ -6,19 +6,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from layerlens.api import compare, summary
+    from layerlens.api import compare, record, summary
     from layerlens.errors import LayerlensError
     from layerlens.run.report import Report
 
     __version__: str
 
-__all__ = ["LayerlensError", "Report", "compare", "summary"]
+__all__ = ["LayerlensError", "Report", "compare", "record", "summary"]
 
 #: Where each public name lives; nothing is imported before it is asked for.
 _HOMES = {
     "LayerlensError": "layerlens.errors",
     "Report": "layerlens.run.report",
     "compare": "layerlens.api",
+    "record": "layerlens.api",
     "summary": "layerlens.api",
 }
 

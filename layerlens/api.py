@@ -14,6 +14,8 @@ from layerlens.run.pipeline import (
     summarize_paths,
     summarize_scenarios,
 )
+from layerlens.run.record import LARGEST_RECORDING, record_model
+from layerlens.run.recorded_file import RecordedFile
 from layerlens.run.report import Report
 from layerlens.scenario.faults import suggestion
 from layerlens.scenario.from_arguments import is_model
@@ -182,6 +184,42 @@ def summary(
         inputs=input_specs(inputs),
     )
     return summarize_scenarios((scenario,), options)
+
+
+def record(
+    model: Any,
+    path: str | Path,
+    *,
+    inputs: Inputs = None,
+    seed: int = 0,
+    allow_code: bool = False,
+    max_bytes: int = LARGEST_RECORDING,
+) -> RecordedFile:
+    """Record what a model computes in a file, and return what was recorded.
+
+    The file holds inputs, weights, outputs in both precisions and the rounding that they were
+    measured to have. Models can be compared with it later without this model or its code.
+
+    Args:
+        model: a Keras model, a layer (which needs `inputs`), a callable that returns one of them,
+            or the path of a saved model.
+        path: the `.npz` file to write. A recording there is replaced, another file is not.
+        inputs: as for `compare`.
+        seed: the seed of the probes.
+        allow_code: as for `compare`.
+        max_bytes: the greatest size of the file; fewer weights and probes are recorded to keep
+            within it.
+
+    Raises:
+        UsageError: the model cannot be recorded, or another file is in the place.
+    """
+    if isinstance(max_bytes, bool) or not isinstance(max_bytes, int) or max_bytes < 1:
+        raise UsageError(
+            f"max_bytes={max_bytes!r} is not a size", hint="give a number of bytes, at least 1"
+        )
+    options = RunOptions(checked_seed(seed), allow_code=allow_code)
+    spec = model_spec("model", model, inputs)
+    return record_model(spec, input_specs(inputs), str(path), options, max_bytes)
 
 
 # --- scenarios ------------------------------------------------------------------------------------

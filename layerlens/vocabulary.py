@@ -27,8 +27,8 @@ CertificateMethod = Literal["identical", "polynomial", "graph"]
 #: How much may be spent on a pair.
 Effort = Literal["quick", "normal", "thorough"]
 #: How a verdict on outputs was reached: by a proof that a few runs confirm, by the layers of large
-#: models called one by one, by a few probes, or by all of them.
-Plan = Literal["proof", "layer_by_layer", "few_probes", "all_probes"]
+#: models called one by one, by a few probes, by all of them, or by those of a recording.
+Plan = Literal["proof", "layer_by_layer", "few_probes", "all_probes", "recording"]
 Execution = Literal["eager", "traced", "traced_dynamic"]
 Mixes = Literal["none", "causal", "anti_causal", "window", "all", "reduces", "expands"]
 #: The task of a run: compare models, or show their layer tables.
@@ -36,6 +36,10 @@ Command = Literal["compare", "summary"]
 AlsoDiffers = Literal[
     "mask", "gradients", "state", "losses", "dtype", "non_finite", "overflow", "weights"
 ]
+#: How the weights of a model can be reached: set at will, by name, or as they were saved only.
+WeightAccess = Literal["open", "named", "frozen"]
+#: Where float64 results come from: computed in float64, by a wider copy of the model, or nowhere.
+Float64Form = Literal["native", "widened", "none"]
 #: Whether the output of a layer depends on the mask of its input.
 MaskUse = Literal["read", "ignored"]
 #: What an output depends on besides the inputs of its own sample: state kept between calls, other

@@ -31,6 +31,7 @@ from layerlens.cli.messages import (
 from layerlens.cli.options import Paths
 from layerlens.cli.overwrite import refuse_overwriting
 from layerlens.cli.plot import plot
+from layerlens.cli.record import record
 from layerlens.cli.signals import Interrupted
 from layerlens.cli.terminal import columns, fit_terminal, show_progress
 from layerlens.cli.watch import watch
@@ -139,8 +140,8 @@ def summary(
         list[str],
         typer.Argument(
             metavar="PATH...",
-            help="Scenarios, folders, or models: .keras, .h5, .json, FILE.py:CALLABLE, "
-            "MODULE:CALLABLE.",
+            help="Scenarios, folders, or models: .keras, .h5, .json, a recording (.npz), "
+            "FILE.py:CALLABLE, MODULE:CALLABLE.",
         ),
     ],
     *,
@@ -162,6 +163,7 @@ def summary(
     return _finish(report, options, options.render_options())
 
 
+app.command()(record)
 app.command()(watch)
 app.command()(plot)
 

@@ -75,6 +75,13 @@ def _writable(output: str | None) -> str | None:
     return output
 
 
+def _recording(output: str) -> str:
+    """Refuse a file that a recording cannot be written to, before any work is done."""
+    if Path(output).suffix.lower() != ".npz":
+        raise typer.BadParameter(f"{output!r} is not the name of a recording, which ends in .npz")
+    return _writable(output) or output
+
+
 def _picture(output: str | None) -> str | None:
     """Refuse a file that a picture cannot be written to, before any work is done."""
     if output is None:
@@ -129,6 +136,26 @@ OutputOption = Annotated[
         metavar="FILE",
         callback=_writable,
         help="Write the report to FILE instead of standard output. FILE is never left incomplete.",
+    ),
+]
+RecordingOption = Annotated[
+    str,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE.npz",
+        callback=_recording,
+        help="The recording to write, or to write anew. FILE is never left incomplete.",
+    ),
+]
+MaxSizeOption = Annotated[
+    str,
+    typer.Option(
+        "--max-size",
+        metavar="SIZE",
+        callback=_bytes,
+        help="The greatest size of the file, such as 100M; fewer weights and probes are recorded "
+        "to keep within it.",
     ),
 ]
 PictureOption = Annotated[

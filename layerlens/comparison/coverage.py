@@ -10,11 +10,13 @@ from typing import Any
 from layerlens.comparison.examination import Examination
 from layerlens.comparison.nudges import Nudges
 from layerlens.comparison.removals import unseen_layers
+from layerlens.models.execute.input_domains import has_variable_axis
 from layerlens.models.execute.receptive_field import receptive_field, whole_numbers_in
-from layerlens.models.execute.side import Side
+from layerlens.models.execute.side import Side, Values
 from layerlens.models.execute.variables import weight_variables
 from layerlens.models.execute.weight_sets import moderate_sets
 from layerlens.models.inspect.nested_layers import with_nested
+from layerlens.numerics.arrays import Array
 from layerlens.numerics.weight_transfer import Transfer
 from layerlens.plain import stage
 from layerlens.proof.influence import without_influence
@@ -93,6 +95,28 @@ def _unseen_by_probes(examination: Examination) -> Iterator[tuple[str, ...]]:
             ]
         )
         yield (*unseen(nudges), *unseen_far(far, tried, lengths.longest))
+
+
+def unseen_by(
+    side: Side, sets: Sequence[Values], batches: Sequence[Sequence[Array]], seed: int
+) -> tuple[str, ...]:
+    """Return the weights and layers of one model on which no output on these inputs depends.
+
+    The first batch has all kinds of probes, the others further lengths. Weights that are proved to
+    have no influence on any input are left out.
+    """
+    stage.enter("checking which weights and layers the probes can see")
+    longest = max(batches, key=lambda inputs: inputs[0].shape[1:])
+    found = unseen([Nudges(side, values, batches[0], seed) for values in sets])
+    tried: dict[int, int] = {}
+    if has_variable_axis(side.built):
+        lengths = longest[0].shape[1:]
+        tried = {axis: int(n) for axis, n in enumerate(lengths, start=1)}
+    far = unseen_far([Nudges(side, sets[0], longest, seed)], tried, max(tried.values(), default=0))
+    names = tuple(dict.fromkeys((*found, *far)))
+    paths = {str(variable.path) for variable in weight_variables(side.built)}
+    powerless = without_influence(side, paths.intersection(names), seed=seed).paths
+    return tuple(name for name in names if name not in powerless)
 
 
 def unseen(nudges: Sequence[Nudges]) -> tuple[str, ...]:

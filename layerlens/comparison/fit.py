@@ -11,7 +11,7 @@ import numpy as np
 from layerlens.comparison.train import TrainingResult, TrainingTask, train
 from layerlens.comparison.training_data import draw_inputs, draw_targets
 from layerlens.models.build.memory import refuse_samples_beyond_memory
-from layerlens.models.build.request import Built, Refused
+from layerlens.models.build.request import Built, Model
 from layerlens.models.build.session import in_fresh_session
 from layerlens.models.execute.input_domains import BASE_LENGTHS, fixed_domains
 from layerlens.models.execute.keras_runner import KerasRunner
@@ -55,7 +55,7 @@ class TrainingDifference:
 
 
 def fit_models(
-    models: Mapping[str, Built | Refused],
+    models: Mapping[str, Model],
     reference: str,
     fit: FitSpec,
     *,
@@ -89,7 +89,7 @@ def fit_models(
 class _TrainingComparison:
     """Trains all models of a scenario as its `fit:` says, and compares the results."""
 
-    models: Mapping[str, Built | Refused]
+    models: Mapping[str, Model]
     reference: str
     fit: FitSpec
     seed: int

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -11,6 +11,7 @@ import numpy as np
 from layerlens.comparison.examination import AS_CALLED, DYNAMIC, Examination
 from layerlens.comparison.observer import Interrupted
 from layerlens.errors import MemoryLimitError
+from layerlens.models.build.request import Built
 from layerlens.models.execute.input_domains import (
     COMBINATIONS,
     fixed_domains,
@@ -30,6 +31,7 @@ from layerlens.numerics.far_probes import far_probes
 from layerlens.numerics.judge import judge
 from layerlens.numerics.probes import (
     Probe,
+    ProbeBatch,
     draw_generic,
     draw_probes,
     join,
@@ -104,22 +106,11 @@ class LengthPlan:
             if stop.refusal is None:
                 raise
 
-    def _observe_length(self, weights: WeightSet, batch: int, length: int) -> None:
-        domains = fixed_domains(self.examination.models, length)
-        drawn = draw_probes(domains, self.examination.seed + length, samples=batch)
-        padded = next((p for p in drawn if p.name in ("padded_end", "zero_end")), drawn[0])
-        arrays = tuple(array[:batch] for array in padded.inputs)
-        # Padding hides what the last steps do, so one sample is not padded.
-        full = draw_generic(domains, self.examination.seed + length, samples=1)
-        arrays = tuple(
-            np.concatenate([some[: batch - 1], one]) if batch > 1 else some
-            for some, one in zip(arrays, full.inputs, strict=True)
-        )
-        name = f"{padded.name} (batch {batch}, length {length})"
+    def _observe_length(self, weights: WeightSet, samples: int, length: int) -> None:
+        models, seed = self.examination.models, self.examination.seed
+        batch = batch_of_length(models, seed, samples, length)
         executions = AS_CALLED if length <= MOST_EAGER or not self._is_stepwise else DYNAMIC
-        self.examination.observe(
-            weights, join([Probe(name, arrays)]), executions, outside_allowed=True
-        )
+        self.examination.observe(weights, batch, executions, outside_allowed=True)
 
     def _observe_far(self, weights: WeightSet, far: FarLengths) -> None:
         """Observe a length beyond the receptive fields, or the next one that both models accept."""
@@ -167,6 +158,22 @@ class LengthPlan:
     @property
     def _is_stepwise(self) -> bool:
         return any(map(is_stepwise, self.examination.receptive_fields))
+
+
+def batch_of_length(models: Sequence[Built], seed: int, samples: int, length: int) -> ProbeBatch:
+    """Return a batch of padded samples with open axes of one length, the last one not padded."""
+    domains = fixed_domains(models, length)
+    drawn = draw_probes(domains, seed + length, samples=samples)
+    padded = next((p for p in drawn if p.name in ("padded_end", "zero_end")), drawn[0])
+    arrays = tuple(array[:samples] for array in padded.inputs)
+    # Padding hides what the last steps do, so one sample is not padded.
+    full = draw_generic(domains, seed + length, samples=1)
+    arrays = tuple(
+        np.concatenate([some[: samples - 1], one]) if samples > 1 else some
+        for some, one in zip(arrays, full.inputs, strict=True)
+    )
+    name = f"{padded.name} (batch {samples}, length {length})"
+    return join([Probe(name, arrays)])
 
 
 def _at_length(probe: Probe, length: int) -> Probe:

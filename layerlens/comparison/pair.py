@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from layerlens.models.build.request import Built, Refused
+from layerlens.models.build.request import Built, Model
 from layerlens.models.execute.side import Side
 from layerlens.models.variants import ModelVariants
 from layerlens.scenario.spec import Scenario
@@ -16,8 +16,8 @@ class Pair:
     """Two models of a scenario to compare in one mode, and the source of their variants."""
 
     scenario: Scenario
-    reference: Built | Refused
-    candidate: Built | Refused
+    reference: Model
+    candidate: Model
     mode: Mode
     seed: int
     variants: ModelVariants

@@ -142,7 +142,7 @@ class ProbePlan:
             *draw_probes(
                 domains, self.examination.seed, samples=samples, constants=config_constants(built)
             ),
-            *_masked_probes(domains, mask_values(built), self.examination.seed, samples),
+            *masked_probes(domains, mask_values(built), self.examination.seed, samples),
         )
 
     def _observe_other_batches(self, weights: WeightSet, domains: Sequence[Domain]) -> None:
@@ -298,7 +298,7 @@ def resized(probe: Probe, samples: int) -> ProbeBatch:
     return join([Probe(name, tuple(array[rows] for array in probe.inputs))])
 
 
-def _masked_probes(
+def masked_probes(
     domains: Sequence[Domain], values: Sequence[float], seed: int, samples: int
 ) -> Iterator[Probe]:
     """Yield probes with whole time steps set to a mask value other than zero."""

@@ -62,6 +62,40 @@ def _loses_all_digits(inputs: Sequence[Array], one: Array, other: Array) -> bool
     return bool((lost & (sizes >= 1 / ORDINARY) & (sizes <= ORDINARY)).any())
 
 
+def depends_on_execution(
+    side: Side,
+    values: Values,
+    seen: Observation,
+    base: Sequence[Array],
+    working: Sequence[Array],
+    unit: float,
+) -> bool:
+    """Return whether a model's result depends on the way of calling, in float64 too.
+
+    `base` and `working` are its outputs in the observation, in either precision; `unit` is the
+    relative size of one rounding inside it.
+    """
+    again = side.run(values, seen.batch.inputs, "float64", seen.execution)
+    if again.error is not None or again.shapes != tuple(array.shape for array in base):
+        return True
+
+    def deviates(noises: Sequence[NoiseFloor]) -> bool:
+        return any(
+            bool(changes_with_execution(base[k], again.outputs[k], working[k], noise).any())
+            for k, noise in enumerate(noises)
+        )
+
+    if not deviates(seen.noise):
+        return False
+    if any(map(partial(_loses_all_digits, seen.batch.inputs), base, again.outputs)):
+        return True
+    # A graph may omit two operations that cancel, and with them their rounding.
+    inner = side.inner_rounding(values, seen.batch.inputs, base)
+    if inner is None:
+        return True
+    return deviates([with_inner_rounding(n, [inner[k]], unit) for k, n in enumerate(seen.noise)])
+
+
 @dataclass
 class RoundingCheck:
     """Measures rounding where outputs differ, and adds it to the noise floors."""
@@ -82,30 +116,10 @@ class RoundingCheck:
         )
         weights = self.examination.weights_of(seen)
         values = weights.reference if side is self.examination.reference else weights.candidate
-        again = side.run(values, seen.batch.inputs, "float64", seen.execution)
         base = seen.reference64 if side is self.examination.reference else seen.candidate64
-        if again.error is not None or again.shapes != tuple(array.shape for array in base):
-            return True
         working = seen.reference if side is self.examination.reference else seen.candidate
-
-        def deviates(noises: Sequence[NoiseFloor]) -> bool:
-            return any(
-                bool(changes_with_execution(base[k], again.outputs[k], working[k], noise).any())
-                for k, noise in enumerate(noises)
-            )
-
-        if not deviates(seen.noise):
-            return False
-        if any(map(partial(_loses_all_digits, seen.batch.inputs), base, again.outputs)):
-            return True
-        # A graph may omit two operations that cancel, and with them their rounding.
-        inner = side.inner_rounding(values, seen.batch.inputs, base)
-        if inner is None:
-            return True
         unit = self.examination.observer.inner_unit
-        return deviates(
-            [with_inner_rounding(n, [inner[k]], unit) for k, n in enumerate(seen.noise)]
-        )
+        return depends_on_execution(side, values, seen, base, working, unit)
 
     def measure_inner_rounding(self) -> bool:
         """Add the rounding inside the models to the noise floors where the outputs differ.

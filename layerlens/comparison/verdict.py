@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from layerlens.comparison.against_recording import compare_with_recording
 from layerlens.comparison.also_differs import also_differs
 from layerlens.comparison.confirmation import confirm
 from layerlens.comparison.coverage import Coverage, coverage_of_probes, with_kept_weights
@@ -20,7 +21,7 @@ from layerlens.comparison.random_outputs import judge_random
 from layerlens.comparison.rounding import RoundingCheck
 from layerlens.comparison.search import search
 from layerlens.errors import MemoryLimitError
-from layerlens.models.build.request import Built, Refused
+from layerlens.models.build.request import Built, Model, Recorded, Refused
 from layerlens.models.execute.call_order import paired_by_calls
 from layerlens.models.execute.input_domains import input_mismatch
 from layerlens.models.execute.restored_weights import restoring_weights
@@ -91,6 +92,8 @@ class Decision:
     differs_by_position: bool = False
     #: How the models' own weights differ, where these were compared.
     own_weights: OwnWeights | None = None
+    #: Whether weights that are stored with one model were replaced by those of a recording.
+    overruled: bool = False
 
 
 def decide(pair: Pair) -> Decision:
@@ -110,9 +113,9 @@ def decide(pair: Pair) -> Decision:
     return decision
 
 
-def fed_alike(reference: Built | Refused, candidate: Built | Refused) -> InputsRow | None:
+def fed_alike(reference: Model, candidate: Model) -> InputsRow | None:
     """Return which inputs of two models get the same values, where there are several."""
-    if not isinstance(reference, Built) or not isinstance(candidate, Built):
+    if isinstance(reference, Refused) or isinstance(candidate, Refused):
         return None
     names = reference.input_names, candidate.input_names
     if len(names[0]) < 2 or len(names[0]) != len(names[1]):
@@ -134,6 +137,11 @@ def _decided(pair: Pair) -> Decision:
     reason = input_mismatch(reference, candidate)
     if reason is not None:
         return Decision(pair, "inconclusive", "inputs", transfer, inputs_apart=reason)
+    if isinstance(reference, Recorded):
+        assert isinstance(candidate, Built)  # two recordings are refused before anything is read
+        return _by_recording(pair, reference, candidate, transfer)
+    if isinstance(candidate, Recorded):
+        return _by_recording(pair, candidate, reference, transfer)
     _refuse_beyond_memory(reference, candidate)
     decision = _by_running(pair, transfer)
     if pair.scenario.transfer == "none":
@@ -143,10 +151,12 @@ def _decided(pair: Pair) -> Decision:
     return decision
 
 
-def _pair_weights(reference: Built, candidate: Built, rule: TransferRule) -> Transfer:
+def _pair_weights(
+    reference: Built | Recorded, candidate: Built | Recorded, rule: TransferRule
+) -> Transfer:
     """Pair the weights of two models; where positions do not fit, in the order of the calls."""
     transfer = pair_model_weights(reference, candidate, rule)
-    if transfer.complete:
+    if transfer.complete or not isinstance(reference, Built) or not isinstance(candidate, Built):
         return transfer
     return paired_by_calls(reference, candidate, rule, transfer) or transfer
 
@@ -189,7 +199,30 @@ def _with_own_weights(decision: Decision) -> Decision:
     )
 
 
-def has_to_run(reference: Built | Refused, candidate: Built | Refused, rule: TransferRule) -> bool:
+def _by_recording(pair: Pair, recorded: Recorded, live: Built, transfer: Transfer) -> Decision:
+    """Return the decision on a pair in which one side answers as it was recorded."""
+    error = running_beyond_memory("comparing", live)
+    if error is not None:
+        raise error
+    found = compare_with_recording(pair, recorded, live)
+    evidence, judgement = found.evidence, found.judgement
+    if evidence.refusal is not None:
+        return Decision(pair, "build_error", "call", transfer, evidence=evidence)
+    if evidence.shape_surprise is not None:
+        return Decision(pair, "shape_mismatch", "called_shape", transfer, evidence=evidence)
+    assert judgement is not None
+    return Decision(
+        pair,
+        judgement.verdict,
+        "outputs",
+        transfer,
+        evidence=evidence,
+        judgement=judgement,
+        overruled=found.overruled,
+    )
+
+
+def has_to_run(reference: Model, candidate: Model, rule: TransferRule) -> bool:
     """Return whether two models, which may be drafts, have to be run for a verdict.
 
     Raises:
@@ -203,12 +236,13 @@ def has_to_run(reference: Built | Refused, candidate: Built | Refused, rule: Tra
         return False
     if input_mismatch(reference, candidate) is not None:
         return False
-    _refuse_beyond_memory(reference, candidate)
+    if isinstance(reference, Built) and isinstance(candidate, Built):
+        _refuse_beyond_memory(reference, candidate)
     return True
 
 
 def _incomparable(
-    reference: Built, candidate: Built, transfer: Transfer
+    reference: Built | Recorded, candidate: Built | Recorded, transfer: Transfer
 ) -> Literal["shape_mismatch", "param_mismatch"] | None:
     """Return the verdict on two models whose shapes or weights do not match; else None."""
     if not _same_shape(reference.report.output_shape, candidate.report.output_shape):

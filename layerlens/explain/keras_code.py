@@ -17,7 +17,7 @@ import numpy as np
 
 from layerlens.errors import UsageError
 from layerlens.models.build.graph import LISTED_INPUTS, SEPARATE_INPUTS, in_order
-from layerlens.models.build.request import Built, Refused
+from layerlens.models.build.request import Built, Model
 from layerlens.models.external.older.objects import HARD_SIGMOID
 from layerlens.numerics.arrays import Array
 from layerlens.numerics.flat_input import as_written
@@ -64,7 +64,7 @@ class Described:
     model: Any = None
 
     @classmethod
-    def of(cls, model: Built | Refused, inputs: tuple[InputSpec, ...]) -> Described:
+    def of(cls, model: Model, inputs: tuple[InputSpec, ...]) -> Described:
         """Describe a model; the scenario's `inputs` are used for a model that Keras refused."""
         if isinstance(model, Built):
             return cls(model.spec, model.inputs, model.report.layers, model.batch_size, model.model)

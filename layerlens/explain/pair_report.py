@@ -18,7 +18,7 @@ from layerlens.explain.shrink import as_seen, shrink
 from layerlens.explain.verdict_sentences import with_sentence
 from layerlens.explain.weight_sentences import weight_sentences
 from layerlens.explain.working_transfer import working_transfer
-from layerlens.models.build.request import Built, Refused
+from layerlens.models.build.request import Built, Recorded, Refused
 from layerlens.models.execute.graph_size import model_graph_ops
 from layerlens.numerics.flat_input import as_arrays
 from layerlens.numerics.heat_map import differences_map
@@ -62,7 +62,11 @@ def report_pair(decision: Decision) -> ReportedPair:
         text = verdict_sentences.unrestored(reference.report, candidate.report, decision.unrestored)
         report = replace(report, explanation=text)
     more = [verdict_sentences.notes(reference.report, candidate.report)]
-    if isinstance(reference, Built) and isinstance(candidate, Built) and decision.fed is not None:
+    if (
+        not isinstance(reference, Refused)
+        and not isinstance(candidate, Refused)
+        and decision.fed is not None
+    ):
         more.append(
             verdict_sentences.paired_inputs(
                 decision.fed, reference.listed_names, candidate.listed_names
@@ -115,17 +119,19 @@ def _early_text(decision: Decision) -> str:
     refused = [side for side in (reference, candidate) if isinstance(side, Refused)]
     if refused:
         return " ".join(verdict_sentences.refused(side.report) for side in refused)
-    assert isinstance(reference, Built)
-    assert isinstance(candidate, Built)
     if decision.inputs_apart is not None:
         return verdict_sentences.inputs(reference.report, candidate.report, decision.inputs_apart)
     transfer = decision.transfer
     assert transfer is not None
     if decision.cause == "weights":
         text = verdict_sentences.weights(reference.report, candidate.report, transfer)
-        more = [argument_gaps(reference, candidate), _other_transfer(decision)]
+        more = []
+        if isinstance(reference, Built) and isinstance(candidate, Built):
+            more = [argument_gaps(reference, candidate), _other_transfer(decision)]
         return reduce(with_sentence, more, text)
     text = verdict_sentences.shapes(reference.report, candidate.report)
+    if not isinstance(reference, Built) or not isinstance(candidate, Built):
+        return text  # a recording cannot be run again
     made = transfer.complete and reference.allocated and candidate.allocated
     if not made or beyond_memory(reference, candidate) is not None:
         return text
@@ -154,10 +160,11 @@ def _of_call(decision: Decision) -> ReportedPair:
 
 def _of_outputs(decision: Decision) -> ReportedPair:
     examination, judgement = decision.examination, decision.judgement
-    assert examination is not None
     assert judgement is not None
     assert decision.transfer is not None
     report = _figures(decision)
+    if examination is None:
+        return ReportedPair(_beside_recording(decision, report))
     misannounced = examination.observer.misannounced
     more = [
         verdict_sentences.about_weights(
@@ -204,6 +211,27 @@ def _is_in_file(decision: Decision) -> bool:
     """Return whether a scenario file names the candidate, not the command line."""
     where = decision.pair.candidate.spec.where
     return where is None or where.line is not None
+
+
+def _beside_recording(decision: Decision, report: PairReport) -> PairReport:
+    """Complete the report of a pair of which one side is a recording, and cannot be run again."""
+    reference, candidate = decision.pair.reference, decision.pair.candidate
+    recorded = next(side for side in (reference, candidate) if isinstance(side, Recorded))
+    assert decision.transfer is not None
+    more = [
+        verdict_sentences.recorded(recorded.report, recorded.recording),
+        verdict_sentences.about_recorded_weights(
+            recorded.report,
+            candidate.report if recorded is reference else reference.report,
+            decision.transfer,
+            overruled=decision.overruled,
+        ),
+    ]
+    report = replace(report, explanation=reduce(with_sentence, more, report.explanation))
+    witness = decision.judgement.witness if decision.judgement is not None else None
+    if witness is None or not decision.pair.shows:
+        return report
+    return replace(report, counterexample=as_seen(witness, recorded.inputs))
 
 
 def _untried_lengths(examination: Examination) -> tuple[str | None, ...]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from layerlens.errors import UsageError
 from layerlens.explain.difference_check import BASELINE, DifferenceCheck, FirstDifference
 from layerlens.explain.keras_code import (
     Described,
@@ -19,7 +20,7 @@ from layerlens.explain.keras_code import (
     model_source,
 )
 from layerlens.explain.weight_code import WeightSource
-from layerlens.models.build.request import Built, Refused
+from layerlens.models.build.request import Built, Model, Recorded
 from layerlens.numerics.arrays import Inputs
 from layerlens.numerics.flat_input import as_arrays
 from layerlens.numerics.observation import CallRefusal, ShapeSurprise
@@ -42,8 +43,8 @@ class Reproduction:
 def script_of(
     scenario: Scenario,
     report: PairReport,
-    reference: Built | Refused,
-    candidate: Built | Refused,
+    reference: Model,
+    candidate: Model,
     *,
     check: DifferenceCheck | None = None,
     called: CallRefusal | ShapeSurprise | None = None,
@@ -58,6 +59,13 @@ def script_of(
     """
     if report.verdict in ("equivalent", "inconclusive"):
         return None
+    for model in (reference, candidate):
+        if isinstance(model, Recorded):
+            raise UsageError(
+                f"`{model.spec.name}` is a recording: no script can build the model that it holds "
+                "the outputs of",
+                hint="leave --repro out; the report shows the input on which they differ",
+            )
     if check is not None and report.counterexample is not None:
         return repro_script(Reproduction(scenario, report, check))
     return early_script(scenario, report, reference, candidate, called)
@@ -83,8 +91,8 @@ def repro_script(reproduction: Reproduction) -> str:
 def early_script(
     scenario: Scenario,
     report: PairReport,
-    reference: Built | Refused,
-    candidate: Built | Refused,
+    reference: Model,
+    candidate: Model,
     called: CallRefusal | ShapeSurprise | None = None,
 ) -> str:
     """Return a script that prints the shapes, params and refusals of both models.

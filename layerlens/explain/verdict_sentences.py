@@ -13,6 +13,7 @@ from layerlens.models.inspect.input_order import is_generated_name
 from layerlens.numerics.differences import Difference
 from layerlens.numerics.judge import SAME_DISTRIBUTION, Judgement
 from layerlens.numerics.observation import CallRefusal, ShapeSurprise
+from layerlens.numerics.recording import Recording
 from layerlens.numerics.weight_transfer import Transfer
 from layerlens.plain.shapes import shape_text
 from layerlens.report.layers import ModelError, ModelReport
@@ -237,6 +238,34 @@ def own_weights(report: PairReport, own: OwnWeights | None) -> str | None:
         "different": "they still differ",
     }.get(own.carried, "that was not decided")
     return f"{text}. With the weights of `{report.reference}` carried over, {then}"
+
+
+def recorded(report: ModelReport, recording: Recording) -> str:
+    """Say what a recording was made with, and how much it holds."""
+    versions = recording.versions
+    kinds = len(recording.weights)
+    return (
+        f"`{report.name}` is a recording of Keras {versions.keras} on TensorFlow "
+        f"{versions.tensorflow}: {recording.samples:,} samples, on its own weights"
+        + (f" and {kinds - 1} other{'s' if kinds > 2 else ''}" if kinds > 1 else "")
+    )
+
+
+def about_recorded_weights(
+    recorded: ModelReport, live: ModelReport, transfer: Transfer, *, overruled: bool
+) -> str | None:
+    """Say whose weights a comparison with a recording is about, where these are not the same."""
+    if transfer.method == "none" and transfer.reference:
+        return (
+            f"`{live.name}` kept its own weights (`transfer: none`): the verdict holds only for "
+            "these"
+        )
+    if overruled:
+        return (
+            f"`{live.name}` has other weights than `{recorded.name}`; they were replaced for the "
+            "comparison, and `transfer: none` compares the model with its own"
+        )
+    return None
 
 
 def paired_inputs(

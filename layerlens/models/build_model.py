@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from layerlens.models.build.described import build_described
 from layerlens.models.build.precision import Precision
-from layerlens.models.build.request import BuildRequest, Built, Refused
+from layerlens.models.build.request import BuildRequest, Model
 from layerlens.models.external.adopt import adopt_model
 from layerlens.scenario.spec import InputSpec, ModelSpec
 
@@ -24,7 +24,7 @@ def build_model(
     allow_code: bool = False,
     fed_as: tuple[str, ...] = (),
     numbers: Callable[[float], float] | None = None,
-) -> Built | Refused:
+) -> Model:
     """Build one model in a fresh Keras session; an error of Keras is returned as Refused.
 
     Args:

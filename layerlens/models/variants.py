@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from layerlens.models.build.constants import NumberChange, spec_with_numbers
-from layerlens.models.build.request import Built, Refused
+from layerlens.models.build.request import Built, Model, Refused
 from layerlens.models.build_model import build_model
 from layerlens.plain import stage
 from layerlens.scenario.options import RunOptions
@@ -20,9 +20,9 @@ class ModelVariants:
 
     scenario: Scenario
     options: RunOptions
-    _in_float64: dict[str, Built | Refused] = field(default_factory=dict)
+    _in_float64: dict[str, Model] = field(default_factory=dict)
 
-    def build(self, model: ModelSpec, **how: Any) -> Built | Refused:
+    def build(self, model: ModelSpec, **how: Any) -> Model:
         """Build one model; `how` is passed to `build_model`, which documents the errors."""
         in_float64 = " in float64" if how.get("precision") == "float64" else ""
         stage.enter(f"building `{model.name}`{in_float64}")
@@ -41,8 +41,8 @@ class ModelVariants:
         allocate: bool = True,
         at_most: int | None = None,
         feeds_alike: bool = True,
-        on_built: Callable[[Built | Refused], None] | None = None,
-    ) -> dict[str, Built | Refused]:
+        on_built: Callable[[Model], None] | None = None,
+    ) -> dict[str, Model]:
         """Build every model, in the order of the file.
 
         With `feeds_alike`, a model whose inputs have the same names as the reference's takes them
@@ -63,7 +63,7 @@ class ModelVariants:
                 on_built(built[model.name])
         return {model.name: built[model.name] for model in self.scenario.models}
 
-    def in_float64(self, model: Built) -> Built | Refused:
+    def in_float64(self, model: Built) -> Model:
         """Return the model in float64, or in working precision if it cannot be built anew."""
         name = model.spec.name
         if name not in self._in_float64:
@@ -104,6 +104,6 @@ class ModelVariants:
         return ModelVariants(scenario, self.options, {name: self.in_float64(model)})
 
 
-def input_names(model: Built | Refused) -> tuple[str, ...]:
+def input_names(model: Model) -> tuple[str, ...]:
     """Return the names of a model's inputs in the order of its call; empty if refused."""
-    return model.input_names if isinstance(model, Built) else ()
+    return () if isinstance(model, Refused) else model.input_names

@@ -111,6 +111,7 @@ def _effort(pair: PairReport, *, verbose: bool) -> str | None:
         "proof": "a proof, confirmed",
         "layer_by_layer": "layer by layer",
         "few_probes": "few probes",
+        "recording": "the probes of a recording",
         "all_probes": "all probes",
     }[spent.plan]
     more = "" if verbose or spent.level == "thorough" else "; --effort thorough runs all probes"

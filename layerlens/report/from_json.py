@@ -101,13 +101,23 @@ def scenario_from_dict(data: Mapping[str, Any]) -> ScenarioReport:
 
 def _decode(kind: Hashable, data: Any, root: str) -> Any:
     try:
+        return decode_rows(kind, data, root)
+    except ValueError as error:
+        raise UsageError(f"not a layerlens report: {error}") from None
+
+
+def decode_rows(kind: Hashable, data: Any, root: str) -> Any:
+    """Return the dataclass, or tuples or mappings of them, whose `to_plain` is `data`.
+
+    Raises:
+        ValueError: `data` does not fit; the message begins with `root` and the path to the place.
+    """
+    try:
         return _decoder(kind)(data)
     except _InvalidError as error:
-        raise UsageError(
-            f"not a layerlens report: {root}{''.join(reversed(error.trail))} {error.message}"
-        ) from None
+        raise ValueError(f"{root}{''.join(reversed(error.trail))} {error.message}") from None
     except RecursionError:
-        raise UsageError(f"not a layerlens report: {root} is nested too deep") from None
+        raise ValueError(f"{root} is nested too deep") from None
 
 
 class _InvalidError(Exception):

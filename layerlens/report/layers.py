@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from layerlens.report.maps import StepMapRow
-from layerlens.vocabulary import MaskUse, Mixes, OtherInfluence
+from layerlens.vocabulary import Float64Form, MaskUse, Mixes, OtherInfluence, WeightAccess
 
 #: How the notes begin that say what was translated from an older version of Keras.
 TRANSLATED_FROM = "Translated from "
@@ -134,6 +134,20 @@ class ModelError:
 
 
 @dataclass(frozen=True, slots=True)
+class RuntimeRow:
+    """What computed a model that this process' Keras does not run."""
+
+    name: str
+    version: str
+    #: The version of Python, or the interpreter.
+    python: str | None
+    #: How its weights can be reached: set at will, by name, or not at all.
+    weights: WeightAccess
+    #: Whether its float64 results are computed in float64.
+    float64: Float64Form
+
+
+@dataclass(frozen=True, slots=True)
 class ModelReport:
     """One model: its layers and their totals."""
 
@@ -173,6 +187,8 @@ class ModelReport:
     #: The classes and functions of a saved file that are not Keras' own. The file does not hold
     #: their code, so it was not compared.
     outside_code: tuple[str, ...] = ()
+    #: None where this process' Keras runs it.
+    runtime: RuntimeRow | None = None
 
     @property
     def remarks(self) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from layerlens.explain.pair_report import ReportedPair
 from layerlens.explain.repair import Repair, find_repair
 from layerlens.explain.why_sentences import Findings, why_sentences
-from layerlens.models.build.request import Built, Refused
+from layerlens.models.build.request import Built, Model
 from layerlens.plain import stage
 from layerlens.report.diffs import ModelsDiff
 from layerlens.report.layers import ModelReport
@@ -26,7 +26,7 @@ def with_reasons(
     decision: ReportedPair,
     models: Sequence[ModelReport],
     diff: ModelsDiff,
-    built: Mapping[str, Built | Refused],
+    built: Mapping[str, Model],
     judge: Judge | None,
 ) -> PairReport:
     """Return a pair's report with the reasons for its verdict.
@@ -61,7 +61,7 @@ def _repaired(
     scenario: Scenario,
     pair: PairReport,
     diff: ModelsDiff,
-    built: Mapping[str, Built | Refused],
+    built: Mapping[str, Model],
     judge: Judge,
 ) -> Repair | None:
     """Try changes that would make a pair agree, and compare each as the pair itself."""

@@ -14,7 +14,7 @@ from layerlens.dependence.measure import (
     with_mixes,
     with_whole,
 )
-from layerlens.models.build.request import Built, Refused
+from layerlens.models.build.request import Built, Model
 from layerlens.models.execute.running_memory import running_beyond_memory
 from layerlens.models.variants import ModelVariants
 from layerlens.plain import stage
@@ -30,7 +30,7 @@ class StepMeasurement:
     """Measures the step dependence of one scenario's models, each once per mode that matters."""
 
     variants: ModelVariants
-    built: Mapping[str, Built | Refused]
+    built: Mapping[str, Model]
     _measurements: dict[tuple[str, bool], ModelDependence] = field(default_factory=dict)
 
     def of_layers(self, models: Iterable[ModelReport], mode: Mode) -> tuple[ModelReport, ...]:

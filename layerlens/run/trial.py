@@ -14,7 +14,7 @@ from layerlens.explain.align_layers import align_with_reference
 from layerlens.explain.pair_report import ReportedPair, as_decided, report_pair
 from layerlens.explain.script import script_of
 from layerlens.models.build.memory import refuse_beyond_memory, weight_bytes
-from layerlens.models.build.request import Built, Refused
+from layerlens.models.build.request import Built, Model
 from layerlens.models.execute.graph_size import with_graph_sizes
 from layerlens.models.execute.restored_weights import restoring_weights
 from layerlens.models.variants import ModelVariants, input_names
@@ -37,7 +37,7 @@ _LARGE_BYTES = 256 * 1024**2
 Result = tuple[
     tuple[ModelReport, ...], tuple[PairReport, ...], tuple[FitRow, ...], tuple[ModelsDiff, ...]
 ]
-Models = Mapping[str, Built | Refused]
+Models = Mapping[str, Model]
 
 
 @dataclass
@@ -143,7 +143,7 @@ class Trial:
                 needed |= {reference, candidate.name}
         return needed
 
-    def _refuse_beyond_memory(self, models: Iterable[Built | Refused]) -> None:
+    def _refuse_beyond_memory(self, models: Iterable[Model]) -> None:
         other_bytes = 0
         for draft in models:
             assert isinstance(draft, Built)
@@ -176,9 +176,7 @@ class Trial:
                 self._write_script(decision, pair_models)
         return decision
 
-    def _write_script(
-        self, decision: ReportedPair, pair_models: tuple[Built | Refused, Built | Refused]
-    ) -> None:
+    def _write_script(self, decision: ReportedPair, pair_models: tuple[Model, Model]) -> None:
         script = script_of(
             self.scenario,
             decision.report,
@@ -249,7 +247,7 @@ class Trial:
         return steps.of_pairs(models, mode, dict.fromkeys(candidates))
 
 
-def _with_run_results(model: Built | Refused, decisions: Sequence[ReportedPair]) -> ModelReport:
+def _with_run_results(model: Model, decisions: Sequence[ReportedPair]) -> ModelReport:
     """Return a model's report with the results of running it: a refused call, its graph size."""
     report = model.report
     refused = {d.refusal.model: d.refusal.error for d in decisions if d.refusal is not None}

@@ -17,8 +17,8 @@ from layerlens.plain.suggestion import nearest_name
 #: The largest scenario file, in bytes; larger data belongs in saved models or generated inputs.
 LARGEST_FILE = 4 * 1024 * 1024
 SCENARIO_SUFFIXES = (".yaml", ".yml")
-#: The suffixes of models that Keras saves.
-SAVED_SUFFIXES = (".keras", ".h5", ".hdf5", ".json")
+#: The suffixes of models that Keras saves, and of recordings.
+SAVED_SUFFIXES = (".keras", ".h5", ".hdf5", ".json", ".npz")
 
 _KEYS = r"[\"']?(models|inputs?|expect)[\"']?\s*:"
 _TOP_LEVEL_KEY = re.compile(f"^{_KEYS}", re.MULTILINE)

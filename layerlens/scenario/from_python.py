@@ -45,13 +45,18 @@ def model_spec(name: str, model: Any, inputs: Inputs) -> ModelSpec:
             else f"of type {type(model).__name__}"
         )
         raise UsageError(f"{name!r} is {what}, which is not a model", hint=A_MODEL_IS)
-    bases = {base.__name__ for base in type(model).__mro__ if base.__module__.startswith("keras.")}
-    if inputs is None and "Layer" in bases and "Model" not in bases:
+    if inputs is None and is_bare_layer(model):
         raise UsageError(
             f"{name!r} is a {type(model).__name__} layer, which has no input",
             hint="give inputs=, the shape of one sample, as in inputs=[64, 15]",
         )
     return ModelSpec(name, "object", given=model)
+
+
+def is_bare_layer(model: Any) -> bool:
+    """Return whether an object is a Keras layer that is no model, and so has no input."""
+    bases = {base.__name__ for base in type(model).__mro__ if base.__module__.startswith("keras.")}
+    return "Layer" in bases and "Model" not in bases
 
 
 def input_specs(inputs: Any) -> tuple[InputSpec, ...]:

@@ -5,20 +5,34 @@ It also works without pytest: `Assertions().assert_equivalent(before, after)`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from layerlens.report.run import ExpectationRow
 from layerlens.run.expectations import check_expectations
 from layerlens.run.pipeline import compare_scenarios, summarize_scenarios
+from layerlens.run.record import record_model
+from layerlens.run.recorded_file import RecordedFile
 from layerlens.run.report import Report
-from layerlens.scenario.from_python import Inputs, checked_seed, checked_tolerance, input_specs
+from layerlens.scenario.from_python import (
+    Inputs,
+    checked_seed,
+    checked_tolerance,
+    input_specs,
+    is_bare_layer,
+)
 from layerlens.scenario.options import RunOptions
 from layerlens.scenario.spec import Scenario
 from layerlens.testing.asserted_figures import expectations_of, is_figure
 from layerlens.testing.assertion_text import figures_text, require_held, verdict_text
-from layerlens.testing.subjects import PairOptions, pair_scenarios, single_scenarios
+from layerlens.testing.subjects import (
+    PairOptions,
+    pair_scenarios,
+    recording_scenario,
+    single_scenarios,
+)
 from layerlens.vocabulary import Mode, TransferMethod, Verdict
 
 #: A shape with the batch axis first; several of them where a model has several outputs.
@@ -39,6 +53,8 @@ class Assertions:
         seed: int = 0,
         allow_code: bool = False,
         tolerance: tuple[float, float] | None = None,
+        update: bool = False,
+        on_recorded: Callable[[RecordedFile], None] | None = None,
     ) -> None:
         """Set the defaults of all assertions.
 
@@ -46,8 +62,12 @@ class Assertions:
             seed: the seed for all random weights and inputs.
             allow_code: let `python:` models, Lambda layers and unsafe saved models run.
             tolerance: (rtol, atol) for assertions and scenarios without their own.
+            update: write the recordings anew that models are compared with.
+            on_recorded: called with each recording that was written.
         """
         checked_tolerance(tolerance)
+        self._update = update
+        self._on_recorded = on_recorded
         self._tolerance = tolerance
         self._options = RunOptions(seed=checked_seed(seed), allow_code=allow_code)
 
@@ -96,6 +116,60 @@ class Assertions:
         __tracebackhide__ = True
         options = PairOptions(inputs, transfer, mode, tolerance)
         return self._assert_verdict("different", pair_scenarios(reference, candidate, options))
+
+    def assert_matches_recording(
+        self,
+        model: Any,
+        path: str | Path,
+        *,
+        inputs: Inputs = None,
+        tolerance: tuple[float, float] | None = None,
+        transfer: TransferMethod = "auto",
+    ) -> Report:
+        """Assert that a model still computes what was recorded; `inconclusive` does not pass.
+
+        The model runs on the recorded inputs and weights. With `--layerlens-update` the recording
+        is written anew first.
+
+        Args:
+            model: a model, layer, callable or file.
+            path: the recording, an `.npz` file; relative paths begin at the current folder.
+            inputs: as for `assert_equivalent`; a layer without them gets the recorded inputs.
+            tolerance: as for `assert_equivalent`.
+            transfer: how the recorded weights are copied to the model; `none` keeps its own.
+        """
+        __tracebackhide__ = True
+        from layerlens.models.external.recording_file import is_recording, read_recording
+
+        place = str(path)
+        if inputs is None and is_bare_layer(model) and is_recording(Path(place)):
+            inputs = read_recording(place).inputs
+        if self._update:
+            self._record(model, place, inputs)
+        elif not Path(place).exists():
+            raise AssertionError(
+                f"there is no recording {place} (searched in {Path.cwd()})\n"
+                "to write it, run pytest with --layerlens-update, or `layerlens record MODEL -o "
+                f"{place}`"
+            )
+        changes = PairOptions(None, transfer, "inference", tolerance).changes()
+        scenario = self._with_tolerance(recording_scenario(model, place, inputs, changes))
+        options = replace(self._options, expect="equivalent")
+        report = compare_scenarios([scenario], options)
+        if report.status != "pass":
+            text = verdict_text(report)
+            if report.status == "fail":
+                text += f"\nif this change is meant, record {place} anew: --layerlens-update"
+            raise AssertionError(text)
+        return report
+
+    def _record(self, model: Any, path: str, inputs: Inputs) -> None:
+        """Write the recording of a model anew, and tell who listens."""
+        scenario = recording_scenario(model, path, inputs, {})
+        (spec,) = scenario.candidates
+        found = record_model(spec, scenario.inputs, path, self._options)
+        if self._on_recorded is not None:
+            self._on_recorded(found)
 
     def _assert_verdict(self, expected: Verdict, scenarios: Sequence[Scenario]) -> Report:
         __tracebackhide__ = True

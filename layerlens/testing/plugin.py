@@ -11,7 +11,11 @@ from layerlens.scenario.files import looks_like_scenario
 from layerlens.testing.settings import SETTINGS, add_options, read_settings
 
 if TYPE_CHECKING:
+    from layerlens.run.recorded_file import RecordedFile
     from layerlens.testing.assertions import Assertions
+
+#: The recordings that were written, and whether their content changed.
+RECORDED = pytest.StashKey[dict[str, str]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -58,6 +62,11 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         terminalreporter.line(f"{path}: {count}")
     if not counts:
         terminalreporter.line("none: every expectation that ran holds or could not be updated")
+    recorded = config.stash.get(RECORDED, {})
+    if recorded:
+        terminalreporter.section("layerlens: recordings")
+        for path, did in recorded.items():
+            terminalreporter.line(f"{path}: {did}")
 
 
 @pytest.fixture(name="layerlens")
@@ -66,8 +75,17 @@ def layerlens_assertions(request: pytest.FixtureRequest) -> Assertions:
     from layerlens.testing.assertions import Assertions
 
     settings = request.config.stash[SETTINGS]
+    written = request.config.stash.setdefault(RECORDED, {})
+
+    def note(found: RecordedFile) -> None:
+        written[found.path] = "unchanged" if found.is_unchanged else "written"
+
     return Assertions(
-        seed=settings.seed, allow_code=settings.allow_code, tolerance=settings.tolerance
+        seed=settings.seed,
+        allow_code=settings.allow_code,
+        tolerance=settings.tolerance,
+        update=settings.update,
+        on_recorded=note,
     )
 
 

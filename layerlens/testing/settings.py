@@ -59,7 +59,8 @@ def add_options(parser: pytest.Parser) -> None:
         "--layerlens-update",
         action="store_true",
         default=False,
-        help="Write the measured values into `expect:` of the scenarios that run; keeps comments.",
+        help="Write the measured values into `expect:` of the scenarios that run, with comments "
+        "kept, and record anew what `assert_matches_recording` compares with.",
     )
     parser.addini(FOLDERS, "Folders with layerlens scenarios to run as tests.", "paths", default=[])
     # pytest 9 reads numbers from TOML as numbers, and refuses them for a text setting.

@@ -23,6 +23,8 @@ from layerlens.scenario.reading.scenarios import read_scenarios, scenario_from_m
 from layerlens.scenario.spec import InputSpec, ModelSpec, Scenario
 from layerlens.vocabulary import Mode, TransferMethod
 
+#: The name of a recording that a model is compared with.
+RECORDING = "recording"
 _SCENARIO_SUFFIXES = (".yaml", ".yml")
 
 
@@ -98,6 +100,35 @@ def single_scenarios(model: Any, inputs: Inputs = None) -> tuple[Scenario, ...]:
     return tuple(
         replace(one, models=(one.model(side.name),), reference=side.name, expect=None, fit=None)
         for one in side.scenarios
+    )
+
+
+def recording_scenario(
+    model: Any, path: str, inputs: Inputs, changes: Mapping[str, Any]
+) -> Scenario:
+    """Return the scenario that compares a model with a recording of it.
+
+    Raises:
+        UsageError: the model is a scenario of several cells, or no model.
+    """
+    scenarios = single_scenarios(model, inputs)
+    if len(scenarios) > 1:
+        raise UsageError(
+            f"{model} has {len(scenarios)} cells of a matrix, and a recording holds one model",
+            hint="write the one cell as a scenario of its own",
+        )
+    (scenario,) = scenarios
+    spec = scenario.model(scenario.reference)
+    name = "model" if spec.name == RECORDING else spec.name
+    return replace(
+        scenario,
+        title=f"{name} as recorded in {Path(path).name}",
+        models=(ModelSpec(RECORDING, "file", file=path), replace(spec, name=name)),
+        reference=RECORDING,
+        modes=("inference",),
+        expect=None,
+        fit=None,
+        **changes,
     )
 
 

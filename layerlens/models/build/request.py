@@ -1,4 +1,4 @@
-"""The request to build a model, and its results: Built or Refused."""
+"""The request to build a model, and its results: Built, Recorded or Refused."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from layerlens.models.inspect.call_graph import upstream_names
 from layerlens.models.inspect.layer_table import model_report, rows_between
 from layerlens.models.inspect.shapes import open_batch, selected_shape
 from layerlens.models.keras_errors import explain_build_error
+from layerlens.numerics.recording import Recording
 from layerlens.report.layers import LayerRow, ModelError, ModelReport
 from layerlens.scenario.spec import InputSpec, ModelSpec
 
@@ -74,6 +75,34 @@ class Refused:
 
     spec: ModelSpec
     report: ModelReport
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A recording in the place of a model: it answers on its own inputs and weights alone.
+
+    `recording` has its arrays in the order of `inputs`, and its outputs after `select`.
+    """
+
+    spec: ModelSpec
+    recording: Recording
+    report: ModelReport
+
+    @property
+    def inputs(self) -> tuple[InputSpec, ...]:
+        return self.recording.inputs
+
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        return self.recording.input_names
+
+    @property
+    def listed_names(self) -> tuple[str, ...]:
+        return self.recording.input_names
+
+
+#: A model of a scenario, as it takes part in a comparison.
+Model = Built | Recorded | Refused
 
 
 def refused(request: BuildRequest, error: ModelError, rows: tuple[LayerRow, ...] = ()) -> Refused:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from layerlens.models.build.request import Built
+from layerlens.models.build.request import Built, Recorded
 from layerlens.models.execute.receptive_field import whole_numbers_in
 from layerlens.models.inspect.configuration import configuration_of
 from layerlens.models.inspect.nested_layers import flat_layers, operation_nodes
@@ -202,7 +202,7 @@ def _narrowest(
     )
 
 
-def input_mismatch(reference: Built, candidate: Built) -> str | None:
+def input_mismatch(reference: Built | Recorded, candidate: Built | Recorded) -> str | None:
     """Return why no input fits both models; None if one does.
 
     An input with as many elements along more or fewer axes fits after reshaping.

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from layerlens.models.build.request import Built
+from layerlens.models.build.request import Built, Recorded
 from layerlens.models.inspect.nested_layers import flat_layers
 from layerlens.numerics.arrays import Array
 from layerlens.numerics.weight_mapping import map_weights
@@ -57,8 +57,10 @@ def depthwise_kernels(layers: Iterable[Any]) -> frozenset[int]:
     return frozenset(found)
 
 
-def weight_rows(built: Built) -> tuple[WeightRow, ...]:
+def weight_rows(built: Built | Recorded) -> tuple[WeightRow, ...]:
     """Return the same weights as rows, also of a model that is not allocated."""
+    if isinstance(built, Recorded):
+        return built.recording.weight_rows
     rows = []
     for variable in weight_variables(built):
         shape = tuple(int(n) for n in variable.shape)
@@ -69,7 +71,7 @@ def weight_rows(built: Built) -> tuple[WeightRow, ...]:
     return tuple(rows)
 
 
-def given_weights(built: Built) -> frozenset[int]:
+def given_weights(built: Built | Recorded) -> frozenset[int]:
     """Return the positions of the weights whose values the scenario gives."""
     keys = built.spec.weights
     return frozenset(
@@ -79,8 +81,10 @@ def given_weights(built: Built) -> frozenset[int]:
     )
 
 
-def pair_model_weights(reference: Built, candidate: Built, rule: TransferRule) -> Transfer:
-    """Pair the weights of two built models.
+def pair_model_weights(
+    reference: Built | Recorded, candidate: Built | Recorded, rule: TransferRule
+) -> Transfer:
+    """Pair the weights of two models.
 
     Raises:
         ScenarioError: a mapping does not fit the models.

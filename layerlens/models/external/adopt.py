@@ -19,7 +19,15 @@ from layerlens.models.build.call_forms import apply_by_name
 from layerlens.models.build.graph import LayerRefusal, flat_outputs
 from layerlens.models.build.inputs import InputsRefusal, has_graph
 from layerlens.models.build.python_callable import call_python, importable, scenario_folders
-from layerlens.models.build.request import BuildRequest, Built, Refused, built, refused, refused_at
+from layerlens.models.build.request import (
+    BuildRequest,
+    Built,
+    Model,
+    Refused,
+    built,
+    refused,
+    refused_at,
+)
 from layerlens.models.build.session import in_fresh_session
 from layerlens.models.build.symbolic import functional, input_tensors, set_policy
 from layerlens.models.build.weights import assign_weights
@@ -30,6 +38,8 @@ from layerlens.models.external.older.record import MalformedError
 from layerlens.models.external.older.translate import Translation, is_older, translate
 from layerlens.models.external.older.weights import Age
 from layerlens.models.external.rebuild import RebuildError, build_from, inputs_for, wrapped
+from layerlens.models.external.recorded import take_recording
+from layerlens.models.external.recording_file import is_recording_spec
 from layerlens.models.external.refusals import refuse_callable
 from layerlens.models.external.saved_file import SavedModel, read_saved, refuse_code
 from layerlens.models.keras_errors import clean_reason
@@ -47,8 +57,8 @@ _OLDER = (
 )
 
 
-def adopt_model(request: BuildRequest) -> Built | Refused:
-    """Build a model given as `file`, `python` or an object.
+def adopt_model(request: BuildRequest) -> Model:
+    """Build a model given as `file`, `python` or an object, or take a recording in its place.
 
     Raises:
         ModelFileError: the file is missing, damaged, or cannot be loaded as a model.
@@ -56,6 +66,8 @@ def adopt_model(request: BuildRequest) -> Built | Refused:
         MemoryLimitError: the weights need more memory than there is.
         ScenarioError: the callable is missing, or returns no Keras model or layer.
     """
+    if is_recording_spec(request.spec):
+        return take_recording(request)
     if request.spec.form == "file":
         return _adopt_file(request)
     refuse_callable(request.spec, allow_code=request.allow_code)

@@ -1,4 +1,4 @@
-"""Open a `.keras` archive after checking the names and sizes of its members."""
+"""Open a zip archive, such as a `.keras` file, after checking its members' names and sizes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
-from layerlens.errors import ModelFileError, Where
+from layerlens.errors import Where
 from layerlens.models.external.damaged_file import damaged
 
 #: The members that Keras writes, apart from those of layers below `assets/`.
@@ -31,8 +31,10 @@ _HINT = "Keras does not save such files; do not open it"
 
 
 @contextmanager
-def opened_archive(path: Path, where: Where | None) -> Iterator[zipfile.ZipFile]:
+def opened_archive(path: Path, where: Where | None, hint: str = _HINT) -> Iterator[zipfile.ZipFile]:
     """Open an archive whose members stay inside it and do not grow beyond bounds.
+
+    `hint` is that of the errors: what writes such files does not write this one.
 
     Raises:
         ModelFileError: a member leads outside or grows too large, or there are too many members.
@@ -43,10 +45,11 @@ def opened_archive(path: Path, where: Where | None) -> Iterator[zipfile.ZipFile]
         try:
             archive = zipfile.ZipFile(file)
         except _TooManyMembers:
-            raise _fault(path, "lists more members than any model has", where) from None
+            what = "lists more members than any model has"
+            raise damaged(path, what, where, hint) from None
         file.opened()
         with archive:
-            _check_members(path, archive.infolist(), where)
+            _check_members(path, archive.infolist(), where, hint)
             yield archive
 
 
@@ -80,41 +83,40 @@ class _ArchiveFile(io.FileIO):
         return super().read(-1 if size is None else size) or b""
 
 
-def _check_members(path: Path, members: Sequence[zipfile.ZipInfo], where: Where | None) -> None:
+def _check_members(
+    path: Path, members: Sequence[zipfile.ZipInfo], where: Where | None, hint: str
+) -> None:
     if len(members) > _MOST_MEMBERS:
-        raise _fault(path, f"has {len(members):,} members, more than any model has", where)
+        raise damaged(path, f"has {len(members):,} members, more than any model has", where, hint)
     for member in members:
-        _check_member(path, member, where)
+        _check_member(path, member, where, hint)
     twice = [name for name, count in Counter(one.filename for one in members).items() if count > 1]
     if twice:
-        raise _fault(path, f"has several members named {twice[0]!r}", where)
+        raise damaged(path, f"has several members named {twice[0]!r}", where, hint)
     stored = sum(member.compress_size for member in members)
     held = path.stat().st_size
     if stored > held:
         what = f"has members that overlap: {stored:,} bytes of them in a file of {held:,}"
-        raise _fault(path, what, where)
+        raise damaged(path, what, where, hint)
     total = sum(member.file_size for member in members)
     if total > max(_TOTAL_FLOOR_BYTES, _MOST_TOTAL_EXPANSION * stored):
-        raise _fault(path, f"would expand from {held:,} to {total:,} bytes in total", where)
+        raise damaged(path, f"would expand from {held:,} to {total:,} bytes in total", where, hint)
 
 
-def _check_member(path: Path, member: zipfile.ZipInfo, where: Where | None) -> None:
+def _check_member(path: Path, member: zipfile.ZipInfo, where: Where | None, hint: str) -> None:
     name = PurePosixPath(member.filename.replace("\\", "/"))
     outside = name.is_absolute() or ".." in name.parts or ":" in member.filename
     if outside or stat.S_ISLNK(member.external_attr >> 16):
         what = f"has a member that points outside the archive: {member.filename!r}"
-        raise _fault(path, what, where)
+        raise damaged(path, what, where, hint)
     if member.flag_bits & 1:
-        raise _fault(path, "is encrypted", where, hint="decrypt it first")
+        raise damaged(path, "is encrypted", where, "decrypt it first")
     grown = max(_EXPANSION_FLOOR_BYTES, _MOST_EXPANSION * member.compress_size)
     if member.file_size > grown:
-        raise _fault(
+        raise damaged(
             path,
             f"has a member that would expand from {member.compress_size:,} to "
             f"{member.file_size:,} bytes: {member.filename!r}",
             where,
+            hint,
         )
-
-
-def _fault(path: Path, what: str, where: Where | None, hint: str = _HINT) -> ModelFileError:
-    return damaged(path, what, where, hint)

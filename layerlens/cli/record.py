@@ -1,0 +1,71 @@
+"""The command `record`: keep what a model computes, to check it later."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from layerlens.cli.command_options import CommandOptions, takes_options
+from layerlens.cli.messages import PASSED, write_stderr, write_stdout
+from layerlens.cli.options import MaxSizeOption, RecordingOption
+
+if TYPE_CHECKING:
+    from layerlens.run.recorded_file import RecordedFile
+    from layerlens.scenario.spec import ModelSpec
+
+
+@takes_options("seed", "quiet", "max_memory", "allow_code")
+def record(
+    model: Annotated[
+        str,
+        typer.Argument(metavar="MODEL", help="A saved .keras/.h5/.json model, or module:callable."),
+    ],
+    output: RecordingOption,
+    max_size: MaxSizeOption = "20M",
+    *,
+    options: CommandOptions,
+) -> int:
+    """Record what a model computes in a file, to check its code or an upgrade against it.
+
+    Keeps inputs, weights, outputs in both precisions and the rounding that they were measured to
+    have: no code, and nothing that runs when it is read.
+    """
+    from layerlens.run.record import record_model
+
+    spec = _named(model)
+    found = record_model(spec, (), output, options.run_options(), int(max_size))
+    if not options.quiet:
+        write_stdout(_told(found))
+    if found.unseen:
+        shown = ", ".join(f"`{name}`" for name in found.unseen[:5])
+        more = f" and {len(found.unseen) - 5} more" if len(found.unseen) > 5 else ""
+        write_stderr(
+            f"no recorded output depends on {shown}{more}: a fault there would not be noticed"
+        )
+    return PASSED
+
+
+def _named(model: str) -> ModelSpec:
+    """Return the spec of a model by its path, or by its module and callable."""
+    from layerlens.scenario.from_python import model_spec
+    from layerlens.scenario.reading.layers import MODULE_CALLABLE
+    from layerlens.scenario.spec import ModelSpec
+
+    if MODULE_CALLABLE.fullmatch(model):
+        return ModelSpec(model.rpartition(":")[2], "python", python=model)
+    return model_spec(Path(model).stem, model, None)
+
+
+def _told(found: RecordedFile) -> str:
+    from layerlens.byte_size import readable
+
+    others = len(found.weights) - 1
+    weights = "its own weights" + (f" and {others} drawn" if others else "")
+    did = "is unchanged" if found.is_unchanged else "written"
+    reduced = "; fewer than usual, to keep within --max-size" if found.is_reduced else ""
+    return (
+        f"{found.path} {did}: {found.samples:,} samples on {weights}{reduced} "
+        f"({readable(found.bytes)})"
+    )
