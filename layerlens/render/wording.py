@@ -309,8 +309,12 @@ def argument(item: Any) -> str:
 
 
 def model_notes(model: ModelReport) -> list[str]:
-    """Return the notes under a model's figures: on its steps, and its own."""
-    return [*steps_notes(model), *(f"note: {one_line(note)}" for note in model.notes)]
+    """Return the notes under a model's figures: on its steps, its runtime, and its own."""
+    runtime = []
+    if model.runtime is not None:
+        known = model.runtime
+        runtime = [f"runtime: {one_line(known.name)} ({one_line(known.version)}), {known.weights}"]
+    return [*steps_notes(model), *runtime, *(f"note: {one_line(note)}" for note in model.notes)]
 
 
 def steps_notes(part: LayerRow | ModelReport) -> list[str]:

@@ -78,7 +78,9 @@ def layerlens_assertions(request: pytest.FixtureRequest) -> Assertions:
     written = request.config.stash.setdefault(RECORDED, {})
 
     def note(found: RecordedFile) -> None:
-        written[found.path] = "unchanged" if found.is_unchanged else "written"
+        if not found.is_unchanged:
+            written[found.path] = "written"
+        written.setdefault(found.path, "unchanged")
 
     return Assertions(
         seed=settings.seed,

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from layerlens.comparison.examination import AS_CALLED, DYNAMIC, EVERY, Examination
-from layerlens.comparison.probe_plan import ProbePlan, _masked_probes, examine
+from layerlens.comparison.probe_plan import ProbePlan, examine, masked_probes
 from layerlens.numerics.probes import EXTREME, Domain
 from layerlens.report.pairs import CertificateRow
 from layerlens.scenario.spec import InputSpec, LayerSpec
@@ -117,7 +117,7 @@ def test_a_refusal_ends_the_plan_and_is_evidence() -> None:
 
 def test_masked_steps_hold_the_mask_value() -> None:
     domain = Domain(InputSpec("input", (6, 3)), (6, 3))
-    (probe,) = _masked_probes([domain], [-7.0], seed=0, samples=2)
+    (probe,) = masked_probes([domain], [-7.0], seed=0, samples=2)
     (array,) = probe.inputs
     assert probe.name == "steps at -7"
     assert array.shape == (6, 6, 3)
@@ -126,4 +126,4 @@ def test_masked_steps_hold_the_mask_value() -> None:
     assert masked[1, 0]
     assert 0 < masked.mean() < 1
     flat = Domain(InputSpec("input", (6,)), (6,))
-    assert list(_masked_probes([flat], [-7.0], seed=0, samples=2)) == []
+    assert list(masked_probes([flat], [-7.0], seed=0, samples=2)) == []
