@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,14 +12,16 @@ from layerlens.cli.options import MaxSizeOption, RecordingOption
 
 if TYPE_CHECKING:
     from layerlens.run.recorded_file import RecordedFile
-    from layerlens.scenario.spec import ModelSpec
 
 
 @takes_options("seed", "quiet", "max_memory", "allow_code")
 def record(
     model: Annotated[
         str,
-        typer.Argument(metavar="MODEL", help="A saved .keras/.h5/.json model, or module:callable."),
+        typer.Argument(
+            metavar="MODEL",
+            help="A model: .keras, .h5, .json, FILE.py:CALLABLE or MODULE:CALLABLE.",
+        ),
     ],
     output: RecordingOption,
     max_size: MaxSizeOption = "20M",
@@ -33,9 +34,9 @@ def record(
     have: no code, and nothing that runs when it is read.
     """
     from layerlens.run.record import record_model
+    from layerlens.scenario.from_arguments import one_model
 
-    spec = _named(model)
-    found = record_model(spec, (), output, options.run_options(), int(max_size))
+    found = record_model(one_model(model), (), output, options.run_options(), int(max_size))
     if not options.quiet:
         write_stdout(_told(found))
     if found.unseen:
@@ -45,17 +46,6 @@ def record(
             f"no recorded output depends on {shown}{more}: a fault there would not be noticed"
         )
     return PASSED
-
-
-def _named(model: str) -> ModelSpec:
-    """Return the spec of a model by its path, or by its module and callable."""
-    from layerlens.scenario.from_python import model_spec
-    from layerlens.scenario.reading.layers import MODULE_CALLABLE
-    from layerlens.scenario.spec import ModelSpec
-
-    if MODULE_CALLABLE.fullmatch(model):
-        return ModelSpec(model.rpartition(":")[2], "python", python=model)
-    return model_spec(Path(model).stem, model, None)
 
 
 def _told(found: RecordedFile) -> str:

@@ -41,6 +41,7 @@ from layerlens.numerics.noise_floor import (
 )
 from layerlens.numerics.observation import CallRefusal, Evidence, Observation, ShapeSurprise
 from layerlens.numerics.recording import SAVED, RecordedRun, Recording
+from layerlens.numerics.weight_transfer import Transfer
 from layerlens.plain import stage
 from layerlens.scenario.spec import Tolerance
 from layerlens.vocabulary import AlsoDiffers, Execution
@@ -112,9 +113,14 @@ class _Comparison:
     # --- weights ----------------------------------------------------------------------------------
 
     @cached_property
+    def _transfer(self) -> Transfer:
+        """How the recorded weights are carried over to the model that runs."""
+        return pair_model_weights(self.recorded, self.live, self.pair.scenario.transfer)
+
+    @cached_property
     def _weights(self) -> Mapping[str, Values]:
         """Kind → the recorded weights, carried over to the model that runs."""
-        transfer = pair_model_weights(self.recorded, self.live, self.pair.scenario.transfer)
+        transfer = self._transfer
         if not transfer.candidate or transfer.method == "none":
             return {SAVED: self._own}
         pinned = given_weights(self.live)
@@ -386,4 +392,6 @@ class _Comparison:
         sets = [self._weights[kind] for kind in drawn]
         batches = [batch.inputs for batch in self.recording.batches]
         own = unseen_by(self.side, sets, batches, self.pair.seed)
-        return tuple(dict.fromkeys((*own, *self.recording.unseen)))
+        # Weights that a mapping leaves alone were tried with their own values only.
+        kept = self._transfer.keeps_own if self._transfer.method == "mapping" else ()
+        return tuple(dict.fromkeys((*own, *kept, *self.recording.unseen)))

@@ -39,6 +39,7 @@ from layerlens.numerics.probes import (
 )
 from layerlens.numerics.recording import Float32Parts, RecordedRun, Recording, Versions
 from layerlens.plain import stage
+from layerlens.report.layers import TRANSLATED_FROM, ModelReport
 from layerlens.scenario.spec import InputSpec
 from layerlens.vocabulary import Execution
 
@@ -116,7 +117,7 @@ class _Recorder:
             for position, batch in enumerate(others, start=1)
         ]
         return Recording(
-            report=side.built.report,
+            report=_lasting(side.built.report),
             inputs=tuple(
                 _named(spec, name)
                 for spec, name in zip(side.built.inputs, side.built.input_names, strict=True)
@@ -281,6 +282,12 @@ class _Recorder:
 
 def _named(spec: InputSpec, name: str) -> InputSpec:
     return replace(spec, name=name, values=None)
+
+
+def _lasting(report: ModelReport) -> ModelReport:
+    """Return a report without remarks on what ran it, which a recording does not depend on."""
+    notes = tuple(note for note in report.notes if note.startswith(TRANSLATED_FROM))
+    return replace(report, notes=notes, outside_code=())
 
 
 def _as_measured(change: Array) -> Array:

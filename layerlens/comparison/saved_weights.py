@@ -6,10 +6,12 @@ from dataclasses import replace
 
 from layerlens.comparison.pair import Pair
 from layerlens.comparison.verdict import Decision, beyond_memory, decide
-from layerlens.models.build.request import Built
+from layerlens.models.build.request import Built, Recorded, Refused
 from layerlens.models.execute.restored_weights import restoring_weights
 from layerlens.models.execute.variables import as_array, pair_model_weights, weight_variables
 from layerlens.numerics import weight_differences as numerics
+from layerlens.numerics.arrays import Array
+from layerlens.numerics.recording import SAVED
 from layerlens.plain import stage
 from layerlens.report.pairs import SavedWeights, WeightDifference
 
@@ -22,15 +24,16 @@ def decide_with_weights(pair: Pair) -> Decision:
 
 def _saved_weights(pair: Pair) -> SavedWeights | None:
     reference, candidate = pair.reference, pair.candidate
-    if not isinstance(reference, Built) or not isinstance(candidate, Built):
+    if isinstance(reference, Refused) or isinstance(candidate, Refused):
         return None
     transfer = pair_model_weights(reference, candidate, pair.scenario.transfer)
-    if not (reference.allocated and candidate.allocated):  # they were not needed for a verdict
+    drafts = [one for one in (reference, candidate) if isinstance(one, Built) and not one.allocated]
+    if drafts:  # they were not needed for a verdict
         return SavedWeights(transfer.complete, 0)
     differing: tuple[WeightDifference, ...] = ()
     if transfer.complete:
         stage.enter("comparing the saved weights")
-        values = [[as_array(v) for v in weight_variables(one)] for one in (reference, candidate)]
+        values = [_values(one) for one in (reference, candidate)]
         found = numerics.compare_weights(transfer, *values)
         differing = tuple(map(_row, found.differing))
     compared = len(transfer.pairings) if transfer.complete else 0
@@ -39,6 +42,12 @@ def _saved_weights(pair: Pair) -> SavedWeights | None:
         return saved
     with restoring_weights(reference, candidate):
         return _with_verdict(saved, pair)
+
+
+def _values(model: Built | Recorded) -> list[Array]:
+    if isinstance(model, Recorded):
+        return list(model.recording.weights[SAVED])
+    return [as_array(variable) for variable in weight_variables(model)]
 
 
 def _row(one: numerics.WeightDifference) -> WeightDifference:
@@ -55,9 +64,9 @@ def _row(one: numerics.WeightDifference) -> WeightDifference:
 
 def _with_verdict(saved: SavedWeights, pair: Pair) -> SavedWeights:
     """Judge the models on their own weights, as a scenario with `transfer: none` does."""
-    assert isinstance(pair.reference, Built)
-    assert isinstance(pair.candidate, Built)
-    if beyond_memory(pair.reference, pair.candidate) is not None:
+    both = pair.reference, pair.candidate
+    built = [one for one in both if isinstance(one, Built)]
+    if len(built) == len(both) and beyond_memory(*built) is not None:
         return saved
     scenario = replace(pair.scenario, transfer="none")
     decision = decide(replace(pair, scenario=scenario, shows=False, effort="quick"))

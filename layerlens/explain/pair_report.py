@@ -224,7 +224,7 @@ def _beside_recording(decision: Decision, report: PairReport) -> PairReport:
             recorded.report,
             candidate.report if recorded is reference else reference.report,
             decision.transfer,
-            overruled=decision.overruled,
+            overruled=decision.overruled and _is_in_file(decision),
         ),
     ]
     report = replace(report, explanation=reduce(with_sentence, more, report.explanation))

@@ -299,7 +299,12 @@ def notes(reference: ModelReport, candidate: ModelReport) -> str | None:
 
 
 def outside_code(reference: ModelReport, candidate: ModelReport) -> str | None:
-    """Say whose code was not compared because saved files do not hold it; None without such."""
+    """Say whose code was not compared because saved files do not hold it; None without such.
+
+    A recording shows what the code did, so that the code at hand is compared with it.
+    """
+    if reference.runtime is not None or candidate.runtime is not None:
+        return None
     holders = [model for model in (reference, candidate) if model.outside_code]
     if not holders:
         return None

@@ -26,7 +26,7 @@ from layerlens.scenario.spec import Expectations, ModelSpec, Scenario
 from layerlens.vocabulary import Verdict, Weights
 
 #: The suffixes of models that other programs run; those that cannot be read get a fault.
-_FOREIGN_SUFFIXES = (".npz", ".onnx", ".tflite")
+_FOREIGN_SUFFIXES = (".onnx", ".tflite")
 #: The files of which a SavedModel folder has one.
 _IN_SAVED_MODEL = ("saved_model.pb", "saved_model.pbtxt")
 #: The keys of a scenario or a report that is written as JSON.
@@ -84,14 +84,31 @@ def model_spec_of(argument: str, name: str) -> ModelSpec:
     return form.spec(argument, name)
 
 
+def one_model(argument: str) -> ModelSpec:
+    """Return the model that an argument names, under its short name.
+
+    Raises:
+        ScenarioError: there is no such model.
+        UsageError: the argument names no model.
+    """
+    if not is_model(argument):
+        raise UsageError(
+            f"{one_line(argument) or 'an empty text'} is no model",
+            hint=near_file(Path(argument), SAVED_SUFFIXES)
+            or "a model is a saved file or `path/to/file.py:callable`",
+        )
+    (name,) = short_names([argument])
+    return model_spec_of(argument, name)
+
+
 def model_as_scenario(argument: str) -> Scenario:
     """Return the scenario of a single model, for its layer table.
 
     Raises:
         ScenarioError: there is no such model.
     """
-    (name,) = short_names([argument])
-    return Scenario(argument, one_line(argument), (model_spec_of(argument, name),), name)
+    model = one_model(argument)
+    return Scenario(argument, one_line(argument), (model,), model.name)
 
 
 def models_as_scenario(

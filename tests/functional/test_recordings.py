@@ -163,7 +163,8 @@ def test_wrong_arguments(run: Any, tmp_path: Path) -> None:
         ([str(model), "-o", "data.npz"], "it is not a recording, and would be overwritten"),
         ([str(model), "-o", "g.npz", "--max-size", "lots"], "'lots' is not a size"),
         ([str(model), "-o", "g.npz", "--max-size", "1K"], "is too large to be recorded"),
-        (["missing.keras", "-o", "g.npz"], "missing.keras cannot be read"),
+        (["missing.keras", "-o", "g.npz"], "there is no file missing.keras"),
+        (["golden.yaml", "-o", "g.npz"], "golden.yaml is no model"),
     ):
         outcome = run("record", *arguments, cwd=tmp_path)
         assert outcome.status == 2, outcome.stdout

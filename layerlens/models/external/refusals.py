@@ -6,7 +6,7 @@ from layerlens.errors import Fault, ScenarioError, UnsafeCodeError
 from layerlens.models.external.recording_file import is_recording_spec, read_recording
 from layerlens.models.external.saved_file import read_saved
 from layerlens.scenario.options import RunOptions
-from layerlens.scenario.spec import ModelSpec, Scenario
+from layerlens.scenario.spec import ModelSpec, Scenario, TransferMapping
 
 
 def refuse_before_start(scenario: Scenario, options: RunOptions) -> None:
@@ -43,6 +43,11 @@ def _refuse_beside_recording(scenario: Scenario) -> None:
         faults.append(f"`{first.name}` is a recording, which has no outputs in training")
     if scenario.fit is not None:
         faults.append(f"`{first.name}` is a recording, which cannot be trained: leave `fit:` out")
+    if isinstance(scenario.transfer, TransferMapping) and scenario.reference not in names:
+        faults.append(
+            f"`{first.name}` is a recording, whose weights are carried over to the reference, "
+            "against the direction of the mapping under `transfer:`; make it the reference"
+        )
     if scenario.reference in names and len(names) > 1:
         both = " and ".join(f"`{name}`" for name in names[:2])
         faults.append(f"{both} are recordings, of which one cannot be compared with the other")
