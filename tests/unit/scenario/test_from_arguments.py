@@ -133,7 +133,7 @@ def test_all_faults_are_told_together(here: Path) -> None:
         ("there is no file b.h6.h5", "did you mean `b.h5`?"),
         (
             "exported is not the name of a saved model",
-            "they end in .keras, .h5, .hdf5, .json",
+            "they end in .keras, .h5, .hdf5, .json, .npz",
         ),
         ("a\\x00.keras cannot be read: embedded null byte", None),
     ]
