@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from layerlens.models.build.described import build_described
 from layerlens.models.build.precision import Precision
-from layerlens.models.build.request import BuildRequest, Model
+from layerlens.models.build.request import BuildRequest, Built, Model, Recorded, Refused
 from layerlens.models.external.adopt import adopt_model
 from layerlens.scenario.spec import InputSpec, ModelSpec
 
@@ -55,8 +55,10 @@ def build_model(
 
     def load(inner: ModelSpec) -> Built | Refused:
         dtype = spec.dtype or inner.dtype
-        return adopt_model(
+        found = adopt_model(
             replace(request, spec=replace(inner, dtype=dtype), inputs=(), at_most=None, fed_as=())
         )
+        assert not isinstance(found, Recorded)  # refused when the scenario is read
+        return found
 
     return build_described(replace(request, load=load))

@@ -17,8 +17,9 @@ from layerlens.plain.suggestion import nearest_name
 #: The largest scenario file, in bytes; larger data belongs in saved models or generated inputs.
 LARGEST_FILE = 4 * 1024 * 1024
 SCENARIO_SUFFIXES = (".yaml", ".yml")
-#: The suffixes of models that Keras saves, and of recordings.
-SAVED_SUFFIXES = (".keras", ".h5", ".hdf5", ".json", ".npz")
+#: The suffixes of models that Keras saves, and the same with that of recordings.
+KERAS_SUFFIXES = (".keras", ".h5", ".hdf5", ".json")
+SAVED_SUFFIXES = (*KERAS_SUFFIXES, ".npz")
 
 _KEYS = r"[\"']?(models|inputs?|expect)[\"']?\s*:"
 _TOP_LEVEL_KEY = re.compile(f"^{_KEYS}", re.MULTILINE)
@@ -152,12 +153,14 @@ def file_fault(path: Path, shown: str, suffixes: tuple[str, ...]) -> FileFault |
     return None if path.is_file() else FileFault(f"{shown} is not a file")
 
 
-def saved_file_fault(path: Path, shown: str) -> FileFault | None:
+def saved_file_fault(
+    path: Path, shown: str, suffixes: tuple[str, ...] = SAVED_SUFFIXES
+) -> FileFault | None:
     """Return why a path names no saved model; otherwise like `file_fault`."""
-    if path.suffix.lower() not in SAVED_SUFFIXES:
+    if path.suffix.lower() not in suffixes:
         message = f"{shown} is not the name of a saved model"
-        return FileFault(message, f"they end in {', '.join(SAVED_SUFFIXES)}")
-    return file_fault(path, shown, SAVED_SUFFIXES)
+        return FileFault(message, f"they end in {', '.join(suffixes)}")
+    return file_fault(path, shown, suffixes)
 
 
 def looks_like_scenario(path: Path | str) -> bool:

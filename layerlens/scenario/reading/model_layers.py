@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from layerlens.scenario.faults import Faults
+from layerlens.scenario.files import KERAS_SUFFIXES
 from layerlens.scenario.model_layers import SHORT_FORMS
 from layerlens.scenario.reading.call_arguments import Sources
 from layerlens.scenario.reading.graphs import read_graph, read_outputs
@@ -107,7 +108,7 @@ def _model(
     title = getattr(part, "name", None) or name.lower()
     if name == "Model":
         folder = Path(faults.file).parent
-        check_file(written, folder, faults)
+        check_file(written, folder, faults, KERAS_SUFFIXES)  # a recording has no layers
         return ModelSpec(title, "file", file=str(folder / str(written.get("file"))))
     check_inputs(written, faults)
     inputs = input_names(written)

@@ -5,14 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 from layerlens.scenario.faults import Faults
-from layerlens.scenario.files import FileFault, saved_file_fault
+from layerlens.scenario.files import SAVED_SUFFIXES, FileFault, saved_file_fault
 from layerlens.scenario.yaml.positions import Position, YamlMapping, shown
 
 
-def check_file(value: YamlMapping, folder: Path, faults: Faults) -> None:
+def check_file(
+    value: YamlMapping, folder: Path, faults: Faults, suffixes: tuple[str, ...] = SAVED_SUFFIXES
+) -> None:
     """Add a fault where `file:` is not the path of a saved model; `folder` is the scenario's."""
     if isinstance(file := value.get("file"), str):
-        fault = saved_file_fault(folder / file, shown(file))
+        fault = saved_file_fault(folder / file, shown(file), suffixes)
         add_file_fault(fault, value.values_at.get("file"), faults)
 
 

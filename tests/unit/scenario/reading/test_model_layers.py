@@ -66,6 +66,7 @@ def test_a_nested_file_is_relative_to_the_scenario(read: Any, tmp_path: Any) -> 
         ("Functional: [ReLU]", "`Functional` takes `{graph: {...}, outputs: [...], inputs: {...}}`; received a list of 1"),
         ("Model: base.keras", 'there is no file "base.keras" | paths are relative to the scenario\'s folder'),
         ("Model: base.txt", '"base.txt" is not the name of a saved model | they end in .keras'),
+        ("Model: base.npz", '"base.npz" is not the name of a saved model | they end in .keras, .h5, .hdf5, .json'),
         ("Model: {files: base.keras}", "unknown key `files` | did you mean `file`?"),
         ("Model: 3", "`Model` takes `{file: base.keras, trainable: ...}`; received the number 3"),
     ],
