@@ -235,7 +235,7 @@ def layers(
 def _write_repro(scripts: list[str], path: str) -> None:
     """Write the first script, or a message that no pair differs."""
     if not scripts:
-        write_stderr(f"{path} was not written: no two models differ")
+        write_stderr(f"{path} was not written: no two models differ as functions")
         return
     write_text(scripts[0], path)
     more = f"; {len(scripts) - 1} more pairs differ" if len(scripts) > 1 else ""

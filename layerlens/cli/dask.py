@@ -9,6 +9,7 @@ from layerlens.cli.signals import Interrupted
 from layerlens.cli.terminal import show_progress
 from layerlens.errors import UsageError
 from layerlens.files import unreadable_path
+from layerlens.scenario.from_arguments import refuse_models
 from layerlens.scenario.options import RunOptions
 
 
@@ -41,6 +42,7 @@ def spread(
             f"the parts of {output} cannot be written next to it: {reason}",
             hint="give the Parquet file a shorter name",
         )
+    refuse_models(paths, "--scheduler")
     if options.jobs > 1 or options.max_memory is not None:
         raise UsageError(
             "--jobs and --max-memory apply to this machine, not to the workers of a scheduler",

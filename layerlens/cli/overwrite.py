@@ -14,6 +14,7 @@ from typing import Any
 from layerlens.errors import LayerlensError, UsageError
 from layerlens.files import STDOUT
 from layerlens.scenario.files import find_scenario_files, read_text
+from layerlens.scenario.python_target import parse_target
 
 #: The place of a matrix value in a text: `${name}`.
 _PLACEHOLDER = re.compile(r"\$\{\s*(\w+)\s*\}")
@@ -72,6 +73,7 @@ def _inputs(paths: Sequence[str]) -> Iterator[tuple[str | Path | int, str]]:
             yield sys.stdin.fileno(), "standard input"
         elif not Path(path).is_dir():
             yield path, "an input of this command"
+            yield from ((file, "an input of this command") for file in _code_of(path))
     folders = [path for path in paths if path != STDOUT]
     try:
         files = find_scenario_files(folders) if folders else ()
@@ -80,6 +82,15 @@ def _inputs(paths: Sequence[str]) -> Iterator[tuple[str | Path | int, str]]:
     for file in files:
         yield str(file), "a scenario to be read"
         yield from _named_by(file)
+
+
+def _code_of(text: str, folders: Sequence[Path] = (Path(),)) -> Iterator[Path]:
+    """Yield the existing files that may have the code of a callable, looked for in some folders."""
+    target = parse_target(text)
+    if target is None:
+        return
+    place = target.source if target.is_file else f"{target.source.replace('.', '/')}.py"
+    yield from (folder / place for folder in folders if (folder / place).is_file())
 
 
 def _named_by(file: Path) -> Iterator[tuple[Path, str]]:
@@ -100,13 +111,8 @@ def _named_by(file: Path) -> Iterator[tuple[Path, str]]:
             if key == "file":
                 yield file.parent / one, f"what {file} names under `file:`"
             elif key == "python":
-                module = one.partition(":")[0]
-                for place in (module, f"{module.replace('.', '/')}.py"):
-                    yield from (
-                        (folder / place, f"what {file} names under `python:`")
-                        for folder in (file.parent, Path())
-                        if (folder / place).is_file()
-                    )
+                for place in _code_of(one, (file.parent, Path())):
+                    yield place, f"what {file} names under `python:`"
 
 
 def _texts(data: Any) -> Iterator[tuple[str, str]]:

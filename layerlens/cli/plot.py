@@ -16,7 +16,7 @@ from layerlens.cli.overwrite import refuse_overwriting
 from layerlens.cli.terminal import columns, show_progress, wants_colour
 from layerlens.files import can_encode, print_text, write_bytes
 from layerlens.report.run import RunRecord
-from layerlens.scenario.files import SAVED_SUFFIXES
+from layerlens.scenario.from_arguments import is_model
 
 
 @takes_options(*RUN)
@@ -25,7 +25,8 @@ def plot(
         str,
         typer.Argument(
             metavar="PATH",
-            help="A scenario, a folder of scenarios, a saved .keras/.h5/.json, or a JSON report.",
+            help="A scenario, a folder of scenarios, a JSON report, or a model: .keras, .h5, "
+            ".json, FILE.py:CALLABLE.",
         ),
     ],
     output: PictureOption = None,
@@ -45,11 +46,11 @@ def plot(
         report = read_report(path)
     else:
         run_options = replace(options.run_options(), deps=True)
-        saved = Path(path).suffix in SAVED_SUFFIXES
-        run = summarize_paths if saved else compare_paths
+        model = is_model(path)
+        run = summarize_paths if model else compare_paths
         with (
             show_progress(quiet=options.quiet) as listener,
-            open_cache("summary" if saved else "compare", run_options, options) as cache,
+            open_cache("summary" if model else "compare", run_options, options) as cache,
         ):
             report = run([path], run_options, progress=listener, cache=cache)
     write_errors(report)

@@ -18,6 +18,7 @@ from layerlens.files import print_text
 from layerlens.plain.printable import clean, one_line
 from layerlens.render import RenderOptions
 from layerlens.scenario.files import find_scenario_files
+from layerlens.scenario.from_arguments import refuse_models
 
 if TYPE_CHECKING:
     from layerlens.run.watch import Look, Watch
@@ -42,6 +43,7 @@ def watch(
     from layerlens.run.watch import Watch, changes, warm_up
 
     run_options, shown = options.run_options(), options.render_options()
+    refuse_models(paths, "watch")
     find_scenario_files(paths)  # a path that does not exist is refused
     try:
         warm_up()

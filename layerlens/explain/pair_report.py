@@ -171,7 +171,7 @@ def _of_outputs(decision: Decision) -> ReportedPair:
             report,
             decision.transfer,
             overruled=decision.saved_weights is None and examination.overrules_stored_weights(),
-            in_file=_is_in_file(decision),
+            in_file=not decision.pair.candidate.spec.is_argument,
         ),
         verdict_sentences.paired_by_calls(
             report, decision.transfer, differs_by_position=decision.differs_by_position
@@ -207,12 +207,6 @@ def _of_outputs(decision: Decision) -> ReportedPair:
     return _with_counterexample(examination, check, report)
 
 
-def _is_in_file(decision: Decision) -> bool:
-    """Return whether a scenario file names the candidate, not the command line."""
-    where = decision.pair.candidate.spec.where
-    return where is None or where.line is not None
-
-
 def _beside_recording(decision: Decision, report: PairReport) -> PairReport:
     """Complete the report of a pair of which one side is a recording, and cannot be run again."""
     reference, candidate = decision.pair.reference, decision.pair.candidate
@@ -224,7 +218,7 @@ def _beside_recording(decision: Decision, report: PairReport) -> PairReport:
             recorded.report,
             candidate.report if recorded is reference else reference.report,
             decision.transfer,
-            overruled=decision.overruled and _is_in_file(decision),
+            overruled=decision.overruled and not candidate.spec.is_argument,
         ),
     ]
     report = replace(report, explanation=reduce(with_sentence, more, report.explanation))

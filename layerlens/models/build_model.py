@@ -24,6 +24,7 @@ def build_model(
     allow_code: bool = False,
     fed_as: tuple[str, ...] = (),
     numbers: Callable[[float], float] | None = None,
+    other_inputs: tuple[InputSpec, ...] = (),
 ) -> Model:
     """Build one model in a fresh Keras session; an error of Keras is returned as Refused.
 
@@ -39,6 +40,7 @@ def build_model(
         fed_as: names of the reference's inputs; a model with the same names takes its inputs in
             this order.
         numbers: replaces each number in the configuration of a saved model or an object.
+        other_inputs: those of a model that is compared with this one, for a model that says none.
 
     Raises:
         MemoryLimitError: the weights need more memory; raised before they are allocated.
@@ -48,7 +50,17 @@ def build_model(
             object, or a graph or policy is invalid.
     """
     request = BuildRequest(
-        spec, inputs, precision, allocate, at_most, memory_limit, seed, allow_code, fed_as, numbers
+        spec,
+        inputs,
+        precision,
+        allocate,
+        at_most,
+        memory_limit,
+        seed,
+        allow_code,
+        fed_as,
+        numbers,
+        other_inputs=other_inputs,
     )
     if spec.form not in ("layers", "graph"):
         return adopt_model(request)

@@ -11,7 +11,7 @@ from layerlens.models.build.request import Built, Model, Refused
 from layerlens.models.build_model import build_model
 from layerlens.plain import stage
 from layerlens.scenario.options import RunOptions
-from layerlens.scenario.spec import ModelSpec, Scenario
+from layerlens.scenario.spec import InputSpec, ModelSpec, Scenario
 
 
 @dataclass
@@ -21,6 +21,8 @@ class ModelVariants:
     scenario: Scenario
     options: RunOptions
     _in_float64: dict[str, Model] = field(default_factory=dict)
+    #: The inputs of a model on the command line, for others that do not say theirs.
+    _other_inputs: tuple[InputSpec, ...] = ()
 
     def build(self, model: ModelSpec, **how: Any) -> Model:
         """Build one model; `how` is passed to `build_model`, which documents the errors."""
@@ -32,6 +34,7 @@ class ModelVariants:
             memory_limit=self.options.memory_limit,
             seed=self.options.seed,
             allow_code=self.options.allow_code,
+            other_inputs=self._other_inputs if model.is_argument else (),
             **how,
         )
 
@@ -51,6 +54,9 @@ class ModelVariants:
         how = {"allocate": allocate, "at_most": at_most}
         name = self.scenario.reference
         reference = self.build(self.scenario.model(name), **how)
+        self._other_inputs = self._known_inputs(reference)
+        if isinstance(reference, Refused) and self._other_inputs:
+            reference = self.build(self.scenario.model(name), **how)
         if on_built is not None:
             on_built(reference)
         fed_as = input_names(reference) if feeds_alike else ()
@@ -62,6 +68,18 @@ class ModelVariants:
             if on_built is not None:
                 on_built(built[model.name])
         return {model.name: built[model.name] for model in self.scenario.models}
+
+    def _known_inputs(self, reference: Model) -> tuple[InputSpec, ...]:
+        """Return the inputs of the first model on the command line that says what it takes."""
+        if not isinstance(reference, Refused):
+            return reference.inputs
+        if not reference.spec.is_argument:
+            return ()
+        for model in self.scenario.candidates:
+            built = self.build(model, allocate=False)
+            if not isinstance(built, Refused):
+                return built.inputs
+        return ()
 
     def in_float64(self, model: Built) -> Model:
         """Return the model in float64, or in working precision if it cannot be built anew."""
@@ -101,7 +119,8 @@ class ModelVariants:
         """
         name = model.spec.name
         scenario = replace(self.scenario, models=(self.scenario.model(name), candidate))
-        return ModelVariants(scenario, self.options, {name: self.in_float64(model)})
+        twins = {name: self.in_float64(model)}
+        return ModelVariants(scenario, self.options, twins, self._other_inputs)
 
 
 def input_names(model: Model) -> tuple[str, ...]:

@@ -419,16 +419,19 @@ def pair_name(pair: PairReport) -> str:
 
 
 def verdict_words(pair: PairReport) -> str:
-    """Return `equivalent, certified` or `shape mismatch`, and whether saved weights differ."""
+    """Return `equivalent, certified` or `shape mismatch`."""
     words = pair.verdict.replace("_", " ")
-    strength = f", {pair.strength}" if pair.strength else ""
-    return f"{words}{strength}{weights_note(pair)}"
+    return f"{words}, {pair.strength}" if pair.strength else words
 
 
 def weights_held(scenario: ScenarioReport, pair: PairReport) -> bool:
     """Return whether the saved weights of a pair are equal, if that is expected."""
-    subject = f"{pair.reference}=={pair.candidate}[weights]"
-    return all(row.held for row in scenario.expectations if row.subject == subject)
+    return all(row.held for row in scenario.expectations if is_about_weights(row, pair))
+
+
+def is_about_weights(row: ExpectationRow, pair: PairReport) -> bool:
+    """Return whether an expectation is about the saved weights of a pair."""
+    return row.subject == f"{pair.reference}=={pair.candidate}[weights]"
 
 
 def weights_note(pair: PairReport) -> str:
@@ -463,7 +466,7 @@ def outcome(scenario: ScenarioReport) -> str:
     modes = {pair.mode for pair in scenario.pairs}
     return "; ".join(
         f"{clean(pair.candidate)}{f' [{pair.mode}]' if len(modes) > 1 else ''}: "
-        f"{verdict_words(pair)}"
+        f"{verdict_words(pair)}{weights_note(pair)}"
         for pair in scenario.pairs
     )
 

@@ -71,6 +71,16 @@ def are_models(arguments: Sequence[str]) -> bool:
     return True
 
 
+def refuse_models(arguments: Iterable[str], command: str) -> None:
+    """Raise UsageError if a command that takes scenarios is given a model."""
+    for argument in arguments:
+        if is_model(argument):
+            raise UsageError(
+                f"{command} takes scenarios, and {one_line(argument)} is a model",
+                hint="name the model under `file:` or `python:` in a scenario",
+            )
+
+
 def model_spec_of(argument: str, name: str) -> ModelSpec:
     """Return the model that an argument names.
 

@@ -136,6 +136,11 @@ class ModelSpec:
     #: Folders with the code of a saved file, besides the file's own and the current one.
     code_folders: tuple[str, ...] = ()
 
+    @property
+    def is_argument(self) -> bool:
+        """Whether the command line names the model, and so no file says what input it takes."""
+        return self.where is not None and self.where.line is None
+
 
 def layer_specs(value: Any) -> Iterator[LayerSpec]:
     """Yield every layer in a model's description, also inner layers and those of nested models."""

@@ -55,7 +55,8 @@ def net(activation: str = "tanh", seed: int = 0) -> Any:
     import keras
 
     keras.utils.set_random_seed(seed)
-    layers = [keras.layers.GRU(8, return_sequences=True), keras.layers.Dense(3, activation)]
+    gru = keras.layers.GRU(8, return_sequences=True, name="gru")
+    layers = [gru, keras.layers.Dense(3, activation, name="dense")]
     return keras.Sequential([keras.Input((6, 4)), *layers])
 
 
@@ -270,6 +271,67 @@ def test_a_result_is_cached_until_a_file_changes(
     (tmp_path / "copy.keras").write_bytes((folder / "nudged.keras").read_bytes())
     status, changed = compared()
     assert (status, changed["cached"]) == (1, False)
+
+
+def test_a_model_without_an_input_takes_that_of_another(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own.py").write_text(
+        "import keras\n"
+        "def layer(): return keras.layers.Dense(3)\n"
+        "class Own(keras.Model):\n"
+        "    def __init__(self):\n"
+        "        super().__init__()\n"
+        "        self.dense = keras.layers.Dense(3)\n"
+        "    def call(self, x): return self.dense(x)\n"
+        "def model(): return keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])\n"
+    )
+    for names in (["model", "layer", "Own"], ["Own", "layer", "model"]):
+        models = [f"own.py:{name}" for name in names]
+        assert run_here(["compare", *models, "--allow-code", "--quiet"]) == 0
+    assert run_here(["compare", "own.py:Own", "own.py:layer", "--allow-code", "--quiet"]) == 1
+
+
+def test_nothing_that_is_compared_is_overwritten(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    for output, model in (("nets.py", "nets.py:net"), ("nets.py", "nets:net"), ("a.keras",) * 2):
+        before = (folder / output).read_bytes()
+        arguments = ["compare", model, "copy.keras", "--allow-code", "--output", output]
+        assert run_here(arguments) == 2
+        assert "would be overwritten" in capsys.readouterr().err
+        assert (folder / output).read_bytes() == before
+
+
+def test_every_format_says_that_only_the_weights_differ(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    report = tmp_path / "report.json"
+    assert run_here(["compare", "a.keras", "nudged.keras", "-o", str(report)]) == 1
+    for name in ("report.md", "report.html", "report.csv"):
+        assert run_here(["render", str(report), "-o", str(tmp_path / name)]) == 0
+        assert "only the saved weights differ: 1 of 5 weights" in (tmp_path / name).read_text()
+    github = tmp_path / "annotations"
+    assert run_here(["render", str(report), "-f", "github", "-o", str(github)]) == 0
+    (line, _) = github.read_text().splitlines()
+    assert "expected equal, received 1 of 5 differ%0AThe architectures agree; only the" in line
+
+
+@pytest.mark.parametrize(
+    "command", [["watch"], ["compare", "--scheduler", "tcp://x:1", "-o", "rows.parquet"]]
+)
+def test_commands_that_take_scenarios_refuse_models(
+    folder: Path,
+    command: list[str],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(folder)
+    assert run_here([*command, "a.keras", "copy.keras"]) == 2
+    assert "takes scenarios, and a.keras is a model" in capsys.readouterr().err
 
 
 def test_paths_in_python(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

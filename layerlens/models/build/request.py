@@ -39,6 +39,8 @@ class BuildRequest:
     numbers: Callable[[float], float] | None = None
     #: Loads a saved model that stands in the place of a layer.
     load: Callable[[ModelSpec], Built | Refused] | None = None
+    #: The inputs of a model that is compared with this one, which takes them if it says none.
+    other_inputs: tuple[InputSpec, ...] = ()
 
 
 @dataclass(frozen=True)

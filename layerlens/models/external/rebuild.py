@@ -150,8 +150,8 @@ def inputs_for(request: BuildRequest, model: Any) -> FittedInputs:
         return fit_inputs(
             request.inputs, model, request.precision, request.fed_as, given_to_all=shared
         )
-    if request.inputs:
-        return scenario_inputs(request.inputs, request.fed_as)
+    if inputs := request.inputs or request.other_inputs:
+        return scenario_inputs(inputs, request.fed_as)
     raise _without_inputs(request, model)
 
 
@@ -163,11 +163,11 @@ def _without_inputs(request: BuildRequest, model: Any) -> InputsRefusal:
     if request.spec.where is None:
         text = f"({sample[0]},)" if len(sample) == 1 else str(tuple(sample))
         hint = f"pass the shape of one sample as `inputs=`, such as `inputs={text}`"
-    elif request.spec.where.line is None:  # named on the command line
+    elif request.spec.is_argument:
         text = ", ".join("null" if size is None else str(size) for size in sample)
         hint = (
-            "call it once on data before it is saved or returned, or write a scenario with the "
-            f"shape of one sample, such as `input: {{shape: [{text}]}}`"
+            "compare it with a model that does, such as a functional one, or write a scenario with "
+            f"the shape of one sample, such as `input: {{shape: [{text}]}}`"
         )
     else:
         text = ", ".join("null" if size is None else str(size) for size in sample)

@@ -43,6 +43,8 @@ def _fault_text(error: ErrorRow) -> str:
 def _text(scenario: ScenarioReport, row: ExpectationRow) -> str:
     lines = [wording.expectation_line(row)]
     for pair in scenario.pairs:
+        if wording.is_about_weights(row, pair):
+            lines.append(wording.clean(pair.explanation))
         if wording.expectation_of(scenario, pair) is not row:
             continue
         refused = wording.pair_refusal(scenario, pair)

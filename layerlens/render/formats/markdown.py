@@ -179,6 +179,7 @@ def _pair(scenario: ScenarioReport, pair: PairReport, options: RenderOptions) ->
         )
         words = f", {escape(held)}"
     verdict = escape(wording.verdict_words(pair))
+    words += wording.weights_note(pair)
     yield f"### {escape(wording.pair_name(pair))}, {pair.mode}: {verdict}{words}"
     refused = wording.pair_refusal(scenario, pair)
     if refused is None:

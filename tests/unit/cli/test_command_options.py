@@ -52,6 +52,24 @@ def test_render_options():
     assert shown == RenderOptions(verbose=True, quiet=True)
 
 
+@pytest.mark.parametrize(
+    ("output", "given", "expected"),
+    [
+        (None, None, "rich"),
+        ("-", None, "rich"),
+        ("report.txt", None, "rich"),
+        ("report.JSON", None, "json"),
+        ("out.d/report.md", None, "markdown"),
+        ("report.csv", None, "csv"),
+        ("report.html", None, "html"),
+        ("report.json", "rich", "rich"),
+        ("report", "github", "github"),
+    ],
+)
+def test_the_suffix_of_the_output_is_the_format_unless_one_is_given(output, given, expected):
+    assert CommandOptions(format=given, output=output).report_format == expected
+
+
 def test_a_decorated_command_takes_single_options_in_the_order_of_the_list():
     @takes_options("jobs", "seed")
     def command(path: Annotated[str, typer.Argument()], *, options: CommandOptions) -> int:
