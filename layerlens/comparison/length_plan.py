@@ -15,6 +15,7 @@ from layerlens.models.build.request import Built
 from layerlens.models.execute.input_domains import (
     COMBINATIONS,
     fixed_domains,
+    longest_of,
     possible_counts,
 )
 from layerlens.models.execute.lengths import (
@@ -67,6 +68,13 @@ class LengthPlan:
         Where layers look across more steps than these lengths have, add lengths beyond that.
         """
         built = self.examination.models
+        longest = longest_of(built)
+        if longest is not None:
+            self.examination.lengths.longest = longest
+            for batch, length in dict.fromkeys((*COMBINATIONS, (2, longest))):
+                if length <= longest:
+                    self._observe_length(weights, batch, length)
+            return
         self.examination.lengths.longest = max(base, *(length for _, length in COMBINATIONS))
         self.examination.lengths.reach = far_lengths(
             self.examination.receptive_fields, self.examination.lengths.longest

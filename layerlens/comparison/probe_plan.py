@@ -17,6 +17,7 @@ from layerlens.models.execute.input_domains import (
     config_constants,
     fixed_domains,
     has_variable_axis,
+    longest_of,
     mask_values,
     possible_counts,
 )
@@ -237,6 +238,9 @@ class ProbePlan:
         Where there is none, return the first that the reference accepts.
         """
         lengths = list(BASE_LENGTHS)
+        longest = longest_of(self.examination.models)
+        if longest is not None:
+            lengths = [longest, *(length for length in lengths if length < longest)]
         if not has_variable_axis(self.examination.reference.built):
             return lengths[0]
         if self.examination.budget.is_large and self._takes_images():

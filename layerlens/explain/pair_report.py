@@ -11,6 +11,7 @@ from layerlens.comparison.integer_overflow import integer_losses
 from layerlens.comparison.verdict import Decision, beyond_memory
 from layerlens.explain import verdict_sentences
 from layerlens.explain.argument_gaps import argument_gaps
+from layerlens.explain.conditions import condition_text
 from layerlens.explain.difference_check import DifferenceCheck
 from layerlens.explain.first_divergence import Divergence, first_divergence, first_inconsistency
 from layerlens.explain.relations import relation
@@ -62,6 +63,8 @@ def report_pair(decision: Decision) -> ReportedPair:
         text = verdict_sentences.unrestored(reference.report, candidate.report, decision.unrestored)
         report = replace(report, explanation=text)
     more = [verdict_sentences.notes(reference.report, candidate.report)]
+    if (condition := decision.pair.scenario.when) is not None:
+        more.append(f"Compared only {condition_text(condition)}.")
     if (
         not isinstance(reference, Refused)
         and not isinstance(candidate, Refused)

@@ -21,6 +21,7 @@ from layerlens.numerics.judge import SAME_DISTRIBUTION
 from layerlens.report.diffs import LayerChange, ModelsDiff
 from layerlens.report.layers import ModelReport
 from layerlens.report.pairs import PairReport
+from layerlens.scenario.notation import value_text
 
 #: Rows, arguments and gaps that are named before the rest is only counted.
 _NAMED = 3
@@ -49,6 +50,8 @@ class Findings:
     tolerant: bool = False
     #: Whether the pair is judged in another mode too.
     several_modes: bool = False
+    #: A sentence on the condition under which the scenario compares.
+    condition: str = ""
 
     @property
     def agreement(self) -> str:
@@ -90,7 +93,12 @@ def why_sentences(
         _result(pair, findings),
         *(f"{lost}." for lost in findings.losses),
     ]
-    sentences += [_further(reference, candidate, pair, diff), _repair(pair, findings)]
+    sentences += [
+        _further(reference, candidate, pair, diff),
+        findings.condition,
+        _agreement(pair),
+        _repair(pair, findings),
+    ]
     return tuple(sentence for sentence in sentences if sentence)
 
 
@@ -336,6 +344,19 @@ def _repair(pair: PairReport, findings: Findings) -> str:
     mode = f" in {pair.mode}" if findings.several_modes else ""
     return (
         f"To make them agree{mode}, in `{pair.candidate}`: {changes} (tried: {'; '.join(tried)})."
+    )
+
+
+def _agreement(pair: PairReport) -> str:
+    found = pair.agrees_when
+    if found is None:
+        return ""
+    written = {"when": found.condition}
+    if found.condition.keys() & {"modes", "outputs"}:
+        written = dict(found.condition)
+    return (
+        f"They agree {found.text} (tried: all {found.compared:,} outputs then agree); "
+        f"to compare so, write `{value_text(written)[1:-1]}`."
     )
 
 

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from layerlens.errors import Fault, ScenarioError
+from layerlens.models.build.conditions import Padding, paddings_of, under_condition
 from layerlens.models.build.constants import NumberChange, spec_with_numbers
 from layerlens.models.build.request import Built, Model, Refused
 from layerlens.models.build_model import build_model
@@ -23,12 +25,14 @@ class ModelVariants:
     _in_float64: dict[str, Model] = field(default_factory=dict)
     #: The inputs of a model on the command line, for others that do not say theirs.
     _other_inputs: tuple[InputSpec, ...] = ()
+    #: The inputs that mean padding, once they are known.
+    _padded: frozenset[Padding] | None = None
 
     def build(self, model: ModelSpec, **how: Any) -> Model:
         """Build one model; `how` is passed to `build_model`, which documents the errors."""
         in_float64 = " in float64" if how.get("precision") == "float64" else ""
         stage.enter(f"building `{model.name}`{in_float64}")
-        return build_model(
+        built = build_model(
             model,
             self.scenario.inputs_of(model),
             memory_limit=self.options.memory_limit,
@@ -37,6 +41,33 @@ class ModelVariants:
             other_inputs=self._other_inputs if model.is_argument else (),
             **how,
         )
+        condition = self.scenario.when
+        if condition is None or isinstance(built, Refused):
+            return built
+        if not isinstance(built, Built):
+            fault = Fault(
+                f"`when` cannot be applied to `{model.name}`, a recording",
+                model.where,
+                "its inputs were chosen when it was recorded; remove `when`",
+            )
+            raise ScenarioError((fault,))
+        return under_condition(built, condition, self._paddings(), self.options.seed)
+
+    def _paddings(self) -> frozenset[Padding]:
+        """Return the inputs that mean padding in any model, if the scenario compares without it.
+
+        Raises:
+            ScenarioError: a mask inside a model does not follow from its inputs alone.
+        """
+        condition = self.scenario.when
+        if condition is None or not condition.unpadded:
+            return frozenset()
+        if self._padded is None:
+            free = ModelVariants(replace(self.scenario, when=None), self.options)
+            drafts = free.build_all(allocate=False)
+            built = [one for one in drafts.values() if isinstance(one, Built)]
+            self._padded = frozenset(found for one in built for found in paddings_of(one))
+        return self._padded
 
     def build_all(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -171,6 +171,18 @@ class SavedWeights:
 
 
 @dataclass(frozen=True, slots=True)
+class AgreementRow:
+    """A condition under which two models that differ are equivalent, as was tried."""
+
+    #: As a scenario writes it: under `when:`, or the `outputs:` of the candidate.
+    condition: Mapping[str, Any]
+    text: str
+    #: The outputs that were compared under it, and the strength of the verdict.
+    compared: int
+    strength: Strength | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class PairReport:
     """A pair's verdict in one mode, and its evidence."""
 
@@ -210,6 +222,8 @@ class PairReport:
     inputs: InputsRow | None = None
     #: None where saved weights were not to be compared, or a model did not build.
     saved_weights: SavedWeights | None = None
+    #: A condition under which models that differ agree; None where none was found or tried.
+    agrees_when: AgreementRow | None = None
 
 
 #: Receives a pair's report and the stand-alone script that reproduces its verdict.

@@ -27,7 +27,7 @@ from layerlens.run.conclusion import with_reasons
 from layerlens.run.known import Begun, Decided, Tables, Tell, pairs_of, untold
 from layerlens.run.steps import MENDABLE, StepMeasurement
 from layerlens.scenario.options import RunOptions
-from layerlens.scenario.spec import ModelSpec, Scenario
+from layerlens.scenario.spec import Condition, ModelSpec, Scenario
 from layerlens.vocabulary import Mode
 
 #: Weights of more bytes are slow to create, and may not fit into memory next to others.
@@ -71,6 +71,7 @@ class Trial:
         self.tell(Tables(models, diffs))
         by_candidate = {diff.candidate: diff for diff in diffs}
         judge = self._compare_changed if self.options.explain else None
+        judge_under = self._compare_under if self.options.explain else None
         pairs = tuple(
             with_reasons(
                 self.scenario,
@@ -79,6 +80,7 @@ class Trial:
                 by_candidate[decision.report.candidate],
                 built,
                 judge,
+                judge_under,
             )
             for decision in decisions
         )
@@ -200,6 +202,19 @@ class Trial:
                 candidate = variants.build(spec, fed_as=input_names(reference))
                 both = {reference.spec.name: reference, spec.name: candidate}
                 return trial._decide(both, spec.name, mode, is_shown=False).report
+        except (ScenarioError, MemoryLimitError, UnsafeCodeError):
+            return None
+
+    def _compare_under(self, condition: Condition, candidate: str, mode: Mode) -> PairReport | None:
+        """Compare a pair under a condition; None if that is not possible."""
+        trial = Trial(replace(self.scenario, when=condition), replace(self.options, explain=False))
+        try:
+            with stage.silent():
+                reference = trial.variants.build(self.scenario.model(self.scenario.reference))
+                fed_as = input_names(reference)
+                built = trial.variants.build(self.scenario.model(candidate), fed_as=fed_as)
+                both = {self.scenario.reference: reference, candidate: built}
+                return trial._decide(both, candidate, mode, is_shown=False).report
         except (ScenarioError, MemoryLimitError, UnsafeCodeError):
             return None
 

@@ -26,6 +26,8 @@ class InputSpec:
     high: int | None = None
     #: The user's own data as nested lists, batch axis first; one more probe.
     values: Any = None
+    #: The greatest length of its open axes to compare at; None is any.
+    longest: int | None = None
 
     @property
     def is_integer(self) -> bool:
@@ -244,6 +246,30 @@ class Tolerance:
 
 
 @dataclass(frozen=True, slots=True)
+class Condition:
+    """The inputs on which models are compared, if not on all."""
+
+    #: No masked step, and no id 0 where that means padding.
+    unpadded: bool = False
+    #: The number of samples of every batch.
+    batch: int | None = None
+    #: The greatest length of open axes.
+    lengths: int | None = None
+    #: The range of floating inputs; None is no bound.
+    least: float | None = None
+    greatest: float | None = None
+
+    def written(self) -> dict[str, Any]:
+        """Return the condition as a scenario writes it under `when:`."""
+        found: dict[str, Any] = {"unpadded": True} if self.unpadded else {}
+        found |= {"batch": self.batch} if self.batch is not None else {}
+        found |= {"lengths": self.lengths} if self.lengths is not None else {}
+        if self.least is not None or self.greatest is not None:
+            found["range"] = (self.least, self.greatest)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
 class LayerExpectation:
     """The expected figures of one layer; None is not checked."""
 
@@ -302,6 +328,8 @@ class Scenario:
     modes: tuple[Mode, ...] = ("inference",)
     fit: FitSpec | None = None
     tolerance: Tolerance | None = None
+    #: The inputs to compare on; None is all.
+    when: Condition | None = None
     expect: Expectations | None = None
     cell: Mapping[str, Any] | None = None
 

@@ -71,6 +71,12 @@ def has_variable_axis(built: Built) -> bool:
     return any(None in spec.shape for spec in built.inputs)
 
 
+def longest_of(built: Sequence[Built]) -> int | None:
+    """Return the greatest length to compare at; None is any."""
+    found = [spec.longest for one in built for spec in one.inputs if spec.longest is not None]
+    return min(found, default=None)
+
+
 def config_constants(built: Sequence[Built]) -> tuple[float, ...]:
     """Return the numbers in the layers at which the outputs may jump, to use as inputs.
 

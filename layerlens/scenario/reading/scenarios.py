@@ -30,10 +30,17 @@ from layerlens.scenario.reading.models import (
     model_spec,
     read_structure,
 )
-from layerlens.scenario.reading.schema import ExpectPart, FitPart, Names, ScenarioPart
+from layerlens.scenario.reading.schema import ExpectPart, FitPart, Names, ScenarioPart, WhenPart
 from layerlens.scenario.reading.transfer import read_transfer
 from layerlens.scenario.slices import parse_select
-from layerlens.scenario.spec import FitSpec, Scenario, TargetSpec, Tolerance, TransferRule
+from layerlens.scenario.spec import (
+    Condition,
+    FitSpec,
+    Scenario,
+    TargetSpec,
+    Tolerance,
+    TransferRule,
+)
 from layerlens.scenario.yaml.parse import DEEPEST, parse_yaml
 from layerlens.scenario.yaml.positions import YamlMapping, YamlSequence, described, plain
 
@@ -272,6 +279,7 @@ def _scenario_spec(
         modes=modes,
         fit=_fit(part.fit),
         tolerance=Tolerance(part.tolerance.rtol, part.tolerance.atol) if part.tolerance else None,
+        when=_when(part.when),
         expect=_expect(part.expect, data.get("expect"), modes),
         cell=plain(dict(cell)) if cell is not None else None,
     )
@@ -279,6 +287,14 @@ def _scenario_spec(
 
 def _expect(part: ExpectPart | None, written: Any, modes: Any) -> Any:
     return expectations_spec(part, written, modes) if part is not None else None
+
+
+def _when(part: WhenPart | None) -> Condition | None:
+    if part is None:
+        return None
+    least, greatest = part.range or (None, None)
+    found = Condition(part.unpadded, part.batch, part.lengths, least, greatest)
+    return found if found != Condition() else None
 
 
 def _fit(part: FitPart | None) -> FitSpec | None:

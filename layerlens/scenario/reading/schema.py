@@ -27,7 +27,7 @@ from layerlens.plain.sizes import MOST_AXES
 from layerlens.scenario.faults import Faults, misspelt, suggestion
 from layerlens.scenario.reading import schema_parts
 from layerlens.scenario.reading.schema_faults import add_schema_faults
-from layerlens.scenario.yaml.positions import YamlMapping
+from layerlens.scenario.yaml.positions import YamlMapping, described
 from layerlens.vocabulary import Mode
 
 Dtype = Literal[
@@ -253,6 +253,45 @@ class TolerancePart(Part):
     atol: Bound
 
 
+class WhenPart(Part):
+    """The inputs on which the models are compared, if not on all."""
+
+    unpadded: Annotated[
+        bool, Field(description="No masked step, and no id 0 where it means padding.")
+    ] = False
+    batch: Annotated[Positive | None, Field(description="Samples in every batch.")] = None
+    lengths: Annotated[
+        Positive | None, Field(description="The greatest length of variable axes.")
+    ] = None
+    range: Annotated[
+        list[Annotated[float, Field(allow_inf_nan=False)] | None] | None,
+        Field(
+            description="The range of floating inputs; null is an open end.",
+            json_schema_extra={"minItems": 2, "maxItems": 2},
+        ),
+    ] = None
+
+    @classmethod
+    def check_keys(cls, value: YamlMapping, names: Names) -> None:
+        bounds = value.get("range")
+        if not isinstance(bounds, list):
+            return
+        if len(bounds) != 2:
+            names.faults.add(
+                f"`range` takes a lower and an upper bound; received {described(bounds)}",
+                value.values_at.get("range"),
+                "write `null` for an open end: `range: [0, null]`",
+            )
+            return
+        low, high = bounds
+        if None not in (low, high) and isinstance(low, (int, float)) and low >= high:
+            names.faults.add(
+                f"`range` starts below its end; received {low} and {high}",
+                value.values_at.get("range"),
+                "write the lower bound first",
+            )
+
+
 class LayerFigures(Part):
     """What is expected of one layer."""
 
@@ -314,6 +353,7 @@ class ScenarioPart(Part):
     ] = None
     fit: FitPart | None = None
     tolerance: TolerancePart | None = None
+    when: WhenPart | None = None
     expect: ExpectPart | None = None
 
     @classmethod

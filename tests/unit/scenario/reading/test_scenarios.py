@@ -230,3 +230,23 @@ def test_reading_loads_neither_keras_nor_numpy(write: Any) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("when", "fault"),
+    [
+        ("{unpaded: true}", "unknown key `unpaded` | did you mean `unpadded`?"),
+        ("{unpadded: 1}", "`unpadded` takes true or false; received the number 1"),
+        ("{range: [6, 0]}", "`range` starts below its end; received 6 and 0"),
+        ("{range: [6]}", "`range` takes a lower and an upper bound; received a list of 1"),
+        ("{range: 6}", "`range` takes a list; received the number 6"),
+        ("{lengths: 0}", "`lengths` has to be at least 1; received 0"),
+        ("{batch: x}", "`batch` takes an integer; received the text"),
+        ("unpadded", "`when` takes a mapping; received the text"),
+    ],
+)
+def test_a_condition_at_fault(told: Any, when: str, fault: str) -> None:
+    (found,) = told(
+        f"input: {{shape: [4]}}\nwhen: {when}\nmodels: {{a: [Flatten], b: [Flatten]}}\n"
+    )
+    assert fault in found
