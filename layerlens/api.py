@@ -31,7 +31,7 @@ from layerlens.scenario.from_python import (
     model_spec,
 )
 from layerlens.scenario.options import RunOptions
-from layerlens.scenario.spec import ModelSpec, Scenario
+from layerlens.scenario.spec import ModelSpec, Scenario, TransferRule
 from layerlens.vocabulary import (
     EFFORTS,
     TRANSFER_METHODS,
@@ -49,7 +49,7 @@ def compare(
     *candidates: Any,
     inputs: Inputs = None,
     reference: str | None = None,
-    transfer: TransferMethod = "auto",
+    transfer: TransferMethod | Mapping[str, Any] = "auto",
     weights: Weights | None = None,
     mode: Mode | Sequence[Mode] = "inference",
     tolerance: tuple[float, float] | None = None,
@@ -73,7 +73,8 @@ def compare(
         inputs: the per-sample shape (None is a variable length), a mapping as in a scenario's
             `input:`, or for several inputs a mapping of name → either. By default the model's own.
         reference: the name of the model that the others are compared with; by default the first.
-        transfer: how the reference's weights are copied to the candidate.
+        transfer: how the reference's weights are copied to the candidate: a method, or a mapping as
+            in a scenario's `transfer:`.
         weights: "saved" also compares the weights that the models were saved with, "carried" the
             functions alone. By default "saved" if every model is a file with weights.
         mode: "inference", "training" or both.
@@ -110,7 +111,7 @@ def compare(
         from layerlens.scenario.reading.scenarios import scenario_from_mapping
 
         return compare_scenarios(scenario_from_mapping(source), options)
-    check_choice("transfer", transfer, TRANSFER_METHODS)
+    rule = _transfer_rule(transfer)
     models = _named(source, candidates, "candidate", ("reference",))
     specs = _specs(models, inputs)
     if len(models) < 2:
@@ -130,12 +131,22 @@ def compare(
         models=specs,
         reference=reference if reference is not None else next(iter(models)),
         inputs=input_specs(inputs),
-        transfer=transfer,
-        weights=checked_weights(models.values(), weights, transfer),
+        transfer=rule,
+        weights=checked_weights(models.values(), weights, rule),
         modes=checked_modes(mode),
         tolerance=checked_tolerance(tolerance),
     )
     return compare_scenarios((scenario,), options)
+
+
+def _transfer_rule(transfer: Any) -> TransferRule:
+    if not isinstance(transfer, Mapping):
+        check_choice("transfer", transfer, TRANSFER_METHODS)
+        method: TransferMethod = transfer
+        return method
+    from layerlens.scenario.reading.scenarios import transfer_from_mapping
+
+    return transfer_from_mapping(transfer)
 
 
 def summary(

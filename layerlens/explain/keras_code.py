@@ -9,13 +9,14 @@ import pprint
 import re
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from layerlens.errors import UsageError
+from layerlens.models.build.chunks import joined_outputs, pieces_of
 from layerlens.models.build.graph import LISTED_INPUTS, SEPARATE_INPUTS, in_order
 from layerlens.models.build.request import Built, Model
 from layerlens.models.external.older.objects import HARD_SIGMOID
@@ -23,6 +24,7 @@ from layerlens.numerics.arrays import Array
 from layerlens.numerics.flat_input import as_written
 from layerlens.plain.printable import clean
 from layerlens.report.layers import LayerRow
+from layerlens.scenario.chunks import has_time_axis
 from layerlens.scenario.spec import (
     InputSpec,
     LayerSpec,
@@ -62,13 +64,25 @@ class Described:
     rows: tuple[LayerRow, ...]
     batch_size: int | None = None
     model: Any = None
+    #: For a model that is called in chunks: which outputs are joined along time.
+    joined: tuple[bool, ...] = ()
 
     @classmethod
     def of(cls, model: Model, inputs: tuple[InputSpec, ...]) -> Described:
         """Describe a model; the scenario's `inputs` are used for a model that Keras refused."""
         if isinstance(model, Built):
-            return cls(model.spec, model.inputs, model.report.layers, model.batch_size, model.model)
-        return cls(model.spec, inputs, model.report.layers)
+            joined = () if model.piece is None else joined_outputs(model)
+            return cls(
+                model.spec,
+                model.inputs,
+                model.report.layers,
+                model.batch_size,
+                model.described,
+                joined,
+            )
+        if model.spec.chunks is not None:  # Keras refused it on the first piece
+            inputs = pieces_of(inputs, model.spec.chunks)
+        return cls(replace(model.spec, chunks=None), inputs, model.report.layers)
 
 
 def model_source(function: str, described: Described, *, policy: bool = False) -> str:
@@ -81,6 +95,8 @@ def model_source(function: str, described: Described, *, policy: bool = False) -
         UsageError: Keras cannot serialize the model.
     """
     spec = described.spec
+    if spec.chunks is not None:
+        return "\n".join(_in_chunks(function, described, spec.chunks, policy=policy))
     lines = [f"def {function}():"]
     if policy or spec.dtype:
         lines.append(f"    keras.config.set_dtype_policy({_quoted(spec.dtype or 'float32')})")
@@ -90,6 +106,59 @@ def model_source(function: str, described: Described, *, policy: bool = False) -
         written = _chain if spec.form == "layers" else _graph
         lines += [f"    {line}" for line in written(described)]
     return "\n".join(lines)
+
+
+def _in_chunks(function: str, described: Described, count: int, *, policy: bool) -> Iterator[str]:
+    """Yield the lines of a function that builds a model which is called on pieces of its input."""
+    whole = described.inputs
+    piece = replace(
+        described, spec=replace(described.spec, chunks=None), inputs=pieces_of(whole, count)
+    )
+    given = [
+        f"part(inputs[{n}])" if has_time_axis(one) else f"inputs[{n}]"
+        for n, one in enumerate(whole)
+    ]
+    outputs = [
+        f"keras.ops.concatenate([one[{n}] for one in calls], axis=1)"
+        if joined
+        else f"calls[-1][{n}]"
+        for n, joined in enumerate(described.joined)
+    ]
+    yield f"def {function}():"
+    yield textwrap.indent(model_source("build_piece", piece, policy=policy), "    ")
+    yield from _CHUNKS.format(
+        count=count,
+        given=given[0] if len(given) == 1 else f"[{', '.join(given)}]",
+        outputs=outputs[0] if len(outputs) == 1 else f"[{', '.join(outputs)}]",
+    ).splitlines()
+    yield ""
+    listed = [
+        f'keras.Input({tuple(one.shape)}, batch_size={described.batch_size}, dtype="{one.dtype}")'
+        for one in whole
+    ]
+    yield f"    inputs = [{', '.join(listed)}]"
+    given_to_all = "inputs[0]" if len(whole) == 1 else "inputs"
+    yield f"    return keras.Model({given_to_all}, Chunks(build_piece())(inputs))"
+
+
+_CHUNKS = '''
+    class Chunks(layers.Layer):
+        """Calls a model on pieces of its input and joins the outputs along time."""
+
+        def __init__(self, piece):
+            super().__init__(autocast=False)
+            self.piece = piece
+
+        def call(self, inputs, training=None):
+            calls = []
+            for k in range({count}):
+                def part(tensor):
+                    size = tensor.shape[1] // {count}
+                    return tensor[:, k * size:(k + 1) * size]
+                called = self.piece({given}, training=training)
+                calls.append(keras.tree.flatten(called))
+            return {outputs}
+'''
 
 
 def call_source(execution: Execution, described: Described, *, training: bool) -> str:

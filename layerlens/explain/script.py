@@ -209,7 +209,7 @@ class _Script:
         ]
         if len(names) > 1:
             lines.append(f"x = [{', '.join(names)}]")
-        size = self.check.reference.built.batch_size
+        size = next((built.batch_size for _, built in self.models if built.batch_size), None)
         if size is not None and size != len(self.inputs[0]):
             rows = f"[np.arange({size}) % {len(self.inputs[0])}]"
             several = f"x = [one{rows} for one in x]"

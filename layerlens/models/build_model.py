@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from layerlens.models.build.chunks import build_in_chunks
 from layerlens.models.build.described import build_described
 from layerlens.models.build.precision import Precision
 from layerlens.models.build.request import BuildRequest, Built, Model, Recorded, Refused
@@ -46,8 +47,8 @@ def build_model(
         MemoryLimitError: the weights need more memory; raised before they are allocated.
         UnsafeCodeError: the model needs code that is not allowed; raised before any code runs.
         ModelFileError: a file is missing, damaged, or cannot be loaded as a model.
-        ScenarioError: `weights` do not fit the model, a callable is missing or returns no Keras
-            object, or a graph or policy is invalid.
+        ScenarioError: `weights` or `chunks` do not fit the model, a callable is missing or returns
+            no Keras object, or a graph or policy is invalid.
     """
     request = BuildRequest(
         spec,
@@ -62,6 +63,11 @@ def build_model(
         numbers,
         other_inputs=other_inputs,
     )
+    return _build(request) if spec.chunks is None else build_in_chunks(request, _build)
+
+
+def _build(request: BuildRequest) -> Model:
+    spec = request.spec
     if spec.form not in ("layers", "graph"):
         return adopt_model(request)
 

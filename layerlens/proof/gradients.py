@@ -13,6 +13,7 @@ _OTHER_GRADIENT = (
     "FusedBatchNorm",
     "FakeQuant",
     "QuantizeAndDequantize",
+    "AssignVariableOp",
 )
 #: Operations with an infinite slope somewhere; where a slope of 0 follows, the product is NaN.
 _INFINITE_SLOPE = ("Sqrt", "Pow")
@@ -26,7 +27,8 @@ def gradients_follow_outputs(function: Any) -> bool:
     """Return whether the gradients of a traced function are the derivatives of its outputs.
 
     False where an operation stops or replaces a gradient (`tf.stop_gradient`,
-    `tf.custom_gradient`), or may make it NaN at a point where the output is finite.
+    `tf.custom_gradient`, a state that is assigned and read again), or may make it NaN at a point
+    where the output is finite.
     """
     kinds = set()
     for node in _nodes(function.graph.as_graph_def()):

@@ -34,6 +34,8 @@ INPUT_VALUES_SHOWN = 48
 #: The most non-zero entries listed; the others are only counted.
 INPUT_ENTRIES_SHOWN = 16
 PROBES_SHOWN = 3
+#: Ways of pairing weights out of their order; up to so many pairs are listed then.
+OUT_OF_ORDER, WEIGHTS_SHOWN = ("call_order", "mapping"), 12
 WEIGHTS_SHOWN = 5
 #: The ratio of graph sizes from which they are shown.
 MUCH_LARGER = 1.5
@@ -268,10 +270,13 @@ def _transfer(scenario: ScenarioReport, pair: PairReport, *, verbose: bool) -> I
         yield "none to carry over"
         return
     yield f"{count(len(transfer.pairs))} carried over, {transfer.method.replace('_', ' ')}"
+    is_listed = verbose or (
+        transfer.method in OUT_OF_ORDER and len(transfer.pairs) <= WEIGHTS_SHOWN
+    )
     for (source, target), change in zip_longest(transfer.pairs, transfer.changes):
         before = shapes[pair.reference].get(source)
         after = shapes[pair.candidate].get(target)
-        if verbose or before != after or change:
+        if is_listed or before != after or change:
             by = f" by {one_line(change)}" if change else ""
             yield f"  {_weight(source, before)} → {_weight(target, after)}{by}"
     for name, carried in (

@@ -14,8 +14,8 @@ from layerlens.plain.numbers import GREATEST
 from layerlens.scenario.faults import suggestion
 from layerlens.scenario.files import SAVED_SUFFIXES
 from layerlens.scenario.from_arguments import compared_weights, is_model, model_spec_of
-from layerlens.scenario.spec import InputSpec, ModelSpec, Tolerance
-from layerlens.vocabulary import MODES, WEIGHTS, Mode, TransferMethod, Weights
+from layerlens.scenario.spec import InputSpec, ModelSpec, Tolerance, TransferRule
+from layerlens.vocabulary import MODES, WEIGHTS, Mode, Weights
 
 Inputs = Sequence[int | None] | Mapping[str, Any] | Sequence[InputSpec] | None
 
@@ -141,7 +141,7 @@ def checked_seed(seed: Any) -> int:
 
 
 def checked_weights(
-    models: Iterable[Any], asked: Weights | None, transfer: TransferMethod
+    models: Iterable[Any], asked: Weights | None, transfer: TransferRule
 ) -> Weights:
     """Return what is compared of models: also the saved weights if all are files with weights.
 

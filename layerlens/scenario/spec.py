@@ -132,6 +132,8 @@ class ModelSpec:
     select: str | None = None
     #: Weight path → nested lists of values.
     weights: Mapping[str, Any] = field(default_factory=dict)
+    #: The number of consecutive pieces of its input that the model is called on, state kept.
+    chunks: int | None = None
     #: A Keras dtype policy for the whole model.
     dtype: str | None = None
     where: Where | None = None

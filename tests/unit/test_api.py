@@ -169,6 +169,20 @@ def test_transfer_none_keeps_the_weights_of_each_model() -> None:
     assert only_pair(layerlens.compare(dense(), dense(), transfer="none")).verdict == "different"
 
 
+def test_transfer_takes_a_mapping() -> None:
+    def named(name: str) -> Any:
+        return keras.Sequential([keras.Input((3,)), keras.layers.Dense(3, name=name)])
+
+    turned = {"from": "a/kernel", "to": "b/kernel", "transpose": [1, 0]}
+    report = layerlens.compare(named("a"), named("b"), transfer={"pairs": [turned]})
+    pair = only_pair(report)
+    assert pair.verdict == "different"
+    assert pair.transfer is not None
+    assert (pair.transfer.method, pair.transfer.changes) == ("mapping", ("transpose: [1, 0]", None))
+    with pytest.raises(ScenarioError, match="`pairs` of `transfer` is missing"):
+        layerlens.compare(named("a"), named("b"), transfer={})
+
+
 def test_each_mode_has_its_verdict() -> None:
     dropped = keras.Sequential([dense(), keras.layers.Dropout(0.5)])
     report = layerlens.compare(dense(), dropped, mode=["inference", "training"])

@@ -62,6 +62,9 @@ class Built:
     #: are empty if the model takes a mapping.
     input_names: tuple[str, ...] = ()
     listed_names: tuple[str, ...] = ()
+    #: The model that `model` calls on one piece of its input after the other; None: it has no
+    #: chunks.
+    piece: Any = None
     #: What the saved model did and this one does not; None without such a difference.
     unrestored: str | None = None
     #: The traced functions of the model, by execution, mode and shapes, which all runners of the
@@ -69,6 +72,11 @@ class Built:
     traced: dict[tuple[Any, ...], Any] = field(
         init=False, default_factory=dict, repr=False, compare=False
     )
+
+    @property
+    def described(self) -> Any:
+        """The model whose layers the report lists."""
+        return self.model if self.piece is None else self.piece
 
 
 @dataclass(frozen=True)

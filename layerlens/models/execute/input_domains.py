@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import chain, combinations, islice
+from math import lcm
 from types import CodeType, MappingProxyType
 from typing import Any
 
@@ -15,6 +16,7 @@ from layerlens.models.execute.receptive_field import whole_numbers_in
 from layerlens.models.inspect.configuration import configuration_of
 from layerlens.models.inspect.nested_layers import flat_layers, operation_nodes
 from layerlens.numerics.probes import Domain
+from layerlens.scenario.chunks import has_time_axis
 from layerlens.scenario.spec import InputSpec
 
 #: Lengths to try on a variable axis; the first that the reference takes is the base.
@@ -180,6 +182,11 @@ def _domain(
     lengths: Mapping[int, int],
 ) -> Domain:
     shape = _narrowest([one.inputs[position].shape for one in built], length, lengths)
+    if spec.shape[:1] == (None,) and has_time_axis(spec):
+        # Chunks of equal length; an axis that is open in all models has no other bound.
+        pieces = lcm(*(one.spec.chunks or 1 for one in built))
+        is_open = all(one.inputs[position].shape[:1] == (None,) for one in built)
+        shape = (-(-shape[0] // pieces) * pieces, *shape[1:]) if is_open else shape
     direct = [limit for one in built for limit in _limits(one, position, direct=True)]
     limit = look_up_limit(built, position)
     low, high = spec.low, spec.high

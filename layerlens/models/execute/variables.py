@@ -31,7 +31,7 @@ def weight_variables(built: Built) -> list[Any]:
     changes. In written order weights pair as a person would pair them.
     """
     ordered: dict[int, Any] = {}
-    layers = {layer.name: layer for layer in built.model.layers}
+    layers = {layer.name: layer for layer in built.described.layers}
     for row in built.report.layers:
         layer = layers.get(row.name)
         for variable in layer.weights if layer is not None else ():

@@ -157,6 +157,7 @@ def model_spec(
         inputs=input_specs(part.input, part.inputs),
         select=part.select,
         weights=plain(part.weights or {}),
+        chunks=part.chunks,
         dtype=part.dtype,
         where=faults.where(at) if at else None,
     )

@@ -10,6 +10,7 @@ from typing import Any
 
 from layerlens.errors import Fault, InternalError, ScenarioError, Where
 from layerlens.plain.numbers import NumberOutOfRangeError, check_whole_number
+from layerlens.scenario.chunks import check_pieces
 from layerlens.scenario.faults import Faults, suggestion
 from layerlens.scenario.files import find_scenario_files, looks_like_scenario, read_text
 from layerlens.scenario.reading.expectations import (
@@ -36,6 +37,8 @@ from layerlens.scenario.slices import parse_select
 from layerlens.scenario.spec import (
     Condition,
     FitSpec,
+    InputSpec,
+    ModelSpec,
     Scenario,
     TargetSpec,
     Tolerance,
@@ -93,6 +96,20 @@ def scenario_from_mapping(
         ScenarioError: with every fault of the scenario.
     """
     return _scenarios(_as_parsed(data, path), Path(path), Faults(path), least_models)
+
+
+def transfer_from_mapping(value: Mapping[str, Any], path: str = "<python>") -> TransferRule:
+    """Read a transfer given as a mapping with the keys of a file's `transfer:`.
+
+    Raises:
+        ScenarioError: with every fault of the mapping.
+    """
+    data, faults = YamlMapping(), Faults(path)
+    data["transfer"] = _as_parsed(value, path)
+    rule = read_transfer(data, faults)
+    if faults:
+        raise ScenarioError(faults.in_order())
+    return rule
 
 
 def _as_parsed(value: Any, path: str, depth: int = 0) -> Any:
@@ -265,6 +282,9 @@ def _scenario_spec(
         model_spec(name, model, structures[name], path.parent, faults, keys_at.get(name))
         for name, model in part.models.items()
     )
+    inputs = input_specs(part.input, part.inputs) or ()
+    for spec in specs:
+        _check_chunks(spec, inputs if spec.inputs is None else spec.inputs, data, faults)
     modes = tuple(dict.fromkeys(part.modes))
     title = (part.title or "").strip() or path.stem
     return Scenario(
@@ -274,7 +294,7 @@ def _scenario_spec(
         reference=part.reference or specs[0].name,
         question=part.question,
         answer=part.answer,
-        inputs=input_specs(part.input, part.inputs) or (),
+        inputs=inputs,
         transfer=transfer,
         modes=modes,
         fit=_fit(part.fit),
@@ -283,6 +303,18 @@ def _scenario_spec(
         expect=_expect(part.expect, data.get("expect"), modes),
         cell=plain(dict(cell)) if cell is not None else None,
     )
+
+
+def _check_chunks(
+    spec: ModelSpec, inputs: Sequence[InputSpec], data: YamlMapping, faults: Faults
+) -> None:
+    """Add a fault where a model cannot be called on as many pieces of its input."""
+    if spec.chunks is None:
+        return
+    try:
+        check_pieces(spec, inputs, faults.where(data["models"][spec.name].values_at.get("chunks")))
+    except ScenarioError as error:
+        faults.found += error.faults
 
 
 def _expect(part: ExpectPart | None, written: Any, modes: Any) -> Any:

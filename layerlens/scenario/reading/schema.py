@@ -194,6 +194,10 @@ class ModelPart(Part):
     weights: Annotated[
         dict[str, Numbers] | None, Field(description="Weight path → nested lists of values.")
     ] = None
+    chunks: Annotated[
+        int | None,
+        Field(ge=2, description="Call the model on so many pieces of its input, with its state."),
+    ] = None
     dtype: Annotated[Policy | None, Field(description="A Keras dtype policy.")] = None
 
     @classmethod
