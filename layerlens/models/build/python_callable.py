@@ -176,6 +176,12 @@ def _check_arguments(
     try:
         signature.bind(**args)
     except TypeError as error:
+        if not args and (where is None or where.line is None):  # not from a scenario
+            raise _fault(
+                f"`{target}{signature}` cannot be called without arguments: {error}",
+                where,
+                hint="name a function that calls it with its arguments",
+            ) from error
         raise _fault(f"`args:` do not fit `{target}{signature}`: {error}", where) from error
 
 

@@ -54,6 +54,14 @@ def test_two_files_of_one_name_are_told_apart(tmp_path: Path) -> None:
     assert found == [0, 1, 0]
 
 
+def test_a_callable_outside_a_scenario_takes_no_arguments(tmp_path: Path) -> None:
+    (tmp_path / "a_file.py").write_text("def f(units): ...")
+    with pytest.raises(ScenarioError) as caught:
+        called(tmp_path / "a_file.py")
+    assert "a_file.py:f(units)` cannot be called without arguments: missing" in str(caught.value)
+    assert caught.value.hint == "name a function that calls it with its arguments"
+
+
 def test_a_missing_callable_is_corrected(tmp_path: Path) -> None:
     (tmp_path / "a_file.py").write_text("def build(): ...")
     with pytest.raises(ScenarioError, match=r"a_file\.py has no `biuld`; did you mean `build`\?"):
