@@ -180,7 +180,13 @@ def batch_of_length(models: Sequence[Built], seed: int, samples: int, length: in
         np.concatenate([some[: samples - 1], one]) if samples > 1 else some
         for some, one in zip(arrays, full.inputs, strict=True)
     )
-    name = f"{padded.name} (batch {samples}, length {length})"
+    # Chunks of equal length may need a longer one than was asked for.
+    opened = [
+        domain.shape[spec.shape.index(None)]
+        for domain, spec in zip(domains, models[0].inputs, strict=True)
+        if None in spec.shape
+    ]
+    name = f"{padded.name} (batch {samples}, length {max(opened, default=length)})"
     return join([Probe(name, arrays)])
 
 

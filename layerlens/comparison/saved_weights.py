@@ -8,25 +8,27 @@ from layerlens.comparison.pair import Pair
 from layerlens.comparison.verdict import Decision, beyond_memory, decide
 from layerlens.models.build.request import Built, Recorded, Refused
 from layerlens.models.execute.restored_weights import restoring_weights
-from layerlens.models.execute.variables import as_array, pair_model_weights, weight_variables
+from layerlens.models.execute.variables import as_array, weight_variables
 from layerlens.numerics import weight_differences as numerics
 from layerlens.numerics.arrays import Array
 from layerlens.numerics.recording import SAVED
+from layerlens.numerics.weight_transfer import Transfer
 from layerlens.plain import stage
 from layerlens.report.pairs import SavedWeights, WeightDifference
 
 
 def decide_with_weights(pair: Pair) -> Decision:
     """Judge a pair, and compare the saved weights where the scenario says so."""
-    saved = _saved_weights(pair) if pair.scenario.weights == "saved" and pair.shows else None
-    return replace(decide(pair), saved_weights=saved)
+    decision = decide(pair)
+    if pair.scenario.weights != "saved" or not pair.shows or decision.transfer is None:
+        return decision
+    return replace(decision, saved_weights=_saved_weights(pair, decision.transfer))
 
 
-def _saved_weights(pair: Pair) -> SavedWeights | None:
+def _saved_weights(pair: Pair, transfer: Transfer) -> SavedWeights | None:
     reference, candidate = pair.reference, pair.candidate
     if isinstance(reference, Refused) or isinstance(candidate, Refused):
         return None
-    transfer = pair_model_weights(reference, candidate, pair.scenario.transfer)
     drafts = [one for one in (reference, candidate) if isinstance(one, Built) and not one.allocated]
     if drafts:  # they were not needed for a verdict
         return SavedWeights(transfer.complete, 0)

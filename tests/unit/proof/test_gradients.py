@@ -43,10 +43,22 @@ def test_plain_operations_have_the_derivative_as_gradient(compute: Callable[[Any
     assert gradients_follow_outputs(traced(compute))
 
 
+STATE = []
+
+
+def through_a_state(x: Any) -> Any:
+    """Assign the input to a variable and read it again, as a stateful layer does."""
+    if not STATE:
+        STATE.append(tf.Variable(tf.zeros([2, 3])))
+    STATE[0].assign(tf.reduce_sum(x, 0, keepdims=True) * tf.ones([2, 1]))
+    return STATE[0].read_value()
+
+
 @pytest.mark.parametrize(
     "compute",
     [
         tf.stop_gradient,
+        through_a_state,
         straight_through,
         looped(tf.stop_gradient),
         looped(straight_through),
