@@ -8,6 +8,7 @@ from typing import Any
 
 from layerlens.models.build.session import in_fresh_session
 from layerlens.models.build.symbolic import functional
+from layerlens.models.execute.inlined import InlinedModel, inlined
 from layerlens.models.execute.keras_runner import KerasRunner
 from layerlens.models.execute.lengths import MOST_EAGER, goes_by_steps
 from layerlens.models.execute.side import Side, Values
@@ -73,13 +74,15 @@ class InstrumentedSide:
     numbers: dict[int, int]
     #: ids of the nodes that count as layers; those that only compute masks do not.
     counted: frozenset[int]
+    inside: InlinedModel
 
     @classmethod
     def of(cls, side: Side) -> InstrumentedSide | None:
         runners = side.working.keras, side.float64.keras
         if runners[0] is None or runners[1] is None:
             return None
-        model = side.working.built.model
+        inside, inside64 = _inlined(runners[0]), _inlined(runners[1])
+        model = inside.model
         nodes = tuple(_nodes(model))
         layers = {id(layer) for layer in model.layers}
         if not any(id(node.operation) in layers for node in nodes):
@@ -88,8 +91,10 @@ class InstrumentedSide:
         numbers = {id(tensor): -1 - n for n, tensor in enumerate(model.inputs)}
         for tensor in (tensor for node in nodes for tensor in node.outputs):
             numbers[id(tensor)] = len(numbers) - len(model.inputs)
-        opened = Side(side.name, _opened(runners[0]), _opened(runners[1]), side.training)
-        return cls(opened, nodes, numbers, frozenset(counted))
+        opened = (_opened(runners[0], model), _opened(runners[1], inside64.model))
+        return cls(
+            Side(side.name, *opened, side.training), nodes, numbers, frozenset(counted), inside
+        )
 
     def look(
         self, values: Values, inputs: Inputs, execution: Execution | None = None
@@ -120,7 +125,7 @@ class InstrumentedSide:
         given = [id(tensor) for tensor in node.input_tensors if id(tensor) not in masks]
         gives = tuple(self.numbers[id(tensor)] for tensor in node.outputs)
         return LayerCall(
-            layer=node.operation.name,
+            layer=self.inside.name_of(node.operation),
             type=type(node.operation).__name__,
             sources=tuple(self.numbers[tensor] for tensor in given),
             masks=tuple(self.numbers[tensor] for tensor in masks if tensor in self.numbers),
@@ -169,13 +174,19 @@ def _flat(value: Any) -> list[Any]:
     return [value]
 
 
-def _opened(runner: KerasRunner) -> KerasRunner:
-    """Return a runner of the same layers whose model returns every tensor inside."""
+def _inlined(runner: KerasRunner) -> InlinedModel:
+    return in_fresh_session(lambda: inlined(runner.built.model), runner.seed)
+
+
+def _opened(runner: KerasRunner, inside: Any) -> KerasRunner:
+    """Return a runner of a model with the same layers, `inside`, that returns all its tensors."""
     built = runner.built
-    tensors = tuple(tensor for node in _nodes(built.model) for tensor in node.outputs)
+    tensors = tuple(tensor for node in _nodes(inside) for tensor in node.outputs)
     model = in_fresh_session(
-        lambda: functional(tuple(built.model.inputs), tensors, f"inside_{built.spec.name}"),
+        lambda: functional(tuple(inside.inputs), tensors, f"inside_{built.spec.name}"),
         runner.seed,
     )
     spec = replace(built.spec, select=None)
-    return KerasRunner(replace(built, model=model, spec=spec), runner.seed)
+    opened = KerasRunner(replace(built, model=model, spec=spec), runner.seed)
+    opened.variables = runner.variables  # in the order in which values are given
+    return opened

@@ -13,6 +13,7 @@ from layerlens.explain.shrink import shrink
 from layerlens.numerics.flat_input import as_arrays
 from layerlens.report.pairs import FirstDivergence
 from layerlens.scenario.spec import InputSpec, LayerSpec, ModelSpec, NodeSpec
+from tests.unit.tables.explained import pair_of, ran
 from tests.unit.tables.pairs import chain, input_of, layer, seen, sides
 
 pytestmark = pytest.mark.usefixtures("backend")
@@ -231,3 +232,15 @@ def test_operations_between_layers_are_named_and_need_no_configuration() -> None
     where = r"they first differ at `sin(_\d+)?` against `tanh(_\d+)?`, with the same inputs"
     assert any(re.search(where, text) for text in pair.why)
     assert not any("no known" in text for text in pair.why)
+
+
+def test_it_is_found_inside_nested_models() -> None:
+    def nested(activation: str) -> list[Any]:
+        inner = [{"Dense": 3}, {"Sequential": [{"Dense": {"units": 3, "activation": activation}}]}]
+        return [{"Sequential": {"layers": inner, "name": "base"}}, {"Dense": 2}]
+
+    flat = [{"Dense": 3}, {"Dense": {"units": 3, "activation": "tanh"}}, {"Dense": 2}]
+    for reference in (nested("tanh"), flat):
+        found = pair_of(ran({"a": reference, "b": nested("relu")})).first_divergence
+        assert found is not None
+        assert found.candidate_layer == "base/sequential/dense_1"
