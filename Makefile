@@ -20,7 +20,8 @@ help:
 	@echo 'make lowest    run the tests of the gallery, API and plugin with the lowest supported versions'
 	@echo 'make fuzz      run the command on 10,000 mutated files, and on 2,000 files with mappings'
 	@echo '               that Keras might run or read'
-	@echo 'make lint      run ruff, mypy --strict and the import rules'
+	@echo 'make lint      run ruff, mypy --strict, the import rules, a spelling check and a'
+	@echo '               list of odd phrases'
 	@echo 'make bench     measure layerlens, part by part (ARGS="cold jobs" selects parts)'
 	@echo 'make verdicts  judge the truth table and print the confusion matrix'
 	@echo 'make clean     remove .venv, .venv-lowest, .venv-real and build products'
@@ -62,6 +63,9 @@ lint: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --strict layerlens
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/codespell *.md docs scenarios layerlens Makefile
+	$(BIN)/codespell --builtin en-GB_to_en-US --ignore-words-list judgement *.md docs scenarios
+	$(BIN)/python tests/prose/odd_phrases.py
 
 bench: $(VENV)/installed-test
 	@$(BIN)/python benchmarks/bench.py $(ARGS)

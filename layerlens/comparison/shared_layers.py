@@ -122,7 +122,7 @@ def first_apart(ours: Sequence[Any], theirs: Sequence[Any]) -> FirstApart:
     """Return the first calls of either model that the other does not make.
 
     Calls are lined up by the type of the layer and the shape of its output, so that a layer that is
-    left out is told from the one that comes after it.
+    left out is not mistaken for the one that comes after it.
     """
     keys = [[_form(call) for call in calls] for calls in (ours, theirs)]
     matcher = SequenceMatcher(None, keys[0], keys[1], autojunk=False)

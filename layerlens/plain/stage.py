@@ -24,7 +24,7 @@ def enter(text: str) -> None:
 
 @contextmanager
 def telling(listener: Listener) -> Iterator[None]:
-    """Context manager within which a listener is told each stage of this thread."""
+    """Context manager in which a listener receives each stage of this thread."""
     before = _LISTENER.set(listener)
     try:
         yield

@@ -129,7 +129,7 @@ class Cases:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A batch of inputs; where steps are told apart, each sample stands for a case."""
+    """A batch of inputs; where steps are distinguished, each sample is one case."""
 
     size: int
     #: The inputs; their shapes have no unknown axis.

@@ -70,7 +70,7 @@ class Part(Protocol):
         """Return whether both sides can be run at a size."""
 
     def ends_alike(self, traced: Sequence[Any]) -> bool:
-        """Return whether what follows in both models is told the same of both results."""
+        """Return whether what follows in both models receives the same of both results."""
 
     def layers(self, side: int) -> list[Any]:
         """Return the layers of one side, nested ones too."""

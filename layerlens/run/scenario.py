@@ -34,7 +34,7 @@ def run_scenario(
     """Compare the models of one scenario and check its expectations.
 
     Faults of the scenario and internal errors are reported, not raised. `on_script` receives a
-    stand-alone script for every pair with a difference to show; `tell` is told what becomes known
+    stand-alone script for every pair with a difference to show; `tell` receives what becomes known
     meanwhile.
     """
     tell(Planned(scenario.reference, tuple(pairs_of(scenario))))

@@ -12,7 +12,8 @@ _STARTER = """\
 # See its layers and parameters only:  layerlens summary THIS_FILE
 
 title: Dense with and without TimeDistributed, after a GRU
-question: Does Dense mix time steps when you leave out TimeDistributed?
+question: Does Dense mix time steps if I leave out TimeDistributed?
+answer: No. Dense works on the last axis only, so it treats each step separately.
 
 # The input of every model, per sample: without the batch axis. `null` is a variable length.
 # Integers need a range: {shape: [20], dtype: int32, low: 0, high: 1000}

@@ -48,6 +48,14 @@ def test_expectations_hold(name: str, gallery_report: By, gallery):
 
 
 @pytest.mark.parametrize("name", FILES)
+def test_every_file_asks_and_answers(name: str, gallery_report: By):
+    for scenario in gallery_report[name]:
+        assert scenario["question"].endswith("?")
+        assert scenario["answer"].endswith(".")
+        assert len(scenario["answer"]) < 200
+
+
+@pytest.mark.parametrize("name", FILES)
 def test_every_pair_is_explained(name: str, gallery_report: By):
     for scenario in gallery_report[name]:
         for pair in scenario["pairs"]:

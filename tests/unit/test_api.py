@@ -590,7 +590,7 @@ def test_augmentation_is_judged_as_predict_runs_it() -> None:
     )
     (pair,) = layerlens.compare(plain, augmented).scenarios[0].pairs
     assert (pair.verdict, pair.strength) == ("equivalent", "certified")
-    assert "trains unless it is told otherwise" in pair.explanation
+    assert "runs in training mode by default" in pair.explanation
 
 
 def test_a_layer_may_hold_a_kernel_size_that_is_one_number() -> None:

@@ -222,7 +222,7 @@ class KerasRunner:
 
     @cached_property
     def _keeps_own_mode(self) -> bool:
-        """Whether the user told a layer to train, which shows where the model is told nothing."""
+        """Whether a layer is called in training mode when the model is called without a mode."""
         return any(layers_told_to_train(self.built.model))
 
     def in_two_parts(

@@ -106,7 +106,7 @@ def _mode_notes(model: Any) -> Iterator[str]:
         )
     for layer in layers_training_by_default(model):
         yield (
-            f"`{layer.name}` trains unless it is told otherwise: `model(x)` runs it in training, "
+            f"`{layer.name}` runs in training mode by default: `model(x)` runs it in training, "
             "`model(x, training=False)` and `predict` do not"
         )
 

@@ -32,7 +32,7 @@ def layers_told_to_train(model: Any) -> Iterator[Any]:
 
 
 def layers_training_by_default(model: Any) -> Iterator[Any]:
-    """Yield the layers that train unless they are told otherwise, as Keras' augmentation does.
+    """Yield the layers that run in training mode by default, as Keras' augmentation layers do.
 
     That is the default of their `call`. `model(x)` keeps it, and `predict` overrules it.
     """

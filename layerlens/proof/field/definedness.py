@@ -27,7 +27,7 @@ MOST_CONDITIONS = 2**14
 MOST_WORDS = 8_000_000
 _BITS = 64
 
-#: Operations on elements that are defined where all that they take are, and not finite elsewhere.
+#: Elementwise operations that are defined where all their inputs are, and not finite elsewhere.
 _ELEMENTWISE = frozenset(
     {
         "Add",

@@ -84,7 +84,7 @@ class Names:
 
 
 class Part(BaseModel):
-    """A mapping of the file; a key it does not know is told with the nearest one it does."""
+    """A mapping of the file; the fault for an unknown key names the nearest known key."""
 
     # Deferred, so that shared parts are built only once, with the scenario's validator.
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)

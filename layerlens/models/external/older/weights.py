@@ -353,7 +353,7 @@ def _count(slot: _Slot, left: list[Stored]) -> int:
 
 
 def _is_fixed(variable: Any) -> bool:
-    """Return whether a variable is never trained, by its role: a frozen layer's are told apart."""
+    """Return whether a variable is never trained because of its role, not because it is frozen."""
     return str(variable.name) in ("moving_mean", "moving_variance", "mean", "variance")
 
 
