@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TypeVar
@@ -13,22 +13,30 @@ from layerlens.comparison.coverage import unseen_by
 from layerlens.comparison.observer import Interrupted
 from layerlens.comparison.pair import Pair
 from layerlens.comparison.randomness import changed
+from layerlens.comparison.recorded_range import RecordedRange, within_range
 from layerlens.comparison.rounding import depends_on_execution
 from layerlens.models.build.request import Built, Recorded
 from layerlens.models.execute.float32_residue import float32_residue
-from layerlens.models.execute.input_domains import has_foreign_layers, written_numbers
+from layerlens.models.execute.input_domains import (
+    has_foreign_layers,
+    numbers_in,
+    written_numbers,
+)
 from layerlens.models.execute.outcome import Outcome
 from layerlens.models.execute.side import Side, Values
 from layerlens.models.execute.variables import given_weights, pair_model_weights
 from layerlens.numerics.arrays import Array
 from layerlens.numerics.dtype_range import (
-    HALF,
-    out_of_range_text,
     overflows,
-    range_suspects,
     without_out_of_range,
 )
-from layerlens.numerics.judge import Judgement, is_rounding, judge, with_mismatch
+from layerlens.numerics.judge import (
+    Judgement,
+    is_apart,
+    is_hidden_by_scale,
+    is_rounding,
+    judge,
+)
 from layerlens.numerics.noise_floor import (
     COARSE_MARGIN,
     ROUNDOFF64,
@@ -38,8 +46,10 @@ from layerlens.numerics.noise_floor import (
     input_scale,
     noise_floor,
     with_inner_rounding,
+    with_relative_ground,
 )
 from layerlens.numerics.observation import CallRefusal, Evidence, Observation, ShapeSurprise
+from layerlens.numerics.probes import MINUTE_PROBE
 from layerlens.numerics.recording import SAVED, RecordedRun, Recording
 from layerlens.numerics.weight_transfer import Transfer
 from layerlens.plain import stage
@@ -48,6 +58,10 @@ from layerlens.vocabulary import AlsoDiffers, Execution
 
 T = TypeVar("T")
 
+_NUMBERS = (
+    "in float64 they differ by what constants rounded to float32 could explain, but their layers "
+    "have other numbers too"
+)
 _UNPROVED = "a recording holds outputs and no computation about which anything could be proved"
 
 
@@ -85,12 +99,19 @@ def compare_with_recording(pair: Pair, recorded: Recorded, live: Built) -> Recor
     return RecordingFindings(evidence, judgement, comparison.overrules_stored_weights())
 
 
+def _in_float32(number: float) -> float:
+    with np.errstate(over="ignore"):
+        return float(np.float32(number))
+
+
 @dataclass
 class _Comparison:
     pair: Pair
     recorded: Recorded
     live: Built
     observations: list[Observation] = field(default_factory=list)
+    #: Whether an observation shows a real difference, beside which small ones tell nothing.
+    _is_apart: bool = False
 
     def __post_init__(self) -> None:
         self.side = Side.of(self.live.spec.name, self.live, training=False, seed=self.pair.seed)
@@ -157,7 +178,13 @@ class _Comparison:
                 "running the model on what was recorded; it ran on "
                 f"{len(self.observations)} batches so far"
             )
-            self.observations += self._observe(run)
+            found = self._observe(run)
+            is_minute = self.recording.batches[run.batch].names == (MINUTE_PROBE,)
+            is_hidden = not self._is_apart and any(map(is_hidden_by_scale, found))
+            if self._is_exact and (is_minute or is_hidden):
+                found = self._with_relative_noise(run, found, beside_inputs=is_minute)
+            self._is_apart = self._is_apart or any(map(is_apart, found))
+            self.observations += found
             if was_exact and not self._is_exact:  # everything is compared in one precision
                 self.observe_all()
                 return
@@ -188,6 +215,26 @@ class _Comparison:
                 )
             )
         return found
+
+    def _with_relative_noise(
+        self, run: RecordedRun, found: Sequence[Observation], *, beside_inputs: bool
+    ) -> list[Observation]:
+        """Return observations of tiny numbers with noise floors relative to their size."""
+        seen = found[0]
+        base, _ = self._of_live(seen)
+        moved = self.side.inner_rounding(self._weights[seen.weights], seen.batch.inputs, base)
+        if moved is None:
+            return list(found)
+        noise = []
+        for k, floor in enumerate(seen.noise):
+            outputs = seen.reference64[k], seen.candidate64[k]
+            if outputs[0].dtype.kind == "f":
+                inputs = seen.batch.inputs
+                scale = input_scale(inputs, outputs[0]) if beside_inputs else np.zeros(())
+                floor = with_relative_ground(floor, outputs, scale)
+            inner = [run.inner[k].astype(np.float64), moved[k]]
+            noise.append(with_inner_rounding(floor, inner, ROUNDOFF64))
+        return [replace(one, noise=tuple(noise)) for one in found]
 
     def _noise(
         self,
@@ -275,11 +322,24 @@ class _Comparison:
         may_be_rounding = found.verdict != "equivalent" and found.near_rounding
         if may_be_rounding and self._has_residue():
             found = self._judged(residue=True)
-        return self._within_range(found)
+            if found.verdict == "equivalent" and self._other_numbers(float):
+                found = replace(found, verdict="inconclusive", reason=_NUMBERS)
+        return within_range(found, self._range())
 
     def in_range(self) -> list[Observation]:
         """Return the observations without values that half precision does not have to represent."""
         return [without_out_of_range(one, self._dtypes) for one in self.observations]
+
+    def _range(self) -> RecordedRange:
+        return RecordedRange(
+            tuple(self.observations),
+            self._dtypes,
+            self._ordered(self.recorded.spec.name, self.side.name),
+            self.side,
+            self._weights,
+            self._runs,
+            is_reference=self.pair.reference is not self.recorded,
+        )
 
     @property
     def _dtypes(self) -> tuple[str, str]:
@@ -313,13 +373,10 @@ class _Comparison:
         """Add the rounding inside both models to the noise floors where the outputs differ."""
         stage.enter("measuring the rounding inside the models")
         measured = False
-        runs = {
-            (run.weights, id(self.recording.batches[run.batch])): run for run in self.recording.runs
-        }
         for at, seen in enumerate(self.observations):
             if is_rounding(seen):
                 continue
-            run = runs[seen.weights, id(seen.batch)]
+            run = self._runs[seen.weights, id(seen.batch)]
             base, _ = self._of_live(seen)
             moved = self.side.inner_rounding(self._weights[seen.weights], seen.batch.inputs, base)
             noise = tuple(
@@ -334,6 +391,12 @@ class _Comparison:
             measured = True
         return measured
 
+    @property
+    def _runs(self) -> Mapping[tuple[str, int], RecordedRun]:
+        """The recorded runs by their weights and their batch."""
+        batches = self.recording.batches
+        return {(run.weights, id(batches[run.batch])): run for run in self.recording.runs}
+
     def _has_residue(self) -> bool:
         """Return whether one float64 form computes something in float32 that the other does not."""
         runner = self.side.float64.keras
@@ -344,35 +407,6 @@ class _Comparison:
         found = float32_residue(function, written_numbers(runner.built))
         kept = self.recording.float32
         return found.computed or kept.computed or found.constants != frozenset(kept.constants)
-
-    def _within_range(self, judgement: Judgement) -> Judgement:
-        """Return `different` where one model alone overflows in half precision."""
-        shown = judgement.witness
-        half = any(dtype in HALF for dtype in self._dtypes)
-        if not half or (shown is not None and shown.observation.exact):
-            return judgement
-        names = self._ordered(self.recorded.spec.name, self.side.name)
-        for seen in self.observations:
-            for suspect in range_suspects(seen, self._dtypes, None):
-                k, at = suspect.witness.output, suspect.witness.index
-                values = float(seen.reference[k][at]), float(seen.candidate[k][at])
-                place = 0 if not np.isfinite(values[0]) else 1
-                if not suspect.certain or self._dtypes[place] not in HALF:
-                    continue
-                return replace(
-                    judgement,
-                    verdict="different",
-                    difference=with_mismatch(judgement.difference),
-                    witness=suspect.witness,
-                    only_at_initialization=False,
-                    reason=out_of_range_text(
-                        self._dtypes[place],
-                        name=names[place],
-                        other=names[1 - place],
-                        values=(values[place], values[1 - place]),
-                    ),
-                )
-        return judgement
 
     # --- beside the outputs -----------------------------------------------------------------------
 
@@ -394,4 +428,23 @@ class _Comparison:
         own = unseen_by(self.side, sets, batches, self.pair.seed)
         # Weights that a mapping leaves alone were tried with their own values only.
         kept = self._transfer.keeps_own if self._transfer.method == "mapping" else ()
-        return tuple(dict.fromkeys((*own, *kept, *self.recording.unseen)))
+        return tuple(
+            dict.fromkeys((*own, *kept, *self._other_numbers(_in_float32), *self.recording.unseen))
+        )
+
+    def _other_numbers(self, digits: Callable[[float], float]) -> tuple[str, ...]:
+        """Return the layers of either model with numbers that the other does not have.
+
+        Their outputs may jump where the other model's do not, at inputs that were not recorded.
+        `digits` leaves of a number what is compared of it.
+        """
+        recorded, live = (
+            {name: frozenset(map(digits, own)) for name, own in numbers.items()}
+            for numbers in (self.recording.numbers, numbers_in(self.live))
+        )
+        return tuple(
+            name
+            for ours, theirs in ((live, recorded), (recorded, live))
+            for name, own in ours.items()
+            if own.difference(*theirs.values())
+        )

@@ -185,11 +185,15 @@ class ProbePlan:
         probe = draw_generic(domains, self.examination.seed + 1, samples=3)
         if probe.samples < 3 or getattr(self.examination.reference.built, "batch_size", None):
             return
-        counts = {*self._selected_counts(), *possible_counts(self.examination.models)}
-        for batch in dict.fromkeys((1, 3, *self._axis_lengths(), *sorted(counts))):
+        for batch in self.batch_sizes():
             self.examination.observe(
                 weights, resized(probe, batch), self.executions_of_batch_sizes()
             )
+
+    def batch_sizes(self) -> tuple[int, ...]:
+        """Return one, three, the lengths of some axes, and counts that the models may know."""
+        counts = {*self._selected_counts(), *possible_counts(self.examination.models)}
+        return tuple(dict.fromkeys((1, 3, *self._axis_lengths(), *sorted(counts))))
 
     def executions(self) -> tuple[Execution, ...]:
         """Return the ways of calling for the main probes.

@@ -12,6 +12,7 @@ from layerlens.comparison.examination import AS_CALLED, Examination
 from layerlens.comparison.length_plan import batch_of_length
 from layerlens.comparison.probe_plan import ProbePlan, masked_probes, resized, telling_batch
 from layerlens.comparison.randomness import changed, is_random, is_unrepeatable
+from layerlens.comparison.rounding import depends_on_execution
 from layerlens.errors import UsageError
 from layerlens.models.execute.float32_residue import float32_residue
 from layerlens.models.execute.input_domains import (
@@ -19,6 +20,7 @@ from layerlens.models.execute.input_domains import (
     config_constants,
     has_variable_axis,
     mask_values,
+    numbers_in,
     written_numbers,
 )
 from layerlens.models.execute.outcome import Outcome
@@ -26,6 +28,15 @@ from layerlens.models.execute.side import Precision, Side, Values
 from layerlens.models.execute.variables import pair_model_weights
 from layerlens.models.execute.weight_sets import WeightSet
 from layerlens.numerics.arrays import Array
+from layerlens.numerics.judge import judge
+from layerlens.numerics.noise_floor import (
+    COARSE_MARGIN,
+    ROUNDOFF64,
+    floor_without_float64,
+    input_scale,
+    noise_floor,
+)
+from layerlens.numerics.observation import Observation
 from layerlens.numerics.probes import (
     EXTREME,
     FLOAT32_MAX,
@@ -45,8 +56,8 @@ from layerlens.vocabulary import Execution
 
 #: The kinds of weights that are recorded besides the model's own, the most telling ones first.
 FURTHER_WEIGHTS = ("drawn", "gentle", "degenerate")
-#: The batch size whose samples are recorded alone as well: a layer may depend on its whole batch.
-FEW = 3
+#: The greatest batch size that is recorded because a layer may know it, and the samples drawn.
+LARGEST_BATCH, FEW = 64, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +108,8 @@ class _Recorder:
         self._seed = seed
         # Against itself: the probes and weights of a pair, of which one side is run.
         self._alone = Examination(side, side, transfer, seed)
-        plan = ProbePlan(self._alone)
-        self._base = plan.base_length()
-        self._alone.prepare(self._base)
+        self._plan = ProbePlan(self._alone)
+        self._alone.prepare(self._plan.base_length())
         self._refuse_random()
 
     def recording(self, plan: RecordingPlan) -> Recording:
@@ -108,9 +118,12 @@ class _Recorder:
         stage.enter(f"recording `{side.name}`")
         saved, *drawn = self._alone.sets
         kept = (saved, *self._further(drawn, plan.kinds))
-        main, others = self._main_batch(plan), list(self._other_batches(plan))
-        batches = [main, *others]
+        main = self._main_batch(plan)
         runs = [self._run(one, 0, main, AS_CALLED) for one in kept]
+        for one, run in zip(kept, runs, strict=True):
+            self._refuse_inconsistent(one, run, main)
+        others = list(self._other_batches(plan, main, runs[-1]))
+        batches = [main, *others]
         # Other lengths and batch sizes are recorded with one set of weights.
         runs += [
             self._run(kept[1] if len(kept) > 1 else saved, position, batch, AS_CALLED)
@@ -130,6 +143,9 @@ class _Recorder:
             coarsest_dtype=side.coarsest_dtype,
             exact=side.is_exact,
             float32=self._float32_parts(),
+            numbers={
+                name: tuple(sorted(own)) for name, own in numbers_in(side.built).items() if own
+            },
             unseen=unseen_by(
                 side,
                 [one.reference for one in kept[1:] or kept],
@@ -150,8 +166,7 @@ class _Recorder:
     def _main_batch(self, plan: RecordingPlan) -> ProbeBatch:
         """Return all kinds of probes of one length in one batch, or a few telling ones.
 
-        Probes near the ends of a dtype's range are not recorded: there, results depend on the
-        order in which a machine adds.
+        Without those near the ends of a dtype's range, next to which all else passes for rounding.
         """
         given = user_probe(self._domains)
         own = () if given is None else (given,)
@@ -166,25 +181,26 @@ class _Recorder:
             ]
             return join([given, *parts])
         models = self._alone.models
-        drawn = draw_probes(
-            self._domains,
-            self._seed,
-            samples=plan.samples,
-            constants=config_constants(models[:1]),
-        )
         masked = masked_probes(self._domains, mask_values(models[:1]), self._seed, plan.samples)
-        return join([*own, *(one for one in (*drawn, *masked) if one.name not in EXTREME)])
+        return join(
+            [*own, *(one for one in (*self._drawn(plan), *masked) if one.name not in EXTREME)]
+        )
 
-    def _other_batches(self, plan: RecordingPlan) -> Iterator[ProbeBatch]:
-        """Yield other batch sizes, and other lengths of open axes that the model accepts."""
+    def _other_batches(
+        self, plan: RecordingPlan, main: ProbeBatch, seen: RecordedRun
+    ) -> Iterator[ProbeBatch]:
+        """Yield probes that need a batch of their own, other batch sizes, and other lengths."""
         built = self._side.built
         if self._alone.budget.is_heavy:
             return
-        if built.batch_size is None:
-            probe = draw_generic(self._domains, self._seed + 1, samples=FEW)
-            for samples in (1, FEW):
-                if probe.samples >= samples:
-                    yield resized(probe, samples)
+        if plan.all_probes:
+            yield from (join([probe]) for probe in self._drawn(plan) if probe.name in EXTREME)
+            if self._depends_on_batch(main, seen):
+                yield from (alone(main, position) for position in range(len(main.names)))
+        probe = draw_generic(self._domains, self._seed + 1, samples=FEW)
+        if built.batch_size is None and probe.samples == FEW:
+            sizes = self._plan.batch_sizes() if plan.all_probes else (1, FEW)
+            yield from (resized(probe, size) for size in sizes if size <= LARGEST_BATCH)
         if not has_variable_axis(built):
             return
         combinations = COMBINATIONS if plan.all_probes else COMBINATIONS[:2]
@@ -192,6 +208,23 @@ class _Recorder:
             batch = batch_of_length((built,), self._seed, samples, length)
             if self._accepts(batch):
                 yield batch
+
+    def _drawn(self, plan: RecordingPlan) -> tuple[Probe, ...]:
+        return draw_probes(
+            self._domains,
+            self._seed,
+            samples=plan.samples,
+            constants=config_constants(self._alone.models[:1]),
+        )
+
+    def _depends_on_batch(self, main: ProbeBatch, seen: RecordedRun) -> bool:
+        """Return whether an output depends on the other samples of its batch."""
+        weights = next(one for one in self._alone.sets if one.kind == seen.weights)
+        outputs = seen.outputs["traced_dynamic"]
+        own = Observation(
+            seen.weights, "traced_dynamic", main, outputs, outputs, seen.float64, seen.float64, ()
+        )
+        return self._alone.observer.depends_on_batch(weights, own)
 
     def _accepts(self, batch: ProbeBatch) -> bool:
         outcome = self._side.run(self._own, batch.inputs, "working", "traced_dynamic")
@@ -271,6 +304,46 @@ class _Recorder:
                 "themselves: that compares random outputs by their distribution",
             )
 
+    def _refuse_inconsistent(self, weights: WeightSet, run: RecordedRun, batch: ProbeBatch) -> None:
+        """Refuse a model that computes one thing called eagerly and another one traced."""
+        side = self._side
+        noise = tuple(
+            noise_floor((double,), (single,), (moved.astype(np.float64),), scale)
+            for double, single, moved in zip(
+                run.float64, run.outputs["traced_dynamic"], run.sensitivity, strict=True
+            )
+            for scale in [input_scale(batch.inputs, double)]
+        )
+        if not side.is_exact:
+            noise = tuple(floor_without_float64(floor, side.unit) for floor in noise)
+        itself = [
+            Observation(
+                run.weights,
+                execution,
+                batch,
+                outputs,
+                outputs,
+                run.float64,
+                run.float64,
+                noise,
+                side.is_exact,
+            )
+            for execution, outputs in run.outputs.items()
+        ]
+        witness = judge(itself).witness
+        if witness is None:
+            return
+        seen, unit = witness.observation, ROUNDOFF64 if side.is_exact else side.unit / COARSE_MARGIN
+        values = weights.reference
+        if depends_on_execution(side, values, seen, seen.reference64, seen.reference, unit):
+            called = seen.execution.replace("_", " ")
+            raise UsageError(
+                f"`{side.name}` cannot be recorded: called {called} it gives other outputs than "
+                "traced with unknown lengths, so there is no one function to record",
+                hint="`layerlens compare` shows an input on which they differ; a layer that is "
+                "called with `training=True` computes otherwise in `predict`",
+            )
+
     def _float32_parts(self) -> Float32Parts:
         runner = self._side.float64.keras
         if runner is None or not self._side.is_exact:
@@ -278,6 +351,13 @@ class _Recorder:
         function = runner.concrete(self._alone.generic_inputs())
         found = float32_residue(function, written_numbers(runner.built))
         return Float32Parts(tuple(sorted(found.constants)), found.computed)
+
+
+def alone(batch: ProbeBatch, position: int) -> ProbeBatch:
+    """Return one probe of a batch as a batch of its own."""
+    part = batch.slices[position]
+    inputs = tuple(array[part] for array in batch.inputs)
+    return join([Probe(batch.names[position], inputs)])
 
 
 def _named(spec: InputSpec, name: str) -> InputSpec:

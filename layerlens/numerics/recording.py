@@ -75,6 +75,8 @@ class Recording:
     #: Whether the model had a float64 form.
     exact: bool
     float32: Float32Parts
+    #: Layer → the numbers in it at which outputs may jump; inputs near them are recorded.
+    numbers: Mapping[str, tuple[float, ...]]
     #: Weights and layers of the model on which no recorded output depends.
     unseen: tuple[str, ...]
     seed: int

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import chain, combinations, islice
 from math import lcm
@@ -36,6 +36,9 @@ _THRESHOLD_ARGUMENTS = (
     "bin_boundaries",
 )
 
+
+#: Arguments that have no effect in inference.
+_IN_TRAINING = ("rate", "stddev", "dropout", "recurrent_dropout", "momentum")
 
 #: The most numbers to try as counts, and the largest number too small to be one.
 MOST_COUNTS = 6
@@ -284,24 +287,62 @@ def _words(built: Sequence[Built], spec: InputSpec) -> tuple[str, ...]:
 
 def _described(built: Built) -> Iterator[float]:
     for layer in flat_layers(built.model):
-        yield from _constants(configuration_of(layer).values)
-        if not type(layer).__module__.startswith("keras."):
-            yield from _constants({k: v for k, v in vars(layer).items() if not k.startswith("_")})
-            yield from _in_code(_code_of(type(layer).call))
-        elif hasattr(layer, "function"):
-            yield from _in_code(getattr(layer.function, "__code__", None))
+        yield from _in_layer(layer)
     yield from _operation_numbers(built)
+
+
+def _in_layer(layer: Any, without: Container[str] = ()) -> Iterator[float]:
+    """Yield the numbers in a layer's configuration and code, without those of some arguments."""
+    values = configuration_of(layer).values
+    yield from _constants({name: value for name, value in values.items() if name not in without})
+    if not type(layer).__module__.startswith("keras."):
+        yield from _constants({k: v for k, v in vars(layer).items() if not k.startswith("_")})
+        yield from _in_code(_code_of(type(layer).call))
+    elif hasattr(layer, "function"):
+        yield from _in_code(getattr(layer.function, "__code__", None))
+
+
+def numbers_in(built: Built) -> dict[str, frozenset[float]]:
+    """Return layer or operation → the numbers in it at which its outputs in inference may jump.
+
+    Those that probes meet anyway are left out: halves near 0, and small whole numbers in the calls
+    of operations, which are axes and counts.
+    """
+    found: dict[str, frozenset[float]] = {}
+    for layer in flat_layers(built.model):
+        name = str(layer.name)
+        own = frozenset(n for n in _in_layer(layer, _IN_TRAINING) if not _is_near_half(n))
+        found[name] = own | found.get(name, frozenset())
+    for node in operation_nodes(built.model):
+        name = str(node.operation.name)
+        own = frozenset(
+            n for n in _in_operation(node) if not (_is_near_half(n) or _is_small_whole(n))
+        )
+        found[name] = own | found.get(name, frozenset())
+    return found
+
+
+def _is_near_half(number: float) -> bool:
+    return float(2 * number).is_integer() and abs(number) <= MOST_ALIKE
+
+
+def _is_small_whole(number: float) -> bool:
+    return float(number).is_integer() and abs(number) <= 2 * MOST_ALIKE
 
 
 def _operation_numbers(built: Built) -> Iterator[float]:
     """Yield the numbers that the operations of a model's graph are made and called with."""
     for node in operation_nodes(built.model):
-        own = {k: v for k, v in vars(node.operation).items() if not k.startswith("_")}
-        for value in (*own.values(), *node.arguments.args, *node.arguments.kwargs.values()):
-            if isinstance(value, float):
-                yield value
-            else:
-                yield from whole_numbers_in(value)
+        yield from _in_operation(node)
+
+
+def _in_operation(node: Any) -> Iterator[float]:
+    own = {k: v for k, v in vars(node.operation).items() if not k.startswith("_")}
+    for value in (*own.values(), *node.arguments.args, *node.arguments.kwargs.values()):
+        if isinstance(value, float):
+            yield value
+        else:
+            yield from whole_numbers_in(value)
 
 
 def _code_of(function: Any) -> Any:

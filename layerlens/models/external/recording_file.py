@@ -279,6 +279,7 @@ class _Reader:
             coarsest_dtype=header.coarsest_dtype,
             exact=header.exact,
             float32=header.float32,
+            numbers=header.numbers,
             unseen=header.unseen,
             seed=header.seed,
             versions=header.versions,
@@ -298,12 +299,10 @@ class _Reader:
     def _run(self, position: int, batches: tuple[ProbeBatch, ...]) -> RecordedRun:
         described = self.header.runs[position]
         count = range(len(self.header.output_dtypes))
-        dtypes = self.header.output_dtypes
-        float64 = tuple(self._checked(f"float64/{position}/{n}", dtypes[n], None) for n in count)
+        float64 = tuple(self._output(f"float64/{position}/{n}") for n in count)
         outputs = {
             execution: tuple(
-                self._checked(f"outputs/{position}/{execution}/{n}", dtypes[n], float64[n].shape)
-                for n in count
+                self._output(f"outputs/{position}/{execution}/{n}", float64[n]) for n in count
             )
             for execution in described.executions
         }
@@ -320,6 +319,18 @@ class _Reader:
             moved["inner"],
         )
 
+    def _output(self, name: str, like: Array | None = None) -> Array:
+        """Return an output: numbers of any dtype, since some layers do not declare their own."""
+        array = _array(self.path, self.archive, name, self.where)
+        if array.dtype.kind not in "biuf":
+            raise self._fault(f"has {array.dtype} values in `{name}`, where numbers are needed")
+        if like is not None and (array.shape, array.dtype.kind) != (like.shape, like.dtype.kind):
+            raise self._fault(
+                f"has an array `{name}` of {list(array.shape)} {array.dtype} values, unlike the "
+                f"{list(like.shape)} {like.dtype} values in float64"
+            )
+        return array
+
     def _rounding(self, name: str, output: Array) -> Array:
         """Return a measured change, which is finite and at least 0 for each element."""
         array = self._checked(name, "float32", output.shape).astype(np.float64)
@@ -327,12 +338,12 @@ class _Reader:
             raise self._fault(f"has a measured rounding that is not a number ≥ 0 in `{name}`")
         return array
 
-    def _checked(self, name: str, dtype: str, shape: tuple[int | None, ...] | None) -> Array:
+    def _checked(self, name: str, dtype: str, shape: tuple[int | None, ...]) -> Array:
         array = _array(self.path, self.archive, name, self.where)
         kinds = _KINDS.get(dtype.rstrip("0123456789"), "")
         if array.dtype.kind not in kinds:
             raise self._fault(f"has {array.dtype} values in `{name}`, where {dtype} is described")
-        if shape is not None and not _fits(array.shape, shape):
+        if not _fits(array.shape, shape):
             expected = str(list(shape)).replace("None", "null")
             raise self._fault(
                 f"has an array `{name}` of shape {list(array.shape)}, where {expected} is described"

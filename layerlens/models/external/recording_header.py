@@ -68,6 +68,7 @@ class Header:
     coarsest_dtype: str
     exact: bool
     float32: Float32Parts
+    numbers: dict[str, tuple[float, ...]]
     unseen: tuple[str, ...]
 
     def inconsistency(self) -> str | None:
@@ -121,5 +122,6 @@ def header_of(recording: Recording) -> Header:
         recording.coarsest_dtype,
         recording.exact,
         recording.float32,
+        dict(recording.numbers),
         recording.unseen,
     )

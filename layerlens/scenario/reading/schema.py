@@ -173,7 +173,11 @@ class ModelPart(Part):
     graph: Graph | None = None
     outputs: Annotated[Any, WithJsonSchema(schema_parts.NAMES)] = None
     file: Annotated[
-        str | None, Field(description="A saved .keras, .h5 or Keras .json, relative to this file.")
+        str | None,
+        Field(
+            description="A saved .keras, .h5 or Keras .json, or a recording (.npz), relative to "
+            "this file."
+        ),
     ] = None
     python: Annotated[
         str | None,

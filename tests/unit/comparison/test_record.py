@@ -95,6 +95,21 @@ def test_random_outputs_are_refused(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_a_model_that_is_not_one_function_is_refused(tmp_path: Path) -> None:
+    import keras
+    import tensorflow as tf
+    from keras import layers
+
+    class Twofold(layers.Layer):
+        def call(self, x: Any) -> Any:
+            return x if tf.executing_eagerly() else 2 * x
+
+    model = keras.Sequential([keras.Input((3,)), Twofold()])
+    with pytest.raises(UsageError, match="called eager it gives other outputs than traced"):
+        layerlens.record(model, tmp_path / "golden.npz")
+    assert not list(tmp_path.iterdir())
+
+
 def test_words_as_outputs_are_refused(tmp_path: Path) -> None:
     import keras
     from keras import layers

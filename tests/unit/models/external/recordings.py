@@ -46,6 +46,7 @@ def doubling() -> Recording:
         coarsest_dtype="float32",
         exact=True,
         float32=Float32Parts((0.1,), computed=False),
+        numbers={"scale": (0.5,)},
         unseen=("dropout",),
         seed=3,
         versions=Versions("0.1.0", "3.12.0", "3.9.0", "2.18.0", "2.1.0"),
