@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from layerlens.comparison.coverage import unseen_by
 from layerlens.comparison.examination import AS_CALLED, Examination
-from layerlens.comparison.length_plan import batch_of_length
-from layerlens.comparison.probe_plan import ProbePlan, masked_probes, resized, telling_batch
+from layerlens.comparison.probe_plan import ProbePlan
 from layerlens.comparison.randomness import changed, is_random, is_unrepeatable
+from layerlens.comparison.recording_plan import RecordingPlan, RecordingProbes
 from layerlens.comparison.rounding import depends_on_execution
 from layerlens.errors import UsageError
 from layerlens.models.execute.float32_residue import float32_residue
 from layerlens.models.execute.input_domains import (
-    COMBINATIONS,
-    config_constants,
-    has_variable_axis,
-    mask_values,
     numbers_in,
     written_numbers,
 )
@@ -38,15 +34,8 @@ from layerlens.numerics.noise_floor import (
 )
 from layerlens.numerics.observation import Observation
 from layerlens.numerics.probes import (
-    EXTREME,
     FLOAT32_MAX,
-    Domain,
-    Probe,
     ProbeBatch,
-    draw_generic,
-    draw_probes,
-    join,
-    user_probe,
 )
 from layerlens.numerics.recording import Float32Parts, RecordedRun, Recording, Versions
 from layerlens.plain import stage
@@ -56,34 +45,6 @@ from layerlens.vocabulary import Execution
 
 #: The kinds of weights that are recorded besides the model's own, the most telling ones first.
 FURTHER_WEIGHTS = ("drawn", "gentle", "degenerate")
-#: The greatest batch size that is recorded because a layer may know it, and the samples drawn.
-LARGEST_BATCH, FEW = 64, 3
-
-
-@dataclass(frozen=True, slots=True)
-class RecordingPlan:
-    """How much is recorded."""
-
-    #: Kinds of weights besides the model's own.
-    kinds: int
-    #: Samples of each kind of probe, and whether all kinds are recorded or a few telling ones.
-    samples: int
-    all_probes: bool = True
-
-
-#: From the plan that records most to the one that records least.
-PLANS = (
-    RecordingPlan(3, 2),
-    RecordingPlan(2, 1),
-    RecordingPlan(1, 1),
-    RecordingPlan(1, 1, all_probes=False),
-    RecordingPlan(0, 1, all_probes=False),
-)
-
-
-def plans_within(weight_bytes: int, most_bytes: int) -> tuple[RecordingPlan, ...]:
-    """Return the plans whose weights alone do not exceed a size; random numbers hardly shrink."""
-    return tuple(plan for plan in PLANS if weight_bytes * (1 + plan.kinds) <= most_bytes)
 
 
 def record(
@@ -108,8 +69,8 @@ class _Recorder:
         self._seed = seed
         # Against itself: the probes and weights of a pair, of which one side is run.
         self._alone = Examination(side, side, transfer, seed)
-        self._plan = ProbePlan(self._alone)
-        self._alone.prepare(self._plan.base_length())
+        self._alone.prepare(ProbePlan(self._alone).base_length())
+        self._probes = RecordingProbes(self._alone)
         self._refuse_random()
 
     def recording(self, plan: RecordingPlan) -> Recording:
@@ -118,11 +79,11 @@ class _Recorder:
         stage.enter(f"recording `{side.name}`")
         saved, *drawn = self._alone.sets
         kept = (saved, *self._further(drawn, plan.kinds))
-        main = self._main_batch(plan)
+        main = self._probes.main_batch(plan)
         runs = [self._run(one, 0, main, AS_CALLED) for one in kept]
         for one, run in zip(kept, runs, strict=True):
             self._refuse_inconsistent(one, run, main)
-        others = list(self._other_batches(plan, main, runs[-1]))
+        others = list(self._probes.other_batches(plan, main, runs[-1]))
         batches = [main, *others]
         # Other lengths and batch sizes are recorded with one set of weights.
         runs += [
@@ -160,83 +121,6 @@ class _Recorder:
     def _further(drawn: Sequence[WeightSet], count: int) -> tuple[WeightSet, ...]:
         by_kind = {one.kind: one for one in drawn}
         return tuple(by_kind[kind] for kind in FURTHER_WEIGHTS[:count] if kind in by_kind)
-
-    # --- probes -----------------------------------------------------------------------------------
-
-    def _main_batch(self, plan: RecordingPlan) -> ProbeBatch:
-        """Return all kinds of probes of one length in one batch, or a few telling ones.
-
-        Without those near the ends of a dtype's range, next to which all else passes for rounding.
-        """
-        given = user_probe(self._domains)
-        own = () if given is None else (given,)
-        budget = self._alone.budget
-        if not plan.all_probes or budget.is_heavy:
-            few = telling_batch(self._alone, budget.probes)
-            if given is None:
-                return few
-            parts = [
-                Probe(name, tuple(array[part] for array in few.inputs))
-                for name, part in zip(few.names, few.slices, strict=True)
-            ]
-            return join([given, *parts])
-        models = self._alone.models
-        masked = masked_probes(self._domains, mask_values(models[:1]), self._seed, plan.samples)
-        return join(
-            [*own, *(one for one in (*self._drawn(plan), *masked) if one.name not in EXTREME)]
-        )
-
-    def _other_batches(
-        self, plan: RecordingPlan, main: ProbeBatch, seen: RecordedRun
-    ) -> Iterator[ProbeBatch]:
-        """Yield probes that need a batch of their own, other batch sizes, and other lengths."""
-        built = self._side.built
-        if self._alone.budget.is_heavy:
-            return
-        if plan.all_probes:
-            yield from (join([probe]) for probe in self._drawn(plan) if probe.name in EXTREME)
-            if self._depends_on_batch(main, seen):
-                yield from (alone(main, position) for position in range(len(main.names)))
-        probe = draw_generic(self._domains, self._seed + 1, samples=FEW)
-        if built.batch_size is None and probe.samples == FEW:
-            sizes = self._plan.batch_sizes() if plan.all_probes else (1, FEW)
-            yield from (resized(probe, size) for size in sizes if size <= LARGEST_BATCH)
-        if not has_variable_axis(built):
-            return
-        combinations = COMBINATIONS if plan.all_probes else COMBINATIONS[:2]
-        for samples, length in combinations:
-            batch = batch_of_length((built,), self._seed, samples, length)
-            if self._accepts(batch):
-                yield batch
-
-    def _drawn(self, plan: RecordingPlan) -> tuple[Probe, ...]:
-        return draw_probes(
-            self._domains,
-            self._seed,
-            samples=plan.samples,
-            constants=config_constants(self._alone.models[:1]),
-        )
-
-    def _depends_on_batch(self, main: ProbeBatch, seen: RecordedRun) -> bool:
-        """Return whether an output depends on the other samples of its batch."""
-        weights = next(one for one in self._alone.sets if one.kind == seen.weights)
-        outputs = seen.outputs["traced_dynamic"]
-        own = Observation(
-            seen.weights, "traced_dynamic", main, outputs, outputs, seen.float64, seen.float64, ()
-        )
-        return self._alone.observer.depends_on_batch(weights, own)
-
-    def _accepts(self, batch: ProbeBatch) -> bool:
-        outcome = self._side.run(self._own, batch.inputs, "working", "traced_dynamic")
-        return outcome.error is None and all(output.size for output in outcome.outputs)
-
-    @property
-    def _domains(self) -> tuple[Domain, ...]:
-        return self._alone.domains
-
-    @property
-    def _own(self) -> Values:
-        return self._alone.sets[0].reference
 
     # --- runs -------------------------------------------------------------------------------------
 
@@ -291,12 +175,22 @@ class _Recorder:
     def _refuse_random(self) -> None:
         side, inputs = self._side, self._alone.generic_inputs()
         one, other = (
-            side.run(self._own, inputs, "working", "traced_dynamic", seed=self._seed + draw)
+            side.run(
+                self._alone.sets[0].reference,
+                inputs,
+                "working",
+                "traced_dynamic",
+                seed=self._seed + draw,
+            )
             for draw in (0, 1)
         )
-        repeats = one.error is None and not is_unrepeatable(side, self._own, inputs, [])
+        repeats = one.error is None and not is_unrepeatable(
+            side, self._alone.sets[0].reference, inputs, []
+        )
         if one.error is None and (
-            not repeats or changed(one, other) or is_random(side, self._own, inputs)
+            not repeats
+            or changed(one, other)
+            or is_random(side, self._alone.sets[0].reference, inputs)
         ):
             raise UsageError(
                 f"`{side.name}` cannot be recorded: its outputs are random in inference",
@@ -351,13 +245,6 @@ class _Recorder:
         function = runner.concrete(self._alone.generic_inputs())
         found = float32_residue(function, written_numbers(runner.built))
         return Float32Parts(tuple(sorted(found.constants)), found.computed)
-
-
-def alone(batch: ProbeBatch, position: int) -> ProbeBatch:
-    """Return one probe of a batch as a batch of its own."""
-    part = batch.slices[position]
-    inputs = tuple(array[part] for array in batch.inputs)
-    return join([Probe(batch.names[position], inputs)])
 
 
 def _named(spec: InputSpec, name: str) -> InputSpec:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from layerlens.byte_size import readable
-from layerlens.comparison.record import PLANS, RecordingPlan, plans_within, record
+from layerlens.comparison.record import record
+from layerlens.comparison.recording_plan import PLANS, RecordingPlan, plans_within
 from layerlens.errors import UsageError
 from layerlens.files import write_bytes
 from layerlens.models.backend.start import describe_environment

@@ -175,9 +175,9 @@ def test_the_rounding_of_another_machine_is_no_difference(tmp_path: Path, build:
 
 
 def test_what_shows_in_float64_alone_is_a_difference(tmp_path: Path) -> None:
-    path = recorded(tmp_path, gru())
+    path = recorded(tmp_path, normalized())
     path.write_bytes(recording_bytes(moved(read_recording(path), 0.0, 1e-6)))
-    assert against(path, gru()).verdict == "different"
+    assert against(path, normalized()).verdict == "different"
 
 
 # --- changed functions ----------------------------------------------------------------------------
@@ -303,6 +303,72 @@ def test_weights_that_the_probes_cannot_see_are_named(tmp_path: Path) -> None:
     assert "classes/kernel" in pair.unseen
 
 
+def test_numbers_whose_inputs_were_not_recorded_are_named(tmp_path: Path) -> None:
+    from keras import layers
+
+    path = recorded(tmp_path, sequential(layers.ReLU(), shape=(3,)))
+    pair = against(path, sequential(layers.ReLU(max_value=25000.0, name="capped"), shape=(3,)))
+    assert (pair.verdict, pair.strength, pair.unseen) == ("equivalent", "weak", ("capped",))
+    # With the cap recorded, inputs beyond it are as well.
+    path = recorded(tmp_path, sequential(layers.ReLU(max_value=25000.0), shape=(3,)))
+    assert against(path, sequential(layers.ReLU(), shape=(3,))).verdict == "different"
+
+
+def test_a_factor_that_float32_hardly_tells_apart_is_not_passed(tmp_path: Path) -> None:
+    from keras import layers
+
+    path = recorded(tmp_path, sequential(layers.Rescaling(0.1), shape=(3,)))
+    pair = against(path, sequential(layers.Rescaling(0.10000001), shape=(3,)))
+    assert pair.verdict == "inconclusive"
+
+
+def test_half_precision_that_leaves_its_range(tmp_path: Path) -> None:
+    from keras import layers
+
+    def build(dtype: str) -> Any:
+        return sequential(layers.Rescaling(1e-9, dtype=dtype), shape=(3,))
+
+    pair = against(recorded(tmp_path, build("float32")), build("mixed_float16"))
+    assert pair.verdict == "different"
+    assert "leaves the range of half precision" in pair.explanation
+    pair = against(recorded(tmp_path, build("mixed_float16")), build("float32"))
+    assert pair.verdict == "inconclusive"
+    assert "which a recording does not hold" in pair.explanation
+
+
+def test_a_layer_that_counts_its_samples(tmp_path: Path) -> None:
+    import keras
+    from keras import layers, ops
+
+    class Counting(layers.Layer):
+        def call(self, x: Any) -> Any:
+            return ops.where(ops.equal(ops.shape(x)[0], 9), 2 * x, x)
+
+    path = recorded(tmp_path, keras.Sequential([keras.Input((3,)), Counting()]))
+    assert against(path, sequential(layers.Identity(), shape=(3,))).verdict == "different"
+
+
+def test_samples_that_depend_on_their_batch(tmp_path: Path) -> None:
+    import keras
+    from keras import layers, ops
+
+    class ByGreatest(layers.Layer):
+        def __init__(self, least: float) -> None:
+            super().__init__()
+            self.least = least
+
+        def call(self, x: Any) -> Any:
+            return x / ops.maximum(ops.max(ops.abs(x)), self.least)
+
+    def build(least: float) -> Any:
+        return keras.Sequential([keras.Input((2,)), ByGreatest(least)])
+
+    # Next to the other probes of its batch, none is so small.
+    path = recorded(tmp_path, build(1e-3))
+    assert against(path, build(1e-3)).verdict == "equivalent"
+    assert against(path, build(1e-4)).verdict == "different"
+
+
 def test_without_transfer_the_model_keeps_its_own_weights(tmp_path: Path) -> None:
     import keras
     from keras import layers
@@ -320,11 +386,11 @@ def test_without_transfer_the_model_keeps_its_own_weights(tmp_path: Path) -> Non
 
 
 def test_a_tolerance_replaces_the_rounding(tmp_path: Path) -> None:
-    path = recorded(tmp_path, gru())
+    path = recorded(tmp_path, normalized())
     changed = moved(read_recording(path), 1e-3, 1e-3)
     path.write_bytes(recording_bytes(changed))
-    assert against(path, gru()).verdict == "different"
-    assert against(path, gru(), tolerance=(1e-2, 1e-3)).verdict == "equivalent"
+    assert against(path, normalized()).verdict == "different"
+    assert against(path, normalized(), tolerance=(1e-2, 1e-3)).verdict == "equivalent"
 
 
 def test_other_dtypes_are_reported_beside_the_verdict(tmp_path: Path) -> None:
@@ -340,8 +406,8 @@ def test_other_dtypes_are_reported_beside_the_verdict(tmp_path: Path) -> None:
 
 
 def test_the_runtime_is_reported(tmp_path: Path) -> None:
-    path = recorded(tmp_path, gru())
-    (scenario,) = layerlens.compare({"golden": path, "model": gru()}).scenarios
+    path = recorded(tmp_path, normalized())
+    (scenario,) = layerlens.compare({"golden": path, "model": normalized()}).scenarios
     golden, model = scenario.models
     assert golden.runtime is not None
     assert (golden.runtime.name, golden.runtime.weights) == ("recording", "frozen")

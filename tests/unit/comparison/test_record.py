@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import layerlens
-from layerlens.comparison.record import PLANS, plans_within
+from layerlens.comparison.recording_plan import PLANS, plans_within
 from layerlens.errors import UnsafeCodeError, UsageError
 from layerlens.models.external.recording_file import read_recording
 

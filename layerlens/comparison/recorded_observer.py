@@ -1,0 +1,270 @@
+"""Run a model on what was recorded of another one, and put both beside each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TypeVar
+
+import numpy as np
+
+from layerlens.comparison.observer import Interrupted
+from layerlens.comparison.pair import Pair
+from layerlens.comparison.randomness import changed
+from layerlens.models.build.request import Built, Recorded
+from layerlens.models.execute.input_domains import (
+    has_foreign_layers,
+)
+from layerlens.models.execute.outcome import Outcome
+from layerlens.models.execute.side import Side, Values
+from layerlens.models.execute.variables import given_weights, pair_model_weights
+from layerlens.numerics.arrays import Array
+from layerlens.numerics.judge import (
+    is_apart,
+    is_hidden_by_scale,
+)
+from layerlens.numerics.noise_floor import (
+    COARSE_MARGIN,
+    ROUNDOFF64,
+    ROUNDOFFS,
+    NoiseFloor,
+    floor_without_float64,
+    input_scale,
+    noise_floor,
+    with_inner_rounding,
+    with_relative_ground,
+)
+from layerlens.numerics.observation import CallRefusal, Observation, ShapeSurprise
+from layerlens.numerics.probes import MINUTE_PROBE
+from layerlens.numerics.recording import SAVED, RecordedRun, Recording
+from layerlens.numerics.weight_transfer import Transfer
+from layerlens.plain import stage
+from layerlens.vocabulary import Execution
+
+T = TypeVar("T")
+
+
+@dataclass
+class RecordedObserver:
+    """Runs a model on the inputs and weights of a recording, beside the recorded outputs."""
+
+    pair: Pair
+    recorded: Recorded
+    live: Built
+    observations: list[Observation] = field(default_factory=list)
+    #: Whether an observation shows a real difference, beside which small ones tell nothing.
+    _is_apart: bool = False
+
+    def __post_init__(self) -> None:
+        self.side = Side.of(self.live.spec.name, self.live, training=False, seed=self.pair.seed)
+        self.side.variants = self.pair.variants
+        twin = self.pair.variants.in_float64(self.live)
+        if isinstance(twin, Built) and twin.precision == "float64":
+            self.side.add_float64(twin)
+        if not self.recording.exact:
+            self.side.leave_float64()
+        self.own = tuple(self.side.working.values())
+
+    @property
+    def recording(self) -> Recording:
+        return self.recorded.recording
+
+    @property
+    def is_exact(self) -> bool:
+        return self.recording.exact and self.side.is_exact
+
+    # --- weights ----------------------------------------------------------------------------------
+
+    @cached_property
+    def transfer(self) -> Transfer:
+        """How the recorded weights are carried over to the model that runs."""
+        return pair_model_weights(self.recorded, self.live, self.pair.scenario.transfer)
+
+    @cached_property
+    def weights(self) -> Mapping[str, Values]:
+        """Kind → the recorded weights, carried over to the model that runs."""
+        transfer = self.transfer
+        if not transfer.candidate or transfer.method == "none":
+            return {SAVED: self.own}
+        pinned = given_weights(self.live)
+        return {
+            kind: tuple(
+                mine if position in pinned else value
+                for position, (mine, value) in enumerate(
+                    zip(self.own, transfer.carry(values, self.own), strict=True)
+                )
+            )
+            for kind, values in self.recording.weights.items()
+        }
+
+    # --- observations -----------------------------------------------------------------------------
+
+    def observe_all(self) -> None:
+        """Run the model on everything recorded.
+
+        Raises:
+            Interrupted: the model refused a recorded input, or gave another shape than recorded.
+        """
+        self.observations.clear()
+        was_exact = self.is_exact
+        for run in self.recording.runs:
+            if run.weights not in self.weights:
+                continue  # each model keeps its own weights
+            stage.enter(
+                "running the model on what was recorded; it ran on "
+                f"{len(self.observations)} batches so far"
+            )
+            found = self._observe(run)
+            is_minute = self.recording.batches[run.batch].names == (MINUTE_PROBE,)
+            is_hidden = not self._is_apart and any(map(is_hidden_by_scale, found))
+            if self.is_exact and (is_minute or is_hidden):
+                found = self._with_relative_noise(run, found, beside_inputs=is_minute)
+            self._is_apart = self._is_apart or any(map(is_apart, found))
+            self.observations += found
+            if was_exact and not self.is_exact:  # everything is compared in one precision
+                self.observe_all()
+                return
+
+    def _observe(self, run: RecordedRun) -> list[Observation]:
+        batch = self.recording.batches[run.batch]
+        values, inputs = self.weights[run.weights], batch.inputs
+        double = self.side.run(values, inputs, "float64", "traced_dynamic")
+        working = {
+            execution: self.side.run(values, inputs, "working", execution)
+            for execution in run.outputs
+        }
+        self._stop_on_refusal(working, inputs)
+        if double.error is not None:
+            self.side.leave_float64()  # Keras lacks a float64 form of some operation
+            double = self.side.run(values, inputs, "float64", "traced_dynamic")
+        for execution, outcome in (*working.items(), ("traced_dynamic", double)):
+            self._stop_on_shapes(run, execution, outcome, inputs)
+        noise = self._noise(run, values, inputs, double, working)
+        found = []
+        for execution, outcome in working.items():
+            recorded = run.outputs[execution]
+            recorded64 = run.float64 if self.is_exact else run.outputs["traced_dynamic"]
+            one, other = self.ordered(recorded, outcome.outputs)
+            one64, other64 = self.ordered(recorded64, double.outputs)
+            found.append(
+                Observation(
+                    run.weights, execution, batch, one, other, one64, other64, noise, self.is_exact
+                )
+            )
+        return found
+
+    def _with_relative_noise(
+        self, run: RecordedRun, found: Sequence[Observation], *, beside_inputs: bool
+    ) -> list[Observation]:
+        """Return observations of tiny numbers with noise floors relative to their size."""
+        seen = found[0]
+        base, _ = self.of_live(seen)
+        moved = self.side.inner_rounding(self.weights[seen.weights], seen.batch.inputs, base)
+        if moved is None:
+            return list(found)
+        noise = []
+        for k, floor in enumerate(seen.noise):
+            outputs = seen.reference64[k], seen.candidate64[k]
+            if outputs[0].dtype.kind == "f":
+                inputs = seen.batch.inputs
+                scale = input_scale(inputs, outputs[0]) if beside_inputs else np.zeros(())
+                floor = with_relative_ground(floor, outputs, scale)
+            inner = [run.inner[k].astype(np.float64), moved[k]]
+            noise.append(with_inner_rounding(floor, inner, ROUNDOFF64))
+        return [replace(one, noise=tuple(noise)) for one in found]
+
+    def _noise(
+        self,
+        run: RecordedRun,
+        values: Values,
+        inputs: tuple[Array, ...],
+        double: Outcome,
+        working: Mapping[Execution, Outcome],
+    ) -> tuple[NoiseFloor, ...]:
+        """Return the noise floors: by the recorded rounding, and by that of the model that runs."""
+        moved = self.side.sensitivity(values, inputs, double, self.pair.seed)
+        first = next(iter(working))
+        finest, single = double, working[first]
+        if self.draws:  # a random stream differs between the precisions
+            single = double
+        else:
+            finest = self.side.run_finer(values, inputs, double)
+        floors = tuple(
+            noise_floor(
+                (run.float64[k], finest.outputs[k]),
+                (run.outputs[first][k], single.outputs[k]),
+                (run.sensitivity[k].astype(np.float64), moved[k]),
+                input_scale(inputs, run.float64[k]),
+            )
+            for k in range(len(run.float64))
+        )
+        if self.is_exact:
+            return floors
+        return tuple(floor_without_float64(floor, self._unit) for floor in floors)
+
+    @cached_property
+    def draws(self) -> bool:
+        """Whether the model that runs gives other outputs with other seeds."""
+        if not has_foreign_layers(self.live) and not self.side.working.is_random:
+            return False
+        inputs = self.recording.batches[0].inputs
+        one, other = (
+            self.side.run(
+                self.weights[SAVED], inputs, "working", "traced_dynamic", seed=self.pair.seed + n
+            )
+            for n in (0, 1)
+        )
+        return changed(one, other)
+
+    @property
+    def _unit(self) -> float:
+        """The unit roundoff of the coarser of the two models."""
+        return max(self.side.unit, ROUNDOFFS.get(self.recording.coarsest_dtype, 0.0))
+
+    def ordered(self, recorded: T, live: T) -> tuple[T, T]:
+        """Return what belongs to the reference, and to the candidate."""
+        return (recorded, live) if self.pair.reference is self.recorded else (live, recorded)
+
+    def _stop_on_refusal(
+        self, working: Mapping[Execution, Outcome], inputs: Sequence[Array]
+    ) -> None:
+        refused = [(execution, one.error) for execution, one in working.items() if one.error]
+        if not refused:
+            return
+        execution, error = min(refused, key=lambda each: each[0])  # the eager one first
+        assert error is not None
+        shapes = tuple(array.shape for array in inputs)
+        everywhere = len(refused) == len(working)
+        raise Interrupted(CallRefusal(self.side.name, execution, error, shapes, everywhere))
+
+    def _stop_on_shapes(
+        self, run: RecordedRun, execution: Execution, outcome: Outcome, inputs: Sequence[Array]
+    ) -> None:
+        recorded = tuple(array.shape for array in run.float64)
+        if outcome.shapes != recorded:
+            shapes = tuple(array.shape for array in inputs)
+            one, other = self.ordered(recorded, outcome.shapes)
+            raise Interrupted(surprise=ShapeSurprise(execution, shapes, one, other))
+
+    # --- what judging asks for -------------------------------------------------------------------
+
+    @property
+    def dtypes(self) -> tuple[str, str]:
+        return self.ordered(self.recording.coarsest_dtype, self.side.coarsest_dtype)
+
+    def of_live(self, seen: Observation) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
+        """Return the float64 and the working-precision outputs of the model that runs."""
+        if self.pair.reference is self.recorded:
+            return seen.candidate64, seen.candidate
+        return seen.reference64, seen.reference
+
+    @property
+    def inner_unit(self) -> float:
+        return ROUNDOFF64 if self.is_exact else self._unit / COARSE_MARGIN
+
+    @property
+    def runs(self) -> Mapping[tuple[str, int], RecordedRun]:
+        """The recorded runs by their weights and their batch."""
+        batches = self.recording.batches
+        return {(run.weights, id(batches[run.batch])): run for run in self.recording.runs}
