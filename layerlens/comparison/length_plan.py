@@ -96,18 +96,11 @@ class LengthPlan:
 
         A model may accept inputs of one length alone, so a refusal decides nothing here.
         """
-        models = self.examination.models
-        count = sum(None in spec.shape for spec in models[0].inputs)
-        if count < 2:
+        batch = batch_of_unequal_lengths(
+            self.examination.models, self.examination.seed, base, steps
+        )
+        if batch is None:
             return
-        shortest = base + max(0, -steps) * (count - 1)
-        lengths, domains = iter(range(shortest, shortest + steps * count, steps)), []
-        for position, spec in enumerate(models[0].inputs):
-            length = next(lengths) if None in spec.shape else base
-            domains.append(fixed_domains(models, length)[position])
-        probe = draw_generic(domains, self.examination.seed, samples=2)
-        name = f"{probe.name} (lengths {'rise' if steps > 0 else 'fall'} by {abs(steps)})"
-        batch = join([Probe(name, probe.inputs)])
         try:
             self.examination.observe(weights, batch, DYNAMIC, outside_allowed=True)
         except Interrupted as stop:
@@ -188,6 +181,26 @@ def batch_of_length(models: Sequence[Built], seed: int, samples: int, length: in
     ]
     name = f"{padded.name} (batch {samples}, length {max(opened, default=length)})"
     return join([Probe(name, arrays)])
+
+
+def batch_of_unequal_lengths(
+    models: Sequence[Built], seed: int, base: int, steps: int
+) -> ProbeBatch | None:
+    """Return a batch in which each open input is so many steps longer than the one before it.
+
+    None where fewer than two inputs have an open axis.
+    """
+    count = sum(None in spec.shape for spec in models[0].inputs)
+    if count < 2:
+        return None
+    shortest = base + max(0, -steps) * (count - 1)
+    lengths, domains = iter(range(shortest, shortest + steps * count, steps)), []
+    for position, spec in enumerate(models[0].inputs):
+        length = next(lengths) if None in spec.shape else base
+        domains.append(fixed_domains(models, length)[position])
+    probe = draw_generic(domains, seed, samples=2)
+    name = f"{probe.name} (lengths {'rise' if steps > 0 else 'fall'} by {abs(steps)})"
+    return join([Probe(name, probe.inputs)])
 
 
 def _at_length(probe: Probe, length: int) -> Probe:

@@ -69,8 +69,9 @@ class _Recorder:
         self._seed = seed
         # Against itself: the probes and weights of a pair, of which one side is run.
         self._alone = Examination(side, side, transfer, seed)
-        self._alone.prepare(ProbePlan(self._alone).base_length())
-        self._probes = RecordingProbes(self._alone)
+        base = ProbePlan(self._alone).base_length()
+        self._alone.prepare(base)
+        self._probes = RecordingProbes(self._alone, base)
         self._refuse_random()
 
     def recording(self, plan: RecordingPlan) -> Recording:

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from layerlens.comparison.examination import Examination
-from layerlens.comparison.length_plan import batch_of_length
+from layerlens.comparison.examination import AS_CALLED, Examination
+from layerlens.comparison.length_plan import (
+    UNEQUAL,
+    batch_of_length,
+    batch_of_unequal_lengths,
+)
 from layerlens.comparison.probe_plan import ProbePlan, masked_probes, resized, telling_batch
 from layerlens.models.execute.input_domains import (
     COMBINATIONS,
@@ -63,6 +67,8 @@ class RecordingProbes:
     """The batches to record of a model, which is examined alone, as both sides of a pair."""
 
     alone: Examination
+    #: The length of open axes in most batches.
+    base: int
 
     def main_batch(self, plan: RecordingPlan) -> ProbeBatch:
         """Return all kinds of probes of one length in one batch, or a few telling ones.
@@ -106,11 +112,13 @@ class RecordingProbes:
             yield from (resized(probe, size) for size in sizes if size <= LARGEST_BATCH)
         if not has_variable_axis(built):
             return
+        models, seed = self.alone.models[:1], self.alone.seed
         combinations = COMBINATIONS if plan.all_probes else COMBINATIONS[:2]
-        for samples, length in combinations:
-            batch = batch_of_length((built,), self.alone.seed, samples, length)
-            if self._accepts(batch):
-                yield batch
+        others = [batch_of_length(models, seed, *one) for one in combinations]
+        for steps in UNEQUAL:
+            unequal = batch_of_unequal_lengths(models, seed, self.base, steps)
+            others += [] if unequal is None else [unequal]
+        yield from filter(self._accepts, others)
 
     def _drawn(self, plan: RecordingPlan) -> tuple[Probe, ...]:
         return draw_probes(
@@ -130,8 +138,13 @@ class RecordingProbes:
         return self.alone.observer.depends_on_batch(weights, own)
 
     def _accepts(self, batch: ProbeBatch) -> bool:
-        outcome = self.side.run(self._own, batch.inputs, "working", "traced_dynamic")
-        return outcome.error is None and all(output.size for output in outcome.outputs)
+        """Return whether the model takes a batch in every way of calling that is recorded."""
+        outcomes = [
+            self.side.run(self._own, batch.inputs, "working", execution) for execution in AS_CALLED
+        ]
+        return all(
+            one.error is None and all(output.size for output in one.outputs) for one in outcomes
+        )
 
     @property
     def side(self) -> Side:
