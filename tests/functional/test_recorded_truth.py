@@ -42,8 +42,9 @@ def test_no_verdict_is_wrong(entry: dict[str, Any], tmp_path: Path) -> None:
         try:
             record_model(scenario.model(scenario.reference), scenario.inputs, path, options)
         except UsageError as refused:
-            assert "recorded" in refused.message or "cannot be built" in refused.message
-            pytest.skip(refused.message)
+            if "recorded" in refused.message or "cannot be built" in refused.message:
+                pytest.skip(refused.message)
+            raise
         golden = ModelSpec("golden", "file", file=path)
         against = replace(
             scenario,
