@@ -6,13 +6,21 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from layerlens.scenario.spec import LayerSpec, ModelSpec, NodeSpec, Scenario
+from layerlens.scenario.spec import (
+    LayerSpec,
+    ModelSpec,
+    NodeSpec,
+    Scenario,
+    inner_layers,
+    with_inner_layer,
+)
 
 RECURRENT = {"SimpleRNN", "LSTM", "GRU"}
 CELLS = {"SimpleRNNCell", "LSTMCell", "GRUCell"}
 CONVOLUTIONS = {
     f"{kind}{n}D" for kind in ("Conv", "DepthwiseConv", "SeparableConv") for n in (1, 2, 3)
 }
+ATTENTION = {"Attention", "AdditiveAttention", "GroupQueryAttention", "MultiHeadAttention"}
 ACTIVATED = {"Dense", "EinsumDense", *CONVOLUTIONS}
 EPSILON = {"BatchNormalization": 1e-3, "LayerNormalization": 1e-3, "GroupNormalization": 1e-3}
 
@@ -40,6 +48,22 @@ Change = tuple[str, LayerSpec]
 #: Pair → changes that leave the function the same because of the layers around: a slope below zero
 #: where no value is below zero, an order of steps where all steps are equal.
 HARMLESS: dict[str, tuple[str, ...]] = {
+    # Only the states of these layers are used.
+    "call_arguments/states_of_an_encoder_by_name": ("enc: GRU.return_sequences → True",),
+    "states/hidden_state_is_the_last_step": ("rnn: LSTM.return_sequences → True",),
+    "states/state_of_a_gru_is_its_output": ("rnn: GRU.return_sequences → True",),
+    "states/decoder_of_a_gru_and_of_its_cell": ("enc: GRU.return_sequences → True",),
+    "states/hidden_states_of_both_directions": (
+        "rnn: Bidirectional.merge_mode → sum",
+        "rnn: Bidirectional(LSTM.return_sequences → True)",
+    ),
+    "states/chunks_of_one_step": ("SimpleRNN.go_backwards → True (layer 0)",),
+    # The condition leaves out the inputs that would show them.
+    "conditions/elu_of_positive_numbers": ("ReLU.negative_slope → 0.1 (layer 0)",),
+    "conditions/backward_over_one_step": ("GRU.go_backwards → False (layer 0)",),
+    "conditions/maximum_or_mean_of_one_step": (
+        "GlobalAveragePooling1D → GlobalMaxPooling1D (layer 0)",
+    ),
     # The offset is subtracted again, and a unit norm ignores a factor.
     "rounding/an_offset_taken_off_before_a_unit_norm": ("Rescaling.scale → 1.001 (layer 0)",),
     "activations/relu_twice_is_relu": (
@@ -119,6 +143,13 @@ def changed_layers(layer: LayerSpec) -> Iterator[Change]:
         if isinstance(value, LayerSpec):
             for change, inner in changed_layers(value):
                 yield f"{layer.type}({change})", with_argument(layer, name, inner)
+    for key, held in inner_layers(layer).items():
+        for change, inner in changed_layers(held):
+            yield f"{layer.type}.{key}({change})", with_inner_layer(layer, key, inner)
+    if layer.type in ATTENTION:
+        causal = not layer.call.get("use_causal_mask", False)
+        changed = replace(layer, call={**layer.call, "use_causal_mask": causal})
+        yield f"call of {layer.type}: use_causal_mask → {causal}", changed
 
 
 def changed_arguments(layer: LayerSpec) -> Iterator[Change]:
