@@ -269,7 +269,7 @@ def _refuse_arguments(**given: bool) -> None:
             argument = {"input": "inputs", "modes": "mode"}.get(key, key)
             written = {"weights": "transfer: none"}.get(key, f"{key}:")
             raise UsageError(
-                f"{argument}= is for models; a scenario file sets it itself",
+                f"{argument}= applies to models, not to a scenario file",
                 hint=f"write `{written}` in the scenario, or pass the models",
             )
 

@@ -145,7 +145,7 @@ RecordingOption = Annotated[
         "-o",
         metavar="FILE.npz",
         callback=_recording,
-        help="The recording to write, or to write anew. FILE is never left incomplete.",
+        help="The recording to write; an existing one is replaced. FILE is never left incomplete.",
     ),
 ]
 MaxSizeOption = Annotated[

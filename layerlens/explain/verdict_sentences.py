@@ -312,8 +312,8 @@ def outside_code(reference: ModelReport, candidate: ModelReport) -> str | None:
     models = listed([f"`{model.name}`" for model in holders])
     return (
         f"The code of {listed([f'`{name}`' for name in names])} was not compared: a saved file "
-        f"does not hold it, and {models} ran with the code at hand, so a change to it since then "
-        "does not show."
+        f"does not hold it, and {models} ran with the current code, so a later change to it is "
+        "not detected."
     )
 
 

@@ -148,7 +148,7 @@ class _Reading:
             message = f"{what} could be any of {firsts} of `{self.names[side]}`"
             self._add(message, where, "write a longer part of the path")
             return ()
-        message = f"{what} is no weight or layer of `{self.names[side]}`"
+        message = f"{what} is not a weight or layer of `{self.names[side]}`"
         self._add(message, where, _nearest(path, rows))
         return ()
 

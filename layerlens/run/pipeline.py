@@ -82,7 +82,7 @@ def compare_paths(
             files = [_read_models(arguments, options, cache)]
         elif options.weights is not None:
             raise UsageError(
-                "--weights is for models; scenarios say it themselves",
+                "--weights applies to models, not to scenarios",
                 hint="write `transfer: none` in the scenario to compare models as saved",
             )
         else:

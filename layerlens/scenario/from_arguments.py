@@ -103,7 +103,7 @@ def one_model(argument: str) -> ModelSpec:
     """
     if not is_model(argument):
         raise UsageError(
-            f"{one_line(argument) or 'an empty text'} is no model",
+            f"{one_line(argument) or 'an empty text'} is not a model",
             hint=near_file(Path(argument), SAVED_SUFFIXES)
             or "a model is a saved file or `path/to/file.py:callable`",
         )
@@ -352,7 +352,7 @@ def _no_model(argument: str, *, beside: str) -> UsageError:
     elif path.suffix in (*SCENARIO_SUFFIXES, ".json"):
         what = "is a scenario"
     else:
-        what = "is no model"
+        what = "is not a model"
     return UsageError(
         f"{shown} {what}, and {one_line(beside)} is a model: they cannot be compared together",
         hint="name scenarios alone or models alone; a scenario may hold the model under `file:` "

@@ -159,7 +159,7 @@ class Assertions:
         if report.status != "pass":
             text = verdict_text(report)
             if report.status == "fail":
-                text += f"\nif this change is meant, record {place} anew: --layerlens-update"
+                text += f"\nif you intended this change, update {place} with --layerlens-update"
             raise AssertionError(text)
         return report
 

@@ -59,8 +59,8 @@ def add_options(parser: pytest.Parser) -> None:
         "--layerlens-update",
         action="store_true",
         default=False,
-        help="Write the measured values into `expect:` of the scenarios that run, with comments "
-        "kept, and record anew what `assert_matches_recording` compares with.",
+        help="Write the measured values into `expect:` of the scenarios that run, keep "
+        "comments, and update the recordings that `assert_matches_recording` uses.",
     )
     parser.addini(FOLDERS, "Folders with layerlens scenarios to run as tests.", "paths", default=[])
     # pytest 9 reads numbers from TOML as numbers, and refuses them for a text setting.

@@ -115,7 +115,7 @@ def recording_scenario(
     if len(scenarios) > 1:
         raise UsageError(
             f"{model} has {len(scenarios)} cells of a matrix, and a recording holds one model",
-            hint="write the one cell as a scenario of its own",
+            hint="write this cell as a separate scenario",
         )
     (scenario,) = scenarios
     spec = scenario.model(scenario.reference)
@@ -162,7 +162,7 @@ def _model_name(name: str, scenario: Scenario) -> str:
 def _refuse_inputs_with(scenarios: Sequence[Scenario], inputs: Inputs) -> None:
     if scenarios and inputs is not None:
         raise UsageError(
-            "inputs= is for models; a scenario file sets it itself",
+            "inputs= applies to models, not to a scenario file",
             hint="write `input:` in the scenario, or pass the models",
         )
 

@@ -62,7 +62,7 @@ class ExpectationFile:
         where = ("expect", *keys)
         span = spans.find(where)
         if span is None:
-            raise NotUpdated("it does not stand in `expect:` itself; write it by hand")
+            raise NotUpdated("it is not in `expect:` itself; write it by hand")
         text = self._text[span.start : span.end]
         if span.is_shared or text.startswith(("&", "*", "!")):
             raise NotUpdated("other parts of the file refer to it; write it by hand")

@@ -164,7 +164,7 @@ def test_wrong_arguments(run: Any, tmp_path: Path) -> None:
         ([str(model), "-o", "g.npz", "--max-size", "lots"], "'lots' is not a size"),
         ([str(model), "-o", "g.npz", "--max-size", "1K"], "is too large to be recorded"),
         (["missing.keras", "-o", "g.npz"], "there is no file missing.keras"),
-        (["golden.yaml", "-o", "g.npz"], "golden.yaml is no model"),
+        (["golden.yaml", "-o", "g.npz"], "golden.yaml is not a model"),
     ):
         outcome = run("record", *arguments, cwd=tmp_path)
         assert outcome.status == 2, outcome.stdout
@@ -215,6 +215,8 @@ def test_pytest_writes_a_recording_and_fails_when_the_code_changes(
     outcome.assert_outcomes(failed=3)
     outcome.stdout.fnmatch_lines(["*model against recording: DIFFERENT, expected equivalent"])
     outcome.stdout.fnmatch_lines(["*counterexample*"])
-    outcome.stdout.fnmatch_lines(["*if this change is meant, record golden.npz anew: *"])
+    outcome.stdout.fnmatch_lines(
+        ["*if you intended this change, update golden.npz with --layerlens-update*"]
+    )
     assert (pytester.path / "golden.npz").read_bytes() == kept
     assert [one.name for one in pytester.path.glob("*.npz")] == ["golden.npz"]

@@ -493,13 +493,13 @@ MODELS_HINT = (
         (
             [SCENARIO],
             {"mode": "training"},
-            "mode= is for models; a scenario file sets it itself",
+            "mode= applies to models, not to a scenario file",
             "write `modes:` in the scenario, or pass the models",
         ),
         (
             ["a.yaml"],
             {"inputs": [4]},
-            "inputs= is for models; a scenario file sets it itself",
+            "inputs= applies to models, not to a scenario file",
             "write `input:` in the scenario, or pass the models",
         ),
     ],

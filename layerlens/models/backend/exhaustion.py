@@ -29,14 +29,14 @@ def raise_if_out_of_memory(error: BaseException, doing: str, where: Where | None
     Such an error is no refusal of the model: another machine may build it.
     """
     if is_out_of_memory(error):
-        raise MemoryLimitError(f"the memory ran out {doing}", where, _SMALLER) from error
+        raise MemoryLimitError(f"memory ran out {doing}", where, _SMALLER) from error
 
 
 def exhausted(error: Exception, path: str) -> LayerlensError | None:
     """Return the error of a scenario that ran out of memory or recursion depth; None otherwise."""
     if is_out_of_memory(error):
         return MemoryLimitError(
-            "the memory ran out while this scenario was run",
+            "memory ran out while this scenario ran",
             Where(path),
             _SMALLER,
         )

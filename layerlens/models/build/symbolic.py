@@ -38,7 +38,7 @@ class Draft:
         """Leave the scope; Keras then allocates and initializes every variable.
 
         Raises:
-            MemoryLimitError: the memory ran out.
+            MemoryLimitError: memory ran out.
             DraftImpossible: an initializer failed.
         """
         self._open = False
@@ -46,7 +46,7 @@ class Draft:
             self._scope.__exit__(None, None, None)
         except (MemoryError, tf.errors.ResourceExhaustedError) as error:
             raise MemoryLimitError(
-                "the memory ran out while the weights were created",
+                "memory ran out while the weights were created",
                 hint="close other programs, or make the model smaller",
             ) from error
         except Exception as error:  # of an initializer; built without a draft, its layer is known

@@ -146,7 +146,7 @@ class KerasRunner:
         """Call the model once; an error of Keras or TensorFlow is part of the outcome.
 
         Raises:
-            MemoryLimitError: the memory ran out.
+            MemoryLimitError: memory ran out.
         """
         return self.start(inputs, execution, training=training, seed=seed, reset=reset)()
 
@@ -296,7 +296,7 @@ class KerasRunner:
                     outcomes.append(outcome_of(traced(*tensors)))
             return outcomes
         except Exception as error:  # a layer may fail when traced again, or with more operations
-            self._refusal(error, "traced_dynamic")  # raises if the memory ran out
+            self._refusal(error, "traced_dynamic")  # raises if memory ran out
             return []
 
     def concrete(

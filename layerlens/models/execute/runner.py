@@ -62,7 +62,7 @@ class Runner(Protocol):
         """Call the model once; an error of the runtime is part of the outcome.
 
         Raises:
-            MemoryLimitError: the memory ran out.
+            MemoryLimitError: memory ran out.
         """
 
     def start(

@@ -112,8 +112,8 @@ def _code_outside(model: Any) -> tuple[str, ...]:
 def _outside_note(names: Sequence[str], file: str) -> str:
     listed = ", ".join(f"`{name}`" for name in names)
     return (
-        f"{CODE_OUTSIDE}{listed} is not in {file}: its current code was used, so a change since "
-        f"the file was saved does not show"
+        f"{CODE_OUTSIDE}{listed} is not in {file}: its current code was used, so changes since "
+        f"the file was saved are not detected"
     )
 
 

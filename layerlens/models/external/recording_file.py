@@ -48,7 +48,7 @@ _HEADER = "recording"
 _MOST_HEADER_BYTES = 32 * 1024**2
 #: Larger members are stored as they are, so that no reader takes them for a zip bomb.
 _MOST_DEFLATED = 8 * 1024**2
-_HINT = "layerlens writes no such recording; do not use it"
+_HINT = "layerlens does not write such recordings; do not use this file"
 _AGAIN = "record the model again with `layerlens record`, or copy the file again"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 #: dtype → the kinds of arrays that hold its values.
@@ -147,7 +147,7 @@ def read_recording(path: str | Path, where: Where | None = None) -> Recording:
             header = _header(path, archive, where)
             return _Reader(path, archive, header, where).read()
     except zipfile.BadZipFile as error:
-        what = f"is damaged or no recording: it is not a whole zip archive ({error})"
+        what = f"is damaged or not a recording: it is not a whole zip archive ({error})"
         raise damaged(path, what, where, _AGAIN) from error
     except OSError as error:
         raise ModelFileError(
@@ -203,7 +203,7 @@ def _parsed_header(path: Path, archive: zipfile.ZipFile, where: Where | None) ->
     except JsonError as error:
         raise damaged(path, f"has a description that {error}", where, _AGAIN) from error
     if not isinstance(data, dict):
-        raise damaged(path, "has a description that is no mapping", where, _AGAIN)
+        raise damaged(path, "has a description that is not a mapping", where, _AGAIN)
     return data
 
 

@@ -63,7 +63,7 @@ def _refuse_unknown(source: str, known: Iterable[str], at: Position | None, faul
     node, _, position = source.rpartition(":")
     if node in names:
         faults.add(
-            f'"{position}" is no output of `{node}`',
+            f'"{position}" is not an output of `{node}`',
             at,
             f"outputs count from 0: `{node}:0` is the first",
         )

@@ -63,7 +63,7 @@ def read_layer(
                 f"one layer is expected here; received a mapping with {keys}",
                 at,
                 "start each layer with its own `- `, and indent its arguments below it or "
-                "write them in braces: `- Dense: {units: 4}`; only `call:` stands beside a layer",
+                "write them in braces: `- Dense: {units: 4}`; only `call:` goes next to a layer",
             )
         case _:
             faults.add(
@@ -77,7 +77,7 @@ def read_layer(
 def _read_called(
     value: YamlMapping, at: Position | None, faults: Faults, sources: Sources | None
 ) -> LayerSpec | None:
-    """Return a layer with the arguments of its call, which stand beside it."""
+    """Return a layer with the arguments of its call, which are next to it."""
     call_at = value.keys_at.get(CALL, at)
     layer = read_layer(value.without(CALL), at, faults)
     if sources is None:
@@ -211,7 +211,7 @@ def _is_argument(signature: LayerSignature, name: str, at: Position | None, faul
     elif name == CALL or signature.call_argument(name) is not None:
         written = "{...}" if name == CALL else f"{{{name}: ...}}"
         hint = (
-            f"arguments of the call stand beside the layer: "
+            f"write arguments of the call next to the layer: "
             f"`{{{signature.name}: ..., call: {written}}}`"
         )
     elif name in _layer_set() and signature.first in _HOLD_LAYERS:

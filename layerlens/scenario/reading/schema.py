@@ -200,7 +200,7 @@ class ModelPart(Part):
     ] = None
     chunks: Annotated[
         int | None,
-        Field(ge=2, description="Call the model on so many pieces of its input, with its state."),
+        Field(ge=2, description="The number of pieces of its input; the state is kept in between."),
     ] = None
     dtype: Annotated[Policy | None, Field(description="A Keras dtype policy.")] = None
 

@@ -149,7 +149,7 @@ def _output_difference(model: Any, again: Any, specs: Inputs, arrays: Sequence[A
     if worst is None:
         return None
     if _first_difference(ours, outputs(model, specs, arrays)) is not None:
-        return "it returns something else at each call, so nothing can be compared"
+        return "it returns a different result at each call, so nothing can be compared"
     return f"the loaded layer computes something else: {worst}"
 
 

@@ -113,9 +113,9 @@ def test_what_is_left_over_is_one_fault() -> None:
 @pytest.mark.parametrize(
     ("pairs", "message"),
     [
-        ([pair("a/kernl", "c")], "`from: a/kernl` is no weight or layer of `one`"),
+        ([pair("a/kernl", "c")], "`from: a/kernl` is not a weight or layer of `one`"),
         ([pair("a/kernl", "c")], "did you mean `a/kernel`?"),
-        ([pair("d", "f")], "`to: f` is no weight or layer of `two`"),
+        ([pair("d", "f")], "`to: f` is not a weight or layer of `two`"),
         ([pair("kernel", "c/kernel")], "could be any of `a/kernel`, `b/kernel`, `d/kernel`"),
         ([pair("d", "c")], "`d` has 1 (`d/kernel` (8, 2)), `c` has 2 (`c/kernel` (4, 8)"),
         ([pair("a/bias", "c/bias")], "`a/bias` (3,) does not fit `c/bias` (8,)"),

@@ -122,7 +122,7 @@ def test_arguments_that_make_no_pair_are_refused(
 
 
 def test_inputs_with_a_scenario_are_refused(path: str) -> None:
-    message = "inputs= is for models; a scenario file sets it itself"
+    message = "inputs= applies to models, not to a scenario file"
     with pytest.raises(UsageError, match=message):
         single_scenarios(path, [4])
     with pytest.raises(UsageError, match=message):

@@ -158,7 +158,7 @@ def test_an_equal_value_keeps_its_spelling(
         (
             "x: &x {params: 1}\nexpect: {models: {a: {<<: *x}}}",
             ("models", "a", "params"),
-            "does not stand in `expect:` itself",
+            "is not in `expect:` itself",
         ),
         (
             "expect:\n  models:\n    a:\n      output_shape:\n      - null # batch\n      - 4\n",

@@ -28,11 +28,11 @@ def test_exhaustion_is_an_error_of_the_scenario(monkeypatch: pytest.MonkeyPatch)
     caused = ValueError("Exception encountered when calling Dense.call()")
     caused.__cause__ = ResourceExhaustedError("OOM when allocating tensor")
     for error, said in (
-        (MemoryError(), "the memory ran out while this scenario was run"),
-        (caused, "the memory ran out"),
+        (MemoryError(), "memory ran out while this scenario ran"),
+        (caused, "memory ran out"),
         (RecursionError("maximum recursion depth exceeded"), "nested too deep"),
     ):
-        monkeypatch.setattr("layerlens.run.trial.decide", raises(error))
+        monkeypatch.setattr("layerlens.run.trial.decide_with_weights", raises(error))
         monkeypatch.setattr("layerlens.models.variants.ModelVariants.build_all", raises(error))
         for run in (layerlens.compare, layerlens.summary):
             (scenario,) = run({"input": {"shape": [4]}, "models": MODELS}).scenarios

@@ -91,7 +91,7 @@ def test_a_missing_file_and_a_folder(tmp_path: Path) -> None:
 def test_no_zip_archive(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "golden.npz"
     path.write_bytes(data)
-    assert "is damaged or no recording" in refusal(path)
+    assert "is damaged or not a recording" in refusal(path)
     assert not is_recording(path)
 
 
@@ -186,7 +186,7 @@ DAMAGES: list[tuple[str, bytes | None, str]] = [
     ("inner/0/0.npy", saved(np.full((2, 3), np.inf, "f4")), "not a number ≥ 0 in `inner/0/0`"),
     ("float64/0/0.npy", b"no array", "has a damaged array `float64/0/0`"),
     ("recording.npy", saved(np.frombuffer(b"{", np.uint8)), "does not hold valid JSON"),
-    ("recording.npy", saved(np.frombuffer(b"[]", np.uint8)), "that is no mapping"),
+    ("recording.npy", saved(np.frombuffer(b"[]", np.uint8)), "that is not a mapping"),
     ("recording.npy", saved(np.frombuffer(b"\xff", np.uint8)), "is damaged"),
     ("recording.npy", saved(np.frombuffer(b"[" * 4000, np.uint8)), "has a description that"),
 ]

@@ -46,8 +46,8 @@ def test_a_layer_of_a_list_takes_call_too(read: Any) -> None:
 @pytest.mark.parametrize(
     ("layer", "fault"),
     [
-        ("Dropout: {rate: 0.5, training: true}", "unknown argument `training` of `Dropout` | arguments of the call stand beside the layer: `{Dropout: ..., call: {training: ...}}`"),
-        ("Dense: {units: 4, call: {training: true}}", "unknown argument `call` of `Dense` | arguments of the call stand beside the layer: `{Dense: ..., call: {...}}`"),
+        ("Dropout: {rate: 0.5, training: true}", "unknown argument `training` of `Dropout` | write arguments of the call next to the layer: `{Dropout: ..., call: {training: ...}}`"),
+        ("Dense: {units: 4, call: {training: true}}", "unknown argument `call` of `Dense` | write arguments of the call next to the layer: `{Dense: ..., call: {...}}`"),
         ("{Dropout: 0.5, call: {trainin: true}}", "unknown argument `trainin` of the call of `Dropout` | did you mean `training`?"),
         ("{Dropout: 0.5, call: {rate: 0.2}}", "unknown argument `rate` of the call of `Dropout` | it is an argument of the layer: write `Dropout: {rate: ...}`"),
         ("{Dropout: 0.5, call: {training: 'yes'}}", "`training` of the call of `Dropout` takes true or false; received the text \"yes\" | YAML 1.2"),

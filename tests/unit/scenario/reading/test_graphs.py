@@ -45,8 +45,8 @@ def test_a_graph_keeps_its_order_and_names_the_node_whose_layer_is_shared(read: 
         ("h: {Dense: 4, from: input}, input: {ReLU: , from: h}", "the node `input` has the same name as an input"),
         ("h: {Dense: 4, from: input}, a/b: {ReLU: , from: h}", '"a/b" cannot name a node'),
         ("h: {Dense: 4, from: 'inptu:0'}", "unknown node or input `inptu:0` | did you mean `input`?"),
-        ("h: {Dense: 4, from: 'input:last'}", '"last" is no output of `input` | outputs count from 0: `input:0` is the first'),
-        ("h: {Dense: 4, from: 'input:-1'}", '"-1" is no output of `input`'),
+        ("h: {Dense: 4, from: 'input:last'}", '"last" is not an output of `input` | outputs count from 0: `input:0` is the first'),
+        ("h: {Dense: 4, from: 'input:-1'}", '"-1" is not an output of `input`'),
         ("h: {Dense: 4, from: 'g:1'}, g: {Dense: 4, from: 'h:0'}", "the graph has a cycle: g → h → g"),
         ("h: 3", "the node `h` has a layer and its inputs; received the number 3"),
     ],
@@ -75,4 +75,4 @@ def test_one_output_of_a_node_is_named_by_its_position(read: Any) -> None:
 def test_outputs_at_fault(told: Any) -> None:
     graph = "graph: {h: {Dense: 4, from: input}}"
     (found,) = told(f"{INPUT}models:\n  a: {{{graph}, outputs: ['h:x']}}\n  b: [Flatten]\n")
-    assert '"x" is no output of `h`' in found
+    assert '"x" is not an output of `h`' in found
