@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from layerlens.models.execute.side import Side, Values
 from layerlens.numerics.dtype_range import HALF, RangeSuspect, out_of_range_text, range_suspects
-from layerlens.numerics.judge import Judgement, with_mismatch
+from layerlens.numerics.judge import Judgement, as_different
 from layerlens.numerics.observation import Observation
 from layerlens.numerics.recording import RecordedRun
 
@@ -93,14 +93,7 @@ def within_range(judgement: Judgement, checked: RecordedRange) -> Judgement:
                 other=checked.names[1 - place],
                 values=(values[place], values[1 - place]),
             )
-            return replace(
-                judgement,
-                verdict="different",
-                difference=with_mismatch(judgement.difference),
-                witness=witness,
-                only_at_initialization=False,
-                reason=reason,
-            )
+            return as_different(judgement, witness, reason)
         if place is None and checked.leaves_range(suspect) is None:
             name = checked.names[1 - live]
             reason = (

@@ -29,7 +29,7 @@ from layerlens.models.execute.running_memory import running_beyond_memory
 from layerlens.models.execute.variables import given_weights, pair_model_weights
 from layerlens.models.execute.weight_sets import WeightSet
 from layerlens.models.inspect.input_order import is_generated_name
-from layerlens.numerics.judge import Judgement, judge, with_mismatch
+from layerlens.numerics.judge import Judgement, as_different, judge
 from layerlens.numerics.observation import Evidence
 from layerlens.numerics.probes import join
 from layerlens.numerics.weight_differences import WeightComparison, compare_weights
@@ -526,15 +526,7 @@ def _within_range(
     found = in_range.find_out_of_range()
     if found is None:
         return judgement
-    witness, reason = found
-    return replace(
-        judgement,
-        verdict="different",
-        difference=with_mismatch(judgement.difference),
-        witness=witness,
-        only_at_initialization=False,
-        reason=reason,
-    )
+    return as_different(judgement, *found)
 
 
 def _may_be_rounding(judgement: Judgement) -> bool:

@@ -488,6 +488,18 @@ def with_mismatch(difference: Difference | None) -> Difference | None:
     return replace(difference, mismatched=1)
 
 
+def as_different(judgement: Judgement, witness: Witness, reason: str) -> Judgement:
+    """Return a judgement as `different`, for a reason that the differences do not show."""
+    return replace(
+        judgement,
+        verdict="different",
+        difference=with_mismatch(judgement.difference),
+        witness=witness,
+        only_at_initialization=False,
+        reason=reason,
+    )
+
+
 def join_differences(parts: Sequence[Difference]) -> Difference | None:
     """Return the greatest figures and the total counts of several differences; None of none."""
     if not parts:

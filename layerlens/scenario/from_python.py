@@ -55,8 +55,22 @@ def model_spec(name: str, model: Any, inputs: Inputs) -> ModelSpec:
 
 def is_bare_layer(model: Any) -> bool:
     """Return whether an object is a Keras layer that is no model, and so has no input."""
-    bases = {base.__name__ for base in type(model).__mro__ if base.__module__.startswith("keras.")}
+    bases = _keras_bases(model)
     return "Layer" in bases and "Model" not in bases
+
+
+def lacks_inputs(model: Any) -> bool:
+    """Return whether an object is a Keras layer, or a model that does not say what it takes."""
+    if "Layer" not in _keras_bases(model):
+        return False
+    try:
+        return not getattr(model, "inputs", None)
+    except (AttributeError, ValueError):  # ValueError: an unbuilt Sequential of Keras 3.5
+        return True
+
+
+def _keras_bases(model: Any) -> set[str]:
+    return {base.__name__ for base in type(model).__mro__ if base.__module__.startswith("keras.")}
 
 
 def input_specs(inputs: Any) -> tuple[InputSpec, ...]:

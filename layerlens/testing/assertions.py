@@ -21,7 +21,7 @@ from layerlens.scenario.from_python import (
     checked_seed,
     checked_tolerance,
     input_specs,
-    is_bare_layer,
+    lacks_inputs,
 )
 from layerlens.scenario.options import RunOptions
 from layerlens.scenario.spec import Scenario
@@ -134,7 +134,7 @@ class Assertions:
         Args:
             model: a model, layer, callable or file.
             path: the recording, an `.npz` file; relative paths begin at the current folder.
-            inputs: as for `assert_equivalent`; a layer without them gets the recorded inputs.
+            inputs: as for `assert_equivalent`; a layer or model without gets the recorded inputs.
             tolerance: as for `assert_equivalent`.
             transfer: how the recorded weights are copied to the model; `none` keeps its own.
         """
@@ -142,7 +142,7 @@ class Assertions:
         from layerlens.models.external.recording_file import is_recording, read_recording
 
         place = str(path)
-        if inputs is None and is_bare_layer(model) and is_recording(Path(place)):
+        if inputs is None and lacks_inputs(model) and is_recording(Path(place)):
             inputs = read_recording(place).inputs
         if self._update:
             self._record(model, place, inputs)
