@@ -90,10 +90,10 @@ def layerlens(
     *REPORT, *RUN, *JUDGING, "weights", "verbose", "jobs", "repro", *MEASUREMENTS, "scheduler"
 )
 def compare(paths: Paths, *, options: CommandOptions) -> int:
-    """Compare the models of each scenario, or models themselves, and report the verdicts.
+    """Compare the models of scenarios, or models that you name.
 
-    Of models, the first is the reference, and all are expected to be equivalent: exit status 0 the
-    same, 1 not the same, 2 trouble, as with `cmp`.
+    If you name models, the first is the reference, and the others are expected to be equivalent to
+    it. The exit status is then that of `cmp`: 0 if they are, 1 if not, 2 in case of trouble.
     """
     from layerlens.run.pipeline import compare_paths
 
@@ -147,7 +147,7 @@ def summary(
     *,
     options: CommandOptions,
 ) -> int:
-    """Show the layers, shapes and params.
+    """Show the layers, shapes and parameters of models.
 
     Without --deps and --graph nothing runs, so models of any size work.
     """

@@ -101,8 +101,9 @@ Paths = Annotated[
     list[str],
     typer.Argument(
         metavar="PATH...",
-        help="Scenario files, and folders to search for *.yaml and *.yml files; or two or more "
-        "models, the reference first: .keras, .h5, .json, FILE.py:CALLABLE, MODULE:CALLABLE.",
+        help="Scenario files, and folders to search for *.yaml and *.yml files. Or two or more "
+        "models, the reference first: .keras, .h5, .json, a recording (.npz), FILE.py:CALLABLE, "
+        "MODULE:CALLABLE.",
     ),
 ]
 WeightsOption = Annotated[
@@ -112,8 +113,8 @@ WeightsOption = Annotated[
         metavar="|".join(WEIGHTS),
         callback=_one_of(WEIGHTS),
         autocompletion=lambda: list(WEIGHTS),
-        help="For models: saved also compares the weights that they were saved with, which is the "
-        "default if every model has some; carried compares the functions alone.",
+        help="What to compare if you name models. saved: the functions and the saved weights; the "
+        "default if every model has saved weights. carried: only the functions.",
     ),
 ]
 FormatOption = Annotated[
@@ -124,8 +125,8 @@ FormatOption = Annotated[
         metavar="|".join(FORMATS),
         callback=_one_of(FORMATS),
         autocompletion=lambda: list(FORMATS),
-        help="The format of the report; by default that of the suffix of --output (.json, .md, "
-        ".csv, .html), else rich, which is plain text if the output is not a terminal.",
+        help="The format of the report. By default, the suffix of --output decides (.json, .md, "
+        ".csv, .html). Otherwise it is rich, which is plain text outside a terminal.",
     ),
 ]
 OutputOption = Annotated[
@@ -154,8 +155,8 @@ MaxSizeOption = Annotated[
         "--max-size",
         metavar="SIZE",
         callback=_bytes,
-        help="The greatest size of the file, such as 100M; fewer weights and probes are recorded "
-        "to keep within it.",
+        help="The maximum size of the file, such as 100M. If necessary, fewer weights and probes "
+        "are recorded.",
     ),
 ]
 PictureOption = Annotated[
@@ -185,8 +186,8 @@ ExpectOption = Annotated[
         metavar="VERDICT",
         callback=_one_of(VERDICTS),
         autocompletion=lambda: list(VERDICTS),
-        help="The expected verdict for files without `expect:`, and for models instead of "
-        f"equivalent: {', '.join(VERDICTS)}.",
+        help="The expected verdict for scenarios without `expect:`, and for models (by default "
+        f"equivalent). One of {', '.join(VERDICTS)}.",
     ),
 ]
 QuietOption = Annotated[
@@ -204,8 +205,8 @@ EffortOption = Annotated[
         metavar="|".join(EFFORTS),
         callback=_one_of(EFFORTS),
         autocompletion=lambda: list(EFFORTS),
-        help="How much to spend on each pair: quick runs a few probes; normal runs a few on very "
-        "large models and all on others; thorough runs all.",
+        help="How many probes to run on each pair. quick: a few. normal: a few on very large "
+        "models, all on others. thorough: all.",
     ),
 ]
 JobsOption = Annotated[
@@ -215,7 +216,7 @@ JobsOption = Annotated[
         "-j",
         metavar="N",
         callback=_at_least(1),
-        help="The number of scenarios to run at once, each in its own process.",
+        help="The number of scenarios to run in parallel, each in its own process.",
     ),
 ]
 TimeoutOption = Annotated[
@@ -234,7 +235,7 @@ MaxMemoryOption = Annotated[
         "--max-memory",
         metavar="SIZE",
         callback=_bytes,
-        help="The memory limit for each scenario, such as 4G. Runs each in its own process.",
+        help="The memory limit for each scenario, such as 4G. Each runs in its own process.",
     ),
 ]
 SchedulerOption = Annotated[

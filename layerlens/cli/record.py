@@ -28,10 +28,10 @@ def record(
     *,
     options: CommandOptions,
 ) -> int:
-    """Record what a model computes in a file, to check its code or an upgrade against it.
+    """Record what a model computes, to compare other models with it.
 
-    Keeps inputs, weights, outputs in both precisions and the rounding that they were measured to
-    have: no code, and nothing that runs when it is read.
+    The file holds inputs, weights, outputs in both precisions and the measured rounding. It holds
+    no code.
     """
     from layerlens.run.record import record_model
     from layerlens.scenario.from_arguments import one_model

@@ -36,7 +36,7 @@ def watch(
     *,
     options: CommandOptions,
 ) -> int:
-    """Compare, and compare again when a scenario or a file that it names changes.
+    """Compare again when a scenario or a file that it names changes.
 
     Keras stays loaded. Ctrl-C ends the command with exit status 0.
     """
