@@ -231,9 +231,8 @@ class _Recorder:
         seen, unit = witness.observation, ROUNDOFF64 if side.is_exact else side.unit / COARSE_MARGIN
         values = weights.reference
         if depends_on_execution(side, values, seen, seen.reference64, seen.reference, unit):
-            called = seen.execution.replace("_", " ")
             raise UsageError(
-                f"`{side.name}` cannot be recorded: called {called} it gives other outputs than "
+                f"`{side.name}` cannot be recorded: called eagerly it gives other outputs than "
                 "traced with unknown lengths, so there is no one function to record",
                 hint="`layerlens compare` shows an input on which they differ; a layer that is "
                 "called with `training=True` computes otherwise in `predict`",
