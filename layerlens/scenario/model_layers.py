@@ -21,7 +21,7 @@ KEY_TEXTS = {
     "input": "The shape and dtype of its only input, which is called `input`.",
     "inputs": "Name → shape and dtype; `from` gives them in this order.",
     "file": "A saved .keras, .h5 or Keras .json, relative to the scenario's file.",
-    "name": "Its name as a layer.",
+    "name": "The name of the layer.",
     "trainable": "`false` freezes all of its weights.",
 }
 _KEYS = {

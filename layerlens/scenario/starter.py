@@ -8,21 +8,26 @@ from layerlens.errors import UsageError, Where
 from layerlens.files import draft_of, os_reason, unreadable_path
 
 _STARTER = """\
-# A layerlens scenario. Run it:        layerlens compare THIS_FILE
-# See its layers and parameters only:  layerlens summary THIS_FILE
+# A layerlens scenario.
+# To compare the models:          layerlens compare THIS_FILE
+# To show layers and counts only: layerlens summary THIS_FILE
+#
+# To complete and check this file in your editor, run `layerlens schema > layerlens.schema.json` and
+# add the line `# yaml-language-server: $schema=layerlens.schema.json` at the top.
 
 title: Dense with and without TimeDistributed, after a GRU
 question: Does Dense mix time steps if I leave out TimeDistributed?
 answer: No. Dense works on the last axis only, so it treats each step separately.
 
-# The input of every model, per sample: without the batch axis. `null` is a variable length.
-# Integers need a range: {shape: [20], dtype: int32, low: 0, high: 1000}
-# Several inputs have names: inputs: {query: {shape: [8, 16]}, value: {shape: [10, 16]}}
+# The input of every model: the shape of one sample, without the batch axis. Use `null` for a
+# variable length.
+# Integers need a range:  input: {shape: [20], dtype: int32, low: 0, high: 1000}
+# Name several inputs:    inputs: {query: {shape: [8, 16]}, value: {shape: [10, 16]}}
 input: {shape: [64, 15]}
 
-# Two or more models, in order. The first is the reference, the others are compared with it.
-# A layer is `ClassName`, `ClassName: {keyword arguments}` or `ClassName: first-argument`;
-# `layerlens layers` lists the classes, `layerlens layers GRU` the arguments of one.
+# Two or more models. The first one is the reference; layerlens compares the others with it.
+# Write a layer as `ClassName`, `ClassName: {keyword arguments}` or `ClassName: first-argument`.
+# `layerlens layers` lists the classes, `layerlens layers GRU` lists the arguments of one.
 models:
   wrapped:
     - GRU: {units: 16, return_sequences: true}
@@ -33,11 +38,11 @@ models:
     - Dense: 15
     - Activation: softmax
   last_step:
-    - GRU: 16              # return_sequences is false: returns only the last step
+    - GRU: 16              # return_sequences is false, so it returns only the last step
     - Dense: 15
     - Activation: softmax
 
-# The expected results. If one does not hold, `layerlens compare` exits with status 1.
+# What you expect. If an expectation does not hold, `layerlens compare` exits with status 1.
 # Verdicts: equivalent, different, shape_mismatch, param_mismatch, build_error, inconclusive.
 expect:
   verdicts:
@@ -51,13 +56,13 @@ expect:
 # More options (remove the `#` to try one):
 #
 # modes: [inference, training]           # also compare in training mode
-# transfer: by_name                      # how weights are copied; the default is auto
-# tolerance: {rtol: 1.0e-5, atol: 1.0e-6}   # instead of the derived one
-# fit: {loss: mean_squared_error, optimizer: sgd, epochs: 2}   # train all and compare losses
+# transfer: by_name                      # pair the weights by name; the default is auto
+# tolerance: {rtol: 1.0e-5, atol: 1.0e-6}   # instead of the derived tolerance
+# fit: {loss: mean_squared_error, optimizer: sgd, epochs: 2}   # train all models, compare losses
 #
-# matrix: {units: [8, 16]}               # run once for each value; write ${units} where it belongs
+# matrix: {units: [8, 16]}               # run once for each value; write ${units} in its place
 #
-# A model can also be a graph, a saved file, or take a slice of its output:
+# A model can also be a graph or a saved file, and `select` takes a slice of its output:
 #
 #   residual:
 #     graph:

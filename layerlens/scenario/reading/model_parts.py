@@ -34,7 +34,7 @@ class SequentialPart(ModelLayerPart):
 
 
 class NestedInputPart(Part):
-    """One input of a model in the place of a layer."""
+    """One input of a model that is used as a layer."""
 
     shape: Shape
     dtype: Dtype = "float32"

@@ -230,7 +230,7 @@ class ModelPart(Part):
 
 
 class TargetPart(Part):
-    """What a model is trained towards."""
+    """The target of training: the shape and dtype of one sample's target."""
 
     shape: Shape
     dtype: Dtype = "float32"
@@ -301,14 +301,14 @@ class WhenPart(Part):
 
 
 class LayerFigures(Part):
-    """What is expected of one layer."""
+    """The expected counts and shape of one layer."""
 
     params: Count | None = None
     output_shape: OutputShape = None
 
 
 class ModelFigures(Part):
-    """What is expected of one model."""
+    """The expected counts, shape or error of one model."""
 
     params: Count | None = None
     trainable_params: Count | None = None
@@ -322,7 +322,7 @@ class ModelFigures(Part):
 
 
 class ExpectPart(Part):
-    """What should come out."""
+    """The expected results."""
 
     verdicts: Annotated[dict[str, Any] | None, WithJsonSchema(schema_parts.VERDICTS)] = None
     models: Annotated[
@@ -340,7 +340,7 @@ class ScenarioPart(Part):
     title: str | None = None
     question: str | None = None
     answer: Annotated[
-        str | None, Field(description="What the comparison shows, in your words.")
+        str | None, Field(description="The answer to the question, in your words.")
     ] = None
     input: InputPart | None = None
     inputs: Annotated[
@@ -348,7 +348,7 @@ class ScenarioPart(Part):
     ] = None
     models: Annotated[
         dict[str, ModelPart],
-        Field(min_length=1, description="In order; the first is the reference."),
+        Field(min_length=1, description="The models, in order; the first is the reference."),
     ]
     reference: Annotated[
         str | None, Field(description="The model the others are compared with.")

@@ -66,7 +66,7 @@ GRAPH = {
         "type": "object",
         "properties": {
             "from": {
-                "description": "What the layer takes: nodes or inputs, in order.",
+                "description": "The inputs of the layer: nodes, or inputs of the model, in order.",
                 "anyOf": [
                     {"type": "string"},
                     {"type": "array", "items": {"type": "string"}, "minItems": 1},
@@ -143,7 +143,7 @@ TRANSFER = {
                     },
                 },
                 "rest": {
-                    "description": "How the weights that no pair names are paired.",
+                    "description": "How the other weights are paired.",
                     "enum": list(REST_METHODS),
                     "default": "auto",
                 },

@@ -132,15 +132,15 @@ def _reloaded(model: Any, objects: Mapping[str, Any]) -> Any:
 def _wrong_weights(model: Any, again: Any) -> Iterator[str]:
     ours, theirs = model.weights, again.weights
     if len(ours) != len(theirs):
-        yield f"it had {len(ours)} weights and has {len(theirs)} loaded"
+        yield f"it had {len(ours)} weights before it was saved, and {len(theirs)} after loading"
         return
     for one, other in zip(ours, theirs, strict=True):
         before, after = float64(one), float64(other)
         if before.shape != after.shape:
-            yield f"weight `{one.path}` had shape {before.shape} and has {after.shape} loaded"
+            yield f"weight `{one.path}` has shape {after.shape} after loading, not {before.shape}"
         elif not np.array_equal(before, after, equal_nan=True):
             apart = np.max(np.abs(before - after))
-            yield f"weight `{one.path}` has other values loaded, up to {apart:.3g} apart"
+            yield f"weight `{one.path}` has different values after loading, up to {apart:.3g} apart"
 
 
 def _output_difference(model: Any, again: Any, specs: Inputs, arrays: Sequence[Any]) -> str | None:
@@ -150,7 +150,7 @@ def _output_difference(model: Any, again: Any, specs: Inputs, arrays: Sequence[A
         return None
     if _first_difference(ours, outputs(model, specs, arrays)) is not None:
         return "it returns a different result at each call, so nothing can be compared"
-    return f"the loaded layer computes something else: {worst}"
+    return f"the loaded layer gives a different result: {worst}"
 
 
 def _first_difference(ours: Sequence[Any], theirs: Sequence[Any]) -> str | None:
@@ -164,7 +164,7 @@ def _first_difference(ours: Sequence[Any], theirs: Sequence[Any]) -> str | None:
         if wrong.any():
             index = tuple(int(place) for place in np.argwhere(wrong)[0])
             return (
-                f"{wrong.sum():,} of {wrong.size:,} values, first at {index}, where "
-                f"{one[index]:.9g} was and {other[index]:.9g} is"
+                f"{wrong.sum():,} of {wrong.size:,} values, first at {index}: "
+                f"{other[index]:.9g} instead of {one[index]:.9g}"
             )
     return None

@@ -284,7 +284,7 @@ def test_each_check_of_a_layer_is_an_assertion() -> None:
     broken = Broken(3.0, name="mine")
     for assertion, words in (
         (lambda: check.assert_config_round_trip(broken), "get_config() leaves out `rate`"),
-        (lambda: check.assert_saves_and_reloads(broken, inputs=[4]), "computes something else"),
+        (lambda: check.assert_saves_and_reloads(broken, inputs=[4]), "gives a different result"),
         (lambda: check.assert_runs_in(broken, "float16", inputs=[4]), "is float32, not float16"),
         (lambda: check.assert_announced_shape(broken, inputs=[4]), "it announces (1, 4, 1)"),
     ):

@@ -39,15 +39,15 @@ def test_what_a_config_leaves_out_is_a_fault() -> None:
 
 def test_what_a_saved_file_leaves_out_is_a_fault() -> None:
     faults = check_saving(ForgetsWeights(name="mine"), STEPS).faults
-    assert faults[0].startswith("weight `mine/factor` has other values loaded, up to 0.")
-    assert faults[1].startswith("the loaded layer computes something else: ")
-    assert "values, first at (0, 0, 0), where " in faults[1]
+    assert faults[0].startswith("weight `mine/factor` has different values after loading, up to 0.")
+    assert faults[1].startswith("the loaded layer gives a different result: ")
+    assert "values, first at (0, 0, 0): " in faults[1]
     (fault,) = check_saving(LeavesOut(0.25), STEPS).faults
     assert fault.startswith(
-        "the loaded layer computes something else: 96 of 96 values, first at (0, 0, 0)"
+        "the loaded layer gives a different result: 96 of 96 values, first at (0, 0, 0)"
     )
     assert only(check_saving(Unregistered(), STEPS)).startswith(
-        "the loaded layer computes something else"
+        "the loaded layer gives a different result"
     )
     assert "it cannot be saved and loaded: " in only(check_saving(TakesNoName(), STEPS))
 
@@ -56,4 +56,4 @@ def test_a_model_is_checked_with_its_own_inputs() -> None:
     model = keras.Sequential([keras.Input((4,)), Scale(), keras.layers.Dense(2)])
     assert check_saving(model, ()).faults == ()
     lost = keras.Sequential([keras.Input((4,)), ForgetsWeights(), keras.layers.Dense(2)])
-    assert "has other values loaded" in str(check_saving(lost, ()))
+    assert "has different values after loading" in str(check_saving(lost, ()))
