@@ -136,7 +136,7 @@ def judged(reference: ModelReport, candidate: ModelReport, judgement: Judgement)
     if witness.inconsistent:
         name = reference.name if witness.inconsistent == "reference" else candidate.name
         return (
-            f"`{name}` returns another result when called "
+            f"`{name}` returns a different result when called "
             f"{execution_text(observation.execution)}: on probe `{probe}` the result deviates by "
             f"more than rounding explains."
         )
@@ -301,7 +301,7 @@ def notes(reference: ModelReport, candidate: ModelReport) -> str | None:
 def outside_code(reference: ModelReport, candidate: ModelReport) -> str | None:
     """Say whose code was not compared because saved files do not hold it; None without such.
 
-    A recording shows what the code did, so that the code at hand is compared with it.
+    A recording shows what the code did, so that the current code is compared with it.
     """
     if reference.runtime is not None or candidate.runtime is not None:
         return None

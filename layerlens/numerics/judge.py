@@ -37,9 +37,11 @@ from layerlens.vocabulary import Verdict
 
 # Reasons of a judgement on random outputs.
 #: A model that draws from unseeded streams, or that keeps count of its calls.
-UNREPEATABLE = "`{}` gives another result each time it is called, with the same seeds and states"
+UNREPEATABLE = (
+    "`{}` gives a different result each time it is called, with the same seeds and states"
+)
 UNREPEATABLE_DIFFERENT = (
-    "both give another result each time they are called, and these differ in distribution"
+    "both give a different result each time they are called, and the results differ in distribution"
 )
 SAME_DISTRIBUTION = (
     "their outputs are random and the streams cannot be aligned, but no statistic of their "

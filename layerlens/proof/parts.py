@@ -320,7 +320,7 @@ def _announced(step: Step, known: Mapping[int, Any]) -> list[Any]:
     """Return what Keras announces that a call returns."""
     if step.kind in ("activation", "select"):
         if step.kind == "select":
-            raise CannotProveError("a slice of an output is used further")
+            raise CannotProveError("another layer uses a slice of an output")
         return [known[step.inputs[0].number]]
     tensors = {
         id(symbolic): known[value.number]

@@ -95,7 +95,7 @@ def trace_guarded(
         raise CannotProveError("user code changes an attribute while it is traced")
     one, other = (function.graph for function in traced)
     if _contents(one) != _contents(other):
-        raise CannotProveError("user code gives another graph at each trace")
+        raise CannotProveError("user code gives a different graph at each trace")
     return traced[0]
 
 

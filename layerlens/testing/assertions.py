@@ -62,7 +62,7 @@ class Assertions:
             seed: the seed for all random weights and inputs.
             allow_code: let `python:` models, Lambda layers and unsafe saved models run.
             tolerance: (rtol, atol) for assertions and scenarios without their own.
-            update: write the recordings anew that models are compared with.
+            update: replace the recordings that models are compared with.
             on_recorded: called with each recording that was written.
         """
         checked_tolerance(tolerance)
@@ -129,7 +129,7 @@ class Assertions:
         """Assert that a model still computes what was recorded; `inconclusive` does not pass.
 
         The model runs on the recorded inputs and weights. With `--layerlens-update` the recording
-        is written anew first.
+        is replaced first.
 
         Args:
             model: a model, layer, callable or file.
@@ -164,7 +164,7 @@ class Assertions:
         return report
 
     def _record(self, model: Any, path: str, inputs: Inputs) -> None:
-        """Write the recording of a model anew, and tell who listens."""
+        """Replace the recording of a model, and report it to the listener."""
         scenario = recording_scenario(model, path, inputs, {})
         (spec,) = scenario.candidates
         found = record_model(spec, scenario.inputs, path, self._options)

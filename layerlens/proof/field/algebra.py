@@ -243,7 +243,7 @@ class Algebra(Arithmetic):
     def greatest_of_rows(self, one: Value, rows: Residues) -> Value:
         """Return maxima over the last axis of residues that were taken from a value."""
         if not rows.size:
-            raise CannotProveError("a maximum is taken over nothing")
+            raise CannotProveError("it takes the maximum of no elements")
         self.evaluate(rows, one.growth)
         flat = rows.reshape(len(rows), -1, rows.shape[-1])
         found = self.maxima.of_each_row(flat).reshape(rows.shape[:-1])

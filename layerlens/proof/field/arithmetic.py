@@ -233,7 +233,7 @@ class Arithmetic:
         """Return the mean over some axes, counted from the first as 0."""
         count = int(np.prod([one.shape[axis] for axis in axes])) if axes else 1
         if count == 0:
-            raise CannotProveError("a mean is taken over nothing")
+            raise CannotProveError("it takes the mean of no elements")
         found = self.multiply(
             self.total(one, axes, keepdims=keepdims), self.number(Fraction(1, count))
         )

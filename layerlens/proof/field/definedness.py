@@ -154,7 +154,7 @@ def _of_several(operation: Any, inputs: Sequence[Value], found: Value) -> Condit
             if value.needs is not None
         ]
         return union(_spread(part, found.shape) for part in parts)
-    raise CannotProveError(f"`{kind}` is taken of what may be undefined")
+    raise CannotProveError(f"`{kind}` takes a value that may be undefined")
 
 
 #: For each input the letters of its axes, and those of the result.

@@ -222,7 +222,7 @@ class Interpreter:
             dtype = operation.outputs[0].dtype.as_numpy_dtype
             return [constant(np.full(inputs[0].shape, kind == "OnesLike", dtype))]
         if operation.op_def.is_stateful:
-            raise CannotProveError(f"`{kind}` may return something else each time")
+            raise CannotProveError(f"`{kind}` may return a different result each time")
         if all(value.constant is not None for value in inputs):
             _refuse_counting(operation, inputs)
             return self._of_constants(operation, inputs)
@@ -359,7 +359,7 @@ def _list_operation(algebra: Algebra, kind: str, inputs: Sequence[Slot]) -> Slot
 
 def _refuse_undefined(values: Sequence[Value]) -> None:
     if any(value.needs is not None for value in values):
-        raise CannotProveError("a list holds what may be undefined")
+        raise CannotProveError("a list holds a value that may be undefined")
 
 
 def _set(item: Value | None) -> Value:

@@ -623,7 +623,7 @@ def chosen_rows(algebra: Algebra, index: Value, count: int) -> Residues:
         raise CannotProveError("a computed index has no known range")
     first, last = int(low), int(high)
     if not 0 <= first <= last < count:
-        raise CannotProveError(f"an index from {first} to {last} leaves a table of {count}")
+        raise CannotProveError(f"an index from {first} to {last} is outside a table of {count}")
     if index.size * count > MOST_ELEMENTS:
         raise CannotProveError(f"a table of {count:,} rows is read {index.size:,} times")
     found = np.zeros((len(residues), *index.shape, count), np.int64)

@@ -251,7 +251,7 @@ def test_a_look_up_is_a_product_within_the_declared_range() -> None:
     assert isinstance(pair(5), CertificateRow)
     beyond = pair(6)
     assert isinstance(beyond, Unproved)
-    assert "leaves a table of 5" in beyond.reason
+    assert "is outside a table of 5" in beyond.reason
 
 
 def test_masks_of_many_steps_have_too_many_cases() -> None:

@@ -231,9 +231,9 @@ REFUSED: dict[str, tuple[Call, Call, str]] = {
     "counts its calls": (counts_its_calls, plain, "changes an attribute"),
     "counts elsewhere": (counts_elsewhere, plain, "changes an attribute"),
     "draws rarely": (draws_rarely, plain, "draws random numbers"),
-    "draws with NumPy": (draws_with_numpy, plain, "another graph at each trace"),
+    "draws with NumPy": (draws_with_numpy, plain, "a different graph at each trace"),
     "draws with the backend": (draws_with_the_backend, plain, "outside of the graph"),
-    "draws in the graph": (draws_in_the_graph, draws_in_the_graph, "something else each time"),
+    "draws in the graph": (draws_in_the_graph, draws_in_the_graph, "a different result each time"),
     "calls Python": (calls_python, plain, "runs or reads something outside the graph"),
     "calls Python on a constant": (
         calls_python_on_a_constant,

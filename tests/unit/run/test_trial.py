@@ -165,7 +165,7 @@ def of_objects(*models: ModelSpec) -> ScenarioReport:
 def test_a_model_that_changes_with_the_way_it_is_called_differs_even_from_itself() -> None:
     pair = pair_of(of_objects(given("one", False), given("other", False)))
     assert pair.verdict == "different"
-    assert pair.explanation.startswith("`one` returns another result when called eagerly")
+    assert pair.explanation.startswith("`one` returns a different result when called eagerly")
     assert pair.counterexample is not None
     assert pair.counterexample.execution == "eager"
 
