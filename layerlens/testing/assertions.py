@@ -134,7 +134,7 @@ class Assertions:
         Args:
             model: a model, layer, callable or file.
             path: the recording, an `.npz` file; relative paths begin at the current folder.
-            inputs: as for `assert_equivalent`; a layer or model without gets the recorded inputs.
+            inputs: as for `assert_equivalent`; without them, a layer gets the recorded inputs.
             tolerance: as for `assert_equivalent`.
             transfer: how the recorded weights are copied to the model; `none` keeps its own.
         """
