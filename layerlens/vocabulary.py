@@ -27,8 +27,9 @@ CertificateMethod = Literal["identical", "polynomial", "graph"]
 #: How much may be spent on a pair.
 Effort = Literal["quick", "normal", "thorough"]
 #: How a verdict on outputs was reached: by a proof that a few runs confirm, by the layers of large
-#: models called one by one, by a few probes, by all of them, or by those of a recording.
-Plan = Literal["proof", "layer_by_layer", "few_probes", "all_probes", "recording"]
+#: models called one by one, by a few probes, by all of them, by those of a recording, or by those
+#: of the model that an exported file is compared with.
+Plan = Literal["proof", "layer_by_layer", "few_probes", "all_probes", "recording", "exported"]
 Execution = Literal["eager", "traced", "traced_dynamic"]
 Mixes = Literal["none", "causal", "anti_causal", "window", "all", "reduces", "expands"]
 #: The task of a run: compare models, or show their layer tables.

@@ -32,6 +32,7 @@ from layerlens.cli.options import Paths
 from layerlens.cli.overwrite import refuse_overwriting
 from layerlens.cli.plot import plot
 from layerlens.cli.record import record
+from layerlens.cli.runtimes import runtimes
 from layerlens.cli.signals import Interrupted
 from layerlens.cli.terminal import columns, fit_terminal, show_progress
 from layerlens.cli.watch import watch
@@ -166,6 +167,7 @@ def summary(
 app.command()(record)
 app.command()(watch)
 app.command()(plot)
+app.command()(runtimes)
 
 
 @app.command("render")

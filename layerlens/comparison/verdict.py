@@ -7,11 +7,12 @@ from typing import Any, Literal
 
 import numpy as np
 
-from layerlens.comparison.against_recording import compare_with_recording
+from layerlens.comparison.against_frozen import compare_with_frozen
 from layerlens.comparison.also_differs import also_differs
 from layerlens.comparison.confirmation import confirm
 from layerlens.comparison.coverage import Coverage, coverage_of_probes, with_kept_weights
 from layerlens.comparison.examination import DYNAMIC, Examination
+from layerlens.comparison.exported_answers import refuse_without_weights
 from layerlens.comparison.half_precision import RangeCheck
 from layerlens.comparison.layer_by_layer import LayerByLayer
 from layerlens.comparison.masked_steps import masked_difference
@@ -21,13 +22,14 @@ from layerlens.comparison.random_outputs import judge_random
 from layerlens.comparison.rounding import RoundingCheck
 from layerlens.comparison.search import search
 from layerlens.errors import MemoryLimitError
-from layerlens.models.build.request import Built, Model, Recorded, Refused
+from layerlens.models.build.request import Built, Exported, Frozen, Model, Refused
 from layerlens.models.execute.call_order import paired_by_calls
 from layerlens.models.execute.input_domains import input_mismatch
 from layerlens.models.execute.restored_weights import restoring_weights
 from layerlens.models.execute.running_memory import running_beyond_memory
 from layerlens.models.execute.variables import given_weights, pair_model_weights
 from layerlens.models.execute.weight_sets import WeightSet
+from layerlens.models.external.line_up import line_up
 from layerlens.models.inspect.input_order import is_generated_name
 from layerlens.numerics.judge import Judgement, as_different, judge
 from layerlens.numerics.observation import Evidence
@@ -129,6 +131,10 @@ def _decided(pair: Pair) -> Decision:
     reference, candidate = pair.reference, pair.candidate
     if isinstance(reference, Refused) or isinstance(candidate, Refused):
         return Decision(pair, "build_error", "refused")
+    pair = _lined_up(pair)
+    reference, candidate = pair.reference, pair.candidate
+    assert not isinstance(reference, Refused)
+    assert not isinstance(candidate, Refused)
     transfer = _pair_weights(reference, candidate, pair.scenario.transfer)
     mismatch = _incomparable(reference, candidate, transfer)
     if mismatch is not None:
@@ -137,11 +143,11 @@ def _decided(pair: Pair) -> Decision:
     reason = input_mismatch(reference, candidate)
     if reason is not None:
         return Decision(pair, "inconclusive", "inputs", transfer, inputs_apart=reason)
-    if isinstance(reference, Recorded):
-        assert isinstance(candidate, Built)  # two recordings are refused before anything is read
-        return _by_recording(pair, reference, candidate, transfer)
-    if isinstance(candidate, Recorded):
-        return _by_recording(pair, candidate, reference, transfer)
+    if isinstance(reference, Frozen):
+        assert isinstance(candidate, Built)  # two frozen models are refused before they are read
+        return _by_frozen(pair, reference, candidate, transfer)
+    if isinstance(candidate, Frozen):
+        return _by_frozen(pair, candidate, reference, transfer)
     _refuse_beyond_memory(reference, candidate)
     decision = _by_running(pair, transfer)
     if pair.scenario.transfer == "none":
@@ -151,10 +157,25 @@ def _decided(pair: Pair) -> Decision:
     return decision
 
 
+def _lined_up(pair: Pair) -> Pair:
+    """Return the pair with an exported file that is fed like the other model."""
+    reference, candidate = pair.reference, pair.candidate
+    if isinstance(reference, Exported) and isinstance(candidate, Built):
+        return replace(pair, reference=line_up(reference, candidate))
+    if isinstance(candidate, Exported) and isinstance(reference, Built):
+        return replace(pair, candidate=line_up(candidate, reference))
+    return pair
+
+
 def _pair_weights(
-    reference: Built | Recorded, candidate: Built | Recorded, rule: TransferRule
+    reference: Built | Frozen, candidate: Built | Frozen, rule: TransferRule
 ) -> Transfer:
-    """Pair the weights of two models; where positions do not fit, in the order of the calls."""
+    """Pair the weights of two models; where positions do not fit, in the order of the calls.
+
+    No weights are carried over to or from an exported file.
+    """
+    if isinstance(reference, Exported) or isinstance(candidate, Exported):
+        return Transfer("none", (), (), ())
     transfer = pair_model_weights(reference, candidate, rule)
     if transfer.complete or not isinstance(reference, Built) or not isinstance(candidate, Built):
         return transfer
@@ -199,12 +220,16 @@ def _with_own_weights(decision: Decision) -> Decision:
     )
 
 
-def _by_recording(pair: Pair, recorded: Recorded, live: Built, transfer: Transfer) -> Decision:
-    """Return the decision on a pair in which one side answers as it was recorded."""
+def _by_frozen(pair: Pair, frozen: Frozen, live: Built, transfer: Transfer) -> Decision:
+    """Return the decision on a pair of which Keras runs one model here, and not the other."""
     error = running_beyond_memory("comparing", live)
     if error is not None:
         raise error
-    found = compare_with_recording(pair, recorded, live)
+    if isinstance(frozen, Exported):
+        refuse_without_weights(frozen, live, pair.variants)
+    found = compare_with_frozen(pair, frozen, live)
+    if isinstance(frozen, Exported):
+        found = found.bounded(frozen, pair.scenario.tolerance)
     evidence, judgement = found.evidence, found.judgement
     if evidence.refusal is not None:
         return Decision(pair, "build_error", "call", transfer, evidence=evidence)
@@ -242,7 +267,7 @@ def has_to_run(reference: Model, candidate: Model, rule: TransferRule) -> bool:
 
 
 def _incomparable(
-    reference: Built | Recorded, candidate: Built | Recorded, transfer: Transfer
+    reference: Built | Frozen, candidate: Built | Frozen, transfer: Transfer
 ) -> Literal["shape_mismatch", "param_mismatch"] | None:
     """Return the verdict on two models whose shapes or weights do not match; else None."""
     if not _same_shape(reference.report.output_shape, candidate.report.output_shape):

@@ -19,7 +19,7 @@ from layerlens.explain.shrink import as_seen, shrink
 from layerlens.explain.verdict_sentences import with_sentence
 from layerlens.explain.weight_sentences import weight_sentences
 from layerlens.explain.working_transfer import working_transfer
-from layerlens.models.build.request import Built, Recorded, Refused
+from layerlens.models.build.request import Built, Exported, Recorded, Refused
 from layerlens.models.execute.graph_size import model_graph_ops
 from layerlens.numerics.flat_input import as_arrays
 from layerlens.numerics.heat_map import differences_map
@@ -134,7 +134,7 @@ def _early_text(decision: Decision) -> str:
         return reduce(with_sentence, more, text)
     text = verdict_sentences.shapes(reference.report, candidate.report)
     if not isinstance(reference, Built) or not isinstance(candidate, Built):
-        return text  # a recording cannot be run again
+        return text  # a recording or an exported file has no layers to change
     made = transfer.complete and reference.allocated and candidate.allocated
     if not made or beyond_memory(reference, candidate) is not None:
         return text
@@ -167,7 +167,7 @@ def _of_outputs(decision: Decision) -> ReportedPair:
     assert decision.transfer is not None
     report = _figures(decision)
     if examination is None:
-        return ReportedPair(_beside_recording(decision, report))
+        return ReportedPair(_beside_frozen(decision, report))
     misannounced = examination.observer.misannounced
     more = [
         verdict_sentences.about_weights(
@@ -210,25 +210,32 @@ def _of_outputs(decision: Decision) -> ReportedPair:
     return _with_counterexample(examination, check, report)
 
 
-def _beside_recording(decision: Decision, report: PairReport) -> PairReport:
-    """Complete the report of a pair of which one side is a recording, and cannot be run again."""
+def _beside_frozen(decision: Decision, report: PairReport) -> PairReport:
+    """Complete the report of a pair of which Keras does not run one model here."""
     reference, candidate = decision.pair.reference, decision.pair.candidate
-    recorded = next(side for side in (reference, candidate) if isinstance(side, Recorded))
+    frozen, live = (
+        (candidate, reference) if isinstance(reference, Built) else (reference, candidate)
+    )
+    assert isinstance(live, Built)
     assert decision.transfer is not None
-    more = [
-        verdict_sentences.recorded(recorded.report, recorded.recording),
-        verdict_sentences.about_recorded_weights(
-            recorded.report,
-            candidate.report if recorded is reference else reference.report,
-            decision.transfer,
-            overruled=decision.overruled and not candidate.spec.is_argument,
-        ),
-    ]
+    if isinstance(frozen, Recorded):
+        more = [
+            verdict_sentences.recorded(frozen.report, frozen.recording),
+            verdict_sentences.about_recorded_weights(
+                frozen.report,
+                live.report,
+                decision.transfer,
+                overruled=decision.overruled and not candidate.spec.is_argument,
+            ),
+        ]
+    else:
+        assert isinstance(frozen, Exported)
+        more = [verdict_sentences.exported(frozen.report, live.report, report)]
     report = replace(report, explanation=reduce(with_sentence, more, report.explanation))
     witness = decision.judgement.witness if decision.judgement is not None else None
     if witness is None or not decision.pair.shows:
         return report
-    return replace(report, counterexample=as_seen(witness, recorded.inputs))
+    return replace(report, counterexample=as_seen(witness, live.inputs))
 
 
 def _untried_lengths(examination: Examination) -> tuple[str | None, ...]:

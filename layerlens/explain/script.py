@@ -20,7 +20,7 @@ from layerlens.explain.keras_code import (
     model_source,
 )
 from layerlens.explain.weight_code import WeightSource
-from layerlens.models.build.request import Built, Model, Recorded
+from layerlens.models.build.request import Built, Exported, Model, Recorded
 from layerlens.numerics.arrays import Inputs
 from layerlens.numerics.flat_input import as_arrays
 from layerlens.numerics.observation import CallRefusal, ShapeSurprise
@@ -64,6 +64,12 @@ def script_of(
             raise UsageError(
                 f"`{model.spec.name}` is a recording: no script can build the model that it holds "
                 "the outputs of",
+                hint="leave --repro out; the report shows the input on which they differ",
+            )
+        if isinstance(model, Exported):
+            raise UsageError(
+                f"`{model.spec.name}` is an exported file: a script needs Keras and NumPy alone, "
+                "and cannot run it",
                 hint="leave --repro out; the report shows the input on which they differ",
             )
     if check is not None and report.counterexample is not None:

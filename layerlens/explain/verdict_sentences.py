@@ -251,6 +251,29 @@ def recorded(report: ModelReport, recording: Recording) -> str:
     )
 
 
+def exported(report: ModelReport, live: ModelReport, pair: PairReport) -> str:
+    """Say what ran an exported file, on which weights, and what that keeps hidden."""
+    runtime = report.runtime
+    assert runtime is not None
+    precision = {
+        "widened": "in float32, and in float64 with the file widened",
+        "native": "in float64 too",
+        "none": "in its own precision alone",
+    }[runtime.float64]
+    text = (
+        f"{runtime.name} {runtime.version} ran `{report.name}` {precision}, on the weights that it "
+        f"holds; `{live.name}` ran on the weights that it was saved with"
+    )
+    if pair.verdict == "equivalent" and pair.unseen:
+        return (
+            f"{text}. {listed([f'`{path}`' for path in pair.unseen[:_MOST_NAMED]])}"
+            + (f" and {len(pair.unseen) - _MOST_NAMED} more" * (len(pair.unseen) > _MOST_NAMED))
+            + " may be wrong in the file without a trace: export the model with drawn weights "
+            "for a check"
+        )
+    return text
+
+
 def about_recorded_weights(
     recorded: ModelReport, live: ModelReport, transfer: Transfer, *, overruled: bool
 ) -> str | None:

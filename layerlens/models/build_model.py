@@ -8,7 +8,7 @@ from dataclasses import replace
 from layerlens.models.build.chunks import build_in_chunks
 from layerlens.models.build.described import build_described
 from layerlens.models.build.precision import Precision
-from layerlens.models.build.request import BuildRequest, Built, Model, Recorded, Refused
+from layerlens.models.build.request import BuildRequest, Built, Frozen, Model, Refused
 from layerlens.models.external.adopt import adopt_model
 from layerlens.scenario.spec import InputSpec, ModelSpec
 
@@ -76,7 +76,7 @@ def _build(request: BuildRequest) -> Model:
         found = adopt_model(
             replace(request, spec=replace(inner, dtype=dtype), inputs=(), at_most=None, fed_as=())
         )
-        assert not isinstance(found, Recorded)  # refused when the scenario is read
+        assert not isinstance(found, Frozen)  # refused when the scenario is read
         return found
 
     return build_described(replace(request, load=load))

@@ -9,8 +9,9 @@ from typing import Any
 from layerlens.errors import Fault, ScenarioError
 from layerlens.models.build.conditions import Padding, paddings_of, under_condition
 from layerlens.models.build.constants import NumberChange, spec_with_numbers
-from layerlens.models.build.request import Built, Model, Refused
+from layerlens.models.build.request import Built, Exported, Model, Refused
 from layerlens.models.build_model import build_model
+from layerlens.models.runtimes.process import RuntimeProcess
 from layerlens.plain import stage
 from layerlens.scenario.options import RunOptions
 from layerlens.scenario.spec import InputSpec, ModelSpec, Scenario
@@ -27,6 +28,13 @@ class ModelVariants:
     _other_inputs: tuple[InputSpec, ...] = ()
     #: The inputs that mean padding, once they are known.
     _padded: frozenset[Padding] | None = None
+    #: The processes of exported files.
+    _processes: list[RuntimeProcess] = field(default_factory=list)
+
+    def close(self) -> None:
+        """End the processes of the runtimes of exported files."""
+        while self._processes:
+            self._processes.pop().close()
 
     def build(self, model: ModelSpec, **how: Any) -> Model:
         """Build one model; `how` is passed to `build_model`, which documents the errors."""
@@ -41,9 +49,11 @@ class ModelVariants:
             other_inputs=self._other_inputs if model.is_argument else (),
             **how,
         )
+        if isinstance(built, Exported):
+            self._processes.append(built.foreign.process)
         condition = self.scenario.when
-        if condition is None or isinstance(built, Refused):
-            return built
+        if condition is None or isinstance(built, (Refused, Exported)):
+            return built  # an exported file runs on the probes of the other model
         if not isinstance(built, Built):
             fault = Fault(
                 f"`when` cannot be applied to `{model.name}`, a recording",
@@ -120,6 +130,10 @@ class ModelVariants:
                 self.scenario.model(name), precision="float64", fed_as=model.input_names
             )
         return self._in_float64[name]
+
+    def with_seed(self, seed: int) -> ModelVariants:
+        """Return the variants with other initial weights."""
+        return ModelVariants(self.scenario, replace(self.options, seed=seed))
 
     def built_in_float64(self, model: Built) -> Built | None:
         """Return the float64 form if it has been built already."""

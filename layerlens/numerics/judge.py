@@ -167,6 +167,7 @@ def judge(
     tolerance: Tolerance | None = None,
     residue: bool = False,
     steady: bool = False,
+    single: bool = False,
 ) -> Judgement:
     """Judge the observations of one pair; see the module's docstring for the order of the rules.
 
@@ -177,6 +178,8 @@ def judge(
             working-precision floor replaces the float64 one.
         steady: skip the check of each model against itself: its executions are known to agree, or
             are random with another stream in each precision.
+        single: one model has float32 results alone, which take the place of its float64 ones; goes
+            with `residue`.
     """
     compared = sum(array.size for o in observations for array in o.reference)
     summary = summarized(observations, tolerance, residue)
@@ -210,12 +213,21 @@ def judge(
         return Judgement("equivalent", summary, rounding, rows, ratio=ratio)
     if residue and _greatest(observations, _float32_floor) <= RESIDUE_ROUNDING:
         reason = "constants rounded to float32 explain the remaining difference in float64"
+        if single:
+            ratio, reason = _greatest(observations, _working_floor), ""
         return Judgement("equivalent", summary, rounding, rows, ratio=ratio, reason=reason)
     reason = (
         f"in float64 the outputs differ by up to {ratio:,.0f} times the measured rounding: too "
         f"much for rounding (up to {ROUNDING:,.0f}) and too little for a real difference (from "
         f"{REAL:,.0f})"
     )
+    if single:
+        ratio = _greatest(observations, _float32_floor)
+        reason = (
+            f"the outputs differ by up to {ratio:,.1f} times what rounding in float32 may leave: "
+            f"too much for rounding (up to {RESIDUE_ROUNDING:,.0f}) and too little for a real "
+            f"difference (from {RESIDUE_REAL:,.0f}), and one of the two runtimes has no float64"
+        )
     return Judgement(
         "inconclusive", summary, rounding, rows, ratio=ratio, reason=reason, near_rounding=True
     )

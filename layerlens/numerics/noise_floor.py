@@ -127,6 +127,15 @@ def floor_without_float64(noise: NoiseFloor, unit: float = ROUNDOFF32) -> NoiseF
     return replace(noise, working=working, float64=working / COARSE_MARGIN, ground=0.0)
 
 
+def with_single_rounding(noise: NoiseFloor) -> NoiseFloor:
+    """Return the floor whose working-precision term has the measured rounding inside the model.
+
+    For a model whose float32 results are compared with float64 ones of another.
+    """
+    inside = (ROUNDOFF32 / ROUNDOFF64) * np.asarray(noise.inner)
+    return replace(noise, working=np.maximum(noise.working, inside))
+
+
 def with_inner_rounding(noise: NoiseFloor, moved: Sequence[Float], unit: float) -> NoiseFloor:
     """Return the floor with measured rounding inside the models as its term `inner`.
 

@@ -1,4 +1,4 @@
-"""What is kept of a model in a recording: its inputs, weights, outputs and rounding."""
+"""What a model answered: recorded with its inputs and weights, or by another runtime."""
 
 from __future__ import annotations
 
@@ -29,10 +29,12 @@ class RecordedRun:
     #: In float64, called with unknown shapes; in working precision where the model has no such
     #: form.
     float64: tuple[Array, ...]
-    #: The change of each element for a relative change of 1 of inputs and weights.
-    sensitivity: tuple[Array, ...]
-    #: The change of each element for a relative change of 1 of every result inside the model.
-    inner: tuple[Array, ...]
+    #: The change of each element for a relative change of 1 of inputs and weights; empty where it
+    #: was not measured.
+    sensitivity: tuple[Array, ...] = ()
+    #: The change of each element for a relative change of 1 of every result inside the model; empty
+    #: where it was not measured.
+    inner: tuple[Array, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +56,11 @@ class Versions:
     numpy: str
 
 
-@dataclass(frozen=True, slots=True)
-class Recording:
-    """A model's function on recorded inputs and weights.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """What a model answered on given inputs and weights, on which another model is run."""
 
-    The model itself and its code are not part of it: it answers on these inputs and weights alone.
-    """
-
-    report: ModelReport
-    inputs: tuple[InputSpec, ...]
-    slots: tuple[WeightSlot, ...]
-    #: Kind → the values of the slots. The model's own weights are `SAVED`.
+    #: Kind → the values of the weights that the other model takes over; its own are `SAVED`.
     weights: Mapping[str, tuple[Array, ...]]
     batches: tuple[ProbeBatch, ...]
     runs: tuple[RecordedRun, ...]
@@ -74,11 +70,26 @@ class Recording:
     coarsest_dtype: str
     #: Whether the model had a float64 form.
     exact: bool
+    #: What that form left in float32; None where this is not known.
+    float32: Float32Parts | None
+    #: Layer → the numbers in it at which outputs may jump; inputs near them are among the batches.
+    numbers: Mapping[str, tuple[float, ...]] | None = None
+    #: Weights and layers of the model on which no output depends.
+    unseen: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recording(Answers):
+    """A model's function on recorded inputs and weights.
+
+    The model itself and its code are not part of it: it answers on these inputs and weights alone.
+    """
+
+    report: ModelReport
+    inputs: tuple[InputSpec, ...]
+    slots: tuple[WeightSlot, ...]
     float32: Float32Parts
-    #: Layer → the numbers in it at which outputs may jump; inputs near them are recorded.
     numbers: Mapping[str, tuple[float, ...]]
-    #: Weights and layers of the model on which no recorded output depends.
-    unseen: tuple[str, ...]
     seed: int
     versions: Versions
 

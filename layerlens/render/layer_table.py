@@ -156,7 +156,8 @@ def _column(model: ModelReport, rows: Sequence[Row], position: int) -> list[Entr
 def _refused(model: ModelReport) -> Entry:
     error = model.error
     at = f"{wording.one_line(error.layer)} " if error and error.layer else ""
-    return Entry(sign=GLYPHS.wrong, words=f"{at}refused by Keras")
+    by = "Keras" if model.runtime is None else wording.one_line(model.runtime.name)
+    return Entry(sign=GLYPHS.wrong, words=f"{at}refused by {by}")
 
 
 def _side_by_side(models: Sequence[ModelReport], width: int) -> Layout | None:

@@ -114,6 +114,7 @@ def _effort(pair: PairReport, *, verbose: bool) -> str | None:
         "layer_by_layer": "layer by layer",
         "few_probes": "few probes",
         "recording": "the probes of a recording",
+        "exported": "the probes of one model",
         "all_probes": "all probes",
     }[spent.plan]
     more = "" if verbose or spent.level == "thorough" else "; --effort thorough runs all probes"
@@ -267,7 +268,8 @@ def _transfer(scenario: ScenarioReport, pair: PairReport, *, verbose: bool) -> I
         return
     shapes = {name: _weight_shapes(scenario, name) for name in (pair.reference, pair.candidate)}
     if not transfer.pairs and not transfer.unmatched:
-        yield "none to carry over"
+        is_exported = pair.effort is not None and pair.effort.plan == "exported"
+        yield "each model's own" if is_exported else "none to carry over"
         return
     yield f"{count(len(transfer.pairs))} carried over, {transfer.method.replace('_', ' ')}"
     is_listed = verbose or (

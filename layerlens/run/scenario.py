@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -101,7 +102,8 @@ def _run_trial(
         heard = stage.telling(lambda text: tell(Stage(text)))
         with without_collection(), warnings.catch_warnings(), heard:
             warnings.simplefilter("ignore")
-            report = work(Trial(scenario, options, on_script, tell), report)
+            with closing(Trial(scenario, options, on_script, tell)) as trial:
+                report = work(trial, report)
         drop_kernels()
     except LayerlensError as error:
         return fault_report(scenario.path, scenario.title, error, scenario.cell, started)

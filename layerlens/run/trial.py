@@ -53,6 +53,10 @@ class Trial:
     def __post_init__(self) -> None:
         self.variants = ModelVariants(self.scenario, self.options)
 
+    def close(self) -> None:
+        """Release what runs the models besides this process."""
+        self.variants.close()
+
     def run(self) -> Result:
         """Build the models, compare every pair in every mode, and train."""
         built = self._build_models()

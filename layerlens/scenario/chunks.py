@@ -7,7 +7,7 @@ from pathlib import Path
 
 from layerlens.errors import Fault, ScenarioError, Where
 from layerlens.plain.shapes import shape_text
-from layerlens.scenario.files import KERAS_SUFFIXES
+from layerlens.scenario.files import KERAS_SUFFIXES, is_exported
 from layerlens.scenario.spec import InputSpec, ModelSpec
 
 
@@ -30,6 +30,9 @@ def check_pieces(spec: ModelSpec, inputs: Sequence[InputSpec], where: Where | No
 
 def _faults(spec: ModelSpec, inputs: Sequence[InputSpec], where: Where | None) -> list[Fault]:
     if spec.file is not None and Path(spec.file).suffix.lower() not in KERAS_SUFFIXES:
+        if is_exported(spec.file):
+            hint = "remove `chunks`; compare the exported file with the whole model"
+            return [Fault("`chunks` cannot be used for an exported file", where, hint)]
         hint = "record the model that is called in chunks instead"
         return [Fault("`chunks` calls a model, and a recording cannot be called", where, hint)]
     count = spec.chunks or 1

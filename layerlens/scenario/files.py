@@ -17,9 +17,13 @@ from layerlens.plain.suggestion import nearest_name
 #: The largest scenario file, in bytes; larger data belongs in saved models or generated inputs.
 LARGEST_FILE = 4 * 1024 * 1024
 SCENARIO_SUFFIXES = (".yaml", ".yml")
-#: The suffixes of models that Keras saves, and the same with that of recordings.
+#: The suffixes of models that Keras saves, of those that other runtimes run, and of all models in
+#: files: a recording is one too.
 KERAS_SUFFIXES = (".keras", ".h5", ".hdf5", ".json")
-SAVED_SUFFIXES = (*KERAS_SUFFIXES, ".npz")
+EXPORTED_SUFFIXES = (".onnx", ".tflite")
+#: The files of which a SavedModel folder has one.
+_IN_SAVED_MODEL = ("saved_model.pb", "saved_model.pbtxt")
+SAVED_SUFFIXES = (*KERAS_SUFFIXES, *EXPORTED_SUFFIXES, ".npz")
 
 _KEYS = r"[\"']?(models|inputs?|expect)[\"']?\s*:"
 _TOP_LEVEL_KEY = re.compile(f"^{_KEYS}", re.MULTILINE)
@@ -153,13 +157,30 @@ def file_fault(path: Path, shown: str, suffixes: tuple[str, ...]) -> FileFault |
     return None if path.is_file() else FileFault(f"{shown} is not a file")
 
 
+def is_exported(file: str | None) -> bool:
+    """Return whether another runtime runs a file, by its suffix, or a folder, by its content."""
+    if file is None:
+        return False
+    return file.lower().endswith(EXPORTED_SUFFIXES) or _is_saved_model(Path(file))
+
+
+def _is_saved_model(path: Path) -> bool:
+    try:
+        return any((path / name).is_file() for name in _IN_SAVED_MODEL)
+    except (OSError, ValueError):
+        return False
+
+
 def saved_file_fault(
     path: Path, shown: str, suffixes: tuple[str, ...] = SAVED_SUFFIXES
 ) -> FileFault | None:
     """Return why a path names no saved model; otherwise like `file_fault`."""
+    if suffixes is SAVED_SUFFIXES and _is_saved_model(path):
+        return None
     if path.suffix.lower() not in suffixes:
         message = f"{shown} is not the name of a saved model"
-        return FileFault(message, f"they end in {', '.join(suffixes)}")
+        folder = ", or are a SavedModel folder" if suffixes is SAVED_SUFFIXES else ""
+        return FileFault(message, f"they end in {', '.join(suffixes)}{folder}")
     return file_fault(path, shown, suffixes)
 
 

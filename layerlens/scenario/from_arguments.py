@@ -18,6 +18,7 @@ from layerlens.scenario.files import (
     SCENARIO_SUFFIXES,
     FileFault,
     file_fault,
+    is_exported,
     near_file,
     saved_file_fault,
 )
@@ -25,10 +26,6 @@ from layerlens.scenario.python_target import PythonTarget, parse_target
 from layerlens.scenario.spec import Expectations, ModelSpec, Scenario
 from layerlens.vocabulary import Verdict, Weights
 
-#: The suffixes of models that other programs run; those that cannot be read get a fault.
-_FOREIGN_SUFFIXES = (".onnx", ".tflite")
-#: The files of which a SavedModel folder has one.
-_IN_SAVED_MODEL = ("saved_model.pb", "saved_model.pbtxt")
 #: The keys of a scenario or a report that is written as JSON.
 _NOT_IN_MODEL = ({"models"}, {"schema", "scenarios"})
 
@@ -42,8 +39,9 @@ class ModelForm:
     fault: Callable[[str], FileFault | None]
     spec: Callable[[str, str], ModelSpec]
     short_name: Callable[[str], str]
-    #: Whether such a model has weights that were saved with it; code may load some.
-    saved_weights: Literal["always", "never", "maybe"]
+    #: Whether such a model has weights that were saved with it; code may load some, and those of an
+    #: exported file cannot be read one by one.
+    saved_weights: Literal["always", "never", "maybe", "frozen"]
 
 
 def is_model(argument: str) -> bool:
@@ -151,6 +149,9 @@ def models_as_scenario(
     compared = compared_weights(arguments, weights)
     expected = expect or "equivalent"
     candidates = tuple(model.name for model in models[1:])
+    same: tuple[str, ...] = ()
+    if (compared, expected) == ("saved", "equivalent") and not is_exported(models[0].file):
+        same = tuple(one.name for one in models[1:] if not is_exported(one.file))
     return Scenario(
         path=arguments[0],
         title=" vs ".join(map(one_line, arguments)),
@@ -159,7 +160,7 @@ def models_as_scenario(
         weights=compared,
         expect=Expectations(
             verdicts={name: {"inference": expected} for name in candidates},
-            same_weights=candidates if (compared, expected) == ("saved", "equivalent") else (),
+            same_weights=same,
         ),
     )
 
@@ -212,7 +213,7 @@ def _unused(name: str, used: Iterable[str]) -> str:
 
 def _is_saved(argument: str) -> bool:
     suffix = Path(argument).suffix.lower()
-    return suffix in SAVED_SUFFIXES and suffix != ".json"
+    return suffix in SAVED_SUFFIXES and suffix != ".json" and not is_exported(argument)
 
 
 def _is_description(argument: str) -> bool:
@@ -230,16 +231,6 @@ def _is_other_json(path: Path) -> bool:
     return isinstance(data, Mapping) and any(keys <= set(data) for keys in _NOT_IN_MODEL)
 
 
-def _is_foreign(argument: str) -> bool:
-    path = Path(argument)
-    if path.suffix.lower() in _FOREIGN_SUFFIXES:
-        return True
-    try:
-        return any((path / name).is_file() for name in _IN_SAVED_MODEL)
-    except (OSError, ValueError):
-        return False
-
-
 def _saved_fault(argument: str) -> FileFault | None:
     return saved_file_fault(Path(argument), one_line(argument))
 
@@ -250,6 +241,11 @@ def _saved_spec(argument: str, name: str) -> ModelSpec:
 
 def _stem(argument: str) -> str:
     return Path(argument).stem
+
+
+def _file_name(argument: str) -> str:
+    """Return the name with its suffix: an exported file is often named like what it was made of."""
+    return Path(argument).name
 
 
 # --- Python code ----------------------------------------------------------------------------------
@@ -322,7 +318,7 @@ def _callable_name(argument: str) -> str:
 _FORMS: tuple[ModelForm, ...] = (
     ModelForm(_is_description, _saved_fault, _saved_spec, _stem, "never"),
     ModelForm(_is_saved, _saved_fault, _saved_spec, _stem, "always"),
-    ModelForm(_is_foreign, _saved_fault, _saved_spec, _stem, "always"),
+    ModelForm(is_exported, _saved_fault, _saved_spec, _file_name, "frozen"),
     ModelForm(_is_callable, _callable_fault, _callable_spec, _callable_name, "maybe"),
 )
 
@@ -341,7 +337,7 @@ def _no_model(argument: str, *, beside: str) -> UsageError:
     except (OSError, ValueError):
         is_folder, exists = False, False
     if not exists:
-        suffixes = (*SAVED_SUFFIXES, *_FOREIGN_SUFFIXES, *SCENARIO_SUFFIXES)
+        suffixes = (*SAVED_SUFFIXES, *SCENARIO_SUFFIXES)
         return UsageError(
             f"there is no file, folder or callable {shown}",
             hint=near_file(path, suffixes)

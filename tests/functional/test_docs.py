@@ -7,6 +7,7 @@ below a command are in its output in this order; `...` is any number of other li
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import re
@@ -30,6 +31,13 @@ GUIDES = [
         "in_a_notebook",
         "comparing_models",
     )
+]
+#: Page → what it needs besides layerlens; without it, the page is not run.
+NEEDED = {"guarding_an_export": ("onnxruntime", "tf2onnx", "ai_edge_litert")}
+GUIDES += [
+    ROOT / "docs" / f"{name}.md"
+    for name, modules in NEEDED.items()
+    if all(importlib.util.find_spec(module) for module in modules)
 ]
 PAGES = [ROOT / "README.md", *GUIDES]
 FENCE = re.compile(r"^```(\w+)(?: +([^\n]+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -11,7 +11,7 @@ import keras
 from layerlens.errors import LayerlensError
 from layerlens.models.build.graph import flat_outputs
 from layerlens.models.build.inputs import FittedInputs
-from layerlens.models.build.request import BuildRequest, Built, Model, Recorded, Refused, built
+from layerlens.models.build.request import BuildRequest, Built, Frozen, Model, Refused, built
 from layerlens.models.build.session import in_fresh_session
 from layerlens.models.build.symbolic import functional, set_policy
 from layerlens.report.layers import ModelReport
@@ -95,7 +95,7 @@ def build_in_chunks(request: BuildRequest, build: Build) -> Built | Refused:
         inputs=pieces_of(request.inputs, count),
     )
     piece = build(for_piece)
-    assert not isinstance(piece, Recorded)  # refused by `check_pieces`
+    assert not isinstance(piece, Frozen)  # refused by `check_pieces`
     if isinstance(piece, Refused):
         return replace(piece, spec=spec, report=_refused_piece(piece.report, count))
     whole = tuple(_with_length(one, lambda n: n * count) for one in piece.inputs)

@@ -1,4 +1,4 @@
-"""The request to build a model, and its results: Built, Recorded or Refused."""
+"""The request to build a model, and its results: Built, Recorded, Exported or Refused."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from layerlens.models.inspect.call_graph import upstream_names
 from layerlens.models.inspect.layer_table import model_report, rows_between
 from layerlens.models.inspect.shapes import open_batch, selected_shape
 from layerlens.models.keras_errors import explain_build_error
+from layerlens.models.runtimes.foreign import ForeignModel
 from layerlens.numerics.recording import Recording
 from layerlens.report.layers import LayerRow, ModelError, ModelReport
 from layerlens.scenario.spec import InputSpec, ModelSpec
@@ -111,8 +112,31 @@ class Recorded:
         return self.recording.input_names
 
 
+@dataclass(frozen=True)
+class Exported:
+    """An exported file: another runtime runs it, on the weights that it holds.
+
+    `inputs` are as the file declares them, in the reference's order if the names are the same.
+    """
+
+    spec: ModelSpec
+    foreign: ForeignModel
+    inputs: tuple[InputSpec, ...]
+    report: ModelReport
+
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        return tuple(spec.name for spec in self.inputs)
+
+    @property
+    def listed_names(self) -> tuple[str, ...]:
+        return tuple(port.name for port in self.foreign.inputs)
+
+
+#: A model that this process' Keras does not run; its weights are not set.
+Frozen = Recorded | Exported
 #: A model of a scenario, as it takes part in a comparison.
-Model = Built | Recorded | Refused
+Model = Built | Frozen | Refused
 
 
 def refused(request: BuildRequest, error: ModelError, rows: tuple[LayerRow, ...] = ()) -> Refused:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from layerlens.models.build.request import Built, Recorded
+from layerlens.models.build.request import Built, Frozen
 from layerlens.models.execute.receptive_field import whole_numbers_in
 from layerlens.models.inspect.configuration import configuration_of
 from layerlens.models.inspect.nested_layers import flat_layers, operation_nodes
@@ -218,7 +218,7 @@ def _narrowest(
     )
 
 
-def input_mismatch(reference: Built | Recorded, candidate: Built | Recorded) -> str | None:
+def input_mismatch(reference: Built | Frozen, candidate: Built | Frozen) -> str | None:
     """Return why no input fits both models; None if one does.
 
     An input with as many elements along more or fewer axes fits after reshaping.

@@ -34,6 +34,8 @@ from layerlens.models.build.weights import assign_weights
 from layerlens.models.external.clone import copy_layer, copy_model, has_state, same_outputs
 from layerlens.models.external.damaged_file import damaged
 from layerlens.models.external.deserialize import Source
+from layerlens.models.external.exported import take_exported
+from layerlens.models.external.exported_file import is_exported_spec
 from layerlens.models.external.older.record import MalformedError
 from layerlens.models.external.older.translate import Translation, is_older, translate
 from layerlens.models.external.older.weights import Age
@@ -58,7 +60,7 @@ _OLDER = (
 
 
 def adopt_model(request: BuildRequest) -> Model:
-    """Build a model given as `file`, `python` or an object, or take a recording in its place.
+    """Build a model given as `file`, `python` or an object, or take a recording or exported file.
 
     Raises:
         ModelFileError: the file is missing, damaged, or cannot be loaded as a model.
@@ -68,6 +70,8 @@ def adopt_model(request: BuildRequest) -> Model:
     """
     if is_recording_spec(request.spec):
         return take_recording(request)
+    if is_exported_spec(request.spec):
+        return take_exported(request)
     if request.spec.form == "file":
         return _adopt_file(request)
     refuse_callable(request.spec, allow_code=request.allow_code)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+
 from layerlens.errors import Fault, ScenarioError, UnsafeCodeError
+from layerlens.models.external.exported_file import is_exported_spec, refuse_unrunnable
 from layerlens.models.external.recording_file import is_recording_spec, read_recording
 from layerlens.models.external.saved_file import read_saved
 from layerlens.scenario.options import RunOptions
@@ -15,47 +18,72 @@ def refuse_before_start(scenario: Scenario, options: RunOptions) -> None:
     Raises:
         UnsafeCodeError: a model is a callable, and `allow_code` is false.
         ModelFileError: a file is missing, damaged, or no saved model.
-        ScenarioError: a recording cannot do what the scenario asks of it.
+        ScenarioError: a recording or an exported file cannot do what the scenario asks of it.
     """
     for model in scenario.models:
         refuse_callable(model, allow_code=options.allow_code)
         if is_recording_spec(model):
             assert model.file is not None  # that is what the form says
             read_recording(model.file, model.where)
+        elif is_exported_spec(model):
+            refuse_unrunnable(model, allow_code=options.allow_code)
         elif model.form == "file":
             assert model.file is not None
             read_saved(model.file, model.where)
-    _refuse_beside_recording(scenario)
+    _refuse_beside_frozen(scenario)
 
 
-def _refuse_beside_recording(scenario: Scenario) -> None:
-    """Refuse what a recording cannot do: run in training, be trained, or meet another recording.
+def _refuse_beside_frozen(scenario: Scenario) -> None:
+    """Refuse what a recording or an exported file cannot do.
+
+    They do not run in training, are not trained, and are not compared with each other.
 
     Raises:
         ScenarioError: the scenario asks for it.
     """
-    recordings = [model for model in scenario.models if is_recording_spec(model)]
-    if not recordings:
+    frozen = {
+        model.name: "a recording" if is_recording_spec(model) else "an exported file"
+        for model in scenario.models
+        if is_recording_spec(model) or is_exported_spec(model)
+    }
+    if not frozen:
         return
     faults = []
-    first, names = recordings[0], [model.name for model in recordings]
+    name, what = next(iter(frozen.items()))
     if "training" in scenario.modes:
-        faults.append(f"`{first.name}` is a recording, which has no outputs in training")
+        faults.append(f"`{name}` is {what}, which has no outputs in training")
     if scenario.fit is not None:
-        faults.append(f"`{first.name}` is a recording, which cannot be trained: leave `fit:` out")
-    if isinstance(scenario.transfer, TransferMapping) and scenario.reference not in names:
+        faults.append(f"`{name}` is {what}, which cannot be trained: leave `fit:` out")
+    if isinstance(scenario.transfer, TransferMapping):
+        faults += _mapped(scenario, frozen)
+    if scenario.reference in frozen and len(frozen) > 1:
+        other = next(one for one in frozen if one != scenario.reference)
         faults.append(
-            f"`{first.name}` is a recording, whose weights are carried over to the reference, "
-            "against the direction of the mapping under `transfer:`; make it the reference"
+            f"`{scenario.reference}` is {frozen[scenario.reference]} and `{other}` is "
+            f"{frozen[other]}, of which one cannot be compared with the other"
         )
-    if scenario.reference in names and len(names) > 1:
-        both = " and ".join(f"`{name}`" for name in names[:2])
-        faults.append(f"{both} are recordings, of which one cannot be compared with the other")
     if faults:
-        raise ScenarioError(tuple(Fault(what, first.where, _RECORDS) for what in faults))
+        where = scenario.model(name).where
+        raise ScenarioError(tuple(Fault(fault, where, _COMPARED[what]) for fault in faults))
 
 
-_RECORDS = "a recording holds outputs in inference, and is compared with a model that runs"
+def _mapped(scenario: Scenario, frozen: Mapping[str, str]) -> Iterator[str]:
+    """Yield why the weights of frozen models cannot be paired by a mapping."""
+    for name, what in frozen.items():
+        if what == "an exported file":
+            yield f"`{name}` is {what}, to which no weights are carried over: remove `transfer:`"
+        elif scenario.reference != name:
+            yield (
+                f"`{name}` is {what}, whose weights are carried over to the reference, against the "
+                "direction of the mapping under `transfer:`; make it the reference"
+            )
+
+
+_COMPARED = {
+    "a recording": "a recording holds outputs in inference, and is compared with a model that runs",
+    "an exported file": "an exported file runs in inference, and is compared with the model of "
+    "Keras that it was exported from",
+}
 
 
 def refuse_callable(model: ModelSpec, *, allow_code: bool) -> None:

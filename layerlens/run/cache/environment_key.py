@@ -13,10 +13,20 @@ from pathlib import Path
 from typing import Any
 
 import layerlens
+from layerlens.models.runtimes.kinds import KINDS
 from layerlens.versions import version_of
 
 #: Distributions whose code computes the reported values.
-_COMPUTING = ("keras", "tensorflow", "tensorflow-cpu", "numpy", "scipy", "ml-dtypes", "h5py")
+_COMPUTING = (
+    "keras",
+    "tensorflow",
+    "tensorflow-cpu",
+    "numpy",
+    "scipy",
+    "ml-dtypes",
+    "h5py",
+    *(name for kind in KINDS for name in kind.packages),
+)
 _PACKAGES = ("keras", "tensorflow", "numpy")
 #: Prefixes of environment variables that choose kernels, devices, threads and arithmetic.
 _VARIABLES = (

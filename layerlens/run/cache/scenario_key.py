@@ -123,6 +123,22 @@ def _refuse_code(value: ModelSpec | LayerSpec, allow_code: bool) -> None:
         raise NotKeyableError(f"a model of the form {value.form!r}")
     elif value.form == "file" and allow_code:
         raise NotKeyableError("a saved model that may run code")
+    elif value.form == "file" and _reads_others(Path(str(value.file))):
+        raise NotKeyableError("a model whose weights are in other files")
+
+
+def _reads_others(path: Path) -> bool:
+    """Return whether an ONNX file may say that tensors are stored in other files.
+
+    Each such tensor has an entry with the key `location`. Text in the file may contain it too; then
+    the result is not kept, which costs time alone.
+    """
+    if path.suffix.lower() != ".onnx":
+        return False
+    try:
+        return b"location" in path.read_bytes() if path.stat().st_size <= _LARGEST_FILE else True
+    except OSError:
+        return False  # there is no such file
 
 
 def _possible_paths(model: ModelSpec, allow_code: bool) -> Iterator[str]:

@@ -175,8 +175,8 @@ class ModelPart(Part):
     file: Annotated[
         str | None,
         Field(
-            description="A saved .keras, .h5 or Keras .json, or a recording (.npz), relative to "
-            "this file."
+            description="A saved .keras, .h5 or Keras .json; an exported .onnx, .tflite or "
+            "SavedModel folder; or a recording (.npz). Relative to this file."
         ),
     ] = None
     python: Annotated[

@@ -1,26 +1,29 @@
-"""Run a model on what was recorded of another one, and put both beside each other."""
+"""Run a model on the inputs of a frozen one, and put both beside each other."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
 
+from layerlens.comparison.exported_answers import without_float64
 from layerlens.comparison.observer import Interrupted
 from layerlens.comparison.pair import Pair
 from layerlens.comparison.randomness import changed
-from layerlens.models.build.request import Built, Recorded
+from layerlens.models.build.request import Built, Frozen, Recorded
 from layerlens.models.execute.input_domains import (
     has_foreign_layers,
 )
 from layerlens.models.execute.outcome import Outcome
 from layerlens.models.execute.side import Side, Values
 from layerlens.models.execute.variables import given_weights, pair_model_weights
-from layerlens.numerics.arrays import Array
+from layerlens.numerics.arrays import Array, Float
+from layerlens.numerics.differences import distance
 from layerlens.numerics.judge import (
+    WORKING_ROUNDING,
     is_apart,
     is_hidden_by_scale,
 )
@@ -37,7 +40,7 @@ from layerlens.numerics.noise_floor import (
 )
 from layerlens.numerics.observation import CallRefusal, Observation, ShapeSurprise
 from layerlens.numerics.probes import MINUTE_PROBE
-from layerlens.numerics.recording import SAVED, RecordedRun, Recording
+from layerlens.numerics.recording import SAVED, Answers, RecordedRun
 from layerlens.numerics.weight_transfer import Transfer
 from layerlens.plain import stage
 from layerlens.vocabulary import Execution
@@ -46,11 +49,12 @@ T = TypeVar("T")
 
 
 @dataclass
-class RecordedObserver:
-    """Runs a model on the inputs and weights of a recording, beside the recorded outputs."""
+class FrozenObserver:
+    """Runs a model on the inputs and weights on which a frozen one answered, beside its outputs."""
 
     pair: Pair
-    recorded: Recorded
+    frozen: Frozen
+    answers: Answers
     live: Built
     observations: list[Observation] = field(default_factory=list)
     #: Whether an observation shows a real difference, beside which small ones tell nothing.
@@ -62,28 +66,37 @@ class RecordedObserver:
         twin = self.pair.variants.in_float64(self.live)
         if isinstance(twin, Built) and twin.precision == "float64":
             self.side.add_float64(twin)
-        if not self.recording.exact:
+        if self.is_recorded and not self.answers.exact:
             self.side.leave_float64()
         self.own = tuple(self.side.working.values())
 
     @property
-    def recording(self) -> Recording:
-        return self.recorded.recording
+    def is_recorded(self) -> bool:
+        """Whether the frozen model's own rounding counts, not only that of the live one."""
+        return isinstance(self.frozen, Recorded)
 
     @property
     def is_exact(self) -> bool:
-        return self.recording.exact and self.side.is_exact
+        return self.answers.exact and self.side.is_exact
+
+    @property
+    def is_single(self) -> bool:
+        """Whether float32 results of a runtime are compared with float64 ones of the live model."""
+        return not self.is_recorded and not self.answers.exact and self.side.is_exact
 
     # --- weights ----------------------------------------------------------------------------------
 
     @cached_property
     def transfer(self) -> Transfer:
         """How the recorded weights are carried over to the model that runs."""
-        return pair_model_weights(self.recorded, self.live, self.pair.scenario.transfer)
+        assert isinstance(self.frozen, Recorded)  # no weights are carried over to an exported file
+        return pair_model_weights(self.frozen, self.live, self.pair.scenario.transfer)
 
     @cached_property
     def weights(self) -> Mapping[str, Values]:
-        """Kind → the recorded weights, carried over to the model that runs."""
+        """Kind → the recorded weights, carried over to the model that runs, or its own."""
+        if not self.is_recorded:
+            return {SAVED: self.own}
         transfer = self.transfer
         if not transfer.candidate or transfer.method == "none":
             return {SAVED: self.own}
@@ -95,39 +108,55 @@ class RecordedObserver:
                     zip(self.own, transfer.carry(values, self.own), strict=True)
                 )
             )
-            for kind, values in self.recording.weights.items()
+            for kind, values in self.answers.weights.items()
         }
 
     # --- observations -----------------------------------------------------------------------------
 
     def observe_all(self) -> None:
-        """Run the model on everything recorded.
+        """Run the model on everything that the frozen one answered.
 
         Raises:
-            Interrupted: the model refused a recorded input, or gave another shape than recorded.
+            Interrupted: the model refused such an input, or gave another shape.
         """
         self.observations.clear()
-        was_exact = self.is_exact
-        for run in self.recording.runs:
+        was_exact = self.side.is_exact
+        for run in self.answers.runs:
             if run.weights not in self.weights:
                 continue  # each model keeps its own weights
             stage.enter(
-                "running the model on what was recorded; it ran on "
+                f"running `{self.side.name}` on the probes; it ran on "
                 f"{len(self.observations)} batches so far"
             )
             found = self._observe(run)
-            is_minute = self.recording.batches[run.batch].names == (MINUTE_PROBE,)
+            is_minute = self.answers.batches[run.batch].names == (MINUTE_PROBE,)
             is_hidden = not self._is_apart and any(map(is_hidden_by_scale, found))
             if self.is_exact and (is_minute or is_hidden):
                 found = self._with_relative_noise(run, found, beside_inputs=is_minute)
             self._is_apart = self._is_apart or any(map(is_apart, found))
             self.observations += found
-            if was_exact and not self.is_exact:  # everything is compared in one precision
+            if was_exact and not self.side.is_exact:  # everything is compared in one precision
                 self.observe_all()
                 return
+        if not self.is_recorded and self.is_exact and self._strays():
+            self.answers = without_float64(self.answers)
+            self.observe_all()
+
+    def _strays(self) -> bool:
+        """Return whether the widened file computes something else than the file itself."""
+        for seen in self.observations:
+            double, working = seen.candidate64, seen.candidate
+            if self.pair.reference is self.frozen:
+                double, working = seen.reference64, seen.reference
+            for k, noise in enumerate(seen.noise):
+                gap = distance(double[k], working[k])
+                comparable = np.isfinite(double[k]) & np.isfinite(working[k])
+                if bool((comparable & (gap > WORKING_ROUNDING * noise.working)).any()):
+                    return True
+        return False
 
     def _observe(self, run: RecordedRun) -> list[Observation]:
-        batch = self.recording.batches[run.batch]
+        batch = self.answers.batches[run.batch]
         values, inputs = self.weights[run.weights], batch.inputs
         double = self.side.run(values, inputs, "float64", "traced_dynamic")
         working = {
@@ -145,6 +174,8 @@ class RecordedObserver:
         for execution, outcome in working.items():
             recorded = run.outputs[execution]
             recorded64 = run.float64 if self.is_exact else run.outputs["traced_dynamic"]
+            if self.is_single:
+                recorded64 = tuple(map(_as_double, recorded64))
             one, other = self.ordered(recorded, outcome.outputs)
             one64, other64 = self.ordered(recorded64, double.outputs)
             found.append(
@@ -170,7 +201,7 @@ class RecordedObserver:
                 inputs = seen.batch.inputs
                 scale = input_scale(inputs, outputs[0]) if beside_inputs else np.zeros(())
                 floor = with_relative_ground(floor, outputs, scale)
-            inner = [run.inner[k].astype(np.float64), moved[k]]
+            inner = [*inner_of(run, k), moved[k]]
             noise.append(with_inner_rounding(floor, inner, ROUNDOFF64))
         return [replace(one, noise=tuple(noise)) for one in found]
 
@@ -192,23 +223,34 @@ class RecordedObserver:
             finest = self.side.run_finer(values, inputs, double)
         floors = tuple(
             noise_floor(
-                (run.float64[k], finest.outputs[k]),
-                (run.outputs[first][k], single.outputs[k]),
-                (run.sensitivity[k].astype(np.float64), moved[k]),
-                input_scale(inputs, run.float64[k]),
+                (*recorded64, finest.outputs[k]),
+                (*recorded, single.outputs[k]),
+                (*recorded_change, moved[k]),
+                input_scale(inputs, finest.outputs[k]),
             )
-            for k in range(len(run.float64))
+            for k, (recorded64, recorded, recorded_change) in enumerate(self._measured(run, first))
         )
-        if self.is_exact:
+        if self.is_exact or self.is_single:
             return floors
         return tuple(floor_without_float64(floor, self._unit) for floor in floors)
+
+    def _measured(
+        self, run: RecordedRun, execution: Execution
+    ) -> Iterator[tuple[tuple[Array, ...], tuple[Array, ...], tuple[Float, ...]]]:
+        """Yield, for each output, what is known of the frozen model's own rounding."""
+        for k, double in enumerate(run.float64):
+            if self.is_recorded:
+                change = run.sensitivity[k].astype(np.float64)
+                yield (double,), (run.outputs[execution][k],), (change,)
+            else:  # a wrong file would widen its own limits
+                yield (), (), ()
 
     @cached_property
     def draws(self) -> bool:
         """Whether the model that runs gives other outputs with other seeds."""
         if not has_foreign_layers(self.live) and not self.side.working.is_random:
             return False
-        inputs = self.recording.batches[0].inputs
+        inputs = self.answers.batches[0].inputs
         one, other = (
             self.side.run(
                 self.weights[SAVED], inputs, "working", "traced_dynamic", seed=self.pair.seed + n
@@ -220,11 +262,11 @@ class RecordedObserver:
     @property
     def _unit(self) -> float:
         """The unit roundoff of the coarser of the two models."""
-        return max(self.side.unit, ROUNDOFFS.get(self.recording.coarsest_dtype, 0.0))
+        return max(self.side.unit, ROUNDOFFS.get(self.answers.coarsest_dtype, 0.0))
 
     def ordered(self, recorded: T, live: T) -> tuple[T, T]:
         """Return what belongs to the reference, and to the candidate."""
-        return (recorded, live) if self.pair.reference is self.recorded else (live, recorded)
+        return (recorded, live) if self.pair.reference is self.frozen else (live, recorded)
 
     def _stop_on_refusal(
         self, working: Mapping[Execution, Outcome], inputs: Sequence[Array]
@@ -251,20 +293,31 @@ class RecordedObserver:
 
     @property
     def dtypes(self) -> tuple[str, str]:
-        return self.ordered(self.recording.coarsest_dtype, self.side.coarsest_dtype)
+        return self.ordered(self.answers.coarsest_dtype, self.side.coarsest_dtype)
 
     def of_live(self, seen: Observation) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
         """Return the float64 and the working-precision outputs of the model that runs."""
-        if self.pair.reference is self.recorded:
+        if self.pair.reference is self.frozen:
             return seen.candidate64, seen.candidate
         return seen.reference64, seen.reference
 
     @property
     def inner_unit(self) -> float:
-        return ROUNDOFF64 if self.is_exact else self._unit / COARSE_MARGIN
+        if self.is_exact or self.is_single:
+            return ROUNDOFF64
+        return self._unit / COARSE_MARGIN
 
     @property
     def runs(self) -> Mapping[tuple[str, int], RecordedRun]:
         """The recorded runs by their weights and their batch."""
-        batches = self.recording.batches
-        return {(run.weights, id(batches[run.batch])): run for run in self.recording.runs}
+        batches = self.answers.batches
+        return {(run.weights, id(batches[run.batch])): run for run in self.answers.runs}
+
+
+def inner_of(run: RecordedRun, output: int) -> list[Float]:
+    """Return the measured rounding inside the frozen model, if there is such a measurement."""
+    return [run.inner[output].astype(np.float64)] if run.inner else []
+
+
+def _as_double(array: Array) -> Array:
+    return array.astype(np.float64) if array.dtype.kind == "f" else array

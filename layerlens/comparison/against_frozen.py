@@ -1,4 +1,4 @@
-"""Compare a model with a recording: one side is run, the other answers as it was recorded."""
+"""Compare a model with outputs from elsewhere: of a recording, or of another runtime."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from layerlens.comparison.coverage import unseen_by
+from layerlens.comparison.exported_answers import ask_exported, fresh_weights
+from layerlens.comparison.frozen_observer import FrozenObserver, inner_of
 from layerlens.comparison.observer import Interrupted
 from layerlens.comparison.pair import Pair
-from layerlens.comparison.recorded_observer import RecordedObserver
 from layerlens.comparison.recorded_range import RecordedRange, within_range
 from layerlens.comparison.rounding import depends_on_execution
-from layerlens.models.build.request import Built, Recorded
+from layerlens.models.build.request import Built, Exported, Frozen, Recorded
 from layerlens.models.execute.float32_residue import float32_residue
 from layerlens.models.execute.input_domains import (
     numbers_in,
@@ -30,53 +31,77 @@ from layerlens.numerics.judge import (
 )
 from layerlens.numerics.noise_floor import (
     with_inner_rounding,
+    with_single_rounding,
 )
 from layerlens.numerics.observation import Evidence, Observation
 from layerlens.numerics.recording import SAVED
 from layerlens.plain import stage
 from layerlens.scenario.spec import Tolerance
-from layerlens.vocabulary import AlsoDiffers
+from layerlens.vocabulary import AlsoDiffers, Plan
 
 _NUMBERS = (
     "in float64 they differ by what constants rounded to float32 could explain, but their layers "
     "have other numbers too"
 )
-_UNPROVED = "a recording holds outputs and no computation about which anything could be proved"
+_UNPROVED = {
+    "recording": "a recording holds outputs and no computation about which anything could be "
+    "proved",
+    "exported": "another runtime computes one of the two, and nothing is proved about that",
+}
 
 
 @dataclass(frozen=True, slots=True)
-class RecordingFindings:
-    """What comparing a model with a recording found.
+class FrozenFindings:
+    """What comparing a model with a frozen one found.
 
-    `judgement` is None where the model refused a recorded input or gave another shape; `evidence`
-    then says so. `overruled` says whether the model was stored with other weights than recorded.
+    `judgement` is None where a model refused an input or gave another shape; `evidence` then says
+    so. `overruled` says whether the model was stored with other weights than recorded.
     """
 
     evidence: Evidence
     judgement: Judgement | None = None
     overruled: bool = False
 
+    def bounded(self, exported: Exported, tolerance: Tolerance | None) -> FrozenFindings:
+        """Return the findings on a file that is quantised: nothing bounds what that changes."""
+        quantized, judgement = exported.foreign.quantized, self.judgement
+        if quantized is None or tolerance is not None or judgement is None:
+            return self
+        reason = (
+            f"`{exported.spec.name}` is quantised to {quantized}, so that it is not the same "
+            "function, and only a `tolerance:` says how far it may be from it"
+        )
+        undecided = replace(judgement, verdict="inconclusive", witness=None, reason=reason)
+        return replace(self, judgement=undecided)
 
-def compare_with_recording(pair: Pair, recorded: Recorded, live: Built) -> RecordingFindings:
-    """Run a model on the inputs and weights of a recording, and judge it by what was recorded."""
-    observed = RecordedObserver(pair, recorded, live)
+
+def compare_with_frozen(pair: Pair, frozen: Frozen, live: Built) -> FrozenFindings:
+    """Run a model on the inputs and weights of a frozen one, and judge it by what that answered."""
+    plan: Plan = "recording" if isinstance(frozen, Recorded) else "exported"
+    seen: list[Observation] = []
     try:
+        answers = (
+            frozen.recording
+            if isinstance(frozen, Recorded)
+            else ask_exported(frozen, live, pair.seed)
+        )
+        observed = FrozenObserver(pair, frozen, answers, live, seen)
         observed.observe_all()
     except Interrupted as stop:
-        seen = tuple(observed.observations)
-        return RecordingFindings(
-            Evidence(seen, refusal=stop.refusal, shape_surprise=stop.surprise, plan="recording")
+        return FrozenFindings(
+            Evidence(tuple(seen), refusal=stop.refusal, shape_surprise=stop.surprise, plan=plan)
         )
     comparison = _Comparison(observed)
     judgement = comparison.judgement(pair.scenario.tolerance)
+    passes = judgement.verdict == "equivalent"
     evidence = Evidence(
         tuple(comparison.in_range()),
         also_differs=comparison.also_differs(),
-        unseen=comparison.unseen() if judgement.verdict == "equivalent" else (),
-        unproved=_UNPROVED if judgement.verdict == "equivalent" else None,
-        plan="recording",
+        unseen=comparison.unseen() if passes else (),
+        unproved=_UNPROVED[plan] if passes else None,
+        plan=plan,
     )
-    return RecordingFindings(evidence, judgement, comparison.overrules_stored_weights())
+    return FrozenFindings(evidence, judgement, comparison.overrules_stored_weights())
 
 
 def _in_float32(number: float) -> float:
@@ -88,7 +113,7 @@ def _in_float32(number: float) -> float:
 class _Comparison:
     """Judges what was observed."""
 
-    observed: RecordedObserver
+    observed: FrozenObserver
 
     # --- judging ----------------------------------------------------------------------------------
 
@@ -116,16 +141,20 @@ class _Comparison:
         return RecordedRange(
             tuple(self.observed.observations),
             self.observed.dtypes,
-            self.observed.ordered(self.observed.recorded.spec.name, self.observed.side.name),
+            self.observed.ordered(self.observed.frozen.spec.name, self.observed.side.name),
             self.observed.side,
             self.observed.weights,
             self.observed.runs,
-            is_reference=self.observed.pair.reference is not self.observed.recorded,
+            is_reference=self.observed.pair.reference is not self.observed.frozen,
         )
 
     def _judged(self, tolerance: Tolerance | None = None, *, residue: bool = False) -> Judgement:
         seen = self.in_range()
-        found = judge(seen, tolerance=tolerance, residue=residue, steady=self.observed.draws)
+        single = self.observed.is_single
+        residue = residue or single
+        found = judge(
+            seen, tolerance=tolerance, residue=residue, steady=self.observed.draws, single=single
+        )
         witness = found.witness
         if witness is None or witness.inconsistent is None:
             return found
@@ -137,7 +166,7 @@ class _Comparison:
                 self.observed.side, values, one, base, working, self.observed.inner_unit
             ):
                 return found
-        return judge(seen, tolerance=tolerance, residue=residue, steady=True)
+        return judge(seen, tolerance=tolerance, residue=residue, steady=True, single=single)
 
     def _add_inner_rounding(self) -> bool:
         """Add the rounding inside both models to the noise floors where the outputs differ."""
@@ -154,11 +183,13 @@ class _Comparison:
             noise = tuple(
                 with_inner_rounding(
                     floor,
-                    [run.inner[k].astype(np.float64), *(() if moved is None else (moved[k],))],
+                    [*inner_of(run, k), *(() if moved is None else (moved[k],))],
                     self.observed.inner_unit,
                 )
                 for k, floor in enumerate(seen.noise)
             )
+            if self.observed.is_single:
+                noise = tuple(map(with_single_rounding, noise))
             self.observed.observations[at] = replace(seen, noise=noise)
             measured = True
         return measured
@@ -166,21 +197,21 @@ class _Comparison:
     def _has_residue(self) -> bool:
         """Return whether one float64 form computes something in float32 that the other does not."""
         runner = self.observed.side.float64.keras
-        if runner is None or not self.observed.is_exact:
+        kept = self.observed.answers.float32
+        if runner is None or kept is None or not self.observed.is_exact:
             return True  # nothing is known of what it computes in
         self.observed.side.hold(self.observed.weights[SAVED], "float64")
-        function = runner.concrete(self.observed.recording.batches[0].inputs)
+        function = runner.concrete(self.observed.answers.batches[0].inputs)
         found = float32_residue(function, written_numbers(runner.built))
-        kept = self.observed.recording.float32
         return found.computed or kept.computed or found.constants != frozenset(kept.constants)
 
     # --- beside the outputs -----------------------------------------------------------------------
 
     def also_differs(self) -> tuple[AlsoDiffers, ...]:
-        """Return what differs beside the outputs, as far as a recording has it."""
+        """Return what differs beside the outputs, as far as the frozen model has it."""
         dtypes = tuple(str(tensor.dtype) for tensor in self.observed.live.model.outputs)
         found: list[AlsoDiffers] = []
-        if dtypes != self.observed.recording.output_dtypes:
+        if dtypes != self.observed.answers.output_dtypes:
             found.append("dtype")
         if not self.observed.draws and overflows(self.in_range()):
             found.append("overflow")
@@ -190,15 +221,17 @@ class _Comparison:
         """Return the weights and layers of either model that the recorded inputs do not show."""
         drawn = [kind for kind in self.observed.weights if kind != SAVED] or [SAVED]
         sets = [self.observed.weights[kind] for kind in drawn]
-        batches = [batch.inputs for batch in self.observed.recording.batches]
+        batches = [batch.inputs for batch in self.observed.answers.batches]
         own = unseen_by(self.observed.side, sets, batches, self.observed.pair.seed)
+        if not self.observed.is_recorded:
+            return tuple(dict.fromkeys((*own, *fresh_weights(self.observed.live))))
         # Weights that a mapping leaves alone were tried with their own values only.
         kept = (
             self.observed.transfer.keeps_own if self.observed.transfer.method == "mapping" else ()
         )
         return tuple(
             dict.fromkeys(
-                (*own, *kept, *self._other_numbers(_in_float32), *self.observed.recording.unseen)
+                (*own, *kept, *self._other_numbers(_in_float32), *self.observed.answers.unseen)
             )
         )
 
@@ -208,9 +241,11 @@ class _Comparison:
         Their outputs may jump where the other model's do not, at inputs that were not recorded.
         `digits` leaves of a number what is compared of it.
         """
+        if self.observed.answers.numbers is None:
+            return ()  # nothing is known of them
         recorded, live = (
             {name: frozenset(map(digits, own)) for name, own in numbers.items()}
-            for numbers in (self.observed.recording.numbers, numbers_in(self.observed.live))
+            for numbers in (self.observed.answers.numbers, numbers_in(self.observed.live))
         )
         return tuple(
             name
@@ -221,6 +256,7 @@ class _Comparison:
 
     def overrules_stored_weights(self) -> bool:
         """Return whether the recorded weights replace others in the model's file."""
-        return self.observed.live.spec.form == "file" and not all(
+        is_file = self.observed.is_recorded and self.observed.live.spec.form == "file"
+        return is_file and not all(
             map(np.array_equal, self.observed.own, self.observed.weights[SAVED])
         )

@@ -1,0 +1,147 @@
+"""Load an exported file in its runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from layerlens.errors import Fault, ModelFileError, ScenarioError
+from layerlens.models.build.request import BuildRequest, Exported, Refused, refused
+from layerlens.models.external.exported_file import refuse_unrunnable, runtime_of
+from layerlens.models.inspect.shapes import selected_shape
+from layerlens.models.runtimes.foreign import ForeignModel, Port
+from layerlens.models.runtimes.kinds import RuntimeKind
+from layerlens.models.runtimes.process import (
+    About,
+    RuntimeAnswerError,
+    RuntimeLostError,
+    RuntimeProcess,
+)
+from layerlens.models.runtimes.remedies import loss, refusal
+from layerlens.plain.printable import one_line
+from layerlens.report.layers import ModelError, ModelReport, RuntimeRow
+from layerlens.scenario.spec import InputSpec, ModelSpec
+
+#: The errors of a runtime that a file is none of its format.
+_DAMAGED = ("DecodeError",)
+_NO_TFLITE = ("Model provided has model identifier", "not a valid Flatbuffer")
+
+
+def take_exported(request: BuildRequest) -> Exported | Refused:
+    """Load an exported file in a process of its own.
+
+    Raises:
+        UnsafeCodeError: the file may run code, which is not allowed.
+        ModelFileError: the runtime is missing, or the file is damaged.
+        ScenarioError: the scenario changes something that is fixed in the file.
+    """
+    spec = request.spec
+    kind = runtime_of(spec)
+    _refuse_changes(spec, kind)
+    refuse_unrunnable(spec, allow_code=request.allow_code)
+    process = RuntimeProcess(kind.module, most_bytes=request.memory_limit)
+    about = _started(process, kind, spec)
+    try:
+        head, _ = process.ask({"op": "load", "path": str(Path(str(spec.file)).absolute())})
+    except RuntimeLostError as lost:
+        return _refused(request, about, loss(about, lost, "it loaded the file"))
+    except RuntimeAnswerError as error:
+        process.close()
+        if error.type in _DAMAGED or any(text in error.message for text in _NO_TFLITE):
+            raise ModelFileError(
+                f"{Path(str(spec.file)).name} is damaged, or no file of {about.name}: "
+                f"{one_line(error.message)}",
+                spec.where,
+                hint="export the model again",
+            ) from error
+        return _refused(request, about, refusal(kind, about, error))
+    foreign = ForeignModel(
+        process,
+        about,
+        _ports(head["inputs"]),
+        _ports(head["outputs"]),
+        head["float64"],
+        head["quantized"],
+    )
+    return _described(request, foreign)
+
+
+def _started(process: RuntimeProcess, kind: RuntimeKind, spec: ModelSpec) -> About:
+    try:
+        return process.about()
+    except RuntimeLostError as error:
+        reason = str(error)
+    except RuntimeAnswerError as error:
+        reason = error.message
+    raise ModelFileError(
+        f"{kind.name} cannot be started for {Path(str(spec.file)).name}: {one_line(reason)}",
+        spec.where,
+        hint=f"pip install --upgrade 'layerlens[{kind.extra}]'" if kind.extra else None,
+    )
+
+
+def _refused(request: BuildRequest, about: About, error: ModelError) -> Refused:
+    found = refused(request, error)
+    runtime = RuntimeRow(about.name, about.version, about.python, "frozen", "none")
+    return replace(found, report=replace(found.report, runtime=runtime))
+
+
+def _described(request: BuildRequest, foreign: ForeignModel) -> Exported | Refused:
+    spec = request.spec
+    shapes: list[Any] = [_open_batch(port) for port in foreign.outputs]
+    shape: Any = shapes[0] if len(shapes) == 1 else tuple(shapes)
+    if spec.select is not None:
+        try:
+            if len(shapes) > 1:
+                raise ValueError(
+                    f'`select: "{spec.select}"` takes a slice of one output, but the file has '
+                    f"{len(shapes)}"
+                )
+            shape = selected_shape(shape, spec.select)
+        except (ValueError, IndexError) as error:
+            hint = "count the batch axis too: `[:, -1]` is the last step of every sample"
+            return _refused(request, foreign.about, ModelError(None, str(error), hint))
+    about = foreign.about
+    report = ModelReport(
+        spec.name,
+        None,
+        None,
+        None,
+        shape,
+        (),
+        runtime=RuntimeRow(about.name, about.version, about.python, "frozen", foreign.float64),
+        notes=_notes(foreign),
+    )
+    inputs = tuple(InputSpec(port.name, port.shape[1:], port.dtype) for port in foreign.inputs)
+    return Exported(spec, foreign, inputs, report)
+
+
+def _notes(foreign: ForeignModel) -> tuple[str, ...]:
+    if foreign.quantized is None:
+        return ()
+    return (f"it is quantised to {foreign.quantized}",)
+
+
+def _ports(rows: Sequence[Any]) -> tuple[Port, ...]:
+    return tuple(Port(str(row["name"]), str(row["dtype"]), tuple(row["shape"])) for row in rows)
+
+
+def _open_batch(port: Port) -> tuple[int | None, ...]:
+    return (None, *port.shape[1:]) if port.shape else ()
+
+
+def _refuse_changes(spec: ModelSpec, kind: RuntimeKind) -> None:
+    given = {"weights": spec.weights, "dtype": spec.dtype, "input": spec.inputs}
+    faults = tuple(
+        Fault(
+            f"`{key}` cannot be given to `{spec.name}`, which {kind.name} runs as it was exported",
+            spec.where,
+            f"leave `{key}:` out, or export the model again with it",
+        )
+        for key, value in given.items()
+        if value
+    )
+    if faults:
+        raise ScenarioError(faults)

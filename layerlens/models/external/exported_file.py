@@ -1,0 +1,57 @@
+"""Exported files, before any of them is loaded: their runtimes, sizes and permissions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from layerlens.byte_size import readable
+from layerlens.errors import ModelFileError, UnsafeCodeError
+from layerlens.models.runtimes.kinds import RuntimeKind, kind_of
+from layerlens.scenario.spec import ModelSpec
+
+#: The largest file; the formats number their bytes with 31 bits.
+LARGEST_FILE = 2**31 - 1
+
+
+def is_exported_spec(spec: ModelSpec) -> bool:
+    """Return whether another runtime runs the model, by the suffix of its file."""
+    return spec.form == "file" and kind_of(spec.file) is not None
+
+
+def runtime_of(spec: ModelSpec) -> RuntimeKind:
+    """Return the runtime of an exported file."""
+    kind = kind_of(spec.file)
+    assert kind is not None  # that is what `is_exported_spec` says
+    return kind
+
+
+def refuse_unrunnable(spec: ModelSpec, *, allow_code: bool) -> None:
+    """Refuse a file that must not run, whose runtime is not installed, or which is too large.
+
+    Raises:
+        UnsafeCodeError: the file may hold any TensorFlow operation, and `allow_code` is false.
+        ModelFileError: the runtime or the file is missing, or the file is too large.
+    """
+    kind, path = runtime_of(spec), Path(str(spec.file))
+    if kind.runs_code and not allow_code:
+        raise UnsafeCodeError(
+            f"model `{spec.name}` is a {kind.name}, whose operations may read and write files",
+            spec.where,
+            hint="if you trust it, allow it with `--allow-code`",
+        )
+    if kind.missing:
+        raise ModelFileError(
+            f"{path.name} needs {kind.name}, and {' and '.join(kind.missing)} "
+            f"{'is' if len(kind.missing) == 1 else 'are'} not installed",
+            spec.where,
+            hint=f"pip install 'layerlens[{kind.extra}]'" if kind.extra else None,
+        )
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise ModelFileError(f"{path.name} cannot be read: {error.strerror}", spec.where) from None
+    if size > LARGEST_FILE:
+        raise ModelFileError(
+            f"{path.name} has {readable(size)}; {kind.name} reads at most {readable(LARGEST_FILE)}",
+            spec.where,
+        )

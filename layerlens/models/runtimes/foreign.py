@@ -1,0 +1,76 @@
+"""A model that another runtime has loaded, and how it is fed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from layerlens.models.runtimes.process import About, RuntimeProcess
+from layerlens.numerics.arrays import Array
+from layerlens.vocabulary import Float64Form
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """One input or output of a loaded model; shapes have the batch axis first."""
+
+    name: str
+    dtype: str
+    #: None is a length that is not fixed.
+    shape: tuple[int | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """How one of the file's inputs is made of those of another model."""
+
+    #: The position among the other model's inputs.
+    position: int
+    #: The order of its axes, batch axis first; None is the same.
+    axes: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True)
+class ForeignModel:
+    """A file that a runtime has loaded in its own process."""
+
+    process: RuntimeProcess
+    about: About
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+    float64: Float64Form
+    #: The dtype that weights or results are quantised to; None for a file that is not quantised.
+    quantized: str | None
+    #: For each of the file's inputs, once they are lined up with those of another model.
+    feeds: tuple[Feed, ...] = ()
+    #: For each output, the order of its axes in the layout of that model; None is its own.
+    returned: tuple[tuple[int, ...] | None, ...] = ()
+
+    def lined_up(
+        self, feeds: Sequence[Feed], returned: Sequence[tuple[int, ...] | None]
+    ) -> ForeignModel:
+        """Return the model that takes inputs, and gives outputs, in the layout of another one."""
+        return replace(self, feeds=tuple(feeds), returned=tuple(returned))
+
+    def run(self, inputs: Sequence[Array], *, float64: bool = False) -> tuple[Array, ...]:
+        """Run on inputs in the order and layout of the model that it is lined up with.
+
+        Raises:
+            RuntimeLostError: the process died, or was stopped at a limit.
+            RuntimeAnswerError: the runtime refuses the inputs.
+        """
+        given = []
+        for port, feed in zip(self.inputs, self.feeds, strict=True):
+            array = inputs[feed.position]
+            if feed.axes is not None:
+                array = np.transpose(array, feed.axes)
+            wanted = "float64" if float64 and port.dtype == "float32" else port.dtype
+            given.append(array.astype(wanted, copy=False))
+        precision = "float64" if float64 else "working"
+        outputs = self.process.ask({"op": "run", "precision": precision}, given)[1]
+        return tuple(
+            output if axes is None or output.ndim != len(axes) else np.transpose(output, axes)
+            for output, axes in zip(outputs, self.returned, strict=True)
+        )

@@ -1,0 +1,74 @@
+"""Turn the errors of a runtime into a reason and a remedy."""
+
+from __future__ import annotations
+
+import re
+
+from layerlens.models.runtimes.kinds import ONNX, RuntimeKind
+from layerlens.models.runtimes.process import About, RuntimeAnswerError, RuntimeLostError
+from layerlens.plain.printable import one_line
+from layerlens.report.layers import ModelError
+
+#: How a runtime names an operator that it does not have.
+_MISSING_OPERATOR = (
+    re.compile(r"No Op registered for (\w+)"),
+    re.compile(r"(\w+)\(-?\d+\) is not a registered function/op"),
+    re.compile(r"Could not find an implementation for (\w+)"),
+    re.compile(r"unresolved custom op: ?([\w.]+)"),
+    re.compile(r"Node number \d+ \((Flex\w+)\)"),
+    re.compile(r"\((\w+)\) failed to prepare"),
+)
+_IR_VERSION = re.compile(r"Unsupported model IR version: (\d+), max supported IR version: (\d+)")
+_LONGEST = 300
+
+#: Operator → what to do about it.
+_REMEDIES = {
+    "Erfc": "Keras' exporter leaves `Erfc`, which is no ONNX operator, where a layer uses `gelu`: "
+    "export the model with the activation written as `0.5 * x * (1 + erf(x / sqrt(2)))`, or with "
+    "`gelu(approximate=True)`, which is another function",
+}
+_FLEX = (
+    "the file needs TensorFlow's own operators (the Flex delegate), which LiteRT does not have: "
+    "export recurrent layers with `unroll=True`, a fixed length and a fixed batch of 1"
+)
+_ANOTHER_OPSET = "export the model without it, or with another opset (`opset_version=`)"
+
+
+def refusal(kind: RuntimeKind, about: About, error: RuntimeAnswerError) -> ModelError:
+    """Return why a runtime refuses a file or an input, and what would fix it."""
+    runtime = f"{about.name} {about.version}"
+    for pattern in _MISSING_OPERATOR:
+        if (found := pattern.search(error.message)) is not None:
+            operator = found[1]
+            message = f"{runtime} cannot run the operator `{operator}`"
+            return ModelError(None, message, _remedy(kind, operator))
+    if (version := _IR_VERSION.search(error.message)) is not None:
+        return ModelError(
+            None,
+            f"{runtime} reads ONNX files up to IR version {version[2]}; this one has {version[1]}",
+            "install a newer onnxruntime, or export with an older opset",
+        )
+    return ModelError(None, f"{runtime}: {_shortened(error.message)}", None)
+
+
+def loss(about: About, error: RuntimeLostError, doing: str) -> ModelError:
+    """Return the error of a runtime whose process died or was stopped."""
+    return ModelError(
+        None,
+        f"{about.name} {about.version} was lost while {doing}: {error}",
+        "a damaged file can crash a runtime: export the model again; it ran in a process of its "
+        "own, so that nothing else was lost",
+    )
+
+
+def _remedy(kind: RuntimeKind, operator: str) -> str:
+    if operator.startswith("Flex"):
+        return _FLEX
+    if operator in _REMEDIES:
+        return _REMEDIES[operator]
+    return _ANOTHER_OPSET if kind is ONNX else "export the model without it"
+
+
+def _shortened(message: str) -> str:
+    text = one_line(message)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

@@ -1,0 +1,35 @@
+"""Call a model that takes one size of batch with batches of any size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+
+def in_batches(
+    call: Callable[[list[Any]], list[Any]], arrays: Sequence[Any], size: int | None
+) -> list[Any]:
+    """Return the outputs for all samples; `size` is the one that the model takes, None is any.
+
+    The last batch is filled up with its first sample.
+    """
+    if size is None or not arrays:
+        return call(list(arrays))
+    samples = len(arrays[0])
+    parts = []
+    for start in range(0, max(samples, 1), size):
+        taken = [array[start : start + size] for array in arrays]
+        count = len(taken[0])
+        if count < size:
+            taken = [np.concatenate([a, np.repeat(a[:1], size - count, axis=0)]) for a in taken]
+        found = call(taken)
+        for output in found:
+            if output.ndim == 0 or len(output) != size:
+                raise ValueError(
+                    f"a model with batches of {size} gives an output of the shape "
+                    f"{list(output.shape)}"
+                )
+        parts.append([output[:count] for output in found])
+    return [np.concatenate(list(outputs)) for outputs in zip(*parts)]  # noqa: B905

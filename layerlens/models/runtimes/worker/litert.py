@@ -1,0 +1,119 @@
+"""A `.tflite` file, in LiteRT."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from typing import Any
+
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+
+from .batches import in_batches
+
+_WHOLE = ("int8", "uint8", "int16")
+
+
+def about() -> dict[str, Any]:
+    """Return the name and version of the runtime."""
+    return {"name": "LiteRT", "version": importlib.metadata.version("ai-edge-litert")}
+
+
+def load(head: dict[str, Any]) -> LiteModel:
+    """Load the file of a message."""
+    return LiteModel(head["path"])
+
+
+class LiteModel:
+    """A file in an interpreter, which is shaped anew for each shape of inputs."""
+
+    def __init__(self, path: str) -> None:
+        self._interpreter = Interpreter(model_path=path, num_threads=1)
+        self._interpreter.allocate_tensors()
+        self._ins = self._interpreter.get_input_details()
+        self._outs = self._interpreter.get_output_details()
+        names = self._signature_names()
+        self._inputs = [_row(d, names.get(d["name"], d["name"])) for d in self._ins]
+        self._outputs = [_row(d, names.get(d["name"], d["name"])) for d in self._outs]
+        batches = {row["shape"][0] for row in self._inputs if row["shape"]}
+        fixed = batches - {None}
+        self._batch = fixed.pop() if len(batches) == 1 and len(fixed) == 1 else None
+
+    def _signature_names(self) -> dict[str, str]:
+        """Return the name of each tensor in the signature, which is that of the exported model."""
+        names = {}
+        for key, lists in self._interpreter.get_signature_list().items():
+            for tensor in self._ins:
+                for name in lists["inputs"]:
+                    if tensor["name"] in (name, f"{key}_{name}:0"):
+                        names[tensor["name"]] = name
+        return names
+
+    def described(self) -> dict[str, Any]:
+        """Return the inputs, the outputs and what else is known of the file."""
+        return {
+            "inputs": self._inputs,
+            "outputs": self._outputs,
+            "batch": self._batch,
+            "float64": "none",
+            "quantized": self._quantized(),
+        }
+
+    def _quantized(self) -> str | None:
+        """Return the dtype to which weights or results are quantised, None for a float32 file."""
+        found = None
+        for tensor in self._interpreter.get_tensor_details():
+            name = np.dtype(tensor["dtype"]).name
+            if name in _WHOLE and len(tensor["quantization_parameters"]["scales"]):
+                return "int8"
+            if name == "float16":
+                found = "float16"
+        return found
+
+    def run(self, precision: str, arrays: list[Any]) -> list[Any]:
+        """Return the outputs for inputs in the file's own order."""
+        if precision != "working":
+            raise ValueError("LiteRT does not compute in float64")
+        return in_batches(self._call, arrays, self._batch)
+
+    def _call(self, arrays: list[Any]) -> list[Any]:
+        runner, again = self._interpreter, False
+        for detail, array in zip(self._interpreter.get_input_details(), arrays):  # noqa: B905
+            if list(detail["shape"]) != list(array.shape):
+                runner.resize_tensor_input(detail["index"], list(array.shape), strict=True)
+                again = True
+        if again:
+            runner.allocate_tensors()
+        runner.reset_all_variables()
+        for detail, array in zip(runner.get_input_details(), arrays):  # noqa: B905
+            runner.set_tensor(detail["index"], _quantized(array, detail))
+        runner.invoke()
+        return [_real(runner.get_tensor(d["index"]), d) for d in runner.get_output_details()]
+
+
+def _row(detail: dict[str, Any], name: str) -> dict[str, Any]:
+    shape = [None if n < 0 else int(n) for n in detail["shape_signature"]]
+    if not shape:
+        shape = [int(n) for n in detail["shape"]]
+    dtype = np.dtype(detail["dtype"]).name
+    return {"name": name, "dtype": "float32" if _scaled(detail) else dtype, "shape": shape}
+
+
+def _scaled(detail: dict[str, Any]) -> bool:
+    return np.dtype(detail["dtype"]).name in _WHOLE and bool(detail["quantization"][0])
+
+
+def _quantized(array: Any, detail: dict[str, Any]) -> Any:
+    if not _scaled(detail):
+        return np.ascontiguousarray(array)
+    scale, zero = detail["quantization"]
+    limits = np.iinfo(detail["dtype"])
+    steps = np.round(array / scale) + zero
+    return np.clip(steps, limits.min, limits.max).astype(detail["dtype"])
+
+
+def _real(array: Any, detail: dict[str, Any]) -> Any:
+    array = np.array(array)
+    if not _scaled(detail):
+        return array
+    scale, zero = detail["quantization"]
+    return ((array.astype(np.float64) - zero) * scale).astype(np.float32)

@@ -1,0 +1,140 @@
+"""An ONNX file, in ONNX Runtime."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+
+from .batches import in_batches
+from .onnx_tensors import embed_external_data
+from .onnx_widening import widened
+
+_FATAL_ONLY = 4
+#: The length of open axes in a first run.
+_TRIED = 4
+#: The types of tensors that are passed, as ONNX Runtime names them.
+_DTYPES = {
+    "tensor(float)": "float32",
+    "tensor(double)": "float64",
+    "tensor(float16)": "float16",
+    "tensor(int8)": "int8",
+    "tensor(int16)": "int16",
+    "tensor(int32)": "int32",
+    "tensor(int64)": "int64",
+    "tensor(uint8)": "uint8",
+    "tensor(uint16)": "uint16",
+    "tensor(uint32)": "uint32",
+    "tensor(uint64)": "uint64",
+    "tensor(bool)": "bool",
+}
+#: Operators that only quantised files have.
+_QUANTIZING = (
+    "QuantizeLinear",
+    "DequantizeLinear",
+    "DynamicQuantizeLinear",
+    "QLinearConv",
+    "QLinearMatMul",
+    "MatMulInteger",
+    "ConvInteger",
+)
+
+
+def about() -> dict[str, Any]:
+    """Return the name and version of the runtime."""
+    onnxruntime.set_default_logger_severity(_FATAL_ONLY)
+    return {"name": "ONNX Runtime", "version": onnxruntime.__version__}
+
+
+def load(head: dict[str, Any]) -> OnnxModel:
+    """Load the file of a message."""
+    with open(head["path"], "rb") as file:  # noqa: PTH123 - as everywhere in this folder
+        model = onnx.load_model_from_string(file.read())
+    embed_external_data(model, os.path.dirname(os.path.abspath(head["path"])))  # noqa: PTH100, PTH120
+    return OnnxModel(model)
+
+
+class OnnxModel:
+    """A file and its form in float64, if it can be widened."""
+
+    def __init__(self, model: Any) -> None:
+        self._session = _session(model)
+        inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
+        self._names = [one.name for one in inputs]
+        self._inputs = [_row(one) for one in inputs]
+        self._outputs = [_row(one) for one in outputs]
+        self._kinds = {node.op_type for node in model.graph.node}
+        batches = {shape[0] for shape in (row["shape"] for row in self._inputs) if shape}
+        fixed = batches - {None}
+        self._batch = fixed.pop() if len(batches) == 1 and len(fixed) == 1 else None
+        self._wide = self._widened(model)
+
+    def _widened(self, model: Any) -> Any:
+        """Return the file in float64; None where ONNX Runtime lacks that form of an operator.
+
+        Some operators say so only when they run.
+        """
+        wide = widened(model)
+        if wide is None:
+            return None
+        try:
+            session = _session(wide)
+        except Exception:
+            return None
+        return session if self._runs(session, "f8") or not self._runs(self._session, "f4") else None
+
+    def _runs(self, session: Any, floating: str) -> bool:
+        """Return whether a file runs on zeros. It may refuse the length of an open axis."""
+        feed = {}
+        for row in self._inputs:
+            shape = [_TRIED if n is None else n for n in row["shape"]]
+            dtype = floating if row["dtype"] == "float32" else row["dtype"]
+            feed[row["name"]] = np.zeros(shape, dtype)
+        try:
+            session.run(None, feed)
+        except Exception:
+            return False
+        return True
+
+    def described(self) -> dict[str, Any]:
+        """Return the inputs, the outputs and what else is known of the file."""
+        return {
+            "inputs": self._inputs,
+            "outputs": self._outputs,
+            "batch": self._batch,
+            "float64": "none" if self._wide is None else "widened",
+            "quantized": "int8" if self._kinds & set(_QUANTIZING) else None,
+        }
+
+    def run(self, precision: str, arrays: list[Any]) -> list[Any]:
+        """Return the outputs for inputs in the file's own order."""
+        session = self._session if precision == "working" else self._wide
+        if session is None:
+            raise ValueError("the file has no float64 form")
+
+        def call(batch: list[Any]) -> list[Any]:
+            feed = {name: np.ascontiguousarray(a) for name, a in zip(self._names, batch)}  # noqa: B905
+            return [np.asarray(output) for output in session.run(None, feed)]
+
+        return in_batches(call, arrays, self._batch)
+
+
+def _session(model: Any) -> Any:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = _FATAL_ONLY
+    return onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+
+
+def _row(one: Any) -> dict[str, Any]:
+    """Return the name, dtype and shape of an input or output; an open length is None."""
+    dtype = _DTYPES.get(one.type)
+    if dtype is None:
+        raise ValueError(f"`{one.name}` is a {one.type}, which cannot be passed to the file")
+    shape = [n if isinstance(n, int) and n >= 0 else None for n in one.shape]
+    return {"name": one.name, "dtype": dtype, "shape": shape}

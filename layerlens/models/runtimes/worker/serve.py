@@ -1,0 +1,95 @@
+"""Answer the messages that arrive on standard input, until it closes."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+import threading
+import time
+from typing import Any, BinaryIO
+
+from .frames import FrameError, decoded, encoded
+
+#: Seconds between two looks at whether layerlens, which started this process, still runs.
+_LOOK_SECONDS = 0.2
+#: The longest text of an error that is sent.
+_LONGEST_MESSAGE = 4000
+
+
+def main(arguments: list[str]) -> None:
+    """Serve the runtime that the arguments name."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # layerlens answers an interrupt
+    threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
+    _write_no_core()
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what a runtime prints is no answer
+    messages = sys.stdin.buffer
+    kind = arguments[0]
+    try:
+        runtime: Any = importlib.import_module("." + kind, __package__)
+        first = {"ok": True, **runtime.about(), "python": sys.version.split()[0]}
+    except Exception as error:  # an import may fail in any way
+        _send(answers, _failed(error))
+        return
+    _send(answers, first)
+    state: dict[str, Any] = {}
+    while True:
+        try:
+            head, arrays = decoded(messages.readline, messages.read)
+        except EOFError:
+            return
+        try:
+            found, outputs = _answer(runtime, state, head, arrays)
+            chunks = encoded({"ok": True, **found}, outputs)
+        except FrameError as error:
+            chunks = encoded({"ok": False, "type": "FrameError", "message": str(error)})
+        except Exception as error:  # a runtime may raise anything
+            chunks = encoded(_failed(error))
+        _write(answers, chunks)
+
+
+def _answer(
+    runtime: Any, state: dict[str, Any], head: dict[str, Any], arrays: list[Any]
+) -> tuple[dict[str, Any], list[Any]]:
+    if head["op"] == "load":
+        state["model"] = runtime.load(head)
+        return state["model"].described(), []
+    return {}, state["model"].run(head["precision"], arrays)
+
+
+def _failed(error: Exception) -> dict[str, Any]:
+    missing = getattr(error, "name", None) if isinstance(error, ImportError) else None
+    return {
+        "ok": False,
+        "type": type(error).__name__,
+        "message": str(error)[:_LONGEST_MESSAGE],
+        "missing": missing if isinstance(missing, str) else None,
+    }
+
+
+def _send(stream: BinaryIO, head: dict[str, Any]) -> None:
+    _write(stream, encoded(head))
+
+
+def _write(stream: BinaryIO, chunks: list[bytes]) -> None:
+    for chunk in chunks:
+        stream.write(chunk)
+    stream.flush()
+
+
+def _end_with_parent(parent: int) -> None:
+    """End this process, also in the middle of a call, when layerlens has ended."""
+    while os.getppid() == parent:
+        time.sleep(_LOOK_SECONDS)
+    os._exit(1)
+
+
+def _write_no_core() -> None:
+    """Write no file where a runtime crashes."""
+    try:
+        resource: Any = importlib.import_module("resource")
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    except (ImportError, OSError, ValueError):
+        pass  # not on this system
