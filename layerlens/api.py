@@ -54,6 +54,7 @@ def compare(
     mode: Mode | Sequence[Mode] = "inference",
     tolerance: tuple[float, float] | None = None,
     expect: Verdict | None = None,
+    strict: bool = False,
     seed: int = 0,
     allow_code: bool = False,
     effort: Effort = "normal",
@@ -80,6 +81,8 @@ def compare(
         mode: "inference", "training" or both.
         tolerance: (rtol, atol) instead of the derived noise floor.
         expect: the expected verdict for every pair without its own expectation.
+        strict: fail also where nothing is expected, the verdict is inconclusive, or the strength of
+            a pass is weak.
         seed: the seed for all random weights and inputs.
         allow_code: let `python:` models, Lambda layers and unsafe saved models run.
         effort: how much to spend on each pair. "quick" runs a few probes, "normal" a few on very
@@ -95,7 +98,14 @@ def compare(
     check_choice("expect", expect, VERDICTS)
     check_choice("effort", effort, EFFORTS)
     options = RunOptions(
-        checked_seed(seed), expect, allow_code, effort, deps=deps, graph=graph, explain=explain
+        checked_seed(seed),
+        expect,
+        allow_code,
+        effort,
+        deps=deps,
+        graph=graph,
+        explain=explain,
+        strict=strict,
     )
     if not candidates and _is_scenarios(source) and not _is_saved(source):
         _refuse_arguments(

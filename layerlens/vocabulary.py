@@ -21,8 +21,9 @@ RestMethod = Literal["auto", "by_name", "none"]
 #: What is compared of models with weights: the function alone, with the reference's weights carried
 #: over, or also the weights that the models were saved with.
 Weights = Literal["carried", "saved"]
-Status = Literal["pass", "fail", "error"]
-Strength = Literal["certified", "tested", "weak"]
+#: A scenario that expects nothing is `unchecked`; it never counts as passed.
+Status = Literal["pass", "fail", "error", "unchecked"]
+Strength = Literal["weak", "tested", "certified"]
 CertificateMethod = Literal["identical", "polynomial", "graph"]
 #: How much may be spent on a pair.
 Effort = Literal["quick", "normal", "thorough"]
@@ -69,6 +70,9 @@ VERDICTS: tuple[Verdict, ...] = (
     "inconclusive",
 )
 WEIGHTS: tuple[Weights, ...] = ("saved", "carried")
+STATUSES: tuple[Status, ...] = ("pass", "fail", "error", "unchecked")
+#: From the weakest to the strongest.
+STRENGTHS: tuple[Strength, ...] = ("weak", "tested", "certified")
 EFFORTS: tuple[Effort, ...] = ("quick", "normal", "thorough")
 MODES: tuple[Mode, ...] = ("inference", "training")
 TRANSFER_METHODS: tuple[TransferMethod, ...] = ("auto", "by_order", "by_name", "reshape", "none")

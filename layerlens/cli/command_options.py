@@ -25,6 +25,7 @@ from layerlens.cli.options import (
     ReproOption,
     SchedulerOption,
     SeedOption,
+    StrictOption,
     TimeoutOption,
     VerboseOption,
     WeightsOption,
@@ -47,6 +48,7 @@ class CommandOptions:
     seed: SeedOption = "0"
     expect: ExpectOption = None
     weights: WeightsOption = None
+    strict: StrictOption = False
     quiet: QuietOption = False
     verbose: VerboseOption = False
     effort: EffortOption = "normal"
@@ -86,6 +88,7 @@ class CommandOptions:
             max_memory=max_memory,
             graph=self.graph,
             weights=cast(Weights | None, self.weights),
+            strict=self.strict,
         )
 
     def render_options(self) -> RenderOptions:
@@ -97,7 +100,7 @@ REPORT = ("format", "output")
 #: How scenarios are run.
 RUN = ("seed", "quiet", "timeout", "max_memory", "no_cache", "cache_dir", "allow_code")
 #: What is expected of each pair, and how much to spend on it.
-JUDGING = ("expect", "effort")
+JUDGING = ("expect", "strict", "effort")
 #: What is measured on request.
 MEASUREMENTS = ("deps", "features", "graph")
 

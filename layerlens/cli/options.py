@@ -190,6 +190,14 @@ ExpectOption = Annotated[
         f"equivalent). One of {', '.join(VERDICTS)}.",
     ),
 ]
+StrictOption = Annotated[
+    bool,
+    typer.Option(
+        "--strict",
+        help="Fail also where nothing is expected, the verdict is inconclusive, or the strength of "
+        "a pass is weak.",
+    ),
+]
 QuietOption = Annotated[
     bool,
     typer.Option("--quiet", "-q", help="Show only failures and totals, without progress."),

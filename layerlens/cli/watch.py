@@ -71,10 +71,10 @@ def _look(watched: Watch, shown: RenderOptions) -> None:
 def _draw(look: Look, options: RenderOptions) -> None:
     """Show the scenarios that were run or do not pass, and the tally of all."""
     from layerlens.render import render
-    from layerlens.render.wording import tally
+    from layerlens.render.wording import is_quiet, tally
 
     shown = tuple(
-        one for one in look.report.scenarios if one.path in look.changed or one.status != "pass"
+        one for one in look.report.scenarios if one.path in look.changed or not is_quiet(one)
     )
     text = _CLEAR if sys.stdout.isatty() else ""
     if shown:

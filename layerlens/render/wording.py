@@ -10,6 +10,7 @@ from layerlens.plain.printable import clean as clean
 from layerlens.plain.printable import one_line as one_line
 from layerlens.plain.printable import visible as visible
 from layerlens.plain.shapes import shape_text
+from layerlens.vocabulary import STATUSES
 
 if TYPE_CHECKING:
     from layerlens.report.diffs import LayerChange, ModelsDiff
@@ -424,6 +425,12 @@ def verdict_words(pair: PairReport) -> str:
     return f"{words}, {pair.strength}" if pair.strength else words
 
 
+def verdict_class(scenario: ScenarioReport, pair: PairReport) -> str:
+    """Return the CSS classes of a verdict; one that is expected has the color of a pass."""
+    expected = expectation_of(scenario, pair)
+    return "pass" if expected is not None and expected.held else pair.verdict
+
+
 def weights_held(scenario: ScenarioReport, pair: PairReport) -> bool:
     """Return whether the saved weights of a pair are equal, if that is expected."""
     return all(row.held for row in scenario.expectations if is_about_weights(row, pair))
@@ -441,10 +448,15 @@ def weights_note(pair: PairReport) -> str:
 
 
 def status_words(scenario: ScenarioReport) -> str:
-    """Return the status; a scenario that passes without expectations is `nothing expected`."""
-    if scenario.status == "pass" and not scenario.expectations:
-        return "nothing expected"
+    """Return the status, and why a scenario is `unchecked`."""
+    if scenario.status == "unchecked":
+        return "unchecked (nothing expected)"
     return scenario.status
+
+
+def is_quiet(scenario: ScenarioReport) -> bool:
+    """Return whether `--quiet` leaves a scenario out: it is neither a failure nor a fault."""
+    return scenario.status in ("pass", "unchecked")
 
 
 def tally(report: RunRecord) -> str:
@@ -452,7 +464,7 @@ def tally(report: RunRecord) -> str:
     total = len(report.scenarios)
     by_status = [
         f"{count(number)} {status}"
-        for status in ("pass", "fail", "error")
+        for status in STATUSES
         if (number := sum(scenario.status == status for scenario in report.scenarios))
     ]
     noun = "scenario" if total == 1 else "scenarios"

@@ -6,7 +6,7 @@ import sys
 import types
 from collections.abc import Callable, Hashable, Mapping
 from contextlib import nullcontext
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -18,7 +18,7 @@ from layerlens.plain.numbers import MOST_DIGITS, count_number
 from layerlens.report import diffs, layers, maps, pairs, run, training
 from layerlens.report.consistency import inconsistencies
 from layerlens.report.pairs import Counterexample
-from layerlens.report.run import SCHEMA_VERSION, RunRecord, ScenarioReport
+from layerlens.report.run import SCHEMA_VERSION, RunRecord, ScenarioReport, joint_status
 
 _NOT_FINITE = {"nan": float("nan"), "inf": float("inf"), "-inf": float("-inf")}
 #: The longest report; ten thousand scenarios take about half of this.
@@ -279,9 +279,19 @@ def _dataclass_decoder(kind: type[Any]) -> _Decoder:
         except _InvalidError as error:
             error.trail.append(f".{name}")
             raise
-        return kind(**found)
+        return _with_status(kind(**found))
 
     return decode
+
+
+def _with_status(row: Any) -> Any:
+    """Return a row; a `pass` of earlier versions that nothing was expected for is `unchecked`."""
+    match row:
+        case ScenarioReport(status="pass", expectations=()):
+            return replace(row, status="unchecked")
+        case RunRecord(status="pass", scenarios=scenarios):
+            return replace(row, status=joint_status(one.status for one in scenarios))
+    return row
 
 
 def _field_decoder(kind: type[Any], name: str, hints: Mapping[str, Any]) -> _Decoder:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -98,6 +99,20 @@ class RunRecord:
         data = {"schema": SCHEMA_VERSION, **to_plain(replace(self, scenarios=()))}
         data["scenarios"] = [scenario.to_dict() for scenario in self.scenarios]
         return data
+
+
+def status_of(expectations: Sequence[ExpectationRow]) -> Status:
+    """Return the status of a scenario without faults."""
+    if not expectations:
+        return "unchecked"
+    return "pass" if all(row.held for row in expectations) else "fail"
+
+
+def joint_status(statuses: Iterable[Status]) -> Status:
+    """Return the status of a run: the worst of its scenarios; `unchecked` if all of them are."""
+    found = set(statuses)
+    worst: tuple[Status, ...] = ("error", "fail", "pass")
+    return next((status for status in worst if status in found), "unchecked")
 
 
 def to_plain(value: Any) -> Any:

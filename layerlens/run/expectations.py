@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, cast
 
 from layerlens.report.layers import ModelReport
 from layerlens.report.pairs import PairReport
 from layerlens.report.run import ExpectationRow
 from layerlens.report.training import FitRow
+from layerlens.vocabulary import STRENGTHS
 
 if TYPE_CHECKING:
     from layerlens.scenario.spec import (
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
         ModelExpectation,
         Scenario,
     )
-    from layerlens.vocabulary import Verdict
+    from layerlens.vocabulary import Mode, Strength, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +31,28 @@ class Expected:
     value: Any
     line: int | None
     column: int | None
+    #: The least strength of an expected `equivalent`.
+    strength: Strength | None = None
 
 
 def list_expected(scenario: Scenario) -> tuple[Expected, ...]:
     """Return the expectations of a scenario in the order of the report; nothing is run."""
     return tuple(_expected(scenario))
+
+
+def pairs_without_expectation(scenario: Scenario) -> tuple[Expected, ...]:
+    """Return the pairs that `expect:` says nothing about, which under `strict` need a decision."""
+    listed = {expected.subject for expected in list_expected(scenario)}
+    pairs = [
+        (f"{scenario.reference}=={candidate.name}[{mode}]", ("verdicts", candidate.name, mode))
+        for candidate in scenario.candidates
+        for mode in scenario.modes
+    ]
+    return tuple(
+        Expected(subject, keys, None, None, None)
+        for subject, keys in pairs
+        if subject not in listed
+    )
 
 
 def check_expectations(
@@ -43,12 +61,33 @@ def check_expectations(
     pairs: Sequence[PairReport],
     fit: Sequence[FitRow] = (),
     default: Verdict | None = None,
+    *,
+    strict: bool = False,
 ) -> tuple[ExpectationRow, ...]:
     """Return a row for every expectation, checked against the results.
 
-    `default` is the verdict expected of every pair if the file has no `expect:`.
+    Args:
+        scenario: the scenario with its expectations.
+        models: its models.
+        pairs: its pairs with their verdicts.
+        fit: its trainings.
+        default: the verdict expected of every pair if the scenario expects nothing.
+        strict: whether a scenario that expects nothing, an `inconclusive` pair and a `weak` pass
+            are failures, each with a row.
     """
-    if scenario.expect is None and default is not None:
+    rows = _checked(scenario, models, pairs, fit, default)
+    return strictly(rows, pairs) if strict else rows
+
+
+def _checked(
+    scenario: Scenario,
+    models: Sequence[ModelReport],
+    pairs: Sequence[PairReport],
+    fit: Sequence[FitRow],
+    default: Verdict | None,
+) -> tuple[ExpectationRow, ...]:
+    listed = list_expected(scenario)
+    if not listed and default is not None:
         return tuple(
             ExpectationRow(_subject(pair), default, pair.verdict, pair.verdict == default)
             for pair in pairs
@@ -58,7 +97,37 @@ def check_expectations(
         {model.name: model for model in models},
         {row.model: row.error.message for row in fit if row.error},
     )
-    return tuple(measured.row(expected) for expected in _expected(scenario))
+    return tuple(measured.row(expected) for expected in listed)
+
+
+#: The subject of the row of a scenario that expects nothing, under `strict`.
+NOTHING_EXPECTED = "expectations"
+
+
+def strictly(
+    rows: Sequence[ExpectationRow], pairs: Sequence[PairReport]
+) -> tuple[ExpectationRow, ...]:
+    """Return the rows, with a failure for each thing that does not pass under `strict`."""
+    by_subject = {row.subject: row for row in rows}
+    for pair in pairs:
+        subject = _subject(pair)
+        before = by_subject.get(subject)
+        if pair.verdict == "inconclusive" and (before is None or before.held):
+            wanted, received = "a decision (strict)", "inconclusive"
+        elif before is not None and before.held and pair.strength == "weak":
+            wanted, received = f"{pair.verdict}, at least tested (strict)", _with_strength(pair)
+        else:
+            continue
+        row = before or ExpectationRow(subject, wanted, received, held=False)
+        by_subject[subject] = replace(row, expected=wanted, actual=received, held=False)
+    if not by_subject:
+        wanted = "at least one (strict)"
+        return (ExpectationRow(NOTHING_EXPECTED, wanted, "none", held=False),)
+    return tuple(by_subject.values())
+
+
+def _with_strength(pair: PairReport) -> str:
+    return f"{pair.verdict}, {pair.strength}" if pair.strength else pair.verdict
 
 
 def _subject(pair: PairReport) -> str:
@@ -70,7 +139,11 @@ def _expected(scenario: Scenario) -> Iterator[Expected]:
         return
     for subject, keys, value in _values(scenario.reference, scenario.expect):
         line, column = scenario.expect.place(keys)
-        yield Expected(subject, keys, value, line, column)
+        strength = None
+        if keys[0] == "verdicts":
+            _, candidate, mode = keys
+            strength = scenario.expect.strengths.get(candidate, {}).get(cast("Mode", mode))
+        yield Expected(subject, keys, value, line, column, strength)
 
 
 def _values(reference: str, expect: Expectations) -> Iterator[tuple[str, tuple[str, ...], Any]]:
@@ -114,9 +187,9 @@ class _Measured:
     def row(self, expected: Expected) -> ExpectationRow:
         match expected.keys:
             case ("verdicts", candidate, mode):
-                found: Any = self.pairs[candidate, mode].verdict
+                return _verdict_row(expected, self.pairs[candidate, mode])
             case ("weights", candidate):
-                found = self._weights(candidate)
+                found: Any = self._weights(candidate)
             case ("models", name, "error"):
                 return self._error_row(expected, self.models[name])
             case ("models", name, "layers", layer, figure):
@@ -152,6 +225,18 @@ def _error_text(model: ModelReport) -> str | None:
     if error is None:
         return None
     return " ".join(part for part in (error.layer, error.message, error.hint) if part)
+
+
+def _verdict_row(expected: Expected, pair: PairReport) -> ExpectationRow:
+    """Return the row of a verdict, with the strength where one is asked for."""
+    held = pair.verdict == expected.value
+    if expected.strength is None:
+        return _row(expected, pair.verdict, held=held)
+    asked = replace(expected, value=f"{expected.value}, at least {expected.strength}")
+    strong = pair.strength is not None and (
+        STRENGTHS.index(pair.strength) >= STRENGTHS.index(expected.strength)
+    )
+    return _row(asked, _with_strength(pair), held=held and strong)
 
 
 def _row(expected: Expected, actual: Any, *, held: bool) -> ExpectationRow:

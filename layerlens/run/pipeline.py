@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, overload
 
 from layerlens.errors import LayerlensError, ScenarioError, UsageError
 from layerlens.models.backend.start import describe_environment
-from layerlens.report.run import ScenarioReport
+from layerlens.report.run import ScenarioReport, joint_status
 from layerlens.run.faults import fault_report
 from layerlens.run.report import Report
 from layerlens.run.scenario import run_scenario, summarize_scenario
@@ -26,7 +26,6 @@ from layerlens.scenario.from_arguments import (
 )
 from layerlens.scenario.spec import Scenario
 from layerlens.versions import own_version
-from layerlens.vocabulary import Status
 
 if TYPE_CHECKING:
     from layerlens.report.pairs import ScriptListener
@@ -273,6 +272,5 @@ def _run_all(
 
 def report_of(scenarios: tuple[ScenarioReport, ...]) -> Report:
     """Return one report of the given scenarios."""
-    statuses = {one.status for one in scenarios}
-    status: Status = "error" if "error" in statuses else "fail" if "fail" in statuses else "pass"
+    status = joint_status(one.status for one in scenarios)
     return Report(own_version(), describe_environment(), status, scenarios)

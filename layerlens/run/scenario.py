@@ -14,7 +14,7 @@ from layerlens.models.backend import global_settings
 from layerlens.models.backend.start import drop_kernels, start_backend, without_collection
 from layerlens.plain import stage
 from layerlens.report.pairs import ScriptListener
-from layerlens.report.run import ScenarioReport
+from layerlens.report.run import ScenarioReport, status_of
 from layerlens.run.expectations import check_expectations
 from layerlens.run.faults import failure_report, fault_report
 from layerlens.run.known import Planned, Stage, Tell, pairs_of, untold
@@ -42,10 +42,12 @@ def run_scenario(
 
     def run(trial: Trial, report: ScenarioReport) -> ScenarioReport:
         models, pairs, fit, diffs = trial.run()
-        expectations = check_expectations(scenario, models, pairs, fit, options.expect)
+        expectations = check_expectations(
+            scenario, models, pairs, fit, options.expect, strict=options.strict
+        )
         return replace(
             report,
-            status="pass" if all(row.held for row in expectations) else "fail",
+            status=status_of(expectations),
             models=models,
             pairs=pairs,
             fit=fit,
@@ -87,7 +89,7 @@ def _run_trial(
         question=scenario.question,
         answer=scenario.answer,
         cell=dict(scenario.cell) if scenario.cell is not None else None,
-        status="pass",
+        status="unchecked",
         seconds=0.0,
     )
     try:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from layerlens.errors import Where
-from layerlens.vocabulary import Mode, RestMethod, TransferMethod, Verdict, Weights
+from layerlens.vocabulary import Mode, RestMethod, Strength, TransferMethod, Verdict, Weights
 
 Form = Literal["layers", "graph", "file", "python", "object"]
 
@@ -304,6 +304,8 @@ class Expectations:
     )
     #: The candidates whose saved weights are expected to be those of the reference.
     same_weights: tuple[str, ...] = ()
+    #: The least strength of an expected `equivalent`, where one is given.
+    strengths: Mapping[str, Mapping[Mode, Strength]] = field(default_factory=dict)
 
     def place(self, keys: tuple[str, ...]) -> tuple[int, int] | tuple[None, None]:
         """Return the line and column of a value, or of the innermost mapping that contains it."""

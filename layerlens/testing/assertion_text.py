@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from layerlens.render import RenderOptions, render
 from layerlens.render.wording import expectation_line
-from layerlens.report.run import ExpectationRow
+from layerlens.report.run import ExpectationRow, joint_status, status_of
 from layerlens.run.report import Report
 
 _WIDTH = 80
@@ -27,19 +27,15 @@ def require_held(report: Report, rows: Sequence[Sequence[ExpectationRow]]) -> Re
         replace(
             scenario,
             expectations=tuple(found),
-            status=scenario.status
-            if scenario.status != "pass"
-            else "pass"
-            if all(row.held for row in found)
-            else "fail",
+            status="error" if scenario.status == "error" else status_of(found),
         )
         for scenario, found in zip(report.scenarios, rows, strict=True)
     )
-    status = next((one.status for one in scenarios if one.status != "pass"), report.status)
+    status = joint_status(one.status for one in scenarios)
     report = replace(report, scenarios=scenarios, status=status)
-    if status != "pass":
+    if status in ("fail", "error"):
         raise AssertionError(figures_text(report))
-    if not any(rows):
+    if status == "unchecked":
         raise AssertionError("nothing was checked: nothing was expected\n" + figures_text(report))
     return report
 

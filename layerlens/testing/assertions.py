@@ -54,6 +54,7 @@ class Assertions:
         allow_code: bool = False,
         tolerance: tuple[float, float] | None = None,
         update: bool = False,
+        strict: bool = False,
         on_recorded: Callable[[RecordedFile], None] | None = None,
     ) -> None:
         """Set the defaults of all assertions.
@@ -63,13 +64,14 @@ class Assertions:
             allow_code: let `python:` models, Lambda layers and unsafe saved models run.
             tolerance: (rtol, atol) for assertions and scenarios without their own.
             update: replace the recordings that models are compared with.
+            strict: a `weak` pass is a failure.
             on_recorded: called with each recording that was written.
         """
         checked_tolerance(tolerance)
         self._update = update
         self._on_recorded = on_recorded
         self._tolerance = tolerance
-        self._options = RunOptions(seed=checked_seed(seed), allow_code=allow_code)
+        self._options = RunOptions(seed=checked_seed(seed), allow_code=allow_code, strict=strict)
 
     # --- two models -------------------------------------------------------------------------------
 

@@ -14,12 +14,15 @@ import pytest
 
 from layerlens.errors import Fault, LayerlensError
 from layerlens.plain.printable import clean
-from layerlens.report.run import ScenarioReport
+from layerlens.render.wording import subject_of
+from layerlens.report.pairs import PairReport
+from layerlens.report.run import ExpectationRow, ScenarioReport
 from layerlens.run.cache.folder import cache_folder
 from layerlens.run.cache.results import ResultCache
-from layerlens.run.expectations import Expected, list_expected
+from layerlens.run.expectations import Expected, list_expected, pairs_without_expectation
 from layerlens.run.pipeline import compare_scenario
 from layerlens.scenario.options import RunOptions
+from layerlens.scenario.reading.expectations import is_graded
 from layerlens.scenario.reading.scenarios import read_scenarios
 from layerlens.scenario.spec import Scenario, Tolerance
 from layerlens.scenario.yaml.positions import legible
@@ -28,9 +31,12 @@ from layerlens.testing.update_expect import (
     UNDECIDED,
     ExpectationFile,
     NotUpdated,
+    as_written,
     common_value,
     has_empty_expect,
+    joint_verdict,
     measured_expectations,
+    weakest,
 )
 
 #: The reports of this process by file and index of the scenario. They outlive a `ScenarioFile`,
@@ -57,11 +63,16 @@ class ScenarioFile(pytest.File):
             yield from self._expectations()
         elif self.config.stash[SETTINGS].update and has_empty_expect(self.path):
             yield EmptyExpect.from_parent(self, name="expect")
+        elif self.config.stash[SETTINGS].strict:
+            yield NothingExpected.from_parent(self, name="expect")
 
     def _expectations(self) -> Iterator[pytest.Item]:
         taken: set[str] = set()
         for index, scenario in enumerate(self.scenarios):
-            for expected in list_expected(scenario):
+            judged = list_expected(scenario)
+            if self.config.stash[SETTINGS].strict:
+                judged += pairs_without_expectation(scenario)
+            for expected in judged:
                 yield Expectation.from_parent(
                     self,
                     name=_unique(taken, _name(expected.subject, scenario.cell)),
@@ -100,7 +111,9 @@ class ScenarioFile(pytest.File):
         settings = self.config.stash[SETTINGS]
         if scenario.tolerance is None and settings.tolerance is not None:
             scenario = replace(scenario, tolerance=Tolerance(*settings.tolerance))
-        options = RunOptions(seed=settings.seed, allow_code=settings.allow_code)
+        options = RunOptions(
+            seed=settings.seed, allow_code=settings.allow_code, strict=settings.strict
+        )
         with self._cache(options) as cache:
             report = compare_scenario(scenario, options, cache)
         shown, full = self._shown_path(), str(self.path)
@@ -176,7 +189,7 @@ class Expectation(ScenarioItem):
 
         report = self.file.report(self.index)
         row = _row(report, self.expected.subject)
-        if row.held:
+        if row is None or row.held:  # a pair of which only a decision is expected has no row
             return
         reason = None
         if self.config.stash[SETTINGS].update:
@@ -190,6 +203,8 @@ class Expectation(ScenarioItem):
     def _update(self) -> int:
         """Write the measured value; return how many expectations changed."""
         kind, *_, figure = self.expected.keys
+        if self.expected.value is None:
+            raise NotUpdated("`expect:` says nothing about it; write it by hand")
         if figure == "error":
             raise NotUpdated("`error` is text to search for, not a measurement; write it by hand")
         if any(report.errors for report in self.file.reports()):
@@ -210,22 +225,28 @@ class Expectation(ScenarioItem):
             if expected.keys[:2] == self.expected.keys[:2]
         }
         target = self.file.target
-        if target.is_mapping(self.expected.keys[:2]):
-            return int(target.put(self.expected.keys, self._decided(self.expected.subject)))
-        verdicts = {mode: self._decided(subject) for mode, subject in subjects.items()}
-        alike = len(set(verdicts.values())) == 1
-        value = next(iter(verdicts.values())) if alike else verdicts
-        return int(target.put(("verdicts", candidate), value))
+        before = target.value(("verdicts", candidate))
+        if isinstance(before, Mapping) and not is_graded(before):
+            old = before.get(self.expected.keys[2])
+            return int(target.update(self.expected.keys, self._decided(self.expected.subject, old)))
+        verdicts = {mode: self._decided(subject, before) for mode, subject in subjects.items()}
+        return int(target.update(("verdicts", candidate), joint_verdict(verdicts)))
 
-    def _decided(self, subject: str) -> Any:
-        verdict = self._actual(subject)
+    def _decided(self, subject: str, before: Any) -> Any:
+        """Return the measured verdict, with its strength if `before` has one."""
+        pairs = [_pair(report, subject) for report in self.file.reports()]
+        verdict = common_value([pair.verdict for pair in pairs])
         if verdict == UNDECIDED:
             raise NotUpdated("the evidence does not decide; write it by hand if that is expected")
-        return verdict
+        strength = weakest([pair.strength for pair in pairs if pair.strength is not None])
+        if strength == "weak" and self.config.stash[SETTINGS].strict:
+            raise NotUpdated("a weak pass counts as a failure here (layerlens_strict)")
+        return as_written(before, verdict, strength)
 
     def _actual(self, subject: str) -> Any:
         """Return the actual value in every cell of the matrix."""
-        return common_value([_row(report, subject).actual for report in self.file.reports()])
+        rows = [_row(report, subject) for report in self.file.reports()]
+        return common_value([row.actual for row in rows if row is not None])
 
 
 class EmptyExpect(ScenarioItem):
@@ -243,8 +264,20 @@ class EmptyExpect(ScenarioItem):
             pytest.fail(clean(f"`expect:` was not filled in: {error}"), pytrace=False)
 
 
-def _row(report: ScenarioReport, subject: str) -> Any:
-    return next(row for row in report.expectations if row.subject == subject)
+class NothingExpected(ScenarioItem):
+    """A failing test of a file that expects nothing, where that is not allowed."""
+
+    def runtest(self) -> None:
+        hint = "write `expect:` or fill it in with --layerlens-update"
+        pytest.fail(f"the scenario expects nothing (layerlens_strict); {hint}", pytrace=False)
+
+
+def _row(report: ScenarioReport, subject: str) -> ExpectationRow | None:
+    return next((row for row in report.expectations if row.subject == subject), None)
+
+
+def _pair(report: ScenarioReport, subject: str) -> PairReport:
+    return next(pair for pair in report.pairs if subject_of(pair) == subject)
 
 
 def _relocate(fault: Fault, before: str, after: str) -> Fault:

@@ -122,6 +122,7 @@ def _reproduce(config: pytest.Config, scenario: ScenarioReport) -> str:
     words = ["layerlens", "compare", scenario.path]
     words += ["--seed", str(settings.seed)] if settings.seed else []
     words += ["--allow-code"] if settings.allow_code else []
+    words += ["--strict"] if settings.strict else []
     aside = ""
     if settings.tolerance is not None:
         rtol, atol = settings.tolerance

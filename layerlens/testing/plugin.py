@@ -87,6 +87,7 @@ def layerlens_assertions(request: pytest.FixtureRequest) -> Assertions:
         allow_code=settings.allow_code,
         tolerance=settings.tolerance,
         update=settings.update,
+        strict=settings.strict,
         on_recorded=note,
     )
 

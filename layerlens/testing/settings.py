@@ -13,13 +13,14 @@ import pytest
 from layerlens.plain.numbers import whole_number
 
 #: The settings in pytest's ini file.
-FOLDERS, SEED, CODE, TOLERANCE, BACKEND, CACHE = (
+FOLDERS, SEED, CODE, TOLERANCE, BACKEND, CACHE, STRICT = (
     "layerlens_scenarios",
     "layerlens_seed",
     "layerlens_allow_code",
     "layerlens_tolerance",
     "layerlens_backend",
     "layerlens_cache",
+    "layerlens_strict",
 )
 BACKENDS = ("tensorflow",)
 SUFFIXES = (".yaml", ".yml")
@@ -42,6 +43,8 @@ class Settings(NamedTuple):
     update: bool
     #: Whether the results of earlier runs are used instead of running a scenario.
     cache: bool = False
+    #: Whether a scenario that expects nothing, an `inconclusive` and a `weak` pass are failures.
+    strict: bool = False
 
     def covers(self, path: Path) -> bool:
         """Return whether a file may be a scenario to collect."""
@@ -62,6 +65,13 @@ def add_options(parser: pytest.Parser) -> None:
         help="Write the measured values into `expect:` of the scenarios that run, keep "
         "comments, and update the recordings that `assert_matches_recording` uses.",
     )
+    group.addoption(
+        "--layerlens-strict",
+        action="store_true",
+        default=False,
+        help="Fail also where a scenario expects nothing, the verdict is inconclusive, or the "
+        "strength of a pass is weak.",
+    )
     parser.addini(FOLDERS, "Folders with layerlens scenarios to run as tests.", "paths", default=[])
     # pytest 9 reads numbers from TOML as numbers, and refuses them for a text setting.
     number: Any = "int" if pytest.version_tuple >= (9,) else "string"
@@ -78,6 +88,13 @@ def add_options(parser: pytest.Parser) -> None:
         BACKEND, f"The Keras backend: {', '.join(BACKENDS)}.", "string", default=BACKENDS[0]
     )
     parser.addini(CACHE, "Reuse stored results for unchanged scenarios.", "bool", default=False)
+    parser.addini(
+        STRICT,
+        "Fail also where a scenario expects nothing, the verdict is inconclusive, or the strength "
+        "of a pass is weak.",
+        "bool",
+        default=False,
+    )
 
 
 def read_settings(config: pytest.Config) -> Settings:
@@ -92,6 +109,8 @@ def read_settings(config: pytest.Config) -> Settings:
     tolerance = _read(config, TOLERANCE, "rtol and atol, such as `1e-5 1e-8`", _tolerance)
     _read(config, BACKEND, " or ".join(map(repr, BACKENDS)), _backend)
     cache = _read(config, CACHE, "true or false", bool)
+    strict = _read(config, STRICT, "true or false", bool)
+    strict = strict or bool(config.getoption("layerlens_strict"))
     update = bool(config.getoption("layerlens_update"))
     if update and _is_distributed(config):
         raise pytest.UsageError(
@@ -99,7 +118,7 @@ def read_settings(config: pytest.Config) -> Settings:
             "file: remove -n (or use -n 0)"
         )
     given, added = _given_paths(config, folders)
-    return Settings((*folders, *given), added, seed, allow_code, tolerance, update, cache)
+    return Settings((*folders, *given), added, seed, allow_code, tolerance, update, cache, strict)
 
 
 def _read(config: pytest.Config, name: str, allowed: str, check: Callable[[Any], T]) -> T:

@@ -16,7 +16,7 @@ from layerlens.scenario.files import read_text
 from layerlens.scenario.yaml.parse import parse_yaml
 from layerlens.scenario.yaml.positions import plain
 from layerlens.scenario.yaml.spans import Span, YamlSpans
-from layerlens.vocabulary import Verdict
+from layerlens.vocabulary import STRENGTHS, Strength, Verdict
 
 Keys = tuple[str, ...]
 
@@ -73,10 +73,18 @@ class ExpectationFile:
             raise NotUpdated("it contains a comment; write it by hand")
         return self._write(_apply(self._text, edits), data, where, value)
 
-    def is_mapping(self, keys: Keys) -> bool:
-        """Return whether the value at `keys` in `expect:` is a mapping."""
+    def update(self, keys: Keys, value: Any) -> bool:
+        """Write a value; of a mapping with the same keys, only the values that differ."""
+        before = self.value(keys)
+        if isinstance(value, Mapping) and isinstance(before, dict) and set(value) == set(before):
+            changed = [self.update((*keys, key), item) for key, item in value.items()]
+            return any(changed)
+        return self.put(keys, value)
+
+    def value(self, keys: Keys) -> Any:
+        """Return the value at `keys` in `expect:`; None if there is none."""
         data, _ = self._parse()
-        return isinstance(_value(data, ("expect", *keys)), dict)
+        return _value(data, ("expect", *keys))
 
     def fill(self, expect: Mapping[str, Any]) -> bool:
         """Write the contents of an empty `expect:` and return whether the file changed."""
@@ -147,6 +155,34 @@ def common_value(values: Sequence[Any]) -> Any:
     if len(distinct) > 1:
         raise NotUpdated(f"the cells of the matrix measured {' and '.join(distinct[:4])}")
     return values[0]
+
+
+def weakest(strengths: Sequence[Strength]) -> Strength | None:
+    """Return the weakest of some strengths; None if there are none."""
+    return min(strengths, key=STRENGTHS.index, default=None)
+
+
+def as_written(before: Any, verdict: Verdict, strength: Strength | None) -> Any:
+    """Return a measured verdict in the form of the one before: with a strength, or alone."""
+    if isinstance(before, Mapping) and "strength" in before and strength is not None:
+        return {"verdict": verdict, "strength": strength}
+    if isinstance(before, Mapping) and set(before) == {"verdict"}:
+        return {"verdict": verdict}
+    return verdict
+
+
+def joint_verdict(by_mode: Mapping[str, Any]) -> Any:
+    """Return the verdict that all modes share, or the verdict of each mode.
+
+    Of verdicts that differ in their strength alone, that is the verdict with the weakest one.
+    """
+    first, *others = by_mode.values()
+    if all(other == first for other in others):
+        return first
+    found = list(by_mode.values())
+    if all(isinstance(one, Mapping) and "strength" in one for one in found):
+        return {**first, "strength": weakest([one["strength"] for one in found])}
+    return dict(by_mode)
 
 
 def measured_expectations(reports: Sequence[ScenarioReport]) -> dict[str, Any]:

@@ -134,7 +134,8 @@ SCENARIO = "input: {shape: [4]}\nmodels: {one: [ReLU], other: [ReLU]}\n"
 def test_the_hooks_run_on_scenarios_and_fail_with_one(tmp_path, command) -> None:
     hooks = read_yaml(ROOT / ".pre-commit-hooks.yaml")
     assert [hook["id"] for hook in hooks] == ["layerlens", "layerlens-installed"]
-    (tmp_path / "good.yaml").write_text(SCENARIO)
+    (tmp_path / "good.yaml").write_text(f"{SCENARIO}expect: {{verdicts: {{other: equivalent}}}}\n")
+    (tmp_path / "unchecked.yaml").write_text(SCENARIO)
     (tmp_path / "bad.yaml").write_text(SCENARIO.replace("[ReLU]}", "[Relu]}"))
     for hook in hooks:
         assert {"id", "name", "entry", "language"} <= set(hook)
@@ -151,6 +152,11 @@ def test_the_hooks_run_on_scenarios_and_fail_with_one(tmp_path, command) -> None
         [command, *arguments, "good.yaml"], cwd=tmp_path, capture_output=True, text=True
     )
     assert (done.returncode, done.stdout) == (0, "1 scenario: 1 pass\n")
+    done = subprocess.run(
+        [command, *arguments, "unchecked.yaml"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert "expectations: expected at least one (strict), received none" in done.stdout
 
 
 def test_the_workflow_fails_and_annotates(tmp_path, command) -> None:

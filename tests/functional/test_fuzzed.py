@@ -87,11 +87,12 @@ def test_wrong_reports_are_noticed(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(FUZZER.parent))
     from oracle import Said, false_passes, untruths
 
-    scenario = {"status": "pass", "errors": [], "expectations": [], "pairs": []}
+    scenario = {"status": "unchecked", "errors": [], "expectations": [], "pairs": []}
     pair = {"verdict": "equivalent", "mode": "inference", "explanation": "?", "compared": 1}
     pair |= {"reference": "a", "candidate": "b"}
+    row = {"subject": "s", "expected": 1, "actual": 2}
 
-    def said(status=0, report_status="pass", stderr="", is_lie=False, **changes):
+    def said(status=0, report_status="unchecked", stderr="", is_lie=False, **changes):
         import json
 
         report = {"status": report_status, "scenarios": [{**scenario, "cell": None, **changes}]}
@@ -102,9 +103,10 @@ def test_wrong_reports_are_noticed(tmp_path, monkeypatch):
         said(stderr="Traceback (most recent call last):\n  oh"),
         said(report_status="fail"),
         said(is_lie=True),
-        said(status="error"),
-        said(expectations=[{"held": False, "subject": "s", "expected": 1, "actual": 2}]),
-        said(expectations=[{"held": True, "subject": "s", "expected": 1, "actual": 2}]),
+        said(2),
+        said(report_status="pass", status=1),
+        said(report_status="pass", expectations=[{**row, "held": False}]),
+        said(report_status="pass", expectations=[{**row, "held": True}]),
         said(pairs=[{**pair, "compared": 0}]),
         said(errors=[{"message": " ", "line": 1}], status="error", report_status="error"),
         Said(0, "", "", b"", is_lie=False),

@@ -139,7 +139,7 @@ VERDICTS = {
     "build_error",
     "inconclusive",
 }
-STATUSES = {"pass", "fail", "error"}
+STATUSES = {"pass", "fail", "error", "unchecked"}
 MIXES = {None, "none", "causal", "anti_causal", "window", "all", "reduces", "expands"}
 EXECUTIONS = {"eager", "traced", "traced_dynamic"}
 ALSO = {"mask", "gradients", "state", "losses", "dtype", "non_finite"}

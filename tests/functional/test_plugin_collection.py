@@ -199,6 +199,25 @@ def test_updating_in_several_processes_is_refused(pytester: pytest.Pytester) -> 
     assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
 
 
+def test_strict_fails_where_nothing_is_expected_or_decided(pytester: pytest.Pytester) -> None:
+    folder = pytester.mkdir("scenarios")
+    head = "input: {shape: [4]}\nmodels: {one: [ReLU], two: [ReLU], three: [ReLU]}\n"
+    (folder / "nothing.yaml").write_text(head)
+    graded = "{verdict: equivalent, strength: certified}"
+    (folder / "some.yaml").write_text(f"{head}expect: {{verdicts: {{two: {graded}}}}}\n")
+    lenient = pytester.runpytest_subprocess("-v", "scenarios")
+    lenient.assert_outcomes(passed=1)
+    strict = pytester.runpytest_subprocess("-v", "--layerlens-strict", "scenarios")
+    strict.assert_outcomes(passed=2, failed=1)
+    strict.stdout.fnmatch_lines(
+        [
+            "scenarios/some.yaml::one==two[[]inference[]] PASSED*",
+            "scenarios/some.yaml::one==three[[]inference[]] PASSED*",
+            "FAILED scenarios/nothing.yaml::expect - *expects nothing*",
+        ]
+    )
+
+
 # --- what it costs those who have no scenarios ----------------------------------------------------
 
 

@@ -16,7 +16,7 @@ from ruamel.yaml import YAML
 
 from layerlens.scenario.files import read_text
 
-_STATUS = {0: "pass", 1: "fail", 2: "error"}
+_STATUS = {0: ("pass", "unchecked"), 1: ("fail",), 2: ("error",)}
 #: In float64 rounding stays far below this share of the outputs' scale, a real difference rarely.
 _REAL = 1e-6
 
@@ -45,7 +45,7 @@ def untruths(said: Said) -> Iterator[str]:
         if said.status != 2 or not said.stderr.strip():
             yield f"status {said.status} without a report, saying {said.stderr[-500:]!r}"
         return
-    if report["status"] != _STATUS[said.status]:
+    if report["status"] not in _STATUS[said.status]:
         yield f"status {said.status} with a report that says {report['status']!r}"
     if not report["scenarios"]:
         yield "a report without a scenario"
@@ -75,6 +75,8 @@ def _about_scenario(scenario: Any, said: Said) -> Iterator[str]:
         if error["line"] is not None and not 1 <= error["line"] <= 4 * lines:
             yield f"an error on line {error['line']} of {lines}"
     held = [item["held"] for item in expectations]
+    if (scenario["status"] == "unchecked") != (not held and not errors):
+        yield f"status {scenario['status']!r} with {len(held)} expectations"
     if scenario["status"] == "pass" and not all(held):
         yield "passed, although an expectation does not hold"
     if scenario["status"] == "fail" and all(held):

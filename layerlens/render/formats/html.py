@@ -23,7 +23,7 @@ from layerlens.render.pair_facts import pair_facts
 from layerlens.render.pictures import Picture, PictureKind, pictures_of
 from layerlens.report.pairs import PairReport
 from layerlens.report.run import RunRecord, ScenarioReport, to_plain
-from layerlens.vocabulary import Verdict
+from layerlens.vocabulary import STATUSES, Verdict
 
 #: On a page of more scenarios, pairs that agree have no pictures of their rounding differences:
 #: hundreds of them take long to draw and show little.
@@ -140,6 +140,7 @@ def _environment() -> Environment:
         rows_of=_rows,
         as_json=_as_json,
         verdicts=get_args(Verdict),
+        statuses=STATUSES,
         verdicts_of=_verdicts_of,
         walk=wording.walk_layers,
         inner_layers=wording.inner_layers,

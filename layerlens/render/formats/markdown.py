@@ -29,7 +29,7 @@ def render(report: RunRecord, options: RenderOptions) -> str:
     if len(report.scenarios) > 1 and not options.quiet:
         blocks.append(_overview(report))
     for scenario in report.scenarios:
-        if not (options.quiet and scenario.status == "pass"):
+        if not (options.quiet and wording.is_quiet(scenario)):
             blocks += _scenario(scenario, options)
     if not options.quiet:
         blocks.append(f"<sub>{escape(wording.environment_line(report, travels=True))}</sub>")

@@ -33,7 +33,7 @@ VERDICT_STYLES = {
     "build_error": "bold red",
     "inconclusive": "bold magenta",
 }
-STATUS_STYLES = {"pass": "green", "fail": "bold red", "error": "bold red"}
+STATUS_STYLES = {"pass": "green", "fail": "bold red", "error": "bold red", "unchecked": "yellow"}
 
 
 def render(report: RunRecord, options: RenderOptions) -> str:
@@ -85,7 +85,7 @@ def report_lines(report: RunRecord, options: RenderOptions) -> Iterator[Text]:
     width = options.width
     several = len(report.scenarios) > 1
     for scenario in report.scenarios:
-        if options.quiet and scenario.status == "pass":
+        if options.quiet and wording.is_quiet(scenario):
             continue
         if options.explain:
             yield from _explained(scenario, width)
@@ -107,15 +107,15 @@ def _overview(report: RunRecord, width: int) -> Iterator[Text]:
     for scenario in report.scenarios:
         line = joined(_status_sign(scenario), Text(f" {wording.full_title(scenario)}"))
         if outcome := wording.outcome(scenario):
-            line.append(f"  {outcome}", "dim" if scenario.status == "pass" else "")
+            line.append(f"  {outcome}", "dim" if wording.is_quiet(scenario) else "")
         yield from fold(line, width, hang=4)
 
 
 def _status_sign(scenario: ScenarioReport) -> Text:
+    if scenario.status == "unchecked":
+        return Text(GLYPHS.neutral)
     if scenario.status != "pass":
         return Text(GLYPHS.wrong, "bold red")
-    if not scenario.expectations:
-        return Text(GLYPHS.neutral)
     return Text(GLYPHS.right, "green")
 
 
@@ -183,7 +183,7 @@ def _scenario_heading(scenario: ScenarioReport, width: int) -> Iterator[Text]:
         facts.append(f"{wording.one_line(scenario.path)} · ", "dim")
     if scenario.cell:
         facts.append(f"{wording.cell_text(scenario.cell)} · ")
-    if scenario.pairs or scenario.expectations or scenario.status != "pass":
+    if scenario.pairs or scenario.status != "unchecked":
         facts.append(wording.status_words(scenario), STATUS_STYLES[scenario.status])
         facts.append(" · ", "dim")
     facts.append(f"{scenario.seconds:.1f} s{', cached' if scenario.cached else ''}", "dim")
@@ -256,7 +256,10 @@ def _verdict(scenario: ScenarioReport, pair: PairReport) -> Text:
     line.append(wording.pair_name(pair), "bold")
     line.append(f", {pair.mode}" if _has_modes(scenario) else "")
     line.append(": ")
-    line.append(pair.verdict.replace("_", " ").upper(), VERDICT_STYLES[pair.verdict])
+    verdict_style = VERDICT_STYLES[pair.verdict]
+    if expected is not None and expected.held and pair.verdict != "inconclusive":
+        verdict_style = "bold green"  # what is expected is not shown in red
+    line.append(pair.verdict.replace("_", " ").upper(), verdict_style)
     line.append(f", {pair.strength}" if pair.strength else "")
     if expected is not None:
         words = (

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from layerlens.errors import LayerlensError, UsageError
 from layerlens.models.backend.global_settings import chosen_settings, has_custom_objects
 from layerlens.report.from_json import scenario_from_dict
+from layerlens.report.run import status_of
 from layerlens.run.cache.environment_key import result_environment
 from layerlens.run.cache.scenario_key import NotKeyableError, digest_of, files_of, meaning_of
 from layerlens.run.cache.store import Store, Tell
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from layerlens.report.run import ScenarioReport
     from layerlens.scenario.options import RunOptions
     from layerlens.scenario.spec import Scenario
-    from layerlens.vocabulary import Status
 
 
 #: The largest entry, decompressed; a result of a thousand layers takes a tenth of this.
@@ -113,7 +113,7 @@ class ResultCache:
             "question": scenario.question,
             "answer": scenario.answer,
             "cell": dict(scenario.cell) if scenario.cell is not None else None,
-            "status": "pass",
+            "status": "unchecked",
         }
         report = self._decoded(key, result, from_file)
         if report is None or self._kind == "summary":
@@ -122,10 +122,14 @@ class ResultCache:
             self._store.drop(key, "it is the result of another scenario")
             return None
         rows = check_expectations(
-            scenario, report.models, report.pairs, report.fit, self._options.expect
+            scenario,
+            report.models,
+            report.pairs,
+            report.fit,
+            self._options.expect,
+            strict=self._options.strict,
         )
-        status: Status = "pass" if all(row.held for row in rows) else "fail"
-        return replace(report, expectations=rows, status=status)
+        return replace(report, expectations=rows, status=status_of(rows))
 
     def keep(self, scenario: Scenario, key: bytes | None, report: ScenarioReport) -> None:
         """Store a result under the key that the scenario had before it was run.
@@ -171,7 +175,8 @@ class ResultCache:
         except LayerlensError:
             return None  # reading its scenarios reports the fault
         # Relative names of files depend on the folder of the file and on the current folder.
-        place = json.dumps([str(path.absolute()), str(Path.cwd()), self._options.expect])
+        judged = [self._options.expect, self._options.strict]
+        place = json.dumps([str(path.absolute()), str(Path.cwd()), *judged])
         return _key(
             b"page",
             option_key,

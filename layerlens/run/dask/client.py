@@ -97,7 +97,7 @@ def _sweep_id(sweep: Sweep, options: RunOptions) -> str:
         files: Any = files_of(sweep.scenario(0), allow_code=options.allow_code)
     except NotKeyableError as error:
         files = str(error)
-    choices = [options.with_effect(), options.expect]
+    choices = [options.with_effect(), options.expect, options.strict]
     content = json.dumps([sweep.path, sweep.text, files, choices, versions()])
     return hashlib.blake2b(content.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from layerlens.plain.suggestion import nearest_name
 from layerlens.scenario import keras_catalog
-from layerlens.scenario.faults import Faults, suggestion
+from layerlens.scenario.faults import Faults, misspelt, suggestion
 from layerlens.scenario.spec import Expectations, LayerExpectation, ModelExpectation
 from layerlens.scenario.yaml.positions import Position, YamlMapping, described
-from layerlens.vocabulary import VERDICTS, Mode
+from layerlens.vocabulary import MODES, STRENGTHS, VERDICTS, Mode, Strength, Verdict
 
 if TYPE_CHECKING:
     from layerlens.scenario.reading.schema import ExpectPart, LayerFigures, ModelFigures, Names
@@ -42,7 +42,7 @@ def _check_candidate(candidate: str, at: Position | None, names: Names) -> None:
 
 
 def _check_verdicts(verdict: Any, at: Position | None, names: Names) -> None:
-    if not isinstance(verdict, YamlMapping):
+    if not isinstance(verdict, YamlMapping) or is_graded(verdict):
         _check_verdict(verdict, at, names.faults)
         return
     for mode, single in verdict.items():
@@ -55,7 +55,61 @@ def _check_verdicts(verdict: Any, at: Position | None, names: Names) -> None:
         _check_verdict(single, verdict.values_at.get(mode), names.faults)
 
 
+#: The keys of an expected verdict with a strength.
+_GRADED = ("verdict", "strength")
+
+
+def is_graded(value: Any) -> bool:
+    """Return whether a value is a verdict with a strength, and not a mapping of mode → verdict."""
+    return isinstance(value, Mapping) and any(
+        key not in MODES
+        and (key in _GRADED or nearest_name(str(key), (*_GRADED, *MODES)) in _GRADED)
+        for key in value
+    )
+
+
+def _check_graded(value: YamlMapping, at: Position | None, faults: Faults) -> None:
+    """Add faults for `{verdict: equivalent, strength: certified}`."""
+    for key in value:
+        if key not in _GRADED:
+            faults.add(f"unknown key `{key}`", value.keys_at.get(key), suggestion(key, _GRADED))
+    if "verdict" not in value:
+        if not misspelt("verdict", value, _GRADED):
+            faults.add(
+                "a strength needs its verdict; `verdict` is missing",
+                at,
+                "write {verdict: equivalent, strength: tested}",
+            )
+        return
+    verdict = value["verdict"]
+    if isinstance(verdict, YamlMapping):
+        verdict_text = "a verdict is expected here; received a mapping"
+        faults.add(verdict_text, value.values_at.get("verdict"), f"allowed: {', '.join(VERDICTS)}")
+        return
+    _check_verdict(verdict, value.values_at.get("verdict"), faults)
+    if "strength" not in value:
+        return
+    strength, strength_at = value["strength"], value.values_at.get("strength")
+    if strength not in STRENGTHS:
+        allowed = STRENGTHS[::-1]
+        text = isinstance(strength, str)
+        faults.add(
+            f"a strength is expected here; received {described(strength)}",
+            strength_at,
+            suggestion(strength, allowed) if text else f"allowed: {', '.join(allowed)}",
+        )
+    elif verdict in VERDICTS and verdict != "equivalent":
+        faults.add(
+            f"`strength` belongs to `equivalent`; the verdict here is `{verdict}`",
+            value.keys_at.get("strength"),
+            "leave `strength` out",
+        )
+
+
 def _check_verdict(verdict: Any, at: Position | None, faults: Faults) -> None:
+    if isinstance(verdict, YamlMapping):
+        _check_graded(verdict, at, faults)
+        return
     if verdict in VERDICTS:
         return
     hint = f"allowed: {', '.join(VERDICTS)}"
@@ -97,14 +151,30 @@ def expectations_spec(
 
     `written` is the same part of the file with the positions of its values.
     """
-    verdicts = {
-        candidate: dict(verdict) if isinstance(verdict, dict) else dict.fromkeys(modes, verdict)
+    written_verdicts = {
+        candidate: dict.fromkeys(modes, verdict)
+        if is_graded(verdict) or not isinstance(verdict, dict)
+        else dict(verdict)
         for candidate, verdict in (part.verdicts or {}).items()
     }
+    verdicts: dict[str, dict[Mode, Verdict]] = {}
+    strengths: dict[str, dict[Mode, Strength]] = {}
+    for candidate, by_mode in written_verdicts.items():
+        verdicts[candidate] = {
+            mode: verdict["verdict"] if isinstance(verdict, dict) else verdict
+            for mode, verdict in by_mode.items()
+        }
+        asked: dict[Mode, Strength] = {
+            mode: verdict["strength"]
+            for mode, verdict in by_mode.items()
+            if isinstance(verdict, dict) and "strength" in verdict
+        }
+        if asked:
+            strengths[candidate] = asked
     models = {name: _figures(figures) for name, figures in (part.models or {}).items()}
     if not verdicts and not models:
         return None
-    return Expectations(verdicts, models, dict(_places(written)))
+    return Expectations(verdicts, models, dict(_places(written)), strengths=strengths)
 
 
 def _places(value: Any, keys: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Position]]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from layerlens.scenario.keras_catalog import layer_names
-from layerlens.vocabulary import REST_METHODS, TRANSFER_METHODS
+from layerlens.vocabulary import REST_METHODS, STRENGTHS, TRANSFER_METHODS
 from layerlens.vocabulary import VERDICTS as VERDICT_NAMES
 
 #: Keywords that apply to a number, but not to a placeholder in its place.
@@ -30,15 +30,28 @@ OUTPUT_SHAPE = {
 #: Replaced by references to `definitions`: pydantic rejects references it did not create.
 _VERDICT = {"$anchor": "Verdict"}
 LAYER = {"$anchor": "Layer"}
+_GRADED_VERDICT = {
+    "description": "An equivalent verdict with the least strength that it needs.",
+    "type": "object",
+    "properties": {
+        "verdict": _VERDICT,
+        "strength": {"enum": list(reversed(STRENGTHS))},
+    },
+    "required": ["verdict"],
+    "additionalProperties": False,
+}
+_EXPECTED_VERDICT = {"anyOf": [_VERDICT, _GRADED_VERDICT]}
 VERDICTS = {
-    "description": "Candidate → verdict, or candidate → {mode: verdict}.",
+    "description": "Candidate → verdict, or candidate → {mode: verdict}; for a verdict also "
+    "{verdict: equivalent, strength: certified}.",
     "type": "object",
     "additionalProperties": {
         "anyOf": [
             _VERDICT,
+            _GRADED_VERDICT,
             {
                 "type": "object",
-                "properties": {"inference": _VERDICT, "training": _VERDICT},
+                "properties": {"inference": _EXPECTED_VERDICT, "training": _EXPECTED_VERDICT},
                 "additionalProperties": False,
             },
         ]

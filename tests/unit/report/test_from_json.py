@@ -62,9 +62,11 @@ def report() -> RunRecord:
     )
     diff = ModelsDiff("one", "two", (change,), (ParamsGap(-2, "-2: bias", "td", "td"),))
     scenario = ScenarioReport(
-        "a.yaml", "A", {"units": 3}, "pass", 1.5, models=(model,), pairs=(pair,), diffs=(diff,)
+        "a.yaml", "A", {"units": 3}, "unchecked", 1.5, models=(model,), pairs=(pair,), diffs=(diff,)
     )
-    return RunRecord("0.1", Environment("3.11", None, None, None, "Linux"), "pass", (scenario,))
+    return RunRecord(
+        "0.1", Environment("3.11", None, None, None, "Linux"), "unchecked", (scenario,)
+    )
 
 
 def test_an_exact_round_trip(report):
@@ -98,6 +100,12 @@ def test_numbers_that_are_not_finite_are_numbers_again():
     pair = report_from_dict(data_of("different")).scenarios[0].pairs[0]
     assert pair.max_rel == math.inf
     assert math.isnan(pair.probes[-1].max_abs)
+
+
+def test_a_pass_of_an_earlier_version_without_expectations_is_unchecked(report):
+    data = report.to_dict()
+    data["status"] = data["scenarios"][0]["status"] = "pass"
+    assert report_from_dict(data) == report
 
 
 def test_fields_of_a_later_version_are_left_out(report):

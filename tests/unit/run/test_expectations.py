@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -64,8 +65,67 @@ def test_the_default_counts_only_where_nothing_is_expected() -> None:
         ("different", "equivalent", False),
         ("different", "different", True),
     ]
-    assert check(Expectations(), pair(), default="different") == []
+    empty = Expectations(models={"td": ModelExpectation()})
+    assert [row.held for row in check(empty, pair(), default="equivalent")] == [True]
     assert check(None, pair()) == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "measured", "held"),
+    [
+        ("certified", "certified", True),
+        ("certified", "tested", False),
+        ("tested", "certified", True),
+        ("tested", "weak", False),
+        ("weak", "weak", True),
+        ("weak", None, False),
+    ],
+)
+def test_an_expected_strength_is_the_least(asked: Any, measured: Any, held: bool) -> None:
+    expect = Expectations(
+        {"dense": {"inference": "equivalent"}}, strengths={"dense": {"inference": asked}}
+    )
+    (row,) = check(expect, replace(pair(), strength=measured))
+    actual = f"equivalent, {measured}" if measured else "equivalent"
+    assert (row.expected, row.actual, row.held) == (f"equivalent, at least {asked}", actual, held)
+    (row,) = check(expect, pair(verdict="different"))
+    assert (row.actual, row.held) == ("different", False)
+
+
+WEAK = replace(pair(), strength="weak")
+
+
+@pytest.mark.parametrize(
+    ("expect", "found", "row"),
+    [
+        (None, pair(), ("expectations", "at least one (strict)", "none")),
+        (
+            Expectations({"dense": {"inference": "inconclusive"}}),
+            pair(verdict="inconclusive"),
+            ("td==dense[inference]", "a decision (strict)", "inconclusive"),
+        ),
+        (
+            Expectations(models={"td": ModelExpectation(params=15)}),
+            pair(verdict="inconclusive"),
+            ("td==dense[inference]", "a decision (strict)", "inconclusive"),
+        ),
+        (
+            Expectations({"dense": {"inference": "equivalent"}}),
+            WEAK,
+            ("td==dense[inference]", "equivalent, at least tested (strict)", "equivalent, weak"),
+        ),
+    ],
+)
+def test_strict_failures_have_a_row(expect: Any, found: PairReport, row: tuple[str, ...]) -> None:
+    *_, last = check(expect, found, strict=True)
+    assert (last.subject, last.expected, last.actual, last.held) == (*row, False)
+    assert all(one.held for one in check(expect, found))
+
+
+def test_strict_changes_nothing_else() -> None:
+    expect = Expectations({"dense": {"inference": "equivalent"}})
+    for found in (replace(pair(), strength="tested"), pair(verdict="inconclusive")):
+        assert check(expect, found, strict=True) == check(expect, found)
 
 
 @pytest.mark.parametrize(

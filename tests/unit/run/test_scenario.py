@@ -44,4 +44,4 @@ def test_too_large_a_model_is_refused_before_it_is_made() -> None:
     (error,) = report.errors
     assert "memory" in error.message
     assert error.hint
-    assert run_scenario(scenario_of_two([DENSE], [DENSE]), OPTIONS).status == "pass"
+    assert run_scenario(scenario_of_two([DENSE], [DENSE]), OPTIONS).status == "unchecked"

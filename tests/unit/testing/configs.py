@@ -18,6 +18,7 @@ DEFAULTS = {
     "layerlens_tolerance": [],
     "layerlens_backend": "tensorflow",
     "layerlens_cache": False,
+    "layerlens_strict": False,
 }
 NO_SETTINGS = Settings((), (), 0, allow_code=False, tolerance=None, update=False)
 

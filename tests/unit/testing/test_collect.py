@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from layerlens.errors import Fault, Where
+from layerlens.report.pairs import PairReport
 from layerlens.testing.collect import Expectation, _name, _relocate, _unique
 from layerlens.testing.update_expect import NotUpdated
+from tests.unit.testing.configs import NO_SETTINGS, Config
 
 
 @pytest.mark.parametrize(
@@ -42,10 +44,20 @@ def test_faults_have_the_path_that_is_shown() -> None:
 
 
 def test_an_inconclusive_verdict_is_not_written() -> None:
-    def decided(verdict: str) -> Any:
-        item: Any = SimpleNamespace(_actual=lambda subject: verdict)
-        return Expectation._decided(item, "a==b[inference]")
+    def decided(verdict: Any, strength: Any = None, *, strict: bool = False) -> Any:
+        pair = PairReport("a", "b", "inference", verdict, strength, "")
+        reports = [SimpleNamespace(pairs=(pair,))]
+        settings = NO_SETTINGS._replace(strict=strict)
+        item: Any = SimpleNamespace(
+            file=SimpleNamespace(reports=lambda: reports), config=Config(settings=settings)
+        )
+        graded = {"verdict": "equivalent", "strength": "certified"}
+        return Expectation._decided(item, "a==b[inference]", graded)
 
     assert decided("different") == "different"
+    assert decided("equivalent", "tested") == {"verdict": "equivalent", "strength": "tested"}
+    assert decided("equivalent", "weak") == {"verdict": "equivalent", "strength": "weak"}
+    with pytest.raises(NotUpdated, match="a weak pass counts as a failure"):
+        decided("equivalent", "weak", strict=True)
     with pytest.raises(NotUpdated, match="the evidence does not decide"):
         decided("inconclusive")

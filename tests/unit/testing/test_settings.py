@@ -22,10 +22,12 @@ def test_values_are_converted(tmp_path: Path) -> None:
         "layerlens_allow_code": True,
         "layerlens_tolerance": ["1e-5", "1e-8"],
         "layerlens_cache": True,
+        "layerlens_strict": True,
     }
     settings = read_settings(Config(tmp_path, ini, {"layerlens_update": True}))
     assert (settings.seed, settings.allow_code, settings.tolerance) == (7, True, (1e-5, 1e-8))
-    assert (settings.update, settings.cache) == (True, True)
+    assert (settings.update, settings.cache, settings.strict) == (True, True, True)
+    assert read_settings(Config(options={"layerlens_strict": True})).strict
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,10 @@ from layerlens.report.run import ScenarioReport
 from layerlens.testing.update_expect import (
     ExpectationFile,
     NotUpdated,
+    as_written,
     common_value,
     has_empty_expect,
+    joint_verdict,
     measured_expectations,
 )
 
@@ -262,3 +264,50 @@ def test_values_that_differ_between_cells_are_not_written() -> None:
     assert measured_expectations([report(2), report(3)]) == {"verdicts": {"b": "equivalent"}}
     assert measured_expectations([report(2), report(3, "different")]) == {}
     assert "verdicts" not in measured_expectations([report(2, "inconclusive")])
+
+
+GRADED = {"verdict": "equivalent", "strength": "certified"}
+
+
+def test_the_parts_of_a_graded_verdict_are_updated(file: Any) -> None:
+    target = file(
+        "expect:\n  verdicts:\n    b c: {strength: certified,  verdict: equivalent}  # why\n"
+    )
+    keys = ("verdicts", "b c")
+    assert not target.update(keys, GRADED)
+    assert target.update(keys, {**GRADED, "strength": "tested"})
+    assert "b c: {strength: tested,  verdict: equivalent}  # why" in text_of(target)
+    assert target.update(keys, "different")
+    assert text_of(target).endswith("b c: different  # why\n")
+
+
+def test_a_graded_verdict_in_a_block_is_replaced(file: Any) -> None:
+    target = file(
+        "expect:\n  verdicts:\n    b c:\n      verdict: equivalent\n      strength: tested\n"
+    )
+    assert target.update(("verdicts", "b c", "strength"), "certified")
+    assert target.value(("verdicts", "b c")) == GRADED
+    assert target.update(("verdicts", "b c"), "different")
+    assert target.value(("verdicts", "b c")) == "different"
+
+
+@pytest.mark.parametrize(
+    ("before", "verdict", "strength", "after"),
+    [
+        ("equivalent", "different", None, "different"),
+        (GRADED, "equivalent", "weak", {**GRADED, "strength": "weak"}),
+        (GRADED, "different", None, "different"),
+        ({"verdict": "different"}, "equivalent", "tested", {"verdict": "equivalent"}),
+        (None, "equivalent", "tested", "equivalent"),
+    ],
+)
+def test_a_verdict_keeps_its_form(before: Any, verdict: Any, strength: Any, after: Any) -> None:
+    assert as_written(before, verdict, strength) == after
+
+
+def test_modes_that_agree_have_one_verdict() -> None:
+    tested = {**GRADED, "strength": "tested"}
+    assert joint_verdict({"inference": GRADED, "training": tested}) == tested
+    assert joint_verdict({"inference": "different", "training": "different"}) == "different"
+    apart = {"inference": GRADED, "training": "different"}
+    assert joint_verdict(apart) == apart

@@ -48,8 +48,31 @@ def test_the_verdict_with_its_reason():
 
 def test_without_an_expectation_a_pass_is_not_claimed():
     text = terminal(report_of("weak"))
-    assert "nothing expected" in text
+    assert "· unchecked (nothing expected) ·" in text
+    assert "pass" not in text.replace("passed on", "")
     assert "✔" not in text
+
+
+def test_the_tally_counts_what_is_unchecked_apart():
+    one, other = report_of("weak"), report_of("equal")
+    both = replace(one, scenarios=(*one.scenarios, *other.scenarios))
+    assert "2 scenarios: 1 pass, 1 unchecked\n" in terminal(both)
+    assert terminal(one, quiet=True) == "1 scenario: 1 unchecked\n"
+    assert render(one, "markdown", RenderOptions(quiet=True)) == "**1 scenario: 1 unchecked**\n"
+    assert render(one, "github") == "1 scenario: 1 unchecked\n"
+    assert ",unchecked," in render(one, "csv")
+
+
+def test_only_what_is_not_expected_is_red():
+    (scenario,) = report_of("different").scenarios
+    rows = tuple(replace(row, expected=row.actual, held=True) for row in scenario.expectations)
+    expected = replace(scenario, status="pass", expectations=rows)
+    report = replace(report_of("different"), status="pass", scenarios=(expected,))
+    red = re.compile(r"\x1b\[(?:1;)?31m")
+    assert "DIFFERENT" in render(report, "rich", RenderOptions(colour=True))
+    assert not red.search(render(report, "rich", RenderOptions(colour=True)))
+    assert red.search(render(report_of("different"), "rich", RenderOptions(colour=True)))
+    assert 'class="verdict pass">different' in render(report, "html")
 
 
 def test_a_refused_model_has_its_reason_and_its_remedy():

@@ -19,6 +19,7 @@ from layerlens.report.run import ScenarioReport
 from layerlens.run import pipeline
 from layerlens.run.cache import environment_key
 from layerlens.run.cache.results import ResultCache
+from layerlens.run.expectations import check_expectations
 from layerlens.run.known import Tell
 from layerlens.run.pipeline import compare_paths
 from layerlens.scenario.options import RunOptions
@@ -53,7 +54,10 @@ class Runs:
             return held(scenario.path, scenario.title, self.raises, scenario.cell, 0.0)
         cell = dict(scenario.cell) if scenario.cell is not None else None
         title = scenario.title
-        return ScenarioReport(scenario.path, title, cell, "pass", 1.5, models=models, pairs=pairs)
+        rows = check_expectations(scenario, models, pairs)
+        return ScenarioReport(
+            scenario.path, title, cell, "pass", 1.5, models=models, pairs=pairs, expectations=rows
+        )
 
 
 @pytest.fixture
@@ -117,9 +121,10 @@ def test_expectations_are_held_anew(runs, again, scenario):
     assert report.status == "fail"
     assert again(scenario).status == "fail"  # and from the page as well
     scenario.write_text(TEXT.partition("expect")[0])
-    assert again(scenario).status == "pass"
+    assert again(scenario).status == "unchecked"
     assert again(scenario, expect="different").status == "fail"
-    assert again(scenario).status == "pass"
+    assert again(scenario, strict=True).status == "fail"
+    assert again(scenario).status == "unchecked"
     assert runs.count == 2
 
 
