@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 Verdict = Literal[
@@ -60,6 +61,15 @@ Aspect = Literal[
     "mask",
     "mixes",
 ]
+#: What else differs → the words for it; the others are words already.
+ALSO_DIFFERS_WORDS: Mapping[AlsoDiffers, str] = {
+    "mask": "the mask passed on",
+    "non_finite": "the handling of NaN and infinities",
+    "overflow": "an overflow of a dtype",
+    "state": "the final state",
+    "dtype": "the dtype",
+    "weights": "the values of the weights",
+}
 
 VERDICTS: tuple[Verdict, ...] = (
     "equivalent",

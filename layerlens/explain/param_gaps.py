@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 from operator import eq
 
-from layerlens.explain.listing import listed
+from layerlens.plain.listing import listed
 from layerlens.report.diffs import LayerChange, ParamsGap
 from layerlens.report.layers import CountTerm, Factor, LayerRow, ModelReport
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from layerlens.explain.listing import listed
+from layerlens.plain.listing import listed
 from layerlens.report.diffs import ModelsDiff
 from layerlens.report.layers import LayerRow, ModelReport
 from layerlens.vocabulary import Mixes, Mode, OtherInfluence

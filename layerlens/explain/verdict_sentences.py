@@ -7,7 +7,6 @@ from math import isfinite
 from typing import Any
 
 from layerlens.comparison.verdict import OwnWeights
-from layerlens.explain.listing import listed
 from layerlens.explain.working_transfer import WorkingTransfer
 from layerlens.models.inspect.input_order import is_generated_name
 from layerlens.numerics.differences import Difference
@@ -15,6 +14,7 @@ from layerlens.numerics.judge import SAME_DISTRIBUTION, Judgement
 from layerlens.numerics.observation import CallRefusal, ShapeSurprise
 from layerlens.numerics.recording import Recording
 from layerlens.numerics.weight_transfer import Transfer
+from layerlens.plain.listing import listed
 from layerlens.plain.shapes import shape_text
 from layerlens.report.layers import ModelError, ModelReport
 from layerlens.report.pairs import InputsRow, PairReport, Rounding
@@ -148,7 +148,7 @@ def judged(reference: ModelReport, candidate: ModelReport, judgement: Judgement)
         )
     else:
         gap = f"{difference.max_abs:.3g}{_share(difference)}{_also_in_float64(rounding)}"
-    return f"{names} differ by up to {gap}: not rounding (shown on probe `{probe}`).{start}"
+    return f"{names} differ by up to {gap}: not rounding.{start}"
 
 
 def _share(difference: Difference) -> str:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from layerlens.explain.align_layers import align_layers
 from layerlens.explain.first_divergence import Divergence
-from layerlens.explain.listing import listed
 from layerlens.explain.open_nested import is_nested, open_nested
 from layerlens.explain.repair import Repair
 from layerlens.explain.state_gaps import state_gaps
@@ -18,23 +17,17 @@ from layerlens.explain.step_sentences import step_sentences
 from layerlens.explain.verdict_sentences import outside_code, shapes_text
 from layerlens.explain.weight_sentences import weight_sentences
 from layerlens.numerics.judge import SAME_DISTRIBUTION
+from layerlens.plain.listing import listed
 from layerlens.report.diffs import LayerChange, ModelsDiff
 from layerlens.report.layers import ModelReport
 from layerlens.report.pairs import PairReport
 from layerlens.scenario.notation import value_text
+from layerlens.vocabulary import ALSO_DIFFERS_WORDS
 
 #: Rows, arguments and gaps that are named before the rest is only counted.
 _NAMED = 3
 #: Ratio of the sizes of two graphs from which it is mentioned.
 _MUCH_LARGER = 1.5
-_ALSO_DIFFERS = {
-    "mask": "the mask passed on",
-    "non_finite": "the handling of NaN and infinities",
-    "overflow": "an overflow of a dtype",
-    "state": "the final state",
-    "dtype": "the dtype",
-    "weights": "the values of the weights",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,7 +293,7 @@ def _further(
             )
     parts += _masks(reference, candidate)
     if pair.also_differs:
-        words = [_ALSO_DIFFERS.get(name, name) for name in pair.also_differs]
+        words = [ALSO_DIFFERS_WORDS.get(name, name) for name in pair.also_differs]
         parts.append(f"also different: {_first_few(words)}")
     text = "; ".join(parts)
     return f"{text[:1].upper()}{text[1:]}." if text else ""

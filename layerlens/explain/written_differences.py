@@ -11,7 +11,7 @@ from layerlens.scenario.reading.call_arguments import CALL
 from layerlens.scenario.spec import LayerSpec, inner_layers, with_inner_layer
 
 #: Ends of the names of arguments that do not change the outputs once weights are set.
-_WITHOUT_EFFECT = ("_initializer", "_regularizer", "_constraint", "name", "trainable", "seed")
+WITHOUT_EFFECT = ("_initializer", "_regularizer", "_constraint", "name", "trainable", "seed")
 
 
 def written_differences(
@@ -23,7 +23,7 @@ def written_differences(
     """
     for name in {**ours.arguments, **theirs.arguments}:
         mine, other = ours.arguments.get(name), theirs.arguments.get(name)
-        if name.endswith(_WITHOUT_EFFECT) or (
+        if name.endswith(WITHOUT_EFFECT) or (
             name in ours.arguments and name in theirs.arguments and _equal(mine, other)
         ):
             continue

@@ -348,9 +348,9 @@ def _counterexample(found: Counterexample | None) -> Iterator[str]:
 
 def _input_lines(label: str, array: Any) -> Iterator[str]:
     shape = nested_shape(array)
-    numbers = list(_entries(array))
+    numbers = list(entries(array))
     if len(numbers) <= INPUT_VALUES_SHOWN:
-        yield f"  {label} {shapes_text(shape)} = {_nested(array)}"
+        yield f"  {label} {shapes_text(shape)} = {nested_text(array)}"
         return
     marked = [(index, number) for index, number in numbers if number != 0]
     yield f"  {label} {shapes_text(shape)}, {count(len(marked))} of {count(len(numbers))} not zero:"
@@ -374,15 +374,17 @@ def nested_shape(array: Any) -> tuple[int, ...]:
     return tuple(shape)
 
 
-def _entries(array: Any, index: tuple[int, ...] = ()) -> Iterator[tuple[tuple[int, ...], Any]]:
+def entries(array: Any, index: tuple[int, ...] = ()) -> Iterator[tuple[tuple[int, ...], Any]]:
+    """Yield each value in nested lists with its index."""
     if isinstance(array, (list, tuple)):
         for position, part in enumerate(array):
-            yield from _entries(part, (*index, position))
+            yield from entries(part, (*index, position))
     else:
         yield index, array
 
 
-def _nested(array: Any) -> str:
+def nested_text(array: Any) -> str:
+    """Return nested lists as text, each value with the digits that identify it."""
     if isinstance(array, (list, tuple)):
-        return "[" + ", ".join(_nested(part) for part in array) + "]"
+        return "[" + ", ".join(nested_text(part) for part in array) + "]"
     return value(array)

@@ -395,6 +395,15 @@ def other_refusals(scenario: ScenarioReport) -> list[RefusalText]:
     ]
 
 
+def answer_of(scenario: ScenarioReport) -> str | None:
+    """Return the answer of the file; where expectations fail, that it does not hold."""
+    if scenario.answer is None:
+        return None
+    if scenario.errors or not all(row.held for row in scenario.expectations):
+        return "The answer in the file is left out, since its expectations do not hold."
+    return one_line(scenario.answer)
+
+
 def expectation_of(scenario: ScenarioReport, pair: PairReport) -> ExpectationRow | None:
     """Return the expectation about this pair's verdict; None if there is none."""
     subject = subject_of(pair)

@@ -214,6 +214,8 @@ class PairReport:
     effort: EffortRow | None = None
     #: None where no mask reaches the outputs' steps, or no outputs were compared.
     masked: MaskedDifference | None = None
+    #: The differences of the models, in a few words each: `max_value: 6 → none` in `re_lu`.
+    causes: tuple[str, ...] = ()
     #: Sentences: what is the same, what differs, why, and what would make the two agree.
     why: tuple[str, ...] = ()
     #: Where in the output the two differ; None if they agree exactly or were not compared.

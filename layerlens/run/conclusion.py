@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
+from layerlens.explain.causes import causes_of
 from layerlens.explain.conditions import agreement_in_inference, condition_text, find_agreement
 from layerlens.explain.pair_report import ReportedPair
 from layerlens.explain.repair import Repair, find_repair
@@ -62,6 +63,8 @@ def with_reasons(
         several_modes=len(scenario.modes) > 1,
         condition=f"Compared only {condition_text(scenario.when)}." if scenario.when else "",
     )
+    if reference.error is None and candidate.error is None:
+        pair = replace(pair, causes=causes_of(reference, candidate, diff))
     return replace(pair, why=why_sentences(reference, candidate, pair, diff, findings))
 
 

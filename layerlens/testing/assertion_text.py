@@ -50,7 +50,7 @@ def figures_text(report: Report) -> str:
     ]
     failures += [error.message for one in report.scenarios for error in one.errors]
     several = len(report.scenarios) > 1
-    page = render(report, "rich", RenderOptions(width=_WIDTH, quiet=several))
+    page = render(report, "rich", RenderOptions(width=_WIDTH, quiet=several, verbose=True))
     return "\n".join([*failures[:1], *([page] if failures else [])])
 
 

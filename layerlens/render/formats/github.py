@@ -14,10 +14,11 @@ from layerlens.plain.printable import visible, without_commands
 from layerlens.render import wording
 from layerlens.render.options import RenderOptions
 from layerlens.render.pair_facts import pair_facts
+from layerlens.render.pair_sentences import pair_sentences
 from layerlens.report.run import ErrorRow, ExpectationRow, RunRecord, ScenarioReport
 
 #: The facts of a pair in an annotation, which has room for a few lines.
-_FACTS = ("difference", "rounding", "counterexample")
+_FACTS = ("difference", "rounding")
 
 
 def render(report: RunRecord, options: RenderOptions) -> str:
@@ -49,7 +50,7 @@ def _text(scenario: ScenarioReport, row: ExpectationRow) -> str:
             continue
         refused = wording.pair_refusal(scenario, pair)
         if refused is None:
-            lines.append(wording.clean(pair.explanation))
+            lines += pair_sentences(pair)
         else:
             lines += [refused.heading, refused.message]
             lines += [f"hint: {refused.remedy}"] if refused.remedy else []

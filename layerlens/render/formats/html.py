@@ -20,6 +20,7 @@ from layerlens.render import wording
 from layerlens.render.aligned_rows import Row, rows_of
 from layerlens.render.options import RenderOptions
 from layerlens.render.pair_facts import pair_facts
+from layerlens.render.pair_sentences import pair_sentences
 from layerlens.render.pictures import Picture, PictureKind, pictures_of
 from layerlens.report.pairs import PairReport
 from layerlens.report.run import RunRecord, ScenarioReport, to_plain
@@ -136,6 +137,7 @@ def _environment() -> Environment:
     environment.globals.update(
         wording=wording,
         pair_facts=pair_facts,
+        pair_sentences=pair_sentences,
         models_of=wording.reference_first,
         rows_of=_rows,
         as_json=_as_json,

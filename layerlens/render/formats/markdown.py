@@ -9,6 +9,7 @@ from layerlens.render import wording
 from layerlens.render.aligned_rows import Cell, rows_of
 from layerlens.render.options import RenderOptions
 from layerlens.render.pair_facts import pair_facts
+from layerlens.render.pair_sentences import pair_sentences
 from layerlens.report.diffs import ModelsDiff
 from layerlens.report.layers import LayerRow, ModelReport
 from layerlens.report.pairs import PairReport
@@ -70,11 +71,19 @@ def _scenario(scenario: ScenarioReport, options: RenderOptions) -> Iterator[str]
     yield f"{escape(scenario.path)} · **{wording.status_words(scenario)}**"
     if scenario.question:
         yield f"*{escape(wording.one_line(scenario.question))}*"
-    if scenario.answer:
-        yield escape(wording.one_line(scenario.answer))
+    if answer := wording.answer_of(scenario):
+        yield escape(answer)
     for error in scenario.errors:
         hint = f"<br>hint: {escape(error.hint)}" if error.hint else ""
         yield f"- **{escape(wording.location(error))}**: {escape(error.message)}{hint}"
+    for refused in wording.other_refusals(scenario):
+        yield f"**{escape(refused.heading)}**<br>{_reason(refused)}"
+    for pair in scenario.pairs:
+        yield from _pair(scenario, pair, options)
+    if scenario.fit:
+        yield _fit(scenario)
+    if scenario.expectations:
+        yield _expectations(scenario)
     models = wording.reference_first(scenario)
     if models and not options.explain:
         every_weight = options.verbose or not scenario.pairs
@@ -84,14 +93,6 @@ def _scenario(scenario: ScenarioReport, options: RenderOptions) -> Iterator[str]
             yield "\n".join(
                 [f"{escape(gap_text[0])}\n", *(f"- {escape(gap)}" for gap in gap_text[1])]
             )
-    for refused in wording.other_refusals(scenario):
-        yield f"**{escape(refused.heading)}**<br>{_reason(refused)}"
-    for pair in scenario.pairs:
-        yield from _pair(scenario, pair, options)
-    if scenario.fit:
-        yield _fit(scenario)
-    if scenario.expectations:
-        yield _expectations(scenario)
 
 
 def _layers(
@@ -183,7 +184,7 @@ def _pair(scenario: ScenarioReport, pair: PairReport, options: RenderOptions) ->
     yield f"### {escape(wording.pair_name(pair))}, {pair.mode}: {verdict}{words}"
     refused = wording.pair_refusal(scenario, pair)
     if refused is None:
-        yield escape(pair.explanation)
+        yield "<br>".join(map(escape, pair_sentences(pair)))
     else:
         yield f"{escape(refused.heading)}<br>{_reason(refused)}"
     if options.explain:

@@ -13,6 +13,8 @@ from layerlens.render import wording
 from layerlens.render.layer_table import layer_table, legend
 from layerlens.render.options import RenderOptions
 from layerlens.render.pair_facts import pair_facts
+from layerlens.render.pair_sentences import pair_sentences
+from layerlens.render.short_table import ShortTable
 from layerlens.render.step_grid import step_grids
 from layerlens.render.styled import GLYPHS, fold, joined, rule, to_ascii, without_hidden
 
@@ -129,26 +131,44 @@ def _scenario(scenario: ScenarioReport, options: RenderOptions) -> Iterator[Text
             yield from error_lines(error, prose)
     reference = scenario.pairs[0].reference if scenario.pairs else None
     models = wording.reference_first(scenario)
-    if models:
-        yield Text()
-        every_weight = options.verbose or not scenario.pairs
-        yield from layer_table(
-            models, scenario.diffs, width, reference=reference, every_weight=every_weight
-        )
-        if meaning := legend(models, scenario.diffs):
-            yield from fold(meaning, width, indent=2)
-    if grids := list(step_grids(models, width)):
-        yield Text()
-        yield from grids[: -1 if not grids[-1].plain else None]
-    yield from _params_gaps(scenario, prose)
     for refused in wording.other_refusals(scenario):
         yield Text()
         yield from refusal_lines(refused, prose, f"{GLYPHS.wrong} ")
     for pair in scenario.pairs:
         yield Text()
-        yield from pair_lines(scenario, pair, prose, options)
+        yield from pair_lines(scenario, pair, prose, options, figures=options.verbose)
     yield from _training(scenario.fit, models, prose)
     yield from _expectations(scenario, prose, options)
+    if models:
+        yield Text()
+        yield from _tables(scenario, models, options, reference)
+    if options.verbose or not scenario.pairs or _differ_in_steps(scenario):
+        grids = list(step_grids(models, width))
+        yield from ([Text(), *grids][: None if grids[-1].plain else -1] if grids else [])
+    yield from _params_gaps(scenario, prose, options)
+
+
+def _tables(
+    scenario: ScenarioReport,
+    models: Sequence[ModelReport],
+    options: RenderOptions,
+    reference: str | None,
+) -> Iterator[Text]:
+    if not options.verbose:
+        table = ShortTable(models, scenario.diffs, options.width)
+        yield from table.lines(compared=reference is not None)
+        return
+    yield from layer_table(
+        models, scenario.diffs, options.width, reference=reference, every_weight=True
+    )
+    if meaning := legend(models, scenario.diffs):
+        yield from fold(meaning, options.width, indent=2)
+
+
+def _differ_in_steps(scenario: ScenarioReport) -> bool:
+    """Return whether the models of a pair that is not equivalent were found to mix other steps."""
+    mixes = {(model.mixes, model.window) for model in scenario.models if model.mixes is not None}
+    return len(mixes) > 1 and any(pair.verdict != "equivalent" for pair in scenario.pairs)
 
 
 def _explained(scenario: ScenarioReport, width: int) -> Iterator[Text]:
@@ -165,9 +185,12 @@ def _explained(scenario: ScenarioReport, width: int) -> Iterator[Text]:
             yield from fold(Text(wording.clean(sentence)), prose, indent=2)
 
 
-def _params_gaps(scenario: ScenarioReport, width: int) -> Iterator[Text]:
-    """Yield the causes of the differences in params from the first model."""
+def _params_gaps(scenario: ScenarioReport, width: int, options: RenderOptions) -> Iterator[Text]:
+    """Yield the causes of the differences in params from the first model, where counts differ."""
+    counts = {model.name: model.params for model in scenario.models}
     for diff in scenario.diffs:
+        if not options.verbose and counts.get(diff.reference) == counts.get(diff.candidate):
+            continue
         if (gap_text := wording.params_gap(scenario, diff)) is not None:
             yield Text()
             yield from fold(Text(gap_text[0]), width, indent=2)
@@ -191,8 +214,8 @@ def _scenario_heading(scenario: ScenarioReport, width: int) -> Iterator[Text]:
     if scenario.question:
         question = wording.one_line(scenario.question)
         yield from fold(Text(question, "italic"), min(width, PROSE_WIDTH))
-    if scenario.answer:
-        yield from fold(Text(wording.one_line(scenario.answer)), min(width, PROSE_WIDTH))
+    if answer := wording.answer_of(scenario):
+        yield from fold(Text(answer), min(width, PROSE_WIDTH))
 
 
 def error_lines(error: ErrorRow, width: int) -> Iterator[Text]:
@@ -223,7 +246,7 @@ def pair_lines(
     width: int,
     options: RenderOptions,
     *,
-    figures: bool = True,
+    figures: bool,
 ) -> Iterator[Text]:
     """Yield a pair's verdict and explanation and, with `figures`, the facts behind it."""
     yield from fold(_verdict(scenario, pair), width, hang=2)
@@ -231,7 +254,8 @@ def pair_lines(
     if refused is not None:
         yield from refusal_lines(refused, width)
     else:
-        yield from fold(Text(wording.clean(pair.explanation)), width, indent=2)
+        for sentence in pair_sentences(pair):
+            yield from fold(Text(sentence), width, indent=2)
     facts = pair_facts(scenario, pair, verbose=options.verbose) if figures else []
     for fact in facts:
         label = fact.label

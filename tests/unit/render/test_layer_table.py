@@ -19,6 +19,10 @@ from tests.unit.tables.stored_reports import (
 )
 
 
+def in_full(report, width=80):
+    return terminal(report, width, verbose=True)
+
+
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("width", [60, 80, 140])
 def test_no_number_is_cut(name, width):
@@ -33,31 +37,31 @@ def test_no_number_is_cut(name, width):
 
 
 def test_models_stand_side_by_side_where_they_fit_and_below_one_another_where_not():
-    wide = terminal(report_of("three_models"), 100)
+    wide = in_full(report_of("three_models"), 100)
     assert re.search(r"^  td \(reference\) +│   dense +│   last$", wide, re.MULTILINE)
-    narrow = terminal(report_of("three_models"), 60)
+    narrow = in_full(report_of("three_models"), 60)
     headings = re.findall(r"^  (td|dense|last)(?: \(reference\))?$", narrow, re.MULTILINE)
     assert headings == ["td", "dense", "last"]
 
 
 def test_a_count_explains_itself():
-    text = terminal(report_of("equal"))
+    text = in_full(report_of("equal"))
     assert "1,536 = 15×48 + 16×48 + 48" in text
     assert "kernel 16×15, bias 15" in text, "where the models part, each weight is named"
 
 
 def test_what_a_wrapper_holds_is_shown_beneath_it():
-    text = terminal(report_of("equal"), 140)
+    text = in_full(report_of("equal"), 140)
     assert re.search(r"└ dense \(Dense\) +\(None, 15\) +255", text)
 
 
 def test_what_differs_is_marked_without_colour():
-    text = terminal(report_of("equal"), 140)
+    text = in_full(report_of("equal"), 140)
     assert re.search(r"│ ≠ dense \(Dense\) ", text)
     assert "≠ differs from td" in text
-    assert re.search(r"≠ \(None, 16\)", terminal(report_of("three_models"), 140))
-    assert re.search(r"≠ 1,584", terminal(report_of("param_mismatch"), 140))
-    assert re.search(r"^ +│ \+ dropout", terminal(report_of("weak"), 80), re.MULTILINE)
+    assert re.search(r"≠ \(None, 16\)", in_full(report_of("three_models"), 140))
+    assert re.search(r"≠ 1,584", in_full(report_of("param_mismatch"), 140))
+    assert re.search(r"^ +│ \+ dropout", in_full(report_of("weak"), 80), re.MULTILINE)
 
 
 def test_what_is_the_same_is_not_marked():
@@ -65,7 +69,7 @@ def test_what_is_the_same_is_not_marked():
     twin = replace(scenario.models[0], name="dense")
     models = (scenario.models[0], twin)
     same = replace(scenario, models=models, diffs=align_with_reference(models))
-    assert "≠" not in terminal(with_scenario(report_of("equal"), same), 140)
+    assert "≠" not in in_full(with_scenario(report_of("equal"), same), 140)
 
 
 def test_a_layer_that_is_missing_is_told():
@@ -74,16 +78,16 @@ def test_a_layer_that_is_missing_is_told():
     models = (scenario.models[0], shorter)
     lined_up = replace(scenario, models=models, diffs=align_with_reference(models))
     report = with_scenario(report_of("equal"), lined_up)
-    assert "− nothing in place of activation" in terminal(report, 140)
+    assert "− nothing in place of activation" in in_full(report, 140)
 
 
 def test_a_shared_layer_is_told_and_counted_once():
-    assert "shared: dense again, counted once" in terminal(report_of("summary"), 100)
-    assert "shared" not in terminal(report_of("equal"), 100)
+    assert "shared: dense again, counted once" in in_full(report_of("summary"), 100)
+    assert "shared" not in in_full(report_of("equal"), 100)
 
 
 def test_a_cell_is_opened_only_where_it_says_something():
-    text = terminal(report_of("matrix"), 140)
+    text = in_full(report_of("matrix"), 140)
     assert "└ lstm_cell (LSTMCell)" in text, "in an RNN"
     lstm = scenario_of("matrix").models[0].layers[0]
     assert lstm.type == "LSTM"
@@ -93,14 +97,15 @@ def test_a_cell_is_opened_only_where_it_says_something():
 
 def test_a_mark_does_not_colour_what_stands_behind_it():
     """A line that begins with a coloured sign goes on in the colours of its own parts."""
-    text = render(report_of("different"), "rich", RenderOptions(width=100, colour=True))
-    (line,) = (line for line in text.splitlines() if "(ELU)" in line)
+    options = RenderOptions(width=100, colour=True, verbose=True)
+    text = render(report_of("different"), "rich", options)
+    (line,) = (line for line in text.splitlines() if "│" in line and "(ELU)" in line)
     assert "\x1b[33m≠ \x1b[0m\x1b[1melu\x1b[0m\x1b[33m (ELU)\x1b[0m" in line
     assert re.search(r"\x1b\[0m +\(None, 4\) +0$", line)
 
 
 def test_as_many_params_in_other_weights_are_marked_and_so_are_totals():
-    text = terminal(report_of("weak"), 140)
+    text = in_full(report_of("weak"), 140)
     assert re.search(r"│ +≠ 36 = 1×8×4 \+ 4", text)
     assert re.search(r"params +36 +│ +params +≠ 52", text)
-    assert re.search(r"params +1,791 +│ +params +1,791", terminal(report_of("equal"), 140))
+    assert re.search(r"params +1,791 +│ +params +1,791", in_full(report_of("equal"), 140))

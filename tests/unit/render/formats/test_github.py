@@ -65,10 +65,12 @@ def test_a_failed_expectation_is_an_error_with_what_shows_it() -> None:
     error, *_, tally = text.splitlines()
     assert error.startswith("::error file=scenarios/a.yaml,line=1,col=1,title=")
     message = error.split("::", 2)[2].replace("%0A", "\n")
-    first, explanation, *facts = message.split("\n")
+    first, differs, explanation, shown, _, *facts = message.split("\n")
     assert first.endswith(": expected equivalent, received different")
     assert explanation == report_of("different").scenarios[0].pairs[0].explanation
-    assert [fact.split(":")[0] for fact in facts] == ["difference", "rounding", "counterexample"]
+    assert differs == "Differs: `elu` (ELU) in place of `re_lu` (ReLU)."
+    assert shown.startswith("On probe `uniform, shrunk`: for input [[-1, 0, 0, 0]], output (0, 0)")
+    assert [fact.split(":")[0] for fact in facts] == ["difference", "rounding"]
     assert tally == "1 scenario: 1 fail"
 
 

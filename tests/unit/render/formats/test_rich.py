@@ -35,8 +35,11 @@ def test_some_line_uses_the_width():
 
 def test_the_verdict_with_its_reason():
     text = terminal(report_of("equal"))
-    assert "✔ dense against td: EQUIVALENT, certified, as expected\n  The segment" in text
-    different = terminal(report_of("different"), 100)
+    verdict = "✔ dense against td: EQUIVALENT, certified, as expected\n"
+    differs = "  No effect: `dense` (Dense) in place of `time_distributed` (TimeDistributed).\n"
+    assert f"{verdict}{differs}  The segment" in text
+    assert text.index(verdict) < text.index("output shape"), "the answer comes before the table"
+    different = terminal(report_of("different"), 100, verbose=True)
     assert "✘ elu against relu, inference: DIFFERENT, expected equivalent" in different
     assert "✘ relu==elu[inference]: expected equivalent, received different" in different
     assert "first difference at output index (0, 0)" in different
@@ -77,7 +80,7 @@ def test_only_what_is_not_expected_is_red():
 
 def test_a_refused_model_has_its_reason_and_its_remedy():
     text = terminal(report_of("build_error"), 140)
-    assert "│ ✘ time_distributed refused by Keras" in text
+    assert "✘ last_only: refused by Keras at time_distributed" in text
     reason = "  Keras refuses last_only at time_distributed\n  TimeDistributed needs"
     assert f"✔ last_only against td: BUILD ERROR, as expected\n{reason}" in text
     assert text.count("hint: `lstm_1` returns only its last step, shape (None, 128); set") == 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from layerlens.explain.listing import listed
+from layerlens.plain.listing import listed
 
 
 @pytest.mark.parametrize(

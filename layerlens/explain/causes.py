@@ -1,0 +1,74 @@
+"""Name the differences of two models in a few words each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from layerlens.explain.align_layers import align_layers
+from layerlens.explain.open_nested import open_nested
+from layerlens.explain.written_differences import WITHOUT_EFFECT
+from layerlens.report.diffs import LayerChange, ModelsDiff
+from layerlens.report.layers import LayerRow, ModelReport
+
+
+def causes_of(reference: ModelReport, candidate: ModelReport, diff: ModelsDiff) -> tuple[str, ...]:
+    """Return the differences that may cause others: `max_value: 6 → none` in `re_lu`.
+
+    Arguments come before layers that only one model has. What follows from them, such as shapes and
+    counts, is left out, and so are names and initializers.
+    """
+    if (opened := open_nested(reference, candidate)) is not None:
+        reference, candidate = opened
+        diff = align_layers(reference, candidate)
+    arguments: list[str] = []
+    layers: list[str] = []
+    for row in diff.layers:
+        ours = None if row.reference_row is None else reference.layers[row.reference_row]
+        theirs = None if row.candidate_row is None else candidate.layers[row.candidate_row]
+        if ours is not None and theirs is not None and ours.type == theirs.type:
+            arguments += _of_one_type(ours, theirs, row)
+        elif ours is not None and theirs is not None:
+            layers.append(f"{_named(theirs)} in place of {_named(ours)}")
+        elif ours is not None:
+            layers.append(f"{_named(ours)} only in `{reference.name}`")
+        elif theirs is not None:
+            layers.append(f"{_named(theirs)} only in `{candidate.name}`")
+    return (*arguments, *layers)
+
+
+def _of_one_type(ours: LayerRow, theirs: LayerRow, row: LayerChange) -> Iterator[str]:
+    for item in row.arguments:
+        if not item.name.endswith(WITHOUT_EFFECT):
+            yield f"{_change(item.name, item.reference, item.candidate)} in `{theirs.name}`"
+    for name in {**ours.call, **theirs.call}:
+        if ours.call.get(name) != theirs.call.get(name):
+            change = _change(name, ours.call.get(name), theirs.call.get(name))
+            yield f"{change} in the call of `{theirs.name}`"
+    if "inputs" in row.differs:
+        yield f"`{theirs.name}` takes {_list(theirs.inputs)} instead of {_list(ours.inputs)}"
+
+
+def _named(layer: LayerRow) -> str:
+    return f"`{layer.name}` ({layer.type})"
+
+
+def _list(names: tuple[str, ...]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def _change(name: str, ours: Any, theirs: Any) -> str:
+    return f"`{name}: {_shown(ours)} → {_shown(theirs)}`"
+
+
+def _shown(value: Any) -> str:
+    match value:
+        case None:
+            return "none"
+        case bool():
+            return str(value).lower()
+        case float():
+            return f"{value:g}"
+        case list() | tuple():
+            return f"[{', '.join(map(_shown, value))}]"
+    return str(value)

@@ -1,0 +1,54 @@
+"""The first sentences about a pair: what differs, the finding, and where it shows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from layerlens.render.pair_sentences import pair_sentences
+from layerlens.report.pairs import Counterexample
+from tests.unit.tables.stored_reports import scenario_of
+
+PAIR = scenario_of("different").pairs[0]
+
+
+def shown(given: object, index: tuple[int, ...] = (0, 1)) -> str:
+    found = Counterexample("normal", "eager", index, 0.5, 1.5, given)
+    pair = replace(PAIR, counterexample=found, causes=(), also_differs=())
+    return list(pair_sentences(pair))[-1]
+
+
+def test_the_difference_comes_before_the_finding() -> None:
+    first, explanation, counterexample, also = pair_sentences(PAIR)
+    assert first == "Differs: `elu` (ELU) in place of `re_lu` (ReLU)."
+    assert explanation == PAIR.explanation
+    assert counterexample == (
+        "On probe `uniform, shrunk`: for input [[-1, 0, 0, 0]], output (0, 0) is 0 in `relu` and "
+        "-0.63212055 in `elu`."
+    )
+    assert also == "Also different: gradients and the handling of NaN and infinities."
+
+
+def test_a_difference_of_equal_models_has_no_effect() -> None:
+    pair = replace(PAIR, verdict="equivalent", counterexample=None, causes=("a", "b", "c", "d"))
+    assert next(pair_sentences(pair)) == "No effect: a, b, c and 1 more."
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ([[1.0, -2.5]], "for input [[1, -2.5]], output (0, 1) is 0.5 in `relu` and 1.5 in `elu`"),
+        ([[0.0] * 20], "for an input of zeros (1, 20), output"),
+        ([[0.0] * 19 + [7.0]], "for an input of zeros (1, 20) but 7 at [0, 19], output"),
+        ([[1.0] * 20], "for an input (1, 20) with 20 values (`--verbose` shows them), output"),
+        ({"a": [[1]], "b": [[2]]}, "for input `a` [[1]], input `b` [[2]], output"),
+        (None, "for its input, output"),
+    ],
+)
+def test_an_input_is_shown_in_its_shortest_form(given: object, text: str) -> None:
+    assert text in shown(given)
+
+
+def test_a_single_output_has_no_index() -> None:
+    assert "the output is 0.5 in `relu`" in shown([[1.0]], ())

@@ -1,0 +1,61 @@
+"""The short table: the reference's layers, and below each what is different elsewhere."""
+
+from __future__ import annotations
+
+import pytest
+
+from layerlens.render.short_table import ShortTable
+from layerlens.render.wording import reference_first
+from tests.unit.tables.stored_reports import NAMES, report_of, scenario_of
+
+
+def lines(name: str, width: int = 80) -> list[str]:
+    scenario = scenario_of(name)
+    table = ShortTable(reference_first(scenario), scenario.diffs, width)
+    return [line.plain.rstrip() for line in table.lines(compared=bool(scenario.pairs))]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("width", [40, 60, 80, 140])
+def test_no_line_is_wider_than_the_page(name: str, width: int) -> None:
+    for scenario in report_of(name).scenarios:
+        if scenario.models:
+            table = ShortTable(reference_first(scenario), scenario.diffs, width)
+            for line in table.lines(compared=True):
+                assert line.cell_len <= max(width, 56)
+
+
+def test_three_models_share_one_table() -> None:
+    assert lines("three_models", 60) == [
+        "  td (reference)                      output shape    params",
+        "  gru (GRU)                           (None, 64, 16)   1,536",
+        "    mixes: causal, earlier steps seen",
+        "    ≠ last: output (None, 16); mixes: reduces, steps reduced",
+        "      to one",
+        "  time_distributed (TimeDistributed)  (None, 64, 8)      136",
+        "    ≠ dense: dense (Dense)",
+        "    ≠ last: dense (Dense); output (None, 8)",
+        "  activation (Activation)             (None, 64, 8)        0",
+        "    ≠ last: output (None, 8)",
+        "  ──────────────────────────────────────────────────────────",
+        "  params                                               1,672",
+    ]
+
+
+def test_layers_of_one_model_only_and_changed_arguments_are_told() -> None:
+    text = "\n".join(lines("masks"))
+    assert "≠ after: reset_after: false → true; 120 params" in text
+    assert "+ after: norm (LayerNormalization), (None, 6, 4), 8 params" in text
+    assert "≠ zeroed: zero_output_for_mask: false → true" in text
+    assert "≠ after: 216 params, 864 bytes" in text
+
+
+def test_a_model_that_keras_refuses_has_its_place() -> None:
+    text = "\n".join(lines("build_error"))
+    assert "✘ last_only: refused by Keras at time_distributed" in text
+    assert "last_only: not here" not in text, "layers behind the refusal are not missing"
+
+
+def test_a_shared_layer_is_counted_once() -> None:
+    text = "\n".join(lines("summary"))
+    assert "shared: dense again, counted once" in text
