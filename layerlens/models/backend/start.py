@@ -13,7 +13,7 @@ import sys
 import tempfile
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from layerlens.errors import LayerlensError, UsageError
@@ -48,7 +48,7 @@ def start_backend() -> None:
         own_imports = frozenset({"tensorflow", "keras"} - set(sys.modules))
         ours = "tensorflow" in own_imports
         with without_collection(keep=ours):
-            _import_quietly("tensorflow")
+            _import_quietly("tensorflow", _list_devices if ours else None)
             _import_quietly("keras")
         random.setstate(drawn)
         _check_versions()
@@ -117,7 +117,13 @@ def _choose_tensorflow() -> None:
         )
 
 
-def _import_quietly(name: str) -> None:
+def _list_devices() -> None:
+    """Look for devices now: without a GPU, TensorFlow prints an error when it first does."""
+    sys.modules["tensorflow"].config.list_physical_devices()
+
+
+def _import_quietly(name: str, then: Callable[[], None] | None = None) -> None:
+    """Import a module and call `then`, and show what they print only if one of them fails."""
     if name in sys.modules:
         return
     with tempfile.TemporaryFile() as printed:
@@ -125,6 +131,8 @@ def _import_quietly(name: str) -> None:
             with _descriptor_2_to(printed.fileno()), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 importlib.import_module(name)
+                if then is not None:
+                    then()
         except Exception as error:  # TensorFlow fails in many ways; all are reported
             printed.seek(0)
             raise LayerlensError(
