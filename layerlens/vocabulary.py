@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, get_args
 
 Verdict = Literal[
     "equivalent",
@@ -14,6 +14,25 @@ Verdict = Literal[
     "inconclusive",
 ]
 Mode = Literal["inference", "training"]
+#: The dtype of an input.
+Dtype = Literal[
+    "float16",
+    "bfloat16",
+    "float32",
+    "float64",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
+    "bool",
+    "string",
+]
+#: A Keras dtype policy.
+Policy = Literal["float16", "bfloat16", "float32", "float64", "mixed_float16", "mixed_bfloat16"]
 TransferMethod = Literal["auto", "by_order", "by_name", "reshape", "none"]
 #: How weights were paired, whatever was asked for.
 DoneMethod = Literal["by_order", "by_name", "reshape", "call_order", "mapping", "none"]
@@ -71,6 +90,8 @@ ALSO_DIFFERS_WORDS: Mapping[AlsoDiffers, str] = {
     "weights": "the values of the weights",
 }
 
+DTYPES: tuple[Dtype, ...] = get_args(Dtype)
+POLICIES: tuple[Policy, ...] = get_args(Policy)
 VERDICTS: tuple[Verdict, ...] = (
     "equivalent",
     "different",

@@ -246,9 +246,12 @@ def _write_repro(scripts: list[str], path: str) -> None:
 
 def _finish(report: RunRecord, options: CommandOptions, shown: RenderOptions) -> int:
     """Write a report and its errors, and return the exit status."""
-    on_screen = options.report_format == "rich" and options.output is None and sys.stdout.isatty()
+    on_stdout = options.report_format == "rich" and options.output in (None, STDOUT)
+    on_screen = on_stdout and sys.stdout.isatty()
     if not (on_screen and sys.stderr.isatty()):  # the report shows the errors on the same screen
         write_errors(report)
+    if on_stdout and not on_screen:  # a log may hold both streams: each error once
+        shown = replace(shown, list_faults=False)
     _write(report, options, shown)
     if any(error.internal for scenario in report.scenarios for error in scenario.errors):
         return BROKEN

@@ -38,3 +38,5 @@ class RenderOptions:
     explain: bool = False
     #: Whether to replace box characters and signs by ASCII.
     ascii: bool = False
+    #: Whether `rich` lists the faults of scenarios; False where standard error has them already.
+    list_faults: bool = True

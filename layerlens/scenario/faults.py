@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from layerlens.errors import Fault, Where
-from layerlens.plain.suggestion import nearest_name
+from layerlens.plain.suggestion import nearest_name, sure_name
 from layerlens.scenario.yaml.positions import Position, legible
 
 #: The most faults reported; a file with more usually has one cause.
@@ -56,8 +56,11 @@ def misspelt(name: str, keys: Iterable[str], allowed: Iterable[str]) -> bool:
 
 
 def suggestion(name: str, allowed: Iterable[str]) -> str:
-    """Return a hint: the allowed name most like `name`, and all of them where they are few."""
+    """Return a hint: the allowed name that is meant, or the nearest one and what is allowed."""
     names = list(allowed)
+    sure = sure_name(name, names)
+    if sure is not None:
+        return f"did you mean `{sure}`?"
     near = nearest_name(name, names)
     parts = [f"did you mean `{near}`?"] if near else []
     if names and (len(names) <= MOST_NAMES or not near):

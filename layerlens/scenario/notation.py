@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import math
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from layerlens.scenario.spec import LayerSpec, NamedTensor, NodeSpec
-from layerlens.scenario.yaml.scalars import scalar_value
-
-#: Text that needs no quotes in YAML, also inside braces and brackets.
-_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*(?: [A-Za-z0-9_./-]+)*")
+from layerlens.scenario.yaml.scalars import scalar_notation
 
 
 def layer_text(layer: LayerSpec) -> str:
@@ -54,7 +48,7 @@ def _node(node: NodeSpec) -> dict[str, Any]:
 
 def argument_text(name: str, value: Any) -> str:
     """Return one argument as in a layer's mapping: `units: 4`."""
-    return f"{_scalar(name)}: {value_text(value)}"
+    return f"{scalar_notation(name)}: {value_text(value)}"
 
 
 def value_text(value: Any) -> str:
@@ -63,39 +57,11 @@ def value_text(value: Any) -> str:
         case LayerSpec():
             return f"{{{_item(value)}}}"
         case NamedTensor():
-            return _text(f"{value.kind}:{value.name}")
+            return scalar_notation(f"{value.kind}:{value.name}")
         case Mapping():
             if set(value) == {"class_name", "config"} and isinstance(value["config"], Mapping):
-                return f"{{{_scalar(value['class_name'])}: {value_text(value['config'])}}}"
+                return f"{{{scalar_notation(value['class_name'])}: {value_text(value['config'])}}}"
             return f"{{{', '.join(argument_text(str(key), item) for key, item in value.items())}}}"
         case list() | tuple():
             return f"[{', '.join(map(value_text, value))}]"
-    return _scalar(value)
-
-
-def _scalar(value: Any) -> str:
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return str(value).lower()
-        case float():
-            return _float(value)
-        case int():
-            return str(value)
-    return _text(str(value))
-
-
-def _float(value: float) -> str:
-    if math.isnan(value):
-        return ".nan"
-    if math.isinf(value):
-        return ".inf" if value > 0 else "-.inf"
-    return repr(value)
-
-
-def _text(value: str) -> str:
-    if _PLAIN.fullmatch(value) and scalar_value(value, None, is_plain=True) == value:
-        return value
-    quoted = json.dumps(value, ensure_ascii=False)
-    return "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in quoted)
+    return scalar_notation(value)

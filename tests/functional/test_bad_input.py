@@ -70,6 +70,22 @@ def rejected(run, tmp_path_factory):
     return compare
 
 
+def test_a_fault_is_printed_once_when_both_streams_go_to_one_log(rejected):
+    outcome = rejected("unknown-layer")
+    assert outcome.stderr.count("unknown layer `Dens`") == 1
+    assert "unknown layer" not in outcome.stdout
+    assert "1 fault, printed to standard error" in outcome.stdout
+
+
+def test_a_report_in_a_file_has_the_faults_too(run, tmp_path):
+    (tmp_path / "typo.yaml").write_bytes(REJECTED["unknown-layer"][0])
+    outcome = run("compare", "typo.yaml", "--output", "report.txt", cwd=tmp_path, timeout=30)
+    assert outcome.status == 2
+    assert outcome.stdout == ""
+    assert outcome.stderr.count("unknown layer `Dens`") == 1
+    assert "unknown layer `Dens`" in (tmp_path / "report.txt").read_text()
+
+
 @pytest.mark.parametrize("name", REJECTED)
 def test_rejected_files(name, rejected):
     outcome = rejected(name)

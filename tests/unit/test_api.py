@@ -426,13 +426,13 @@ MODELS_HINT = (
             [dense, dense],
             {"reference": "candidat"},
             "reference='candidat' is not one of the models 'reference', 'candidate'",
-            "did you mean `candidate`? allowed: reference, candidate",
+            "did you mean `candidate`?",
         ),
         (
             [dense, dense],
             {"mode": "train"},
             "mode='train' is not allowed",
-            "did you mean `training`? allowed: inference, training",
+            "did you mean `training`?",
         ),
         (
             [dense, dense],
@@ -444,14 +444,13 @@ MODELS_HINT = (
             [dense, dense],
             {"transfer": "by_nam"},
             "transfer='by_nam' is not allowed",
-            "did you mean `by_name`? allowed: auto, by_order, by_name, reshape, none",
+            "did you mean `by_name`?",
         ),
         (
             ["a.yaml"],
             {"expect": "equal"},
             "expect='equal' is not allowed",
-            "did you mean `equivalent`? allowed: equivalent, different, shape_mismatch, "
-            "param_mismatch, build_error, inconclusive",
+            "did you mean `equivalent`?",
         ),
         (
             [dense, dense],
@@ -481,8 +480,7 @@ MODELS_HINT = (
             [dense, dense],
             {"inputs": {"shape": [4], "dtype": "flot32"}},
             'inputs=: `dtype` does not take the text "flot32"',
-            "did you mean `float32`? allowed: float16, bfloat16, float32, float64, int8, int16, "
-            "int32, int64, uint8, uint16, uint32, uint64, bool, string",
+            "did you mean `float32`?",
         ),
         (
             [dense, dense],

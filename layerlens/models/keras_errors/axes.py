@@ -129,6 +129,10 @@ def too_many_axes(refusal: Refusal) -> str | None:
     if counts is None or counts[1] <= counts[0] or refusal.rank != counts[1]:
         return None
     given = shape_text(refusal.shape)
+    if refusal.producer is None and counts[1] == counts[0] + 1 and refusal.shape[1] is None:
+        return (
+            f"`shape` is per sample; leave the batch axis out: {declared_shape(refusal.shape[2:])}"
+        )
     options: list[str] = []
     fitting = class_for_rank(refusal.type, counts[1])
     if fitting and not refusal.type.startswith("ConvLSTM"):

@@ -90,7 +90,7 @@ def report_lines(report: RunRecord, options: RenderOptions) -> Iterator[Text]:
         if options.quiet and wording.is_quiet(scenario):
             continue
         if options.explain:
-            yield from _explained(scenario, width)
+            yield from _explained(scenario, options)
         else:
             yield from _scenario(scenario, options)
         yield Text()
@@ -127,8 +127,7 @@ def _scenario(scenario: ScenarioReport, options: RenderOptions) -> Iterator[Text
     yield from _scenario_heading(scenario, width)
     if scenario.errors:
         yield Text()
-        for error in scenario.errors:
-            yield from error_lines(error, prose)
+        yield from _faults(scenario, prose, options)
     reference = scenario.pairs[0].reference if scenario.pairs else None
     models = wording.reference_first(scenario)
     for refused in wording.other_refusals(scenario):
@@ -171,13 +170,14 @@ def _differ_in_steps(scenario: ScenarioReport) -> bool:
     return len(mixes) > 1 and any(pair.verdict != "equivalent" for pair in scenario.pairs)
 
 
-def _explained(scenario: ScenarioReport, width: int) -> Iterator[Text]:
+def _explained(scenario: ScenarioReport, options: RenderOptions) -> Iterator[Text]:
     """Yield the reasons for each pair's verdict, and the faults."""
+    width = options.width
     prose = min(width, PROSE_WIDTH)
     yield from _scenario_heading(scenario, width)
-    for error in scenario.errors:
+    if scenario.errors:
         yield Text()
-        yield from error_lines(error, prose)
+        yield from _faults(scenario, prose, options)
     for pair in scenario.pairs:
         yield Text()
         yield from fold(_verdict(scenario, pair), prose, hang=2)
@@ -216,6 +216,18 @@ def _scenario_heading(scenario: ScenarioReport, width: int) -> Iterator[Text]:
         yield from fold(Text(question, "italic"), min(width, PROSE_WIDTH))
     if answer := wording.answer_of(scenario):
         yield from fold(Text(answer), min(width, PROSE_WIDTH))
+
+
+def _faults(scenario: ScenarioReport, width: int, options: RenderOptions) -> Iterator[Text]:
+    """Yield the faults of a scenario, or how many standard error has."""
+    if options.list_faults:
+        for error in scenario.errors:
+            yield from error_lines(error, width)
+        return
+    faults = wording.plural(len(scenario.errors), "fault")
+    line = joined(Text(f"{GLYPHS.wrong} ", "bold red"))
+    line.append(f"{faults}, printed to standard error")
+    yield from fold(line, width, hang=2)
 
 
 def error_lines(error: ErrorRow, width: int) -> Iterator[Text]:

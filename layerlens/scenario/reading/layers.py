@@ -6,16 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from layerlens.plain.suggestion import nearest_name
 from layerlens.scenario import keras_catalog
 from layerlens.scenario.faults import Faults, suggestion
+from layerlens.scenario.hints import argument_hint, layer_hint
 from layerlens.scenario.model_layers import MODEL_LAYERS, model_signature
 from layerlens.scenario.python_target import MODULE_CALLABLE
-from layerlens.scenario.reading.argument_types import argument_type, as_tuples
+from layerlens.scenario.reading.argument_types import ArgumentType, argument_type, as_tuples
 from layerlens.scenario.reading.call_arguments import CALL, Sources, read_call
 from layerlens.scenario.reading.model_layers import read_model_layer
 from layerlens.scenario.spec import LayerSpec
 from layerlens.scenario.yaml.positions import Position, YamlMapping, YamlSequence, described
+from layerlens.scenario.yaml.python_syntax import dtype_name, python_value
+from layerlens.vocabulary import DTYPES, POLICIES
 
 if TYPE_CHECKING:
     from layerlens.scenario.keras_catalog import Argument, LayerSignature
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 _HOLD_LAYERS = frozenset({"layer", "cell", "cells", "backward_layer", "forward_layer", "layers"})
 #: Keras' classes for inputs, which a scenario gives under `input:`.
 _INPUT_CLASSES = frozenset({"Input", "InputLayer", "InputSpec"})
+_INPUT_HINT = "the inputs of a model are declared under `input:` or `inputs:`"
 #: Suffix of an argument's name → the package of the classes that are its values.
 _PACKAGES: dict[str, keras_catalog.Package] = {
     "_initializer": "initializers",
@@ -136,7 +139,7 @@ def _read_named(
         faults.add(
             f"`{name}` is {what}" if what else f"unknown layer `{name}`",
             at,
-            _unknown_layer_hint(name),
+            _INPUT_HINT if what else layer_hint(name, body, _layer_set()),
         )
         return None
     if name in MODEL_LAYERS:
@@ -162,13 +165,6 @@ def _read_named(
     return LayerSpec(name, arguments, where=faults.where(at) if at else None, places=places)
 
 
-def _unknown_layer_hint(name: str) -> str:
-    if name in _INPUT_CLASSES:
-        return "the inputs of a model are declared under `input:` or `inputs:`"
-    near = nearest_name(name, _layer_set())
-    return (f"did you mean `{near}`? " if near else "") + "`layerlens layers` lists them all"
-
-
 def _missing_hint(signature: LayerSignature, missing: list[str]) -> str:
     parts = []
     for name in missing:
@@ -185,9 +181,7 @@ def _keywords(
     if body is None:
         return YamlMapping(at)
     if isinstance(body, YamlMapping):
-        key = next(iter(body), None)
-        if not (is_layer(body) and signature.argument(str(key)) is None):
-            return body
+        return body
     if signature.first is None:
         faults.add(
             f"`{signature.name}` takes keyword arguments only; received {described(body)}",
@@ -203,12 +197,7 @@ def _keywords(
 def _is_argument(signature: LayerSignature, name: str, at: Position | None, faults: Faults) -> bool:
     if signature.accepts_any or signature.argument(name) is not None:
         return True
-    if name in keras_catalog.INPUT_ARGUMENTS:
-        hint = (
-            "a scenario declares the shape once, under `input:` (per sample, without the batch "
-            "axis)"
-        )
-    elif name == CALL or signature.call_argument(name) is not None:
+    if name == CALL or signature.call_argument(name) is not None:
         written = "{...}" if name == CALL else f"{{{name}: ...}}"
         hint = (
             f"write arguments of the call next to the layer: "
@@ -217,7 +206,7 @@ def _is_argument(signature: LayerSignature, name: str, at: Position | None, faul
     elif name in _layer_set() and signature.first in _HOLD_LAYERS:
         hint = f"write the inner layer as `{signature.first}: {{{name}: ...}}`"
     else:
-        hint = suggestion(name, signature.offered)
+        hint = argument_hint(signature, name)
     faults.add(f"unknown argument `{name}` of `{signature.name}`", at, hint)
     return False
 
@@ -280,15 +269,29 @@ class _ArgumentReader:
             self._fault("function", 'the text "module:callable"', value, at, None)
 
     def _check_type(self, argument: Argument, value: Any, at: Position | None) -> None:
+        name = argument.name
         expected = argument_type(argument)
-        if value is None or expected is None or expected.allows(value):
+        if value is None or value in ("None", "none"):
+            if value is not None:
+                title = expected.title if expected else "a name of Keras or null"
+                self._fault(name, title, value, at, f"write `{name}: null`")
+            return
+        if name == "dtype" and isinstance(value, str):
+            keras = dtype_name(value, DTYPES)
+            if keras is not None and value not in POLICIES:
+                self._fault(name, "a dtype of Keras", value, at, f"did you mean `{keras}`?")
+            return
+        if expected is None or expected.allows(value):
             return
         hint = None
-        if expected.boolean and isinstance(value, str):
+        if (in_yaml := python_value(value, lambda item: _allows(expected, item))) is not None:
+            hint = f"write `{name}: {in_yaml}`"
+            hint += ", without quotes" if in_yaml == value.strip() else ""
+        elif expected.boolean and isinstance(value, str):
             hint = "YAML 1.2 accepts only true and false"
         elif expected.listed and isinstance(value, (int, float)) and not expected.number:
-            hint = f"write `{argument.name}: [{value}]`"
-        self._fault(argument.name, expected.title, value, at, hint)
+            hint = f"write `{name}: [{value}]`"
+        self._fault(name, expected.title, value, at, hint)
 
     def _fault(
         self, name: str, allowed: str, value: Any, at: Position | None, hint: str | None
@@ -298,6 +301,10 @@ class _ArgumentReader:
             at,
             hint,
         )
+
+
+def _allows(expected: ArgumentType, value: Any) -> bool:
+    return value is None or expected.allows(value)
 
 
 _NOT_CLASSES = frozenset({"deserialize", "serialize", "get"})

@@ -9,7 +9,6 @@ from pydantic import Field, WithJsonSchema
 from layerlens.scenario.model_layers import KEY_TEXTS
 from layerlens.scenario.reading import schema_parts
 from layerlens.scenario.reading.schema import (
-    Dtype,
     Graph,
     Layers,
     Names,
@@ -18,6 +17,7 @@ from layerlens.scenario.reading.schema import (
     check_one_input_form,
 )
 from layerlens.scenario.yaml.positions import YamlMapping
+from layerlens.vocabulary import Dtype
 
 
 class ModelLayerPart(Part):

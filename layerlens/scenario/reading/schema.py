@@ -7,10 +7,10 @@ It adds its faults to the `Faults` in the validation context.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import (
     BaseModel,
@@ -25,28 +25,11 @@ from pydantic.functional_validators import ModelWrapValidatorHandler
 
 from layerlens.plain.sizes import MOST_AXES
 from layerlens.scenario.faults import Faults, misspelt, suggestion
+from layerlens.scenario.older_names import OF_THE_INPUT
 from layerlens.scenario.reading import schema_parts
 from layerlens.scenario.reading.schema_faults import add_schema_faults
 from layerlens.scenario.yaml.positions import YamlMapping, described
-from layerlens.vocabulary import Mode
-
-Dtype = Literal[
-    "float16",
-    "bfloat16",
-    "float32",
-    "float64",
-    "int8",
-    "int16",
-    "int32",
-    "int64",
-    "uint8",
-    "uint16",
-    "uint32",
-    "uint64",
-    "bool",
-    "string",
-]
-Policy = Literal["float16", "bfloat16", "float32", "float64", "mixed_float16", "mixed_bfloat16"]
+from layerlens.vocabulary import Dtype, Mode, Policy
 
 #: No axis of a tensor is longer: TensorFlow indexes with 32 bits in many places.
 LONGEST = 2**31 - 1
@@ -73,6 +56,10 @@ Layers = Annotated[
 Graph = Annotated[dict[str, Any], Field(min_length=1), WithJsonSchema(schema_parts.GRAPH)]
 
 
+_PER_SAMPLE = "`shape` is per sample; leave the batch axis out: `shape: [64, 15]`"
+_AS_INPUT = "write `input: {shape: [...]}`, per sample, without the batch axis"
+
+
 @dataclass(frozen=True, slots=True)
 class Names:
     """The names in one file that other places in it refer to, and its faults."""
@@ -89,6 +76,9 @@ class Part(BaseModel):
     # Deferred, so that shared parts are built only once, with the scenario's validator.
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 
+    #: Key of another place or program → what to write instead.
+    elsewhere: ClassVar[Mapping[str, str]] = {}
+
     @model_validator(mode="wrap")
     @classmethod
     def _add_unknown_keys(
@@ -97,11 +87,8 @@ class Part(BaseModel):
         if isinstance(value, YamlMapping) and isinstance(info.context, Names):
             for key in value:
                 if key not in cls.model_fields:
-                    info.context.faults.add(
-                        f"unknown key `{key}`",
-                        value.keys_at.get(key),
-                        suggestion(key, cls.model_fields),
-                    )
+                    hint = cls.elsewhere.get(key) or suggestion(key, cls.model_fields)
+                    info.context.faults.add(f"unknown key `{key}`", value.keys_at.get(key), hint)
             cls.check_keys(value, info.context)
         return handler(value)
 
@@ -129,6 +116,16 @@ class Part(BaseModel):
 
 class InputPart(Part):
     """One input: its per-sample shape and dtype, or the user's own values."""
+
+    elsewhere = {
+        **dict.fromkeys(("batch_shape", "batch_input_shape"), _PER_SAMPLE),
+        **dict.fromkeys(("input_shape", "size", "dims"), "did you mean `shape`?"),
+        **dict.fromkeys(("batch_size", "batch"), "layerlens chooses the batches: remove it"),
+        "min": "did you mean `low`?",
+        "max": "did you mean `high`? It is excluded",
+        "type": "did you mean `dtype`?",
+        "data": "did you mean `values`?",
+    }
 
     shape: Shape | None = None
     dtype: Dtype = "float32"
@@ -168,6 +165,15 @@ FORMS = ("layers", "graph", "file", "python")
 
 class ModelPart(Part):
     """A model: a list of layers, a graph, a saved file or a Python callable."""
+
+    elsewhere = {
+        **dict.fromkeys(OF_THE_INPUT, _AS_INPUT),
+        **dict.fromkeys(("batch_shape", "shape"), _AS_INPUT),
+        "path": "did you mean `file`?",
+        "nodes": "did you mean `graph`?",
+        "policy": "did you mean `dtype`?",
+        "kwargs": "did you mean `args`?",
+    }
 
     layers: Layers | None = None
     graph: Graph | None = None
@@ -238,6 +244,16 @@ class TargetPart(Part):
 
 class FitPart(Part):
     """Train every model from the same weights on the same data."""
+
+    elsewhere = {
+        **dict.fromkeys(
+            ("lr", "learning_rate"),
+            "the optimizer trains at its default learning rate: remove it",
+        ),
+        **dict.fromkeys(("nb_epoch", "nb_epochs", "n_epochs"), "did you mean `epochs`?"),
+        "batch": "did you mean `batch_size`?",
+        "metrics": "the loss curves and final weights are compared: remove it",
+    }
 
     loss: Annotated[str, Field(description="A Keras loss, such as mean_squared_error.")]
     optimizer: Annotated[str, Field(description="A Keras optimizer.")] = "sgd"

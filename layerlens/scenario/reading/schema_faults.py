@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from layerlens.plain.suggestion import nearest_name
 from layerlens.scenario.faults import Faults, suggestion
 from layerlens.scenario.yaml.positions import Loc, described, locate
+from layerlens.scenario.yaml.python_syntax import dtype_name, python_value
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -35,6 +37,14 @@ _MISSING = {
     "atol": "give `rtol` and `atol` together, or remove `tolerance`",
     "loss": "name one of Keras', such as `loss: mean_squared_error`",
     "shape": "write the shape of one sample, such as `shape: [8]`",
+}
+#: What a value is → whether a value of Python is one.
+_CHECKS: dict[str, Callable[[Any], bool]] = {
+    "an integer": lambda value: value is None or type(value) is int,
+    "a number": lambda value: value is None or type(value) in (int, float),
+    "a finite number": lambda value: value is None or type(value) in (int, float),
+    "true or false": lambda value: isinstance(value, bool),
+    "a list": lambda value: isinstance(value, (list, tuple)),
 }
 _VARIABLE = "`null` is a variable length"
 _UNKNOWN_KEY = frozenset({"extra_forbidden", "invalid_key"})
@@ -71,11 +81,7 @@ def _add(error: ErrorDetails, data: Any, faults: Faults) -> None:
             faults.add(f"`{loc[-1]}`{of} is missing", at, _MISSING.get(str(loc[-1])))
         case "literal_error":
             allowed = _QUOTED.findall(str(context["expected"]))
-            hint = (
-                suggestion(received, allowed)
-                if isinstance(received, str)
-                else (f"allowed: {', '.join(allowed)}")
-            )
+            hint = _choice_hint(loc, received, tuple(allowed))
             faults.add(f"{name} does not take {described(received)}", at, hint)
         case "greater_than_equal":
             least = f"{context['ge']:g}"
@@ -97,6 +103,10 @@ def _add(error: ErrorDetails, data: Any, faults: Faults) -> None:
             faults.add(f"{name}: {error['msg']}; received {described(received)}", at)
 
 
+def _nothing(value: Any) -> bool:
+    return False
+
+
 def _name(loc: Loc) -> str:
     """Return the subject of a fault: a key in backticks, or the item of a list under it."""
     if not loc:
@@ -106,12 +116,27 @@ def _name(loc: Loc) -> str:
     return f"`{loc[-1]}`"
 
 
+def _choice_hint(loc: Loc, received: Any, allowed: tuple[str, ...]) -> str:
+    """Return what to write in place of a value that is not one of those allowed."""
+    if not isinstance(received, str):
+        return f"allowed: {', '.join(allowed)}"
+    if received in ("None", "none") and loc[-1:] == ("dtype",):
+        return "leave it out, or write `dtype: float32`"
+    if loc[-1:] == ("dtype",) and (keras := dtype_name(received, allowed)) is not None:
+        return f"did you mean `{keras}`?"
+    return suggestion(received, allowed)
+
+
 def _is_length(loc: Loc) -> bool:
     return loc[-2:-1] == ("shape",) and isinstance(loc[-1], int)
 
 
 def _type_hint(loc: Loc, received: Any, expected: str) -> str | None:
     last = loc[-1] if loc else None
+    if (in_yaml := python_value(received, _CHECKS.get(expected, _nothing))) is not None:
+        quoted = ", without quotes" if in_yaml == received.strip() else ""
+        name = f"{last}: " if isinstance(last, str) else ""
+        return f"write `{name}{in_yaml}`{quoted}"
     if _is_length(loc):
         return _VARIABLE
     if isinstance(received, list) and (last == "input" or loc[-2:-1] == ("inputs",)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from layerlens.scenario.faults import Faults, suggestion
+from layerlens.scenario.faults import Faults, misspelt, suggestion
 from layerlens.scenario.spec import TransferMapping, TransferRule, WeightPair
 from layerlens.scenario.yaml.positions import Position, YamlMapping, YamlSequence, described
 from layerlens.vocabulary import REST_METHODS, TRANSFER_METHODS
@@ -12,6 +12,7 @@ from layerlens.vocabulary import REST_METHODS, TRANSFER_METHODS
 _OPERATIONS = ("transpose", "reshape", "join", "split", "permute")
 _KEYS = ("from", "to", *_OPERATIONS)
 _EXAMPLE = "such as `pairs: [{from: dense, to: dense_1}]`"
+_KEYS_OF_MAPPING = ("pairs", "rest")
 
 
 def read_transfer(data: YamlMapping, faults: Faults) -> TransferRule:
@@ -32,17 +33,17 @@ def read_transfer(data: YamlMapping, faults: Faults) -> TransferRule:
 
 def _mapping(value: YamlMapping, at: Position | None, faults: Faults) -> TransferMapping:
     for key in value:
-        if key not in ("pairs", "rest"):
-            faults.add(
-                f"unknown key `{key}`", value.keys_at.get(key), suggestion(key, ("pairs", "rest"))
-            )
+        if key not in _KEYS_OF_MAPPING:
+            hint = suggestion(key, _KEYS_OF_MAPPING)
+            faults.add(f"unknown key `{key}`", value.keys_at.get(key), hint)
     rest = value.get("rest", "auto")
     if rest not in REST_METHODS:
         hint = suggestion(str(rest), REST_METHODS)
         faults.add(f"`rest` does not take {described(rest)}", value.values_at.get("rest"), hint)
     pairs, pairs_at = value.get("pairs"), value.values_at.get("pairs", at)
     if "pairs" not in value:
-        faults.add("`pairs` of `transfer` is missing", at, _EXAMPLE)
+        if not misspelt("pairs", value, _KEYS_OF_MAPPING):
+            faults.add("`pairs` of `transfer` is missing", at, _EXAMPLE)
     elif not isinstance(pairs, YamlSequence) or not pairs:
         faults.add(
             f"`pairs` takes a list of pairs; received {described(pairs)}", pairs_at, _EXAMPLE

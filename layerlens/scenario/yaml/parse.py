@@ -6,7 +6,7 @@ is expanded, and tags name YAML's own types only.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,9 +37,15 @@ from layerlens.scenario.yaml.positions import (
     legible,
     shown,
 )
+from layerlens.scenario.yaml.problems import problem_of
+from layerlens.scenario.yaml.python_syntax import (
+    in_yaml,
+    parenthesized,
+    python_call,
+    tuple_items,
+)
 from layerlens.scenario.yaml.scalars import (
     hide_placeholders,
-    restore_placeholders,
     scalar_text,
     scalar_value,
 )
@@ -72,8 +78,8 @@ def parse_yaml(text: str, file: str, on_event: Callable[[Event], None] | None = 
     Raises:
         ScenarioError: the text is not one YAML 1.2 document, or nests or expands beyond the limits.
     """
-    builder = _Builder(file)
     text = hide_placeholders(text)
+    builder = _Builder(file, text)
     try:
         for event in _events(text):
             builder.handle(event)
@@ -82,7 +88,7 @@ def parse_yaml(text: str, file: str, on_event: Callable[[Event], None] | None = 
     except ReaderError as error:
         raise ScenarioError((_unreadable(error, text, file),)) from None
     except MarkedYAMLError as error:
-        raise ScenarioError((*builder.faults, _malformed(error, file))) from None
+        raise ScenarioError((*builder.faults, _malformed(error, text, file))) from None
     except YAMLError as error:
         raise ScenarioError((Fault(f"this is not YAML: {error}", Where(file)),)) from None
     return Document(builder.result, tuple(builder.faults))
@@ -109,18 +115,10 @@ def _unreadable(error: ReaderError, text: str, file: str) -> Fault:
     )
 
 
-def _malformed(error: MarkedYAMLError, file: str) -> Fault:
-    mark = error.problem_mark or error.context_mark
-    where = Where(file, *_position(mark)) if mark else Where(file)
-    problem = restore_placeholders(" ".join(str(error.problem or error.context or error).split()))
-    hint = None
-    if "'\\t'" in problem or "\\t" in problem or "tab" in problem.lower():
-        hint = "indent with spaces; YAML allows no tabs there"
-    elif "found incompatible YAML" in problem:
-        problem, hint = "an unknown version of YAML", "scenarios are YAML 1.2: leave %YAML out"
-    elif error.context:
-        problem = f"{' '.join(str(error.context).split())}, {problem}"
-    return Fault(f"this is not valid YAML: {problem}", where, hint)
+def _malformed(error: MarkedYAMLError, text: str, file: str) -> Fault:
+    found = problem_of(error, text)
+    where = Where(file, *found.at) if found.at else Where(file)
+    return Fault(f"this is not valid YAML: {legible(found.message)}", where, found.hint)
 
 
 @dataclass(slots=True)
@@ -129,6 +127,8 @@ class _OpenCollection:
 
     value: YamlMapping | YamlSequence
     anchor: str | None
+    #: Whether it is written in braces or brackets.
+    is_flow: bool
     size: int = 1
     height: int = 1
     #: The key whose value comes next; None where a key comes next.
@@ -145,6 +145,14 @@ class _Parsed:
     height: int
 
 
+def _sequence(items: Iterable[Any], at: Position) -> YamlSequence:
+    """Return a tuple of Python as the list that it stands for."""
+    found = YamlSequence(at)
+    for item in items:
+        found.put(_sequence(item, at) if isinstance(item, (list, tuple)) else item, at)
+    return found
+
+
 #: The key that merges other mappings into this one.
 _MERGE = "<<"
 
@@ -152,17 +160,22 @@ _MERGE = "<<"
 class _Builder:
     """Builds the value of a document from the parser's events."""
 
-    def __init__(self, file: str) -> None:
+    def __init__(self, file: str, text: str) -> None:
         self.file = file
+        self._text = text
         self.faults: list[Fault] = []
         self.result: Any = None
         self._open: list[_OpenCollection] = []
         self._anchors: dict[str, _Parsed] = {}
         self._documents = 0
         self._size = 0
+        #: Where text of Python ends, up to which nothing more is read.
+        self._python_end = 0
 
     def handle(self, event: Event) -> None:
         at = _position(event.start_mark)
+        if isinstance(event, ScalarEvent) and self._is_passed_over(event):
+            return
         match event:
             case StreamStartEvent() | StreamEndEvent() | DocumentEndEvent():
                 pass
@@ -209,7 +222,7 @@ class _Builder:
             self._fault("a key has to be text; received a list or mapping", at)
         value = YamlMapping(at) if is_mapping else YamlSequence(at)
         self._count(1, at)
-        self._open.append(_OpenCollection(value, event.anchor))
+        self._open.append(_OpenCollection(value, event.anchor, bool(event.flow_style)))
 
     def _end_collection(self) -> None:
         ended = self._open.pop()
@@ -236,10 +249,48 @@ class _Builder:
         self._count(anchored.size, at)
         self._put(anchored, at)
 
+    def _is_passed_over(self, event: ScalarEvent) -> bool:
+        """Return whether a scalar, or the missing value of one, belongs to text of Python."""
+        start, end = event.start_mark.index, event.end_mark.index
+        return bool(start < self._python_end or (start == end == self._python_end))
+
+    def _python_value(self, event: ScalarEvent, at: Position) -> Any:
+        """Return a value for a tuple or call of Python in brackets, with a fault, or None.
+
+        YAML ends plain text at a comma there: `{shape: (8, 4)}` has the value "(8" and a key "4)".
+        """
+        if not (event.implicit[0] and self._open and self._open[-1].is_flow):
+            return None
+        start = event.start_mark.index
+        opened = self._text.find("(", start, event.end_mark.index)
+        if opened < 0 or self._expects_key():
+            return None
+        inside = parenthesized(self._text, opened)
+        if inside is None or opened + len(inside) <= event.end_mark.index or "," not in inside:
+            return None
+        end = opened + len(inside)
+        written = self._text[start:end]
+        items, call = tuple_items(written), python_call(written)
+        if items is not None:
+            self._fault(f"`{written}` is a tuple of Python", at, f"write `{in_yaml(items)}`")
+        elif call is not None and (name := call.name.rpartition(".")[2])[:1].isupper():
+            given = [*(f"NAME: {value}" for value in call.positional), *call.keywords]
+            hint = f"write `{name}: {{{', '.join(given)}}}`"
+            self._fault(f"`{written}` is a call of Python", at, hint)
+        else:
+            return None
+        self._python_end = end
+        if items is None:
+            return "Identity"  # valid where a layer is, so that no second fault follows
+        return _sequence(items, at)
+
     def _scalar(self, event: ScalarEvent, at: Position) -> None:
         self._check_tag(event.tag, ("str", "int", "float", "bool", "null"), at)
         self._count(1, at)
         tag = str(event.tag) if event.tag is not None else None
+        if (python := self._python_value(event, at)) is not None:
+            self._put(_Parsed(python, 1, 1), at)
+            return
         try:
             value = scalar_value(str(event.value), tag, is_plain=event.implicit[0])
         except NumberOutOfRangeError as error:

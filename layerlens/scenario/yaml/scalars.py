@@ -6,11 +6,15 @@ its braces: while YAML is parsed, private-use characters replace `$`, `{` and `}
 
 from __future__ import annotations
 
+import json
+import math
 import re
 from typing import Any
 
 from layerlens.plain.numbers import decimal_number, whole_number
 
+#: Text that needs no quotes in YAML, also inside braces and brackets.
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*(?: [A-Za-z0-9_./-]+)*")
 _PLACEHOLDER = re.compile(r"\$\{([^\S\n]*\w*[^\S\n]*)\}")
 _HIDDEN = re.compile("\ue000\ue001([^\ue002]*)\ue002")
 
@@ -91,3 +95,32 @@ def _resolved(text: str) -> Any:
     if _FLOAT.fullmatch(text):
         return decimal_number(text)
     return restore_placeholders(text)
+
+
+def scalar_notation(value: Any) -> str:
+    """Return a value as YAML writes it on one line, in quotes where it needs them."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return str(value).lower()
+        case float():
+            return _float_notation(value)
+        case int():
+            return str(value)
+    return _text_notation(str(value))
+
+
+def _float_notation(value: float) -> str:
+    if math.isnan(value):
+        return ".nan"
+    if math.isinf(value):
+        return ".inf" if value > 0 else "-.inf"
+    return repr(value)
+
+
+def _text_notation(value: str) -> str:
+    if _PLAIN.fullmatch(value) and scalar_value(value, None, is_plain=True) == value:
+        return value
+    quoted = json.dumps(value, ensure_ascii=False)
+    return "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in quoted)

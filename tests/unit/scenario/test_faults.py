@@ -41,8 +41,9 @@ def test_a_misspelt_key_is_found_among_the_unknown_ones() -> None:
 
 
 def test_a_suggestion_has_the_nearest_name_and_few_others() -> None:
-    assert suggestion("unit", ["units", "use_bias"]) == (
-        "did you mean `units`? allowed: units, use_bias"
+    assert suggestion("unit", ["units", "use_bias"]) == "did you mean `units`?"
+    assert suggestion("used_biases", ["units", "use_bias"]) == (
+        "did you mean `use_bias`? allowed: units, use_bias"
     )
     many = [f"name_{number:03}" for number in range(MOST_NAMES + 1)]
     assert suggestion("name_001x", many) == "did you mean `name_001`?"

@@ -7,79 +7,14 @@ from typing import Any
 
 from layerlens.models.external.older.record import MalformedError, Place, Record
 from layerlens.scenario.keras_catalog import layer_names, signature
+from layerlens.scenario.older_names import (
+    CONV_LSTM,
+    GATED,
+    OF_THE_INPUT,
+    RENAMED_ARGUMENTS,
+)
 
 _Arguments = dict[str, Any]
-
-_WEIGHTED = {
-    "init": "kernel_initializer",
-    "W_regularizer": "kernel_regularizer",
-    "b_regularizer": "bias_regularizer",
-    "W_constraint": "kernel_constraint",
-    "b_constraint": "bias_constraint",
-    "bias": "use_bias",
-}
-_IMAGE = {"dim_ordering": "data_format"}
-_CONVOLUTION = {
-    **_WEIGHTED,
-    **_IMAGE,
-    "nb_filter": "filters",
-    "filter_length": "kernel_size",
-    "border_mode": "padding",
-    "subsample": "strides",
-    "subsample_length": "strides",
-    "atrous_rate": "dilation_rate",
-}
-_SEPARABLE = {name: new for name, new in _CONVOLUTION.items() if not name.startswith(("W_", "in"))}
-_RECURRENT = {
-    **_WEIGHTED,
-    "output_dim": "units",
-    "inner_init": "recurrent_initializer",
-    "inner_activation": "recurrent_activation",
-    "U_regularizer": "recurrent_regularizer",
-    "dropout_W": "dropout",
-    "dropout_U": "recurrent_dropout",
-}
-_POOLING = {**_IMAGE, "pool_length": "pool_size", "stride": "strides", "border_mode": "padding"}
-_DROPOUT = {**_IMAGE, "p": "rate"}
-
-#: The layers whose weights are turned over by Theano, which convolves and does not correlate.
-CONVOLUTIONS = ("Conv1D", "Conv2D", "Conv3D", "Conv2DTranspose", "Conv3DTranspose", "ConvLSTM2D")
-GATED = ("LSTM", "LSTMCell", "GRU", "GRUCell")
-CONV_LSTM = ("ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D")
-
-#: Class in Keras 3 → older name of an argument → its name in Keras 3.
-_RENAMED: Mapping[str, Mapping[str, str]] = {
-    "Dense": {**_WEIGHTED, "output_dim": "units"},
-    **dict.fromkeys(CONVOLUTIONS, _CONVOLUTION),
-    "ConvLSTM2D": {**_RECURRENT, **_CONVOLUTION},
-    **dict.fromkeys(("SeparableConv1D", "SeparableConv2D"), _SEPARABLE),
-    **dict.fromkeys(("SimpleRNN", "LSTM", "GRU"), _RECURRENT),
-    **dict.fromkeys(
-        [f"{kind}Pooling{axes}D" for kind in ("Max", "Average") for axes in (1, 2, 3)], _POOLING
-    ),
-    **dict.fromkeys(
-        [f"Global{kind}Pooling{axes}D" for kind in ("Max", "Average") for axes in (1, 2, 3)],
-        _IMAGE,
-    ),
-    **dict.fromkeys(("Dropout", "GaussianDropout"), _DROPOUT),
-    **dict.fromkeys([f"SpatialDropout{axes}D" for axes in (1, 2, 3)], _DROPOUT),
-    "GaussianNoise": {"sigma": "stddev"},
-    "UpSampling1D": {"length": "size"},
-    **dict.fromkeys(
-        [f"{kind}{axes}D" for kind in ("UpSampling", "ZeroPadding", "Cropping") for axes in (2, 3)],
-        _IMAGE,
-    ),
-    "Embedding": {
-        "init": "embeddings_initializer",
-        "W_regularizer": "embeddings_regularizer",
-        "W_constraint": "embeddings_constraint",
-    },
-    "BatchNormalization": {"beta_init": "beta_initializer", "gamma_init": "gamma_initializer"},
-    "PReLU": {"init": "alpha_initializer"},
-    "LeakyReLU": {"alpha": "negative_slope"},
-    "CategoryEncoding": {"max_tokens": "num_tokens"},
-    "InputLayer": {"input_dtype": "dtype", "batch_input_shape": "batch_shape"},
-}
 
 #: Layers of images whose configuration in Keras 1 has no `dim_ordering`.
 _SILENT_ON_AXES = frozenset(
@@ -118,8 +53,6 @@ _WITHOUT_EFFECT: Mapping[str, tuple[Any, ...]] = {
     "key_shape": (_ANY,),
     "value_shape": (_ANY,),
 }
-#: Arguments that say the shape or dtype of a first layer's input, which an InputLayer has.
-_OF_THE_INPUT = ("batch_input_shape", "input_shape", "input_dim", "input_length", "input_dtype")
 #: Tells in a note why an argument goes.
 _NO_EFFECT = "it has no effect on the result"
 
@@ -130,7 +63,7 @@ def translate_arguments(
     """Return the arguments of one layer under the names and in the form of Keras 3."""
     arguments = dict(given)
     _gather_kernel_size(arguments, record)
-    for old, new in _RENAMED.get(kind, {}).items():
+    for old, new in RENAMED_ARGUMENTS.get(kind, {}).items():
         if old not in arguments or new == old:
             continue
         value = arguments.pop(old)
@@ -139,7 +72,7 @@ def translate_arguments(
         arguments[new] = value
         if old not in ("batch_input_shape",):
             record.translated(f"`{old}`", f"`{new}`")
-    for name in [name for name in _OF_THE_INPUT if name in arguments]:
+    for name in [name for name in OF_THE_INPUT if name in arguments]:
         if name != "input_dim" or kind != "Embedding":
             del arguments[name]
     for change in _CHANGES.get(kind, ()):

@@ -6,24 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from layerlens.models.external.older.record import Place, Record, list_at, numbers
+from layerlens.scenario.older_names import (
+    GONE_CLASSES,
+    MERGE_MODES,
+    OWN_LAYER,
+    RENAMED_CLASSES,
+)
 
-#: Class in Keras 1 or 2 → the class in Keras 3 that computes the same.
-RENAMED_CLASSES: Mapping[str, str] = {
-    **{f"Convolution{axes}D": f"Conv{axes}D" for axes in (1, 2, 3)},
-    **{f"AtrousConvolution{axes}D": f"Conv{axes}D" for axes in (1, 2)},
-    **{f"AtrousConv{axes}D": f"Conv{axes}D" for axes in (1, 2)},
-    **{f"Deconvolution{axes}D": f"Conv{axes}DTranspose" for axes in (2, 3)},
-    **{f"Convolution{axes}DTranspose": f"Conv{axes}DTranspose" for axes in (2, 3)},
-    **{f"SeparableConvolution{axes}D": f"SeparableConv{axes}D" for axes in (1, 2)},
-    "TimeDistributedDense": "Dense",
-    "BatchNormalizationV1": "BatchNormalization",
-    "BatchNormalizationV2": "BatchNormalization",
-    "SyncBatchNormalization": "BatchNormalization",
-    "LayerNormalizationV1": "LayerNormalization",
-    **{f"{kind}{end}": kind for kind in ("LSTM", "GRU") for end in ("V1", "V2")},
-    **{f"{start}{kind}": kind for kind in ("LSTM", "GRU") for start in ("CuDNN", "Unified")},
-    "ThresholdedReLU": "ReLU",
-}
 #: What the classes that took no such arguments did.
 _FIXED: Mapping[str, Mapping[str, Any]] = {
     "CuDNNLSTM": {"activation": "tanh", "recurrent_activation": "sigmoid", "use_bias": True},
@@ -36,39 +25,6 @@ _FIXED: Mapping[str, Mapping[str, Any]] = {
     "SyncBatchNormalization": {"synchronized": True},
 }
 
-_OWN_LAYER = "write a custom layer, and build the model in a function"
-#: Classes that Keras 3 neither has nor expresses → what they are, and what to write instead.
-_GONE: Mapping[str, tuple[str, str]] = {
-    **dict.fromkeys(
-        ("LocallyConnected1D", "LocallyConnected2D"),
-        ("a convolution with different weights at each position", _OWN_LAYER),
-    ),
-    "SReLU": ("a rectifier with four learned values", _OWN_LAYER),
-    "ParametricSoftplus": ("a softplus with two learned values", _OWN_LAYER),
-    "Graph": ("the graph model of Keras 0 and 1", "write it with the functional API"),
-    "TensorFlowOpLayer": ("a raw operation of TensorFlow", "write it with `keras.ops`"),
-    "SlicingOpLambda": ("a slice by a TensorFlow operation", "slice the tensor itself: `x[:, 0]`"),
-    "ClassMethod": ("a method of a TensorFlow class", "write it with `keras.ops`"),
-    "InstanceMethod": ("a method of a TensorFlow object", "write it with `keras.ops`"),
-    "InstanceProperty": ("a property of a TensorFlow object", "write it with `keras.ops`"),
-    "DenseFeatures": ("a layer of TensorFlow's feature columns", "use `FeatureSpace`"),
-    "SequenceFeatures": ("a layer of TensorFlow's feature columns", "use `FeatureSpace`"),
-    "CategoryCrossing": ("a crossing of categories as text", "use `HashedCrossing`"),
-    **dict.fromkeys(("RandomHeight", "RandomWidth"), ("a random size", "use `RandomZoom`")),
-    **dict.fromkeys(
-        ("RandomFourierFeatures", "PeepholeLSTMCell", "LinearModel", "WideDeepModel"),
-        ("an experiment of tf.keras", _OWN_LAYER),
-    ),
-}
-#: Modes of Merge → the layer that computes the same.
-_MERGES = {
-    "sum": "Add",
-    "mul": "Multiply",
-    "ave": "Average",
-    "max": "Maximum",
-    "concat": "Concatenate",
-    "dot": "Dot",
-}
 _MERGE_ONLY = (
     "mode",
     "mode_type",
@@ -89,9 +45,9 @@ _BYTECODE_SINCE = (2, 12)
 
 def is_gone(kind: str, layer: str, place: Place, record: Record) -> bool:
     """Return whether Keras 3 has no form of a class, and note what it is."""
-    if kind not in _GONE:
+    if kind not in GONE_CLASSES:
         return False
-    what, instead = _GONE[kind]
+    what, instead = GONE_CLASSES[kind]
     record.refuse(layer, f"is a `{kind}`, {what}, which Keras 3 does not have", place, instead)
     return True
 
@@ -122,7 +78,7 @@ def check_layer(
         else:
             how = "each sample on its own" if mode == 1 else "by the batch, in inference too"
             what = f"is a `BatchNormalization` with `mode: {mode}`, which normalizes {how}"
-            record.refuse(layer, what, (*place, "config", "mode"), _OWN_LAYER)
+            record.refuse(layer, what, (*place, "config", "mode"), OWN_LAYER)
     if kind == "Embedding" and "dropout" in arguments:
         rate = arguments.pop("dropout")
         if rate not in (0, None):
@@ -138,7 +94,7 @@ def check_layer(
     threshold = arguments.get("threshold") if kind == "ReLU" else None
     if isinstance(threshold, (int, float)) and threshold < 0:
         what = f"is a `ThresholdedReLU` with the threshold {threshold}, below zero"
-        record.refuse(layer, what, place, _OWN_LAYER)
+        record.refuse(layer, what, place, OWN_LAYER)
 
 
 def merge_layer(
@@ -146,7 +102,7 @@ def merge_layer(
 ) -> dict[str, Any]:
     """Return the layer of Keras 3 that merges as a Merge of Keras 1 did."""
     mode = inner.get("mode", "sum")
-    kind = _MERGES.get(mode) if isinstance(mode, str) else None
+    kind = MERGE_MODES.get(mode) if isinstance(mode, str) else None
     if inner.get("mode_type", "raw") != "raw":
         what = "is a `Merge` with a function, stored as bytecode of another Python version"
         record.refuse(layer, what, place, "write the function again, as layers of Keras 3")

@@ -9,9 +9,6 @@ from typing import Any
 from keras import ops
 
 from layerlens.models.external.older.arguments import (
-    CONV_LSTM,
-    CONVOLUTIONS,
-    GATED,
     axes_order,
     put_axes_order,
     translate_arguments,
@@ -43,6 +40,7 @@ from layerlens.models.external.older.record import (
 )
 from layerlens.scenario.allowed_classes import HIDDEN_LAYERS
 from layerlens.scenario.keras_catalog import layer_names
+from layerlens.scenario.older_names import CONV_LSTM, CONVOLUTIONS, GATED
 
 #: Arguments that hold layers.
 _INNER_LAYERS = ("layer", "backward_layer", "forward_layer", "cell", "cells")

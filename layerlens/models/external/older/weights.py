@@ -13,9 +13,9 @@ import h5py
 import keras
 import numpy as np
 
-from layerlens.models.external.older.arguments import CONVOLUTIONS
 from layerlens.models.external.older.record import numbers, valid_name
 from layerlens.models.inspect.nested_layers import with_nested
+from layerlens.scenario.older_names import CONVOLUTIONS
 
 
 class WeightsError(Exception):

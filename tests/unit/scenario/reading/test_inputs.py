@@ -20,7 +20,7 @@ MODELS = "models: {a: [Flatten], b: [Flatten]}\n"
         ("input: {shape: 64}", "`shape` takes a list; received the number 64 | write `shape: [64]`"),
         ("input: {shape: [-1]}", "item 1 of `shape` has to be at least 0; received -1 | `null` is a variable length"),
         ("input: {}", "an input needs `shape`"),
-        ("input: {shape: [3], dtype: int}", "`dtype` does not take the text \"int\" | did you mean `int8`?"),
+        ("input: {shape: [3], dtype: int}", "`dtype` does not take the text \"int\" | did you mean `int32`?"),
         ("input: {shape: [3], low: 5}", "`low` is for integers; this input is float32"),
         ("input: {shape: [3], dtype: int32, low: 5, high: 5}", "`low` has to be less than `high`; received 5 and 5"),
         ("input: {values: [[1, 2], [3]]}", "1:26: ragged values: item 2 has the shape [1], the items before it [2]"),

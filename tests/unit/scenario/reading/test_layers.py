@@ -30,7 +30,6 @@ def arguments(scenario: Scenario, model: str = "a", layer: int = 0) -> dict[str,
         ("Dense: {units: 0x10}", {"units": 16}),
         ("LeakyReLU: {alpha: 0.1}", {"alpha": 0.1}),
         ("TimeDistributed: Flatten", {"layer": LayerSpec("Flatten")}),
-        ("TimeDistributed: {Dense: 4}", {"layer": LayerSpec("Dense", {"units": 4})}),
         (
             "TimeDistributed: {layer: [Dense: 4, ReLU]}",
             {"layer": (LayerSpec("Dense", {"units": 4}), LayerSpec("ReLU"))},

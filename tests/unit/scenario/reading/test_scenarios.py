@@ -153,13 +153,9 @@ def test_every_fault_of_a_file_is_told_at_once(told: Any) -> None:
         '11:39: a verdict is expected here; received the text "equivalnt"',
     ]
     hints = dict(fault.split(" | ", 1) for fault in faults if " | " in fault)
-    assert hints["1:1: unknown key `titel`"].startswith("did you mean `title`? allowed: title, ")
-    assert hints["5:7: unknown layer `Dnese`"] == (
-        "did you mean `Dense`? `layerlens layers` lists them all"
-    )
-    assert hints["6:15: unknown argument `unit` of `Dense`"].startswith(
-        "did you mean `units`? allowed: units, activation, use_bias,"
-    )
+    assert hints["1:1: unknown key `titel`"] == "did you mean `title`?"
+    assert hints["5:7: unknown layer `Dnese`"] == "did you mean `Dense`?"
+    assert hints["6:15: unknown argument `unit` of `Dense`"] == "did you mean `units`?"
 
 
 def test_a_misspelt_input_is_told_once(told: Any) -> None:
