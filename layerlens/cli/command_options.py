@@ -11,6 +11,7 @@ from typing import Any, cast
 from layerlens.cli.options import (
     AllowCodeOption,
     CacheDirOption,
+    ColorOption,
     DepsOption,
     EffortOption,
     ExpectOption,
@@ -30,7 +31,7 @@ from layerlens.cli.options import (
     VerboseOption,
     WeightsOption,
 )
-from layerlens.render import Format, RenderOptions
+from layerlens.render import Color, Format, RenderOptions
 from layerlens.render.options import FORMAT_OF_SUFFIX
 from layerlens.scenario.options import RunOptions
 from layerlens.vocabulary import Effort, Verdict, Weights
@@ -45,6 +46,7 @@ class CommandOptions:
 
     format: FormatOption = None
     output: OutputOption = None
+    color: ColorOption = "auto"
     seed: SeedOption = "0"
     expect: ExpectOption = None
     weights: WeightsOption = None
@@ -72,6 +74,11 @@ class CommandOptions:
         suffix = "" if self.output is None else Path(self.output).suffix.lower()
         return FORMAT_OF_SUFFIX.get(suffix, "rich")
 
+    @property
+    def color_when(self) -> Color:
+        """When to use colors, of the type that the terminal takes."""
+        return cast(Color, self.color)
+
     def run_options(self) -> RunOptions:
         """Return the options of the run; models with weights beyond --max-memory are refused."""
         max_memory = None if self.max_memory is None else int(self.max_memory)
@@ -96,7 +103,7 @@ class CommandOptions:
 
 
 #: How a report is written.
-REPORT = ("format", "output")
+REPORT = ("format", "output", "color")
 #: How scenarios are run.
 RUN = ("seed", "quiet", "timeout", "max_memory", "no_cache", "cache_dir", "allow_code")
 #: What is expected of each pair, and how much to spend on it.

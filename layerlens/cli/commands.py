@@ -105,7 +105,7 @@ def compare(paths: Paths, *, options: CommandOptions) -> int:
     scripts: list[str] = []
     keep = None if options.repro is None else lambda pair, script: scripts.append(script)
     with (
-        show_progress(quiet=options.quiet) as listener,
+        show_progress(quiet=options.quiet, color=options.color_when) as listener,
         open_cache("compare", run_options, options) as cache,
     ):
         report = compare_paths(paths, run_options, progress=listener, on_script=keep, cache=cache)
@@ -127,7 +127,7 @@ def explain(paths: Paths, *, options: CommandOptions) -> int:
     refuse_overwriting([options.output], paths)
     run_options = replace(options.run_options(), deps=True, explain=True)
     with (
-        show_progress(quiet=options.quiet) as listener,
+        show_progress(quiet=options.quiet, color=options.color_when) as listener,
         open_cache("compare", run_options, options) as cache,
     ):
         report = compare_paths(paths, run_options, progress=listener, cache=cache)
@@ -157,7 +157,7 @@ def summary(
     refuse_overwriting([options.output], paths)
     run_options = options.run_options()
     with (
-        show_progress(quiet=options.quiet) as listener,
+        show_progress(quiet=options.quiet, color=options.color_when) as listener,
         open_cache("summary", run_options, options) as cache,
     ):
         report = summarize_paths(paths, run_options, progress=listener, cache=cache)
@@ -266,11 +266,11 @@ def _write(report: RunRecord, options: CommandOptions, shown: RenderOptions) -> 
     to_stdout = output in (None, STDOUT)
     try:
         if options.report_format == "rich" and to_stdout:
-            print_text(render(report, "rich", fit_terminal(shown)))
+            print_text(render(report, "rich", fit_terminal(shown, options.color_when)))
         elif options.report_format == "json":
             write_parts(json_parts(report), output)
         else:
-            shown = replace(shown, width=columns())
+            shown = replace(shown, width=columns(), colour=options.color == "always")
             write_text(render(report, options.report_format, shown), output)
     except KeyboardInterrupt:
         how = "the report may be incomplete" if to_stdout else f"{output} is unchanged or complete"

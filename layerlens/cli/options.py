@@ -13,7 +13,7 @@ from layerlens.errors import UsageError
 from layerlens.files import refuse_unwritable
 from layerlens.plain.numbers import NumberOutOfRangeError, whole_number
 from layerlens.plain.suggestion import nearest_name
-from layerlens.render import FORMATS, PictureSuffix
+from layerlens.render import COLORS, FORMATS, PictureSuffix
 from layerlens.vocabulary import EFFORTS, VERDICTS, WEIGHTS
 
 
@@ -126,7 +126,7 @@ FormatOption = Annotated[
         callback=_one_of(FORMATS),
         autocompletion=lambda: list(FORMATS),
         help="The format of the report. By default, the suffix of --output decides (.json, .md, "
-        ".csv, .html). Otherwise it is rich, which is plain text outside a terminal.",
+        ".csv, .html, .xml). Otherwise it is rich, which is plain text outside a terminal.",
     ),
 ]
 OutputOption = Annotated[
@@ -188,6 +188,17 @@ ExpectOption = Annotated[
         autocompletion=lambda: list(VERDICTS),
         help="The expected verdict for scenarios without `expect:`, and for models (by default "
         f"equivalent). One of {', '.join(VERDICTS)}.",
+    ),
+]
+ColorOption = Annotated[
+    str,
+    typer.Option(
+        "--color",
+        metavar="|".join(COLORS),
+        callback=_one_of(COLORS),
+        autocompletion=lambda: list(COLORS),
+        help="When to use colors: auto uses them on a terminal, unless NO_COLOR or FORCE_COLOR "
+        "says otherwise.",
     ),
 ]
 StrictOption = Annotated[

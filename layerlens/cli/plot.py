@@ -15,11 +15,12 @@ from layerlens.cli.options import PictureOption
 from layerlens.cli.overwrite import refuse_overwriting
 from layerlens.cli.terminal import columns, show_progress, wants_colour
 from layerlens.files import can_encode, print_text, write_bytes
+from layerlens.render import Color
 from layerlens.report.run import RunRecord
 from layerlens.scenario.from_arguments import is_model
 
 
-@takes_options(*RUN)
+@takes_options(*RUN, "color")
 def plot(
     path: Annotated[
         str,
@@ -49,25 +50,25 @@ def plot(
         model = is_model(path)
         run = summarize_paths if model else compare_paths
         with (
-            show_progress(quiet=options.quiet) as listener,
+            show_progress(quiet=options.quiet, color=options.color_when) as listener,
             open_cache("summary" if model else "compare", run_options, options) as cache,
         ):
             report = run([path], run_options, progress=listener, cache=cache)
     write_errors(report)
-    _draw(report, path, output)
+    _draw(report, path, output, options.color_when)
     errors = [error for scenario in report.scenarios for error in scenario.errors]
     if any(error.internal for error in errors):
         return BROKEN
     return MISUSED if errors else PASSED
 
 
-def _draw(report: RunRecord, path: str, output: str | None) -> None:
+def _draw(report: RunRecord, path: str, output: str | None, color: Color) -> None:
     from layerlens.render import RenderOptions
     from layerlens.render.picture_file import picture_file, picture_text
 
     if output is None:
         plain = not can_encode("●·…")
-        options = RenderOptions(width=columns(), colour=wants_colour(), ascii=plain)
+        options = RenderOptions(width=columns(), colour=wants_colour(color), ascii=plain)
         print_text(picture_text(report, options))
         return
     if all(scenario.errors for scenario in report.scenarios):

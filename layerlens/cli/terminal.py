@@ -13,23 +13,34 @@ from typing import TYPE_CHECKING
 from layerlens.files import can_encode
 
 if TYPE_CHECKING:
-    from layerlens.render import RenderOptions
+    from layerlens.render import Color, RenderOptions
     from layerlens.run.pipeline import Progress
 
 
-def show_progress(*, quiet: bool) -> AbstractContextManager[Callable[[Progress], None] | None]:
+def show_progress(
+    *, quiet: bool, color: Color = "auto"
+) -> AbstractContextManager[Callable[[Progress], None] | None]:
     """Return a context manager that shows progress; None where standard error is no terminal."""
     if quiet or not sys.stderr.isatty():
         return nullcontext()
     from layerlens.render.progress import ProgressLine
 
-    return closing(ProgressLine())
+    return closing(ProgressLine(colorless=color == "never"))
 
 
-def wants_colour() -> bool:
-    """Return whether standard output shows colours and NO_COLOR is not set (no-color.org)."""
-    dumb = os.environ.get("TERM", "") == "dumb"
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and not dumb
+def wants_colour(color: Color = "auto") -> bool:
+    """Return whether standard output gets colors.
+
+    `--color` decides; then NO_COLOR (no-color.org) and FORCE_COLOR (force-color.org), if they are
+    not empty; then whether it is a terminal that shows colors.
+    """
+    if color != "auto":
+        return color == "always"
+    if os.environ.get("NO_COLOR"):
+        return False
+    if forced := os.environ.get("FORCE_COLOR"):
+        return forced not in ("0", "false")
+    return sys.stdout.isatty() and os.environ.get("TERM", "") != "dumb"
 
 
 def columns() -> int:
@@ -37,7 +48,7 @@ def columns() -> int:
     return max(shutil.get_terminal_size().columns, 40)
 
 
-def fit_terminal(options: RenderOptions) -> RenderOptions:
-    """Return the options with the width, colour and characters of standard output."""
+def fit_terminal(options: RenderOptions, color: Color = "auto") -> RenderOptions:
+    """Return the options with the width, colors and characters of standard output."""
     ascii_only = not can_encode("─│└≠✔✘×→")
-    return replace(options, width=columns(), colour=wants_colour(), ascii=ascii_only)
+    return replace(options, width=columns(), colour=wants_colour(color), ascii=ascii_only)

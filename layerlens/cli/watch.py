@@ -16,7 +16,7 @@ from layerlens.cli.messages import INTERRUPTED, PASSED
 from layerlens.cli.terminal import fit_terminal, show_progress
 from layerlens.files import print_text
 from layerlens.plain.printable import clean, one_line
-from layerlens.render import RenderOptions
+from layerlens.render import Color, RenderOptions
 from layerlens.scenario.files import find_scenario_files
 from layerlens.scenario.from_arguments import refuse_models
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _CLEAR = "\x1b[H\x1b[2J\x1b[3J"
 
 
-@takes_options(*RUN, *JUDGING, "verbose", "jobs")
+@takes_options(*RUN, *JUDGING, "verbose", "jobs", "color")
 def watch(
     paths: Annotated[
         list[str],
@@ -51,9 +51,9 @@ def watch(
             open_cache("compare", run_options, options) as cache,
             closing(Watch(paths, run_options, cache)) as watched,
         ):
-            _look(watched, shown)
+            _look(watched, shown, options.color_when)
             for _ in changes(paths):
-                _look(watched, shown)
+                _look(watched, shown, options.color_when)
     except KeyboardInterrupt:
         if signals.exit_status() not in (None, INTERRUPTED):  # by another signal than Ctrl-C
             raise
@@ -61,14 +61,14 @@ def watch(
     return PASSED
 
 
-def _look(watched: Watch, shown: RenderOptions) -> None:
-    with show_progress(quiet=False) as listener:
+def _look(watched: Watch, shown: RenderOptions, color: Color) -> None:
+    with show_progress(quiet=False, color=color) as listener:
         look = watched.look(listener)
     if look is not None:
-        _draw(look, shown)
+        _draw(look, shown, color)
 
 
-def _draw(look: Look, options: RenderOptions) -> None:
+def _draw(look: Look, options: RenderOptions, color: Color = "auto") -> None:
     """Show the scenarios that were run or do not pass, and the tally of all."""
     from layerlens.render import render
     from layerlens.render.wording import is_quiet, tally
@@ -79,7 +79,7 @@ def _draw(look: Look, options: RenderOptions) -> None:
     text = _CLEAR if sys.stdout.isatty() else ""
     if shown:
         report = replace(look.report, scenarios=shown)
-        text += render(report, "rich", fit_terminal(options))
+        text += render(report, "rich", fit_terminal(options, color))
     more = " and more" if len(look.changed) > 3 else ""
     changed = ", ".join(map(one_line, look.changed[:3])) + more
     ran = f"{changed} in {look.seconds:.2f} s; " if changed else ""

@@ -9,7 +9,9 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from layerlens.render.options import COLORS as COLORS
 from layerlens.render.options import FORMATS as FORMATS
+from layerlens.render.options import Color as Color
 from layerlens.render.options import Format as Format
 from layerlens.render.options import PictureSuffix as PictureSuffix
 from layerlens.render.options import RenderOptions as RenderOptions

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 #: Each is the name of a module in `layerlens.render.formats`.
-Format = Literal["rich", "json", "markdown", "csv", "html", "github"]
+Format = Literal["rich", "json", "markdown", "csv", "html", "github", "junit", "lines"]
+#: When a report has colors.
+Color = Literal["auto", "always", "never"]
+COLORS: tuple[Color, ...] = get_args(Color)
 FORMATS: tuple[Format, ...] = get_args(Format)
 #: The suffix of a report's file → its format.
 FORMAT_OF_SUFFIX: Mapping[str, Format] = {
@@ -17,6 +20,7 @@ FORMAT_OF_SUFFIX: Mapping[str, Format] = {
     ".csv": "csv",
     ".html": "html",
     ".htm": "html",
+    ".xml": "junit",
 }
 #: The file types of pictures.
 PictureSuffix = Literal[".svg", ".png", ".html"]

@@ -30,8 +30,9 @@ class ProgressLine:
     For one scenario the line is its title; for several it has a bar and the number done.
     """
 
-    def __init__(self) -> None:
-        self._console = Console(stderr=True)
+    def __init__(self, *, colorless: bool = False) -> None:
+        # None leaves it to NO_COLOR.
+        self._console = Console(stderr=True, no_color=True if colorless else None)
         self._shown: rich.progress.Progress | None = None
         self._task = rich.progress.TaskID(0)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, closing, nullcontext
@@ -14,6 +13,7 @@ import pytest
 
 from layerlens.errors import Fault, LayerlensError
 from layerlens.plain.printable import clean
+from layerlens.render.case_names import case_name, unique_name
 from layerlens.render.wording import subject_of
 from layerlens.report.pairs import PairReport
 from layerlens.report.run import ExpectationRow, ScenarioReport
@@ -25,7 +25,6 @@ from layerlens.scenario.options import RunOptions
 from layerlens.scenario.reading.expectations import is_graded
 from layerlens.scenario.reading.scenarios import read_scenarios
 from layerlens.scenario.spec import Scenario, Tolerance
-from layerlens.scenario.yaml.positions import legible
 from layerlens.testing.settings import SETTINGS
 from layerlens.testing.update_expect import (
     UNDECIDED,
@@ -75,7 +74,7 @@ class ScenarioFile(pytest.File):
             for expected in judged:
                 yield Expectation.from_parent(
                     self,
-                    name=_unique(taken, _name(expected.subject, scenario.cell)),
+                    name=unique_name(taken, case_name(expected.subject, scenario.cell)),
                     index=index,
                     expected=expected,
                     line=expected.line or 1,
@@ -284,27 +283,3 @@ def _relocate(fault: Fault, before: str, after: str) -> Fault:
     if fault.where is None or fault.where.file != before:
         return fault
     return replace(fault, where=replace(fault.where, file=after))
-
-
-def _name(subject: str, cell: Mapping[str, Any] | None) -> str:
-    """Return a test's name: the subject, with the values of its matrix cell in brackets."""
-    if cell is not None:
-        values = "-".join(f"{key}={_value(value)}" for key, value in cell.items())
-        subject = f"{subject[:-1]}-{values}]" if subject.endswith("]") else f"{subject}[{values}]"
-    return legible(subject.replace("::", ":"))  # `::` separates the parts of an id
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
-
-
-def _unique(taken: set[str], name: str) -> str:
-    """Return the name, numbered where it is taken, and add it to `taken`."""
-    number, unique = 1, name
-    while unique in taken:
-        number += 1
-        unique = f"{name}-{number}"
-    taken.add(unique)
-    return unique

@@ -13,12 +13,8 @@ from pathlib import Path
 from layerlens.plain.printable import visible, without_commands
 from layerlens.render import wording
 from layerlens.render.options import RenderOptions
-from layerlens.render.pair_facts import pair_facts
-from layerlens.render.pair_sentences import pair_sentences
-from layerlens.report.run import ErrorRow, ExpectationRow, RunRecord, ScenarioReport
-
-#: The facts of a pair in an annotation, which has room for a few lines.
-_FACTS = ("difference", "rounding")
+from layerlens.render.reasons import failure_text, fault_text
+from layerlens.report.run import RunRecord, ScenarioReport
 
 
 def render(report: RunRecord, options: RenderOptions) -> str:
@@ -31,33 +27,10 @@ def _scenario(scenario: ScenarioReport) -> Iterator[str]:
     title = wording.full_title(scenario)
     for error in scenario.errors:
         file = error.file or scenario.path
-        yield _error(file, error.line, error.column, title, _fault_text(error))
+        yield _error(file, error.line, error.column, title, fault_text(error))
     for row in scenario.expectations:
         if not row.held:
-            yield _error(scenario.path, row.line, row.column, title, _text(scenario, row))
-
-
-def _fault_text(error: ErrorRow) -> str:
-    return error.message + (f"\nhint: {error.hint}" if error.hint else "")
-
-
-def _text(scenario: ScenarioReport, row: ExpectationRow) -> str:
-    lines = [wording.expectation_line(row)]
-    for pair in scenario.pairs:
-        if wording.is_about_weights(row, pair):
-            lines.append(wording.clean(pair.explanation))
-        if wording.expectation_of(scenario, pair) is not row:
-            continue
-        refused = wording.pair_refusal(scenario, pair)
-        if refused is None:
-            lines += pair_sentences(pair)
-        else:
-            lines += [refused.heading, refused.message]
-            lines += [f"hint: {refused.remedy}"] if refused.remedy else []
-        for fact in pair_facts(scenario, pair, verbose=False):
-            if fact.label in _FACTS:
-                lines.append(f"{fact.label}: {'; '.join(line.strip() for line in fact.lines)}")
-    return "\n".join(lines)
+            yield _error(scenario.path, row.line, row.column, title, failure_text(scenario, row))
 
 
 def _error(file: str, line: int | None, column: int | None, title: str, text: str) -> str:

@@ -62,6 +62,7 @@ def test_render_options():
         ("out.d/report.md", None, "markdown"),
         ("report.csv", None, "csv"),
         ("report.html", None, "html"),
+        ("report.xml", None, "junit"),
         ("report.json", "rich", "rich"),
         ("report", "github", "github"),
     ],

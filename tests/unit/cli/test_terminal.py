@@ -59,8 +59,40 @@ def test_colour_needs_a_terminal_that_has_it(terminal, no_colour, kind, expected
     monkeypatch.setattr("sys.stdout.isatty", lambda: terminal)
     monkeypatch.setenv("NO_COLOR", no_colour)
     monkeypatch.setenv("TERM", kind)
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
     assert wants_colour() is expected
     assert fit_terminal(RenderOptions(quiet=True)).colour is expected
+
+
+@pytest.mark.parametrize(
+    ("option", "no_color", "force_color", "expected"),
+    [
+        ("always", "1", "", True),
+        ("never", "", "1", False),
+        ("auto", "1", "1", False),
+        ("auto", "", "1", True),
+        ("auto", "", "0", False),
+        ("auto", "", "", False),
+    ],
+)
+def test_the_option_comes_before_the_variables(
+    option, no_color, force_color, expected, monkeypatch
+):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: False)
+    monkeypatch.setenv("NO_COLOR", no_color)
+    monkeypatch.setenv("FORCE_COLOR", force_color)
+    assert wants_colour(option) is expected
+    assert fit_terminal(RenderOptions(), option).colour is expected
+
+
+def test_a_report_has_colors_if_asked(fake_run, capsys, tmp_path):
+    fake_run(report_of("equal"))
+    cli.run(["compare", "x", "--color", "always"])
+    assert "\x1b[" in capsys.readouterr().out
+    cli.run(["compare", "x", "--color", "always", "-o", str(tmp_path / "report.txt")])
+    assert "\x1b[" in (tmp_path / "report.txt").read_text()
+    cli.run(["compare", "x", "-o", str(tmp_path / "report.txt")])
+    assert "\x1b[" not in (tmp_path / "report.txt").read_text()
 
 
 def test_the_choices_of_the_user_are_kept():

@@ -34,6 +34,7 @@ CASES = [
     ("masks", "explain.txt"),
     ("hostile", "html"),
     ("build_error", "html"),
+    *((name, way) for name in ("matrix", "hostile") for way in ("lines", "xml")),
 ]
 SPECIAL = {
     "ansi": ("rich", RenderOptions(colour=True)),
@@ -41,6 +42,8 @@ SPECIAL = {
     "quiet.txt": ("rich", RenderOptions(width=60, quiet=True)),
     "explain.txt": ("rich", RenderOptions(explain=True)),
     "html": ("html", RenderOptions()),
+    "lines": ("lines", RenderOptions()),
+    "xml": ("junit", RenderOptions()),
 }
 
 

@@ -1,4 +1,4 @@
-"""Names and places of collected tests, and the verdicts they may write."""
+"""The places of collected tests, and the verdicts they may write."""
 
 from __future__ import annotations
 
@@ -9,30 +9,9 @@ import pytest
 
 from layerlens.errors import Fault, Where
 from layerlens.report.pairs import PairReport
-from layerlens.testing.collect import Expectation, _name, _relocate, _unique
+from layerlens.testing.collect import Expectation, _relocate
 from layerlens.testing.update_expect import NotUpdated
 from tests.unit.testing.configs import NO_SETTINGS, Config
-
-
-@pytest.mark.parametrize(
-    ("subject", "cell", "expected"),
-    [
-        ("td.params", None, "td.params"),
-        ("td.params", {"units": 2, "bias": True}, "td.params[units=2-bias=true]"),
-        ("td==dense[inference]", {"kind": "GRU"}, "td==dense[inference-kind=GRU]"),
-        ("td.params", {"shape": [None, 2]}, "td.params[shape=[null,2]]"),
-        ("a::b.params", None, "a:b.params"),
-    ],
-)
-def test_the_name_of_a_test_has_the_values_of_its_cell(
-    subject: str, cell: dict[str, Any] | None, expected: str
-) -> None:
-    assert _name(subject, cell) == expected
-
-
-def test_names_that_are_taken_are_numbered() -> None:
-    taken: set[str] = set()
-    assert [_unique(taken, name) for name in ("a", "b", "a", "a")] == ["a", "b", "a-2", "a-3"]
 
 
 def test_faults_have_the_path_that_is_shown() -> None:
