@@ -56,6 +56,8 @@ class ShortTable:
         if compared:
             title.append(" (reference)", "not bold dim")
         yield from self._fields(title, [Text("output shape", "dim")], Text("params", "dim"))
+        notes = wording.wiring_notes(first)
+        wired = {id(first.layers[place]): note for place, note in notes.items()}
         for row in self.rows:
             if (layer := row[0].layer) is not None:
                 for depth, held in _with_models(layer):
@@ -66,6 +68,8 @@ class ShortTable:
                 if not compared or any("mixes" in cell.differs for cell in row):
                     for note in wording.steps_notes(layer):
                         yield from self._note(Text(note, "dim"))
+                if not compared and (wiring := wired.get(id(layer))) is not None:
+                    yield from self._note(Text(wiring, "dim"))
             yield from self._differences(row)
         yield from self._refusals()
         yield rule(" " * INDENT + GLYPHS.horizontal * (self.name + self.shape + self.params + 4))
