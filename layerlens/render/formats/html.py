@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, get_args
@@ -29,6 +30,8 @@ from layerlens.vocabulary import STATUSES, Verdict
 #: On a page of more scenarios, pairs that agree have no pictures of their rounding differences:
 #: hundreds of them take long to draw and show little.
 MOST_WITH_EVERY_PICTURE = 50
+
+_CODE = re.compile(r"`([^`\n]+)`")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +123,11 @@ def _as_json(item: Any) -> str:
     return escaped_json(json.dumps(to_plain(item), ensure_ascii=False, allow_nan=False))
 
 
+def _prose(text: str) -> Markup:
+    """Return a sentence with what stands in backticks as code."""
+    return Markup(_CODE.sub(r"<code>\1</code>", str(Markup.escape(wording.clean(text)))))
+
+
 def _verdicts_of(report: RunRecord) -> set[Verdict]:
     return {pair.verdict for scenario in report.scenarios for pair in scenario.pairs}
 
@@ -147,7 +155,7 @@ def _environment() -> Environment:
         walk=wording.walk_layers,
         inner_layers=wording.inner_layers,
     )
-    environment.filters.update(clean=wording.clean, count=wording.count)
+    environment.filters.update(clean=wording.clean, count=wording.count, prose=_prose)
     return environment
 
 
