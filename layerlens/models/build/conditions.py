@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import keras
@@ -13,7 +14,13 @@ from layerlens.models.build.float64 import enable_float64
 from layerlens.models.build.request import Built
 from layerlens.models.build.session import in_fresh_session
 from layerlens.models.build.symbolic import functional, keras_name
-from layerlens.models.inspect.call_graph import calls_between, is_input_call
+from layerlens.models.inspect.call_graph import (
+    calls_between,
+    given_masks,
+    is_input_call,
+    is_layer_call,
+    producing_call,
+)
 from layerlens.models.inspect.nested_layers import with_nested
 from layerlens.scenario.spec import Condition, InputSpec
 
@@ -35,13 +42,13 @@ def under_condition(
 ) -> Built:
     """Return a model whose inputs are restricted to a condition.
 
-    Integers, batches and lengths are restricted by the inputs that are tried. In front of the
+    Batches, lengths and random ids are restricted by the inputs that are tried. In front of the
     model, numbers are clipped to the range, and masked steps are replaced by steps that are not
     masked. So the model is judged on all inputs that the condition allows, and on no others.
     `paddings` are those of all models, which then get the same inputs.
     """
     specs = tuple(
-        _restricted(spec, condition, any(one.position == place for one in paddings))
+        _restricted(spec, condition, _padding_values(paddings, place))
         for place, spec in enumerate(built.inputs)
     )
     batch_size = built.batch_size if condition.batch is None else condition.batch
@@ -69,10 +76,21 @@ def _with_restrictions(built: Built, restrictions: Mapping[int, Sequence[_Restri
     return functional(tuple(tensors), tuple(keras.tree.flatten(outputs)), built.spec.name)
 
 
-def _restricted(spec: InputSpec, condition: Condition, is_padded: bool) -> InputSpec:
-    if spec.is_integer and is_padded:
+def _restricted(spec: InputSpec, condition: Condition, padding: Collection[float]) -> InputSpec:
+    if _leaves_out_ids(spec, padding):
         spec = replace(spec, low=max(spec.low or 0, 1))
     return replace(spec, longest=condition.lengths)
+
+
+def _leaves_out_ids(spec: InputSpec, padding: Collection[float]) -> bool:
+    """Return whether padding is id 0, which the random values of an input can leave out."""
+    return spec.is_integer and set(padding) == {0.0}
+
+
+def _padding_values(paddings: Collection[Padding], place: int) -> tuple[float, ...]:
+    """Return the values that mean padding in one input."""
+    found = {one.value for one in paddings if one.position == place and not one.is_mask}
+    return tuple(sorted(found))
 
 
 def _restrictions(
@@ -80,16 +98,21 @@ def _restrictions(
 ) -> dict[int, list[_Restriction]]:
     found: dict[int, list[_Restriction]] = {}
     low, high = condition.least, condition.greatest
-    if low is not None or high is not None:
-        for place, spec in enumerate(built.inputs):
-            if spec.dtype.startswith(("float", "bfloat")):
-                found.setdefault(place, []).append(lambda x: _clipped(x, low, high))
-    for padding in paddings:
-        if padding.is_mask:
-            found.setdefault(padding.position, []).append(keras.ops.ones_like)
-        elif not built.inputs[padding.position].is_integer:
-            change = _unmasked(padding.value)
-            found.setdefault(padding.position, []).append(change)
+    for place, spec in enumerate(built.inputs):
+        changes: list[_Restriction] = []
+        is_clipped = spec.dtype.startswith(("float", "bfloat")) and (low, high) != (None, None)
+        if is_clipped:
+            changes.append(partial(_clipped, low=low, high=high))
+        values = _padding_values(paddings, place)
+        # The values that the user gives can hold id 0, and those that are drawn cannot.
+        if values and (spec.values is not None or not _leaves_out_ids(spec, values)):
+            limits = (low, high) if is_clipped else (None, None)
+            other = _other_value(values, *limits)
+            changes.append(partial(_unmasked, values=values, other=other))
+        if any(one.position == place and one.is_mask for one in paddings):
+            changes.append(keras.ops.ones_like)
+        if changes:
+            found[place] = changes
     return found
 
 
@@ -99,17 +122,27 @@ def _clipped(x: Any, low: float | None, high: float | None) -> Any:
     return x if high is None else keras.ops.minimum(x, high)
 
 
-def _unmasked(value: float) -> _Restriction:
-    """Return a change of steps that consist of `value`, which mean padding, to other steps."""
-
-    def changed(x: Any) -> Any:
+def _unmasked(x: Any, values: Sequence[float], other: float) -> Any:
+    """Return steps that consist of one of `values`, which mean padding, as steps of `other`."""
+    for value in values:
         is_padding = keras.ops.equal(x, value)
         if len(x.shape) > 2:
             is_padding = keras.ops.all(is_padding, axis=-1, keepdims=True)
-        other = keras.ops.full_like(x, value + 1.0)
-        return keras.ops.where(is_padding, other, x)
+        x = keras.ops.where(is_padding, keras.ops.full_like(x, other), x)
+    return x
 
-    return changed
+
+def _other_value(padding: Collection[float], low: float | None, high: float | None) -> float:
+    """Return a value in a range that does not mean padding."""
+    count = len(padding)
+    if low is not None and high is not None:
+        start, step = low, (high - low) / count
+    elif high is not None:
+        start, step = high, -max(1.0, abs(high))
+    else:
+        start, step = (1.0, 1.0) if low is None else (low, max(1.0, abs(low)))
+    # One more value than there are to avoid.
+    return next(v for n in range(count + 1) if (v := start + n * step) not in padding)
 
 
 def has_padding(built: Built) -> bool:
@@ -130,25 +163,47 @@ def paddings_of(built: Built) -> Iterator[Padding]:
     for node in calls_between(built.model.inputs, built.model.outputs):
         if is_input_call(node):
             continue
-        for name, value in node.arguments.kwargs.items():
-            if name.endswith("mask") and id(value) in places:
-                yield Padding(places[id(value)], is_mask=True)
+        for name, tensor in given_masks(node):
+            if id(tensor) in places:
+                yield Padding(places[id(tensor)], is_mask=True)
+            elif name != "attention_mask" and not _is_made_by_keras(built, tensor):
+                raise _not_from_input(built, f"`{node.operation.name}` is given a mask")
+        _refuse_masks_given_inside(built, node.operation)
         makers = [layer for layer in with_nested(node.operation) if _makes_mask(layer)]
         if not makers:
             continue
         place = places.get(id(node.input_tensors[0]))
         if place is None or makers != [node.operation]:
-            raise _not_from_input(built, makers[0])
+            raise _not_from_input(built, f"`{makers[0].name}` makes a mask")
         yield Padding(place, float(getattr(makers[0], "mask_value", 0.0)))
+
+
+def _is_made_by_keras(built: Built, mask: Any) -> bool:
+    """Return whether Keras added a mask to a model before it was saved."""
+    return built.spec.file is not None and not is_layer_call(producing_call(mask))
+
+
+def _refuse_masks_given_inside(built: Built, operation: Any) -> None:
+    """Refuse a nested model in which a layer is given a mask by hand.
+
+    Raises:
+        ScenarioError: there is such a layer.
+    """
+    for graph in with_nested(operation):
+        for nodes in getattr(graph, "_nodes_by_depth", {}).values():
+            for node in nodes:
+                for name, mask in () if is_input_call(node) else given_masks(node):
+                    if name != "attention_mask" and is_layer_call(producing_call(mask)):
+                        raise _not_from_input(built, f"`{node.operation.name}` is given a mask")
 
 
 def _makes_mask(layer: Any) -> bool:
     return type(layer).__name__ == "Masking" or bool(getattr(layer, "mask_zero", False))
 
 
-def _not_from_input(built: Built, layer: Any) -> ScenarioError:
+def _not_from_input(built: Built, what: str) -> ScenarioError:
     message = (
-        f"`when: {{unpadded: true}}` cannot be kept in `{built.spec.name}`: `{layer.name}` makes a "
-        f"mask, but not from an input of the model itself"
+        f"`when: {{unpadded: true}}` cannot be kept in `{built.spec.name}`: {what}, but not from "
+        f"an input of the model itself"
     )
     return ScenarioError((Fault(message, built.spec.where, "remove `unpadded`"),))

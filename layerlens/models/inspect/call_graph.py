@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 #: Arguments that Keras fills in from the masks of the tensors; they are not inputs.
@@ -13,7 +15,8 @@ _MASK_ARGUMENT = re.compile(r"(?:^|_)mask$")
 def calls_between(inputs: Sequence[Any], outputs: Sequence[Any]) -> list[Any]:
     """Return the call nodes on the way from `inputs` to `outputs`, in the order of the calls.
 
-    Calls that only compute a mask are not on that way.
+    Calls that compute a mask are on that way if the mask was given to a layer by hand, and not if
+    Keras made it.
     """
     found: dict[int, Any] = {}
     entries = {id(item) for item in inputs}
@@ -33,7 +36,8 @@ def calls_between(inputs: Sequence[Any], outputs: Sequence[Any]) -> list[Any]:
         visited.add(id(node))
         stack.append((tensor, True))
         if id(tensor) not in entries:
-            stack.extend((item, False) for item in reversed(data_inputs(node)))
+            sources = (*data_inputs(node), *_sources_of_given_masks(node))
+            stack.extend((item, False) for item in reversed(sources))
     return _in_call_order(list(found.values()))
 
 
@@ -103,6 +107,55 @@ def data_inputs(node: Any) -> list[Any]:
         if not _MASK_ARGUMENT.search(name) or name == "attention_mask":
             found.extend(_tensors(value))
     return found
+
+
+def given_masks(node: Any) -> list[tuple[str, Any]]:
+    """Return the masks that a call was given by hand, each with the name of its argument.
+
+    A mask that Keras adds is attached to an input of the call. In a model that was read from a
+    file, such a mask can be another tensor, which an operation made; it is returned too.
+    """
+    added = {id(getattr(tensor, "_keras_mask", None)) for tensor in data_inputs(node)}
+    return [
+        (name, tensor)
+        for name, value in _named_arguments(node).items()
+        if _MASK_ARGUMENT.search(name)
+        for tensor in _tensors(value)
+        if id(tensor) not in added
+    ]
+
+
+def _named_arguments(node: Any) -> dict[str, Any]:
+    """Return the arguments of a call by name; the first, its input, is left out."""
+    given: dict[str, Any] = {}
+    if len(node.arguments.args) > 1:
+        with suppress(TypeError, ValueError):  # a `call` without a signature
+            names = list(inspect.signature(node.operation.call).parameters)
+            given = dict(zip(names[1:], node.arguments.args[1:], strict=False))
+    return {**given, **node.arguments.kwargs}
+
+
+def _sources_of_given_masks(node: Any) -> list[Any]:
+    """Return the outputs of layers from which the masks given to a call were computed."""
+    waiting = [tensor for _, tensor in given_masks(node)]
+    found: dict[int, Any] = {}
+    seen: set[int] = set()
+    while waiting:
+        tensor = waiting.pop(0)
+        call = producing_call(tensor)
+        if id(tensor) in seen or call is None:
+            continue
+        seen.add(id(tensor))
+        if is_layer_call(call):
+            found[id(tensor)] = tensor
+        else:  # an operation on a mask, such as `logical_and`
+            waiting.extend(data_inputs(call))
+    return list(found.values())
+
+
+def is_layer_call(node: Any) -> bool:
+    """Return whether a call node is that of a layer, and not of an operation of `keras.ops`."""
+    return node is not None and hasattr(node.operation, "_flatten_layers")
 
 
 def _tensors(value: Any) -> Iterator[Any]:

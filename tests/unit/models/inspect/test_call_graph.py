@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import keras
 import pytest
 
 from layerlens.models.inspect.call_graph import (
     calls_between,
     data_inputs,
+    given_masks,
     is_input_call,
     producing_call,
     upstream_names,
@@ -51,6 +54,31 @@ def test_masks_are_no_data() -> None:
     node = producing_call(output)
     assert data_inputs(node) == [masked]
     assert names([given], [output]) == ["given", "masking", "lstm"]
+
+
+def test_layers_that_lead_to_a_mask_given_by_hand_are_on_the_way() -> None:
+    given, flags = keras.Input((4, 3), name="given"), keras.Input((4,), name="flags")
+    score = keras.layers.Dense(1, name="score")(given)
+    mask = keras.layers.Reshape((4,), name="mask")(score)
+    output = keras.layers.LSTM(2, name="lstm")(given, mask=mask)
+    assert [name for name, _ in given_masks(producing_call(output))] == ["mask"]
+    assert names([given], [output]) == ["given", "score", "mask", "lstm"]
+    compared = keras.layers.LSTM(2, name="lstm")(given, mask=keras.ops.greater(mask, 0))
+    assert names([given], [compared]) == ["given", "score", "mask", "lstm"]
+    of_input = keras.layers.LSTM(2, name="lstm")(given, mask=flags)
+    assert names([given, flags], [of_input]) == ["given", "flags", "lstm"]
+
+
+def test_a_mask_that_keras_adds_is_not_given_by_hand(tmp_path: Path) -> None:
+    given = keras.Input((4, 3), name="given")
+    hidden = keras.layers.Dense(3, name="dense")(given)
+    masked = keras.layers.Masking(name="masking")(hidden)
+    model = keras.Model(given, keras.layers.LSTM(2, name="lstm")(masked))
+    assert given_masks(producing_call(model.output)) == []
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    for one in (model, again):
+        assert names(one.inputs, one.outputs) == ["given", "dense", "masking", "lstm"]
 
 
 def test_an_attention_mask_is_data() -> None:
