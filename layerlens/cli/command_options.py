@@ -12,9 +12,12 @@ from layerlens.cli.options import (
     AllowCodeOption,
     CacheDirOption,
     ColorOption,
+    ColumnsOption,
     DepsOption,
+    DepthOption,
     EffortOption,
     ExpectOption,
+    ExplainCountsOption,
     FeaturesOption,
     FormatOption,
     GraphOption,
@@ -30,6 +33,7 @@ from layerlens.cli.options import (
     TimeoutOption,
     VerboseOption,
     WeightsOption,
+    columns_of,
 )
 from layerlens.render import Color, Format, RenderOptions
 from layerlens.render.options import FORMAT_OF_SUFFIX
@@ -53,6 +57,9 @@ class CommandOptions:
     strict: StrictOption = False
     quiet: QuietOption = False
     verbose: VerboseOption = False
+    explain_counts: ExplainCountsOption = False
+    depth: DepthOption = None
+    columns: ColumnsOption = ",".join(RenderOptions().columns)
     effort: EffortOption = "normal"
     jobs: JobsOption = "1"
     timeout: TimeoutOption = "300"
@@ -99,11 +106,19 @@ class CommandOptions:
         )
 
     def render_options(self) -> RenderOptions:
-        return RenderOptions(verbose=self.verbose, quiet=self.quiet)
+        return RenderOptions(
+            verbose=self.verbose,
+            quiet=self.quiet,
+            counts=self.explain_counts,
+            depth=self.depth,
+            columns=columns_of(self.columns),
+        )
 
 
 #: How a report is written.
 REPORT = ("format", "output", "color")
+#: What a short table shows.
+TABLE = ("explain_counts", "depth", "columns")
 #: How scenarios are run.
 RUN = ("seed", "quiet", "timeout", "max_memory", "no_cache", "cache_dir", "allow_code")
 #: What is expected of each pair, and how much to spend on it.

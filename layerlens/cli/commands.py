@@ -15,6 +15,7 @@ from layerlens.cli.command_options import (
     MEASUREMENTS,
     REPORT,
     RUN,
+    TABLE,
     CommandOptions,
     takes_options,
 )
@@ -135,7 +136,7 @@ def explain(paths: Paths, *, options: CommandOptions) -> int:
 
 
 @app.command()
-@takes_options(*REPORT, *RUN, "verbose", "jobs", *MEASUREMENTS)
+@takes_options(*REPORT, *RUN, *TABLE, "verbose", "jobs", *MEASUREMENTS)
 def summary(
     paths: Annotated[
         list[str],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, get_args
+from typing import Annotated, cast, get_args
 
 import typer
 
@@ -14,6 +14,7 @@ from layerlens.files import refuse_unwritable
 from layerlens.plain.numbers import NumberOutOfRangeError, whole_number
 from layerlens.plain.suggestion import nearest_name
 from layerlens.render import COLORS, FORMATS, PictureSuffix
+from layerlens.render.options import COLUMNS, Column
 from layerlens.vocabulary import EFFORTS, VERDICTS, WEIGHTS
 
 
@@ -207,6 +208,53 @@ StrictOption = Annotated[
         "--strict",
         help="Fail also where nothing is expected, the verdict is inconclusive, or the strength of "
         "a pass is weak.",
+    ),
+]
+ExplainCountsOption = Annotated[
+    bool,
+    typer.Option(
+        "--explain-counts", help="Explain each count of params: 4 inputs × 2 units + 2 biases = 10."
+    ),
+]
+DepthOption = Annotated[
+    int | None,
+    typer.Option(
+        "--depth", min=0, metavar="N", help="List the layers of nested models to this depth."
+    ),
+]
+
+
+def columns_of(text: str) -> tuple[Column, ...]:
+    """Return the columns that a comma-separated list names.
+
+    Raises:
+        typer.BadParameter: one of them is unknown, or none is named.
+    """
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    for name in names:
+        if name not in COLUMNS:
+            near = nearest_name(name, COLUMNS)
+            hint = f"did you mean {near}? " if near else ""
+            raise typer.BadParameter(
+                f"unknown column {name!r}; {hint}allowed: {', '.join(COLUMNS)}"
+            )
+    if not names:
+        raise typer.BadParameter(f"name at least one of {', '.join(COLUMNS)}")
+    return tuple(cast(Column, name) for name in dict.fromkeys(names))
+
+
+def _checked_columns(text: str) -> str:
+    columns_of(text)
+    return text
+
+
+ColumnsOption = Annotated[
+    str,
+    typer.Option(
+        "--columns",
+        metavar="LIST",
+        callback=_checked_columns,
+        help=f"The columns of the table, from {', '.join(COLUMNS)}.",
     ),
 ]
 QuietOption = Annotated[

@@ -22,6 +22,9 @@ FORMAT_OF_SUFFIX: Mapping[str, Format] = {
     ".htm": "html",
     ".xml": "junit",
 }
+#: The columns that the short table can have.
+Column = Literal["input", "output", "params", "trainable", "dtype", "bytes", "multiply-adds"]
+COLUMNS: tuple[Column, ...] = get_args(Column)
 #: The file types of pictures.
 PictureSuffix = Literal[".svg", ".png", ".html"]
 
@@ -40,6 +43,12 @@ class RenderOptions:
     quiet: bool = False
     #: Whether to show only the sentences that explain each verdict.
     explain: bool = False
+    #: Whether the short table explains each count of params: `4 inputs × 2 units + 2 biases`.
+    counts: bool = False
+    #: The depth to which the layers of nested models are listed; None is all of them.
+    depth: int | None = None
+    #: The columns of the short table beside the layers' names.
+    columns: tuple[Column, ...] = ("output", "params")
     #: Whether to replace box characters and signs by ASCII.
     ascii: bool = False
     #: Whether `rich` lists the faults of scenarios; False where standard error has them already.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
@@ -11,6 +11,7 @@ from rich.text import Text
 from layerlens.byte_size import readable
 from layerlens.render import wording
 from layerlens.render.aligned_rows import Cell, Row, rows_of
+from layerlens.render.options import Column, RenderOptions
 from layerlens.render.styled import GLYPHS, fill, fold, joined, rule
 
 if TYPE_CHECKING:
@@ -27,27 +28,36 @@ MODELS = ("Functional", "Sequential")
 
 
 class ShortTable:
-    """The lines of one table; `width` is that of the page."""
+    """The lines of one table."""
 
     def __init__(
-        self, models: Sequence[ModelReport], diffs: Sequence[ModelsDiff], width: int
+        self, models: Sequence[ModelReport], diffs: Sequence[ModelsDiff], options: RenderOptions
     ) -> None:
         self.models = models
+        self.options = options
         self.rows = rows_of(models, diffs)
-        layers = [entry for row in self.rows for cell in row for entry in _with_models(cell.layer)]
-        shapes = [text for _, layer in layers for text in wording.shape_texts(layer.output_shape)]
+        layers = [entry for row in self.rows for cell in row for entry in self._shown(cell.layer)]
+        self.sizes = {
+            column: max(
+                cell_len(text)
+                for text in (
+                    HEADINGS[column],
+                    *(text for _, layer in layers for text in FIELDS[column](layer)),
+                    *((wording.count(m.params) for m in models) if column == "params" else ()),
+                )
+            )
+            for column in options.columns
+        }
         names = [cell_len(_name(layer)) + 2 * depth for depth, layer in layers]
-        self.params = max(
-            [len(wording.count(layer.params)) for _, layer in layers]
-            + [len(wording.count(model.params)) for model in models]
-            + [len("params")]
-        )
-        shape = max(map(cell_len, [*shapes, "output shape"]))
-        room = width - INDENT - self.params - 2 * GAP
-        self.shape = min(shape, max(NARROWEST_SHAPE, room - NARROWEST))
         heading = cell_len(wording.one_line(models[0].name)) + len(" (reference)")
-        self.name = max(NARROWEST, min(room - self.shape, max([*names, heading])))
-        self.width = width
+        room = options.width - INDENT - sum(size + GAP for size in self.sizes.values())
+        if room < NARROWEST:  # shapes are folded, numbers are not
+            for column in self.sizes:
+                if column in ("input", "output"):
+                    narrow = max(NARROWEST_SHAPE, self.sizes[column] - (NARROWEST - room))
+                    room += self.sizes[column] - min(narrow, self.sizes[column])
+                    self.sizes[column] = min(narrow, self.sizes[column])
+        self.name = max(NARROWEST, min(room, max([*names, heading])))
 
     def lines(self, *, compared: bool) -> Iterator[Text]:
         """Yield the table; `compared` marks the first model as the reference."""
@@ -55,12 +65,13 @@ class ShortTable:
         title = Text(wording.one_line(first.name), "bold")
         if compared:
             title.append(" (reference)", "not bold dim")
-        yield from self._fields(title, [Text("output shape", "dim")], Text("params", "dim"))
+        headings = {column: (HEADINGS[column],) for column in self.sizes}
+        yield from self._fields(title, headings, "dim")
         notes = wording.wiring_notes(first)
         wired = {id(first.layers[place]): note for place, note in notes.items()}
         for row in self.rows:
             if (layer := row[0].layer) is not None:
-                for depth, held in _with_models(layer):
+                for depth, held in self._shown(layer):
                     yield from self._layer(held, depth)
                 if layer.shared_with:
                     again = f"shared: {wording.clean(layer.shared_with)} again, counted once"
@@ -72,32 +83,55 @@ class ShortTable:
                     yield from self._note(Text(wiring, "dim"))
             yield from self._differences(row)
         yield from self._refusals()
-        yield rule(" " * INDENT + GLYPHS.horizontal * (self.name + self.shape + self.params + 4))
+        width = self.name + sum(size + GAP for size in self.sizes.values())
+        yield rule(" " * INDENT + GLYPHS.horizontal * width)
         yield from self._totals()
         yield from self._notes()
+
+    def _shown(self, layer: LayerRow | None, depth: int = 0) -> Iterator[tuple[int, LayerRow]]:
+        """Yield a layer and, with their depth, the layers of a model that stands in its place."""
+        if layer is None:
+            return
+        yield depth, layer
+        if self.options.depth is not None and depth >= self.options.depth:
+            return
+        for held in layer.holds:
+            if held.type in MODELS or layer.type in MODELS:
+                yield from self._shown(held, depth + 1)
 
     def _layer(self, layer: LayerRow, depth: int) -> Iterator[Text]:
         corner = "  " * (depth - 1) + f"{GLYPHS.corner} " if depth else ""
         name = Text(corner, "dim")
         name.append(wording.one_line(layer.name), "" if depth else "bold")
         name.append(f" ({wording.one_line(layer.type)})")
-        shapes = [Text(text) for text in wording.shape_texts(layer.output_shape)]
-        yield from self._fields(name, shapes, Text(wording.count(layer.params)))
+        yield from self._fields(name, {column: FIELDS[column](layer) for column in self.sizes})
+        if self.options.counts and (note := wording.count_note(layer)) is not None:
+            yield from self._note(Text(note, "dim"))
 
-    def _fields(self, name: Text, shapes: list[Text], params: Text) -> Iterator[Text]:
+    def _fields(
+        self, name: Text, fields: Mapping[Column, Sequence[str]], style: str = ""
+    ) -> Iterator[Text]:
+        """Yield the lines of one row; texts are folded in their columns."""
         names = fold(name, self.name, hang=2)
-        folded = [part for shape in shapes for part in fold(shape, self.shape)]
-        for step in range(max(len(names), len(folded))):
+        folded = {
+            column: [part for text in fields.get(column, ()) for part in fold(Text(text), size)]
+            for column, size in self.sizes.items()
+        }
+        for step in range(max(len(names), *(len(parts) for parts in folded.values()), 1)):
             line = joined(Text(" " * INDENT))
-            line.append_text(fill(names[step] if step < len(names) else Text(), self.name + GAP))
-            line.append_text(fill(folded[step] if step < len(folded) else Text(), self.shape + GAP))
-            if step == 0:
-                line.append_text(Text(" " * max(0, self.params - params.cell_len)))
-                line.append_text(params)
+            line.append_text(fill(names[step] if step < len(names) else Text(), self.name))
+            for column, size in self.sizes.items():
+                part = folded[column][step] if step < len(folded[column]) else Text()
+                part.stylize(style)
+                free = Text(" " * max(0, size - part.cell_len))
+                gap = Text(" " * GAP)
+                is_number = column in NUMBERS
+                line.append_text(joined(gap, free, part) if is_number else joined(gap, part, free))
+            line.rstrip()
             yield line
 
     def _note(self, text: Text) -> Iterator[Text]:
-        yield from fold(text, self.width, indent=2 * INDENT, hang=2)
+        yield from fold(text, self.options.width, indent=2 * INDENT, hang=2)
 
     def _differences(self, row: Row) -> Iterator[Text]:
         """Yield one line for each other model that differs in a row."""
@@ -126,8 +160,10 @@ class ShortTable:
     def _totals(self) -> Iterator[Text]:
         first, *others = self.models
         own = _totals(first)
-        count = Text(wording.count(first.params), "bold")
-        yield from self._fields(Text("params", "bold"), [Text(own)], count)
+        params: dict[Column, Sequence[str]] = {"params": (wording.count(first.params),)}
+        if "output" in self.sizes:
+            params["output"] = (own,)
+        yield from self._fields(Text("params", "bold"), params)
         for model in others:
             if model.error is None and (model.params, _totals(model)) != (first.params, own):
                 words = [wording.plural(model.params or 0, "param"), _totals(model)]
@@ -147,19 +183,32 @@ class ShortTable:
                 yield from self._note(Text(f"{name}{note}", "dim"))
 
 
-def _with_models(layer: LayerRow | None, depth: int = 0) -> Iterator[tuple[int, LayerRow]]:
-    """Yield a layer and, with their depth, the layers of a model that stands in its place."""
-    if layer is None:
-        return
-    yield depth, layer
-    inner = layer.holds if depth or layer.type in MODELS or _holds_model(layer) else ()
-    for held in inner:
-        if held.type in MODELS or layer.type in MODELS:
-            yield from _with_models(held, depth + 1)
+def _bytes(layer: LayerRow) -> str:
+    size = sum(layer.bytes_by_dtype.values())
+    return readable(size) if size else ""
 
 
-def _holds_model(layer: LayerRow) -> bool:
-    return any(held.type in MODELS for held in layer.holds)
+#: Column → its heading, and the texts of a layer in it, one below the other.
+HEADINGS: dict[Column, str] = {
+    "input": "input shape",
+    "output": "output shape",
+    "params": "params",
+    "trainable": "trainable",
+    "dtype": "dtype",
+    "bytes": "size",
+    "multiply-adds": "multiply-adds",
+}
+FIELDS: dict[Column, Callable[[LayerRow], Sequence[str]]] = {
+    "input": lambda layer: wording.shape_texts(layer.input_shape),
+    "output": lambda layer: wording.shape_texts(layer.output_shape),
+    "params": lambda layer: (wording.count(layer.params),),
+    "trainable": lambda layer: (wording.count(layer.trainable_params),),
+    "dtype": lambda layer: (wording.one_line(layer.dtype),),
+    "bytes": lambda layer: (_bytes(layer),),
+    "multiply-adds": lambda layer: (wording.count(layer.multiply_adds),),
+}
+#: Columns that are aligned on the right.
+NUMBERS = frozenset({"params", "trainable", "bytes", "multiply-adds"})
 
 
 def _name(layer: LayerRow) -> str:

@@ -45,3 +45,18 @@ def test_a_comparison_that_exceeds_the_memory_is_refused(run, tmp_path):
     assert outcome.status != 0
     assert "GB" in outcome.stdout + outcome.stderr
     assert outcome.peak_kib < 2_000_000
+
+
+def test_the_table_shows_the_columns_and_counts_that_are_asked_for(run, tmp_path):
+    path = tmp_path / "one.yaml"
+    path.write_text("input: {shape: [4]}\nmodels: {a: [{Sequential: [{Dense: 2}]}]}\n")
+    plain = run("summary", path)
+    assert "└ dense (Dense)" in plain.stdout
+    assert len(plain.stdout.splitlines()) <= 13, "no more lines than Keras takes for such a model"
+    asked = run("summary", path, "--columns", "params,bytes", "--explain-counts", "--depth", "0")
+    assert "4 inputs × 2 units + 2 biases = 10" in asked.stdout
+    assert "output shape" not in asked.stdout
+    assert "└ dense" not in asked.stdout
+    refused = run("summary", path, "--columns", "parms")
+    assert refused.status == 2
+    assert "unknown column 'parms'; did you mean params?" in refused.stderr

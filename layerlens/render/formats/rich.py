@@ -154,7 +154,7 @@ def _tables(
     reference: str | None,
 ) -> Iterator[Text]:
     if not options.verbose:
-        table = ShortTable(models, scenario.diffs, options.width)
+        table = ShortTable(models, scenario.diffs, options)
         yield from table.lines(compared=reference is not None)
         return
     yield from layer_table(

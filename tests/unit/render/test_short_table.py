@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from layerlens.render import RenderOptions
 from layerlens.render.short_table import ShortTable
 from layerlens.render.wording import reference_first
+from layerlens.report.layers import LayerRow, ModelReport
+from layerlens.report.run import ScenarioReport
 from tests.unit.tables.stored_reports import NAMES, report_of, scenario_of
 
 
-def lines(name: str, width: int = 80) -> list[str]:
+def table(scenario: ScenarioReport, width: int = 80, **options: Any) -> ShortTable:
+    shown = RenderOptions(width=width, **options)
+    return ShortTable(reference_first(scenario), scenario.diffs, shown)
+
+
+def lines(name: str, width: int = 80, **options: Any) -> list[str]:
     scenario = scenario_of(name)
-    table = ShortTable(reference_first(scenario), scenario.diffs, width)
-    return [line.plain.rstrip() for line in table.lines(compared=bool(scenario.pairs))]
+    found = table(scenario, width, **options).lines(compared=bool(scenario.pairs))
+    return [line.plain.rstrip() for line in found]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -20,8 +30,7 @@ def lines(name: str, width: int = 80) -> list[str]:
 def test_no_line_is_wider_than_the_page(name: str, width: int) -> None:
     for scenario in report_of(name).scenarios:
         if scenario.models:
-            table = ShortTable(reference_first(scenario), scenario.diffs, width)
-            for line in table.lines(compared=True):
+            for line in table(scenario, width).lines(compared=True):
                 assert line.cell_len <= max(width, 56)
 
 
@@ -59,3 +68,19 @@ def test_a_model_that_keras_refuses_has_its_place() -> None:
 def test_a_shared_layer_is_counted_once() -> None:
     text = "\n".join(lines("summary"))
     assert "shared: dense again, counted once" in text
+
+
+def test_columns_are_chosen_and_counts_explained() -> None:
+    text = "\n".join(lines("equal", columns=("params", "dtype", "bytes"), counts=True))
+    assert "params  dtype" in text
+    assert "output shape" not in text
+    assert "1,536 = 15×48 + 16×48 + 48" in text
+
+
+def test_nested_models_are_listed_to_the_given_depth() -> None:
+    inner = LayerRow("dense", "Dense", "s/dense", (None, 3), (None, 2), 8, "float32")
+    row = LayerRow("s", "Sequential", "s", (None, 3), (None, 2), 8, "float32", holds=(inner,))
+    model = ModelReport("a", 8, 8, 0, (None, 2), (row,))
+    for depth, listed in ((None, True), (1, True), (0, False)):
+        found = ShortTable([model], [], RenderOptions(depth=depth)).lines(compared=False)
+        assert any("└ dense (Dense)" in line.plain for line in found) == listed
