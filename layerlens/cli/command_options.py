@@ -59,7 +59,7 @@ class CommandOptions:
     verbose: VerboseOption = False
     explain_counts: ExplainCountsOption = False
     depth: DepthOption = None
-    columns: ColumnsOption = ",".join(RenderOptions().columns)
+    columns: ColumnsOption = "output,params"
     effort: EffortOption = "normal"
     jobs: JobsOption = "1"
     timeout: TimeoutOption = "300"
