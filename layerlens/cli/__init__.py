@@ -18,6 +18,10 @@ from layerlens.cli.messages import BROKEN, INTERRUPTED, MISUSED, PASSED, PIPE_CL
 _COLLECT_AFTER = 50_000
 
 
+#: Set by the shell that asks for completions.
+_COMPLETING = "_LAYERLENS_COMPLETE"
+
+
 def main() -> None:
     """Run the command line of this process, and end the process with the exit status."""
     gc.set_threshold(_COLLECT_AFTER)
@@ -114,13 +118,18 @@ def _run_command(arguments: list[str]) -> int:
     import typer
 
     from layerlens.cli import signals
-    from layerlens.cli.commands import app
+    from layerlens.cli.commands import app, default_map
     from layerlens.errors import InternalError, LayerlensError
 
     # Versions of typer bundle different clicks, with usage errors of different classes.
     usage_error: type[Any] = typer.BadParameter.__bases__[0]
     try:
-        status = app(args=arguments, prog_name="layerlens", standalone_mode=False)
+        status = app(
+            args=arguments,
+            prog_name="layerlens",
+            standalone_mode=False,
+            default_map={} if _COMPLETING in os.environ else default_map(arguments),
+        )
     except usage_error as error:
         command = error.ctx.command_path if error.ctx else "layerlens"
         write_stderr(

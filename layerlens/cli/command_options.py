@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 from layerlens.cli.options import (
     AllowCodeOption,
@@ -35,6 +35,7 @@ from layerlens.cli.options import (
     WeightsOption,
     columns_of,
 )
+from layerlens.cli.project_defaults import OptionRule, project_defaults
 from layerlens.render import Color, Format, RenderOptions
 from layerlens.render.options import FORMAT_OF_SUFFIX
 from layerlens.scenario.options import RunOptions
@@ -129,6 +130,48 @@ MEASUREMENTS = ("deps", "features", "graph")
 _PARAMETERS = inspect.signature(CommandOptions, eval_str=True).parameters
 
 
+#: The name of a command's function → the fields of `CommandOptions` that it takes.
+_TAKEN: dict[str, tuple[str, ...]] = {}
+
+
+def option_rules() -> dict[str, OptionRule]:
+    """Return the name of each shared option, without dashes in front, and what it takes."""
+    rules = {}
+    for name, parameter in _PARAMETERS.items():
+        kind, *notes = get_args(parameter.annotation)
+        checks = [note.callback for note in notes if hasattr(note, "callback")]
+        rules[name.replace("_", "-")] = OptionRule(kind is bool, checks[0] if checks else None)
+    return rules
+
+
+def project_default_map(arguments: Sequence[str], function: str) -> dict[str, Any]:
+    """Return the project's defaults for the options of a command.
+
+    Args:
+        arguments: the command line; its --output decides over the project's format.
+        function: the name of the command's function.
+    """
+    taken = _TAKEN.get(function, ())
+    if not taken:
+        return {}
+    found = {
+        name.replace("-", "_"): value for name, value in project_defaults(option_rules()).items()
+    }
+    if Path(_given_output(arguments)).suffix.lower() in FORMAT_OF_SUFFIX:
+        found.pop("format", None)
+    return {name: value for name, value in found.items() if name in taken}
+
+
+def _given_output(arguments: Sequence[str]) -> str:
+    """Return the value of --output on a command line; empty if it is not there."""
+    for position, argument in enumerate(arguments):
+        if argument in ("-o", "--output"):
+            return arguments[position + 1] if position + 1 < len(arguments) else ""
+        if argument.startswith(("-o", "--output=")) and not argument.startswith("--output-"):
+            return argument.removeprefix("--output=").removeprefix("-o")
+    return ""
+
+
 def takes_options(*names: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
     """Return a decorator that replaces a function's parameter `options` by single options.
 
@@ -139,6 +182,8 @@ def takes_options(*names: str) -> Callable[[Callable[..., int]], Callable[..., i
     options = sorted((_PARAMETERS[name] for name in names), key=[*_PARAMETERS.values()].index)
 
     def decorate(command: Callable[..., int]) -> Callable[..., int]:
+        _TAKEN[command.__name__] = names
+
         def run_command(**arguments: Any) -> int:
             taken = {name: arguments.pop(name) for name in names}
             return command(**arguments, options=CommandOptions(**taken))

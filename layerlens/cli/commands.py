@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,6 +18,7 @@ from layerlens.cli.command_options import (
     RUN,
     TABLE,
     CommandOptions,
+    project_default_map,
     takes_options,
 )
 from layerlens.cli.dask import is_parquet, spread
@@ -51,6 +53,25 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain help: rich would double the time to start
 )
 app.add_typer(cache_app, name="cache")
+
+
+def default_map(arguments: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Return command → option → default for a command line, from the project's pyproject.toml.
+
+    Raises:
+        ScenarioError: the project's table has faults.
+    """
+    if not arguments or {"-h", "--help"} & set(arguments):
+        return {}
+    command = arguments[0]
+    functions = {one.name or one.callback.__name__: one.callback.__name__ for one in _commands()}
+    if command not in functions:
+        return {}
+    return {command: project_default_map(arguments, functions[command])}
+
+
+def _commands() -> Iterator[Any]:
+    return (one for one in app.registered_commands if one.callback is not None)
 
 
 def _show_version(requested: bool) -> None:

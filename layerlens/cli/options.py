@@ -205,7 +205,8 @@ ColorOption = Annotated[
 StrictOption = Annotated[
     bool,
     typer.Option(
-        "--strict",
+        "--strict/--no-strict",
+        show_default=False,
         help="Fail also where nothing is expected, the verdict is inconclusive, or the strength of "
         "a pass is weak.",
     ),
@@ -259,11 +260,21 @@ ColumnsOption = Annotated[
 ]
 QuietOption = Annotated[
     bool,
-    typer.Option("--quiet", "-q", help="Show only failures and totals, without progress."),
+    typer.Option(
+        "--quiet/--no-quiet",
+        "-q",
+        show_default=False,
+        help="Show only failures and totals, without progress.",
+    ),
 ]
 VerboseOption = Annotated[
     bool,
-    typer.Option("--verbose", "-v", help="Show every probe, weight, pairing and expectation."),
+    typer.Option(
+        "--verbose/--no-verbose",
+        "-v",
+        show_default=False,
+        help="Show every probe, weight, pairing and expectation.",
+    ),
 ]
 EffortOption = Annotated[
     str,
@@ -316,7 +327,11 @@ SchedulerOption = Annotated[
 ]
 NoCacheOption = Annotated[
     bool,
-    typer.Option("--no-cache", help="Run everything and store nothing in the cache."),
+    typer.Option(
+        "--no-cache/--cache",
+        show_default=False,
+        help="Run everything and store nothing in the cache.",
+    ),
 ]
 CacheDirOption = Annotated[
     str | None,
@@ -336,20 +351,25 @@ AllowCodeOption = Annotated[
 DepsOption = Annotated[
     bool,
     typer.Option(
-        "--deps", help="Run the models to measure which output steps depend on which input steps."
+        "--deps/--no-deps",
+        show_default=False,
+        help="Run the models to measure which output steps depend on which input steps.",
     ),
 ]
 FeaturesOption = Annotated[
     bool,
     typer.Option(
-        "--features",
+        "--features/--no-features",
+        show_default=False,
         help="With --deps, also measure dependence between features.",
     ),
 ]
 GraphOption = Annotated[
     bool,
     typer.Option(
-        "--graph", help="Trace every model and layer to count the operations in their graphs."
+        "--graph/--no-graph",
+        show_default=False,
+        help="Trace every model and layer to count the operations in their graphs.",
     ),
 ]
 ReproOption = Annotated[

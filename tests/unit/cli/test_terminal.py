@@ -26,7 +26,7 @@ def test_box_characters_are_used_only_if_the_encoding_has_them(encoding, box):
         timeout=60,
         env=environment,
     )
-    assert ("│" in done.stdout) == box
+    assert ("─" in done.stdout) == box
     assert done.stdout.isascii() != box
     assert done.returncode == 0
 
