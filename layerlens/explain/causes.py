@@ -7,6 +7,7 @@ from typing import Any
 
 from layerlens.explain.align_layers import align_layers
 from layerlens.explain.open_nested import open_nested
+from layerlens.explain.value_words import value_words
 from layerlens.explain.written_differences import WITHOUT_EFFECT
 from layerlens.report.diffs import LayerChange, ModelsDiff
 from layerlens.report.layers import LayerRow, ModelReport
@@ -58,17 +59,4 @@ def _list(names: tuple[str, ...]) -> str:
 
 
 def _change(name: str, ours: Any, theirs: Any) -> str:
-    return f"`{name}: {_shown(ours)} → {_shown(theirs)}`"
-
-
-def _shown(value: Any) -> str:
-    match value:
-        case None:
-            return "none"
-        case bool():
-            return str(value).lower()
-        case float():
-            return f"{value:g}"
-        case list() | tuple():
-            return f"[{', '.join(map(_shown, value))}]"
-    return str(value)
+    return f"`{name}: {value_words(ours)} → {value_words(theirs)}`"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
+from layerlens.explain.value_words import value_words
 from layerlens.report.diffs import ModelsDiff
 from layerlens.report.layers import LayerRow, ModelReport
 
@@ -32,7 +32,8 @@ def _changes(ours: LayerRow, theirs: LayerRow, reference: str) -> Iterator[str]:
         ("is called with", ours.call, theirs.call),
     ):
         changed = [
-            f"`{name}` {_shown(other.get(name))} (in `{reference}` {_shown(one.get(name))})"
+            f"`{name}` {value_words(other.get(name))} "
+            f"(in `{reference}` {value_words(one.get(name))})"
             for name in {**one, **other}
             if one.get(name) != other.get(name)
         ]
@@ -42,16 +43,3 @@ def _changes(ours: LayerRow, theirs: LayerRow, reference: str) -> Iterator[str]:
     if len(ours.holds) == len(theirs.holds):
         for inner, other_inner in zip(ours.holds, theirs.holds, strict=True):
             yield from _changes(inner, other_inner, reference)
-
-
-def _shown(value: Any) -> str:
-    match value:
-        case None:
-            return "none"
-        case bool():
-            return str(value).lower()
-        case float():
-            return f"{value:.6g}"
-        case list():
-            return f"[{', '.join(map(_shown, value))}]"
-    return str(value)
