@@ -17,6 +17,9 @@ def runtimes() -> int:
     for kind in KINDS:
         version = kind.version or f"not installed: pip install 'layerlens[{kind.extra}]'"
         rows.append((kind.name, kind.suffix or "folders", version, kind.float64))
+    for backend, name in (("jax", "JAX"), ("torch", "torch")):
+        version = version_of(backend) or f"not installed: pip install 'layerlens[{backend}]'"
+        rows.append((f"Keras on {name}", f"runtime: {{backend: {backend}}}", version, "yes"))
     widths = [max(len(row[n]) for row in rows) for n in range(len(_HEADS))]
     for row in rows:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))

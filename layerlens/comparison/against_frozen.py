@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from layerlens.comparison.coverage import unseen_by
-from layerlens.comparison.exported_answers import ask_exported, fresh_weights
+from layerlens.comparison.foreign_answers import ask_foreign, fresh_weights
 from layerlens.comparison.frozen_observer import FrozenObserver, inner_of
 from layerlens.comparison.observer import Interrupted
 from layerlens.comparison.pair import Pair
 from layerlens.comparison.recorded_range import RecordedRange, within_range
 from layerlens.comparison.rounding import depends_on_execution
-from layerlens.models.build.request import Built, Exported, Frozen, Recorded
+from layerlens.models.build.request import Built, Foreign, Frozen, Recorded
 from layerlens.models.execute.float32_residue import float32_residue
 from layerlens.models.execute.input_domains import (
     numbers_in,
@@ -35,6 +35,7 @@ from layerlens.numerics.noise_floor import (
 )
 from layerlens.numerics.observation import Evidence, Observation
 from layerlens.numerics.recording import SAVED
+from layerlens.numerics.weight_transfer import Transfer
 from layerlens.plain import stage
 from layerlens.scenario.spec import Tolerance
 from layerlens.vocabulary import AlsoDiffers, Plan
@@ -62,9 +63,9 @@ class FrozenFindings:
     judgement: Judgement | None = None
     overruled: bool = False
 
-    def bounded(self, exported: Exported, tolerance: Tolerance | None) -> FrozenFindings:
+    def bounded(self, exported: Foreign, tolerance: Tolerance | None) -> FrozenFindings:
         """Return the findings on a file that is quantised: nothing bounds what that changes."""
-        quantized, judgement = exported.foreign.quantized, self.judgement
+        quantized, judgement = exported.runtime.quantized, self.judgement
         if quantized is None or tolerance is not None or judgement is None:
             return self
         reason = (
@@ -75,7 +76,9 @@ class FrozenFindings:
         return replace(self, judgement=undecided)
 
 
-def compare_with_frozen(pair: Pair, frozen: Frozen, live: Built) -> FrozenFindings:
+def compare_with_frozen(
+    pair: Pair, frozen: Frozen, live: Built, transfer: Transfer
+) -> FrozenFindings:
     """Run a model on the inputs and weights of a frozen one, and judge it by what that answered."""
     plan: Plan = "recording" if isinstance(frozen, Recorded) else "exported"
     seen: list[Observation] = []
@@ -83,7 +86,7 @@ def compare_with_frozen(pair: Pair, frozen: Frozen, live: Built) -> FrozenFindin
         answers = (
             frozen.recording
             if isinstance(frozen, Recorded)
-            else ask_exported(frozen, live, pair.seed)
+            else ask_foreign(frozen, live, transfer, pair)
         )
         observed = FrozenObserver(pair, frozen, answers, live, seen)
         observed.observe_all()
@@ -223,8 +226,10 @@ class _Comparison:
         sets = [self.observed.weights[kind] for kind in drawn]
         batches = [batch.inputs for batch in self.observed.answers.batches]
         own = unseen_by(self.observed.side, sets, batches, self.observed.pair.seed)
-        if not self.observed.is_recorded:
-            return tuple(dict.fromkeys((*own, *fresh_weights(self.observed.live))))
+        frozen = self.observed.frozen
+        if isinstance(frozen, Foreign):
+            fresh = () if frozen.runtime.is_open else fresh_weights(self.observed.live)
+            return tuple(dict.fromkeys((*own, *fresh)))
         # Weights that a mapping leaves alone were tried with their own values only.
         kept = (
             self.observed.transfer.keeps_own if self.observed.transfer.method == "mapping" else ()

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from layerlens.comparison.exported_answers import without_float64
+from layerlens.comparison.foreign_answers import without_float64
 from layerlens.comparison.observer import Interrupted
 from layerlens.comparison.pair import Pair
 from layerlens.comparison.randomness import changed
@@ -96,7 +96,7 @@ class FrozenObserver:
     def weights(self) -> Mapping[str, Values]:
         """Kind → the recorded weights, carried over to the model that runs, or its own."""
         if not self.is_recorded:
-            return {SAVED: self.own}
+            return self.answers.weights
         transfer = self.transfer
         if not transfer.candidate or transfer.method == "none":
             return {SAVED: self.own}

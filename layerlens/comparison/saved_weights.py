@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from layerlens.comparison.pair import Pair
 from layerlens.comparison.verdict import Decision, beyond_memory, decide
-from layerlens.models.build.request import Built, Exported, Recorded, Refused
+from layerlens.models.build.request import Built, Foreign, Recorded, Refused
 from layerlens.models.execute.restored_weights import restoring_weights
 from layerlens.models.execute.variables import as_array, weight_variables
 from layerlens.numerics import weight_differences as numerics
@@ -27,7 +27,7 @@ def decide_with_weights(pair: Pair) -> Decision:
 
 def _saved_weights(pair: Pair, transfer: Transfer) -> SavedWeights | None:
     reference, candidate = pair.reference, pair.candidate
-    if isinstance(reference, (Refused, Exported)) or isinstance(candidate, (Refused, Exported)):
+    if isinstance(reference, (Refused, Foreign)) or isinstance(candidate, (Refused, Foreign)):
         return None  # the weights of an exported file are not read one by one
     drafts = [one for one in (reference, candidate) if isinstance(one, Built) and not one.allocated]
     if drafts:  # they were not needed for a verdict

@@ -12,7 +12,7 @@ from layerlens.comparison.also_differs import also_differs
 from layerlens.comparison.confirmation import confirm
 from layerlens.comparison.coverage import Coverage, coverage_of_probes, with_kept_weights
 from layerlens.comparison.examination import DYNAMIC, Examination
-from layerlens.comparison.exported_answers import refuse_without_weights
+from layerlens.comparison.foreign_answers import refuse_without_weights
 from layerlens.comparison.half_precision import RangeCheck
 from layerlens.comparison.layer_by_layer import LayerByLayer
 from layerlens.comparison.masked_steps import masked_difference
@@ -22,7 +22,7 @@ from layerlens.comparison.random_outputs import judge_random
 from layerlens.comparison.rounding import RoundingCheck
 from layerlens.comparison.search import search
 from layerlens.errors import MemoryLimitError
-from layerlens.models.build.request import Built, Exported, Frozen, Model, Refused
+from layerlens.models.build.request import Built, Foreign, Frozen, Model, Refused
 from layerlens.models.execute.call_order import paired_by_calls
 from layerlens.models.execute.input_domains import input_mismatch
 from layerlens.models.execute.restored_weights import restoring_weights
@@ -160,9 +160,9 @@ def _decided(pair: Pair) -> Decision:
 def _lined_up(pair: Pair) -> Pair:
     """Return the pair with an exported file that is fed like the other model."""
     reference, candidate = pair.reference, pair.candidate
-    if isinstance(reference, Exported) and isinstance(candidate, Built):
+    if isinstance(reference, Foreign) and isinstance(candidate, Built):
         return replace(pair, reference=line_up(reference, candidate))
-    if isinstance(candidate, Exported) and isinstance(reference, Built):
+    if isinstance(candidate, Foreign) and isinstance(reference, Built):
         return replace(pair, candidate=line_up(candidate, reference))
     return pair
 
@@ -174,7 +174,7 @@ def _pair_weights(
 
     No weights are carried over to or from an exported file.
     """
-    if isinstance(reference, Exported) or isinstance(candidate, Exported):
+    if any(isinstance(one, Foreign) and not one.runtime.is_open for one in (reference, candidate)):
         return Transfer("none", (), (), ())
     transfer = pair_model_weights(reference, candidate, rule)
     if transfer.complete or not isinstance(reference, Built) or not isinstance(candidate, Built):
@@ -225,10 +225,10 @@ def _by_frozen(pair: Pair, frozen: Frozen, live: Built, transfer: Transfer) -> D
     error = running_beyond_memory("comparing", live)
     if error is not None:
         raise error
-    if isinstance(frozen, Exported):
+    if isinstance(frozen, Foreign) and not frozen.runtime.is_open:
         refuse_without_weights(frozen, live, pair.variants)
-    found = compare_with_frozen(pair, frozen, live)
-    if isinstance(frozen, Exported):
+    found = compare_with_frozen(pair, frozen, live, transfer)
+    if isinstance(frozen, Foreign):
         found = found.bounded(frozen, pair.scenario.tolerance)
     evidence, judgement = found.evidence, found.judgement
     if evidence.refusal is not None:

@@ -19,7 +19,7 @@ from layerlens.explain.shrink import as_seen, shrink
 from layerlens.explain.verdict_sentences import with_sentence
 from layerlens.explain.weight_sentences import weight_sentences
 from layerlens.explain.working_transfer import working_transfer
-from layerlens.models.build.request import Built, Exported, Recorded, Refused
+from layerlens.models.build.request import Built, Foreign, Recorded, Refused
 from layerlens.models.execute.graph_size import model_graph_ops
 from layerlens.numerics.flat_input import as_arrays
 from layerlens.numerics.heat_map import differences_map
@@ -229,8 +229,8 @@ def _beside_frozen(decision: Decision, report: PairReport) -> PairReport:
             ),
         ]
     else:
-        assert isinstance(frozen, Exported)
-        more = [verdict_sentences.exported(frozen.report, live.report, report)]
+        assert isinstance(frozen, Foreign)
+        more = [verdict_sentences.elsewhere(frozen.report, live.report, report)]
     report = replace(report, explanation=reduce(with_sentence, more, report.explanation))
     witness = decision.judgement.witness if decision.judgement is not None else None
     if witness is None or not decision.pair.shows:

@@ -20,7 +20,7 @@ from layerlens.explain.keras_code import (
     model_source,
 )
 from layerlens.explain.weight_code import WeightSource
-from layerlens.models.build.request import Built, Exported, Model, Recorded
+from layerlens.models.build.request import Built, Foreign, Model, Recorded
 from layerlens.numerics.arrays import Inputs
 from layerlens.numerics.flat_input import as_arrays
 from layerlens.numerics.observation import CallRefusal, ShapeSurprise
@@ -66,7 +66,7 @@ def script_of(
                 "the outputs of",
                 hint="leave --repro out; the report shows the input on which they differ",
             )
-        if isinstance(model, Exported):
+        if isinstance(model, Foreign):
             raise UsageError(
                 f"`{model.spec.name}` is an exported file: a script needs Keras and NumPy alone, "
                 "and cannot run it",

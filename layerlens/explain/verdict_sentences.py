@@ -251,8 +251,8 @@ def recorded(report: ModelReport, recording: Recording) -> str:
     )
 
 
-def exported(report: ModelReport, live: ModelReport, pair: PairReport) -> str:
-    """Say what ran an exported file, on which weights, and what that keeps hidden."""
+def elsewhere(report: ModelReport, live: ModelReport, pair: PairReport) -> str:
+    """Say what ran a model besides Keras here, on which weights, and what that keeps hidden."""
     runtime = report.runtime
     assert runtime is not None
     precision = {
@@ -260,9 +260,14 @@ def exported(report: ModelReport, live: ModelReport, pair: PairReport) -> str:
         "native": "in float64 too",
         "none": "in its own precision alone",
     }[runtime.float64]
+    if runtime.weights == "open":
+        kinds = "on several sets of weights, the same for both"
+        if pair.transfer is not None and pair.transfer.method == "none":
+            kinds = "each model on its own weights"
+        return f"`{report.name}` ran in {runtime.name} ({runtime.version}) {precision}, {kinds}"
     text = (
-        f"{runtime.name} {runtime.version} ran `{report.name}` {precision}, on the weights that it "
-        f"holds; `{live.name}` ran on the weights that it was saved with"
+        f"`{report.name}` ran in {runtime.name} {runtime.version} {precision}, on the weights that "
+        f"it holds; `{live.name}` ran on the weights that it was saved with"
     )
     if pair.verdict == "equivalent" and pair.unseen:
         return (

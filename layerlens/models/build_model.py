@@ -10,6 +10,7 @@ from layerlens.models.build.described import build_described
 from layerlens.models.build.precision import Precision
 from layerlens.models.build.request import BuildRequest, Built, Frozen, Model, Refused
 from layerlens.models.external.adopt import adopt_model
+from layerlens.models.external.elsewhere import build_elsewhere
 from layerlens.scenario.spec import InputSpec, ModelSpec
 
 
@@ -63,7 +64,13 @@ def build_model(
         numbers,
         other_inputs=other_inputs,
     )
-    return _build(request) if spec.chunks is None else build_in_chunks(request, _build)
+    if spec.runtime is not None:
+        return build_elsewhere(request, _build_here)
+    return _build_here(request)
+
+
+def _build_here(request: BuildRequest) -> Model:
+    return _build(request) if request.spec.chunks is None else build_in_chunks(request, _build)
 
 
 def _build(request: BuildRequest) -> Model:

@@ -9,7 +9,7 @@ from typing import Any
 from layerlens.errors import Fault, ScenarioError
 from layerlens.models.build.conditions import Padding, paddings_of, under_condition
 from layerlens.models.build.constants import NumberChange, spec_with_numbers
-from layerlens.models.build.request import Built, Exported, Model, Refused
+from layerlens.models.build.request import Built, Foreign, Model, Refused
 from layerlens.models.build_model import build_model
 from layerlens.models.runtimes.process import RuntimeProcess
 from layerlens.plain import stage
@@ -49,10 +49,10 @@ class ModelVariants:
             other_inputs=self._other_inputs if model.is_argument else (),
             **how,
         )
-        if isinstance(built, Exported):
-            self._processes.append(built.foreign.process)
+        if isinstance(built, Foreign):
+            self._processes.append(built.runtime.process)
         condition = self.scenario.when
-        if condition is None or isinstance(built, (Refused, Exported)):
+        if condition is None or isinstance(built, (Refused, Foreign)):
             return built  # an exported file runs on the probes of the other model
         if not isinstance(built, Built):
             fault = Fault(

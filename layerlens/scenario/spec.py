@@ -111,6 +111,17 @@ def addressed(source: str, known: Collection[str]) -> tuple[str, int | None] | N
 
 
 @dataclass(frozen=True, slots=True)
+class RuntimeSpec:
+    """The Keras that runs a model in place of this process': another backend or interpreter."""
+
+    #: `jax` or `torch`; None is TensorFlow.
+    backend: str | None = None
+    #: The path of an interpreter, and the package in it: `keras`, `tf_keras` or `tensorflow.keras`.
+    python: str | None = None
+    keras: str = "keras"
+
+
+@dataclass(frozen=True, slots=True)
 class ModelSpec:
     """The description of one model; exactly one of the forms is set."""
 
@@ -136,6 +147,8 @@ class ModelSpec:
     chunks: int | None = None
     #: A Keras dtype policy for the whole model.
     dtype: str | None = None
+    #: None: this process' Keras runs it, or the runtime of an exported file.
+    runtime: RuntimeSpec | None = None
     where: Where | None = None
     #: Folders with the code of a saved file, besides the file's own and the current one.
     code_folders: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""The request to build a model, and its results: Built, Recorded, Exported or Refused."""
+"""The request to build a model, and its results: Built, Recorded, Foreign or Refused."""
 
 from __future__ import annotations
 
@@ -113,16 +113,18 @@ class Recorded:
 
 
 @dataclass(frozen=True)
-class Exported:
-    """An exported file: another runtime runs it, on the weights that it holds.
+class Foreign:
+    """A model that another runtime runs, on its own weights or on any.
 
-    `inputs` are as the file declares them, in the reference's order if the names are the same.
+    `inputs` are as the runtime declares them, in the reference's order if the names are the same.
     """
 
     spec: ModelSpec
-    foreign: ForeignModel
+    runtime: ForeignModel
     inputs: tuple[InputSpec, ...]
     report: ModelReport
+    #: The same model as Keras here built it to describe it, where it did.
+    twin: Built | None = None
 
     @property
     def input_names(self) -> tuple[str, ...]:
@@ -130,11 +132,11 @@ class Exported:
 
     @property
     def listed_names(self) -> tuple[str, ...]:
-        return tuple(port.name for port in self.foreign.inputs)
+        return tuple(port.name for port in self.runtime.inputs)
 
 
-#: A model that this process' Keras does not run; its weights are not set.
-Frozen = Recorded | Exported
+#: A model that this process' Keras does not run.
+Frozen = Recorded | Foreign
 #: A model of a scenario, as it takes part in a comparison.
 Model = Built | Frozen | Refused
 

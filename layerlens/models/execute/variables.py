@@ -6,13 +6,14 @@ Nothing is run, and only `assign_array` and `as_array` need allocated weights.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import prod
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from layerlens.models.build.request import Built, Recorded
+from layerlens.models.build.request import Built, Foreign, Recorded
 from layerlens.models.inspect.nested_layers import flat_layers
 from layerlens.numerics.arrays import Array
 from layerlens.numerics.weight_mapping import map_weights
@@ -57,21 +58,32 @@ def depthwise_kernels(layers: Iterable[Any]) -> frozenset[int]:
     return frozenset(found)
 
 
-def weight_rows(built: Built | Recorded) -> tuple[WeightRow, ...]:
+def weight_rows(built: Built | Recorded | Foreign) -> tuple[WeightRow, ...]:
     """Return the same weights as rows, also of a model that is not allocated."""
     if isinstance(built, Recorded):
         return built.recording.weight_rows
+    if isinstance(built, Foreign):
+        if built.twin is not None:
+            return weight_rows(built.twin)
+        return tuple(
+            WeightRow(slot.path, slot.shape, prod(slot.shape)) for slot in built.runtime.slots
+        )
     rows = []
     for variable in weight_variables(built):
         shape = tuple(int(n) for n in variable.shape)
-        params = 1
-        for n in shape:
-            params *= n
-        rows.append(WeightRow(str(variable.path), shape, params))
+        rows.append(WeightRow(str(variable.path), shape, prod(shape)))
     return tuple(rows)
 
 
-def given_weights(built: Built | Recorded) -> frozenset[int]:
+def written_order(foreign: Foreign) -> list[int]:
+    """Return, for each weight in written order, its position among those of the runtime."""
+    if foreign.twin is None:
+        return list(range(len(foreign.runtime.slots)))
+    positions = {id(variable): n for n, variable in enumerate(foreign.twin.model.weights)}
+    return [positions[id(variable)] for variable in weight_variables(foreign.twin)]
+
+
+def given_weights(built: Built | Recorded | Foreign) -> frozenset[int]:
     """Return the positions of the weights whose values the scenario gives."""
     keys = built.spec.weights
     return frozenset(
@@ -82,7 +94,7 @@ def given_weights(built: Built | Recorded) -> frozenset[int]:
 
 
 def pair_model_weights(
-    reference: Built | Recorded, candidate: Built | Recorded, rule: TransferRule
+    reference: Built | Recorded | Foreign, candidate: Built | Recorded | Foreign, rule: TransferRule
 ) -> Transfer:
     """Pair the weights of two models.
 

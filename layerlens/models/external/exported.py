@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from layerlens.errors import Fault, ModelFileError, ScenarioError
-from layerlens.models.build.request import BuildRequest, Exported, Refused, refused
+from layerlens.models.build.request import BuildRequest, Foreign, Refused, refused
 from layerlens.models.external.exported_file import refuse_unrunnable, runtime_of
 from layerlens.models.inspect.shapes import selected_shape
 from layerlens.models.runtimes.foreign import ForeignModel, Port
@@ -29,7 +29,7 @@ _DAMAGED = ("DecodeError",)
 _NO_TFLITE = ("Model provided has model identifier", "not a valid Flatbuffer")
 
 
-def take_exported(request: BuildRequest) -> Exported | Refused:
+def take_exported(request: BuildRequest) -> Foreign | Refused:
     """Load an exported file in a process of its own.
 
     Raises:
@@ -56,12 +56,12 @@ def take_exported(request: BuildRequest) -> Exported | Refused:
                 spec.where,
                 hint="export the model again",
             ) from error
-        return _refused(request, about, refusal(kind, about, error))
+        return _refused(request, about, refusal(about, error))
     foreign = ForeignModel(
         process,
         about,
-        _ports(head["inputs"]),
-        _ports(head["outputs"]),
+        ports_of(head["inputs"]),
+        ports_of(head["outputs"]),
         head["float64"],
         head["quantized"],
     )
@@ -88,9 +88,9 @@ def _refused(request: BuildRequest, about: About, error: ModelError) -> Refused:
     return replace(found, report=replace(found.report, runtime=runtime))
 
 
-def _described(request: BuildRequest, foreign: ForeignModel) -> Exported | Refused:
+def _described(request: BuildRequest, foreign: ForeignModel) -> Foreign | Refused:
     spec = request.spec
-    shapes: list[Any] = [_open_batch(port) for port in foreign.outputs]
+    shapes: list[Any] = [open_batch(port) for port in foreign.outputs]
     shape: Any = shapes[0] if len(shapes) == 1 else tuple(shapes)
     if spec.select is not None:
         try:
@@ -115,7 +115,7 @@ def _described(request: BuildRequest, foreign: ForeignModel) -> Exported | Refus
         notes=_notes(foreign),
     )
     inputs = tuple(InputSpec(port.name, port.shape[1:], port.dtype) for port in foreign.inputs)
-    return Exported(spec, foreign, inputs, report)
+    return Foreign(spec, foreign, inputs, report)
 
 
 def _notes(foreign: ForeignModel) -> tuple[str, ...]:
@@ -124,11 +124,13 @@ def _notes(foreign: ForeignModel) -> tuple[str, ...]:
     return (f"it is quantised to {foreign.quantized}",)
 
 
-def _ports(rows: Sequence[Any]) -> tuple[Port, ...]:
+def ports_of(rows: Sequence[Any]) -> tuple[Port, ...]:
+    """Return the inputs or outputs that a worker lists."""
     return tuple(Port(str(row["name"]), str(row["dtype"]), tuple(row["shape"])) for row in rows)
 
 
-def _open_batch(port: Port) -> tuple[int | None, ...]:
+def open_batch(port: Port) -> tuple[int | None, ...]:
+    """Return the shape of an input or output with an open batch axis; () where it is unknown."""
     return (None, *port.shape[1:]) if port.shape else ()
 
 

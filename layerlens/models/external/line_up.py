@@ -6,20 +6,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from layerlens.models.build.request import Built, Exported
+from layerlens.models.build.request import Built, Foreign
 from layerlens.models.runtimes.foreign import Feed, Port
 from layerlens.scenario.spec import InputSpec
 
 Shape = Sequence[int | None]
 
 
-def line_up(exported: Exported, live: Built) -> Exported:
+def line_up(exported: Foreign, live: Built) -> Foreign:
     """Return the file with its inputs in the order and layout of the model's, where they fit.
 
     Inputs are paired by name where the names are the same, and else by position. Where a shape
     does not fit as it is, the channels may be in another place.
     """
-    ports = exported.foreign.inputs
+    ports = exported.runtime.inputs
     if len(ports) != len(live.inputs):
         return exported
     order = _order(ports, live)
@@ -34,8 +34,8 @@ def line_up(exported: Exported, live: Built) -> Exported:
     inputs = tuple(specs[position] for position in range(len(specs)))
     returned, shape, more = _outputs(exported, live)
     report = replace(exported.report, output_shape=shape, notes=(*notes, *more))
-    foreign = exported.foreign.lined_up(feeds, returned)
-    return replace(exported, foreign=foreign, inputs=inputs, report=report)
+    foreign = exported.runtime.lined_up(feeds, returned)
+    return replace(exported, runtime=foreign, inputs=inputs, report=report)
 
 
 def _order(ports: Sequence[Port], live: Built) -> list[int]:
@@ -46,11 +46,9 @@ def _order(ports: Sequence[Port], live: Built) -> list[int]:
     return list(range(len(ports)))
 
 
-def _outputs(
-    exported: Exported, live: Built
-) -> tuple[list[tuple[int, ...] | None], Any, list[str]]:
+def _outputs(exported: Foreign, live: Built) -> tuple[list[tuple[int, ...] | None], Any, list[str]]:
     """Return the order of each output's axes, the announced shapes then, and remarks."""
-    ports, announced = exported.foreign.outputs, exported.report.output_shape
+    ports, announced = exported.runtime.outputs, exported.report.output_shape
     wanted = live.report.output_shape
     if exported.spec.select is not None or live.spec.select is not None:
         return [None] * len(ports), announced, []

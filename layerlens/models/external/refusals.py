@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from layerlens.errors import Fault, ScenarioError, UnsafeCodeError
 from layerlens.models.external.exported_file import is_exported_spec, refuse_unrunnable
+from layerlens.models.external.permitted_runtime import refuse_unrunnable_elsewhere
 from layerlens.models.external.recording_file import is_recording_spec, read_recording
 from layerlens.models.external.saved_file import read_saved
 from layerlens.scenario.options import RunOptions
@@ -22,6 +23,10 @@ def refuse_before_start(scenario: Scenario, options: RunOptions) -> None:
     """
     for model in scenario.models:
         refuse_callable(model, allow_code=options.allow_code)
+        if model.runtime is not None:
+            refuse_unrunnable_elsewhere(model, allow_code=options.allow_code)
+            if model.runtime.python is not None:
+                continue  # its own Keras reads the file
         if is_recording_spec(model):
             assert model.file is not None  # that is what the form says
             read_recording(model.file, model.where)
@@ -42,9 +47,7 @@ def _refuse_beside_frozen(scenario: Scenario) -> None:
         ScenarioError: the scenario asks for it.
     """
     frozen = {
-        model.name: "a recording" if is_recording_spec(model) else "an exported file"
-        for model in scenario.models
-        if is_recording_spec(model) or is_exported_spec(model)
+        model.name: what for model in scenario.models if (what := _kind_of(model)) is not None
     }
     if not frozen:
         return
@@ -67,12 +70,21 @@ def _refuse_beside_frozen(scenario: Scenario) -> None:
         raise ScenarioError(tuple(Fault(fault, where, _COMPARED[what]) for fault in faults))
 
 
+def _kind_of(model: ModelSpec) -> str | None:
+    """Return what a model is that this process' Keras does not run; None if it does."""
+    if model.runtime is not None:
+        return "a model in another runtime"
+    if is_recording_spec(model):
+        return "a recording"
+    return "an exported file" if is_exported_spec(model) else None
+
+
 def _mapped(scenario: Scenario, frozen: Mapping[str, str]) -> Iterator[str]:
     """Yield why the weights of frozen models cannot be paired by a mapping."""
     for name, what in frozen.items():
         if what == "an exported file":
             yield f"`{name}` is {what}, to which no weights are carried over: remove `transfer:`"
-        elif scenario.reference != name:
+        elif what == "a recording" and scenario.reference != name:
             yield (
                 f"`{name}` is {what}, whose weights are carried over to the reference, against the "
                 "direction of the mapping under `transfer:`; make it the reference"
@@ -81,6 +93,8 @@ def _mapped(scenario: Scenario, frozen: Mapping[str, str]) -> Iterator[str]:
 
 _COMPARED = {
     "a recording": "a recording holds outputs in inference, and is compared with a model that runs",
+    "a model in another runtime": "another runtime runs models in inference, and is compared with "
+    "this process' Keras",
     "an exported file": "an exported file runs in inference, and is compared with the model of "
     "Keras that it was exported from",
 }

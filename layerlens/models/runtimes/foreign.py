@@ -1,4 +1,4 @@
-"""A model that another runtime has loaded, and how it is fed."""
+"""A model in another runtime, and how it is fed."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from layerlens.models.runtimes.process import About, RuntimeProcess
 from layerlens.numerics.arrays import Array
+from layerlens.numerics.weight_values import WeightSlot
 from layerlens.vocabulary import Float64Form
 
 
@@ -34,7 +35,7 @@ class Feed:
 
 @dataclass(frozen=True)
 class ForeignModel:
-    """A file that a runtime has loaded in its own process."""
+    """A model that a runtime has loaded in its own process."""
 
     process: RuntimeProcess
     about: About
@@ -43,7 +44,9 @@ class ForeignModel:
     float64: Float64Form
     #: The dtype that weights or results are quantised to; None for a file that is not quantised.
     quantized: str | None
-    #: For each of the file's inputs, once they are lined up with those of another model.
+    #: The weights that can be set, in the order of `values`; empty for a frozen model.
+    slots: tuple[WeightSlot, ...] = ()
+    #: For each of the model's inputs, once they are lined up with those of another model.
     feeds: tuple[Feed, ...] = ()
     #: For each output, the order of its axes in the layout of that model; None is its own.
     returned: tuple[tuple[int, ...] | None, ...] = ()
@@ -53,6 +56,28 @@ class ForeignModel:
     ) -> ForeignModel:
         """Return the model that takes inputs, and gives outputs, in the layout of another one."""
         return replace(self, feeds=tuple(feeds), returned=tuple(returned))
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its weights can be set."""
+        return bool(self.slots)
+
+    def values(self) -> tuple[Array, ...]:
+        """Return the weights.
+
+        Raises:
+            RuntimeLostError: the process died, or was stopped at a limit.
+        """
+        return tuple(self.process.ask({"op": "values"})[1]) if self.is_open else ()
+
+    def assign(self, values: Sequence[Array]) -> None:
+        """Set the weights, in the order of `values`.
+
+        Raises:
+            RuntimeLostError: the process died, or was stopped at a limit.
+            RuntimeAnswerError: a value does not fit.
+        """
+        self.process.ask({"op": "assign"}, values)
 
     def run(self, inputs: Sequence[Array], *, float64: bool = False) -> tuple[Array, ...]:
         """Run on inputs in the order and layout of the model that it is lined up with.

@@ -9,15 +9,17 @@ import subprocess
 import sys
 import time
 import weakref
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import psutil
 
 from layerlens.byte_size import readable
+from layerlens.files import os_reason
 from layerlens.models.runtimes import worker
 from layerlens.models.runtimes.worker.frames import FrameError, decoded, encoded
 from layerlens.numerics.arrays import Array
@@ -57,16 +59,29 @@ class About:
 class RuntimeProcess:
     """One process of one runtime. It starts at once, and ends with this process at the latest."""
 
-    def __init__(self, kind: str, *, python: str | None = None, most_bytes: int | None = None):
+    def __init__(
+        self,
+        *arguments: str,
+        python: str | None = None,
+        environment: Mapping[str, str] = MappingProxyType({}),
+        most_bytes: int | None = None,
+    ) -> None:
+        """Start a process.
+
+        Args:
+            arguments: the module of the worker, and what it is to load.
+            python: the interpreter; None is this one.
+            environment: variables to add to those of this process.
+            most_bytes: the memory that it may take; None is no limit.
+
+        Raises:
+            RuntimeLostError: the interpreter cannot be run.
+        """
         self._most_bytes = most_bytes
-        self._process = subprocess.Popen(
-            [python or sys.executable, _PROGRAM, kind],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            bufsize=0,
-            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
-        )
+        try:
+            self._process = self._started(python or sys.executable, arguments, environment)
+        except OSError as error:
+            raise RuntimeLostError(f"it cannot be run: {os_reason(error)}") from error
         assert self._process.stdout is not None
         self._output = self._process.stdout.fileno()
         self._selector = selectors.DefaultSelector()
@@ -75,6 +90,19 @@ class RuntimeProcess:
         self._deadline = self._next_look = 0.0
         self._about: About | None = None
         self.close = weakref.finalize(self, _end, self._process, self._selector)
+
+    @staticmethod
+    def _started(
+        python: str, arguments: Sequence[str], environment: Mapping[str, str]
+    ) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [python, _PROGRAM, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            bufsize=0,
+            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **environment},
+        )
 
     def about(self) -> About:
         """Wait until the runtime has started, and return what it is.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from layerlens.models.runtimes.kinds import ONNX, RuntimeKind
+from layerlens.models.runtimes.kinds import ONNX
 from layerlens.models.runtimes.process import About, RuntimeAnswerError, RuntimeLostError
 from layerlens.plain.printable import one_line
 from layerlens.report.layers import ModelError
@@ -34,14 +34,14 @@ _FLEX = (
 _ANOTHER_OPSET = "export the model without it, or with another opset (`opset_version=`)"
 
 
-def refusal(kind: RuntimeKind, about: About, error: RuntimeAnswerError) -> ModelError:
+def refusal(about: About, error: RuntimeAnswerError) -> ModelError:
     """Return why a runtime refuses a file or an input, and what would fix it."""
     runtime = f"{about.name} {about.version}"
     for pattern in _MISSING_OPERATOR:
         if (found := pattern.search(error.message)) is not None:
             operator = found[1]
             message = f"{runtime} cannot run the operator `{operator}`"
-            return ModelError(None, message, _remedy(kind, operator))
+            return ModelError(None, message, _remedy(about, operator))
     if (version := _IR_VERSION.search(error.message)) is not None:
         return ModelError(
             None,
@@ -61,12 +61,12 @@ def loss(about: About, error: RuntimeLostError, doing: str) -> ModelError:
     )
 
 
-def _remedy(kind: RuntimeKind, operator: str) -> str:
+def _remedy(about: About, operator: str) -> str:
     if operator.startswith("Flex"):
         return _FLEX
     if operator in _REMEDIES:
         return _REMEDIES[operator]
-    return _ANOTHER_OPSET if kind is ONNX else "export the model without it"
+    return _ANOTHER_OPSET if about.name == ONNX.name else "export the model without it"
 
 
 def _shortened(message: str) -> str:

@@ -25,6 +25,9 @@ _COMPUTING = (
     "scipy",
     "ml-dtypes",
     "h5py",
+    "jax",
+    "jaxlib",
+    "torch",
     *(name for kind in KINDS for name in kind.packages),
 )
 _PACKAGES = ("keras", "tensorflow", "numpy")

@@ -123,6 +123,8 @@ def _refuse_code(value: ModelSpec | LayerSpec, allow_code: bool) -> None:
         raise NotKeyableError(f"a model of the form {value.form!r}")
     elif value.form == "file" and allow_code:
         raise NotKeyableError("a saved model that may run code")
+    elif value.runtime is not None and value.runtime.python is not None:
+        raise NotKeyableError("a model that another interpreter runs")
     elif value.form == "file" and _reads_others(Path(str(value.file))):
         raise NotKeyableError("a model whose weights are in other files")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ from layerlens.scenario.reading.models import (
     model_spec,
     read_structure,
 )
+from layerlens.scenario.reading.runtimes import check_runtimes, runtime_spec
 from layerlens.scenario.reading.schema import ExpectPart, FitPart, Names, ScenarioPart, WhenPart
 from layerlens.scenario.reading.transfer import read_transfer
 from layerlens.scenario.slices import parse_select
@@ -237,6 +238,7 @@ def _scenario(
         for name, model in models.items()
         if isinstance(model, YamlMapping)
     }
+    check_runtimes(data, path.parent, faults)
     check_expectations(data.get("expect"), names)
     check_fit(data.get("fit"), faults)
     transfer = read_transfer(data, faults)
@@ -279,7 +281,18 @@ def _scenario_spec(
 ) -> Scenario:
     keys_at = data["models"].keys_at
     specs = tuple(
-        model_spec(name, model, structures[name], path.parent, faults, keys_at.get(name))
+        replace(
+            model_spec(
+                model.like or name,
+                part.models[model.like or name],
+                structures[model.like or name],
+                path.parent,
+                faults,
+                keys_at.get(name),
+            ),
+            name=name,
+            runtime=runtime_spec(model.runtime, part.runtimes, path.parent),
+        )
         for name, model in part.models.items()
     )
     inputs = input_specs(part.input, part.inputs) or ()

@@ -160,7 +160,9 @@ class InputPart(Part):
 
 
 #: The keys of which a model has exactly one.
-FORMS = ("layers", "graph", "file", "python")
+FORMS = ("layers", "graph", "file", "python", "like")
+#: What cannot be given to a model that is like another one.
+NOT_ALIKE = ("outputs", "args", "input", "inputs", "weights", "chunks", "dtype")
 
 
 class ModelPart(Part):
@@ -195,6 +197,11 @@ class ModelPart(Part):
     args: Annotated[
         dict[str, Any] | None, Field(description="Keyword arguments of the callable.")
     ] = None
+    like: Annotated[
+        str | None,
+        Field(description="Another model of this file, which runs in another `runtime`."),
+    ] = None
+    runtime: Annotated[Any, WithJsonSchema(schema_parts.RUNTIME)] = None
     input: InputPart | None = None
     inputs: Annotated[dict[str, InputPart] | None, Field(min_length=1)] = None
     select: Annotated[
@@ -215,7 +222,7 @@ class ModelPart(Part):
         forms = [key for key in FORMS if value.get(key) is not None]
         if not cls.gives(value, *FORMS):
             names.faults.add(
-                "a model needs one of `layers`, `graph`, `file` and `python`",
+                "a model needs one of `layers`, `graph`, `file`, `python` and `like`",
                 value.at,
                 "a plain list of layers also works",
             )
@@ -225,6 +232,15 @@ class ModelPart(Part):
                 value.keys_at.get(extra),
                 "remove one of the two",
             )
+        if value.get("like") is not None:
+            for key in NOT_ALIKE:
+                if value.get(key) is not None:
+                    names.faults.add(
+                        f"`{key}` cannot be given next to `like`",
+                        value.keys_at.get(key),
+                        "give it to the model that this one is like",
+                    )
+            return
         for key, needed in (("outputs", "graph"), ("args", "python")):
             if value.get(key) is not None and value.get(needed) is None:
                 names.faults.add(f"`{key}` belongs to `{needed}`", value.keys_at.get(key))
@@ -233,6 +249,18 @@ class ModelPart(Part):
                 "`outputs` is missing", value.keys_at.get("graph"), "add `outputs: [node]`"
             )
         check_one_input_form(value, names.faults)
+
+
+class RuntimePart(Part):
+    """An interpreter with a Keras of its own."""
+
+    python: Annotated[
+        str, Field(description="The path of the interpreter, relative to this file.", min_length=1)
+    ]
+    keras: Annotated[
+        Literal["keras", "tf_keras", "tensorflow.keras"],
+        Field(description="The package to import in it."),
+    ] = "keras"
 
 
 class TargetPart(Part):
@@ -366,6 +394,10 @@ class ScenarioPart(Part):
         dict[str, ModelPart],
         Field(min_length=1, description="The models, in order; the first is the reference."),
     ]
+    runtimes: Annotated[
+        dict[str, RuntimePart] | None,
+        Field(description="Name → an interpreter, for `runtime:` of a model."),
+    ] = None
     reference: Annotated[
         str | None, Field(description="The model the others are compared with.")
     ] = None

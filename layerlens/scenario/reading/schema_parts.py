@@ -212,3 +212,18 @@ def completed(schema: Any) -> Any:
         return schema
     number = {key: schema.pop(key) for key in _OF_NUMBERS if key in schema}
     return {**schema, "anyOf": [number, {"type": "string", "pattern": _PLACEHOLDER}]}
+
+
+#: The runtime of a model: a name under `runtimes:`, or a backend of Keras.
+RUNTIME: dict[str, Any] = {
+    "description": "A name under `runtimes`, or the backend of Keras that runs the model.",
+    "anyOf": [
+        {"type": "string"},
+        {
+            "type": "object",
+            "properties": {"backend": {"enum": ["jax", "torch"]}},
+            "required": ["backend"],
+            "additionalProperties": False,
+        },
+    ],
+}

@@ -29,7 +29,7 @@ def main(arguments: list[str]) -> None:
     kind = arguments[0]
     try:
         runtime: Any = importlib.import_module("." + kind, __package__)
-        first = {"ok": True, **runtime.about(), "python": sys.version.split()[0]}
+        first = {"ok": True, **runtime.about(*arguments[1:]), "python": sys.version.split()[0]}
     except Exception as error:  # an import may fail in any way
         _send(answers, _failed(error))
         return
@@ -56,7 +56,13 @@ def _answer(
     if head["op"] == "load":
         state["model"] = runtime.load(head)
         return state["model"].described(), []
-    return {}, state["model"].run(head["precision"], arrays)
+    model = state["model"]
+    if head["op"] == "values":
+        return {}, model.values()
+    if head["op"] == "assign":
+        model.assign(arrays)
+        return {}, []
+    return {}, model.run(head["precision"], arrays)
 
 
 def _failed(error: Exception) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from layerlens.errors import ModelFileError, UnsafeCodeError
-from layerlens.models.build.request import Exported, Refused
+from layerlens.models.build.request import Foreign, Refused
 from layerlens.models.build_model import build_model
 from layerlens.models.external import exported_file
 from layerlens.models.external.exported_file import refuse_unrunnable
@@ -24,9 +24,9 @@ def spec(path: Path) -> ModelSpec:
     return ModelSpec("ours", "file", file=str(path))
 
 
-def built(path: Path, **options: Any) -> Exported | Refused:
+def built(path: Path, **options: Any) -> Foreign | Refused:
     found = build_model(spec(path), (), **options)
-    assert isinstance(found, (Exported, Refused))
+    assert isinstance(found, (Foreign, Refused))
     return found
 
 
@@ -99,8 +99,8 @@ class TestExternalData:
     def test_in_the_folder(self, tmp_path: Path) -> None:
         (tmp_path / "k.bin").write_bytes(np.full((3, 3), 2, "f4").tobytes())
         found = built(self.file(tmp_path, "k.bin"))
-        assert isinstance(found, Exported)
-        ready = found.foreign.lined_up((_feed(),), (None,))
+        assert isinstance(found, Foreign)
+        ready = found.runtime.lined_up((_feed(),), (None,))
         (output,) = ready.run([np.ones((1, 3), "f4")])
         assert output.tolist() == [[6, 6, 6]]
 

@@ -19,7 +19,7 @@ INPUT = "input: {shape: [64, 15]}\n"
     [
         ("", "the model `a` is a list of layers or a mapping; received nothing (null)"),
         ("[]", "`layers` is empty"),
-        ("{}", "a model needs one of `layers`, `graph`, `file` and `python`"),
+        ("{}", "a model needs one of `layers`, `graph`, `file`, `python` and `like`"),
         ("{layer: [Flatten]}", "unknown key `layer` | did you mean `layers`?"),
         ("{layers: [Flatten], python: 'm:f'}", "a model has one of these keys; received `layers` and `python`"),
         ("{layers: [Flatten], outputs: [x]}", "`outputs` belongs to `graph`"),
