@@ -140,7 +140,9 @@ def option_rules() -> dict[str, OptionRule]:
     for name, parameter in _PARAMETERS.items():
         kind, *notes = get_args(parameter.annotation)
         checks = [note.callback for note in notes if hasattr(note, "callback")]
-        rules[name.replace("_", "-")] = OptionRule(kind is bool, checks[0] if checks else None)
+        least = next((note.min for note in notes if getattr(note, "min", None) is not None), None)
+        check = checks[0] if checks else None
+        rules[name.replace("_", "-")] = OptionRule(kind is bool, check, least)
     return rules
 
 

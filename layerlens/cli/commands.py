@@ -209,15 +209,44 @@ def render_again(
     return PASSED
 
 
+def _example_names() -> list[str]:
+    from layerlens.scenario.gallery import example_names
+
+    return example_names()
+
+
+@app.command()
+def examples() -> int:
+    """List the examples that layerlens ships, and the question that each answers."""
+    from layerlens.render.example_list import render_examples
+    from layerlens.scenario import gallery
+
+    print_text(render_examples(gallery.examples(), columns()))
+    if sys.stdout.isatty():
+        typer.echo("\nRun `layerlens init --example NAME PATH` to write one to a file.")
+    return PASSED
+
+
 @app.command()
 def init(
-    path: Annotated[str, typer.Argument(metavar="PATH", help="The file to write.")],
+    path: Annotated[str, typer.Argument(metavar="PATH", help="The file or folder to write to.")],
+    example: Annotated[
+        str | None,
+        typer.Option(
+            "--example",
+            metavar="NAME",
+            autocompletion=_example_names,
+            help="Write this example instead; `layerlens examples` lists them.",
+        ),
+    ] = None,
 ) -> int:
     """Write a commented starter scenario. Existing files are not overwritten."""
+    from layerlens.scenario.gallery import write_example
     from layerlens.scenario.starter import write_starter
 
-    write_starter(path)
-    write_stdout(f"wrote {path}; run it with: layerlens compare {path}")
+    written = [write_starter(path)] if example is None else write_example(example, path)
+    files = " and ".join(map(str, written))
+    write_stdout(f"wrote {files}; run it with: layerlens compare {written[-1]}")
     return PASSED
 
 

@@ -214,7 +214,9 @@ StrictOption = Annotated[
 ExplainCountsOption = Annotated[
     bool,
     typer.Option(
-        "--explain-counts", help="Explain each count of params: 4 inputs × 2 units + 2 biases = 10."
+        "--explain-counts/--no-explain-counts",
+        show_default=False,
+        help="Explain each count of params: 4 inputs × 2 units + 2 biases = 10.",
     ),
 ]
 DepthOption = Annotated[

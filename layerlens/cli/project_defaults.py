@@ -34,6 +34,7 @@ _REFUSED = {
 _KINDS: Mapping[str, tuple[tuple[type, ...], str]] = {
     "seed": ((int,), "an integer"),
     "jobs": ((int,), "an integer"),
+    "depth": ((int,), "an integer"),
     "timeout": ((int, float), "a number of seconds"),
     "max-memory": ((int, str), "a size such as '4G'"),
 }
@@ -52,6 +53,7 @@ class OptionRule:
 
     is_flag: bool
     check: Check | None
+    least: float | None = None
 
 
 def project_defaults(rules: Mapping[str, OptionRule]) -> dict[str, Any]:
@@ -127,6 +129,9 @@ class _Table:
         types, title = _FLAG if rule.is_flag else _KINDS.get(name, _TEXT)
         if type(value) not in types:
             self._add(name, f"`{name}` takes {title}; received {described(value)}")
+            return
+        if rule.least is not None and value < rule.least:
+            self._add(name, f"`{name}` is at least {rule.least:g}; received {value}")
             return
         given = value if rule.is_flag else str(value)
         if name == "output" and not (given := self._output(given)):
