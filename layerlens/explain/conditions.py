@@ -93,7 +93,7 @@ def _conditions(reference: Built, candidate: Built, pair: PairReport) -> Iterato
         yield Condition(unpadded=True)
     if has_variable_axis(reference):
         yield from (Condition(lengths=length) for length in _shorter(reference, pair))
-    if all(spec.dtype.startswith(("float", "bfloat")) for spec in reference.inputs):
+    if all(spec.is_floating for spec in reference.inputs):
         yield from _ranges(both)
     if reference.batch_size is None and candidate.batch_size is None:
         yield Condition(batch=1)

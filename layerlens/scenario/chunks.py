@@ -13,7 +13,7 @@ from layerlens.scenario.spec import InputSpec, ModelSpec
 
 def has_time_axis(spec: InputSpec) -> bool:
     """Return whether the first axis of a sample is time: (steps, ...), or (steps,) of tokens."""
-    is_vector = len(spec.shape) == 1 and spec.dtype.startswith(("float", "bfloat"))
+    is_vector = len(spec.shape) == 1 and spec.is_floating
     return bool(spec.shape) and not is_vector
 
 

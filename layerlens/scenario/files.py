@@ -153,6 +153,8 @@ def file_fault(path: Path, shown: str, suffixes: tuple[str, ...]) -> FileFault |
     if (reason := unreadable_path(path)) is not None:
         return FileFault(f"{shown} cannot be read: {reason}")
     if not path.exists():
+        if path.is_symlink():
+            return FileFault(f"{shown} is a link to {path.readlink()}, which does not exist")
         return FileFault(f"there is no file {shown}", near_file(path, suffixes), is_missing=True)
     return None if path.is_file() else FileFault(f"{shown} is not a file")
 

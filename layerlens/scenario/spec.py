@@ -33,6 +33,10 @@ class InputSpec:
     def is_integer(self) -> bool:
         return self.dtype.startswith(("int", "uint"))
 
+    @property
+    def is_floating(self) -> bool:
+        return self.dtype.startswith(("float", "bfloat"))
+
 
 @dataclass(frozen=True, slots=True)
 class NamedTensor:

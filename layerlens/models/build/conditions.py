@@ -100,7 +100,7 @@ def _restrictions(
     low, high = condition.least, condition.greatest
     for place, spec in enumerate(built.inputs):
         changes: list[_Restriction] = []
-        is_clipped = spec.dtype.startswith(("float", "bfloat")) and (low, high) != (None, None)
+        is_clipped = spec.is_floating and (low, high) != (None, None)
         if is_clipped:
             changes.append(partial(_clipped, low=low, high=high))
         values = _padding_values(paddings, place)

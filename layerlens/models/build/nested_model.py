@@ -10,7 +10,7 @@ from typing import Any
 import keras
 
 from layerlens.models.build.graph import wire_model
-from layerlens.models.build.layer import LayerMaker
+from layerlens.models.build.layer import LayerMaker, automatic_name
 from layerlens.models.build.request import Built, Refused
 from layerlens.models.build.symbolic import functional, input_tensors
 from layerlens.scenario.spec import LayerSpec, ModelSpec
@@ -38,7 +38,8 @@ def nested_model(
     assert inner is not None  # that is what such a layer has
     if inner.form == "file":
         assert load is not None  # given with every request that builds a described model
-        loaded = load(inner if name is None else replace(inner, name=name))
+        # Keras numbers layers without a name: `model`, `model_1`.
+        loaded = load(replace(inner, name=name or automatic_name(spec.type)))
         if isinstance(loaded, Refused):
             reason = loaded.report.error
             raise ValueError(f"{Path(str(inner.file)).name}: {reason.message if reason else ''}")

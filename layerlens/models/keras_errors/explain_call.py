@@ -30,8 +30,16 @@ class _CallRule:
     type: str | None = None
 
 
+#: TensorFlow's reason for a name that it cannot trace.
+_UNTRACED_NAME = r"'([^']+)' is not a valid scope name"
+
 #: `{0}` and `{1}` in a hint are the matched groups of the pattern.
 _RULES: tuple[_CallRule, ...] = (
+    _CallRule(
+        _UNTRACED_NAME,
+        "TensorFlow runs a layer of this name eagerly only; give it a name of letters without "
+        "accents, digits, `_`, `-` and `.`, which starts with a letter or digit",
+    ),
     _CallRule(
         r"indices\[[^\]]*\] = (-?\d+) is not in \[0, (\d+)\)",
         "the token {0} is outside the embedding's {1} entries; raise its `input_dim` above the "
@@ -100,6 +108,11 @@ _RULES: tuple[_CallRule, ...] = (
         r"must be broadcastable|Dimensions must be equal|Incompatible shapes",
         "the mask does not have one entry per step; remove the masking, or put it where "
         "each step is one vector",
+        "LSTM|GRU|SimpleRNN|RNN",
+    ),
+    _CallRule(
+        r"Cannot unstack (\d+) tensors into a TensorArray of static size (\d+)",
+        "the mask has {0} steps and the input {1}; give it a mask of {1} steps",
         "LSTM|GRU|SimpleRNN|RNN",
     ),
     _CallRule(
@@ -174,7 +187,11 @@ def explain_call_error(
     """
     reason = clean_reason(error)
     layer_type = failing_type(error)
-    layer = _layer_from_node_names(str(error), layers) or _layer_of_type(layer_type, layers)
+    layer = (
+        _layer_of_untraced_name(reason, layers)
+        or _layer_from_node_names(str(error), layers)
+        or _layer_of_type(layer_type, layers)
+    )
     types = {name for name in (layer_type, _type_of(layer, layers)) if name}
     how = _EXECUTION_TEXT.get(execution, execution)
     unnamed = f"a layer of type `{layer_type}`" if layer_type else "the model"
@@ -194,6 +211,13 @@ def _hint(reason: str, types: set[str], how: str) -> str:
         f"it builds, so the known shapes agree; the failure depends on the values or sizes "
         f"when {how}"
     )
+
+
+def _layer_of_untraced_name(reason: str, layers: Sequence[LayerRow]) -> str | None:
+    """Return the layer whose name TensorFlow cannot trace."""
+    match = re.search(_UNTRACED_NAME, reason)
+    names = {str(row.name) for row in layers}
+    return match[1] if match is not None and match[1] in names else None
 
 
 def _layer_from_node_names(message: str, layers: Sequence[LayerRow]) -> str | None:

@@ -105,7 +105,8 @@ class _CallReader:
                 takes, allowed = expected.title, expected.allows(value)
             if allowed:
                 return
-            hint = "YAML 1.2 accepts only true and false" if takes == "true or false" else ""
+            is_word = takes == "true or false" and isinstance(value, str)
+            hint = "YAML 1.2 accepts only true and false" if is_word else ""
         self.faults.add(
             f"`{argument.name}` of the call of `{self.signature.name}` takes {takes}; received "
             f"{described(value)}",

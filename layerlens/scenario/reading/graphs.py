@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from layerlens.scenario.faults import Faults, suggestion
+from layerlens.scenario.faults import Faults, misspelt, suggestion
 from layerlens.scenario.reading.call_arguments import CALL, Sources
 from layerlens.scenario.reading.layer_reader import LayerReader
 from layerlens.scenario.spec import LayerSpec, NodeSpec, addressed
@@ -171,6 +171,8 @@ class _GraphReader:
     def _from(self, name: str, body: YamlMapping, at: Position | None) -> tuple[str, ...] | None:
         allowed = self._names(name)
         if "from" not in body:
+            if misspelt("from", body, _NODE_KEYS):
+                return None  # the misspelt key is a fault already
             self.faults.add(
                 f"the node `{name}` has no `from`",
                 at,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -298,6 +299,7 @@ def _scenario_spec(
     inputs = input_specs(part.input, part.inputs) or ()
     for spec in specs:
         _check_chunks(spec, inputs if spec.inputs is None else spec.inputs, data, faults)
+    _check_when(part.when, [inputs, *(spec.inputs or () for spec in specs)], data, faults)
     modes = tuple(dict.fromkeys(part.modes))
     title = (part.title or "").strip() or path.stem
     return Scenario(
@@ -328,6 +330,28 @@ def _check_chunks(
         check_pieces(spec, inputs, faults.where(data["models"][spec.name].values_at.get("chunks")))
     except ScenarioError as error:
         faults.found += error.faults
+
+
+def _check_when(
+    part: WhenPart | None, each: Sequence[Sequence[InputSpec]], data: YamlMapping, faults: Faults
+) -> None:
+    """Add a fault for a condition that restricts none of the inputs; `each` has all of them."""
+    inputs = list(chain.from_iterable(each))
+    if part is None or not inputs:
+        return
+    places = data["when"].values_at
+    if part.lengths is not None and not any(None in one.shape for one in inputs):
+        faults.add(
+            "`lengths` restricts variable axes, and no input has one",
+            places.get("lengths"),
+            "write `null` for the axis in `shape`, or remove `lengths`",
+        )
+    if part.range is not None and not any(one.is_floating for one in inputs):
+        faults.add(
+            "`range` restricts floating inputs, and no input is one",
+            places.get("range"),
+            "write `low` and `high` for integers, or remove `range`",
+        )
 
 
 def _expect(part: ExpectPart | None, written: Any, modes: Any) -> Any:

@@ -111,6 +111,13 @@ def test_a_saved_model_that_does_not_fit_is_refused(tmp_path: Path) -> None:
     assert "incompatible" in result.report.error.message
 
 
+def test_saved_models_without_a_name_are_numbered(tmp_path: Path) -> None:
+    path = tmp_path / "base.keras"
+    keras.Sequential([keras.Input((4,)), keras.layers.Dense(4)]).save(path)
+    rows = made([{"Model": str(path)}, {"Model": str(path)}], [4]).report.layers
+    assert [row.name for row in rows] == ["model", "model_1"]
+
+
 def test_arguments_of_a_call_reach_the_layer() -> None:
     causal = {
         "MultiHeadAttention": {"num_heads": 1, "key_dim": 2},

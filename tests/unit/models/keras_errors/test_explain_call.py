@@ -111,6 +111,41 @@ def test_a_remedy_for_a_failing_call_is_true(given: Any, broken: Any, mended: An
     assert passed.error is None
 
 
+def test_a_name_that_tensorflow_cannot_trace_is_named() -> None:
+    data = {
+        "input": {"shape": [3]},
+        "models": {"a": [{"Dense": {"units": 2, "name": "my layer"}}], "b": ["Flatten"]},
+    }
+    (scenario,) = scenario_from_mapping(data)
+    built = build_model(scenario.models[0], scenario.inputs)
+    runner = KerasRunner(built)
+    inputs = (np.ones((2, 3), "float32"),)
+    assert runner.run(inputs, "eager").error is None
+    error = runner.run(inputs, "traced_dynamic").error
+    assert error is not None
+    assert error.layer == "my layer"
+    assert "give it a name of letters without accents" in (error.hint or "")
+
+
+def test_a_mask_with_another_number_of_steps_is_named() -> None:
+    data = {
+        "inputs": {"x": {"shape": [4, 3]}, "m": {"shape": [5], "dtype": "bool"}},
+        "models": {
+            "a": {
+                "graph": {"s": {"LSTM": 2, "from": ["x"], "call": {"mask": "input:m"}}},
+                "outputs": ["s"],
+            },
+            "b": {"graph": {"s": {"LSTM": 2, "from": ["x"]}}, "outputs": ["s"]},
+        },
+    }
+    (scenario,) = scenario_from_mapping(data)
+    built = build_model(scenario.models[0], scenario.inputs)
+    inputs = (np.ones((2, 4, 3), "float32"), np.ones((2, 5), bool))
+    error = KerasRunner(built).run(inputs, "eager").error
+    assert error is not None
+    assert error.hint == "the mask has 5 steps and the input 4; give it a mask of 4 steps"
+
+
 def test_a_failing_call_without_a_rule_says_only_how_it_was_made() -> None:
     error = explain_call_error(RuntimeError("odd"), execution="traced_dynamic")
     assert error.layer is None

@@ -3,6 +3,7 @@
 # ruff: noqa: E501 - the tables pair each input with its message, one per line
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -74,3 +75,10 @@ def test_a_nested_file_is_relative_to_the_scenario(read: Any, tmp_path: Any) -> 
 def test_a_nested_model_at_fault(told: Any, layer: str, fault: str) -> None:
     found = told(f"input: {{shape: [4]}}\nmodels:\n  a:\n    - {layer}\n  b: [Flatten]\n")
     assert [text for text in found if fault in text] == found[:1]
+
+
+def test_a_link_to_no_file_is_named_as_such(told: Any, tmp_path: Path) -> None:
+    link = tmp_path / "link.keras"
+    link.symlink_to("gone.keras")
+    (found,) = told(f"input: {{shape: [4]}}\nmodels:\n  a: [{{Model: {link}}}]\n  b: [Flatten]\n")
+    assert "is a link to gone.keras, which does not exist" in found

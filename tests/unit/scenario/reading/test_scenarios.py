@@ -238,6 +238,7 @@ def test_reading_loads_neither_keras_nor_numpy(write: Any) -> None:
         ("{range: 6}", "`range` takes a list; received the number 6"),
         ("{lengths: 0}", "`lengths` has to be at least 1; received 0"),
         ("{batch: x}", "`batch` takes an integer; received the text"),
+        ("{lengths: 2}", "`lengths` restricts variable axes, and no input has one"),
         ("unpadded", "`when` takes a mapping; received the text"),
     ],
 )
@@ -246,3 +247,11 @@ def test_a_condition_at_fault(told: Any, when: str, fault: str) -> None:
         f"input: {{shape: [4]}}\nwhen: {when}\nmodels: {{a: [Flatten], b: [Flatten]}}\n"
     )
     assert fault in found
+
+
+def test_a_range_for_integers_is_at_fault(told: Any) -> None:
+    (found,) = told(
+        "input: {shape: [4], dtype: int32}\nwhen: {range: [0, 1]}\n"
+        "models: {a: [Flatten], b: [Flatten]}\n"
+    )
+    assert "2:15: `range` restricts floating inputs, and no input is one" in found
