@@ -31,13 +31,15 @@ def render_expectation(
     options: RenderOptions,
     *,
     notes: Sequence[str] = (),
+    evidence: bool = True,
 ) -> str:
     """Return the expected and the actual value, and the part of the report that shows why.
 
     That is the layers side by side for shapes and params, and the pair for a verdict.
-    `options.quiet` leaves out the tables and all figures. `notes` are added at the end.
+    `options.quiet` leaves out the tables and all figures, `evidence=False` all but the heading.
+    `notes` are added at the end.
     """
-    return printed(_lines(scenario, row, options, notes), options)
+    return printed(_lines(scenario, row, options, notes, evidence=evidence), options)
 
 
 def render_errors(
@@ -58,12 +60,17 @@ def _lines(
     row: ExpectationRow,
     options: RenderOptions,
     notes: Sequence[str],
+    *,
+    evidence: bool,
 ) -> Iterator[Text]:
     width = options.width
     prose = min(width, PROSE_WIDTH)
     glyph = Text(f"{GLYPHS.wrong} ", "bold red")
     yield from fold(joined(glyph, Text(wording.expectation_line(row), "bold")), width, hang=2)
     yield from fold(Text(wording.full_title(scenario), "dim"), width, indent=2)
+    if not evidence:
+        yield from _notes(notes, width)
+        return
     pair = next((one for one in scenario.pairs if wording.subject_of(one) == row.subject), None)
     models = _models_to_show(scenario, row, pair)
     if models and not options.quiet:

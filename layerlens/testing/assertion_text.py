@@ -6,18 +6,24 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from layerlens.render import RenderOptions, render
+from layerlens.render.failed_figures import Figure, failed_figures
 from layerlens.render.wording import expectation_line
 from layerlens.report.run import ExpectationRow, joint_status, status_of
 from layerlens.run.report import Report
+from layerlens.testing.summary_line import summaries_with_model
 
 _WIDTH = 80
 
 
-def require_held(report: Report, rows: Sequence[Sequence[ExpectationRow]]) -> Report:
+def require_held(
+    report: Report, rows: Sequence[Sequence[ExpectationRow]], figure: Figure | None = None
+) -> Report:
     """Return the report with the rows of its expectations.
 
     Args:
+        report: the report without expectations.
         rows: the expectations of each scenario.
+        figure: the figure that all of them are about, if there is one.
 
     Raises:
         AssertionError: one does not hold, a scenario has an error, or there are no rows.
@@ -34,24 +40,53 @@ def require_held(report: Report, rows: Sequence[Sequence[ExpectationRow]]) -> Re
     status = joint_status(one.status for one in scenarios)
     report = replace(report, scenarios=scenarios, status=status)
     if status in ("fail", "error"):
-        raise AssertionError(figures_text(report))
+        raise failed(report, figures_text(report, figure))
     if status == "unchecked":
-        raise AssertionError("nothing was checked: nothing was expected\n" + figures_text(report))
+        raise AssertionError("nothing was checked: nothing was expected")
     return report
 
 
-def figures_text(report: Report) -> str:
-    """Return the first expectation that does not hold, and the layers side by side."""
+def figures_text(report: Report, figure: Figure | None = None) -> str:
+    """Return the expectations that do not hold, and what explains them.
+
+    Args:
+        report: the report with its expectations.
+        figure: the figure that all of them are about; None shows the layers side by side.
+    """
+    from layerlens.render.expectation import render_errors
+
     failures = [
         expectation_line(row)
         for one in report.scenarios
         for row in one.expectations
         if not row.held
     ]
-    failures += [error.message for one in report.scenarios for error in one.errors]
-    several = len(report.scenarios) > 1
-    page = render(report, "rich", RenderOptions(width=_WIDTH, quiet=several, verbose=True))
-    return "\n".join([*failures[:1], *([page] if failures else [])])
+    errors = [error.message for one in report.scenarios for error in one.errors]
+    if not failures and not errors:
+        return ""
+    options = RenderOptions(width=_WIDTH, quiet=len(report.scenarios) > 1, verbose=True)
+    if figure is None:
+        return "\n".join([*(failures + errors)[:1], render(report, "rich", options)])
+    parts = [
+        render_errors(one, options) if one.errors else failed_figures(one, figure)
+        for one in report.scenarios
+        if one.status in ("fail", "error")
+    ]
+    return "\n\n".join(part.strip("\n") for part in parts)
+
+
+def failed(report: Report, text: str) -> AssertionError:
+    """Return the failure of an assertion; pytest's summary shows its model, layer and cause."""
+    error = AssertionError(text)
+    found = [
+        summaries_with_model(one, row)
+        for one in report.scenarios
+        for row in one.expectations
+        if not row.held
+    ]
+    if found:
+        error.layerlens_summaries = found[0]  # type: ignore[attr-defined]
+    return error
 
 
 def verdict_text(report: Report) -> str:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from layerlens.render.failed_figures import Figure
 from layerlens.report.run import ExpectationRow
 from layerlens.run.expectations import check_expectations
 from layerlens.run.pipeline import compare_scenarios, summarize_scenarios
@@ -26,7 +27,7 @@ from layerlens.scenario.from_python import (
 from layerlens.scenario.options import RunOptions
 from layerlens.scenario.spec import Scenario
 from layerlens.testing.asserted_figures import expectations_of, is_figure
-from layerlens.testing.assertion_text import figures_text, require_held, verdict_text
+from layerlens.testing.assertion_text import failed, figures_text, require_held, verdict_text
 from layerlens.testing.subjects import (
     PairOptions,
     pair_scenarios,
@@ -162,7 +163,7 @@ class Assertions:
             text = verdict_text(report)
             if report.status == "fail":
                 text += f"\nif you intended this change, update {place} with --layerlens-update"
-            raise AssertionError(text)
+            raise failed(report, text)
         return report
 
     def _record(self, model: Any, path: str, inputs: Inputs) -> None:
@@ -180,7 +181,7 @@ class Assertions:
             replace(self._options, expect=expected),
         )
         if report.status != "pass":
-            raise AssertionError(verdict_text(report))
+            raise failed(report, verdict_text(report))
         return report
 
     def _with_tolerance(self, scenario: Scenario) -> Scenario:
@@ -271,7 +272,7 @@ class Assertions:
 
     def _assert_figures(
         self,
-        figure: str,
+        figure: Figure,
         model: Any,
         expected: Any,
         layers: Mapping[str, Any] | None,
@@ -293,7 +294,7 @@ class Assertions:
             else ()
             for scenario, expect, one in zip(scenarios, wanted, report.scenarios, strict=True)
         ]
-        return require_held(report, rows)
+        return require_held(report, rows, figure)
 
     def _figure_of(self, figure: str, model: Any, inputs: Inputs) -> Any:
         """Return a figure of another model, which is built for it."""

@@ -197,7 +197,7 @@ class Expectation(ScenarioItem):
                 return
             except NotUpdated as error:
                 reason = f"not updated: {error}"
-        raise expectation_failure(self.config, report, row, self.line, reason)
+        raise expectation_failure(self.config, report, row, self.line, reason, node_id=self.nodeid)
 
     def _update(self) -> int:
         """Write the measured value; return how many expectations changed."""

@@ -11,11 +11,15 @@ from layerlens.models.backend.start import describe_environment
 from layerlens.plain.printable import clean, one_line
 from layerlens.render import RenderOptions, render
 from layerlens.render.expectation import render_errors, render_expectation
-from layerlens.render.wording import value_text
+from layerlens.render.wording import cell_text
 from layerlens.report.run import ExpectationRow, RunRecord, ScenarioReport
 from layerlens.testing.settings import CODE, SETTINGS
+from layerlens.testing.summary_line import fitting, room_for, summaries
 from layerlens.testing.xdist import terminal_of
 from layerlens.versions import own_version
+
+#: The scenarios, by path and cell, whose whole report was shown.
+_SHOWN_WHOLE = pytest.StashKey[set[tuple[str, str]]]()
 
 
 class Crash(NamedTuple):
@@ -68,17 +72,33 @@ def expectation_failure(
     row: ExpectationRow,
     line: int,
     reason: str | None = None,
+    *,
+    node_id: str = "",
 ) -> ScenarioFailed:
-    """Return the failure of an expectation; `reason` is why --layerlens-update left it."""
+    """Return the failure of an expectation.
+
+    Args:
+        config: the configuration of pytest.
+        scenario: the report of its scenario.
+        row: the expectation.
+        line: its line in the file.
+        reason: why --layerlens-update left it unchanged.
+        node_id: the id of the test, which shares its line of the summary.
+    """
     notes = [*([reason] if reason else []), _reproduce(config, scenario)]
-    message = f"expected {value_text(row.expected)}, received {value_text(row.actual)}"
+    room = room_for(node_id, terminal_of(config).width)
+    message = fitting(summaries(scenario, row), room)
+    # With -vv the whole report is shown, once for each scenario.
+    shown = config.stash.setdefault(_SHOWN_WHOLE, set())
+    place = scenario.path, cell_text(scenario.cell)
+    whole = config.get_verbosity() >= 2 and place not in shown
+    if whole:
+        shown.add(place)
     texts = []
     for colour in (False, True):
         options = _options(config, colour=colour)
-        text = render_expectation(scenario, row, options, notes=notes)
-        if config.get_verbosity() >= 2:
-            text += "\n" + _full_report(scenario, options)
-        texts.append(text)
+        text = render_expectation(scenario, row, options, notes=notes, evidence=not whole)
+        texts.append(f"{text}\n{_full_report(scenario, options)}" if whole else text)
     crash = Crash(one_line(scenario.path), line, message, one_line(row.subject))
     return ScenarioFailed(FailureText(texts[0], texts[1], crash))
 

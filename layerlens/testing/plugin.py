@@ -43,11 +43,19 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(call: pytest.CallInfo[None]) -> Any:
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
     report = yield
-    text = getattr(call.excinfo.value, "failure_text", None) if call.excinfo else None
+    if call.excinfo is None:
+        return report
+    text = getattr(call.excinfo.value, "failure_text", None)
+    texts = getattr(call.excinfo.value, "layerlens_summaries", ())
     if text is not None:
         report.longrepr = text
+    elif texts and (crash := getattr(report.longrepr, "reprcrash", None)) is not None:
+        from layerlens.testing.summary_line import fitting, room_for
+        from layerlens.testing.xdist import terminal_of
+
+        crash.message = fitting(texts, room_for(item.nodeid, terminal_of(item.config).width))
     return report
 
 

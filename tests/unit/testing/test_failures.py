@@ -8,6 +8,7 @@ from typing import Any
 from layerlens.report.run import ErrorRow, ScenarioReport
 from layerlens.testing.failures import FailureText, expectation_failure, scenario_error
 from layerlens.testing.settings import Settings
+from layerlens.testing.summary_line import summaries
 from tests.unit.tables.stored_reports import report_of
 from tests.unit.testing.configs import Config
 
@@ -26,7 +27,8 @@ def test_an_expectation_that_does_not_hold() -> None:
     scenario = failed()
     text = text_of(scenario)
     assert (text.reprcrash.path, text.reprcrash.lineno) == (scenario.path, 12)
-    assert text.reprcrash.message.startswith("expected ")
+    row = next(row for row in scenario.expectations if not row.held)
+    assert text.reprcrash.message in summaries(scenario, row)
     assert f"reproduce it: layerlens compare {scenario.path}" in text.plain
     assert "\x1b" not in text.plain
     assert "\x1b" in text.coloured
@@ -47,8 +49,14 @@ def test_the_reason_why_an_expectation_was_not_updated_is_shown() -> None:
 
 
 def test_the_whole_report_is_shown_on_request() -> None:
-    usual, whole = text_of(failed()).plain, text_of(failed(), Config(verbosity=2)).plain
+    config = Config(verbosity=2)
+    usual, whole, again = (text_of(failed(), one).plain for one in (Config(), config, config))
     assert len(whole.splitlines()) > len(usual.splitlines())
+    assert whole.count("DIFFERENT") == 1
+    # The next test of the scenario does not repeat the whole report.
+    assert "layerlens 0" in whole
+    assert "layerlens 0" not in again
+    assert again.count("DIFFERENT") == 1
 
 
 def test_a_scenario_that_cannot_run() -> None:

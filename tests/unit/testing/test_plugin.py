@@ -39,9 +39,22 @@ def test_a_failure_text_takes_the_place_of_the_traceback() -> None:
     failed: Any = SimpleNamespace(excinfo=SimpleNamespace(value=SimpleNamespace(failure_text=TEXT)))
     other: Any = SimpleNamespace(excinfo=SimpleNamespace(value=ValueError("x")))
     passed: Any = SimpleNamespace(excinfo=None)
+    item: Any = SimpleNamespace(nodeid="test_a.py::test_a", config=Config())
+    make = plugin.pytest_runtest_makereport
     for call in (other, passed):
-        assert result_of(plugin.pytest_runtest_makereport(call), report).longrepr == "traceback"
-    assert result_of(plugin.pytest_runtest_makereport(failed), report).longrepr is TEXT
+        assert result_of(make(item, call), report).longrepr == "traceback"
+    assert result_of(make(item, failed), report).longrepr is TEXT
+
+
+def test_the_summary_of_an_assertion_fits_into_its_line() -> None:
+    error = AssertionError("long")
+    error.layerlens_summaries = ("x" * 70, "new: epsilon")  # type: ignore[attr-defined]
+    call: Any = SimpleNamespace(excinfo=SimpleNamespace(value=error))
+    crash = SimpleNamespace(message="AssertionError: long")
+    report = SimpleNamespace(longrepr=SimpleNamespace(reprcrash=crash))
+    item: Any = SimpleNamespace(nodeid="test_a.py::test_a", config=Config())
+    result_of(plugin.pytest_runtest_makereport(item, call), report)
+    assert crash.message == "new: epsilon"
 
 
 def test_a_failure_text_survives_the_way_from_a_worker() -> None:
