@@ -11,6 +11,7 @@ Verdict = Literal[
     "shape_mismatch",
     "param_mismatch",
     "build_error",
+    "within_quantization",
     "inconclusive",
 ]
 Mode = Literal["inference", "training"]
@@ -98,6 +99,7 @@ VERDICTS: tuple[Verdict, ...] = (
     "shape_mismatch",
     "param_mismatch",
     "build_error",
+    "within_quantization",
     "inconclusive",
 )
 WEIGHTS: tuple[Weights, ...] = ("saved", "carried")

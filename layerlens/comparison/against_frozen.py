@@ -12,6 +12,7 @@ from layerlens.comparison.foreign_answers import ask_foreign, fresh_weights
 from layerlens.comparison.frozen_observer import FrozenObserver, inner_of
 from layerlens.comparison.observer import Interrupted
 from layerlens.comparison.pair import Pair
+from layerlens.comparison.quantization import judge_quantized
 from layerlens.comparison.recorded_range import RecordedRange, within_range
 from layerlens.comparison.rounding import depends_on_execution
 from layerlens.models.build.request import Built, Foreign, Frozen, Recorded
@@ -63,18 +64,6 @@ class FrozenFindings:
     judgement: Judgement | None = None
     overruled: bool = False
 
-    def bounded(self, exported: Foreign, tolerance: Tolerance | None) -> FrozenFindings:
-        """Return the findings on a file that is quantised: nothing bounds what that changes."""
-        quantized, judgement = exported.runtime.quantized, self.judgement
-        if quantized is None or tolerance is not None or judgement is None:
-            return self
-        reason = (
-            f"`{exported.spec.name}` is quantised to {quantized}, so that it is not the same "
-            "function, and only a `tolerance:` says how far it may be from it"
-        )
-        undecided = replace(judgement, verdict="inconclusive", witness=None, reason=reason)
-        return replace(self, judgement=undecided)
-
 
 def compare_with_frozen(
     pair: Pair, frozen: Frozen, live: Built, transfer: Transfer
@@ -96,6 +85,8 @@ def compare_with_frozen(
         )
     comparison = _Comparison(observed)
     judgement = comparison.judgement(pair.scenario.tolerance)
+    if isinstance(frozen, Foreign) and frozen.runtime.quantized and not pair.scenario.tolerance:
+        judgement = judge_quantized(frozen.runtime, observed, judgement)
     passes = judgement.verdict == "equivalent"
     evidence = Evidence(
         tuple(comparison.in_range()),

@@ -228,8 +228,6 @@ def _by_frozen(pair: Pair, frozen: Frozen, live: Built, transfer: Transfer) -> D
     if isinstance(frozen, Foreign) and not frozen.runtime.is_open:
         refuse_without_weights(frozen, live, pair.variants)
     found = compare_with_frozen(pair, frozen, live, transfer)
-    if isinstance(frozen, Foreign):
-        found = found.bounded(frozen, pair.scenario.tolerance)
     evidence, judgement = found.evidence, found.judgement
     if evidence.refusal is not None:
         return Decision(pair, "build_error", "call", transfer, evidence=evidence)

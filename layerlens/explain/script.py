@@ -57,7 +57,7 @@ def script_of(
     Raises:
         UsageError: A model cannot be written as source.
     """
-    if report.verdict in ("equivalent", "inconclusive"):
+    if report.verdict in ("equivalent", "within_quantization", "inconclusive"):
         return None
     for model in (reference, candidate):
         if isinstance(model, Recorded):

@@ -110,6 +110,12 @@ def judged(reference: ModelReport, candidate: ModelReport, judgement: Judgement)
     if judgement.verdict == "inconclusive":
         return f"{names} were not shown to be equivalent or different: {judgement.reason}."
     assert difference is not None
+    if judgement.verdict == "within_quantization":
+        return (
+            f"{names} are not the same function, and within what quantisation allows: the greatest "
+            f"difference over {difference.compared:,} outputs is {difference.max_abs:.3g}; "
+            f"{judgement.reason}."
+        )
     if judgement.verdict == "equivalent":
         if judgement.reason == SAME_DISTRIBUTION:
             return f"{names} are equivalent: {judgement.reason}."

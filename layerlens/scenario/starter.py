@@ -43,7 +43,8 @@ models:
     - Activation: softmax
 
 # What you expect. If an expectation does not hold, `layerlens compare` exits with status 1.
-# Verdicts: equivalent, different, shape_mismatch, param_mismatch, build_error, inconclusive.
+# Verdicts: equivalent, different, shape_mismatch, param_mismatch, build_error,
+# within_quantization, inconclusive.
 expect:
   verdicts:
     plain: equivalent

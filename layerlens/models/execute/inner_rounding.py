@@ -8,7 +8,7 @@ weights alone does not show the loss where a large number is added and subtracte
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -83,12 +83,42 @@ class RandomRounding:
         (output,) = outputs
         if output.dtype.name != self.dtype:
             return None
+        return self._rounded(op_type, inputs, attrs, output, graph)
+
+    def _rounded(
+        self, op_type: str, inputs: Sequence[Any], attrs: Sequence[Any], output: Any, graph: Any
+    ) -> list[Any]:
         scale = _scale(op_type, inputs, attrs, output, graph)
         shares = self._numbers.uniform(tf.shape(output), -1.0, 1.0, output.dtype)
         changed = output + self._signed_size * shares * scale
         result = tf.where(_is_exact(op_type, inputs, output, scale), output, changed)
         # Overflow and undefined results do not come from rounding.
         return [tf.where(tf.math.is_finite(result), result, output)]
+
+
+class RandomSteps(RandomRounding):
+    """Changes of half a step up or down, as quantised results have them.
+
+    Results of a shape whose step is not known change by half of 1/127 of their greatest size.
+    """
+
+    def __init__(self, dtype: str, steps: Mapping[tuple[int, ...], float], seed: int) -> None:
+        """Change results by half the step for their shape per sample."""
+        super().__init__(dtype, 1.0, seed)
+        self._steps = steps
+
+    def _rounded(
+        self, op_type: str, inputs: Sequence[Any], attrs: Sequence[Any], output: Any, graph: Any
+    ) -> list[Any]:
+        shape = output.shape.as_list()[1:] if output.shape.rank else []
+        step = self._steps.get(tuple(shape))
+        if step is None:
+            axes = tuple(range(1, output.shape.rank or 1))
+            size = tf.reduce_max(tf.abs(output), axis=axes, keepdims=True) if axes else output
+            step = size / 127.0
+        signs = tf.sign(self._numbers.uniform(tf.shape(output), -1.0, 1.0, output.dtype))
+        changed = output + self._signed_size * signs * (step / 2.0)
+        return [tf.where(tf.math.is_finite(changed), changed, output)]
 
 
 def _scale(

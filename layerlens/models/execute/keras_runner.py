@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from functools import cache, cached_property, partial
@@ -16,7 +16,7 @@ from layerlens.errors import MemoryLimitError
 from layerlens.models.backend.exhaustion import is_out_of_memory
 from layerlens.models.build.request import Built
 from layerlens.models.execute.gradients import Gradients, gradients_of
-from layerlens.models.execute.inner_rounding import RandomRounding
+from layerlens.models.execute.inner_rounding import RandomRounding, RandomSteps
 from layerlens.models.execute.input_domains import has_foreign_layers
 from layerlens.models.execute.input_tensors import tensors_for
 from layerlens.models.execute.lengths import MOST_EAGER, goes_by_steps
@@ -274,14 +274,35 @@ class KerasRunner:
         Each draw rounds differently, in pairs of opposite directions. Returns an empty list where
         the model cannot be traced this way, or takes another batch size.
         """
+        rounding = RandomRounding(self._float_dtype, size, self.seed)
+        key = ("rounding_at_random", size, training)
+        return self._run_changed(inputs, rounding, key, draws, training)
+
+    def run_quantized_at_random(
+        self, inputs: Sequence[Array], steps: Mapping[tuple[int, ...], float], *, draws: int
+    ) -> list[Outcome]:
+        """Run a trace in which every operation changes its results by half a step.
+
+        `steps` has the steps by shape per sample. Returns an empty list like the function above.
+        """
+        changes = RandomSteps(self._float_dtype, steps, self.seed)
+        key = ("quantized_at_random", tuple(sorted(steps.items())))
+        return self._run_changed(inputs, changes, key, draws, training=False)
+
+    def _run_changed(
+        self,
+        inputs: Sequence[Array],
+        rounding: RandomRounding,
+        key: tuple[Any, ...],
+        draws: int,
+        training: bool,
+    ) -> list[Outcome]:
         if self.batch_size is not None and len(inputs[0]) != self.batch_size:
             return []
-        key = ("rounding_at_random", size, training)
         try:
             tensors = self._tensors(inputs)
             if key not in self._traced:
                 signature = self._signature(tensors, "traced_dynamic")
-                rounding = RandomRounding(self._float_dtype, size, self.seed)
                 with rounding.while_tracing():
                     anew = self._newly_traced(signature, training, self.seed)
                 anew.rounding = rounding

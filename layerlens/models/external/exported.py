@@ -11,7 +11,7 @@ from layerlens.errors import Fault, ModelFileError, ScenarioError
 from layerlens.models.build.request import BuildRequest, Foreign, Refused, refused
 from layerlens.models.external.exported_file import refuse_unrunnable, runtime_of
 from layerlens.models.inspect.shapes import selected_shape
-from layerlens.models.runtimes.foreign import ForeignModel, Port
+from layerlens.models.runtimes.foreign import ForeignModel, Port, Step
 from layerlens.models.runtimes.kinds import RuntimeKind
 from layerlens.models.runtimes.process import (
     About,
@@ -64,6 +64,10 @@ def take_exported(request: BuildRequest) -> Foreign | Refused:
         ports_of(head["outputs"]),
         head["float64"],
         head["quantized"],
+        tuple(
+            Step(tuple(row["shape"]), row["size"], row["low"], row["high"])
+            for row in head.get("steps", ())
+        ),
     )
     return _described(request, foreign)
 

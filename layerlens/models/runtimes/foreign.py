@@ -24,6 +24,16 @@ class Port:
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    """One result of a quantised file: its shape per sample, its step, and its range."""
+
+    shape: tuple[int, ...]
+    size: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
 class Feed:
     """How one of the file's inputs is made of those of another model."""
 
@@ -44,6 +54,8 @@ class ForeignModel:
     float64: Float64Form
     #: The dtype that weights or results are quantised to; None for a file that is not quantised.
     quantized: str | None
+    #: The results that a file quantises.
+    steps: tuple[Step, ...] = ()
     #: The weights that can be set, in the order of `values`; empty for a frozen model.
     slots: tuple[WeightSlot, ...] = ()
     #: For each of the model's inputs, once they are lined up with those of another model.

@@ -33,6 +33,7 @@ VERDICT_STYLES = {
     "shape_mismatch": "bold yellow",
     "param_mismatch": "bold yellow",
     "build_error": "bold red",
+    "within_quantization": "bold cyan",
     "inconclusive": "bold magenta",
 }
 STATUS_STYLES = {"pass": "green", "fail": "bold red", "error": "bold red", "unchecked": "yellow"}

@@ -56,6 +56,7 @@ class LiteModel:
             "batch": self._batch,
             "float64": "none",
             "quantized": self._quantized(),
+            "steps": self._steps(),
         }
 
     def _quantized(self) -> str | None:
@@ -67,6 +68,21 @@ class LiteModel:
                 return "int8"
             if name == "float16":
                 found = "float16"
+        return found
+
+    def _steps(self) -> list[dict[str, Any]]:
+        """Return the shape, the step and the range of each result that is quantised."""
+        found = []
+        for tensor in self._interpreter.get_tensor_details():
+            name = np.dtype(tensor["dtype"]).name
+            scales = tensor["quantization_parameters"]["scales"]
+            shape = [int(n) for n in tensor["shape"]]
+            if name not in _WHOLE or len(scales) != 1 or len(shape) < 2 or shape[0] != 1:
+                continue
+            zero = int(tensor["quantization_parameters"]["zero_points"][0])
+            limits, scale = np.iinfo(tensor["dtype"]), float(scales[0])
+            low, high = ((float(end) - zero) * scale for end in (limits.min, limits.max))
+            found.append({"shape": shape[1:], "size": scale, "low": low, "high": high})
         return found
 
     def run(self, precision: str, arrays: list[Any]) -> list[Any]:

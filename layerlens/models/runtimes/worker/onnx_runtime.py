@@ -10,10 +10,11 @@ import onnx
 import onnxruntime
 
 from .batches import in_batches
-from .onnx_tensors import embed_external_data
+from .onnx_tensors import embed_external_data, nodes_of, tensors_of
 from .onnx_widening import widened
 
 _FATAL_ONLY = 4
+_FLOAT16 = 10  # TensorProto.FLOAT16
 #: The length of open axes in a first run.
 _TRIED = 4
 #: The types of tensors that are passed, as ONNX Runtime names them.
@@ -66,7 +67,10 @@ class OnnxModel:
         self._names = [one.name for one in inputs]
         self._inputs = [_row(one) for one in inputs]
         self._outputs = [_row(one) for one in outputs]
-        self._kinds = {node.op_type for node in model.graph.node}
+        kinds = {node.op_type for node in nodes_of(model)}
+        self._quantized = "int8" if kinds & set(_QUANTIZING) else None
+        if self._quantized is None and any(one.data_type == _FLOAT16 for one in tensors_of(model)):
+            self._quantized = "float16"
         batches = {shape[0] for shape in (row["shape"] for row in self._inputs) if shape}
         fixed = batches - {None}
         self._batch = fixed.pop() if len(batches) == 1 and len(fixed) == 1 else None
@@ -106,7 +110,7 @@ class OnnxModel:
             "outputs": self._outputs,
             "batch": self._batch,
             "float64": "none" if self._wide is None else "widened",
-            "quantized": "int8" if self._kinds & set(_QUANTIZING) else None,
+            "quantized": self._quantized,
         }
 
     def run(self, precision: str, arrays: list[Any]) -> list[Any]:
