@@ -161,10 +161,13 @@ _CHUNKS = '''
 '''
 
 
-def call_source(execution: Execution, described: Described, *, training: bool) -> str:
-    """Return the source of a function, named as the execution, that so calls a model on `x`."""
+def call_source(execution: Execution, described: Described, *, training: bool | None) -> str:
+    """Return the source of a function, named as the execution, that so calls a model on `x`.
+
+    With None for `training`, each layer keeps the mode that it was called with.
+    """
     several = len(described.inputs) > 1
-    call = f"model(given, training={training})"
+    call = "model(given)" if training is None else f"model(given, training={training})"
     lines = [f"def {execution}(model):"]
     if execution == "eager":
         lines.append(f"    return {call.replace('given', 'x')}")

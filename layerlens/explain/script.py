@@ -21,6 +21,7 @@ from layerlens.explain.keras_code import (
 )
 from layerlens.explain.weight_code import WeightSource
 from layerlens.models.build.request import Built, Foreign, Model, Recorded
+from layerlens.models.inspect.nested_layers import layers_told_to_train
 from layerlens.numerics.arrays import Inputs
 from layerlens.numerics.flat_input import as_arrays
 from layerlens.numerics.observation import CallRefusal, ShapeSurprise
@@ -228,7 +229,7 @@ class _Script:
         """Yield statements that seed random layers as they were seeded in the comparison."""
         check = self.check
         random = check.reference.working.is_random or check.candidate.working.is_random
-        if not (random and check.reference.training):
+        if not (random and (self._training or self._keeps_own_mode)):
             return
         seed = check.reference.working.seed % 2**31
         names = ", ".join(name for name, _ in self.models)
@@ -244,7 +245,19 @@ class _Script:
     def _calls(self) -> Iterator[str]:
         for execution in dict.fromkeys(self._executions):
             described = Described.of(self.check.reference.built, ())
-            yield call_source(execution, described, training=self.check.reference.training)
+            # `predict` overrules the mode that a layer was called with, and `model(x)` does not.
+            training = None if self._keeps_own_mode and execution == "eager" else self._training
+            yield call_source(execution, described, training=training)
+
+    @property
+    def _training(self) -> bool:
+        return self.check.reference.training
+
+    @property
+    def _keeps_own_mode(self) -> bool:
+        """Whether a layer is called in training mode when its model is called in inference."""
+        told = any(any(layers_told_to_train(built.model)) for _, built in self.models)
+        return told and not self._training
 
     def _prints(self, difference: FirstDifference | None) -> Iterator[str]:
         ends = (self.models[0], self.models[-1])

@@ -9,8 +9,8 @@ from layerlens.scenario.keras_catalog import layer_names
 from layerlens.vocabulary import REST_METHODS, STRENGTHS, TRANSFER_METHODS
 from layerlens.vocabulary import VERDICTS as VERDICT_NAMES
 
-#: Keywords that apply to a number, but not to a placeholder in its place.
-_OF_NUMBERS = ("type", "minimum", "maximum")
+#: Keywords that apply to a number or boolean, but not to a placeholder in its place.
+_OF_VALUES = ("type", "minimum", "maximum")
 _PLACEHOLDER_WITHIN = r"\$\{\w+\}"
 _PLACEHOLDER = f"^{_PLACEHOLDER_WITHIN}$"
 
@@ -195,7 +195,7 @@ def definitions() -> dict[str, Any]:
 
 
 def completed(schema: Any) -> Any:
-    """Return the schema with anchors replaced, and `${name}` allowed in place of any number."""
+    """Return the schema with anchors replaced, and `${name}` for any number or boolean."""
     if isinstance(schema, list):
         return [completed(item) for item in schema]
     if not isinstance(schema, Mapping):
@@ -208,10 +208,10 @@ def completed(schema: Any) -> Any:
         for key, item in schema.items()
         if key != "title" or isinstance(item, dict)
     }
-    if schema.get("type") not in ("integer", "number"):
+    if schema.get("type") not in ("integer", "number", "boolean"):
         return schema
-    number = {key: schema.pop(key) for key in _OF_NUMBERS if key in schema}
-    return {**schema, "anyOf": [number, {"type": "string", "pattern": _PLACEHOLDER}]}
+    value = {key: schema.pop(key) for key in _OF_VALUES if key in schema}
+    return {**schema, "anyOf": [value, {"type": "string", "pattern": _PLACEHOLDER}]}
 
 
 #: The runtime of a model: a name under `runtimes:`, or a backend of Keras.

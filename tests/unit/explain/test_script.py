@@ -177,6 +177,18 @@ def test_training_with_its_random_numbers_and_a_policy() -> None:
         keras.config.set_dtype_policy("float32")
 
 
+@pytest.mark.parametrize("kind", ["BatchNormalization", "Dropout"])
+def test_a_layer_keeps_the_mode_that_it_was_called_with(kind: str) -> None:
+    told = layer(kind, **({"rate": 0.5} if kind == "Dropout" else {}))
+    script = _script(
+        chain("plain", told, DENSE),
+        chain("told", replace(told, call={"training": True}), DENSE),
+        input_of(4),
+    )
+    assert "model(x)" in script
+    assert _run(script) > 1e-3
+
+
 def test_a_large_input_with_few_entries_is_written_by_them() -> None:
     script = _script(
         chain("one", layer("MaxPooling2D")),

@@ -26,6 +26,13 @@ def test_a_placeholder_may_replace_a_number_and_has_none_of_its_bounds() -> None
     }
 
 
+def test_a_placeholder_may_replace_a_boolean() -> None:
+    found = completed({"type": "boolean", "default": False})
+    assert found["default"] is False
+    assert found["anyOf"][0] == {"type": "boolean"}
+    assert found["anyOf"][1]["type"] == "string"
+
+
 def test_the_definitions_have_every_layer_and_verdict() -> None:
     found = definitions()
     assert found["Verdict"]["enum"] == list(VERDICTS)
