@@ -218,10 +218,13 @@ FAULTS = {
     "a damaged archive": (["a.keras", "cut.keras"], "cut.keras is damaged"),
     "no HDF5 file": (["a.keras", "text.h5"], "it is not an HDF5 file"),
     "another JSON file": (["a.keras", "other.json"], "describes no Keras model"),
-    "an ONNX file": (["a.keras", "model.onnx"], "model.onnx is not the name of a saved model"),
-    "a SavedModel": (["a.keras", "exported"], "exported is not the name of a saved model"),
+    "an empty ONNX file": (["a.keras", "model.onnx"], "model.onnx is damaged, or no file of ONNX"),
+    "a SavedModel without leave": (
+        ["a.keras", "exported"],
+        "model `exported` is a TensorFlow SavedModel, whose operations may read and write files",
+    ),
     "no weights": (["a.json", "a.keras", "--weights", "saved"], "a.json holds no weights"),
-    "weights of a scenario": (["pair.yaml", "--weights", "saved"], "--weights is for models"),
+    "weights of a scenario": (["pair.yaml", "--weights", "saved"], "--weights applies to models, not to scenarios"),
     "misspelt weights": (["a.keras", "copy.keras", "--weights", "savd"], "did you mean 'saved'?"),
 }
 

@@ -381,7 +381,8 @@ def test_a_summary_allocates_nothing() -> None:
 
 MODELS_HINT = (
     "a model is a Keras model, a layer, a callable that returns one, the path of a saved "
-    ".keras, .h5, .hdf5, .json, .npz, or the text `path/to/file.py:callable` or `module:callable`"
+    ".keras, .h5, .hdf5, .json, .onnx, .tflite, .npz, or the text "
+    "`path/to/file.py:callable` or `module:callable`"
 )
 
 

@@ -26,7 +26,12 @@ from layerlens.scenario.spec import InputSpec, ModelSpec
 
 #: The errors of a runtime that a file is none of its format.
 _DAMAGED = ("DecodeError",)
-_NO_TFLITE = ("Model provided has model identifier", "not a valid Flatbuffer")
+_OTHER_FORMAT = (
+    "Model provided has model identifier",
+    "not a valid Flatbuffer",
+    "allocation is null/empty",
+    "No graph was found in the protobuf",
+)
 
 
 def take_exported(request: BuildRequest) -> Foreign | Refused:
@@ -49,7 +54,7 @@ def take_exported(request: BuildRequest) -> Foreign | Refused:
         return _refused(request, about, loss(about, lost, "it loaded the file"))
     except RuntimeAnswerError as error:
         process.close()
-        if error.type in _DAMAGED or any(text in error.message for text in _NO_TFLITE):
+        if error.type in _DAMAGED or any(text in error.message for text in _OTHER_FORMAT):
             raise ModelFileError(
                 f"{Path(str(spec.file)).name} is damaged, or no file of {about.name}: "
                 f"{one_line(error.message)}",
