@@ -218,7 +218,7 @@ FAULTS = {
     "a damaged archive": (["a.keras", "cut.keras"], "cut.keras is damaged"),
     "no HDF5 file": (["a.keras", "text.h5"], "it is not an HDF5 file"),
     "another JSON file": (["a.keras", "other.json"], "describes no Keras model"),
-    "an empty ONNX file": (["a.keras", "model.onnx"], "model.onnx is damaged, or no file of ONNX"),
+    "an empty ONNX file": (["a.keras", "model.onnx"], "model.onnx is damaged, or no file of"),
     "a SavedModel without leave": (
         ["a.keras", "exported"],
         "model `exported` is a TensorFlow SavedModel, whose operations may read and write files",
