@@ -224,7 +224,10 @@ FAULTS = {
         "model `exported` is a TensorFlow SavedModel, whose operations may read and write files",
     ),
     "no weights": (["a.json", "a.keras", "--weights", "saved"], "a.json holds no weights"),
-    "weights of a scenario": (["pair.yaml", "--weights", "saved"], "--weights applies to models, not to scenarios"),
+    "weights of a scenario": (
+        ["pair.yaml", "--weights", "saved"],
+        "--weights applies to models, not to scenarios",
+    ),
     "misspelt weights": (["a.keras", "copy.keras", "--weights", "savd"], "did you mean 'saved'?"),
 }
 

@@ -35,7 +35,7 @@ def test_weights_that_fit_once_and_not_as_often_as_comparing_takes(
     for free, fits in ((10**6, True), (2 * 2040 * 40, False)):
         monkeypatch.setattr(memory, "free_memory", lambda free=free: free)
         (report,) = layerlens.compare(scenario).scenarios
-        assert (report.status == "pass") == fits
+        assert (report.status == "unchecked") == fits
     (error,) = report.errors
     assert "163.2 KB for their 4,080 params" in error.message
 
