@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from layerlens.errors import UsageError
+from layerlens.fault_codes import Code
 from layerlens.run.pipeline import (
     compare_paths,
     compare_scenarios,
@@ -129,11 +130,13 @@ def compare(
         raise UsageError(
             f"there is nothing to compare: {received} given",
             hint="give two or more models, one after the other or by name in a mapping",
+            code=Code.NOTHING_TO_COMPARE,
         )
     if reference is not None and reference not in models:
         raise UsageError(
             f"reference={reference!r} is not one of the models {', '.join(map(repr, models))}",
             hint=suggestion(reference, models),
+            code=Code.BAD_ARGUMENT,
         )
     scenario = Scenario(
         path="<python>",
@@ -196,7 +199,11 @@ def summary(
         return summarize_scenarios(scenario_from_mapping(source, least_models=1), options)
     models = _named(source, more, "model")
     if not models:
-        raise UsageError("there is nothing to summarize: no model was given", hint=A_MODEL_IS)
+        raise UsageError(
+            "there is nothing to summarize: no model was given",
+            hint=A_MODEL_IS,
+            code=Code.NOTHING_TO_COMPARE,
+        )
     scenario = Scenario(
         path="<python>",
         title=", ".join(models),
@@ -236,7 +243,9 @@ def record(
     """
     if isinstance(max_bytes, bool) or not isinstance(max_bytes, int) or max_bytes < 1:
         raise UsageError(
-            f"max_bytes={max_bytes!r} is not a size", hint="give a number of bytes, at least 1"
+            f"max_bytes={max_bytes!r} is not a size",
+            hint="give a number of bytes, at least 1",
+            code=Code.BAD_ARGUMENT,
         )
     options = RunOptions(checked_seed(seed), allow_code=allow_code)
     spec = model_spec("model", model, inputs)
@@ -281,6 +290,7 @@ def _refuse_arguments(**given: bool) -> None:
             raise UsageError(
                 f"{argument}= applies to models, not to a scenario file",
                 hint=f"write `{written}` in the scenario, or pass the models",
+                code=Code.MODELS_AND_SCENARIOS,
             )
 
 
@@ -296,6 +306,7 @@ def _named(
             raise UsageError(
                 "a mapping of models and more models were given",
                 hint="put every model into the mapping",
+                code=Code.MODELS_AND_SCENARIOS,
             )
         return {str(name): model for name, model in source.items()}
     given = [*source, *more] if isinstance(source, (list, tuple)) else [source, *more]

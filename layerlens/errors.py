@@ -15,6 +15,9 @@ A model that Keras refuses raises none of these: it is a result (`report.layers.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
+
+from layerlens.fault_codes import Code
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,20 +36,33 @@ class Where:
 class Fault:
     """One fault of an input: a message with the received and the allowed value, and a hint."""
 
+    code: Code
     message: str
     where: Where | None = None
     hint: str | None = None
 
     def __str__(self) -> str:
-        text = f"{self.where}: {self.message}" if self.where else self.message
+        text = f"{self.code} {self.message}"
+        text = f"{self.where}: {text}" if self.where else text
         return f"{text}\n  hint: {self.hint}" if self.hint else text
 
 
 class LayerlensError(Exception):
     """The base class of all exceptions of layerlens."""
 
-    def __init__(self, message: str, where: Where | None = None, hint: str | None = None) -> None:
+    #: The code of an error for which no closer one is given.
+    default_code: ClassVar[Code] = Code.USAGE
+
+    def __init__(
+        self,
+        message: str,
+        where: Where | None = None,
+        hint: str | None = None,
+        *,
+        code: Code | None = None,
+    ) -> None:
         super().__init__(message)
+        self.code = code or self.default_code
         self.message = message
         self.where = where
         self.hint = hint
@@ -54,7 +70,7 @@ class LayerlensError(Exception):
     @property
     def faults(self) -> tuple[Fault, ...]:
         """The single faults that this error reports."""
-        return (Fault(self.message, self.where, self.hint),)
+        return (Fault(self.code, self.message, self.where, self.hint),)
 
     def __str__(self) -> str:
         return "\n".join(str(fault) for fault in self.faults)
@@ -67,21 +83,31 @@ class UsageError(LayerlensError):
 class ModelFileError(LayerlensError):
     """A saved model is missing, damaged, or of a kind that cannot be loaded."""
 
+    default_code = Code.DAMAGED_MODEL
+
 
 class UnsafeCodeError(LayerlensError):
     """Code from a file would run without permission."""
+
+    default_code = Code.CODE_NOT_ALLOWED
 
 
 class MemoryLimitError(LayerlensError):
     """A model would need more memory than there is; raised before it is built or run."""
 
+    default_code = Code.MEMORY
+
 
 class LostError(LayerlensError):
     """A scenario exceeded its limit of time or memory, or the process that ran it died."""
 
+    default_code = Code.STOPPED
+
 
 class InternalError(LayerlensError):
     """layerlens itself is at fault."""
+
+    default_code = Code.INTERNAL
 
 
 class ScenarioError(LayerlensError):
@@ -89,7 +115,7 @@ class ScenarioError(LayerlensError):
 
     def __init__(self, faults: tuple[Fault, ...]) -> None:
         first = faults[0]
-        super().__init__(first.message, first.where, first.hint)
+        super().__init__(first.message, first.where, first.hint, code=first.code)
         self._faults = faults
 
     @property

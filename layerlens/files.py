@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TextIO
 
 from layerlens.errors import UsageError
+from layerlens.fault_codes import Code
 
 #: The path that means standard output.
 STDOUT = "-"
@@ -25,13 +26,19 @@ def refuse_unwritable(path: str) -> None:
     folder = target.parent
     reason = unreadable_path(target)
     if reason is not None:
-        raise UsageError(f"cannot write to {_shortened(path)}: {reason}")
+        raise UsageError(f"cannot write to {_shortened(path)}: {reason}", code=Code.CANNOT_WRITE)
     if target.is_dir():
-        raise UsageError(f"cannot write to {path}: it is a folder; name a file in it")
+        raise UsageError(
+            f"cannot write to {path}: it is a folder; name a file in it", code=Code.CANNOT_WRITE
+        )
     if not folder.is_dir():
-        raise UsageError(f"cannot write to {path}: there is no folder {folder}")
+        raise UsageError(
+            f"cannot write to {path}: there is no folder {folder}", code=Code.CANNOT_WRITE
+        )
     if not os.access(folder, os.W_OK) and not _is_special(target):
-        raise UsageError(f"cannot write to {path}: no permission to write in {folder}")
+        raise UsageError(
+            f"cannot write to {path}: no permission to write in {folder}", code=Code.CANNOT_WRITE
+        )
 
 
 def write_text(text: str, path: str | None) -> None:
@@ -61,7 +68,9 @@ def _write(parts: Iterable[bytes], path: str | None) -> None:
     try:
         _replace_file(parts, Path(path))
     except OSError as error:
-        raise UsageError(f"cannot write to {path}: {error.strerror or error}") from error
+        raise UsageError(
+            f"cannot write to {path}: {error.strerror or error}", code=Code.CANNOT_WRITE
+        ) from error
 
 
 def print_text(text: str) -> None:
@@ -87,7 +96,9 @@ def _write_stdout(parts: Iterable[bytes]) -> None:
         raise
     except OSError as error:
         _discard_stdout()
-        raise UsageError(f"cannot write to standard output: {error.strerror or error}") from error
+        raise UsageError(
+            f"cannot write to standard output: {error.strerror or error}", code=Code.CANNOT_WRITE
+        ) from error
 
 
 def _discard_stdout() -> None:

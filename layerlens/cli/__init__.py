@@ -120,6 +120,7 @@ def _run_command(arguments: list[str]) -> int:
     from layerlens.cli import signals
     from layerlens.cli.commands import app, default_map
     from layerlens.errors import InternalError, LayerlensError
+    from layerlens.fault_codes import Code
 
     # Versions of typer bundle different clicks, with usage errors of different classes.
     usage_error: type[Any] = typer.BadParameter.__bases__[0]
@@ -133,7 +134,8 @@ def _run_command(arguments: list[str]) -> int:
     except usage_error as error:
         command = error.ctx.command_path if error.ctx else "layerlens"
         write_stderr(
-            f"{error.format_message()}\n  hint: `{command} --help` shows its arguments and options"
+            f"{Code.BAD_OPTION} {error.format_message()}\n"
+            f"  hint: `{command} --help` shows its arguments and options"
         )
         return MISUSED
     except typer.Abort:
@@ -158,12 +160,14 @@ def _report_exception(error: Exception) -> int:
 
 
 def _report_internal_error(error: Exception) -> int:
+    from layerlens.fault_codes import Code
+
     if os.environ.get("LAYERLENS_DEBUG") == "1":
         import traceback
 
         traceback.print_exc()
     write_stderr(
-        f"a bug in layerlens itself: {type(error).__name__}: {error}\n"
+        f"{Code.INTERNAL} a bug in layerlens itself: {type(error).__name__}: {error}\n"
         "  hint: please report it in the project's issue tracker, with the scenario and the\n"
         "  output of `layerlens --version`; set LAYERLENS_DEBUG=1 to show the traceback"
     )

@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -142,10 +143,15 @@ def explain(paths: Paths, *, options: CommandOptions) -> int:
     """Explain where two models differ, why, and how to make them agree.
 
     Compares the models, measures which output step depends on which input step, and searches for
-    the fewest changes that make the models agree.
+    the fewest changes that make the models agree. Given codes of errors in place of paths, such as
+    LL301, describes what they mean.
     """
+    from layerlens.render.fault_guide import is_code, render_code
     from layerlens.run.pipeline import compare_paths
 
+    if all(is_code(path) and not Path(path).exists() for path in paths):
+        print_text("\n".join(render_code(path, columns()) for path in paths))
+        return PASSED
     refuse_overwriting([options.output], paths)
     run_options = replace(options.run_options(), deps=True, explain=True)
     with (

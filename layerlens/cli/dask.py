@@ -8,6 +8,7 @@ from layerlens.cli.messages import BROKEN, FAILED, MISUSED, PASSED, write_stderr
 from layerlens.cli.signals import Interrupted
 from layerlens.cli.terminal import show_progress
 from layerlens.errors import UsageError
+from layerlens.fault_codes import Code
 from layerlens.files import unreadable_path
 from layerlens.scenario.from_arguments import refuse_models
 from layerlens.scenario.options import RunOptions
@@ -30,23 +31,27 @@ def spread(
         raise UsageError(
             f"{output} is written by the workers of a scheduler, and no scheduler was given",
             hint="add `--scheduler ADDRESS`, or write a report: .json, .csv, .html",
+            code=Code.DASK,
         )
     if output is None or not is_parquet(output):
         raise UsageError(
             f"--scheduler needs a Parquet file as --output; received {output!r}",
             hint="add `--output results.parquet`",
+            code=Code.DASK,
         )
     reason = unreadable_path(Path(output).with_name(f"{Path(output).name}.parts"))
     if reason is not None:
         raise UsageError(
             f"the parts of {output} cannot be written next to it: {reason}",
             hint="give the Parquet file a shorter name",
+            code=Code.DASK,
         )
     refuse_models(paths, "--scheduler")
     if options.jobs > 1 or options.max_memory is not None:
         raise UsageError(
             "--jobs and --max-memory apply to this machine, not to the workers of a scheduler",
             hint="set them in `dask worker ADDRESS --nworkers N --nthreads 1 --memory-limit SIZE`",
+            code=Code.DASK,
         )
     try:
         from layerlens.run.dask.client import run_sweeps
@@ -54,6 +59,7 @@ def spread(
         raise UsageError(
             f"--scheduler needs {error.name}, which is not installed",
             hint="python -m pip install 'layerlens[dask]'",
+            code=Code.NOT_INSTALLED,
         ) from error
     try:
         with show_progress(quiet=quiet) as listener:

@@ -38,9 +38,9 @@ def write_stdout(message: str) -> None:
 
 def write_errors(report: RunRecord) -> None:
     """Write every error as `file:line:column: message`, from which editors open the place."""
-    from layerlens.render.wording import location
+    from layerlens.render.wording import coded, location
 
     for scenario in report.scenarios:
         for error in scenario.errors:
             hint = f"\n  hint: {error.hint}" if error.hint else ""
-            write_stderr(f"{error.message}{hint}", prefix=f"{location(error) or 'layerlens'}: ")
+            write_stderr(f"{coded(error)}{hint}", prefix=f"{location(error) or 'layerlens'}: ")

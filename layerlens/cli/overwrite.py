@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from layerlens.errors import LayerlensError, UsageError
+from layerlens.fault_codes import Code
 from layerlens.files import STDOUT
 from layerlens.scenario.files import find_scenario_files, read_text
 from layerlens.scenario.python_target import parse_target
@@ -36,7 +37,10 @@ def refuse_overwriting(outputs: Sequence[str | None], paths: Sequence[str]) -> N
     files = [output for output in outputs if output is not None and output != STDOUT]
     for position, output in enumerate(files):
         if any(_is_same(output, other) for other in files[:position]):
-            raise UsageError(f"two outputs have the same file {output}; give each its own file")
+            raise UsageError(
+                f"two outputs have the same file {output}; give each its own file",
+                code=Code.CANNOT_WRITE,
+            )
     existing = [output for output in files if Path(output).is_file()]
     if not existing:
         return
@@ -47,6 +51,7 @@ def refuse_overwriting(outputs: Sequence[str | None], paths: Sequence[str]) -> N
                 raise UsageError(
                     f"cannot write to {output}: it is {what}{also}, which would be overwritten",
                     hint="name another file",
+                    code=Code.CANNOT_WRITE,
                 )
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import typer
 
 from layerlens.errors import Fault, ScenarioError, Where
+from layerlens.fault_codes import Code
 from layerlens.files import STDOUT
 from layerlens.plain.suggestion import nearest_name
 from layerlens.scenario.yaml.positions import described, legible
@@ -74,7 +75,9 @@ def project_defaults(rules: Mapping[str, OptionRule]) -> dict[str, Any]:
             return {}
         data = tomllib.loads(text)
     except (OSError, UnicodeDecodeError) as error:
-        raise ScenarioError((Fault(f"cannot be read: {error}", Where(_shown(path))),)) from None
+        raise ScenarioError(
+            (Fault(Code.BAD_SETTINGS, f"cannot be read: {error}", Where(_shown(path))),)
+        ) from None
     except tomllib.TOMLDecodeError as error:
         found = re.search(r"\(at line (\d+), column (\d+)\)", str(error))
         # Without a place it is the end of the document.
@@ -82,7 +85,9 @@ def project_defaults(rules: Mapping[str, OptionRule]) -> dict[str, Any]:
         place = (int(found[1]), int(found[2])) if found else end
         reason = str(error).partition(" (at ")[0]
         where = Where(_shown(path), *place)
-        raise ScenarioError((Fault(f"this is no TOML: {legible(reason)}", where),)) from None
+        raise ScenarioError(
+            (Fault(Code.BAD_SETTINGS, f"this is no TOML: {legible(reason)}", where),)
+        ) from None
     tool = data.get("tool")
     if not isinstance(tool, dict) or "layerlens" not in tool:
         return {}
@@ -158,7 +163,9 @@ class _Table:
 
     def _add(self, name: str | None, message: str, hint: str | None = None) -> None:
         where = Where(_shown(self.path), self._line(name))
-        self.faults.append(Fault(legible(message), where, legible(hint) if hint else None))
+        self.faults.append(
+            Fault(Code.BAD_SETTINGS, legible(message), where, legible(hint) if hint else None)
+        )
 
     def _line(self, name: str | None) -> int | None:
         """Return the line of an option, or that of the table; tomllib gives no positions."""

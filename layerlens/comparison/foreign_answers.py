@@ -13,6 +13,7 @@ from layerlens.comparison.pair import Pair
 from layerlens.comparison.probe_plan import ProbePlan
 from layerlens.comparison.recording_plan import PLANS, RecordingProbes
 from layerlens.errors import Fault, ScenarioError
+from layerlens.fault_codes import Code
 from layerlens.models.build.request import Built, Foreign
 from layerlens.models.execute.input_domains import fixed_domains
 from layerlens.models.execute.side import Side, Values
@@ -244,6 +245,7 @@ def refuse_without_weights(foreign: Foreign, live: Built, variants: ModelVariant
     raise ScenarioError(
         (
             Fault(
+                Code.FIXED_MODEL,
                 f"`{name}` has no saved weights, and `{other}` holds those that it was exported "
                 "with: on other weights the two differ whatever they compute",
                 live.spec.where,

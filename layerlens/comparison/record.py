@@ -14,6 +14,7 @@ from layerlens.comparison.randomness import changed, is_random, is_unrepeatable
 from layerlens.comparison.recording_plan import RecordingPlan, RecordingProbes
 from layerlens.comparison.rounding import depends_on_execution
 from layerlens.errors import UsageError
+from layerlens.fault_codes import Code
 from layerlens.models.execute.float32_residue import float32_residue
 from layerlens.models.execute.input_domains import (
     numbers_in,
@@ -141,6 +142,7 @@ class _Recorder:
                     f"({list(outcome.shapes)} against {list(double.shapes)}), so there is no one "
                     "function to record",
                     hint="`layerlens compare` says in which way the calls differ",
+                    code=Code.CANNOT_RECORD,
                 )
         sensitivity = side.sensitivity(values, inputs, double, self._seed)
         inner = side.inner_rounding(values, inputs, double.outputs)
@@ -164,12 +166,14 @@ class _Recorder:
             raise UsageError(
                 f"`{self._side.name}` cannot be recorded: {outcome.error.message}",
                 hint=outcome.error.hint,
+                code=Code.CANNOT_RECORD,
             )
         for output in outcome.outputs:
             if output.dtype.kind not in "fiub":
                 raise UsageError(
                     f"`{self._side.name}` cannot be recorded: it returns {output.dtype} values",
                     hint="record the part of the model that returns numbers",
+                    code=Code.CANNOT_RECORD,
                 )
         return outcome
 
@@ -197,6 +201,7 @@ class _Recorder:
                 f"`{side.name}` cannot be recorded: its outputs are random in inference",
                 hint="call its random layers with `training=False`, or compare the models "
                 "themselves: that compares random outputs by their distribution",
+                code=Code.CANNOT_RECORD,
             )
 
     def _refuse_inconsistent(self, weights: WeightSet, run: RecordedRun, batch: ProbeBatch) -> None:
@@ -236,6 +241,7 @@ class _Recorder:
                 "traced with unknown lengths, so there is no one function to record",
                 hint="`layerlens compare` shows an input on which they differ; a layer that is "
                 "called with `training=True` computes otherwise in `predict`",
+                code=Code.CANNOT_RECORD,
             )
 
     def _float32_parts(self) -> Float32Parts:

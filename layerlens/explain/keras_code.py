@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from layerlens.errors import UsageError
+from layerlens.fault_codes import Code
 from layerlens.models.build.chunks import joined_outputs, pieces_of
 from layerlens.models.build.graph import LISTED_INPUTS, SEPARATE_INPUTS, in_order
 from layerlens.models.build.request import Built, Model
@@ -382,6 +383,7 @@ def _as_json(built: Described) -> str:
             f"model `{built.spec.name}` cannot be written as a script: {error}",
             built.spec.where,
             hint="describe it by its layers in the scenario",
+            code=Code.NO_SCRIPT,
         ) from error
 
 

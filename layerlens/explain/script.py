@@ -20,6 +20,7 @@ from layerlens.explain.keras_code import (
     model_source,
 )
 from layerlens.explain.weight_code import WeightSource
+from layerlens.fault_codes import Code
 from layerlens.models.build.request import Built, Foreign, Model, Recorded
 from layerlens.models.inspect.nested_layers import layers_told_to_train
 from layerlens.numerics.arrays import Inputs
@@ -66,12 +67,14 @@ def script_of(
                 f"`{model.spec.name}` is a recording: no script can build the model that it holds "
                 "the outputs of",
                 hint="leave --repro out; the report shows the input on which they differ",
+                code=Code.NO_SCRIPT,
             )
         if isinstance(model, Foreign):
             raise UsageError(
                 f"`{model.spec.name}` is an exported file: a script needs Keras and NumPy alone, "
                 "and cannot run it",
                 hint="leave --repro out; the report shows the input on which they differ",
+                code=Code.NO_SCRIPT,
             )
     if check is not None and report.counterexample is not None:
         return repro_script(Reproduction(scenario, report, check))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from layerlens.errors import Fault, ScenarioError
+from layerlens.fault_codes import Code
 from layerlens.models.build.conditions import Padding, paddings_of, under_condition
 from layerlens.models.build.constants import NumberChange, spec_with_numbers
 from layerlens.models.build.request import Built, Foreign, Model, Refused
@@ -56,6 +57,7 @@ class ModelVariants:
             return built  # an exported file runs on the probes of the other model
         if not isinstance(built, Built):
             fault = Fault(
+                Code.CONDITION,
                 f"`when` cannot be applied to `{model.name}`, a recording",
                 model.where,
                 "its inputs were chosen when it was recorded; remove `when`",

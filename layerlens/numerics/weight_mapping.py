@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from layerlens.errors import Fault, ScenarioError, Where
+from layerlens.fault_codes import Code
 from layerlens.numerics.weight_changes import (
     Change,
     Join,
@@ -76,6 +77,7 @@ def _left_over(transfer: Transfer, mapping: TransferMapping, names: tuple[str, s
         if rows
     ]
     return Fault(
+        Code.TRANSFER_MISFIT,
         f"`transfer` leaves {' and '.join(told)} over, and `rest: {mapping.rest}` cannot pair "
         f"{'them' if sum(map(len, transfer.left_over)) > 1 else 'it'}",
         mapping.where,
@@ -113,7 +115,7 @@ class _Reading:
                 each = [group[k] for group in sources], [group[k] for group in targets]
                 found += list(self._paired(pair, *each))
         except ShapeError as error:
-            self._add(str(error), pair.where, _hint(pair))
+            self._add(Code.TRANSFER_MISFIT, str(error), pair.where, _hint(pair))
         return tuple(found)
 
     def _paired(
@@ -146,10 +148,10 @@ class _Reading:
         if found:
             firsts = ", ".join(f"`{rows[places[0]].path}`" for places in found[:_MOST_LISTED])
             message = f"{what} could be any of {firsts} of `{self.names[side]}`"
-            self._add(message, where, "write a longer part of the path")
+            self._add(Code.TRANSFER_MISFIT, message, where, "write a longer part of the path")
             return ()
         message = f"{what} is not a weight or layer of `{self.names[side]}`"
-        self._add(message, where, _nearest(path, rows))
+        self._add(Code.TRANSFER_MISFIT, message, where, _nearest(path, rows))
         return ()
 
     def _use(self, side: int, groups: Sequence[Sequence[int]], where: Where | None) -> None:
@@ -158,10 +160,15 @@ class _Reading:
             key = ("from", "to")[side]
             if place in self._used[side]:
                 hint = "each weight belongs to one pair: remove it from the others"
-                self._add(f"`{path}` of `{name}` is used twice under `{key}`", where, hint)
+                self._add(
+                    Code.TRANSFER_MISFIT,
+                    f"`{path}` of `{name}` is used twice under `{key}`",
+                    where,
+                    hint,
+                )
             elif side == 1 and place in self.given[1]:
                 message = f"`{path}` of `{name}` has the values given under its `weights`"
-                self._add(message, where, "remove these values, or the pair")
+                self._add(Code.TRANSFER_MISFIT, message, where, "remove these values, or the pair")
             self._used[side].add(place)
 
     def _refuse_counts(
@@ -176,13 +183,14 @@ class _Reading:
             for path, places in zip(paths, groups, strict=True)
         ]
         self._add(
+            Code.TRANSFER_MISFIT,
             f"a pair takes as many weights as it gives: {', '.join(told)}",
             pair.where,
             "name single weights instead of layers",
         )
 
-    def _add(self, message: str, where: Where | None, hint: str | None) -> None:
-        self.faults.append(Fault(message, where, hint))
+    def _add(self, code: Code, message: str, where: Where | None, hint: str | None) -> None:
+        self.faults.append(Fault(code, message, where, hint))
 
 
 def _named(path: str, paths: Sequence[str]) -> list[tuple[int, ...]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 
 from layerlens.errors import UsageError
+from layerlens.fault_codes import Code
 from layerlens.plain.suggestion import nearest_names
 from layerlens.scenario.keras_catalog import (
     Argument,
@@ -35,7 +36,9 @@ def render_layer(name: str, width: int) -> str:
     try:
         found = model_signature(name) if name in MODEL_LAYERS else signature(name)
     except KeyError:
-        raise UsageError(f"there is no layer {name!r}", hint=_nearest(name)) from None
+        raise UsageError(
+            f"there is no layer {name!r}", hint=_nearest(name), code=Code.UNKNOWN_LAYER
+        ) from None
     prose = min(width, 100)
     lines = [_call(found, prose), ""]
     if found.summary:

@@ -8,6 +8,7 @@ from typing import get_args
 from rich.text import Text
 
 from layerlens.errors import UsageError
+from layerlens.fault_codes import Code
 from layerlens.render import wording
 from layerlens.render.formats.html import render_pictures
 from layerlens.render.formats.rich import printed
@@ -34,7 +35,9 @@ def picture_file(report: RunRecord, suffix: str, path: str) -> bytes:
         (scenario, pictures) for scenario in report.scenarios if (pictures := pictures_of(scenario))
     ]
     if not planned:
-        raise UsageError(f"{path}: there is nothing to draw: {_why_nothing(report)}")
+        raise UsageError(
+            f"{path}: there is nothing to draw: {_why_nothing(report)}", code=Code.CANNOT_DRAW
+        )
     if suffix == ".html":
         return render_pictures(report).encode()
     if len(planned) > MOST_ON_A_SHEET:
@@ -42,6 +45,7 @@ def picture_file(report: RunRecord, suffix: str, path: str) -> bytes:
             f"{path}: {len(planned)} scenarios have pictures, but a {suffix} file holds at "
             f"most {MOST_ON_A_SHEET}",
             hint="write an .html file, which holds all of them, or give fewer scenarios",
+            code=Code.CANNOT_DRAW,
         )
     from layerlens.render.pictures.drawing.figures import sheet
 

@@ -13,7 +13,7 @@ _FACTS = ("difference", "rounding")
 
 def fault_text(error: ErrorRow) -> str:
     """Return a fault with its hint."""
-    return error.message + (f"\nhint: {error.hint}" if error.hint else "")
+    return wording.coded(error) + (f"\nhint: {error.hint}" if error.hint else "")
 
 
 def failure_text(scenario: ScenarioReport, row: ExpectationRow) -> str:

@@ -13,6 +13,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from layerlens import vocabulary
 from layerlens.errors import UsageError
+from layerlens.fault_codes import Code
 from layerlens.plain.json import DEEPEST, JsonError, parse_json
 from layerlens.plain.numbers import MOST_DIGITS, count_number
 from layerlens.report import diffs, layers, maps, pairs, run, training
@@ -42,11 +43,13 @@ def read_report(path: str) -> RunRecord:
     try:
         data = _parsed(_text_of(path))
     except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror or error}") from error
+        raise UsageError(
+            f"cannot read {path}: {error.strerror or error}", code=Code.NOT_A_REPORT
+        ) from error
     except JsonError as error:
-        raise UsageError(f"{path} {error}") from error
+        raise UsageError(f"{path} {error}", code=Code.NOT_A_REPORT) from error
     except ValueError as error:  # a path with a null character, or bytes that are not UTF-8
-        raise UsageError(f"cannot read {path}: {error}") from error
+        raise UsageError(f"cannot read {path}: {error}", code=Code.NOT_A_REPORT) from error
     return report_from_dict(data)
 
 
@@ -58,7 +61,10 @@ def _text_of(path: str) -> str:
     with nullcontext(sys.stdin) if path == "-" else Path(path).open(encoding="utf-8") as stream:
         text = stream.read(_MOST_CHARACTERS + 1)
     if len(text) > _MOST_CHARACTERS:  # /dev/zero never ends
-        raise UsageError(f"{path} is larger than any report: more than {_MOST_CHARACTERS:,} bytes")
+        raise UsageError(
+            f"{path} is larger than any report: more than {_MOST_CHARACTERS:,} bytes",
+            code=Code.NOT_A_REPORT,
+        )
     return text
 
 
@@ -84,6 +90,7 @@ def report_from_dict(data: Mapping[str, Any]) -> RunRecord:
         raise UsageError(
             f"not a layerlens report: expected schema {SCHEMA_VERSION}, received {found!r}",
             hint="write one with `layerlens compare ... --format json`",
+            code=Code.NOT_A_REPORT,
         )
     decoded: RunRecord = _decode(RunRecord, data, "report")
     return decoded
@@ -103,7 +110,7 @@ def _decode(kind: Hashable, data: Any, root: str) -> Any:
     try:
         return decode_rows(kind, data, root)
     except ValueError as error:
-        raise UsageError(f"not a layerlens report: {error}") from None
+        raise UsageError(f"not a layerlens report: {error}", code=Code.NOT_A_REPORT) from None
 
 
 def decode_rows(kind: Hashable, data: Any, root: str) -> Any:

@@ -44,6 +44,8 @@ class ErrorRow:
     hint: str | None
     #: True where layerlens itself is at fault, not the scenario.
     internal: bool = False
+    #: The kind of fault, which `layerlens explain` describes; None in older reports.
+    code: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from layerlens.errors import Fault, LayerlensError
+from layerlens.fault_codes import Code
 from layerlens.models.backend.exhaustion import exhausted
 from layerlens.report.run import ErrorRow, ScenarioReport
 from layerlens.run.user_code import user_frame
@@ -38,6 +39,7 @@ def _error_row(fault: Fault, path: str) -> ErrorRow:
         line=where.line if where else None,
         column=where.column if where else None,
         hint=fault.hint,
+        code=fault.code.value,
     )
 
 
@@ -66,7 +68,10 @@ def _exception_report(scenario: Scenario, error: Exception, started: float) -> S
             "this is a bug in layerlens: please report it with the scenario; "
             "LAYERLENS_DEBUG=1 prints the traceback"
         )
-    row = ErrorRow(message, scenario.path, None, None, hint, internal=user_code is None)
+    code = Code.INTERNAL if user_code is None else Code.MODEL_RAISES
+    row = ErrorRow(
+        message, scenario.path, None, None, hint, internal=user_code is None, code=code.value
+    )
     return ScenarioReport(
         path=scenario.path,
         title=scenario.title,

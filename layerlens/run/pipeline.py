@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
 from layerlens.errors import LayerlensError, ScenarioError, UsageError
+from layerlens.fault_codes import Code
 from layerlens.models.backend.start import describe_environment
 from layerlens.report.run import ScenarioReport, joint_status
 from layerlens.run.faults import fault_report
@@ -83,6 +84,7 @@ def compare_paths(
             raise UsageError(
                 "--weights applies to models, not to scenarios",
                 hint="write `transfer: none` in the scenario to compare models as saved",
+                code=Code.MODELS_AND_SCENARIOS,
             )
         else:
             files = _read_all(find_scenario_files(arguments), cache, dispatcher)

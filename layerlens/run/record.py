@@ -6,6 +6,7 @@ import warnings
 from typing import TYPE_CHECKING
 
 from layerlens.errors import UsageError
+from layerlens.fault_codes import Code
 from layerlens.models.backend import global_settings
 from layerlens.models.backend.start import start_backend, without_collection
 from layerlens.run.recorded_file import RecordedFile
@@ -49,6 +50,7 @@ def record_model(
         raise UsageError(
             f"{spec.file} is a recording already",
             hint="record the model itself; a recording can be copied",
+            code=Code.CANNOT_RECORD,
         )
     scenario = Scenario(path, spec.name, (spec,), spec.name, inputs=inputs)
     refuse_before_start(scenario, options)

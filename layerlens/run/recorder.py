@@ -10,6 +10,7 @@ from layerlens.byte_size import readable
 from layerlens.comparison.record import record
 from layerlens.comparison.recording_plan import PLANS, RecordingPlan, plans_within
 from layerlens.errors import UsageError
+from layerlens.fault_codes import Code
 from layerlens.files import write_bytes
 from layerlens.models.backend.start import describe_environment
 from layerlens.models.build.memory import weight_bytes
@@ -62,7 +63,7 @@ class Recorder:
             error = built.report.error
             assert error is not None
             message = f"`{built.spec.name}` cannot be built: {error.message}"
-            raise UsageError(message, hint=error.hint)
+            raise UsageError(message, hint=error.hint, code=Code.CANNOT_RECORD)
         beyond = running_beyond_memory("recording", built)
         if beyond is not None:
             raise beyond
@@ -91,6 +92,7 @@ class Recorder:
             f"may take {readable(self.most_bytes)}",
             hint="record a smaller part of the model, or raise the limit: --max-size SIZE, or "
             "max_bytes= in Python",
+            code=Code.CANNOT_RECORD,
         )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from layerlens.errors import Fault, ScenarioError, Where
+from layerlens.fault_codes import Code
 from layerlens.plain.shapes import shape_text
 from layerlens.scenario.files import KERAS_SUFFIXES, is_exported
 from layerlens.scenario.spec import InputSpec, ModelSpec
@@ -32,15 +33,25 @@ def _faults(spec: ModelSpec, inputs: Sequence[InputSpec], where: Where | None) -
     if spec.file is not None and Path(spec.file).suffix.lower() not in KERAS_SUFFIXES:
         if is_exported(spec.file):
             hint = "remove `chunks`; compare the exported file with the whole model"
-            return [Fault("`chunks` cannot be used for an exported file", where, hint)]
+            return [
+                Fault(Code.BAD_CHUNKS, "`chunks` cannot be used for an exported file", where, hint)
+            ]
         hint = "record the model that is called in chunks instead"
-        return [Fault("`chunks` calls a model, and a recording cannot be called", where, hint)]
+        return [
+            Fault(
+                Code.BAD_CHUNKS,
+                "`chunks` calls a model, and a recording cannot be called",
+                where,
+                hint,
+            )
+        ]
     count = spec.chunks or 1
     timed = [one for one in inputs if has_time_axis(one)]
     if inputs and not timed:
         told = ", ".join(f"`{one.name}` {shape_text(one.shape)}" for one in inputs)
         return [
             Fault(
+                Code.BAD_CHUNKS,
                 f"`chunks` cuts the time axis, and `{spec.name}` has no input with one: {told}",
                 where,
                 "the time axis is the first of `shape: [steps, features]`",
@@ -48,6 +59,7 @@ def _faults(spec: ModelSpec, inputs: Sequence[InputSpec], where: Where | None) -
         ]
     return [
         Fault(
+            Code.BAD_CHUNKS,
             f"the {steps} step{'' if steps == 1 else 's'} of `{one.name}` cannot be cut into "
             f"{count} chunks of equal length",
             where,

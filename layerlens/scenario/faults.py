@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from layerlens.errors import Fault, Where
+from layerlens.fault_codes import Code
 from layerlens.plain.suggestion import nearest_name, sure_name
 from layerlens.scenario.yaml.positions import Position, legible
 
@@ -22,10 +23,10 @@ class Faults:
     file: str
     found: list[Fault] = field(default_factory=list)
 
-    def add(self, message: str, at: Position | None, hint: str | None = None) -> None:
+    def add(self, code: Code, message: str, at: Position | None, hint: str | None = None) -> None:
         """Add a fault; hidden characters are escaped and long texts cut."""
         self.found.append(
-            Fault(legible(message), self.where(at), legible(hint, 2000) if hint else None)
+            Fault(code, legible(message), self.where(at), legible(hint, 2000) if hint else None)
         )
 
     def where(self, at: Position | None) -> Where:
@@ -40,7 +41,8 @@ class Faults:
         ordered = sorted(dict.fromkeys(self.found), key=_place)
         if len(ordered) > MOST_FAULTS:
             more = f"and {len(ordered) - MOST_FAULTS:,} more faults"
-            ordered = [*ordered[:MOST_FAULTS], Fault(more, Where(self.file))]
+            last = ordered[MOST_FAULTS].code
+            ordered = [*ordered[:MOST_FAULTS], Fault(last, more, Where(self.file))]
         return tuple(ordered)
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from layerlens.errors import Fault, ScenarioError, UsageError, Where
+from layerlens.fault_codes import Code
 from layerlens.files import os_reason, unreadable_path
 from layerlens.plain.suggestion import nearest_name
 
@@ -69,7 +70,9 @@ def find_scenario_files(paths: Iterable[Path | str]) -> tuple[Path, ...]:
 
 def _named(path: Path | str) -> Path:
     if str(path) == "":  # an unset variable in a script; `Path("")` is the current folder
-        raise UsageError("an empty path was given", hint="`.` is the current folder")
+        raise UsageError(
+            "an empty path was given", hint="`.` is the current folder", code=Code.NO_SUCH_PATH
+        )
     return Path(path)
 
 
@@ -82,6 +85,7 @@ def _files_at(path: Path) -> list[Path]:
             f"the folder {path} has no scenarios",
             Where(str(path)),
             "scenarios end in .yaml or .yml; `layerlens init PATH` writes one",
+            code=Code.NO_SUCH_PATH,
         )
     return inside
 
@@ -93,12 +97,19 @@ def _kind(path: Path) -> str:
     except FileNotFoundError:
         if path.is_symlink():
             message = f"{path} is a link to {path.readlink()}, which does not exist"
-            raise UsageError(message, Where(str(path))) from None
+            raise UsageError(message, Where(str(path)), code=Code.NO_SUCH_PATH) from None
         raise UsageError(
-            f"there is no file or folder {path}", Where(str(path)), _neighbour(path)
+            f"there is no file or folder {path}",
+            Where(str(path)),
+            _neighbour(path),
+            code=Code.NO_SUCH_PATH,
         ) from None
     except (OSError, ValueError) as error:
-        raise UsageError(f"{path} cannot be read: {os_reason(error)}", Where(str(path))) from None
+        raise UsageError(
+            f"{path} cannot be read: {os_reason(error)}",
+            Where(str(path)),
+            code=Code.UNREADABLE_FILE,
+        ) from None
     return next((name for is_kind, name in _KINDS if is_kind(mode)), "a file")
 
 
@@ -107,7 +118,11 @@ def _scenario_files(folder: Path) -> Iterator[Path]:
 
     def refuse(error: OSError) -> None:
         place = str(error.filename or folder)
-        raise UsageError(f"the folder {place} cannot be read: {os_reason(error)}", Where(place))
+        raise UsageError(
+            f"the folder {place} cannot be read: {os_reason(error)}",
+            Where(place),
+            code=Code.UNREADABLE_FILE,
+        )
 
     for parent, folders, names in os.walk(folder, onerror=refuse):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
@@ -139,6 +154,7 @@ def near_file(path: Path, suffixes: tuple[str, ...]) -> str | None:
 class FileFault:
     """Why a path names no file of the kind that is needed, and what to do."""
 
+    code: Code
     message: str
     hint: str | None = None
     #: Whether nothing is at the path.
@@ -151,12 +167,18 @@ def file_fault(path: Path, shown: str, suffixes: tuple[str, ...]) -> FileFault |
     `shown` is the path as it was written; `suffixes` are those of a file to suggest instead.
     """
     if (reason := unreadable_path(path)) is not None:
-        return FileFault(f"{shown} cannot be read: {reason}")
+        return FileFault(Code.UNREADABLE_FILE, f"{shown} cannot be read: {reason}")
     if not path.exists():
         if path.is_symlink():
-            return FileFault(f"{shown} is a link to {path.readlink()}, which does not exist")
-        return FileFault(f"there is no file {shown}", near_file(path, suffixes), is_missing=True)
-    return None if path.is_file() else FileFault(f"{shown} is not a file")
+            message = f"{shown} is a link to {path.readlink()}, which does not exist"
+            return FileFault(Code.MISSING_FILE, message)
+        return FileFault(
+            Code.MISSING_FILE,
+            f"there is no file {shown}",
+            near_file(path, suffixes),
+            is_missing=True,
+        )
+    return None if path.is_file() else FileFault(Code.UNREADABLE_FILE, f"{shown} is not a file")
 
 
 def is_exported(file: str | None) -> bool:
@@ -182,7 +204,9 @@ def saved_file_fault(
     if path.suffix.lower() not in suffixes:
         message = f"{shown} is not the name of a saved model"
         folder = ", or are a SavedModel folder" if suffixes is SAVED_SUFFIXES else ""
-        return FileFault(message, f"they end in {', '.join(suffixes)}{folder}")
+        return FileFault(
+            Code.NOT_A_MODEL_FILE, message, f"they end in {', '.join(suffixes)}{folder}"
+        )
     return file_fault(path, shown, suffixes)
 
 
@@ -217,11 +241,14 @@ def read_text(path: Path | str) -> str:
         if kind == "a folder":
             _files_at(path)
         if kind != "a file":
-            raise _fault(f"a scenario file is expected here; this is {kind}", where)
+            raise _fault(
+                Code.UNREADABLE_FILE, f"a scenario file is expected here; this is {kind}", where
+            )
         with path.open("rb") as stream:
             data = stream.read(LARGEST_FILE + 1)
         if len(data) > LARGEST_FILE:
             raise _fault(
+                Code.NOT_TEXT,
                 f"the file is {path.stat().st_size / 2**20:,.1f} MiB; a scenario has at most "
                 f"{LARGEST_FILE // 2**20} MiB",
                 where,
@@ -230,7 +257,9 @@ def read_text(path: Path | str) -> str:
     except UsageError as error:
         raise ScenarioError(error.faults) from None
     except OSError as error:
-        raise _fault(f"the file cannot be read: {os_reason(error)}", where) from None
+        raise _fault(
+            Code.UNREADABLE_FILE, f"the file cannot be read: {os_reason(error)}", where
+        ) from None
     return _decoded(data, where)
 
 
@@ -247,11 +276,12 @@ def _decoded(data: bytes, where: Where) -> str:
         line = before.count(b"\n") + 1
         column = error.start - (before.rfind(b"\n") + 1) + 1
         raise _fault(
+            Code.NOT_TEXT,
             f"byte 0x{data[error.start]:02x} is not {encoding.removesuffix('-sig').upper()}",
             Where(where.file, line, column),
             "a scenario is a text file in UTF-8; is this a binary one?",
         ) from None
 
 
-def _fault(message: str, where: Where, hint: str | None = None) -> ScenarioError:
-    return ScenarioError((Fault(message, where, hint),))
+def _fault(code: Code, message: str, where: Where, hint: str | None = None) -> ScenarioError:
+    return ScenarioError((Fault(code, message, where, hint),))

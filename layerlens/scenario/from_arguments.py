@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from layerlens.errors import Fault, ScenarioError, UsageError, Where
+from layerlens.fault_codes import Code
 from layerlens.plain.json import JsonError, parse_json
 from layerlens.plain.printable import one_line
 from layerlens.scenario.faults import suggestion
@@ -65,6 +66,7 @@ def are_models(arguments: Sequence[str]) -> bool:
         raise UsageError(
             f"{models[0]} is one model, and there is no other to compare it with",
             hint=f"name more models after it; `layerlens summary {models[0]}` shows its layers",
+            code=Code.NOTHING_TO_COMPARE,
         )
     return True
 
@@ -76,6 +78,7 @@ def refuse_models(arguments: Iterable[str], command: str) -> None:
             raise UsageError(
                 f"{command} takes scenarios, and {one_line(argument)} is a model",
                 hint="name the model under `file:` or `python:` in a scenario",
+                code=Code.MODELS_AND_SCENARIOS,
             )
 
 
@@ -88,7 +91,7 @@ def model_spec_of(argument: str, name: str) -> ModelSpec:
     form = _form_of(argument)
     assert form is not None  # that is what `is_model` says
     if (fault := form.fault(argument)) is not None:
-        raise ScenarioError((Fault(fault.message, Where(argument), fault.hint),))
+        raise ScenarioError((Fault(fault.code, fault.message, Where(argument), fault.hint),))
     return form.spec(argument, name)
 
 
@@ -104,6 +107,7 @@ def one_model(argument: str) -> ModelSpec:
             f"{one_line(argument) or 'an empty text'} is not a model",
             hint=near_file(Path(argument), SAVED_SUFFIXES)
             or "a model is a saved file or `path/to/file.py:callable`",
+            code=Code.NOT_A_MODEL,
         )
     (name,) = short_names([argument])
     return model_spec_of(argument, name)
@@ -275,6 +279,7 @@ def _callable_fault(argument: str) -> FileFault | None:
     names = _names_in(Path(target.source))
     listed = f"; {suggestion('', names)}" if names else ""
     return FileFault(
+        Code.PYTHON_TARGET,
         f"{one_line(argument)} is a Python file; which of its functions returns the model?",
         f"write `{one_line(argument)}:NAME`{listed}",
     )
@@ -331,7 +336,9 @@ def _no_model(argument: str, *, beside: str) -> UsageError:
     """Return the error of an argument that is not a model, next to one that is."""
     path, shown = Path(argument), one_line(argument)
     if not argument:
-        return UsageError("an empty path was given", hint="`.` is the current folder")
+        return UsageError(
+            "an empty path was given", hint="`.` is the current folder", code=Code.NO_SUCH_PATH
+        )
     try:
         is_folder, exists = path.is_dir(), path.exists()
     except (OSError, ValueError):
@@ -342,6 +349,7 @@ def _no_model(argument: str, *, beside: str) -> UsageError:
             f"there is no file, folder or callable {shown}",
             hint=near_file(path, suffixes)
             or "a model is a saved file or `path/to/file.py:callable`",
+            code=Code.NO_SUCH_PATH,
         )
     if is_folder:
         what = "is a folder, in which scenarios are looked for"
@@ -353,4 +361,5 @@ def _no_model(argument: str, *, beside: str) -> UsageError:
         f"{shown} {what}, and {one_line(beside)} is a model: they cannot be compared together",
         hint="name scenarios alone or models alone; a scenario may hold the model under `file:` "
         "or `python:`",
+        code=Code.MODELS_AND_SCENARIOS,
     )

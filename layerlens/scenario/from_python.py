@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from layerlens.errors import ScenarioError, UsageError
+from layerlens.fault_codes import Code
 from layerlens.plain.numbers import GREATEST
 from layerlens.scenario.faults import suggestion
 from layerlens.scenario.files import SAVED_SUFFIXES
@@ -37,18 +38,21 @@ def model_spec(name: str, model: Any, inputs: Inputs) -> ModelSpec:
         try:
             return replace(model_spec_of(str(model), name), where=None)
         except ScenarioError as error:
-            raise UsageError(error.message, hint=error.hint) from error
+            raise UsageError(error.message, hint=error.hint, code=error.code) from error
     if not callable(model):
         what = (
             f"{str(model)!r}"
             if isinstance(model, (str, Path))
             else f"of type {type(model).__name__}"
         )
-        raise UsageError(f"{name!r} is {what}, which is not a model", hint=A_MODEL_IS)
+        raise UsageError(
+            f"{name!r} is {what}, which is not a model", hint=A_MODEL_IS, code=Code.NOT_A_MODEL
+        )
     if inputs is None and is_bare_layer(model):
         raise UsageError(
             f"{name!r} is a {type(model).__name__} layer, which has no input",
             hint="give inputs=, the shape of one sample, as in inputs=[64, 15]",
+            code=Code.NOT_A_MODEL,
         )
     return ModelSpec(name, "object", given=model)
 
@@ -85,6 +89,7 @@ def input_specs(inputs: Any) -> tuple[InputSpec, ...]:
         raise UsageError(
             f"inputs={inputs!r} is not an input",
             hint="give the shape of one sample, as in inputs=[64, 15], or a mapping of several",
+            code=Code.BAD_ARGUMENT,
         )
     if inputs and all(isinstance(item, InputSpec) for item in inputs):
         return tuple(inputs)
@@ -93,6 +98,7 @@ def input_specs(inputs: Any) -> tuple[InputSpec, ...]:
             raise UsageError(
                 f"inputs={inputs!r} is not the shape of one input",
                 hint="name several, as in inputs={'x': [4], 'y': [4]}",
+                code=Code.BAD_ARGUMENT,
             )
         return _read_inputs(input={"shape": list(inputs)})
     if {"shape", "values"} & set(inputs):
@@ -112,7 +118,7 @@ def _read_inputs(**written: Any) -> tuple[InputSpec, ...]:
         (scenario,) = scenario_from_mapping({**written, "models": unread}, least_models=1)
     except ScenarioError as error:
         hint = error.hint.replace("`null`", "None") if error.hint else None
-        raise UsageError(f"inputs=: {error.message}", hint=hint) from error
+        raise UsageError(f"inputs=: {error.message}", hint=hint, code=error.code) from error
     return scenario.inputs
 
 
@@ -120,7 +126,11 @@ def checked_modes(mode: Mode | Sequence[Mode]) -> tuple[Mode, ...]:
     """Return the modes as a tuple, each once; raise UsageError for an unknown one."""
     modes: tuple[Mode, ...] = (mode,) if isinstance(mode, str) else tuple(mode)
     if not modes:
-        raise UsageError("mode= is not a mode", hint=f"give one or both of {', '.join(MODES)}")
+        raise UsageError(
+            "mode= is not a mode",
+            hint=f"give one or both of {', '.join(MODES)}",
+            code=Code.BAD_ARGUMENT,
+        )
     for one in modes:
         check_choice("mode", one, MODES)
     return tuple(dict.fromkeys(modes))
@@ -137,6 +147,7 @@ def checked_tolerance(tolerance: Any) -> Tolerance | None:
         raise UsageError(
             f"tolerance={tolerance!r} is not a tolerance",
             hint="give (rtol, atol), two numbers of at least 0, or omit it",
+            code=Code.BAD_ARGUMENT,
         )
     return Tolerance(*pair)
 
@@ -150,7 +161,7 @@ def checked_seed(seed: Any) -> int:
         huge = number is not None and abs(number) > GREATEST
         shown = f"a number of {number.bit_length():,} bits" if number and huge else repr(seed)
         hint = f"give an integer from 0 to {GREATEST}"
-        raise UsageError(f"seed={shown} is not a seed", hint=hint)
+        raise UsageError(f"seed={shown} is not a seed", hint=hint, code=Code.BAD_ARGUMENT)
     return number
 
 
@@ -184,4 +195,8 @@ def check_choice(
 ) -> None:
     """Raise UsageError unless the value of an argument is None or allowed."""
     if value is not None and value not in allowed:
-        raise UsageError(f"{name}={value!r} is not allowed", hint=suggestion(str(value), allowed))
+        raise UsageError(
+            f"{name}={value!r} is not allowed",
+            hint=suggestion(str(value), allowed),
+            code=Code.BAD_ARGUMENT,
+        )

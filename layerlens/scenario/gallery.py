@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from layerlens.errors import UsageError
+from layerlens.fault_codes import Code
 from layerlens.files import draft_of, os_reason, unreadable_path
 from layerlens.plain.suggestion import nearest_name
 from layerlens.scenario.files import read_text
@@ -53,13 +54,15 @@ def write_example(name: str, path: Path | str) -> list[Path]:
         near = nearest_name(name, example_names())
         hint = f"did you mean {near!r}? " if near else ""
         raise UsageError(
-            f"there is no example {name!r}", hint=f"{hint}`layerlens examples` lists all"
+            f"there is no example {name!r}",
+            hint=f"{hint}`layerlens examples` lists all",
+            code=Code.NO_SUCH_PATH,
         )
     source = _path_of(name)
     path = Path(path)
     reason = unreadable_path(path)
     if reason is not None:
-        raise UsageError(f"{path} cannot be written: {reason}")
+        raise UsageError(f"{path} cannot be written: {reason}", code=Code.CANNOT_WRITE)
     target = path / source.name if path.is_dir() else path
     copies = {target.parent / one: source.parent / one for one in _named_files(_parsed(source))}
     copies = {
@@ -73,6 +76,7 @@ def write_example(name: str, path: Path | str) -> list[Path]:
             raise UsageError(
                 f"{to} already exists and is not overwritten",
                 hint="choose another file, or remove this one first",
+                code=Code.CANNOT_WRITE,
             )
     for to, begin in copies.items():
         _copy(begin, to)
@@ -115,6 +119,9 @@ def _copy(source: Path, target: Path) -> None:
         raise UsageError(
             f"{target} already exists and is not overwritten",
             hint="choose another file, or remove this one first",
+            code=Code.CANNOT_WRITE,
         ) from None
     except (OSError, ValueError) as error:
-        raise UsageError(f"{target} cannot be written: {os_reason(error)}") from None
+        raise UsageError(
+            f"{target} cannot be written: {os_reason(error)}", code=Code.CANNOT_WRITE
+        ) from None

@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from layerlens.errors import UsageError
+from layerlens.fault_codes import Code
 from layerlens.versions import version_of
 
 #: The first line after the imports of a module.
@@ -92,7 +93,9 @@ def keras_version() -> str:
 
 
 def _no_keras() -> UsageError:
-    return UsageError("Keras is not installed", hint="pip install 'keras>=3' tensorflow")
+    return UsageError(
+        "Keras is not installed", hint="pip install 'keras>=3' tensorflow", code=Code.NOT_INSTALLED
+    )
 
 
 @cache

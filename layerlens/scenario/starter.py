@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from layerlens.errors import UsageError, Where
+from layerlens.fault_codes import Code
 from layerlens.files import draft_of, os_reason, unreadable_path
 
 _STARTER = """\
@@ -93,7 +94,9 @@ def write_starter(path: Path | str) -> Path:
     path = Path(path)
     reason = unreadable_path(path)
     if reason is not None:
-        raise UsageError(f"{path} cannot be written: {reason}", Where(str(path)))
+        raise UsageError(
+            f"{path} cannot be written: {reason}", Where(str(path)), code=Code.CANNOT_WRITE
+        )
     if path.is_dir():
         path = path / "scenario.yaml"
     try:
@@ -104,9 +107,12 @@ def write_starter(path: Path | str) -> Path:
             f"{path} already exists and is not overwritten",
             Where(str(path)),
             "choose another file, or remove this one first",
+            code=Code.CANNOT_WRITE,
         ) from None
     except (OSError, ValueError) as error:
         raise UsageError(
-            f"{path} cannot be written: {os_reason(error)}", Where(str(path))
+            f"{path} cannot be written: {os_reason(error)}",
+            Where(str(path)),
+            code=Code.CANNOT_WRITE,
         ) from None
     return path

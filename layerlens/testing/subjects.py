@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from layerlens.errors import UsageError
+from layerlens.fault_codes import Code
 from layerlens.scenario.faults import suggestion
 from layerlens.scenario.from_python import (
     Inputs,
@@ -116,6 +117,7 @@ def recording_scenario(
         raise UsageError(
             f"{model} has {len(scenarios)} cells of a matrix, and a recording holds one model",
             hint="write this cell as a separate scenario",
+            code=Code.CANNOT_RECORD,
         )
     (scenario,) = scenarios
     spec = scenario.model(scenario.reference)
@@ -140,7 +142,9 @@ def _side(model: Any) -> _Side:
         if Path(path).suffix in _SCENARIO_SUFFIXES:
             if not Path(path).is_file():
                 raise UsageError(
-                    f"there is no scenario file {path}", hint=f"searched in {Path.cwd()}"
+                    f"there is no scenario file {path}",
+                    hint=f"searched in {Path.cwd()}",
+                    code=Code.NO_SUCH_PATH,
                 )
             scenarios = read_scenarios(path, least_models=1)
             return _Side(_model_name(name, scenarios[0]) if name else None, scenarios)
@@ -155,7 +159,11 @@ def _model_name(name: str, scenario: Scenario) -> str:
     """Return the name, or raise UsageError where the scenario has no such model."""
     names = [model.name for model in scenario.models]
     if name not in names:
-        raise UsageError(f"{scenario.path} has no model {name!r}", hint=suggestion(name, names))
+        raise UsageError(
+            f"{scenario.path} has no model {name!r}",
+            hint=suggestion(name, names),
+            code=Code.UNKNOWN_MODEL,
+        )
     return name
 
 
@@ -164,6 +172,7 @@ def _refuse_inputs_with(scenarios: Sequence[Scenario], inputs: Inputs) -> None:
         raise UsageError(
             "inputs= applies to models, not to a scenario file",
             hint="write `input:` in the scenario, or pass the models",
+            code=Code.MODELS_AND_SCENARIOS,
         )
 
 
@@ -173,6 +182,7 @@ def _own_pairs(side: _Side) -> tuple[Scenario, ...]:
         raise UsageError(
             "there is nothing to compare: one model was given",
             hint="give a reference and a candidate, or a scenario file with both",
+            code=Code.NOTHING_TO_COMPARE,
         )
     for scenario in side.scenarios:
         if side.name == scenario.reference or not scenario.candidates:
@@ -180,6 +190,7 @@ def _own_pairs(side: _Side) -> tuple[Scenario, ...]:
                 f"there is nothing to compare: {scenario.path} was given for its one model "
                 f"{scenario.reference!r}",
                 hint="give a candidate, or the file with both",
+                code=Code.NOTHING_TO_COMPARE,
             )
     if side.name is None:
         return side.scenarios

@@ -10,6 +10,7 @@ from typing import Any
 import keras
 
 from layerlens.errors import Fault, ScenarioError
+from layerlens.fault_codes import Code
 from layerlens.models.build.float64 import enable_float64
 from layerlens.models.build.request import Built
 from layerlens.models.build.session import in_fresh_session
@@ -206,4 +207,4 @@ def _not_from_input(built: Built, what: str) -> ScenarioError:
         f"`when: {{unpadded: true}}` cannot be kept in `{built.spec.name}`: {what}, but not from "
         f"an input of the model itself"
     )
-    return ScenarioError((Fault(message, built.spec.where, "remove `unpadded`"),))
+    return ScenarioError((Fault(Code.CONDITION, message, built.spec.where, "remove `unpadded`"),))

@@ -10,6 +10,7 @@ from typing import Any
 import keras
 
 from layerlens.errors import Fault, LayerlensError, ScenarioError, Where
+from layerlens.fault_codes import Code
 from layerlens.models.backend.exhaustion import raise_if_out_of_memory
 from layerlens.models.build.layer import LayerMaker, automatic_name
 from layerlens.models.build.tensor_sizes import refuse_oversized
@@ -148,7 +149,7 @@ def in_order(nodes: tuple[NodeSpec, ...]) -> list[NodeSpec]:
             return
         if node.name in open_names:
             loop = " -> ".join([*open_names[open_names.index(node.name) :], node.name])
-            raise _fault(f"the graph has a cycle: {loop}", node.where)
+            raise _fault(Code.GRAPH_CYCLE, f"the graph has a cycle: {loop}", node.where)
         open_names.append(node.name)
         for name in (*node.sources, *((node.share,) if node.share else ())):
             if (source := addressed(name, by_name)) is not None:
@@ -166,7 +167,9 @@ def _addressed(name: str, wired: WiredGraph, where: Where | None) -> Tensors:
     source = addressed(name, wired.given)
     if source is None:
         known = ", ".join(f"`{given}`" for given in wired.given)
-        raise _fault(f"`{name}` is not a node or input; there are {known}", where)
+        raise _fault(
+            Code.UNKNOWN_NODE, f"`{name}` is not a node or input; there are {known}", where
+        )
     node, index = source
     tensors = wired.given[node]
     if index is None:
@@ -176,7 +179,7 @@ def _addressed(name: str, wired: WiredGraph, where: Where | None) -> Tensors:
             f"`{name}` takes output {index} of `{node}`, which has {len(tensors)} "
             f"(they count from 0)"
         )
-        raise _fault(message, where)
+        raise _fault(Code.UNKNOWN_NODE, message, where)
     return (tensors[index],)
 
 
@@ -192,8 +195,8 @@ def _with_tensors(value: Any, wired: WiredGraph, where: Where | None) -> Any:
     return value
 
 
-def _fault(message: str, where: Where | None) -> ScenarioError:
-    return ScenarioError((Fault(message, where),))
+def _fault(code: Code, message: str, where: Where | None) -> ScenarioError:
+    return ScenarioError((Fault(code, message, where),))
 
 
 def _make(

@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from layerlens.errors import Fault, ScenarioError, Where
+from layerlens.fault_codes import Code
 from layerlens.models.build.python_file import PythonFile
 from layerlens.plain.suggestion import nearest_name
 from layerlens.scenario.python_target import PythonTarget, parse_target
@@ -194,4 +195,4 @@ def _missing(target: PythonTarget, holder: Any, part: str) -> str:
 
 
 def _fault(message: str, where: Where | None, hint: str | None = None) -> ScenarioError:
-    return ScenarioError((Fault(message, where, hint),))
+    return ScenarioError((Fault(Code.PYTHON_TARGET, message, where, hint),))

@@ -11,6 +11,7 @@ import keras
 import tensorflow as tf
 
 from layerlens.errors import Fault, MemoryLimitError, ScenarioError
+from layerlens.fault_codes import Code
 from layerlens.models.build.precision import Precision, layer_dtype
 from layerlens.scenario.spec import InputSpec, ModelSpec
 
@@ -84,7 +85,7 @@ def set_policy(spec: ModelSpec, precision: Precision) -> None:
         message = (
             f"model `{spec.name}`: {spec.dtype!r} is not a Keras dtype policy; allowed: {known}"
         )
-        raise ScenarioError((Fault(message, spec.where),)) from error
+        raise ScenarioError((Fault(Code.MODEL_UNUSABLE, message, spec.where),)) from error
 
 
 def input_tensors(
@@ -112,7 +113,7 @@ def input_tensors(
             message = (
                 f"input `{given.name}` of shape {given.shape} and dtype {given.dtype}: {error}"
             )
-            raise ScenarioError((Fault(message),)) from error
+            raise ScenarioError((Fault(Code.MODEL_UNUSABLE, message),)) from error
         tensors.append(tensor)
     return tuple(tensors)
 

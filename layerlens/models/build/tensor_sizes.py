@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from layerlens.errors import Fault, ScenarioError, Where
+from layerlens.fault_codes import Code
 from layerlens.models.inspect.call_graph import calls_between
 from layerlens.plain.sizes import MOST_VALUES, is_oversized
 
@@ -22,6 +23,7 @@ def refuse_oversized(name: str, tensors: Sequence[Any], where: Where | None) -> 
             raise ScenarioError(
                 (
                     Fault(
+                        Code.SHAPE_TOO_LARGE,
                         f"`{name}` gives a tensor of the per-sample shape {_text(shape)}, "
                         f"which has more than {MOST_VALUES:,} values, the limit of a tensor",
                         where,

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from layerlens.errors import Fault, ScenarioError, Where
+from layerlens.fault_codes import Code
 from layerlens.plain.suggestion import nearest_name
 
 
@@ -26,7 +27,9 @@ def assign_weights(model: Any, values: Mapping[str, Any], name: str, where: Wher
         if path is None:
             continue
         if path in arrays:
-            faults.append(Fault(f"model `{name}`: weight `{path}` is given twice", where))
+            faults.append(
+                Fault(Code.WEIGHTS_MISFIT, f"model `{name}`: weight `{path}` is given twice", where)
+            )
         arrays[path] = _array_for(path, variables[path], value, faults, name, where)
     if faults:
         raise ScenarioError(tuple(faults))
@@ -45,10 +48,12 @@ def _path_of(
     listed = ", ".join(f"`{path}`" for path in found or paths) or "none"
     if found:
         message = f"model `{name}`: `{key}` could be any of {listed}"
-        faults.append(Fault(message, where, hint="write a longer part of the path"))
+        faults.append(
+            Fault(Code.WEIGHTS_MISFIT, message, where, hint="write a longer part of the path")
+        )
         return None
     message = f"model `{name}` has no weight `{key}`; its weights are {listed}"
-    faults.append(Fault(message, where, hint=_nearest(key, paths)))
+    faults.append(Fault(Code.WEIGHTS_MISFIT, message, where, hint=_nearest(key, paths)))
     return None
 
 
@@ -67,7 +72,7 @@ def _array_for(
         array = np.asarray(value, dtype="float64")
     except (TypeError, ValueError):
         message = f"model `{name}`: the values of `{path}` are not numbers in rows of equal length"
-        faults.append(Fault(message, where))
+        faults.append(Fault(Code.WEIGHTS_MISFIT, message, where))
         return None
     shape = tuple(variable.shape)
     if array.shape != shape:
@@ -75,6 +80,6 @@ def _array_for(
             f"model `{name}`: the values of `{path}` have shape {array.shape}, "
             f"the weight has {shape}"
         )
-        faults.append(Fault(message, where))
+        faults.append(Fault(Code.WEIGHTS_MISFIT, message, where))
         return None
     return array.astype(str(variable.dtype)) if variable.dtype != "bfloat16" else array

@@ -14,6 +14,7 @@ import keras
 
 import layerlens
 from layerlens.errors import Fault, LayerlensError, ModelFileError, ScenarioError, Where
+from layerlens.fault_codes import Code
 from layerlens.models.build.allow_list import code_parts
 from layerlens.models.build.call_forms import apply_by_name
 from layerlens.models.build.graph import LayerRefusal, flat_outputs
@@ -213,6 +214,7 @@ def _given_object(request: BuildRequest) -> Any:
     raise ScenarioError(
         (
             Fault(
+                Code.NOT_A_MODEL,
                 f"{origin} is of type {type(given).__name__}; a Keras model or layer is needed",
                 spec.where,
                 hint="return a `keras.Model` or a `keras.layers.Layer`",

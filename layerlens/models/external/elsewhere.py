@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from layerlens.errors import Fault, ModelFileError, ScenarioError
+from layerlens.fault_codes import Code
 from layerlens.models.build.request import BuildRequest, Built, Foreign, Model, Refused, refused
 from layerlens.models.external.exported import open_batch, ports_of
 from layerlens.models.external.permitted_runtime import refuse_unrunnable_elsewhere
@@ -138,6 +139,7 @@ def _started(process: RuntimeProcess, spec: ModelSpec) -> About:
         f"{one_line(reason)}",
         spec.where,
         hint=hint,
+        code=Code.NOT_INSTALLED,
     )
 
 
@@ -145,6 +147,7 @@ def _undescribed(spec: ModelSpec, reason: str) -> ScenarioError:
     return ScenarioError(
         (
             Fault(
+                Code.FIXED_MODEL,
                 f"`{spec.name}` cannot be given to another runtime: {reason}",
                 spec.where,
                 "it takes models whose layers are all Keras' own",

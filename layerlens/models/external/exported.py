@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from layerlens.errors import Fault, ModelFileError, ScenarioError
+from layerlens.fault_codes import Code
 from layerlens.models.build.request import BuildRequest, Foreign, Refused, refused
 from layerlens.models.external.exported_file import refuse_unrunnable, runtime_of
 from layerlens.models.inspect.shapes import selected_shape
@@ -88,6 +89,7 @@ def _started(process: RuntimeProcess, kind: RuntimeKind, spec: ModelSpec) -> Abo
         f"{kind.name} cannot be started for {Path(str(spec.file)).name}: {one_line(reason)}",
         spec.where,
         hint=f"pip install --upgrade 'layerlens[{kind.extra}]'" if kind.extra else None,
+        code=Code.NOT_INSTALLED,
     )
 
 
@@ -147,6 +149,7 @@ def _refuse_changes(spec: ModelSpec, kind: RuntimeKind) -> None:
     given = {"weights": spec.weights, "dtype": spec.dtype, "input": spec.inputs}
     faults = tuple(
         Fault(
+            Code.FIXED_MODEL,
             f"`{key}` cannot be given to `{spec.name}`, which {kind.name} runs as it was exported",
             spec.where,
             f"leave `{key}:` out, or export the model again with it",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from layerlens.byte_size import readable
 from layerlens.errors import ModelFileError, UnsafeCodeError
+from layerlens.fault_codes import Code
 from layerlens.models.runtimes.kinds import RuntimeKind, kind_of
 from layerlens.scenario.spec import ModelSpec
 
@@ -45,11 +46,14 @@ def refuse_unrunnable(spec: ModelSpec, *, allow_code: bool) -> None:
             f"{'is' if len(kind.missing) == 1 else 'are'} not installed",
             spec.where,
             hint=f"pip install 'layerlens[{kind.extra}]'" if kind.extra else None,
+            code=Code.NOT_INSTALLED,
         )
     try:
         size = path.stat().st_size
     except OSError as error:
-        raise ModelFileError(f"{path.name} cannot be read: {error.strerror}", spec.where) from None
+        raise ModelFileError(
+            f"{path.name} cannot be read: {error.strerror}", spec.where, code=Code.UNREADABLE_FILE
+        ) from None
     if size > LARGEST_FILE:
         raise ModelFileError(
             f"{path.name} has {readable(size)}; {kind.name} reads at most {readable(LARGEST_FILE)}",

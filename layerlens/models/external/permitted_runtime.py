@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from layerlens.errors import ModelFileError, UnsafeCodeError
+from layerlens.fault_codes import Code
 from layerlens.scenario.spec import ModelSpec
 from layerlens.versions import version_of
 
@@ -29,4 +30,5 @@ def refuse_unrunnable_elsewhere(spec: ModelSpec, *, allow_code: bool) -> None:
             f"model `{spec.name}` needs {backend}, which is not installed",
             spec.where,
             hint=f"pip install 'layerlens[{backend}]'",
+            code=Code.NOT_INSTALLED,
         )

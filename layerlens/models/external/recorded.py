@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from layerlens.errors import Fault, ScenarioError
+from layerlens.fault_codes import Code
 from layerlens.models.build.request import BuildRequest, Recorded, Refused, refused
 from layerlens.models.external.recording_file import read_recording
 from layerlens.models.inspect.input_order import positions_by_name
@@ -70,6 +71,7 @@ def _refuse_changes(spec: ModelSpec) -> None:
     }
     faults = tuple(
         Fault(
+            Code.FIXED_MODEL,
             f"`{key}` cannot be given to the recording `{spec.name}`: it was recorded with its own",
             spec.where,
             f"leave `{key}:` out, or record the model again with it",

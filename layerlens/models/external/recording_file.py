@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 
 from layerlens.errors import LayerlensError, ModelFileError, UsageError, Where
+from layerlens.fault_codes import Code
 from layerlens.files import os_reason
 from layerlens.models.external.archive import opened_archive
 from layerlens.models.external.damaged_file import damaged
@@ -112,11 +113,13 @@ def refuse_to_replace(path: str) -> None:
         raise UsageError(
             f"a recording's name ends in {SUFFIX}; received {path!r}",
             hint=f"name it {target.with_suffix(SUFFIX).name or 'golden.npz'}",
+            code=Code.CANNOT_WRITE,
         )
     if target.exists() and not is_recording(target):
         raise UsageError(
             f"cannot write to {path}: it is not a recording, and would be overwritten",
             hint="name another file, or remove this one",
+            code=Code.CANNOT_WRITE,
         )
 
 
@@ -154,6 +157,7 @@ def read_recording(path: str | Path, where: Where | None = None) -> Recording:
             f"{path} cannot be read: {os_reason(error)}",
             where,
             "check the path and its permissions",
+            code=Code.UNREADABLE_FILE,
         ) from error
     except (EOFError, NotImplementedError, ValueError, zlib.error) as error:
         raise damaged(path, f"is damaged: {error}", where, _AGAIN) from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from layerlens.errors import Fault, ScenarioError, UnsafeCodeError
+from layerlens.fault_codes import Code
 from layerlens.models.external.exported_file import is_exported_spec, refuse_unrunnable
 from layerlens.models.external.permitted_runtime import refuse_unrunnable_elsewhere
 from layerlens.models.external.recording_file import is_recording_spec, read_recording
@@ -67,7 +68,9 @@ def _refuse_beside_frozen(scenario: Scenario) -> None:
         )
     if faults:
         where = scenario.model(name).where
-        raise ScenarioError(tuple(Fault(fault, where, _COMPARED[what]) for fault in faults))
+        raise ScenarioError(
+            tuple(Fault(Code.FIXED_MODEL, fault, where, _COMPARED[what]) for fault in faults)
+        )
 
 
 def _kind_of(model: ModelSpec) -> str | None:

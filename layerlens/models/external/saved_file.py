@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from layerlens.errors import ModelFileError, UnsafeCodeError, Where
+from layerlens.fault_codes import Code
 from layerlens.models.build.allow_list import code_parts, is_registered, without_hooks
 from layerlens.models.external.archive import opened_archive
 from layerlens.models.external.damaged_file import damaged
@@ -147,7 +148,10 @@ def _kind_of(path: Path, where: Where | None) -> FileFormat:
     except (OSError, ValueError) as error:  # ValueError: the path has a null character
         reason = getattr(error, "strerror", None) or str(error)
         raise ModelFileError(
-            f"{path} cannot be read: {reason}", where, "check the path and its permissions"
+            f"{path} cannot be read: {reason}",
+            where,
+            "check the path and its permissions",
+            code=Code.UNREADABLE_FILE,
         ) from error
     return _confirmed(path, kind, start, where)
 

@@ -62,7 +62,7 @@ def _add_error(
     if error.line is not None:
         case.set("line", str(error.line))
     place = wording.location(error)
-    message = _text(wording.one_line(error.message))
+    message = _text(wording.one_line(wording.coded(error)))
     found = ET.SubElement(case, "error", message=message, type="fault")
     found.text = _text(f"{place}: {fault_text(error)}" if place else fault_text(error))
 

@@ -30,7 +30,7 @@ def render(report: RunRecord, options: RenderOptions) -> str:
 def _scenario(scenario: ScenarioReport, *, quiet: bool) -> Iterator[str]:
     for error in scenario.errors:
         place = wording.location(error) or scenario.path
-        yield f"{place}: ERROR {error.message}"
+        yield f"{place}: ERROR {wording.coded(error)}"
     subjects = set()
     for pair in scenario.pairs:
         row = wording.expectation_of(scenario, pair)

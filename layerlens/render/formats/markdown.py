@@ -75,7 +75,7 @@ def _scenario(scenario: ScenarioReport, options: RenderOptions) -> Iterator[str]
         yield escape(answer)
     for error in scenario.errors:
         hint = f"<br>hint: {escape(error.hint)}" if error.hint else ""
-        yield f"- **{escape(wording.location(error))}**: {escape(error.message)}{hint}"
+        yield f"- **{escape(wording.location(error))}**: {escape(wording.coded(error))}{hint}"
     for refused in wording.other_refusals(scenario):
         yield f"**{escape(refused.heading)}**<br>{_reason(refused)}"
     for pair in scenario.pairs:

@@ -236,7 +236,7 @@ def error_lines(error: ErrorRow, width: int) -> Iterator[Text]:
     place = wording.location(error)
     line = joined(Text(f"{GLYPHS.wrong} ", "bold red"))
     line.append(f"{place}: " if place else "", "bold")
-    line.append(wording.clean(error.message))
+    line.append(wording.clean(wording.coded(error)))
     yield from fold(line, width, hang=2)
     if error.hint:
         yield from fold(Text(f"hint: {wording.clean(error.hint)}"), width, indent=2, hang=2)

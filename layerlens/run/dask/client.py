@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from layerlens.errors import LayerlensError, ScenarioError, UsageError
+from layerlens.fault_codes import Code
 from layerlens.run.cache.scenario_key import NotKeyableError, files_of
 from layerlens.run.dask.parquet import ParquetTable
 from layerlens.run.dask.worker import CellResults, Cells, lost_rows, rows_of, run_cells, versions
@@ -124,6 +125,7 @@ class _Cluster:
                 f"there is no Dask scheduler at {address}: {error}",
                 hint="start one with `dask scheduler`, and workers with "
                 "`dask worker ADDRESS --nthreads 1 --nworkers N`",
+                code=Code.DASK,
             ) from error
         try:
             self._check()
@@ -132,6 +134,7 @@ class _Cluster:
             raise UsageError(
                 f"the connection to the scheduler at {address} was lost: {error}",
                 hint="start the scheduler again and run the same command to continue",
+                code=Code.DASK,
             ) from error
         except BaseException:
             self.close()
@@ -191,6 +194,7 @@ class _Cluster:
             raise UsageError(
                 f"the scheduler has no worker after {_CONNECT_SECONDS} s",
                 hint="start some with `dask worker ADDRESS --nthreads 1 --nworkers N`",
+                code=Code.DASK,
             ) from error
         ours = versions()
         try:
@@ -199,6 +203,7 @@ class _Cluster:
             raise UsageError(
                 f"a worker cannot import layerlens: {error}",
                 hint="install the same layerlens and Keras on every machine",
+                code=Code.DASK,
             ) from error
         for worker, theirs in found.items():
             for name, version in ours.items():
@@ -207,6 +212,7 @@ class _Cluster:
                         f"{name} is {theirs.get(name)} on the worker {worker}, and {version} here",
                         hint="install the same layerlens, Keras, TensorFlow and NumPy everywhere, "
                         "with the same `keras.json`",
+                        code=Code.DASK,
                     )
 
 

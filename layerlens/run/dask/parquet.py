@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from layerlens.errors import UsageError
+from layerlens.fault_codes import Code
 from layerlens.files import draft_of
 from layerlens.report.rows import COLUMNS, Row
 
@@ -75,7 +76,7 @@ class ParquetTable:
                     table.select(["sweep", "cell_number", "status", "internal"]).to_pylist()
                 )
         except (OSError, pa.ArrowException) as error:
-            raise UsageError(f"{path} cannot be continued: {error}") from error
+            raise UsageError(f"{path} cannot be continued: {error}", code=Code.DASK) from error
 
     def done(self) -> int:
         """Return the number of cells that are done."""

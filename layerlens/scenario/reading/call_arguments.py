@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from layerlens.fault_codes import Code
 from layerlens.plain.suggestion import nearest_name
 from layerlens.scenario.faults import Faults, suggestion
 from layerlens.scenario.keras_catalog import Argument, LayerSignature
@@ -45,6 +46,7 @@ def read_call(
     """
     if not isinstance(value, YamlMapping) or not value:
         faults.add(
+            Code.CALL_MISPLACED,
             f"`call` of `{signature.name}` takes a mapping of arguments; received "
             f"{described(value)}",
             at,
@@ -77,7 +79,9 @@ class _CallReader:
             hint = f"it is an argument of the layer: write `{layer}: {{{name}: ...}}`"
         else:
             hint = suggestion(name, [item.name for item in self.signature.call])
-        self.faults.add(f"unknown argument `{name}` of the call of `{layer}`", at, hint)
+        self.faults.add(
+            Code.CALL_ARGUMENT, f"unknown argument `{name}` of the call of `{layer}`", at, hint
+        )
         return None
 
     def value(self, argument: Argument, value: Any, at: Position | None) -> Any:
@@ -108,6 +112,7 @@ class _CallReader:
             is_word = takes == "true or false" and isinstance(value, str)
             hint = "YAML 1.2 accepts only true and false" if is_word else ""
         self.faults.add(
+            Code.ARGUMENT_TYPE,
             f"`{argument.name}` of the call of `{self.signature.name}` takes {takes}; received "
             f"{described(value)}",
             at,
@@ -132,7 +137,9 @@ class _CallReader:
             hint = f"allowed: {', '.join(f'{kind}:{one}' for one in known)}"
         else:
             hint = "a list of layers has no nodes: write the model as a `graph:`"
-        self.faults.add(f"{shown(text)} is not {_A[kind]} of this model", at, hint)
+        self.faults.add(
+            Code.UNKNOWN_TENSOR, f"{shown(text)} is not {_A[kind]} of this model", at, hint
+        )
         return NamedTensor(kind, name)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from layerlens.fault_codes import Code
 from layerlens.plain.suggestion import nearest_name
 from layerlens.scenario import keras_catalog
 from layerlens.scenario.faults import Faults, misspelt, suggestion
@@ -32,13 +33,16 @@ def check_expectations(value: Any, names: Names) -> None:
 def _check_candidate(candidate: str, at: Position | None, names: Names) -> None:
     if candidate == names.reference and candidate in names.models:
         names.faults.add(
+            Code.BAD_EXPECTATION,
             f"`{candidate}` is the reference; a verdict belongs to a candidate",
             at,
             "candidates: " + ", ".join(name for name in names.models if name != candidate),
         )
     elif candidate not in names.models:
         others = [name for name in names.models if name != names.reference]
-        names.faults.add(f"unknown model `{candidate}`", at, suggestion(candidate, others))
+        names.faults.add(
+            Code.UNKNOWN_MODEL, f"unknown model `{candidate}`", at, suggestion(candidate, others)
+        )
 
 
 def _check_verdicts(verdict: Any, at: Position | None, names: Names) -> None:
@@ -51,7 +55,9 @@ def _check_verdicts(verdict: Any, at: Position | None, names: Names) -> None:
             hint = suggestion(mode, names.modes)
             if mode in ("inference", "training"):
                 hint = f"add `modes: [{', '.join([*names.modes, mode])}]` to run it"
-            names.faults.add(f"`{mode}` is not one of the scenario's modes", mode_at, hint)
+            names.faults.add(
+                Code.BAD_EXPECTATION, f"`{mode}` is not one of the scenario's modes", mode_at, hint
+            )
         _check_verdict(single, verdict.values_at.get(mode), names.faults)
 
 
@@ -72,10 +78,16 @@ def _check_graded(value: YamlMapping, at: Position | None, faults: Faults) -> No
     """Add faults for `{verdict: equivalent, strength: certified}`."""
     for key in value:
         if key not in _GRADED:
-            faults.add(f"unknown key `{key}`", value.keys_at.get(key), suggestion(key, _GRADED))
+            faults.add(
+                Code.UNKNOWN_KEY,
+                f"unknown key `{key}`",
+                value.keys_at.get(key),
+                suggestion(key, _GRADED),
+            )
     if "verdict" not in value:
         if not misspelt("verdict", value, _GRADED):
             faults.add(
+                Code.BAD_EXPECTATION,
                 "a strength needs its verdict; `verdict` is missing",
                 at,
                 "write {verdict: equivalent, strength: tested}",
@@ -84,7 +96,12 @@ def _check_graded(value: YamlMapping, at: Position | None, faults: Faults) -> No
     verdict = value["verdict"]
     if isinstance(verdict, YamlMapping):
         verdict_text = "a verdict is expected here; received a mapping"
-        faults.add(verdict_text, value.values_at.get("verdict"), f"allowed: {', '.join(VERDICTS)}")
+        faults.add(
+            Code.BAD_EXPECTATION,
+            verdict_text,
+            value.values_at.get("verdict"),
+            f"allowed: {', '.join(VERDICTS)}",
+        )
         return
     _check_verdict(verdict, value.values_at.get("verdict"), faults)
     if "strength" not in value:
@@ -94,12 +111,14 @@ def _check_graded(value: YamlMapping, at: Position | None, faults: Faults) -> No
         allowed = STRENGTHS[::-1]
         text = isinstance(strength, str)
         faults.add(
+            Code.BAD_EXPECTATION,
             f"a strength is expected here; received {described(strength)}",
             strength_at,
             suggestion(strength, allowed) if text else f"allowed: {', '.join(allowed)}",
         )
     elif verdict in VERDICTS and verdict != "equivalent":
         faults.add(
+            Code.BAD_EXPECTATION,
             f"`strength` belongs to `equivalent`; the verdict here is `{verdict}`",
             value.keys_at.get("strength"),
             "leave `strength` out",
@@ -115,7 +134,9 @@ def _check_verdict(verdict: Any, at: Position | None, faults: Faults) -> None:
     hint = f"allowed: {', '.join(VERDICTS)}"
     if isinstance(verdict, str):
         hint = suggestion(verdict, VERDICTS)
-    faults.add(f"a verdict is expected here; received {described(verdict)}", at, hint)
+    faults.add(
+        Code.BAD_EXPECTATION, f"a verdict is expected here; received {described(verdict)}", at, hint
+    )
 
 
 def _check_shapes(figures: Any, faults: Faults) -> None:
@@ -124,6 +145,7 @@ def _check_shapes(figures: Any, faults: Faults) -> None:
     shape = figures.get("output_shape")
     if shape is not None and not (_is_shape(shape) or _are_shapes(shape)):
         faults.add(
+            Code.BAD_EXPECTATION,
             f"`output_shape` is a list of integers and null; received {described(shape)}",
             figures.values_at.get("output_shape"),
             "batch axis first, such as [null, 64, 15]; a list of these for several outputs",
@@ -216,6 +238,7 @@ def check_fit(value: Any, faults: Faults) -> None:
         if isinstance(name, str) and "${" not in name and name not in (names := known()):
             near = nearest_name(name, names)
             faults.add(
+                Code.UNKNOWN_OBJECT,
                 f"Keras has no {key} `{name}`",
                 value.values_at.get(key),
                 f"did you mean `{near}`?" if near else f"such as {', '.join(names[:6])}",

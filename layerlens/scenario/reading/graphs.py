@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from layerlens.fault_codes import Code
 from layerlens.scenario.faults import Faults, misspelt, suggestion
 from layerlens.scenario.reading.call_arguments import CALL, Sources
 from layerlens.scenario.reading.layer_reader import LayerReader
@@ -38,11 +39,17 @@ def read_outputs(value: YamlMapping, graph: YamlMapping, faults: Faults) -> tupl
         return ()
     listed = _as_sequence(outputs, at)
     if not isinstance(listed, YamlSequence) or not listed:
-        faults.add(f"`outputs` takes names of nodes; received {described(outputs)}", at)
+        faults.add(
+            Code.BAD_NODE, f"`outputs` takes names of nodes; received {described(outputs)}", at
+        )
         return ()
     for output, place in listed.with_positions():
         if not isinstance(output, str):
-            faults.add(f"`outputs` takes names of nodes; received {described(output)}", place)
+            faults.add(
+                Code.BAD_NODE,
+                f"`outputs` takes names of nodes; received {described(output)}",
+                place,
+            )
         elif addressed(output, graph) is None:
             _refuse_unknown(output, graph, place, faults)
     return tuple(str(output) for output in listed)
@@ -63,12 +70,18 @@ def _refuse_unknown(source: str, known: Iterable[str], at: Position | None, faul
     node, _, position = source.rpartition(":")
     if node in names:
         faults.add(
+            Code.UNKNOWN_NODE,
             f'"{position}" is not an output of `{node}`',
             at,
             f"outputs count from 0: `{node}:0` is the first",
         )
     else:
-        faults.add(f"unknown node or input `{source}`", at, suggestion(node or source, names))
+        faults.add(
+            Code.UNKNOWN_NODE,
+            f"unknown node or input `{source}`",
+            at,
+            suggestion(node or source, names),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,14 +106,23 @@ class _GraphReader:
     def _check_name(self, name: str, at: Position | None) -> None:
         if name in (self.inputs or ()):
             self.faults.add(
-                f"the node `{name}` has the same name as an input", at, "give it another name"
+                Code.BAD_NAME,
+                f"the node `{name}` has the same name as an input",
+                at,
+                "give it another name",
             )
         elif not name.strip() or "/" in name:
-            self.faults.add(f'"{name}" cannot name a node', at, "Keras takes any name without `/`")
+            self.faults.add(
+                Code.BAD_NAME,
+                f'"{name}" cannot name a node',
+                at,
+                "Keras takes any name without `/`",
+            )
 
     def _node(self, name: str, body: Any, at: Position | None) -> NodeSpec | None:
         if not isinstance(body, YamlMapping):
             self.faults.add(
+                Code.BAD_NODE,
                 f"the node `{name}` has a layer and its inputs; received {described(body)}",
                 self.graph.values_at.get(name, at),
                 f"write `{name}: {{ClassName: {{...}}, from: [input]}}`",
@@ -119,6 +141,7 @@ class _GraphReader:
         if "share" in body:
             if classes:
                 self.faults.add(
+                    Code.BAD_NODE,
                     f"the node `{name}` has both `share` and its own layer, `{classes[0]}`",
                     body.keys_at.get(classes[0]),
                     "`share` applies the other node's layer again: remove one of the two",
@@ -126,11 +149,15 @@ class _GraphReader:
             return None
         if not classes:
             self.faults.add(
-                f"the node `{name}` has no layer", at, "give it `ClassName:` or `share:`"
+                Code.BAD_NODE,
+                f"the node `{name}` has no layer",
+                at,
+                "give it `ClassName:` or `share:`",
             )
             return None
         for extra in classes[1:]:
             self.faults.add(
+                Code.BAD_NODE,
                 f"the node `{name}` already has the layer `{classes[0]}`; received `{extra}`",
                 body.keys_at.get(extra),
                 suggestion(extra, _NODE_KEYS) + "; a second layer needs its own node",
@@ -143,13 +170,19 @@ class _GraphReader:
             return None
         share, at = body["share"], body.values_at.get("share")
         if not isinstance(share, str):
-            self.faults.add(f"`share` takes the name of a node; received {described(share)}", at)
+            self.faults.add(
+                Code.BAD_NODE, f"`share` takes the name of a node; received {described(share)}", at
+            )
             return None
         if share not in self.graph:
-            self.faults.add(f"unknown node `{share}`", at, suggestion(share, self.graph))
+            self.faults.add(
+                Code.UNKNOWN_NODE, f"unknown node `{share}`", at, suggestion(share, self.graph)
+            )
             return None
         if share == name:
-            self.faults.add(f"the node `{name}` shares itself", at, "name another node")
+            self.faults.add(
+                Code.GRAPH_CYCLE, f"the node `{name}` shares itself", at, "name another node"
+            )
             return None
         return share
 
@@ -174,6 +207,7 @@ class _GraphReader:
             if misspelt("from", body, _NODE_KEYS):
                 return None  # the misspelt key is a fault already
             self.faults.add(
+                Code.BAD_NODE,
                 f"the node `{name}` has no `from`",
                 at,
                 f"add `from: [...]` with one or more of: {', '.join(allowed)}",
@@ -183,14 +217,18 @@ class _GraphReader:
         sources = _as_sequence(written, written_at)
         if not isinstance(sources, YamlSequence) or not sources:
             self.faults.add(
-                f"`from` takes names of nodes or inputs; received {described(sources)}", written_at
+                Code.BAD_NODE,
+                f"`from` takes names of nodes or inputs; received {described(sources)}",
+                written_at,
             )
             return None
         is_valid = True
         known = (*self.graph, *(self.inputs or ()))
         for source, source_at in sources.with_positions():
             if not isinstance(source, str):
-                self.faults.add(f"`from` takes names; received {described(source)}", source_at)
+                self.faults.add(
+                    Code.BAD_NODE, f"`from` takes names; received {described(source)}", source_at
+                )
             elif self.inputs is not None and addressed(source, known) is None:
                 _refuse_unknown(source, allowed, source_at, self.faults)
             else:
@@ -219,6 +257,7 @@ class _GraphReader:
             if left == waiting:
                 cycle = _cycle({name: needs[name] for name in waiting})
                 self.faults.add(
+                    Code.GRAPH_CYCLE,
                     f"the graph has a cycle: {' → '.join([*cycle, cycle[0]])}",
                     self.graph.keys_at.get(cycle[0]),
                     "a node cannot depend on itself",

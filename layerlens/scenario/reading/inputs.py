@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from layerlens.fault_codes import Code
 from layerlens.plain.sizes import MOST_AXES, MOST_VALUES, is_oversized
 from layerlens.scenario.spec import InputSpec
 from layerlens.scenario.yaml.positions import Position, YamlMapping, YamlSequence, described, plain
@@ -22,6 +23,7 @@ def check_size(value: Any, faults: Faults) -> None:
     sizes = [size for size in shape if isinstance(size, int) and size > 0]
     if is_oversized(sizes):
         faults.add(
+            Code.SHAPE_TOO_LARGE,
             f"an input of this `shape` has more than {MOST_VALUES:,} values per sample, "
             f"the limit of a tensor",
             value.values_at.get("shape"),
@@ -39,11 +41,16 @@ def check_values(value: Any, faults: Faults) -> None:
     if shape is None:
         return
     if not shape:
-        faults.add(f"`values` are nested lists, batch axis first; received {described(values)}", at)
+        faults.add(
+            Code.BAD_VALUES,
+            f"`values` are nested lists, batch axis first; received {described(values)}",
+            at,
+        )
         return
     expected = value.get("shape")
     if isinstance(expected, list) and not _fits(shape[1:], expected):
         faults.add(
+            Code.BAD_VALUES,
             f"`values` have the per-sample shape {list(shape[1:])}; `shape` says {plain(expected)}",
             at,
             "the first axis of `values` is the batch; remove `shape` to use theirs",
@@ -58,10 +65,10 @@ def shape_of(
         problem = _type_fault(dtype, values)
         if problem is None:
             return ()
-        faults.add(f"{problem}; received {described(values)}", at)
+        faults.add(Code.BAD_VALUES, f"{problem}; received {described(values)}", at)
         return None
     if not values:
-        faults.add("values are expected here; received an empty list", at)
+        faults.add(Code.BAD_VALUES, "values are expected here; received an empty list", at)
         return None
     shapes = [shape_of(item, place or at, dtype, faults) for item, place in values.with_positions()]
     if None in shapes:
@@ -71,6 +78,7 @@ def shape_of(
     for index, (shape, (_, place)) in enumerate(zip(shapes, values.with_positions(), strict=True)):
         if shape != first:
             faults.add(
+                Code.BAD_VALUES,
                 f"ragged values: item {index + 1} has the shape {_shown(shape)}, "
                 f"the items before it {_shown(first)}",
                 place or at,
@@ -144,6 +152,7 @@ def check_inputs(value: YamlMapping, faults: Faults) -> None:
     for name, spec in inputs.items():
         if not name.strip() or "/" in name:
             faults.add(
+                Code.BAD_NAME,
                 f'"{name}" cannot name an input',
                 inputs.keys_at.get(name),
                 "Keras takes any name without `/`",
@@ -155,6 +164,7 @@ def check_inputs(value: YamlMapping, faults: Faults) -> None:
     if len(set(batches.values())) > 1:
         told = ", ".join(f"`{name}` {size}" for name, size in batches.items())
         faults.add(
+            Code.BAD_VALUES,
             f"the inputs' values differ in batch size: {told}",
             inputs.at,
             "give all of them the same number of samples",

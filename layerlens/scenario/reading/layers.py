@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from layerlens.fault_codes import Code
 from layerlens.scenario import keras_catalog
 from layerlens.scenario.faults import Faults, suggestion
 from layerlens.scenario.hints import argument_hint, layer_hint
@@ -63,6 +64,7 @@ def read_layer(
         case YamlMapping() if value:
             keys = ", ".join(f"`{key}`" for key in value)
             faults.add(
+                Code.NOT_A_LAYER,
                 f"one layer is expected here; received a mapping with {keys}",
                 at,
                 "start each layer with its own `- `, and indent its arguments below it or "
@@ -70,6 +72,7 @@ def read_layer(
             )
         case _:
             faults.add(
+                Code.NOT_A_LAYER,
                 f"a layer is expected here; received {described(value)}",
                 at,
                 "write `ClassName`, `ClassName: {arguments}` or `ClassName: first-argument`",
@@ -85,6 +88,7 @@ def _read_called(
     layer = read_layer(value.without(CALL), at, faults)
     if sources is None:
         faults.add(
+            Code.CALL_MISPLACED,
             "`call` belongs to a layer of the model, not to a layer inside another one",
             call_at,
             "write it beside the outer layer, which calls the inner one; in a nested model, write "
@@ -137,6 +141,7 @@ def _read_named(
     if name not in _layer_set() or name in _INPUT_CLASSES:
         what = "an input, not a layer of a model" if name in _INPUT_CLASSES else None
         faults.add(
+            Code.INPUT_AS_LAYER if what else Code.UNKNOWN_LAYER,
             f"`{name}` is {what}" if what else f"unknown layer `{name}`",
             at,
             _INPUT_HINT if what else layer_hint(name, body, _layer_set()),
@@ -159,7 +164,9 @@ def _read_named(
     # The fault of a misspelt `unit` already says that `units` is missing.
     if missing and len(faults.found) == before:
         needs = " and ".join(f"`{item}`" for item in missing)
-        faults.add(f"`{name}` needs {needs}", at, _missing_hint(signature, missing))
+        faults.add(
+            Code.MISSING_ARGUMENT, f"`{name}` needs {needs}", at, _missing_hint(signature, missing)
+        )
     written = {key: given.values_at.get(key, body_at) for key in arguments}
     places = {key: faults.where(place) for key, place in written.items() if place}
     return LayerSpec(name, arguments, where=faults.where(at) if at else None, places=places)
@@ -184,6 +191,7 @@ def _keywords(
         return body
     if signature.first is None:
         faults.add(
+            Code.ARGUMENT_TYPE,
             f"`{signature.name}` takes keyword arguments only; received {described(body)}",
             at,
             f"allowed: {', '.join(signature.offered)}",
@@ -207,7 +215,7 @@ def _is_argument(signature: LayerSignature, name: str, at: Position | None, faul
         hint = f"write the inner layer as `{signature.first}: {{{name}: ...}}`"
     else:
         hint = argument_hint(signature, name)
-    faults.add(f"unknown argument `{name}` of `{signature.name}`", at, hint)
+    faults.add(Code.UNKNOWN_ARGUMENT, f"unknown argument `{name}` of `{signature.name}`", at, hint)
     return False
 
 
@@ -254,7 +262,7 @@ class _ArgumentReader:
         public = [item for item in keras_catalog.public_names(package) if item not in _NOT_CLASSES]
         if name not in public:
             hint = suggestion(name, public)
-            self.faults.add(f"`keras.{package}` has no `{name}`", place, hint)
+            self.faults.add(Code.UNKNOWN_OBJECT, f"`keras.{package}` has no `{name}`", place, hint)
             return None
         signature = keras_catalog.signature(name, package)
         given = _keywords(signature, body, value.values_at.get(name, place), self.faults)
@@ -297,6 +305,7 @@ class _ArgumentReader:
         self, name: str, allowed: str, value: Any, at: Position | None, hint: str | None
     ) -> None:
         self.faults.add(
+            Code.ARGUMENT_TYPE,
             f"`{name}` of `{self.signature.name}` takes {allowed}; received {described(value)}",
             at,
             hint,

@@ -8,6 +8,7 @@ from itertools import product
 from math import prod
 from typing import Any
 
+from layerlens.fault_codes import Code
 from layerlens.scenario.faults import Faults, suggestion
 from layerlens.scenario.yaml.positions import Position, YamlMapping, YamlSequence, described, plain
 from layerlens.scenario.yaml.scalars import scalar_text
@@ -28,6 +29,7 @@ def read_matrix(
     at = data.values_at.get("matrix")
     if not isinstance(matrix, YamlMapping) or not matrix:
         faults.add(
+            Code.BAD_MATRIX,
             f"`matrix` takes a mapping of name → list of values; received {described(matrix)}",
             at,
             "write `matrix: {units: [8, 16]}`",
@@ -37,12 +39,14 @@ def read_matrix(
     for name, values in matrix.items():
         if not re.fullmatch(r"\w+", name):
             faults.add(
+                Code.BAD_NAME,
                 f'"{name}" cannot name a matrix value',
                 matrix.keys_at.get(name),
                 "use letters, digits and _",
             )
         if not isinstance(values, YamlSequence) or not values:
             faults.add(
+                Code.BAD_MATRIX,
                 f"`{name}` of the matrix takes a list of values; received {described(values)}",
                 matrix.values_at.get(name),
             )
@@ -51,6 +55,7 @@ def read_matrix(
     cells = prod(len(values) for values in axes.values())
     if cells > most_cells:
         faults.add(
+            Code.BAD_MATRIX,
             f"the matrix has {cells:,} cells; at most {most_cells:,} are run",
             at,
             "split it over several scenarios, or over machines with `--scheduler`"
@@ -83,7 +88,9 @@ def check_placeholders(data: YamlMapping, faults: Faults) -> None:
                     if names
                     else "the scenario has no `matrix:` that would give it a value"
                 )
-                faults.add(f"unknown matrix value `${{{name}}}`", at, hint)
+                faults.add(
+                    Code.UNKNOWN_PLACEHOLDER, f"unknown matrix value `${{{name}}}`", at, hint
+                )
 
 
 def fill_in(data: YamlMapping, cell: dict[str, Any]) -> YamlMapping:

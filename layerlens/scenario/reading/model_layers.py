@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from layerlens.fault_codes import Code
 from layerlens.scenario.faults import Faults
 from layerlens.scenario.files import KERAS_SUFFIXES
 from layerlens.scenario.model_layers import SHORT_FORMS
@@ -83,7 +84,7 @@ def _as_mapping(name: str, body: Any, at: Position | None, faults: Faults) -> Ya
         "Functional": "`{graph: {...}, outputs: [...], inputs: {...}}`",
         "Model": "`{file: base.keras, trainable: ...}`",
     }
-    faults.add(f"`{name}` takes {forms[name]}; received {described(body)}", at)
+    faults.add(Code.WRONG_TYPE, f"`{name}` takes {forms[name]}; received {described(body)}", at)
     return None
 
 
@@ -91,6 +92,7 @@ def _check_name(written: YamlMapping, faults: Faults) -> None:
     name = written.get("name")
     if isinstance(name, str) and (not name.strip() or "/" in name):
         faults.add(
+            Code.BAD_NAME,
             f'"{name}" cannot name a layer',
             written.values_at.get("name"),
             "Keras takes any name without `/`",

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, WithJsonSchema
 
+from layerlens.fault_codes import Code
 from layerlens.scenario.model_layers import KEY_TEXTS
 from layerlens.scenario.reading import schema_parts
 from layerlens.scenario.reading.schema import (
@@ -53,24 +54,31 @@ class FunctionalPart(ModelLayerPart):
     def check_keys(cls, value: YamlMapping, names: Names) -> None:
         if not cls.gives(value, "input", "inputs"):
             names.faults.add(
+                Code.MISSING_KEY,
                 "`Functional` needs the shapes of its inputs",
                 value.at,
                 "add `input: {shape: [...]}`, or `inputs:` with a name for each",
             )
         if not cls.gives(value, "layers", "graph"):
-            names.faults.add("`Functional` needs `graph` or `layers`", value.at)
+            names.faults.add(Code.MISSING_KEY, "`Functional` needs `graph` or `layers`", value.at)
         elif value.get("layers") is not None and value.get("graph") is not None:
             names.faults.add(
+                Code.KEYS_CONFLICT,
                 "`Functional` has one of `graph` and `layers`; received both",
                 value.keys_at.get("layers"),
                 "remove one of the two",
             )
         if value.get("graph") is not None and not cls.gives(value, "outputs"):
             names.faults.add(
-                "`outputs` is missing", value.keys_at.get("graph"), "add `outputs: [node]`"
+                Code.MISSING_KEY,
+                "`outputs` is missing",
+                value.keys_at.get("graph"),
+                "add `outputs: [node]`",
             )
         if value.get("outputs") is not None and value.get("graph") is None:
-            names.faults.add("`outputs` belongs to `graph`", value.keys_at.get("outputs"))
+            names.faults.add(
+                Code.KEYS_CONFLICT, "`outputs` belongs to `graph`", value.keys_at.get("outputs")
+            )
         check_one_input_form(value, names.faults)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from layerlens.fault_codes import Code
 from layerlens.scenario.faults import Faults
 from layerlens.scenario.files import file_fault
 from layerlens.scenario.python_target import parse_target
@@ -78,6 +79,7 @@ def _check_inputs(name: str, value: YamlMapping, scenario: YamlMapping, faults: 
     )
     if needs and not given:
         faults.add(
+            Code.NO_INPUT,
             f"the model `{name}` has no input",
             value.at,
             "add `input: {shape: [...]}` to the scenario, or to the model",
@@ -87,6 +89,7 @@ def _check_inputs(name: str, value: YamlMapping, scenario: YamlMapping, faults: 
     inputs = input_names(value if has_inputs(value) else scenario)
     if value.get("layers") is not None and inputs is not None and len(inputs) > 1:
         faults.add(
+            Code.NO_INPUT,
             f"a list of layers takes one input; `{name}` gets {len(inputs)}: {', '.join(inputs)}",
             value.at,
             "write the model as a `graph:`, or give it its own `input:`",
@@ -98,7 +101,7 @@ def _check_select(value: YamlMapping, faults: Faults) -> None:
         try:
             parse_select(text)
         except ValueError as error:
-            faults.add(f"`select`: {error}", value.values_at.get("select"))
+            faults.add(Code.BAD_SELECT, f"`select`: {error}", value.values_at.get("select"))
 
 
 def _check_python(value: YamlMapping, folder: Path, faults: Faults) -> None:
@@ -107,6 +110,7 @@ def _check_python(value: YamlMapping, folder: Path, faults: Faults) -> None:
     at, target = value.values_at.get("python"), parse_target(text)
     if target is None:
         faults.add(
+            Code.PYTHON_TARGET,
             f'`python` takes "module:callable"; received {described(text)}',
             at,
             "such as `python: my_models:build`, or `python: path/to/models.py:build`",

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from layerlens.fault_codes import Code
 from layerlens.scenario.faults import Faults, suggestion
 from layerlens.scenario.files import is_exported
 from layerlens.scenario.reading.schema import RuntimePart
@@ -47,6 +48,7 @@ def _check_interpreter(path: str, folder: Path, runtime: YamlMapping, faults: Fa
         is_program = False
     if not is_program:
         faults.add(
+            Code.BAD_RUNTIME,
             f"there is no interpreter {shown(path)}",
             at,
             "such as `python: ../venv/bin/python`; paths are relative to the scenario's folder",
@@ -63,16 +65,21 @@ def _check_model(
         if other is None or other is model:
             known = [name for name, one in models.items() if one is not model]
             faults.add(
-                f"unknown model `{like}`", model.values_at.get("like"), suggestion(like, known)
+                Code.UNKNOWN_MODEL,
+                f"unknown model `{like}`",
+                model.values_at.get("like"),
+                suggestion(like, known),
             )
         elif isinstance(other, YamlMapping) and other.get("like") is not None:
             faults.add(
+                Code.BAD_RUNTIME,
                 f"`{like}` is like another model itself",
                 model.values_at.get("like"),
                 f"write `like: {other.get('like')}`",
             )
         if runtime is None:
             faults.add(
+                Code.BAD_RUNTIME,
                 "`like` needs `runtime`",
                 model.keys_at.get("like"),
                 "such as `runtime: {backend: jax}`",
@@ -81,19 +88,25 @@ def _check_model(
         return
     if isinstance(runtime, str):
         if runtime not in runtimes:
-            faults.add(f"unknown runtime `{runtime}`", at, suggestion(runtime, runtimes))
+            faults.add(
+                Code.BAD_RUNTIME, f"unknown runtime `{runtime}`", at, suggestion(runtime, runtimes)
+            )
     elif not isinstance(runtime, YamlMapping) or set(runtime) != {"backend"}:
         faults.add(
+            Code.BAD_RUNTIME,
             f"`runtime` takes a name under `runtimes`, or `{{backend: jax}}`; received "
             f"{described(runtime)}",
             at,
         )
     elif runtime.get("backend") not in BACKENDS:
         faults.add(
+            Code.BAD_RUNTIME,
             f"`backend` is jax or torch; received {described(runtime.get('backend'))}",
             runtime.values_at.get("backend"),
         )
     if isinstance(file := model.get("file"), str) and is_exported(file):
         faults.add(
-            "`runtime` cannot be given to an exported file, which has a runtime of its own", at
+            Code.BAD_RUNTIME,
+            "`runtime` cannot be given to an exported file, which has a runtime of its own",
+            at,
         )

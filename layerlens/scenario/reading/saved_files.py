@@ -23,4 +23,6 @@ def add_file_fault(fault: FileFault | None, at: Position | None, faults: Faults)
     if fault is None:
         return
     relative = "paths are relative to the scenario's folder" if fault.is_missing else None
-    faults.add(fault.message, at, " ".join(filter(None, (fault.hint, relative))) or None)
+    faults.add(
+        fault.code, fault.message, at, " ".join(filter(None, (fault.hint, relative))) or None
+    )

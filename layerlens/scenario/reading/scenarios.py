@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from layerlens.errors import Fault, InternalError, ScenarioError, Where
+from layerlens.fault_codes import Code
 from layerlens.plain.numbers import NumberOutOfRangeError, check_whole_number
 from layerlens.scenario.chunks import check_pieces
 from layerlens.scenario.faults import Faults, suggestion
@@ -117,12 +118,18 @@ def transfer_from_mapping(value: Mapping[str, Any], path: str = "<python>") -> T
 def _as_parsed(value: Any, path: str, depth: int = 0) -> Any:
     """Return values of Python (and of NumPy, by `tolist`) as `parse_yaml` would return them."""
     if depth > DEEPEST:
-        raise ScenarioError((Fault(f"values are nested more than {DEEPEST} deep", Where(path)),))
+        raise ScenarioError(
+            (Fault(Code.YAML_LIMIT, f"values are nested more than {DEEPEST} deep", Where(path)),)
+        )
     if isinstance(value, Mapping):
         mapping = YamlMapping()
         for key, item in value.items():
             if not isinstance(key, str):
-                fault = Fault(f"a key has to be text; received {described(key)}", Where(path))
+                fault = Fault(
+                    Code.KEY_NOT_TEXT,
+                    f"a key has to be text; received {described(key)}",
+                    Where(path),
+                )
                 raise ScenarioError((fault,))
             mapping[key] = _as_parsed(item, path, depth + 1)
         return mapping
@@ -134,7 +141,7 @@ def _as_parsed(value: Any, path: str, depth: int = 0) -> Any:
         try:
             check_whole_number(value)
         except NumberOutOfRangeError as error:
-            raise ScenarioError((Fault(str(error), Where(path)),)) from error
+            raise ScenarioError((Fault(Code.SCALAR, str(error), Where(path)),)) from error
     if hasattr(value, "tolist"):
         return _as_parsed(value.tolist(), path, depth)
     return value
@@ -147,7 +154,9 @@ def _scenarios(data: Any, path: Path, faults: Faults, least_models: int) -> tupl
             if data is None
             else f"a scenario is a mapping; received {described(data)}"
         )
-        faults.add(message, (1, 1), "`layerlens init PATH` writes one to start from")
+        faults.add(
+            Code.NO_SCENARIO, message, (1, 1), "`layerlens init PATH` writes one to start from"
+        )
         raise ScenarioError(faults.in_order())
     matrix_faults = Faults(faults.file)
     axes = read_matrix(data, matrix_faults)
@@ -205,7 +214,7 @@ class _CellReader:
 def _in_cell(fault: Fault, cells: Sequence[dict[str, Any] | None]) -> Fault:
     values = ", ".join(f"{name}={plain(value)}" for name, value in (cells[0] or {}).items())
     more = f" and {len(cells) - 1:,} more" if len(cells) > 1 else ""
-    return Fault(f"{fault.message} (in the cell {values}{more})", fault.where, fault.hint)
+    return replace(fault, message=f"{fault.message} (in the cell {values}{more})")
 
 
 def _with_model_lists(data: YamlMapping) -> YamlMapping:
@@ -245,6 +254,7 @@ def _scenario(
     transfer = read_transfer(data, faults)
     if models and len(models) < least_models:
         faults.add(
+            Code.TOO_FEW_MODELS,
             f"a comparison needs {least_models} models; received {len(models)}",
             data.keys_at.get("models"),
             "add a candidate; `layerlens summary` shows a single model",
@@ -260,6 +270,7 @@ def _names(data: YamlMapping, models: YamlMapping, faults: Faults) -> Names:
     reference = data.get("reference")
     if isinstance(reference, str) and models and reference not in models:
         faults.add(
+            Code.UNKNOWN_MODEL,
             f"unknown model `{reference}`",
             data.values_at.get("reference"),
             suggestion(reference, models),
@@ -342,12 +353,14 @@ def _check_when(
     places = data["when"].values_at
     if part.lengths is not None and not any(None in one.shape for one in inputs):
         faults.add(
+            Code.CONDITION,
             "`lengths` restricts variable axes, and no input has one",
             places.get("lengths"),
             "write `null` for the axis in `shape`, or remove `lengths`",
         )
     if part.range is not None and not any(one.is_floating for one in inputs):
         faults.add(
+            Code.CONDITION,
             "`range` restricts floating inputs, and no input is one",
             places.get("range"),
             "write `low` and `high` for integers, or remove `range`",

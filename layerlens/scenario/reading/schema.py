@@ -23,6 +23,7 @@ from pydantic import (
 )
 from pydantic.functional_validators import ModelWrapValidatorHandler
 
+from layerlens.fault_codes import Code
 from layerlens.plain.sizes import MOST_AXES
 from layerlens.scenario.faults import Faults, misspelt, suggestion
 from layerlens.scenario.older_names import OF_THE_INPUT
@@ -88,7 +89,9 @@ class Part(BaseModel):
             for key in value:
                 if key not in cls.model_fields:
                     hint = cls.elsewhere.get(key) or suggestion(key, cls.model_fields)
-                    info.context.faults.add(f"unknown key `{key}`", value.keys_at.get(key), hint)
+                    info.context.faults.add(
+                        Code.UNKNOWN_KEY, f"unknown key `{key}`", value.keys_at.get(key), hint
+                    )
             cls.check_keys(value, info.context)
         return handler(value)
 
@@ -141,11 +144,12 @@ class InputPart(Part):
     def check_keys(cls, value: YamlMapping, names: Names) -> None:
         if not cls.gives(value, "shape", "values"):
             hint = "write `shape: [64, 15]`, or give `values:`"
-            names.faults.add("an input needs `shape`", value.at, hint)
+            names.faults.add(Code.MISSING_KEY, "an input needs `shape`", value.at, hint)
         dtype = value.get("dtype", "float32")
         for key in ("low", "high"):
             if value.get(key) is not None and not str(dtype).startswith(("int", "uint")):
                 names.faults.add(
+                    Code.KEYS_CONFLICT,
                     f"`{key}` is for integers; this input is {dtype}",
                     value.keys_at.get(key),
                     "add `dtype: int32`, or remove it",
@@ -153,6 +157,7 @@ class InputPart(Part):
         low, high = value.get("low", 0), value.get("high")
         if isinstance(low, int) and isinstance(high, int) and low >= high:
             names.faults.add(
+                Code.OUT_OF_RANGE,
                 f"`low` has to be less than `high`; received {low} and {high}",
                 value.values_at.get("high"),
                 "`high` is excluded, as in NumPy",
@@ -222,12 +227,14 @@ class ModelPart(Part):
         forms = [key for key in FORMS if value.get(key) is not None]
         if not cls.gives(value, *FORMS):
             names.faults.add(
+                Code.MISSING_KEY,
                 "a model needs one of `layers`, `graph`, `file`, `python` and `like`",
                 value.at,
                 "a plain list of layers also works",
             )
         for extra in forms[1:]:
             names.faults.add(
+                Code.KEYS_CONFLICT,
                 f"a model has one of these keys; received `{forms[0]}` and `{extra}`",
                 value.keys_at.get(extra),
                 "remove one of the two",
@@ -236,6 +243,7 @@ class ModelPart(Part):
             for key in NOT_ALIKE:
                 if value.get(key) is not None:
                     names.faults.add(
+                        Code.KEYS_CONFLICT,
                         f"`{key}` cannot be given next to `like`",
                         value.keys_at.get(key),
                         "give it to the model that this one is like",
@@ -243,10 +251,15 @@ class ModelPart(Part):
             return
         for key, needed in (("outputs", "graph"), ("args", "python")):
             if value.get(key) is not None and value.get(needed) is None:
-                names.faults.add(f"`{key}` belongs to `{needed}`", value.keys_at.get(key))
+                names.faults.add(
+                    Code.KEYS_CONFLICT, f"`{key}` belongs to `{needed}`", value.keys_at.get(key)
+                )
         if value.get("graph") is not None and not cls.gives(value, "outputs"):
             names.faults.add(
-                "`outputs` is missing", value.keys_at.get("graph"), "add `outputs: [node]`"
+                Code.MISSING_KEY,
+                "`outputs` is missing",
+                value.keys_at.get("graph"),
+                "add `outputs: [node]`",
             )
         check_one_input_form(value, names.faults)
 
@@ -330,6 +343,7 @@ class WhenPart(Part):
             return
         if len(bounds) != 2:
             names.faults.add(
+                Code.OUT_OF_RANGE,
                 f"`range` takes a lower and an upper bound; received {described(bounds)}",
                 value.values_at.get("range"),
                 "write `null` for an open end: `range: [0, null]`",
@@ -338,6 +352,7 @@ class WhenPart(Part):
         low, high = bounds
         if None not in (low, high) and isinstance(low, (int, float)) and low >= high:
             names.faults.add(
+                Code.OUT_OF_RANGE,
                 f"`range` starts below its end; received {low} and {high}",
                 value.values_at.get("range"),
                 "write the lower bound first",
@@ -439,6 +454,7 @@ def check_one_input_form(value: YamlMapping, faults: Faults) -> None:
     """Add a fault where both `input:` and `inputs:` are given."""
     if value.get("input") is not None and value.get("inputs") is not None:
         faults.add(
+            Code.KEYS_CONFLICT,
             "both `input` and `inputs` are given",
             value.keys_at.get("inputs"),
             "`input` is one spec, `inputs` several by name: remove one of the two",
@@ -452,4 +468,9 @@ def check_names(value: Any, known: Iterable[str], what: str, faults: Faults) -> 
     known = tuple(known)
     for key in value:
         if key not in known:
-            faults.add(f"unknown {what} `{key}`", value.keys_at.get(key), suggestion(key, known))
+            faults.add(
+                Code.UNKNOWN_MODEL,
+                f"unknown {what} `{key}`",
+                value.keys_at.get(key),
+                suggestion(key, known),
+            )

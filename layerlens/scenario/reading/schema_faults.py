@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from layerlens.fault_codes import Code
 from layerlens.plain.suggestion import nearest_name
 from layerlens.scenario.faults import Faults, suggestion
 from layerlens.scenario.yaml.positions import Loc, described, locate
@@ -72,35 +73,60 @@ def _add(error: ErrorDetails, data: Any, faults: Faults) -> None:
     name = _name(loc)
     if error["type"] == "model_type" and loc[:1] == ("models",) and len(loc) == 2:
         message = f"the model {name} is a list of layers or a mapping"
-        faults.add(f"{message}; received {described(received)}", at, _MODEL_FORMS)
+        faults.add(Code.WRONG_TYPE, f"{message}; received {described(received)}", at, _MODEL_FORMS)
         return
     match error["type"]:
         case "missing":
             inside = _name(loc[:-1])
             of = f" of {inside}" if len(loc) > 1 else ""
-            faults.add(f"`{loc[-1]}`{of} is missing", at, _MISSING.get(str(loc[-1])))
+            faults.add(
+                Code.MISSING_KEY, f"`{loc[-1]}`{of} is missing", at, _MISSING.get(str(loc[-1]))
+            )
         case "literal_error":
             allowed = _QUOTED.findall(str(context["expected"]))
             hint = _choice_hint(loc, received, tuple(allowed))
-            faults.add(f"{name} does not take {described(received)}", at, hint)
+            faults.add(Code.UNKNOWN_VALUE, f"{name} does not take {described(received)}", at, hint)
         case "greater_than_equal":
             least = f"{context['ge']:g}"
             hint = _VARIABLE if _is_length(loc) else None
-            faults.add(f"{name} has to be at least {least}; received {received}", at, hint)
+            faults.add(
+                Code.OUT_OF_RANGE,
+                f"{name} has to be at least {least}; received {received}",
+                at,
+                hint,
+            )
         case "less_than_equal":
             faults.add(
-                f"{name} can be at most {context['le']:,}; received {described(received)}", at
+                Code.OUT_OF_RANGE,
+                f"{name} can be at most {context['le']:,}; received {described(received)}",
+                at,
             )
         case "too_long":
             most = context["max_length"]
-            faults.add(f"{name} has at most {most} entries; received {described(received)}", at)
+            faults.add(
+                Code.OUT_OF_RANGE,
+                f"{name} has at most {most} entries; received {described(received)}",
+                at,
+            )
         case "too_short" | "string_too_short":
-            faults.add(f"{name} is empty", at, "give it at least one entry, or remove it")
+            faults.add(
+                Code.OUT_OF_RANGE,
+                f"{name} is empty",
+                at,
+                "give it at least one entry, or remove it",
+            )
         case kind if kind in _TAKES:
             hint = _type_hint(loc, received, _TAKES[kind])
-            faults.add(f"{name} takes {_TAKES[kind]}; received {described(received)}", at, hint)
+            faults.add(
+                Code.WRONG_TYPE,
+                f"{name} takes {_TAKES[kind]}; received {described(received)}",
+                at,
+                hint,
+            )
         case _:
-            faults.add(f"{name}: {error['msg']}; received {described(received)}", at)
+            faults.add(
+                Code.WRONG_TYPE, f"{name}: {error['msg']}; received {described(received)}", at
+            )
 
 
 def _nothing(value: Any) -> bool:

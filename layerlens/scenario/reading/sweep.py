@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from layerlens.errors import ScenarioError
+from layerlens.fault_codes import Code
 from layerlens.scenario.faults import Faults
 from layerlens.scenario.files import read_text
 from layerlens.scenario.reading.matrix import check_placeholders, read_matrix
@@ -60,7 +61,7 @@ def _parsed(text: str, file: str) -> tuple[YamlMapping, dict[str, list[Any]] | N
     faults = Faults(file, list(document.faults))
     data = document.value
     if not isinstance(data, YamlMapping):
-        faults.add("this file has no scenario", None)
+        faults.add(Code.NO_SCENARIO, "this file has no scenario", None)
         raise ScenarioError(faults.in_order())
     axes = read_matrix(data, faults, MOST_CELLS)
     check_placeholders(data, faults)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from layerlens.fault_codes import Code
 from layerlens.scenario.faults import Faults, misspelt, suggestion
 from layerlens.scenario.spec import TransferMapping, TransferRule, WeightPair
 from layerlens.scenario.yaml.positions import Position, YamlMapping, YamlSequence, described
@@ -27,7 +28,7 @@ def read_transfer(data: YamlMapping, faults: Faults) -> TransferRule:
             return method
     hint = suggestion(value, TRANSFER_METHODS) if isinstance(value, str) else None
     allowed = hint or f"allowed: {', '.join(TRANSFER_METHODS)}, or a mapping with `pairs`"
-    faults.add(f"`transfer` does not take {described(value)}", at, allowed)
+    faults.add(Code.UNKNOWN_VALUE, f"`transfer` does not take {described(value)}", at, allowed)
     return "auto"
 
 
@@ -35,18 +36,26 @@ def _mapping(value: YamlMapping, at: Position | None, faults: Faults) -> Transfe
     for key in value:
         if key not in _KEYS_OF_MAPPING:
             hint = suggestion(key, _KEYS_OF_MAPPING)
-            faults.add(f"unknown key `{key}`", value.keys_at.get(key), hint)
+            faults.add(Code.UNKNOWN_KEY, f"unknown key `{key}`", value.keys_at.get(key), hint)
     rest = value.get("rest", "auto")
     if rest not in REST_METHODS:
         hint = suggestion(str(rest), REST_METHODS)
-        faults.add(f"`rest` does not take {described(rest)}", value.values_at.get("rest"), hint)
+        faults.add(
+            Code.UNKNOWN_VALUE,
+            f"`rest` does not take {described(rest)}",
+            value.values_at.get("rest"),
+            hint,
+        )
     pairs, pairs_at = value.get("pairs"), value.values_at.get("pairs", at)
     if "pairs" not in value:
         if not misspelt("pairs", value, _KEYS_OF_MAPPING):
-            faults.add("`pairs` of `transfer` is missing", at, _EXAMPLE)
+            faults.add(Code.BAD_TRANSFER, "`pairs` of `transfer` is missing", at, _EXAMPLE)
     elif not isinstance(pairs, YamlSequence) or not pairs:
         faults.add(
-            f"`pairs` takes a list of pairs; received {described(pairs)}", pairs_at, _EXAMPLE
+            Code.BAD_TRANSFER,
+            f"`pairs` takes a list of pairs; received {described(pairs)}",
+            pairs_at,
+            _EXAMPLE,
         )
     read = []
     for item, place in pairs.with_positions() if isinstance(pairs, YamlSequence) else ():
@@ -70,6 +79,7 @@ def _refuse_repeated(pairs: list[WeightPair], faults: Faults) -> None:
                 if path in seen:
                     at = (pair.where.line or 1, pair.where.column or 1) if pair.where else None
                     faults.add(
+                        Code.TRANSFER_REPEATS,
                         f"`{path}` is used twice under `{key}`",
                         at,
                         "each weight belongs to one pair: remove it from the others",
@@ -86,6 +96,7 @@ class _Pair:
     def read(self) -> WeightPair | None:
         if not isinstance(self.item, YamlMapping):
             self._add(
+                Code.BAD_TRANSFER,
                 f"a pair is a mapping with `from` and `to`; received {described(self.item)}",
                 None,
                 _EXAMPLE,
@@ -94,11 +105,15 @@ class _Pair:
         for key in self.item:
             if key not in _KEYS:
                 self._add(
-                    f"unknown key `{key}`", self.item.keys_at.get(key), suggestion(key, _KEYS)
+                    Code.UNKNOWN_KEY,
+                    f"unknown key `{key}`",
+                    self.item.keys_at.get(key),
+                    suggestion(key, _KEYS),
                 )
         given = [key for key in _OPERATIONS if key in self.item]
         for extra in given[1:]:
             self._add(
+                Code.BAD_TRANSFER,
                 f"a pair has at most one operation; received `{given[0]}` and `{extra}`",
                 self.item.keys_at.get(extra),
                 "remove one of the two",
@@ -121,11 +136,12 @@ class _Pair:
         """Return one path, or several where the operation `of_lists` takes them."""
         value, at = self.item.get(key), self.item.values_at.get(key, self.at)
         if key not in self.item:
-            self._add(f"`{key}` of a pair is missing", None, _EXAMPLE)
+            self._add(Code.BAD_TRANSFER, f"`{key}` of a pair is missing", None, _EXAMPLE)
             return ()
         if isinstance(value, str) and value.strip("/ "):
             if operation == of_lists:
                 self._add(
+                    Code.BAD_TRANSFER,
                     f"with `{of_lists}`, `{key}` takes a list; received {described(value)}",
                     at,
                     f"such as `{key}: [first, second]`",
@@ -136,14 +152,24 @@ class _Pair:
         ):
             if operation != of_lists:
                 self._add(
+                    Code.BAD_TRANSFER,
                     f"`{key}` takes a list only with `{of_lists}`",
                     at,
                     f"add `{of_lists}: -1`, or write one pair for each",
                 )
             elif len(value) < 2:
-                self._add(f"`{key}` needs two or more paths; received {len(value)}", at, None)
+                self._add(
+                    Code.BAD_TRANSFER,
+                    f"`{key}` needs two or more paths; received {len(value)}",
+                    at,
+                    None,
+                )
             return tuple(one.strip("/ ") for one in value)
-        self._add(f"`{key}` takes the path of a weight or layer; received {described(value)}", at)
+        self._add(
+            Code.BAD_TRANSFER,
+            f"`{key}` takes the path of a weight or layer; received {described(value)}",
+            at,
+        )
         return ()
 
     def _shape(self) -> tuple[int, ...] | None:
@@ -153,6 +179,7 @@ class _Pair:
         if isinstance(value, list) and all(_is_integer(n) and n >= 0 for n in value):
             return tuple(value)
         self._add(
+            Code.BAD_TRANSFER,
             f"`reshape` takes a shape; received {described(value)}",
             self.item.values_at.get("reshape"),
             "write every size, such as `reshape: [1, 8, 4]`",
@@ -172,7 +199,12 @@ class _Pair:
             return tuple(value)
         told = list(value) if isinstance(value, list) and len(value) < 20 else described(value)
         at = value.at if isinstance(value, YamlSequence) else self.item.values_at.get(key)
-        self._add(f"`{key}` takes an order of {what}; received {told}", at, _order_hint(value))
+        self._add(
+            Code.BAD_TRANSFER,
+            f"`{key}` takes an order of {what}; received {told}",
+            at,
+            _order_hint(value),
+        )
         return None
 
     def _axis(self, key: str, where: YamlMapping) -> int | None:
@@ -182,6 +214,7 @@ class _Pair:
         if _is_integer(value):
             return int(value)
         self._add(
+            Code.BAD_TRANSFER,
             f"`{key}` takes an axis; received {described(value)}",
             where.values_at.get(key),
             "axes count from 0, and -1 is the last",
@@ -194,6 +227,7 @@ class _Pair:
         value, at = self.item["permute"], self.item.values_at.get("permute")
         if not isinstance(value, YamlMapping):
             self._add(
+                Code.BAD_TRANSFER,
                 f"`permute` takes a mapping; received {described(value)}",
                 at,
                 "such as `permute: {axis: 1, blocks: [1, 0, 2]}`",
@@ -202,16 +236,18 @@ class _Pair:
         for key in value:
             if key not in ("axis", "blocks"):
                 hint = suggestion(key, ("axis", "blocks"))
-                self._add(f"unknown key `{key}`", value.keys_at.get(key), hint)
+                self._add(Code.UNKNOWN_KEY, f"unknown key `{key}`", value.keys_at.get(key), hint)
         for key in ("axis", "blocks"):
             if key not in value:
-                self._add(f"`{key}` of `permute` is missing", value.at or at)
+                self._add(Code.BAD_TRANSFER, f"`{key}` of `permute` is missing", value.at or at)
         axis = self._axis("axis", value)
         blocks = self._order("blocks", value["blocks"], "blocks") if "blocks" in value else None
         return None if axis is None or blocks is None else (axis, blocks)
 
-    def _add(self, message: str, at: Position | None = None, hint: str | None = None) -> None:
-        self.faults.add(message, at or self.at, hint)
+    def _add(
+        self, code: Code, message: str, at: Position | None = None, hint: str | None = None
+    ) -> None:
+        self.faults.add(code, message, at or self.at, hint)
 
 
 def _order_hint(value: Any) -> str:

@@ -28,6 +28,7 @@ from ruamel.yaml.events import (
 from ruamel.yaml.reader import ReaderError
 
 from layerlens.errors import Fault, ScenarioError, Where
+from layerlens.fault_codes import Code
 from layerlens.plain.numbers import NumberOutOfRangeError
 from layerlens.scenario.yaml.positions import (
     Position,
@@ -90,7 +91,9 @@ def parse_yaml(text: str, file: str, on_event: Callable[[Event], None] | None = 
     except MarkedYAMLError as error:
         raise ScenarioError((*builder.faults, _malformed(error, text, file))) from None
     except YAMLError as error:
-        raise ScenarioError((Fault(f"this is not YAML: {error}", Where(file)),)) from None
+        raise ScenarioError(
+            (Fault(Code.INVALID_YAML, f"this is not YAML: {error}", Where(file)),)
+        ) from None
     return Document(builder.result, tuple(builder.faults))
 
 
@@ -109,6 +112,7 @@ def _unreadable(error: ReaderError, text: str, file: str) -> Fault:
     character = error.character
     code = ord(character) if isinstance(character, str) else int(character)
     return Fault(
+        Code.NOT_TEXT,
         f"the character U+{code:04X} is not allowed in YAML",
         Where(file, line, column),
         "a scenario is a text file; is this a binary one?",
@@ -118,7 +122,9 @@ def _unreadable(error: ReaderError, text: str, file: str) -> Fault:
 def _malformed(error: MarkedYAMLError, text: str, file: str) -> Fault:
     found = problem_of(error, text)
     where = Where(file, *found.at) if found.at else Where(file)
-    return Fault(f"this is not valid YAML: {legible(found.message)}", where, found.hint)
+    return Fault(
+        Code.INVALID_YAML, f"this is not valid YAML: {legible(found.message)}", where, found.hint
+    )
 
 
 @dataclass(slots=True)
@@ -190,22 +196,30 @@ class _Builder:
             case ScalarEvent():
                 self._scalar(event, at)
 
-    def _abort(self, message: str, at: Position, hint: str | None = None) -> None:
-        self._fault(message, at, hint)
+    def _abort(self, code: Code, message: str, at: Position, hint: str | None = None) -> None:
+        self._fault(code, message, at, hint)
         raise ScenarioError(tuple(self.faults))
 
-    def _fault(self, message: str, at: Position, hint: str | None = None) -> None:
+    def _fault(self, code: Code, message: str, at: Position, hint: str | None = None) -> None:
         self.faults.append(
-            Fault(legible(message), Where(self.file, *at), legible(hint, 2000) if hint else None)
+            Fault(
+                code, legible(message), Where(self.file, *at), legible(hint, 2000) if hint else None
+            )
         )
 
     def _start_document(self, event: DocumentStartEvent, at: Position) -> None:
         self._documents += 1
         if self._documents > 1:
-            self._abort("a second document begins here", at, "write one scenario per file")
+            self._abort(
+                Code.SEVERAL_DOCUMENTS,
+                "a second document begins here",
+                at,
+                "write one scenario per file",
+            )
         if event.version is not None and tuple(event.version) != (1, 2):
             version = ".".join(str(part) for part in event.version)
             self._abort(
+                Code.YAML_VERSION,
                 f"this file is written in YAML {version}",
                 at,
                 "scenarios are YAML 1.2: leave the %YAML line out",
@@ -217,9 +231,9 @@ class _Builder:
         is_mapping = isinstance(event, MappingStartEvent)
         self._check_tag(event.tag, ("map",) if is_mapping else ("seq",), at)
         if len(self._open) >= DEEPEST:
-            self._abort(f"values are nested more than {DEEPEST} deep here", at)
+            self._abort(Code.YAML_LIMIT, f"values are nested more than {DEEPEST} deep here", at)
         if self._expects_key():
-            self._fault("a key has to be text; received a list or mapping", at)
+            self._fault(Code.KEY_NOT_TEXT, "a key has to be text; received a list or mapping", at)
         value = YamlMapping(at) if is_mapping else YamlSequence(at)
         self._count(1, at)
         self._open.append(_OpenCollection(value, event.anchor, bool(event.flow_style)))
@@ -238,6 +252,7 @@ class _Builder:
         if anchored is None:
             is_open = any(item.anchor == event.anchor for item in self._open)
             self._abort(
+                Code.ALIAS,
                 f"`*{event.anchor}` refers to a value that contains it"
                 if is_open
                 else f"`*{event.anchor}` has no `&{event.anchor}` before it",
@@ -245,7 +260,7 @@ class _Builder:
             )
             return
         if len(self._open) + anchored.height > DEEPEST:
-            self._abort(f"aliases nest values more than {DEEPEST} deep here", at)
+            self._abort(Code.YAML_LIMIT, f"aliases nest values more than {DEEPEST} deep here", at)
         self._count(anchored.size, at)
         self._put(anchored, at)
 
@@ -272,11 +287,16 @@ class _Builder:
         written = self._text[start:end]
         items, call = tuple_items(written), python_call(written)
         if items is not None:
-            self._fault(f"`{written}` is a tuple of Python", at, f"write `{in_yaml(items)}`")
+            self._fault(
+                Code.PYTHON_SYNTAX,
+                f"`{written}` is a tuple of Python",
+                at,
+                f"write `{in_yaml(items)}`",
+            )
         elif call is not None and (name := call.name.rpartition(".")[2])[:1].isupper():
             given = [*(f"NAME: {value}" for value in call.positional), *call.keywords]
             hint = f"write `{name}: {{{', '.join(given)}}}`"
-            self._fault(f"`{written}` is a call of Python", at, hint)
+            self._fault(Code.PYTHON_SYNTAX, f"`{written}` is a call of Python", at, hint)
         else:
             return None
         self._python_end = end
@@ -294,11 +314,11 @@ class _Builder:
         try:
             value = scalar_value(str(event.value), tag, is_plain=event.implicit[0])
         except NumberOutOfRangeError as error:
-            self._fault(str(error), at)
+            self._fault(Code.SCALAR, str(error), at)
             value = 1  # valid nearly everywhere, so that no second fault follows
         except ValueError:
             kind = tag.rpartition(":")[2] if tag else "number"
-            self._fault(f"{shown(event.value)} cannot be read as a {kind}", at)
+            self._fault(Code.SCALAR, f"{shown(event.value)} cannot be read as a {kind}", at)
             value = None
         parsed = _Parsed(value, 1, 0)
         if event.anchor is not None:
@@ -309,6 +329,7 @@ class _Builder:
         self._size += size
         if self._size > MOST_VALUES:
             self._abort(
+                Code.YAML_LIMIT,
                 f"more than {MOST_VALUES:,} values up to here, with aliases expanded",
                 at,
                 "data this large belongs in a saved model or in generated inputs",
@@ -321,6 +342,7 @@ class _Builder:
         if name.removeprefix("tag:yaml.org,2002:") not in allowed:
             shown_tag = name.replace("tag:yaml.org,2002:", "!!")
             self._fault(
+                Code.TAG,
                 f"the tag `{shown_tag}` is not supported",
                 at,
                 "a scenario has only plain text, numbers, true, false, null, lists and mappings",
@@ -357,6 +379,7 @@ class _Builder:
             return None
         if not isinstance(key, str):
             self._fault(
+                Code.KEY_NOT_TEXT,
                 f"a key has to be text; received {described(key)}",
                 at,
                 f'write it in quotes: "{scalar_text(key)}":',
@@ -366,7 +389,11 @@ class _Builder:
             return _MERGE
         if key in mapping:
             line, _ = mapping.keys_at[key]
-            self._fault(f"the key `{key}` is given twice; the first is on line {line}", at)
+            self._fault(
+                Code.REPEATED_KEY,
+                f"the key `{key}` is given twice; the first is on line {line}",
+                at,
+            )
             return None
         return key
 
@@ -376,7 +403,9 @@ class _Builder:
         for source, at in ended.merges:
             for mapping in source if isinstance(source, YamlSequence) else [source]:
                 if not isinstance(mapping, YamlMapping):
-                    self._fault(f"`<<` takes a mapping; received {described(mapping)}", at)
+                    self._fault(
+                        Code.MERGE_KEY, f"`<<` takes a mapping; received {described(mapping)}", at
+                    )
                     continue
                 for key, value in mapping.items():
                     if key not in ended.value:

@@ -13,6 +13,7 @@ import ml_dtypes
 import numpy as np
 
 from layerlens.errors import UsageError
+from layerlens.fault_codes import Code
 from layerlens.models.backend import global_settings
 from layerlens.models.backend.start import start_backend
 from layerlens.models.build.inputs import has_graph
@@ -79,6 +80,7 @@ def _layer(subject: Any) -> Any:
         raise UsageError(
             f"a Keras layer or model is needed; received a {type(subject).__name__}",
             hint="give a layer, a model, or a function that returns one",
+            code=Code.NOT_A_MODEL,
         )
     return subject
 
@@ -121,6 +123,7 @@ def own_inputs(layer: Any) -> Inputs:
         raise UsageError(
             f"`{layer.name}` is a {type(layer).__name__}, which has no input",
             hint="give inputs=, the shape of one sample, as in inputs=[64, 15]",
+            code=Code.NOT_A_MODEL,
         )
     return tuple(
         InputSpec(tensor.name, tuple(tensor.shape[1:]), str(tensor.dtype))

@@ -19,7 +19,7 @@ from tests.unit.tables.paths import REPORTS
 def test_a_usage_error_of_the_run_is_written_with_its_hint(fake_run, capsys):
     fake_run(UsageError("no scenario in folder", hint="name one"))
     assert cli.run(["compare", "folder"]) == 2
-    assert capsys.readouterr() == ("", "layerlens: no scenario in folder\n  hint: name one\n")
+    assert capsys.readouterr() == ("", "layerlens: LL501 no scenario in folder\n  hint: name one\n")
 
 
 @pytest.mark.parametrize("error", [InternalError("oh"), KeyError("oh"), RecursionError("oh")])
@@ -152,4 +152,6 @@ def test_a_full_disk_is_reported():
             timeout=60,
         )
     assert child.returncode == 2
-    assert child.stderr == ("layerlens: cannot write to standard output: No space left on device\n")
+    assert child.stderr == (
+        "layerlens: LL503 cannot write to standard output: No space left on device\n"
+    )

@@ -95,11 +95,11 @@ def test_all_faults_are_reported_at_once(project: Project) -> None:
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ("[tool.layerlens", ":1: this is no TOML: Expected ']'"),
-        ("[tool.layerlens]\nseed = = 3", ":2:8: this is no TOML: Invalid value"),
-        ("tool = {layerlens = 3}", ":1: [tool.layerlens] is a table of options"),
-        ("tool = {layerlens = {sead = 3}}", ":1: unknown option `sead`"),
-        ("tool.layerlens.sead = 3", ":1: unknown option `sead`"),
+        ("[tool.layerlens", ":1: LL513 this is no TOML: Expected ']'"),
+        ("[tool.layerlens]\nseed = = 3", ":2:8: LL513 this is no TOML: Invalid value"),
+        ("tool = {layerlens = 3}", ":1: LL513 [tool.layerlens] is a table of options"),
+        ("tool = {layerlens = {sead = 3}}", ":1: LL513 unknown option `sead`"),
+        ("tool.layerlens.sead = 3", ":1: LL513 unknown option `sead`"),
     ],
 )
 def test_other_spellings_of_the_table(text: str, fault: str, project: Project) -> None:

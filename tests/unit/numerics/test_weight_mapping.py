@@ -105,7 +105,7 @@ def test_given_weights_are_no_rest() -> None:
 
 def test_what_is_left_over_is_one_fault() -> None:
     (fault,) = faults(HEADS, JOINED, pair(["a/kernel", "b/kernel"], "c/kernel", join=1))
-    assert fault.startswith("s.yaml:8:1: `transfer` leaves ")
+    assert fault.startswith("s.yaml:8:1: LL233 `transfer` leaves ")
     assert "`a/bias` (3,), `b/bias` (5,), `d/kernel` (8, 2) of `one`" in fault
     assert "`c/bias` (8,), `e/kernel` (8, 2) of `two` over, and `rest: auto` cannot pair" in fault
 

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from layerlens.errors import Fault, ScenarioError, UsageError, Where
+from layerlens.fault_codes import Code
 from layerlens.plain.json import parse_json
 from layerlens.run.faults import failure_report, fault_report
 from layerlens.scenario.spec import Scenario
@@ -15,7 +16,9 @@ SCENARIO = Scenario("a.yaml", "A", (), "one", cell={"units": 2})
 
 
 def test_every_fault_has_a_row_with_its_place() -> None:
-    error = ScenarioError((Fault("one", Where("b.yaml", 2, 3), "mend it"), Fault("two")))
+    error = ScenarioError(
+        (Fault(Code.USAGE, "one", Where("b.yaml", 2, 3), "mend it"), Fault(Code.USAGE, "two"))
+    )
     report = fault_report("a.yaml", "A", error, {"units": 2}, time.perf_counter() - 5)
     assert (report.status, report.cell) == ("error", {"units": 2})
     assert report.seconds >= 5

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from layerlens.errors import Fault, Where
+from layerlens.fault_codes import Code
 from layerlens.report.pairs import PairReport
 from layerlens.testing.collect import Expectation, _relocate
 from layerlens.testing.update_expect import NotUpdated
@@ -15,11 +16,13 @@ from tests.unit.testing.configs import NO_SETTINGS, Config
 
 
 def test_faults_have_the_path_that_is_shown() -> None:
-    fault = Fault("unknown layer", Where("/project/gru.yaml", 3, 5))
+    fault = Fault(Code.USAGE, "unknown layer", Where("/project/gru.yaml", 3, 5))
     moved = _relocate(fault, "/project/gru.yaml", "gru.yaml")
     assert moved.where == Where("gru.yaml", 3, 5)
     assert _relocate(fault, "/project/other.yaml", "other.yaml") == fault
-    assert _relocate(Fault("no file"), "/project/gru.yaml", "gru.yaml") == Fault("no file")
+    assert _relocate(Fault(Code.USAGE, "no file"), "/project/gru.yaml", "gru.yaml") == Fault(
+        Code.USAGE, "no file"
+    )
 
 
 def test_an_inconclusive_verdict_is_not_written() -> None:

@@ -122,7 +122,7 @@ def test_a_mapping_from_python_reads_like_a_file() -> None:
     (scenario,) = scenario_from_mapping(data)
     assert scenario.inputs[0].values == [[1.0] * 3] * 2
     assert scenario.path == "<python>"
-    with pytest.raises(ScenarioError, match=r"<python>: unknown layer `Dnese`"):
+    with pytest.raises(ScenarioError, match=r"<python>: LL301 unknown layer `Dnese`"):
         scenario_from_mapping({"input": {"shape": (3,)}, "models": {"a": ["Dnese"], "b": ["ReLU"]}})
 
 
