@@ -27,6 +27,7 @@ def build_model(
     fed_as: tuple[str, ...] = (),
     numbers: Callable[[float], float] | None = None,
     other_inputs: tuple[InputSpec, ...] = (),
+    batch: int | None = None,
 ) -> Model:
     """Build one model in a fresh Keras session; an error of Keras is returned as Refused.
 
@@ -43,6 +44,7 @@ def build_model(
             this order.
         numbers: replaces each number in the configuration of a saved model or an object.
         other_inputs: those of a model that is compared with this one, for a model that says none.
+        batch: the number of samples of each batch; None is any.
 
     Raises:
         MemoryLimitError: the weights need more memory; raised before they are allocated.
@@ -63,6 +65,7 @@ def build_model(
         fed_as,
         numbers,
         other_inputs=other_inputs,
+        batch=batch,
     )
     if spec.runtime is not None:
         return build_elsewhere(request, _build_here)

@@ -41,6 +41,7 @@ class ModelVariants:
         """Build one model; `how` is passed to `build_model`, which documents the errors."""
         in_float64 = " in float64" if how.get("precision") == "float64" else ""
         stage.enter(f"building `{model.name}`{in_float64}")
+        condition = self.scenario.when
         built = build_model(
             model,
             self.scenario.inputs_of(model),
@@ -48,11 +49,11 @@ class ModelVariants:
             seed=self.options.seed,
             allow_code=self.options.allow_code,
             other_inputs=self._other_inputs if model.is_argument else (),
+            batch=None if condition is None else condition.batch,
             **how,
         )
         if isinstance(built, Foreign):
             self._processes.append(built.runtime.process)
-        condition = self.scenario.when
         if condition is None or isinstance(built, (Refused, Foreign)):
             return built  # an exported file runs on the probes of the other model
         if not isinstance(built, Built):

@@ -47,7 +47,11 @@ def under_condition(
     model, numbers are clipped to the range, and masked steps are replaced by steps that are not
     masked. So the model is judged on all inputs that the condition allows, and on no others.
     `paddings` are those of all models, which then get the same inputs.
+
+    Raises:
+        ScenarioError: the model takes no batch or length that the condition allows.
     """
+    _refuse_what_nothing_fits(built, condition)
     specs = tuple(
         _restricted(spec, condition, _padding_values(paddings, place))
         for place, spec in enumerate(built.inputs)
@@ -61,6 +65,22 @@ def under_condition(
     if built.precision == "float64":
         enable_float64(model)
     return replace(result, model=model)
+
+
+def _refuse_what_nothing_fits(built: Built, condition: Condition) -> None:
+    name, size, chunks = built.spec.name, built.batch_size, built.spec.chunks
+    if condition.batch is not None and size not in (None, condition.batch):
+        message = f"`when: {{batch: {condition.batch}}}` cannot be kept: `{name}` takes batches of"
+        fault = Fault(f"{message} {size}", built.spec.where, f"write `batch: {size}`, or remove it")
+        raise ScenarioError((fault,))
+    is_open = any(None in spec.shape for spec in built.inputs)
+    if is_open and condition.lengths is not None and condition.lengths < (chunks or 1):
+        message = (
+            f"`when: {{lengths: {condition.lengths}}}` cannot be kept: `{name}` is called on "
+            f"{chunks} chunks, of at least one step each"
+        )
+        fault = Fault(message, built.spec.where, f"set `lengths` to {chunks} or more")
+        raise ScenarioError((fault,))
 
 
 def _with_restrictions(built: Built, restrictions: Mapping[int, Sequence[_Restriction]]) -> Any:

@@ -165,4 +165,4 @@ def _batch_size(request: BuildRequest) -> int | None:
     if not _is_stateful(request.spec):
         return None
     given = [len(item.values) for item in request.inputs if item.values is not None]
-    return given[0] if given else _STATEFUL_BATCH
+    return given[0] if given else request.batch or _STATEFUL_BATCH

@@ -42,6 +42,8 @@ class BuildRequest:
     load: Callable[[ModelSpec], Built | Refused] | None = None
     #: The inputs of a model that is compared with this one, which takes them if it says none.
     other_inputs: tuple[InputSpec, ...] = ()
+    #: The number of samples of each batch; a stateful model takes no other.
+    batch: int | None = None
 
 
 @dataclass(frozen=True)

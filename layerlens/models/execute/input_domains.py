@@ -189,7 +189,8 @@ def _domain(
         # Chunks of equal length; an axis that is open in all models has no other bound.
         pieces = lcm(*(one.spec.chunks or 1 for one in built))
         is_open = all(one.inputs[position].shape[:1] == (None,) for one in built)
-        shape = (-(-shape[0] // pieces) * pieces, *shape[1:]) if is_open else shape
+        if is_open:
+            shape = (_cut_length(shape[0], pieces, longest_of(built)), *shape[1:])
     direct = [limit for one in built for limit in _limits(one, position, direct=True)]
     limit = look_up_limit(built, position)
     low, high = spec.low, spec.high
@@ -205,6 +206,14 @@ def _domain(
     high = max(high, low + 1)
     widest = (min(widest[0], low), max(widest[1], high))
     return Domain(spec, shape, low, high, _words(built, spec), tokens, widest)
+
+
+def _cut_length(length: int, pieces: int, longest: int | None) -> int:
+    """Return a length that can be cut into so many pieces, near another one."""
+    least_above = -(-length // pieces) * pieces
+    if longest is None or least_above <= longest:
+        return least_above
+    return max(longest // pieces, 1) * pieces
 
 
 def _narrowest(

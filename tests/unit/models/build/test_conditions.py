@@ -109,3 +109,19 @@ def test_masks_that_keras_adds_are_those_of_their_input() -> None:
         out={"LSTM": 2, "from": ["one"]},
     )
     assert set(paddings_of(built({"x": {"shape": [3, 2]}}, model))) == {Padding(0, 2.0)}
+
+
+def test_a_batch_that_the_model_does_not_take_is_refused() -> None:
+    values = {"x": {"values": [[[0.0, 1.0]], [[2.0, 3.0]]]}}
+    one = built(values, [{"GRU": {"units": 2, "stateful": True}}])
+    with pytest.raises(ScenarioError, match="takes batches of 2"):
+        under_condition(one, Condition(batch=1), (), seed=0)
+    assert under_condition(one, Condition(batch=2), (), seed=0).batch_size == 2
+
+
+def test_fewer_steps_than_chunks_are_refused() -> None:
+    layers = [{"GRU": {"units": 2, "stateful": True}}]
+    one = built({"x": {"shape": [None, 2]}}, {"layers": layers, "chunks": 3})
+    with pytest.raises(ScenarioError, match="is called on 3 chunks, of at least one step each"):
+        under_condition(one, Condition(lengths=2), (), seed=0)
+    assert under_condition(one, Condition(lengths=3), (), seed=0).inputs[0].longest == 3
