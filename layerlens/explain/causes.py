@@ -19,6 +19,8 @@ def causes_of(reference: ModelReport, candidate: ModelReport, diff: ModelsDiff) 
     Arguments come before layers that only one model has. What follows from them, such as shapes and
     counts, is left out, and so are names and initializers.
     """
+    if not reference.lists_layers or not candidate.lists_layers:
+        return ()
     if (opened := open_nested(reference, candidate)) is not None:
         reference, candidate = opened
         diff = align_layers(reference, candidate)

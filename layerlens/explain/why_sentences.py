@@ -72,12 +72,13 @@ def why_sentences(
         nested = f"Nested models are compared layer by layer ({_first_few(names)})."
         reference, candidate = opened
         diff = align_layers(reference, candidate)
-    sentences = [
-        outside_code(reference, candidate),
-        _same(reference, candidate, diff),
-        nested,
-        _differs(reference, candidate, diff),
-    ]
+    sentences = [outside_code(reference, candidate)]
+    if reference.lists_layers and candidate.lists_layers:
+        sentences += [
+            _same(reference, candidate, diff),
+            nested,
+            _differs(reference, candidate, diff),
+        ]
     sentences += [
         f"In `{model.name}`, {note}." for model in (reference, candidate) for note in model.remarks
     ]

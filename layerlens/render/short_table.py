@@ -139,7 +139,7 @@ class ShortTable:
         for model, cell in zip(self.models[1:], row[1:], strict=True):
             name = wording.one_line(model.name)
             if cell.layer is None:
-                if reference is not None and model.error is None:
+                if reference is not None and model.error is None and model.lists_layers:
                     yield from self._note(Text(f"{GLYPHS.minus} {name}: not here", "yellow"))
             elif reference is None:
                 shape = wording.shapes_text(cell.layer.output_shape)
@@ -154,7 +154,8 @@ class ShortTable:
         for model in self.models:
             if model.error is not None:
                 at = f" at {wording.one_line(model.error.layer)}" if model.error.layer else ""
-                text = f"{GLYPHS.wrong} {wording.one_line(model.name)}: refused by Keras{at}"
+                by = "Keras" if model.runtime is None else wording.one_line(model.runtime.name)
+                text = f"{GLYPHS.wrong} {wording.one_line(model.name)}: refused by {by}{at}"
                 yield from self._note(Text(text, "red"))
 
     def _totals(self) -> Iterator[Text]:
@@ -165,8 +166,10 @@ class ShortTable:
             params["output"] = (own,)
         yield from self._fields(Text("params", "bold"), params)
         for model in others:
+            if model.params is None:
+                continue  # refused, or an exported file, whose params are not counted
             if model.error is None and (model.params, _totals(model)) != (first.params, own):
-                words = [wording.plural(model.params or 0, "param"), _totals(model)]
+                words = [wording.plural(model.params, "param"), _totals(model)]
                 told = ", ".join(word for word in words if word)
                 text = f"{GLYPHS.differing} {wording.one_line(model.name)}: {told}"
                 yield from self._note(Text(text, "yellow"))

@@ -191,6 +191,11 @@ class ModelReport:
     runtime: RuntimeRow | None = None
 
     @property
+    def lists_layers(self) -> bool:
+        """Whether the layers are known; those of an exported file are not."""
+        return self.runtime is None or bool(self.layers)
+
+    @property
     def remarks(self) -> tuple[str, ...]:
         """Return the notes for a sentence: what was translated is counted, not listed.
 

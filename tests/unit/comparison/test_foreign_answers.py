@@ -68,6 +68,7 @@ def test_the_same_function_in_float64_too(tmp_path: Path) -> None:
     assert (runtime.name, runtime.weights, runtime.float64) == ("ONNX Runtime", "frozen", "widened")
     assert scenario.models[0].runtime is None
     assert "on the weights that it holds" in pair.explanation
+    assert pair.causes == ()
 
 
 def test_one_weight_is_another(tmp_path: Path) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from layerlens.explain.align_layers import align_with_reference
 from layerlens.render import RenderOptions
 from layerlens.render.short_table import ShortTable
 from layerlens.render.wording import reference_first
-from layerlens.report.layers import LayerRow, ModelReport
+from layerlens.report.layers import LayerRow, ModelError, ModelReport, RuntimeRow
 from layerlens.report.run import ScenarioReport
 from tests.unit.tables.stored_reports import NAMES, report_of, scenario_of
 
@@ -84,3 +86,19 @@ def test_nested_models_are_listed_to_the_given_depth() -> None:
     for depth, listed in ((None, True), (1, True), (0, False)):
         found = ShortTable([model], [], RenderOptions(depth=depth)).lines(compared=False)
         assert any("└ dense (Dense)" in line.plain for line in found) == listed
+
+
+def test_an_exported_file_has_no_layers_that_could_be_missing() -> None:
+    row = LayerRow("dense", "Dense", "dense", (None, 2), (None, 2), 6, "float32")
+    ours = ModelReport("ours", 6, 6, 0, (None, 2), (row,))
+    runtime = RuntimeRow("ONNX Runtime", "1.20.0", "3.12.0", "frozen", "widened")
+    onnx = ModelReport("onnx", None, None, None, (None, 2), (), runtime=runtime)
+    refused = replace(onnx, name="bad", error=ModelError(None, "no operator"))
+    models = (ours, onnx, refused)
+    diffs = align_with_reference(models)
+    shown = ShortTable(models, diffs, RenderOptions(width=80)).lines(compared=True)
+    told = "\n".join(line.plain for line in shown)
+    assert "onnx: runtime: ONNX Runtime (1.20.0), frozen" in told
+    assert "bad: refused by ONNX Runtime" in told
+    assert "not here" not in told
+    assert "0 params" not in told
