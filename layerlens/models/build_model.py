@@ -22,6 +22,7 @@ def build_model(
     allocate: bool = True,
     at_most: int | None = None,
     memory_limit: int | None = None,
+    max_memory: int | None = None,
     seed: int = 0,
     allow_code: bool = False,
     fed_as: tuple[str, ...] = (),
@@ -38,6 +39,7 @@ def build_model(
         allocate: whether weights take memory; without, the model can be summarized but not run.
         at_most: bytes of weights above which a described model is not allocated.
         memory_limit: bytes that the model may take; None is what the machine has free.
+        max_memory: the same for the process of another runtime.
         seed: the seed of the initial weights.
         allow_code: whether code from scenarios and files may run.
         fed_as: names of the reference's inputs; a model with the same names takes its inputs in
@@ -60,6 +62,7 @@ def build_model(
         allocate,
         at_most,
         memory_limit,
+        max_memory,
         seed,
         allow_code,
         fed_as,

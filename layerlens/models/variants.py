@@ -46,6 +46,7 @@ class ModelVariants:
             model,
             self.scenario.inputs_of(model),
             memory_limit=self.options.memory_limit,
+            max_memory=self.options.max_memory,
             seed=self.options.seed,
             allow_code=self.options.allow_code,
             other_inputs=self._other_inputs if model.is_argument else (),

@@ -71,7 +71,8 @@ def _refuse_what_nothing_fits(built: Built, condition: Condition) -> None:
     name, size, chunks = built.spec.name, built.batch_size, built.spec.chunks
     if condition.batch is not None and size not in (None, condition.batch):
         message = f"`when: {{batch: {condition.batch}}}` cannot be kept: `{name}` takes batches of"
-        fault = Fault(f"{message} {size}", built.spec.where, f"write `batch: {size}`, or remove it")
+        hint = f"write `batch: {size}`, or remove it"
+        fault = Fault(Code.CONDITION, f"{message} {size}", built.spec.where, hint)
         raise ScenarioError((fault,))
     is_open = any(None in spec.shape for spec in built.inputs)
     if is_open and condition.lengths is not None and condition.lengths < (chunks or 1):
@@ -79,7 +80,8 @@ def _refuse_what_nothing_fits(built: Built, condition: Condition) -> None:
             f"`when: {{lengths: {condition.lengths}}}` cannot be kept: `{name}` is called on "
             f"{chunks} chunks, of at least one step each"
         )
-        fault = Fault(message, built.spec.where, f"set `lengths` to {chunks} or more")
+        hint = f"set `lengths` to {chunks} or more"
+        fault = Fault(Code.CONDITION, message, built.spec.where, hint)
         raise ScenarioError((fault,))
 
 

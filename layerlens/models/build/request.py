@@ -32,6 +32,8 @@ class BuildRequest:
     #: The most bytes of weights to allocate; a larger model is only drafted. None is no limit.
     at_most: int | None = None
     memory_limit: int | None = None
+    #: Bytes that the process of another runtime may take; None is what the machine has free.
+    max_memory: int | None = None
     seed: int = 0
     allow_code: bool = False
     #: Names of the reference's inputs; a model with the same names takes its inputs in this order.

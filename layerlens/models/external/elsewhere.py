@@ -12,6 +12,7 @@ import numpy as np
 
 from layerlens.errors import Fault, ModelFileError, ScenarioError
 from layerlens.fault_codes import Code
+from layerlens.models.build.memory import free_memory
 from layerlens.models.build.request import BuildRequest, Built, Foreign, Model, Refused, refused
 from layerlens.models.external.exported import open_batch, ports_of
 from layerlens.models.external.permitted_runtime import refuse_unrunnable_elsewhere
@@ -58,7 +59,7 @@ def build_elsewhere(request: BuildRequest, build: Callable[[BuildRequest], Model
             head["json"] = here.model.to_json()
         except Exception as error:  # Keras may fail to describe a layer for any reason
             raise _undescribed(spec, one_line(str(error))) from error
-    process = _process(runtime, request.memory_limit)
+    process = _process(runtime, request.max_memory or free_memory())
     about = _started(process, spec)
     try:
         answer, _ = process.ask(head)

@@ -9,6 +9,7 @@ from typing import Any
 
 from layerlens.errors import Fault, ModelFileError, ScenarioError
 from layerlens.fault_codes import Code
+from layerlens.models.build.memory import free_memory
 from layerlens.models.build.request import BuildRequest, Foreign, Refused, refused
 from layerlens.models.external.exported_file import refuse_unrunnable, runtime_of
 from layerlens.models.inspect.shapes import selected_shape
@@ -47,7 +48,7 @@ def take_exported(request: BuildRequest) -> Foreign | Refused:
     kind = runtime_of(spec)
     _refuse_changes(spec, kind)
     refuse_unrunnable(spec, allow_code=request.allow_code)
-    process = RuntimeProcess(kind.module, most_bytes=request.memory_limit)
+    process = RuntimeProcess(kind.module, most_bytes=request.max_memory or free_memory())
     about = _started(process, kind, spec)
     try:
         head, _ = process.ask({"op": "load", "path": str(Path(str(spec.file)).absolute())})

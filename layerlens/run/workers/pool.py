@@ -60,9 +60,10 @@ class _Worker:
         return time.monotonic() - self.since
 
     def resident(self) -> int:
-        """Return the bytes the process has in memory; 0 once it is gone."""
+        """Return the bytes in memory of the process and the runtimes it started; 0 once gone."""
         with suppress(psutil.Error):
-            return int(psutil.Process(self.process.pid).memory_info().rss)
+            own = psutil.Process(self.process.pid)
+            return sum(int(one.memory_info().rss) for one in (own, *own.children(recursive=True)))
         return 0
 
     def end(self) -> None:

@@ -133,3 +133,10 @@ def test_a_custom_operator_is_named(tmp_path: Path) -> None:
     assert found.report.error is not None
     assert "`Secret`" in found.report.error.message
     assert found.report.runtime is not None
+
+
+def test_the_limit_of_memory_holds_for_the_runtime_too(tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime", reason="the extra `onnx` is not installed")
+    file = onnx_files.dense_file(tmp_path / "m.onnx", np.eye(3, dtype="f4"), np.zeros(3, "f4"))
+    with pytest.raises(ModelFileError, match=r"of memory; the limit is 1\.0 MB"):
+        built(file, max_memory=1024**2)
