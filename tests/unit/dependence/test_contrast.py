@@ -59,8 +59,8 @@ def test_a_difference_is_reported(one, other, shape, told):
 def test_the_pair_report_has_it(report_of):
     text = report_of(compared(SAME, {"Conv1D": {**SAME["Conv1D"], "padding": "causal"}}, 8, 2))
     facts = " ".join(text.split())
-    assert "steps one mixes: window" in facts
-    assert "other mixes: causal" in facts
+    assert "one: mixes: window" in facts
+    assert "other: mixes: causal" in facts
 
 
 @pytest.fixture
