@@ -61,6 +61,11 @@ def escaped_json(text: str) -> str:
     return _OLD_COMMAND.sub(r"\\u0023", text) if "##[" in text else text
 
 
+def escaped_xml(text: str) -> str:
+    """Return an XML document with commands in it as references to their characters."""
+    return _OLD_COMMAND.sub("&#35;", _COMMAND.sub(r"\1&#58;", text))
+
+
 def _escaped(found: re.Match[str]) -> str:
     code = ord(found[0])
     if code < 0x100:

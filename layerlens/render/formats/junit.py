@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import xml.etree.ElementTree as ET
 
+from layerlens.plain.printable import escaped_xml
 from layerlens.render import wording
 from layerlens.render.case_names import case_name, unique_name
 from layerlens.render.options import RenderOptions
@@ -30,7 +31,7 @@ def render(report: RunRecord, options: RenderOptions) -> str:
     root.set("time", _seconds(sum(scenario.seconds for scenario in report.scenarios)))
     ET.indent(root)
     text = ET.tostring(root, encoding="unicode")
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n'
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{escaped_xml(text)}\n'
 
 
 def _suite(scenario: ScenarioReport, taken: set[str]) -> ET.Element:
