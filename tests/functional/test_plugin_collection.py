@@ -155,10 +155,10 @@ def test_malformed_scenarios_are_collection_errors(
     result.stdout.fnmatch_lines(
         [
             "*ERROR collecting scenarios/dense_vs_td.yaml*",
-            "scenarios/dense_vs_td.yaml:9:7: unknown layer `Dens`",
+            "scenarios/dense_vs_td.yaml:9:7: LL301 unknown layer `Dens`",
             "  hint: did you mean `Dense`?*",
             "*ERROR collecting scenarios/matrix.yml*",
-            "scenarios/matrix.yml:1:*: this is not valid YAML*",
+            "scenarios/matrix.yml:1:*: LL101 this is not valid YAML*",
         ]
     )
     result.stdout.no_fnmatch_line("*Traceback*")
