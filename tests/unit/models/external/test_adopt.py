@@ -341,7 +341,9 @@ def test_two_folders_may_have_a_module_of_the_same_name(tmp_path: Path) -> None:
 
 
 def test_code_runs_only_with_permission(folder: Path) -> None:
-    with pytest.raises(UnsafeCodeError, match=r"scenario.yaml:3:5: LL405 model `m` runs the Python code"):
+    with pytest.raises(
+        UnsafeCodeError, match=r"scenario.yaml:3:5: LL405 model `m` runs the Python code"
+    ):
         build_model(python("shop_models:make", folder), INPUTS)
 
 
