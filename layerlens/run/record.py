@@ -42,6 +42,7 @@ def record_model(
             file is in the place.
         LayerlensError: as for building the model.
     """
+    from layerlens.models.external.exported_file import is_exported_spec
     from layerlens.models.external.recording_file import is_recording_spec, refuse_to_replace
     from layerlens.models.external.refusals import refuse_before_start
 
@@ -50,6 +51,12 @@ def record_model(
         raise UsageError(
             f"{spec.file} is a recording already",
             hint="record the model itself; a recording can be copied",
+            code=Code.CANNOT_RECORD,
+        )
+    if is_exported_spec(spec):
+        raise UsageError(
+            f"{spec.file} is an exported file, which keeps what the model computes itself",
+            hint="record the model that it was exported from, or compare that with the file",
             code=Code.CANNOT_RECORD,
         )
     scenario = Scenario(path, spec.name, (spec,), spec.name, inputs=inputs)

@@ -99,6 +99,7 @@ def test_an_exported_file_has_no_layers_that_could_be_missing() -> None:
     shown = ShortTable(models, diffs, RenderOptions(width=80)).lines(compared=True)
     told = "\n".join(line.plain for line in shown)
     assert "onnx: runtime: ONNX Runtime (1.20.0), frozen" in told
+    assert "onnx: output (None, 2)" in told
     assert "bad: refused by ONNX Runtime" in told
     assert "not here" not in told
     assert "0 params" not in told

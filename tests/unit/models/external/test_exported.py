@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from layerlens.errors import ModelFileError, UnsafeCodeError
+from layerlens.errors import ModelFileError, UnsafeCodeError, UsageError
 from layerlens.models.build.request import Foreign, Refused
 from layerlens.models.build_model import build_model
 from layerlens.models.external import exported_file
 from layerlens.models.external.exported_file import refuse_unrunnable
 from layerlens.models.runtimes.kinds import LITERT, ONNX, SAVED_MODEL, kind_of
+from layerlens.run.record import record_model
+from layerlens.scenario.options import RunOptions
 from layerlens.scenario.spec import ModelSpec
 from tests.unit.models.runtimes import onnx_files
 
@@ -140,3 +142,10 @@ def test_the_limit_of_memory_holds_for_the_runtime_too(tmp_path: Path) -> None:
     file = onnx_files.dense_file(tmp_path / "m.onnx", np.eye(3, dtype="f4"), np.zeros(3, "f4"))
     with pytest.raises(ModelFileError, match=r"of memory; the limit is 1\.0 MB"):
         built(file, max_memory=1024**2)
+
+
+def test_an_exported_file_is_not_recorded(tmp_path: Path) -> None:
+    (tmp_path / "m.onnx").write_bytes(b"")
+    with pytest.raises(UsageError, match="is an exported file"):
+        record_model(spec(tmp_path / "m.onnx"), (), str(tmp_path / "z.npz"), RunOptions())
+    assert not (tmp_path / "z.npz").exists()
