@@ -23,7 +23,7 @@ def test_an_argument_keras_refuses_names_the_layer_it_would_have_made() -> None:
 
 def test_layers_that_are_code_need_permission() -> None:
     spec = chain(LayerSpec("Lambda", {"function": "lambda x: x"}, where=Where("s.yaml", 4, 7)))
-    with pytest.raises(UnsafeCodeError, match=r"s.yaml:4:7: `Lambda` runs its own code"):
+    with pytest.raises(UnsafeCodeError, match=r"s.yaml:4:7: LL405 `Lambda` runs its own code"):
         build_model(spec, VECTOR)
 
 
@@ -34,5 +34,7 @@ def test_a_lambda_names_its_function_where_code_is_allowed(tmp_path: Path) -> No
     spec = chain(LayerSpec("Lambda", {"function": "own_functions:twice"}, where=where))
     assert np.all(build(spec, allow_code=True).model(np.ones((1, 6))) == 2)
     spec = chain(LayerSpec("Lambda", {"function": "own_functions:thrice"}, where=where))
-    with pytest.raises(ScenarioError, match=r"s.yaml:4:7: module `own_functions` has no `thrice`"):
+    with pytest.raises(
+        ScenarioError, match=r"s.yaml:4:7: LL406 module `own_functions` has no `thrice`"
+    ):
         build_model(spec, VECTOR, allow_code=True)
