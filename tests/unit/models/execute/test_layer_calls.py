@@ -29,7 +29,9 @@ def test_a_call_takes_arrays_by_the_id_of_their_tensor() -> None:
     subject = subject_of(dense(given))
     x = np.random.default_rng(0).normal(size=(2, 5, 3)).astype("float32")
     (output,) = subject.call({id(given): x})
-    np.testing.assert_allclose(output, x @ dense.kernel.numpy() + dense.bias.numpy(), rtol=1e-5)
+    np.testing.assert_allclose(
+        output, x @ dense.kernel.numpy() + dense.bias.numpy(), rtol=1e-5, atol=1e-6
+    )
     assert subject.weights == {"dense/kernel", "dense/bias"}
     assert subject.stepped == ((True,), (True,))
     assert (subject.masks, subject.limit, subject.is_stateful) == ((), None, False)
