@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from layerlens.report.layers import LayerRow, ModelReport
-
-#: Types of rows that are models; a wrapper is a layer of its own.
-_MODELS = ("Functional", "Sequential")
+from layerlens.report.layers import MODEL_TYPES, LayerRow, ModelReport
 
 
 def open_nested(
@@ -54,7 +51,7 @@ def _opened(rows: tuple[LayerRow, ...]) -> Iterator[LayerRow]:
 def is_nested(row: LayerRow) -> bool:
     """Return whether a row is a nested model of one input that ends in its last layer."""
     return (
-        row.type in _MODELS
+        row.type in MODEL_TYPES
         and bool(row.holds)
         and len(row.inputs) == 1
         and row.shared_with is None

@@ -13,6 +13,7 @@ from layerlens.render import wording
 from layerlens.render.aligned_rows import Cell, Row, rows_of
 from layerlens.render.options import Column, RenderOptions
 from layerlens.render.styled import GLYPHS, fill, fold, joined, rule
+from layerlens.report.layers import MODEL_TYPES
 
 if TYPE_CHECKING:
     from layerlens.report.diffs import ModelsDiff
@@ -23,8 +24,6 @@ INDENT = 2
 GAP = 2
 #: The least width of the column of names, and of a shape before it is folded.
 NARROWEST, NARROWEST_SHAPE = 20, 12
-#: Types of layers that are models, whose layers are listed below them.
-MODELS = ("Functional", "Sequential")
 
 
 class ShortTable:
@@ -96,7 +95,7 @@ class ShortTable:
         if self.options.depth is not None and depth >= self.options.depth:
             return
         for held in layer.holds:
-            if held.type in MODELS or layer.type in MODELS:
+            if held.type in MODEL_TYPES or layer.type in MODEL_TYPES:
                 yield from self._shown(held, depth + 1)
 
     def _layer(self, layer: LayerRow, depth: int) -> Iterator[Text]:

@@ -8,6 +8,8 @@ from typing import Any
 from layerlens.report.maps import StepMapRow
 from layerlens.vocabulary import Float64Form, MaskUse, Mixes, OtherInfluence, WeightAccess
 
+#: The types of rows that are models; a wrapper is a layer of its own.
+MODEL_TYPES = ("Functional", "Sequential")
 #: How the notes begin that say what was translated from an older version of Keras.
 TRANSLATED_FROM = "Translated from "
 #: The start of the note on code that a saved file does not hold.

@@ -1,4 +1,4 @@
-"""Arguments of the command line are told apart, named, and turned into a scenario."""
+"""Command-line arguments are classified, named, and turned into a scenario."""
 
 from __future__ import annotations
 

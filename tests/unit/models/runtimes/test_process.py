@@ -1,4 +1,4 @@
-"""A runtime runs in a process of its own, which ends with whoever started it."""
+"""A runtime runs in a process of its own, which ends when its parent ends."""
 
 from __future__ import annotations
 

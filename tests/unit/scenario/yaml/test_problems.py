@@ -1,4 +1,4 @@
-"""What is no YAML is told in plain words, at the line that caused it."""
+"""Invalid YAML is explained in plain words, at the line that caused it."""
 
 from __future__ import annotations
 
