@@ -7,11 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from layerlens.errors import Fault, ModelFileError, ScenarioError
+from layerlens.errors import ModelFileError
 from layerlens.fault_codes import Code
 from layerlens.models.build.memory import free_memory
 from layerlens.models.build.request import BuildRequest, Foreign, Refused, refused
 from layerlens.models.external.exported_file import refuse_unrunnable, runtime_of
+from layerlens.models.external.fixed_model import refuse_changes
 from layerlens.models.inspect.shapes import selected_shape
 from layerlens.models.runtimes.foreign import ForeignModel, Port, Step
 from layerlens.models.runtimes.kinds import RuntimeKind
@@ -46,7 +47,8 @@ def take_exported(request: BuildRequest) -> Foreign | Refused:
     """
     spec = request.spec
     kind = runtime_of(spec)
-    _refuse_changes(spec, kind)
+    what = f"`{spec.name}`, which {kind.name} runs as it was exported"
+    refuse_changes(spec, what, "export the model")
     refuse_unrunnable(spec, allow_code=request.allow_code)
     process = RuntimeProcess(kind.module, most_bytes=request.max_memory or free_memory())
     about = _started(process, kind, spec)
@@ -144,19 +146,3 @@ def ports_of(rows: Sequence[Any]) -> tuple[Port, ...]:
 def open_batch(port: Port) -> tuple[int | None, ...]:
     """Return the shape of an input or output with an open batch axis; () where it is unknown."""
     return (None, *port.shape[1:]) if port.shape else ()
-
-
-def _refuse_changes(spec: ModelSpec, kind: RuntimeKind) -> None:
-    given = {"weights": spec.weights, "dtype": spec.dtype, "input": spec.inputs}
-    faults = tuple(
-        Fault(
-            Code.FIXED_MODEL,
-            f"`{key}` cannot be given to `{spec.name}`, which {kind.name} runs as it was exported",
-            spec.where,
-            f"leave `{key}:` out, or export the model again with it",
-        )
-        for key, value in given.items()
-        if value
-    )
-    if faults:
-        raise ScenarioError(faults)

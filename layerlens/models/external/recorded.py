@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from layerlens.errors import Fault, ScenarioError
-from layerlens.fault_codes import Code
 from layerlens.models.build.request import BuildRequest, Recorded, Refused, refused
+from layerlens.models.external.fixed_model import refuse_changes
 from layerlens.models.external.recording_file import read_recording
 from layerlens.models.inspect.input_order import positions_by_name
 from layerlens.models.inspect.shapes import selected_shape
@@ -17,7 +16,6 @@ from layerlens.numerics.arrays import Array
 from layerlens.numerics.recording import RecordedRun, Recording
 from layerlens.report.layers import ModelError, RuntimeRow
 from layerlens.scenario.slices import parse_select
-from layerlens.scenario.spec import ModelSpec
 
 
 def take_recording(request: BuildRequest) -> Recorded | Refused:
@@ -29,7 +27,8 @@ def take_recording(request: BuildRequest) -> Recorded | Refused:
     """
     spec = request.spec
     assert spec.file is not None  # that is what the form says
-    _refuse_changes(spec)
+    what = f"the recording `{spec.name}`: it was recorded with its own"
+    refuse_changes(spec, what, "record the model")
     recording = read_recording(spec.file, spec.where)
     places = positions_by_name(recording.input_names, request.fed_as)
     if places is not None:
@@ -61,26 +60,6 @@ def runtime_of(recording: Recording) -> RuntimeRow:
         "frozen",
         "native" if recording.exact else "none",
     )
-
-
-def _refuse_changes(spec: ModelSpec) -> None:
-    given: Mapping[str, object] = {
-        "weights": spec.weights,
-        "dtype": spec.dtype,
-        "input": spec.inputs,
-    }
-    faults = tuple(
-        Fault(
-            Code.FIXED_MODEL,
-            f"`{key}` cannot be given to the recording `{spec.name}`: it was recorded with its own",
-            spec.where,
-            f"leave `{key}:` out, or record the model again with it",
-        )
-        for key, value in given.items()
-        if value
-    )
-    if faults:
-        raise ScenarioError(faults)
 
 
 def _in_order(recording: Recording, places: Sequence[int]) -> Recording:
