@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from layerlens.models.build.request import Built
 from layerlens.models.execute.input_domains import look_up_limit
 from layerlens.models.execute.side import Side
+from layerlens.models.execute.tracing import trace_call
 from layerlens.models.inspect.nested_layers import flat_layers, weights_of, with_nested
 from layerlens.proof.cuts import Cut, call_part
 from layerlens.proof.expressions import Step, Value, is_mask
@@ -226,8 +227,9 @@ class CutModels:
         ]
         key = side, tuple(tuple(spec.shape) for spec in signature)
         if key not in self._traces:
-            function = tf.function(lambda *given: call_part(self.cut, side, given), autograph=False)
-            self._traces[key] = trace(partial(function.get_concrete_function, *signature))
+            self._traces[key] = trace(
+                partial(trace_call, lambda *given: call_part(self.cut, side, given), signature)
+            )
         return self._traces[key]
 
     def takes(self, size: Size) -> bool:

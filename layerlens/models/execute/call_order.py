@@ -15,6 +15,7 @@ import tensorflow as tf
 from layerlens.models.build.request import Built
 from layerlens.models.execute.layer_calls import traced_call
 from layerlens.models.execute.layer_walk import graph_of, nodes_of
+from layerlens.models.execute.tracing import trace_call
 from layerlens.models.execute.variables import given_weights, weight_rows, weight_variables
 from layerlens.models.inspect.nested_layers import (
     direct_layers,
@@ -134,7 +135,7 @@ def _first_calls(built: Built, graph: Any) -> dict[int, int]:
         for node in nodes:
             symbols, apply = traced_call(node, training=False)
             specs = [_spec(tensor, built.batch_size) for tensor in symbols]
-            tf.function(apply, input_signature=specs, autograph=False).get_concrete_function()
+            trace_call(apply, specs)
     except Exception:  # the user's code may raise anything; no other order is known then
         return {}
     finally:

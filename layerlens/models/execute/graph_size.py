@@ -16,6 +16,7 @@ from layerlens.models.build.request import Built
 from layerlens.models.execute.keras_runner import KerasRunner
 from layerlens.models.execute.layer_calls import traced_call
 from layerlens.models.execute.restored_weights import restoring_weights
+from layerlens.models.execute.tracing import trace_call
 from layerlens.models.inspect.call_graph import calls_between, is_input_call
 from layerlens.report.layers import ModelReport
 
@@ -70,7 +71,7 @@ def _called(model: Any, given: tuple[Any, ...]) -> Any:
 def _size(call: Any, symbols: Any, built: Built) -> int | None:
     signature = [tf.TensorSpec((built.batch_size, *t.shape[1:]), t.dtype) for t in symbols]
     try:
-        function = tf.function(call, autograph=False).get_concrete_function(*signature)
+        function = trace_call(call, signature)
     except Exception as error:  # a layer may raise anything; calls of the model report it
         raise_if_out_of_memory(error, f"while the graph of `{built.spec.name}` was traced")
         return None

@@ -23,6 +23,7 @@ from layerlens.models.execute.lengths import MOST_EAGER, goes_by_steps
 from layerlens.models.execute.outcome import Outcome, flat_tensors, outcome_of
 from layerlens.models.execute.seeded_generators import seeded_generators
 from layerlens.models.execute.traced_function import TracedFunction
+from layerlens.models.execute.tracing import trace_call
 from layerlens.models.execute.variables import (
     as_array,
     assign_array,
@@ -262,9 +263,10 @@ class KerasRunner:
         ]
 
     def _newly_traced(self, signature: Sequence[Any], training: bool, seed: int) -> TracedFunction:
-        function = tf.function(lambda *given: self._apply(given, training), autograph=False)
         with seeded_generators(seed):
-            return TracedFunction(function.get_concrete_function(*signature))
+            return TracedFunction(
+                trace_call(lambda *given: self._apply(given, training), signature)
+            )
 
     def run_rounding_at_random(
         self, inputs: Sequence[Array], size: float, *, draws: int, training: bool = False
@@ -351,8 +353,7 @@ class KerasRunner:
         self._wait()
         execution: Execution = "traced" if known_shapes else "traced_dynamic"
         signature = self._signature(self._tensors(inputs), execution)
-        function = tf.function(lambda *given: self._apply(given, training), autograph=False)
-        return function.get_concrete_function(*signature)
+        return trace_call(lambda *given: self._apply(given, training), signature)
 
     def traced_for_inference(self) -> Any:
         """Return the function already traced with unknown batch and variable axes; None without."""

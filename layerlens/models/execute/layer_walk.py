@@ -24,6 +24,7 @@ from layerlens.models.build.constants import (
 from layerlens.models.build.float64 import enable_float64
 from layerlens.models.build.precision import config_in, is_floating
 from layerlens.models.execute.float32_residue import Float32Residue, float32_residue
+from layerlens.models.execute.tracing import trace_call
 from layerlens.numerics.probes import generator
 
 #: Calls the operation of a node with its arguments.
@@ -149,7 +150,7 @@ class InFloat64:
             return self._called(layer, numbers, *keras.tree.pack_sequence_as(given, filled))
 
         specs = [tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in tensors]
-        traced = tf.function(call, autograph=False).get_concrete_function(*specs)
+        traced = trace_call(call, specs)
         written = {number for own in numbers_of(layer) for number in (own, as_float32(own))}
         return float32_residue(traced, written)
 
