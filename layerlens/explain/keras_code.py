@@ -26,6 +26,7 @@ from layerlens.numerics.flat_input import as_written
 from layerlens.plain.printable import clean
 from layerlens.report.layers import LayerRow
 from layerlens.scenario.chunks import has_time_axis
+from layerlens.scenario.keras_catalog import OBJECT_PACKAGES, object_names
 from layerlens.scenario.spec import (
     InputSpec,
     LayerSpec,
@@ -394,12 +395,26 @@ def _value(key: str, value: Any) -> str:
     if isinstance(value, LayerSpec):
         return layer_source(value)
     if isinstance(value, Mapping):
+        if (made := _object(value)) is not None:
+            return made
         inner = ", ".join(f"{name!r}: {_value(str(name), item)}" for name, item in value.items())
         return f"{{{inner}}}"
     if isinstance(value, (list, tuple)) and any(isinstance(item, LayerSpec) for item in value):
         inner = ", ".join(_value(key, item) for item in value)
         return f"keras.Sequential([{inner}])" if key.endswith("layer") else f"[{inner}]"
     return _quoted(value) if isinstance(value, str) else _finite(repr(value))
+
+
+def _object(value: Mapping[Any, Any]) -> str | None:
+    """Return the call that constructs a serialized initializer, regularizer or constraint."""
+    name, config = value.get("class_name"), value.get("config")
+    if set(value) != {"class_name", "config"} or not isinstance(config, Mapping):
+        return None
+    package = next((one for one in OBJECT_PACKAGES if name in object_names(one)), None)
+    if package is None:
+        return None
+    given = ", ".join(f"{key}={_value(str(key), item)}" for key, item in config.items())
+    return f"keras.{package}.{name}({given})"
 
 
 def _quoted(text: str) -> str:

@@ -26,6 +26,10 @@ Package = Literal["layers", "initializers", "regularizers", "constraints", "loss
 
 #: Public in `keras.layers` and spelt like classes, but not layers.
 _NOT_LAYERS = frozenset({"Input", "InputSpec"})
+#: Public in the other packages, but not classes.
+_NOT_CLASSES = frozenset({"deserialize", "serialize", "get"})
+#: The packages whose classes are arguments of layers.
+OBJECT_PACKAGES: tuple[Package, ...] = ("initializers", "regularizers", "constraints")
 #: Keras accepts these for any layer, with a warning; a scenario gives them under `input:`.
 INPUT_ARGUMENTS = frozenset({"input_shape", "input_dim", "batch_input_shape"})
 
@@ -103,6 +107,12 @@ def layer_groups() -> dict[str, tuple[str, ...]]:
 def public_names(package: Package) -> tuple[str, ...]:
     """Return the public names of `keras.<package>`, such as `l2` and `L2` of the regularizers."""
     return tuple(imports_of(f"keras.{package}"))
+
+
+@cache
+def object_names(package: Package) -> tuple[str, ...]:
+    """Return the public classes of `keras.<package>` in both spellings, as `L2` and `l2`."""
+    return tuple(name for name in public_names(package) if name not in _NOT_CLASSES)
 
 
 @cache

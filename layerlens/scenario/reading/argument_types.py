@@ -31,7 +31,8 @@ class ArgumentType:
 
 
 _WHOLE = re.compile(
-    r"(?:an? |optional |positive |\(optional\) )*(?:int(?:eger)?\b|number of |size of )", re.I
+    r"(?:an? |optional |positive |python |\(optional\) )*(?:int(?:eger)?\b|number of |size of )",
+    re.I,
 )
 _REAL = re.compile(r"(?:an? |optional |positive |\(optional\) )*float\b", re.I)
 _LISTED = re.compile(r"\b(?:tuples?|lists?)\b", re.I)

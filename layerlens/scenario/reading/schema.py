@@ -58,6 +58,7 @@ Graph = Annotated[dict[str, Any], Field(min_length=1), WithJsonSchema(schema_par
 
 
 _PER_SAMPLE = "`shape` is per sample; leave the batch axis out: `shape: [64, 15]`"
+_DENSE = "layerlens calls every model with dense tensors, which have the same values: remove it"
 _AS_INPUT = "write `input: {shape: [...]}`, per sample, without the batch axis"
 
 
@@ -124,6 +125,7 @@ class InputPart(Part):
         **dict.fromkeys(("batch_shape", "batch_input_shape"), _PER_SAMPLE),
         **dict.fromkeys(("input_shape", "size", "dims"), "did you mean `shape`?"),
         **dict.fromkeys(("batch_size", "batch"), "layerlens chooses the batches: remove it"),
+        **dict.fromkeys(("sparse", "ragged"), _DENSE),
         "min": "did you mean `low`?",
         "max": "did you mean `high`? It is excluded",
         "type": "did you mean `dtype`?",

@@ -29,6 +29,21 @@ def test_a_layer_is_written_with_its_nested_layers() -> None:
     )
 
 
+def test_objects_as_arguments_are_constructed() -> None:
+    spec = LayerSpec(
+        "Dense",
+        {
+            "units": 2,
+            "kernel_initializer": {"class_name": "RandomNormal", "config": {"stddev": 0.1}},
+            "kernel_regularizer": {"class_name": "L2", "config": {}},
+        },
+    )
+    assert layer_source(spec) == (
+        "layers.Dense(units=2, kernel_initializer=keras.initializers.RandomNormal(stddev=0.1), "
+        "kernel_regularizer=keras.regularizers.L2())"
+    )
+
+
 def test_arrays_are_read_back_as_they_were() -> None:
     for array in (
         np.float32([[0.1, np.inf], [-np.inf, 1e-30]]),

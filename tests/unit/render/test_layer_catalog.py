@@ -29,3 +29,16 @@ def test_an_unknown_layer_has_a_suggestion() -> None:
         render_layer("GRUU", 80)
     assert raised.value.hint is not None
     assert raised.value.hint.startswith("did you mean GRU")
+
+
+def test_the_objects_that_are_arguments_are_listed_and_explained() -> None:
+    listed = render_layer_names(80)
+    assert "initializers, as arguments of layers:" in listed
+    assert "MaxNorm" in listed.split()
+    text = render_layer("RandomNormal", 80)
+    assert text.startswith("RandomNormal(mean=0.0, stddev=0.05, seed=None)")
+    assert text.splitlines()[-1].startswith("keras.initializers.RandomNormal, Keras ")
+
+
+def test_a_layer_comes_before_an_object_of_its_name() -> None:
+    assert "keras.layers.Identity, " in render_layer("Identity", 80)

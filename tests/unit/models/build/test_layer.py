@@ -38,3 +38,23 @@ def test_a_lambda_names_its_function_where_code_is_allowed(tmp_path: Path) -> No
         ScenarioError, match=r"s.yaml:4:7: LL406 module `own_functions` has no `thrice`"
     ):
         build_model(spec, VECTOR, allow_code=True)
+
+
+def test_objects_as_arguments_become_those_of_keras() -> None:
+    spec = chain(
+        layer(
+            "Dense",
+            units=3,
+            kernel_initializer={"class_name": "Constant", "config": {"value": 2}},
+            bias_initializer={"class_name": "Constant", "config": {"value": 0.5}},
+            kernel_regularizer={"class_name": "L2", "config": {"l2": 0.25}},
+            kernel_constraint={"class_name": "MaxNorm", "config": {"max_value": 4}},
+            activation=layer("LeakyReLU", negative_slope=0.5),
+            dtype="mixed_float16",
+        )
+    )
+    model = build(spec).model
+    np.testing.assert_array_equal(model(-np.ones((1, 6))), [[-5.75] * 3])  # (6 * -2 + 0.5) / 2
+    assert float(model.losses[0]) == pytest.approx(0.25 * 18 * 2**2)
+    dense = model.layers[-1]
+    assert (dense.compute_dtype, dense.kernel_constraint.max_value) == ("float16", 4)

@@ -49,6 +49,30 @@ def arguments(scenario: Scenario, model: str = "a", layer: int = 0) -> dict[str,
             "Dense: {units: 4, kernel_regularizer: {l2: 0.1}}",
             {"units": 4, "kernel_regularizer": {"class_name": "l2", "config": {"l2": 0.1}}},
         ),
+        (
+            "Dense: {units: 4, kernel_regularizer: {L2: 0.1}, kernel_constraint: {MaxNorm: 2}}",
+            {
+                "units": 4,
+                "kernel_regularizer": {"class_name": "L2", "config": {"l2": 0.1}},
+                "kernel_constraint": {"class_name": "MaxNorm", "config": {"max_value": 2}},
+            },
+        ),
+        (
+            "Dense: {units: 4, bias_initializer: {Constant: {}}}",
+            {"units": 4, "bias_initializer": {"class_name": "Constant", "config": {"value": 0.0}}},
+        ),
+        (
+            "Dense: {units: 4, dtype: {DTypePolicy: mixed_float16}}",
+            {"units": 4, "dtype": "mixed_float16"},
+        ),
+        (
+            "Dense: {units: 4, dtype: {DTypePolicy: {name: float16}}}",
+            {"units": 4, "dtype": "float16"},
+        ),
+        (
+            "Dense: {units: 4, kernel_initializer: {class_name: Zeros, config: {}}}",
+            {"units": 4, "kernel_initializer": {"class_name": "Zeros", "config": {}}},
+        ),
     ],
 )
 def test_each_way_to_write_a_layer(read: Any, layer: str, expected: dict[str, Any]) -> None:
@@ -105,6 +129,25 @@ def without_places(value: Any) -> Any:
             "under `input:`"),
         ("Dense: {units: 4, kernel_initializer: {RandomNorml: {}}}", "`keras.initializers` has no `RandomNorml` | did you mean `RandomNormal`?"),
         ("Dense: {units: 4, kernel_initializer: {RandomNormal: {stdev: 1}}}", "unknown argument `stdev` of `RandomNormal` | did you mean `stddev`?"),
+        ("Dense: {units: 4, kernel_initializer: {GlorotUniform: {}, Zeros: {}}}", "`kernel_initializer` of `Dense` takes an initializer by its "
+            "name or as `{ClassName: {arguments}}`; received a mapping with GlorotUniform, Zeros"),
+        ("Dense: {units: 4, kernel_initializer: 3}", "received the number 3 | write `kernel_initializer: {Constant: 3}`"),
+        ("Dense: {units: 4, kernel_initializer: {}}", "received an empty mapping | write `zeros`, or `{RandomNormal: {stddev: 0.1}}`"),
+        ("Dense: {units: 4, kernel_initializer: {VarianceScaling: {scale: big}}}", '`scale` of `VarianceScaling` takes a number or a list of them; '
+            'received the text "big"'),
+        ("Dense: {units: 4, kernel_initializer: {Orthogonal: {seed: first}}}", '`seed` of `Orthogonal` takes an integer; received the text "first"'),
+        ("Dense: {units: 4, kernel_regularizer: {L2: weak}}", '`l2` of `L2` takes a number or a list of them; received the text "weak"'),
+        ("Dense: {units: 4, kernel_regularizer: 0.01}", "takes a regularizer by its name or as `{ClassName: {arguments}}`; received the number 0.01"),
+        ("Dense: {units: 4, kernel_constraint: {L2: 2}}", "`keras.constraints` has no `L2` | `L2` is a regularizer; a constraint is `non_neg`"),
+        ("Dense: {units: 4, activation: 3}", "`activation` of `Dense` takes an activation by its name or as a layer; received the number 3"),
+        ("Dense: {units: 4, activation: {LeekyReLU: 0.2}}", "unknown layer `LeekyReLU` | did you mean `LeakyReLU`?"),
+        ("Dense: {units: 4, activation: {LeakyReLU: {negative_slop: 0.2}}}", "unknown argument `negative_slop` of `LeakyReLU`"),
+        ("Dense: {units: 4, activation: {softmax: {axis: 1}}}", "the activation `softmax` takes no arguments | write `activation: softmax`, or a "
+            "layer: `activation: {Softmax: {arguments}}`"),
+        ("Activation: {ReLU: {max_value: 6}}", "unknown argument `ReLU` of `Activation` | write the layer as `activation: {ReLU: ...}`"),
+        ("Dense: {units: 4, dtype: {DTypePolicyMap: {}}}", "`dtype` of `Dense` takes a dtype, or a dtype policy by its name or as `{DTypePolicy: "
+            "name}`; received a mapping with DTypePolicyMap | write the name"),
+        ("Dropout: {rate: 0.5, seed: {SeedGenerator: 3}}", "`seed` of `Dropout` takes an integer; received a mapping with SeedGenerator"),
         ("{Dense: 4, Flatten: 3}", "one layer is expected here; received a mapping with `Dense`, `Flatten`"),
         ("5", "a layer is expected here; received the number 5"),
         ("Lambda: x => 2", '`function` of `Lambda` takes the text "module:callable"'),
