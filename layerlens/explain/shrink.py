@@ -52,17 +52,20 @@ def shrink(
     )
     search = _Search(check, Entries(reference.built.inputs))
     found = search.run()
+    seen = as_seen(witness, reference.built.inputs)
     if found is None:
-        return as_seen(witness, reference.built.inputs)
+        return seen
     inputs, difference = found
     observation = witness.observation
+    simple = written(inputs, reference.built.inputs)
     return Counterexample(
         probe=observation.batch.name_of(witness.sample),
         execution=observation.execution,
         index=difference.index,
         reference=as_plain(difference.reference),
         candidate=as_plain(difference.candidate),
-        input=written(inputs, reference.built.inputs),
+        input=simple,
+        simplified=simple != seen.input,
     )
 
 

@@ -176,7 +176,7 @@ def _certificate(pair: PairReport) -> str | None:
     if (certificate := pair.certificate) is None:
         return None
     if not certificate.draws:
-        return clean(certificate.segment)
+        return clean(certificate.segment.removeprefix("none: "))
     if certificate.method == "graph":
         primes = f"{count(certificate.draws)} primes"
         text = f"{clean(certificate.segment)}, equal in exact arithmetic modulo {primes}"
@@ -336,7 +336,8 @@ def _counterexample(found: Counterexample | None) -> Iterator[str]:
     reference, candidate = distinct_values(found.reference, found.candidate)
     execution = found.execution.replace("_", " ")
     index = shapes_text(found.index)
-    yield f"probe {clean(found.probe)}, {execution}; first difference at output index {index}"
+    start = "simplified from probe" if found.simplified else "probe"
+    yield f"{start} {clean(found.probe)}, {execution}; first difference at output index {index}"
     yield f"  reference {reference}"
     yield f"  candidate {candidate}"
     if isinstance(found.input, Mapping):

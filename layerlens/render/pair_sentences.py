@@ -32,7 +32,9 @@ def pair_sentences(pair: PairReport) -> Iterator[str]:
 
 
 def _causes(pair: PairReport) -> str:
-    start = "No effect" if pair.verdict == "equivalent" else "Differs"
+    start = "Differs"
+    if pair.verdict == "equivalent":
+        start = "No effect" if len(pair.causes) == 1 else "No effect in combination"
     return f"{start}: {listed(pair.causes, _MOST_CAUSES)}."
 
 
@@ -42,8 +44,9 @@ def _counterexample(pair: PairReport, found: Counterexample) -> str:
     inputs = found.input if isinstance(found.input, Mapping) else {"": found.input}
     given = ", ".join(_input(name, array) for name, array in inputs.items() if array is not None)
     index = f"output {shapes_text(found.index)}" if found.index else "the output"
+    start = "Simplified from probe" if found.simplified else "On probe"
     return (
-        f"On probe `{one_line(found.probe)}`: for {given or 'its input'}, {index} is {ours} in "
+        f"{start} `{one_line(found.probe)}`: for {given or 'its input'}, {index} is {ours} in "
         f"`{one_line(pair.reference)}` and {theirs} in `{one_line(pair.candidate)}`."
     )
 
@@ -56,10 +59,11 @@ def _input(name: str, array: Any) -> str:
     marked = [(index, number) for index, number in found if number != 0]
     shape = shapes_text(nested_shape(array))
     if not marked:
-        return f"an {called} of zeros {shape}"
+        return f"an {called} of zeros of shape {shape}"
     if len(marked) <= _MOST_ENTRIES:
-        places = ", ".join(
-            f"{value(number)} at [{', '.join(map(str, index))}]" for index, number in marked
-        )
-        return f"an {called} of zeros {shape} but {places}"
-    return f"an {called} {shape} with {count(len(marked))} values (`--verbose` shows them)"
+        places = [f"{value(number)} at [{', '.join(map(str, index))}]" for index, number in marked]
+        return f"an {called} of shape {shape}, zero except {listed(places)}"
+    return (
+        f"an {called} of shape {shape} with {count(len(marked))} nonzero values "
+        "(`--verbose` shows them)"
+    )

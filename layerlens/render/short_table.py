@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
@@ -10,10 +10,23 @@ from rich.text import Text
 
 from layerlens.byte_size import readable
 from layerlens.render import wording
-from layerlens.render.aligned_rows import Cell, Row, rows_of
+from layerlens.render.aligned_rows import rows_of
 from layerlens.render.options import Column, RenderOptions
+from layerlens.render.short_rows import (
+    ABSENT,
+    ADDED,
+    DIFFERS,
+    REFUSED,
+    Note,
+    layer_name,
+    model_notes,
+    other_totals,
+    refusals,
+    short_rows,
+    shown,
+    totals,
+)
 from layerlens.render.styled import GLYPHS, fill, fold, joined, rule
-from layerlens.report.layers import MODEL_TYPES
 
 if TYPE_CHECKING:
     from layerlens.report.diffs import ModelsDiff
@@ -24,6 +37,8 @@ INDENT = 2
 GAP = 2
 #: The least width of the column of names, and of a shape before it is folded.
 NARROWEST, NARROWEST_SHAPE = 20, 12
+#: The sign of a note → its style; others are dim.
+STYLES = {DIFFERS: "yellow", ADDED: "yellow", ABSENT: "yellow", REFUSED: "red"}
 
 
 class ShortTable:
@@ -34,8 +49,13 @@ class ShortTable:
     ) -> None:
         self.models = models
         self.options = options
-        self.rows = rows_of(models, diffs)
-        layers = [entry for row in self.rows for cell in row for entry in self._shown(cell.layer)]
+        self.diffs = diffs
+        layers = [
+            entry
+            for row in rows_of(models, diffs)
+            for cell in row
+            for entry in shown(cell.layer, options.depth)
+        ]
         self.sizes = {
             column: max(
                 cell_len(text)
@@ -47,7 +67,7 @@ class ShortTable:
             )
             for column in options.columns
         }
-        names = [cell_len(_name(layer)) + 2 * depth for depth, layer in layers]
+        names = [cell_len(layer_name(layer)) + 2 * depth for depth, layer in layers]
         heading = cell_len(wording.one_line(models[0].name)) + len(" (reference)")
         room = options.width - INDENT - sum(size + GAP for size in self.sizes.values())
         if room < NARROWEST:  # shapes are folded, numbers are not
@@ -66,46 +86,29 @@ class ShortTable:
             title.append(" (reference)", "not bold dim")
         headings = {column: (HEADINGS[column],) for column in self.sizes}
         yield from self._fields(title, headings, "dim")
-        notes = wording.wiring_notes(first)
-        wired = {id(first.layers[place]): note for place, note in notes.items()}
-        for row in self.rows:
-            if (layer := row[0].layer) is not None:
-                for depth, held in self._shown(layer):
-                    yield from self._layer(held, depth)
-                if layer.shared_with:
-                    again = f"shared: {wording.clean(layer.shared_with)} again, counted once"
-                    yield from self._note(Text(again, "dim"))
-                if not compared or any("mixes" in cell.differs for cell in row):
-                    for note in wording.steps_notes(layer):
-                        yield from self._note(Text(note, "dim"))
-                if not compared and (wiring := wired.get(id(layer))) is not None:
-                    yield from self._note(Text(wiring, "dim"))
-            yield from self._differences(row)
-        yield from self._refusals()
+        rows = short_rows(
+            self.models,
+            self.diffs,
+            compared=compared,
+            depth=self.options.depth,
+            counts=self.options.counts,
+        )
+        for row in rows:
+            if row.layer is not None:
+                yield from self._layer(row.layer, row.depth)
+            yield from self._notes(row.notes)
+        yield from self._notes(refusals(self.models))
         width = self.name + sum(size + GAP for size in self.sizes.values())
         yield rule(" " * INDENT + GLYPHS.horizontal * width)
         yield from self._totals()
-        yield from self._notes()
-
-    def _shown(self, layer: LayerRow | None, depth: int = 0) -> Iterator[tuple[int, LayerRow]]:
-        """Yield a layer and, with their depth, the layers of a model that stands in its place."""
-        if layer is None:
-            return
-        yield depth, layer
-        if self.options.depth is not None and depth >= self.options.depth:
-            return
-        for held in layer.holds:
-            if held.type in MODEL_TYPES or layer.type in MODEL_TYPES:
-                yield from self._shown(held, depth + 1)
+        yield from self._notes(model_notes(self.models))
 
     def _layer(self, layer: LayerRow, depth: int) -> Iterator[Text]:
-        corner = "  " * (depth - 1) + f"{GLYPHS.corner} " if depth else ""
-        name = Text(corner, "dim")
+        name = Text()
+        name.append("  " * (depth - 1) + f"{GLYPHS.corner} " if depth else "", "dim")
         name.append(wording.one_line(layer.name), "" if depth else "bold")
-        name.append(f" ({wording.one_line(layer.type)})")
+        name.append(f" ({wording.one_line(layer.type)})", "dim")
         yield from self._fields(name, {column: FIELDS[column](layer) for column in self.sizes})
-        if self.options.counts and (note := wording.count_note(layer)) is not None:
-            yield from self._note(Text(note, "dim"))
 
     def _fields(
         self, name: Text, fields: Mapping[Column, Sequence[str]], style: str = ""
@@ -129,60 +132,18 @@ class ShortTable:
             line.rstrip()
             yield line
 
-    def _note(self, text: Text) -> Iterator[Text]:
-        yield from fold(text, self.options.width, indent=2 * INDENT, hang=2)
-
-    def _differences(self, row: Row) -> Iterator[Text]:
-        """Yield one line for each other model that differs in a row."""
-        reference = row[0].layer
-        for model, cell in zip(self.models[1:], row[1:], strict=True):
-            name = wording.one_line(model.name)
-            if cell.layer is None:
-                if reference is not None and model.error is None and model.lists_layers:
-                    yield from self._note(Text(f"{GLYPHS.minus} {name}: not here", "yellow"))
-            elif reference is None:
-                shape = wording.shapes_text(cell.layer.output_shape)
-                params = wording.plural(cell.layer.params, "param")
-                text = f"+ {name}: {_name(cell.layer)}, {shape}, {params}"
-                yield from self._note(Text(text, "yellow"))
-            elif words := _words(reference, cell, row):
-                text = f"{GLYPHS.differing} {name}: {'; '.join(words)}"
-                yield from self._note(Text(text, "yellow"))
-
-    def _refusals(self) -> Iterator[Text]:
-        for model in self.models:
-            if model.error is not None:
-                at = f" at {wording.one_line(model.error.layer)}" if model.error.layer else ""
-                by = "Keras" if model.runtime is None else wording.one_line(model.runtime.name)
-                text = f"{GLYPHS.wrong} {wording.one_line(model.name)}: refused by {by}{at}"
-                yield from self._note(Text(text, "red"))
+    def _notes(self, notes: Iterable[Note]) -> Iterator[Text]:
+        for note in notes:
+            text = Text(str(note), STYLES.get(note.sign, "dim"))
+            yield from fold(text, self.options.width, indent=2 * INDENT, hang=2)
 
     def _totals(self) -> Iterator[Text]:
-        first, *others = self.models
-        own = _totals(first)
+        first = self.models[0]
         params: dict[Column, Sequence[str]] = {"params": (wording.count(first.params),)}
         if "output" in self.sizes:
-            params["output"] = (own,)
+            params["output"] = (totals(first),)
         yield from self._fields(Text("params", "bold"), params)
-        for model in others:
-            if model.params is None:
-                continue  # refused, or an exported file, whose params are not counted
-            if model.error is None and (model.params, _totals(model)) != (first.params, own):
-                words = [wording.plural(model.params, "param"), _totals(model)]
-                told = ", ".join(word for word in words if word)
-                text = f"{GLYPHS.differing} {wording.one_line(model.name)}: {told}"
-                yield from self._note(Text(text, "yellow"))
-
-    def _notes(self) -> Iterator[Text]:
-        """Yield what the models' outputs depend on, if that differs, and other notes on them."""
-        mixing = {(model.mixes, model.window) for model in self.models}
-        for model in self.models:
-            name = f"{wording.one_line(model.name)}: " if len(self.models) > 1 else ""
-            notes = wording.model_notes(model)
-            if model.mixes is not None and len(mixing) == 1 and len(self.models) > 1:
-                notes = notes[1:]
-            for note in notes:
-                yield from self._note(Text(f"{name}{note}", "dim"))
+        yield from self._notes(other_totals(self.models))
 
 
 def _bytes(layer: LayerRow) -> str:
@@ -211,45 +172,3 @@ FIELDS: dict[Column, Callable[[LayerRow], Sequence[str]]] = {
 }
 #: Columns that are aligned on the right.
 NUMBERS = frozenset({"params", "trainable", "bytes", "multiply-adds"})
-
-
-def _name(layer: LayerRow) -> str:
-    return f"{wording.one_line(layer.name)} ({wording.one_line(layer.type)})"
-
-
-def _words(reference: LayerRow, cell: Cell, row: Row) -> list[str]:
-    """Return what is different in another model's layer."""
-    layer, differs = cell.layer, cell.differs
-    assert layer is not None
-    words = [_name(layer), *_own_arguments(layer, row)] if "type" in differs else []
-    words += wording.change_notes(cell.change, reference, layer)
-    if "output_shape" in differs:
-        words.append(f"output {wording.shapes_text(layer.output_shape)}")
-    if "params" in differs:
-        words.append(wording.plural(layer.params, "param"))
-    elif "weights" in differs:
-        shapes = [", ".join(map(wording.weight_words, one.weights)) for one in (reference, layer)]
-        words.append(" → ".join(shapes))
-    if "mask" in differs:
-        words.append(f"mask {wording.mask_column(reference)} → {wording.mask_column(layer)}")
-    if "mixes" in differs:
-        words.append(wording.mixes_note(layer))
-    return words
-
-
-def _own_arguments(layer: LayerRow, row: Row) -> Iterator[str]:
-    """Yield the arguments in which a layer differs from others of its type in a row."""
-    alike = [cell.layer for cell in row if cell.layer is not None and cell.layer.type == layer.type]
-    for name, value in layer.arguments.items():
-        if any(other.arguments.get(name) != value for other in alike):
-            yield f"{wording.clean(name)}: {wording.argument(value)}"
-
-
-def _totals(model: ModelReport) -> str:
-    """Return how many params are trained, where not all are, and the bytes of all."""
-    parts = []
-    if model.non_trainable_params:
-        parts.append(f"{wording.count(model.trainable_params)} trained")
-    if model.bytes_by_dtype:
-        parts.append(readable(sum(model.bytes_by_dtype.values())))
-    return ", ".join(parts)

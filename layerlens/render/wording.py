@@ -425,6 +425,14 @@ def expectation_line(row: ExpectationRow) -> str:
     return f"{clean(row.subject)}: expected {expected}, received {actual}"
 
 
+def expectations_tally(scenario: ScenarioReport) -> str:
+    """Return `2 of 3 expectations hold`."""
+    rows = scenario.expectations
+    held = sum(row.held for row in rows)
+    noun = "expectation holds" if held == len(rows) == 1 else "expectations hold"
+    return f"{count(held)} of {count(len(rows))} {noun}"
+
+
 def pair_name(pair: PairReport) -> str:
     """Return `CANDIDATE against REFERENCE`."""
     return f"{one_line(pair.candidate)} against {one_line(pair.reference)}"

@@ -56,6 +56,9 @@ class Counterexample:
     candidate: Any
     #: Nested lists, batch axis first; a mapping of input name → lists where there are several.
     input: Any
+    #: Whether the input is a simplified form of the probe's, so that the probe's figures are not
+    #: those of this input.
+    simplified: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -215,7 +215,7 @@ def test_a_counterexample_is_copied_whole(page):
         copied = json.loads(box.get_property("value"))
         box.send_keys(Keys.CONTROL, Keys.NULL, Keys.ESCAPE)
         stored = json.loads((FOLDER / "different.json").read_text())["scenarios"][0]["pairs"][0]
-        expected = stored["counterexample"]
+        expected = stored["counterexample"] | {"simplified": False}  # stored by an older version
         assert copied == (expected if attribute == "whole" else expected["input"])
         page.run("arguments[0].textContent = ''", told)
 

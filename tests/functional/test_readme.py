@@ -1,8 +1,12 @@
-"""The README's blocks: commands print the output shown, and YAML and Python work."""
+"""The README's blocks: commands print the output shown, and YAML and Python work.
+
+LAYERLENS_README=update writes what the commands print into the pages.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import shutil
@@ -22,14 +26,27 @@ def blocks(language: str, pages: list[Path] = PAGES) -> list[str]:
     return [block for page in pages for block in fence.findall(page.read_text())]
 
 
-def shown() -> list[tuple[str, str]]:
-    """Yield each command of a console block with the output shown."""
+def shown() -> list[tuple[Path, str, str]]:
+    """Return each command of a console block with its page and the output shown."""
     found = []
-    for block in blocks("console"):
-        for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
-            command, _, output = part.partition("\n")
-            found.append((command, output))
+    for page in PAGES:
+        for block in blocks("console", [page]):
+            for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+                command, _, output = part.partition("\n")
+                found.append((page, command, output))
     return found
+
+
+def compare_or_update(page: Path, output: str, printed: str) -> None:
+    """Compare the output shown on a page with what was printed, or replace it if that is asked."""
+    if without_variable_parts(output) == without_variable_parts(printed):
+        return
+    if os.environ.get("LAYERLENS_README") == "update":
+        text = page.read_text()
+        assert text.count(output) == 1, f"{page.name} shows this output more than once"
+        page.write_text(text.replace(output, printed))
+        return
+    assert without_variable_parts(output) == without_variable_parts(printed)
 
 
 def without_variable_parts(text: str) -> str:
@@ -53,8 +70,8 @@ def workplace(tmp_path):
     return tmp_path
 
 
-@pytest.mark.parametrize(("line", "output"), shown(), ids=[line for line, _ in shown()])
-def test_commands_print_the_output_shown(line, output, run, workplace):
+@pytest.mark.parametrize(("page", "line", "output"), shown(), ids=[line for _, line, _ in shown()])
+def test_commands_print_the_output_shown(page, line, output, run, workplace):
     line, _, comment = line.partition("#")
     program, *arguments = shlex.split(line)
     assert program == "layerlens"
@@ -62,15 +79,28 @@ def test_commands_print_the_output_shown(line, output, run, workplace):
     expected = int(comment.split()[-1]) if "exit status" in comment else 0
     assert outcome.status == expected, outcome.stderr
     if output.strip():
-        assert without_variable_parts(output) == without_variable_parts(
-            outcome.stdout + outcome.stderr
-        )
+        compare_or_update(page, output, outcome.stdout + outcome.stderr)
 
 
 def test_the_excerpt_is_from_a_real_report(run):
-    (excerpt,) = blocks("text", [ROOT / "README.md"])
+    page = ROOT / "README.md"
+    (excerpt,) = blocks("text", [page])
     outcome = run("compare", "scenarios/relu6.yaml", env={"COLUMNS": "80"})
-    assert without_variable_parts(excerpt) in without_variable_parts(outcome.stdout)
+    (printed,) = re.findall(r"^✔ relu against.*?^(?=\n)", outcome.stdout, re.MULTILINE | re.DOTALL)
+    compare_or_update(page, excerpt, printed)
+
+
+def test_outputs_are_updated_on_demand_and_only_then(tmp_path, monkeypatch):
+    page = tmp_path / "page.md"
+    page.write_text("```console\n$ layerlens layers\nold · 1.0 s\n```\n")
+    monkeypatch.delenv("LAYERLENS_README", raising=False)
+    with pytest.raises(AssertionError):
+        compare_or_update(page, "old · 1.0 s\n", "new · 1.0 s\n")
+    monkeypatch.setenv("LAYERLENS_README", "update")
+    compare_or_update(page, "old · 1.0 s\n", "old · 2.0 s\n")
+    assert "old · 1.0 s" in page.read_text(), "only the time differs"
+    compare_or_update(page, "old · 1.0 s\n", "new · 2.0 s\n")
+    assert page.read_text() == "```console\n$ layerlens layers\nnew · 2.0 s\n```\n"
 
 
 def test_whole_scenarios_hold(run, tmp_path):

@@ -23,6 +23,13 @@ from layerlens.render.options import RenderOptions
 from layerlens.render.pair_facts import pair_facts
 from layerlens.render.pair_sentences import pair_sentences
 from layerlens.render.pictures import Picture, PictureKind, pictures_of
+from layerlens.render.short_rows import (
+    model_notes,
+    other_totals,
+    refusals,
+    short_rows,
+    totals,
+)
 from layerlens.report.pairs import PairReport
 from layerlens.report.run import RunRecord, ScenarioReport, to_plain
 from layerlens.vocabulary import STATUSES, Verdict
@@ -146,6 +153,11 @@ def _environment() -> Environment:
         wording=wording,
         pair_facts=pair_facts,
         pair_sentences=pair_sentences,
+        short_rows=short_rows,
+        refusals=refusals,
+        totals=totals,
+        other_totals=other_totals,
+        model_notes=model_notes,
         models_of=wording.reference_first,
         rows_of=_rows,
         as_json=_as_json,

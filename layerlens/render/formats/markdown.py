@@ -10,12 +10,20 @@ from layerlens.render.aligned_rows import Cell, rows_of
 from layerlens.render.options import RenderOptions
 from layerlens.render.pair_facts import pair_facts
 from layerlens.render.pair_sentences import pair_sentences
+from layerlens.render.short_rows import (
+    model_notes,
+    other_totals,
+    refusals,
+    short_rows,
+    totals,
+)
 from layerlens.report.diffs import ModelsDiff
 from layerlens.report.layers import LayerRow, ModelReport
 from layerlens.report.pairs import PairReport
 from layerlens.report.run import RunRecord, ScenarioReport
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~&$@])")
+_CODE = re.compile(r"`([^`\n]*[^`\s][^`\n]*)`")
 _LEADING = re.compile(r"^(\d+)?([-+.)=:])", re.MULTILINE)
 
 #: Texts that GitHub turns into links.
@@ -39,9 +47,17 @@ def render(report: RunRecord, options: RenderOptions) -> str:
 
 def escape(text: object) -> str:
     """Return the text escaped so that GitHub shows it literally, also inside a table cell."""
-    escaped = _LEADING.sub(r"\1\\\2", _SPECIAL.sub(r"\\\1", wording.visible(text)))
-    escaped = _ADDRESS.sub(r"\1\\\2", escaped)
-    return "<br>".join(line.strip() for line in escaped.split("\n"))
+    return _lines(_literal(wording.visible(text)))
+
+
+def _literal(text: str) -> str:
+    return _ADDRESS.sub(r"\1\\\2", _SPECIAL.sub(r"\\\1", text))
+
+
+def _lines(text: str) -> str:
+    """Return lines joined by breaks, none of which starts a list or a heading."""
+    text = _LEADING.sub(r"\1\\\2", text)
+    return "<br>".join(line.strip() for line in text.split("\n"))
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]], align: str) -> str:
@@ -77,27 +93,63 @@ def _scenario(scenario: ScenarioReport, options: RenderOptions) -> Iterator[str]
         hint = f"<br>hint: {escape(error.hint)}" if error.hint else ""
         yield f"- **{escape(wording.location(error))}**: {escape(wording.coded(error))}{hint}"
     for refused in wording.other_refusals(scenario):
-        yield f"**{escape(refused.heading)}**<br>{_reason(refused)}"
+        yield f"**{escape(refused.heading)}:**<br>{_reason(refused)}"
     for pair in scenario.pairs:
         yield from _pair(scenario, pair, options)
     if scenario.fit:
         yield _fit(scenario)
-    if scenario.expectations:
-        yield _expectations(scenario)
     models = wording.reference_first(scenario)
     if models and not options.explain:
-        every_weight = options.verbose or not scenario.pairs
-        yield _layers(models, scenario.diffs, every_weight=every_weight)
+        if options.verbose or not scenario.pairs:
+            yield _layers(models, scenario.diffs)
+        else:
+            yield _short_table(models, scenario.diffs)
     for diff in scenario.diffs:
         if (gap_text := wording.params_gap(scenario, diff)) is not None:
             yield "\n".join(
-                [f"{escape(gap_text[0])}\n", *(f"- {escape(gap)}" for gap in gap_text[1])]
+                [f"{escape(gap_text[0])}\n", *(f"- {_prose(gap)}" for gap in gap_text[1])]
             )
+    if scenario.expectations:
+        held = all(row.held for row in scenario.expectations)
+        yield from _folded(
+            wording.expectations_tally(scenario), _expectations(scenario), is_open=not held
+        )
 
 
-def _layers(
-    models: Sequence[ModelReport], diffs: Sequence[ModelsDiff], *, every_weight: bool
-) -> str:
+def _prose(text: object) -> str:
+    """Return a sentence escaped, with what stands in backticks as code."""
+    parts = _CODE.split(wording.visible(text))
+    return _lines("".join(f"`{one}`" if at % 2 else _literal(one) for at, one in enumerate(parts)))
+
+
+def _folded(summary: str, block: str, *, is_open: bool = False) -> Iterator[str]:
+    """Yield a block that a reader can open and close."""
+    yield f"<details{' open' if is_open else ''}>\n<summary>{escape(summary)}</summary>"
+    yield block
+    yield "</details>"
+
+
+def _short_table(models: Sequence[ModelReport], diffs: Sequence[ModelsDiff]) -> str:
+    """Return the layers of the reference, each with what is different in other models."""
+    rows: list[list[str]] = []
+    for layer, depth, notes in short_rows(models, diffs, compared=True):
+        lines = [escape(note) for note in notes]
+        if layer is None:
+            rows.append(["<br>".join(lines), "", ""])
+            continue
+        corner = f"{'&emsp;' * (depth - 1)}└ " if depth else ""
+        shapes = "<br>".join(escape(text) for text in wording.shape_texts(layer.output_shape))
+        name = f"{corner}{_name(layer)}"
+        rows.append(["<br>".join([name, *lines]), shapes, wording.count(layer.params)])
+    rows += [[escape(note), "", ""] for note in refusals(models)]
+    total = [f"**{wording.count(models[0].params)}**"]
+    others = [escape(note) for note in (*other_totals(models), *model_notes(models))]
+    rows.append(["<br>".join(["**params**", *others]), escape(totals(models[0])), *total])
+    name = f"{escape(wording.one_line(models[0].name))} (reference)"
+    return _table([name, "output shape", "params"], rows, "llr")
+
+
+def _layers(models: Sequence[ModelReport], diffs: Sequence[ModelsDiff]) -> str:
     masked = wording.has_masks(models)
     columns = ["output shape", *(["mask"] if masked else []), "params"]
     blank = [""] * len(columns)
@@ -109,7 +161,7 @@ def _layers(
         cells: list[str] = []
         for position, cell in enumerate(row):
             reference_layer = row[0].layer if position else None
-            texts = _layer(cell, reference_layer, bool(position), every_weight, masked)
+            texts = _layer(cell, reference_layer, bool(position), masked)
             cells += texts or ["", *blank]
         rows.append(cells)
     own = [wording.model_figures(model) for model in models]
@@ -123,9 +175,7 @@ def _layers(
     return _table(header, rows, ("lllr" if masked else "llr") * len(models))
 
 
-def _layer(
-    cell: Cell, reference_layer: LayerRow | None, compared: bool, every_weight: bool, masked: bool
-) -> list[str]:
+def _layer(cell: Cell, reference_layer: LayerRow | None, compared: bool, masked: bool) -> list[str]:
     layer, differing = cell.layer, cell.differs
     if layer is None:
         return []
@@ -136,20 +186,12 @@ def _layer(
     ]
     if note := wording.count_note(layer):
         lines.append(_mark("weights" in differing) + escape(note))
-    if every_weight:
-        lines += [escape(wording.weight_words(weight)) for weight in layer.weights]
-        lines += [escape(note)] if (note := wording.cost_note(layer)) else []
-        lines += [
-            _mark("mixes" in differing and note == wording.mixes_note(layer)) + escape(note)
-            for note in wording.layer_notes(layer)
-        ]
-    else:
-        lines += [
-            _mark("mixes" in differing and note == wording.mixes_note(layer)) + escape(note)
-            for note in wording.steps_notes(layer)
-        ]
-        if wording.mask_lost(layer):
-            lines.append(escape(wording.mask_note(layer)))
+    lines += [escape(wording.weight_words(weight)) for weight in layer.weights]
+    lines += [escape(note)] if (note := wording.cost_note(layer)) else []
+    lines += [
+        _mark("mixes" in differing and note == wording.mixes_note(layer)) + escape(note)
+        for note in wording.layer_notes(layer)
+    ]
     lines += [
         f"{'&emsp;' * depth}└ {_name(held)}: {wording.count(held.params)}"
         for depth, held in wording.walk_layers(wording.inner_layers(layer))
@@ -184,22 +226,23 @@ def _pair(scenario: ScenarioReport, pair: PairReport, options: RenderOptions) ->
     yield f"### {escape(wording.pair_name(pair))}, {pair.mode}: {verdict}{words}"
     refused = wording.pair_refusal(scenario, pair)
     if refused is None:
-        yield "<br>".join(map(escape, pair_sentences(pair)))
+        yield "<br>".join(map(_prose, pair_sentences(pair)))
     else:
-        yield f"{escape(refused.heading)}<br>{_reason(refused)}"
+        yield f"{escape(refused.heading)}:<br>{_reason(refused)}"
     if options.explain:
-        yield "\n".join(f"- {escape(sentence)}" for sentence in pair.why)
+        yield "\n".join(f"- {_prose(sentence)}" for sentence in pair.why)
         return
     facts = pair_facts(scenario, pair, verbose=options.verbose)
     if facts:
-        yield "\n".join(
-            f"- **{fact.label}**: {'<br>'.join(escape(line) for line in fact.lines)}"
+        lines = "\n".join(
+            f"- **{fact.label}**: {'<br>'.join(_prose(line) for line in fact.lines)}"
             for fact in facts
         )
+        yield from _folded("Evidence", lines)
 
 
 def _reason(refused: wording.RefusalText) -> str:
-    remedy = f"<br>hint: {escape(refused.remedy)}" if refused.remedy else ""
+    remedy = f"<br>hint: {_prose(refused.remedy)}" if refused.remedy else ""
     return escape(refused.message) + remedy
 
 

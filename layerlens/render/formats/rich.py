@@ -244,7 +244,7 @@ def error_lines(error: ErrorRow, width: int) -> Iterator[Text]:
 
 def refusal_lines(refused: wording.RefusalText, width: int, sign: str = "") -> Iterator[Text]:
     """Yield why Keras refused a model, and the remedy."""
-    heading = Text(f"{sign}{refused.heading}", "bold red" if sign else "")
+    heading = Text(f"{sign}{refused.heading}:", "bold red" if sign else "")
     yield from fold(heading, width, indent=0 if sign else 2, hang=2)
     yield from fold(Text(refused.message), width, indent=2)
     if refused.remedy:
@@ -332,11 +332,9 @@ def _expectations(scenario: ScenarioReport, width: int, options: RenderOptions) 
     rows = scenario.expectations
     if not rows:
         return
-    held = sum(row.held for row in rows)
     yield Text()
-    noun = "expectation holds" if len(rows) == 1 else "expectations hold"
-    style = "green" if held == len(rows) else "bold red"
-    yield Text(f"{wording.count(held)} of {wording.count(len(rows))} {noun}", style)
+    style = "green" if all(row.held for row in rows) else "bold red"
+    yield Text(wording.expectations_tally(scenario), style)
     for row in rows:
         if options.verbose or not row.held:
             line = Text(f"{GLYPHS.right if row.held else GLYPHS.wrong} ", "" if row.held else "red")

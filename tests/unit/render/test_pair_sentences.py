@@ -32,16 +32,18 @@ def test_the_difference_comes_before_the_finding() -> None:
 
 def test_a_difference_of_equal_models_has_no_effect() -> None:
     pair = replace(PAIR, verdict="equivalent", counterexample=None, causes=("a", "b", "c", "d"))
-    assert next(pair_sentences(pair)) == "No effect: a, b, c and 1 more."
+    assert next(pair_sentences(pair)) == "No effect in combination: a, b, c and 1 more."
+    alone = replace(pair, causes=("a",))
+    assert next(pair_sentences(alone)) == "No effect: a."
 
 
 @pytest.mark.parametrize(
     ("given", "text"),
     [
         ([[1.0, -2.5]], "for input [[1, -2.5]], output (0, 1) is 0.5 in `relu` and 1.5 in `elu`"),
-        ([[0.0] * 20], "for an input of zeros (1, 20), output"),
-        ([[0.0] * 19 + [7.0]], "for an input of zeros (1, 20) but 7 at [0, 19], output"),
-        ([[1.0] * 20], "for an input (1, 20) with 20 values (`--verbose` shows them), output"),
+        ([[0.0] * 20], "for an input of zeros of shape (1, 20), output"),
+        ([[0.0] * 19 + [7.0]], "for an input of shape (1, 20), zero except 7 at [0, 19], output"),
+        ([[1.0] * 20], "for an input of shape (1, 20) with 20 nonzero values (`--verbose` shows"),
         ({"a": [[1]], "b": [[2]]}, "for input `a` [[1]], input `b` [[2]], output"),
         (None, "for its input, output"),
     ],
@@ -52,3 +54,10 @@ def test_an_input_is_shown_in_its_shortest_form(given: object, text: str) -> Non
 
 def test_a_single_output_has_no_index() -> None:
     assert "the output is 0.5 in `relu`" in shown([[1.0]], ())
+
+
+def test_a_simplified_input_is_not_said_to_be_the_probe() -> None:
+    found = Counterexample("normal", "eager", (0,), 0.5, 1.5, [[1.0]], simplified=True)
+    pair = replace(PAIR, counterexample=found, causes=(), also_differs=())
+    assert list(pair_sentences(pair))[-1].startswith("Simplified from probe `normal`: for input")
+    assert shown([[1.0]]).startswith("On probe `normal`: for input")

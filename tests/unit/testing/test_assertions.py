@@ -58,7 +58,7 @@ def test_a_difference_is_shown_with_its_counterexample_and_noise_floor() -> None
     first, *rest = text.splitlines()
     assert first == "✘ reference==candidate[inference]: expected equivalent, received different"
     assert "DIFFERENT, expected equivalent" in text
-    assert "  counterexample  probe" in text
+    assert "  counterexample  simplified from probe" in text
     assert "  rounding        explains up to " in text
     assert "layer (type)" not in text
     assert all(len(line) <= 80 for line in rest)

@@ -96,3 +96,23 @@ def test_the_page_has_a_column_for_masks_where_there_are_any():
     assert page.count("<th>mask</th>") == 3
     assert "yes→no" in page
     assert "<th>mask</th>" not in render(report_of("equal"), "html")
+
+
+@pytest.mark.parametrize("rendered", [lambda report: render(report, "html"), render_fragment])
+def test_the_short_form_comes_first_and_the_rest_is_folded(rendered):
+    text = rendered(report_of("three_models"))
+    inside = re.compile(r"<details[^>]*>(?:(?!<details).)*?</details>", re.DOTALL)
+    unfolded = text
+    while inside.search(unfolded):
+        unfolded = inside.sub("", unfolded)
+    assert '<table class="short">' in unfolded
+    assert "≠ last: dense (Dense); output (None, 8)" in unfolded
+    for folded in ("<dt>weights</dt>", 'class="sortable layers"', "rounding explains"):
+        assert folded in text
+        assert folded not in unfolded
+
+
+def test_a_verdict_that_is_expected_has_the_color_of_a_pass():
+    text = render(report_of("build_error"), "html")
+    assert '<div class="pair pass">' in text
+    assert '<div class="pair build_error">' not in text

@@ -81,7 +81,7 @@ def test_only_what_is_not_expected_is_red():
 def test_a_refused_model_has_its_reason_and_its_remedy():
     text = terminal(report_of("build_error"), 140)
     assert "✘ last_only: refused by Keras at time_distributed" in text
-    reason = "  Keras refuses last_only at time_distributed\n  TimeDistributed needs"
+    reason = "  Keras refuses last_only at time_distributed:\n  TimeDistributed needs"
     assert f"✔ last_only against td: BUILD ERROR, as expected\n{reason}" in text
     assert text.count("hint: `lstm_1` returns only its last step, shape (None, 128); set") == 1
 
@@ -89,7 +89,7 @@ def test_a_refused_model_has_its_reason_and_its_remedy():
 def test_a_refused_model_that_is_only_summarised():
     scenario = replace(scenario_of("build_error"), pairs=(), expectations=())
     text = terminal(with_scenario(report_of("build_error"), scenario), 140)
-    assert "✘ Keras refuses last_only at time_distributed\n  TimeDistributed needs" in text
+    assert "✘ Keras refuses last_only at time_distributed:\n  TimeDistributed needs" in text
     assert text.count("hint: ") == 1
 
 
@@ -135,4 +135,4 @@ def test_ascii_where_nothing_else_can_be_shown():
 def test_training_and_why_it_was_refused():
     text = terminal(report_of("three_models"), 120)
     assert "dense: loss 2.70805 → 2.64115 → 2.59807; trains alike, losses differ by 2.4e-07" in text
-    assert "✘ Keras refuses to train last\n  The target has shape (64, 8)" in text
+    assert "✘ Keras refuses to train last:\n  The target has shape (64, 8)" in text
