@@ -28,8 +28,8 @@ def stays_float32(layer_type: str, arguments: Mapping[str, Any]) -> bool:
 
 
 def is_floating(dtype: Any) -> bool:
-    """Return whether a dtype or dtype policy is floating, by its name."""
-    return isinstance(dtype, str) and dtype.startswith(_FLOATING)
+    """Return whether a dtype or dtype policy is floating, by its name; quantized ones are not."""
+    return isinstance(dtype, str) and dtype.startswith(_FLOATING) and "_from_" not in dtype
 
 
 def layer_dtype(dtype: Any, precision: Precision) -> Any:

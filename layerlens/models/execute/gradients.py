@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from layerlens.models.backend.exhaustion import raise_if_out_of_memory
 from layerlens.models.execute.outcome import flat_tensors
 from layerlens.models.execute.variables import as_array
 from layerlens.numerics.arrays import Array
@@ -28,7 +29,10 @@ def gradients_of(
     """Return the gradients of sum(output × direction) over all floating outputs of `call(tensors)`.
 
     With `frozen` also by weights that are not trainable. None where TensorFlow has no gradient of
-    an operation in this precision.
+    an operation in this precision, or where the gradient that a layer defines fails.
+
+    Raises:
+        MemoryLimitError: memory ran out.
     """
     watched = [tensor for tensor in tensors if tensor.dtype.is_floating]
     with tf.GradientTape() as tape:
@@ -43,7 +47,8 @@ def gradients_of(
         )
     try:
         by_inputs, by_weights = tape.gradient(total, (watched, list(weights)))
-    except (LookupError, tf.errors.InvalidArgumentError, tf.errors.UnimplementedError):
+    except Exception as error:  # a layer's own gradient may raise anything, as Keras' for float8
+        raise_if_out_of_memory(error, "while gradients were computed")
         return None
     return [_dense(one) for one in by_inputs], [_dense(one) for one in by_weights]
 

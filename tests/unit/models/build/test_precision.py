@@ -40,6 +40,7 @@ def test_float64_reaches_dtypes_that_were_asked_for() -> None:
     [
         ("float16", "float64"),
         ("mixed_bfloat16", "float64"),
+        ("float8_from_mixed_bfloat16", "float8_from_mixed_bfloat16"),
         ("int32", "int32"),
         (None, None),
         ({"class_name": "DTypePolicy", "config": {"name": "mixed_float16"}}, "float64"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -43,6 +45,18 @@ def test_an_operation_without_gradient_has_none() -> None:
         [np.ones((1, 1, 3))],
     )
     assert found is None
+
+
+def test_a_gradient_of_a_layer_that_fails_is_none() -> None:
+    @tf.custom_gradient  # type: ignore[untyped-decorator]
+    def doubled(x: Any) -> Any:
+        def gradient(upstream: Any) -> Any:
+            raise ValueError("too many values to unpack")
+
+        return 2 * x, gradient
+
+    x = tf.constant([[1.0]])
+    assert gradients_of(lambda given: doubled(given[0]), [x], [], [np.ones((1, 1))]) is None
 
 
 def test_weights_that_are_not_trainable_have_a_gradient_where_it_is_asked_for() -> None:
