@@ -12,6 +12,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from layerlens.models.backend.exhaustion import raise_if_out_of_memory
 from layerlens.models.external.deserialize import Source
 from layerlens.models.external.saved_file import SavedModel
 from layerlens.models.inspect.nested_layers import with_nested
@@ -47,7 +48,8 @@ def has_state(layer: Any) -> bool:
 def same_outputs(original: Any, copy: Any, inputs: tuple[InputSpec, ...]) -> bool:
     """Return whether a copy gives the outputs of the original on one random batch.
 
-    True without a call for a stateful model, which a call would change, and for text inputs.
+    True without a call for a stateful model, which a call would change, and for text inputs. True
+    also where the original cannot be called, and False where only the copy cannot.
     """
     if any(getattr(layer, "stateful", False) for layer in with_nested(original)):
         return True
@@ -57,7 +59,17 @@ def same_outputs(original: Any, copy: Any, inputs: tuple[InputSpec, ...]) -> boo
     if any(array is None for array in arrays):
         return True
     given = arrays[0] if len(arrays) == 1 else arrays
-    pairs = zip(_outputs(original, given), _outputs(copy, given), strict=False)
+    try:
+        expected = _outputs(original, given)
+    except Exception as error:  # a model may raise anything; it is refused when it is compared
+        raise_if_out_of_memory(error, "while a model was called")
+        return True
+    try:
+        found = _outputs(copy, given)
+    except Exception as error:  # the copy has another precision, which code may not allow
+        raise_if_out_of_memory(error, "while a copy of a model was called")
+        return False
+    pairs = zip(expected, found, strict=False)
     # Far above rounding: the effect of a forgotten argument is not small.
     return all(
         one.shape == other.shape

@@ -201,3 +201,69 @@ def test_an_offset_that_cancels_is_never_called_a_difference() -> None:
         subclass(shifted), functional((12,), lambda: [shifted()[1]]), (12,), "inference"
     )
     assert pair.verdict in ("equivalent", "inconclusive")
+
+
+# --- models that remember earlier calls outside of their weights ------------------------------
+
+
+def remembering(kind: str) -> Any:
+    """A model that returns its input in its first call; later calls depend on those before."""
+    import keras
+
+    class Remembers(keras.layers.Layer):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.sizes: list[int] = []
+
+        def call(self, x: Any) -> Any:
+            size = None if isinstance(x, keras.KerasTensor) else x.shape[0]
+            if size is None:
+                return 1.0 * x
+            self.sizes.append(size)
+            if kind == "first size":
+                return x * (1.0 if size == self.sizes[0] else 2.0)
+            if kind == "same size again":
+                return x * (1.0 if self.sizes.count(size) == 1 else 1.5)
+            if size != self.sizes[0]:
+                raise ValueError(f"made for {self.sizes[0]} samples")
+            return 1.0 * x
+
+    return functional((3,), lambda: [Remembers()])
+
+
+@pytest.mark.parametrize(
+    ("kind", "verdict", "words"),
+    [
+        ("first size", "different", ""),
+        ("same size again", "different", "gives a different result each time it is called"),
+        ("made for the first batch", "build_error", "made for "),
+    ],
+)
+def test_a_state_outside_of_the_weights_is_found(kind: str, verdict: str, words: str) -> None:
+    from keras import layers
+
+    plain = functional((3,), lambda: [layers.Activation("linear")])
+    (pair,) = pairs(plain, remembering(kind), (3,), "inference")
+    assert pair.verdict == verdict, pair.explanation
+    assert words in pair.explanation
+
+
+def test_a_weight_that_changes_in_inference_is_a_state() -> None:
+    import keras
+
+    class Drifts(keras.layers.Layer):  # type: ignore[misc]
+        def __init__(self, step: float) -> None:
+            super().__init__()
+            self.step = step
+
+        def build(self, shape: Any) -> None:
+            self.mean = self.add_weight(shape=(3,), initializer="zeros", trainable=False)
+
+        def call(self, x: Any) -> Any:
+            shifted = x + self.mean
+            self.mean.assign(self.mean + self.step * keras.ops.mean(x, axis=0))
+            return shifted
+
+    one, other = (functional((3,), lambda step=step: [Drifts(step)]) for step in (0.0, 0.1))
+    (pair,) = pairs(one, other, (3,), "inference")
+    assert (pair.verdict, pair.also_differs) == ("equivalent", ("state",))

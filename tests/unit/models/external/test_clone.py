@@ -101,6 +101,19 @@ def test_models_that_cannot_be_called_without_harm_count_as_equal() -> None:
     assert same_outputs(chain(keras.layers.Identity()), other, (InputSpec("x", (3,), "string"),))
 
 
+class Fails(keras.layers.Layer):  # type: ignore[misc]
+    def call(self, inputs: Any) -> Any:
+        if hasattr(inputs, "numpy"):  # not while it is built
+            raise TypeError("a float64 tensor is not allowed here")
+        return 2 * inputs
+
+
+def test_only_a_copy_that_fails_is_not_alike() -> None:
+    works, fails = chain(keras.layers.Rescaling(1.0)), chain(Fails())
+    assert not same_outputs(works, fails, INPUTS)
+    assert same_outputs(fails, works, INPUTS)
+
+
 @pytest.mark.parametrize("dtype", ["int32", "bool"])
 def test_other_dtypes_are_drawn_too(dtype: str) -> None:
     def cast_and_scaled(factor: float) -> Any:
