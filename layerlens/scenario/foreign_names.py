@@ -25,8 +25,8 @@ FOREIGN_CLASSES: Mapping[str, tuple[str, str | None]] = {
         )
         for axes in (1, 2, 3)
     },
-    "LayerNorm": ("LayerNormalization", "PyTorch's default is `epsilon: 1.0e-5`, Flax' 1.0e-6"),
-    "GroupNorm": ("GroupNormalization", "PyTorch's default is `epsilon: 1.0e-5`, Flax' 1.0e-6"),
+    "LayerNorm": ("LayerNormalization", "PyTorch's default is `epsilon: 1.0e-5`, Flax's is 1.0e-6"),
+    "GroupNorm": ("GroupNormalization", "PyTorch's default is `epsilon: 1.0e-5`, Flax's is 1.0e-6"),
     "RMSNorm": ("RMSNormalization", None),
     **{f"Conv{axes}d": (f"Conv{axes}D", _CHANNELS) for axes in (1, 2, 3)},
     **{f"ConvTranspose{axes}d": (f"Conv{axes}DTranspose", _CHANNELS) for axes in (1, 2, 3)},

@@ -62,7 +62,7 @@ def layer_hint(name: str, body: Any, known: Iterable[str]) -> str:
         return _without_call(called, known)
     last = name.rpartition(".")[2].strip() or name
     if last in known:
-        return f"did you mean `{last}`? write the name of the class alone"
+        return f"did you mean `{last}`? Write only the name of the class"
     found = _elsewhere(last, body)
     if found is not None:
         return found

@@ -98,6 +98,8 @@ class Arguments:
             hint += ", without quotes" if in_yaml == value.strip() else ""
         elif expected.boolean and isinstance(value, str):
             hint = "YAML 1.2 accepts only true and false"
+        elif isinstance(value, float) and value.is_integer() and expected.allows(int(value)):
+            hint = f"write `{name}: {int(value)}`"
         elif expected.listed and isinstance(value, (int, float)) and not expected.number:
             hint = f"write `{name}: [{value}]`"
         self.refuse_value(name, expected.title, value, at, hint)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from layerlens.fault_codes import Code
+from layerlens.plain.suggestion import sure_name
 from layerlens.scenario.faults import Faults, misspelt, suggestion
 from layerlens.scenario.reading.call_arguments import CALL, Sources
 from layerlens.scenario.reading.layer_reader import LayerReader
@@ -138,6 +139,8 @@ class _GraphReader:
 
     def _layer(self, name: str, body: YamlMapping, at: Position | None) -> LayerSpec | None:
         classes = [key for key in body if key not in _NODE_KEYS]
+        # A misspelt key is none of the node's layers, wherever it stands.
+        classes.sort(key=lambda name: sure_name(name, _NODE_KEYS) is not None)
         if "share" in body:
             if classes:
                 self.faults.add(
@@ -156,12 +159,31 @@ class _GraphReader:
             )
             return None
         for extra in classes[1:]:
+            if (key := sure_name(extra, _NODE_KEYS)) is not None:
+                self.faults.add(
+                    Code.UNKNOWN_KEY,
+                    f"unknown key `{extra}`",
+                    body.keys_at.get(extra),
+                    f"did you mean `{key}`?",
+                )
+                continue
             self.faults.add(
                 Code.BAD_NODE,
                 f"the node `{name}` already has the layer `{classes[0]}`; received `{extra}`",
                 body.keys_at.get(extra),
-                suggestion(extra, _NODE_KEYS) + "; a second layer needs its own node",
+                "write the second layer as its own node",
             )
+        if len(classes) == 1 and isinstance(body[classes[0]], str):
+            # A misspelt `share`, whose value names a node.
+            key, named = sure_name(classes[0], _NODE_KEYS), body[classes[0]]
+            if key is not None and named in self.graph:
+                self.faults.add(
+                    Code.UNKNOWN_KEY,
+                    f"unknown key `{classes[0]}`",
+                    body.keys_at.get(classes[0]),
+                    f"did you mean `{key}`?",
+                )
+                return None
         own = body.without("from", *classes[1:])
         return self.layers.layer(own, at, self._sources())
 

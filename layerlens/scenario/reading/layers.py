@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from layerlens.fault_codes import Code
+from layerlens.plain.suggestion import sure_name
 from layerlens.scenario import keras_catalog
 from layerlens.scenario.faults import Faults
 from layerlens.scenario.hints import layer_hint
@@ -55,6 +56,13 @@ def read_layer(
             ((name, body),) = value.items()
             place = value.keys_at.get(name, at)
             return _read_named(name, body, place, value.values_at.get(name, place), faults)
+        case YamlMapping() if len(value) == 2 and (key := _misspelt_call(value)) is not None:
+            faults.add(
+                Code.UNKNOWN_KEY,
+                f"unknown key `{key}`",
+                value.keys_at.get(key, at),
+                f"did you mean `{CALL}`?",
+            )
         case YamlMapping() if value:
             keys = ", ".join(f"`{key}`" for key in value)
             faults.add(
@@ -72,6 +80,11 @@ def read_layer(
                 "write `ClassName`, `ClassName: {arguments}` or `ClassName: first-argument`",
             )
     return None
+
+
+def _misspelt_call(value: YamlMapping) -> str | None:
+    """Return the key next to a layer that is meant as `call`; None if there is none."""
+    return next((key for key in value if sure_name(str(key), [CALL]) is not None), None)
 
 
 def _read_called(

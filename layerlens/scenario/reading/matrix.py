@@ -9,6 +9,7 @@ from math import prod
 from typing import Any
 
 from layerlens.fault_codes import Code
+from layerlens.plain.suggestion import sure_name
 from layerlens.scenario.faults import Faults, suggestion
 from layerlens.scenario.yaml.positions import Position, YamlMapping, YamlSequence, described, plain
 from layerlens.scenario.yaml.scalars import scalar_text
@@ -76,10 +77,17 @@ def placeholder_positions(data: YamlMapping) -> set[Position]:
     return {at for _, at in _texts(data) if at is not None}
 
 
+def is_misspelt(data: YamlMapping) -> bool:
+    """Return whether the key `matrix` is given but misspelt, which is a fault of its own."""
+    return any(sure_name(str(key), ["matrix"]) for key in data if key != "matrix")
+
+
 def check_placeholders(data: YamlMapping, faults: Faults) -> None:
     """Add a fault for every `${name}` that the matrix does not have."""
     matrix = data.get("matrix")
     names = tuple(matrix) if isinstance(matrix, YamlMapping) else ()
+    if is_misspelt(data):
+        return
     for text, at in _texts(data):
         for name in _PLACEHOLDER.findall(text):
             if name not in names:

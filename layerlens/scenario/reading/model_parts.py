@@ -75,7 +75,7 @@ class FunctionalPart(ModelLayerPart):
                 value.keys_at.get("graph"),
                 "add `outputs: [node]`",
             )
-        if value.get("outputs") is not None and value.get("graph") is None:
+        if value.get("outputs") is not None and not cls.gives(value, "graph"):
             names.faults.add(
                 Code.KEYS_CONFLICT, "`outputs` belongs to `graph`", value.keys_at.get("outputs")
             )

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from layerlens.fault_codes import Code
-from layerlens.scenario.faults import Faults, suggestion
+from layerlens.scenario.faults import Faults, misspelt, suggestion
 from layerlens.scenario.files import is_exported
 from layerlens.scenario.reading.schema import RuntimePart
 from layerlens.scenario.spec import RuntimeSpec
@@ -91,6 +91,18 @@ def _check_model(
             faults.add(
                 Code.BAD_RUNTIME, f"unknown runtime `{runtime}`", at, suggestion(runtime, runtimes)
             )
+    elif (
+        isinstance(runtime, YamlMapping)
+        and len(runtime) == 1
+        and misspelt("backend", runtime, ["backend"])
+    ):
+        (key,) = runtime
+        faults.add(
+            Code.UNKNOWN_KEY,
+            f"unknown key `{key}`",
+            runtime.keys_at.get(key),
+            "did you mean `backend`?",
+        )
     elif not isinstance(runtime, YamlMapping) or set(runtime) != {"backend"}:
         faults.add(
             Code.BAD_RUNTIME,
@@ -103,6 +115,7 @@ def _check_model(
             Code.BAD_RUNTIME,
             f"`backend` is jax or torch; received {described(runtime.get('backend'))}",
             runtime.values_at.get("backend"),
+            suggestion(str(runtime.get("backend")), BACKENDS),
         )
     if isinstance(file := model.get("file"), str) and is_exported(file):
         faults.add(

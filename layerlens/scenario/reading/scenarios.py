@@ -25,6 +25,7 @@ from layerlens.scenario.reading.matrix import (
     cells,
     check_placeholders,
     fill_in,
+    is_misspelt,
     placeholder_positions,
     read_matrix,
 )
@@ -162,7 +163,7 @@ def _scenarios(data: Any, path: Path, faults: Faults, least_models: int) -> tupl
     axes = read_matrix(data, matrix_faults)
     check_placeholders(data, matrix_faults)
     reader = _CellReader(path, faults.file, least_models)
-    if matrix_faults:
+    if matrix_faults or is_misspelt(data):
         found, cell_faults = reader.read_unfilled(data)
     else:
         found, cell_faults = reader.read_cells(data, [None] if axes is None else list(cells(axes)))

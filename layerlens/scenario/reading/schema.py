@@ -252,7 +252,7 @@ class ModelPart(Part):
                     )
             return
         for key, needed in (("outputs", "graph"), ("args", "python")):
-            if value.get(key) is not None and value.get(needed) is None:
+            if value.get(key) is not None and not cls.gives(value, needed):
                 names.faults.add(
                     Code.KEYS_CONFLICT, f"`{key}` belongs to `{needed}`", value.keys_at.get(key)
                 )

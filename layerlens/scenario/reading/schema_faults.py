@@ -170,6 +170,10 @@ def _type_hint(loc: Loc, received: Any, expected: str) -> str | None:
         return f"write `{last}: {{shape: [{listed}]}}`"
     if last == "shape" and isinstance(received, int):
         return f"write `shape: [{received}]`"
+    if last == "inputs" and isinstance(received, list):
+        return "write a name and a shape for each, such as `inputs: {left: {shape: [8]}}`"
+    if expected == "an integer" and isinstance(received, float) and received.is_integer():
+        return f"write `{last}: {int(received)}`" if isinstance(last, str) else f"{int(received)}"
     if isinstance(received, str) and received.lower() in ("yes", "no", "on", "off"):
         return "YAML 1.2 accepts only true and false"
     if expected == "text" and isinstance(received, (int, float)):

@@ -136,6 +136,8 @@ class _Pair:
         """Return one path, or several where the operation `of_lists` takes them."""
         value, at = self.item.get(key), self.item.values_at.get(key, self.at)
         if key not in self.item:
+            if misspelt(key, self.item, _KEYS):
+                return ()  # the key is given, but misspelt, which is a fault already
             self._add(Code.BAD_TRANSFER, f"`{key}` of a pair is missing", None, _EXAMPLE)
             return ()
         if isinstance(value, str) and value.strip("/ "):
@@ -238,7 +240,7 @@ class _Pair:
                 hint = suggestion(key, ("axis", "blocks"))
                 self._add(Code.UNKNOWN_KEY, f"unknown key `{key}`", value.keys_at.get(key), hint)
         for key in ("axis", "blocks"):
-            if key not in value:
+            if key not in value and not misspelt(key, value, ("axis", "blocks")):
                 self._add(Code.BAD_TRANSFER, f"`{key}` of `permute` is missing", value.at or at)
         axis = self._axis("axis", value)
         blocks = self._order("blocks", value["blocks"], "blocks") if "blocks" in value else None

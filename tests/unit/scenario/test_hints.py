@@ -34,7 +34,7 @@ LAYERS = {
     "GELU": "did you mean `Activation: gelu`?",
     "Embed": "did you mean `Embedding`?",
     # qualified names
-    "keras.layers.Dense": "did you mean `Dense`? write the name of the class alone",
+    "keras.layers.Dense": "did you mean `Dense`? Write only the name of the class",
     "layers.Dense": "did you mean `Dense`?",
     "tf.keras.layers.GRU": "did you mean `GRU`?",
     "tf.keras.Sequential": "did you mean `Sequential`?",

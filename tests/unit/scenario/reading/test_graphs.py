@@ -36,7 +36,7 @@ def test_a_graph_keeps_its_order_and_names_the_node_whose_layer_is_shared(read: 
     [
         ("h: {Dense: 4, from: inptu}", "unknown node or input `inptu` | did you mean `input`?"),
         ("h: {Dense: 4}", "the node `h` has no `from`"),
-        ("h: {Dense: 4, frm: input}", "the node `h` already has the layer `Dense`; received `frm` | did you mean `from`?"),
+        ("h: {Dense: 4, frm: input}", "unknown key `frm` | did you mean `from`?"),
         ("h: {from: input}", "the node `h` has no layer"),
         ("h: {share: k, from: input}, g: {Dense: 4, from: h}", "unknown node `k`"),
         ("h: {Dense: 4, from: g}, g: {Dense: 4, from: h}", "the graph has a cycle: g → h → g"),

@@ -34,3 +34,65 @@ def test_a_key_that_is_misspelt_is_not_missing_as_well(told: Any) -> None:
     (fault,) = told("input: {shape: [4]}\nmodel: {a: [Flatten], b: [Flatten]}\n")
     assert "unknown key `model`" in fault
     assert "did you mean `models`?" in fault
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        (f"{HEAD}transfer: {{pairs: [{{form: x, to: y}}]}}\n", "`form` | did you mean `from`?"),
+        (
+            f"{HEAD}transfer: {{pairs: [{{from: x, to: y, permute: {{axs: 1, blocks: [0]}}}}]}}\n",
+            "`axs` | did you mean `axis`?",
+        ),
+        (
+            "input: {shape: [4]}\nmodels:\n  a: [Flatten]\n"
+            "  b: {like: a, runtime: {backnd: jax}}\n",
+            "`backnd` | did you mean `backend`?",
+        ),
+        (
+            "input: {shape: [4]}\nmodels:\n  a: [Flatten]\n"
+            "  b: {garph: {x: {Flatten: {}, from: [input]}}, outputs: [x]}\n",
+            "`garph` | did you mean `graph`?",
+        ),
+        (
+            "input: {shape: [4]}\nmodels:\n  a: [Flatten]\n"
+            "  b: {graph: {x: {form: [input], Flatten: {}}}, outputs: [x]}\n",
+            "`form` | did you mean `from`?",
+        ),
+        (
+            "input: {shape: [4]}\nmodels:\n  a: [Flatten]\n"
+            "  b: {graph: {x: {Flatten: {}, from: [input]}, y: {shrae: x, from: [x]}},"
+            " outputs: [x]}\n",
+            "`shrae` | did you mean `share`?",
+        ),
+        (
+            "input: {shape: [4]}\n"
+            "models: {a: [Flatten], b: [{Dropout: 0.5, cal: {training: true}}]}\n",
+            "`cal` | did you mean `call`?",
+        ),
+        (
+            'input: {shape: [4]}\nmodels: {a: [Flatten], b: [{Dense: "${n}"}]}\nmatrx: {n: [1]}\n',
+            "`matrx` | did you mean `matrix`?",
+        ),
+    ],
+)
+def test_a_misspelt_key_is_the_only_fault(told: Any, text: str, fault: str) -> None:
+    (found,) = told(text)
+    assert found.endswith(f"unknown key {fault}")
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("inputs: [4]\nmodels: {a: [Flatten], b: [Flatten]}\n", "`inputs: {left: {shape: [8]}}`"),
+        ("input: {shape: [4]}\nmodels: {a: [{Dense: 3.0}], b: [Flatten]}\n", "write `units: 3`"),
+        (
+            "input: {shape: [4]}\n"
+            "models: {a: [Flatten], b: {like: a, runtime: {backend: pytorch}}}\n",
+            "did you mean `torch`?",
+        ),
+    ],
+)
+def test_a_wrong_value_has_the_right_one_in_its_hint(told: Any, text: str, hint: str) -> None:
+    (found,) = told(text)
+    assert hint in found.partition(" | ")[2]
