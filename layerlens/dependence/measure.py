@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -29,13 +29,17 @@ from layerlens.models.execute.layer_calls import Subject, domain_of, is_recurren
 from layerlens.models.execute.lengths import BEYOND
 from layerlens.models.execute.receptive_field import call_span, receptive_field
 from layerlens.models.execute.restored_weights import restoring_weights
-from layerlens.models.inspect.call_graph import calls_between, is_input_call, producing_call
+from layerlens.models.inspect.call_graph import (
+    calls_between,
+    graph_ends,
+    is_input_call,
+    producing_call,
+)
 from layerlens.models.inspect.nested_layers import flat_layers, with_nested
 from layerlens.numerics.arrays import Array
 from layerlens.numerics.heat_map import step_map_row
 from layerlens.numerics.probes import Domain, generator
 from layerlens.numerics.weight_values import draw_weight
-from layerlens.report.layers import AxisMixing, ModelReport
 from layerlens.report.maps import StepMapRow
 from layerlens.scenario.slices import parse_select
 from layerlens.vocabulary import Execution, OtherInfluence
@@ -92,6 +96,8 @@ class Dependence:
     rows: tuple[StepMapRow, ...] = ()
     #: Whether it could be called, so that `beside` is known.
     is_measured: bool = False
+    #: The dependences of the layers inside a nested model, in the order of their rows.
+    inside: tuple[Dependence, ...] = ()
 
     @property
     def beside(self) -> tuple[OtherInfluence, ...] | None:
@@ -160,40 +166,8 @@ def depends_on_mode(built: Built) -> bool:
     )
 
 
-def with_whole(report: ModelReport, found: Dependence) -> ModelReport:
-    """Return a model's report with the dependence of the whole model."""
-    return replace(report, **_fields(found))
-
-
-def with_mixes(report: ModelReport, found: ModelDependence) -> ModelReport:
-    """Return a model's report with the dependence of the model and of each layer."""
-    layers = report.layers
-    if len(found.layers) == len(layers):
-        layers = tuple(
-            replace(row, **_fields(one)) for row, one in zip(layers, found.layers, strict=True)
-        )
-    return with_whole(replace(report, layers=layers), found.whole)
-
-
-def _fields(one: Dependence) -> dict[str, Any]:
-    mixing = one.mixing
-    return {
-        "mixes": mixing.kind if mixing is not None else None,
-        "window": mixing.window if mixing is not None else None,
-        "steps": one.rows,
-        "axes": tuple(_axis_row(axis, found) for axis, found in one.along.items()),
-        "depends_on": one.beside,
-        "unmeasured": one.reason,
-    }
-
-
 def _spatial_first(axis: int) -> tuple[bool, int]:
     return axis == FEATURES, axis
-
-
-def _axis_row(axis: int, found: StepMap) -> AxisMixing:
-    name = "features" if axis == FEATURES else f"axis {axis}"
-    return AxisMixing(axis, name, found.mixing.kind, found.mixing.window)
 
 
 @dataclass
@@ -212,7 +186,8 @@ class _ModelMeasurement:
         for kind in WEIGHTS:
             self.runner.assign(self._weights(kind))
             for one in layers:
-                self._measure(one, kind)
+                for part in one.with_inside():
+                    self._measure(part, kind)
         layer_positions = {
             id(producing_call(one.subject.outputs[0])): place for place, one in enumerate(layers)
         }
@@ -220,7 +195,7 @@ class _ModelMeasurement:
         return ModelDependence(self.whole(layers, WEIGHTS), found)
 
     def layers(self) -> list[_Findings]:
-        return list(self._layers())
+        return list(self._layers(self.built.model.inputs, self.built.model.outputs))
 
     def whole(self, layers: Sequence[_Findings], kinds: Sequence[str]) -> Dependence:
         own = max((one.span for one in layers), default=1)
@@ -255,13 +230,17 @@ class _ModelMeasurement:
         #: The number of output steps by (tensor id, input length), for inputs of the next layers.
         self._output_lengths: dict[tuple[int, int], int] = {}
 
-    def _layers(self) -> Iterator[_Findings]:
-        model = self.built.model
-        for node in calls_between(model.inputs, model.outputs):
+    def _layers(self, inputs: Sequence[Any], outputs: Sequence[Any]) -> Iterator[_Findings]:
+        """Yield the calls of a graph; a nested model's own calls are inside its first one."""
+        seen: set[int] = set()
+        for node in calls_between(inputs, outputs):
             if not is_input_call(node):
                 subject = layer_subject(node, self.built.batch_size, self.training)
                 numbers = [n for n in foreign_layer_numbers(node.operation) if n <= MAX_OWN_NUMBER]
-                yield _Findings(subject, max(call_span(node), *numbers, 1))
+                inner = ((), ()) if id(node.operation) in seen else graph_ends(node.operation)
+                seen.add(id(node.operation))
+                span = max(call_span(node), *numbers, 1)
+                yield _Findings(subject, span, inside=tuple(self._layers(*inner)))
 
     def _whole(self, layers: Sequence[_Findings]) -> Subject:
         model = self.built.model
@@ -390,8 +369,16 @@ class _Findings:
     reason: str | None = None
     is_batch_coupled: bool = False
     is_random: bool = False
+    #: The findings in the layers of a nested model.
+    inside: tuple[_Findings, ...] = ()
     #: (axis, source, target) → the map so far, the steps tried, and the number of input steps.
     _maps: dict[Any, tuple[SeenMap, tuple[int, ...], int]] = field(default_factory=dict)
+
+    def with_inside(self) -> Iterator[_Findings]:
+        """Yield these findings, and those in the layers of a nested model at any depth."""
+        yield self
+        for one in self.inside:
+            yield from one.with_inside()
 
     @property
     def is_alone(self) -> bool:
@@ -436,6 +423,7 @@ class _Findings:
             "is_random": self.is_random,
             "reason": self.reason,
             "is_measured": self.length is not None,
+            "inside": tuple(one.dependence({}) for one in self.inside),
         }
         if not self._maps:
             return Dependence(**facts)  # type: ignore[arg-type]

@@ -356,9 +356,9 @@ def _details(layer: LayerRow, in_full: bool, depth: int) -> list[str]:
             details.append(note)
     if layer.shared_with or in_full:
         details += wording.layer_notes(layer, depth)
-    elif not depth:
+    else:
         details += wording.steps_notes(layer)
-        note = wording.mask_note(layer)
+        note = None if depth else wording.mask_note(layer)
         details += [note] if note and wording.mask_lost(layer) else []
     return details
 

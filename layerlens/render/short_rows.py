@@ -62,17 +62,12 @@ def short_rows(
             if differences:
                 yield ShortRow(None, 0, tuple(differences))
             continue
+        with_steps = not compared or any("mixes" in cell.differs for cell in row)
         rows = [
-            ShortRow(held, level, tuple(_count(held) if counts else ()))
+            ShortRow(held, level, tuple(_notes(held, counts=counts, steps=with_steps)))
             for level, held in shown(layer, depth)
         ]
         notes = list(rows[-1].notes)
-        if layer.shared_with:
-            notes.append(
-                Note("", f"shared: {wording.clean(layer.shared_with)} again, counted once")
-            )
-        if not compared or any("mixes" in cell.differs for cell in row):
-            notes += [Note("", note) for note in wording.steps_notes(layer)]
         if not compared and (note := wired.get(id(layer))) is not None:
             notes.append(Note("", note))
         yield from rows[:-1]
@@ -139,6 +134,16 @@ def model_notes(models: Sequence[ModelReport]) -> Iterator[Note]:
 def layer_name(layer: LayerRow) -> str:
     """Return `dense (Dense)`."""
     return f"{wording.one_line(layer.name)} ({wording.one_line(layer.type)})"
+
+
+def _notes(layer: LayerRow, *, counts: bool, steps: bool) -> Iterator[Note]:
+    """Yield the notes on a layer's own count, on sharing and on its steps."""
+    if counts:
+        yield from _count(layer)
+    if layer.shared_with:
+        yield Note("", f"shared: {wording.clean(layer.shared_with)} again, counted once")
+    if steps:
+        yield from (Note("", note) for note in wording.steps_notes(layer))
 
 
 def _count(layer: LayerRow) -> Iterator[Note]:

@@ -160,15 +160,14 @@ def inner_layers(layer: LayerRow) -> tuple[LayerRow, ...]:
 def layer_notes(layer: LayerRow, depth: int = 0) -> list[str]:
     """Return notes on sharing, freezing, time steps and masks.
 
-    An inner layer has no note on time steps: its wrapper calls it for one step at a time.
+    A layer inside a wrapper has none on time steps, which are measured inside nested models only.
     """
     notes = []
     if layer.shared_with:
         notes.append(f"shared: {clean(layer.shared_with)} again, counted once")
     if layer.frozen_params and not depth:
         notes.append(f"frozen: {count(layer.frozen_params)} of {count(layer.params)} params")
-    if not depth:
-        notes += steps_notes(layer)
+    notes += steps_notes(layer)
     if note := mask_note(layer):
         notes.append(note)
     return notes

@@ -11,9 +11,8 @@ from layerlens.dependence.measure import (
     ModelDependence,
     depends_on_mode,
     measure_dependence,
-    with_mixes,
-    with_whole,
 )
+from layerlens.dependence.rows import with_mixes, with_whole
 from layerlens.models.build.request import Built, Model
 from layerlens.models.execute.running_memory import running_beyond_memory
 from layerlens.models.variants import ModelVariants

@@ -12,6 +12,16 @@ from typing import Any
 _MASK_ARGUMENT = re.compile(r"(?:^|_)mask$")
 
 
+def graph_ends(model: Any) -> tuple[list[Any], list[Any]]:
+    """Return a model's symbolic inputs and outputs; both are empty without a graph."""
+    # The attributes of an unbuilt Sequential raise; a subclassed model has none.
+    if not getattr(model, "built", False):
+        return [], []
+    inputs = getattr(model, "inputs", None) or []
+    outputs = getattr(model, "outputs", None) or []
+    return list(inputs), list(outputs)
+
+
 def calls_between(inputs: Sequence[Any], outputs: Sequence[Any]) -> list[Any]:
     """Return the call nodes on the way from `inputs` to `outputs`, in the order of the calls.
 

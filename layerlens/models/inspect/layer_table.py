@@ -16,6 +16,7 @@ from layerlens.models.inspect.arguments import arguments_of
 from layerlens.models.inspect.call_graph import (
     calls_between,
     data_inputs,
+    graph_ends,
     is_input_call,
     producing_call,
 )
@@ -44,7 +45,7 @@ def layer_rows(model: Any) -> tuple[LayerRow, ...]:
 
     A further call of the same layer has a row with `shared_with` set, no params and no weights.
     """
-    inputs, outputs = _graph_ends(model)
+    inputs, outputs = graph_ends(model)
     if not outputs:
         return tuple(_nested_rows(model, ""))
     return rows_between(inputs, outputs)
@@ -62,7 +63,7 @@ def model_report(
 
     `output_shape` is the shape after `select`; without it the report has the model's own.
     """
-    inputs, outputs = _graph_ends(model)
+    inputs, outputs = graph_ends(model)
     weights = unique_weights(model.weights)
     trainable = count_params(model.trainable_weights)
     params = count_params(weights)
@@ -141,7 +142,7 @@ def _shared(inputs: Sequence[Any], outputs: Sequence[Any]) -> list[Any]:
 def _weight_uses(inputs: Sequence[Any], outputs: Sequence[Any]) -> Iterator[Any]:
     """Yield the weights of each call; those of a layer with two calls twice."""
     for node in calls_between(inputs, outputs):
-        inner = _graph_ends(node.operation)
+        inner = graph_ends(node.operation)
         if inner[1]:
             yield from _weight_uses(*inner)
         else:
@@ -167,16 +168,6 @@ def _equation(terms: Sequence[str], total: int) -> str | None:
         return None
     written = " + ".join(terms)
     return written if written == f"{total:,}" else f"{total:,} = {written}"
-
-
-def _graph_ends(model: Any) -> tuple[list[Any], list[Any]]:
-    """Return a model's symbolic inputs and outputs; both are empty without a graph."""
-    # The attributes of an unbuilt Sequential raise; a subclassed model has none.
-    if not getattr(model, "built", False):
-        return [], []
-    inputs = getattr(model, "inputs", None) or []
-    outputs = getattr(model, "outputs", None) or []
-    return list(inputs), list(outputs)
 
 
 def _graph_rows(inputs: Sequence[Any], outputs: Sequence[Any], prefix: str) -> tuple[LayerRow, ...]:
@@ -224,7 +215,7 @@ class _MaskTracker:
         return _any_known([self._of(tensor) for tensor in data_inputs(node)])
 
     def mask_out(self, node: Any) -> bool | None:
-        inner = _graph_ends(node.operation)[1]
+        inner = graph_ends(node.operation)[1]
         agreed = all(self._of(tensor) == _has_mask(tensor) for tensor in data_inputs(node))
         certain = agreed and not (inner and self.mask_in(node))
         for position, tensor in enumerate(node.outputs):
@@ -318,7 +309,7 @@ def _source_name(tensor: Any, names: Mapping[int, str]) -> str:
 
 def _mask_use(layer: Any) -> MaskUse:
     """Return whether a layer takes the mask of its input as an argument."""
-    if _graph_ends(layer)[1]:
+    if graph_ends(layer)[1]:
         return "read" if any(_mask_use(one) == "read" for one in layer.layers) else "ignored"
     inner = getattr(layer, "layer", None)
     if type(layer).__name__ == "TimeDistributed" and inner is not None:
@@ -344,7 +335,7 @@ def _formula(weights: Sequence[WeightRow], holds: Sequence[LayerRow]) -> str | N
 
 def _nested_rows(layer: Any, prefix: str, used_with: Any = None) -> Iterator[LayerRow]:
     """Yield the rows of the layers inside a wrapper, container, cell or custom layer."""
-    inputs, outputs = _graph_ends(layer)
+    inputs, outputs = graph_ends(layer)
     if outputs:
         rows = _graph_rows(inputs, outputs, prefix)
         built_for = _one_or_several([tensor_shape(item) for item in inputs])

@@ -193,7 +193,8 @@ def _layer(cell: Cell, reference_layer: LayerRow | None, compared: bool, masked:
         for note in wording.layer_notes(layer)
     ]
     lines += [
-        f"{'&emsp;' * depth}└ {_name(held)}: {wording.count(held.params)}"
+        f"{'&emsp;' * depth}└ {_name(held)}: "
+        + escape(", ".join([wording.count(held.params), *wording.steps_notes(held)]))
         for depth, held in wording.walk_layers(wording.inner_layers(layer))
     ]
     shapes = "<br>".join(escape(text) for text in wording.shape_texts(layer.output_shape))

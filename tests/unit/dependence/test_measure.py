@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from layerlens.dependence.measure import Dependence, ModelDependence, measure_dependence, with_mixes
+from layerlens.dependence.measure import Dependence, ModelDependence, measure_dependence
+from layerlens.dependence.rows import with_mixes
 from layerlens.models.build.request import Built
 from layerlens.models.build_model import build_model
 from layerlens.models.execute.keras_runner import KerasRunner
@@ -54,6 +55,10 @@ def conv(**arguments: Any) -> LayerSpec:
 
 def rnn(name: str = "GRU", **arguments: Any) -> LayerSpec:
     return layer(name, units=3, **{"return_sequences": True, **arguments})
+
+
+def nested(*layers: LayerSpec) -> LayerSpec:
+    return LayerSpec("Sequential", model=ModelSpec("sequential", "layers", layers=layers))
 
 
 BOTH_WAYS = layer("Bidirectional", layer=rnn("LSTM"))
@@ -376,6 +381,35 @@ def test_a_report_gets_what_was_measured_and_wrappers_keep_null() -> None:
     assert report.mixes == "all"
     assert [held.mixes for held in report.layers[1].holds] == [None]
     assert model.report.mixes is None
+
+
+def test_layers_inside_nested_models_are_measured_where_they_are() -> None:
+    inner = nested(DENSE, conv(padding="causal"))
+    model = built(
+        nested(rnn(go_backwards=True), inner), layer("GRU", units=2), inputs=input_of(8, 4)
+    )
+    found = measure_dependence(model)
+    outer, gru = found.layers
+    assert [kind(one) for one in outer.inside] == ["anti_causal", "causal"]
+    assert [kind(one) for one in outer.inside[1].inside] == ["none", "causal"]
+    assert gru.inside == ()
+    report = with_mixes(model.report, found)
+    first = report.layers[0].holds
+    assert [row.mixes for row in first] == ["anti_causal", "causal"]
+    assert [(row.mixes, row.window) for row in first[1].holds] == [
+        ("none", None),
+        ("causal", (3, 1)),
+    ]
+    assert [row.mixes for row in report.layers[1].holds] == [None]  # its cell
+
+
+def test_a_model_that_is_applied_twice_has_its_layers_once() -> None:
+    import keras
+
+    shared = keras.Sequential([keras.Input((6, 2)), keras.layers.Conv1D(2, 3, padding="same")])
+    found = of_function(lambda x: shared(shared(x)), 6, 2)
+    assert [kind(one) for one in found.layers] == ["window", "window"]
+    assert [[kind(inner) for inner in one.inside] for one in found.layers] == [["window"], []]
 
 
 def test_summary_and_compare_measure_it_on_request() -> None:
