@@ -8,8 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from layerlens.comparison.coverage import unseen_by
-from layerlens.comparison.foreign_answers import ask_foreign, fresh_weights
+from layerlens.comparison.foreign_answers import ask_foreign, fresh_weights, without_float64
 from layerlens.comparison.frozen_observer import FrozenObserver, inner_of
+from layerlens.comparison.named_weights import (
+    frozen_again,
+)
 from layerlens.comparison.observer import Interrupted
 from layerlens.comparison.pair import Pair
 from layerlens.comparison.quantization import judge_quantized
@@ -35,7 +38,7 @@ from layerlens.numerics.noise_floor import (
     with_single_rounding,
 )
 from layerlens.numerics.observation import Evidence, Observation
-from layerlens.numerics.recording import SAVED
+from layerlens.numerics.recording import SAVED, Answers
 from layerlens.numerics.weight_transfer import Transfer
 from layerlens.plain import stage
 from layerlens.scenario.spec import Tolerance
@@ -44,6 +47,9 @@ from layerlens.vocabulary import AlsoDiffers, Plan
 _NUMBERS = (
     "in float64 they differ by what constants rounded to float32 could explain, but their layers "
     "have other numbers too"
+)
+_ONLY_EVALUATED = (
+    "they differ in float64, which onnx's reference evaluator computed, and agree in float32"
 )
 _UNPROVED = {
     "recording": "a recording holds outputs and no computation about which anything could be "
@@ -63,6 +69,8 @@ class FrozenFindings:
     evidence: Evidence
     judgement: Judgement | None = None
     overruled: bool = False
+    #: The frozen model, with what became known of it.
+    frozen: Frozen | None = None
 
 
 def compare_with_frozen(
@@ -77,16 +85,17 @@ def compare_with_frozen(
             if isinstance(frozen, Recorded)
             else ask_foreign(frozen, live, transfer, pair)
         )
-        observed = FrozenObserver(pair, frozen, answers, live, seen)
-        observed.observe_all()
+        comparison, judgement = _judged(pair, frozen, answers, live, seen)
+        if isinstance(frozen, Foreign) and pair.scenario.tolerance is None:
+            if judgement.verdict != "equivalent" and frozen.runtime.evaluated and answers.exact:
+                comparison, judgement = _without_evaluator(comparison, judgement)
+            if judgement.verdict != "equivalent" and frozen.runtime.is_named:
+                comparison, judgement = _by_own_weights(comparison, judgement)
     except Interrupted as stop:
         return FrozenFindings(
             Evidence(tuple(seen), refusal=stop.refusal, shape_surprise=stop.surprise, plan=plan)
         )
-    comparison = _Comparison(observed)
-    judgement = comparison.judgement(pair.scenario.tolerance)
-    if isinstance(frozen, Foreign) and frozen.runtime.quantized and not pair.scenario.tolerance:
-        judgement = judge_quantized(frozen.runtime, observed, judgement)
+    frozen = comparison.observed.frozen
     passes = judgement.verdict == "equivalent"
     evidence = Evidence(
         tuple(comparison.in_range()),
@@ -95,7 +104,71 @@ def compare_with_frozen(
         unproved=_UNPROVED[plan] if passes else None,
         plan=plan,
     )
-    return FrozenFindings(evidence, judgement, comparison.overrules_stored_weights())
+    if isinstance(frozen, Foreign):
+        frozen = _as_it_ran(frozen, comparison.observed)
+    return FrozenFindings(evidence, judgement, comparison.overrules_stored_weights(), frozen)
+
+
+def _judged(
+    pair: Pair, frozen: Frozen, answers: Answers, live: Built, seen: list[Observation]
+) -> tuple[_Comparison, Judgement]:
+    """Run the model where the frozen one answered, and judge what both gave.
+
+    Raises:
+        Interrupted: the model refused such an input, or gave another shape.
+    """
+    observed = FrozenObserver(pair, frozen, answers, live, seen)
+    observed.observe_all()
+    comparison = _Comparison(observed)
+    judgement = comparison.judgement(pair.scenario.tolerance)
+    if isinstance(frozen, Foreign) and frozen.runtime.quantized and not pair.scenario.tolerance:
+        judgement = judge_quantized(frozen.runtime, observed, judgement)
+    return comparison, judgement
+
+
+def _without_evaluator(
+    comparison: _Comparison, judgement: Judgement
+) -> tuple[_Comparison, Judgement]:
+    """Judge the results of ONNX Runtime alone, where those of the evaluator do not agree.
+
+    The evaluator has constants in float32, and functions that lose digits, of which nothing is
+    known. A difference that only it shows is not decided.
+    """
+    observed = comparison.observed
+    alone, found = _judged(
+        observed.pair, observed.frozen, without_float64(observed.answers), observed.live, []
+    )
+    if judgement.verdict == found.verdict:
+        return comparison, judgement
+    if judgement.verdict == "different" and found.verdict == "equivalent":
+        return alone, replace(found, verdict="inconclusive", reason=_ONLY_EVALUATED)
+    return alone, found
+
+
+def _by_own_weights(comparison: _Comparison, judgement: Judgement) -> tuple[_Comparison, Judgement]:
+    """Judge a file by its own weights, where only others show a difference that may be no fault.
+
+    It may be that an array of zeros was taken for a weight, or a number is computed from weights.
+    """
+    observed = comparison.observed
+    assert isinstance(observed.frozen, Foreign)
+    found = observed.frozen.runtime.found
+    is_sure = not judgement.only_at_initialization or found is None or found.doubt is None
+    if judgement.verdict == "different" and is_sure:
+        return comparison, judgement
+    answers = observed.answers
+    runs = tuple(run for run in answers.runs if run.weights == SAVED)
+    own = replace(answers, runs=runs, weights={SAVED: answers.weights[SAVED]})
+    frozen = frozen_again(observed.frozen)
+    return _judged(observed.pair, frozen, own, observed.live, [])
+
+
+def _as_it_ran(foreign: Foreign, observed: FrozenObserver) -> Foreign:
+    """Return the model with where its float64 results came from in the end."""
+    row = foreign.report.runtime
+    assert row is not None
+    form = row.float64 if observed.answers.exact else "none"
+    return replace(foreign, report=replace(foreign.report, runtime=replace(row, float64=form)))
 
 
 def _in_float32(number: float) -> float:
@@ -219,7 +292,8 @@ class _Comparison:
         own = unseen_by(self.observed.side, sets, batches, self.observed.pair.seed)
         frozen = self.observed.frozen
         if isinstance(frozen, Foreign):
-            fresh = () if frozen.runtime.is_open else fresh_weights(self.observed.live)
+            is_tried = frozen.runtime.is_open or frozen.runtime.is_named
+            fresh = () if is_tried else fresh_weights(self.observed.live)
             return tuple(dict.fromkeys((*own, *fresh)))
         # Weights that a mapping leaves alone were tried with their own values only.
         kept = (

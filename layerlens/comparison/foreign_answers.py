@@ -33,7 +33,7 @@ from layerlens.numerics.observation import CallRefusal
 from layerlens.numerics.probes import EXTREME, Probe, ProbeBatch, draw_generic, generator, join
 from layerlens.numerics.recording import SAVED, Answers, RecordedRun
 from layerlens.numerics.weight_transfer import Transfer
-from layerlens.numerics.weight_values import draw_weight
+from layerlens.numerics.weight_values import WeightSlot, draw_weight
 from layerlens.plain import stage
 from layerlens.report.layers import ModelError
 from layerlens.scenario.slices import parse_select
@@ -62,14 +62,14 @@ def ask_foreign(foreign: Foreign, live: Built, transfer: Transfer, pair: Pair) -
         batches = (_within_range(side, foreign, pair.seed),)
     sets = _weight_sets(foreign, side, transfer, pair)
     plan = [(kind, n) for kind in sets for n in (range(len(batches)) if kind in _MAIN else (0,))]
-    if len(sets) > 1:
+    if foreign.runtime.is_open and len(sets) > 1:
         plan = [(kind, n) for kind, n in plan if kind != SAVED or n == 0]
     stage.enter(f"running `{foreign.spec.name}` in {foreign.runtime.about.name}")
     runs, doubles = [], []
-    held = None
+    held = None if foreign.runtime.is_open else SAVED
     is_wide = foreign.runtime.float64 != "none"
     for kind, n in plan:
-        if foreign.runtime.is_open and kind != held:
+        if kind != held:
             _assign(foreign, sets[kind][1])
             held = kind
         outputs = _outputs(foreign, batches[n].inputs, float64=False)
@@ -102,6 +102,9 @@ def _weight_sets(
 ) -> dict[str, tuple[Values, Values]]:
     """Return kind → the weights of the model of Keras here, and those of the other one."""
     own = tuple(side.working.values())
+    if foreign.runtime.is_named:
+        drawn = _drawn(side.working.slots(), own, given_weights(side.built), pair.seed)
+        return {kind: (values, values) for kind, values in drawn.items()}
     if not foreign.runtime.is_open:
         return {SAVED: (own, ())}
     theirs = _values_of(foreign)
@@ -112,16 +115,7 @@ def _weight_sets(
     slots = listed if is_reference else side.working.slots()
     start = theirs if is_reference else own
     given = given_weights(foreign if is_reference else side.built)
-    sets = {SAVED: start}
-    for kind in _DRAWN:
-        sets[kind] = tuple(
-            value
-            if position in given or not slot.dtype.startswith("float")
-            else draw_weight(
-                slot, value, kind, generator(pair.seed, "weights", kind, position)
-            ).astype("float32")
-            for position, (slot, value) in enumerate(zip(slots, start, strict=True))
-        )
+    sets = _drawn(slots, start, given, pair.seed)
     mine = own if is_reference else theirs
     pinned = given_weights(side.built if is_reference else foreign)
     carried = {
@@ -137,6 +131,23 @@ def _weight_sets(
         kind: (carried[kind], values) if is_reference else (values, carried[kind])
         for kind, values in sets.items()
     }
+
+
+def _drawn(
+    slots: Sequence[WeightSlot], start: Values, given: frozenset[int], seed: int
+) -> dict[str, Values]:
+    """Return kind → weights: the first ones, and drawn ones in the place of those not given."""
+    sets = {SAVED: start}
+    for kind in _DRAWN:
+        sets[kind] = tuple(
+            value
+            if position in given or not slot.dtype.startswith("float")
+            else draw_weight(slot, value, kind, generator(seed, "weights", kind, position)).astype(
+                "float32"
+            )
+            for position, (slot, value) in enumerate(zip(slots, start, strict=True))
+        )
+    return sets
 
 
 def _batches(side: Side, seed: int) -> tuple[ProbeBatch, ...]:
@@ -201,9 +212,11 @@ def _values_of(foreign: Foreign) -> Values:
 
 
 def _assign(foreign: Foreign, values: Values) -> None:
-    placed = sorted(zip(written_order(foreign), values, strict=True), key=lambda each: each[0])
+    if foreign.runtime.is_open:
+        placed = sorted(zip(written_order(foreign), values, strict=True), key=lambda each: each[0])
+        values = tuple(value for _, value in placed)
     try:
-        foreign.runtime.assign([value for _, value in placed])
+        foreign.runtime.assign(values)
     except RuntimeLostError as lost:
         raise _refused(foreign, (), loss(foreign.runtime.about, lost, "it got weights")) from lost
     except RuntimeAnswerError as error:

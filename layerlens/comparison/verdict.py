@@ -16,6 +16,7 @@ from layerlens.comparison.foreign_answers import refuse_without_weights
 from layerlens.comparison.half_precision import RangeCheck
 from layerlens.comparison.layer_by_layer import LayerByLayer
 from layerlens.comparison.masked_steps import masked_difference
+from layerlens.comparison.named_weights import with_named_weights
 from layerlens.comparison.pair import Pair
 from layerlens.comparison.probe_plan import ProbePlan, examine
 from layerlens.comparison.random_outputs import judge_random
@@ -227,6 +228,8 @@ def _by_frozen(pair: Pair, frozen: Frozen, live: Built, transfer: Transfer) -> D
         raise error
     if isinstance(frozen, Foreign) and not frozen.runtime.is_open:
         refuse_without_weights(frozen, live, pair.variants)
+        named = with_named_weights(frozen, live)
+        pair, frozen = _with(pair, frozen, named), named
     found = compare_with_frozen(pair, frozen, live, transfer)
     evidence, judgement = found.evidence, found.judgement
     if evidence.refusal is not None:
@@ -235,7 +238,7 @@ def _by_frozen(pair: Pair, frozen: Frozen, live: Built, transfer: Transfer) -> D
         return Decision(pair, "shape_mismatch", "called_shape", transfer, evidence=evidence)
     assert judgement is not None
     return Decision(
-        pair,
+        pair if found.frozen is None else _with(pair, frozen, found.frozen),
         judgement.verdict,
         "outputs",
         transfer,
@@ -243,6 +246,13 @@ def _by_frozen(pair: Pair, frozen: Frozen, live: Built, transfer: Transfer) -> D
         judgement=judgement,
         overruled=found.overruled,
     )
+
+
+def _with(pair: Pair, old: Frozen, new: Frozen) -> Pair:
+    """Return the pair with another model in the place of one."""
+    if pair.reference is old:
+        return replace(pair, reference=new)
+    return replace(pair, candidate=new)
 
 
 def has_to_run(reference: Model, candidate: Model, rule: TransferRule) -> bool:

@@ -8,6 +8,7 @@ from functools import reduce
 
 from layerlens.comparison.examination import Examination
 from layerlens.comparison.integer_overflow import integer_losses
+from layerlens.comparison.named_weights import pairs_row
 from layerlens.comparison.verdict import Decision, beyond_memory
 from layerlens.explain import verdict_sentences
 from layerlens.explain.argument_gaps import argument_gaps
@@ -25,6 +26,7 @@ from layerlens.numerics.flat_input import as_arrays
 from layerlens.numerics.heat_map import differences_map
 from layerlens.numerics.observation import CallRefusal, Evidence, ShapeSurprise
 from layerlens.numerics.weight_transfer import Transfer
+from layerlens.report.layers import RuntimeRow
 from layerlens.report.pairs import EffortRow, PairReport, Rounding
 from layerlens.vocabulary import Strength
 
@@ -48,6 +50,8 @@ class ReportedPair:
     transfer: Transfer | None = None
     #: The number of operations in each traced graph, by the model's name.
     graph_ops: Mapping[str, int] = field(default_factory=dict)
+    #: What ran each model that Keras did not run here, by the model's name.
+    runtimes: Mapping[str, RuntimeRow] = field(default_factory=dict)
 
 
 def report_pair(decision: Decision) -> ReportedPair:
@@ -167,7 +171,7 @@ def _of_outputs(decision: Decision) -> ReportedPair:
     assert decision.transfer is not None
     report = _figures(decision)
     if examination is None:
-        return ReportedPair(_beside_frozen(decision, report))
+        return ReportedPair(_beside_frozen(decision, report), runtimes=_runtimes(decision))
     misannounced = examination.observer.misannounced
     more = [
         verdict_sentences.about_weights(
@@ -230,12 +234,26 @@ def _beside_frozen(decision: Decision, report: PairReport) -> PairReport:
         ]
     else:
         assert isinstance(frozen, Foreign)
-        more = [verdict_sentences.elsewhere(frozen.report, live.report, report)]
+        runtime = frozen.runtime
+        more = [
+            verdict_sentences.elsewhere(
+                frozen.report, live.report, report, evaluated=runtime.evaluated
+            )
+        ]
+        if runtime.is_named:
+            is_reference = frozen is reference
+            report = replace(report, transfer=pairs_row(frozen, live, is_reference=is_reference))
     report = replace(report, explanation=reduce(with_sentence, more, report.explanation))
     witness = decision.judgement.witness if decision.judgement is not None else None
     if witness is None or not decision.pair.shows:
         return report
     return replace(report, counterexample=as_seen(witness, live.inputs))
+
+
+def _runtimes(decision: Decision) -> Mapping[str, RuntimeRow]:
+    """Return what ran each model that Keras did not run here, as it was in the end."""
+    reports = decision.pair.reference.report, decision.pair.candidate.report
+    return {one.name: one.runtime for one in reports if one.runtime is not None}
 
 
 def _untried_lengths(examination: Examination) -> tuple[str | None, ...]:

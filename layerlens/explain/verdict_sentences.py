@@ -146,7 +146,14 @@ def judged(reference: ModelReport, candidate: ModelReport, judgement: Judgement)
             f"{execution_text(observation.execution)}: on probe `{probe}` the result deviates by "
             f"more than rounding explains."
         )
-    start = " They agree only on the initial weights." if judgement.only_at_initialization else ""
+    start = ""
+    if judgement.only_at_initialization:
+        is_exported = any(
+            one.runtime is not None and one.runtime.weights == "named"
+            for one in (reference, candidate)
+        )
+        which = "weights that the file holds" if is_exported else "initial weights"
+        start = f" They agree only on the {which}."
     if difference.max_abs == 0 and rounding.float64_max_abs is not None:
         gap = (
             f"{rounding.float64_max_abs:.3g} in float64{_share(difference)}, which working "
@@ -257,12 +264,18 @@ def recorded(report: ModelReport, recording: Recording) -> str:
     )
 
 
-def elsewhere(report: ModelReport, live: ModelReport, pair: PairReport) -> str:
-    """Say what ran a model besides Keras here, on which weights, and what that keeps hidden."""
+def elsewhere(
+    report: ModelReport, live: ModelReport, pair: PairReport, *, evaluated: bool = False
+) -> str:
+    """Say what ran a model besides Keras here, on which weights, and what that keeps hidden.
+
+    `evaluated` says that onnx's reference evaluator computed the float64 results.
+    """
     runtime = report.runtime
     assert runtime is not None
     precision = {
-        "widened": "in float32, and in float64 with the file widened",
+        "widened": "in float32, and in float64 with the file widened"
+        + (", in onnx's reference evaluator" if evaluated else ""),
         "native": "in float64 too",
         "none": "in its own precision alone",
     }[runtime.float64]
@@ -275,6 +288,8 @@ def elsewhere(report: ModelReport, live: ModelReport, pair: PairReport) -> str:
         f"`{report.name}` ran in {runtime.name} {runtime.version} {precision}, on the weights that "
         f"it holds; `{live.name}` ran on the weights that it was saved with"
     )
+    if runtime.weights == "named":
+        return f"{text}. Then both ran on other weights, put into the file in the place of its own"
     if pair.verdict == "equivalent" and pair.unseen:
         return (
             f"{text}. {listed([f'`{path}`' for path in pair.unseen[:_MOST_NAMED]])}"

@@ -271,6 +271,13 @@ def _transfer(scenario: ScenarioReport, pair: PairReport, *, verbose: bool) -> I
         is_exported = pair.effort is not None and pair.effort.plan == "exported"
         yield "each model's own" if is_exported else "none to carry over"
         return
+    if transfer.method == "by_value":
+        yield f"each model's own, then others ({count(len(transfer.pairs))} found in the file)"
+        if verbose:
+            yield from (
+                f"  {_weight(one, None)} → {_weight(other, None)}" for one, other in transfer.pairs
+            )
+        return
     yield f"{count(len(transfer.pairs))} carried over, {transfer.method.replace('_', ' ')}"
     is_listed = verbose or (
         transfer.method in OUT_OF_ORDER and len(transfer.pairs) <= WEIGHTS_SHOWN

@@ -267,12 +267,14 @@ class Trial:
 
 
 def _with_run_results(model: Model, decisions: Sequence[ReportedPair]) -> ModelReport:
-    """Return a model's report with the results of running it: a refused call, its graph size."""
+    """Return a model's report with the results of running it: a refused call, what ran it."""
     report = model.report
     refused = {d.refusal.model: d.refusal.error for d in decisions if d.refusal is not None}
     sizes = {name: size for d in decisions for name, size in d.graph_ops.items()}
+    runtimes = {name: row for d in decisions for name, row in d.runtimes.items()}
     return replace(
         report,
+        runtime=runtimes.get(report.name, report.runtime),
         error=report.error or refused.get(report.name),
         graph_ops=sizes.get(report.name),
     )

@@ -77,6 +77,7 @@ def take_exported(request: BuildRequest) -> Foreign | Refused:
             Step(tuple(row["shape"]), row["size"], row["low"], row["high"])
             for row in head.get("steps", ())
         ),
+        evaluated=bool(head.get("evaluated")),
     )
     return _described(request, foreign)
 

@@ -43,6 +43,23 @@ class Feed:
     axes: tuple[int, ...] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class FoundWeights:
+    """Which weights of another model an ONNX file holds."""
+
+    #: Whether all are found, and no other array may be computed from them.
+    complete: bool
+    #: The positions of those that are not found.
+    missing: tuple[int, ...]
+    #: The position of each one that is found, and the name of a tensor that holds it.
+    names: tuple[tuple[int, str], ...]
+    #: Single numbers in the file that are no weights.
+    numbers: tuple[float, ...]
+    too_large: bool
+    #: Why a file that is right may differ on other weights.
+    doubt: str | None = None
+
+
 @dataclass(frozen=True)
 class ForeignModel:
     """A model that a runtime has loaded in its own process."""
@@ -58,6 +75,10 @@ class ForeignModel:
     steps: tuple[Step, ...] = ()
     #: The weights that can be set, in the order of `values`; empty for a frozen model.
     slots: tuple[WeightSlot, ...] = ()
+    #: Whether onnx's reference evaluator computes the float64 results.
+    evaluated: bool = False
+    #: Where an ONNX file was searched for weights, what was found.
+    found: FoundWeights | None = None
     #: For each of the model's inputs, once they are lined up with those of another model.
     feeds: tuple[Feed, ...] = ()
     #: For each output, the order of its axes in the layout of that model; None is its own.
@@ -74,6 +95,26 @@ class ForeignModel:
         """Whether its weights can be set."""
         return bool(self.slots)
 
+    @property
+    def is_named(self) -> bool:
+        """Whether the weights of another model were found in it, and can be set in that order."""
+        return self.found is not None and self.found.complete
+
+    def find(self, weights: Sequence[Array]) -> FoundWeights:
+        """Find the weights of another model in an ONNX file.
+
+        Raises:
+            RuntimeLostError: the process died, or was stopped at a limit.
+        """
+        head, _ = self.process.ask({"op": "find"}, weights)
+        return FoundWeights(
+            bool(head["complete"]),
+            tuple(head["missing"]),
+            tuple((int(source), str(name)) for source, name in head["names"]),
+            tuple(map(float, head["numbers"])),
+            bool(head["too_large"]),
+        )
+
     def values(self) -> tuple[Array, ...]:
         """Return the weights.
 
@@ -83,7 +124,7 @@ class ForeignModel:
         return tuple(self.process.ask({"op": "values"})[1]) if self.is_open else ()
 
     def assign(self, values: Sequence[Array]) -> None:
-        """Set the weights, in the order of `values`.
+        """Set the weights, in the order of `values`, or of the weights given to `find`.
 
         Raises:
             RuntimeLostError: the process died, or was stopped at a limit.

@@ -10,13 +10,12 @@ import onnx
 import onnxruntime
 
 from .batches import in_batches
+from .onnx_float64 import float64_form
 from .onnx_tensors import embed_external_data, nodes_of, tensors_of
-from .onnx_widening import widened
+from .onnx_weights import NamedWeights
 
 _FATAL_ONLY = 4
 _FLOAT16 = 10  # TensorProto.FLOAT16
-#: The length of open axes in a first run.
-_TRIED = 4
 #: The types of tensors that are passed, as ONNX Runtime names them.
 _DTYPES = {
     "tensor(float)": "float32",
@@ -59,9 +58,11 @@ def load(head: dict[str, Any]) -> OnnxModel:
 
 
 class OnnxModel:
-    """A file and its form in float64, if it can be widened."""
+    """A file and its form in float64, if there is one, on its own weights or on others."""
 
     def __init__(self, model: Any) -> None:
+        self._model = model
+        self._weights: NamedWeights | None = None
         self._session = _session(model)
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
         self._names = [one.name for one in inputs]
@@ -74,34 +75,10 @@ class OnnxModel:
         batches = {shape[0] for shape in (row["shape"] for row in self._inputs) if shape}
         fixed = batches - {None}
         self._batch = fixed.pop() if len(batches) == 1 and len(fixed) == 1 else None
-        self._wide = self._widened(model)
+        self._wide, self._is_evaluated = self._in_float64(model)
 
-    def _widened(self, model: Any) -> Any:
-        """Return the file in float64; None where ONNX Runtime lacks that form of an operator.
-
-        Some operators say so only when they run.
-        """
-        wide = widened(model)
-        if wide is None:
-            return None
-        try:
-            session = _session(wide)
-        except Exception:
-            return None
-        return session if self._runs(session, "f8") or not self._runs(self._session, "f4") else None
-
-    def _runs(self, session: Any, floating: str) -> bool:
-        """Return whether a file runs on zeros. It may refuse the length of an open axis."""
-        feed = {}
-        for row in self._inputs:
-            shape = [_TRIED if n is None else n for n in row["shape"]]
-            dtype = floating if row["dtype"] == "float32" else row["dtype"]
-            feed[row["name"]] = np.zeros(shape, dtype)
-        try:
-            session.run(None, feed)
-        except Exception:
-            return False
-        return True
+    def _in_float64(self, model: Any) -> tuple[Any, bool]:
+        return float64_form(model, self._session, self._inputs, _session)
 
     def described(self) -> dict[str, Any]:
         """Return the inputs, the outputs and what else is known of the file."""
@@ -110,18 +87,42 @@ class OnnxModel:
             "outputs": self._outputs,
             "batch": self._batch,
             "float64": "none" if self._wide is None else "widened",
+            "evaluated": self._wide is not None and self._is_evaluated,
             "quantized": self._quantized,
         }
 
+    def find(self, weights: list[Any]) -> dict[str, Any]:
+        """Find weights in the file by their values, so that others can be assigned."""
+        found = NamedWeights(self._model, weights)
+        self._weights = found if found.complete else None
+        return {
+            "complete": found.complete,
+            "missing": found.missing,
+            "names": [[source, name] for source, name in sorted(found.names.items())],
+            "has_others": found.has_others,
+            "too_large": found.too_large,
+            "numbers": found.numbers,
+        }
+
+    def assign(self, values: list[Any]) -> None:
+        """Put other values in the place of the weights that `find` found."""
+        if self._weights is None:
+            raise ValueError("the weights of the file were not found")
+        model = self._weights.with_values(values)
+        self._session = _session(model)
+        if self._wide is not None:
+            self._wide, self._is_evaluated = self._in_float64(model)
+
     def run(self, precision: str, arrays: list[Any]) -> list[Any]:
         """Return the outputs for inputs in the file's own order."""
-        session = self._session if precision == "working" else self._wide
-        if session is None:
+        if precision != "working" and self._wide is None:
             raise ValueError("the file has no float64 form")
 
         def call(batch: list[Any]) -> list[Any]:
             feed = {name: np.ascontiguousarray(a) for name, a in zip(self._names, batch)}  # noqa: B905
-            return [np.asarray(output) for output in session.run(None, feed)]
+            if precision != "working":
+                return [np.asarray(output) for output in self._wide(feed)]
+            return [np.asarray(output) for output in self._session.run(None, feed)]
 
         return in_batches(call, arrays, self._batch)
 

@@ -59,6 +59,8 @@ def _answer(
     model = state["model"]
     if head["op"] == "values":
         return {}, model.values()
+    if head["op"] == "find":
+        return model.find(arrays), []
     if head["op"] == "assign":
         model.assign(arrays)
         return {}, []
