@@ -15,6 +15,7 @@ from layerlens.comparison.named_weights import (
 )
 from layerlens.comparison.observer import Interrupted
 from layerlens.comparison.pair import Pair
+from layerlens.comparison.parting import first_parting
 from layerlens.comparison.quantization import judge_quantized
 from layerlens.comparison.recorded_range import RecordedRange, within_range
 from layerlens.comparison.rounding import depends_on_execution
@@ -41,6 +42,7 @@ from layerlens.numerics.observation import Evidence, Observation
 from layerlens.numerics.recording import SAVED, Answers
 from layerlens.numerics.weight_transfer import Transfer
 from layerlens.plain import stage
+from layerlens.report.pairs import FirstDivergence
 from layerlens.scenario.spec import Tolerance
 from layerlens.vocabulary import AlsoDiffers, Plan
 
@@ -71,6 +73,8 @@ class FrozenFindings:
     overruled: bool = False
     #: The frozen model, with what became known of it.
     frozen: Frozen | None = None
+    #: Where the two part, if they differ and this was looked for.
+    divergence: FirstDivergence | None = None
 
 
 def compare_with_frozen(
@@ -104,9 +108,13 @@ def compare_with_frozen(
         unproved=_UNPROVED[plan] if passes else None,
         plan=plan,
     )
+    divergence = None
     if isinstance(frozen, Foreign):
+        if pair.shows and judgement.verdict == "different" and judgement.witness is not None:
+            divergence = first_parting(comparison.observed, judgement.witness)
         frozen = _as_it_ran(frozen, comparison.observed)
-    return FrozenFindings(evidence, judgement, comparison.overrules_stored_weights(), frozen)
+    overruled = comparison.overrules_stored_weights()
+    return FrozenFindings(evidence, judgement, overruled, frozen, divergence)
 
 
 def _judged(

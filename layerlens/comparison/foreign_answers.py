@@ -70,7 +70,7 @@ def ask_foreign(foreign: Foreign, live: Built, transfer: Transfer, pair: Pair) -
     is_wide = foreign.runtime.float64 != "none"
     for kind, n in plan:
         if kind != held:
-            _assign(foreign, sets[kind][1])
+            assign(foreign, sets[kind][1])
             held = kind
         outputs = _outputs(foreign, batches[n].inputs, float64=False)
         runs.append(RecordedRun(kind, n, {"traced_dynamic": outputs}, outputs))
@@ -94,6 +94,7 @@ def ask_foreign(foreign: Foreign, live: Built, transfer: Transfer, pair: Pair) -
         ),
         exact=is_wide,
         float32=None,
+        assigned={kind: values for kind, (_, values) in sets.items() if values},
     )
 
 
@@ -211,7 +212,12 @@ def _values_of(foreign: Foreign) -> Values:
         raise _refused(foreign, (), loss(foreign.runtime.about, lost, "it was asked")) from lost
 
 
-def _assign(foreign: Foreign, values: Values) -> None:
+def assign(foreign: Foreign, values: Values) -> None:
+    """Set the weights of a model: in written order, or in that of the model with its weights.
+
+    Raises:
+        Interrupted: the runtime refused them, or was lost.
+    """
     if foreign.runtime.is_open:
         placed = sorted(zip(written_order(foreign), values, strict=True), key=lambda each: each[0])
         values = tuple(value for _, value in placed)

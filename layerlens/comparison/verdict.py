@@ -85,7 +85,8 @@ class Decision:
     examination: Examination | None = None
     evidence: Evidence | None = None
     judgement: Judgement | None = None
-    #: Where a difference begins, if it was found by calling layers one by one.
+    #: Where a difference begins, if it was found by calling layers one by one, or by the results
+    #: inside another runtime.
     divergence: FirstDivergence | None = None
     #: The differences at valid and at padded steps, where a mask separates these.
     masked: MaskedDifference | None = None
@@ -245,6 +246,7 @@ def _by_frozen(pair: Pair, frozen: Frozen, live: Built, transfer: Transfer) -> D
         evidence=evidence,
         judgement=judgement,
         overruled=found.overruled,
+        divergence=found.divergence,
     )
 
 

@@ -247,7 +247,8 @@ def _beside_frozen(decision: Decision, report: PairReport) -> PairReport:
     witness = decision.judgement.witness if decision.judgement is not None else None
     if witness is None or not decision.pair.shows:
         return report
-    return replace(report, counterexample=as_seen(witness, live.inputs))
+    seen = as_seen(witness, live.inputs)
+    return replace(report, counterexample=seen, first_divergence=decision.divergence)
 
 
 def _runtimes(decision: Decision) -> Mapping[str, RuntimeRow]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 
 from layerlens.numerics.arrays import Array
@@ -76,6 +76,8 @@ class Answers:
     numbers: Mapping[str, tuple[float, ...]] | None = None
     #: Weights and layers of the model on which no output depends.
     unseen: tuple[str, ...] = ()
+    #: Kind → the weights of the model itself, where they can be set.
+    assigned: Mapping[str, tuple[Array, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from layerlens.models.runtimes.kinds import ONNX
 from layerlens.models.runtimes.process import About, RuntimeProcess
 from layerlens.numerics.arrays import Array
 from layerlens.numerics.weight_values import WeightSlot
@@ -58,6 +59,17 @@ class FoundWeights:
     too_large: bool
     #: Why a file that is right may differ on other weights.
     doubt: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InnerResult:
+    """What one layer or node of a model gives for one batch."""
+
+    #: The name of the tensor, and the name and type of what computes it.
+    tensor: str
+    name: str
+    type: str
+    value: Array
 
 
 @dataclass(frozen=True)
@@ -139,6 +151,33 @@ class ForeignModel:
             RuntimeLostError: the process died, or was stopped at a limit.
             RuntimeAnswerError: the runtime refuses the inputs.
         """
+        precision = "float64" if float64 else "working"
+        given = self._given(inputs, float64=float64)
+        outputs = self.process.ask({"op": "run", "precision": precision}, given)[1]
+        return tuple(
+            output if axes is None or output.ndim != len(axes) else np.transpose(output, axes)
+            for output, axes in zip(outputs, self.returned, strict=True)
+        )
+
+    @property
+    def shows_inside(self) -> bool:
+        """Whether the results inside it can be seen: those of Keras' layers and of ONNX nodes."""
+        return self.is_open or self.about.name == ONNX.name
+
+    def inside(self, inputs: Sequence[Array]) -> tuple[InnerResult, ...]:
+        """Return the results inside the model for one batch, in working precision.
+
+        Raises:
+            RuntimeLostError: the process died, or was stopped at a limit.
+            RuntimeAnswerError: the runtime cannot show them.
+        """
+        head, values = self.process.ask({"op": "inside"}, self._given(inputs, float64=False))
+        return tuple(
+            InnerResult(str(row["tensor"]), str(row["name"]), str(row["type"]), value)
+            for row, value in zip(head["rows"], values, strict=True)
+        )
+
+    def _given(self, inputs: Sequence[Array], *, float64: bool) -> list[Array]:
         given = []
         for port, feed in zip(self.inputs, self.feeds, strict=True):
             array = inputs[feed.position]
@@ -146,9 +185,4 @@ class ForeignModel:
                 array = np.transpose(array, feed.axes)
             wanted = "float64" if float64 and port.dtype == "float32" else port.dtype
             given.append(array.astype(wanted, copy=False))
-        precision = "float64" if float64 else "working"
-        outputs = self.process.ask({"op": "run", "precision": precision}, given)[1]
-        return tuple(
-            output if axes is None or output.ndim != len(axes) else np.transpose(output, axes)
-            for output, axes in zip(outputs, self.returned, strict=True)
-        )
+        return given

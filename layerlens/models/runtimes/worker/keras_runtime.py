@@ -106,6 +106,24 @@ class KerasModel:
             outputs = [outputs[name] for name in sorted(outputs)]
         return [_array(one) for one in outputs]
 
+    def inside(self, arrays: list[Any]) -> tuple[dict[str, Any], list[Any]]:
+        """Return what each layer gives for one batch of inputs; without layers called twice."""
+        rows, tensors = [], []
+        for layer in self._model.layers:
+            try:
+                output = layer.output
+            except (AttributeError, RuntimeError, ValueError):  # it has none, or several
+                continue
+            if hasattr(output, "shape") and _name(output.dtype).startswith(("float", "bfloat")):
+                kind = type(layer).__name__
+                rows.append({"tensor": layer.name, "name": layer.name, "type": kind})
+                tensors.append(output)
+        opened = _KERAS.Model(self._model.inputs, tensors)
+        outputs = opened.predict_on_batch(arrays[0] if len(arrays) == 1 else list(arrays))
+        if len(tensors) == 1:
+            outputs = [outputs] if not isinstance(outputs, (list, tuple)) else outputs
+        return {"rows": rows}, [_array(one) for one in outputs]
+
 
 def _in_float64(model: Any) -> Any:
     config = _widened(json.loads(model.to_json()))

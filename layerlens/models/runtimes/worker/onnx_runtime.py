@@ -11,6 +11,7 @@ import onnxruntime
 
 from .batches import in_batches
 from .onnx_float64 import float64_form
+from .onnx_inside import inner_results
 from .onnx_tensors import embed_external_data, nodes_of, tensors_of
 from .onnx_weights import NamedWeights
 
@@ -61,7 +62,8 @@ class OnnxModel:
     """A file and its form in float64, if there is one, on its own weights or on others."""
 
     def __init__(self, model: Any) -> None:
-        self._model = model
+        #: The file, and the same with the weights that were assigned last.
+        self._model = self._held = model
         self._weights: NamedWeights | None = None
         self._session = _session(model)
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
@@ -108,10 +110,18 @@ class OnnxModel:
         """Put other values in the place of the weights that `find` found."""
         if self._weights is None:
             raise ValueError("the weights of the file were not found")
-        model = self._weights.with_values(values)
-        self._session = _session(model)
+        self._held = self._weights.with_values(values)
+        self._session = _session(self._held)
         if self._wide is not None:
-            self._wide, self._is_evaluated = self._in_float64(model)
+            self._wide, self._is_evaluated = self._in_float64(self._held)
+
+    def inside(self, arrays: list[Any]) -> tuple[dict[str, Any], list[Any]]:
+        """Return what each node gives for one batch of inputs."""
+        if self._batch is not None:
+            arrays = [np.repeat(array[:1], self._batch, axis=0) for array in arrays]
+        feed = {name: np.ascontiguousarray(a) for name, a in zip(self._names, arrays)}  # noqa: B905
+        rows, values = inner_results(self._held, _session, feed)
+        return {"rows": rows}, values
 
     def run(self, precision: str, arrays: list[Any]) -> list[Any]:
         """Return the outputs for inputs in the file's own order."""

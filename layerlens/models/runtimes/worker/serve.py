@@ -61,6 +61,9 @@ def _answer(
         return {}, model.values()
     if head["op"] == "find":
         return model.find(arrays), []
+    if head["op"] == "inside":
+        found: tuple[dict[str, Any], list[Any]] = model.inside(arrays)
+        return found
     if head["op"] == "assign":
         model.assign(arrays)
         return {}, []
