@@ -1,4 +1,4 @@
-# make demo | test | nightly | real | lowest | fuzz | lint | bench | verdicts | clean
+# make demo | test | nightly | real | runtimes | lowest | fuzz | lint | bench | verdicts | clean
 # Everything is installed into .venv, which make creates, and creates again if pyproject.toml changes.
 
 PYTHON ?= python3
@@ -10,13 +10,14 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check --no-input -qq
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help demo test nightly real lowest fuzz lint bench verdicts clean
+.PHONY: help demo test nightly real runtimes lowest fuzz lint bench verdicts clean
 
 help:
 	@echo 'make demo      compare scenarios/dense_vs_td.yaml'
 	@echo 'make test      run the tests'
 	@echo 'make nightly   run all tests, also the slow ones, and fuzz'
 	@echo 'make real      reload, change and rewrite models of KerasHub and keras-tcn (20 minutes)'
+	@echo 'make runtimes  run the tests of other runtimes with torch, JAX and Keras 2 (tf_keras)'
 	@echo 'make lowest    run the tests of the gallery, API and plugin with the lowest supported versions'
 	@echo 'make fuzz      run the command on 10,000 mutated files, and on 2,000 files with mappings'
 	@echo '               that Keras might run or read'
@@ -24,7 +25,8 @@ help:
 	@echo '               list of odd phrases'
 	@echo 'make bench     measure layerlens, part by part (ARGS="cold jobs" selects parts)'
 	@echo 'make verdicts  judge the truth table and print the confusion matrix'
-	@echo 'make clean     remove .venv, .venv-lowest, .venv-real and build products'
+	@echo 'make clean     remove .venv, .venv-lowest, .venv-real, .venv-runtimes, .venv-keras2 and'
+	@echo '               build products'
 	@echo
 	@echo 'Set PYTHON=/path/to/python3.12 to use another interpreter (3.11 or later).'
 
@@ -38,7 +40,7 @@ test: $(VENV)/installed-test
 nightly: $(VENV)/installed-test
 	@$(PIP) install --no-deps "tf_keras==$$($(BIN)/python -c \
 	  'import importlib.metadata as m; print(m.version("tensorflow").rpartition(".")[0])').*"
-	@$(BIN)/python -m pytest -n auto --dist loadfile -m 'not real' $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist loadfile -m 'not real and not runtimes' $(ARGS)
 	@$(MAKE) fuzz
 
 real:
@@ -46,6 +48,17 @@ real:
 	@.venv-real/bin/python -m pip --disable-pip-version-check --no-input -qq install \
 	  --editable '.[real]'
 	@.venv-real/bin/python -m pytest -n auto -m real tests/real $(ARGS)
+
+# Keras 2 has an interpreter of its own, as those have who keep it beside Keras 3.
+runtimes:
+	@'$(PYTHON)' -m venv .venv-runtimes
+	@.venv-runtimes/bin/python -m pip --disable-pip-version-check --no-input -qq install \
+	  --editable '.[test,runtimes]'
+	@'$(PYTHON)' -m venv .venv-keras2
+	@.venv-keras2/bin/python -m pip --disable-pip-version-check --no-input -qq install \
+	  tf_keras tensorflow-cpu
+	@LAYERLENS_KERAS_2_PYTHON='$(CURDIR)/.venv-keras2/bin/python' \
+	  .venv-runtimes/bin/python -m pytest -m runtimes tests/runtimes $(ARGS)
 
 lowest:
 	@'$(PYTHON)' -m venv .venv-lowest
@@ -74,7 +87,7 @@ verdicts: $(VENV)/installed
 	@$(BIN)/python benchmarks/verdicts.py $(ARGS)
 
 clean:
-	rm -rf $(VENV) .venv-lowest .venv-real build dist *.egg-info
+	rm -rf $(VENV) .venv-lowest .venv-real .venv-runtimes .venv-keras2 build dist *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
