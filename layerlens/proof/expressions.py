@@ -232,8 +232,10 @@ def signature_of(layer: Any, form: str, names: Mapping[int, Hashable]) -> Hashab
     except (NotImplementedError, TypeError, ValueError):
         return None  # a configuration that cannot be written down cannot be compared
     attributes = tuple(_attributes(one) for one in held)
+    # Masks are tracked from layer to layer, but not inside a layer: there they change its output.
+    masks = tuple(getattr(one, "mask_zero", None) for one in held[1:])
     weights = tuple((names.get(id(v), ("unlisted", id(v))), tuple(v.shape)) for v in layer.weights)
-    return (type(layer).__name__, form, settings, attributes, weights)
+    return (type(layer).__name__, form, settings, attributes, masks, weights)
 
 
 def _signature_of_operation(operation: Any, form: str) -> Hashable:

@@ -15,6 +15,7 @@ from layerlens.models.build.float64 import enable_float64
 from layerlens.models.build.request import Built
 from layerlens.models.build.session import in_fresh_session
 from layerlens.models.build.symbolic import functional, keras_name
+from layerlens.models.execute.inlined import inlined
 from layerlens.models.inspect.call_graph import (
     calls_between,
     given_masks,
@@ -177,13 +178,14 @@ def has_padding(built: Built) -> bool:
 
 
 def paddings_of(built: Built) -> Iterator[Padding]:
-    """Yield the inputs from which masks are made.
+    """Yield the inputs from which masks are made, also by layers inside nested models.
 
     Raises:
         ScenarioError: a mask is made from the output of a layer.
     """
-    places = {id(tensor): place for place, tensor in enumerate(built.model.inputs)}
-    for node in calls_between(built.model.inputs, built.model.outputs):
+    model = in_fresh_session(lambda: inlined(built.model).model, 0)
+    places = {id(tensor): place for place, tensor in enumerate(model.inputs)}
+    for node in calls_between(model.inputs, model.outputs):
         if is_input_call(node):
             continue
         for name, tensor in given_masks(node):
@@ -202,8 +204,12 @@ def paddings_of(built: Built) -> Iterator[Padding]:
 
 
 def _is_made_by_keras(built: Built, mask: Any) -> bool:
-    """Return whether Keras added a mask to a model before it was saved."""
-    return built.spec.file is not None and not is_layer_call(producing_call(mask))
+    """Return whether Keras added a mask to a model that was saved or inlined since.
+
+    In a description, no mask that is given by hand is made by an operation.
+    """
+    is_by_hand = built.spec.form in ("python", "object")
+    return not is_by_hand and not is_layer_call(producing_call(mask))
 
 
 def _refuse_masks_given_inside(built: Built, operation: Any) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 
 from layerlens.models.inspect.arguments import plain_value
-from layerlens.models.inspect.nested_layers import is_keras_class
+from layerlens.models.inspect.nested_layers import is_keras_class, trains_by_default
 
 #: Attributes that `adapt` sets on Keras' layers; the vocabulary is read by a method.
 _ADAPTED_STATE = ("mean", "variance", "bin_boundaries")
@@ -45,7 +45,11 @@ def state_of(layer: Any, configured: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def call_arguments(node: Any) -> dict[str, Any]:
-    """Return the arguments of a call node that are not tensors, by name."""
+    """Return the arguments of a call node that are not tensors, by name.
+
+    `training=False` is left out: Keras records it for calls without it, too. It is kept for a layer
+    that trains by default.
+    """
     arguments = node.arguments
     named = dict(arguments.kwargs)
     if len(arguments.args) > 1:
@@ -53,7 +57,9 @@ def call_arguments(node: Any) -> dict[str, Any]:
     return {
         name: plain_value(value)
         for name, value in named.items()
-        if value is not None and not _holds_tensor(value)
+        if value is not None
+        and not _holds_tensor(value)
+        and (name != "training" or value is not False or trains_by_default(node.operation))
     }
 
 

@@ -28,7 +28,7 @@ def layers_told_to_train(model: Any) -> Iterator[Any]:
 
     `model(x)` keeps that mode, and `predict` overrules it.
     """
-    return (layer for layer in _called_to_train(model) if not _trains_by_default(layer))
+    return (layer for layer in _called_to_train(model) if not trains_by_default(layer))
 
 
 def layers_training_by_default(model: Any) -> Iterator[Any]:
@@ -36,7 +36,7 @@ def layers_training_by_default(model: Any) -> Iterator[Any]:
 
     That is the default of their `call`. `model(x)` keeps it, and `predict` overrules it.
     """
-    return filter(_trains_by_default, _called_to_train(model))
+    return filter(trains_by_default, _called_to_train(model))
 
 
 def _called_to_train(model: Any) -> Iterator[Any]:
@@ -47,7 +47,8 @@ def _called_to_train(model: Any) -> Iterator[Any]:
                     yield node.operation
 
 
-def _trains_by_default(layer: Any) -> bool:
+def trains_by_default(layer: Any) -> bool:
+    """Return whether the `call` of a layer has `training=True` as its default."""
     given = signature(layer.call).parameters.get("training")
     return given is not None and given.default is True
 

@@ -230,3 +230,18 @@ def test_a_mask_made_on_top_of_another_is_distinguished() -> None:
 
     assert same(embedded(True), embedded(True), shape=(6,))
     assert not same(embedded(True), embedded(False), shape=(6,))
+
+
+def test_masks_inside_a_layer_are_distinguished() -> None:
+    import keras
+    from keras import layers
+
+    def nested(mask_zero: bool) -> Wiring:
+        def wiring(x: Any) -> Any:
+            inner = [layers.Embedding(5, 2, mask_zero=mask_zero), layers.LSTM(2)]
+            return layers.TimeDistributed(keras.Sequential(inner))(x)
+
+        return wiring
+
+    assert same(nested(True), nested(True))
+    assert not same(nested(True), nested(False))

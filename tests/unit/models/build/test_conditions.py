@@ -95,11 +95,25 @@ def test_a_mask_that_a_layer_computes_is_refused() -> None:
         list(paddings_of(built(WEIGHTS, model)))
 
 
-def test_a_mask_that_is_given_inside_a_nested_model_is_refused() -> None:
+def test_a_mask_that_is_given_inside_a_nested_model_is_found() -> None:
     inner = graph(deep={"LSTM": 2, "from": ["x"], "call": {"mask": "input:m"}})
     model = graph(out={"Functional": {"inputs": STEPS, **inner}, "from": ["x", "m"]})
-    with pytest.raises(ScenarioError, match="`deep` is given a mask, but not from an input"):
-        list(paddings_of(built(STEPS, model)))
+    assert set(paddings_of(built(STEPS, model))) == {Padding(1, is_mask=True)}
+
+
+def test_a_mask_that_is_made_inside_a_nested_model_is_found() -> None:
+    deep = {"Sequential": [{"Sequential": [{"Masking": {"mask_value": 2.0}}]}, {"LSTM": 2}]}
+    steps = {"x": {"shape": [3, 2]}}
+    assert set(paddings_of(built(steps, [deep, {"Dense": 2}]))) == {Padding(0, 2.0)}
+    with pytest.raises(ScenarioError, match="`masking` makes a mask, but not from an input"):
+        list(paddings_of(built(steps, [{"Dense": 2}, deep])))
+
+
+def test_a_mask_inside_a_wrapper_is_refused() -> None:
+    inner = {"Sequential": [{"Masking": {"mask_value": 2.0}}, {"LSTM": 2}]}
+    wrapped = {"TimeDistributed": {"layer": inner}}
+    with pytest.raises(ScenarioError, match="`masking` makes a mask, but not from an input"):
+        list(paddings_of(built({"x": {"shape": [4, 3, 2]}}, [wrapped])))
 
 
 def test_masks_that_keras_adds_are_those_of_their_input() -> None:

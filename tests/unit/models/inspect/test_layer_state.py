@@ -57,3 +57,13 @@ def test_arguments_of_a_call_are_named_and_tensors_left_out() -> None:
     assert list(call_arguments(producing_call(given[:, 0]))) == ["key"]  # passed by position
     named = producing_call(layer(given, scale=3.0, shift=keras.Input((3,))))
     assert call_arguments(named) == {"scale": 3.0}
+
+
+def test_training_is_an_argument_where_it_is_not_the_default() -> None:
+    given = keras.Input((4, 3))
+    lstm = keras.layers.LSTM(2)
+    assert call_arguments(producing_call(lstm(given))) == {}
+    assert call_arguments(producing_call(lstm(given, training=True))) == {"training": True}
+    flip = keras.layers.RandomFlip()
+    image = keras.Input((4, 4, 3))
+    assert call_arguments(producing_call(flip(image, training=False))) == {"training": False}
