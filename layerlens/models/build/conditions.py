@@ -12,10 +12,10 @@ import keras
 from layerlens.errors import Fault, ScenarioError
 from layerlens.fault_codes import Code
 from layerlens.models.build.float64 import enable_float64
+from layerlens.models.build.inlined import inlined
 from layerlens.models.build.request import Built
 from layerlens.models.build.session import in_fresh_session
 from layerlens.models.build.symbolic import functional, keras_name
-from layerlens.models.execute.inlined import inlined
 from layerlens.models.inspect.call_graph import (
     calls_between,
     given_masks,

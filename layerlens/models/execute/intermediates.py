@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from layerlens.models.build.inlined import InlinedModel, inlined
 from layerlens.models.build.session import in_fresh_session
 from layerlens.models.build.symbolic import functional
-from layerlens.models.execute.inlined import InlinedModel, inlined
 from layerlens.models.execute.keras_runner import KerasRunner
 from layerlens.models.execute.lengths import MOST_EAGER, goes_by_steps
 from layerlens.models.execute.side import Side, Values

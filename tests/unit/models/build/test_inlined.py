@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from layerlens.models.execute.inlined import inlined
+from layerlens.models.build.inlined import inlined
 
 
 def names(model: keras.Model) -> list[str]:
