@@ -35,7 +35,8 @@ def spread(
         )
     if output is None or not is_parquet(output):
         raise UsageError(
-            f"--scheduler needs a Parquet file as --output; received {output!r}",
+            "--scheduler needs a Parquet file as --output; "
+            + ("there is no --output" if output is None else f"received {output!r}"),
             hint="add `--output results.parquet`",
             code=Code.DASK,
         )

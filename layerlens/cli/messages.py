@@ -38,7 +38,8 @@ def write_stdout(message: str) -> None:
 
 def write_errors(report: RunRecord) -> None:
     """Write every error as `file:line:column: message`, from which editors open the place."""
-    from layerlens.render.wording import coded, location
+    from layerlens.render.wording import location
+    from layerlens.report.run import coded
 
     for scenario in report.scenarios:
         for error in scenario.errors:

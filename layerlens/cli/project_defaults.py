@@ -64,7 +64,7 @@ def project_defaults(rules: Mapping[str, OptionRule]) -> dict[str, Any]:
         rules: the names of the shared options, without dashes in front, and what they take.
 
     Raises:
-        ScenarioError: the file is no TOML, or the table has unknown options or wrong values.
+        ScenarioError: the file is not valid TOML, or the table has unknown options or wrong values.
     """
     path = _nearest(Path.cwd())
     if path is None:
@@ -86,7 +86,7 @@ def project_defaults(rules: Mapping[str, OptionRule]) -> dict[str, Any]:
         reason = str(error).partition(" (at ")[0]
         where = Where(_shown(path), *place)
         raise ScenarioError(
-            (Fault(Code.BAD_SETTINGS, f"this is no TOML: {legible(reason)}", where),)
+            (Fault(Code.BAD_SETTINGS, f"not valid TOML: {legible(reason)}", where),)
         ) from None
     tool = data.get("tool")
     if not isinstance(tool, dict) or "layerlens" not in tool:

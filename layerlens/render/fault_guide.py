@@ -38,6 +38,9 @@ class Entry:
     runs: bool = False
     wrong_command: str | None = None
     right_command: str | None = None
+    #: Calls from Python.
+    wrong_python: str | None = None
+    right_python: str | None = None
 
 
 def guide() -> dict[Code, Entry]:
@@ -74,8 +77,8 @@ def render_code(text: str, width: int) -> str:
 
 def _examples(entry: Entry) -> list[tuple[str, str]]:
     both = (
-        ("Wrong:", entry.wrong or entry.wrong_command),
-        ("Right:", entry.right or entry.right_command),
+        ("Wrong:", entry.wrong or entry.wrong_command or entry.wrong_python),
+        ("Right:", entry.right or entry.right_command or entry.right_python),
     )
     return [(heading, example) for heading, example in both if example]
 
@@ -98,7 +101,7 @@ def render_page() -> str:
         "terminal, and a JSON report has the code beside each message. A code keeps its meaning in",
         "later versions.",
         "",
-        "Examples are parts of a scenario file or command lines.",
+        "Examples are parts of a scenario file, command lines, or calls from Python.",
     ]
     group = ""
     for code, entry in guide().items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from layerlens.render import wording
 from layerlens.render.pair_facts import pair_facts
 from layerlens.render.pair_sentences import pair_sentences
-from layerlens.report.run import ErrorRow, ExpectationRow, ScenarioReport
+from layerlens.report.run import ErrorRow, ExpectationRow, ScenarioReport, coded
 
 #: The facts of a pair that are given, where there is room for a few lines.
 _FACTS = ("difference", "rounding")
@@ -13,7 +13,7 @@ _FACTS = ("difference", "rounding")
 
 def fault_text(error: ErrorRow) -> str:
     """Return a fault with its hint."""
-    return wording.coded(error) + (f"\nhint: {error.hint}" if error.hint else "")
+    return coded(error) + (f"\nhint: {error.hint}" if error.hint else "")
 
 
 def failure_text(scenario: ScenarioReport, row: ExpectationRow) -> str:

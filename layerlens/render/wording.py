@@ -515,11 +515,6 @@ def environment_line(report: RunRecord, *, travels: bool = False) -> str:
     return " · ".join(clean(part) for part in parts)
 
 
-def coded(error: ErrorRow) -> str:
-    """Return the message of a fault after its code, if it has one."""
-    return f"{error.code} {error.message}" if error.code else error.message
-
-
 def location(error: ErrorRow) -> str:
     """Return `file:line:column`, as far as these are known."""
     return ":".join(

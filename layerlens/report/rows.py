@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Literal, get_args
 
 from layerlens.report.layers import LayerRow
-from layerlens.report.run import RunRecord, ScenarioReport
+from layerlens.report.run import RunRecord, ScenarioReport, coded
 
 TableName = Literal["pairs", "layers", "probes"]
 KINDS: tuple[TableName, ...] = get_args(TableName)
@@ -123,12 +123,12 @@ def tidy_rows(report: RunRecord, kind: TableName = "pairs") -> list[Row]:
 def _pairs(scenario: ScenarioReport) -> Iterator[Row]:
     if not scenario.pairs:
         if scenario.status == "error":
-            yield {"status": "error", "error": "; ".join(row.message for row in scenario.errors)}
+            yield {"status": "error", "error": "; ".join(map(coded, scenario.errors))}
         return
     models = {model.name: model for model in scenario.models}
     held = {row.subject: row for row in scenario.expectations}
     gaps = {diff.candidate: diff.params for diff in scenario.diffs}
-    stopped = "; ".join(row.message for row in scenario.errors) or None
+    stopped = "; ".join(map(coded, scenario.errors)) or None
     for pair in scenario.pairs:
         expectation = held.get(f"{pair.reference}=={pair.candidate}[{pair.mode}]")
         reference, candidate = models.get(pair.reference), models.get(pair.candidate)

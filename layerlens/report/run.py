@@ -48,6 +48,11 @@ class ErrorRow:
     code: str | None = None
 
 
+def coded(error: ErrorRow) -> str:
+    """Return the message of a fault after its code, if it has one."""
+    return f"{error.code} {error.message}" if error.code else error.message
+
+
 @dataclass(frozen=True, slots=True)
 class ScenarioReport:
     """The results of one scenario, or of one cell of its matrix."""

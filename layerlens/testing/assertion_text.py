@@ -8,7 +8,7 @@ from dataclasses import replace
 from layerlens.render import RenderOptions, render
 from layerlens.render.failed_figures import Figure, failed_figures
 from layerlens.render.wording import expectation_line
-from layerlens.report.run import ExpectationRow, joint_status, status_of
+from layerlens.report.run import ExpectationRow, coded, joint_status, status_of
 from layerlens.run.report import Report
 from layerlens.testing.summary_line import summaries_with_model
 
@@ -61,7 +61,7 @@ def figures_text(report: Report, figure: Figure | None = None) -> str:
         for row in one.expectations
         if not row.held
     ]
-    errors = [error.message for one in report.scenarios for error in one.errors]
+    errors = [coded(error) for one in report.scenarios for error in one.errors]
     if not failures and not errors:
         return ""
     options = RenderOptions(width=_WIDTH, quiet=len(report.scenarios) > 1, verbose=True)

@@ -14,7 +14,7 @@ from layerlens.render import wording
 from layerlens.render.case_names import case_name, unique_name
 from layerlens.render.options import RenderOptions
 from layerlens.render.reasons import failure_text, fault_text
-from layerlens.report.run import ErrorRow, RunRecord, ScenarioReport
+from layerlens.report.run import ErrorRow, RunRecord, ScenarioReport, coded
 
 #: Characters that XML 1.0 does not allow, even escaped.
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -63,7 +63,7 @@ def _add_error(
     if error.line is not None:
         case.set("line", str(error.line))
     place = wording.location(error)
-    message = _text(wording.one_line(wording.coded(error)))
+    message = _text(wording.one_line(coded(error)))
     found = ET.SubElement(case, "error", message=message, type="fault")
     found.text = _text(f"{place}: {fault_text(error)}" if place else fault_text(error))
 

@@ -12,7 +12,7 @@ from layerlens.render import wording
 from layerlens.render.case_names import case_name
 from layerlens.render.options import RenderOptions
 from layerlens.report.pairs import PairReport
-from layerlens.report.run import RunRecord, ScenarioReport
+from layerlens.report.run import RunRecord, ScenarioReport, coded
 
 
 def render(report: RunRecord, options: RenderOptions) -> str:
@@ -30,7 +30,7 @@ def render(report: RunRecord, options: RenderOptions) -> str:
 def _scenario(scenario: ScenarioReport, *, quiet: bool) -> Iterator[str]:
     for error in scenario.errors:
         place = wording.location(error) or scenario.path
-        yield f"{place}: ERROR {wording.coded(error)}"
+        yield f"{place}: ERROR {coded(error)}"
     subjects = set()
     for pair in scenario.pairs:
         row = wording.expectation_of(scenario, pair)

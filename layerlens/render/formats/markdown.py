@@ -20,7 +20,7 @@ from layerlens.render.short_rows import (
 from layerlens.report.diffs import ModelsDiff
 from layerlens.report.layers import LayerRow, ModelReport
 from layerlens.report.pairs import PairReport
-from layerlens.report.run import RunRecord, ScenarioReport
+from layerlens.report.run import RunRecord, ScenarioReport, coded
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~&$@])")
 _CODE = re.compile(r"`([^`\n]*[^`\s][^`\n]*)`")
@@ -91,7 +91,7 @@ def _scenario(scenario: ScenarioReport, options: RenderOptions) -> Iterator[str]
         yield escape(answer)
     for error in scenario.errors:
         hint = f"<br>hint: {escape(error.hint)}" if error.hint else ""
-        yield f"- **{escape(wording.location(error))}**: {escape(wording.coded(error))}{hint}"
+        yield f"- **{escape(wording.location(error))}**: {escape(coded(error))}{hint}"
     for refused in wording.other_refusals(scenario):
         yield f"**{escape(refused.heading)}:**<br>{_reason(refused)}"
     for pair in scenario.pairs:

@@ -17,6 +17,7 @@ from layerlens.render.pair_sentences import pair_sentences
 from layerlens.render.short_table import ShortTable
 from layerlens.render.step_grid import step_grids
 from layerlens.render.styled import GLYPHS, fold, joined, rule, to_ascii, without_hidden
+from layerlens.report.run import coded
 
 if TYPE_CHECKING:
     from layerlens.report.layers import ModelReport
@@ -236,7 +237,7 @@ def error_lines(error: ErrorRow, width: int) -> Iterator[Text]:
     place = wording.location(error)
     line = joined(Text(f"{GLYPHS.wrong} ", "bold red"))
     line.append(f"{place}: " if place else "", "bold")
-    line.append(wording.clean(wording.coded(error)))
+    line.append(wording.clean(coded(error)))
     yield from fold(line, width, hang=2)
     if error.hint:
         yield from fold(Text(f"hint: {wording.clean(error.hint)}"), width, indent=2, hang=2)

@@ -23,7 +23,7 @@ def test_parquet_files_are_rows_of_results(output, expected):
     ("scheduler", "output", "options", "message"),
     [
         (None, "rows.parquet", RunOptions(), "no scheduler was given"),
-        (ADDRESS, None, RunOptions(), "needs a Parquet file as --output; received None"),
+        (ADDRESS, None, RunOptions(), "needs a Parquet file as --output; there is no --output"),
         (ADDRESS, "rows.json", RunOptions(), "received 'rows.json'"),
         (ADDRESS, f"{'x' * 250}.parquet", RunOptions(), "cannot be written next to it"),
         (ADDRESS, "rows.parquet", RunOptions(jobs=2), "--jobs and --max-memory apply to this"),

@@ -95,8 +95,8 @@ def test_all_faults_are_reported_at_once(project: Project) -> None:
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ("[tool.layerlens", ":1: LL513 this is no TOML: Expected ']'"),
-        ("[tool.layerlens]\nseed = = 3", ":2:8: LL513 this is no TOML: Invalid value"),
+        ("[tool.layerlens", ":1: LL513 not valid TOML: Expected ']'"),
+        ("[tool.layerlens]\nseed = = 3", ":2:8: LL513 not valid TOML: Invalid value"),
         ("tool = {layerlens = 3}", ":1: LL513 [tool.layerlens] is a table of options"),
         ("tool = {layerlens = {sead = 3}}", ":1: LL513 unknown option `sead`"),
         ("tool.layerlens.sead = 3", ":1: LL513 unknown option `sead`"),
@@ -143,4 +143,4 @@ def test_commands_that_take_no_options_read_nothing(project: Project, capsys: An
     assert cli.run(["layers", "Dense"]) == 0
     assert cli.run(["compare", "--help"]) == 0
     assert cli.run(["compare", "x"]) == 2
-    assert "this is no TOML" in capsys.readouterr().err
+    assert "not valid TOML" in capsys.readouterr().err

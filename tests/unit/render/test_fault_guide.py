@@ -21,20 +21,17 @@ GUIDE = guide()
 WITHOUT_EXAMPLE = {
     Code.FIXED_MODEL,
     Code.MEMORY,
-    Code.STOPPED,
     Code.MODEL_RAISES,
-    Code.CANNOT_RECORD,
     Code.MODEL_UNUSABLE,
     Code.NOT_INSTALLED,
     Code.USAGE,
-    Code.DASK,
-    Code.BAD_ARGUMENT,
     Code.NO_SCRIPT,
     Code.CANNOT_DRAW,
     Code.INTERNAL,
 }
 READ = [code for code, entry in GUIDE.items() if entry.wrong and not entry.runs]
 RUN = [code for code, entry in GUIDE.items() if entry.wrong and entry.runs]
+CALLS = [code for code, entry in GUIDE.items() if entry.wrong_python]
 COMMANDS = [code for code, entry in GUIDE.items() if entry.wrong_command]
 PACKAGE = Path(layerlens.__file__).parent
 
@@ -68,7 +65,8 @@ def test_every_code_is_described() -> None:
         assert entry.title[0].islower() or entry.title[0] in "`P"
         assert entry.text.endswith(".")
         assert code[2] in GROUPS
-        assert (entry.wrong is None and entry.wrong_command is None) == (code in WITHOUT_EXAMPLE)
+        examples = (entry.wrong, entry.wrong_command, entry.wrong_python)
+        assert (not any(examples)) == (code in WITHOUT_EXAMPLE)
 
 
 @pytest.mark.parametrize("code", READ)
@@ -102,12 +100,28 @@ def test_an_example_of_a_command(
     (tmp_path / "picture.yaml").write_bytes(b"\x89PNG\r\n")
     (tmp_path / "notes.txt").write_text("a note")
     (tmp_path / "damaged.json").write_text('{"class_name": "Sequential"')
+    (tmp_path / "scenario.yaml").write_text(completed(""))
     if code is Code.BAD_SETTINGS:
         (tmp_path / "pyproject.toml").write_text("[tool.layerlens]\nallow-code = true\n")
     assert run((GUIDE[code].wrong_command or "").split()[1:]) == 2
     assert f" {code} " in capsys.readouterr().err
     if GUIDE[code].right_command:
         assert run((GUIDE[code].right_command or "").split()[1:]) == 0
+
+
+@pytest.mark.usefixtures("backend")
+@pytest.mark.parametrize("code", CALLS)
+def test_an_example_in_python(code: Code, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import keras
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "scenario.yaml").write_text(completed(""))
+    entry = GUIDE[code]
+    names = {"keras": keras, "layerlens": layerlens}
+    with pytest.raises(LayerlensError) as caught:
+        exec(entry.wrong_python or "", dict(names))
+    assert codes_of(caught.value) == {code}
+    exec(entry.right_python or "", dict(names))
 
 
 def test_a_code_is_described_in_the_terminal() -> None:
