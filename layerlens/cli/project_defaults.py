@@ -1,6 +1,6 @@
 """Defaults of the command line's options, from `[tool.layerlens]` of the nearest pyproject.toml.
 
-A repository may choose how its scenarios run and how reports look. It may not give itself leave
+A repository may choose how its scenarios run and how reports look. It may not allow itself
 to run code, and it may not choose a cache, a cluster or a file outside its own folder.
 """
 
@@ -25,9 +25,9 @@ _FILE = "pyproject.toml"
 _TABLE = "[tool.layerlens]"
 #: Options that a repository cannot set → why not.
 _REFUSED = {
-    "allow-code": "a repository cannot give itself leave to run code",
+    "allow-code": "a repository cannot allow its own code to run",
     "cache-dir": "a repository cannot choose where results come from",
-    "repro": "a file is named where it is wanted",
+    "repro": "it writes a file, whose name belongs on the command line",
     "weights": "it applies to models that are named on the command line",
     "scheduler": "a repository cannot choose the machines that run its scenarios",
 }

@@ -47,16 +47,15 @@ from layerlens.scenario.spec import Tolerance
 from layerlens.vocabulary import AlsoDiffers, Plan
 
 _NUMBERS = (
-    "in float64 they differ by what constants rounded to float32 could explain, but their layers "
-    "have other numbers too"
+    "constants rounded to float32 could explain the difference in float64, but the layers also "
+    "differ in other numbers"
 )
 _ONLY_EVALUATED = (
     "they differ in float64, which onnx's reference evaluator computed, and agree in float32"
 )
 _UNPROVED = {
-    "recording": "a recording holds outputs and no computation about which anything could be "
-    "proved",
-    "exported": "another runtime computes one of the two, and nothing is proved about that",
+    "recording": "a recording holds outputs but no computation that a proof could be about",
+    "exported": "one of the two runs in another runtime, and proofs are about TensorFlow graphs",
 }
 
 

@@ -13,7 +13,7 @@ from layerlens.vocabulary import Effort
 LARGE_MULTIPLY_ADDS = 20_000_000
 LARGE_PARAMS = 2_000_000
 LARGE_LAYERS = 60
-#: Multiply-adds of the batch on which a difference is looked for first, and its samples.
+#: Multiply-adds of the batch that is searched first for a difference, and its samples.
 BATCH_MULTIPLY_ADDS = 2_000_000_000
 FEWEST_SAMPLES, MOST_SAMPLES = 2, 4
 #: From so many multiply-adds for one sample, or params, on, all probes on all kinds of weights
@@ -31,9 +31,9 @@ QUICK_PROBES = 4
 class Budget:
     """How much may be spent on one pair."""
 
-    #: Whether a difference is looked for layer by layer before anything is traced.
+    #: Whether layers are searched for a difference one by one before anything is traced.
     is_large: bool
-    #: Samples of the batch on which a difference of a large pair is looked for first.
+    #: Samples of the batch that is searched first for a difference of a large pair.
     samples: int
     #: Whether a few probes on a few kinds of weights have to do.
     is_heavy: bool

@@ -265,8 +265,8 @@ def refuse_without_weights(foreign: Foreign, live: Built, variants: ModelVariant
         (
             Fault(
                 Code.FIXED_MODEL,
-                f"`{name}` has no saved weights, and `{other}` holds those that it was exported "
-                "with: on other weights the two differ whatever they compute",
+                f"`{name}` has no saved weights, so it cannot run on the weights in `{other}`, "
+                "with which that file was exported",
                 live.spec.where,
                 hint="save the model that was exported as `.keras`, and name that file: "
                 f"`{name}: {{file: model.keras}}`",

@@ -138,10 +138,9 @@ class _Recorder:
         for outcome in outputs.values():
             if outcome.shapes != double.shapes:
                 raise UsageError(
-                    f"`{side.name}` gives other shapes when it is called in another way "
-                    f"({list(outcome.shapes)} against {list(double.shapes)}), so there is no one "
-                    "function to record",
-                    hint="`layerlens compare` says in which way the calls differ",
+                    f"`{side.name}` cannot be recorded: the shape of its output depends on how it "
+                    f"is called ({list(outcome.shapes)} or {list(double.shapes)})",
+                    hint="`layerlens compare` shows how the calls differ",
                     code=Code.CANNOT_RECORD,
                 )
         sensitivity = side.sensitivity(values, inputs, double, self._seed)
@@ -237,10 +236,10 @@ class _Recorder:
         values = weights.reference
         if depends_on_execution(side, values, seen, seen.reference64, seen.reference, unit):
             raise UsageError(
-                f"`{side.name}` cannot be recorded: called eagerly it gives other outputs than "
-                "traced with unknown lengths, so there is no one function to record",
+                f"`{side.name}` cannot be recorded: its outputs when called eagerly differ from "
+                "those when traced with unknown lengths",
                 hint="`layerlens compare` shows an input on which they differ; a layer that is "
-                "called with `training=True` computes otherwise in `predict`",
+                "called with `training=True` computes something else in `predict`",
                 code=Code.CANNOT_RECORD,
             )
 

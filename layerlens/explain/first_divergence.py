@@ -23,7 +23,7 @@ from layerlens.plain import stage
 from layerlens.report.pairs import FirstDivergence
 from layerlens.vocabulary import Execution
 
-#: After so many comparisons of tensors, no more are looked for in the other model.
+#: After so many comparisons of tensors, the search in the other model ends.
 _MOST_COMPARED = 20_000
 
 

@@ -277,7 +277,7 @@ def elsewhere(
         "widened": "in float32, and in float64 with the file widened"
         + (", in onnx's reference evaluator" if evaluated else ""),
         "native": "in float64 too",
-        "none": "in its own precision alone",
+        "none": "only in its own precision",
     }[runtime.float64]
     if runtime.weights == "open":
         kinds = "on several sets of weights, the same for both"
@@ -294,8 +294,8 @@ def elsewhere(
         return (
             f"{text}. {listed([f'`{path}`' for path in pair.unseen[:_MOST_NAMED]])}"
             + (f" and {len(pair.unseen) - _MOST_NAMED} more" * (len(pair.unseen) > _MOST_NAMED))
-            + " may be wrong in the file without a trace: export the model with drawn weights "
-            "for a check"
+            + " could be wrong in the file without changing these outputs: to check, export the "
+            "model with random weights"
         )
     return text
 

@@ -163,7 +163,9 @@ def _differs(reference: ModelReport, candidate: ModelReport, diff: ModelsDiff) -
     if len(parts) > _NAMED:
         parts = [*parts[:_NAMED], f"{_count(len(parts) - _NAMED, 'more layer')} differ"]
     gaps = [gap.text for gap in diff.params]
-    counts = f" In params that is {_first_few(gaps)}." if gaps else _trained(reference, candidate)
+    counts = (
+        f" The params differ by {_first_few(gaps)}." if gaps else _trained(reference, candidate)
+    )
     unknown = [name for row in diff.layers for name in _without_config(reference, candidate, row)]
     if unknown:
         names = list(dict.fromkeys(unknown))

@@ -30,7 +30,7 @@ def picture_file(report: RunRecord, suffix: str, path: str) -> bytes:
         UsageError: there is nothing to draw, or too much for one sheet.
     """
     if suffix not in get_args(PictureSuffix):
-        raise ValueError(f"no picture is written as {suffix!r}")
+        raise ValueError(f"a picture cannot be written as {suffix!r}")
     planned = [
         (scenario, pictures) for scenario in report.scenarios if (pictures := pictures_of(scenario))
     ]

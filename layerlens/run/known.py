@@ -122,7 +122,8 @@ class Known:
     def _hint(self, hint: str | None) -> str | None:
         if not self.stage:
             return hint
-        return f"this was while {self.stage}; {hint}" if hint else f"this was while {self.stage}"
+        stopped = f"it was stopped while {self.stage}"
+        return f"{stopped}; {hint}" if hint else stopped
 
 
 def _key(pair: PairReport) -> tuple[str, Mode]:

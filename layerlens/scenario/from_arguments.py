@@ -352,7 +352,7 @@ def _no_model(argument: str, *, beside: str) -> UsageError:
             code=Code.NO_SUCH_PATH,
         )
     if is_folder:
-        what = "is a folder, in which scenarios are looked for"
+        what = "is a folder, which is searched for scenarios"
     elif path.suffix in (*SCENARIO_SUFFIXES, ".json"):
         what = "is a scenario"
     else:

@@ -217,8 +217,8 @@ FAULTS = {
     "an empty file": (["a.keras", "empty.keras"], "empty.keras is empty"),
     "a damaged archive": (["a.keras", "cut.keras"], "cut.keras is damaged"),
     "no HDF5 file": (["a.keras", "text.h5"], "it is not an HDF5 file"),
-    "another JSON file": (["a.keras", "other.json"], "describes no Keras model"),
-    "an empty ONNX file": (["a.keras", "model.onnx"], "model.onnx is damaged, or no file of"),
+    "another JSON file": (["a.keras", "other.json"], "does not describe a Keras model"),
+    "an empty ONNX file": (["a.keras", "model.onnx"], "model.onnx is damaged, or not a file of"),
     "a SavedModel without leave": (
         ["a.keras", "exported"],
         "model `exported` is a TensorFlow SavedModel, whose operations may read and write files",

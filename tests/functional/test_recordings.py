@@ -144,7 +144,7 @@ def test_what_a_recording_cannot_do(run: Any, tmp_path: Path) -> None:
     assert "Traceback" not in outcome.stderr
     shown = " ".join(outcome.stderr.split())
     for told in (
-        "`a` is a recording and `b` is a recording, of which one cannot be compared with the other",
+        "`a` is a recording and `b` is a recording, which cannot be compared with each other",
         "`a` is a recording, which has no outputs in training",
         "`a` is a recording, which cannot be trained",
         "`weights` cannot be given to the recording `a`",

@@ -57,7 +57,7 @@ def holds_what_is_known(scenario: dict[str, Any], seconds: int) -> None:
     assert scenario["status"] == "error"
     (error,) = scenario["errors"]
     assert error["message"] == f"stopped after {seconds} s, before it finished"
-    assert error["hint"].startswith("this was while ")
+    assert error["hint"].startswith("it was stopped while ")
     assert error["hint"].endswith("; allow more time with `--timeout SECONDS`")
     assert {name: model["params"] for name, model in scenario["models"].items()} == dict.fromkeys(
         ("one", "same", "other", "endless", "after"), 8

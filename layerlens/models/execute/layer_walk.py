@@ -112,7 +112,7 @@ class InFloat64:
     #: Changes the numbers in the configurations of these calls' layers.
     numbers: NumberChange | None = None
     changed: Collection[Any] = ()
-    #: What is float32 in the graphs of these calls all the same, where it is looked for.
+    #: What is float32 in the graphs of these calls all the same, if asked for.
     residues: list[Float32Residue] | None = None
     #: Changes every result at random by up to this relative size; 0: none.
     jitter: float = 0.0

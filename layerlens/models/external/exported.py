@@ -60,7 +60,7 @@ def take_exported(request: BuildRequest) -> Foreign | Refused:
         process.close()
         if error.type in _DAMAGED or any(text in error.message for text in _OTHER_FORMAT):
             raise ModelFileError(
-                f"{Path(str(spec.file)).name} is damaged, or no file of {about.name}: "
+                f"{Path(str(spec.file)).name} is damaged, or not a file of {about.name}: "
                 f"{one_line(error.message)}",
                 spec.where,
                 hint="export the model again",

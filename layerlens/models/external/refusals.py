@@ -64,7 +64,7 @@ def _refuse_beside_frozen(scenario: Scenario) -> None:
         other = next(one for one in frozen if one != scenario.reference)
         faults.append(
             f"`{scenario.reference}` is {frozen[scenario.reference]} and `{other}` is "
-            f"{frozen[other]}, of which one cannot be compared with the other"
+            f"{frozen[other]}, which cannot be compared with each other"
         )
     if faults:
         where = scenario.model(name).where
@@ -95,11 +95,11 @@ def _mapped(scenario: Scenario, frozen: Mapping[str, str]) -> Iterator[str]:
 
 
 _COMPARED = {
-    "a recording": "a recording holds outputs in inference, and is compared with a model that runs",
-    "a model in another runtime": "another runtime runs models in inference, and is compared with "
-    "this process' Keras",
-    "an exported file": "an exported file runs in inference, and is compared with the model of "
-    "Keras that it was exported from",
+    "a recording": "a recording has outputs in inference only: compare it with a model that runs",
+    "a model in another runtime": "other runtimes run models in inference only: compare them with "
+    "a model that runs here",
+    "an exported file": "an exported file runs in inference only: compare it with the Keras model "
+    "that it was exported from",
 }
 
 

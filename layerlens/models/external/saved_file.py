@@ -268,7 +268,8 @@ def _described(path: Path, text: str, where: Where | None) -> Mapping[str, Any]:
         _refuse_keras_0(path, config, where)
         raise damaged(
             path,
-            "is valid JSON but describes no Keras model (it has no `class_name` and `config`)",
+            "is valid JSON but does not describe a Keras model: `class_name` and `config` are "
+            "missing",
             where,
             hint="write it with `model.to_json()`",
         )

@@ -23,7 +23,7 @@ _LONGEST = 300
 
 #: Operator → what to do about it.
 _REMEDIES = {
-    "Erfc": "Keras' exporter leaves `Erfc`, which is no ONNX operator, where a layer uses `gelu`: "
+    "Erfc": "Keras' exporter leaves `Erfc`, which is not an ONNX operator, for layers with `gelu`: "
     "export the model with the activation written as `0.5 * x * (1 + erf(x / sqrt(2)))`, or with "
     "`gelu(approximate=True)`, which is another function",
 }
@@ -56,8 +56,8 @@ def loss(about: About, error: RuntimeLostError, doing: str) -> ModelError:
     return ModelError(
         None,
         f"{about.name} {about.version} was lost while {doing}: {error}",
-        "a damaged file can crash a runtime: export the model again; it ran in a process of its "
-        "own, so that nothing else was lost",
+        "a damaged file can crash a runtime: export the model again; it ran in its own process, "
+        "so nothing else was affected",
     )
 
 

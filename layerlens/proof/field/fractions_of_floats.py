@@ -8,8 +8,8 @@ from math import floor, isfinite
 
 import numpy as np
 
-#: The part of half a spacing, on either side, in which the fraction is looked for. Less than all of
-#: it, so that no fraction belongs to two neighbours.
+#: The part of half a spacing, on either side, that is searched for the fraction. Less than all
+#: of it, so that no fraction belongs to two neighbours.
 _REACH = Fraction(49, 50)
 
 

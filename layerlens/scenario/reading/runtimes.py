@@ -73,7 +73,7 @@ def _check_model(
         elif isinstance(other, YamlMapping) and other.get("like") is not None:
             faults.add(
                 Code.BAD_RUNTIME,
-                f"`{like}` is like another model itself",
+                f"`{like}` itself has `like:`",
                 model.values_at.get("like"),
                 f"write `like: {other.get('like')}`",
             )

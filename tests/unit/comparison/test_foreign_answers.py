@@ -124,7 +124,7 @@ def test_weights_with_fresh_values_are_told(tmp_path: Path) -> None:
     pair = compared(tmp_path / "fresh.keras", file)
     assert (pair.verdict, pair.strength) == ("equivalent", "weak")
     assert [path for path in pair.unseen if "bias" in path]
-    assert "with drawn weights" in pair.explanation
+    assert "with random weights" in pair.explanation
 
 
 # --- recurrent layers, normalization, activations -------------------------------------------------
@@ -264,7 +264,7 @@ def test_a_callable_that_loads_its_weights(tmp_path: Path) -> None:
 def test_two_exported_files(tmp_path: Path) -> None:
     file = onnx_files.dense_file(tmp_path / "m.onnx", np.ones((3, 5), "f4"), np.ones(5, "f4"))
     (error,) = report_of(file, file).errors
-    assert "of which one cannot be compared with the other" in error.message
+    assert "which cannot be compared with each other" in error.message
 
 
 def test_training_and_changes_are_refused(tmp_path: Path) -> None:

@@ -105,7 +105,7 @@ def test_a_model_that_is_not_one_function_is_refused(tmp_path: Path) -> None:
             return x if tf.executing_eagerly() else 2 * x
 
     model = keras.Sequential([keras.Input((3,)), Twofold()])
-    with pytest.raises(UsageError, match="called eagerly it gives other outputs than traced"):
+    with pytest.raises(UsageError, match="its outputs when called eagerly differ"):
         layerlens.record(model, tmp_path / "golden.npz")
     assert not list(tmp_path.iterdir())
 

@@ -138,7 +138,7 @@ def test_counts_of_trained_params_are_named_if_only_they_differ() -> None:
         "No count of params differs, only how many are trained: 8 of 20 in `frozen` and 20 in "
         "`open`." in text
     )
-    assert "In params that is" not in text
+    assert "The params differ by" not in text
 
 
 def test_layers_of_unknown_configuration_are_not_called_the_same() -> None:

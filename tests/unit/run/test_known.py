@@ -71,7 +71,7 @@ def test_pairs_are_decided_or_say_how_far_it_came() -> None:
     )
     assert report.status == "error"
     assert report.question == "Why?"
-    assert report.errors[0].hint == "this was while running both on probes; allow it longer"
+    assert report.errors[0].hint == "it was stopped while running both on probes; allow it longer"
 
 
 def test_a_stage_belongs_to_the_pair_it_was_told_of() -> None:

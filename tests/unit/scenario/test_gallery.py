@@ -8,6 +8,7 @@ import pytest
 
 from layerlens.errors import UsageError
 from layerlens.scenario.gallery import example_names, examples, gallery_folder, write_example
+from layerlens.scenario.reading.scenarios import read_scenarios
 
 
 def test_every_example_has_a_question() -> None:
@@ -15,6 +16,13 @@ def test_every_example_has_a_question() -> None:
     assert [one.name for one in found] == example_names()
     assert len(found) > 50
     assert all(one.question.endswith("?") or one.question.endswith(".") for one in found)
+
+
+@pytest.mark.parametrize("name", example_names())
+def test_every_example_expects_a_verdict_of_each_candidate(name: str) -> None:
+    for scenario in read_scenarios(gallery_folder() / f"{name}.yaml"):
+        assert scenario.expect is not None
+        assert set(scenario.expect.verdicts) == {model.name for model in scenario.candidates}
 
 
 def test_an_example_is_written_as_it_is(tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ def decoded(
     try:
         head = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise FrameError(f"a message is no JSON: {error}") from None
+        raise FrameError(f"a message is not JSON: {error}") from None
     rows = head.pop("arrays", None) if isinstance(head, dict) else None
     if not isinstance(rows, list):
         raise FrameError("a message lists no arrays")
@@ -100,7 +100,7 @@ def _sizes(rows: Sequence[Any]) -> list[int]:
         size = np.dtype(dtype).itemsize
         for length in shape:
             if type(length) is not int or length < 0:
-                raise FrameError("an array has a shape that is none")
+                raise FrameError("an array has an invalid shape")
             size *= length
         sizes.append(size)
     if sum(sizes) > MOST_BYTES:

@@ -30,7 +30,7 @@ def embed_external_data(model: Any, folder: str) -> None:
                 f"the data of `{tensor.name}` is in {places[0]}, outside the folder of the file"
             )
         if not os.path.isfile(path):  # noqa: PTH113
-            raise ValueError(f"the data of `{tensor.name}` is in {places[0]}, which is no file")
+            raise ValueError(f"the data of `{tensor.name}` is in {places[0]}, which is not a file")
         external_data_helper.load_external_data_for_tensor(tensor, inside)
         tensor.data_location = 0
         del tensor.external_data[:]

@@ -73,7 +73,7 @@ def test_a_damaged_file(tmp_path: Path, name: str) -> None:
         reason="the extra is not installed",
     )
     (tmp_path / name).write_bytes(np.random.default_rng(0).bytes(300))
-    with pytest.raises(ModelFileError, match=f"{name} is damaged, or no file of"):
+    with pytest.raises(ModelFileError, match=f"{name} is damaged, or not a file of"):
         built(tmp_path / name)
 
 

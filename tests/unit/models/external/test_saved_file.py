@@ -36,7 +36,7 @@ def test_what_keras_writes_is_read_and_holds_no_code(
         ("m.h5", b"PK\x03\x04....", "m.h5 has the suffix .h5 but the content of a .keras file"),
         ("m.json", b"{", "m.json does not hold valid JSON"),
         ("m.json", b"\xff\xfe\x00", "m.json is not text"),
-        ("m.json", b"[1, 2]", "is valid JSON but describes no Keras model"),
+        ("m.json", b"[1, 2]", "is valid JSON but does not describe a Keras model"),
         ("m.json", b'{"a":' * 100_000, "m.json holds values that are nested more than 128 deep"),
         ("m.pb", b"x", "has the suffix '.pb'; saved models end in `.keras`, `.h5`"),
     ],

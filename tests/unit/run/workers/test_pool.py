@@ -66,7 +66,7 @@ def test_what_a_stopped_scenario_told_is_reported():
     (error,) = report.errors
     assert error.message == "stopped after 1 s, before it finished"
     assert error.hint == (
-        "this was while running both on probes; allow more time with `--timeout SECONDS`"
+        "it was stopped while running both on probes; allow more time with `--timeout SECONDS`"
     )
 
 
