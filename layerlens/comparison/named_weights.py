@@ -32,7 +32,7 @@ def with_named_weights(foreign: Foreign, live: Built) -> Foreign:
     try:
         found = foreign.runtime.find([as_array(variable) for variable in variables])
     except (RuntimeLostError, RuntimeAnswerError):
-        return foreign  # it is asked again for outputs, and then the error is told
+        return foreign  # it is asked again for outputs, and then reports the error
     row = foreign.report.runtime
     assert row is not None
     notes = foreign.report.notes

@@ -9,12 +9,12 @@ from layerlens.fault_codes import Code
 from layerlens.files import draft_of, os_reason, unreadable_path
 
 _STARTER = """\
+# yaml-language-server: $schema=layerlens.schema.json
+# Your editor completes and checks this file once you run: layerlens schema > layerlens.schema.json
+#
 # A layerlens scenario.
 # To compare the models:          layerlens compare THIS_FILE
 # To show layers and counts only: layerlens summary THIS_FILE
-#
-# To complete and check this file in your editor, run `layerlens schema > layerlens.schema.json` and
-# add the line `# yaml-language-server: $schema=layerlens.schema.json` at the top.
 
 title: Dense with and without TimeDistributed, after a GRU
 question: Does Dense mix time steps if I leave out TimeDistributed?
@@ -38,10 +38,6 @@ models:
     - GRU: {units: 16, return_sequences: true}
     - Dense: 15
     - Activation: softmax
-  last_step:
-    - GRU: 16              # return_sequences is false, so it returns only the last step
-    - Dense: 15
-    - Activation: softmax
 
 # What you expect. If an expectation does not hold, `layerlens compare` exits with status 1.
 # Verdicts: equivalent, different, shape_mismatch, param_mismatch, build_error,
@@ -49,7 +45,6 @@ models:
 expect:
   verdicts:
     plain: equivalent
-    last_step: shape_mismatch
   models:
     wrapped:
       params: 1839
@@ -75,6 +70,9 @@ expect:
 #   sliced:
 #     layers: [{GRU: {units: 16, return_sequences: true}}, {Dense: 15}]
 #     select: "[:, -1]"
+#   last_step:                           # a shape_mismatch
+#     - GRU: 16                          # return_sequences is false: only the last step
+#     - Dense: 15
 """
 
 

@@ -117,6 +117,8 @@ def test_the_starter_scenario_runs(run, tmp_path):
     outcome = run("compare", path, "--format", "json")
     assert outcome.status == 0, outcome.stderr
     assert outcome.json()["scenarios"][0]["pairs"]
+    text = run("compare", path, env={"COLUMNS": "80"}).stdout
+    assert len(text.splitlines()) < 24, "the whole report fits a terminal of 24 lines"
 
 
 def test_output_is_complete_or_absent(run, folder, tmp_path):

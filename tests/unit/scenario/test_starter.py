@@ -18,6 +18,7 @@ def test_the_starter_is_a_scenario_with_expectations(tmp_path: Path) -> None:
     assert scenario.expect is not None
     assert scenario.expect.verdicts["plain"] == {"inference": "equivalent"}
     assert list(tmp_path.iterdir()) == [path]
+    assert starter_scenario().startswith("# yaml-language-server: $schema=")
 
 
 def test_what_the_starter_holds_in_comments_is_sound_too(tmp_path: Path) -> None:
@@ -34,7 +35,7 @@ def test_what_the_starter_holds_in_comments_is_sound_too(tmp_path: Path) -> None
     scenario = read_scenarios(path)[0]
     assert scenario.modes == ("inference", "training")
     assert scenario.fit is not None
-    assert {"residual", "sliced"} <= {model.name for model in scenario.models}
+    assert {"residual", "sliced", "last_step"} <= {model.name for model in scenario.models}
 
 
 def test_a_folder_gets_a_file_of_its_own(tmp_path: Path) -> None:
