@@ -30,12 +30,12 @@ from layerlens.scenario.from_python import (
     checked_weights,
     input_specs,
     model_spec,
+    transfer_rule,
 )
 from layerlens.scenario.options import RunOptions
-from layerlens.scenario.spec import ModelSpec, Scenario, TransferRule
+from layerlens.scenario.spec import ModelSpec, Scenario
 from layerlens.vocabulary import (
     EFFORTS,
-    TRANSFER_METHODS,
     VERDICTS,
     Effort,
     Mode,
@@ -122,7 +122,7 @@ def compare(
         from layerlens.scenario.reading.scenarios import scenario_from_mapping
 
         return compare_scenarios(scenario_from_mapping(source), options)
-    rule = _transfer_rule(transfer)
+    rule = transfer_rule(transfer)
     models = _named(source, candidates, "candidate", ("reference",))
     specs = _specs(models, inputs)
     if len(models) < 2:
@@ -150,16 +150,6 @@ def compare(
         tolerance=checked_tolerance(tolerance),
     )
     return compare_scenarios((scenario,), options)
-
-
-def _transfer_rule(transfer: Any) -> TransferRule:
-    if not isinstance(transfer, Mapping):
-        check_choice("transfer", transfer, TRANSFER_METHODS)
-        method: TransferMethod = transfer
-        return method
-    from layerlens.scenario.reading.scenarios import transfer_from_mapping
-
-    return transfer_from_mapping(transfer)
 
 
 def summary(

@@ -16,7 +16,14 @@ from layerlens.scenario.faults import suggestion
 from layerlens.scenario.files import SAVED_SUFFIXES
 from layerlens.scenario.from_arguments import compared_weights, is_model, model_spec_of
 from layerlens.scenario.spec import InputSpec, ModelSpec, Tolerance, TransferRule
-from layerlens.vocabulary import MODES, WEIGHTS, Mode, Weights
+from layerlens.vocabulary import (
+    MODES,
+    TRANSFER_METHODS,
+    WEIGHTS,
+    Mode,
+    TransferMethod,
+    Weights,
+)
 
 Inputs = Sequence[int | None] | Mapping[str, Any] | Sequence[InputSpec] | None
 
@@ -163,6 +170,21 @@ def checked_seed(seed: Any) -> int:
         hint = f"give an integer from 0 to {GREATEST}"
         raise UsageError(f"seed={shown} is not a seed", hint=hint, code=Code.BAD_ARGUMENT)
     return number
+
+
+def transfer_rule(transfer: TransferMethod | Mapping[str, Any]) -> TransferRule:
+    """Return how weights are copied: a method, or a mapping as in a scenario's `transfer:`.
+
+    Raises:
+        UsageError: there is no such method.
+        ScenarioError: the mapping is at fault.
+    """
+    if not isinstance(transfer, Mapping):
+        check_choice("transfer", transfer, TRANSFER_METHODS)
+        return transfer
+    from layerlens.scenario.reading.scenarios import transfer_from_mapping
+
+    return transfer_from_mapping(transfer)
 
 
 def checked_weights(

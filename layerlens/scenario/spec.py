@@ -44,6 +44,7 @@ class NamedTensor:
 
     kind: Literal["input", "node"]
     name: str
+    where: Where | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,8 @@ class NodeSpec:
     where: Where | None = None
     #: The arguments of the call of a shared layer; a layer of its own has them itself.
     shared_call: Mapping[str, Any] = field(default_factory=dict)
+    #: A name under `from:` → where it is written.
+    places: Mapping[str, Where] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def call(self) -> Mapping[str, Any]:
@@ -156,6 +159,8 @@ class ModelSpec:
     where: Where | None = None
     #: Folders with the code of a saved file, besides the file's own and the current one.
     code_folders: tuple[str, ...] = ()
+    #: A name under `outputs:` → where it is written.
+    places: Mapping[str, Where] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def is_argument(self) -> bool:

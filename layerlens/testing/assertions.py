@@ -83,7 +83,7 @@ class Assertions:
         *,
         inputs: Inputs = None,
         tolerance: tuple[float, float] | None = None,
-        transfer: TransferMethod = "auto",
+        transfer: TransferMethod | Mapping[str, Any] = "auto",
         mode: Mode | Sequence[Mode] = "inference",
     ) -> Report:
         """Assert that two models compute the same function; `inconclusive` does not pass.
@@ -94,7 +94,8 @@ class Assertions:
                 every candidate of that file.
             inputs: the shape of one sample, or as in a scenario's `input:`.
             tolerance: (rtol, atol) instead of the derived noise floor.
-            transfer: how the reference's weights are copied to the candidate.
+            transfer: how the reference's weights are copied to the candidate: a method, or a
+                mapping as in a scenario's `transfer:`.
             mode: "inference", "training" or both.
         """
         __tracebackhide__ = True
@@ -108,7 +109,7 @@ class Assertions:
         *,
         inputs: Inputs = None,
         tolerance: tuple[float, float] | None = None,
-        transfer: TransferMethod = "auto",
+        transfer: TransferMethod | Mapping[str, Any] = "auto",
         mode: Mode | Sequence[Mode] = "inference",
     ) -> Report:
         """Assert that two models really differ on some input.
@@ -127,7 +128,7 @@ class Assertions:
         *,
         inputs: Inputs = None,
         tolerance: tuple[float, float] | None = None,
-        transfer: TransferMethod = "auto",
+        transfer: TransferMethod | Mapping[str, Any] = "auto",
     ) -> Report:
         """Assert that a model still computes what was recorded; `inconclusive` does not pass.
 

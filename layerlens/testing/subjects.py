@@ -19,6 +19,7 @@ from layerlens.scenario.from_python import (
     checked_tolerance,
     input_specs,
     model_spec,
+    transfer_rule,
 )
 from layerlens.scenario.reading.scenarios import read_scenarios, scenario_from_mapping
 from layerlens.scenario.spec import InputSpec, ModelSpec, Scenario
@@ -44,7 +45,7 @@ class PairOptions:
     """How two models are compared; the defaults leave a scenario's own choices as they are."""
 
     inputs: Inputs = None
-    transfer: TransferMethod = "auto"
+    transfer: TransferMethod | Mapping[str, Any] = "auto"
     mode: Mode | Sequence[Mode] = "inference"
     #: (rtol, atol) instead of the derived noise floor.
     tolerance: tuple[float, float] | None = None
@@ -53,7 +54,7 @@ class PairOptions:
         """Return the fields of a scenario that these options replace."""
         changes: dict[str, Any] = {}
         if self.transfer != "auto":
-            changes["transfer"] = self.transfer
+            changes["transfer"] = transfer_rule(self.transfer)
         if self.mode != "inference":
             changes["modes"] = checked_modes(self.mode)
         if self.tolerance is not None:

@@ -116,7 +116,9 @@ def _wire_graph(spec: ModelSpec, wired: WiredGraph, maker: LayerMaker) -> WiredG
     names: set[str] = set()
     for node in in_order(spec.nodes):
         tensors = tuple(
-            tensor for name in node.inputs for tensor in _addressed(name, wired, node.where)
+            tensor
+            for name in node.inputs
+            for tensor in _addressed(name, wired, node.places.get(name, node.where))
         )
         if node.share is not None:
             layer, layer_spec = layers[node.share]
@@ -129,7 +131,9 @@ def _wire_graph(spec: ModelSpec, wired: WiredGraph, maker: LayerMaker) -> WiredG
         call = _Call(layer, layer_spec, tensors, node.call)
         wired.given[node.name] = _apply(call, wired, listed=False)
     wired.outputs = tuple(
-        tensor for name in spec.outputs for tensor in _addressed(name, wired, spec.where)
+        tensor
+        for name in spec.outputs
+        for tensor in _addressed(name, wired, spec.places.get(name, spec.where))
     )
     return wired
 
@@ -186,7 +190,7 @@ def _addressed(name: str, wired: WiredGraph, where: Where | None) -> Tensors:
 def _with_tensors(value: Any, wired: WiredGraph, where: Where | None) -> Any:
     """Return the arguments of a call with the tensors that they name."""
     if isinstance(value, NamedTensor):
-        tensors = _addressed(value.name, wired, where)
+        tensors = _addressed(value.name, wired, value.where or where)
         return tensors[0] if len(tensors) == 1 else list(tensors)
     if isinstance(value, Mapping):
         return {name: _with_tensors(item, wired, where) for name, item in value.items()}

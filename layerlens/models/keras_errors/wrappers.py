@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from layerlens.models.keras_errors.refusal import Refusal, Rule
+from layerlens.models.keras_errors.refusal import Refusal, Remedy, Rule
 from layerlens.models.keras_errors.text import listed
 from layerlens.models.keras_errors.time_steps import RECURRENT_LAYERS
 from layerlens.scenario.spec import LayerSpec
@@ -79,5 +79,19 @@ def no_kernel(refusal: Refusal) -> str | None:
     return f"`SpectralNormalization` wraps a layer with a kernel, such as `Dense` or `Conv2D`{name}"
 
 
+def several_outputs(refusal: Refusal) -> Remedy | None:
+    """TimeDistributed around a layer or model that has more than one output."""
+    inner = refusal.inner
+    if refusal.type != "TimeDistributed" or inner is None:
+        return None
+    if not refusal.find(r"Cannot convert '.*' to a shape|'(list|tuple)' object has no attribute"):
+        return None
+    return Remedy(
+        "join the outputs inside it, with `Concatenate` for example; or wrap one model for each "
+        "output",
+        f"`TimeDistributed` takes a layer with one output; this `{inner.type}` has several",
+    )
+
+
 #: These apply before any rule for the wrapped layer.
-WRAPPER_RULES: tuple[Rule, ...] = (not_a_cell, not_recurrent, no_kernel)
+WRAPPER_RULES: tuple[Rule, ...] = (not_a_cell, not_recurrent, no_kernel, several_outputs)

@@ -125,7 +125,7 @@ class _CallReader:
         kind: Literal["input", "node"] = "node" if prefix == "node" else "input"
         known = self.sources.nodes if kind == "node" else self.sources.inputs
         if known is None or addressed(name, known) is not None:
-            return NamedTensor(kind, name)
+            return NamedTensor(kind, name, self.faults.where(at) if at else None)
         other = "input" if kind == "node" else "node"
         others = self.sources.inputs if kind == "node" else self.sources.nodes
         near = nearest_name(name.partition(":")[0], known)

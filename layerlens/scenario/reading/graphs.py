@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from layerlens.errors import Where
 from layerlens.fault_codes import Code
 from layerlens.plain.suggestion import sure_name
 from layerlens.scenario.faults import Faults, misspelt, suggestion
@@ -33,17 +34,34 @@ def read_graph(
     return _GraphReader(graph, None if inputs is None else tuple(inputs), layers, faults).nodes()
 
 
-def read_outputs(value: YamlMapping, graph: YamlMapping, faults: Faults) -> tuple[str, ...]:
-    """Return the nodes that `outputs:` beside a graph names."""
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """The nodes that `outputs:` names, and where each name is written."""
+
+    names: tuple[str, ...] = ()
+    places: Mapping[str, Where] = field(default_factory=dict)
+
+
+def read_outputs(
+    value: YamlMapping, graph: YamlMapping, inputs: Iterable[str] | None, faults: Faults
+) -> Outputs:
+    """Return the nodes that `outputs:` beside a graph names.
+
+    Args:
+        value: the mapping that has `outputs:`.
+        graph: the nodes by name.
+        inputs: the names of the model's inputs; None if they are at fault themselves.
+        faults: receives the faults of the outputs.
+    """
     outputs, at = value.get("outputs"), value.values_at.get("outputs")
     if outputs is None:
-        return ()
+        return Outputs()
     listed = _as_sequence(outputs, at)
     if not isinstance(listed, YamlSequence) or not listed:
         faults.add(
             Code.BAD_NODE, f"`outputs` takes names of nodes; received {described(outputs)}", at
         )
-        return ()
+        return Outputs()
     for output, place in listed.with_positions():
         if not isinstance(output, str):
             faults.add(
@@ -51,9 +69,20 @@ def read_outputs(value: YamlMapping, graph: YamlMapping, faults: Faults) -> tupl
                 f"`outputs` takes names of nodes; received {described(output)}",
                 place,
             )
+        elif output in (inputs or ()) and output not in graph:
+            faults.add(
+                Code.BAD_NODE,
+                f"`outputs` takes names of nodes; `{output}` is an input",
+                place,
+                f"add a node that returns it: `same: {{Identity: {{}}, from: [{output}]}}`",
+            )
         elif addressed(output, graph) is None:
             _refuse_unknown(output, graph, place, faults)
-    return tuple(str(output) for output in listed)
+    return Outputs(tuple(str(output) for output in listed), _places(listed, faults))
+
+
+def _places(listed: YamlSequence, faults: Faults) -> dict[str, Where]:
+    return {str(name): faults.where(at) for name, at in listed.with_positions() if at is not None}
 
 
 def _as_sequence(value: Any, at: Position | None) -> Any:
@@ -135,7 +164,9 @@ class _GraphReader:
         if inputs is None or (layer is None and share is None):
             return None
         call = self._shared_call(share, body) if share is not None else {}
-        return NodeSpec(name, layer, inputs, share, self.faults.where(at) if at else None, call)
+        where = self.faults.where(at) if at else None
+        places = _places(_as_sequence(body["from"], body.values_at.get("from")), self.faults)
+        return NodeSpec(name, layer, inputs, share, where, call, places)
 
     def _layer(self, name: str, body: YamlMapping, at: Position | None) -> LayerSpec | None:
         classes = [key for key in body if key not in _NODE_KEYS]

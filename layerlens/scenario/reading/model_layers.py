@@ -11,7 +11,7 @@ from layerlens.scenario.faults import Faults
 from layerlens.scenario.files import KERAS_SUFFIXES
 from layerlens.scenario.model_layers import SHORT_FORMS
 from layerlens.scenario.reading.call_arguments import Sources
-from layerlens.scenario.reading.graphs import read_graph, read_outputs
+from layerlens.scenario.reading.graphs import Outputs, read_graph, read_outputs
 from layerlens.scenario.reading.inputs import check_inputs, input_names
 from layerlens.scenario.reading.layer_reader import LayerReader
 from layerlens.scenario.reading.model_parts import (
@@ -120,16 +120,17 @@ def _model(
         # Keras' Sequential passes no arguments to the calls of its layers.
         found = layers.layers(listed, Sources(inputs) if name == "Functional" else None)
     nodes: tuple[NodeSpec, ...] = ()
-    outputs: tuple[str, ...] = ()
+    outputs = Outputs()
     if isinstance(graph, YamlMapping):
         nodes = read_graph(graph, inputs, layers, faults)
-        outputs = read_outputs(written, graph, faults)
+        outputs = read_outputs(written, graph, inputs, faults)
     return ModelSpec(
         title,
         "graph" if graph is not None else "layers",
         layers=found,
         nodes=nodes,
-        outputs=outputs,
+        outputs=outputs.names,
+        places=outputs.places,
         inputs=_inputs(part),
     )
 

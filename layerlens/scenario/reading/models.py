@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from layerlens.scenario.faults import Faults
 from layerlens.scenario.files import file_fault
 from layerlens.scenario.python_target import parse_target
 from layerlens.scenario.reading.call_arguments import Sources
-from layerlens.scenario.reading.graphs import read_graph, read_outputs
+from layerlens.scenario.reading.graphs import Outputs, read_graph, read_outputs
 from layerlens.scenario.reading.inputs import (
     check_inputs,
     has_inputs,
@@ -40,7 +40,7 @@ class Structure:
 
     layers: tuple[LayerSpec, ...] = ()
     nodes: tuple[NodeSpec, ...] = ()
-    outputs: tuple[str, ...] = ()
+    outputs: Outputs = field(default_factory=Outputs)
 
 
 def read_structure(
@@ -68,7 +68,7 @@ def read_structure(
     if not isinstance(graph, YamlMapping):
         return Structure(layers)
     nodes = read_graph(graph, inputs, Layers(faults), faults)
-    return Structure(layers, nodes, read_outputs(value, graph, faults))
+    return Structure(layers, nodes, read_outputs(value, graph, inputs, faults))
 
 
 def _check_inputs(name: str, value: YamlMapping, scenario: YamlMapping, faults: Faults) -> None:
@@ -154,7 +154,8 @@ def model_spec(
         form=form,
         layers=structure.layers,
         nodes=structure.nodes,
-        outputs=structure.outputs,
+        outputs=structure.outputs.names,
+        places=structure.outputs.places,
         file=str(folder / part.file) if part.file is not None else None,
         python=None if part.python is None else _resolved_python(part.python, folder),
         args=plain(part.args or {}),

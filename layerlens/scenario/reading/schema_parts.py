@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from layerlens.scenario.keras_catalog import layer_names
+from layerlens.scenario.reading.schema_placeholders import PLACEHOLDER, WITHIN
 from layerlens.vocabulary import REST_METHODS, STRENGTHS, TRANSFER_METHODS
 from layerlens.vocabulary import VERDICTS as VERDICT_NAMES
-
-#: Keywords that apply to a number or boolean, but not to a placeholder in its place.
-_OF_VALUES = ("type", "minimum", "maximum")
-_PLACEHOLDER_WITHIN = r"\$\{\w+\}"
-_PLACEHOLDER = f"^{_PLACEHOLDER_WITHIN}$"
 
 _LENGTH = {"anyOf": [{"type": "integer"}, {"type": "null"}]}
 
@@ -177,11 +172,11 @@ def definitions() -> dict[str, Any]:
             "description": "ClassName, ClassName: {arguments} or ClassName: first-argument.",
             "anyOf": [
                 {"enum": names},
-                {"type": "string", "pattern": _PLACEHOLDER},
+                PLACEHOLDER,
                 {
                     "type": "object",
                     "properties": {**{name: {} for name in names}, **_MODEL_LAYERS, "call": CALL},
-                    "patternProperties": {_PLACEHOLDER_WITHIN: {}},
+                    "patternProperties": {WITHIN: {}},
                     "additionalProperties": False,
                     "minProperties": 1,
                     "maxProperties": 2,
@@ -192,26 +187,6 @@ def definitions() -> dict[str, Any]:
             ],
         },
     }
-
-
-def completed(schema: Any) -> Any:
-    """Return the schema with anchors replaced, and `${name}` for any number or boolean."""
-    if isinstance(schema, list):
-        return [completed(item) for item in schema]
-    if not isinstance(schema, Mapping):
-        return schema
-    if "$anchor" in schema:
-        return {"$ref": f"#/$defs/{schema['$anchor']}"}
-    # Pydantic gives each key its own name as a title, which is no help in an editor.
-    schema = {
-        key: completed(item)
-        for key, item in schema.items()
-        if key != "title" or isinstance(item, dict)
-    }
-    if schema.get("type") not in ("integer", "number", "boolean"):
-        return schema
-    value = {key: schema.pop(key) for key in _OF_VALUES if key in schema}
-    return {**schema, "anyOf": [value, {"type": "string", "pattern": _PLACEHOLDER}]}
 
 
 #: The runtime of a model: a name under `runtimes:`, or a backend of Keras.

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from layerlens.errors import UsageError
+from layerlens.errors import ScenarioError, UsageError
 from layerlens.scenario.spec import Scenario, Tolerance
 from layerlens.testing.subjects import PairOptions, pair_scenarios, single_scenarios
 
@@ -79,6 +79,22 @@ def test_options_go_before_those_of_a_scenario(path: str) -> None:
     assert scenario.transfer == "none"
     assert scenario.modes == ("inference", "training")
     assert scenario.tolerance == Tolerance(0.1, 0.2)
+
+
+def test_a_transfer_can_be_written_out() -> None:
+    pairs = {"pairs": [{"from": "dense/kernel", "to": "conv/kernel", "transpose": [1, 0]}]}
+    rule = PairOptions(transfer=pairs).changes()["transfer"]
+    (pair,) = rule.pairs
+    assert (pair.sources, pair.targets, pair.transpose) == (
+        ("dense/kernel",),
+        ("conv/kernel",),
+        (1, 0),
+    )
+    with pytest.raises(ScenarioError, match="unknown key `pair`"):
+        PairOptions(transfer={"pair": []}).changes()
+    with pytest.raises(UsageError, match="transfer='by_nam' is not allowed") as caught:
+        PairOptions(transfer="by_nam").changes()  # type: ignore[arg-type]
+    assert caught.value.hint == "did you mean `by_name`?"
 
 
 def test_the_default_options_change_nothing() -> None:

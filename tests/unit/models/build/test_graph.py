@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from layerlens.errors import ScenarioError
 from layerlens.models.build_model import build_model
+from layerlens.scenario.reading.scenarios import read_scenarios
 from layerlens.scenario.spec import InputSpec
 from tests.unit.models.build.models import SEQUENCE, VECTOR, build, chain, graph, node, refusal
 from tests.unit.tables.every_layer import layer
@@ -62,3 +65,39 @@ def test_a_graph_at_fault_names_the_fault() -> None:
 def test_two_layers_of_one_name_are_refused() -> None:
     spec = chain(layer("Dense", units=3, name="same"), layer("ReLU", name="same"))
     assert "two layers of the model are called `same`" in refusal(spec).report.error.message
+
+
+OUT_OF_RANGE = """
+input: {shape: [5, 3]}
+models:
+  a:
+    graph:
+      enc: {GRU: {units: 4, return_state: true}, from: [input]}
+      out: {Dense: 2, from: ["SOURCE"]}
+      att:
+        MultiHeadAttention: {num_heads: 1, key_dim: 2}
+        from: [input, input]
+        call: {attention_mask: "node:MASK"}
+    outputs: [out, "OUTPUT"]
+  b: [Flatten]
+"""
+
+
+@pytest.mark.parametrize(
+    ("written", "line", "column", "has"),
+    [("SOURCE", 7, 30, 2), ("MASK", 11, 32, 2), ("OUTPUT", 12, 20, 2)],
+)
+def test_an_output_out_of_range_is_placed_where_it_is_named(
+    tmp_path: Path, written: str, line: int, column: int, has: int
+) -> None:
+    text = OUT_OF_RANGE.replace(written, "enc:7")
+    for other in ("SOURCE", "MASK", "OUTPUT"):
+        text = text.replace(other, "enc:1")
+    path = tmp_path / "s.yaml"
+    path.write_text(text)
+    (scenario,) = read_scenarios(path)
+    with pytest.raises(ScenarioError, match=f"output 7 of `enc`, which has {has}") as caught:
+        build_model(scenario.models[0], scenario.inputs)
+    (fault,) = caught.value.faults
+    assert fault.where is not None
+    assert (fault.where.line, fault.where.column) == (line, column)

@@ -20,6 +20,11 @@ layer among cells | [5, 3] | RNN: {cell: [{LSTMCell: 3}, {GRU: 2}]} | use `GRUCe
 RNN: {cell: [{LSTMCell: 3}, {GRUCell: 2}]}
 nothing to normalise | [5, 3] | SpectralNormalization: {layer: {Dropout: 0.5}} | \
 wraps a layer with a kernel, such as `Dense` | SpectralNormalization: {layer: {Dense: 2}}
+several outputs | [5, 3] | TimeDistributed: {layer: {Functional: {input: {shape: [3]}, \
+graph: {d: {Dense: 2, from: [input]}, e: {Dense: 3, from: [input]}}, outputs: [d, e]}}} | \
+join the outputs inside it, with `Concatenate` | \
+TimeDistributed: {layer: {Functional: {input: {shape: [3]}, graph: {d: {Dense: 2, from: [input]}, \
+e: {Dense: 3, from: [input]}, c: {Concatenate: {}, from: [d, e]}}, outputs: [c]}}}
 """
 
 

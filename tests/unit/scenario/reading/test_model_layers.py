@@ -58,6 +58,8 @@ def test_a_nested_file_is_relative_to_the_scenario(read: Any, tmp_path: Any) -> 
         ("Functional: {layers: [Flatten]}", "`Functional` needs the shapes of its inputs | add `input: {shape: [...]}`"),
         ("Functional: {input: {shape: [4]}}", "`Functional` needs `graph` or `layers`"),
         ("Functional: {graph: {o: {ReLU: , from: x}}, inputs: {x: {shape: [4]}}}", "`outputs` is missing | add `outputs: [node]`"),
+        ("Functional: {graph: {o: {ReLU: , from: x}}, outputs: x, inputs: {x: {shape: [4]}}}", "`outputs` takes names of nodes; `x` is an input | add a node "
+            "that returns it: `same: {Identity: {}, from: [x]}`"),
         ("Functional: {graph: {o: {ReLU: , from: x}}, outputs: p, inputs: {x: {shape: [4]}}}", "unknown node or input `p` | allowed: o"),
         ("Functional: {graph: {o: {ReLU: , from: y}}, outputs: o, inputs: {x: {shape: [4]}}}", "unknown node or input `y` | allowed: x"),
         ("Functional: {graph: {o: {ReLU: , from: p}, p: {ReLU: , from: o}}, outputs: o, inputs: {x: {shape: [4]}}}", "the graph has a cycle: p → o → p"),
