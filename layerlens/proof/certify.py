@@ -16,6 +16,7 @@ from layerlens.proof.graphs import THEY_DIFFER, Unproved, prove_graphs, prove_pa
 from layerlens.proof.parts import CutModels, WholeModels, params
 from layerlens.proof.refusals import is_half_precise
 from layerlens.proof.shared_prefix import has_same_weights, variable_names
+from layerlens.proof.steps import prove_in_steps
 from layerlens.report.pairs import CertificateRow
 
 #: Whole models of no more weights, and values between their layers, are proved quickly.
@@ -65,7 +66,7 @@ class _Attempts:
         What differs is tried first where it is a small part of models that are costly to prove; of
         others the whole is traced anyway when it is run. Whole models whose expressions differ
         cannot be proved in parts either. Where they are refused, being too large or holding what is
-        not understood, more is taken in around what differs.
+        not understood, many small proofs are tried, and more is taken in around what differs.
         """
         narrow = None if self.pairs is None else cut_between(self.pairs)
         is_first = narrow is not None and self._is_small(narrow) and self._are_costly()
@@ -79,6 +80,11 @@ class _Attempts:
             found = self._within(narrow)
             if isinstance(found, CertificateRow):
                 return found
+        if found != Unproved(THEY_DIFFER):
+            models = self.sides[0].built, self.sides[1].built
+            steps = prove_in_steps(models, self.transfer, seed=self.seed)
+            if steps is not None:
+                return steps
         wide = cut_between(self.pairs, around=AROUND)
         last = None if wide is None or wide == narrow else self._within(wide)
         return last if isinstance(last, CertificateRow) else found or whole

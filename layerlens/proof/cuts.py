@@ -8,7 +8,8 @@ of the shared tensors, so are the models.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -228,7 +229,7 @@ class _Pairs:
                 continue
             seen.add(key)
             behind = self.behind(pair)
-            if behind is None or (heights[key] <= around and not _lacks_activation(pair)):
+            if behind is None or heights[key] <= around:
                 goals[key] = pair
             else:
                 waiting.extend(behind)
@@ -253,18 +254,10 @@ class _Pairs:
         return heights
 
     def behind(self, pair: Goal) -> list[Goal] | None:
-        """Return the pairs that make a pair equal if they are; None where there are none.
-
-        A layer without its final activation cannot be called, so a pair is not followed back
-        to where only these parts of two layers differ.
-        """
+        """Return the pairs that make a pair equal if they are; None where there are none."""
         key = _key(pair)
         if key not in self._behind:
-            found = self._inputs(pair)
-            is_split = found is not None and any(map(_lacks_activation, found))
-            if found is not None and is_split and None in map(self._inputs, found):
-                found = None
-            self._behind[key] = found
+            self._behind[key] = self._inputs(pair)
         return self._behind[key]
 
     def _inputs(self, pair: Goal) -> list[Goal] | None:
@@ -297,10 +290,6 @@ class _Pairs:
         return None if crossed or apart or not found else found
 
 
-def _lacks_activation(pair: Goal) -> bool:
-    return any(value.step is not None and value.step.kind == "linear" for value in pair)
-
-
 def _key(pair: Goal) -> tuple[int, int]:
     return id(pair[0]), id(pair[1])
 
@@ -314,8 +303,8 @@ def call_part(cut: Cut, side: int, tensors: Sequence[Any]) -> list[Any]:
     called: dict[int, list[Any]] = {}
     for value in cut.parts[side]:
         step = value.step
-        if value.number in known or step is None or step.kind == "linear":
-            continue  # a layer without its activation is called with it
+        if value.number in known or step is None:
+            continue
         if id(step) not in called:
             called[id(step)] = _called(step, known)
         known[value.number] = called[id(step)][value.index]
@@ -327,13 +316,9 @@ def _called(step: Step, known: dict[int, Any]) -> list[Any]:
         assert step.select is not None
         return [known[step.inputs[0].number][parse_select(step.select)]]
     if step.kind == "activation":
-        (given,) = step.inputs
-        if given.number in known:
-            host = activation_host(step.layer)
-            function = step.layer if host is None else host.activation
-            return _flat(function(known[given.number]))
-        assert given.step is not None
-        step = given.step  # the whole layer
+        host = activation_host(step.layer)
+        function = step.layer if host is None else host.activation
+        return _flat(function(known[step.inputs[0].number]))
     tensors = {
         id(symbolic): known[value.number]
         for symbolic, value in zip(step.tensors, step.inputs, strict=True)
@@ -343,7 +328,20 @@ def _called(step: Step, known: dict[int, Any]) -> list[Any]:
     kwargs = {name: value for name, value in kwargs.items() if not is_mask(name)}
     if getattr(step.layer, "_call_has_training_arg", False):
         kwargs["training"] = False
-    return _flat(step.layer(*args, **kwargs))
+    with _without_activation(step) if step.kind == "linear" else nullcontext():
+        return _flat(step.layer(*args, **kwargs))
+
+
+@contextmanager
+def _without_activation(step: Step) -> Iterator[None]:
+    """Set aside the final activation of a layer, which is a step of its own."""
+    host = activation_host(step.layer)
+    assert host is not None
+    activation, host.activation = host.activation, keras.activations.linear
+    try:
+        yield
+    finally:
+        host.activation = activation
 
 
 def _flat(outputs: Any) -> list[Any]:

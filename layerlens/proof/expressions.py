@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
 from types import FunctionType
@@ -81,10 +81,13 @@ def express(
     numbering: Numbering,
     weights: Mapping[int, Hashable],
     select: str | None = None,
+    *,
+    seen: Callable[[Value], Value] | None = None,
 ) -> tuple[Value, ...]:
     """Return a Functional model's outputs as expressions of its inputs, in inference.
 
-    `weights` has the name of each variable by its id; equal names mean equal values.
+    `weights` has the name of each variable by its id; equal names mean equal values. `seen` is
+    called with what each layer returns, in order, and returns what stands for it from there on.
     """
     inputs = tuple(
         Value(
@@ -96,7 +99,7 @@ def express(
         )
         for position, tensor in enumerate(model.inputs)
     )
-    outputs = _Reader(numbering, weights).outputs(model, inputs)
+    outputs = _Reader(numbering, weights, seen).outputs(model, inputs)
     if select is None:
         return outputs
     return tuple(_selected(value, select, numbering) for value in outputs)
@@ -106,6 +109,7 @@ def express(
 class _Reader:
     numbering: Numbering
     weights: Mapping[int, Hashable]
+    seen: Callable[[Value], Value] | None = None
     #: The signatures of layers by the form of their calls: a layer may be called many times.
     _signatures: dict[tuple[int, str], Hashable] = field(default_factory=dict)
 
@@ -117,7 +121,8 @@ class _Reader:
                 if all(id(tensor) in known for tensor in node.outputs):
                     continue
                 for tensor, value in zip(node.outputs, self._applied(node, known), strict=True):
-                    known[id(tensor)] = value
+                    is_new = value.step is not None and value.step.layer is node.operation
+                    known[id(tensor)] = self.seen(value) if self.seen and is_new else value
         return tuple(known[id(tensor)] for tensor in graph.outputs)
 
     def _applied(self, node: Any, known: dict[int, Value]) -> tuple[Value, ...]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import chain
 from math import ceil, log, prod
@@ -91,17 +91,20 @@ def prove_graphs(
     return prove_part(WholeModels((reference, candidate)), transfer, seed=seed)
 
 
-def prove_part(part: Part, transfer: Transfer, *, seed: int) -> CertificateRow | Unproved:
+def prove_part(
+    part: Part, transfer: Transfer, *, seed: int, error_bound: float = ERROR_BOUND
+) -> CertificateRow | Unproved:
     """Return a certificate that a part of both computes one function, or why there is none."""
     try:
         _refuse_pair(*part.built, transfer)
         for side in (0, 1):
             refuse_what_no_graph_tells(part, side)
         names = variable_names(*part.built, transfer)
+        proof = GraphProof(part, names, seed, error_bound=error_bound)
         try:
-            return GraphProof(part, names, seed).certificate()
+            return proof.certificate()
         except _UnequalError:
-            return GraphProof(part, names, seed, by_distances=True, by_factors=True).certificate()
+            return replace(proof, by_distances=True, by_factors=True).certificate()
     except CannotProveError as error:
         return Unproved(str(error))
     except VanishedError:
@@ -138,12 +141,14 @@ class GraphProof:
     by_distances: bool = False
     #: Whether factors pass what they can: `Algebra.by_factors`.
     by_factors: bool = False
-    _degree: float = 0.0
-    _primes: int = 0
-    _bound: float = 0.0
-    _assumptions: dict[str, None] = field(default_factory=dict)
+    #: The most that the chance of a wrong certificate may be.
+    error_bound: float = ERROR_BOUND
+    _degree: float = field(default=0.0, init=False)
+    _primes: int = field(default=0, init=False)
+    _bound: float = field(default=0.0, init=False)
+    _assumptions: dict[str, None] = field(default_factory=dict, init=False)
     #: The known batch sizes at which both are proved equal, by length.
-    _proved_at: dict[int, set[int]] = field(default_factory=lambda: defaultdict(set))
+    _proved_at: dict[int, set[int]] = field(default_factory=lambda: defaultdict(set), init=False)
 
     def certificate(self) -> CertificateRow:
         """Return the certificate.
@@ -210,7 +215,7 @@ class GraphProof:
         if not self.part.variable_starts:
             first, second = FIXED_SIZES
             if self._may_check_samples():
-                second = Size(number_of_samples(self.part.built))
+                second = Size(number_of_samples(self.part.shapes))
             yield first, second
             return
         beyond = beyond_all_layers(*self.part.built)
@@ -231,13 +236,13 @@ class GraphProof:
         """Raise where a model may do something else for another number of samples."""
         if any(built.batch_size for built in self.part.built):
             return
-        samples = number_of_samples(self.part.built)
+        samples = number_of_samples(self.part.shapes)
         size = size._replace(batch=samples)
         batch = Batch(samples, self.part.starts(size))
         for side in (0, 1):
             function = self.part.traced(side, size, lengths=bool(self.part.variable_starts))
             for seed in range(self.seed, self.seed + MOST_SEEDS):
-                algebra = Algebra(Field.drawn(seed, 1))
+                algebra = Algebra(Field.drawn(seed, 1), limits=self.part.limits)
                 evaluation = Evaluation.of(algebra, self.part.built, self.names)
                 inputs = evaluation.inputs(batch)
                 check = SampleCheck(samples)
@@ -333,7 +338,7 @@ class GraphProof:
         return not (part.variable_starts or part.is_training or is_fixed)
 
     def _checks_samples(self, size: Size) -> bool:
-        return self._may_check_samples() and size.batch == number_of_samples(self.part.built)
+        return self._may_check_samples() and size.batch == number_of_samples(self.part.shapes)
 
     def _prove_batches(
         self, traced: Sequence[Any], batches: Sequence[Batch], *, checks: bool = False
@@ -350,10 +355,10 @@ class GraphProof:
             except VanishedError:
                 seed += 1
                 continue
-            if algebra.error_bound <= ERROR_BOUND:
+            if algebra.error_bound <= self.error_bound:
                 self._take(algebra)
                 return doubtful
-            primes = _enough_primes(algebra)
+            primes = _enough_primes(algebra, self.error_bound)
         raise VanishedError
 
     def _take(self, algebra: Algebra) -> None:
@@ -368,7 +373,12 @@ class GraphProof:
         self, traced: Sequence[Any], batches: Sequence[Batch], drawn: Field, *, checks: bool
     ) -> tuple[Algebra, set[int]]:
         """Run both traces; raise unless their outputs are the same expressions."""
-        algebra = Algebra(drawn, by_distances=self.by_distances, by_factors=self.by_factors)
+        algebra = Algebra(
+            drawn,
+            limits=self.part.limits,
+            by_distances=self.by_distances,
+            by_factors=self.by_factors,
+        )
         evaluation = Evaluation.of(algebra, self.part.built, self.names)
         for batch in batches:
             inputs = evaluation.inputs(batch)
@@ -388,7 +398,7 @@ class GraphProof:
         return algebra, evaluation.interpreter.doubtful_sizes
 
 
-def _enough_primes(algebra: Algebra) -> int:
+def _enough_primes(algebra: Algebra, error_bound: float) -> int:
     """Return how many primes meet the bound.
 
     Raises:
@@ -396,7 +406,7 @@ def _enough_primes(algebra: Algebra) -> int:
     """
     chance = algebra.worst.chance()
     if chance < 0.5:
-        wanted = -log(ERROR_BOUND) + 2 * log(algebra.evaluations)
+        wanted = -log(error_bound) + 2 * log(algebra.evaluations)
         primes = max(ceil(wanted / -log(chance)), len(algebra.field.primes)) + 1
         if primes <= MOST_PRIMES:
             return primes

@@ -17,10 +17,12 @@ from layerlens.models.build.request import Built
 from layerlens.models.execute.input_domains import look_up_limit
 from layerlens.models.execute.side import Side
 from layerlens.models.execute.tracing import trace_call
+from layerlens.models.inspect.cost import multiply_adds
 from layerlens.models.inspect.nested_layers import flat_layers, weights_of, with_nested
 from layerlens.proof.cuts import Cut, call_part
 from layerlens.proof.expressions import Step, Value, is_mask
 from layerlens.proof.field.value import CannotProveError
+from layerlens.proof.limits import Limits, limits_of_part, limits_of_whole
 from layerlens.proof.sizes import Size, known_shape, trace
 from layerlens.proof.user_code import runs_user_code, trace_guarded
 from layerlens.scenario.spec import InputSpec
@@ -47,6 +49,10 @@ class Part(Protocol):
     @property
     def variable_starts(self) -> int:
         """At how many tensors that have an unknown axis, besides that of the batch, both start."""
+
+    @property
+    def limits(self) -> Limits:
+        """The most that the proof takes on."""
 
     def runs_user_code(self, side: int) -> bool:
         """Return whether code that Keras does not define runs in one side."""
@@ -79,6 +85,14 @@ class Part(Protocol):
     def weights(self, side: int) -> list[Any]:
         """Return the weights of one side, each once."""
 
+    @property
+    def multiply_adds(self) -> int:
+        """The multiply-adds of the larger side for one sample, as far as they are known."""
+
+    @property
+    def shapes(self) -> Any:
+        """The shapes of all tensors and weights of both sides, nested in any way."""
+
     def activations(self, side: int) -> int:
         """Return how many values the layers of one side return for one sample."""
 
@@ -99,6 +113,10 @@ class WholeModels:
     @property
     def is_training(self) -> bool:
         return any(side.training for side in self.sides)
+
+    @property
+    def limits(self) -> Limits:
+        return limits_of_whole()
 
     @cached_property
     def _run_user_code(self) -> tuple[bool, bool]:
@@ -149,6 +167,15 @@ class WholeModels:
     def weights(self, side: int) -> list[Any]:
         return list(weights_of(self.built[side].model))
 
+    @property
+    def multiply_adds(self) -> int:
+        return _multiply_adds(self.built)
+
+    @cached_property
+    def shapes(self) -> Any:
+        rows = [row for built in self.built for row in built.report.layers]
+        return [(row.input_shape, row.output_shape, [w.shape for w in row.weights]) for row in rows]
+
     def activations(self, side: int) -> int:
         return sum(_scalars(row.output_shape) for row in self.built[side].report.layers)
 
@@ -176,6 +203,10 @@ class CutModels:
             replace(built, spec=replace(built.spec, select=None)) for built in self.models
         )
         return one, other
+
+    @property
+    def limits(self) -> Limits:
+        return limits_of_part(_multiply_adds(self.models))
 
     def runs_user_code(self, side: int) -> bool:
         return False  # only what is known by class and settings is in a cut
@@ -250,8 +281,29 @@ class CutModels:
         held = (v for layer in self.cut.layers(side) for v in getattr(layer, "weights", ()))
         return list({id(variable): variable for variable in held}.values())
 
+    @cached_property
+    def shapes(self) -> Any:
+        values = [value.shape for part in self.cut.parts for value in part]
+        return [values, [tuple(w.shape) for side in (0, 1) for w in self.weights(side)]]
+
     def activations(self, side: int) -> int:
         return sum(_scalars(value.shape) for value in self.cut.parts[side])
+
+    @property
+    def multiply_adds(self) -> int:
+        return max(sum(map(_of_step, self.cut.steps(side))) for side in (0, 1))
+
+
+def _multiply_adds(models: tuple[Built, Built]) -> int:
+    return max(built.report.multiply_adds or 0 for built in models)
+
+
+def _of_step(step: Step) -> int:
+    """Return the multiply-adds of one step for one sample; 0 where they are unknown."""
+    if step.node is None:  # an activation, or a slice
+        return 0
+    outputs = [tuple(tensor.shape) for tensor in step.node.outputs]
+    return multiply_adds(step.layer, [value.shape for value in step.inputs], outputs) or 0
 
 
 def params(part: Part, side: int) -> int:

@@ -9,9 +9,6 @@ import keras
 from layerlens.proof.field.value import CannotProveError
 from layerlens.proof.parts import Part, params
 
-#: Models with more weights, or more values between their layers for one sample, take longer to
-#: prove than to probe.
-MOST_PARAMS, MOST_ACTIVATIONS = 4_000_000, 500_000
 #: Layers whose only state are recurrent ones, which are cleared before each call.
 _RECURRENT = (keras.layers.RNN, keras.layers.Bidirectional)
 
@@ -35,10 +32,12 @@ def refuse_what_no_graph_tells(part: Part, side: int) -> None:
             raise CannotProveError("it computes in half precision")
         if getattr(layer, "stateful", False) and not isinstance(layer, _RECURRENT):
             raise CannotProveError(f"`{layer.name}` keeps state from call to call")
-    if params(part, side) > MOST_PARAMS:
-        raise CannotProveError(f"there are more than {MOST_PARAMS:,} weights")
-    if part.activations(side) > MOST_ACTIVATIONS:
-        raise CannotProveError(f"layers return more than {MOST_ACTIVATIONS:,} values")
+    if params(part, side) > part.limits.params:
+        raise CannotProveError(f"there are more than {part.limits.params:,} weights")
+    if part.multiply_adds > part.limits.multiply_adds:
+        raise CannotProveError(f"it needs more than {part.limits.multiply_adds:,} multiply-adds")
+    if part.activations(side) > part.limits.activations:
+        raise CannotProveError(f"layers return more than {part.limits.activations:,} values")
 
 
 def is_half_precise(layer: Any) -> bool:

@@ -82,10 +82,8 @@ def apart(row: Sequence[Size]) -> Iterator[Size]:
     yield first._replace(step=1 - first.length)
 
 
-def number_of_samples(models: Sequence[Built]) -> int:
-    """Return a number of samples that divides no size of an axis that is known, if there is one."""
-    rows = [row for built in models for row in built.report.layers]
-    shapes = [(row.input_shape, row.output_shape, *(w.shape for w in row.weights)) for row in rows]
+def number_of_samples(shapes: Any) -> int:
+    """Return a number of samples that divides no known size in these shapes, if there is one."""
     known = set(whole_numbers_in(shapes)) - {0}
     return next((n for n in SAMPLES if all(size % n for size in known)), SAMPLES[0])
 

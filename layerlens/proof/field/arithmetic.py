@@ -22,14 +22,12 @@ from layerlens.proof.field.fractions_of_floats import simplest_fraction
 from layerlens.proof.field.growth import NOTHING, Growth
 from layerlens.proof.field.residues import Field, Residues
 from layerlens.proof.field.value import CannotProveError, Value, joined_spread
+from layerlens.proof.limits import Limits, limits_of_whole
 
 #: More terms than this in one sum of products are not exact in float64.
 MOST_TERMS = 2**17
-#: An array of more elements is refused.
-MOST_ELEMENTS = 4_000_000
-#: Graphs that compute more elements at one size take longer to prove than to probe. So many
-#: products of a sum cost as much as another element.
-MOST_COMPUTED, PRODUCTS_PER_ELEMENT = 20_000_000, 100
+#: So many products of a sum cost as much as another element.
+PRODUCTS_PER_ELEMENT = 100
 #: The lesser half of a residue has this many bits.
 _HALF_BITS = 16
 _HALF = 2**_HALF_BITS - 1
@@ -45,6 +43,7 @@ class Arithmetic:
     """The values of one proof, and what its error bound rests on."""
 
     field: Field
+    limits: Limits = dataclasses.field(default_factory=limits_of_whole)
     #: The conditions under which elements are defined.
     definedness: Definedness = dataclasses.field(default_factory=Definedness)
     #: Elements computed so far.
@@ -109,7 +108,7 @@ class Arithmetic:
         """
         size = int(residues[0].size)
         self._work(size)
-        if size > MOST_ELEMENTS:
+        if size > self.limits.elements:
             raise CannotProveError(f"an array has {size:,} elements")
         return Value(residues.shape[1:], known.pop("kind", "float"), residues, **known)
 
@@ -292,8 +291,8 @@ class Arithmetic:
 
     def _work(self, elements: int) -> None:
         self.computed += elements
-        if self.computed > MOST_COMPUTED:
-            raise CannotProveError(f"it computes more than {MOST_COMPUTED:,} elements")
+        if self.computed > self.limits.computed:
+            raise CannotProveError(f"it computes more than {self.limits.computed:,} elements")
 
     def note(self, what: str, residues: Residues, growth: Growth) -> None:
         self.evaluate(residues, growth)

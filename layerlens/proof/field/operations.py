@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from layerlens.proof.field.algebra import Algebra
-from layerlens.proof.field.arithmetic import MOST_ELEMENTS, ONE, ZERO
+from layerlens.proof.field.arithmetic import ONE, ZERO
 from layerlens.proof.field.fractions_of_floats import simplest_fraction
 from layerlens.proof.field.growth import Growth
 from layerlens.proof.field.residues import Residues
@@ -581,7 +581,7 @@ def _resized(algebra: Algebra, operation: Any, inputs: Sequence[Value]) -> Value
     """Resize as TensorFlow does: each pixel of the result is a weighted mean of pixels."""
     one, *how = inputs
     height, width = one.shape[1:3]
-    if (height * width) ** 2 > MOST_ELEMENTS:
+    if (height * width) ** 2 > algebra.limits.elements:
         raise CannotProveError("an image is too large to resize")
     single = np.eye(height * width, dtype=np.float32).reshape(-1, height, width, 1)
     (found,) = run_operation(operation, [single, *(value.array("a size") for value in how)])
@@ -624,7 +624,7 @@ def chosen_rows(algebra: Algebra, index: Value, count: int) -> Residues:
     first, last = int(low), int(high)
     if not 0 <= first <= last < count:
         raise CannotProveError(f"an index from {first} to {last} is outside a table of {count}")
-    if index.size * count > MOST_ELEMENTS:
+    if index.size * count > algebra.limits.elements:
         raise CannotProveError(f"a table of {count:,} rows is read {index.size:,} times")
     found = np.zeros((len(residues), *index.shape, count), np.int64)
     numbers = np.broadcast_to(np.arange(first, last), (*index.shape, last - first))

@@ -401,11 +401,11 @@ WIDE = layer("Dense", units=40)
 def test_a_large_model_is_proved_by_what_differs_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
     around, narrow = [WIDE, RELU] * 3, layer("Dense", units=2)
     pair = [*around, narrow, *around], [*around, over_time(narrow), *around]
-    monkeypatch.setattr("layerlens.proof.refusals.MOST_PARAMS", 100)
+    monkeypatch.setattr("layerlens.proof.limits.MOST_PARAMS", 100)
     row = of_chains(*pair, 2, 3)
     assert row is not None
     assert row.segment == "`dense_3` against `time_distributed`"
-    monkeypatch.setattr("layerlens.proof.refusals.MOST_PARAMS", 50)
+    monkeypatch.setattr("layerlens.proof.limits.MOST_PARAMS", 50)
     assert of_chains(*pair, 2, 3) is None
 
 
@@ -415,7 +415,7 @@ def test_more_is_taken_in_around_what_differs_where_the_whole_is_too_large(
     # Only what the ReLU returns is the same with and without a slope below zero.
     tanh, leaky = layer("Activation", activation="tanh"), layer("LeakyReLU", negative_slope=0.5)
     before, behind = [WIDE, DENSE, tanh, RELU], [tanh, tanh, tanh, WIDE]
-    monkeypatch.setattr("layerlens.proof.refusals.MOST_PARAMS", 170)
+    monkeypatch.setattr("layerlens.proof.limits.MOST_PARAMS", 170)
     row = of_chains([*before, leaky, *behind], [*before, *behind], 3)
     assert row is not None
     assert row.segment == (

@@ -328,11 +328,11 @@ def test_the_only_value_of_an_input_is_known() -> None:
 
 
 def test_large_models_are_refused_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("layerlens.proof.refusals.MOST_PARAMS", 10)
+    monkeypatch.setattr("layerlens.proof.limits.MOST_PARAMS", 10)
     row = of_chains([DENSE], [DENSE, layer("Dropout", rate=0.1)], 4)
     assert row == Unproved("there are more than 10 weights")
     monkeypatch.undo()
-    monkeypatch.setattr("layerlens.proof.refusals.MOST_ACTIVATIONS", 7)
+    monkeypatch.setattr("layerlens.proof.limits.MOST_ACTIVATIONS", 7)
     row = of_chains([DENSE], [DENSE, layer("Dropout", rate=0.1)], 4)
     assert row == Unproved("layers return more than 7 values")
 
