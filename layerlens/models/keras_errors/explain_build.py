@@ -10,6 +10,7 @@ import keras
 from layerlens.models.keras_errors.arguments import ARGUMENT_RULES, mentioned_argument
 from layerlens.models.keras_errors.axes import AXIS_RULES
 from layerlens.models.keras_errors.fallback import describe_accepted_input
+from layerlens.models.keras_errors.nested_models import NESTED_MODEL_RULES
 from layerlens.models.keras_errors.refusal import Refusal, Remedy, Rule, shapes_of
 from layerlens.models.keras_errors.several_inputs import SEVERAL_INPUTS_RULES
 from layerlens.models.keras_errors.sizes import SIZE_RULES
@@ -20,6 +21,7 @@ from layerlens.report.layers import LayerRow, ModelError
 
 #: Rules for the inputs of the layer and for the layer that it wraps.
 _OUTER_RULES: tuple[Rule, ...] = (
+    *NESTED_MODEL_RULES,
     *SEVERAL_INPUTS_RULES,
     *WRAPPER_RULES,
     *TIME_STEP_RULES,

@@ -100,6 +100,9 @@ def test_a_model_with_the_wrong_number_of_inputs_is_refused() -> None:
     assert result.report.error is not None
     text = "`f` is a model with 1 input (`input`), but `from` gives it 2"
     assert result.report.error.message == text
+    assert result.report.error.hint == (
+        "name one node or input for each of its inputs under `from:`, in their order"
+    )
 
 
 def test_a_saved_model_that_does_not_fit_is_refused(tmp_path: Path) -> None:
