@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import chain, count
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from layerlens.run.pipeline import (
 from layerlens.run.record import LARGEST_RECORDING, record_model
 from layerlens.run.recorded_file import RecordedFile
 from layerlens.run.report import Report
+from layerlens.scenario.at_revision import callable_against, refuse_unless_callable
 from layerlens.scenario.faults import suggestion
 from layerlens.scenario.from_arguments import is_model
 from layerlens.scenario.from_python import (
@@ -48,6 +50,7 @@ from layerlens.vocabulary import (
 def compare(
     source: Any,
     *candidates: Any,
+    against: str | None = None,
     inputs: Inputs = None,
     reference: str | None = None,
     transfer: TransferMethod | Mapping[str, Any] = "auto",
@@ -72,6 +75,8 @@ def compare(
             needs `inputs`), a callable that returns one of them, the path of a saved model, or the
             text "path/to/file.py:callable" or "module:callable".
         candidates: models to compare with `source`, named `candidate`, `candidate_2`, ...
+        against: a git revision: `source` is then one "path/to/file.py:callable" or
+            "module:callable", compared with itself at that revision, which is the reference.
         inputs: the per-sample shape (None is a variable length), a mapping as in a scenario's
             `input:`, or for several inputs a mapping of name → either. By default the model's own.
         reference: the name of the model that the others are compared with; by default the first.
@@ -95,6 +100,7 @@ def compare(
     Raises:
         UsageError: an argument is invalid, or belongs in the scenario.
         ScenarioError: a scenario given as a mapping has faults. (Those of a file are reported.)
+        RevisionError: the git revision cannot be read.
     """
     check_choice("expect", expect, VERDICTS)
     check_choice("effort", effort, EFFORTS)
@@ -108,6 +114,17 @@ def compare(
         explain=explain,
         strict=strict,
     )
+    if against is not None:
+        _refuse_beside_against(source, candidates, reference=reference, weights=weights)
+        scenario = callable_against(str(source), against, expect, allow_code=allow_code)
+        scenario = replace(
+            scenario,
+            inputs=input_specs(inputs),
+            transfer=transfer_rule(transfer),
+            modes=checked_modes(mode),
+            tolerance=checked_tolerance(tolerance),
+        )
+        return compare_scenarios((scenario,), options)
     if not candidates and _is_scenarios(source) and not _is_saved(source):
         _refuse_arguments(
             input=inputs is not None,
@@ -150,6 +167,29 @@ def compare(
         tolerance=checked_tolerance(tolerance),
     )
     return compare_scenarios((scenario,), options)
+
+
+def _refuse_beside_against(source: Any, candidates: Sequence[Any], **given: Any) -> None:
+    """Refuse what `against=` cannot be combined with.
+
+    Raises:
+        UsageError: `source` is not one callable by name, or an argument has no meaning there.
+    """
+    for name, value in given.items():
+        if value is not None:
+            raise UsageError(
+                f"{name}= has no meaning with against=, which compares two forms of one callable",
+                hint="leave it out",
+                code=Code.BAD_ARGUMENT,
+            )
+    texts = [str(one) for one in (source, *candidates) if isinstance(one, (str, Path))]
+    if len(texts) <= len(candidates):
+        raise UsageError(
+            f"against= takes a callable by its name, and not one of type {type(source).__name__}",
+            hint='name it as text: "path/to/file.py:callable"',
+            code=Code.BAD_ARGUMENT,
+        )
+    refuse_unless_callable(texts, "REV")
 
 
 def summary(

@@ -5,6 +5,7 @@
     ├── ScenarioError       one or more faults in one scenario file     (exit status 2)
     ├── ModelFileError      a saved model cannot be read or is refused  (exit status 2)
     ├── UnsafeCodeError     code would run without permission           (exit status 2)
+    ├── RevisionError       a git revision cannot be read               (exit status 2)
     ├── MemoryLimitError    a model's weights would not fit in memory   (exit status 2)
     ├── LostError           a scenario was stopped, or its process died (exit status 2)
     └── InternalError       a fault of layerlens itself                 (exit status 3)
@@ -90,6 +91,12 @@ class UnsafeCodeError(LayerlensError):
     """Code from a file would run without permission."""
 
     default_code = Code.CODE_NOT_ALLOWED
+
+
+class RevisionError(LayerlensError):
+    """There is no such revision of a file, or git cannot read it."""
+
+    default_code = Code.NO_REVISION
 
 
 class MemoryLimitError(LayerlensError):

@@ -96,6 +96,7 @@ class Code(StrEnum):
     NO_SCRIPT = "LL511"
     CANNOT_DRAW = "LL512"
     BAD_SETTINGS = "LL513"
+    NO_REVISION = "LL514"
 
     # 9xx: layerlens itself
     INTERNAL = "LL901"

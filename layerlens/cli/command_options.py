@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, cast, get_args
 
 from layerlens.cli.options import (
+    AgainstOption,
     AllowCodeOption,
     CacheDirOption,
     ColorOption,
@@ -55,6 +56,7 @@ class CommandOptions:
     seed: SeedOption = "0"
     expect: ExpectOption = None
     weights: WeightsOption = None
+    against: AgainstOption = None
     strict: StrictOption = False
     quiet: QuietOption = False
     verbose: VerboseOption = False
@@ -103,6 +105,7 @@ class CommandOptions:
             max_memory=max_memory,
             graph=self.graph,
             weights=cast(Weights | None, self.weights),
+            against=self.against,
             strict=self.strict,
         )
 

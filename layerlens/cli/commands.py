@@ -111,7 +111,16 @@ def layerlens(
 
 @app.command()
 @takes_options(
-    *REPORT, *RUN, *JUDGING, "weights", "verbose", "jobs", "repro", *MEASUREMENTS, "scheduler"
+    *REPORT,
+    *RUN,
+    *JUDGING,
+    "weights",
+    "against",
+    "verbose",
+    "jobs",
+    "repro",
+    *MEASUREMENTS,
+    "scheduler",
 )
 def compare(paths: Paths, *, options: CommandOptions) -> int:
     """Compare the models of scenarios, or models that you name.
@@ -138,7 +147,7 @@ def compare(paths: Paths, *, options: CommandOptions) -> int:
 
 
 @app.command()
-@takes_options(*REPORT, *RUN, *JUDGING, "weights", "jobs")
+@takes_options(*REPORT, *RUN, *JUDGING, "weights", "against", "jobs")
 def explain(paths: Paths, *, options: CommandOptions) -> int:
     """Explain where two models differ, why, and how to make them agree.
 

@@ -118,6 +118,15 @@ WeightsOption = Annotated[
         "default if every model has saved weights. carried: only the functions.",
     ),
 ]
+AgainstOption = Annotated[
+    str | None,
+    typer.Option(
+        "--against",
+        metavar="REV",
+        help="Compare one FILE.py:CALLABLE or MODULE:CALLABLE with itself at a git revision, which "
+        "is the reference. The working tree may have uncommitted changes.",
+    ),
+]
 FormatOption = Annotated[
     str | None,
     typer.Option(

@@ -29,6 +29,7 @@ _REFUSED = {
     "cache-dir": "a repository cannot choose where results come from",
     "repro": "it writes a file, whose name belongs on the command line",
     "weights": "it applies to models that are named on the command line",
+    "against": "it applies to a callable that is named on the command line",
     "scheduler": "a repository cannot choose the machines that run its scenarios",
 }
 #: Option → the types of its values in TOML, and what they are called; others take text.

@@ -174,14 +174,23 @@ def _pair_weights(
 ) -> Transfer:
     """Pair the weights of two models; where positions do not fit, in the order of the calls.
 
-    No weights are carried over to or from an exported file.
+    No weights are carried over to or from an exported file. Two forms of one callable mean the
+    same weights by the same paths.
     """
     if any(isinstance(one, Foreign) and not one.runtime.is_open for one in (reference, candidate)):
         return Transfer("none", (), (), ())
+    if rule == "auto" and any(map(_is_at_revision, (reference, candidate))):
+        by_path = pair_model_weights(reference, candidate, "by_name")
+        if by_path.complete and not by_path.keeps_own:
+            return by_path
     transfer = pair_model_weights(reference, candidate, rule)
     if transfer.complete or not isinstance(reference, Built) or not isinstance(candidate, Built):
         return transfer
     return paired_by_calls(reference, candidate, rule, transfer) or transfer
+
+
+def _is_at_revision(model: Built | Frozen) -> bool:
+    return model.spec.runtime is not None and model.spec.runtime.revision is not None
 
 
 def _in_call_order(decision: Decision) -> Decision | None:

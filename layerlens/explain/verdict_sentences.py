@@ -283,6 +283,12 @@ def elsewhere(
         kinds = "on several sets of weights, the same for both"
         if pair.transfer is not None and pair.transfer.method == "none":
             kinds = "each model on its own weights"
+        if runtime.revision is not None:
+            changes = "with" if runtime.revision.dirty else "without"
+            return (
+                f"`{report.name}` was built at {runtime.revision} and ran {precision}, {kinds}; "
+                f"`{live.name}` is from the working tree, {changes} uncommitted changes"
+            )
         return f"`{report.name}` ran in {runtime.name} ({runtime.version}) {precision}, {kinds}"
     text = (
         f"`{report.name}` ran in {runtime.name} {runtime.version} {precision}, on the weights that "

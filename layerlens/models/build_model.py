@@ -10,7 +10,9 @@ from layerlens.models.build.described import build_described
 from layerlens.models.build.precision import Precision
 from layerlens.models.build.request import BuildRequest, Built, Frozen, Model, Refused
 from layerlens.models.external.adopt import adopt_model
+from layerlens.models.external.at_revision import build_at_revision
 from layerlens.models.external.elsewhere import build_elsewhere
+from layerlens.models.runtimes.process import RuntimeProcess
 from layerlens.scenario.spec import InputSpec, ModelSpec
 
 
@@ -29,6 +31,7 @@ def build_model(
     numbers: Callable[[float], float] | None = None,
     other_inputs: tuple[InputSpec, ...] = (),
     batch: int | None = None,
+    process: RuntimeProcess | None = None,
 ) -> Model:
     """Build one model in a fresh Keras session; an error of Keras is returned as Refused.
 
@@ -47,11 +50,13 @@ def build_model(
         numbers: replaces each number in the configuration of a saved model or an object.
         other_inputs: those of a model that is compared with this one, for a model that says none.
         batch: the number of samples of each batch; None is any.
+        process: the process of the model's runtime, if it was started ahead.
 
     Raises:
         MemoryLimitError: the weights need more memory; raised before they are allocated.
         UnsafeCodeError: the model needs code that is not allowed; raised before any code runs.
         ModelFileError: a file is missing, damaged, or cannot be loaded as a model.
+        RevisionError: the files of a git revision cannot be read.
         ScenarioError: `weights` or `chunks` do not fit the model, a callable is missing or returns
             no Keras object, or a graph or policy is invalid.
     """
@@ -69,7 +74,10 @@ def build_model(
         numbers,
         other_inputs=other_inputs,
         batch=batch,
+        process=process,
     )
+    if spec.runtime is not None and spec.runtime.revision is not None:
+        return build_at_revision(request, spec.runtime.revision)
     if spec.runtime is not None:
         return build_elsewhere(request, _build_here)
     return _build_here(request)

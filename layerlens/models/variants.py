@@ -12,6 +12,7 @@ from layerlens.models.build.conditions import Padding, paddings_of, under_condit
 from layerlens.models.build.constants import NumberChange, spec_with_numbers
 from layerlens.models.build.request import Built, Foreign, Model, Refused
 from layerlens.models.build_model import build_model
+from layerlens.models.external.start import StartedProcesses
 from layerlens.models.runtimes.process import RuntimeProcess
 from layerlens.plain import stage
 from layerlens.scenario.options import RunOptions
@@ -29,11 +30,13 @@ class ModelVariants:
     _other_inputs: tuple[InputSpec, ...] = ()
     #: The inputs that mean padding, once they are known.
     _padded: frozenset[Padding] | None = None
-    #: The processes of exported files.
+    #: The processes of models that run in one of their own.
     _processes: list[RuntimeProcess] = field(default_factory=list)
+    #: Those that were started ahead.
+    started: StartedProcesses | None = None
 
     def close(self) -> None:
-        """End the processes of the runtimes of exported files."""
+        """End the processes of models that run in one of their own."""
         while self._processes:
             self._processes.pop().close()
 
@@ -51,6 +54,7 @@ class ModelVariants:
             allow_code=self.options.allow_code,
             other_inputs=self._other_inputs if model.is_argument else (),
             batch=None if condition is None else condition.batch,
+            process=None if self.started is None else self.started.take(model.name),
             **how,
         )
         if isinstance(built, Foreign):
@@ -100,7 +104,7 @@ class ModelVariants:
         name = self.scenario.reference
         reference = self.build(self.scenario.model(name), **how)
         self._other_inputs = self._known_inputs(reference)
-        if isinstance(reference, Refused) and self._other_inputs:
+        if isinstance(reference, Refused) and not reference.is_final and self._other_inputs:
             reference = self.build(self.scenario.model(name), **how)
         if on_built is not None:
             on_built(reference)

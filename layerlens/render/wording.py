@@ -314,6 +314,8 @@ def model_notes(model: ModelReport) -> list[str]:
     if model.runtime is not None:
         known = model.runtime
         runtime = [f"runtime: {one_line(known.name)} ({one_line(known.version)}), {known.weights}"]
+        if known.revision is not None:
+            runtime.append(f"at {one_line(known.revision)}")
         if not model.lists_layers and model.error is None:
             runtime.append(f"output {shapes_text(model.output_shape)}")
     return [*steps_notes(model), *runtime, *(f"note: {one_line(note)}" for note in model.notes)]

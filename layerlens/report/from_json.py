@@ -106,6 +106,34 @@ def scenario_from_dict(data: Mapping[str, Any]) -> ScenarioReport:
     return decoded
 
 
+def read_model_report(data: Any) -> layers.ModelReport:
+    """Return the model's report whose `to_plain` is `data`, with shapes as tuples.
+
+    Raises:
+        ValueError: `data` is not a model's report.
+    """
+    decoded: layers.ModelReport = decode_rows(layers.ModelReport, data, "model")
+    return replace(
+        decoded,
+        output_shape=_as_tuples(decoded.output_shape),
+        input_shape=_as_tuples(decoded.input_shape),
+        layers=tuple(map(_with_shapes, decoded.layers)),
+    )
+
+
+def _with_shapes(row: layers.LayerRow) -> layers.LayerRow:
+    return replace(
+        row,
+        input_shape=_as_tuples(row.input_shape),
+        output_shape=_as_tuples(row.output_shape),
+        holds=tuple(map(_with_shapes, row.holds)),
+    )
+
+
+def _as_tuples(shape: Any) -> Any:
+    return tuple(map(_as_tuples, shape)) if isinstance(shape, list) else shape
+
+
 def _decode(kind: Hashable, data: Any, root: str) -> Any:
     try:
         return decode_rows(kind, data, root)

@@ -14,6 +14,7 @@ MODEL_TYPES = ("Functional", "Sequential")
 TRANSLATED_FROM = "Translated from "
 #: The start of the note on code that a saved file does not hold.
 CODE_OUTSIDE = "the code of "
+_SHORT_HASH = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +137,24 @@ class ModelError:
 
 
 @dataclass(frozen=True, slots=True)
+class RevisionRow:
+    """The git revision that a model was built at."""
+
+    #: As the user named it.
+    name: str
+    commit: str
+    #: The first line of its message.
+    subject: str
+    #: Whether the working tree, which is compared with it, has changes that are not committed.
+    dirty: bool
+
+    def __str__(self) -> str:
+        short = self.commit[:_SHORT_HASH]
+        named = "" if self.commit.startswith(self.name) else f"{self.name}, "
+        return f"{named}{short} ({self.subject})"
+
+
+@dataclass(frozen=True, slots=True)
 class RuntimeRow:
     """What computed a model that this process' Keras does not run."""
 
@@ -147,6 +166,8 @@ class RuntimeRow:
     weights: WeightAccess
     #: Whether its float64 results are computed in float64.
     float64: Float64Form
+    #: None where it is not a callable at a git revision.
+    revision: RevisionRow | None = None
 
 
 @dataclass(frozen=True, slots=True)

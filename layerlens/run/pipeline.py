@@ -10,7 +10,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
-from layerlens.errors import LayerlensError, ScenarioError, UsageError
+from layerlens.errors import (
+    LayerlensError,
+    RevisionError,
+    ScenarioError,
+    UnsafeCodeError,
+    UsageError,
+)
 from layerlens.fault_codes import Code
 from layerlens.models.backend.start import describe_environment
 from layerlens.report.run import ScenarioReport, joint_status
@@ -18,6 +24,7 @@ from layerlens.run.faults import fault_report
 from layerlens.run.report import Report
 from layerlens.run.scenario import run_scenario, summarize_scenario
 from layerlens.run.workers.dispatch import Dispatcher
+from layerlens.scenario.at_revision import callable_against, refuse_unless_callable
 from layerlens.scenario.files import find_scenario_files
 from layerlens.scenario.from_arguments import (
     are_models,
@@ -59,7 +66,8 @@ def compare_paths(
     A scenario at fault is reported, and the others still run.
 
     Args:
-        paths: scenario files and folders of them; or two or more models, the reference first.
+        paths: scenario files and folders of them; or two or more models, the reference first; or
+            one callable, with `options.against`.
         options: the options of the run.
         progress: called when a scenario starts.
         on_script: receives a stand-alone script for every pair with a difference to show; every
@@ -78,7 +86,9 @@ def compare_paths(
         else closing(Dispatcher("compare", options, on_script)) as dispatcher
     ):
         arguments = [str(path) for path in paths]
-        if are_models(arguments):
+        if options.against is not None:
+            files = [_read_against(arguments, options.against, options, cache)]
+        elif are_models(arguments):
             files = [_read_models(arguments, options, cache)]
         elif options.weights is not None:
             raise UsageError(
@@ -231,6 +241,28 @@ def _read_models(arguments: Sequence[str], options: RunOptions, cache: ResultCac
     return _as_file(arguments[0], cache, read)
 
 
+def _read_against(
+    arguments: Sequence[str], revision: str, options: RunOptions, cache: ResultCache | None
+) -> _File:
+    """Return a callable, and the same at a git revision, as one scenario."""
+    refuse_unless_callable(arguments, revision)
+    if options.weights is not None:
+        raise UsageError(
+            "--weights applies to models that are named, and not with --against, which gives both "
+            "forms of the callable the same weights",
+            hint="leave it out",
+            code=Code.MODELS_AND_SCENARIOS,
+        )
+    read = partial(
+        callable_against,
+        arguments[0],
+        revision,
+        options.expect,
+        allow_code=options.allow_code,
+    )
+    return _as_file(arguments[0], cache, read)
+
+
 def _read_model(argument: str, cache: ResultCache | None) -> _File:
     return _as_file(argument, cache, partial(model_as_scenario, argument))
 
@@ -239,7 +271,7 @@ def _as_file(path: str, cache: ResultCache | None, read: Callable[[], Scenario])
     started = time.perf_counter()
     try:
         return _File(path, cache, [read()])
-    except ScenarioError as error:
+    except (ScenarioError, RevisionError, UnsafeCodeError) as error:
         fault = fault_report(path, None, error, None, started)
         return _File(path, cache, [], final_reports=(fault,))
 

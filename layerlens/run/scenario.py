@@ -94,18 +94,20 @@ def _run_trial(
     )
     try:
         from layerlens.models.external.refusals import refuse_before_start
+        from layerlens.models.external.start import StartedProcesses
 
         refuse_before_start(scenario, options)
         tell(Stage("starting Keras"))
-        start_backend()
-        from layerlens.run.trial import Trial
+        with closing(StartedProcesses(scenario.models, options.max_memory)) as processes:
+            start_backend()
+            from layerlens.run.trial import Trial
 
-        # The report covers Keras' warnings: masks in the layer table, the others in the verdicts.
-        heard = stage.telling(lambda text: tell(Stage(text)))
-        with without_collection(), warnings.catch_warnings(), heard:
-            warnings.simplefilter("ignore")
-            with closing(Trial(scenario, options, on_script, tell)) as trial:
-                report = work(trial, report)
+            # The report has Keras' warnings: masks in the layer table, the others in the verdicts.
+            heard = stage.telling(lambda text: tell(Stage(text)))
+            with without_collection(), warnings.catch_warnings(), heard:
+                warnings.simplefilter("ignore")
+                with closing(Trial(scenario, options, on_script, tell, processes)) as trial:
+                    report = work(trial, report)
         drop_kernels()
     except LayerlensError as error:
         return fault_report(scenario.path, scenario.title, error, scenario.cell, started)

@@ -17,6 +17,7 @@ from layerlens.models.build.memory import refuse_beyond_memory, weight_bytes
 from layerlens.models.build.request import Built, Model
 from layerlens.models.execute.graph_size import with_graph_sizes
 from layerlens.models.execute.restored_weights import restoring_weights
+from layerlens.models.external.start import StartedProcesses
 from layerlens.models.variants import ModelVariants, input_names
 from layerlens.plain import stage
 from layerlens.report.diffs import ModelsDiff
@@ -48,10 +49,11 @@ class Trial:
     options: RunOptions
     on_script: ScriptListener | None = None
     tell: Tell = untold
+    started: StartedProcesses | None = None
     variants: ModelVariants = field(init=False)
 
     def __post_init__(self) -> None:
-        self.variants = ModelVariants(self.scenario, self.options)
+        self.variants = ModelVariants(self.scenario, self.options, started=self.started)
 
     def close(self) -> None:
         """Release what runs the models besides this process."""

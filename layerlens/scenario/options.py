@@ -10,7 +10,7 @@ from layerlens.vocabulary import Effort, Verdict, Weights
 #: Options that change no measured result of a scenario: who runs it, within which limits, what is
 #: expected, and how models on the command line become one.
 WITHOUT_EFFECT = frozenset(
-    {"expect", "strict", "jobs", "memory_limit", "timeout", "max_memory", "weights"}
+    {"expect", "strict", "jobs", "memory_limit", "timeout", "max_memory", "weights", "against"}
 )
 
 
@@ -41,6 +41,8 @@ class RunOptions:
     explain: bool = False
     #: What is compared of models that are named instead of scenarios; None depends on their kinds.
     weights: Weights | None = None
+    #: The git revision at which the one named callable is the reference; None compares models.
+    against: str | None = None
     #: Whether a scenario that expects nothing, an `inconclusive` and a `weak` pass are failures.
     strict: bool = False
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from layerlens.errors import Where
+from layerlens.git.revision import Revision
 from layerlens.vocabulary import Mode, RestMethod, Strength, TransferMethod, Verdict, Weights
 
 Form = Literal["layers", "graph", "file", "python", "object"]
@@ -119,13 +120,15 @@ def addressed(source: str, known: Collection[str]) -> tuple[str, int | None] | N
 
 @dataclass(frozen=True, slots=True)
 class RuntimeSpec:
-    """The Keras that runs a model in place of this process': another backend or interpreter."""
+    """What runs a model in place of this process: another backend, interpreter or commit."""
 
     #: `jax` or `torch`; None is TensorFlow.
     backend: str | None = None
     #: The path of an interpreter, and the package in it: `keras`, `tf_keras` or `tensorflow.keras`.
     python: str | None = None
     keras: str = "keras"
+    #: The commit from which a callable is taken, in this process' interpreter.
+    revision: Revision | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ GUIDES = [
         "testing_a_custom_layer",
         "in_a_notebook",
         "comparing_models",
+        "comparing_with_a_revision",
     )
 ]
 #: Page → what it needs besides layerlens; without it, the page is not run.

@@ -38,7 +38,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "layerlens/cli/watch.py": ("watchfiles", "layerlens.run.watch"),
     "layerlens/models/backend/global_settings.py": ENGINE,
     "layerlens/models/backend/start.py": ENGINE,
-    "layerlens/models/build/memory.py": ("tensorflow", "keras"),
+    "layerlens/models/backend/free_memory.py": ("tensorflow", "keras"),
     "layerlens/render/formats/html.py": ("matplotlib",),
     "layerlens/render/picture_file.py": ("matplotlib",),
     "layerlens/run/dask/client.py": ("distributed", "tensorflow", "keras"),

@@ -16,6 +16,7 @@ from layerlens.models.inspect.layer_table import model_report, rows_between
 from layerlens.models.inspect.shapes import open_batch, selected_shape
 from layerlens.models.keras_errors import explain_build_error
 from layerlens.models.runtimes.foreign import ForeignModel
+from layerlens.models.runtimes.process import RuntimeProcess
 from layerlens.numerics.recording import Recording
 from layerlens.report.layers import LayerRow, ModelError, ModelReport
 from layerlens.scenario.spec import InputSpec, ModelSpec
@@ -46,6 +47,8 @@ class BuildRequest:
     other_inputs: tuple[InputSpec, ...] = ()
     #: The number of samples of each batch; a stateful model takes no other.
     batch: int | None = None
+    #: The process of another runtime, if it was started ahead.
+    process: RuntimeProcess | None = None
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,8 @@ class Refused:
 
     spec: ModelSpec
     report: ModelReport
+    #: Whether other inputs would change nothing: the file or its process is at fault.
+    is_final: bool = False
 
 
 @dataclass(frozen=True)

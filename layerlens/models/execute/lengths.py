@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import Any
 
-from layerlens.models.build.memory import free_memory
+from layerlens.models.backend.free_memory import free_memory
 from layerlens.models.execute.receptive_field import (
     Axes,
     LayerSpan,

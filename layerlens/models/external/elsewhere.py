@@ -10,27 +10,20 @@ from typing import Any
 
 import numpy as np
 
-from layerlens.errors import Fault, ModelFileError, ScenarioError
+from layerlens.errors import Fault, ScenarioError
 from layerlens.fault_codes import Code
-from layerlens.models.build.memory import free_memory
 from layerlens.models.build.request import BuildRequest, Built, Foreign, Model, Refused, refused
 from layerlens.models.external.exported import open_batch, ports_of
 from layerlens.models.external.permitted_runtime import refuse_unrunnable_elsewhere
+from layerlens.models.external.start import about_process, start_process
 from layerlens.models.inspect.shapes import selected_shape
 from layerlens.models.runtimes.foreign import ForeignModel
-from layerlens.models.runtimes.process import (
-    About,
-    RuntimeAnswerError,
-    RuntimeLostError,
-    RuntimeProcess,
-)
+from layerlens.models.runtimes.process import RuntimeAnswerError, RuntimeLostError
 from layerlens.models.runtimes.remedies import loss, refusal
 from layerlens.numerics.weight_values import WeightSlot
 from layerlens.plain.printable import one_line
 from layerlens.report.layers import ModelError, ModelReport, RuntimeRow
-from layerlens.scenario.spec import InputSpec, ModelSpec, RuntimeSpec
-
-_MODULE = "keras_runtime"
+from layerlens.scenario.spec import InputSpec, ModelSpec
 
 
 def build_elsewhere(request: BuildRequest, build: Callable[[BuildRequest], Model]) -> Model:
@@ -59,8 +52,8 @@ def build_elsewhere(request: BuildRequest, build: Callable[[BuildRequest], Model
             head["json"] = here.model.to_json()
         except Exception as error:  # Keras may fail to describe a layer for any reason
             raise _undescribed(spec, one_line(str(error))) from error
-    process = _process(runtime, request.max_memory or free_memory())
-    about = _started(process, spec)
+    process = request.process or start_process(spec, request.max_memory)
+    about = about_process(process, spec)
     try:
         answer, _ = process.ask(head)
         slots = tuple(
@@ -108,40 +101,6 @@ def _described(request: BuildRequest, model: ForeignModel, here: Built | None) -
     report = ModelReport(spec.name, params, None, None, shape, (), runtime=row)
     inputs = tuple(InputSpec(port.name, port.shape[1:], port.dtype) for port in model.inputs)
     return Foreign(spec, model, inputs, report)
-
-
-def _process(runtime: RuntimeSpec, most_bytes: int | None) -> RuntimeProcess:
-    environment = {"KERAS_BACKEND": runtime.backend or "tensorflow"}
-    if runtime.backend == "jax":
-        environment["JAX_ENABLE_X64"] = "1"
-    return RuntimeProcess(
-        _MODULE,
-        runtime.keras,
-        python=runtime.python,
-        environment=environment,
-        most_bytes=most_bytes,
-    )
-
-
-def _started(process: RuntimeProcess, spec: ModelSpec) -> About:
-    runtime = spec.runtime
-    assert runtime is not None
-    hint = None
-    try:
-        return process.about()
-    except RuntimeLostError as error:
-        reason = str(error)
-    except RuntimeAnswerError as error:
-        reason = error.message
-        if error.missing is not None:
-            hint = f"install `{error.missing}` for that interpreter"
-    raise ModelFileError(
-        f"{runtime.python or runtime.backend} cannot be started for `{spec.name}`: "
-        f"{one_line(reason)}",
-        spec.where,
-        hint=hint,
-        code=Code.NOT_INSTALLED,
-    )
 
 
 def _undescribed(spec: ModelSpec, reason: str) -> ScenarioError:

@@ -8,24 +8,21 @@ from pathlib import Path
 from typing import Any
 
 from layerlens.errors import ModelFileError
-from layerlens.fault_codes import Code
-from layerlens.models.build.memory import free_memory
 from layerlens.models.build.request import BuildRequest, Foreign, Refused, refused
 from layerlens.models.external.exported_file import refuse_unrunnable, runtime_of
 from layerlens.models.external.fixed_model import refuse_changes
+from layerlens.models.external.start import about_process, start_process
 from layerlens.models.inspect.shapes import selected_shape
 from layerlens.models.runtimes.foreign import ForeignModel, Port, Step
-from layerlens.models.runtimes.kinds import RuntimeKind
 from layerlens.models.runtimes.process import (
     About,
     RuntimeAnswerError,
     RuntimeLostError,
-    RuntimeProcess,
 )
 from layerlens.models.runtimes.remedies import loss, refusal
 from layerlens.plain.printable import one_line
 from layerlens.report.layers import ModelError, ModelReport, RuntimeRow
-from layerlens.scenario.spec import InputSpec, ModelSpec
+from layerlens.scenario.spec import InputSpec
 
 #: The errors of a runtime that a file is none of its format.
 _DAMAGED = ("DecodeError",)
@@ -50,8 +47,8 @@ def take_exported(request: BuildRequest) -> Foreign | Refused:
     what = f"`{spec.name}`, which {kind.name} runs as it was exported"
     refuse_changes(spec, what, "export the model")
     refuse_unrunnable(spec, allow_code=request.allow_code)
-    process = RuntimeProcess(kind.module, most_bytes=request.max_memory or free_memory())
-    about = _started(process, kind, spec)
+    process = request.process or start_process(spec, request.max_memory)
+    about = about_process(process, spec)
     try:
         head, _ = process.ask({"op": "load", "path": str(Path(str(spec.file)).absolute())})
     except RuntimeLostError as lost:
@@ -82,25 +79,10 @@ def take_exported(request: BuildRequest) -> Foreign | Refused:
     return _described(request, foreign)
 
 
-def _started(process: RuntimeProcess, kind: RuntimeKind, spec: ModelSpec) -> About:
-    try:
-        return process.about()
-    except RuntimeLostError as error:
-        reason = str(error)
-    except RuntimeAnswerError as error:
-        reason = error.message
-    raise ModelFileError(
-        f"{kind.name} cannot be started for {Path(str(spec.file)).name}: {one_line(reason)}",
-        spec.where,
-        hint=f"pip install --upgrade 'layerlens[{kind.extra}]'" if kind.extra else None,
-        code=Code.NOT_INSTALLED,
-    )
-
-
 def _refused(request: BuildRequest, about: About, error: ModelError) -> Refused:
     found = refused(request, error)
     runtime = RuntimeRow(about.name, about.version, about.python, "frozen", "none")
-    return replace(found, report=replace(found.report, runtime=runtime))
+    return replace(found, report=replace(found.report, runtime=runtime), is_final=True)
 
 
 def _described(request: BuildRequest, foreign: ForeignModel) -> Foreign | Refused:

@@ -76,6 +76,8 @@ def _refuse_beside_frozen(scenario: Scenario) -> None:
 def _kind_of(model: ModelSpec) -> str | None:
     """Return what a model is that this process' Keras does not run; None if it does."""
     if model.runtime is not None:
+        if model.runtime.revision is not None:
+            return "a model at a git revision"
         return "a model in another runtime"
     if is_recording_spec(model):
         return "a recording"
@@ -98,6 +100,7 @@ _COMPARED = {
     "a recording": "a recording has outputs in inference only: compare it with a model that runs",
     "a model in another runtime": "other runtimes run models in inference only: compare them with "
     "a model that runs here",
+    "a model at a git revision": "models at a git revision run in inference only",
     "an exported file": "an exported file runs in inference only: compare it with the Keras model "
     "that it was exported from",
 }

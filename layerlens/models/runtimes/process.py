@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,6 +65,8 @@ class RuntimeProcess:
         python: str | None = None,
         environment: Mapping[str, str] = MappingProxyType({}),
         most_bytes: int | None = None,
+        folder: Path | None = None,
+        on_end: Callable[[], None] | None = None,
     ) -> None:
         """Start a process.
 
@@ -73,11 +75,14 @@ class RuntimeProcess:
             python: the interpreter; None is this one.
             environment: variables to add to those of this process.
             most_bytes: the memory that it may take; None is no limit.
+            folder: a folder for its use alone.
+            on_end: called when it has ended.
 
         Raises:
             RuntimeLostError: the interpreter cannot be run.
         """
         self._most_bytes = most_bytes
+        self.folder = folder
         try:
             self._process = self._started(python or sys.executable, arguments, environment)
         except OSError as error:
@@ -89,7 +94,7 @@ class RuntimeProcess:
         self._unread = bytearray()
         self._deadline = self._next_look = 0.0
         self._about: About | None = None
-        self.close = weakref.finalize(self, _end, self._process, self._selector)
+        self.close = weakref.finalize(self, _end, self._process, self._selector, on_end)
 
     @staticmethod
     def _started(
@@ -213,7 +218,11 @@ class RuntimeProcess:
         return RuntimeLostError(f"it ended without an answer (exit status {status})")
 
 
-def _end(process: subprocess.Popen[bytes], selector: selectors.BaseSelector) -> None:
+def _end(
+    process: subprocess.Popen[bytes],
+    selector: selectors.BaseSelector,
+    on_end: Callable[[], None] | None,
+) -> None:
     """Kill a process, and close what it was connected by."""
     selector.close()
     process.kill()
@@ -222,3 +231,5 @@ def _end(process: subprocess.Popen[bytes], selector: selectors.BaseSelector) -> 
             with suppress(OSError):
                 stream.close()
     process.wait()
+    if on_end is not None:
+        on_end()

@@ -99,6 +99,7 @@ def test_an_example_of_a_command(
     (tmp_path / "empty.yaml").touch()
     (tmp_path / "picture.yaml").write_bytes(b"\x89PNG\r\n")
     (tmp_path / "notes.txt").write_text("a note")
+    (tmp_path / "nets.py").write_text("def build(): ...")
     (tmp_path / "damaged.json").write_text('{"class_name": "Sequential"')
     (tmp_path / "scenario.yaml").write_text(completed(""))
     if code is Code.BAD_SETTINGS:

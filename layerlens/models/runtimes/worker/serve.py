@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -16,6 +17,11 @@ from .frames import FrameError, decoded, encoded
 _LOOK_SECONDS = 0.2
 #: The longest text of an error that is sent.
 _LONGEST_MESSAGE = 4000
+
+#: Folders that layerlens removes, and this process where layerlens was killed.
+left_behind: list[str] = []
+#: A folder into which this process still writes is not removed at once.
+_REMOVALS = 5
 
 
 def main(arguments: list[str]) -> None:
@@ -94,6 +100,11 @@ def _end_with_parent(parent: int) -> None:
     """End this process, also in the middle of a call, when layerlens has ended."""
     while os.getppid() == parent:
         time.sleep(_LOOK_SECONDS)
+    for folder in left_behind:
+        for _ in range(_REMOVALS):
+            shutil.rmtree(folder, ignore_errors=True)
+            if not os.path.lexists(folder):
+                break
     os._exit(1)
 
 

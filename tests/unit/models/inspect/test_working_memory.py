@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 import layerlens
+from layerlens.models.backend.free_memory import free_memory
 from layerlens.models.build import memory
-from layerlens.models.build.memory import comparing_beyond_memory, free_memory
+from layerlens.models.build.memory import comparing_beyond_memory
 from layerlens.models.inspect.working_memory import WorkingMemory, working_memory
 
 layers = keras.layers
