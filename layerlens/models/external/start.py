@@ -78,9 +78,7 @@ def _keras_process(runtime: RuntimeSpec, most_bytes: int | None) -> RuntimeProce
 def _at_revision(most_bytes: int | None) -> RuntimeProcess:
     folder, remove = make_folder()
     try:
-        return RuntimeProcess(
-            "at_revision", str(folder), most_bytes=most_bytes, folder=folder, on_end=remove
-        )
+        return RuntimeProcess("at_revision", most_bytes=most_bytes, folder=folder, on_end=remove)
     except BaseException:
         remove()
         raise

@@ -75,7 +75,7 @@ class RuntimeProcess:
             python: the interpreter; None is this one.
             environment: variables to add to those of this process.
             most_bytes: the memory that it may take; None is no limit.
-            folder: a folder for its use alone.
+            folder: a folder for its use alone, which it removes if this process is killed.
             on_end: called when it has ended.
 
         Raises:
@@ -83,10 +83,27 @@ class RuntimeProcess:
         """
         self._most_bytes = most_bytes
         self.folder = folder
+        theirs, self._lifeline = _lifeline()
         try:
-            self._process = self._started(python or sys.executable, arguments, environment)
+            self._process = subprocess.Popen(
+                [python or sys.executable, _PROGRAM, *_told(folder), *arguments],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                bufsize=0,
+                env={
+                    **os.environ,
+                    "TF_CPP_MIN_LOG_LEVEL": "3",
+                    "LAYERLENS_LIFELINE": ",".join(map(str, theirs)),
+                    **environment,
+                },
+                pass_fds=theirs,
+            )
         except OSError as error:
+            _close(self._lifeline)
             raise RuntimeLostError(f"it cannot be run: {os_reason(error)}") from error
+        finally:
+            _close(theirs)
         assert self._process.stdout is not None
         self._output = self._process.stdout.fileno()
         self._selector = selectors.DefaultSelector()
@@ -94,19 +111,8 @@ class RuntimeProcess:
         self._unread = bytearray()
         self._deadline = self._next_look = 0.0
         self._about: About | None = None
-        self.close = weakref.finalize(self, _end, self._process, self._selector, on_end)
-
-    @staticmethod
-    def _started(
-        python: str, arguments: Sequence[str], environment: Mapping[str, str]
-    ) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            [python, _PROGRAM, *arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            bufsize=0,
-            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **environment},
+        self.close = weakref.finalize(
+            self, _end, self._process, self._selector, self._lifeline, on_end
         )
 
     def about(self) -> About:
@@ -218,9 +224,30 @@ class RuntimeProcess:
         return RuntimeLostError(f"it ended without an answer (exit status {status})")
 
 
+def _told(folder: Path | None) -> tuple[str, ...]:
+    return () if folder is None else (f"folder={folder}",)
+
+
+def _lifeline() -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return the end of a pipe for a process, and the end that closes when this one ends.
+
+    Both are empty where the system does not tell a process that its pipe was closed.
+    """
+    if not hasattr(os, "O_ASYNC"):
+        return (), ()
+    theirs, ours = os.pipe()
+    return (theirs,), (ours,)
+
+
+def _close(descriptors: Sequence[int]) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)
+
+
 def _end(
     process: subprocess.Popen[bytes],
     selector: selectors.BaseSelector,
+    lifeline: Sequence[int],
     on_end: Callable[[], None] | None,
 ) -> None:
     """Kill a process, and close what it was connected by."""
@@ -231,5 +258,6 @@ def _end(
             with suppress(OSError):
                 stream.close()
     process.wait()
+    _close(lifeline)
     if on_end is not None:
         on_end()

@@ -30,7 +30,16 @@ _COMPUTING = (
     "torch",
     *(name for kind in KINDS for name in kind.packages),
 )
-_PACKAGES = ("keras", "tensorflow", "numpy")
+_PACKAGES = (
+    "keras",
+    "tensorflow",
+    "numpy",
+    "jax",
+    "torch",
+    "onnxruntime",
+    "onnx",
+    "ai_edge_litert",
+)
 #: Prefixes of environment variables that choose kernels, devices, threads and arithmetic.
 _VARIABLES = (
     "TF_",
@@ -52,6 +61,11 @@ _VARIABLES = (
     "BLIS_",
     "GOMP_",
     "VECLIB_",
+    "JAX_",
+    "TORCH_",
+    "PYTORCH_",
+    "ORT_",
+    "TFLITE_",
 )
 #: Prefixes of variables without effect on results: of logging, and those layerlens sets itself.
 _WITHOUT_EFFECT = ("TF_CPP_", "KERAS_BACKEND")

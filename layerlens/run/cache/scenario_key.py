@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ _SPELLING = frozenset({"where", "places", "path", "title", "question", "answer",
 _UNORDERED = frozenset({"arguments", "args", "call", "shared_call", "weights", "targets"})
 #: The largest file to digest: reading a larger one takes longer than building its model.
 _LARGEST_FILE = 256 * 1024**2
+#: The most files of an exported model that are looked at.
+_MOST_PARTS = 1000
 
 
 class NotKeyableError(Exception):
@@ -145,14 +148,24 @@ def _reads_others(path: Path) -> bool:
 
 def _possible_paths(model: ModelSpec, allow_code: bool) -> Iterator[str]:
     layers = tuple(layer_specs(model))
-    yield from (
-        one.file
-        for one in (model, *(layer.model for layer in layers))
-        if one is not None and one.file is not None
-    )
+    for one in (model, *(layer.model for layer in layers)):
+        if one is not None and one.file is not None:
+            yield one.file
+            yield from _parts_of(Path(one.file))
     if allow_code:
         for layer in layers:
             yield from _scalars(layer.arguments)
+
+
+def _parts_of(path: Path) -> Iterator[str]:
+    """Yield the other files that an exported model may consist of."""
+    try:
+        folder = path if path.is_dir() else path.parent if _reads_others(path) else None
+        if folder is not None:
+            files = (one for one in folder.rglob("*") if one.is_file())
+            yield from map(str, islice(files, _MOST_PARTS))
+    except OSError:
+        return
 
 
 def _scalars(value: Any) -> Iterator[str]:

@@ -99,3 +99,24 @@ def test_a_saved_model_and_the_user_s_code_are_part_of_it(look, ran, tmp_path):
     write(tmp_path / "build.py", "x = 2\n")
     look()
     assert ran == ["a.yaml", "b.yaml"]
+
+
+def test_any_file_of_an_exported_model(look, ran, tmp_path):
+    """A SavedModel is a folder; an ONNX file may say that its tensors are in other files."""
+    (tmp_path / "exported" / "variables").mkdir(parents=True)
+    parts = [
+        tmp_path / "exported" / "saved_model.pb",
+        tmp_path / "exported" / "variables" / "variables.index",
+        tmp_path / "tensors.bin",
+    ]
+    for part in parts:
+        part.write_bytes(b"1")
+    (tmp_path / "m.onnx").write_bytes(b"location")
+    models = "{one: [Dense: 3], other: {file: exported}, third: {file: m.onnx}}"
+    write(tmp_path / "b.yaml", f"input: {{shape: [4]}}\nmodels: {models}\n")
+    look()
+    for part in parts:
+        ran.clear()
+        write(part, "2")
+        look()
+        assert ran == ["b.yaml"], part

@@ -7,15 +7,12 @@ import os
 import sys
 from typing import Any
 
-from . import serve
-
 _SERVER: Any = None
 
 
-def about(folder: str) -> dict[str, Any]:
-    """Import layerlens and Keras; `folder` is to hold the files of the revision."""
+def about() -> dict[str, Any]:
+    """Import layerlens and Keras."""
     global _SERVER
-    serve.left_behind.append(folder)
     package = os.path.abspath(__file__)  # noqa: PTH100 - as everywhere in this folder
     for _ in range(4):
         package = os.path.dirname(package)  # noqa: PTH120

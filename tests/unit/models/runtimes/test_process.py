@@ -145,6 +145,29 @@ def test_it_ends_with_its_parent_in_the_middle_of_a_call(tmp_path: Path) -> None
     assert has_ended(pid)
 
 
+def test_it_ends_with_its_parent_where_it_lets_no_thread_run(tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    stuck = f"import re; open({str(told)!r}, 'w').close(); re.match('(a+)+$', 'a' * 60 + 'b')"
+    (tmp_path / "stuck.py").write_text(stuck)
+    code = _PARENT.replace("runtime.about()\n", "").replace(
+        '"onnx_runtime"',
+        f'"keras_runtime", "stuck", environment={{"PYTHONPATH": {str(tmp_path)!r}}}',
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    pid = int(parent.stdout.readline())
+    for _ in range(200):
+        if told.exists():
+            break
+        time.sleep(0.05)
+    time.sleep(0.5)
+    assert psutil.Process(pid).status() == psutil.STATUS_RUNNING
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    assert has_ended(pid)
+
+
 def test_a_stopped_process_is_killed() -> None:
     runtime = RuntimeProcess("onnx_runtime")
     runtime.about()
