@@ -20,6 +20,7 @@ from layerlens.models.build.redirected_imports import RedirectedImports
 from layerlens.models.build.request import Built, Refused
 from layerlens.models.build_model import build_model
 from layerlens.models.execute.keras_runner import KerasRunner
+from layerlens.models.runtimes.worker.keras_runtime import results_inside
 from layerlens.numerics.arrays import Array
 from layerlens.report.from_json import decode_rows
 from layerlens.report.run import to_plain
@@ -136,6 +137,10 @@ class ServedModel:
         for runner in (self.working, self.wide):
             if runner is not None:
                 runner.assign(values)
+
+    def inside(self, arrays: Sequence[Array]) -> tuple[dict[str, Any], list[Array]]:
+        """Return what each layer gives for one batch of inputs."""
+        return results_inside(keras, self.working.built.model, arrays)
 
     def run(self, precision: str, arrays: Sequence[Array]) -> list[Array]:
         """Return the outputs for inputs in the order of `described`."""

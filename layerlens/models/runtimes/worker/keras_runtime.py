@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -108,21 +109,28 @@ class KerasModel:
 
     def inside(self, arrays: list[Any]) -> tuple[dict[str, Any], list[Any]]:
         """Return what each layer gives for one batch of inputs; without layers called twice."""
-        rows, tensors = [], []
-        for layer in self._model.layers:
-            try:
-                output = layer.output
-            except (AttributeError, RuntimeError, ValueError):  # it has none, or several
-                continue
-            if hasattr(output, "shape") and _name(output.dtype).startswith(("float", "bfloat")):
-                kind = type(layer).__name__
-                rows.append({"tensor": layer.name, "name": layer.name, "type": kind})
-                tensors.append(output)
-        opened = _KERAS.Model(self._model.inputs, tensors)
-        outputs = opened.predict_on_batch(arrays[0] if len(arrays) == 1 else list(arrays))
-        if len(tensors) == 1:
-            outputs = [outputs] if not isinstance(outputs, (list, tuple)) else outputs
-        return {"rows": rows}, [_array(one) for one in outputs]
+        return results_inside(_KERAS, self._model, arrays)
+
+
+def results_inside(
+    keras: Any, model: Any, arrays: Sequence[Any]
+) -> tuple[dict[str, Any], list[Any]]:
+    """Return what each layer of a model of `keras` gives for one batch of inputs."""
+    rows, tensors = [], []
+    for layer in model.layers:
+        try:
+            output = layer.output
+        except (AttributeError, RuntimeError, ValueError):  # it has none, or several
+            continue
+        if hasattr(output, "shape") and _name(output.dtype).startswith(("float", "bfloat")):
+            kind = type(layer).__name__
+            rows.append({"tensor": layer.name, "name": layer.name, "type": kind})
+            tensors.append(output)
+    opened = keras.Model(model.inputs, tensors)
+    outputs = opened.predict_on_batch(arrays[0] if len(arrays) == 1 else list(arrays))
+    if len(tensors) == 1:
+        outputs = [outputs] if not isinstance(outputs, (list, tuple)) else outputs
+    return {"rows": rows}, [_array(one) for one in outputs]
 
 
 def _in_float64(model: Any) -> Any:

@@ -76,6 +76,8 @@ def test_modules_and_data_come_from_the_revision(repository: Repository) -> None
     assert (pair.verdict, pair.reference, pair.candidate) == ("different", "build@HEAD", "build")
     assert pair.causes == ("`activation: softmax → sigmoid` in `head`",)
     assert pair.counterexample is not None
+    assert pair.first_divergence is not None
+    assert pair.first_divergence.reference_layer == "head"
     assert "(Add nets) and ran in float64 too" in pair.explanation
     assert "`build` is from the working tree, with uncommitted changes" in pair.explanation
     reference = scenario.models[0]
