@@ -22,6 +22,7 @@ from layerlens.cli.command_options import (
     project_default_map,
     takes_options,
 )
+from layerlens.cli.completion import model_names, model_names_or_codes
 from layerlens.cli.dask import is_parquet, spread
 from layerlens.cli.messages import (
     BROKEN,
@@ -148,7 +149,18 @@ def compare(paths: Paths, *, options: CommandOptions) -> int:
 
 @app.command()
 @takes_options(*REPORT, *RUN, *JUDGING, "weights", "against", "jobs")
-def explain(paths: Paths, *, options: CommandOptions) -> int:
+def explain(
+    paths: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PATH...",
+            autocompletion=model_names_or_codes,
+            help="As for `layerlens compare`, or codes of errors.",
+        ),
+    ],
+    *,
+    options: CommandOptions,
+) -> int:
     """Explain where two models differ, why, and how to make them agree.
 
     Compares the models, measures which output step depends on which input step, and searches for
@@ -178,6 +190,7 @@ def summary(
         list[str],
         typer.Argument(
             metavar="PATH...",
+            autocompletion=model_names,
             help="Scenarios, folders, or models: .keras, .h5, .json, a recording (.npz), "
             "FILE.py:CALLABLE, MODULE:CALLABLE.",
         ),

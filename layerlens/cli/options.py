@@ -9,6 +9,7 @@ from typing import Annotated, cast, get_args
 import typer
 
 from layerlens import byte_size
+from layerlens.cli.completion import model_names
 from layerlens.errors import UsageError
 from layerlens.files import refuse_unwritable
 from layerlens.plain.numbers import NumberOutOfRangeError, whole_number
@@ -102,6 +103,7 @@ Paths = Annotated[
     list[str],
     typer.Argument(
         metavar="PATH...",
+        autocompletion=model_names,
         help="Scenario files, and folders to search for *.yaml and *.yml files. Or two or more "
         "models, the reference first: .keras, .h5, .json, a recording (.npz), FILE.py:CALLABLE, "
         "MODULE:CALLABLE.",

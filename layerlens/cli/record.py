@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from layerlens.cli.command_options import CommandOptions, takes_options
+from layerlens.cli.completion import model_names
 from layerlens.cli.messages import PASSED, write_stderr, write_stdout
 from layerlens.cli.options import MaxSizeOption, RecordingOption
 
@@ -20,6 +21,7 @@ def record(
         str,
         typer.Argument(
             metavar="MODEL",
+            autocompletion=model_names,
             help="A model: .keras, .h5, .json, FILE.py:CALLABLE or MODULE:CALLABLE.",
         ),
     ],

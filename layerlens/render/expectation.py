@@ -16,6 +16,7 @@ from layerlens.render.formats.rich import (
 )
 from layerlens.render.layer_table import layer_table, legend
 from layerlens.render.options import RenderOptions
+from layerlens.render.short_table import ShortTable
 from layerlens.render.styled import GLYPHS, fold, joined
 from layerlens.report.layers import ModelReport
 from layerlens.report.pairs import PairReport
@@ -35,7 +36,8 @@ def render_expectation(
 ) -> str:
     """Return the expected and the actual value, and the part of the report that shows why.
 
-    That is the layers side by side for shapes and params, and the pair for a verdict.
+    That is the layers side by side for params, and for a verdict the pair, with the layers that
+    differ if shapes or params decided it.
     `options.quiet` leaves out the tables and all figures, `evidence=False` all but the heading.
     `notes` are added at the end.
     """
@@ -73,15 +75,6 @@ def _lines(
         return
     pair = next((one for one in scenario.pairs if wording.subject_of(one) == row.subject), None)
     models = _models_to_show(scenario, row, pair)
-    if models and not options.quiet:
-        reference = scenario.pairs[0].reference if scenario.pairs else None
-        yield Text()
-        every_weight = options.verbose or pair is None
-        yield from layer_table(
-            models, scenario.diffs, width, reference=reference, every_weight=every_weight
-        )
-        if meaning := legend(models, scenario.diffs):
-            yield from fold(meaning, width, indent=2)
     if pair is not None:
         yield Text()
         yield from pair_lines(scenario, pair, prose, options, figures=not options.quiet)
@@ -92,7 +85,24 @@ def _lines(
             if refused != shown_refusal:
                 yield Text()
                 yield from refusal_lines(refused, prose, f"{GLYPHS.wrong} ")
+    if models and not options.quiet:
+        yield Text()
+        yield from _table(scenario, models, options, whole=options.verbose or pair is None)
     yield from _notes(notes, width)
+
+
+def _table(
+    scenario: ScenarioReport, models: list[ModelReport], options: RenderOptions, *, whole: bool
+) -> Iterator[Text]:
+    """Yield the differences layer by layer or, with `whole`, the layers with all weights."""
+    if not whole:
+        yield from ShortTable(models, scenario.diffs, options).lines(compared=True)
+        return
+    width = options.width
+    reference = scenario.pairs[0].reference if scenario.pairs else None
+    yield from layer_table(models, scenario.diffs, width, reference=reference, every_weight=True)
+    if meaning := legend(models, scenario.diffs):
+        yield from fold(meaning, width, indent=2)
 
 
 def _notes(notes: Sequence[str], width: int) -> Iterator[Text]:

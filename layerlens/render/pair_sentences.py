@@ -12,11 +12,23 @@ from layerlens.vocabulary import ALSO_DIFFERS_WORDS
 
 if TYPE_CHECKING:
     from layerlens.report.pairs import Counterexample, PairReport
+    from layerlens.report.run import ScenarioReport
 
 #: The differences that are named before the rest is counted.
 _MOST_CAUSES = 3
 #: The most values of an input that is written in full, and the most entries that are listed.
 _MOST_VALUES, _MOST_ENTRIES = 12, 4
+
+
+def sentences_beside(scenario: ScenarioReport, pair: PairReport) -> Iterator[str]:
+    """Yield the sentences about a pair, in a report that has the refusal of the reference too."""
+    refused = [model.name for model in scenario.models if model.error is not None]
+    if pair.verdict == "build_error" and pair.reference in refused:
+        names = [name for name in (pair.reference, pair.candidate) if name in refused]
+        what = listed([f"`{one_line(name)}`" for name in names])
+        yield f"Nothing was compared: {what} cannot be built."
+        return
+    yield from pair_sentences(pair)
 
 
 def pair_sentences(pair: PairReport) -> Iterator[str]:

@@ -10,6 +10,8 @@ from layerlens.render.wording import pair_refusal, subject_of, value_text
 from layerlens.report.pairs import PairReport
 from layerlens.report.run import ExpectationRow, ScenarioReport
 
+#: The fewest characters of a layer's name that are shown.
+_SHORTEST_NAME = 4
 #: A cause such as `epsilon: 0.001 → 1e-05 in layer_normalization`.
 _LAYER_LAST = re.compile(r"^(?P<name>[^:]+): (?P<change>.+) in (?P<layer>\S+)$")
 
@@ -34,8 +36,17 @@ def summaries_with_model(scenario: ScenarioReport, row: ExpectationRow) -> tuple
 
 
 def fitting(texts: tuple[str, ...], room: int) -> str:
-    """Return the first text that fits, or the last one, which pytest cuts."""
-    return next((text for text in texts if len(text) <= room), texts[-1])
+    """Return the first text that fits, or the last one, with the name of its layer shortened."""
+    return next((text for text in texts if len(text) <= room), _shortened(texts[-1], room))
+
+
+def _shortened(text: str, room: int) -> str:
+    """Return `layer_norm… epsilon 0.001 → 1e-05`, if that can fit, or else the text itself."""
+    layer, _, change = text.partition(" ")
+    left = room - len(change) - len("… ")
+    if "→" not in change or left < _SHORTEST_NAME:
+        return text
+    return f"{layer[:left]}… {change}"
 
 
 def room_for(node_id: str, width: int) -> int:

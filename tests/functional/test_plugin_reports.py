@@ -106,9 +106,10 @@ def test_failures_are_reports(pytester: pytest.Pytester, scenarios: Path) -> Non
 
     verdict = section(result, "shapes.yaml: every==last[inference]")
     assert "✘ every==last[inference]: expected equivalent, received shape_mismatch" in verdict
-    assert re.search(r"every \(reference\) +│ +last", verdict)
-    assert re.search(r"\(None, 6, 3\) +81 │ +gru \(GRU\) +≠ \(None, 3\) +81", verdict)
-    assert "✘ last against every: SHAPE MISMATCH, expected equivalent" in verdict
+    assert re.search(r"every \(reference\) +output shape +params\n  gru \(GRU\) .* 81\n", verdict)
+    assert "≠ last: return_sequences: true → false; output (None, 3)" in verdict
+    answer = verdict.index("✘ last against every: SHAPE MISMATCH, expected equivalent")
+    assert answer < verdict.index("every (reference)"), "the answer comes before the table"
     assert verdict.endswith("reproduce it: layerlens compare scenarios/shapes.yaml\n")
 
     count = section(result, "shapes.yaml: last.params")
@@ -121,7 +122,7 @@ def test_failures_are_reports(pytester: pytest.Pytester, scenarios: Path) -> Non
 
     values = section(result, "values.yaml: relu==linear[inference]")
     assert "✘ linear against relu: DIFFERENT, expected equivalent" in values
-    for told in ("rounding        explains up to", "counterexample  probe", "input (1, 4) = [["):
+    for told in ("rounding        explains up to", "counterexample  simplified from probe", "input (1, 4) = [["):
         assert told in values
     assert "output shape" not in values
 

@@ -21,7 +21,7 @@ from layerlens.render import wording
 from layerlens.render.aligned_rows import Row, rows_of
 from layerlens.render.options import RenderOptions
 from layerlens.render.pair_facts import pair_facts
-from layerlens.render.pair_sentences import pair_sentences
+from layerlens.render.pair_sentences import sentences_beside
 from layerlens.render.pictures import Picture, PictureKind, pictures_of
 from layerlens.render.short_rows import (
     model_notes,
@@ -152,7 +152,7 @@ def _environment() -> Environment:
     environment.globals.update(
         wording=wording,
         pair_facts=pair_facts,
-        pair_sentences=pair_sentences,
+        sentences_beside=sentences_beside,
         short_rows=short_rows,
         refusals=refusals,
         totals=totals,

@@ -1,7 +1,8 @@
 """The format `lines`: one line for each pair, for logs.
 
 `path::reference==candidate[mode] equivalent (certified)`; what failed has `FAILED` and what was
-expected behind it. A summary, which has no pairs, has one line for each model.
+expected behind it, a pair of which nothing is expected `unchecked`. A summary, which has no pairs,
+has one line for each model.
 """
 
 from __future__ import annotations
@@ -38,7 +39,9 @@ def _scenario(scenario: ScenarioReport, *, quiet: bool) -> Iterator[str]:
         failed = row is not None and not row.held
         if quiet and not failed:
             continue
-        expected = f" FAILED, expected {row.expected}" if row is not None and failed else ""
+        expected = " unchecked" if row is None else ""
+        if row is not None and failed:
+            expected = f" FAILED, expected {row.expected}"
         yield f"{_place(scenario, wording.subject_of(pair))} {_verdict(pair)}{expected}"
     for row in scenario.expectations:
         if row.subject not in subjects and not row.held:

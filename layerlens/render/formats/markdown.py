@@ -9,7 +9,7 @@ from layerlens.render import wording
 from layerlens.render.aligned_rows import Cell, rows_of
 from layerlens.render.options import RenderOptions
 from layerlens.render.pair_facts import pair_facts
-from layerlens.render.pair_sentences import pair_sentences
+from layerlens.render.pair_sentences import sentences_beside
 from layerlens.render.short_rows import (
     model_notes,
     other_totals,
@@ -227,7 +227,7 @@ def _pair(scenario: ScenarioReport, pair: PairReport, options: RenderOptions) ->
     yield f"### {escape(wording.pair_name(pair))}, {pair.mode}: {verdict}{words}"
     refused = wording.pair_refusal(scenario, pair)
     if refused is None:
-        yield "<br>".join(map(_prose, pair_sentences(pair)))
+        yield "<br>".join(map(_prose, sentences_beside(scenario, pair)))
     else:
         yield f"{escape(refused.heading)}:<br>{_reason(refused)}"
     if options.explain:

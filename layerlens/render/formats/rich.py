@@ -13,7 +13,7 @@ from layerlens.render import wording
 from layerlens.render.layer_table import layer_table, legend
 from layerlens.render.options import RenderOptions
 from layerlens.render.pair_facts import pair_facts
-from layerlens.render.pair_sentences import pair_sentences
+from layerlens.render.pair_sentences import sentences_beside
 from layerlens.render.short_table import ShortTable
 from layerlens.render.step_grid import step_grids
 from layerlens.render.styled import GLYPHS, fold, joined, rule, to_ascii, without_hidden
@@ -268,7 +268,7 @@ def pair_lines(
     if refused is not None:
         yield from refusal_lines(refused, width)
     else:
-        for sentence in pair_sentences(pair):
+        for sentence in sentences_beside(scenario, pair):
             yield from fold(Text(sentence), width, indent=2)
     facts = pair_facts(scenario, pair, verbose=options.verbose) if figures else []
     for fact in facts:

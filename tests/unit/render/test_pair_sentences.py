@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from layerlens.render.pair_sentences import pair_sentences
+from layerlens.render.pair_sentences import pair_sentences, sentences_beside
+from layerlens.report.layers import ModelError
 from layerlens.report.pairs import Counterexample
 from tests.unit.tables.stored_reports import scenario_of
 
@@ -61,3 +62,14 @@ def test_a_simplified_input_is_not_said_to_be_the_probe() -> None:
     pair = replace(PAIR, counterexample=found, causes=(), also_differs=())
     assert list(pair_sentences(pair))[-1].startswith("Simplified from probe `normal`: for input")
     assert shown([[1.0]]).startswith("On probe `normal`: for input")
+
+
+def test_the_reason_of_a_refused_reference_is_not_repeated() -> None:
+    scenario = scenario_of("build_error")
+    pair = replace(scenario.pairs[0], verdict="build_error")
+    error = ModelError("dense", "a long reason", None)
+    models = tuple(replace(model, error=error) for model in scenario.models)
+    both = replace(scenario, models=models)
+    names = f"`{pair.reference}` and `{pair.candidate}`"
+    assert list(sentences_beside(both, pair)) == [f"Nothing was compared: {names} cannot be built."]
+    assert list(sentences_beside(scenario, pair)) == list(pair_sentences(pair))

@@ -40,6 +40,12 @@ def test_texts_get_shorter() -> None:
     assert fitting(texts, 0) == texts[-1]
 
 
+def test_the_name_of_a_layer_is_shortened_before_its_change() -> None:
+    texts = summaries(SCENARIO, ROW)
+    assert fitting(texts, 35) == "layer_normal… epsilon 0.001 → 1e-05"
+    assert fitting(texts, 20) == texts[-1], "nothing useful would be left of the name"
+
+
 def test_without_a_cause_the_verdicts_are_said() -> None:
     scenario = replace(SCENARIO, pairs=(replace(PAIR, causes=()),))
     assert summaries(scenario, ROW) == ("expected equivalent, received different",)
