@@ -89,7 +89,7 @@ def callable_against(
 
 
 def _folder_of(model: ModelSpec, where: Where) -> Path:
-    """Return the folder of a callable's file; a module is looked for, and not imported.
+    """Return the folder of a callable's file; a module is searched for, and not imported.
 
     Raises:
         ScenarioError: there is no such module.
