@@ -371,9 +371,10 @@ def _totals(
     for name in names:
         number, other = own.get(name), others.get(name)
         differing = None not in (number, other) and number != other
-        figure = (
-            f"{GLYPHS.differing} {wording.count(number)}" if differing else wording.count(number)
-        )
+        mark = f"{GLYPHS.differing} " if differing else ""
+        figure = f"{mark}{wording.figure_text(name, number)}"
+        if MARK + cell_len(name) + 1 + cell_len(figure) > layout.width:
+            figure = f"{mark}{wording.count(number)}"
         style = "bold" if name == "params" else ""
         style = f"{style} yellow" if differing else style
         line = fill(Text(f"{' ' * MARK}{name}", style=style), layout.width - len(figure))

@@ -76,6 +76,9 @@ class ShortTable:
                     narrow = max(NARROWEST_SHAPE, self.sizes[column] - (NARROWEST - room))
                     room += self.sizes[column] - min(narrow, self.sizes[column])
                     self.sizes[column] = min(narrow, self.sizes[column])
+        self.gap = GAP
+        if room < NARROWEST:  # with every column, at 80
+            self.gap, room = 1, room + (GAP - 1) * len(self.sizes)
         self.name = max(NARROWEST, min(room, max([*names, heading])))
 
     def lines(self, *, compared: bool) -> Iterator[Text]:
@@ -98,7 +101,7 @@ class ShortTable:
                 yield from self._layer(row.layer, row.depth)
             yield from self._notes(row.notes)
         yield from self._notes(refusals(self.models))
-        width = self.name + sum(size + GAP for size in self.sizes.values())
+        width = self.name + sum(size + self.gap for size in self.sizes.values())
         yield rule(" " * INDENT + GLYPHS.horizontal * width)
         yield from self._totals()
         yield from self._notes(model_notes(self.models))
@@ -126,7 +129,7 @@ class ShortTable:
                 part = folded[column][step] if step < len(folded[column]) else Text()
                 part.stylize(style)
                 free = Text(" " * max(0, size - part.cell_len))
-                gap = Text(" " * GAP)
+                gap = Text(" " * self.gap)
                 is_number = column in NUMBERS
                 line.append_text(joined(gap, free, part) if is_number else joined(gap, part, free))
             line.rstrip()

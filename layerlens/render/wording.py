@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from layerlens.byte_size import readable
 from layerlens.plain.printable import clean as clean
 from layerlens.plain.printable import one_line as one_line
 from layerlens.plain.printable import visible as visible
@@ -253,6 +254,13 @@ def model_figures(model: ModelReport) -> dict[str, int | None]:
     if model.graph_ops is not None:
         figures["ops in the graph"] = model.graph_ops
     return figures
+
+
+def figure_text(name: str, number: int | None) -> str:
+    """Return a figure of a model; a size in bytes also in KB or MB."""
+    if number is None or number < 1000 or "bytes" not in name:
+        return count(number)
+    return f"{count(number)} ({readable(number)})"
 
 
 def figure_names(models: Sequence[ModelReport]) -> list[str]:

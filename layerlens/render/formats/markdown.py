@@ -166,7 +166,7 @@ def _layers(models: Sequence[ModelReport], diffs: Sequence[ModelsDiff]) -> str:
         rows.append(cells)
     own = [wording.model_figures(model) for model in models]
     for name in wording.figure_names(models):
-        figures = [f"**{wording.count(figures.get(name))}**" for figures in own]
+        figures = [f"**{wording.figure_text(name, figures.get(name))}**" for figures in own]
         heading = f"**{escape(name)}**"
         rows.append([cell for one in figures for cell in (heading, *blank[1:], one)])
     if any(model.mixes is not None for model in models):

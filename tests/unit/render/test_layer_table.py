@@ -44,6 +44,17 @@ def test_models_stand_side_by_side_where_they_fit_and_below_one_another_where_no
     assert headings == ["td", "dense", "last"]
 
 
+@pytest.mark.parametrize(("width", "sizes"), [(60, False), (80, True)])
+def test_sizes_are_in_larger_units_too_where_they_fit(width, sizes):
+    scenario = scenario_of("equal")
+    models = [replace(model, bytes_by_dtype={"float32": 7164}) for model in scenario.models]
+    changed = with_scenario(report_of("equal"), replace(scenario, models=tuple(models)))
+    text = terminal(changed, width, verbose=True)
+    assert ("7,164 (7.2 KB)" in text) == sizes
+    assert text.count("7,164") == len(models)
+    assert all(len(line) <= width for line in text.splitlines())
+
+
 def test_a_count_explains_itself():
     text = in_full(report_of("equal"))
     assert "1,536 = 15×48 + 16×48 + 48" in text

@@ -36,6 +36,11 @@ def test_no_line_is_wider_than_the_page(name: str, width: int) -> None:
                 assert line.cell_len <= max(width, 56)
 
 
+def test_six_columns_fit_a_page_of_80() -> None:
+    columns = ("input", "output", "params", "trainable", "dtype", "bytes")
+    assert all(len(line) <= 80 for line in lines("three_models", columns=columns))
+
+
 def test_three_models_share_one_table() -> None:
     assert lines("three_models", 60) == [
         "  td (reference)                      output shape    params",

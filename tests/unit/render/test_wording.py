@@ -36,6 +36,13 @@ def test_counts_and_plurals() -> None:
     assert [wording.plural(n, "probe") for n in (1, 46)] == ["1 probe", "46 probes"]
 
 
+def test_sizes_in_bytes_are_also_in_larger_units() -> None:
+    assert wording.figure_text("bytes in float32", 7164) == "7,164 (7.2 KB)"
+    assert wording.figure_text("bytes in float32", 592) == "592"
+    assert wording.figure_text("params", 7164) == "7,164"
+    assert wording.figure_text("activation bytes", None) == wording.count(None)
+
+
 def test_values_that_differ_are_shown_so_that_they_do() -> None:
     assert wording.distinct_values(0.5, 0.25) == ("0.5", "0.25")
     first, second = wording.distinct_values(0.1, 0.1 + 1e-12)
