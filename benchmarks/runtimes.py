@@ -34,13 +34,15 @@ L = keras.layers
 Model = Any
 Values = list[Any]
 RUNTIMES = ("onnx", "litert", "saved_model", "jax", "torch")
-#: What a runtime imports when it starts.
+_FIRST = "keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])"
+_TINY = f"import keras, numpy; {_FIRST}.predict_on_batch(numpy.zeros((1, 1)))"
+#: What a runtime takes to start: its import, and in Keras a first model of one weight.
 IMPORTS = {
     "onnx": "import onnx, onnxruntime, onnx.reference",
     "litert": "import ai_edge_litert.interpreter",
     "saved_model": "import tensorflow",
-    "jax": "import keras",
-    "torch": "import keras",
+    "jax": _TINY,
+    "torch": _TINY,
 }
 RIGHT = "right"
 LOCAL = "local"

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from layerlens.comparison.calibrated_inputs import calibrated_inputs
 from layerlens.comparison.examination import Examination
 from layerlens.comparison.observer import Interrupted
 from layerlens.comparison.pair import Pair
@@ -15,7 +16,6 @@ from layerlens.comparison.recording_plan import PLANS, RecordingProbes
 from layerlens.errors import Fault, ScenarioError
 from layerlens.fault_codes import Code
 from layerlens.models.build.request import Built, Foreign
-from layerlens.models.execute.input_domains import fixed_domains
 from layerlens.models.execute.side import Side, Values
 from layerlens.models.execute.variables import (
     as_array,
@@ -30,7 +30,7 @@ from layerlens.models.variants import ModelVariants
 from layerlens.numerics.arrays import Array
 from layerlens.numerics.noise_floor import ROUNDOFFS
 from layerlens.numerics.observation import CallRefusal
-from layerlens.numerics.probes import EXTREME, Probe, ProbeBatch, draw_generic, generator, join
+from layerlens.numerics.probes import EXTREME, ProbeBatch, generator
 from layerlens.numerics.recording import SAVED, Answers, RecordedRun
 from layerlens.numerics.weight_transfer import Transfer
 from layerlens.numerics.weight_values import WeightSlot, draw_weight
@@ -43,8 +43,6 @@ from layerlens.scenario.spec import InputSpec
 #: of which all probes are run.
 _DRAWN = ("drawn", "gentle", "strong", "degenerate")
 _MAIN = (SAVED, "drawn")
-#: The samples for a quantised file, the length of open axes, and the share of its range to use.
-_SAMPLES, _LENGTH, _INSIDE = 32, 7, 0.5
 
 
 def ask_foreign(foreign: Foreign, live: Built, transfer: Transfer, pair: Pair) -> Answers:
@@ -59,7 +57,7 @@ def ask_foreign(foreign: Foreign, live: Built, transfer: Transfer, pair: Pair) -
     side = Side.of(live.spec.name, narrowed, training=False, seed=pair.seed)
     batches = _batches(side, pair.seed)
     if foreign.runtime.steps:
-        batches = (_within_range(side, foreign, pair.seed),)
+        batches = (calibrated_inputs(side, foreign, pair.seed),)
     sets = _weight_sets(foreign, side, transfer, pair)
     plan = [(kind, n) for kind in sets for n in (range(len(batches)) if kind in _MAIN else (0,))]
     if foreign.runtime.is_open and len(sets) > 1:
@@ -171,26 +169,6 @@ def _batches(side: Side, seed: int) -> tuple[ProbeBatch, ...]:
     seen = RecordedRun(alone.sets[0].kind, 0, {"traced_dynamic": outcome.outputs}, outcome.outputs)
     others = probes.other_batches(plan, main, seen)
     return (main, *(one for one in others if not set(one.names) & set(EXTREME)))
-
-
-def _within_range(side: Side, foreign: Foreign, seed: int) -> ProbeBatch:
-    """Return samples well inside the range that a quantised file was calibrated for.
-
-    Outside it results are cut off, which says nothing about how the file computes.
-    """
-    probe = draw_generic(fixed_domains((side.built,), _LENGTH), seed, samples=_SAMPLES)
-    arrays = []
-    for array in probe.inputs:
-        ends = [
-            min(abs(step.low), abs(step.high))
-            for step in foreign.runtime.steps
-            if step.shape == array.shape[1:]
-        ]
-        size = float(np.abs(array).max(initial=0.0)) if array.dtype.kind == "f" else 0.0
-        share = _INSIDE * max(ends, default=size) / size if size else 1.0
-        scaled = np.multiply(array, min(share, 1.0)).astype(array.dtype)
-        arrays.append(scaled if size else array)
-    return join([Probe("inside the range", tuple(arrays))])
 
 
 def without_float64(answers: Answers) -> Answers:

@@ -32,6 +32,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "half.tflite").write_bytes(converted(model, half=True))
     (folder / "whole.tflite").write_bytes(converted(model, half=False))
     values = model.get_weights()
+    model.set_weights([*values[:3], np.zeros_like(values[3])])
+    model.save(folder / "lost.keras")
     model.set_weights([values[0][::-1], *values[1:]])
     model.save(folder / "wrong.keras")
     return folder
@@ -74,6 +76,12 @@ def test_a_file_of_other_weights_differs(files: Path, name: str) -> None:
     pair = compared(files, "wrong.keras", name)
     assert pair.verdict == "different"
     assert pair.counterexample is not None
+
+
+def test_a_lost_bias_shows_in_the_mean(files: Path) -> None:
+    pair = compared(files, "lost.keras", "whole")
+    assert pair.verdict == "different"
+    assert "and the mean over all samples" in pair.explanation
 
 
 def test_a_tolerance_decides_instead(files: Path) -> None:

@@ -50,7 +50,8 @@ def load(head: dict[str, Any]) -> KerasModel:
     """Build the model that a message describes, or load its file."""
     if head.get("path"):
         return KerasModel(_KERAS.models.load_model(head["path"], compile=False))
-    return KerasModel(_KERAS.models.model_from_json(head["json"]))
+    config = _without_drawing(json.loads(head["json"]))
+    return KerasModel(_KERAS.models.model_from_json(json.dumps(config)))
 
 
 class KerasModel:
@@ -134,7 +135,7 @@ def results_inside(
 
 
 def _in_float64(model: Any) -> Any:
-    config = _widened(json.loads(model.to_json()))
+    config = _without_drawing(_widened(json.loads(model.to_json())))
     wide = _KERAS.models.model_from_json(json.dumps(config))
     for own, value in zip(wide.weights, model.weights):  # noqa: B905
         own.assign(_array(value).astype(_name(own.dtype)))
@@ -154,6 +155,25 @@ def _widened(value: Any, key: str = "") -> Any:
     if isinstance(value, list):
         return [_widened(item) for item in value]
     return "float64" if key == "dtype" and value in _MIXED else value
+
+
+def _without_drawing(value: Any) -> Any:
+    """Return a configuration whose weights start as zeros; their values are assigned afterwards.
+
+    JAX takes seconds to compile what draws orthogonal matrices.
+    """
+    if isinstance(value, dict):
+        return {
+            key: {**item, "class_name": "Zeros", "config": {}}
+            if key.endswith("_initializer") and _is_initializer(item)
+            else _without_drawing(item)
+            for key, item in value.items()
+        }
+    return [_without_drawing(item) for item in value] if isinstance(value, list) else value
+
+
+def _is_initializer(item: Any) -> bool:
+    return isinstance(item, dict) and item.get("module") == "keras.initializers"
 
 
 def _row(tensor: Any) -> dict[str, Any]:
