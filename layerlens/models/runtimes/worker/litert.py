@@ -9,6 +9,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
 from .batches import in_batches
+from .names import natural
 
 _WHOLE = ("int8", "uint8", "int16")
 
@@ -30,23 +31,33 @@ class LiteModel:
         self._interpreter = Interpreter(model_path=path, num_threads=1)
         self._interpreter.allocate_tensors()
         self._ins = self._interpreter.get_input_details()
-        self._outs = self._interpreter.get_output_details()
-        names = self._signature_names()
-        self._inputs = [_row(d, names.get(d["name"], d["name"])) for d in self._ins]
-        self._outputs = [_row(d, names.get(d["name"], d["name"])) for d in self._outs]
+        inputs, outputs = self._signature_names()
+        details = {one["index"]: one for one in self._interpreter.get_output_details()}
+        #: The places of the outputs, in the order of the exported model.
+        self._returned = sorted(details, key=lambda index: natural(outputs.get(index, "")))
+        self._inputs = [_row(d, inputs.get(d["index"], d["name"])) for d in self._ins]
+        self._outputs = [
+            _row(details[index], outputs.get(index, details[index]["name"]))
+            for index in self._returned
+        ]
         batches = {row["shape"][0] for row in self._inputs if row["shape"]}
         fixed = batches - {None}
         self._batch = fixed.pop() if len(batches) == 1 and len(fixed) == 1 else None
 
-    def _signature_names(self) -> dict[str, str]:
-        """Return the name of each tensor in the signature, which is that of the exported model."""
-        names = {}
-        for key, lists in self._interpreter.get_signature_list().items():
-            for tensor in self._ins:
-                for name in lists["inputs"]:
-                    if tensor["name"] in (name, f"{key}_{name}:0"):
-                        names[tensor["name"]] = name
-        return names
+    def _signature_names(self) -> tuple[dict[int, str], dict[int, str]]:
+        """Return the name of each input and output in the signature, by its place.
+
+        These are the names of the exported model; the file may list its outputs in another order.
+        """
+        for key in self._interpreter.get_signature_list():
+            runner = self._interpreter.get_signature_runner(key)
+            inputs, outputs = runner.get_input_details(), runner.get_output_details()
+            places = [
+                {one["index"]: name for name, one in details.items()}
+                for details in (inputs, outputs)
+            ]
+            return places[0], places[1]
+        return {}, {}
 
     def described(self) -> dict[str, Any]:
         """Return the inputs, the outputs and what else is known of the file."""
@@ -103,7 +114,8 @@ class LiteModel:
         for detail, array in zip(runner.get_input_details(), arrays):  # noqa: B905
             runner.set_tensor(detail["index"], _quantized(array, detail))
         runner.invoke()
-        return [_real(runner.get_tensor(d["index"]), d) for d in runner.get_output_details()]
+        details = {one["index"]: one for one in runner.get_output_details()}
+        return [_real(runner.get_tensor(n), details[n]) for n in self._returned]
 
 
 def _row(detail: dict[str, Any], name: str) -> dict[str, Any]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from .batches import in_batches
+from .names import natural
 
 _SIGNATURE = "serving_default"
 
@@ -37,7 +37,7 @@ class Signature:
         self._names = sorted(specs, key=lambda name: _place(name, specs[name], order))
         self._inputs = [_row(name, specs[name]) for name in self._names]
         outputs = self._call_signature.structured_outputs
-        self._returned = sorted(outputs, key=_natural)
+        self._returned = sorted(outputs, key=natural)
         self._outputs = [_row(name, outputs[name]) for name in self._returned]
         batches = {row["shape"][0] for row in self._inputs if row["shape"]}
         fixed = batches - {None}
@@ -76,10 +76,4 @@ def _place(name: str, spec: Any, order: list[str]) -> tuple[int, Any]:
     """Return a sort key: the order of the function's arguments, and then the name."""
     known = {str(name), str(getattr(spec, "name", name))}
     places = [n for n, one in enumerate(order) if one in known or one.endswith("_" + name)]
-    return (places[0] if places else len(order), _natural(name))
-
-
-def _natural(name: str) -> tuple[str, int]:
-    """Return a sort key with which `output_10` comes after `output_2`."""
-    found = re.fullmatch(r"(.*?)(\d*)", name)
-    return (found[1], int(found[2] or -1)) if found else (name, -1)
+    return (places[0] if places else len(order), natural(name))

@@ -1,0 +1,11 @@
+"""The order of the names of inputs and outputs."""
+
+from __future__ import annotations
+
+import re
+
+
+def natural(name: str) -> tuple[str, int]:
+    """Return a sort key with which `output_10` comes after `output_2`."""
+    found = re.fullmatch(r"(.*?)(\d*)", name)
+    return (found[1], int(found[2] or -1)) if found else (name, -1)
