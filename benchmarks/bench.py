@@ -239,6 +239,15 @@ def growth(setting: Setting) -> dict[str, Any]:
     return measure_growth(folder, setting.limit, setting.families)
 
 
+def runtimes(setting: Setting) -> dict[str, Any]:
+    """Compare kinds of models, right and wrong, across the runtimes that are installed."""
+    done = subprocess.run(
+        [PYTHON, str(HERE / "runtimes.py")], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True
+    )
+    figures: dict[str, Any] = json.loads(done.stdout)
+    return figures
+
+
 def profile(*arguments: str) -> dict[str, Any]:
     """Run a command once more under the sampling profiler and return its profile."""
     command = [PYTHON, str(HERE / "sampling.py"), *arguments]
@@ -259,9 +268,10 @@ PARTS: dict[str, Callable[[Setting], dict[str, Any]]] = {
     "memory": memory,
     "jobs": jobs,
     "growth": growth,
+    "runtimes": runtimes,
 }
 #: These take long, and run only where they are named.
-ONLY_BY_NAME = ("growth",)
+ONLY_BY_NAME = ("growth", "runtimes")
 
 
 def main() -> None:

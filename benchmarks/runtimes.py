@@ -20,6 +20,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,14 @@ import layerlens
 L = keras.layers
 Model = Any
 Values = list[Any]
-RUNTIMES = ("onnx", "litert", "saved_model", "jax", "torch")
+#: Runtime → the package that it needs.
+RUNTIMES = {
+    "onnx": "onnxruntime",
+    "litert": "ai_edge_litert",
+    "saved_model": "tensorflow",
+    "jax": "jax",
+    "torch": "torch",
+}
 _FIRST = "keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])"
 _TINY = f"import keras, numpy; {_FIRST}.predict_on_batch(numpy.zeros((1, 1)))"
 #: What a runtime takes to start: its import, and in Keras a first model of one weight.
@@ -437,7 +445,8 @@ def grid(kinds: list[str], runtimes: list[str]) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Compare kinds of models across runtimes.")
     parser.add_argument("kinds", nargs="*", metavar="KIND", help=", ".join(KINDS))
-    parser.add_argument("--runtimes", nargs="+", choices=RUNTIMES, default=list(RUNTIMES))
+    installed = [name for name, package in RUNTIMES.items() if find_spec(package) is not None]
+    parser.add_argument("--runtimes", nargs="+", choices=RUNTIMES, default=installed)
     options = parser.parse_args()
     if unknown := set(options.kinds) - set(KINDS):
         parser.error(f"no such kind: {', '.join(unknown)}; there are {', '.join(KINDS)}")
