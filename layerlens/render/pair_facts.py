@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 #: Inputs of more values are shown by their non-zero entries.
 INPUT_VALUES_SHOWN = 48
+#: An input of zeros of more values than this is not written in full.
+FEW_VALUES = 12
 #: The most non-zero entries listed; the others are only counted.
 INPUT_ENTRIES_SHOWN = 16
 PROBES_SHOWN = 3
@@ -357,6 +359,9 @@ def _counterexample(found: Counterexample | None) -> Iterator[str]:
 def _input_lines(label: str, array: Any) -> Iterator[str]:
     shape = nested_shape(array)
     numbers = list(entries(array))
+    if len(numbers) > FEW_VALUES and not any(number != 0 for _, number in numbers):
+        yield f"  {label} {shapes_text(shape)}, all zeros"
+        return
     if len(numbers) <= INPUT_VALUES_SHOWN:
         yield f"  {label} {shapes_text(shape)} = {nested_text(array)}"
         return

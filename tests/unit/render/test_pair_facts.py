@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
+
 from layerlens.render.pair_facts import pair_facts
+from layerlens.report.pairs import Counterexample
 from tests.unit.tables.stored_reports import report_of, scenario_of, terminal
 
 
@@ -35,6 +40,24 @@ def test_nan_and_infinity():
     text = in_full(report_of("different"), 100)
     assert "nan abs, not measured rel: NaN, eager" in text
     assert "max rel inf" in text
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ([[0.0] * 20], "input (1, 20), all zeros"),
+        ([[0.0, 0.0]], "input (1, 2) = [[0, 0]]"),
+        ([[0.0] * 19 + [7.0]], "input (1, 20) = ["),
+    ],
+)
+def test_an_input_of_zeros_is_not_written_in_full(given, text):
+    scenario = scenario_of("different")
+    found = Counterexample("normal", "eager", (0,), 0.5, 1.5, given)
+    pair = replace(scenario.pairs[0], counterexample=found)
+    (fact,) = (
+        one for one in pair_facts(scenario, pair, verbose=False) if one.label == "counterexample"
+    )
+    assert fact.lines[-1].strip().startswith(text)
 
 
 def test_a_large_input_is_told_by_its_entries():
