@@ -104,6 +104,8 @@ def prove_part(
         try:
             return proof.certificate()
         except _UnequalError:
+            if not proof.leaves_out_laws:
+                raise
             return replace(proof, by_distances=True, by_factors=True).certificate()
     except CannotProveError as error:
         return Unproved(str(error))
@@ -143,6 +145,8 @@ class GraphProof:
     by_factors: bool = False
     #: The most that the chance of a wrong certificate may be.
     error_bound: float = ERROR_BOUND
+    #: Whether the two laws above would have been asked about anything.
+    leaves_out_laws: bool = field(default=False, init=False)
     _degree: float = field(default=0.0, init=False)
     _primes: int = field(default=0, init=False)
     _bound: float = field(default=0.0, init=False)
@@ -394,6 +398,7 @@ class GraphProof:
                     self.part.built, traced, ((), self.anew), strict=True
                 )
             ]
+            self.leaves_out_laws |= algebra.leaves_out_laws
             _compare(algebra, *outputs)
         return algebra, evaluation.interpreter.doubtful_sizes
 

@@ -43,6 +43,8 @@ class Algebra(Arithmetic):
     by_distances: bool = False
     #: Whether a factor passes roots, distances and comparisons with zero: see `Multiples`.
     by_factors: bool = False
+    #: Whether a law that these two add would have been tried.
+    leaves_out_laws: bool = dataclasses.field(init=False, default=False)
     multiples: Multiples | None = dataclasses.field(init=False, default=None)
     maxima: Maxima = dataclasses.field(init=False)
     #: The inputs of the models.
@@ -171,6 +173,7 @@ class Algebra(Arithmetic):
     def _root_of_multiple(self, one: Value) -> Value | None:
         """Return the root of c² x as c times that of x, where that is known."""
         residues = self.residues(one)
+        self.leaves_out_laws |= not self.by_factors
         earlier = self.multiples.earlier("sqrt", residues) if self.multiples else None
         factor = None if earlier is None else root_of(earlier[0])
         if earlier is None or factor is None or self.multiples is None:
@@ -210,6 +213,7 @@ class Algebra(Arithmetic):
                     growth=value.growth,
                     spread=value.spread,
                 )
+        self.leaves_out_laws |= not self.by_factors
         growth = _of_a_maximum(one.growth, other.growth, self._unknown)
         self.evaluate(first, growth)
         flat = (len(first), -1)
@@ -244,6 +248,7 @@ class Algebra(Arithmetic):
         """Return maxima over the last axis of residues that were taken from a value."""
         if not rows.size:
             raise CannotProveError("it takes the maximum of no elements")
+        self.leaves_out_laws |= not self.by_factors
         self.evaluate(rows, one.growth)
         flat = rows.reshape(len(rows), -1, rows.shape[-1])
         found = self.maxima.of_each_row(flat).reshape(rows.shape[:-1])
@@ -257,6 +262,7 @@ class Algebra(Arithmetic):
         residues = self.residues(one)
         if not residues.size:
             raise CannotProveError("nothing is sorted")
+        self.leaves_out_laws |= not self.by_factors
         self.evaluate(residues, one.growth)
         flat = residues.reshape(len(residues), -1, residues.shape[-1])
         found = self.maxima.in_order(flat, count).reshape(*residues.shape[:-1], count)
@@ -282,6 +288,7 @@ class Algebra(Arithmetic):
     def _are_positive(self, residues: Residues) -> Residues:
         """Return which elements are greater than zero: unknown, but the same of c x for c > 0."""
         name = "is greater than zero"
+        self.leaves_out_laws |= not self.by_factors
         earlier = self.multiples.earlier(name, residues) if self.multiples else None
         if earlier is not None and earlier[0] > 0:
             return earlier[1]

@@ -8,12 +8,11 @@ from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
-import tensorflow as tf
 
 from layerlens.proof.field.algebra import Algebra
 from layerlens.proof.field.movement import MOVEMENTS, Movement
 from layerlens.proof.field.operations import HANDLERS, constant_result
-from layerlens.proof.field.program_order import in_program_order
+from layerlens.proof.field.program import Operation, operations_of
 from layerlens.proof.field.samples import SampleCheck
 from layerlens.proof.field.value import CannotProveError, Value, constant, greatest, least
 
@@ -88,13 +87,11 @@ Slot: TypeAlias = "Value | TensorList | Variable | Reason"
 
 
 class Interpreter:
-    """Runs graphs; where an operation moves elements is computed once for all its rounds."""
+    """Runs graphs in an algebra."""
 
     def __init__(self, algebra: Algebra) -> None:
         self.algebra = algebra
         self._movement = Movement(algebra)
-        self._needed: dict[int, tuple[Any, list[Any]]] = {}
-        self._functions: dict[tuple[int, str], tuple[Any, Any]] = {}
         self._operations = 0
         #: Refuses what may depend on the number of samples; None where that is not looked at.
         self.samples: SampleCheck | None = None
@@ -110,45 +107,27 @@ class Interpreter:
         slots: dict[str, Slot] = {
             tensor.name: slot for tensor, slot in zip(graph.inputs, arguments, strict=True)
         }
-        for operation in self._operations_of(graph):
-            if operation.type == "Placeholder":
-                continue
+        for operation in operations_of(graph):
             self._count()
-            inputs = [slots[tensor.name] for tensor in operation.inputs]
-            outputs = self._outputs(operation, inputs)
-            for tensor, slot in zip(operation.outputs, outputs, strict=True):
-                slots[tensor.name] = slot
+            outputs = self._outputs(operation, [slots[name] for name in operation.input_names])
+            slots.update(zip(operation.output_names, outputs, strict=True))
         return [slots[tensor.name] for tensor in graph.outputs]
-
-    def _function(self, operation: Any, attribute: str) -> Any:
-        """Return the graph of a function that an operation calls."""
-        key = id(operation), attribute
-        if key not in self._functions:
-            name = operation.get_attr(attribute).name
-            self._functions[key] = operation, operation.graph._get_function(name).graph
-        return self._functions[key][1]
 
     def _count(self) -> None:
         self._operations += 1
         if self._operations > MOST_OPERATIONS:
             raise CannotProveError(f"the graphs run more than {MOST_OPERATIONS:,} operations")
 
-    def _operations_of(self, graph: Any) -> list[Any]:
-        """Return the operations that the outputs depend on, in the order they were made."""
-        if id(graph) not in self._needed:
-            self._needed[id(graph)] = graph, in_program_order(graph, self._function)
-        return self._needed[id(graph)][1]
-
-    def _outputs(self, operation: Any, inputs: Sequence[Slot]) -> Sequence[Slot]:
+    def _outputs(self, operation: Operation, inputs: Sequence[Slot]) -> Sequence[Slot]:
         kind = operation.type
         if kind in ("While", "StatelessWhile"):
             return self._loop(operation, inputs)
         if kind in _CALLS:
-            return self.run(self._function(operation, "f"), inputs)
+            return self.run(operation.function("f"), inputs)
         if kind in ("If", "StatelessIf"):
             chosen = _value(inputs[0]).array("a branch")
             branch = "then_branch" if bool(chosen) else "else_branch"
-            return self.run(self._function(operation, branch), inputs[1:])
+            return self.run(operation.function(branch), inputs[1:])
         if kind in _SAME:
             return inputs
         if any(isinstance(slot, Variable) for slot in inputs):
@@ -159,7 +138,7 @@ class Interpreter:
             return [_list_operation(self.algebra, kind, inputs)]
         return self._computed(operation, [_value(slot) for slot in inputs])
 
-    def _with_variable(self, operation: Any, inputs: Sequence[Slot]) -> Sequence[Slot]:
+    def _with_variable(self, operation: Operation, inputs: Sequence[Slot]) -> Sequence[Slot]:
         """Read a variable, or assign it."""
         variable, *given = inputs
         if not isinstance(variable, Variable):
@@ -184,8 +163,8 @@ class Interpreter:
             self.algebra.assumptions.add(variable.assumption)
         return variable.value
 
-    def _loop(self, operation: Any, inputs: Sequence[Slot]) -> Sequence[Slot]:
-        condition, body = (self._function(operation, name) for name in ("cond", "body"))
+    def _loop(self, operation: Operation, inputs: Sequence[Slot]) -> Sequence[Slot]:
+        condition, body = (operation.function(name) for name in ("cond", "body"))
         state = list(inputs)
         while True:
             (goes_on,) = self.run(condition, state)
@@ -193,7 +172,7 @@ class Interpreter:
                 return state
             state = self.run(body, state)
 
-    def _computed(self, operation: Any, inputs: Sequence[Value]) -> Sequence[Slot]:
+    def _computed(self, operation: Operation, inputs: Sequence[Value]) -> Sequence[Slot]:
         """Return the outputs of an operation on tensors.
 
         Raises:
@@ -212,16 +191,16 @@ class Interpreter:
             reason = f"`{operation.type}` is not supported here ({type(error).__name__})"
             raise CannotProveError(reason) from error
 
-    def _understood(self, operation: Any, inputs: Sequence[Value]) -> list[Value]:
+    def _understood(self, operation: Operation, inputs: Sequence[Value]) -> list[Value]:
         kind = operation.type
         if kind == "Const":
-            return [constant(tf.make_ndarray(operation.get_attr("value")))]
+            return [constant(operation.constant)]
         if kind in ("Shape", "ShapeN", "Size", "Rank"):
             return [_shape_of(operation, value) for value in inputs]
         if kind in ("ZerosLike", "OnesLike"):
             dtype = operation.outputs[0].dtype.as_numpy_dtype
             return [constant(np.full(inputs[0].shape, kind == "OnesLike", dtype))]
-        if operation.op_def.is_stateful:
+        if operation.is_stateful:
             raise CannotProveError(f"`{kind}` may return a different result each time")
         if all(value.constant is not None for value in inputs):
             _refuse_counting(operation, inputs)
@@ -231,7 +210,7 @@ class Interpreter:
             return self._movement.apply(operation, inputs)
         return [self._handled(operation, inputs)]
 
-    def _of_constants(self, operation: Any, inputs: Sequence[Value]) -> list[Value]:
+    def _of_constants(self, operation: Operation, inputs: Sequence[Value]) -> list[Value]:
         """Return constants; those that simple arithmetic makes of others keep their exact value."""
         if (counted := _of_whole_numbers(operation, inputs)) is not None:
             return [counted]
@@ -248,24 +227,24 @@ class Interpreter:
             return moved
         return found
 
-    def _handled(self, operation: Any, inputs: Sequence[Value]) -> Value:
+    def _handled(self, operation: Operation, inputs: Sequence[Value]) -> Value:
         handler = HANDLERS.get(operation.type)
         allowed = _WHOLE_ARITHMETIC | _CHOOSING
-        if operation.type not in allowed and operation.outputs[0].dtype.is_integer:
+        if operation.type not in allowed and operation.makes_integers:
             raise CannotProveError("it computes with integers that depend on data")
         if handler is None:
             raise CannotProveError(f"the operation `{operation.type}` is not supported")
         for value in inputs:
             self.algebra.residues(value)
         found = handler(self.algebra, operation, inputs)
-        if not operation.outputs[0].dtype.is_integer:
+        if not operation.makes_integers:
             return found
         if operation.type in _WHOLE_ARITHMETIC:
             return self._exact_whole_numbers(operation, found)
         found.kind = "int"
         return found
 
-    def _exact_whole_numbers(self, operation: Any, value: Value) -> Value:
+    def _exact_whole_numbers(self, operation: Operation, value: Value) -> Value:
         """Return computed integers, which must not leave their dtype.
 
         Raises:
@@ -278,7 +257,7 @@ class Interpreter:
         value.kind = "int"
         return value
 
-    def _note_doubtful(self, operation: Any) -> None:
+    def _note_doubtful(self, operation: Operation) -> None:
         """Note sizes at which Keras, knowing the batch size, adds the second input as a bias.
 
         `keras.ops.add` takes a vector, or what squeezes to one, for a bias where its length is
@@ -296,7 +275,7 @@ class Interpreter:
             self.doubtful_sizes |= {int(n) for n in (one[1], one[-1]) if n is not None}
 
 
-def _refuse_counting(operation: Any, inputs: Sequence[Value]) -> None:
+def _refuse_counting(operation: Operation, inputs: Sequence[Value]) -> None:
     """Raise where constants are added up along an axis of unknown length, and so are its length."""
     if operation.type not in ("Prod", "Sum") or not operation.outputs[0].dtype.is_floating:
         return
@@ -306,13 +285,13 @@ def _refuse_counting(operation: Any, inputs: Sequence[Value]) -> None:
         raise CannotProveError("it computes with a number of samples or steps")
 
 
-def _moves(operation: Any, inputs: Sequence[Value]) -> bool:
+def _moves(operation: Operation, inputs: Sequence[Value]) -> bool:
     """Return whether an operation moves elements, to places that do not depend on data."""
     is_looking_up = operation.type == "GatherV2" and inputs[1].constant is None
     return operation.type in MOVEMENTS and not is_looking_up
 
 
-def _of_whole_numbers(operation: Any, inputs: Sequence[Value]) -> Value | None:
+def _of_whole_numbers(operation: Operation, inputs: Sequence[Value]) -> Value | None:
     """Return what a simple operation makes of constant integers, without TensorFlow's pace."""
     function = _COUNTING.get(operation.type)
     if function is None or any(value.kind not in ("int", "bool") for value in inputs):
@@ -330,7 +309,7 @@ def _value(slot: Slot) -> Value:
     return slot
 
 
-def _shape_of(operation: Any, value: Value) -> Value:
+def _shape_of(operation: Operation, value: Value) -> Value:
     dtype = operation.outputs[0].dtype.as_numpy_dtype
     match operation.type:
         case "Size":

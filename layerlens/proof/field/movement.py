@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from layerlens.proof.field.algebra import Algebra
 from layerlens.proof.field.arithmetic import ZERO
 from layerlens.proof.field.growth import NOTHING
+from layerlens.proof.field.program import Operation
 from layerlens.proof.field.tensorflow_calls import run_operation
 from layerlens.proof.field.value import CannotProveError, Value, greatest, least
 
@@ -61,13 +63,12 @@ def moved_positions(kind: str, count: int) -> tuple[int, ...]:
 
 
 class Movement:
-    """Moves values as operations do; where each element goes is computed once for each shape."""
+    """Moves values as operations do."""
 
     def __init__(self, algebra: Algebra) -> None:
         self._algebra = algebra
-        self._places: dict[tuple[Any, ...], list[NDArray[np.int64]]] = {}
 
-    def apply(self, operation: Any, inputs: Sequence[Value]) -> list[Value]:
+    def apply(self, operation: Operation, inputs: Sequence[Value]) -> list[Value]:
         """Return the outputs.
 
         Raises:
@@ -80,7 +81,7 @@ class Movement:
         return [self._moved(moved, place) for place in places]
 
     def places(
-        self, operation: Any, inputs: Sequence[Value]
+        self, operation: Operation, inputs: Sequence[Value]
     ) -> tuple[tuple[int, ...], list[NDArray[np.int64]]]:
         """Return the positions of the inputs that are moved, and where their elements go.
 
@@ -95,23 +96,23 @@ class Movement:
         return data, self._places_of(operation, inputs, how)
 
     def _places_of(
-        self, operation: Any, inputs: Sequence[Value], how: Sequence[NDArray[Any] | None]
+        self, operation: Operation, inputs: Sequence[Value], how: Sequence[NDArray[Any] | None]
     ) -> list[NDArray[np.int64]]:
         """Return for each output the number of the element at each place; 0: a zero was padded."""
-        key = (
-            id(operation),
-            *(value.shape for value in inputs),
-            *(None if array is None else array.tobytes() for array in how),
-        )
-        if key not in self._places:
+        shapes = tuple(value.shape for value in inputs)
+        key = shapes, *(None if array is None else array.tobytes() for array in how)
+
+        def places() -> list[NDArray[np.int64]]:
             arrays, first = [], 1
-            for value, array in zip(inputs, how, strict=True):
+            for shape, array in zip(shapes, how, strict=True):
                 if array is None:
-                    array = np.arange(first, first + value.size).reshape(value.shape)
-                    first += value.size
+                    size = prod(shape)
+                    array = np.arange(first, first + size).reshape(shape)
+                    first += size
                 arrays.append(array)
-            self._places[key] = run_operation(operation, arrays)
-        return self._places[key]
+            return run_operation(operation, arrays)
+
+        return operation.kept(key, places)
 
     def _moved(self, values: Sequence[Value], place: NDArray[np.int64]) -> Value:
         residues = [self._algebra.residues(value) for value in values]

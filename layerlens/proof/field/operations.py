@@ -15,6 +15,7 @@ from layerlens.proof.field.algebra import Algebra
 from layerlens.proof.field.arithmetic import ONE, ZERO
 from layerlens.proof.field.fractions_of_floats import simplest_fraction
 from layerlens.proof.field.growth import Growth
+from layerlens.proof.field.program import MOST_KEPT, Operation
 from layerlens.proof.field.residues import Residues
 from layerlens.proof.field.tensorflow_calls import run_operation
 from layerlens.proof.field.value import CannotProveError, Value, constant
@@ -354,6 +355,7 @@ def _log_softmax(algebra: Algebra, operation: Any, inputs: Sequence[Value]) -> V
 def _by_distances(algebra: Algebra, one: Value) -> Value:
     """Return the distances to the first element of each row, where a softmax is of these."""
     if not algebra.by_distances:
+        algebra.leaves_out_laws = True
         return one
     residues = algebra.residues(one)[..., :1]
     spread = one.spread if one.spread == frozenset() else None
@@ -683,7 +685,12 @@ def _reshaped(algebra: Algebra, one: Value, shape: Sequence[int]) -> Value:
     return algebra.like(one, residues.reshape(len(residues), *shape), spread=spread)
 
 
-def constant_result(operation: Any, inputs: Sequence[Value]) -> list[Value]:
+def constant_result(operation: Operation, inputs: Sequence[Value]) -> list[Value]:
     """Return what an operation makes of constants."""
     arrays = [value.array("a constant") for value in inputs]
-    return [constant(array) for array in run_operation(operation, arrays)]
+    if sum(array.size for array in arrays) > MOST_KEPT or any(a.dtype.hasobject for a in arrays):
+        found = run_operation(operation, arrays)
+    else:
+        key = tuple((array.dtype.str, array.shape, array.tobytes()) for array in arrays)
+        found = operation.kept(key, lambda: run_operation(operation, arrays))
+    return [constant(array) for array in found]
