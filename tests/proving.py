@@ -8,7 +8,7 @@ from __future__ import annotations
 from layerlens.models.build.request import Built
 from layerlens.models.execute.side import Side
 from layerlens.models.execute.variables import pair_model_weights
-from layerlens.proof.certify import certify
+from layerlens.proof.certify import Prover
 from layerlens.proof.graphs import THEY_DIFFER, Unproved
 from layerlens.run.trial import Trial
 from layerlens.scenario.options import RunOptions
@@ -31,8 +31,9 @@ def prove_nothing_of(scenario: Scenario, why: str) -> bool:
         return False
     training = scenario.modes == ("training",)
     sides = [Side.of(b.spec.name, b, b, training=training, seed=0) for b in (one, other)]
+    prover = Prover(sides[0], sides[1], transfer)
     for seed in SEEDS:
-        found = certify(sides[0], sides[1], transfer, seed=seed)
+        found = prover.certificate(seed)
         assert isinstance(found, Unproved), f"{why}\nseed {seed}: {found}"
         if found.reason != THEY_DIFFER:
             break  # refused: no seed is drawn

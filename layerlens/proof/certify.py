@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
 from layerlens.models.build.request import Built
 from layerlens.models.execute.lengths import goes_by_steps
@@ -38,29 +39,31 @@ def certify(
     no model but those in working precision is used. Where the scenario `has_tolerance`, which may
     be less than rounding, only the same computation is within it for sure.
     """
-    stage.enter("looking for a proof that both compute the same function")
-    sides = reference, candidate
-    if any(any(layers_told_to_train(side.built.model)) for side in sides):
-        return Unproved("a layer is called with `training=True`, which `predict` overrules")
-    pairs = _numbered(sides, transfer)
-    if pairs is not None and all(one.number == other.number for one, other in pairs):
-        return IDENTICAL
-    if has_tolerance:
-        return Unproved("the outputs are compared with the scenario's tolerance")
-    return _Attempts(sides, transfer, seed, pairs).certificate()
+    return Prover(reference, candidate, transfer).certificate(seed, has_tolerance=has_tolerance)
 
 
 @dataclass
-class _Attempts:
-    """The attempts to prove a pair that is not identical."""
+class Prover:
+    """Proves one pair, under any number of seeds; what does not depend on the seed is kept."""
 
-    sides: tuple[Side, Side]
+    reference: Side
+    candidate: Side
     transfer: Transfer
-    seed: int
-    #: The outputs of both models; None where they cannot be lined up.
-    pairs: list[Goal] | None
+    #: The differing parts that were tried.
+    _parts: list[CutModels] = field(default_factory=list)
 
-    def certificate(self) -> CertificateRow | Unproved:
+    def certificate(self, seed: int, *, has_tolerance: bool = False) -> CertificateRow | Unproved:
+        """Return the certificate, or why there is none."""
+        stage.enter("looking for a proof that both compute the same function")
+        if any(any(layers_told_to_train(side.built.model)) for side in self._sides):
+            return Unproved("a layer is called with `training=True`, which `predict` overrules")
+        if self._pairs is not None and all(a.number == b.number for a, b in self._pairs):
+            return IDENTICAL
+        if has_tolerance:
+            return Unproved("the outputs are compared with the scenario's tolerance")
+        return self._attempted(seed)
+
+    def _attempted(self, seed: int) -> CertificateRow | Unproved:
         """Return the certificate, or the most telling reason why there is none.
 
         What differs is tried first where it is a small part of models that are costly to prove; of
@@ -68,39 +71,53 @@ class _Attempts:
         cannot be proved in parts either. Where they are refused, being too large or holding what is
         not understood, many small proofs are tried, and more is taken in around what differs.
         """
-        narrow = None if self.pairs is None else cut_between(self.pairs)
+        narrow = None if self._pairs is None else cut_between(self._pairs)
         is_first = narrow is not None and self._is_small(narrow) and self._are_costly()
-        found = self._within(narrow) if narrow is not None and is_first else None
+        found = self._within(narrow, seed) if narrow is not None and is_first else None
         if isinstance(found, CertificateRow):
             return found
-        whole = prove_graphs(*self.sides, self.transfer, seed=self.seed)
-        if self.pairs is None or whole == Unproved(THEY_DIFFER) or not isinstance(whole, Unproved):
+        whole = prove_graphs(*self._sides, self.transfer, seed=seed)
+        if self._pairs is None or whole == Unproved(THEY_DIFFER) or not isinstance(whole, Unproved):
             return whole
         if narrow is not None and found is None:
-            found = self._within(narrow)
+            found = self._within(narrow, seed)
             if isinstance(found, CertificateRow):
                 return found
         if found != Unproved(THEY_DIFFER):
-            models = self.sides[0].built, self.sides[1].built
-            steps = prove_in_steps(models, self.transfer, seed=self.seed)
+            steps = prove_in_steps(self._built, self.transfer, seed=seed)
             if steps is not None:
                 return steps
-        wide = cut_between(self.pairs, around=AROUND)
-        last = None if wide is None or wide == narrow else self._within(wide)
+        wide = cut_between(self._pairs, around=AROUND)
+        last = None if wide is None or wide == narrow else self._within(wide, seed)
         return last if isinstance(last, CertificateRow) else found or whole
 
-    def _within(self, cut: Cut) -> CertificateRow | Unproved:
-        one, other = self.sides
-        part = CutModels(cut, (one.built, other.built))
-        return prove_part(part, self.transfer, seed=self.seed)
+    @property
+    def _sides(self) -> tuple[Side, Side]:
+        return self.reference, self.candidate
+
+    @property
+    def _built(self) -> tuple[Built, Built]:
+        return self.reference.built, self.candidate.built
+
+    @cached_property
+    def _pairs(self) -> list[Goal] | None:
+        """The outputs of both models; None where they cannot be lined up."""
+        return _numbered(self._sides, self.transfer)
+
+    def _within(self, cut: Cut, seed: int) -> CertificateRow | Unproved:
+        part = next((one for one in self._parts if one.cut == cut), None)
+        if part is None:
+            part = CutModels(cut, self._built)
+            self._parts.append(part)
+        return prove_part(part, self.transfer, seed=seed)
 
     def _is_small(self, cut: Cut) -> bool:
-        assert self.pairs is not None
-        return 2 * cut.calls <= calls_behind([one for one, _ in self.pairs])
+        assert self._pairs is not None
+        return 2 * cut.calls <= calls_behind([one for one, _ in self._pairs])
 
     def _are_costly(self) -> bool:
         """Return whether proving the whole models takes longer than tracing a part of them."""
-        whole = WholeModels(self.sides)
+        whole = WholeModels(self._sides)
         return any(
             params(whole, side) + whole.activations(side) > CHEAP
             or any(map(goes_by_steps, whole.layers(side)))

@@ -11,7 +11,7 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache, partial
-from types import CodeType, FunctionType, MethodType
+from types import FunctionType, MethodType
 from typing import Any
 
 import keras
@@ -22,6 +22,7 @@ from tensorflow.python.framework import op_callbacks
 from layerlens.models.build.request import Built
 from layerlens.models.execute.input_domains import has_foreign_layers
 from layerlens.models.execute.keras_runner import KerasRunner
+from layerlens.models.execute.user_functions import TRUSTED, numbers_in_functions, seen_by
 from layerlens.models.inspect.nested_layers import flat_layers, is_keras_class, operation_nodes
 from layerlens.numerics.arrays import Array
 from layerlens.numerics.probes import generator
@@ -35,8 +36,6 @@ SAME_AT_EVERY_CALL = "Code that Keras does not define does the same at every cal
 _OUTSIDE = frozenset(
     {"EagerPyFunc", "MatchingFiles", "NumpyFunction", "PyFunc", "PyFuncStateless", "ReadFile"}
 )
-#: Modules whose code depends on nothing but its arguments, when it is traced.
-_TRUSTED = ("builtins", "keras.", "numpy", "tensorflow.")
 _PLAIN = (bool, int, float, complex, str, bytes, type(None))
 
 
@@ -67,7 +66,7 @@ def _is_user_code(held: Any) -> bool:
     if not callable(held) or isinstance(held, type):
         return False
     module = held.__module__ if isinstance(held, FunctionType) else type(held).__module__
-    return not str(module).startswith(_TRUSTED)
+    return not str(module).startswith(TRUSTED)
 
 
 def trace_guarded(
@@ -173,7 +172,7 @@ def _held_by_user_code(built: Built) -> Iterator[Any]:
             common = _attributes_of_every_layer()
             yield {name: value for name, value in named.items() if name not in common}
             for cls in type(held).__mro__:
-                if not cls.__module__.startswith(_TRUSTED):
+                if not cls.__module__.startswith(TRUSTED):
                     yield [value for value in vars(cls).values() if isinstance(value, FunctionType)]
         else:
             yield [value for value in (held, *named.values()) if _is_user_code(value)]
@@ -185,24 +184,9 @@ def counts_in_code(built: Built) -> set[int]:
     From one of them on, a number of samples may make a difference to the code.
     """
     found: set[int] = set()
-    waiting: list[Any] = list(_held_by_user_code(built))
-    seen: set[int] = set()
-    while waiting:
-        value = waiting.pop()
-        if id(value) in seen:
-            continue
-        seen.add(id(value))
-        if isinstance(value, int):
-            found |= {abs(value), abs(value) + 1}
-        elif isinstance(value, Mapping):
-            waiting.extend(value.values())
-        elif isinstance(value, (list, tuple, set, frozenset)):
-            waiting.extend(value)
-        elif isinstance(value, CodeType):
-            waiting.extend(value.co_consts)
-        elif isinstance(value, (FunctionType, MethodType)) and _is_user_code(value):
-            function = value.__func__ if isinstance(value, MethodType) else value
-            waiting.extend((function.__code__, *_seen_by(function)))
+    for number in numbers_in_functions(_held_by_user_code(built)):
+        if isinstance(number, int):
+            found |= {abs(number), abs(number) + 1}
     return found
 
 
@@ -217,7 +201,7 @@ def _identity(value: Any, depth: int = 8) -> Any:
     """Return what changes with a value: itself, or which objects it holds."""
     if depth and isinstance(value, (FunctionType, MethodType)):
         function = value.__func__ if isinstance(value, MethodType) else value
-        return id(function), [_identity(item, max(0, depth - 2)) for item in _seen_by(function)]
+        return id(function), [_identity(item, max(0, depth - 2)) for item in seen_by(function)]
     if isinstance(value, _PLAIN):
         return value
     if isinstance(value, np.ndarray):
@@ -227,21 +211,6 @@ def _identity(value: Any, depth: int = 8) -> Any:
     if depth and isinstance(value, (list, tuple, set, frozenset)):
         return [_identity(item, depth - 1) for item in value]
     return id(value)
-
-
-def _seen_by(function: Any) -> list[Any]:
-    """Return what a function sees beside its arguments: globals, cells and defaults."""
-    names = function.__code__.co_names
-    cells = [cell.cell_contents for cell in function.__closure__ or () if _is_filled(cell)]
-    seen = [function.__globals__.get(name) for name in names]
-    return [*seen, *cells, function.__defaults__, function.__kwdefaults__]
-
-
-def _is_filled(cell: Any) -> bool:
-    try:
-        return cell.cell_contents is not cell
-    except ValueError:  # it is set later
-        return False
 
 
 # --- graphs ---------------------------------------------------------------------------------------

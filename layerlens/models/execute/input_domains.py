@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from itertools import chain, combinations, islice
 from math import lcm
-from types import CodeType, MappingProxyType
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from layerlens.models.build.request import Built, Frozen
 from layerlens.models.execute.receptive_field import whole_numbers_in
+from layerlens.models.execute.user_functions import numbers_in_functions, users_methods
 from layerlens.models.inspect.configuration import configuration_of
 from layerlens.models.inspect.nested_layers import flat_layers, operation_nodes
 from layerlens.numerics.probes import Domain
@@ -135,20 +135,10 @@ def _numbers_in_code(layer: Any) -> Iterator[float]:
     """Yield the numbers in the code of a layer's own methods, or of its function."""
     function = getattr(layer, "function", None)
     if function is not None:
-        yield from _in_function(function)
+        yield from numbers_in_functions([function])
         yield from whole_numbers_in(getattr(layer, "arguments", None))
-    for cls in type(layer).__mro__:
-        if not cls.__module__.startswith(("keras.", "builtins")):
-            for method in vars(cls).values():
-                yield from _in_function(method)
-
-
-def _in_function(function: Any) -> Iterator[float]:
-    yield from _in_code(getattr(function, "__code__", None))
-    for cell in getattr(function, "__closure__", None) or ():
-        with suppress(ValueError):  # an empty cell
-            yield from whole_numbers_in(cell.cell_contents)
-    yield from whole_numbers_in(getattr(function, "__defaults__", None))
+    methods = users_methods(type(layer))
+    yield from numbers_in_functions(methods.values(), methods)
 
 
 def written_numbers(built: Built) -> frozenset[float]:
@@ -306,9 +296,9 @@ def _in_layer(layer: Any, without: Container[str] = ()) -> Iterator[float]:
     yield from _constants({name: value for name, value in values.items() if name not in without})
     if not type(layer).__module__.startswith("keras."):
         yield from _constants({k: v for k, v in vars(layer).items() if not k.startswith("_")})
-        yield from _in_code(_code_of(type(layer).call))
+        yield from numbers_in_functions([type(layer).call], users_methods(type(layer)))
     elif hasattr(layer, "function"):
-        yield from _in_code(getattr(layer.function, "__code__", None))
+        yield from numbers_in_functions([layer.function])
 
 
 def numbers_in(built: Built) -> dict[str, frozenset[float]]:
@@ -349,22 +339,6 @@ def _in_operation(node: Any) -> Iterator[float]:
     own = {k: v for k, v in vars(node.operation).items() if not k.startswith("_")}
     for value in (*own.values(), *node.arguments.args, *node.arguments.kwargs.values()):
         if isinstance(value, float):
-            yield value
-        else:
-            yield from whole_numbers_in(value)
-
-
-def _code_of(function: Any) -> Any:
-    """Return a function's code; None if a decorator such as `tf.function` hides it."""
-    return getattr(function, "__code__", None)
-
-
-def _in_code(code: Any) -> Iterator[float]:
-    """Yield the numbers in a function's code."""
-    for value in getattr(code, "co_consts", ()):
-        if isinstance(value, CodeType):
-            yield from _in_code(value)
-        elif isinstance(value, float):
             yield value
         else:
             yield from whole_numbers_in(value)

@@ -88,6 +88,32 @@ def test_integers_of_layers_that_keras_does_not_define_are_counts() -> None:
     assert not has_foreign_layers(built(layer("ReLU")))
 
 
+LIMIT = 0.0625
+
+
+def _limited(inputs: Any) -> Any:
+    return keras.ops.where(keras.ops.equal(inputs, LIMIT), 7.25, inputs)
+
+
+class Limited(keras.layers.Layer):  # type: ignore[misc]
+    def call(self, inputs: Any) -> Any:
+        return self._shifted(_limited(inputs))
+
+    def _shifted(self, inputs: Any) -> Any:
+        return keras.ops.where(inputs > 1e36, 0.375, inputs)
+
+    def unused(self) -> float:
+        return 0.7177
+
+
+def test_numbers_in_what_a_call_calls_are_inputs_worth_trying() -> None:
+    model = keras.Sequential([keras.Input((4,)), Limited()])
+    own = runner(ModelSpec("m", "object", given=model), input_of(4)).built
+    found = set(config_constants([own]))
+    assert {LIMIT, 7.25, 1e36, 0.375} <= found
+    assert 0.7177 not in found
+
+
 def test_inputs_of_two_models_have_to_fit_each_other() -> None:
     def of(*shape: int | None) -> Built:
         return built(layer("ReLU"), given=input_of(*shape))
