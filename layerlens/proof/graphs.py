@@ -261,7 +261,9 @@ class GraphProof:
         if not self._runs_user_code:
             return set()
         counts = set[int]().union(*map(counts_in_code, self.part.built))
-        return {*USER_KNOWN_BATCHES, *(n for n in counts if 0 < n <= LARGEST_BATCH)}
+        counted = (n for n in counts if 0 < n <= LARGEST_BATCH)
+        # One that is the size of no axis, at which it shows whether the code asks for it.
+        return {*USER_KNOWN_BATCHES, number_of_samples(self.part.built), *counted}
 
     def _prove_at(self, size: Size) -> None:
         """Prove at one size, as traced for any batch and as traced for batches of known size."""

@@ -26,6 +26,7 @@ from layerlens.models.execute.user_functions import TRUSTED, numbers_in_function
 from layerlens.models.inspect.nested_layers import flat_layers, is_keras_class, operation_nodes
 from layerlens.numerics.arrays import Array
 from layerlens.numerics.probes import generator
+from layerlens.proof.asked_samples import refusing_to_tell
 from layerlens.proof.field.value import CannotProveError
 from layerlens.proof.sizes import trace
 
@@ -78,6 +79,7 @@ def trace_guarded(
         CannotProveError: its graph is not all that its outputs depend on, as far as that is seen.
     """
     mode = {"training": training, "known_shapes": known_shapes}
+    samples = len(inputs[0]) if known_shapes else 0
     values = runner.values()
     rng = generator(runner.seed, "other weights")
     others = [_other(rng, value) for value in values]
@@ -86,7 +88,7 @@ def trace_guarded(
     try:
         for given in (values, others):
             runner.assign(given)
-            with _nothing_computed(), _nothing_drawn():
+            with _nothing_computed(), _nothing_drawn(), refusing_to_tell(samples):
                 traced.append(trace(partial(runner.traced_anew, inputs, **mode)))
     finally:
         runner.assign(values)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -9,7 +10,8 @@ import pytest
 from layerlens.models.execute.side import Side
 from layerlens.models.execute.variables import weight_rows
 from layerlens.numerics.weight_transfer import pair_weights
-from layerlens.proof.graphs import Unproved, prove_graphs
+from layerlens.proof.graphs import Unproved, prove_graphs, prove_part
+from layerlens.proof.parts import WholeModels
 from layerlens.proof.sizes import ERROR_BOUND
 from layerlens.report.pairs import CertificateRow
 from layerlens.scenario.spec import InputSpec, LayerSpec, ModelSpec, NodeSpec
@@ -37,6 +39,22 @@ def of_chains(
 def graph(name: str, **nodes: tuple[LayerSpec, str]) -> ModelSpec:
     made = tuple(NodeSpec(n, held, tuple(given.split())) for n, (held, given) in nodes.items())
     return ModelSpec(name, "graph", nodes=made, outputs=(made[-1].name,))
+
+
+class Unlike(WholeModels):
+    """Models of which the next layers would receive other static shapes."""
+
+    def ends_alike(self, traced: Sequence[Any]) -> bool:
+        return False
+
+
+def test_what_the_next_layers_know_otherwise_is_refused() -> None:
+    one, other = sides(chain("reference", DENSE), chain("candidate", DENSE), input_of(4))
+    transfer = pair_weights(weight_rows(one.built), weight_rows(other.built), "auto")
+    row = prove_part(WholeModels((one, other)), transfer, seed=0)
+    assert isinstance(row, CertificateRow)
+    refused = prove_part(Unlike((one, other)), transfer, seed=0)
+    assert refused == Unproved("the next layers receive other static shapes")
 
 
 GRU = layer("GRU", units=3)

@@ -105,6 +105,11 @@ SAME: dict[str, tuple[Call, Call, tuple[int, ...]]] = {
         lambda layer, x: ops.reshape(x * layer.kernel, (-1, 12)),
         (3, 4),
     ),
+    "reshaped by the known number of samples": (
+        lambda layer, x: ops.reshape(x * layer.kernel, (ops.shape(x)[0], x.shape[1] * x.shape[2])),
+        lambda layer, x: ops.reshape(x * layer.kernel, (-1, 12)),
+        (3, 4),
+    ),
     "steps from behind": (
         lambda layer, x: x[:, ::-1] * layer.kernel,
         lambda layer, x: ops.flip(x, axis=1) * layer.kernel,
@@ -182,14 +187,36 @@ def for_known_many(layer: Any, x: Any) -> Any:
     return plain(layer, x) * (2.0 if x.shape[0] is not None and x.shape[0] > 40 else 1.0)
 
 
+def for_one_number(layer: Any, x: Any) -> Any:
+    return plain(layer, x) * (2.0 if x.shape[0] == ord("%") else 1.0)
+
+
+def for_one_number_of_keras(layer: Any, x: Any) -> Any:
+    samples = ops.shape(x)[0]
+    return plain(layer, x) * (2.0 if isinstance(samples, int) and samples == ord("%") else 1.0)
+
+
+def for_one_shape(layer: Any, x: Any) -> Any:
+    return plain(layer, x) * (2.0 if x.shape == (ord("%"), 4) else 1.0)
+
+
+def for_more_than_a_product(layer: Any, x: Any) -> Any:
+    size = x.shape.num_elements()
+    return plain(layer, x) * (2.0 if size is not None and size - ord("%") > 100 else 1.0)
+
+
+def looked_up_by_number(layer: Any, x: Any) -> Any:
+    return plain(layer, x) * {ord("%"): 2.0}.get(x.shape[0], 1.0)
+
+
 def vanishes_at_few(layer: Any, x: Any) -> Any:
     n = ops.cast(ops.shape(x)[0], "float32")
-    return plain(layer, x) + (n - 1.0) * (n - 2.0) * (n - 3.0) * (n - 7.0) * (n - 10.0)
+    return plain(layer, x) + (n - 1.0) * (n - 2.0) * (n - 3.0) * (n - 5.0) * (n - 7.0) * (n - 10.0)
 
 
 def counted_by_a_sum(layer: Any, x: Any) -> Any:
     n = ops.sum(ops.ones_like(x[:, 0]))
-    return plain(layer, x) + (n - 1.0) * (n - 2.0) * (n - 3.0) * (n - 7.0) * (n - 10.0)
+    return plain(layer, x) + (n - 1.0) * (n - 2.0) * (n - 3.0) * (n - 5.0) * (n - 7.0) * (n - 10.0)
 
 
 def of_the_first_samples(layer: Any, x: Any) -> Any:
@@ -225,6 +252,7 @@ def draws_in_the_graph(layer: Any, x: Any) -> Any:
     return plain(layer, x) + 0.0 * tf.random.uniform(tf.shape(x))
 
 
+ASKED = "user code asks for the number of samples"
 REFUSED: dict[str, tuple[Call, Call, str]] = {
     "reads its weight": (reads_its_weight, reads_its_weight, "outside of the graph"),
     "compares its weight": (compares_its_weight, plain, "outside of the graph"),
@@ -243,7 +271,12 @@ REFUSED: dict[str, tuple[Call, Call, str]] = {
     "refuses inputs": (refuses_inputs, plain, "may refuse inputs"),
     "for many": (for_many, plain, "the number of samples"),
     "for many in a branch": (for_many_in_a_branch, plain, "the number of samples"),
-    "for a known number": (for_known_many, plain, "their expressions differ"),
+    "for a known number": (for_known_many, plain, ASKED),
+    "for one number": (for_one_number, plain, ASKED),
+    "for one number of Keras": (for_one_number_of_keras, plain, ASKED),
+    "for one shape": (for_one_shape, plain, ASKED),
+    "for more than a product": (for_more_than_a_product, plain, ASKED),
+    "looked up by number": (looked_up_by_number, plain, ASKED),
     "vanishes at few": (vanishes_at_few, plain, "the number of samples"),
     "counted by a sum": (counted_by_a_sum, plain, "number of samples"),
     "of the first samples": (of_the_first_samples, plain, "the number of samples"),
