@@ -119,3 +119,12 @@ def test_one_sample_is_its_own_mean() -> None:
     """Both return the offset where there is one sample, and differ where there are two."""
     row = proved([BATCH], [layer("BatchNormalization", axis=1)], 4, 4)
     assert row == Unproved("their expressions differ")
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # `Flatten` loses the mask
+def test_masks_have_no_cases_where_samples_share_statistics() -> None:
+    flat = layer("Flatten")
+    masked = proved([flat, BATCH], [layer("Masking"), flat, BATCH], 3, 2)
+    assert masked == Unproved("masks have cases, and samples are not independent")
+    alone = proved([flat, TANH], [layer("Masking"), flat, TANH], 3, 2)
+    assert isinstance(alone, CertificateRow), alone
