@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -446,3 +447,14 @@ def test_no_weight_is_read_and_no_float64_model_is_used(monkeypatch: pytest.Monk
     monkeypatch.setattr("layerlens.models.execute.keras_runner.KerasRunner.values", read)
     monkeypatch.setattr("layerlens.models.execute.keras_runner.KerasRunner.assign", read)
     assert isinstance(certify(one, other, transfer, seed=0), CertificateRow)
+
+
+def test_nothing_is_proved_of_a_layer_that_was_told_to_train() -> None:
+    told = replace(layer("Dropout", rate=0.5), call={"training": True})
+    one, other = sides(
+        chain("reference", DENSE, told), chain("candidate", DENSE, told), input_of(4)
+    )
+    transfer = pair_weights(weight_rows(one.built), weight_rows(other.built), "auto")
+    found = certify(one, other, transfer, seed=0)
+    assert isinstance(found, Unproved)
+    assert "`predict` overrules" in found.reason
