@@ -11,8 +11,9 @@ MOST_PARAMS, MOST_ACTIVATIONS = 4_000_000, 500_000
 #: and for all elements that a graph computes at one size.
 MOST_MULTIPLY_ADDS, MOST_ELEMENTS, MOST_COMPUTED = 1_000_000_000, 4_000_000, 20_000_000
 #: A part of a large model may cost more, since probes run the whole model: this share of its
-#: multiply-adds, one computed element for so many of them, and arrays of this size.
-MOST_OF_A_MODEL, MULTIPLY_ADDS_PER_ELEMENT = 0.25, 64
+#: multiply-adds, one computed element for so many of them, or so many for each value between its
+#: layers, and arrays of this size.
+MOST_OF_A_MODEL, MULTIPLY_ADDS_PER_ELEMENT, ELEMENTS_PER_VALUE = 0.25, 64, 5
 MOST_PART_ELEMENTS = 10_000_000
 #: Parts of fewer multiply-adds are always tried.
 ALWAYS_TRIED = 200_000_000
@@ -38,9 +39,13 @@ def limits_of_whole() -> Limits:
     return Limits(MOST_PARAMS, MOST_ACTIVATIONS, MOST_MULTIPLY_ADDS, MOST_ELEMENTS, MOST_COMPUTED)
 
 
-def limits_of_part(multiply_adds: int) -> Limits:
-    """Return the limits for parts of models that need so many multiply-adds for one sample."""
-    computed = max(MOST_COMPUTED, multiply_adds // MULTIPLY_ADDS_PER_ELEMENT)
+def limits_of_part(multiply_adds: int, activations: int) -> Limits:
+    """Return the limits for parts of models of so many multiply-adds and activations a sample."""
+    computed = max(
+        MOST_COMPUTED,
+        multiply_adds // MULTIPLY_ADDS_PER_ELEMENT,
+        activations * ELEMENTS_PER_VALUE,
+    )
     growth = computed / MOST_COMPUTED
     return Limits(
         round(MOST_PARAMS * growth),

@@ -177,7 +177,7 @@ class WholeModels:
         return [(row.input_shape, row.output_shape, [w.shape for w in row.weights]) for row in rows]
 
     def activations(self, side: int) -> int:
-        return sum(_scalars(row.output_shape) for row in self.built[side].report.layers)
+        return _activations(self.built[side])
 
 
 @dataclass(frozen=True)
@@ -206,7 +206,7 @@ class CutModels:
 
     @property
     def limits(self) -> Limits:
-        return limits_of_part(_multiply_adds(self.models))
+        return limits_of_part(_multiply_adds(self.models), max(map(_activations, self.models)))
 
     def runs_user_code(self, side: int) -> bool:
         return False  # only what is known by class and settings is in a cut
@@ -296,6 +296,10 @@ class CutModels:
 
 def _multiply_adds(models: tuple[Built, Built]) -> int:
     return max(built.report.multiply_adds or 0 for built in models)
+
+
+def _activations(built: Built) -> int:
+    return sum(_scalars(row.output_shape) for row in built.report.layers)
 
 
 def _of_step(step: Step) -> int:

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 
 from layerlens.models.build.request import Built
 from layerlens.numerics.weight_transfer import Transfer
-from layerlens.plain.listing import listed
 from layerlens.proof.cuts import Goal, cut_between
 from layerlens.proof.expressions import Numbering, Value, express
 from layerlens.proof.graphs import Unproved, prove_part
@@ -26,6 +25,8 @@ from layerlens.report.pairs import CertificateRow
 MOST_PARTS = 64
 #: After so many pairs that are not proved, the rest is not tried.
 MOST_FAILED = 3
+#: Of many parts, so many are named.
+MOST_NAMED = 3
 
 
 def prove_in_steps(
@@ -49,6 +50,8 @@ class _Steps:
     proved: list[CertificateRow] = field(default_factory=list)
     #: The tensors of the reference, by the weights that they were computed with last.
     _anchors: dict[Hashable, Value] = field(default_factory=dict)
+    #: The numbers of the pairs that are proved equal.
+    _equal: set[tuple[int, int]] = field(default_factory=set)
     _failed: int = 0
     #: The multiply-adds of the parts that were tried.
     _tried: int = 0
@@ -66,7 +69,12 @@ class _Steps:
     def prove(self, pairs: Sequence[Goal]) -> bool:
         """Return whether pairs are proved equal, given what is proved so far."""
         cut = cut_between(pairs)
-        if cut is None or len(self.proved) == MOST_PARTS or self._failed == MOST_FAILED:
+        if cut is None:
+            return False
+        goals = {(one.number, other.number) for one, other in cut.goals}
+        if goals <= self._equal:
+            return True  # several layers take what is proved to be equal
+        if len(self.proved) == MOST_PARTS or self._failed == MOST_FAILED:
             return False
         part = CutModels(cut, self.models)
         self._tried += part.multiply_adds
@@ -78,6 +86,7 @@ class _Steps:
             self._failed += 1
             return False
         self.proved.append(found)
+        self._equal |= goals
         return True
 
     def _kept(self, anchor: Hashable, value: Value) -> Value:
@@ -125,8 +134,11 @@ def _joined(rows: Sequence[CertificateRow]) -> CertificateRow:
     """Return the certificate of all parts: wrong with at most the sum of their chances."""
     if len(rows) == 1:
         return rows[0]
+    named = [row.segment for row in rows[:MOST_NAMED]]
+    if len(rows) > MOST_NAMED:
+        named.append(f"and {len(rows) - MOST_NAMED} more")
     return CertificateRow(
-        f"{len(rows)} parts: {listed([row.segment for row in rows], most=3)}",
+        f"{len(rows)} parts: {'; '.join(named)}",
         max(row.degree for row in rows),
         max(row.draws for row in rows),
         sum(row.error_bound for row in rows),

@@ -16,7 +16,7 @@ from layerlens.proof.graphs import Unproved
 from layerlens.proof.sizes import ERROR_BOUND
 from layerlens.proof.steps import MOST_PARTS, prove_in_steps
 from layerlens.report.pairs import CertificateRow
-from layerlens.scenario.spec import LayerSpec
+from layerlens.scenario.spec import LayerSpec, ModelSpec, NodeSpec
 from tests.unit.tables.pairs import chain, input_of, layer, needs_backend, sides
 
 pytestmark = needs_backend
@@ -41,7 +41,10 @@ def over_time(held: LayerSpec) -> LayerSpec:
 def in_steps(
     reference: Sequence[LayerSpec], candidate: Sequence[LayerSpec], *shape: int
 ) -> CertificateRow | None:
-    one, other = pair(reference, candidate, *shape)
+    return proved(*pair(reference, candidate, *shape))
+
+
+def proved(one: Side, other: Side) -> CertificateRow | None:
     transfer = pair_weights(weight_rows(one.built), weight_rows(other.built))
     assert transfer.complete, transfer.problem
     return prove_in_steps((one.built, other.built), transfer, seed=0)
@@ -61,7 +64,7 @@ def test_each_change_is_a_part_of_its_own() -> None:
     row = in_steps(SAME, [*padded(), POOL, *padded(activation="tanh"), POOL, WIDE], 8, 8, 2)
     assert row is not None
     assert row.segment == (
-        "2 parts: `conv2d` against `zero_padding2d`, `conv2d` and "
+        "2 parts: `conv2d` against `zero_padding2d`, `conv2d`; "
         "`conv2d_1` against `zero_padding2d_1`, `conv2d_1`"
     )
     assert row.method == "graph"
@@ -107,6 +110,27 @@ def test_exchanged_weights_are_not_taken_for_the_same() -> None:
     assert prove_in_steps((one.built, other.built), crossed, seed=0) is None
 
 
+def test_what_several_layers_take_is_proved_once() -> None:
+    silu, multiply = layer("Activation", activation="silu"), layer("Multiply")
+    swish = {"sigmoid": (layer("Activation", activation="sigmoid"), "first")}
+
+    def gated(made: dict[str, tuple[LayerSpec, str]]) -> ModelSpec:
+        nodes = {
+            "first": (WIDE, "input"),
+            **made,
+            "gate": (WIDE, "x"),
+            "gated": (multiply, "x gate"),
+            "last": (WIDE, "gated"),
+        }
+        specs = tuple(NodeSpec(n, held, tuple(given.split())) for n, (held, given) in nodes.items())
+        return ModelSpec("gated", "graph", nodes=specs, outputs=("last",))
+
+    models = gated({"x": (silu, "first")}), gated({**swish, "x": (multiply, "first sigmoid")})
+    row = proved(*sides(*models, input_of(8)))
+    assert row is not None
+    assert row.segment == "`x` against `sigmoid`, `x`"
+
+
 def test_masks_that_differ_are_not_taken_for_one() -> None:
     lstm = layer("LSTM", units=3, return_sequences=True)
     masked = [layer("Masking", mask_value=2.0), WIDE, lstm, WIDE]
@@ -133,6 +157,6 @@ def test_a_large_model_is_certified_in_steps(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(limits, "MOST_PARAMS", 100)
     found = certify(one, other, transfer, seed=0)
     assert isinstance(found, CertificateRow)
-    assert found.segment.startswith("3 parts: `dense` against `time_distributed`, ")
+    assert found.segment.startswith("3 parts: `dense` against `time_distributed`; ")
     monkeypatch.setattr(limits, "MOST_PARAMS", 50)
     assert isinstance(certify(one, other, transfer, seed=0), Unproved)
