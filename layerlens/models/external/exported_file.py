@@ -54,6 +54,8 @@ def refuse_unrunnable(spec: ModelSpec, *, allow_code: bool) -> None:
         raise ModelFileError(
             f"{path.name} cannot be read: {error.strerror}", spec.where, code=Code.UNREADABLE_FILE
         ) from None
+    if kind.suffix is not None and not path.is_file():
+        raise ModelFileError(f"{path.name} is not a file", spec.where, code=Code.UNREADABLE_FILE)
     if size > LARGEST_FILE:
         raise ModelFileError(
             f"{path.name} has {readable(size)}; {kind.name} reads at most {readable(LARGEST_FILE)}",

@@ -138,7 +138,7 @@ def _reads_others(path: Path) -> bool:
     Each such tensor has an entry with the key `location`. Text in the file may contain it too; then
     the result is not kept, which costs time alone.
     """
-    if path.suffix.lower() != ".onnx":
+    if path.suffix.lower() != ".onnx" or not path.is_file():
         return False
     try:
         return b"location" in path.read_bytes() if path.stat().st_size <= _LARGEST_FILE else True

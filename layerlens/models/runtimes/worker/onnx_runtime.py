@@ -54,6 +54,7 @@ def load(head: dict[str, Any]) -> OnnxModel:
     """Load the file of a message."""
     with open(head["path"], "rb") as file:  # noqa: PTH123 - as everywhere in this folder
         model = onnx.load_model_from_string(file.read())
+    del model.training_info[:]  # not used here; its tensors may be in any file
     embed_external_data(model, os.path.dirname(os.path.abspath(head["path"])))  # noqa: PTH100, PTH120
     return OnnxModel(model)
 
