@@ -70,9 +70,10 @@ def script_of(
                 code=Code.NO_SCRIPT,
             )
         if isinstance(model, Foreign):
+            what = "is an exported file" if model.spec.runtime is None else "runs elsewhere"
             raise UsageError(
-                f"`{model.spec.name}` is an exported file: a script needs Keras and NumPy alone, "
-                "and cannot run it",
+                f"`{model.spec.name}` {what}: a script needs Keras and NumPy alone, and cannot run "
+                "it",
                 hint="leave --repro out; the report shows the input on which they differ",
                 code=Code.NO_SCRIPT,
             )
