@@ -113,6 +113,26 @@ def prove_part(
         return Unproved("denominators are zero by chance under every seed that was tried")
 
 
+def seem_equal(part: Part, transfer: Transfer, *, seed: int) -> bool:
+    """Return whether a part of both agrees on one sample modulo one prime.
+
+    This costs a small share of a proof, and most parts that differ do not agree. False where a
+    proof is refused.
+    """
+    try:
+        _refuse_pair(*part.built, transfer)
+        for side in (0, 1):
+            refuse_what_no_graph_tells(part, side)
+        proof = GraphProof(part, variable_names(*part.built, transfer), seed)
+        return (
+            proof.agrees_once() or replace(proof, by_distances=True, by_factors=True).agrees_once()
+        )
+    except CannotProveError:
+        return False
+    except VanishedError:
+        return True  # chance was against it; a proof tries more seeds
+
+
 class _UnequalError(CannotProveError):
     """Two expressions that differ, unless more is known of the inputs held against numbers."""
 
@@ -180,6 +200,25 @@ class GraphProof:
             "graph",
             tuple(self._assumptions),
         )
+
+    def agrees_once(self) -> bool:
+        """Return whether both agree on one sample modulo one prime, as far as that tells.
+
+        Raises:
+            CannotProveError: they cannot be interpreted.
+            VanishedError: chance was against it.
+        """
+        first = next(self._rows())[0]
+        size = (
+            first if any(built.batch_size for built in self.part.built) else first._replace(batch=1)
+        )
+        traced = [self.part.traced(side, size) for side in (0, 1)]
+        batch = Batch(size.batch, self.part.starts(size))
+        try:
+            self._agree(traced, [batch], Field.drawn(self.seed, 1), checks=False)
+        except _UnequalError as error:
+            return bool(error.tested)  # a proof tells cases of inputs apart
+        return True
 
     @property
     def _runs_user_code(self) -> bool:

@@ -131,6 +131,24 @@ def test_what_several_layers_take_is_proved_once() -> None:
     assert row.segment == "`x` against `sigmoid`, `x`"
 
 
+def test_nothing_is_proved_of_models_with_one_part_that_differs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*_: object, **__: object) -> CertificateRow:
+        raise AssertionError("a part is proved")
+
+    monkeypatch.setattr(steps, "prove_part", refuse)
+    assert in_steps(SAME, OTHERS["another activation"], 8, 8, 2) is None
+    with pytest.raises(AssertionError, match="a part is proved"):
+        in_steps(SAME, CHANGED, 8, 8, 2)
+
+
+def test_a_part_that_seems_equal_is_still_proved(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(steps, "seem_equal", lambda *_, **__: True)
+    assert in_steps(SAME, OTHERS["another activation"], 8, 8, 2) is None
+    assert in_steps(SAME, CHANGED, 8, 8, 2) is not None
+
+
 def test_masks_that_differ_are_not_taken_for_one() -> None:
     lstm = layer("LSTM", units=3, return_sequences=True)
     masked = [layer("Masking", mask_value=2.0), WIDE, lstm, WIDE]
@@ -141,11 +159,11 @@ def test_masks_that_differ_are_not_taken_for_one() -> None:
 def test_nothing_more_is_tried_after_some_failures(monkeypatch: pytest.MonkeyPatch) -> None:
     tried = []
 
-    def refuse(part: object, *_: object, **__: object) -> Unproved:
+    def refuse(part: object, *_: object, **__: object) -> bool:
         tried.append(str(part))
-        return Unproved("it is refused")
+        return False
 
-    monkeypatch.setattr(steps, "prove_part", refuse)
+    monkeypatch.setattr(steps, "seem_equal", refuse)
     assert in_steps([WIDE, RELU] * 6, [over_time(WIDE), RELU] * 6, 3, 2) is None
     assert len(tried) == steps.MOST_FAILED
 
