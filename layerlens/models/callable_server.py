@@ -20,6 +20,7 @@ from layerlens.models.build.redirected_imports import RedirectedImports
 from layerlens.models.build.request import Built, Refused
 from layerlens.models.build_model import build_model
 from layerlens.models.execute.keras_runner import KerasRunner
+from layerlens.models.execute.outcome import flat_tensors
 from layerlens.models.runtimes.worker.keras_runtime import results_inside
 from layerlens.numerics.arrays import Array
 from layerlens.report.from_json import decode_rows
@@ -108,6 +109,7 @@ class ServedModel:
         built = self.working.built
         shapes = built.report.output_shape
         several = bool(shapes) and isinstance(shapes[0], tuple)
+        listed = shapes if several else [shapes]
         names = list(built.input_names) or [one.name for one in built.inputs]
         return {
             "inputs": [
@@ -115,8 +117,10 @@ class ServedModel:
                 for name, one in zip(names, built.inputs, strict=True)
             ],
             "outputs": [
-                {"name": f"output {number}", "dtype": "float32", "shape": list(shape)}
-                for number, shape in enumerate(shapes if several else [shapes])
+                {"name": f"output {number}", "dtype": str(tensor.dtype), "shape": list(shape)}
+                for number, (tensor, shape) in enumerate(
+                    zip(flat_tensors(built.model.outputs), listed, strict=True)
+                )
             ],
             "float64": "none" if self.wide is None else "native",
             "weights": [
