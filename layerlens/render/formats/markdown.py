@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterator, Sequence
 
@@ -124,7 +125,9 @@ def _prose(text: object) -> str:
 
 def _folded(summary: str, block: str, *, is_open: bool = False) -> Iterator[str]:
     """Yield a block that a reader can open and close."""
-    yield f"<details{' open' if is_open else ''}>\n<summary>{escape(summary)}</summary>"
+    # A summary is HTML, where no backslash escapes anything.
+    shown = html.escape(wording.visible(summary))
+    yield f"<details{' open' if is_open else ''}>\n<summary>{shown}</summary>"
     yield block
     yield "</details>"
 

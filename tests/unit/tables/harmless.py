@@ -86,8 +86,10 @@ def _in_json(text: str) -> Iterator[str]:
 
 
 def _in_markdown(text: str) -> Iterator[str]:
-    bare = re.sub(r"\\.", "", text)
-    for live in re.findall(r"<(?!br>|/?sub>)[^>]*|!\[|\]\(|https?:|www\.|javascript:", bare):
+    # Neither what is escaped is live, nor what is code, where a backslash escapes nothing.
+    bare = re.sub(r"\\.|`[^`\n]*`", "", text)
+    own = r"br>|/?sub>|/?details>|details open>|/?summary>"
+    for live in re.findall(rf"<(?!{own})[^>]*|!\[|\]\(|https?:|www\.|javascript:", bare):
         if live != "javascript:":  # a link only inside brackets
             yield f"live Markdown: {live[:60]!r}"
 
