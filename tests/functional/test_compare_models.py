@@ -207,7 +207,7 @@ FAULTS = {
         "pair.yaml is a scenario, and a.keras is a model: they cannot be compared together",
     ),
     "a JSON scenario among models": (["a.keras", "pair.json"], "pair.json is a scenario"),
-    "a folder among models": (["scenarios", "a.keras"], "scenarios is a folder, in which"),
+    "a folder among models": (["scenarios", "a.keras"], "scenarios is a folder, which"),
     "an empty argument": (["a.keras", ""], "an empty path was given"),
     "a misspelt suffix": (["a.keras", "copy.kers"], "did you mean `copy.keras`?"),
     "a misspelt file": (["a.keras", "copi.keras"], "did you mean `copy.keras`?"),

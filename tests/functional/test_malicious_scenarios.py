@@ -30,7 +30,8 @@ ARGUMENTS: dict[str, tuple[str, str]] = {
         "`kernel_regularizer` of `Dense` uses the function `keras.datasets.mnist.load_data`",
     ),
     "within-an-initializer": (
-        "- Dense: {{units: 2, kernel_initializer: {{RandomNormal: {{stddev: {runs}}}}}}}",
+        "- Dense: {{units: 2, kernel_initializer: {{class_name: RandomNormal, config: "
+        "{{stddev: {runs}}}}}}}",
         "`kernel_initializer.config.stddev` of `Dense` is a `Functional`, a model, where plain",
     ),
     "dtype": ("- Dense: {{units: 2, dtype: {runs}}}", "where a dtype policy belongs"),
@@ -102,6 +103,17 @@ def test_arguments_cannot_name_files_or_code(
             assert "--allow-code" in said.err
             assert "secret" not in said.out + said.err
     assert not {"words.txt", "pipe", "exported"} & {Path(name).name for name in files}
+
+
+def test_a_model_as_the_argument_of_an_initializer_is_no_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    given = f"{{RandomNormal: {{stddev: {json.dumps(RUNS_A_SAVED_MODEL)}}}}}"
+    layer = f"{{Dense: {{units: 2, kernel_initializer: {given}}}}}"
+    Path("s.yaml").write_text(f"input: {{shape: [4]}}\nmodels:\n  a: [{layer}]\n  b: [Dense: 2]\n")
+    assert run(["compare", "s.yaml", "--cache-dir", "cache"]) == 2
+    assert "`stddev` of `RandomNormal` takes a number" in capsys.readouterr().err
 
 
 def _node(layer: str) -> str:
