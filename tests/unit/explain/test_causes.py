@@ -30,7 +30,7 @@ def test_what_has_no_effect_on_outputs_is_left_out() -> None:
 def test_arguments_of_the_call_and_of_nested_models_are_named() -> None:
     called = [{"Dropout": 0.5, "call": {"training": True}}]
     assert causes(called, [{"Dropout": 0.5}]) == (
-        "`training: true → false` in the call of `dropout`",
+        "`training: true → none` in the call of `dropout`",
     )
     nested = [{"Sequential": [{"Dense": {"units": 2, "activation": "relu"}}]}]
     assert causes(nested, [{"Dense": 2}]) == ("`activation: relu → linear` in `dense`",)
