@@ -53,10 +53,9 @@ real:
 runtimes:
 	@'$(PYTHON)' -m venv .venv-runtimes
 	@.venv-runtimes/bin/python -m pip --disable-pip-version-check --no-input -qq install \
-	  --editable '.[test,runtimes]'
+	  --constraint tests/runtimes/constraints.txt --editable '.[test,runtimes]'
 	@'$(PYTHON)' -m venv .venv-keras2
-	@.venv-keras2/bin/python -m pip --disable-pip-version-check --no-input -qq install \
-	  tf_keras tensorflow-cpu
+	@.venv-keras2/bin/python -m pip --disable-pip-version-check --no-input -qq install tf_keras
 	@LAYERLENS_KERAS_2_PYTHON='$(CURDIR)/.venv-keras2/bin/python' \
 	  .venv-runtimes/bin/python -m pytest -m runtimes tests/runtimes $(ARGS)
 
