@@ -11,8 +11,8 @@ from layerlens.comparison.calibrated_inputs import calibrated_inputs
 from layerlens.comparison.examination import Examination
 from layerlens.comparison.observer import Interrupted
 from layerlens.comparison.pair import Pair
-from layerlens.comparison.probe_plan import ProbePlan
-from layerlens.comparison.recording_plan import PLANS, RecordingProbes
+from layerlens.comparison.probe_plan import ProbePlan, may_broadcast
+from layerlens.comparison.recording_plan import PLANS, RecordingPlan, RecordingProbes
 from layerlens.errors import Fault, ScenarioError
 from layerlens.fault_codes import Code
 from layerlens.models.build.request import Built, Foreign
@@ -55,7 +55,12 @@ def ask_foreign(foreign: Foreign, live: Built, transfer: Transfer, pair: Pair) -
     """
     narrowed = replace(live, inputs=tuple(map(_narrowed, live.inputs, foreign.inputs)))
     side = Side.of(live.spec.name, narrowed, training=False, seed=pair.seed)
-    batches = _batches(side, pair.seed)
+    twin = pair.variants.in_float64(live)
+    if isinstance(twin, Built) and twin.precision == "float64":
+        side.add_float64(twin)
+    # A file, or other code, may hold anything; Keras' own layers know no batch size.
+    all_sizes = foreign.twin is None or may_broadcast((live, foreign.twin))
+    batches = _batches(side, pair.seed, replace(PLANS[0], all_batch_sizes=all_sizes))
     if foreign.runtime.steps:
         batches = (calibrated_inputs(side, foreign, pair.seed),)
     sets = _weight_sets(foreign, side, transfer, pair)
@@ -153,7 +158,7 @@ def _drawn(
     return sets
 
 
-def _batches(side: Side, seed: int) -> tuple[ProbeBatch, ...]:
+def _batches(side: Side, seed: int, plan: RecordingPlan) -> tuple[ProbeBatch, ...]:
     """Return the probes of one model, chosen as for a recording.
 
     Without those near the ends of float32's range: there, results depend on the order in which a
@@ -163,10 +168,11 @@ def _batches(side: Side, seed: int) -> tuple[ProbeBatch, ...]:
     alone = Examination(side, side, transfer, seed)
     base = ProbePlan(alone).base_length()
     alone.prepare(base)
-    probes, plan = RecordingProbes(alone, base), PLANS[0]
+    probes = RecordingProbes(alone, base)
     main = probes.main_batch(plan)
     own = alone.sets[0].reference
-    outcome = side.run(own, main.inputs, "working", "traced_dynamic")
+    # In working precision, rounding would look as if outputs depended on the rest of a batch.
+    outcome = side.run(own, main.inputs, "float64", "traced_dynamic")
     if outcome.error is not None:
         shapes = tuple(array.shape for array in main.inputs)
         raise Interrupted(CallRefusal(side.name, "traced_dynamic", outcome.error, shapes))

@@ -12,6 +12,7 @@ from layerlens.comparison.budget import Budget
 from layerlens.comparison.examination import AS_CALLED, DYNAMIC, EVERY, Examination
 from layerlens.comparison.length_plan import LengthPlan
 from layerlens.comparison.observer import Interrupted
+from layerlens.models.build.request import Built
 from layerlens.models.execute.input_domains import (
     BASE_LENGTHS,
     config_constants,
@@ -201,29 +202,14 @@ class ProbePlan:
         An eager call has known shapes, and a traced one with open axes unknown ones. Keras' own
         layers on fixed shapes do not behave in a third way when traced with known shapes.
         """
-        own = all(name.startswith("keras.") for name in self._modules())
+        own = all(name.startswith("keras.") for name in _modules(self.examination.models))
         return (
             AS_CALLED if own and not has_variable_axis(self.examination.reference.built) else EVERY
         )
 
     def executions_of_batch_sizes(self) -> tuple[Execution, ...]:
         """Return the ways of calling with other batch sizes."""
-        return AS_CALLED if self._may_broadcast() else DYNAMIC
-
-    def _may_broadcast(self) -> bool:
-        """Return whether a layer merges several inputs, is a custom layer or an operation."""
-        return any(
-            ".merging." in name or ".ops." in name or not name.startswith("keras.")
-            for name in self._modules()
-        )
-
-    def _modules(self) -> set[str]:
-        """Return the modules that define the layers and operations of both models."""
-        called = chain.from_iterable(
-            (*flat_layers(built.model), *(node.operation for node in operation_nodes(built.model)))
-            for built in self.examination.models
-        )
-        return {type(one).__module__ for one in called}
+        return AS_CALLED if may_broadcast(self.examination.models) else DYNAMIC
 
     def _axis_lengths(self) -> tuple[int, ...]:
         """Return lengths of axes that could be confused with a batch of the same size."""
@@ -327,3 +313,20 @@ def masked_probes(
             array[0, -1] = array[1, 0] = value
             arrays.append(array.astype("float32"))
         yield Probe(f"steps at {value:g}", tuple(arrays))
+
+
+def may_broadcast(models: Sequence[Built]) -> bool:
+    """Return whether a layer merges several inputs, is a custom layer or an operation."""
+    return any(
+        ".merging." in name or ".ops." in name or not name.startswith("keras.")
+        for name in _modules(models)
+    )
+
+
+def _modules(models: Sequence[Built]) -> set[str]:
+    """Return the modules that define the layers and operations of models."""
+    called = chain.from_iterable(
+        (*flat_layers(built.model), *(node.operation for node in operation_nodes(built.model)))
+        for built in models
+    )
+    return {type(one).__module__ for one in called}

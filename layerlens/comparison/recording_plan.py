@@ -45,6 +45,8 @@ class RecordingPlan:
     #: Samples of each kind of probe, and whether all kinds are recorded or a few telling ones.
     samples: int
     all_probes: bool = True
+    #: Whether all batch sizes that a layer may know are tried, or one and a few samples alone.
+    all_batch_sizes: bool = True
 
 
 #: From the plan that records most to the one that records least.
@@ -108,7 +110,8 @@ class RecordingProbes:
                 yield from (_alone(main, position) for position in range(len(main.names)))
         probe = draw_generic(self._domains, self.alone.seed + 1, samples=FEW)
         if built.batch_size is None and probe.samples == FEW:
-            sizes = ProbePlan(self.alone).batch_sizes() if plan.all_probes else (1, FEW)
+            every = plan.all_probes and plan.all_batch_sizes
+            sizes = ProbePlan(self.alone).batch_sizes() if every else (1, FEW)
             yield from (resized(probe, size) for size in sizes if size <= LARGEST_BATCH)
         if not has_variable_axis(built):
             return

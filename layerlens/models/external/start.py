@@ -66,6 +66,8 @@ def _keras_process(runtime: RuntimeSpec, most_bytes: int | None) -> RuntimeProce
     environment = {"KERAS_BACKEND": runtime.backend or "tensorflow"}
     if runtime.backend == "jax":
         environment["JAX_ENABLE_X64"] = "1"
+    if runtime.backend == "torch":
+        environment["OMP_WAIT_POLICY"] = "PASSIVE"  # else its threads keep the processors busy
     return RuntimeProcess(
         "keras_runtime",
         runtime.keras,

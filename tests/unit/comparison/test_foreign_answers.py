@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import layerlens
+from layerlens.models.runtimes.foreign import ForeignModel
 from layerlens.report.pairs import PairReport
 from layerlens.report.run import ScenarioReport
 from tests.unit.models.runtimes import onnx_files
@@ -170,6 +171,68 @@ def test_both_forms_of_gelu(tmp_path: Path, form: str, verdict: str) -> None:
     assert compared(
         path, onnx_files.gelu_file(tmp_path / "m.onnx", kernel, bias, form)
     ).verdict == (verdict)
+
+
+@pytest.mark.filterwarnings("ignore:In the future `np.object`:FutureWarning")  # in the exporter
+@pytest.mark.parametrize(("bias", "verdict"), [(1.0, "equivalent"), (0.0, "different")])
+def test_an_evaluator_that_gives_another_shape(tmp_path: Path, bias: float, verdict: str) -> None:
+    """onnx's reference evaluator loses the batch axis in the loop of a ConvLSTM."""
+    pytest.importorskip("tf2onnx", reason="Keras exports ONNX files with it")
+    layer = keras.layers.ConvLSTM2D(2, 3, padding="same")
+    path, values = saved(tmp_path, layer, shape=(2, 4, 4, 1))
+    model = keras.models.load_model(path)
+    model.set_weights([*values[:2], values[2] * np.float32(bias)])
+    model(np.zeros((1, 2, 4, 4, 1), "float32"))
+    model.export(tmp_path / "m.onnx", format="onnx", verbose=False)
+    scenario = report_of(path, tmp_path / "m.onnx")
+    assert scenario.pairs[0].verdict == verdict, scenario.pairs[0].explanation
+    assert scenario.models[1].runtime is not None
+    assert scenario.models[1].runtime.float64 == "none"
+
+
+# --- batches --------------------------------------------------------------------------------------
+
+
+def batches_run(monkeypatch: pytest.MonkeyPatch, path: str, file: Path) -> list[int]:
+    """Return the sizes of the batches that a file is run on, each once for each set of weights."""
+    sizes: list[int] = []
+    run = ForeignModel.run
+
+    def counted(self: ForeignModel, inputs: Any, *, float64: bool = False) -> Any:
+        if not float64:
+            sizes.append(len(inputs[0]))
+        return run(self, inputs, float64=float64)
+
+    monkeypatch.setattr(ForeignModel, "run", counted)
+    assert compared(path, file).verdict == "equivalent"
+    return sizes
+
+
+def test_rounding_is_no_effect_of_the_batch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rounding differs with the batch; probes that run alone would cost ten times as much."""
+    path, weights = gru(tmp_path)
+    file = onnx_files.gru_file(tmp_path / "m.onnx", *weights, STEPS)
+    sizes = batches_run(monkeypatch, path, file)
+    assert 2 not in sizes
+    assert len(sizes) < 15
+
+
+def test_probes_run_alone_where_samples_are_mixed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = keras.Input((FEATURES,))
+    model = keras.Model(given, given - keras.ops.mean(given, axis=0, keepdims=True))
+    model.save(tmp_path / "m.keras")
+    nodes = [
+        onnx_files.node("ReduceMean", "x", "a", axes=[0]),
+        onnx_files.node("Sub", "x a", "y"),
+    ]
+    rows = {"x": ["n", FEATURES]}
+    file = onnx_files.written(tmp_path / "m.onnx", nodes, {}, rows, ["n", FEATURES])
+    sizes = batches_run(monkeypatch, str(tmp_path / "m.keras"), file)
+    assert sizes.count(2) > 5
 
 
 # --- inputs ---------------------------------------------------------------------------------------
