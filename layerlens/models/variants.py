@@ -104,7 +104,7 @@ class ModelVariants:
         name = self.scenario.reference
         reference = self.build(self.scenario.model(name), **how)
         self._other_inputs = self._known_inputs(reference)
-        if isinstance(reference, Refused) and not reference.is_final and self._other_inputs:
+        if _lacks_input(reference) and self._other_inputs != _inputs(reference):
             reference = self.build(self.scenario.model(name), **how)
         if on_built is not None:
             on_built(reference)
@@ -120,15 +120,15 @@ class ModelVariants:
 
     def _known_inputs(self, reference: Model) -> tuple[InputSpec, ...]:
         """Return the inputs of the first model on the command line that says what it takes."""
-        if not isinstance(reference, Refused):
-            return reference.inputs
-        if not reference.spec.is_argument:
-            return ()
+        own = _inputs(reference)
+        says_input = not isinstance(reference, Refused) and not _lacks_input(reference)
+        if says_input or not reference.spec.is_argument:
+            return own
         for model in self.scenario.candidates:
             built = self.build(model, allocate=False)
-            if not isinstance(built, Refused):
+            if not isinstance(built, Refused) and not _lacks_input(built):
                 return built.inputs
-        return ()
+        return own
 
     def in_float64(self, model: Built) -> Model:
         """Return the model in float64, or in working precision if it cannot be built anew."""
@@ -174,6 +174,17 @@ class ModelVariants:
         scenario = replace(self.scenario, models=(self.scenario.model(name), candidate))
         twins = {name: self.in_float64(model)}
         return ModelVariants(scenario, self.options, twins, self._other_inputs)
+
+
+def _lacks_input(model: Model) -> bool:
+    """Return whether a model does not say itself what input it takes, or was refused for now."""
+    if isinstance(model, Refused):
+        return not model.is_final
+    return isinstance(model, Built) and model.assumes_input
+
+
+def _inputs(model: Model) -> tuple[InputSpec, ...]:
+    return () if isinstance(model, Refused) else model.inputs
 
 
 def input_names(model: Model) -> tuple[str, ...]:

@@ -75,6 +75,8 @@ class Built:
     piece: Any = None
     #: What the saved model did and this one does not; None without such a difference.
     unrestored: str | None = None
+    #: Whether the file does not say the input, which was taken by the shapes of weights.
+    assumes_input: bool = False
     #: The traced functions of the model, by execution, mode and shapes, which all runners of the
     #: model share.
     traced: dict[tuple[Any, ...], Any] = field(

@@ -32,11 +32,13 @@ from layerlens.models.build.request import (
 from layerlens.models.build.session import in_fresh_session
 from layerlens.models.build.symbolic import functional, input_tensors, set_policy
 from layerlens.models.build.weights import assign_weights
+from layerlens.models.external.chain_input import build_with_input
 from layerlens.models.external.clone import copy_layer, copy_model, has_state, same_outputs
 from layerlens.models.external.damaged_file import damaged
 from layerlens.models.external.deserialize import Source
 from layerlens.models.external.exported import take_exported
 from layerlens.models.external.exported_file import is_exported_spec
+from layerlens.models.external.older.missing_input import lacks_input
 from layerlens.models.external.older.record import MalformedError
 from layerlens.models.external.older.translate import Translation, is_older, translate
 from layerlens.models.external.older.weights import Age
@@ -53,6 +55,10 @@ _MOST_LISTED = 5
 _SAVE_AGAIN = (
     "load it with `keras.saving.load_model` and save it again with this version of Keras, or build "
     "it in a function and name that under `python:`"
+)
+_INPUT_UNKNOWN = (
+    "the file does not say what input the model takes: give the shape that it was trained on, such "
+    "as `input: {shape: [28, 28, 1]}`"
 )
 _OLDER = (
     "load it with the version of Keras that saved it (`tf_keras` reads most files of Keras 2), and "
@@ -114,16 +120,23 @@ def _adopt_file(request: BuildRequest) -> Built | Refused:
             else None,
         )
         try:
-            result = build_from(request, source)
+            result = build_with_input(request, source)
         except RebuildError as failure:
             raise ModelFileError(
                 f"{saved.path.name} cannot be loaded as a model{_written_by(saved)}: "
                 f"{clean_reason(failure.__cause__ or failure)}",
                 spec.where,
-                hint=_OLDER if older else _SAVE_AGAIN,
+                hint=_hint(source, is_older=older),
             ) from failure
     _check_shapes(result, translation, saved, spec.where)
     return result
+
+
+def _hint(source: Source, *, is_older: bool) -> str:
+    """Return what to do about a file that Keras cannot load."""
+    if not is_older:
+        return _SAVE_AGAIN
+    return _INPUT_UNKNOWN if source.age is not None and lacks_input(source.config) else _OLDER
 
 
 def _written_by(saved: SavedModel) -> str:

@@ -177,6 +177,11 @@ def test_what_passes_everything_on_need_not_be_seen(idle: LayerSpec) -> None:
     assert unseen_in(of(idle, DENSE)) == []
 
 
+def test_a_padding_of_an_open_axis_is_seen() -> None:
+    padded = of(layer("ZeroPadding1D", padding=1), layer("GlobalAveragePooling1D"))
+    assert unseen_in(padded, input_of(None, 2)) == []
+
+
 def test_dropout_in_training_is_no_identity() -> None:
     assert unseen_in(of(DENSE, layer("Dropout", rate=0.5)), training=True) == []
 

@@ -83,7 +83,7 @@ def assign_stored(model: Any, path: Path, age: Age) -> None:
     Raises:
         WeightsError: they do not fit the model.
     """
-    groups = _read(path)
+    groups = stored_weights(path)
     layers = {layer.name: layer for layer in model.layers if _variables(layer)}
     pairs: Sequence[tuple[Any, str]] = [(layer, name) for name, layer in layers.items()]
     if set(layers) != set(groups):
@@ -106,8 +106,12 @@ def assign_stored(model: Any, path: Path, age: Age) -> None:
             layer.finalize_state()  # computes with constants made from its weights
 
 
-def _read(path: Path) -> dict[str, list[Stored]]:
-    """Return the weights of each group that has any, in the order of the file."""
+def stored_weights(path: Path) -> dict[str, list[Stored]]:
+    """Return the weights of each group that has any, in the order of the file.
+
+    Raises:
+        WeightsError: the file lists weights that it does not have.
+    """
     found: dict[str, list[Stored]] = {}
     with h5py.File(path, "r") as file:
         content = file["model_weights"]
