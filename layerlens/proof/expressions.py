@@ -349,6 +349,10 @@ _WITHOUT_EFFECT = re.compile(
 _OF_EVERY_OPERATION = frozenset(
     {"name", "_auto_config", "_inbound_nodes", "_lock", "_outbound_nodes", "_remat_mode"}
 )
+#: Private attributes of every layer, and those that tell how it was built, compiled or saved.
+_OF_EVERY_LAYER = frozenset(name for name in vars(keras.layers.Layer()) if name.startswith("_")) | {
+    *("_build_input_shape", "_compute_loss_has_training_arg", "_run_eagerly", "_self_update_uid"),
+}
 #: These hold code, or another framework's layers.
 _HOLDING_CODE = ("Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer")
 
@@ -412,8 +416,8 @@ def _attributes(layer: Any) -> Hashable:
             sorted(
                 (name, repr(value))
                 for name, value in vars(layer).items()
-                if not name.startswith("_")
-                and not _WITHOUT_EFFECT.match(name)
+                if name not in _OF_EVERY_LAYER
+                and not _WITHOUT_EFFECT.match(name.lstrip("_"))
                 and isinstance(value, (bool, int, float, str, tuple))
             )
         ),

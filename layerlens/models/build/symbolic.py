@@ -131,5 +131,6 @@ def functional(inputs: tuple[Any, ...], outputs: tuple[Any, ...], name: str | No
 
 
 def keras_name(name: str) -> str:
-    """Return a name that Keras and TensorFlow accept."""
-    return re.sub(r"[^A-Za-z0-9_.-]", "_", name) or "unnamed"
+    """Return a name that Keras and TensorFlow accept, which may not start with `_` or `-`."""
+    valid = re.sub(r"[^A-Za-z0-9_.-]", "_", name) or "unnamed"
+    return f"x{valid}" if valid.startswith(("_", "-")) else valid

@@ -33,7 +33,13 @@ from layerlens.models.build.session import in_fresh_session
 from layerlens.models.build.symbolic import functional, input_tensors, set_policy
 from layerlens.models.build.weights import assign_weights
 from layerlens.models.external.chain_input import build_with_input
-from layerlens.models.external.clone import copy_layer, copy_model, has_state, same_outputs
+from layerlens.models.external.clone import (
+    copy_layer,
+    copy_model,
+    has_replaced_methods,
+    has_state,
+    same_outputs,
+)
 from layerlens.models.external.damaged_file import damaged
 from layerlens.models.external.deserialize import Source
 from layerlens.models.external.exported import take_exported
@@ -47,10 +53,13 @@ from layerlens.models.external.recorded import take_recording
 from layerlens.models.external.recording_file import is_recording_spec
 from layerlens.models.external.refusals import refuse_callable
 from layerlens.models.external.saved_file import SavedModel, read_saved, refuse_code
+from layerlens.models.inspect.nested_layers import layers_told_to_train
 from layerlens.models.keras_errors import clean_reason
 from layerlens.report.layers import ModelError
 
 _OWN_FOLDER = Path(layerlens.__file__).parent
+#: How a hint says that a callable raised an error.
+RAISED = "raised"
 _MOST_LISTED = 5
 _SAVE_AGAIN = (
     "load it with `keras.saving.load_model` and save it again with this version of Keras, or build "
@@ -256,23 +265,21 @@ def _refused_by_code(request: BuildRequest, error: Exception) -> Refused:
         if "site-packages" not in name and not Path(name).is_relative_to(_OWN_FOLDER):
             place = f"{Path(name).name}:{frame.tb_lineno}"
         frame = frame.tb_next
-    hint = f"{what} raised {type(error).__name__}" + (f" at {place}" if place else "")
+    hint = f"{what} {RAISED} {type(error).__name__}" + (f" at {place}" if place else "")
     return refused(request, ModelError(None, clean_reason(error), hint))
 
 
 def _adopt_object(request: BuildRequest, given: Any) -> Built | Refused:
     """Build a copy of an object; one that cannot be copied is used itself (`is_original`)."""
+    if has_replaced_methods(given):
+        return _use_itself(request, given)
     with tempfile.TemporaryDirectory(prefix="layerlens-") as folder:
         try:
             source = _copied(request, given, Path(folder))
             result = build_from(request, source)
         except RebuildError:
             return _use_itself(request, given)
-    if (
-        isinstance(result, Built)
-        and source.custom_objects
-        and not _is_alike(request, given, result)
-    ):
+    if isinstance(result, Built) and not _is_alike(request, given, result):
         return _use_itself(request, given)
     return result
 
@@ -310,8 +317,12 @@ def _inside_model(request: BuildRequest, layer: Any) -> Iterator[Any]:
 
 
 def _is_alike(request: BuildRequest, given: Any, result: Built) -> bool:
-    """Return whether a copy made with the user's own classes gives the outputs of the original."""
-    if not result.allocated or not given.built:
+    """Return whether a copy gives the outputs of the original.
+
+    A configuration may leave out an argument of the user's own class, or an attribute that was set
+    later.
+    """
+    if not result.allocated or not given.built or any(layers_told_to_train(given)):
         return True
 
     def compare() -> bool:

@@ -11,6 +11,7 @@ from layerlens.errors import RevisionError
 from layerlens.git.revision import Revision, name_at
 from layerlens.git.tree import write_tree
 from layerlens.models.build.request import BuildRequest, Foreign, Refused, refused
+from layerlens.models.external.adopt import RAISED
 from layerlens.models.external.exported import ports_of
 from layerlens.models.external.start import about_process, start_process
 from layerlens.models.runtimes.foreign import ForeignModel
@@ -65,8 +66,10 @@ def build_at_revision(request: BuildRequest, revision: Revision) -> Foreign | Re
         raise _fault(spec, revision, answer["fault"]["message"], answer["fault"]["hint"])
     report = read_model_report(answer["report"])
     if report.error is not None:
-        hint = f"{report.error.hint}; {_TRACKED}" if report.error.hint else _TRACKED
-        return _refused(request, about, revision, replace(report.error, hint=hint))
+        error = report.error
+        if error.layer is None and error.hint is not None and RAISED in error.hint:
+            error = replace(error, hint=f"{error.hint}; {_TRACKED}")  # it may look for a file
+        return _refused(request, about, revision, error)
     slots = tuple(
         WeightSlot(row["path"], tuple(row["shape"]), row["dtype"]) for row in answer["weights"]
     )
@@ -81,7 +84,7 @@ def build_at_revision(request: BuildRequest, revision: Revision) -> Foreign | Re
     )
     notes = report.notes
     if former is not None and former != _file_now(spec, revision):
-        notes = (*notes, f"its file was {former} at that revision")
+        notes = (*notes, f"the file was {former}")
     runtime = _row(about, revision, answer["float64"])
     inputs = decode_rows(tuple[InputSpec, ...], answer["specs"], "specs")
     return Foreign(spec, model, inputs, replace(report, runtime=runtime, notes=notes))

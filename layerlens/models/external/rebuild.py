@@ -163,6 +163,11 @@ def _without_inputs(request: BuildRequest, model: Any) -> InputsRefusal:
     if request.spec.where is None:
         text = f"({sample[0]},)" if len(sample) == 1 else str(tuple(sample))
         hint = f"pass the shape of one sample as `inputs=`, such as `inputs={text}`"
+    elif request.spec.is_argument and request.spec.form == "python":
+        hint = (
+            "let the callable return a model that does, such as `keras.Model(x, model(x))` with "
+            f"`x = keras.Input({tuple(sample)})`"
+        )
     elif request.spec.is_argument:
         text = ", ".join("null" if size is None else str(size) for size in sample)
         hint = (

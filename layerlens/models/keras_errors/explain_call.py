@@ -197,19 +197,19 @@ def explain_call_error(
     unnamed = f"a layer of type `{layer_type}`" if layer_type else "the model"
     subject = f"`{layer}`" if layer else unnamed
     return ModelError(
-        layer=layer, message=f"{subject} fails when {how}: {reason}", hint=_hint(reason, types, how)
+        layer=layer, message=f"{subject} fails when {how}: {reason}", hint=_hint(reason, types)
     )
 
 
-def _hint(reason: str, types: set[str], how: str) -> str:
+def _hint(reason: str, types: set[str]) -> str:
     for rule in _RULES:
         match = re.search(rule.pattern, reason)
         applies = rule.type is None or any(re.fullmatch(rule.type, name) for name in types)
         if match and applies:
             return rule.hint.format(*filter(None, match.groups()))
     return (
-        f"it builds, so the known shapes agree; the failure depends on the values or sizes "
-        f"when {how}"
+        "look for what depends on values or on unknown sizes: the model builds, so the known "
+        "shapes agree"
     )
 
 

@@ -50,6 +50,22 @@ def test_what_has_no_effect_in_inference_is_not_distinguished() -> None:
     )
 
 
+def test_attributes_that_no_configuration_tells_are_distinguished() -> None:
+    from keras import layers
+
+    def attention(factor: float) -> Wiring:
+        def wiring(x: Any) -> Any:
+            layer = layers.MultiHeadAttention(2, 2)
+            attended = layer(x, x)
+            layer._inverse_sqrt_key_dim *= factor
+            return attended
+
+        return wiring
+
+    assert same(attention(1.0), attention(1.0))
+    assert not same(attention(1.0), attention(2.0))
+
+
 def test_nested_models_are_what_they_hold() -> None:
     import keras
     from keras import layers

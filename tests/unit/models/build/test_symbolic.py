@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from layerlens.errors import ScenarioError
 from layerlens.models.build.symbolic import (
@@ -16,6 +19,7 @@ from layerlens.models.build.symbolic import (
     raise_if_draft_impossible,
 )
 from layerlens.models.build_model import build_model
+from layerlens.models.execute.tracing import trace_call
 from layerlens.scenario.spec import InputSpec
 from tests.unit.models.build.models import VECTOR, build, chain
 from tests.unit.tables.every_layer import layer
@@ -36,10 +40,24 @@ def test_an_input_may_share_its_name_with_a_layer() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "valid"), [("a b/c", "a_b_c"), ("x-1.y_2", "x-1.y_2"), ("", "unnamed")]
+    ("name", "valid"),
+    [
+        ("a b/c", "a_b_c"),
+        ("x-1.y_2", "x-1.y_2"),
+        ("", "unnamed"),
+        ("_old", "x_old"),
+        ("-v", "x-v"),
+        ("до", "x__"),
+    ],
 )
 def test_a_name_has_only_characters_that_keras_accepts(name: str, valid: str) -> None:
     assert keras_name(name) == valid
+
+
+@pytest.mark.parametrize("name", ["_old", "до", "<b>"])
+def test_models_of_any_name_can_be_traced(name: str) -> None:
+    built = build(replace(chain(layer("Dense", units=3)), name=name))
+    trace_call(built.model, [tf.TensorSpec((None, 6))])
 
 
 def test_a_single_input_and_output_are_plain_tensors() -> None:

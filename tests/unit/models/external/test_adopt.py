@@ -232,6 +232,20 @@ def test_an_unfaithful_copy_is_not_used(kind: Any, copied: bool) -> None:
         np.testing.assert_allclose(built.model(X), X * 3, rtol=1e-5)
 
 
+@pytest.mark.parametrize("precision", ["working", "float64"])
+def test_what_was_changed_on_an_object_is_kept(precision: Any) -> None:
+    replaced = keras.layers.Dense(3)
+    replaced.call = lambda inputs: inputs * 2
+    attention = keras.layers.MultiHeadAttention(2, 2)
+    x = keras.Input((8, 3))
+    scaled = keras.Model(x, attention(x, x))
+    attention._inverse_sqrt_key_dim *= 9
+    for changed in (replaced, keras.Sequential([keras.Input((8, 3)), replaced]), scaled):
+        built = build(given(changed), precision=precision)
+        assert built.precision == "working"
+        np.testing.assert_allclose(built.model(X), changed(X), rtol=1e-5)
+
+
 FACTOR = 2.5
 
 

@@ -135,11 +135,21 @@ def test_what_the_revision_does_not_have(repository: Repository) -> None:
     assert "raised ModuleNotFoundError at blocks.py:1; only the files that git" in pair.explanation
 
 
+def test_a_callable_that_gives_no_input(repository: Repository) -> None:
+    code = "import keras\ndef build(): return keras.Sequential([keras.layers.Dense(2)])\n"
+    repository.commit("Give no input", nets_py=code)
+    hints = [model.error and model.error.hint for model in report_of().models]
+    assert hints == [
+        "let the callable return a model that does, such as `keras.Model(x, model(x))` with "
+        "`x = keras.Input((2,))`"
+    ] * 2
+
+
 def test_a_file_that_was_renamed(repository: Repository) -> None:
     repository.run("mv", "nets.py", "models.py")
     scenario = report_of("models.py:build")
     assert scenario.pairs[0].verdict == "equivalent"
-    assert scenario.models[0].notes == ("its file was nets.py at that revision",)
+    assert scenario.models[0].notes == ("the file was nets.py",)
 
 
 def test_arguments_that_do_not_go_together(repository: Repository) -> None:

@@ -14,6 +14,7 @@ from layerlens.models.external.clone import (
     copy_layer,
     copy_model,
     custom_objects,
+    has_replaced_methods,
     has_state,
     same_outputs,
 )
@@ -87,6 +88,24 @@ def test_outputs_are_compared_beyond_rounding() -> None:
     assert same_outputs(model, chain(keras.layers.Rescaling(3.0 + 1e-6)), INPUTS)
     assert not same_outputs(model, chain(keras.layers.Rescaling(3.1)), INPUTS)
     assert not same_outputs(model, chain(keras.layers.Dense(5)), INPUTS)
+
+
+def test_half_precision_and_quantization_round_more() -> None:
+    half, exact = chain(keras.layers.Dense(8, dtype="float16")), chain(keras.layers.Dense(8))
+    exact.set_weights(half.get_weights())
+    assert same_outputs(half, exact, INPUTS)
+    exact.set_weights([1.3 * weight for weight in half.get_weights()])
+    assert not same_outputs(half, exact, INPUTS)
+
+
+def test_methods_of_an_object_may_be_replaced() -> None:
+    model = chain(keras.layers.Dense(2), keras.Sequential([Shift()]))
+    model.compile("sgd", "mse")
+    model.fit(X, X[:, :2], verbose=0)
+    assert not has_replaced_methods(model)
+    shift = model.layers[1].layers[0]
+    shift.call = lambda inputs: inputs - SHIFT
+    assert has_replaced_methods(model)
 
 
 def test_models_that_cannot_be_called_without_harm_count_as_equal() -> None:

@@ -150,4 +150,4 @@ def test_a_failing_call_without_a_rule_says_only_how_it_was_made() -> None:
     error = explain_call_error(RuntimeError("odd"), execution="traced_dynamic")
     assert error.layer is None
     assert error.message.startswith("the model fails when traced with unknown batch")
-    assert "it builds, so the known shapes agree" in (error.hint or "")
+    assert "the model builds, so the known shapes agree" in (error.hint or "")
