@@ -149,7 +149,8 @@ class _Reader:
             return self._values(step, node.outputs)
         if host is None or is_linear(host.activation) or named is None:
             ending = _activation_layer(layer, inputs)
-            if ending is not None:
+            # The tanh of an integer is none.
+            if ending is not None and _dtype(node.outputs[0]) == inputs[0].dtype:
                 return (self._activated(layer, inputs[0], ending),)
             step = Step("layer", layer.name, inputs, signature, layer, node, call.tensors)
             return self._values(step, node.outputs)

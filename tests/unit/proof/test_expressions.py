@@ -66,6 +66,17 @@ def test_attributes_that_no_configuration_tells_are_distinguished() -> None:
     assert not same(attention(1.0), attention(2.0))
 
 
+def test_an_activation_of_integers_has_the_dtype_that_keras_announces() -> None:
+    import keras
+    from keras import layers
+
+    given = keras.Input((3,), dtype="int32")
+    outputs = [layers.Activation(name)(given) for name in ("tanh", "relu")]
+    values = express(keras.Model(given, outputs), Numbering(), {})
+    assert [value.dtype for value in values] == [tensor.dtype for tensor in outputs]
+    assert values[0].dtype == "float32"
+
+
 def test_nested_models_are_what_they_hold() -> None:
     import keras
     from keras import layers

@@ -139,10 +139,14 @@ def test_a_callable_that_gives_no_input(repository: Repository) -> None:
     code = "import keras\ndef build(): return keras.Sequential([keras.layers.Dense(2)])\n"
     repository.commit("Give no input", nets_py=code)
     hints = [model.error and model.error.hint for model in report_of().models]
-    assert hints == [
-        "let the callable return a model that does, such as `keras.Model(x, model(x))` with "
-        "`x = keras.Input((2,))`"
-    ] * 2
+    assert (
+        hints
+        == [
+            "let the callable return a model that does, such as `keras.Model(x, model(x))` with "
+            "`x = keras.Input((2,))`"
+        ]
+        * 2
+    )
 
 
 def test_a_file_that_was_renamed(repository: Repository) -> None:
