@@ -66,10 +66,10 @@ def build_at_revision(request: BuildRequest, revision: Revision) -> Foreign | Re
         raise _fault(spec, revision, answer["fault"]["message"], answer["fault"]["hint"])
     report = read_model_report(answer["report"])
     if report.error is not None:
-        error = report.error
-        if error.layer is None and error.hint is not None and RAISED in error.hint:
-            error = replace(error, hint=f"{error.hint}; {_TRACKED}")  # it may look for a file
-        return _refused(request, about, revision, error)
+        told = report.error
+        if told.layer is None and told.hint is not None and RAISED in told.hint:
+            told = replace(told, hint=f"{told.hint}; {_TRACKED}")  # it may look for a file
+        return _refused(request, about, revision, told)
     slots = tuple(
         WeightSlot(row["path"], tuple(row["shape"]), row["dtype"]) for row in answer["weights"]
     )
