@@ -17,6 +17,7 @@ from layerlens.models.build.request import Built, Frozen, Recorded
 from layerlens.models.execute.input_domains import (
     has_foreign_layers,
 )
+from layerlens.models.execute.longest_sum import longest_sum
 from layerlens.models.execute.outcome import Outcome
 from layerlens.models.execute.side import Side, Values
 from layerlens.models.execute.variables import given_weights, pair_model_weights
@@ -37,6 +38,7 @@ from layerlens.numerics.noise_floor import (
     noise_floor,
     with_inner_rounding,
     with_relative_ground,
+    with_sums_in_order,
 )
 from layerlens.numerics.observation import CallRefusal, Observation, ShapeSurprise
 from layerlens.numerics.probes import MINUTE_PROBE
@@ -230,7 +232,9 @@ class FrozenObserver:
             )
             for k, (recorded64, recorded, recorded_change) in enumerate(self._measured(run, first))
         )
-        if self.is_exact or self.is_single:
+        if self.is_single:
+            return tuple(with_sums_in_order(floor, self._longest_sum) for floor in floors)
+        if self.is_exact:
             return floors
         return tuple(floor_without_float64(floor, self._unit) for floor in floors)
 
@@ -244,6 +248,13 @@ class FrozenObserver:
                 yield (double,), (run.outputs[execution][k],), (change,)
             else:  # a wrong file would widen its own limits
                 yield (), (), ()
+
+    @cached_property
+    def _longest_sum(self) -> int:
+        """The terms of the longest sum that the model here computes."""
+        runner = self.side.working.keras
+        function = None if runner is None else runner.traced_for_inference()
+        return 1 if function is None else longest_sum(function)
 
     @cached_property
     def draws(self) -> bool:

@@ -54,11 +54,11 @@ def first_parting(observed: FrozenObserver, witness: Witness) -> FirstDivergence
     layers = instrumented.look(values, inputs)
     if layers is None:
         return None
-    found = _Inside(layers, inner, inputs, by_name=frozen.runtime.is_open).first()
+    found = _Inside(layers, inner, inputs, by_name=frozen.runtime.has_layers).first()
     if found is None:
         return None
     layer, result, gap = found
-    there = result.name if frozen.runtime.is_open else f"{result.name} ({result.type})"
+    there = result.name if frozen.runtime.has_layers else f"{result.name} ({result.type})"
     return FirstDivergence(*observed.ordered(there, layer.layer), gap)
 
 

@@ -240,6 +240,8 @@ def _beside_frozen(decision: Decision, report: PairReport) -> PairReport:
                 frozen.report, live.report, report, evaluated=runtime.evaluated
             )
         ]
+        if report.verdict == "different" and not runtime.shows_inside:
+            more.append(verdict_sentences.insides_unseen(frozen.report))
         if runtime.is_named:
             is_reference = frozen is reference
             report = replace(report, transfer=pairs_row(frozen, live, is_reference=is_reference))

@@ -306,6 +306,15 @@ def elsewhere(
     return text
 
 
+def insides_unseen(report: ModelReport) -> str:
+    """Say why the report does not name the layer at which two models part."""
+    assert report.runtime is not None
+    return (
+        f"The layer where they part is not known: {report.runtime.name} does not show the results "
+        "inside a file"
+    )
+
+
 def about_recorded_weights(
     recorded: ModelReport, live: ModelReport, transfer: Transfer, *, overruled: bool
 ) -> str | None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 import layerlens
+from layerlens.report.pairs import PairReport
 from layerlens.report.run import ScenarioReport
 
 pytestmark = [pytest.mark.runtimes, pytest.mark.usefixtures("backend")]
@@ -73,12 +74,32 @@ def test_the_same_layers_and_others(name: str, backend_name: str) -> None:
     assert (row.weights, row.float64) == ("open", "native")
 
 
-def test_pooling_with_wide_strides_on_torch() -> None:
-    pytest.importorskip("torch")
-    layer = {"AveragePooling2D": {"pool_size": 3, "strides": 5, "padding": "same"}}
+def on_backend(backend_name: str, shape: list[int], layer: dict[str, Any]) -> PairReport:
+    """Compare a layer here with the same one on another backend."""
     models = {
         "ours": {"layers": [layer]},
-        "on_torch": {"like": "ours", "runtime": {"backend": "torch"}},
+        "there": {"like": "ours", "runtime": {"backend": backend_name}},
     }
-    (pair,) = report_of([12, 12, 2], models).pairs
+    (pair,) = report_of(shape, models).pairs
+    return pair
+
+
+@pytest.mark.parametrize(
+    ("strides", "length", "verdict"),
+    [(5, 12, "different"), (2, 12, "different"), (2, 11, "equivalent")],
+)
+def test_uneven_padding_of_a_mean_on_torch(strides: int, length: int, verdict: str) -> None:
+    """The last row is counted twice where it is padded."""
+    pytest.importorskip("torch")
+    layer = {"AveragePooling2D": {"pool_size": 3, "strides": strides, "padding": "same"}}
+    assert on_backend("torch", [length, length, 2], layer).verdict == verdict
+
+
+@BACKENDS
+def test_bicubic_resizing(backend_name: str) -> None:
+    pytest.importorskip(backend_name)
+    layer = {"Resizing": {"height": 13, "width": 5, "interpolation": "bicubic"}}
+    pair = on_backend(backend_name, [8, 8, 3], layer)
     assert pair.verdict == "different"
+    assert pair.first_divergence is not None
+    assert pair.first_divergence.candidate_layer == "resizing"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from layerlens.models.runtimes.kinds import ONNX
+from layerlens.models.runtimes.kinds import KINDS, ONNX
 from layerlens.models.runtimes.process import About, RuntimeProcess
 from layerlens.numerics.arrays import Array
 from layerlens.numerics.weight_values import WeightSlot
@@ -160,9 +160,14 @@ class ForeignModel:
         )
 
     @property
+    def has_layers(self) -> bool:
+        """Whether Keras runs it elsewhere, layer by layer, and not a runtime of exported files."""
+        return all(self.about.name != kind.name for kind in KINDS)
+
+    @property
     def shows_inside(self) -> bool:
         """Whether the results inside it can be seen: those of Keras' layers and of ONNX nodes."""
-        return self.is_open or self.about.name == ONNX.name
+        return self.has_layers or self.about.name == ONNX.name
 
     def inside(self, inputs: Sequence[Array]) -> tuple[InnerResult, ...]:
         """Return the results inside the model for one batch, in working precision.

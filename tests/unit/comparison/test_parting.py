@@ -89,3 +89,17 @@ def test_keras_on_another_backend(tmp_path: Path) -> None:
     found = pair.first_divergence
     assert found is not None
     assert (found.reference_layer, found.candidate_layer) == ("second", "second")
+
+
+def test_layers_without_weights_on_another_backend() -> None:
+    pytest.importorskip("jax", reason="the extra `jax` is not installed")
+    here = {"layers": ["Flatten", {"ReLU": {"max_value": 1.0, "name": "capped"}}]}
+    there = {
+        "layers": ["Flatten", {"ReLU": {"max_value": 2.0, "name": "capped"}}],
+        "runtime": {"backend": "jax"},
+    }
+    models = {"here": here, "there": there}
+    (pair,) = layerlens.compare({"input": {"shape": [3]}, "models": models}).scenarios[0].pairs
+    assert pair.verdict == "different"
+    assert pair.first_divergence is not None
+    assert pair.first_divergence.candidate_layer == "capped"

@@ -5,7 +5,13 @@ from typing import Any
 
 import numpy as np
 
-from layerlens.numerics.noise_floor import ROUNDOFF32, ROUNDOFF64, NoiseFloor, noise_floor
+from layerlens.numerics.noise_floor import (
+    ROUNDOFF32,
+    ROUNDOFF64,
+    NoiseFloor,
+    noise_floor,
+    with_sums_in_order,
+)
 
 NAN, INF = math.nan, math.inf
 
@@ -64,3 +70,10 @@ def test_what_is_not_finite_does_not_widen_the_floor() -> None:
     floor = floor_of(double, working, np.asarray([[INF, NAN, 1.0]]))
     assert np.isfinite(floor.float64).all()
     assert floor.float64[0, 0] == ROUNDOFF64
+
+
+def test_short_sums_do_not_widen_the_floor() -> None:
+    value = np.array([[1.0]])
+    floor = noise_floor((value,), (value,), (value,), np.ones((1, 1)))
+    assert with_sums_in_order(floor, 128).working == floor.working
+    assert with_sums_in_order(floor, 12800).working == 10 * floor.working

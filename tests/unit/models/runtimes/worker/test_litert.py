@@ -9,6 +9,8 @@ import keras
 import numpy as np
 import pytest
 
+import layerlens
+
 pytest.importorskip("ai_edge_litert", reason="the extra `litert` is not installed")
 pytestmark = [
     pytest.mark.usefixtures("backend"),
@@ -36,3 +38,25 @@ def test_outputs_are_in_the_order_of_the_model(tmp_path: Path) -> None:
     given = [values[order.index(row["name"])] for row in told["inputs"]]
     for output, wanted in zip(lite.run("working", given), expected, strict=True):
         np.testing.assert_allclose(output, wanted)
+
+
+@pytest.mark.parametrize(("change", "verdict"), [(0.0, "equivalent"), (1e-2, "different")])
+def test_a_runtime_that_adds_one_number_after_another(
+    tmp_path: Path, change: float, verdict: str
+) -> None:
+    """The error of a long sum is greater there than that of TensorFlow, which adds in blocks."""
+    layers = [keras.layers.Flatten(), keras.layers.Dense(10)]
+    model = keras.Sequential([keras.Input((7, 7, 64)), *layers])
+    rng = np.random.default_rng(3)
+    signs = [rng.choice([-1, 1], w.shape) for w in model.weights]
+    values = [rng.uniform(0.2, 0.9, sign.shape) * sign for sign in signs]
+    model.set_weights(values)
+    model(np.zeros((1, 7, 7, 64), "float32"))
+    model.export(tmp_path / "m.tflite", format="litert", verbose=False)
+    model.set_weights([values[0], values[1] + change])
+    model.save(tmp_path / "m.keras")
+    report = layerlens.compare(str(tmp_path / "m.keras"), str(tmp_path / "m.tflite"))
+    (pair,) = report.scenarios[0].pairs
+    assert pair.verdict == verdict, pair.explanation
+    told = "The layer where they part is not known: LiteRT does not show the results inside a file"
+    assert (told in pair.explanation) == (verdict == "different")
