@@ -105,8 +105,8 @@ Paths = Annotated[
         metavar="PATH...",
         autocompletion=model_names,
         help="Scenario files, and folders to search for *.yaml and *.yml files. Or two or more "
-        "models, the reference first: .keras, .h5, .json, a recording (.npz), FILE.py:CALLABLE, "
-        "MODULE:CALLABLE.",
+        "models, the reference first: .keras, .h5, .json, .onnx, .tflite, a SavedModel folder, a "
+        "recording (.npz), FILE.py:CALLABLE, MODULE:CALLABLE.",
     ),
 ]
 WeightsOption = Annotated[
