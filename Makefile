@@ -34,13 +34,13 @@ demo: $(VENV)/installed
 	@$(BIN)/layerlens compare scenarios/dense_vs_td.yaml
 
 test: $(VENV)/installed-test
-	@$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # tf_keras is Keras 2; its version has to match that of TensorFlow.
 nightly: $(VENV)/installed-test
 	@$(PIP) install --no-deps "tf_keras==$$($(BIN)/python -c \
 	  'import importlib.metadata as m; print(m.version("tensorflow").rpartition(".")[0])').*"
-	@$(BIN)/python -m pytest -n auto --dist loadfile -m 'not real and not runtimes' $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder -m 'not real and not runtimes' $(ARGS)
 	@$(MAKE) fuzz
 
 real:

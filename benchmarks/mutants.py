@@ -64,6 +64,15 @@ HARMLESS: dict[str, tuple[str, ...]] = {
     "conditions/maximum_or_mean_of_one_step": (
         "GlobalAveragePooling1D → GlobalMaxPooling1D (layer 0)",
     ),
+    # A single step has no later one, which a mask could hide.
+    "attention/heads_over_a_single_step": (
+        "out: call of MultiHeadAttention: use_causal_mask → True",
+    ),
+    "call_arguments/causal_mask_of_one_step": (
+        "out: call of MultiHeadAttention: use_causal_mask → True",
+    ),
+    # The bias is zero.
+    "carried_over/a_bias_that_stays_zero": ("Dense.use_bias → False (layer 0)",),
     # The offset is subtracted again, and a unit norm ignores a factor.
     "rounding/an_offset_taken_off_before_a_unit_norm": ("Rescaling.scale → 1.001 (layer 0)",),
     "activations/relu_twice_is_relu": (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,44 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 #: functional/test_truth.py judges these, all in one process.
 collect_ignore = ["truth"]
+
+HERE = Path(__file__).parent
+#: These files take longest, and are first: `make test` gives each process one file after another,
+#: and would wait at the end for the one that has a long file.
+LONGEST = [
+    "functional/test_proofs.py",
+    "functional/test_gallery.py",
+    "functional/test_traps.py",
+    "functional/test_recordings.py",
+    "functional/test_timeout.py",
+    "functional/test_docs.py",
+    "unit/models/external/test_at_revision.py",
+    "unit/comparison/test_against_frozen.py",
+    "functional/test_truth.py",
+    "functional/test_plugin_collection.py",
+    "functional/test_against.py",
+    "functional/test_mutants.py",
+    "unit/comparison/test_layer_by_layer.py",
+    "functional/test_readme.py",
+    "functional/test_plugin_reports.py",
+    "functional/test_crash_guard.py",
+    "functional/test_kills.py",
+    "functional/test_compare_models.py",
+    "unit/models/external/test_elsewhere.py",
+    "unit/comparison/test_fit.py",
+    "functional/test_recorded_truth.py",
+    "functional/test_plugin_update.py",
+    "functional/test_process.py",
+    "functional/test_environment.py",
+]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Sort the tests of the longest files to the front."""
+    order = {HERE / name: number for number, name in enumerate(LONGEST)}
+    if missing := [str(path) for path in order if not path.exists()]:
+        raise pytest.UsageError(f"tests/conftest.py names files that are gone: {missing}")
+    items.sort(key=lambda item: order.get(item.path, len(order)))
 
 
 @pytest.fixture(scope="session", autouse=True)

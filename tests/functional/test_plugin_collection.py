@@ -205,8 +205,8 @@ def test_strict_fails_where_nothing_is_expected_or_decided(pytester: pytest.Pyte
     (folder / "nothing.yaml").write_text(head)
     graded = "{verdict: equivalent, strength: certified}"
     (folder / "some.yaml").write_text(f"{head}expect: {{verdicts: {{two: {graded}}}}}\n")
-    lenient = pytester.runpytest_subprocess("-v", "scenarios")
-    lenient.assert_outcomes(passed=1)
+    lenient = pytester.runpytest_subprocess("--collect-only", "-q", "scenarios")
+    assert ids(lenient) == ["scenarios/some.yaml::one==two[inference]"]
     strict = pytester.runpytest_subprocess("-v", "--layerlens-strict", "scenarios")
     strict.assert_outcomes(passed=2, failed=1)
     strict.stdout.fnmatch_lines(

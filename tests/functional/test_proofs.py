@@ -7,27 +7,19 @@ from typing import Any
 import pytest
 
 from layerlens.scenario.reading.scenarios import scenario_from_mapping
-from tests.functional.test_truth import FOLDER, YAML
 from tests.proving import prove_nothing_of
-
-#: A proof at the lengths that these need takes seconds for each seed.
-LONG = {
-    "attention_over_800_and_900_steps",
-    "images_of_any_height_with_a_far_dilation",
-    "recurrent_layer_behind_dilations_of_1500_and_1600",
-}
+from tests.truth.read import LONG, truth_table
 
 
 def differing() -> list[Any]:
     """Return the entries whose models differ in one mode, with no tolerance."""
     found: list[Any] = []
-    for file in sorted(FOLDER.glob("*.yaml")):
-        for entry in YAML(typ="safe").load(file):
-            scenario = entry["scenario"]
-            speaks = "tolerance" not in scenario and len(scenario.get("modes", ["one"])) == 1
-            if speaks and entry["verdict"] == "different":
-                marks = pytest.mark.nightly if entry["id"] in LONG else ()
-                found.append(pytest.param(entry, id=f"{file.stem}/{entry['id']}", marks=marks))
+    for name, entry in truth_table():
+        scenario = entry["scenario"]
+        speaks = "tolerance" not in scenario and len(scenario.get("modes", ["one"])) == 1
+        if speaks and entry["verdict"] == "different":
+            marks = pytest.mark.nightly if entry["id"] in LONG else ()
+            found.append(pytest.param(entry, id=name, marks=marks))
     return found
 
 

@@ -212,7 +212,7 @@ def test_pytest_writes_a_recording_and_fails_when_the_code_changes(
 
     pytester.runpytest_subprocess(*STRICT, "-n", "2").assert_outcomes(passed=3)
     pytester.makepyfile(shop=CHANGED)
-    outcome = pytester.runpytest_subprocess(*STRICT, "-n", "2")
+    outcome = pytester.runpytest_subprocess(*STRICT)
     outcome.assert_outcomes(failed=3)
     outcome.stdout.fnmatch_lines(["*model against recording: DIFFERENT, expected equivalent"])
     outcome.stdout.fnmatch_lines(["*counterexample*"])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -45,12 +46,25 @@ models:
 """
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    (tmp_path / "endless_models.py").write_text(MODELS)
-    (tmp_path / "a.yaml").write_text(SCENARIO)
-    (tmp_path / "b.yaml").write_text(QUICK)
-    return tmp_path
+Ended = Future[Any]
+
+
+@pytest.fixture(scope="module")
+def outcomes(run: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Ended]]:
+    """Run in one process and in several, both at once, since most of the time is waiting."""
+    folder = tmp_path_factory.mktemp("endless")
+    (folder / "endless_models.py").write_text(MODELS)
+    (folder / "a.yaml").write_text(SCENARIO)
+    (folder / "b.yaml").write_text(QUICK)
+    how = ["--allow-code", "--no-cache", "--format", "json"]
+    with ThreadPoolExecutor() as threads:
+        yield {
+            name: threads.submit(run, "compare", *files, *how, *limits, cwd=folder)
+            for name, files, limits in (
+                ("one", ["a.yaml"], ["--timeout", "40"]),
+                ("several", ["a.yaml", "b.yaml"], ["--timeout", "25", "--jobs", "2"]),
+            )
+        }
 
 
 def holds_what_is_known(scenario: dict[str, Any], seconds: int) -> None:
@@ -77,18 +91,16 @@ def holds_what_is_known(scenario: dict[str, Any], seconds: int) -> None:
     assert after["explanation"] == (f"Stopped after {seconds} s, before these two were compared.")
 
 
-def test_in_one_process(run, folder: Path) -> None:
-    how = ["--timeout", "40", "--allow-code", "--no-cache", "--format", "json"]
-    outcome = run("compare", "a.yaml", *how, cwd=folder)
+def test_in_one_process(outcomes: dict[str, Ended]) -> None:
+    outcome = outcomes["one"].result()
     assert outcome.status == 2
     (scenario,) = outcome.json()["scenarios"]
     holds_what_is_known(scenario, 40)
 
 
-def test_in_several_processes(run, folder: Path) -> None:
-    how = ["--timeout", "20", "--allow-code", "--no-cache", "--format", "json", "--jobs", "2"]
-    outcome = run("compare", "a.yaml", "b.yaml", *how, cwd=folder)
+def test_in_several_processes(outcomes: dict[str, Ended]) -> None:
+    outcome = outcomes["several"].result()
     assert outcome.status == 2
     slow, quick = outcome.json()["scenarios"]
-    holds_what_is_known(slow, 20)
+    holds_what_is_known(slow, 25)
     assert quick["pairs"][0]["verdict"] == "equivalent"
