@@ -50,6 +50,7 @@ from layerlens.numerics.noise_floor import (
 )
 from layerlens.numerics.observation import Observation
 from layerlens.numerics.probes import ProbeBatch
+from layerlens.plain import stage
 from layerlens.report.pairs import FirstDivergence
 from layerlens.scenario.spec import Tolerance
 
@@ -121,6 +122,7 @@ class LayerByLayer:
 
     def observe(self, weights: WeightSet) -> Found | None:
         """Run both on one batch; None where a layer has no float64 form."""
+        stage.enter("comparing the models layer by layer")
         try:
             return in_fresh_session(lambda: self._observed(weights), self.examination.seed)
         except NoFloat64Error:
