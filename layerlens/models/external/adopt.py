@@ -38,6 +38,7 @@ from layerlens.models.external.clone import (
     copy_model,
     has_replaced_methods,
     has_state,
+    is_precise,
     same_outputs,
 )
 from layerlens.models.external.damaged_file import damaged
@@ -277,9 +278,13 @@ def _adopt_object(request: BuildRequest, given: Any) -> Built | Refused:
         try:
             source = _copied(request, given, Path(folder))
             result = build_from(request, source)
+            compared = result
+            if request.precision == "float64" and not is_precise(given):
+                # What half precision makes zero or infinite is no fault of the copy.
+                compared = build_from(replace(request, precision="working", allocate=True), source)
         except RebuildError:
             return _use_itself(request, given)
-    if isinstance(result, Built) and not _is_alike(request, given, result):
+    if isinstance(compared, Built) and not _is_alike(request, given, compared):
         return _use_itself(request, given)
     return result
 

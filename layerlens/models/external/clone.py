@@ -83,7 +83,7 @@ def same_outputs(original: Any, copy: Any, inputs: tuple[InputSpec, ...]) -> boo
         return False
     pairs = zip(expected, found, strict=False)
     # Far above rounding: the effect of a forgotten argument is not small.
-    bound = 1e-3 if all(map(_is_precise, with_nested(original))) else 0.1
+    bound = 1e-3 if is_precise(original) else 0.1
     return all(
         one.shape == other.shape
         and np.allclose(one, other, rtol=bound, atol=bound * np.nanmax(np.abs(one)), equal_nan=True)
@@ -92,10 +92,10 @@ def same_outputs(original: Any, copy: Any, inputs: tuple[InputSpec, ...]) -> boo
     )
 
 
-def _is_precise(layer: Any) -> bool:
-    """Return whether a layer computes in no less than float32, and is not quantized."""
-    policy = getattr(layer, "dtype_policy", None)
-    return policy is None or policy.name in ("float32", "float64")
+def is_precise(layer: Any) -> bool:
+    """Return whether a layer or model computes in no less than float32, and is not quantized."""
+    policies = (getattr(inner, "dtype_policy", None) for inner in with_nested(layer))
+    return all(policy is None or policy.name in ("float32", "float64") for policy in policies)
 
 
 def _outputs(model: Any, given: Any) -> list[Any]:
