@@ -86,8 +86,8 @@ def express(
 ) -> tuple[Value, ...]:
     """Return a Functional model's outputs as expressions of its inputs, in inference.
 
-    `weights` has the name of each variable by its id; equal names mean equal values. `seen` is
-    called with what each layer returns, in order, and returns what stands for it from there on.
+    `weights` has the name of each variable by its id; equal names mean equal values. `seen` gets
+    what each layer returns, in order; later layers take what `seen` returns in its place.
     """
     inputs = tuple(
         Value(

@@ -96,17 +96,13 @@ def prove_part(
 ) -> CertificateRow | Unproved:
     """Return a certificate that a part of both computes one function, or why there is none."""
     try:
-        _refuse_pair(*part.built, transfer)
-        for side in (0, 1):
-            refuse_what_no_graph_tells(part, side)
-        names = variable_names(*part.built, transfer)
-        proof = GraphProof(part, names, seed, error_bound=error_bound)
+        proof = _admitted(part, transfer, seed, error_bound)
         try:
             return proof.certificate()
         except _UnequalError:
             if not proof.leaves_out_laws:
                 raise
-            return replace(proof, by_distances=True, by_factors=True).certificate()
+            return proof.with_all_laws().certificate()
     except CannotProveError as error:
         return Unproved(str(error))
     except VanishedError:
@@ -120,13 +116,10 @@ def seem_equal(part: Part, transfer: Transfer, *, seed: int) -> bool:
     proof is refused.
     """
     try:
-        _refuse_pair(*part.built, transfer)
-        for side in (0, 1):
-            refuse_what_no_graph_tells(part, side)
-        proof = GraphProof(part, variable_names(*part.built, transfer), seed)
-        return (
-            proof.agrees_once() or replace(proof, by_distances=True, by_factors=True).agrees_once()
-        )
+        proof = _admitted(part, transfer, seed)
+        if proof.agrees_once():
+            return True
+        return proof.leaves_out_laws and proof.with_all_laws().agrees_once()
     except CannotProveError:
         return False
     except VanishedError:
@@ -139,6 +132,21 @@ class _UnequalError(CannotProveError):
     def __init__(self, reason: str, tested: set[tuple[int, Fraction]]) -> None:
         super().__init__(reason)
         self.tested = tested
+
+
+def _admitted(
+    part: Part, transfer: Transfer, seed: int, error_bound: float = ERROR_BOUND
+) -> GraphProof:
+    """Return the proof of a part.
+
+    Raises:
+        CannotProveError: a graph does not tell all, or the part is too large.
+    """
+    _refuse_pair(*part.built, transfer)
+    for side in (0, 1):
+        refuse_what_no_graph_tells(part, side)
+    names = variable_names(*part.built, transfer)
+    return GraphProof(part, names, seed, error_bound=error_bound)
 
 
 def _refuse_pair(one: Built, other: Built, transfer: Transfer) -> None:
@@ -200,6 +208,10 @@ class GraphProof:
             "graph",
             tuple(self._assumptions),
         )
+
+    def with_all_laws(self) -> GraphProof:
+        """Return the same proof, in which laws that cost more are tried too."""
+        return replace(self, by_distances=True, by_factors=True)
 
     def agrees_once(self) -> bool:
         """Return whether both agree on one sample modulo one prime, as far as that tells.
@@ -302,7 +314,7 @@ class GraphProof:
         counts = set[int]().union(*map(counts_in_code, self.part.built))
         counted = (n for n in counts if 0 < n <= LARGEST_BATCH)
         # One that is the size of no axis, at which it shows whether the code asks for it.
-        return {*USER_KNOWN_BATCHES, number_of_samples(self.part.built), *counted}
+        return {*USER_KNOWN_BATCHES, number_of_samples(self.part.shapes), *counted}
 
     def _prove_at(self, size: Size) -> None:
         """Prove at one size, as traced for any batch and as traced for batches of known size."""
