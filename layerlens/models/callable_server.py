@@ -16,7 +16,7 @@ import tensorflow as tf
 from layerlens.errors import LayerlensError, Where
 from layerlens.models.backend.start import start_backend
 from layerlens.models.build.python_callable import code_folders, importable
-from layerlens.models.build.redirected_imports import RedirectedImports
+from layerlens.models.build.redirected_imports import RedirectedImports, places_in
 from layerlens.models.build.request import Built, Refused
 from layerlens.models.build_model import build_model
 from layerlens.models.execute.keras_runner import KerasRunner
@@ -79,10 +79,8 @@ def _refuse_installed(module: str, folders: tuple[str, ...], folder: Path) -> No
     top, spec = module.partition(".")[0], None
     with importable(folders), contextlib.suppress(ModuleNotFoundError):
         spec = importlib.util.find_spec(top)
-    places = [] if spec is None else [spec.origin, *(spec.submodule_search_locations or ())]
-    if not any(
-        place and Path(place).resolve().is_relative_to(folder.resolve()) for place in places
-    ):
+    places = [] if spec is None else places_in(spec)
+    if not any(Path(place).resolve().is_relative_to(folder.resolve()) for place in places):
         raise ModuleNotFoundError(f"there was no module `{top}`", name=top)
 
 

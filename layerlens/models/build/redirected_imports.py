@@ -54,7 +54,7 @@ class RedirectedImports(MetaPathFinder):
             spec = finder.find_spec(name, path, target)
             if spec is None:
                 continue
-            places = _places_in(spec)
+            places = places_in(spec)
             if not any(map(self._is_moved, places)):
                 return spec
             if (moved := self._moved(name, places)) is not None:
@@ -96,7 +96,7 @@ class RedirectedImports(MetaPathFinder):
         return None
 
 
-def _places_in(spec: ModuleSpec) -> list[str]:
+def places_in(spec: ModuleSpec) -> list[str]:
     """Return the file of a module and the folders of a package."""
     file = [spec.origin] if spec.has_location and spec.origin else []
     return [*file, *(spec.submodule_search_locations or ())]
@@ -105,7 +105,7 @@ def _places_in(spec: ModuleSpec) -> list[str]:
 def _places_of(module: ModuleType) -> list[str]:
     spec = getattr(module, "__spec__", None)
     if isinstance(spec, ModuleSpec):
-        return _places_in(spec)
+        return places_in(spec)
     file = getattr(module, "__file__", None)
     return [file] if isinstance(file, str) else []
 

@@ -12,12 +12,10 @@ from layerlens.git.revision import Revision, name_at
 from layerlens.git.tree import write_tree
 from layerlens.models.build.request import BuildRequest, Foreign, Refused, refused
 from layerlens.models.external.adopt import RAISED
-from layerlens.models.external.exported import ports_of
+from layerlens.models.external.exported import open_model
 from layerlens.models.external.start import about_process, start_process
-from layerlens.models.runtimes.foreign import ForeignModel
 from layerlens.models.runtimes.process import About, RuntimeAnswerError, RuntimeLostError
 from layerlens.models.runtimes.remedies import refusal
-from layerlens.numerics.weight_values import WeightSlot
 from layerlens.plain.printable import one_line
 from layerlens.report.from_json import decode_rows, read_model_report
 from layerlens.report.layers import ModelError, RevisionRow, RuntimeRow
@@ -70,18 +68,7 @@ def build_at_revision(request: BuildRequest, revision: Revision) -> Foreign | Re
         if told.layer is None and told.hint is not None and RAISED in told.hint:
             told = replace(told, hint=f"{told.hint}; {_TRACKED}")  # it may look for a file
         return _refused(request, about, revision, told)
-    slots = tuple(
-        WeightSlot(row["path"], tuple(row["shape"]), row["dtype"]) for row in answer["weights"]
-    )
-    model = ForeignModel(
-        process,
-        about,
-        ports_of(answer["inputs"]),
-        ports_of(answer["outputs"]),
-        answer["float64"],
-        None,
-        slots=slots,
-    )
+    model = open_model(process, about, answer)
     notes = report.notes
     if former is not None and former != _file_now(spec, revision):
         notes = (*notes, f"the file was {former}")

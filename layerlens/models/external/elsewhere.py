@@ -13,14 +13,13 @@ import numpy as np
 from layerlens.errors import Fault, ScenarioError
 from layerlens.fault_codes import Code
 from layerlens.models.build.request import BuildRequest, Built, Foreign, Model, Refused, refused
-from layerlens.models.external.exported import open_batch, ports_of
+from layerlens.models.external.exported import open_batch, open_model
 from layerlens.models.external.permitted_runtime import refuse_unrunnable_elsewhere
 from layerlens.models.external.start import about_process, start_process
 from layerlens.models.inspect.shapes import selected_shape
 from layerlens.models.runtimes.foreign import ForeignModel
 from layerlens.models.runtimes.process import RuntimeAnswerError, RuntimeLostError
 from layerlens.models.runtimes.remedies import loss, refusal
-from layerlens.numerics.weight_values import WeightSlot
 from layerlens.plain.printable import one_line
 from layerlens.report.layers import ModelError, ModelReport, RuntimeRow
 from layerlens.scenario.spec import InputSpec, ModelSpec
@@ -56,22 +55,10 @@ def build_elsewhere(request: BuildRequest, build: Callable[[BuildRequest], Model
     about = about_process(process, spec)
     try:
         answer, _ = process.ask(head)
-        slots = tuple(
-            WeightSlot(str(row["path"]), tuple(row["shape"]), str(row["dtype"]))
-            for row in answer["weights"]
-        )
-        model = ForeignModel(
-            process,
-            about,
-            ports_of(answer["inputs"]),
-            ports_of(answer["outputs"]),
-            answer["float64"],
-            None,
-            slots=slots,
-        )
+        model = open_model(process, about, answer)
         if here is not None:
             values = [np.asarray(value) for value in here.model.get_weights()]
-            if [value.shape for value in values] != [slot.shape for slot in slots]:
+            if [value.shape for value in values] != [slot.shape for slot in model.slots]:
                 raise _undescribed(spec, "it has other weights in the other Keras")
             model.assign(values)
     except RuntimeLostError as lost:

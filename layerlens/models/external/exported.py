@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,10 @@ from layerlens.models.runtimes.process import (
     About,
     RuntimeAnswerError,
     RuntimeLostError,
+    RuntimeProcess,
 )
 from layerlens.models.runtimes.remedies import loss, refusal
+from layerlens.numerics.weight_values import WeightSlot
 from layerlens.plain.printable import one_line
 from layerlens.report.layers import ModelError, ModelReport, RuntimeRow
 from layerlens.scenario.spec import InputSpec
@@ -124,6 +126,23 @@ def _notes(foreign: ForeignModel) -> tuple[str, ...]:
 def ports_of(rows: Sequence[Any]) -> tuple[Port, ...]:
     """Return the inputs or outputs that a worker lists."""
     return tuple(Port(str(row["name"]), str(row["dtype"]), tuple(row["shape"])) for row in rows)
+
+
+def open_model(process: RuntimeProcess, about: About, answer: Mapping[str, Any]) -> ForeignModel:
+    """Return a model whose weights can be set, as a worker describes it."""
+    slots = tuple(
+        WeightSlot(str(row["path"]), tuple(row["shape"]), str(row["dtype"]))
+        for row in answer["weights"]
+    )
+    return ForeignModel(
+        process,
+        about,
+        ports_of(answer["inputs"]),
+        ports_of(answer["outputs"]),
+        answer["float64"],
+        None,
+        slots=slots,
+    )
 
 
 def open_batch(port: Port) -> tuple[int | None, ...]:

@@ -102,7 +102,6 @@ class OnnxModel:
             "complete": found.complete,
             "missing": found.missing,
             "names": [[source, name] for source, name in sorted(found.names.items())],
-            "has_others": found.has_others,
             "too_large": found.too_large,
             "numbers": found.numbers,
         }
