@@ -39,8 +39,8 @@ class _Entry:
 def write_tree(revision: Revision, folder: Path, where: Where | None) -> None:
     """Write all files of a revision to an empty folder.
 
-    A submodule is written if the clone has the commit, as it would be checked out. A file in Git
-    LFS is written if the clone has it, and otherwise what stands for it.
+    A submodule is written if the clone has the commit, as it would be checked out. If the clone
+    does not have a file of Git LFS, its pointer is written.
 
     Raises:
         RevisionError: the files need more space than there is, or the clone lacks one.

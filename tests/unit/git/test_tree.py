@@ -124,23 +124,9 @@ def test_files_that_need_more_space_than_there_is(
 @pytest.mark.parametrize("name", ["../outside", ".git", "a/../../outside"])
 def test_a_name_that_leaves_the_folder(repository: Repository, tmp_path: Path, name: str) -> None:
     """git itself refuses to add such a file, but not to read one that somebody made."""
-    blob = subprocess.run(
-        ["git", "hash-object", "-w", "--stdin"],
-        cwd=repository.folder,
-        input=b"x",
-        capture_output=True,
-        check=True,
-    ).stdout.decode()
+    blob = repository.write_object(b"x")
     repository.commit(a_py="1")
-    entry = b"100644 " + name.encode() + b"\0" + bytes.fromhex(blob.strip())
-    made = subprocess.run(
-        ["git", "hash-object", "-w", "-t", "tree", "--literally", "--stdin"],
-        cwd=repository.folder,
-        input=entry,
-        capture_output=True,
-        check=True,
-    ).stdout.decode()
-    commit = repository.run("commit-tree", "-m", "bad", made.strip())
+    commit = repository.commit_tree(b"100644 " + name.encode() + b"\0" + bytes.fromhex(blob))
     with pytest.raises(RevisionError, match="it has a file of the name"):
         written(repository, tmp_path, commit)
     assert not (tmp_path / "outside").exists()
@@ -152,22 +138,9 @@ def test_a_link_and_a_folder_of_one_name(repository: Repository, tmp_path: Path)
     outside.mkdir()
     repository.commit(inner__a_py="1")
     inner = repository.run("rev-parse", "HEAD:inner")
-    link = subprocess.run(
-        ["git", "hash-object", "-w", "--stdin"],
-        cwd=repository.folder,
-        input=str(outside).encode(),
-        capture_output=True,
-        check=True,
-    ).stdout.decode()
-    entry = b"120000 d\0" + bytes.fromhex(link.strip()) + b"40000 d\0" + bytes.fromhex(inner)
-    made = subprocess.run(
-        ["git", "hash-object", "-w", "-t", "tree", "--literally", "--stdin"],
-        cwd=repository.folder,
-        input=entry,
-        capture_output=True,
-        check=True,
-    ).stdout.decode()
-    commit = repository.run("commit-tree", "-m", "bad", made.strip())
+    link = repository.write_object(str(outside).encode())
+    entries = b"120000 d\0" + bytes.fromhex(link) + b"40000 d\0" + bytes.fromhex(inner)
+    commit = repository.commit_tree(entries)
     with pytest.raises(RevisionError, match="cannot be written"):
         written(repository, tmp_path, commit)
     assert list(outside.iterdir()) == []

@@ -1,4 +1,4 @@
-"""Modules of the working tree come from the copy, whoever names the working tree."""
+"""Modules of the working tree come from the copy, whatever names the working tree."""
 
 from __future__ import annotations
 

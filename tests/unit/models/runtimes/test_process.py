@@ -130,6 +130,16 @@ def test_it_ends_with_its_parent(number: signal.Signals) -> None:
     assert has_ended(pid)
 
 
+def assert_it_ends_while_busy(parent: subprocess.Popen[str], pid: int) -> None:
+    time.sleep(0.5)
+    assert psutil.Process(pid).status() == psutil.STATUS_RUNNING
+    parent.kill()
+    parent.wait()
+    assert parent.stdout is not None
+    parent.stdout.close()
+    assert has_ended(pid)
+
+
 def test_it_ends_with_its_parent_in_the_middle_of_a_call(tmp_path: Path) -> None:
     path = onnx_files.endless_file(tmp_path / "m.onnx")
     code = _PARENT.replace("time.sleep(60)", _CALL.format(str(path)))
@@ -137,12 +147,7 @@ def test_it_ends_with_its_parent_in_the_middle_of_a_call(tmp_path: Path) -> None
     assert parent.stdout is not None
     pid = int(parent.stdout.readline())
     assert parent.stdout.readline() == "loaded\n"
-    time.sleep(0.5)
-    assert psutil.Process(pid).status() == psutil.STATUS_RUNNING
-    parent.kill()
-    parent.wait()
-    parent.stdout.close()
-    assert has_ended(pid)
+    assert_it_ends_while_busy(parent, pid)
 
 
 def test_it_ends_with_its_parent_where_it_lets_no_thread_run(tmp_path: Path) -> None:
@@ -160,12 +165,7 @@ def test_it_ends_with_its_parent_where_it_lets_no_thread_run(tmp_path: Path) -> 
         if told.exists():
             break
         time.sleep(0.05)
-    time.sleep(0.5)
-    assert psutil.Process(pid).status() == psutil.STATUS_RUNNING
-    parent.kill()
-    parent.wait()
-    parent.stdout.close()
-    assert has_ended(pid)
+    assert_it_ends_while_busy(parent, pid)
 
 
 def test_a_stopped_process_is_killed() -> None:
