@@ -308,7 +308,11 @@ class _Keras:
             if name not in self.custom_objects and self._is_of_new_module(value)
         }
         _refill(objects, {**self.custom_objects, **added})
-        registered = {value: names[value] for value in added.values() if value in names}
+        registered = {
+            value: name
+            for value, name in names.items()
+            if value not in self.custom_names and self._is_of_new_module(value)
+        }
         _refill(names, {**self.custom_names, **registered})
 
     def computing(self) -> dict[str, Any]:

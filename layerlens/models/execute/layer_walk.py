@@ -21,6 +21,7 @@ from layerlens.models.build.constants import (
     config_with_numbers,
     numbers_of,
 )
+from layerlens.models.build.custom_objects import custom_objects, has_same_code, in_use
 from layerlens.models.build.float64 import enable_float64
 from layerlens.models.build.precision import config_in, is_floating
 from layerlens.models.execute.float32_residue import Float32Residue, float32_residue
@@ -182,7 +183,10 @@ def _copy(
         )["config"]
         if numbers is not None:
             config = config_with_numbers(config, numbers)
-        copy = type(layer).from_config(config)
+        with in_use(custom_objects(layer)):
+            copy = type(layer).from_config(config)
+        if not has_same_code(layer, copy):
+            raise NoFloat64Error(f"`{layer.name}` has no copy")
         shapes = layer.get_build_config()
         if shapes:
             copy.build_from_config(shapes)

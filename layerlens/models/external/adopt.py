@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -15,8 +14,8 @@ import keras
 import layerlens
 from layerlens.errors import Fault, LayerlensError, ModelFileError, ScenarioError, Where
 from layerlens.fault_codes import Code
-from layerlens.models.build.allow_list import code_parts
 from layerlens.models.build.call_forms import apply_by_name
+from layerlens.models.build.custom_objects import has_same_code, objects_of
 from layerlens.models.build.graph import LayerRefusal, flat_outputs
 from layerlens.models.build.inputs import InputsRefusal, has_graph
 from layerlens.models.build.python_callable import call_python, importable, scenario_folders
@@ -42,7 +41,7 @@ from layerlens.models.external.clone import (
     same_outputs,
 )
 from layerlens.models.external.damaged_file import damaged
-from layerlens.models.external.deserialize import Source
+from layerlens.models.external.deserialize import Source, draft_model
 from layerlens.models.external.exported import take_exported
 from layerlens.models.external.exported_file import is_exported_spec
 from layerlens.models.external.older.missing_input import lacks_input
@@ -53,6 +52,7 @@ from layerlens.models.external.rebuild import RebuildError, build_from, inputs_f
 from layerlens.models.external.recorded import take_recording
 from layerlens.models.external.recording_file import is_recording_spec
 from layerlens.models.external.refusals import refuse_callable
+from layerlens.models.external.same_attributes import has_same_attributes
 from layerlens.models.external.saved_file import SavedModel, read_saved, refuse_code
 from layerlens.models.inspect.nested_layers import layers_told_to_train
 from layerlens.models.keras_errors import clean_reason
@@ -111,16 +111,18 @@ def _adopt_file(request: BuildRequest) -> Built | Refused:
     translation = _translated(saved, spec.where)
     described = translation.config
     refuse_code(saved, request.allow_code, spec.where, described, translation.functions)
-    modules = {part.module for part in code_parts(described)} if request.allow_code else set()
     older = is_older(saved.config, saved.keras_version)
     has_older_weights = older and saved.kind == "h5"
     with contextlib.ExitStack() as stack:
-        if modules:
+        if request.allow_code:
             folders = (*scenario_folders(spec.where), *spec.code_folders)
             stack.enter_context(importable(folders))
         source = Source(
             saved,
-            {**_from_modules(described, modules), **translation.functions},
+            {
+                **objects_of(described, may_import=request.allow_code),
+                **translation.functions,
+            },
             trusted=request.allow_code,
             described=described,
             notes=translation.notes,
@@ -202,20 +204,6 @@ def _check_shapes(
             )
 
 
-def _from_modules(config: Any, modules: set[str | None]) -> dict[str, Any]:
-    """Return the classes and functions of a file's code by name; Keras reports missing ones."""
-    objects = {}
-    for part in code_parts(config):
-        name = (part.registered_name or "").rpartition(">")[2]
-        if part.module not in modules or part.module in (None, "builtins") or not name:
-            continue
-        with contextlib.suppress(ImportError):
-            module = importlib.import_module(str(part.module))
-            if hasattr(module, name):
-                objects[str(part.registered_name)] = getattr(module, name)
-    return objects
-
-
 # --- objects --------------------------------------------------------------------------------------
 
 
@@ -282,10 +270,10 @@ def _adopt_object(request: BuildRequest, given: Any) -> Built | Refused:
             if request.precision == "float64" and not is_precise(given):
                 # What half precision makes zero or infinite is no fault of the copy.
                 compared = build_from(replace(request, precision="working", allocate=True), source)
+            if isinstance(compared, Built) and not _is_alike(request, given, compared, source):
+                return _use_itself(request, given)
         except RebuildError:
             return _use_itself(request, given)
-    if isinstance(compared, Built) and not _is_alike(request, given, compared):
-        return _use_itself(request, given)
     return result
 
 
@@ -321,20 +309,26 @@ def _inside_model(request: BuildRequest, layer: Any) -> Iterator[Any]:
         del layer._inbound_nodes[nodes:]
 
 
-def _is_alike(request: BuildRequest, given: Any, result: Built) -> bool:
-    """Return whether a copy gives the outputs of the original.
+def _is_alike(request: BuildRequest, given: Any, result: Built, source: Source) -> bool:
+    """Return whether a copy consists of what the original does, and gives its outputs.
 
     A configuration may leave out an argument of the user's own class, or an attribute that was set
-    later.
+    later, and a name may mean another class.
     """
+    return in_fresh_session(lambda: _is_like(request, given, result, source), request.seed)
+
+
+def _is_like(request: BuildRequest, given: Any, result: Built, source: Source) -> bool:
+    copy = result.model if has_state(given) else draft_model(source, source.config)
+    if not has_same_code(given, copy):
+        return False
+    # Numbers may be changed on purpose.
+    if request.numbers is None and not has_same_attributes(given, copy):
+        return False
     if not result.allocated or not given.built or any(layers_told_to_train(given)):
         return True
-
-    def compare() -> bool:
-        with _inside_model(request, given) as model:
-            return same_outputs(model, result.model, result.inputs)
-
-    return in_fresh_session(compare, request.seed)
+    with _inside_model(request, given) as model:
+        return same_outputs(model, result.model, result.inputs)
 
 
 def _use_itself(request: BuildRequest, given: Any) -> Built | Refused:

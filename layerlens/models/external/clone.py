@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import types
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ import keras
 import numpy as np
 
 from layerlens.models.backend.exhaustion import raise_if_out_of_memory
+from layerlens.models.build.custom_objects import custom_objects
 from layerlens.models.external.deserialize import Source
 from layerlens.models.external.saved_file import SavedModel
 from layerlens.models.inspect.nested_layers import with_nested
@@ -38,7 +38,7 @@ def copy_model(model: Any, folder: Path) -> Source:
     model.save(path)
     with zipfile.ZipFile(path) as archive:
         config = json.loads(archive.read("config.json"))
-    objects = dict(custom_objects(model))
+    objects = custom_objects(model)
     described = _with_functions(config, _lambdas(model), objects)
     return Source(SavedModel(path, "keras", config), objects, trusted=True, described=described)
 
@@ -110,24 +110,6 @@ def _random_input(item: InputSpec, size: int, random: Any) -> Any:
     if item.dtype == "bool":
         return random.integers(0, 2, shape).astype(bool)
     return random.normal(size=shape).astype("float32") if item.dtype != "string" else None
-
-
-def custom_objects(layer: Any) -> dict[str, Any]:
-    """Return the classes and functions in a layer that Keras does not define, by name."""
-    found: dict[str, Any] = {}
-    for inner in with_nested(layer):
-        for name, value in (("", inner), *vars(inner).items()):
-            if isinstance(value, types.FunctionType):
-                if hasattr(type(inner), name):  # a method wrapped by Keras
-                    continue
-                code: Any = value
-            elif hasattr(value, "get_config"):
-                code = type(value)
-            else:
-                continue
-            if not str(code.__module__).startswith("keras."):
-                found[code.__name__] = code
-    return found
 
 
 def _lambdas(model: Any) -> dict[str, Any]:

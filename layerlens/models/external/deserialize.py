@@ -17,6 +17,7 @@ import keras
 from keras.src.legacy.saving import saving_options, saving_utils
 from keras.src.saving.serialization_lib import SafeModeScope
 
+from layerlens.models.build.custom_objects import in_use
 from layerlens.models.external.archive import unpack
 from layerlens.models.external.older.weights import Age, assign_stored
 from layerlens.models.external.saved_file import SavedModel
@@ -54,7 +55,7 @@ def draft_model(source: Source, config: Mapping[str, Any]) -> Any:
     """
     described = copy.deepcopy({**config, "compile_config": None})  # Keras changes it
     objects = dict(source.custom_objects)
-    with keras.saving.custom_object_scope(objects):  # layers look up functions in the scope
+    with in_use(objects):
         if source.saved.kind != "keras" and "module" not in config:
             return _from_older_form(source, described)
         return keras.saving.deserialize_keras_object(
@@ -87,7 +88,7 @@ def restore_model(source: Source, config: Mapping[str, Any]) -> Any:
 
 def _loaded(source: Source, path: Path) -> Any:
     objects = dict(source.custom_objects)
-    with keras.saving.custom_object_scope(objects):
+    with in_use(objects):
         return keras.saving.load_model(
             str(path), custom_objects=objects, compile=False, safe_mode=not source.trusted
         )

@@ -9,6 +9,7 @@ from typing import Any
 from layerlens.models.backend.exhaustion import raise_if_out_of_memory
 from layerlens.models.build.call_forms import apply_by_name
 from layerlens.models.build.constants import config_with_numbers
+from layerlens.models.build.custom_objects import custom_code
 from layerlens.models.build.graph import LayerRefusal, WiredGraph, flat_outputs
 from layerlens.models.build.inputs import (
     FittedInputs,
@@ -31,7 +32,6 @@ from layerlens.models.build.symbolic import (
     set_policy,
 )
 from layerlens.models.build.weights import assign_weights
-from layerlens.models.external.clone import custom_objects
 from layerlens.models.external.deserialize import Source, draft_model, restore_model
 from layerlens.plain.shapes import shape_text
 from layerlens.report.layers import CODE_OUTSIDE
@@ -102,11 +102,12 @@ def _with_notes(result: Built | Refused, source: Source) -> Built | Refused:
 
 def _code_outside(model: Any) -> tuple[str, ...]:
     """Return the classes and functions of a saved model that Keras does not define."""
-    return tuple(
-        name
-        for name, code in custom_objects(model).items()
-        if name != "<lambda>" and not str(code.__module__).startswith("layerlens.")
+    names = (
+        code.__name__
+        for code in custom_code(model)
+        if code.__name__ != "<lambda>" and not str(code.__module__).startswith("layerlens.")
     )
+    return tuple(dict.fromkeys(names))
 
 
 def _outside_note(names: Sequence[str], file: str) -> str:

@@ -8,8 +8,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from layerlens.models.build.custom_objects import custom_objects, in_use
 from layerlens.models.build.precision import config_with_policy
-from layerlens.models.external.clone import custom_objects
 from layerlens.models.keras_errors import clean_reason
 from layerlens.testing.layer_checks.check import (
     ROUNDOFF,
@@ -186,4 +186,5 @@ def _units(received: Any, wanted: Any, scale: Any, dtype: str) -> float:
 
 def _in_policy(layer: Any, policy: str) -> Any:
     described = config_with_policy(keras.saving.serialize_keras_object(layer), policy)
-    return keras.saving.deserialize_keras_object(described, custom_objects(layer), safe_mode=False)
+    with in_use(custom_objects(layer)):
+        return keras.saving.deserialize_keras_object(described, safe_mode=False)

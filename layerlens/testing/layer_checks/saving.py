@@ -12,9 +12,9 @@ from typing import Any
 import keras
 import numpy as np
 
+from layerlens.models.build.custom_objects import custom_objects, in_use
 from layerlens.models.build.inputs import has_graph
 from layerlens.models.build.symbolic import functional, input_tensors
-from layerlens.models.external.clone import custom_objects
 from layerlens.models.keras_errors import clean_reason
 from layerlens.testing.layer_checks.check import (
     Check,
@@ -51,9 +51,8 @@ def _config_faults(layer: Any) -> Iterator[str]:
         yield f"its config cannot be written as JSON: {clean_reason(error)}"
         return
     try:
-        again = keras.saving.deserialize_keras_object(
-            json.loads(written), custom_objects(layer), safe_mode=False
-        )
+        with in_use(custom_objects(layer)):
+            again = keras.saving.deserialize_keras_object(json.loads(written), safe_mode=False)
     except Exception as error:  # whatever the layer raises is the fault
         yield f"it cannot be restored from its config: {clean_reason(error)}"
         return
@@ -124,9 +123,8 @@ def _reloaded(model: Any, objects: Mapping[str, Any]) -> Any:
     with tempfile.TemporaryDirectory(prefix="layerlens-") as folder:
         path = Path(folder) / "model.keras"
         model.save(path)
-        return keras.saving.load_model(
-            path, custom_objects=dict(objects), compile=False, safe_mode=False
-        )
+        with in_use(objects):
+            return keras.saving.load_model(path, compile=False, safe_mode=False)
 
 
 def _wrong_weights(model: Any, again: Any) -> Iterator[str]:

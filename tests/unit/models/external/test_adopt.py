@@ -232,6 +232,67 @@ def test_an_unfaithful_copy_is_not_used(kind: Any, copied: bool) -> None:
         np.testing.assert_allclose(built.model(X), X * 3, rtol=1e-5)
 
 
+class HighUp(Scale):
+    """What its `get_config` leaves out shows beyond a million alone."""
+
+    def __init__(self, limit: float = 1e6, **more: Any) -> None:
+        super().__init__(**more)
+        self.limit = limit
+
+    def call(self, x: Any) -> Any:
+        return keras.ops.minimum(super().call(x), self.limit)
+
+    def get_config(self) -> Any:
+        return {"name": self.name}
+
+
+@pytest.mark.parametrize("is_built", [True, False])
+def test_a_copy_without_an_argument_is_not_used_although_few_outputs_show_it(
+    is_built: bool,
+) -> None:
+    for limit, copied in ((1e6, True), (2e6, False)):
+        layer = HighUp(limit)
+        if is_built:
+            layer(X)
+        built = build(given(layer))
+        assert built.is_original is not copied
+        assert built.model(X * 0 + 5e6)[0, 0, 0] == limit
+
+
+def gate(limit: float) -> Any:
+    """Return a new class that is registered as `shop>Gate`, as two runs of one cell give."""
+
+    class Gate(Scale):
+        def call(self, x: Any) -> Any:
+            return keras.ops.minimum(super().call(x), limit)
+
+    return keras.saving.register_keras_serializable("shop")(Gate)
+
+
+@pytest.mark.parametrize("precision", ["working", "float64"])
+def test_of_two_classes_with_one_name_the_objects_own_is_used(precision: Any) -> None:
+    first, last = gate(4.0), gate(400.0)
+    for kind, limit in ((first, 4.0), (last, 400.0)):
+        model = keras.Sequential([keras.Input((8, 3)), kind()])
+        for one in (kind(), model):
+            built = build(given(one), precision=precision)
+            assert (built.precision, built.is_original) == (precision, False)
+            assert built.model(X * 0 + 1000)[0, 0, 0] == limit
+    both = keras.Sequential([keras.Input((8, 3)), last(), first()])
+    built = build(given(both), precision=precision)
+    assert built.is_original  # one name cannot mean both
+    assert built.model(X * 0 + 1000)[0, 0, 0] == 4
+
+
+def relu(x: Any) -> Any:
+    return keras.ops.minimum(x, 4.0)
+
+
+def test_a_function_with_the_name_of_one_of_keras_is_not_taken_for_it() -> None:
+    built = build(given(keras.layers.Activation(relu)))
+    assert built.model(X * 0 + 1000)[0, 0, 0] == 4
+
+
 @pytest.mark.parametrize("precision", ["working", "float64"])
 def test_what_was_changed_on_an_object_is_kept(precision: Any) -> None:
     replaced = keras.layers.Dense(3)

@@ -13,7 +13,6 @@ import pytest
 from layerlens.models.external.clone import (
     copy_layer,
     copy_model,
-    custom_objects,
     has_replaced_methods,
     has_state,
     same_outputs,
@@ -48,13 +47,6 @@ def test_a_layer_has_state_once_it_is_built_or_where_it_adapts() -> None:
     assert has_state(dense)
     assert has_state(keras.layers.Normalization())
     assert has_state(keras.Sequential([keras.layers.Normalization()]))
-
-
-def test_custom_objects_are_the_classes_and_functions_that_keras_does_not_define() -> None:
-    plain = chain(keras.layers.Dense(2, activation="relu"))
-    assert custom_objects(plain) == {}
-    own = chain(keras.layers.Dense(2, activation=shifted), keras.Sequential([Shift()]))
-    assert custom_objects(own) == {"Shift": Shift, "shifted": shifted}
 
 
 def test_a_copied_layer_has_its_arguments_and_weights_of_its_own() -> None:
