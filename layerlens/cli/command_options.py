@@ -64,7 +64,7 @@ class CommandOptions:
     depth: DepthOption = None
     columns: ColumnsOption = "output,params"
     effort: EffortOption = "normal"
-    jobs: JobsOption = "1"
+    jobs: JobsOption = "auto"
     timeout: TimeoutOption = "300"
     max_memory: MaxMemoryOption = None
     no_cache: NoCacheOption = False
@@ -97,7 +97,7 @@ class CommandOptions:
             expect=cast(Verdict | None, self.expect),
             allow_code=self.allow_code,
             effort=cast(Effort, self.effort),
-            jobs=int(self.jobs),
+            jobs=None if self.jobs == "auto" else int(self.jobs),
             memory_limit=max_memory,
             deps=self.deps or self.features,
             features=self.features,

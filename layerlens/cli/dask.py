@@ -48,7 +48,7 @@ def spread(
             code=Code.DASK,
         )
     refuse_models(paths, "--scheduler")
-    if options.jobs > 1 or options.max_memory is not None:
+    if options.jobs not in (None, 1) or options.max_memory is not None:
         raise UsageError(
             "--jobs and --max-memory apply to this machine, not to the workers of a scheduler",
             hint="set them in `dask worker ADDRESS --nworkers N --nthreads 1 --memory-limit SIZE`",

@@ -45,6 +45,10 @@ def _at_least(least: int) -> Callable[[str], str]:
     return check
 
 
+def _jobs(value: str) -> str:
+    return value if value == "auto" else _at_least(1)(value)
+
+
 def _seconds(value: str) -> str:
     try:
         allowed = 0 < float(value) < float("inf")
@@ -305,9 +309,11 @@ JobsOption = Annotated[
     typer.Option(
         "--jobs",
         "-j",
-        metavar="N",
-        callback=_at_least(1),
-        help="The number of scenarios to run in parallel, each in its own process.",
+        metavar="N|auto",
+        callback=_jobs,
+        autocompletion=lambda: ["auto"],
+        help="The number of scenarios to run in parallel, each in its own process. auto: one for "
+        "a few scenarios, more for many.",
     ),
 ]
 TimeoutOption = Annotated[

@@ -35,7 +35,7 @@ _REFUSED = {
 #: Option → the types of its values in TOML, and what they are called; others take text.
 _KINDS: Mapping[str, tuple[tuple[type, ...], str]] = {
     "seed": ((int,), "an integer"),
-    "jobs": ((int,), "an integer"),
+    "jobs": ((int, str), "an integer, or 'auto'"),
     "depth": ((int,), "an integer"),
     "timeout": ((int, float), "a number of seconds"),
     "max-memory": ((int, str), "a size such as '4G'"),

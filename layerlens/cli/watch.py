@@ -43,6 +43,8 @@ def watch(
     from layerlens.run.watch import Watch, changes, warm_up
 
     run_options, shown = options.run_options(), options.render_options()
+    if run_options.jobs is None:  # Keras stays loaded in this process
+        run_options = replace(run_options, jobs=1)
     refuse_models(paths, "watch")
     find_scenario_files(paths)  # a path that does not exist is refused
     try:

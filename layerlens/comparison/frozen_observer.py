@@ -253,7 +253,7 @@ class FrozenObserver:
     def _longest_sum(self) -> int:
         """The terms of the longest sum that the model here computes."""
         runner = self.side.working.keras
-        function = None if runner is None else runner.traced_for_inference()
+        function = None if runner is None else runner.already_traced()
         return 1 if function is None else longest_sum(function)
 
     @cached_property

@@ -430,7 +430,7 @@ def _has_to_compare_gradients(examination: Examination, certificate: Certificate
     if certificate.method != "graph":
         return False
     runners = [side.working.keras for side in examination.sides]
-    traced = [None if runner is None else runner.traced_for_inference() for runner in runners]
+    traced = [None if runner is None else runner.already_traced() for runner in runners]
     return not all(one is not None and gradients_follow_outputs(one) for one in traced)
 
 

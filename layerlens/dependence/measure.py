@@ -259,7 +259,8 @@ class _ModelMeasurement:
             if has
         }
 
-        execution: Execution = "traced_dynamic" if is_recurrent(model) else "eager"
+        traces = is_recurrent(model) or self.runner.already_traced(training=self.training)
+        execution: Execution = "traced_dynamic" if traces else "eager"
 
         def call(given: Mapping[int, Array]) -> Sequence[Array]:
             arrays = [given[id(t)] for t in inputs]

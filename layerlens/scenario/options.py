@@ -24,7 +24,8 @@ class RunOptions:
     allow_code: bool = False
     #: How much may be spent on each pair.
     effort: Effort = "normal"
-    jobs: int = 1
+    #: The number of processes; None depends on the number of scenarios.
+    jobs: int | None = 1
     #: Bytes that the weights of the models may take; None is the free memory of the machine.
     memory_limit: int | None = None
     #: Whether to measure in every model which output step depends on which input step.

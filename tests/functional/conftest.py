@@ -57,7 +57,8 @@ def run_process(
 ) -> Outcome:
     """Run `argv` to its end; None in `env` unsets a variable."""
     environment = dict(os.environ)
-    for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "TERM"):
+    # TensorFlow sets its log level when it is imported, perhaps by another test of this process.
+    for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "TERM", "TF_CPP_MIN_LOG_LEVEL"):
         environment.pop(name, None)
     for name, value in (env or {}).items():
         if value is None:

@@ -35,7 +35,7 @@ def model_graph_ops(runner: KerasRunner) -> int | None:
 
     None if no such graph was traced.
     """
-    function = runner.traced_for_inference()
+    function = runner.already_traced()
     return None if function is None else ops_of(function)
 
 

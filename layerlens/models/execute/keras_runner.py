@@ -355,13 +355,13 @@ class KerasRunner:
         signature = self._signature(self._tensors(inputs), execution)
         return trace_call(lambda *given: self._apply(given, training), signature)
 
-    def traced_for_inference(self) -> Any:
+    def already_traced(self, *, training: bool = False) -> Any:
         """Return the function already traced with unknown batch and variable axes; None without."""
         return next(
             (
                 traced.function
-                for (execution, training, _), traced in self._traced.items()
-                if execution == "traced_dynamic" and not training
+                for (execution, mode, _), traced in self._traced.items()
+                if execution == "traced_dynamic" and mode == training
             ),
             None,
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from layerlens.models.runtimes.process import (
     RuntimeProcess,
 )
 from layerlens.plain.printable import one_line
+from layerlens.plain.processors import count_processors
 from layerlens.scenario.spec import ModelSpec, RuntimeSpec
 
 
@@ -27,7 +27,7 @@ class StartedProcesses:
     def __init__(self, models: Iterable[ModelSpec], max_memory: int | None) -> None:
         self._started: dict[str, RuntimeProcess] = {}
         for model in models:
-            if runs_elsewhere(model) and len(self._started) < (os.cpu_count() or 1):
+            if runs_elsewhere(model) and len(self._started) < count_processors():
                 self._started[model.name] = start_process(model, max_memory)
 
     def take(self, name: str) -> RuntimeProcess | None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import layerlens
 from layerlens.models.runtimes.kinds import KINDS
+from layerlens.plain.processors import count_processors
 from layerlens.versions import version_of
 
 #: Distributions whose code computes the reported values.
@@ -132,8 +133,7 @@ def _origin(package: str) -> list[Any] | None:
 
 def _processor() -> list[Any]:
     """Return what kernels are chosen by: the number of processors, their model and features."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    count = len(affinity(0)) if affinity else os.cpu_count()
+    count = count_processors()
     try:
         with Path("/proc/cpuinfo").open(encoding="utf-8", errors="replace") as file:
             fields = ("vendor_id", "model name", "flags", "Features", "CPU part")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from layerlens.errors import LayerlensError
 from layerlens.run.workers.executor import Executor, OnStart
 from layerlens.run.workers.in_process import InProcessExecutor
+from layerlens.run.workers.jobs import jobs_for
 from layerlens.run.workers.pool import WorkerPool
 from layerlens.run.workers.tasks import work_of
 from layerlens.vocabulary import Command
@@ -22,10 +23,10 @@ if TYPE_CHECKING:
 class Dispatcher:
     """Chooses the executor for each call of `run`; `close` it when done.
 
-    Without `jobs` or `max_memory` scenarios run in this process, where TensorFlow starts once for
-    all of them. Otherwise they run in worker processes: one that dies, hangs or exceeds a limit
-    loses its own scenario alone. Worker processes are also used after a scenario got stuck in this
-    process, and where `isolated` is set because an earlier process was lost.
+    A few scenarios run in this process, where TensorFlow starts once for all of them. With `jobs`
+    or `max_memory`, or where there are many, they run in worker processes: one that dies, hangs or
+    exceeds a limit loses its own scenario alone. Worker processes are also used after a scenario
+    got stuck in this process, and where `isolated` is set because an earlier process was lost.
     """
 
     isolated: ClassVar[bool] = False
@@ -38,6 +39,7 @@ class Dispatcher:
                 "no script can be written: the scenarios crashed their process",
                 hint="run without `--repro` to see which scenario it was",
             )
+        self._kind: Command = kind
         self._options = options
         self._here = InProcessExecutor(work_of(kind, options, on_script), options.timeout)
         self._pool = WorkerPool(kind, options)
@@ -68,5 +70,5 @@ class Dispatcher:
             return self._pool
         if self._must_stay:
             return self._here
-        several = self._options.jobs > 1 and count > 1
+        several = jobs_for(self._kind, self._options, count) > 1
         return self._pool if several or self._options.max_memory is not None else self._here

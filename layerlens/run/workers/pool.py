@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ import psutil
 from layerlens.run.known import Known, News
 from layerlens.run.workers.child import serve
 from layerlens.run.workers.executor import OnStart
+from layerlens.run.workers.jobs import jobs_for
 from layerlens.run.workers.losses import cause, died, not_started, out_of_memory, timed_out
 from layerlens.scenario.options import RunOptions
 from layerlens.vocabulary import Command
@@ -73,7 +74,7 @@ class _Worker:
 
 
 class WorkerPool:
-    """Up to `jobs` processes. They are spawned: TensorFlow does not survive a fork."""
+    """One or more processes. They are spawned: TensorFlow does not survive a fork."""
 
     def __init__(self, kind: Command, options: RunOptions, serve: Serve = serve) -> None:
         self._kind = kind
@@ -87,14 +88,15 @@ class WorkerPool:
 
     def prepare(self, count: int) -> None:
         """Start workers for `count` scenarios; they import TensorFlow at once."""
-        self._start(min(self._options.jobs, count))
+        self._start(jobs_for(self._kind, self._options, count))
 
     def _start(self, count: int) -> None:
         """Start workers until there are `count`, unless too many in a row have failed."""
         while len(self._workers) < count and self._failed < _MOST_FAILED:
             ours, theirs = self._context.Pipe()
+            options = replace(self._options, jobs=count)
             process = self._context.Process(
-                target=self._serve, args=(theirs, self._kind, self._options), daemon=True
+                target=self._serve, args=(theirs, self._kind, options), daemon=True
             )
             try:
                 process.start()

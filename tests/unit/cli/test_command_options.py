@@ -16,7 +16,7 @@ from layerlens.scenario.options import RunOptions
 
 def test_the_defaults_are_a_plain_run_with_a_time_limit():
     options = CommandOptions()
-    assert options.run_options() == RunOptions(timeout=300.0)
+    assert options.run_options() == RunOptions(jobs=None, timeout=300.0)
     assert options.render_options() == RenderOptions()
 
 
@@ -81,7 +81,7 @@ def test_a_decorated_command_takes_single_options_in_the_order_of_the_list():
 
     assert list(inspect.signature(command).parameters) == ["path", "seed", "jobs"]
     assert (command.__name__, command.__doc__) == ("command", "Explain the command.")
-    assert command(path="x", seed="3", jobs="1") == 5
+    assert command(path="x", seed="3", jobs="auto") == 5
 
 
 def test_an_unknown_option_is_refused_when_the_command_is_defined():

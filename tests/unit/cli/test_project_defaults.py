@@ -63,7 +63,8 @@ def test_only_the_nearest_file_counts(project: Project) -> None:
         ("seed = -1", "`seed`: '-1' is not an integer of at least 0"),
         ("strict = 1", "`strict` takes true or false; received the number 1"),
         ("depth = -1", "`depth` is at least 0; received -1"),
-        ("jobs = true", "`jobs` takes an integer; received true"),
+        ('jobs = "all"', "`jobs`: 'all' is not an integer of at least 1"),
+        ("jobs = true", "`jobs` takes an integer, or 'auto'; received true"),
         ('format = "jsn"', "did you mean 'json'?"),
         ("format = [1]", "`format` takes text; received a list of 1"),
         (
