@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from layerlens.comparison.decision import Decision
 from layerlens.comparison.pair import Pair
-from layerlens.comparison.verdict import Decision, beyond_memory, decide
+from layerlens.comparison.verdict import beyond_memory, decide
 from layerlens.models.build.request import Built, Foreign, Recorded, Refused
 from layerlens.models.execute.restored_weights import restoring_weights
 from layerlens.models.execute.variables import as_array, weight_variables

@@ -2,102 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Literal
 
-import numpy as np
-
 from layerlens.comparison.against_frozen import compare_with_frozen
-from layerlens.comparison.also_differs import also_differs
-from layerlens.comparison.confirmation import confirm
-from layerlens.comparison.coverage import Coverage, coverage_of_probes, with_kept_weights
-from layerlens.comparison.examination import DYNAMIC, Examination
+from layerlens.comparison.by_running import decide_by_running
+from layerlens.comparison.decision import Cause, Decision, OwnWeights
 from layerlens.comparison.foreign_answers import refuse_without_weights
-from layerlens.comparison.half_precision import RangeCheck
-from layerlens.comparison.layer_by_layer import LayerByLayer
-from layerlens.comparison.masked_steps import masked_difference
 from layerlens.comparison.named_weights import with_named_weights
 from layerlens.comparison.pair import Pair
-from layerlens.comparison.probe_plan import ProbePlan, examine
-from layerlens.comparison.random_outputs import judge_random
-from layerlens.comparison.rounding import RoundingCheck
-from layerlens.comparison.search import search
 from layerlens.errors import MemoryLimitError
 from layerlens.models.build.request import Built, Foreign, Frozen, Model, Refused
 from layerlens.models.execute.call_order import paired_by_calls
 from layerlens.models.execute.input_domains import input_mismatch
-from layerlens.models.execute.restored_weights import restoring_weights
 from layerlens.models.execute.running_memory import running_beyond_memory
 from layerlens.models.execute.variables import given_weights, pair_model_weights
-from layerlens.models.execute.weight_sets import WeightSet
 from layerlens.models.external.line_up import line_up
 from layerlens.models.inspect.input_order import is_generated_name
-from layerlens.numerics.judge import Judgement, as_different, judge
-from layerlens.numerics.observation import Evidence
-from layerlens.numerics.probes import join
-from layerlens.numerics.weight_differences import WeightComparison, compare_weights
+from layerlens.numerics.weight_differences import compare_weights
 from layerlens.numerics.weight_transfer import Transfer
-from layerlens.proof.certify import certify
-from layerlens.proof.gradients import gradients_follow_outputs
-from layerlens.report.pairs import (
-    CertificateRow,
-    FirstDivergence,
-    InputsRow,
-    MaskedDifference,
-    SavedWeights,
-)
-from layerlens.scenario.spec import Tolerance, TransferRule
-from layerlens.vocabulary import AlsoDiffers, Verdict
-
-#: Differences besides the output that are expected where outputs are random.
-CHANGES_WITH_SEED = ("gradients", "non_finite")
-
-
-#: The cause of a verdict: a model that was refused; shapes, weights or inputs that do not match; a
-#: call that was refused; a call that returned a shape other than announced; or the outputs.
-Cause = Literal["refused", "shapes", "weights", "inputs", "call", "called_shape", "outputs"]
-
-
-@dataclass(frozen=True, slots=True)
-class OwnWeights:
-    """How the models' own weights differ, and the verdict with the reference's carried over."""
-
-    comparison: WeightComparison
-    #: None where it was not looked for.
-    carried: Verdict | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """The verdict on a pair with its evidence; `explain.pair_report` puts it in words."""
-
-    pair: Pair
-    verdict: Verdict
-    cause: Cause
-    transfer: Transfer | None = None
-    #: Which inputs get the same values, where there are several.
-    fed: InputsRow | None = None
-    #: Why no input is valid for both models.
-    inputs_apart: str | None = None
-    #: Why a model does not compute what it did when it was saved, where the verdict would be equal.
-    unrestored: str | None = None
-    #: What was run, and the results; None where nothing had to be run.
-    examination: Examination | None = None
-    evidence: Evidence | None = None
-    judgement: Judgement | None = None
-    #: Where a difference begins, if it was found by calling layers one by one, or by the results
-    #: inside another runtime.
-    divergence: FirstDivergence | None = None
-    #: The differences at valid and at padded steps, where a mask separates these.
-    masked: MaskedDifference | None = None
-    #: None where the saved weights were not to be compared, or a model did not build.
-    saved_weights: SavedWeights | None = None
-    #: Whether the models differ with the weights paired by position, and not in the order of calls.
-    differs_by_position: bool = False
-    #: How the models' own weights differ, where these were compared.
-    own_weights: OwnWeights | None = None
-    #: Whether weights that are stored with one model were replaced by those of a recording.
-    overruled: bool = False
+from layerlens.report.pairs import InputsRow
+from layerlens.scenario.spec import TransferRule
+from layerlens.vocabulary import Verdict
 
 
 def decide(pair: Pair) -> Decision:
@@ -151,7 +77,7 @@ def _decided(pair: Pair) -> Decision:
     if isinstance(candidate, Frozen):
         return _by_frozen(pair, candidate, reference, transfer)
     _refuse_beyond_memory(reference, candidate)
-    decision = _by_running(pair, transfer)
+    decision = decide_by_running(pair, transfer)
     if pair.scenario.transfer == "none":
         return _with_own_weights(decision)
     if decision.verdict == "different":
@@ -205,7 +131,7 @@ def _in_call_order(decision: Decision) -> Decision | None:
     other = paired_by_calls(pair.reference, pair.candidate, pair.scenario.transfer, transfer)
     if other is None:
         return None
-    found = _by_running(pair, other)
+    found = decide_by_running(pair, other)
     return replace(found, differs_by_position=True) if found.verdict == "equivalent" else None
 
 
@@ -303,311 +229,6 @@ def _refuse_beyond_memory(reference: Built, candidate: Built) -> None:
 def beyond_memory(reference: Built, candidate: Built) -> MemoryLimitError | None:
     """Return the error where comparing two models needs more memory than is free."""
     return running_beyond_memory("comparing", reference, candidate)
-
-
-def _by_running(pair: Pair, transfer: Transfer) -> Decision:
-    with restoring_weights(pair.reference, pair.candidate):
-        decision = _run(pair, transfer)
-    if decision.examination is not None:
-        for side in decision.examination.sides:
-            side.forget()
-    return decision
-
-
-def _run(pair: Pair, transfer: Transfer) -> Decision:
-    sides = pair.working_sides()
-    has_tolerance = pair.scenario.tolerance is not None
-    proof = certify(*sides, transfer, seed=pair.seed, has_tolerance=has_tolerance)
-    examination = Examination(*sides, transfer, pair.seed, proof, pair.effort)
-    if examination.certificate is not None:
-        judgement = confirm(examination)
-        if judgement is not None:
-            return _proved(pair, examination, examination.certificate, judgement)
-    else:
-        found = _layer_by_layer(pair, examination)
-        if found is not None:
-            return found
-    pair.add_float64(sides)
-    evidence = examine(examination)
-    if evidence.refusal is not None:
-        return Decision(
-            pair, "build_error", "call", transfer, examination=examination, evidence=evidence
-        )
-    if evidence.shape_surprise is not None:
-        return Decision(
-            pair,
-            "shape_mismatch",
-            "called_shape",
-            transfer,
-            examination=examination,
-            evidence=evidence,
-        )
-    evidence, judgement = _judge_and_search(pair, examination, evidence)
-    return Decision(
-        pair,
-        judgement.verdict,
-        "outputs",
-        transfer,
-        examination=examination,
-        evidence=evidence,
-        judgement=judgement,
-        masked=masked_difference(examination, pair.scenario.tolerance),
-    )
-
-
-def _layer_by_layer(pair: Pair, examination: Examination) -> Decision | None:
-    """Return the decision on large models that differ clearly; None for others.
-
-    A difference counts if float32 rounding of any constant or result could not explain it.
-    """
-    if not examination.budget.is_large:
-        return None
-    layers = LayerByLayer.of(examination, examination.budget)
-    if layers is None:
-        return None
-    examination.prepare(ProbePlan(examination).base_length())
-    observed: list[WeightSet] = []
-    for weights in layers.weight_sets():
-        found = layers.observe(weights)
-        if found is None:
-            return None
-        seen = found.observation
-        judgement = found.judged(pair.scenario.tolerance)
-        if judgement.verdict != "different" or judgement.witness is None:
-            observed.append(weights)
-            continue
-        examination.sets = (*examination.sets, weights)
-        examination.observations = [seen]
-        return Decision(
-            pair,
-            "different",
-            "outputs",
-            examination.transfer,
-            examination=examination,
-            evidence=Evidence((seen,), plan="layer_by_layer"),
-            judgement=replace(judgement, witness=found.simplest(judgement.witness)),
-            divergence=found.divergence,
-        )
-    # With weights that keep the signal alive, probes see most.
-    examination.sets = (examination.sets[0], *observed[:-1], *examination.sets[2:])
-    return None
-
-
-def _proved(
-    pair: Pair, examination: Examination, certificate: CertificateRow, judgement: Judgement
-) -> Decision:
-    """Return the decision on a pair that was proved equal, and confirmed."""
-    differences = also_differs(
-        examination.reference,
-        examination.candidate,
-        examination.main_values(),
-        examination.generic_inputs(),
-        examination.padded_inputs(),
-        examination.transfer,
-        gradients=_has_to_compare_gradients(examination, certificate),
-        # The same computation treats every number alike.
-        non_finite=not examination.is_identical,
-    )
-    return Decision(
-        pair,
-        judgement.verdict,
-        "outputs",
-        examination.transfer,
-        examination=examination,
-        evidence=Evidence(
-            tuple(examination.observations),
-            certificate=certificate,
-            also_differs=tuple(differences),
-            plan="proof",
-        ),
-        judgement=judgement,
-        masked=masked_difference(examination, None),
-    )
-
-
-def _has_to_compare_gradients(examination: Examination, certificate: CertificateRow) -> bool:
-    """Return whether gradients may differ although the outputs are proved equal."""
-    if certificate.method != "graph":
-        return False
-    runners = [side.working.keras for side in examination.sides]
-    traced = [None if runner is None else runner.already_traced() for runner in runners]
-    return not all(one is not None and gradients_follow_outputs(one) for one in traced)
-
-
-def _judge_and_search(
-    pair: Pair, examination: Examination, evidence: Evidence
-) -> tuple[Evidence, Judgement]:
-    """Judge the observations, and observe more where these do not decide."""
-    one, other = examination.reference, examination.candidate
-    rounding, in_range = RoundingCheck(examination), RangeCheck(examination)
-    tolerance = pair.scenario.tolerance
-
-    def judged() -> Judgement:
-        return _judge(rounding, in_range, tolerance)
-
-    judgement = _within_range(in_range, judged(), tolerance)
-    proof = examination.certificate
-    if (
-        judgement.verdict == "equivalent"
-        and proof is None
-        and not examination.budget.is_heavy
-        and _search(examination)
-    ):
-        judgement = judged()
-    shown = judgement.witness if judgement.only_at_initialization else None
-    if shown is not None and examination.observe_at_initialization(shown):
-        judgement = judged()
-    judgement, by_distribution = judge_random(rounding, judgement, tolerance)
-    if proof is not None:
-        judgement = _beside_proof(judgement)
-    passes = judgement.verdict == "equivalent"
-    certificate = proof if passes else None
-    differences = also_differs(
-        one,
-        other,
-        examination.main_values(),
-        examination.generic_inputs(),
-        examination.padded_inputs(),
-        examination.transfer,
-        gradients=certificate is None or _has_to_compare_gradients(examination, certificate),
-    )
-    coverage = Coverage()
-    if passes and certificate is None:
-        coverage = with_kept_weights(coverage_of_probes(examination), examination.transfer)
-    overflow: tuple[AlsoDiffers, ...] = ("overflow",) if in_range.overflows() else ()
-    evidence = replace(
-        evidence,
-        observations=tuple(in_range.observations()),
-        certificate=certificate,
-        # Random numbers differ from call to call, and so do figures that depend on them.
-        also_differs=(
-            *(a for a in differences if not (by_distribution and a in CHANGES_WITH_SEED)),
-            *overflow,
-        ),
-        unseen=coverage.unseen,
-        without_influence=coverage.without_influence,
-        unproved=examination.unproved if passes else None,
-        by_distribution=by_distribution,
-    )
-    return evidence, judgement
-
-
-def _beside_proof(judgement: Judgement) -> Judgement:
-    """Return the judgement on a pair that is proved equal in exact arithmetic.
-
-    A difference is real where a model differs from itself, or where a number leaves the range of
-    floats, which exact arithmetic does not have. Any other contradicts the proof: either rounding
-    was not recognized, or the proof is wrong.
-    """
-    shown = judgement.witness
-    if judgement.verdict != "different" or shown is None or shown.inconsistent is not None:
-        return judgement
-    seen, k = shown.observation, shown.output
-    values = [
-        outputs[k][shown.index]
-        for outputs in (seen.reference, seen.candidate, seen.reference64, seen.candidate64)
-    ]
-    if not np.isfinite(np.asarray(values, np.float64)).all():
-        return judgement
-    probe = seen.batch.name_of(shown.sample)
-    reason = (
-        "exact arithmetic proves that both are the same function, but they differ in float64 on "
-        f"probe `{probe}` by more than was recognized as rounding"
-    )
-    return replace(
-        judgement, verdict="inconclusive", witness=None, only_at_initialization=False, reason=reason
-    )
-
-
-def _judge(rounding: RoundingCheck, in_range: RangeCheck, tolerance: Tolerance | None) -> Judgement:
-    """Judge; where the float64 outputs differ, find out whether rounding explains that.
-
-    First measure rounding inside the models, then constants that are rounded to float32.
-    """
-    judgement = _judge_observations(rounding, in_range, tolerance)
-    if tolerance is not None:
-        return judgement
-    if judgement.verdict == "different" and not judgement.near_rounding:
-        judgement = _with_inner_rounding(rounding, in_range, judgement)
-    if not _may_be_rounding(judgement):
-        return judgement
-    if rounding.measure_inner_rounding():
-        judgement = _judge_observations(rounding, in_range)
-        if not _may_be_rounding(judgement):
-            return judgement
-    if rounding.measure_constants():
-        judgement = _judge_observations(rounding, in_range)
-        if not _may_be_rounding(judgement):
-            return judgement
-    if not rounding.float32_residue():
-        return judgement
-    return _judge_observations(rounding, in_range, residue=True)
-
-
-def _with_inner_rounding(
-    rounding: RoundingCheck, in_range: RangeCheck, judgement: Judgement
-) -> Judgement:
-    """Measure rounding inside the models for each witness, until a difference remains."""
-    while (witness := judgement.witness) is not None and witness.inconsistent is None:
-        if not rounding.may_absorb(witness):
-            break
-        if not rounding.measure_inner_rounding_of(witness.observation):
-            break
-        judgement = _judge_observations(rounding, in_range)
-    return judgement
-
-
-def _within_range(
-    in_range: RangeCheck, judgement: Judgement, tolerance: Tolerance | None
-) -> Judgement:
-    """Return `different` where one model is out of the range of half precision.
-
-    In float64 there is no such difference, and in working precision it would pass for rounding.
-    """
-    shown = judgement.witness
-    if tolerance is not None or (shown is not None and shown.observation.exact):
-        return judgement
-    found = in_range.find_out_of_range()
-    if found is None:
-        return judgement
-    return as_different(judgement, *found)
-
-
-def _may_be_rounding(judgement: Judgement) -> bool:
-    return judgement.verdict != "equivalent" and judgement.near_rounding
-
-
-def _judge_observations(
-    rounding: RoundingCheck,
-    in_range: RangeCheck,
-    tolerance: Tolerance | None = None,
-    *,
-    residue: bool = False,
-) -> Judgement:
-    """Judge; a model whose result depends on the way of calling has to do so in float64 too."""
-    seen = in_range.observations()
-    steady = rounding.examination.any_random()
-    judgement = judge(seen, tolerance=tolerance, residue=residue, steady=steady)
-    witness = judgement.witness
-    if witness is None or not witness.inconsistent or rounding.confirms(witness):
-        return judgement
-    return judge(seen, tolerance=tolerance, residue=residue, steady=True)
-
-
-def _search(examination: Examination) -> bool:
-    """Search for an input on which the two differ more, and observe it; False if none is found."""
-    found = search(
-        examination.reference,
-        examination.candidate,
-        [(weights.reference, weights.candidate) for weights in examination.sets],
-        examination.domains,
-        examination.seed,
-        constants=examination.constants,
-    )
-    if found is None:
-        return False
-    examination.observe(examination.sets[found[0]], join([found[1]]), DYNAMIC, chosen=True)
-    return True
 
 
 def _same_shape(one: Any, other: Any) -> bool:

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import reduce
 
+from layerlens.comparison.decision import Decision
 from layerlens.comparison.examination import Examination
 from layerlens.comparison.integer_overflow import integer_losses
 from layerlens.comparison.named_weights import pairs_row
-from layerlens.comparison.verdict import Decision, beyond_memory
+from layerlens.comparison.verdict import beyond_memory
 from layerlens.explain import verdict_sentences
 from layerlens.explain.argument_gaps import argument_gaps
 from layerlens.explain.conditions import condition_text

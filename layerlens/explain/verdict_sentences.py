@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import Any
 
-from layerlens.comparison.verdict import OwnWeights
+from layerlens.comparison.decision import OwnWeights
 from layerlens.explain.working_transfer import WorkingTransfer
 from layerlens.models.inspect.input_order import is_generated_name
 from layerlens.numerics.differences import Difference

@@ -9,10 +9,9 @@ from pathlib import Path
 from layerlens.errors import RevisionError, Where
 from layerlens.fault_codes import Code
 from layerlens.git.commands import GitError, GitMissingError, git
+from layerlens.plain.commits import short_hash
 from layerlens.plain.printable import one_line
 from layerlens.plain.suggestion import nearest_name
-
-_SHORT_HASH = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +28,7 @@ class Revision:
     is_dirty: bool
 
     def __str__(self) -> str:
-        short = self.commit[:_SHORT_HASH]
+        short = short_hash(self.commit)
         return short if self.commit.startswith(self.name) else f"{self.name} ({short})"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from layerlens.plain.commits import short_hash
 from layerlens.report.maps import StepMapRow
 from layerlens.vocabulary import Float64Form, MaskUse, Mixes, OtherInfluence, WeightAccess
 
@@ -14,7 +15,6 @@ MODEL_TYPES = ("Functional", "Sequential")
 TRANSLATED_FROM = "Translated from "
 #: The start of the note on code that a saved file does not hold.
 CODE_OUTSIDE = "the code of "
-_SHORT_HASH = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +149,7 @@ class RevisionRow:
     dirty: bool
 
     def __str__(self) -> str:
-        short = self.commit[:_SHORT_HASH]
+        short = short_hash(self.commit)
         named = "" if self.commit.startswith(self.name) else f"{self.name}, "
         return f"{named}{short} ({self.subject})"
 

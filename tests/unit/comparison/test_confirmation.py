@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import layerlens
-from layerlens.comparison import verdict
+from layerlens.comparison import by_running
 from layerlens.comparison.confirmation import confirm
 from layerlens.comparison.examination import Examination
 from layerlens.comparison.pair import Pair
@@ -118,7 +118,7 @@ def test_the_same_computation_is_within_any_tolerance() -> None:
 
 @pytest.fixture
 def _proves_anything(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verdict, "certify", lambda *_, **__: PROOF)
+    monkeypatch.setattr(by_running, "certify", lambda *_, **__: PROOF)
 
 
 @pytest.mark.usefixtures("_proves_anything")

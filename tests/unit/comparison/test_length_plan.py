@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from layerlens import compare
-from layerlens.comparison import verdict
+from layerlens.comparison import by_running
 from layerlens.comparison.length_plan import _fallbacks
 from layerlens.models.execute import lengths
 from layerlens.proof.graphs import Unproved
@@ -53,7 +53,7 @@ def test_shorter_lengths_follow_where_a_length_is_refused() -> None:
 def test_a_far_kernel_is_seen_at_the_length_that_reaches_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(verdict, "certify", lambda *_, **__: Unproved("not tried"))
+    monkeypatch.setattr(by_running, "certify", lambda *_, **__: Unproved("not tried"))
     pair = judged(CAPPED, None, 1)
     assert (pair.verdict, pair.strength, pair.unseen) == ("equivalent", "tested", ())
     assert any("length 603" in row.name for row in pair.probes)

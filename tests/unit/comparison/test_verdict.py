@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import layerlens
-from layerlens.comparison import verdict
+from layerlens.comparison import by_running
 from layerlens.comparison.pair import Pair
 from layerlens.comparison.verdict import decide, fed_alike, has_to_run
 from layerlens.models.build.request import Built
@@ -175,7 +175,7 @@ def test_a_float64_form_that_refuses_decides_nothing(
 
     monkeypatch.setattr(orders, "enable_float64", lambda model: None)
     # A proof needs no float64 form.
-    monkeypatch.setattr(verdict, "certify", lambda *_, **__: Unproved("not tried"))
+    monkeypatch.setattr(by_running, "certify", lambda *_, **__: Unproved("not tried"))
     pooled = {"MaxPooling3D": 1}, {"Rescaling": 2.0}
     plain = ({"Rescaling": 2.0},)
     both = (pooled, plain) if reference_refuses else (plain, pooled)

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from layerlens.comparison.decision import Decision
 from layerlens.comparison.pair import Pair
-from layerlens.comparison.verdict import Decision, decide
+from layerlens.comparison.verdict import decide
 from layerlens.explain.pair_report import ReportedPair, report_pair
 from layerlens.models.variants import ModelVariants
 from layerlens.scenario.options import RunOptions
