@@ -7,6 +7,7 @@ installed Keras, so that no class is imported before it is known to be allowed.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from functools import cache, lru_cache
 from typing import Literal
@@ -142,6 +143,12 @@ def kinds_of_function(name: str, module: str | None) -> frozenset[ClassKind]:
     return frozenset(found)
 
 
+def is_registered(name: str) -> bool:
+    """Return whether the user has registered this name with Keras in this process."""
+    keras = sys.modules.get("keras")  # not imported: nothing is registered
+    return keras is not None and keras.saving.get_registered_object(name) is not None
+
+
 def calls_functions(class_name: str) -> bool:
     """Return whether a class is an operation that calls a function argument."""
     return class_name in _CALLING_OPERATIONS
@@ -178,7 +185,7 @@ def _public_classes(kind: ClassKind, package: str) -> dict[str, frozenset[str | 
             modules.add("keras")
         if kind == "dtype policy":
             modules.add("keras.mixed_precision")
-        also = {_snake_case(original)} if kind in _ALSO_IN_SNAKE_CASE else set()
+        also = _snake_cases(original) if kind in _ALSO_IN_SNAKE_CASE else frozenset()
         for spelling in {name, original} | also:
             classes[spelling] = classes.get(spelling, frozenset()) | modules
     for name in _SHORT_NAMES.get(kind, ()):
@@ -237,6 +244,11 @@ def _source(module: str) -> str:
         return ""
 
 
-def _snake_case(name: str) -> str:
-    spaced = re.sub(r"(.)([A-Z][a-z0-9]+)", r"\1_\2", re.sub(r"\W+", "", name))
-    return re.sub(r"([a-z])([A-Z])", r"\1_\2", spaced).lower()
+def _snake_cases(name: str) -> frozenset[str]:
+    """Return the spellings of a class in snake case: `L1L2` is `l1l2` and `l1_l2`."""
+    return frozenset(
+        re.sub(
+            r"([a-z])([A-Z])", r"\1_\2", re.sub(rf"(.)([A-Z][{letters}]+)", r"\1_\2", name)
+        ).lower()
+        for letters in ("a-z", "a-z0-9")
+    )

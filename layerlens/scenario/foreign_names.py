@@ -82,6 +82,8 @@ FOREIGN_ARGUMENTS: Mapping[str, tuple[tuple[str, ...], str | None]] = {
     "channels": (("filters",), None),
     "num_filters": (("filters",), None),
     "stride": (("strides",), None),
+    **dict.fromkeys(("heads", "nhead", "n_heads"), (("num_heads",), None)),
+    "dim": (("axis",), None),
     "dilation": (("dilation_rate",), None),
     "pad": (("padding",), None),
     "bias": (("use_bias",), None),
@@ -116,4 +118,24 @@ FOREIGN_ONLY: Mapping[str, str] = {
     "device": "remove it: layerlens chooses the device",
     "inplace": "remove it: Keras changes no tensor in place",
     "track_running_stats": "Keras always keeps the moving statistics: remove it",
+}
+
+#: Initializer elsewhere, in lower case → its name in Keras.
+FOREIGN_INITIALIZERS: Mapping[str, str] = {
+    "xavier": "glorot_uniform",
+    "xavier_uniform": "glorot_uniform",
+    "xavier_normal": "glorot_normal",
+    "kaiming_uniform": "he_uniform",
+    "kaiming_normal": "he_normal",
+    "gaussian": "random_normal",
+    "trunc_normal": "truncated_normal",
+    "eye": "identity",
+}
+#: Activation elsewhere, in lower case → its name in Keras.
+FOREIGN_ACTIVATIONS: Mapping[str, str] = {
+    **dict.fromkeys(("identity", "id"), "linear"),
+    "logistic": "sigmoid",
+    "lrelu": "leaky_relu",
+    "hardswish": "hard_swish",
+    "exp": "exponential",
 }

@@ -8,7 +8,6 @@ are allowed at its place. Inside them is plain data. Everything else is refused,
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, get_args
@@ -135,12 +134,6 @@ def without_hooks(config: Any) -> Any:
         for key, value in config.items()
         if not (is_object and key == "compile_config")
     }
-
-
-def is_registered(name: str) -> bool:
-    """Return whether the user has registered this name with Keras in this process."""
-    keras = sys.modules.get("keras")  # not imported: nothing is registered
-    return keras is not None and keras.saving.get_registered_object(name) is not None
 
 
 _Place = tuple[str | int, ...]

@@ -85,7 +85,8 @@ def wire_model(
 
     Raises:
         LayerRefusal: Keras refuses a layer.
-        ScenarioError: the graph has a cycle or an unknown name.
+        ScenarioError: the graph has a cycle or an unknown name, or a nested model receives
+            another number of tensors than it has inputs.
     """
     given = {given.name: (tensor,) for given, tensor in zip(inputs, tensors, strict=True)}
     wired = WiredGraph(inputs=tensors, given=given)
@@ -105,6 +106,7 @@ def _wire_chain(layers: tuple[LayerSpec, ...], wired: WiredGraph, maker: LayerMa
         layer = _make(spec, None, tensors, wired, maker)
         _refuse_duplicate(layer.name, names, spec, tensors, wired)
         # After the first layer, Keras decides how a layer takes several tensors.
+        _refuse_wrong_count(layer, spec, tensors, spec.where)
         call = _Call(layer, spec, tensors, spec.call)
         tensors = _apply(call, wired, listed=position > 0)
     wired.outputs = tensors
@@ -128,6 +130,7 @@ def _wire_graph(spec: ModelSpec, wired: WiredGraph, maker: LayerMaker) -> WiredG
             layer = _make(layer_spec, node.name, tensors, wired, maker)
             _refuse_duplicate(layer.name, names, layer_spec, tensors, wired)
         layers[node.name] = (layer, layer_spec)
+        _refuse_wrong_count(layer, layer_spec, tensors, node.where)
         call = _Call(layer, layer_spec, tensors, node.call)
         wired.given[node.name] = _apply(call, wired, listed=False)
     wired.outputs = tuple(
@@ -183,7 +186,8 @@ def _addressed(name: str, wired: WiredGraph, where: Where | None) -> Tensors:
             f"`{name}` takes output {index} of `{node}`, which has {len(tensors)} "
             f"(they count from 0)"
         )
-        raise _fault(Code.UNKNOWN_NODE, message, where)
+        last = f"the last one is `{node}:{len(tensors) - 1}`"
+        raise _fault(Code.UNKNOWN_NODE, message, where, last)
     return (tensors[index],)
 
 
@@ -199,8 +203,8 @@ def _with_tensors(value: Any, wired: WiredGraph, where: Where | None) -> Any:
     return value
 
 
-def _fault(code: Code, message: str, where: Where | None) -> ScenarioError:
-    return ScenarioError((Fault(code, message, where),))
+def _fault(code: Code, message: str, where: Where | None, hint: str | None = None) -> ScenarioError:
+    return ScenarioError((Fault(code, message, where, hint),))
 
 
 def _make(
@@ -235,7 +239,6 @@ def _apply(call: _Call, wired: WiredGraph, *, listed: bool) -> Tensors:
     histories = [tensor._keras_history for tensor in tensors]
     arguments = _with_tensors(call.arguments, wired, spec.where)
     try:
-        _refuse_wrong_count(layer, spec, tensors)
         if listed:
             result = _listed(layer, tensors, arguments)
         else:
@@ -278,14 +281,17 @@ def apply_layer(layer: Any, layer_type: str, tensors: Tensors, **arguments: Any)
     return _listed(layer, tensors, arguments)
 
 
-def _refuse_wrong_count(layer: Any, spec: LayerSpec, tensors: Tensors) -> None:
+def _refuse_wrong_count(layer: Any, spec: LayerSpec, tensors: Tensors, where: Where | None) -> None:
     """Refuse a nested model that receives more or fewer tensors than it has inputs."""
     inputs = getattr(layer, "_inputs", None) if spec.model is not None else None
     if inputs and len(inputs) != len(tensors):
         names = ", ".join(f"`{one.name}`" for one in inputs)
-        raise ValueError(
+        raise _fault(
+            Code.BAD_NODE,
             f"`{layer.name}` is a model with {len(inputs)} input{'s' * (len(inputs) != 1)} "
-            f"({names}), but `from` gives it {len(tensors)}"
+            f"({names}); received {len(tensors)}",
+            where,
+            "name one node or input for each of its inputs under `from:`, in their order",
         )
 
 

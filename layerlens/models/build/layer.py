@@ -10,10 +10,10 @@ from typing import Any
 import keras
 
 from layerlens.errors import UnsafeCodeError
-from layerlens.models.build.allow_list import argument_parts, is_registered
+from layerlens.models.build.allow_list import argument_parts
 from layerlens.models.build.precision import Precision, layer_dtype, stays_float32
 from layerlens.models.build.python_callable import find_python
-from layerlens.scenario.allowed_classes import CODE_LAYERS
+from layerlens.scenario.allowed_classes import CODE_LAYERS, is_registered
 from layerlens.scenario.spec import LayerSpec
 
 _ALLOW = "if you trust the scenario, allow its code with `--allow-code`"

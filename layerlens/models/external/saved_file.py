@@ -13,11 +13,12 @@ from typing import Any, Literal
 
 from layerlens.errors import ModelFileError, UnsafeCodeError, Where
 from layerlens.fault_codes import Code
-from layerlens.models.build.allow_list import code_parts, is_registered, without_hooks
+from layerlens.models.build.allow_list import code_parts, without_hooks
 from layerlens.models.external.archive import opened_archive
 from layerlens.models.external.damaged_file import damaged
 from layerlens.models.external.hdf5 import check_hdf5, read_hdf5
 from layerlens.plain.json import JsonError, parse_json
+from layerlens.scenario.allowed_classes import is_registered
 from layerlens.scenario.keras_source import keras_version
 
 FileFormat = Literal["keras", "h5", "json"]

@@ -18,21 +18,8 @@ from layerlens.scenario.notation import argument_text
 _NOT_NAMES = ("get", "serialize", "deserialize", "legacy")
 
 
-def unknown_name(refusal: Refusal) -> str | None:
-    """A misspelt activation, initializer, regularizer or constraint."""
-    match = refusal.find(r"Could not interpret (\w+)(?: function)? identifier: (\S+)")
-    if match is None:
-        return None
-    kind, name = match[1], match[2].strip("'\"")
-    allowed = known_names(f"{kind}s")
-    close = nearest(name, allowed)
-    if close is None:
-        return f"there is no {kind} `{name}`; there are {listed(allowed, 'and')}"
-    return f"there is no {kind} `{name}`; the nearest is `{close}`"
-
-
 def known_names(module: str) -> tuple[str, ...]:
-    """Return the names a scenario can use from `keras.activations`, `keras.losses`, ..."""
+    """Return the names a scenario can use from `keras.losses` or `keras.optimizers`."""
     names = [name for name in dir(getattr(keras, module)) if not name.startswith("_")]
     lower = [name for name in names if name.islower() and name not in _NOT_NAMES]
     if module == "optimizers":  # Keras takes their class names, in upper or lower case
@@ -254,7 +241,6 @@ def unknown_spatial_sizes(refusal: Refusal) -> str | None:
 
 
 ARGUMENT_RULES: tuple[Rule, ...] = (
-    unknown_name,
     not_positive,
     one_size_per_axis,
     rate_out_of_range,

@@ -7,12 +7,6 @@ import re
 from layerlens.models.keras_errors.refusal import Refusal, Rule
 
 
-def other_number_of_inputs(refusal: Refusal) -> str | None:
-    if not refusal.find(r"is a model with \d+ inputs? \(.*\), but `from` gives it \d+"):
-        return None
-    return "name one node or input for each of its inputs under `from:`, in their order"
-
-
 def other_input_shape(refusal: Refusal) -> str | None:
     """A Functional whose `input:` has another shape than what it is applied to."""
     if refusal.type != "Functional":
@@ -30,4 +24,4 @@ def other_input_shape(refusal: Refusal) -> str | None:
     )
 
 
-NESTED_MODEL_RULES: tuple[Rule, ...] = (other_number_of_inputs, other_input_shape)
+NESTED_MODEL_RULES: tuple[Rule, ...] = (other_input_shape,)

@@ -12,11 +12,11 @@ import pytest
 from layerlens.models.build.allow_list import (
     argument_parts,
     code_parts,
-    is_registered,
     without_hooks,
 )
 from layerlens.models.build.layer import LayerMaker
 from layerlens.models.build.nested_model import nested_model
+from layerlens.scenario.allowed_classes import is_registered
 from layerlens.scenario.spec import LayerSpec
 from tests.unit.tables.every_layer import CASES
 

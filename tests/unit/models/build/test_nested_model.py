@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 
+from layerlens.errors import ScenarioError
 from layerlens.models.build.request import Built, Refused
 from layerlens.models.build_model import build_model
 from layerlens.scenario.reading.scenarios import scenario_from_mapping
@@ -92,15 +93,14 @@ def test_the_layer_that_keras_refuses_inside_a_model_is_named() -> None:
     assert [row.name for row in result.report.layers] == ["dense", "dense_1"]
 
 
-def test_a_model_with_the_wrong_number_of_inputs_is_refused() -> None:
+def test_a_model_with_the_wrong_number_of_inputs_is_a_fault() -> None:
     inner = {"layers": ["Flatten"], "input": {"shape": [4]}}
     model = {"graph": {"f": {"Functional": inner, "from": ["a", "b"]}}, "outputs": ["f"]}
-    result = build(model, {"a": {"shape": [4]}, "b": {"shape": [4]}})
-    assert isinstance(result, Refused)
-    assert result.report.error is not None
-    text = "`f` is a model with 1 input (`input`), but `from` gives it 2"
-    assert result.report.error.message == text
-    assert result.report.error.hint == (
+    with pytest.raises(ScenarioError) as caught:
+        build(model, {"a": {"shape": [4]}, "b": {"shape": [4]}})
+    (fault,) = caught.value.faults
+    assert fault.message == "`f` is a model with 1 input (`input`); received 2"
+    assert fault.hint == (
         "name one node or input for each of its inputs under `from:`, in their order"
     )
 
