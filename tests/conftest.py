@@ -55,10 +55,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Keep commands from the user's cache: what they told from there would not have been run."""
+def _environment_of_commands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep commands from the user's cache: what they told from there would not have been run.
+
+    They write bytecode as Python does by default. Otherwise each process of pytest that a test
+    starts would rewrite the asserts of all of layerlens again, as pytest does for its plugins.
+    """
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("LAYERLENS_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        patched.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
         yield
 
 

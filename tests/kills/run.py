@@ -116,7 +116,7 @@ def kill_inside(result: Result, kinds: list[str], jobs: int, chance: random.Rand
     """Kill runtimes and jobs of one run, which has enough scenarios to outlive them."""
     with tempfile.TemporaryDirectory() as name:
         # A process that runs ahead of its kill needs another scenario.
-        run = Run(Path(name), 2 * len(kinds) + jobs, jobs)
+        run = Run(Path(name), 2 * len(kinds), jobs)
         for kind in kinds:
             if not _kill_one(run, kind, chance):
                 break
