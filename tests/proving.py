@@ -1,21 +1,23 @@
 """Try to prove a pair under twenty seeds, by the prover alone.
 
-Both models are built and traced once. Each seed draws other primes, inputs, weights and lengths.
+Both models are built and traced once. Each seed draws other primes, inputs, weights and lengths;
+seeds that draw the same lengths are run at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 from layerlens.models.build.request import Built
 from layerlens.models.execute.side import Side
 from layerlens.models.execute.variables import pair_model_weights
 from layerlens.proof.certify import Prover
-from layerlens.proof.graphs import THEY_DIFFER, Unproved
+from layerlens.proof.graphs import THEY_DIFFER, Unproved, further_steps
 from layerlens.report.pairs import CertificateRow
 from layerlens.run.trial import Trial
 from layerlens.scenario.options import RunOptions
 from layerlens.scenario.spec import Scenario
+from tests.fields_at_once import SeedsDisagreeError, all_at_once
 
 SEEDS = range(20)
 
@@ -47,8 +49,27 @@ def certificates(scenario: Scenario) -> Iterator[tuple[int, CertificateRow | Unp
     training = scenario.modes[0] == "training"
     sides = [Side.of(b.spec.name, b, b, training=training, seed=0) for b in (one, other)]
     prover = Prover(sides[0], sides[1], transfer)
-    for seed in SEEDS:
-        found = prover.certificate(seed)
-        yield seed, found
+    for seeds in groups(one):
+        for seed, found in under_all(prover, seeds):
+            yield seed, found
         if isinstance(found, Unproved) and found.reason != THEY_DIFFER:
             return  # refused: no seed is drawn
+
+
+def groups(built: Built) -> Collection[Sequence[int]]:
+    """Return the seeds in groups that draw the same lengths."""
+    is_variable = any(None in given.shape for given in built.inputs)
+    found: dict[int, list[int]] = {}
+    for seed in SEEDS:
+        found.setdefault(further_steps(seed) if is_variable else 0, []).append(seed)
+    return found.values()
+
+
+def under_all(prover: Prover, seeds: Sequence[int]) -> list[tuple[int, CertificateRow | Unproved]]:
+    """Return what is found under each seed: at once, or one by one where they disagree."""
+    try:
+        with all_at_once(seeds):
+            found = prover.certificate(seeds[0])
+        return [(seed, found) for seed in seeds]
+    except SeedsDisagreeError:
+        return [(seed, prover.certificate(seed)) for seed in seeds]

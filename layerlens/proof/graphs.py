@@ -276,9 +276,7 @@ class GraphProof:
         beyond = beyond_all_layers(*self.part.built)
         if beyond is None:
             raise CannotProveError("no length beyond the receptive field is tried")
-        # One more length is drawn, so that nothing can be equal at the lengths of all proofs alone.
-        further = np.random.default_rng([self.seed, 0x1E46]).integers(1, MOST_FURTHER + 1)
-        yield from variable_sizes(max(beyond, LONGEST_FEW) + int(further))
+        yield from variable_sizes(max(beyond, LONGEST_FEW) + further_steps(self.seed))
 
     def _prove_apart(self, row: Sequence[Size]) -> None:
         """Prove where several inputs have different lengths, if both models take that."""
@@ -420,7 +418,7 @@ class GraphProof:
 
     def _take(self, algebra: Algebra) -> None:
         self._degree = max(self._degree, algebra.worst.of_a_difference())
-        self._primes = max(self._primes, len(algebra.field.primes))
+        self._primes = max(self._primes, algebra.field.prime_count)
         self._bound = max(self._bound, algebra.error_bound)
         self._assumptions |= dict.fromkeys(sorted(algebra.assumptions))
 
@@ -456,6 +454,14 @@ class GraphProof:
         return algebra, evaluation.interpreter.doubtful_sizes
 
 
+def further_steps(seed: int) -> int:
+    """Return how far beyond all others one more length is.
+
+    It is drawn, so that nothing can be equal at the lengths of all proofs alone.
+    """
+    return int(np.random.default_rng([seed, 0x1E46]).integers(1, MOST_FURTHER + 1))
+
+
 def _enough_primes(algebra: Algebra, error_bound: float) -> int:
     """Return how many primes meet the bound.
 
@@ -465,7 +471,7 @@ def _enough_primes(algebra: Algebra, error_bound: float) -> int:
     chance = algebra.worst.chance()
     if chance < 0.5:
         wanted = -log(error_bound) + 2 * log(algebra.evaluations)
-        primes = max(ceil(wanted / -log(chance)), len(algebra.field.primes)) + 1
+        primes = max(ceil(wanted / -log(chance)), algebra.field.prime_count) + 1
         if primes <= MOST_PRIMES:
             return primes
     raise CannotProveError("the expressions are too complex for a low chance of error")

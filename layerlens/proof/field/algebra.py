@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from layerlens.proof.field.arithmetic import ONE, ZERO, Arithmetic
 from layerlens.proof.field.growth import VARIABLE, Growth
-from layerlens.proof.field.maxima import Maxima, without_sign
+from layerlens.proof.field.maxima import Maxima
 from layerlens.proof.field.multiples import FACTOR, FACTORS, Multiples
 from layerlens.proof.field.residues import COLLISION, Residues
 from layerlens.proof.field.value import CannotProveError, Value, greatest, joined_spread, least
@@ -64,7 +64,7 @@ class Algebra(Arithmetic):
         Each pair of evaluated elements may be mistaken for equal, by their residues modulo all
         primes or by their fingerprints.
         """
-        primes = len(self.field.primes)
+        primes = self.field.prime_count
         agree = min(1.0, self.worst.chance()) ** primes + COLLISION
         found = float(self.evaluations) ** 2 * agree
         if self.multiples is not None:
@@ -101,7 +101,7 @@ class Algebra(Arithmetic):
         self.evaluate(residues, one.growth)
 
         def at(given: Residues) -> Residues:
-            signless, flipped = without_sign(self.field, given)
+            signless, flipped = self.field.without_sign(given)
             found = self.field.hashed(name, signless if odd or even else given)
             if odd:
                 found = np.where(flipped, self.field.negative(found), found)
@@ -309,7 +309,7 @@ class Algebra(Arithmetic):
             return Value(shape, "bool", constant=np.ones(shape, bool))
         residues = self.residues(difference)
         self.evaluate(residues, difference.growth)
-        signless, _ = without_sign(self.field, residues)
+        signless, _ = self.field.without_sign(residues)
         found = self.field.hashed("is not zero", signless)
         found = np.where(self.field.is_zero(residues), 0, found)
         made = self.made(found, kind="bool", low=ZERO, high=ONE)
@@ -326,7 +326,7 @@ class Algebra(Arithmetic):
         if number is None or number != other.high:
             return None
         for index, given in enumerate(self.inputs):
-            if np.array_equal(given.residues, residues):
+            if self.field.is_same(given.residues, residues):
                 self.tested.add((index, number))
                 wholly = given.wholly.get(number)
                 return None if wholly is None else ~wholly
@@ -361,7 +361,8 @@ class Algebra(Arithmetic):
         """Return the conjunction of truth values: a product, in which a and a is a."""
         shape = np.broadcast_shapes(one.shape, other.shape)
         first, second = (self.broadcast(value, shape) for value in (one, other))
-        found = np.where((first == second).all(axis=0), first, self.field.multiply(first, second))
+        product = self.field.multiply(first, second)
+        found = np.where(self.field.are_equal(first, second), first, product)
         growth = one.growth.times(other.growth)
         self.evaluate(first, growth)
         return self.made(found, kind="bool", low=ZERO, high=ONE, growth=growth, spread=None)

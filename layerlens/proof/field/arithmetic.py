@@ -26,6 +26,8 @@ from layerlens.proof.limits import Limits, limits_of_whole
 
 #: More terms than this in one sum of products are not exact in float64.
 MOST_TERMS = 2**17
+#: Residues of so many elements are multiplied at once, which is faster for small arrays.
+MOST_AT_ONCE = 2**14
 #: So many products of a sum cost as much as another element.
 PRODUCTS_PER_ELEMENT = 100
 #: The lesser half of a residue has this many bits.
@@ -269,10 +271,12 @@ class Arithmetic:
         if terms > MOST_TERMS:
             raise CannotProveError(f"a sum has {terms:,} products")
         first, second = self.residues(one), self.residues(other)
-        rows = []
-        for row, prime in enumerate(self.field.primes):
-            rows.append(_exact_sums(function, first[row], second[row], prime))
-            if row == 0:
+        rows: list[Residues] = []
+        step = max(1, MOST_AT_ONCE // max(first[0].size, second[0].size, 1))
+        for start in range(0, len(self.field.primes), step):
+            some = slice(start, start + step)
+            rows.extend(_exact_sums(function, first[some], second[some], self.field.primes[some]))
+            if start == 0:
                 self._work(rows[0].size * (terms // PRODUCTS_PER_ELEMENT))
         growth = one.growth.times(other.growth).summed(terms, shared=shared)
         return self.made(np.stack(rows), growth=growth, spread=spread)
@@ -283,7 +287,7 @@ class Arithmetic:
         """Return whether two values of one shape are the same expression."""
         first, second = self.residues(one), self.residues(other)
         self.evaluate(first, one.growth.joined(other.growth))
-        return bool(np.array_equal(first, second))
+        return self.field.is_same(first, second)
 
     def evaluate(self, residues: Residues, growth: Growth) -> None:
         self.evaluations += int(residues[0].size)
@@ -305,15 +309,22 @@ class Arithmetic:
         return np.ascontiguousarray(np.broadcast_to(residues, (len(residues), *shape)))
 
 
-def _exact_sums(function: Bilinear, one: Any, other: Any, prime: int) -> Any:
-    """Return the function of two arrays of residues modulo a prime (Karatsuba, by halves)."""
+def _exact_sums(
+    function: Bilinear, one: Residues, other: Residues, primes: Sequence[int]
+) -> Residues:
+    """Return the function of two arrays of residues modulo some primes (Karatsuba, by halves)."""
     high, low = (one >> _HALF_BITS).astype(np.float64), (one & _HALF).astype(np.float64)
     above, below = (other >> _HALF_BITS).astype(np.float64), (other & _HALF).astype(np.float64)
-    highs, lows = np.asarray(function(high, above)), np.asarray(function(low, below))
-    mixed = np.asarray(function(high + low, above + below)) - highs - lows
-    highs, mixed, lows = (part.astype(np.int64) % prime for part in (highs, mixed, lows))
-    shifted = (highs * (_HALF + 1) + mixed) % prime
-    return (shifted * (_HALF + 1) + lows) % prime
+
+    def applied(mine: NDArray[np.float64], theirs: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.stack([np.asarray(function(*pair)) for pair in zip(mine, theirs, strict=True)])
+
+    highs, lows = applied(high, above), applied(low, below)
+    mixed = applied(high + low, above + below) - highs - lows
+    moduli = np.array(primes, np.int64).reshape(-1, *(1,) * (highs.ndim - 1))
+    first, second, third = (part.astype(np.int64) % moduli for part in (highs, mixed, lows))
+    shifted = (first * (_HALF + 1) + second) % moduli
+    return np.asarray((shifted * (_HALF + 1) + third) % moduli)
 
 
 def _bounds_of_product(one: Value, other: Value) -> tuple[Fraction | None, Fraction | None]:

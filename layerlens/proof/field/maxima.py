@@ -168,7 +168,7 @@ class Maxima:
             earlier = self.multiples.earlier("absolute", one)
             if earlier is not None:
                 return self.multiples.scaled(abs(earlier[0]), earlier[1])
-        even, _ = without_sign(self.field, one)
+        even, _ = self.field.without_sign(one)
         found = np.where(self.field.is_zero(one), 0, self.field.hashed("absolute", even))
         if self.multiples is not None:
             self.multiples.remember("absolute", one, found)
@@ -198,12 +198,6 @@ class Maxima:
     def _limit(self, count: int) -> None:
         if count > MOST_SETS:
             raise CannotProveError(f"a maximum is taken over {count:,} elements")
-
-
-def without_sign(field: Field, one: Residues) -> tuple[Residues, NDArray[np.bool_]]:
-    """Return each element or its negative, whichever comes first, and which were negated."""
-    flipped = one[0] > field.primes[0] // 2
-    return np.where(flipped, field.negative(one), one), flipped
 
 
 def _keys(residues: NDArray[np.int64]) -> NDArray[np.int64]:

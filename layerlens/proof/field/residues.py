@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,7 @@ class VanishedError(Exception):
     """A denominator that is not zero has a residue that is; another seed helps."""
 
 
+@lru_cache(maxsize=256)  # every pair of a run asks for the same ones
 def primes(seed: int, count: int) -> tuple[int, ...]:
     """Return different primes of the pool."""
     rng = np.random.default_rng([seed, count, 0x5EED])
@@ -88,6 +89,11 @@ class Field:
     @cached_property
     def _salts(self) -> dict[str, NDArray[np.uint64]]:
         return {}
+
+    @property
+    def prime_count(self) -> int:
+        """How many primes tell two elements apart."""
+        return len(self.primes)
 
     def moduli(self, rank: int) -> NDArray[np.int64]:
         """Return the primes, shaped to stand before arrays of a rank."""
@@ -178,6 +184,19 @@ class Field:
         same = (one == one[0]).all(axis=0)
         return np.where(same, one[0], -1)
 
+    def are_equal(self, one: Residues, other: Residues) -> NDArray[np.bool_]:
+        """Return which elements of two arrays of one shape are equal modulo every prime."""
+        return np.asarray((one == other).all(axis=0))
+
+    def is_same(self, one: Residues, other: Residues) -> bool:
+        """Return whether two arrays have one shape and equal elements."""
+        return np.array_equal(one, other)
+
+    def without_sign(self, one: Residues) -> tuple[Residues, NDArray[np.bool_]]:
+        """Return each element or its negative, whichever comes first, and which were negated."""
+        flipped = one[0] > self.primes[0] // 2
+        return np.where(flipped, self.negative(one), one), flipped
+
     def complement(self, one: Residues) -> Residues:
         """Return 1 - x of each element."""
         return self.add(np.ones_like(one), self.negative(one))
@@ -186,24 +205,21 @@ class Field:
 
     def fingerprints(self, one: Residues, name: str = "") -> NDArray[np.uint64]:
         """Return two keyed 64-bit numbers for each element: shape (2, ...)."""
-        salts = self._salts_of(name)
-        lanes = [np.full(one.shape[1:], salts[lane], _U64) for lane in range(_LANES)]
-        for row in range(one.shape[0]):
-            taken = one[row].astype(_U64)
-            for lane in range(_LANES):
-                with np.errstate(over="ignore"):
-                    lanes[lane] = _mixed((lanes[lane] ^ taken) + salts[2 + lane])
-        return np.stack(lanes)
+        salts = self._salts_of(name)[: 2 * _LANES].reshape(2, _LANES, *(1,) * (one.ndim - 1))
+        found = np.broadcast_to(salts[0], (_LANES, *one.shape[1:]))
+        with np.errstate(over="ignore"):
+            for taken in one.astype(_U64):
+                found = _mixed((found ^ taken) + salts[1])
+        return found
 
     def hashed(self, name: str, one: Residues) -> Residues:
         """Return an unknown function's value at each element: equal elements, equal values."""
         first, second = self.fingerprints(one, name)
-        found = np.empty((len(self.primes), *one.shape[1:]), np.int64)
-        for row, prime in enumerate(self.primes):
-            with np.errstate(over="ignore"):
-                mixed = _mixed(first + second * _U64(2 * row + 1) + self._salts_of(name)[4])
-            found[row] = (mixed % _U64(prime)).astype(np.int64)
-        return found
+        shape = -1, *(1,) * (one.ndim - 1)
+        factors = np.arange(1, 2 * len(self.primes), 2).astype(_U64).reshape(shape)
+        with np.errstate(over="ignore"):
+            mixed = _mixed(first + second * factors + self._salts_of(name)[2 * _LANES])
+        return (mixed % np.array(self.primes, _U64).reshape(shape)).astype(np.int64)
 
     def hashed_text(self, text: bytes) -> list[int]:
         """Return the residues that an unknown function has at a sequence of bytes."""
@@ -222,10 +238,9 @@ class Field:
 
 def _mixed(bits: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """Return a permutation of 64-bit numbers that spreads every bit (SplitMix64's finalizer)."""
-    with np.errstate(over="ignore"):
-        bits = (bits ^ (bits >> _U64(30))) * _U64(0xBF58476D1CE4E5B9)
-        bits = (bits ^ (bits >> _U64(27))) * _U64(0x94D049BB133111EB)
-        return bits ^ (bits >> _U64(31))
+    bits = (bits ^ (bits >> _U64(30))) * _U64(0xBF58476D1CE4E5B9)
+    bits = (bits ^ (bits >> _U64(27))) * _U64(0x94D049BB133111EB)
+    return bits ^ (bits >> _U64(31))
 
 
 def aligned(one: Residues, other: Residues) -> tuple[Residues, Residues]:
