@@ -10,6 +10,7 @@ from layerlens.explain.open_nested import open_nested
 from layerlens.explain.value_words import value_words
 from layerlens.explain.written_differences import WITHOUT_EFFECT
 from layerlens.report.diffs import LayerChange, ModelsDiff
+from layerlens.report.inner_arguments import inner_argument
 from layerlens.report.layers import LayerRow, ModelReport
 
 
@@ -43,7 +44,8 @@ def causes_of(reference: ModelReport, candidate: ModelReport, diff: ModelsDiff) 
 def _of_one_type(ours: LayerRow, theirs: LayerRow, row: LayerChange) -> Iterator[str]:
     for item in row.arguments:
         if not item.name.endswith(WITHOUT_EFFECT):
-            yield f"{_change(item.name, item.reference, item.candidate)} in `{theirs.name}`"
+            inner = inner_argument(theirs, item.name)
+            yield f"{_change(inner.name, item.reference, item.candidate)} in `{inner.layer}`"
     for name in {**ours.call, **theirs.call}:
         if ours.call.get(name) != theirs.call.get(name):
             change = _change(name, ours.call.get(name), theirs.call.get(name))

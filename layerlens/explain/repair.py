@@ -6,6 +6,7 @@ candidate and judges it as the pair was judged. Only changes that a trial confir
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -286,11 +287,16 @@ def _weight_keys(candidate: ModelSpec, report: ModelReport, row: int | None) -> 
 
 
 def _holder(path: Sequence[str], row: LayerChange) -> str:
-    """Name the layer that has an argument: `td`, or the `layer` of `td`."""
-    nesting = [
-        f"{'' if name.startswith('node ') else 'the '}`{name}` of " for name in reversed(path[:-1])
-    ]
+    """Name the layer that has an argument: `td`, the `layer` of `td`, or layer 1 of `base`."""
+    nesting = [f"{_inner_name(name)} of " for name in reversed(path[:-1])]
     return f"{''.join(nesting)}`{row.candidate}`"
+
+
+def _inner_name(key: str) -> str:
+    position = re.fullmatch(r"layers\[(\d+)\]", key)
+    if position is not None:
+        return f"layer {int(position[1]) + 1}"
+    return f"`{key}`" if key.startswith("node ") else f"the `{key}`"
 
 
 def _specs(model: ModelSpec) -> Sequence[LayerSpec] | Mapping[str, LayerSpec]:

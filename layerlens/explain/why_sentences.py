@@ -19,6 +19,7 @@ from layerlens.explain.weight_sentences import weight_sentences
 from layerlens.numerics.judge import SAME_DISTRIBUTION
 from layerlens.plain.listing import listed
 from layerlens.report.diffs import LayerChange, ModelsDiff
+from layerlens.report.inner_arguments import inner_argument
 from layerlens.report.layers import ModelReport
 from layerlens.report.pairs import PairReport
 from layerlens.scenario.notation import value_text
@@ -198,11 +199,12 @@ def _row(reference: ModelReport, candidate: ModelReport, row: LayerChange) -> st
     if ours.type != theirs.type:
         return f"`{theirs.name}` ({theirs.type}) replaces `{ours.name}` ({ours.type})"
     if row.arguments:
-        changed = [
-            f"{item.name} {_value(item.candidate)} (in `{reference.name}` {_value(item.reference)})"
-            for item in row.arguments
-        ]
-        return f"`{theirs.name}` has {_first_few(changed)}"
+        changed: dict[str, list[str]] = {}
+        for item in row.arguments:
+            inner = inner_argument(theirs, item.name)
+            values = f"{_value(item.candidate)} (in `{reference.name}` {_value(item.reference)})"
+            changed.setdefault(inner.layer, []).append(f"{inner.name} {values}")
+        return " and ".join(f"`{name}` has {_first_few(had)}" for name, had in changed.items())
     if "inputs" in row.differs:
         inputs = f"{_first_few(theirs.inputs)} instead of {_first_few(ours.inputs)}"
         return f"`{theirs.name}` takes {inputs}"

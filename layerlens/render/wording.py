@@ -11,6 +11,7 @@ from layerlens.plain.printable import clean as clean
 from layerlens.plain.printable import one_line as one_line
 from layerlens.plain.printable import visible as visible
 from layerlens.plain.shapes import shape_text
+from layerlens.report.inner_arguments import inner_argument
 from layerlens.vocabulary import STATUSES
 
 if TYPE_CHECKING:
@@ -272,10 +273,12 @@ def change_notes(change: LayerChange | None, first: LayerRow | None, other: Laye
     """Return the differences that have no column: in arguments and inputs."""
     if change is None or first is None:
         return []
-    notes = [
-        f"{clean(item.name)}: {argument(item.reference)} → {argument(item.candidate)}"
-        for item in change.arguments
-    ]
+    notes = []
+    for item in change.arguments:
+        inner = inner_argument(other, item.name)
+        place = f" in {clean(inner.layer)}" if inner.is_nested else ""
+        values = f"{argument(item.reference)} → {argument(item.candidate)}"
+        notes.append(f"{clean(inner.name)}: {values}{place}")
     if "inputs" in change.differs:
         notes.append(
             f"takes {one_line(', '.join(first.inputs))} → {one_line(', '.join(other.inputs))}"

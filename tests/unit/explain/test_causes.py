@@ -36,5 +36,21 @@ def test_arguments_of_the_call_and_of_nested_models_are_named() -> None:
     assert causes(nested, [{"Dense": 2}]) == ("`activation: relu → linear` in `dense`",)
 
 
+def test_the_layer_inside_a_nested_model_has_its_own_name() -> None:
+    def nested(activation: str) -> list[Any]:
+        held = {"Sequential": [{"Dense": 3}, {"Dense": {"units": 2, "activation": activation}}]}
+        return [held, {"Dense": 2}]
+
+    assert causes(nested("relu"), nested("tanh")) == (
+        "`activation: relu → tanh` in `sequential/dense_1`",
+    )
+    inner = {"Sequential": {"layers": [{"LayerNormalization": {}}], "name": "inner"}}
+    other = {"Sequential": {"layers": [{"LayerNormalization": {"epsilon": 0.1}}], "name": "inner"}}
+    assert causes(
+        [{"TimeDistributed": {"layer": inner}}, {"Dense": 2}],
+        [{"TimeDistributed": {"layer": other}}, {"Dense": 2}],
+    ) == ("`epsilon: 0.001 → 0.1` in `time_distributed/inner/layer_normalization`",)
+
+
 def test_a_layer_in_place_of_another_is_named() -> None:
     assert causes(["ReLU"], ["ELU"]) == ("`elu` (ELU) in place of `re_lu` (ReLU)",)
