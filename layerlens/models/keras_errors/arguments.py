@@ -12,14 +12,32 @@ import keras
 from layerlens.models.keras_errors.refusal import Refusal, Rule
 from layerlens.models.keras_errors.text import listed, nearest
 from layerlens.plain.shapes import shape_text
+from layerlens.scenario.foreign_names import FOREIGN_ACTIVATIONS, FOREIGN_INITIALIZERS
 from layerlens.scenario.notation import argument_text
 
+#: Kind → the names of other libraries.
+_ELSEWHERE = {"initializer": FOREIGN_INITIALIZERS, "activation": FOREIGN_ACTIVATIONS}
 #: Functions of the modules that are not choices.
 _NOT_NAMES = ("get", "serialize", "deserialize", "legacy")
 
 
+def unknown_name(refusal: Refusal) -> str | None:
+    """A misspelt activation, initializer, regularizer or constraint."""
+    match = refusal.find(r"Could not interpret (\w+)(?: function)? identifier: (\S+)")
+    if match is None:
+        return None
+    kind, name = match[1], match[2].strip("'\"")
+    allowed = known_names(f"{kind}s")
+    last = name.rpartition(".")[2]  # of `tf.nn.relu`
+    elsewhere = _ELSEWHERE.get(kind, {}).get(last.casefold())
+    close = elsewhere or (last if last in allowed else nearest(last, allowed))
+    if close is None:
+        return f"there is no {kind} `{name}`; there are {listed(allowed, 'and')}"
+    return f"there is no {kind} `{name}`; {'write' if elsewhere else 'the nearest is'} `{close}`"
+
+
 def known_names(module: str) -> tuple[str, ...]:
-    """Return the names a scenario can use from `keras.losses` or `keras.optimizers`."""
+    """Return the names a scenario can use from `keras.activations`, `keras.losses`, ..."""
     names = [name for name in dir(getattr(keras, module)) if not name.startswith("_")]
     lower = [name for name in names if name.islower() and name not in _NOT_NAMES]
     if module == "optimizers":  # Keras takes their class names, in upper or lower case
@@ -241,6 +259,7 @@ def unknown_spatial_sizes(refusal: Refusal) -> str | None:
 
 
 ARGUMENT_RULES: tuple[Rule, ...] = (
+    unknown_name,
     not_positive,
     one_size_per_axis,
     rate_out_of_range,

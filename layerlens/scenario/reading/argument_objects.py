@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from ast import literal_eval
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from layerlens.fault_codes import Code
 from layerlens.plain.suggestion import sure_name
 from layerlens.scenario import keras_catalog
-from layerlens.scenario.allowed_classes import ClassKind, is_registered, names_of
+from layerlens.scenario.allowed_classes import names_of
 from layerlens.scenario.faults import suggestion
-from layerlens.scenario.foreign_names import FOREIGN_ACTIVATIONS, FOREIGN_INITIALIZERS
 from layerlens.scenario.reading.argument_types import as_tuples
 from layerlens.scenario.reading.arguments import Arguments
 from layerlens.scenario.yaml.positions import Position, YamlMapping
@@ -23,7 +22,6 @@ class ObjectKind:
     """A kind of objects that some arguments take, by name or as `{ClassName: {arguments}}`."""
 
     title: str
-    kind: ClassKind
     package: keras_catalog.Package
     #: What such an argument may be, for a hint.
     example: str
@@ -32,16 +30,11 @@ class ObjectKind:
 #: The end of an argument's name → the kind of objects that it takes.
 _KINDS = {
     "_initializer": ObjectKind(
-        "an initializer",
-        "initializer",
-        "initializers",
-        "`zeros`, or `{RandomNormal: {stddev: 0.1}}`",
+        "an initializer", "initializers", "`zeros`, or `{RandomNormal: {stddev: 0.1}}`"
     ),
-    "_regularizer": ObjectKind(
-        "a regularizer", "regularizer", "regularizers", "`l2`, or `{L2: {l2: 0.01}}`"
-    ),
+    "_regularizer": ObjectKind("a regularizer", "regularizers", "`l2`, or `{L2: {l2: 0.01}}`"),
     "_constraint": ObjectKind(
-        "a constraint", "constraint", "constraints", "`non_neg`, or `{MaxNorm: {max_value: 2}}`"
+        "a constraint", "constraints", "`non_neg`, or `{MaxNorm: {max_value: 2}}`"
     ),
 }
 
@@ -79,53 +72,6 @@ class ObjectReader:
             self._refuse_class(class_name, kind, place)
             return None
         return self._configured(class_name, kind, body, value.values_at.get(class_name, place))
-
-    def object_name(self, name: str, kind: ObjectKind, value: str, at: Position | None) -> None:
-        """Add a fault if Keras has no object of this kind and name."""
-        names = keras_catalog.object_names(kind.package)
-        if value in names or value in names_of(kind.kind):
-            return
-        elsewhere = FOREIGN_INITIALIZERS if kind.kind == "initializer" else {}
-        short = [item for item in names if item.islower() and item != kind.kind]
-        self._refuse_name(name, kind.title, value, at, _meant(value, names, elsewhere), short)
-
-    def activation_name(self, name: str, value: str, at: Position | None) -> None:
-        """Add a fault if Keras has no activation function of this name."""
-        names = names_of("activation function")
-        if value in names:
-            return
-        meant = _meant(value, names, FOREIGN_ACTIVATIONS)
-        if value not in keras_catalog.layer_names():
-            self._refuse_name(name, "an activation", value, at, meant, names)
-            return
-        same = meant is not None and meant.replace("_", "") == value.casefold()
-        or_function = f", or name the function `{meant}`" if same else ""
-        self.arguments.faults.add(
-            Code.UNKNOWN_OBJECT,
-            f"`{name}` of `{self.arguments.signature.name}` names a layer, `{value}`",
-            at,
-            f"write `{name}: {{{value}: {{}}}}`{or_function}",
-        )
-
-    def _refuse_name(
-        self,
-        name: str,
-        title: str,
-        value: str,
-        at: Position | None,
-        meant: str | None,
-        names: Sequence[str],
-    ) -> None:
-        if ">" in value or is_registered(value):  # a class or function of the user's own
-            return
-        what = title.partition(" ")[2]
-        self.arguments.faults.add(
-            Code.UNKNOWN_OBJECT,
-            f"`{name}` of `{self.arguments.signature.name}` cannot be `{value}`: "
-            f"Keras has no {what} of this name",
-            at,
-            f"did you mean `{meant}`?" if meant else suggestion(value, names),
-        )
 
     def _configured(
         self, class_name: str, kind: ObjectKind, body: Any, at: Position | None
@@ -210,9 +156,3 @@ class ObjectReader:
             "write the name: `dtype: mixed_float16`",
         )
         return None
-
-
-def _meant(name: str, names: Sequence[str], elsewhere: Mapping[str, str]) -> str | None:
-    """Return the name that is clearly meant: `relu` for `tf.nn.relu`; None if none is."""
-    last = name.rpartition(".")[2]
-    return last if last in names else elsewhere.get(last.casefold()) or sure_name(last, names)

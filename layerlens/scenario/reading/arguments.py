@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from layerlens.fault_codes import Code
-from layerlens.scenario.faults import Faults, suggestion
+from layerlens.scenario.faults import Faults
 from layerlens.scenario.hints import argument_hint
 from layerlens.scenario.reading.argument_types import ArgumentType, argument_type
-from layerlens.scenario.reading.argument_words import Words, words_of
 from layerlens.scenario.yaml.positions import Position, YamlMapping, described
 from layerlens.scenario.yaml.python_syntax import dtype_name, python_value
 from layerlens.vocabulary import DTYPES, POLICIES
@@ -92,9 +90,6 @@ class Arguments:
             if keras is not None and value not in POLICIES:
                 self.refuse_value(name, "a dtype of Keras", value, at, f"did you mean `{keras}`?")
             return
-        if (words := words_of(argument)) is not None:
-            self._check_word(name, words, value, at)
-            return
         if expected is None or expected.allows(value):
             return
         hint = None
@@ -108,25 +103,6 @@ class Arguments:
         elif expected.listed and isinstance(value, (int, float)) and not expected.number:
             hint = f"write `{name}: [{value}]`"
         self.refuse_value(name, expected.title, value, at, hint)
-
-    def _check_word(self, name: str, words: Words, value: Any, at: Position | None) -> None:
-        if isinstance(value, str):
-            if not words.take(value):
-                meant = words.elsewhere(value)
-                self.faults.add(
-                    Code.UNKNOWN_VALUE,
-                    f"`{name}` of `{self.signature.name}` cannot be `{value}`",
-                    at,
-                    f"did you mean `{meant}`?" if meant else suggestion(value, words.allowed),
-                )
-        elif isinstance(value, (bool, int, float)):
-            allowed = f"one of {', '.join(words.allowed)}"
-            hint = None
-            if name == "padding" and not isinstance(value, bool):
-                axes = re.search(r"[123]D", self.signature.name)
-                layer = f"ZeroPadding{axes[0] if axes else '2D'}"
-                hint = f"to pad by a number of steps, put `{layer}: {value}` before the layer"
-            self.refuse_value(name, allowed, value, at, hint)
 
     def refuse_value(
         self, name: str, allowed: str, value: Any, at: Position | None, hint: str | None

@@ -204,13 +204,8 @@ class _ArgumentReader:
     def value(self, name: str, value: Any, at: Position | None) -> Any:
         if name in _HOLD_LAYERS:
             return self._layers(name, value, at)
-        objects = ObjectReader(self.arguments)
-        if isinstance(value, str) and value not in ("None", "none"):
-            if (kind := object_kind(name)) is not None:
-                objects.object_name(name, kind, value, at)
-            elif name.endswith("activation"):
-                objects.activation_name(name, value, at)
-        elif value is not None and not isinstance(value, str):
+        if value is not None and not isinstance(value, str):  # Keras looks names up later
+            objects = ObjectReader(self.arguments)
             if (kind := object_kind(name)) is not None:
                 return objects.object(name, kind, value, at)
             if name.endswith("activation"):

@@ -20,7 +20,7 @@ from tests.unit.tables.every_layer import CASES, Case
 pytestmark = pytest.mark.usefixtures("backend")
 
 
-@pytest.mark.parametrize("layers", ["Dense: {units: 2, dtype: float23}", "Dense: 0"])
+@pytest.mark.parametrize("layers", ["Dense: {units: 2, activation: rleu}", "Dense: 0"])
 def test_refused_layer_has_the_name_keras_would_have_given_it(layers: str) -> None:
     error = error_of(build({"input": {"shape": [3]}}, layers_of(f"Dense: 3, {layers}")))
     assert error.layer == "dense_1"
