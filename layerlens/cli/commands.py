@@ -153,7 +153,7 @@ def explain(
     paths: Annotated[
         list[str],
         typer.Argument(
-            metavar="PATH...",
+            metavar="PATH",
             autocompletion=model_names_or_codes,
             help="As for `layerlens compare`, or codes of errors.",
         ),
@@ -161,7 +161,7 @@ def explain(
     *,
     options: CommandOptions,
 ) -> int:
-    """Explain where two models differ, why, and how to make them agree.
+    """Explain where models differ, why, and what makes them agree.
 
     Compares the models, measures which output step depends on which input step, and searches for
     the fewest changes that make the models agree. Given codes of errors in place of paths, such as
@@ -189,10 +189,10 @@ def summary(
     paths: Annotated[
         list[str],
         typer.Argument(
-            metavar="PATH...",
+            metavar="PATH",
             autocompletion=model_names,
-            help="Scenarios, folders, or models: .keras, .h5, .json, a recording (.npz), "
-            "FILE.py:CALLABLE, MODULE:CALLABLE.",
+            help="Scenarios, folders, or models: .keras, .h5, .json, .onnx, .tflite, a SavedModel "
+            "folder, a recording (.npz), FILE.py:CALLABLE, MODULE:CALLABLE.",
         ),
     ],
     *,
@@ -245,7 +245,7 @@ def _example_names() -> list[str]:
 
 @app.command()
 def examples() -> int:
-    """List the examples that layerlens ships, and the question that each answers."""
+    """List the shipped examples, with the question of each."""
     from layerlens.render.example_list import render_examples
     from layerlens.scenario import gallery
 

@@ -106,7 +106,7 @@ def _picture(output: str | None) -> str | None:
 Paths = Annotated[
     list[str],
     typer.Argument(
-        metavar="PATH...",
+        metavar="PATH",
         autocompletion=model_names,
         help="Scenario files, and folders to search for *.yaml and *.yml files. Or two or more "
         "models, the reference first: .keras, .h5, .json, .onnx, .tflite, a SavedModel folder, a "

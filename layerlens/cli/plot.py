@@ -34,7 +34,7 @@ def plot(
     *,
     options: CommandOptions,
 ) -> int:
-    """Draw models unrolled over time, differences, and training losses.
+    """Draw models over time, differences, and training losses.
 
     Measures the step dependence, like --deps. A JSON report is drawn without running anything.
     Without --output, small step maps go to the terminal.

@@ -10,7 +10,7 @@ _HEADS = ("runtime", "runs", "version", "float64")
 
 
 def runtimes() -> int:
-    """List the runtimes, which are installed, and whether they compute in float64."""
+    """List the runtimes: those installed, and their precision."""
     tensorflow = SAVED_MODEL.version or "(not installed)"
     keras = f"{version_of('keras') or '(not installed)'} on TensorFlow {tensorflow}"
     rows = [_HEADS, ("Keras", ".keras, .h5, .json", keras, "yes")]

@@ -31,7 +31,7 @@ _CLEAR = "\x1b[H\x1b[2J\x1b[3J"
 def watch(
     paths: Annotated[
         list[str],
-        typer.Argument(metavar="PATH...", help="Scenario files, or folders of scenario files."),
+        typer.Argument(metavar="PATH", help="Scenario files, or folders of scenario files."),
     ],
     *,
     options: CommandOptions,

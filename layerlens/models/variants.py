@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from layerlens.errors import Fault, ScenarioError
+from layerlens.errors import (
+    Fault,
+    LayerlensError,
+    ModelFileError,
+    ScenarioError,
+    UnsafeCodeError,
+)
 from layerlens.fault_codes import Code
 from layerlens.models.build.conditions import Padding, paddings_of, under_condition
 from layerlens.models.build.constants import NumberChange, spec_with_numbers
@@ -17,6 +23,17 @@ from layerlens.models.runtimes.process import RuntimeProcess
 from layerlens.plain import stage
 from layerlens.scenario.options import RunOptions
 from layerlens.scenario.spec import InputSpec, ModelSpec, Scenario
+
+#: The codes of faults that a file has whatever stands in the others.
+_FAULTS_OF_FILES = frozenset(
+    {
+        Code.MISSING_FILE,
+        Code.UNREADABLE_FILE,
+        Code.NOT_A_MODEL_FILE,
+        Code.DAMAGED_MODEL,
+        Code.CODE_NOT_ALLOWED,
+    }
+)
 
 
 @dataclass
@@ -99,8 +116,37 @@ class ModelVariants:
 
         With `feeds_alike`, a model whose inputs have the same names as the reference's takes them
         in the reference's order. `on_built` is called with each model when it is built.
+
+        Raises:
+            ScenarioError, ModelFileError, UnsafeCodeError: a model is at fault; if the files of
+                several are, the error reports all of them.
         """
         how = {"allocate": allocate, "at_most": at_most}
+        try:
+            return self._build_each(how, feeds_alike=feeds_alike, on_built=on_built)
+        except (ScenarioError, ModelFileError, UnsafeCodeError) as error:
+            raise self._with_faults_of_files(error) from error
+
+    def _with_faults_of_files(self, error: LayerlensError) -> LayerlensError:
+        """Return an error that also reports the faults of all saved models that cannot be read."""
+        faults = list(error.faults)
+        for model in self.scenario.models:
+            if model.form != "file" or model.runtime is not None:
+                continue
+            try:
+                self.build(model, allocate=False)
+            except (ScenarioError, ModelFileError, UnsafeCodeError) as other:
+                found = [fault for fault in other.faults if fault.code in _FAULTS_OF_FILES]
+                faults += [fault for fault in found if fault not in faults]
+        return error if len(faults) == len(error.faults) else ScenarioError(tuple(faults))
+
+    def _build_each(
+        self,
+        how: Mapping[str, Any],
+        *,
+        feeds_alike: bool,
+        on_built: Callable[[Model], None] | None,
+    ) -> dict[str, Model]:
         name = self.scenario.reference
         reference = self.build(self.scenario.model(name), **how)
         self._other_inputs = self._known_inputs(reference)

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from layerlens.errors import Fault, ScenarioError, UnsafeCodeError
+from layerlens.errors import (
+    Fault,
+    LayerlensError,
+    ModelFileError,
+    ScenarioError,
+    UnsafeCodeError,
+)
 from layerlens.fault_codes import Code
 from layerlens.models.external.exported_file import is_exported_spec, refuse_unrunnable
 from layerlens.models.external.permitted_runtime import refuse_unrunnable_elsewhere
@@ -15,28 +21,41 @@ from layerlens.scenario.spec import ModelSpec, Scenario, TransferMapping
 
 
 def refuse_before_start(scenario: Scenario, options: RunOptions) -> None:
-    """Refuse the first model that is code without permission, or an unreadable file.
+    """Refuse models that are code without permission, or unreadable files.
 
     Raises:
         UnsafeCodeError: a model is a callable, and `allow_code` is false.
         ModelFileError: a file is missing, damaged, or no saved model.
-        ScenarioError: a recording or an exported file cannot do what the scenario asks of it.
+        ScenarioError: several models are refused, or a recording or an exported file cannot do what
+            the scenario asks of it.
     """
+    errors: list[LayerlensError] = []
     for model in scenario.models:
-        refuse_callable(model, allow_code=options.allow_code)
-        if model.runtime is not None:
-            refuse_unrunnable_elsewhere(model, allow_code=options.allow_code)
-            if model.runtime.python is not None:
-                continue  # its own Keras reads the file
-        if is_recording_spec(model):
-            assert model.file is not None  # that is what the form says
-            read_recording(model.file, model.where)
-        elif is_exported_spec(model):
-            refuse_unrunnable(model, allow_code=options.allow_code)
-        elif model.form == "file":
-            assert model.file is not None
-            read_saved(model.file, model.where)
+        try:
+            _refuse_unreadable(model, options)
+        except (ScenarioError, ModelFileError, UnsafeCodeError) as error:
+            errors.append(error)
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        raise ScenarioError(tuple(fault for error in errors for fault in error.faults))
     _refuse_beside_frozen(scenario)
+
+
+def _refuse_unreadable(model: ModelSpec, options: RunOptions) -> None:
+    refuse_callable(model, allow_code=options.allow_code)
+    if model.runtime is not None:
+        refuse_unrunnable_elsewhere(model, allow_code=options.allow_code)
+        if model.runtime.python is not None:
+            return  # its own Keras reads the file
+    if is_recording_spec(model):
+        assert model.file is not None  # that is what the form says
+        read_recording(model.file, model.where)
+    elif is_exported_spec(model):
+        refuse_unrunnable(model, allow_code=options.allow_code)
+    elif model.form == "file":
+        assert model.file is not None
+        read_saved(model.file, model.where)
 
 
 def _refuse_beside_frozen(scenario: Scenario) -> None:

@@ -12,7 +12,7 @@ from tests.unit.tables.stored_reports import report_of
     ("arguments", "message"),
     [
         (["compre"], "No such command 'compre'. Did you mean 'compare'?"),
-        (["compare"], "Missing argument 'PATH...'"),
+        (["compare"], "Missing argument 'PATH'"),
         (["compare", "--formt", "json", "x"], "--format"),
         (
             ["compare", "--format", "jsn", "x"],

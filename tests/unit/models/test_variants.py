@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from layerlens.errors import ScenarioError, UnsafeCodeError
+from layerlens.fault_codes import Code
 from layerlens.models.build.request import Built, Refused
 from layerlens.models.variants import ModelVariants, input_names
 from layerlens.scenario.options import RunOptions
@@ -67,3 +72,17 @@ def test_another_candidate_shares_the_float64_form_of_the_model() -> None:
     other = both.with_candidate(one, model("third", scale=0.7))
     assert [spec.name for spec in other.scenario.models] == ["one", "third"]
     assert other.in_float64(one) is both.in_float64(one)
+
+
+def test_the_code_in_all_saved_models_is_refused_at_once(tmp_path: Path) -> None:
+    code = {"class_name": "Lambda", "config": {"function": "os:getcwd"}}
+    files = []
+    for name in ("one", "two"):
+        path = tmp_path / f"{name}.json"
+        path.write_text(json.dumps({"class_name": "Sequential", "config": {"layers": [code]}}))
+        files.append(ModelSpec(name, "file", file=str(path)))
+    with pytest.raises(ScenarioError) as caught:
+        variants(model("plain", "Flatten"), *files).build_all()
+    assert [fault.code for fault in caught.value.faults] == [Code.CODE_NOT_ALLOWED] * 2
+    with pytest.raises(UnsafeCodeError):
+        variants(model("plain", "Flatten"), files[0]).build_all()

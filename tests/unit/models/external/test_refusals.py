@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from layerlens.errors import ModelFileError, UnsafeCodeError
+from layerlens.errors import ModelFileError, ScenarioError, UnsafeCodeError
 from layerlens.models.external.refusals import refuse_before_start, refuse_callable
 from layerlens.scenario.options import RunOptions
 from layerlens.scenario.spec import ModelSpec, Scenario
@@ -44,3 +44,16 @@ def test_a_readable_file_passes(tmp_path: Path) -> None:
     path = tmp_path / "model.json"
     path.write_text('{"class_name": "Sequential", "config": {}}', encoding="utf-8")
     refuse_before_start(scenario(ModelSpec("saved", "file", file=str(path))), RunOptions())
+
+
+def test_all_models_at_fault_are_reported_together(tmp_path: Path) -> None:
+    (tmp_path / "a.keras").write_text("no archive", encoding="utf-8")
+    (tmp_path / "b.json").write_text("{", encoding="utf-8")
+    files = [
+        ModelSpec(name[0], "file", file=str(tmp_path / name)) for name in ("a.keras", "b.json")
+    ]
+    with pytest.raises(ScenarioError) as caught:
+        refuse_before_start(scenario(*files, CALLABLE), RunOptions())
+    messages = [fault.message for fault in caught.value.faults]
+    assert len(messages) == 3
+    assert [message.split()[0] for message in messages] == ["a.keras", "b.json", "model"]
