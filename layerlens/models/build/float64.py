@@ -16,13 +16,8 @@ import tensorflow as tf
 
 from layerlens.models.inspect.nested_layers import with_nested
 
-_CONVOLUTIONS = (
-    "Conv1D",
-    "Conv2D",
-    "Conv1DTranspose",
-    "Conv2DTranspose",
-    "Conv3DTranspose",
-)
+_CONVOLUTIONS = ("Conv1D", "Conv2D", "Conv3D")
+_TRANSPOSED = ("Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose")
 _DEPTHWISE = ("DepthwiseConv2D", "SeparableConv2D")
 _POOLINGS = ("MaxPooling3D", "AveragePooling3D")
 
@@ -33,7 +28,12 @@ def enable_float64(model: Any) -> None:
         kind = type(layer)
         if not kind.__module__.startswith("keras.") or layer.compute_dtype != "float64":
             continue
-        if kind.__name__ in _CONVOLUTIONS and layer.data_format == "channels_first":
+        if kind.__name__ in _CONVOLUTIONS and layer.groups > 1:
+            _change_call(layer, _group_by_group)
+        elif (
+            kind.__name__ in (*_CONVOLUTIONS, *_TRANSPOSED)
+            and layer.data_format == "channels_first"
+        ):
             _change_call(layer, _channels_last)
         elif kind.__name__ in _DEPTHWISE and len(set(layer.strides)) > 1:
             _change_call(layer, _every_nth)
@@ -60,6 +60,33 @@ def _channels_last(kind: Any, layer: Any, inputs: Any) -> Any:
         layer.data_format, layer.activation = "channels_first", activation
     outputs = keras.ops.moveaxis(outputs, -1, 1)
     return outputs if activation is None else activation(outputs)
+
+
+def _group_by_group(_: Any, layer: Any, inputs: Any) -> Any:
+    """Convolve each group of channels with its own part of the kernel."""
+    ops = keras.ops
+    first = layer.data_format == "channels_first"
+    values = ops.moveaxis(inputs, 1, -1) if first else inputs
+    padding = layer.padding
+    if padding == "causal":
+        steps = layer.dilation_rate[0] * (layer.kernel_size[0] - 1)
+        values, padding = ops.pad(values, [[0, 0], [steps, 0], [0, 0]]), "valid"
+    numbers = layer.strides, padding, "channels_last", layer.dilation_rate
+    kernel = layer.kernel
+    if kernel.shape[-2] == 1 and layer.rank < 3 and len(set(layer.strides)) == 1:
+        # One channel in each group: TensorFlow has a kernel for all of them at once.
+        depthwise = (*layer.kernel_size, layer.groups, layer.filters // layer.groups)
+        outputs = ops.depthwise_conv(values, ops.reshape(kernel, depthwise), *numbers)
+    else:
+        parts = (ops.split(tensor, layer.groups, axis=-1) for tensor in (values, kernel))
+        outputs = ops.concatenate(
+            [ops.conv(part, own, *numbers) for part, own in zip(*parts, strict=True)], axis=-1
+        )
+    if layer.use_bias:
+        outputs = outputs + layer.bias
+    if first:
+        outputs = ops.moveaxis(outputs, -1, 1)
+    return outputs if layer.activation is None else layer.activation(outputs)
 
 
 def _every_nth(kind: Any, layer: Any, inputs: Any) -> Any:

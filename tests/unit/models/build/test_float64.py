@@ -45,6 +45,35 @@ WITHOUT_KERNEL = [
         for more in ({}, FIRST, {"strides": (1, 2, 1)})
     ],
 ]
+#: Keras compiles these at every call.
+COMPILED = [
+    *[
+        Case(layer("Conv1D", filters=6, kernel_size=2, **more), (InputSpec("x", (9, 6)),))
+        for more in (
+            {"groups": 6, "padding": "causal", "dilation_rate": 2, "activation": "tanh"},
+            {"groups": 2, "padding": "causal", "use_bias": False},
+            {"groups": 3, **FIRST, "padding": "same", "strides": 2},
+        )
+    ],
+    *[
+        Case(layer("Conv2D", filters=8, kernel_size=(3, 2), **more), (InputSpec("x", (8, 9, 4)),))
+        for more in (
+            {"groups": 4, "activation": "softmax"},
+            {"groups": 4, "padding": "same", "strides": 2, **FIRST, "activation": "softmax"},
+            {"groups": 4, "padding": "same", "strides": (2, 1)},
+            {"groups": 4, "dilation_rate": (2, 3), "padding": "same"},
+            {"groups": 2, "padding": "same", "strides": 2},
+            {"groups": 2, "dilation_rate": 2},
+        )
+    ],
+    Case(layer("Conv3D", filters=4, kernel_size=2, groups=4, strides=2), VOLUME),
+    Case(layer("Conv3D", filters=7, kernel_size=2, groups=7, **FIRST), VOLUME),
+    Case(layer("Conv3D", **KERNEL, **FIRST, padding="same", activation="softmax"), VOLUME),
+    Case(
+        layer("TimeDistributed", layer=layer("Conv1D", filters=6, kernel_size=2, groups=3)),
+        (InputSpec("x", (4, 8, 6)),),
+    ),
+]
 #: And these stay in float32: told by the precision of what they give.
 STAY_FLOAT32 = [
     Case(layer("Conv2DTranspose", **KERNEL, dilation_rate=2), IMAGE),
@@ -83,7 +112,7 @@ def twin(spec: LayerSpec, inputs: tuple[InputSpec, ...]) -> tuple[Any, Any, Any]
     return run_working, lambda: double.model(x.astype("float64")).numpy(), double
 
 
-@pytest.mark.parametrize("case", [*WITHOUT_KERNEL, *STAY_FLOAT32], ids=lambda case: case.id)
+@pytest.mark.parametrize("case", [*WITHOUT_KERNEL, *COMPILED, *STAY_FLOAT32], ids=lambda case: case.id)
 def test_the_twin_agrees_with_the_model(case: Case) -> None:
     run_working, run_twin, _ = twin(*case)
     single, double = run_working(), run_twin()
@@ -91,13 +120,37 @@ def test_the_twin_agrees_with_the_model(case: Case) -> None:
     np.testing.assert_allclose(single, double, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("case", WITHOUT_KERNEL, ids=lambda case: case.id)
+@pytest.mark.parametrize("case", [*WITHOUT_KERNEL, *COMPILED], ids=lambda case: case.id)
 def test_the_twin_is_really_float64(case: Case) -> None:
     _, run_twin, _ = twin(*case)
     double = run_twin()
     assert double.dtype == "float64"
     if case.layer.type != "MaxPooling3D":  # which only picks from the input
         assert (double.astype("float32") != double).any()
+
+
+@pytest.mark.parametrize("case", COMPILED, ids=lambda case: case.id)
+def test_nothing_in_a_twin_is_compiled(case: Case) -> None:
+    import tensorflow as tf
+
+    _, _, built = twin(*case)
+    spec = tf.TensorSpec((None, *case.inputs[0].shape), "float64")
+    text = str(tf.function(built.model).get_concrete_function(spec).graph.as_graph_def())
+    assert "_XlaMustCompile" not in text
+
+
+@pytest.mark.parametrize("case", COMPILED, ids=lambda case: case.id)
+def test_a_twin_has_gradients(case: Case) -> None:
+    import tensorflow as tf
+
+    _, _, built = twin(*case)
+    x = tf.random.stateless_normal((2, *case.inputs[0].shape), (1, 2), dtype="float64")
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        total = tf.reduce_sum(built.model(x) ** 2)
+    for gradient in tape.gradient(total, [x, *built.model.trainable_weights]):
+        assert np.isfinite(gradient.numpy()).all()
+        assert gradient.numpy().any()
 
 
 def test_the_twin_keeps_names_types_and_settings() -> None:
