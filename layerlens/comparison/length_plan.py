@@ -26,6 +26,7 @@ from layerlens.models.execute.lengths import (
     affordable,
     far_lengths,
     is_stepwise,
+    steps_to_remainders,
 )
 from layerlens.models.execute.weight_sets import WeightSet
 from layerlens.numerics.far_probes import far_probes
@@ -38,6 +39,8 @@ from layerlens.numerics.probes import (
     join,
 )
 
+#: At most so many lengths for the remainders by strides are observed.
+MOST_REMAINDERS = 32
 #: The steps by which several variable-length inputs are longer, each than the one before it.
 UNEQUAL = (2, -2)
 
@@ -86,10 +89,20 @@ class LengthPlan:
             for n in possible_counts(built)
             if affordable(self.examination.receptive_fields, dict.fromkeys(self._axes, n))
         ]
-        for batch, length in (*further, *COMBINATIONS):
+        for batch, length in (*self._remainders(), *further, *COMBINATIONS):
             self._observe_length(weights, batch, length)
         for steps in UNEQUAL:
             self._observe_unequal(weights, base, steps)
+
+    def _remainders(self) -> Iterator[tuple[int, int]]:
+        """Yield lengths beyond the receptive fields for the remainders by their strides."""
+        fields = self.examination.receptive_fields
+        steps = steps_to_remainders(fields)[:MOST_REMAINDERS]
+        beyond = max(one.span for one in fields) + BEYOND
+        first = max(beyond, self.examination.lengths.longest)
+        for length in [first + n for n in (0, *steps)] if steps else []:
+            if affordable(fields, dict.fromkeys(self._axes, length)):
+                yield 2, length
 
     def _observe_unequal(self, weights: WeightSet, base: int, steps: int) -> None:
         """Observe inputs of which each is longer, or shorter, than the one before it.

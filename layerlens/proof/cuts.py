@@ -15,6 +15,7 @@ from typing import Any
 
 import keras
 
+from layerlens.models.execute.receptive_field import PartCall
 from layerlens.proof.expressions import Step, Value, is_mask
 from layerlens.proof.keras_layers import activation_host, ignores_masks
 from layerlens.scenario.slices import parse_select
@@ -52,6 +53,22 @@ class Cut:
         numbers = {start[side].number for start in self.starts}
         steps = [v.step for v in self.parts[side] if v.number not in numbers and v.step is not None]
         return list({id(step): step for step in steps}.values())
+
+    def calls_of(self, side: int) -> list[PartCall]:
+        """Return the calls of one part with the numbers of their tensors, in their order."""
+        results: dict[int, dict[int, int]] = {}
+        for value in self.parts[side]:
+            results.setdefault(id(value.step), {})[value.index] = value.number
+        return [
+            PartCall(
+                step.node,
+                step.tensors,
+                tuple(value.number for value in step.inputs),
+                results[id(step)],
+                step.select,
+            )
+            for step in self.steps(side)
+        ]
 
     def layers(self, side: int) -> list[Any]:
         """Return the layers that one part calls, each once."""

@@ -40,10 +40,10 @@ from layerlens.proof.refusals import refuse_what_no_graph_tells
 from layerlens.proof.shared_prefix import has_same_weights, variable_names
 from layerlens.proof.sizes import (
     ERROR_BOUND,
+    Reach,
     Size,
     TooShortError,
     apart,
-    beyond_all_layers,
     known_shape,
     lengths_text,
     number_of_samples,
@@ -273,10 +273,9 @@ class GraphProof:
                 second = Size(number_of_samples(self.part.shapes))
             yield first, second
             return
-        beyond = beyond_all_layers(*self.part.built)
-        if beyond is None:
-            raise CannotProveError("no length beyond the receptive field is tried")
-        yield from variable_sizes(max(beyond, LONGEST_FEW) + further_steps(self.seed))
+        reach = Reach.of(self.part.fields)
+        longest = max(reach.beyond, LONGEST_FEW) + further_steps(self.seed)
+        yield from variable_sizes(longest, reach.further)
 
     def _prove_apart(self, row: Sequence[Size]) -> None:
         """Prove where several inputs have different lengths, if both models take that."""

@@ -15,6 +15,11 @@ from numpy.typing import NDArray
 
 from layerlens.models.build.request import Built
 from layerlens.models.execute.input_domains import look_up_limit
+from layerlens.models.execute.receptive_field import (
+    ReceptiveField,
+    field_of_part,
+    receptive_field,
+)
 from layerlens.models.execute.side import Side
 from layerlens.models.execute.tracing import trace_call
 from layerlens.models.inspect.cost import multiply_adds
@@ -49,6 +54,10 @@ class Part(Protocol):
     @property
     def variable_starts(self) -> int:
         """At how many tensors that have an unknown axis, besides that of the batch, both start."""
+
+    @property
+    def fields(self) -> tuple[ReceptiveField, ReceptiveField]:
+        """What both look across along open axes, from where they start."""
 
     @property
     def limits(self) -> Limits:
@@ -136,6 +145,10 @@ class WholeModels:
     @property
     def variable_starts(self) -> int:
         return sum(None in spec.shape for spec in self.inputs)
+
+    @cached_property
+    def fields(self) -> tuple[ReceptiveField, ReceptiveField]:
+        return receptive_field(self.built[0]), receptive_field(self.built[1])
 
     def starts(self, size: Size) -> tuple[InputSpec, ...]:
         return tuple(size.of(spec, place) for place, spec in enumerate(self.inputs))
@@ -233,6 +246,19 @@ class CutModels:
     def variable_starts(self) -> int:
         return sum(None in value.shape[1:] for value in self._starts)
 
+    @cached_property
+    def fields(self) -> tuple[ReceptiveField, ReceptiveField]:
+        if self.variable_starts != 1:  # their lengths follow from those of the models' inputs
+            return receptive_field(self.models[0]), receptive_field(self.models[1])
+        one, other = (
+            field_of_part(
+                {start[side].number: start[side].shape for start in self.cut.starts},
+                self.cut.calls_of(side),
+            )
+            for side in (0, 1)
+        )
+        return one, other
+
     def starts(self, size: Size) -> tuple[InputSpec, ...]:
         if len(self._starts) == 1:
             (value,) = self._starts
@@ -240,8 +266,13 @@ class CutModels:
         shapes = trace(partial(_shapes_at, self._starts, self._model_inputs, size))
         if any(not shape or shape[0] != size.batch for shape in shapes):
             raise CannotProveError("the batch is not the first axis of a tensor")
+        # One length that is open may be any.
+        is_free = self.variable_starts == 1
         return tuple(
-            self._start(value, shape[1:]) for value, shape in zip(self._starts, shapes, strict=True)
+            size.of(self._start(value, value.shape[1:]), 0)
+            if is_free
+            else self._start(value, shape[1:])
+            for value, shape in zip(self._starts, shapes, strict=True)
         )
 
     def _start(self, value: Value, shape: Sequence[int | None]) -> InputSpec:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from layerlens.models.build.request import Built
-from layerlens.models.execute.lengths import BEYOND, fits
-from layerlens.models.execute.receptive_field import receptive_field, whole_numbers_in
+from layerlens.models.execute.lengths import BEYOND, fits, steps_to_remainders
+from layerlens.models.execute.receptive_field import ReceptiveField, whole_numbers_in
 from layerlens.proof.field.value import CannotProveError
 from layerlens.scenario.spec import InputSpec
 
@@ -36,6 +35,8 @@ VARIABLE_SIZES: tuple[tuple[Size, ...], ...] = (
     (Size(2, 21), Size(25, 24), Size(2, 22), Size(3, 23)),
     (Size(2, 61), Size(65, 64), Size(2, 62), Size(3, 63)),
 )
+#: The most lengths for the remainders of longer strides.
+MOST_FURTHER_LENGTHS = 24
 
 #: Numbers of samples, of which one that divides no size is run to see what depends on it.
 SAMPLES = (5, 7, 11, 13)
@@ -59,19 +60,44 @@ def trace(traced: Callable[[], Any]) -> Any:
         raise TooShortError(f"it cannot be traced ({type(error).__name__})") from error
 
 
-def beyond_all_layers(*models: Built) -> int | None:
-    """Return a length beyond all that the layers look across; None where it is not affordable."""
-    fields = [receptive_field(built) for built in models]
-    beyond = max(one.span for one in fields) + BEYOND
-    axes = {axis for one in fields for axis in one.spans}
-    return beyond if not axes or fits(fields, dict.fromkeys(axes, beyond)) else None
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """The lengths at which all that layers do to open axes shows."""
+
+    #: A length beyond all that they look across.
+    beyond: int
+    #: Further steps, for every remainder by the strides: `steps_to_remainders`.
+    further: tuple[int, ...] = ()
+
+    @classmethod
+    def of(cls, fields: Sequence[ReceptiveField]) -> Reach:
+        """Return the reach of some models, or parts of them.
+
+        Raises:
+            CannotProveError: this takes too many lengths, or too much memory.
+        """
+        further = steps_to_remainders(fields)
+        if len(further) > MOST_FURTHER_LENGTHS:
+            raise CannotProveError("strides leave too many remainders to try a length for each")
+        beyond = max(one.span for one in fields) + BEYOND
+        longest = beyond + max(further, default=0)
+        axes = {axis for one in fields for axis in one.spans}
+        if axes and not fits(fields, dict.fromkeys(axes, longest)):
+            raise CannotProveError("no length beyond the receptive field is tried")
+        return cls(beyond, further)
 
 
-def variable_sizes(beyond: int) -> Iterator[tuple[Size, ...]]:
-    """Yield the rows of sizes to agree at, each with a length of at least `beyond`."""
+def variable_sizes(beyond: int, further: Sequence[int] = ()) -> Iterator[tuple[Size, ...]]:
+    """Yield the rows of sizes to agree at, each with a length of at least `beyond`.
+
+    With lengths that are `further` than that by so many steps.
+    """
     for sizes in VARIABLE_SIZES:
         longest = max(size.length for size in sizes)
-        yield (*sizes, Size(2, beyond)) if longest < beyond else sizes
+        if further or longest < beyond:
+            far = max(longest, beyond)
+            sizes = (*sizes, *(Size(2, far + steps) for steps in (0, *further)))
+        yield sizes
 
 
 def apart(row: Sequence[Size]) -> Iterator[Size]:
@@ -90,12 +116,14 @@ def number_of_samples(shapes: Any) -> int:
 
 def lengths_text(lengths: Iterable[int]) -> str:
     """Write the lengths 5, 8, 6, 7 and 42 as `5 to 8 and 42`."""
-    *most, last = sorted(set(lengths))
-    if not most:
-        return str(last)
-    if last - most[-1] == 1:
-        return f"{most[0]} to {last}"
-    return f"{most[0]} to {most[-1]} and {last}"
+    runs: list[list[int]] = []
+    for length in sorted(set(lengths)):
+        if runs and length == runs[-1][-1] + 1:
+            runs[-1].append(length)
+        else:
+            runs.append([length])
+    parts = [f"{run[0]} to {run[-1]}" if len(run) > 1 else str(run[0]) for run in runs]
+    return " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
 
 
 def with_lengths(shape: Sequence[int | None], length: int) -> tuple[int, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import prod
+from math import ceil, prod
 from typing import Any
 
 from layerlens.models.backend.free_memory import free_memory
@@ -23,6 +23,8 @@ Lengths = Mapping[int, int]
 NEAR = 11
 #: Steps beyond the receptive field, so that two outputs see all of it.
 BEYOND = 2
+#: Four lengths in a row leave every remainder by a stride of at most this, in steps of the input.
+SHORT_STRIDE = 4
 #: The most scalars in all tensors of one model during one call. Calls of both models in both
 #: precisions, and measuring their noise, take about 15 times 8 bytes for each.
 MOST_SCALARS = 16_000_000
@@ -130,6 +132,22 @@ def far_lengths(fields: Sequence[ReceptiveField], longest: int) -> FarLengthPlan
             tries.append(found)
     # Each axis is tried alone, so no sample has all of them at their far length.
     return FarLengthPlan(tuple(tries), shortfall or {axis: n - BEYOND for axis, n in far.items()})
+
+
+def steps_to_remainders(fields: Sequence[ReceptiveField]) -> tuple[int, ...]:
+    """Return how much longer inputs are to be for each remainder by each stride.
+
+    A layer that pads as `same` equals one that pads by a fixed width at all lengths that leave one
+    remainder by its stride. One step there is as many steps of the input as all strides before it.
+    """
+    strides = frozenset[tuple[float, float]]().union(*(one.strides for one in fields))
+    steps = {
+        count * ceil(jump)
+        for jump, stride in strides
+        if jump * stride > SHORT_STRIDE
+        for count in range(1, ceil(stride))
+    }
+    return tuple(sorted(steps))
 
 
 def affordable(fields: Sequence[ReceptiveField], lengths: Lengths) -> bool:

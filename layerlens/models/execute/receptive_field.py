@@ -82,6 +82,8 @@ class ReceptiveField:
     spans: Mapping[int, int]
     layers: tuple[LayerSpan, ...] = ()
     unknown: tuple[str, ...] = ()
+    #: The strides along open axes, each with the jump of the axis before it.
+    strides: frozenset[tuple[float, float]] = frozenset()
 
     @property
     def span(self) -> int:
@@ -114,15 +116,52 @@ def call_span(node: Any) -> int:
     return walk.result().span
 
 
+@dataclass(frozen=True, slots=True)
+class PartCall:
+    """One call in a part of a model. Tensors are numbered as the part numbers them."""
+
+    #: The call in the graph of its model, with its symbolic tensors; None for an activation, which
+    #: changes no axis, and for a slice.
+    node: Any
+    tensors: tuple[Any, ...]
+    inputs: tuple[int, ...]
+    #: The numbers of its results, by their position.
+    outputs: Mapping[int, int]
+    select: str | None = None
+
+
+def field_of_part(
+    starts: Mapping[int, Sequence[int | None]], calls: Sequence[PartCall]
+) -> ReceptiveField:
+    """Return the receptive field of calls in a row, along the open axes of where they start."""
+    walk = _Walk()
+    known = {number: _open(shape) for number, shape in starts.items()}
+    for axes in known.values():
+        walk.note(axes)
+    for call in calls:
+        given = [known[number] for number in call.inputs]
+        if call.select is not None:
+            results = {0: walk.indexed(given[0], parse_select(call.select))}
+        elif call.node is None:
+            results = {0: given[0]}
+        else:
+            by_id = dict(zip(map(id, call.tensors), given, strict=True))
+            walk.call(call.node, by_id)
+            results = {n: by_id[id(t)] for n, t in enumerate(call.node.output_tensors)}
+        known |= {number: results[place] for place, number in call.outputs.items()}
+    return walk.result()
+
+
 def _open_axes(tensors: Sequence[Any]) -> dict[int, Axes]:
     """Return the open axes of input tensors, by the id of the tensor."""
-    return {
-        id(tensor): tuple(
-            Axis(frozenset({axis})) if axis and size is None else None
-            for axis, size in enumerate(tensor.shape)
-        )
-        for tensor in tensors
-    }
+    return {id(tensor): _open(tensor.shape) for tensor in tensors}
+
+
+def _open(shape: Sequence[int | None]) -> Axes:
+    return tuple(
+        Axis(frozenset({axis})) if axis and size is None else None
+        for axis, size in enumerate(shape)
+    )
 
 
 @dataclass
@@ -132,10 +171,13 @@ class _Walk:
     spans: dict[int, float] = field(default_factory=dict)
     layers: list[LayerSpan] = field(default_factory=list)
     unknown: dict[str, None] = field(default_factory=dict)
+    strides: set[tuple[float, float]] = field(default_factory=set)
 
     def result(self) -> ReceptiveField:
         spans = {axis: math.ceil(span) for axis, span in sorted(self.spans.items())}
-        return ReceptiveField(spans, tuple(self.layers), tuple(self.unknown))
+        return ReceptiveField(
+            spans, tuple(self.layers), tuple(self.unknown), frozenset(self.strides)
+        )
 
     def note(self, axes: Axes) -> None:
         for axis in axes:
@@ -176,6 +218,7 @@ class _Walk:
             return self._nested(graph, given)
         moves = self._moves(layer, shapes)
         moved = [_moved(axes, moves) for axes in given]
+        self._note_strides(given, moved)
         for axes in moved:
             self.note(axes)
         self.layers.append(_layer_span(layer, given, moved))
@@ -189,7 +232,21 @@ class _Walk:
         """Return the axes after an index; the spans include the steps that it skips."""
         kept, dropped = _indexed(axes, key)
         self.note(dropped)
+        for axis in kept:
+            if axis is not None:
+                jump = min(one.jump for one in axes if one and one.sources == axis.sources)
+                self._note_stride(jump, axis.jump)
         return kept
+
+    def _note_strides(self, given: Sequence[Axes], moved: Sequence[Axes]) -> None:
+        for before, after in zip(given, moved, strict=True):
+            for one, other in zip(before, after, strict=True):
+                if one is not None and other is not None:
+                    self._note_stride(one.jump, other.jump)
+
+    def _note_stride(self, before: float, after: float) -> None:
+        if after > before:
+            self.strides.add((before, after / before))
 
     def _nested(self, graph: Any, given: Sequence[Axes]) -> list[Axes]:
         known = {id(t): axes for t, axes in zip(graph.inputs, given, strict=False)}

@@ -62,6 +62,7 @@ def test_a_far_kernel_is_seen_at_the_length_that_reaches_it(
 def test_a_kernel_that_no_length_reached_makes_the_pass_weak(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(verdict, "certify", lambda *_, **__: Unproved("not tried"))
     monkeypatch.setattr(lengths, "MOST_SCALARS", 500)
     pair = judged(CAPPED, None, 1)
     assert (pair.verdict, pair.strength) == ("equivalent", "weak")
@@ -84,6 +85,17 @@ def test_a_pool_that_no_length_filled_makes_the_pass_weak(monkeypatch: pytest.Mo
 def test_a_length_that_only_one_model_takes_does_not_hide_where_they_differ() -> None:
     models = {"one": ["GlobalMaxPooling1D"], "other": [{"MaxPooling1D": 40}, "GlobalMaxPooling1D"]}
     assert judged(models, None, 1).verdict == "different"
+
+
+def test_a_stride_behind_other_strides_is_seen_at_each_remainder() -> None:
+    """All lengths up to 64 become 1 there, and so do most beyond the receptive field odd."""
+    halved: dict[str, Any] = {"Conv1D": {"filters": 2, "kernel_size": 1, "strides": 2}}
+    last = {"filters": 2, "kernel_size": 3, "strides": 2}
+    models: dict[str, Any] = {
+        "same": [*[halved] * 6, {"Conv1D": {**last, "padding": "same"}}],
+        "fixed": [*[halved] * 6, {"ZeroPadding1D": 1}, {"Conv1D": last}],
+    }
+    assert judged(models, None, 2).verdict == "different"
 
 
 @pytest.mark.nightly

@@ -136,6 +136,8 @@ SAME: dict[str, tuple[Layers, Layers, Shape]] = {
     ),
 }
 
+#: All lengths up to 16 become 1, and most of those that are tried have one remainder here.
+HALVED = [layer("Conv1D", filters=2, kernel_size=3, strides=2, padding="same")] * 4
 DIFFERENT: dict[str, tuple[Layers, Layers, Shape]] = {
     "another activation": (
         [layer("Dense", units=4, activation="gelu")],
@@ -209,6 +211,20 @@ DIFFERENT: dict[str, tuple[Layers, Layers, Shape]] = {
         [layer("Resizing", height=4, width=4)],
         [layer("Resizing", height=4, width=4, interpolation="bicubic")],
         (2, 2, 1),
+    ),
+    "one remainder of a stride behind other strides apart": (
+        [*HALVED, layer("Conv1D", filters=2, kernel_size=3, strides=2, padding="same")],
+        [
+            *HALVED,
+            layer("ZeroPadding1D", padding=1),
+            layer("Conv1D", filters=2, kernel_size=3, strides=2),
+        ],
+        (None, 2),
+    ),
+    "one remainder of a long stride apart": (
+        [layer("Conv1D", filters=2, kernel_size=2, strides=11, padding="same")],
+        [layer("Conv1D", filters=2, kernel_size=2, strides=11)],
+        (None, 2),
     ),
     "one length apart": (
         [layer("Cropping1D", cropping=(1, 0)), layer("GlobalAveragePooling1D")],

@@ -11,9 +11,11 @@ from layerlens.numerics.weight_transfer import pair_weights
 from layerlens.proof.cuts import cut_between
 from layerlens.proof.expressions import Numbering, express
 from layerlens.proof.field.value import CannotProveError
+from layerlens.proof.graphs import THEY_DIFFER, Unproved, prove_part
 from layerlens.proof.parts import CutModels, WholeModels
 from layerlens.proof.shared_prefix import variable_names
 from layerlens.proof.sizes import Size
+from layerlens.report.pairs import CertificateRow
 from layerlens.scenario.spec import InputSpec, LayerSpec, ModelSpec, NodeSpec
 from tests.unit.tables.pairs import chain, input_of, layer, needs_backend, sides
 
@@ -64,6 +66,83 @@ def test_several_tensors_have_the_lengths_that_one_input_gives_them() -> None:
     )
     assert part.variable_starts == 2
     assert sorted(start.shape for start in part.starts(Size(2, 9))) == [(4, 3), (9, 3)]
+
+
+#: What is before a part looks across more steps than any length that is tried.
+VAST = layer("MaxPooling1D", pool_size=10**8, strides=1, padding="same")
+
+
+def window(size: int) -> LayerSpec:
+    return layer("MaxPooling1D", pool_size=size, strides=1, padding="same")
+
+
+def behind_a_vast_window(one: list[LayerSpec], other: list[LayerSpec]) -> Any:
+    part = cut_models(
+        chain("reference", TANH, VAST, *one),
+        chain("candidate", TANH, VAST, *other),
+        input_of(None, 3),
+    )
+    return part, prove_part(part, pair_weights(*map(weight_rows, part.models)), seed=0)
+
+
+def test_a_part_is_proved_at_lengths_beyond_what_it_looks_across_itself() -> None:
+    held = layer("Conv1D", filters=2, kernel_size=5, padding="same", strides=2)
+    padded = [
+        layer("ZeroPadding1D", padding=2),
+        layer("Conv1D", filters=2, kernel_size=5, strides=2),
+    ]
+    part, row = behind_a_vast_window([window(3), TANH, DENSE], [window(3), DENSE])
+    assert isinstance(row, Unproved)
+    part, row = behind_a_vast_window(
+        [layer("Conv1D", filters=2, kernel_size=5, padding="same")],
+        [padded[0], layer("Conv1D", filters=2, kernel_size=5)],
+    )
+    assert isinstance(row, CertificateRow), row
+    assert [one.span for one in part.fields] == [5, 9]  # the padding counts
+    assert isinstance(behind_a_vast_window([held], padded)[1], Unproved)
+
+
+def test_a_difference_beyond_short_lengths_is_not_proved_away() -> None:
+    part, row = behind_a_vast_window([window(40)], [window(41)])
+    assert [one.span for one in part.fields] == [40, 41]
+    assert row == Unproved(THEY_DIFFER)
+
+
+def test_where_several_lengths_are_open_the_part_looks_as_far_as_the_models() -> None:
+    common = {"x": (TANH, "input"), "y": (window(20), "x")}
+    part = cut_models(
+        graph("reference", **common, z=(layer("Concatenate", axis=1), "x y"), out=(MEAN, "z")),
+        graph("candidate", **common, z=(layer("Concatenate", axis=1), "y x"), out=(MEAN, "z")),
+        input_of(None, 3),
+    )
+    assert [one.span for one in part.fields] == [20, 20]
+
+
+def test_one_remainder_behind_strides_of_several_tensors_is_not_proved_away() -> None:
+    halved = layer("Conv1D", filters=2, kernel_size=3, strides=2, padding="same")
+    common = {
+        "s0": (halved, "input"),
+        "s1": (halved, "s0"),
+        "s2": (halved, "s1"),
+        "x": (DENSE, "s2"),
+        "y": (DENSE, "s2"),
+    }
+    last = layer("Conv1D", filters=2, kernel_size=3, strides=2)
+    part = cut_models(
+        graph("reference", **common, z=(layer("Add"), "x y"), out=(halved, "z")),
+        graph(
+            "candidate",
+            **common,
+            z=(layer("Add"), "y x"),
+            p=(layer("ZeroPadding1D", padding=1), "z"),
+            out=(last, "p"),
+        ),
+        input_of(None, 3),
+    )
+    assert part.variable_starts == 2
+    for seed in range(3):
+        transfer = pair_weights(*map(weight_rows, part.models))
+        assert prove_part(part, transfer, seed=seed) == Unproved(THEY_DIFFER)
 
 
 def test_a_trace_knows_the_shapes_or_only_what_is_announced() -> None:

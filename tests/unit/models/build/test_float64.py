@@ -112,7 +112,9 @@ def twin(spec: LayerSpec, inputs: tuple[InputSpec, ...]) -> tuple[Any, Any, Any]
     return run_working, lambda: double.model(x.astype("float64")).numpy(), double
 
 
-@pytest.mark.parametrize("case", [*WITHOUT_KERNEL, *COMPILED, *STAY_FLOAT32], ids=lambda case: case.id)
+@pytest.mark.parametrize(
+    "case", [*WITHOUT_KERNEL, *COMPILED, *STAY_FLOAT32], ids=lambda case: case.id
+)
 def test_the_twin_agrees_with_the_model(case: Case) -> None:
     run_working, run_twin, _ = twin(*case)
     single, double = run_working(), run_twin()

@@ -165,3 +165,14 @@ def test_whole_numbers_are_found_in_what_is_nested_but_not_without_end() -> None
         -7,
     ]
     assert set(whole_numbers_in(endless)) == {1}
+
+
+def test_strides_are_listed_with_the_jump_before_them() -> None:
+    pool = layer("AveragePooling1D", pool_size=3)
+    same = layer("Conv1D", filters=1, kernel_size=5, padding="same")
+    assert field_of(same).strides == frozenset()
+    assert field_of(pool, same, layer("Conv1D", filters=1, kernel_size=1, strides=2)).strides == {
+        (1, 3),
+        (3, 2),
+    }
+    assert field_of(layer("UpSampling1D", size=4), pool).strides == {(0.25, 3)}
