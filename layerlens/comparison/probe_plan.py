@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +25,11 @@ from layerlens.models.execute.input_domains import (
 )
 from layerlens.models.execute.side import Side
 from layerlens.models.execute.weight_sets import WeightSet
-from layerlens.models.inspect.nested_layers import flat_layers, operation_nodes
+from layerlens.models.inspect.nested_layers import (
+    flat_layers,
+    is_test_of_masking,
+    operation_nodes,
+)
 from layerlens.models.inspect.shapes import flat_shapes
 from layerlens.numerics.arrays import Array
 from layerlens.numerics.observation import Evidence
@@ -316,17 +321,23 @@ def masked_probes(
 
 
 def may_broadcast(models: Sequence[Built]) -> bool:
-    """Return whether a layer merges several inputs, is a custom layer or an operation."""
+    """Return whether a layer merges several inputs, is a custom layer or an operation.
+
+    Operations that only compute a mask do not.
+    """
     return any(
         ".merging." in name or ".ops." in name or not name.startswith("keras.")
-        for name in _modules(models)
+        for name in _modules(models, is_test_of_masking)
     )
 
 
-def _modules(models: Sequence[Built]) -> set[str]:
-    """Return the modules that define the layers and operations of models."""
+def _modules(models: Sequence[Built], ignored: Callable[[Any], bool] = lambda _: False) -> set[str]:
+    """Return the modules that define the layers and operations of models, but for ignored nodes."""
     called = chain.from_iterable(
-        (*flat_layers(built.model), *(node.operation for node in operation_nodes(built.model)))
+        (
+            *flat_layers(built.model),
+            *(node.operation for node in operation_nodes(built.model) if not ignored(node)),
+        )
         for built in models
     )
     return {type(one).__module__ for one in called}

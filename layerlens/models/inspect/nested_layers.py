@@ -23,6 +23,23 @@ def operation_nodes(model: Any) -> Iterator[Any]:
             yield from (node for node in nodes if not hasattr(node.operation, "_flatten_layers"))
 
 
+def is_test_of_masking(node: Any) -> bool:
+    """Return whether a node compares a tensor with a number, or joins such results of one step.
+
+    Keras' layers compute masks in this way, sample by sample.
+    """
+    operation = node.operation
+    if type(operation).__module__ != "keras.src.ops.numpy" or len(node.input_tensors) != 1:
+        return False
+    match type(operation).__name__:
+        case "NotEqual":
+            arguments = (*node.arguments.args, *node.arguments.kwargs.values())
+            return any(isinstance(value, (int, float)) for value in arguments)
+        case "Any":
+            return operation.axis in (-1, [-1]) and len(node.input_tensors[0].shape) > 1
+    return False
+
+
 def layers_told_to_train(model: Any) -> Iterator[Any]:
     """Yield the layers that the user called with `training=True` when the model was made.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -49,19 +49,21 @@ def _lift_float64() -> None:
 def load(head: dict[str, Any]) -> KerasModel:
     """Build the model that a message describes, or load its file."""
     if head.get("path"):
-        return KerasModel(_KERAS.models.load_model(head["path"], compile=False))
+        model = _KERAS.models.load_model(head["path"], compile=False)
+        return KerasModel(model, lambda: json.loads(model.to_json()))
     config = _without_drawing(json.loads(head["json"]))
-    return KerasModel(_KERAS.models.model_from_json(json.dumps(config)))
+    # Keras imports TensorFlow to describe a model, on all backends: the description is kept.
+    return KerasModel(_KERAS.models.model_from_json(json.dumps(config)), lambda: config)
 
 
 class KerasModel:
     """A model, and the same in float64."""
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, description: Callable[[], Any]) -> None:
         self._model = model
         self._wide: Any = None
         try:
-            self._wide = _in_float64(model)
+            self._wide = _in_float64(model, description())
         except Exception:  # a layer cannot be built from its configuration
             self._wide = None
 
@@ -134,8 +136,8 @@ def results_inside(
     return {"rows": rows}, [_array(one) for one in outputs]
 
 
-def _in_float64(model: Any) -> Any:
-    config = _without_drawing(_widened(json.loads(model.to_json())))
+def _in_float64(model: Any, description: Any) -> Any:
+    config = _without_drawing(_widened(description))
     wide = _KERAS.models.model_from_json(json.dumps(config))
     for own, value in zip(wide.weights, model.weights):  # noqa: B905
         own.assign(_array(value).astype(_name(own.dtype)))

@@ -31,33 +31,31 @@ class LiteModel:
         self._interpreter = Interpreter(model_path=path, num_threads=1)
         self._interpreter.allocate_tensors()
         self._ins = self._interpreter.get_input_details()
-        inputs, outputs = self._signature_names()
         details = {one["index"]: one for one in self._interpreter.get_output_details()}
-        #: The places of the outputs, in the order of the exported model.
-        self._returned = sorted(details, key=lambda index: natural(outputs.get(index, "")))
+        inputs, outputs = self._signature_names(set(details))
+        returned = outputs or [(one["name"], one["index"]) for one in details.values()]
         self._inputs = [_row(d, inputs.get(d["index"], d["name"])) for d in self._ins]
-        self._outputs = [
-            _row(details[index], outputs.get(index, details[index]["name"]))
-            for index in self._returned
-        ]
+        self._outputs = [_row(details[index], name) for name, index in returned]
+        #: The places of the outputs, in the order of the exported model; one may be there twice.
+        self._returned = [index for _, index in returned]
         batches = {row["shape"][0] for row in self._inputs if row["shape"]}
         fixed = batches - {None}
         self._batch = fixed.pop() if len(batches) == 1 and len(fixed) == 1 else None
 
-    def _signature_names(self) -> tuple[dict[int, str], dict[int, str]]:
-        """Return the name of each input and output in the signature, by its place.
+    def _signature_names(self, known: set[int]) -> tuple[dict[int, str], list[tuple[str, int]]]:
+        """Return the name of each input by its place, and the names and places of the outputs.
 
-        These are the names of the exported model; the file may list its outputs in another order.
+        They are those of the signature, which has the names of the exported model. The file may
+        list its outputs in another order, and one that the model returns twice a single time. The
+        signatures of other functions in the file have outputs that are not among the known ones.
         """
         for key in self._interpreter.get_signature_list():
             runner = self._interpreter.get_signature_runner(key)
-            inputs, outputs = runner.get_input_details(), runner.get_output_details()
-            places = [
-                {one["index"]: name for name, one in details.items()}
-                for details in (inputs, outputs)
-            ]
-            return places[0], places[1]
-        return {}, {}
+            inputs = {one["index"]: name for name, one in runner.get_input_details().items()}
+            outputs = [(name, one["index"]) for name, one in runner.get_output_details().items()]
+            if known == {place for _, place in outputs}:
+                return inputs, sorted(outputs, key=lambda each: natural(each[0]))
+        return {}, []
 
     def described(self) -> dict[str, Any]:
         """Return the inputs, the outputs and what else is known of the file."""

@@ -12,6 +12,7 @@ from layerlens.models.inspect.nested_layers import (
     direct_layers,
     flat_layers,
     is_keras_class,
+    is_test_of_masking,
     operation_nodes,
     weights_of,
     with_nested,
@@ -66,3 +67,20 @@ def test_a_class_of_the_user_is_not_of_keras() -> None:
 
     assert is_keras_class(keras.layers.ReLU())
     assert not is_keras_class(Own())
+
+
+@pytest.mark.parametrize(
+    ("masking", "count"),
+    [
+        (keras.layers.Masking(mask_value=0.5), 2),
+        (lambda x: x * keras.ops.cast(keras.ops.not_equal(x, keras.ops.flip(x, 0)), "float32"), 0),
+        (lambda x: x * keras.ops.cast(keras.ops.any(x, axis=0), "float32"), 0),
+    ],
+)
+def test_what_layers_compute_for_a_mask_is_told_from_other_operations(
+    masking: Any, count: int
+) -> None:
+    given = keras.Input((4, 3))
+    model = keras.Model(given, keras.layers.LSTM(2)(masking(given)))
+    tests = [node for node in operation_nodes(model) if is_test_of_masking(node)]
+    assert len(tests) == count

@@ -40,6 +40,18 @@ def test_outputs_are_in_the_order_of_the_model(tmp_path: Path) -> None:
         np.testing.assert_allclose(output, wanted)
 
 
+def test_an_output_that_a_model_returns_twice(tmp_path: Path) -> None:
+    from layerlens.models.runtimes.worker.litert import LiteModel
+
+    given = keras.Input((3,))
+    twice = keras.layers.Rescaling(2.0)(given)
+    model = keras.Model(given, [twice, keras.layers.Rescaling(3.0)(given), twice])
+    model.export(tmp_path / "m.tflite", format="litert", verbose=False)
+    lite = LiteModel(str(tmp_path / "m.tflite"))
+    outputs = lite.run("working", [np.ones((2, 3), "float32")])
+    assert [float(output[0, 0]) for output in outputs] == [2.0, 3.0, 2.0]
+
+
 @pytest.mark.parametrize(("change", "verdict"), [(0.0, "equivalent"), (1e-2, "different")])
 def test_a_runtime_that_adds_one_number_after_another(
     tmp_path: Path, change: float, verdict: str
