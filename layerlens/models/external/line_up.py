@@ -26,11 +26,17 @@ def line_up(exported: Foreign, live: Built) -> Foreign:
     feeds, specs, notes = [], {}, list(exported.report.notes)
     for port, position in zip(ports, order, strict=True):
         own = live.inputs[position]
-        axes = _axes(own.shape, port.shape[1:])
+        theirs = port.shape[1:] if port.shape else own.shape  # the file may not say it
+        axes = _axes(own.shape, theirs)
         feeds.append(Feed(position, axes))
-        shape = port.shape[1:] if axes is None else _restored(port.shape[1:], axes)
+        shape = theirs if axes is None else _restored(theirs, axes)
         specs[position] = InputSpec(port.name, tuple(shape), own.dtype)
         notes += _told("the input", port, own.dtype, axes)
+        if axes is None and _has_two_layouts(own.shape, theirs):
+            notes.append(
+                f"the input `{port.name}` has the same shape with its channels in another place; "
+                "it was taken as it is"
+            )
     inputs = tuple(specs[position] for position in range(len(specs)))
     returned, shape, more = _outputs(exported, live)
     report = replace(exported.report, output_shape=shape, notes=(*notes, *more))
@@ -91,6 +97,12 @@ def _axes(given: Shape, wanted: Shape) -> tuple[int, ...] | None:
         if _fits([given[n - 1] for n in axes], wanted):
             return (0, *axes)
     return None
+
+
+def _has_two_layouts(own: Shape, given: Shape) -> bool:
+    """Return whether the shape of an image would be the same with the channels first."""
+    sizes = [a if b is None else b for a, b in zip(own, given, strict=True)]
+    return len(sizes) > 1 and None not in sizes and len(set(sizes)) == 1 and sizes[0] != 1
 
 
 def _restored(shape: Shape, axes: tuple[int, ...]) -> list[int | None]:

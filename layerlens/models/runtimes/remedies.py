@@ -16,9 +16,10 @@ _MISSING_OPERATOR = (
     re.compile(r"Could not find an implementation for (\w+)"),
     re.compile(r"unresolved custom op: ?([\w.]+)"),
     re.compile(r"Node number \d+ \((Flex\w+)\)"),
-    re.compile(r"\((\w+)\) failed to prepare"),
+    re.compile(r"\((?!TfLite)(\w+)\) failed to prepare"),
 )
 _IR_VERSION = re.compile(r"Unsupported model IR version: (\d+), max supported IR version: (\d+)")
+_OPSET = re.compile(r"Opset (\d+) is under development.*is till opset (\d+)", re.DOTALL)
 _LONGEST = 300
 
 #: Operator → what to do about it.
@@ -47,6 +48,12 @@ def refusal(about: About, error: RuntimeAnswerError) -> ModelError:
             None,
             f"{runtime} reads ONNX files up to IR version {version[2]}; this one has {version[1]}",
             "install a newer onnxruntime, or export with an older opset",
+        )
+    if (opset := _OPSET.search(error.message)) is not None:
+        return ModelError(
+            None,
+            f"{runtime} reads ONNX files up to opset {opset[2]}; this one has {opset[1]}",
+            "install a newer onnxruntime, or export with an older opset (`opset_version=`)",
         )
     return ModelError(None, f"{runtime}: {_shortened(error.message)}", None)
 

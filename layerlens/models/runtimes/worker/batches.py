@@ -15,6 +15,8 @@ def in_batches(
 
     The last batch is filled up with its first sample.
     """
+    if size == 0:
+        raise ValueError("it takes batches of 0 samples alone, so that nothing can be computed")
     if size is None or not arrays:
         return call(list(arrays))
     samples = len(arrays[0])

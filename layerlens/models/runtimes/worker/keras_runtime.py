@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from .jax_float64 import Unoptimized
+
 _KERAS: Any = None
 _BACKEND = "tensorflow"
 _MIXED = ("mixed_float16", "mixed_bfloat16", "float16", "bfloat16", "float32")
@@ -66,6 +68,7 @@ class KerasModel:
             self._wide = _in_float64(model, description())
         except Exception:  # a layer cannot be built from its configuration
             self._wide = None
+        self._call_wide = Unoptimized(self._wide) if _BACKEND == "jax" else self._predict_wide
 
     def described(self) -> dict[str, Any]:
         """Return the inputs, the outputs, the weights and what else is known of the model."""
@@ -99,20 +102,28 @@ class KerasModel:
 
     def run(self, precision: str, arrays: list[Any]) -> list[Any]:
         """Return the outputs for inputs in the model's own order."""
-        model = self._model if precision == "working" else self._wide
-        if model is None:
+        if precision == "working":
+            outputs = self._model.predict_on_batch(_given(arrays))
+        elif self._wide is None:
             raise ValueError("the model has no float64 form")
-        given = arrays[0] if len(arrays) == 1 else list(arrays)
-        outputs = model.predict_on_batch(given)
+        else:
+            outputs = self._call_wide(arrays)
         if not isinstance(outputs, (list, tuple, dict)):
             outputs = [outputs]
         if isinstance(outputs, dict):
             outputs = [outputs[name] for name in sorted(outputs)]
         return [_array(one) for one in outputs]
 
+    def _predict_wide(self, arrays: list[Any]) -> Any:
+        return self._wide.predict_on_batch(_given(arrays))
+
     def inside(self, arrays: list[Any]) -> tuple[dict[str, Any], list[Any]]:
         """Return what each layer gives for one batch of inputs; without layers called twice."""
         return results_inside(_KERAS, self._model, arrays)
+
+
+def _given(arrays: Sequence[Any]) -> Any:
+    return arrays[0] if len(arrays) == 1 else list(arrays)
 
 
 def results_inside(
@@ -130,7 +141,7 @@ def results_inside(
             rows.append({"tensor": layer.name, "name": layer.name, "type": kind})
             tensors.append(output)
     opened = keras.Model(model.inputs, tensors)
-    outputs = opened.predict_on_batch(arrays[0] if len(arrays) == 1 else list(arrays))
+    outputs = opened.predict_on_batch(_given(arrays))
     if len(tensors) == 1:
         outputs = [outputs] if not isinstance(outputs, (list, tuple)) else outputs
     return {"rows": rows}, [_array(one) for one in outputs]

@@ -68,6 +68,8 @@ class OnnxModel:
         self._weights: NamedWeights | None = None
         self._session = _session(model)
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
+        if not outputs:
+            raise ValueError("the file has no outputs")
         self._names = [one.name for one in inputs]
         self._inputs = [_row(one) for one in inputs]
         self._outputs = [_row(one) for one in outputs]

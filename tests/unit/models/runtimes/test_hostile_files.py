@@ -66,6 +66,24 @@ def endless(path: Path) -> Path:
     return onnx_files.endless_file(path)
 
 
+def without_outputs(path: Path) -> Path:
+    import onnx
+
+    model = onnx.load(onnx_files.dense_file(path, KERNEL, BIAS))
+    del model.graph.output[:]
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
+def of_opset_99(path: Path) -> Path:
+    import onnx
+
+    model = onnx.load(onnx_files.dense_file(path, KERNEL, BIAS))
+    model.opset_import[0].version = 99
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
 HOSTILE: dict[str, tuple[Callable[[Path], Path], str]] = {
     "tebibytes": (lambda path: filled(path, 2**20, 2**20), "ConstantOfShape"),
     "overflowing": (lambda path: filled(path, 2**40, 2**40), "ONNX Runtime"),
@@ -73,6 +91,12 @@ HOSTILE: dict[str, tuple[Callable[[Path], Path], str]] = {
         lambda path: onnx_files.dense_file(path, KERNEL, BIAS, batch=2**40),
         "Unable to allocate",
     ),
+    "empty batch": (
+        lambda path: onnx_files.dense_file(path, KERNEL, BIAS, batch=0),
+        "it takes batches of 0 samples alone",
+    ),
+    "no outputs": (without_outputs, "the file has no outputs"),
+    "opset": (of_opset_99, "this one has 99"),
     "pipe": (in_a_pipe, "is in pipe, which is not a file"),
     "length": (beyond_the_end, "ONNX Runtime"),
     "endless": (endless, "it was stopped because it took too long"),
