@@ -11,7 +11,7 @@ from layerlens.explain.value_words import value_words
 from layerlens.explain.written_differences import WITHOUT_EFFECT
 from layerlens.report.diffs import LayerChange, ModelsDiff
 from layerlens.report.inner_arguments import inner_argument
-from layerlens.report.layers import LayerRow, ModelReport
+from layerlens.report.layers import CodeChangeRow, LayerRow, ModelReport
 
 
 def causes_of(reference: ModelReport, candidate: ModelReport, diff: ModelsDiff) -> tuple[str, ...]:
@@ -22,6 +22,7 @@ def causes_of(reference: ModelReport, candidate: ModelReport, diff: ModelsDiff) 
     """
     if not reference.lists_layers or not candidate.lists_layers:
         return ()
+    code = (*_code_changes(reference), *_code_changes(candidate))
     if (opened := open_nested(reference, candidate)) is not None:
         reference, candidate = opened
         diff = align_layers(reference, candidate)
@@ -38,7 +39,18 @@ def causes_of(reference: ModelReport, candidate: ModelReport, diff: ModelsDiff) 
             layers.append(f"{_named(ours)} only in `{reference.name}`")
         elif theirs is not None:
             layers.append(f"{_named(theirs)} only in `{candidate.name}`")
-    return (*arguments, *layers)
+    described = (*arguments, *layers)
+    # A function that builds layers differs wherever they do.
+    return (*described, *(_code_of(one) for one in code if one.is_class or not described))
+
+
+def _code_changes(report: ModelReport) -> tuple[CodeChangeRow, ...]:
+    known = None if report.runtime is None else report.runtime.revision
+    return () if known is None else known.changed
+
+
+def _code_of(change: CodeChangeRow) -> str:
+    return f"the code of `{change.name}` in {change.file}"
 
 
 def _of_one_type(ours: LayerRow, theirs: LayerRow, row: LayerChange) -> Iterator[str]:

@@ -67,6 +67,7 @@ def load(head: dict[str, Any]) -> ServedModel | Refusal:
     return ServedModel(
         KerasRunner(model, head["seed"]),
         KerasRunner(wide, head["seed"]) if in_float64 and isinstance(wide, Built) else None,
+        tuple(sorted(imports.found)),
     )
 
 
@@ -101,6 +102,8 @@ class ServedModel:
 
     working: KerasRunner
     wide: KerasRunner | None
+    #: The files that were imported, from the root of the repository.
+    modules: tuple[str, ...] = ()
 
     def described(self) -> dict[str, Any]:
         """Return the inputs, the outputs, the weights and the layer table."""
@@ -128,6 +131,7 @@ class ServedModel:
             "report": to_plain(built.report),
             "specs": [to_plain(one) for one in built.inputs],
             "listed": list(built.listed_names),
+            "modules": list(self.modules),
         }
 
     def values(self) -> list[Array]:

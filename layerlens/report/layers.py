@@ -137,6 +137,16 @@ class ModelError:
 
 
 @dataclass(frozen=True, slots=True)
+class CodeChangeRow:
+    """A class, a method, a function or a variable whose code has changed since a revision."""
+
+    name: str
+    #: From the root of the repository.
+    file: str
+    is_class: bool
+
+
+@dataclass(frozen=True, slots=True)
 class RevisionRow:
     """The git revision that a model was built at."""
 
@@ -147,6 +157,8 @@ class RevisionRow:
     subject: str
     #: Whether the working tree, which is compared with it, has changes that are not committed.
     dirty: bool
+    #: What has other code in the working tree, of the modules that were imported.
+    changed: tuple[CodeChangeRow, ...] = ()
 
     def __str__(self) -> str:
         short = short_hash(self.commit)

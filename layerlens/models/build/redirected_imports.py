@@ -28,6 +28,8 @@ class RedirectedImports(MetaPathFinder):
         self._working_tree = working_tree.resolve()
         self._copy = copy.resolve()
         self._installed = _installed_folders()
+        #: The files of the modules that were found in the copy, relative to it.
+        self.found: set[str] = set()
 
     def install(self) -> None:
         """Redirect all imports from now on, also those of modules that are imported already."""
@@ -56,13 +58,20 @@ class RedirectedImports(MetaPathFinder):
                 continue
             places = places_in(spec)
             if not any(map(self._is_moved, places)):
-                return spec
+                return self._noted(spec)
             if (moved := self._moved(name, places)) is not None:
-                return moved
+                return self._noted(moved)
             is_there = True
         if is_there:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
         return None
+
+    def _noted(self, spec: ModuleSpec) -> ModuleSpec:
+        if spec.has_location and spec.origin is not None:
+            path = Path(spec.origin).resolve()
+            if path.is_relative_to(self._copy):
+                self.found.add(path.relative_to(self._copy).as_posix())
+        return spec
 
     def redirected(self, path: Path) -> Path:
         """Return the place in the copy for one in the working tree; others as they are."""

@@ -77,6 +77,11 @@ class _ArchiveFile(io.FileIO):
     def opened(self) -> None:
         self._most = None
 
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        if whence == io.SEEK_SET and offset < 0:
+            raise zipfile.BadZipFile("a member is placed before the start of the file")
+        return super().seek(offset, whence)
+
     def read(self, size: int | None = -1, /) -> bytes:
         if self._most is not None and size is not None and size > self._most:
             raise _TooManyMembers

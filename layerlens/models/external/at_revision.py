@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from layerlens.errors import RevisionError
+from layerlens.git.changed_code import changed_code
 from layerlens.git.revision import Revision, name_at
 from layerlens.git.tree import write_tree
 from layerlens.models.build.request import BuildRequest, Foreign, Refused, refused
@@ -18,7 +19,7 @@ from layerlens.models.runtimes.process import About, RuntimeAnswerError, Runtime
 from layerlens.models.runtimes.remedies import refusal
 from layerlens.plain.printable import one_line
 from layerlens.report.from_json import decode_rows, read_model_report
-from layerlens.report.layers import ModelError, RevisionRow, RuntimeRow
+from layerlens.report.layers import CodeChangeRow, ModelError, RevisionRow, RuntimeRow
 from layerlens.report.run import to_plain
 from layerlens.scenario.python_target import parse_target
 from layerlens.scenario.spec import InputSpec, ModelSpec
@@ -72,7 +73,9 @@ def build_at_revision(request: BuildRequest, revision: Revision) -> Foreign | Re
     notes = report.notes
     if former is not None and former != _file_now(spec, revision):
         notes = (*notes, f"the file was {former}")
-    runtime = _row(about, revision, answer["float64"])
+    runtime = _row(
+        about, revision, answer["float64"], _changed(spec, revision, former, folder, answer)
+    )
     inputs = decode_rows(tuple[InputSpec, ...], answer["specs"], "specs")
     return Foreign(spec, model, inputs, replace(report, runtime=runtime, notes=notes))
 
@@ -138,8 +141,24 @@ def _lost(spec: ModelSpec, revision: Revision, lost: RuntimeLostError) -> ModelE
     )
 
 
-def _row(about: About, revision: Revision, float64: Float64Form) -> RuntimeRow:
-    row = RevisionRow(revision.name, revision.commit, revision.subject, revision.is_dirty)
+def _changed(
+    spec: ModelSpec, revision: Revision, former: str | None, folder: Path, answer: dict[str, Any]
+) -> tuple[CodeChangeRow, ...]:
+    """Return what has other code in the working tree, of the modules that the process imported."""
+    files = {str(file): str(file) for file in answer["modules"]}
+    if former is not None:
+        files[former] = _file_now(spec, revision) or former
+    found = changed_code(folder, Path(revision.working_tree), files)
+    return tuple(CodeChangeRow(one.name, one.file, one.is_class) for one in found)
+
+
+def _row(
+    about: About,
+    revision: Revision,
+    float64: Float64Form,
+    changed: tuple[CodeChangeRow, ...] = (),
+) -> RuntimeRow:
+    row = RevisionRow(revision.name, revision.commit, revision.subject, revision.is_dirty, changed)
     return RuntimeRow(about.name, about.version, about.python, "open", float64, row)
 
 

@@ -160,7 +160,8 @@ def read_recording(path: str | Path, where: Where | None = None) -> Recording:
             code=Code.UNREADABLE_FILE,
         ) from error
     except (EOFError, NotImplementedError, ValueError, zlib.error) as error:
-        raise damaged(path, f"is damaged: {error}", where, _AGAIN) from error
+        reason = str(error) or "its data ends too early"
+        raise damaged(path, f"is damaged: {reason}", where, _AGAIN) from error
 
 
 def _header(path: Path, archive: zipfile.ZipFile, where: Where | None) -> Header:

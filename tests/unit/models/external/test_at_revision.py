@@ -93,9 +93,10 @@ def test_the_code_of_a_layer_is_compared(repository: Repository) -> None:
     (repository.folder / "blocks.py").write_text(blocks(scale=2.5))
     (pair,) = report_of().pairs
     assert pair.verdict == "different"
+    assert pair.causes == ("the code of `Scaled.call` in blocks.py",)
     (repository.folder / "blocks.py").write_text(f"# A comment.\n{blocks()}")
     (pair,) = report_of("nets:build").pairs
-    assert (pair.verdict, pair.strength) == ("equivalent", "tested")
+    assert (pair.verdict, pair.strength, pair.causes) == ("equivalent", "tested", ())
     assert pair.rounding is not None
     assert pair.rounding.float64_max_abs is not None
     assert pair.transfer is not None

@@ -102,6 +102,14 @@ def test_the_npz_of_something_else(tmp_path: Path) -> None:
     assert not is_recording(path)
 
 
+def test_a_file_that_lacks_bytes_in_the_middle(tmp_path: Path) -> None:
+    """The list of members at the end then names places before the start."""
+    path = written(tmp_path)
+    data = path.read_bytes()
+    path.write_bytes(data[:100] + data[150:])
+    assert "is damaged" in refusal(path)
+
+
 @pytest.mark.parametrize("share", [0.3, 0.7, 0.99])
 def test_a_truncated_file(tmp_path: Path, share: float) -> None:
     path = written(tmp_path)
