@@ -210,7 +210,7 @@ def test_pytest_writes_a_recording_and_fails_when_the_code_changes(
     outcome.stdout.fnmatch_lines(["*layerlens: recordings*", "golden.npz: written"])
     kept = (pytester.path / "golden.npz").read_bytes()
 
-    pytester.runpytest_subprocess(*STRICT, "-n", "2").assert_outcomes(passed=3)
+    pytester.runpytest_subprocess(*STRICT, "-n", "1").assert_outcomes(passed=3)
     pytester.makepyfile(shop=CHANGED)
     outcome = pytester.runpytest_subprocess(*STRICT)
     outcome.assert_outcomes(failed=3)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -36,6 +38,19 @@ def against(path: Path, model: Any, **how: Any) -> PairReport:
 def recorded(tmp_path: Path, model: Any, **how: Any) -> Path:
     path = tmp_path / "golden.npz"
     layerlens.record(model, path, allow_code=True, **how)
+    return path
+
+
+@cache
+def content_of(build: Build) -> bytes:
+    """Return the recording of a model that several tests record."""
+    with TemporaryDirectory() as folder:
+        return recorded(Path(folder), build()).read_bytes()
+
+
+def recorded_once(tmp_path: Path, build: Build) -> Path:
+    path = tmp_path / "golden.npz"
+    path.write_bytes(content_of(build))
     return path
 
 
@@ -103,7 +118,7 @@ def half() -> Any:
     "build", [gru, stateful, masked_tokens, any_length, two_by_name, normalized, half]
 )
 def test_an_unchanged_model_passes(tmp_path: Path, build: Build) -> None:
-    pair = against(recorded(tmp_path, build()), build())
+    pair = against(recorded_once(tmp_path, build), build())
     assert (pair.verdict, pair.strength, pair.unseen) == ("equivalent", "tested", ())
     assert pair.effort is not None
     assert pair.effort.plan == "recording"
@@ -111,18 +126,18 @@ def test_an_unchanged_model_passes(tmp_path: Path, build: Build) -> None:
 
 
 def test_another_implementation_of_the_same_function_passes(tmp_path: Path) -> None:
-    pair = against(recorded(tmp_path, gru()), gru(unroll=True))
+    pair = against(recorded_once(tmp_path, gru), gru(unroll=True))
     assert (pair.verdict, pair.strength) == ("equivalent", "tested")
 
 
 def test_several_lengths_are_recorded(tmp_path: Path) -> None:
-    path = recorded(tmp_path, any_length())
+    path = recorded_once(tmp_path, any_length)
     lengths = {batch.inputs[0].shape[1] for batch in read_recording(path).batches}
     assert len(lengths) >= 4
 
 
 def test_integers_stay_within_their_domain(tmp_path: Path) -> None:
-    path = recorded(tmp_path, masked_tokens())
+    path = recorded_once(tmp_path, masked_tokens)
     values = np.concatenate([b.inputs[0].ravel() for b in read_recording(path).batches])
     assert (values.min(), values.max()) == (0, 10)
 
@@ -168,14 +183,14 @@ def moved(recording: Recording, working: float, double: float) -> Recording:
 
 @pytest.mark.parametrize("build", [gru, half, any_length])
 def test_the_rounding_of_another_machine_is_no_difference(tmp_path: Path, build: Build) -> None:
-    path = recorded(tmp_path, build())
+    path = recorded_once(tmp_path, build)
     other = moved(read_recording(path), 2.0**-9 if build is half else 2.0**-21, 2.0**-50)
     path.write_bytes(recording_bytes(other))
     assert against(path, build()).verdict == "equivalent"
 
 
 def test_what_shows_in_float64_alone_is_a_difference(tmp_path: Path) -> None:
-    path = recorded(tmp_path, normalized())
+    path = recorded_once(tmp_path, normalized)
     path.write_bytes(recording_bytes(moved(read_recording(path), 0.0, 1e-6)))
     assert against(path, normalized()).verdict == "different"
 
@@ -243,7 +258,7 @@ def test_as_the_candidate(tmp_path: Path) -> None:
 def test_shapes_come_before_weights(tmp_path: Path) -> None:
     from keras import layers
 
-    path = recorded(tmp_path, gru())
+    path = recorded_once(tmp_path, gru)
     shorter = sequential(layers.GRU(4), layers.Dense(3), shape=(6, 3))
     assert against(path, shorter).verdict == "shape_mismatch"
     assert against(path, gru(reset_after=False)).verdict == "param_mismatch"
@@ -386,7 +401,7 @@ def test_without_transfer_the_model_keeps_its_own_weights(tmp_path: Path) -> Non
 
 
 def test_a_tolerance_replaces_the_rounding(tmp_path: Path) -> None:
-    path = recorded(tmp_path, normalized())
+    path = recorded_once(tmp_path, normalized)
     changed = moved(read_recording(path), 1e-3, 1e-3)
     path.write_bytes(recording_bytes(changed))
     assert against(path, normalized()).verdict == "different"
@@ -406,7 +421,7 @@ def test_other_dtypes_are_reported_beside_the_verdict(tmp_path: Path) -> None:
 
 
 def test_the_runtime_is_reported(tmp_path: Path) -> None:
-    path = recorded(tmp_path, normalized())
+    path = recorded_once(tmp_path, normalized)
     (scenario,) = layerlens.compare({"golden": path, "model": normalized()}).scenarios
     golden, model = scenario.models
     assert golden.runtime is not None
