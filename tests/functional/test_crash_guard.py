@@ -151,4 +151,5 @@ def _most_children(command: list[str | Path], folder: Path | None = None) -> int
     while running.poll() is None:
         with contextlib.suppress(psutil.NoSuchProcess):
             most = max(most, len(process.children()))
+        time.sleep(0.005)
     return most
