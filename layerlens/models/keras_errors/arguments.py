@@ -33,7 +33,11 @@ def unknown_name(refusal: Refusal) -> str | None:
     close = elsewhere or (last if last in allowed else nearest(last, allowed))
     if close is None:
         return f"there is no {kind} `{name}`; there are {listed(allowed, 'and')}"
-    return f"there is no {kind} `{name}`; {'write' if elsewhere else 'the nearest is'} `{close}`"
+    remedy = f"there is no {kind} `{name}`; {'write' if elsewhere else 'the nearest is'} `{close}`"
+    if kind == "activation" and elsewhere is None and hasattr(keras.layers, name):
+        # `LeakyReLU` and `leaky_relu` have other slopes.
+        return f"{remedy}; the layer of this name is `activation: {{{name}: {{}}}}`"
+    return remedy
 
 
 def known_names(module: str) -> tuple[str, ...]:
@@ -155,6 +159,28 @@ def unknown_padding(refusal: Refusal) -> str | None:
     return _one_of("padding", _quoted_words(match[1]), match[2])
 
 
+def padding_by_a_number(refusal: Refusal) -> str | None:
+    """`padding: 1`, as in PyTorch."""
+    number = refusal.arguments.get("padding")
+    axes = re.search(r"[123]D", refusal.type)
+    about_padding = refusal.find(
+        r"object has no attribute '(?:lower|upper)'|Argument `padding` must be"
+    )
+    if about_padding is None or axes is None:
+        return None
+    if not isinstance(number, int) or isinstance(number, bool):
+        return None
+    return (
+        "`padding` is a word, such as `same` or `valid`; to pad by a number, put "
+        f"`ZeroPadding{axes[0]}: {number}` before the layer"
+    )
+
+
+def unknown_mode_of_an_initializer(refusal: Refusal) -> str | None:
+    match = refusal.find(r"Invalid `(\w+)` argument: (\w+)\. ?Please use one of \{(.*)\}")
+    return _one_of(match[1], _quoted_words(match[3]), match[2]) if match else None
+
+
 def unknown_choice(refusal: Refusal) -> str | None:
     """A value that is not in the list in Keras' message: merge_mode, data_format, ..."""
     found = (
@@ -269,7 +295,9 @@ ARGUMENT_RULES: tuple[Rule, ...] = (
     duplicate_name,
     unequal_shapes,
     not_rgb,
+    padding_by_a_number,
     unknown_padding,
+    unknown_mode_of_an_initializer,
     unknown_choice,
     unknown_argument,
     missing_argument,

@@ -36,6 +36,13 @@ remove either | Conv1D: {filters: 2, kernel_size: 3, strides: 2}
 padding | [9, 9, 3] | Conv2D: {filters: 2, kernel_size: 3, padding: causal} | use `same` or \
 `valid` | \
 Conv2D: {filters: 2, kernel_size: 3, padding: same}
+padding by a number | [9, 9, 3] | Conv2D: {filters: 2, kernel_size: 3, padding: 1} | put \
+`ZeroPadding2D: 1` before the layer | ZeroPadding2D: 1, Conv2D: {filters: 2, kernel_size: 3}
+mode of an initializer | [5] | Dense: {units: 3, kernel_initializer: {VarianceScaling: {mode: \
+fanin}}} | the nearest is `mode: fan_in` | Dense: {units: 3, kernel_initializer: \
+{VarianceScaling: {mode: fan_in}}}
+layer as an activation | [5] | Dense: {units: 3, activation: LeakyReLU} | the layer of this \
+name is `activation: {LeakyReLU: {}}` | Dense: {units: 3, activation: {LeakyReLU: {}}}
 data format | [9, 3] | Conv1D: {filters: 2, kernel_size: 3, data_format: channel_last} | \
 the nearest is `data_format: channels_last` | Conv1D: {filters: 2, kernel_size: 3, data_format: \
 channels_last}
