@@ -451,9 +451,10 @@ def _activation_layer(layer: Any, inputs: Sequence[Value]) -> str | None:
     if is_exactly(layer, "Activation"):
         return activation_name(layer)
     if is_exactly(layer, "ReLU"):
-        defaults = (None, 0.0, 0.0)
-        own = (layer.max_value, float(layer.negative_slope), float(layer.threshold))
-        return "relu" if own == defaults else None
+        if float(layer.negative_slope) or float(layer.threshold):
+            return None
+        # Keras calls `relu6` itself for this bound.
+        return {None: "relu", 6.0: "relu6"}.get(layer.max_value)
     if is_exactly(layer, "Softmax") and inputs[0].mask is None:
         return "softmax" if layer.axis in (-1, len(inputs[0].shape) - 1) else None
     return None

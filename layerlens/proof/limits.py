@@ -10,6 +10,8 @@ MOST_PARAMS, MOST_ACTIVATIONS = 4_000_000, 500_000
 #: The same for multiply-adds for one sample, which are known before a proof starts, for an array,
 #: and for all elements that a graph computes at one size.
 MOST_MULTIPLY_ADDS, MOST_ELEMENTS, MOST_COMPUTED = 1_000_000_000, 4_000_000, 20_000_000
+#: The same for maxima that are remembered; each takes some 200 bytes.
+MOST_MAXIMA = 1_000_000
 #: A part of a large model may cost more, since probes run the whole model: this share of its
 #: multiply-adds, one computed element for so many of them, or so many for each value between its
 #: layers, and arrays of this size.
@@ -32,11 +34,20 @@ class Limits:
     elements: int
     #: Elements that a graph computes at one size; many products of a sum count as one more.
     computed: int
+    #: Different maxima of two elements that are remembered.
+    maxima: int
 
 
 def limits_of_whole() -> Limits:
     """Return the limits for whole models."""
-    return Limits(MOST_PARAMS, MOST_ACTIVATIONS, MOST_MULTIPLY_ADDS, MOST_ELEMENTS, MOST_COMPUTED)
+    return Limits(
+        MOST_PARAMS,
+        MOST_ACTIVATIONS,
+        MOST_MULTIPLY_ADDS,
+        MOST_ELEMENTS,
+        MOST_COMPUTED,
+        MOST_MAXIMA,
+    )
 
 
 def limits_of_part(multiply_adds: int, activations: int) -> Limits:
@@ -53,4 +64,5 @@ def limits_of_part(multiply_adds: int, activations: int) -> Limits:
         max(ALWAYS_TRIED, round(multiply_adds * MOST_OF_A_MODEL)),
         MOST_ELEMENTS if growth == 1 else MOST_PART_ELEMENTS,
         computed,
+        round(MOST_MAXIMA * growth),
     )

@@ -55,7 +55,7 @@ class Algebra(Arithmetic):
     def __post_init__(self) -> None:
         if self.by_factors:
             self.multiples = Multiples(self.field)
-        self.maxima = Maxima(self.field, self.multiples)
+        self.maxima = Maxima(self.field, self.multiples, self.limits.maxima)
 
     @property
     def error_bound(self) -> float:

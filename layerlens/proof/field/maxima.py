@@ -13,11 +13,10 @@ from numpy.typing import NDArray
 from layerlens.proof.field.multiples import Multiples
 from layerlens.proof.field.residues import Field, Residues
 from layerlens.proof.field.value import CannotProveError
+from layerlens.proof.limits import MOST_MAXIMA
 
 #: More elements than this are not looked at one by one.
 MOST_SETS = 300_000
-#: More maxima than this are not remembered.
-MOST_MAXIMA = 1_000_000
 _MARKS = 2**22
 
 #: An element: its residues.
@@ -31,6 +30,8 @@ class Maxima:
     field: Field
     #: What distances were asked for, where a factor may pass them.
     multiples: Multiples | None = None
+    #: More maxima than this are not remembered.
+    most: int = MOST_MAXIMA
     _members: dict[Element, frozenset[Element]] = dataclasses.field(default_factory=dict)
     #: Arrays of maxima of two, with the arrays that these were taken of, and where each array
     #: starts if the elements of all are counted.
@@ -177,10 +178,12 @@ class Maxima:
     # --- which elements are maxima ----------------------------------------------------------------
 
     def _note(self, found: Residues, one: Residues, other: Residues) -> None:
+        new = ~self._are_maxima(found)  # the other model has most of them too
+        found, one, other = (part[:, new] for part in (found, one, other))
         start = self._firsts[-1]
         end = start + found.shape[1]
-        if end > MOST_MAXIMA:
-            raise CannotProveError(f"there are more than {MOST_MAXIMA:,} maxima")
+        if end > self.most:
+            raise CannotProveError(f"there are more than {self.most:,} maxima")
         self._pairs.append((found, one, other))
         self._firsts.append(end)
         keys = _keys(found)

@@ -50,6 +50,18 @@ def test_what_has_no_effect_in_inference_is_not_distinguished() -> None:
     )
 
 
+def test_a_relu_with_a_bound_of_6_is_the_activation_of_that_name() -> None:
+    from keras import layers
+
+    def relu6(x: Any) -> Any:
+        return layers.Activation("relu6")(x)
+
+    assert same(relu6, lambda x: layers.ReLU(6)(x), lambda x: layers.ReLU(max_value=6.0)(x))
+    for others in ({"max_value": 6.5}, {"max_value": 6.0, "threshold": 0.1}, {}):
+        assert not same(relu6, lambda x, own=others: layers.ReLU(**own)(x))
+    assert not same(relu6, lambda x: layers.ReLU(max_value=6.0, negative_slope=0.1)(x))
+
+
 def test_attributes_that_no_configuration_tells_are_distinguished() -> None:
     from keras import layers
 

@@ -36,6 +36,15 @@ def test_too_many_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         Maxima(FIELD).of_each_row(FIELD.draw((3, 3)))
 
 
+def test_no_more_are_remembered_than_a_proof_may_have() -> None:
+    maxima = Maxima(FIELD, most=5)
+    a, b = FIELD.draw((3,)), FIELD.draw((3,))
+    found = maxima.of_two(a, b)
+    assert np.array_equal(maxima.of_two(b, a), found)  # which are remembered already
+    with pytest.raises(CannotProveError, match="more than 5 maxima"):
+        maxima.of_two(a, FIELD.draw((3,)))
+
+
 def test_an_element_with_two_residues_of_a_maximum_is_none() -> None:
     maxima = Maxima(FIELD)
     a, b = FIELD.draw((4,)), FIELD.draw((4,))
