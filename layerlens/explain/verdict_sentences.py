@@ -258,9 +258,9 @@ def recorded(report: ModelReport, recording: Recording) -> str:
     versions = recording.versions
     kinds = len(recording.weights)
     return (
-        f"`{report.name}` is a recording of Keras {versions.keras} on TensorFlow "
+        f"`{report.name}` was recorded with Keras {versions.keras} on TensorFlow "
         f"{versions.tensorflow}: {recording.samples:,} samples, on its own weights"
-        + (f" and {kinds - 1} other{'s' if kinds > 2 else ''}" if kinds > 1 else "")
+        + (f" and {kinds - 1} other set{'s' if kinds > 2 else ''} of weights" if kinds > 1 else "")
     )
 
 

@@ -65,12 +65,13 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     from layerlens.testing.collect import UPDATED
 
     counts = config.stash.get(UPDATED, {})
-    terminalreporter.section("layerlens: expectations updated")
-    for path, count in counts.items():
-        terminalreporter.line(f"{path}: {count}")
-    if not counts:
-        terminalreporter.line("none: every expectation that ran holds or could not be updated")
     recorded = config.stash.get(RECORDED, {})
+    if counts or not recorded:
+        terminalreporter.section("layerlens: expectations updated")
+        for path, count in counts.items():
+            terminalreporter.line(f"{path}: {count}")
+    if not counts and not recorded:
+        terminalreporter.line("none: every expectation that ran holds or could not be updated")
     if recorded:
         terminalreporter.section("layerlens: recordings")
         for path, did in recorded.items():

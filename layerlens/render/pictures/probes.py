@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from layerlens.render.pictures.plan import Plan
-from layerlens.render.pictures.scales import badness
+from layerlens.render.pictures.scales import badness, short_name
 from layerlens.render.wording import count, plural
 from layerlens.report.pairs import PairReport, ProbeRow
 
@@ -14,6 +14,8 @@ from layerlens.report.pairs import PairReport, ProbeRow
 MOST_PROBES = 30
 #: The height of one probe, in inches.
 ROW = 0.17
+#: The widths of the axes and of one letter of a name, in inches.
+_AXES, _LETTER = 4.4, 0.062
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,11 @@ class Probes:
     """The probes to draw, the greatest difference first."""
 
     rows: tuple[ProbeRow, ...]
+
+    @property
+    def names_width(self) -> float:
+        """The width of the column of names, in inches."""
+        return max(len(short_name(row.name)) for row in self.rows) * _LETTER + 0.1
 
 
 def probes_plan(pair: PairReport) -> Plan[Probes] | None:
@@ -30,7 +37,8 @@ def probes_plan(pair: PairReport) -> Plan[Probes] | None:
         return None
     shown = rows[:MOST_PROBES]
     height = len(shown) * ROW + 0.95
-    return Plan(_probes_caption(rows), 8.6, height, Probes(tuple(shown)))
+    probes = Probes(tuple(shown))
+    return Plan(_probes_caption(rows), probes.names_width + _AXES + 0.25, height, probes)
 
 
 def _worst(probes: Iterable[ProbeRow]) -> list[ProbeRow]:

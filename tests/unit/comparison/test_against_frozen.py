@@ -225,7 +225,7 @@ def test_a_custom_layer_whose_code_changed(tmp_path: Path) -> None:
     assert shown is not None
     assert shown.reference != shown.candidate
     assert np.shape(shown.input) == (1, 2)
-    assert "is a recording of Keras" in pair.explanation
+    assert "was recorded with Keras" in pair.explanation
 
 
 def test_a_difference_that_the_saved_weights_hide(tmp_path: Path) -> None:

@@ -29,7 +29,8 @@ def draw_probes(probes: Probes, area: Area) -> None:
         assert number is not None
         return zero if number == 0 else number if math.isfinite(number) else infinite
 
-    axes = area.axes(2.3, 0.45, area.width - 2.45, len(rows) * ROW + 0.1)
+    names = probes.names_width
+    axes = area.axes(names + 0.1, 0.45, area.width - names - 0.25, len(rows) * ROW + 0.1)
     axes.set_xscale("log")
     axes.set(xlim=(zero / 2, (infinite if unbounded else high) * 2), ylim=(len(rows) - 0.4, -0.6))
     axes.hlines(
@@ -49,7 +50,13 @@ def draw_probes(probes: Probes, area: Area) -> None:
             (len(rows) + 0.2) * ROW
         )
         area.text(
-            2.2, height, short_name(row.name), ha="right", va="center", size=7, color=COLOURS["ink"]
+            names,
+            height,
+            short_name(row.name),
+            ha="right",
+            va="center",
+            size=7,
+            color=COLOURS["ink"],
         )
     marks = decades(low, high)
     labels = [mark(number) for number in marks]
