@@ -14,6 +14,7 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,10 +67,15 @@ def blocks_of(page: Path) -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, Any]]]:
-    pages = [{"name": page.stem, "blocks": blocks_of(page)} for page in PAGES]
+    return run_pages(PAGES, tmp_path_factory.mktemp("p"))
+
+
+def run_pages(files: Sequence[Path], folder: Path) -> dict[str, list[dict[str, Any]]]:
+    """Return, for the name of each page, what its blocks gave."""
+    pages = [{"name": page.stem, "blocks": blocks_of(page)} for page in files]
     environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
     done = subprocess.run(
-        [sys.executable, Path(__file__).with_name("page_runner.py"), tmp_path_factory.mktemp("p")],
+        [sys.executable, Path(__file__).with_name("page_runner.py"), folder],
         input=json.dumps(pages),
         capture_output=True,
         text=True,
@@ -85,13 +91,18 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, An
 def test_every_block_prints_the_output_shown(
     page: Path, ran: dict[str, list[dict[str, Any]]]
 ) -> None:
+    assert_printed(page, ran[page.stem])
+
+
+def assert_printed(page: Path, results: Sequence[dict[str, Any]]) -> None:
+    """Assert that the blocks of a page gave what it shows."""
     blocks = blocks_of(page)
     assert blocks
-    for block, result in zip(blocks, ran[page.stem], strict=False):
+    for block, result in zip(blocks, results, strict=False):
         assert result["status"] == block["exit"], f"{block['text']}\n{result['text']}"
         missing = first_missing(expected_lines(block), result["text"])
         assert missing is None, f"not printed: {missing}\n{result['text']}"
-    assert len(ran[page.stem]) == len(blocks)
+    assert len(results) == len(blocks)
 
 
 def expected_lines(block: dict[str, Any]) -> list[str]:
