@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -103,3 +106,30 @@ def test_bicubic_resizing(backend_name: str) -> None:
     assert pair.verdict == "different"
     assert pair.first_divergence is not None
     assert pair.first_divergence.candidate_layer == "resizing"
+
+
+def test_jax_runs_without_tensorflow() -> None:
+    """Keras imports it where a model is described, which takes longer than the comparison."""
+    pytest.importorskip("jax")
+    import keras
+
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    program = (
+        "import sys, numpy as np\n"
+        "from layerlens.models.runtimes.worker import keras_runtime\n"
+        "keras_runtime.about('keras')\n"
+        "model = keras_runtime.load({'json': sys.argv[1]})\n"
+        "for precision, dtype in (('working', 'float32'), ('float64', 'float64')):\n"
+        "    (output,) = model.run(precision, [np.ones((2, 3), dtype)])\n"
+        "    print(output.dtype)\n"
+        "print('tensorflow' in sys.modules)\n"
+    )
+    environment = {**os.environ, "KERAS_BACKEND": "jax", "JAX_ENABLE_X64": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", program, model.to_json()],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == ["float32", "float64", "False"]
