@@ -147,7 +147,7 @@ class LayerByLayer:
 
     def _observed(self, weights: WeightSet) -> Found:
         ours, theirs = self._layers.reference, self._layers.candidate
-        apart = self._layers.first_apart
+        apart = self._layers.apart
         tails = [(*part.outputs, *apart.tensors(k)) for k, part in enumerate((ours, theirs))]
         wanted = [*ours.starts, *theirs.reference_starts, *tails[0]]
         one = (

@@ -1,11 +1,13 @@
-"""The layers that two models share from the inputs on, and the first that they do not."""
+"""The layers that two models share from the inputs on, and where they part."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from typing import Any
+
+import numpy as np
 
 from layerlens.models.build.request import Built
 from layerlens.models.execute.layer_walk import LayerWalk, graph_of, nodes_of
@@ -15,6 +17,11 @@ from layerlens.numerics.weight_transfer import Transfer
 from layerlens.proof.expressions import Numbering
 from layerlens.proof.shared_prefix import call_key, last_shared, numbered_tensors, variable_names
 from layerlens.report.pairs import FirstDivergence
+
+#: So many places at which two models may differ are looked at; the values there are kept.
+MOST_PLACES = 12
+#: Rewritten layers differ by rounding, in working precision at most this share of their values.
+ROUNDING = 1e-4
 
 
 @dataclass(frozen=True)
@@ -46,19 +53,57 @@ class FirstApart:
         call = (self.reference, self.candidate)[position]
         return () if call is None else tuple(map(id, call.outputs))
 
-    def row(self, ours: Mapping[int, Any], theirs: Mapping[int, Any]) -> FirstDivergence:
-        """Return the row of a report, from the values of `tensors`."""
-        one, other = (
-            None if call is None else str(call.operation.name)
-            for call in (self.reference, self.candidate)
-        )
+    def gap(self, ours: Mapping[int, Any], theirs: Mapping[int, Any]) -> tuple[float, float] | None:
+        """Return how far the outputs of both are apart, and the greatest value of the reference.
+
+        None where they cannot be compared. The values are those of `tensors`.
+        """
         pairs = [
             (as_array(ours[a]), as_array(theirs[b]))
             for a, b in zip(self.tensors(0), self.tensors(1), strict=False)
         ]
-        is_comparable = bool(pairs) and all(a.shape == b.shape and a.size for a, b in pairs)
-        gaps = [float(distance(a, b).max()) for a, b in pairs] if is_comparable else []
-        return FirstDivergence(one, other, max(gaps, default=None))
+        if not pairs or any(a.shape != b.shape or not a.size for a, b in pairs):
+            return None
+        gaps = [float(distance(a, b).max()) for a, b in pairs]
+        return max(gaps), max(float(distance(a, np.zeros_like(a)).max()) for a, _ in pairs)
+
+    def row(self, gap: float | None) -> FirstDivergence:
+        """Return the row of a report."""
+        one, other = (
+            None if call is None else str(call.operation.name)
+            for call in (self.reference, self.candidate)
+        )
+        return FirstDivergence(one, other, gap)
+
+
+@dataclass(frozen=True)
+class Places:
+    """The first places at which two models may differ, in order.
+
+    Each has the calls that differ there, and a pair of calls whose outputs tell whether what is
+    computed up to there differs. A model may be rewritten in many places, of which one is wrong.
+    """
+
+    places: tuple[tuple[FirstApart, FirstApart], ...]
+
+    def tensors(self, position: int) -> tuple[int, ...]:
+        """Return the outputs that are needed of the reference (0) or the candidate (1), by id."""
+        found = (n for place in self.places for call in place for n in call.tensors(position))
+        return tuple(dict.fromkeys(found))
+
+    def row(self, ours: Mapping[int, Any], theirs: Mapping[int, Any]) -> FirstDivergence:
+        """Return the row of the first place behind which more than rounding differs.
+
+        Of the first place of all, where there is none.
+        """
+        differing = (
+            apart
+            for apart, told_by in self.places
+            if _is_more_than_rounding(told_by.gap(ours, theirs))
+        )
+        apart = next(differing, self.places[0][0])
+        own = apart.gap(ours, theirs)
+        return apart.row(None if own is None else own[0])
 
 
 @dataclass(frozen=True)
@@ -67,11 +112,12 @@ class SharedLayers:
 
     reference: Part
     candidate: Part
-    first_apart: FirstApart = field(init=False)
+    apart: Places = field(init=False)
 
     def __post_init__(self) -> None:
-        found = first_apart(self.reference.own_calls, self.candidate.own_calls)
-        object.__setattr__(self, "first_apart", found)
+        changed = {id(call) for position in (0, 1) for call in self.changed(position)}
+        found = places_apart(self.reference.own_calls, self.candidate.own_calls, changed)
+        object.__setattr__(self, "apart", found)
 
     def changed(self, position: int) -> tuple[Any, ...]:
         """Return the calls of one model that compute what no call of the other one does.
@@ -118,18 +164,40 @@ class SharedLayers:
         return cls(*parts)
 
 
-def first_apart(ours: Sequence[Any], theirs: Sequence[Any]) -> FirstApart:
-    """Return the first calls of either model that the other does not make.
+def places_apart(
+    ours: Sequence[Any], theirs: Sequence[Any], changed: Collection[int] = ()
+) -> Places:
+    """Return the first places where one model makes a call that the other does not make.
 
     Calls are lined up by the type of the layer and the shape of its output, so that a layer that is
-    left out is not mistaken for the one that comes after it.
+    left out is not mistaken for the one that comes after it. Calls that are lined up and `changed`,
+    by id, are such a place too. The first calls are one where there is no other.
     """
     keys = [[_form(call) for call in calls] for calls in (ours, theirs)]
     matcher = SequenceMatcher(None, keys[0], keys[1], autojunk=False)
-    kind, a, _, c, _ = next(iter(matcher.get_opcodes()), ("equal", 0, 0, 0, 0))
-    one = ours[a] if a < len(ours) and kind != "insert" else None
-    other = theirs[c] if c < len(theirs) and kind != "delete" else None
-    return FirstApart(one, other)
+    places: list[tuple[FirstApart, FirstApart]] = []
+    for kind, a, b, c, d in matcher.get_opcodes():
+        if kind == "equal":
+            for one, other in zip(ours[a:b], theirs[c:d], strict=True):
+                if id(one) in changed or id(other) in changed or not places:
+                    places.append((FirstApart(one, other),) * 2)
+        else:
+            apart = FirstApart(
+                None if kind == "insert" else ours[a], None if kind == "delete" else theirs[c]
+            )
+            # What follows tells where calls are left out; of others, the last ones of the place.
+            at = (b - 1, d - 1) if kind == "replace" else (b, d)
+            is_inside = at[0] < len(ours) and at[1] < len(theirs)
+            told_by = FirstApart(ours[at[0]], theirs[at[1]]) if is_inside else apart
+            places.append((apart, told_by))
+        if len(places) >= MOST_PLACES:
+            break
+    return Places(tuple(places[:MOST_PLACES]) or ((FirstApart(None, None),) * 2,))
+
+
+def _is_more_than_rounding(gap: tuple[float, float] | None) -> bool:
+    """Return whether a gap tells a difference; one that is not known may be one."""
+    return gap is None or not gap[0] <= ROUNDING * gap[1]
 
 
 def _form(call: Any) -> tuple[str, tuple[Any, ...]]:

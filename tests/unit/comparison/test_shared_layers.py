@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from layerlens.comparison.shared_layers import FirstApart, SharedLayers
@@ -39,7 +40,7 @@ def names(apart: FirstApart) -> tuple[str | None, str | None]:
     ],
 )
 def test_the_first_layers_apart(one: Any, other: Any, expected: Any) -> None:
-    assert names(split(one, other).first_apart) == expected
+    assert names(split(one, other).apart.places[0][0]) == expected
 
 
 def test_what_both_compute_alike_is_shared_and_the_rest_is_changed_or_moved() -> None:
@@ -50,3 +51,23 @@ def test_what_both_compute_alike_is_shared_and_the_rest_is_changed_or_moved() ->
     changed = [type(call.operation).__name__ for call in found.changed(1)]
     assert changed == ["Activation"]  # the last layer is the same function of other inputs
     assert len(found.candidate.own_calls) == 2
+
+
+def test_a_rewrite_that_changes_nothing_is_not_where_two_models_begin_to_differ() -> None:
+    relu, sigmoid = (layer("Activation", activation=name) for name in ("relu", "sigmoid"))
+    bounded = layer("ReLU", max_value=1000.0)
+    found = split([DENSE, relu, DENSE, TANH, DENSE], [DENSE, bounded, DENSE, sigmoid, DENSE])
+    x = np.random.default_rng(0).normal(size=(4, 3)).astype("float32")
+    values = []
+    for position, part in enumerate((found.reference, found.candidate)):
+        for number, weight in enumerate(part.built.model.weights):
+            weight.assign(np.random.default_rng(number).normal(size=weight.shape))
+        (start,) = part.walk.graph.inputs
+        values.append(part.walk.evaluate({id(start): x}, found.apart.tensors(position)))
+    row = found.apart.row(*values)
+    assert (row.reference_layer, row.candidate_layer) == (
+        found.reference.own_calls[-2].operation.name,
+        found.candidate.own_calls[-2].operation.name,
+    )
+    assert row.max_abs is not None
+    assert row.max_abs > 0.1
