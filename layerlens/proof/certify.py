@@ -13,7 +13,7 @@ from layerlens.numerics.weight_transfer import Transfer
 from layerlens.plain import stage
 from layerlens.proof.cuts import AROUND, Cut, Goal, calls_behind, cut_between
 from layerlens.proof.expressions import Numbering, express, is_graph
-from layerlens.proof.graphs import THEY_DIFFER, Unproved, prove_graphs, prove_part
+from layerlens.proof.graphs import THEY_DIFFER, Unproved, differ_once, prove_graphs, prove_part
 from layerlens.proof.parts import CutModels, WholeModels, params
 from layerlens.proof.refusals import is_half_precise
 from layerlens.proof.shared_prefix import has_same_weights, variable_names
@@ -109,6 +109,9 @@ class Prover:
         if part is None:
             part = CutModels(cut, self._built)
             self._parts.append(part)
+        # A large part that differs shows this at a small share of the cost of a proof.
+        if self._are_costly() and differ_once(part, self.transfer, seed=seed):
+            return Unproved(THEY_DIFFER)
         return prove_part(part, self.transfer, seed=seed)
 
     def _is_small(self, cut: Cut) -> bool:

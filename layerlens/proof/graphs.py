@@ -126,6 +126,20 @@ def seem_equal(part: Part, transfer: Transfer, *, seed: int) -> bool:
         return True  # chance was against it; a proof tries more seeds
 
 
+def differ_once(part: Part, transfer: Transfer, *, seed: int) -> bool:
+    """Return whether a part of both differs on one sample modulo one prime.
+
+    False where a proof is refused.
+    """
+    try:
+        proof = _admitted(part, transfer, seed)
+        if proof.agrees_once():
+            return False
+        return not (proof.leaves_out_laws and proof.with_all_laws().agrees_once())
+    except (CannotProveError, VanishedError):
+        return False
+
+
 class _UnequalError(CannotProveError):
     """Two expressions that differ, unless more is known of the inputs held against numbers."""
 
