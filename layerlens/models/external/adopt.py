@@ -15,7 +15,7 @@ import layerlens
 from layerlens.errors import Fault, LayerlensError, ModelFileError, ScenarioError, Where
 from layerlens.fault_codes import Code
 from layerlens.models.build.call_forms import apply_by_name
-from layerlens.models.build.custom_objects import has_same_code, objects_of
+from layerlens.models.build.custom_objects import custom_code, has_same_code, objects_of
 from layerlens.models.build.graph import LayerRefusal, flat_outputs
 from layerlens.models.build.inputs import InputsRefusal, has_graph
 from layerlens.models.build.python_callable import call_python, importable, scenario_folders
@@ -52,7 +52,7 @@ from layerlens.models.external.rebuild import RebuildError, build_from, inputs_f
 from layerlens.models.external.recorded import take_recording
 from layerlens.models.external.recording_file import is_recording_spec
 from layerlens.models.external.refusals import refuse_callable
-from layerlens.models.external.same_attributes import has_same_attributes
+from layerlens.models.external.same_attributes import carry_attributes, has_same_attributes
 from layerlens.models.external.saved_file import SavedModel, read_saved, refuse_code
 from layerlens.models.inspect.nested_layers import layers_told_to_train
 from layerlens.models.keras_errors import clean_reason
@@ -266,11 +266,7 @@ def _adopt_object(request: BuildRequest, given: Any) -> Built | Refused:
         try:
             source = _copied(request, given, Path(folder))
             result = build_from(request, source)
-            compared = result
-            if request.precision == "float64" and not is_precise(given):
-                # What half precision makes zero or infinite is no fault of the copy.
-                compared = build_from(replace(request, precision="working", allocate=True), source)
-            if isinstance(compared, Built) and not _is_alike(request, given, compared, source):
+            if not _is_alike(request, given, result, source):
                 return _use_itself(request, given)
         except RebuildError:
             return _use_itself(request, given)
@@ -309,26 +305,49 @@ def _inside_model(request: BuildRequest, layer: Any) -> Iterator[Any]:
         del layer._inbound_nodes[nodes:]
 
 
-def _is_alike(request: BuildRequest, given: Any, result: Built, source: Source) -> bool:
+def _is_alike(request: BuildRequest, given: Any, result: Model, source: Source) -> bool:
     """Return whether a copy consists of what the original does, and gives its outputs.
 
     A configuration may leave out an argument of the user's own class, or an attribute that was set
-    later, and a name may mean another class.
+    later, and a name may mean another class. Such a copy is judged in working precision and without
+    changed numbers, since small differences count. What half precision makes zero or infinite is no
+    fault of the copy either.
+
+    Raises:
+        RebuildError: Keras cannot make the model in working precision.
     """
-    return in_fresh_session(lambda: _is_like(request, given, result, source), request.seed)
-
-
-def _is_like(request: BuildRequest, given: Any, result: Built, source: Source) -> bool:
-    copy = result.model if has_state(given) else draft_model(source, source.config)
-    if not has_same_code(given, copy):
-        return False
-    # Numbers may be changed on purpose.
-    if request.numbers is None and not has_same_attributes(given, copy):
-        return False
-    if not result.allocated or not given.built or any(layers_told_to_train(given)):
+    copies = [result]
+    has_own_code = any(True for _ in custom_code(given))
+    is_as_given = request.precision == "working" and request.numbers is None
+    if not is_as_given and (has_own_code or not is_precise(given)):
+        as_given = replace(request, precision="working", allocate=True, numbers=None)
+        copies.append(build_from(as_given, source))
+    built = [copy for copy in copies if isinstance(copy, Built)]
+    if len(built) < len(copies):
         return True
+    return in_fresh_session(lambda: _is_like(request, given, built, source), request.seed)
+
+
+def _is_like(request: BuildRequest, given: Any, copies: list[Built], source: Source) -> bool:
+    compared = copies[-1]
+    if has_state(given):
+        # Arguments that are lost may be numbers that were to be changed.
+        if given.built and request.numbers is None:
+            for copy in copies:
+                carry_attributes(given, copy.model)
+        consists_of = compared.model
+    else:
+        consists_of = draft_model(source, source.config)
+    if not has_same_code(given, consists_of):
+        return False
+    is_changed = request.numbers is not None and len(copies) == 1
+    if not is_changed and not has_same_attributes(given, consists_of):
+        return False
+    if not compared.allocated or not given.built or any(layers_told_to_train(given)):
+        return True
+    in_float64 = compared.precision == "float64"
     with _inside_model(request, given) as model:
-        return same_outputs(model, result.model, result.inputs)
+        return same_outputs(model, compared.model, compared.inputs, in_float64=in_float64)
 
 
 def _use_itself(request: BuildRequest, given: Any) -> Built | Refused:

@@ -57,8 +57,10 @@ def has_replaced_methods(layer: Any) -> bool:
     )
 
 
-def same_outputs(original: Any, copy: Any, inputs: tuple[InputSpec, ...]) -> bool:
-    """Return whether a copy gives the outputs of the original on one random batch.
+def same_outputs(
+    original: Any, copy: Any, inputs: tuple[InputSpec, ...], *, in_float64: bool = False
+) -> bool:
+    """Return whether a copy, which may be in float64, gives the original's outputs on one batch.
 
     True without a call for a stateful model, which a call would change, and for text inputs. True
     also where the original cannot be called, and False where only the copy cannot.
@@ -82,8 +84,9 @@ def same_outputs(original: Any, copy: Any, inputs: tuple[InputSpec, ...]) -> boo
         raise_if_out_of_memory(error, "while a copy of a model was called")
         return False
     pairs = zip(expected, found, strict=False)
-    # Far above rounding: the effect of a forgotten argument is not small.
-    bound = 1e-3 if is_precise(original) else 0.1
+    # In one precision both are the same computation.
+    are_precise = is_precise(original) and is_precise(copy)
+    bound = (1e-3 if in_float64 else 1e-6) if are_precise else 0.1
     return all(
         one.shape == other.shape
         and np.allclose(one, other, rtol=bound, atol=bound * np.nanmax(np.abs(one)), equal_nan=True)

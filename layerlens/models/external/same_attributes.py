@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping
+from copy import deepcopy
 from functools import cache
+from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
 import keras
@@ -11,6 +14,7 @@ import numpy as np
 from keras.src.models.functional import Functional
 
 from layerlens.models.build.precision import is_floating
+from layerlens.models.execute.user_functions import TRUSTED
 from layerlens.models.inspect.nested_layers import is_keras_class, with_nested
 
 #: Where a layer keeps whether it passes masks on; anybody may set that.
@@ -37,6 +41,28 @@ def has_same_attributes(original: Any, copy: Any) -> bool:
     return True
 
 
+def carry_attributes(original: Any, copy: Any) -> None:
+    """Set the plain attributes of the user's own layers that a copy has lost.
+
+    What else was made from them differs still, and so do outputs. A copy that is changed so is
+    checked like any other.
+    """
+    copies: dict[type, list[Any]] = {}
+    for layer in _layers(copy):
+        copies.setdefault(type(layer), []).append(layer)
+    for layer in _layers(original):
+        same = copies.get(type(layer), [])
+        if not same or is_keras_class(layer):
+            continue
+        other = same.pop(0)
+        given = dict(_attributes(other))
+        for name, text in _attributes(layer):
+            if given.get(name) != text:
+                # The user's own class may refuse to be copied or changed in any way.
+                with contextlib.suppress(Exception):
+                    setattr(other, name, deepcopy(getattr(layer, name)))
+
+
 def _layers(model: Any) -> Iterator[Any]:
     for layer in with_nested(model):
         if not isinstance(layer, (Functional, keras.Sequential, keras.layers.InputLayer)):
@@ -49,7 +75,7 @@ def _attributes(layer: Any) -> Iterator[tuple[str, str]]:
         is_private = name.startswith("_") and name != _MASKING
         if name in _common_attributes() or (is_private and not is_own):
             continue
-        text = _as_text(value)
+        text = _as_text(value) if is_own or not _is_users_own(value) else None
         if text is not None:
             yield name, text
 
@@ -60,8 +86,16 @@ def _as_text(value: Any, depth: int = 4) -> str | None:
         return None if is_floating(value) else repr(value)
     if isinstance(value, _PLAIN):
         return repr(value)
+    if hasattr(value, "assign"):  # a variable
+        return None
+    if keras.ops.is_tensor(value) and hasattr(value, "numpy"):
+        value = value.numpy()
     if isinstance(value, (np.ndarray, np.generic)):
-        return None if value.dtype.hasobject else repr((value.shape, value.tolist()))
+        if value.dtype.hasobject:
+            return None
+        if np.issubdtype(value.dtype, np.floating):
+            value = value.astype("float32")
+        return repr((value.shape, value.tolist()))
     if not depth:
         return None
     if isinstance(value, Mapping):
@@ -69,7 +103,20 @@ def _as_text(value: Any, depth: int = 4) -> str | None:
         return repr(sorted((key, text) for key, text in items if text is not None))
     if isinstance(value, (list, tuple)):
         return repr([_as_text(item, depth - 1) for item in value])
+    if _is_users_own(value):
+        return f"{type(value).__qualname__}{_as_text(vars(value), depth - 1)}"
     return None
+
+
+def _is_users_own(value: Any) -> bool:
+    """Return whether a value is an object of a class that the user defines."""
+    not_objects = (type, ModuleType, FunctionType, MethodType, keras.layers.Layer)
+    defined = type(value).__module__
+    return (
+        hasattr(value, "__dict__")
+        and not isinstance(value, not_objects)
+        and not defined.startswith(TRUSTED)
+    )
 
 
 @cache

@@ -217,19 +217,32 @@ class Forgetful(Scale):
         return {**super().get_config(), "factor": 1.0}
 
 
+class Hidden(Forgetful):
+    """Its factor is in no attribute."""
+
+    def __init__(self, factor: float = 1.0, **more: Any) -> None:
+        super().__init__(**more)
+        self.scaled = lambda x: x * factor
+
+    def call(self, x: Any) -> Any:
+        return self.scaled(x) * self.weight
+
+
 class Silent(Scale):
     def get_config(self) -> Any:
         raise NotImplementedError
 
 
-@pytest.mark.parametrize(("kind", "copied"), [(Honest, True), (Forgetful, False), (Silent, False)])
+@pytest.mark.parametrize(
+    ("kind", "copied"), [(Honest, True), (Forgetful, True), (Hidden, False), (Silent, False)]
+)
 def test_an_unfaithful_copy_is_not_used(kind: Any, copied: bool) -> None:
-    model = keras.Sequential([keras.Input((8, 3)), kind(3.0)])
+    model = keras.Sequential([keras.Input((8, 3)), kind(1.0001)])
     for precision in ("working", "float64"):
         built = build(given(model), precision=precision)
         assert built.is_original is not copied
         assert built.precision == (precision if copied else "working")
-        np.testing.assert_allclose(built.model(X), X * 3, rtol=1e-5)
+        np.testing.assert_allclose(built.model(X), X * 1.0001, rtol=1e-6)
 
 
 class HighUp(Scale):
@@ -247,10 +260,10 @@ class HighUp(Scale):
 
 
 @pytest.mark.parametrize("is_built", [True, False])
-def test_a_copy_without_an_argument_is_not_used_although_few_outputs_show_it(
+def test_an_argument_is_not_lost_although_few_outputs_show_it(
     is_built: bool,
 ) -> None:
-    for limit, copied in ((1e6, True), (2e6, False)):
+    for limit, copied in ((1e6, True), (2e6, is_built)):
         layer = HighUp(limit)
         if is_built:
             layer(X)

@@ -78,6 +78,9 @@ def test_the_function_of_a_lambda_is_the_object_itself(tmp_path: Path) -> None:
 def test_outputs_are_compared_beyond_rounding() -> None:
     model = chain(keras.layers.Rescaling(3.0))
     assert same_outputs(model, chain(keras.layers.Rescaling(3.0 + 1e-6)), INPUTS)
+    other = chain(keras.layers.Rescaling(3.0 + 1e-4))
+    assert not same_outputs(model, other, INPUTS)
+    assert same_outputs(model, other, INPUTS, in_float64=True)
     assert not same_outputs(model, chain(keras.layers.Rescaling(3.1)), INPUTS)
     assert not same_outputs(model, chain(keras.layers.Dense(5)), INPUTS)
 

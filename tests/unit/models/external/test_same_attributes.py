@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from layerlens.models.external.same_attributes import has_same_attributes
+from layerlens.models.external.same_attributes import carry_attributes, has_same_attributes
 
 pytestmark = pytest.mark.usefixtures("backend")
 
@@ -51,3 +51,30 @@ def test_names_dtypes_and_training_do_not_count() -> None:
     model.fit(np.ones((2, 3)), np.ones((2, 3)), validation_split=0.5, verbose=0)
     assert has_same_attributes(model, other)
     assert has_same_attributes(chain(Clip(dtype="float16")), chain(Clip(dtype="float64")))
+
+
+class Bound:
+    def __init__(self, upper: float) -> None:
+        self.upper = upper
+
+
+def test_objects_and_tensors_that_a_layer_holds_count() -> None:
+    for kind in (Bound, keras.ops.convert_to_tensor):
+        assert has_same_attributes(chain(Clip({"upper": kind(5.0)})), Clip({"upper": kind(5.0)}))
+        assert not has_same_attributes(
+            chain(Clip({"upper": kind(5.0)})), Clip({"upper": kind(5.1)})
+        )
+
+
+def test_what_a_copy_has_lost_is_carried_over() -> None:
+    original, copy = chain(Clip(5.0), Clip({"upper": Bound(5.0)})), chain(Clip(), Clip({}))
+    carry_attributes(original, copy)
+    assert has_same_attributes(original, copy)
+    assert copy.layers[1]._limit["upper"] is not original.layers[1]._limit["upper"]
+    np.testing.assert_array_equal(copy(np.full((1, 3), 9.0)), np.full((1, 3), 5.0))
+
+
+def test_attributes_of_layers_of_keras_are_not_carried_over() -> None:
+    original, copy = chain(keras.layers.ReLU(5.0)), chain(keras.layers.ReLU())
+    carry_attributes(original, copy)
+    assert not has_same_attributes(original, copy)
