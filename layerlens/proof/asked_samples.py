@@ -15,7 +15,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from layerlens.models.execute.user_functions import TRUSTED
+from layerlens.models.inspect.nested_layers import TRUSTED
 from layerlens.proof.field.value import CannotProveError
 
 #: Batches of fewer samples are not watched: too many axes are as long.

@@ -22,8 +22,13 @@ from tensorflow.python.framework import op_callbacks
 from layerlens.models.build.request import Built
 from layerlens.models.execute.input_domains import has_foreign_layers
 from layerlens.models.execute.keras_runner import KerasRunner
-from layerlens.models.execute.user_functions import TRUSTED, numbers_in_functions, seen_by
-from layerlens.models.inspect.nested_layers import flat_layers, is_keras_class, operation_nodes
+from layerlens.models.execute.user_functions import numbers_in_functions, seen_by
+from layerlens.models.inspect.nested_layers import (
+    TRUSTED,
+    flat_layers,
+    is_keras_class,
+    operation_nodes,
+)
 from layerlens.numerics.arrays import Array
 from layerlens.numerics.probes import generator
 from layerlens.proof.asked_samples import refusing_to_tell

@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 
 from layerlens.models.execute.receptive_field import whole_numbers_in
+from layerlens.models.inspect.nested_layers import TRUSTED
 
-#: Modules whose code is known.
-TRUSTED = ("builtins", "keras.", "numpy", "tensorflow.")
 _NONE: Mapping[str, Any] = MappingProxyType({})
 
 

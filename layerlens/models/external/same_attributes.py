@@ -14,8 +14,7 @@ import numpy as np
 from keras.src.models.functional import Functional
 
 from layerlens.models.build.precision import is_floating
-from layerlens.models.execute.user_functions import TRUSTED
-from layerlens.models.inspect.nested_layers import is_keras_class, with_nested
+from layerlens.models.inspect.nested_layers import TRUSTED, is_keras_class, with_nested
 
 #: Where a layer keeps whether it passes masks on; anybody may set that.
 _MASKING = "_supports_masking"
