@@ -193,11 +193,11 @@ class MultiplesAtOnce(Multiples):
 class MaximaAtOnce(Maxima):
     """The maxima of each field."""
 
-    def __init__(self, fields: Fields, multiples: MultiplesAtOnce | None) -> None:
-        super().__init__(fields, multiples)
+    def __init__(self, fields: Fields, multiples: MultiplesAtOnce | None, most: int) -> None:
+        super().__init__(fields, multiples, most)
         self.fields = fields
         asked = [None] * len(fields.parts) if multiples is None else multiples.parts
-        self.parts = [Maxima(*pair) for pair in zip(fields.parts, asked, strict=True)]
+        self.parts = [Maxima(*pair, most) for pair in zip(fields.parts, asked, strict=True)]
 
     def _joined(self, function: Callable[..., Residues], *arrays: Residues) -> Residues:
         split = [self.fields.split(array) for array in arrays]
@@ -249,8 +249,8 @@ def all_at_once(seeds: Sequence[int]) -> Iterator[None]:
         def drawn(seed: int, count: int) -> Fields:
             return Fields.of_seeds([one + seed - seeds[0] for one in seeds], count)
 
-    def maxima(given: Field, multiples: Any) -> Maxima:
-        return (MaximaAtOnce if isinstance(given, Fields) else Maxima)(given, multiples)
+    def maxima(given: Field, multiples: Any, most: int) -> Maxima:
+        return (MaximaAtOnce if isinstance(given, Fields) else Maxima)(given, multiples, most)
 
     def multiples(given: Field) -> Multiples:
         return (MultiplesAtOnce if isinstance(given, Fields) else Multiples)(given)
