@@ -184,7 +184,8 @@ def kill_all(kills: int, seed: int, *, at_once: int = 10, longest: float = 15.0)
         kill_inside(result, kinds, 2, chance)
         for _ in range(commands):
             kill_command(result, chance, longest)
-        sys.stderr.write(f"{result}\n")
+        found = "".join(f"\n{fault}" for fault in result.faults)
+        sys.stderr.write(f"{result}{found}\n")
     return result
 
 
@@ -194,5 +195,4 @@ if __name__ == "__main__":
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     done = kill_all(given.kills, given.seed)
-    sys.stdout.write("".join(f"{fault}\n" for fault in done.faults))
     sys.exit(bool(done.faults))

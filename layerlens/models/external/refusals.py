@@ -35,10 +35,10 @@ def refuse_before_start(scenario: Scenario, options: RunOptions) -> None:
             _refuse_unreadable(model, options)
         except (ScenarioError, ModelFileError, UnsafeCodeError) as error:
             errors.append(error)
-    if len(errors) == 1:
-        raise errors[0]
+    # Two models may be one file.
+    faults = tuple(dict.fromkeys(fault for error in errors for fault in error.faults))
     if errors:
-        raise ScenarioError(tuple(fault for error in errors for fault in error.faults))
+        raise errors[0] if errors[0].faults == faults else ScenarioError(faults)
     _refuse_beside_frozen(scenario)
 
 

@@ -111,6 +111,8 @@ class RuntimeProcess:
         self._unread = bytearray()
         self._deadline = self._next_look = 0.0
         self._about: About | None = None
+        #: Why the process is lost; whoever asks again receives the same error.
+        self._loss: str | None = None
         self.close = weakref.finalize(
             self, _end, self._process, self._selector, self._lifeline, on_end
         )
@@ -122,6 +124,8 @@ class RuntimeProcess:
             RuntimeLostError: the process died, or did not start in time.
             RuntimeAnswerError: the runtime cannot be imported.
         """
+        if self._loss is not None:
+            raise RuntimeLostError(self._loss)
         if self._about is None:
             head, _ = self._receive(START_SECONDS)
             self._about = About(head["name"], head["version"], head["python"])
@@ -144,7 +148,7 @@ class RuntimeProcess:
         except FrameError as error:
             raise RuntimeAnswerError("FrameError", str(error), None) from error
         except OSError:
-            raise self._lost() from None
+            raise self._ended() from None
         return self._receive(CALL_SECONDS)
 
     def _receive(self, seconds: float) -> tuple[dict[str, Any], list[Array]]:
@@ -152,10 +156,9 @@ class RuntimeProcess:
         try:
             head, arrays = decoded(self._read_line, self._read_exactly)
         except EOFError:
-            raise self._lost() from None
+            raise self._ended() from None
         except FrameError as error:
-            self.close()
-            raise RuntimeLostError(f"it gave no valid answer: {error}") from error
+            raise self._lost(f"it gave no valid answer: {error}") from error
         if not head.get("ok"):
             raise RuntimeAnswerError(
                 str(head.get("type")), str(head.get("message")), head.get("missing")
@@ -198,12 +201,10 @@ class RuntimeProcess:
 
     def _stop_at_limit(self) -> None:
         if time.monotonic() > self._deadline:
-            self.close()
-            raise RuntimeLostError("it was stopped because it took too long")
+            raise self._lost("it was stopped because it took too long")
         taken = self._resident()
         if self._most_bytes is not None and taken > self._most_bytes:
-            self.close()
-            raise RuntimeLostError(
+            raise self._lost(
                 f"it was stopped at {readable(taken)} of memory; the limit is "
                 f"{readable(self._most_bytes)}"
             )
@@ -213,15 +214,21 @@ class RuntimeProcess:
             return int(psutil.Process(self._process.pid).memory_info().rss)
         return 0
 
-    def _lost(self) -> RuntimeLostError:
+    def _ended(self) -> RuntimeLostError:
+        """Return the error on a process that has ended by itself."""
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(5.0)
         status = self._process.poll()
-        self.close()
         if status is not None and status < 0:
             with suppress(ValueError):
-                return RuntimeLostError(f"it crashed ({signal.Signals(-status).name})")
-        return RuntimeLostError(f"it ended without an answer (exit status {status})")
+                return self._lost(f"it crashed ({signal.Signals(-status).name})")
+        return self._lost(f"it ended without an answer (exit status {status})")
+
+    def _lost(self, reason: str) -> RuntimeLostError:
+        """End the process, and return the error on it, which further questions raise too."""
+        self.close()
+        self._loss = reason
+        return RuntimeLostError(reason)
 
 
 def _told(folder: Path | None) -> tuple[str, ...]:

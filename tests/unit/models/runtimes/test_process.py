@@ -89,8 +89,9 @@ def test_an_error_leaves_the_process_running(dense: Path) -> None:
 def test_a_process_that_dies_is_told(dense: Path) -> None:
     runtime, _ = loaded(dense)
     os.kill(runtime._process.pid, signal.SIGSEGV)
-    with pytest.raises(RuntimeLostError, match=r"it crashed \(SIGSEGV\)"):
-        runtime.ask({"op": "run", "precision": "working"}, [np.zeros((1, 3), "f4")])
+    for _ in range(2):  # whoever asks again receives the same error
+        with pytest.raises(RuntimeLostError, match=r"it crashed \(SIGSEGV\)"):
+            runtime.ask({"op": "run", "precision": "working"}, [np.zeros((1, 3), "f4")])
 
 
 def test_memory_is_limited(dense: Path) -> None:
@@ -104,8 +105,9 @@ def test_time_is_limited(dense: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     runtime, _ = loaded(dense)
     monkeypatch.setattr(process_module, "CALL_SECONDS", 0.2)
     os.kill(runtime._process.pid, signal.SIGSTOP)
-    with pytest.raises(RuntimeLostError, match="took too long"):
-        runtime.ask({"op": "run", "precision": "working"}, [np.zeros((1, 3), "f4")])
+    for _ in range(2):
+        with pytest.raises(RuntimeLostError, match="took too long"):
+            runtime.ask({"op": "run", "precision": "working"}, [np.zeros((1, 3), "f4")])
     assert runtime._process.poll() is not None
 
 
