@@ -72,10 +72,11 @@ def marginal(setting: Setting) -> dict[str, Any]:
     """Time each further scenario of a folder, against two builds and two predicts by hand."""
     one, many = setting.scenario_folder(1), setting.scenario_folder(FOLDER)
     by_hand = str(HERE / "by_hand_many.py")
+    alone = ["--no-cache", "--jobs", "1"]
     costs = in_turns(
         {
             "layerlens one": [*LAYERLENS, "compare", one, "--no-cache"],
-            "layerlens": [*LAYERLENS, "compare", many, "--no-cache"],
+            "layerlens": [*LAYERLENS, "compare", many, *alone],
             "script one": [PYTHON, by_hand, "1"],
             "script": [PYTHON, by_hand, str(FOLDER)],
         },
@@ -88,7 +89,7 @@ def marginal(setting: Setting) -> dict[str, Any]:
     return {
         "unit": "seconds a scenario",
         **comparison(each, "layerlens", "script"),
-        "profile": profile("compare", many, "--no-cache"),
+        "profile": profile("compare", many, *alone),
     }
 
 
@@ -212,6 +213,8 @@ def memory(setting: Setting) -> dict[str, Any]:
             "--format",
             "json",
             "--no-cache",
+            "--jobs",
+            "1",
         ]
         peaks[count] = run(command).peak_kib
     progress("")
