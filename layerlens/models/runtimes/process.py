@@ -111,7 +111,7 @@ class RuntimeProcess:
         self._unread = bytearray()
         self._deadline = self._next_look = 0.0
         self._about: About | None = None
-        #: Why the process is lost; whoever asks again receives the same error.
+        #: Why the process is lost; every further question raises the same error.
         self._loss: str | None = None
         self.close = weakref.finalize(
             self, _end, self._process, self._selector, self._lifeline, on_end

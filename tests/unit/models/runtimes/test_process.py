@@ -89,7 +89,7 @@ def test_an_error_leaves_the_process_running(dense: Path) -> None:
 def test_a_process_that_dies_is_told(dense: Path) -> None:
     runtime, _ = loaded(dense)
     os.kill(runtime._process.pid, signal.SIGSEGV)
-    for _ in range(2):  # whoever asks again receives the same error
+    for _ in range(2):  # a further question raises the same error
         with pytest.raises(RuntimeLostError, match=r"it crashed \(SIGSEGV\)"):
             runtime.ask({"op": "run", "precision": "working"}, [np.zeros((1, 3), "f4")])
 
