@@ -15,6 +15,7 @@ A model that Keras refuses raises none of these: it is a result (`report.layers.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -128,3 +129,9 @@ class ScenarioError(LayerlensError):
     @property
     def faults(self) -> tuple[Fault, ...]:
         return self._faults
+
+
+def with_further_faults(error: LayerlensError, further: Iterable[Fault]) -> LayerlensError:
+    """Return an error that reports further faults too, each once."""
+    faults = tuple(dict.fromkeys((*error.faults, *further)))
+    return error if faults == error.faults else ScenarioError(faults)

@@ -26,6 +26,7 @@ from layerlens.models.execute.lengths import (
     affordable,
     far_lengths,
     is_stepwise,
+    length_beyond,
     steps_to_remainders,
 )
 from layerlens.models.execute.weight_sets import WeightSet
@@ -98,8 +99,7 @@ class LengthPlan:
         """Yield lengths beyond the receptive fields for the remainders by their strides."""
         fields = self.examination.receptive_fields
         steps = steps_to_remainders(fields)[:MOST_REMAINDERS]
-        beyond = max(one.span for one in fields) + BEYOND
-        first = max(beyond, self.examination.lengths.longest)
+        first = max(length_beyond(fields), self.examination.lengths.longest)
         for length in [first + n for n in (0, *steps)] if steps else []:
             if affordable(fields, dict.fromkeys(self._axes, length)):
                 yield 2, length

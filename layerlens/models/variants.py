@@ -12,6 +12,7 @@ from layerlens.errors import (
     ModelFileError,
     ScenarioError,
     UnsafeCodeError,
+    with_further_faults,
 )
 from layerlens.fault_codes import Code
 from layerlens.models.build.conditions import Padding, paddings_of, under_condition
@@ -129,16 +130,15 @@ class ModelVariants:
 
     def _with_faults_of_files(self, error: LayerlensError) -> LayerlensError:
         """Return an error that also reports the faults of all saved models that cannot be read."""
-        faults = list(error.faults)
+        further: list[Fault] = []
         for model in self.scenario.models:
             if model.form != "file" or model.runtime is not None:
                 continue
             try:
                 self.build(model, allocate=False)
             except (ScenarioError, ModelFileError, UnsafeCodeError) as other:
-                found = [fault for fault in other.faults if fault.code in _FAULTS_OF_FILES]
-                faults += [fault for fault in found if fault not in faults]
-        return error if len(faults) == len(error.faults) else ScenarioError(tuple(faults))
+                further += [fault for fault in other.faults if fault.code in _FAULTS_OF_FILES]
+        return with_further_faults(error, further)
 
     def _build_each(
         self,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from layerlens.models.execute.lengths import BEYOND, fits, steps_to_remainders
+from layerlens.models.execute.lengths import fits, length_beyond, steps_to_remainders
 from layerlens.models.execute.receptive_field import ReceptiveField, whole_numbers_in
 from layerlens.proof.field.value import CannotProveError
 from layerlens.scenario.spec import InputSpec
@@ -79,7 +79,7 @@ class Reach:
         further = steps_to_remainders(fields)
         if len(further) > MOST_FURTHER_LENGTHS:
             raise CannotProveError("strides leave too many remainders to try a length for each")
-        beyond = max(one.span for one in fields) + BEYOND
+        beyond = length_beyond(fields)
         longest = beyond + max(further, default=0)
         axes = {axis for one in fields for axis in one.spans}
         if axes and not fits(fields, dict.fromkeys(axes, longest)):

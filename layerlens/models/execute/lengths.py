@@ -134,6 +134,11 @@ def far_lengths(fields: Sequence[ReceptiveField], longest: int) -> FarLengthPlan
     return FarLengthPlan(tuple(tries), shortfall or {axis: n - BEYOND for axis, n in far.items()})
 
 
+def length_beyond(fields: Sequence[ReceptiveField]) -> int:
+    """Return a length beyond all that models look across."""
+    return max(one.span for one in fields) + BEYOND
+
+
 def steps_to_remainders(fields: Sequence[ReceptiveField]) -> tuple[int, ...]:
     """Return how much longer inputs are to be for each remainder by each stride.
 

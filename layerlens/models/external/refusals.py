@@ -10,6 +10,7 @@ from layerlens.errors import (
     ModelFileError,
     ScenarioError,
     UnsafeCodeError,
+    with_further_faults,
 )
 from layerlens.fault_codes import Code
 from layerlens.models.external.exported_file import is_exported_spec, refuse_unrunnable
@@ -35,10 +36,9 @@ def refuse_before_start(scenario: Scenario, options: RunOptions) -> None:
             _refuse_unreadable(model, options)
         except (ScenarioError, ModelFileError, UnsafeCodeError) as error:
             errors.append(error)
-    # Two models may be one file.
-    faults = tuple(dict.fromkeys(fault for error in errors for fault in error.faults))
-    if errors:
-        raise errors[0] if errors[0].faults == faults else ScenarioError(faults)
+    if errors:  # two models may be one file: a fault counts once
+        further = (fault for error in errors[1:] for fault in error.faults)
+        raise with_further_faults(errors[0], further)
     _refuse_beside_frozen(scenario)
 
 

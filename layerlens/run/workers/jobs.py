@@ -23,8 +23,8 @@ def jobs_for(kind: Command, options: RunOptions, count: int) -> int:
         return max(1, min(options.jobs, count))
     if kind == "summary":
         return 1
-    limits = [count // _WORTH_A_PROCESS, count_processors()]
+    wanted = min(count // _WORTH_A_PROCESS, count_processors())
+    if wanted < 2:
+        return 1
     free = free_memory()
-    if free is not None:
-        limits.append(free // _BYTES_PER_PROCESS)
-    return max(1, min(limits))
+    return wanted if free is None else max(1, min(wanted, free // _BYTES_PER_PROCESS))

@@ -119,8 +119,9 @@ class WorkerPool:
         """Yield the position and the report of the scenarios at `positions`, as they finish."""
         waiting = deque(positions)
         left = len(waiting)
+        most = jobs_for(self._kind, self._options, left)
         while left:
-            self.prepare(left)
+            self._start(min(most, left))
             if not self._workers:
                 for position in waiting:
                     yield position, not_started(scenarios[position], _MOST_FAILED, self._cause)

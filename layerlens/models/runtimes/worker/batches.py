@@ -1,4 +1,4 @@
-"""Call a model that takes one size of batch with batches of any size."""
+"""How a model is called with arrays: one or several, and in batches of the size that it takes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+
+
+def as_given(arrays: Sequence[Any]) -> Any:
+    """Return the inputs as a model of Keras is called with them: one array, or a list."""
+    return arrays[0] if len(arrays) == 1 else list(arrays)
 
 
 def in_batches(

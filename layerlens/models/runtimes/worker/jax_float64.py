@@ -8,6 +8,8 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from .batches import as_given
+
 _OPTIONS = {"xla_backend_optimization_level": 0}
 
 
@@ -20,7 +22,7 @@ class Unoptimized:
 
     def __call__(self, arrays: list[Any]) -> Any:
         """Return what the model returns for a batch of inputs."""
-        given = arrays[0] if len(arrays) == 1 else list(arrays)
+        given = as_given(arrays)
         state = (
             [variable.value for variable in self._model.trainable_variables],
             [variable.value for variable in self._model.non_trainable_variables],

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from .batches import as_given
 from .jax_float64 import Unoptimized
 
 _KERAS: Any = None
@@ -103,7 +104,7 @@ class KerasModel:
     def run(self, precision: str, arrays: list[Any]) -> list[Any]:
         """Return the outputs for inputs in the model's own order."""
         if precision == "working":
-            outputs = self._model.predict_on_batch(_given(arrays))
+            outputs = self._model.predict_on_batch(as_given(arrays))
         elif self._wide is None:
             raise ValueError("the model has no float64 form")
         else:
@@ -115,15 +116,11 @@ class KerasModel:
         return [_array(one) for one in outputs]
 
     def _predict_wide(self, arrays: list[Any]) -> Any:
-        return self._wide.predict_on_batch(_given(arrays))
+        return self._wide.predict_on_batch(as_given(arrays))
 
     def inside(self, arrays: list[Any]) -> tuple[dict[str, Any], list[Any]]:
         """Return what each layer gives for one batch of inputs; without layers called twice."""
         return results_inside(_KERAS, self._model, arrays)
-
-
-def _given(arrays: Sequence[Any]) -> Any:
-    return arrays[0] if len(arrays) == 1 else list(arrays)
 
 
 def results_inside(
@@ -141,7 +138,7 @@ def results_inside(
             rows.append({"tensor": layer.name, "name": layer.name, "type": kind})
             tensors.append(output)
     opened = keras.Model(model.inputs, tensors)
-    outputs = opened.predict_on_batch(_given(arrays))
+    outputs = opened.predict_on_batch(as_given(arrays))
     if len(tensors) == 1:
         outputs = [outputs] if not isinstance(outputs, (list, tuple)) else outputs
     return {"rows": rows}, [_array(one) for one in outputs]
