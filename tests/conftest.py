@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import random
 import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 # Who starts the tests in the background may have SIGINT ignored, and so would every command here.
@@ -52,6 +54,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if missing := [str(path) for path in order if not path.exists()]:
         raise pytest.UsageError(f"tests/conftest.py names files that are gone: {missing}")
     items.sort(key=lambda item: order.get(item.path, len(order)))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--random-seed",
+        type=int,
+        default=0,
+        help="seed of each test's random weights; try others to find tests that depend on it",
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Give each test the same random weights, whichever tests its process ran before.
+
+    Keras draws the seed of an initializer that has none from Python's generator.
+    """
+    seed = item.config.getoption("--random-seed")
+    random.seed(seed)
+    np.random.seed(seed)
 
 
 @pytest.fixture(scope="session", autouse=True)

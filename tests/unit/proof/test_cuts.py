@@ -94,7 +94,8 @@ def test_a_layer_is_cut_from_the_activation_that_both_end_with() -> None:
     assert cut is not None
     (goal,) = cut.goals
     assert [value.step.kind for value in goal if value.step] == ["linear", "linear"]
-    given = keras.ops.ones((1, 6, 3))
+    # Of a step and its negative, whatever the weights, one has outputs below 0.
+    given = keras.ops.convert_to_tensor([[[1.0, 2.0, 3.0], [-1.0, -2.0, -3.0]] * 3])
     layer = cut.layers(0)[0]
     before = keras.ops.convert_to_numpy(layer(given))
     (result,) = map(keras.ops.convert_to_numpy, call_part(cut, 0, [given]))
