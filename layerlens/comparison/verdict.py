@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from layerlens.comparison.against_frozen import compare_with_frozen
@@ -15,6 +15,7 @@ from layerlens.errors import MemoryLimitError
 from layerlens.models.build.request import Built, Foreign, Frozen, Model, Refused
 from layerlens.models.execute.call_order import paired_by_calls
 from layerlens.models.execute.input_domains import input_mismatch
+from layerlens.models.execute.restored_weights import restoring_weights
 from layerlens.models.execute.running_memory import running_beyond_memory
 from layerlens.models.execute.variables import given_weights, pair_model_weights
 from layerlens.models.external.line_up import line_up
@@ -25,11 +26,15 @@ from layerlens.report.pairs import InputsRow
 from layerlens.scenario.spec import TransferRule
 from layerlens.vocabulary import Verdict
 
+#: The verdicts after which no other way to feed an exported file is tried.
+_AGREEING: tuple[Verdict, ...] = ("equivalent", "within_quantization")
+
 
 def decide(pair: Pair) -> Decision:
     """Judge one pair in one mode; shapes come before weights, and weights before values."""
     decision = _decided(pair)
-    decision = replace(decision, fed=fed_alike(pair.reference, pair.candidate))
+    found = decision.pair  # with an exported file that is lined up
+    decision = replace(decision, fed=fed_alike(found.reference, found.candidate))
     unrestored = next(
         (
             side.unrestored
@@ -50,16 +55,39 @@ def fed_alike(reference: Model, candidate: Model) -> InputsRow | None:
     names = reference.input_names, candidate.input_names
     if len(names[0]) < 2 or len(names[0]) != len(names[1]):
         return None
-    by_name = names[0] == names[1] and not any(map(is_generated_name, names[0]))
     pairs = tuple(zip(*names, strict=True))
-    return InputsRow("by_name" if by_name else "by_position", pairs)
+    if names[0] == names[1] and not any(map(is_generated_name, names[0])):
+        return InputsRow("by_name", pairs)
+    by_shape = any(isinstance(one, Foreign) and one.is_reordered for one in (reference, candidate))
+    return InputsRow("by_shape" if by_shape else "by_position", pairs)
 
 
 def _decided(pair: Pair) -> Decision:
     reference, candidate = pair.reference, pair.candidate
     if isinstance(reference, Refused) or isinstance(candidate, Refused):
         return Decision(pair, "build_error", "refused")
-    pair = _lined_up(pair)
+    lined_up = _lined_up(reference, candidate)
+    first, *others = (
+        replace(pair, reference=one, candidate=other) for one, other in lined_up.pairs
+    )
+    if not others:
+        return _decided_as_lined_up(first)
+    with restoring_weights(reference, candidate):
+        decision = _decided_as_lined_up(first)
+    if decision.verdict in _AGREEING:
+        return decision
+    unclear = None
+    for other in others:
+        with restoring_weights(reference, candidate):
+            found = _decided_as_lined_up(replace(other, shows=False))
+        if found.verdict in _AGREEING:
+            return found
+        if found.verdict == "inconclusive" and found.cause == "outputs":
+            unclear = unclear or found
+    return unclear or _with_remark(decision, lined_up.also_tried)
+
+
+def _decided_as_lined_up(pair: Pair) -> Decision:
     reference, candidate = pair.reference, pair.candidate
     assert not isinstance(reference, Refused)
     assert not isinstance(candidate, Refused)
@@ -85,14 +113,33 @@ def _decided(pair: Pair) -> Decision:
     return decision
 
 
-def _lined_up(pair: Pair) -> Pair:
-    """Return the pair with an exported file that is fed like the other model."""
-    reference, candidate = pair.reference, pair.candidate
+@dataclass(frozen=True, slots=True)
+class _LinedUp:
+    """Two models in each way in which they fit, and what to say where they agree in none."""
+
+    pairs: tuple[tuple[Built | Frozen, Built | Frozen], ...]
+    also_tried: str | None = None
+
+
+def _lined_up(reference: Built | Frozen, candidate: Built | Frozen) -> _LinedUp:
+    """Return two models with an exported file fed like the other one, in each way that fits."""
     if isinstance(reference, Foreign) and isinstance(candidate, Built):
-        return replace(pair, reference=line_up(reference, candidate))
+        found = line_up(reference, candidate)
+        return _LinedUp(tuple((way, candidate) for way in found.ways), found.also_tried)
     if isinstance(candidate, Foreign) and isinstance(reference, Built):
-        return replace(pair, candidate=line_up(candidate, reference))
-    return pair
+        found = line_up(candidate, reference)
+        return _LinedUp(tuple((reference, way) for way in found.ways), found.also_tried)
+    return _LinedUp(((reference, candidate),))
+
+
+def _with_remark(decision: Decision, remark: str | None) -> Decision:
+    """Return the decision with a remark on its exported file."""
+    pair = decision.pair
+    for one in (pair.reference, pair.candidate):
+        if isinstance(one, Foreign) and remark is not None:
+            report = replace(one.report, notes=(*one.report.notes, remark))
+            return replace(decision, pair=_with(pair, one, replace(one, report=report)))
+    return decision
 
 
 def _pair_weights(
@@ -201,14 +248,20 @@ def has_to_run(reference: Model, candidate: Model, rule: TransferRule) -> bool:
     """
     if isinstance(reference, Refused) or isinstance(candidate, Refused):
         return False
+    if isinstance(reference, Built) and isinstance(candidate, Built):
+        if not _may_run(reference, candidate, rule):
+            return False
+        _refuse_beyond_memory(reference, candidate)
+        return True
+    return any(_may_run(*models, rule) for models in _lined_up(reference, candidate).pairs)
+
+
+def _may_run(reference: Built | Frozen, candidate: Built | Frozen, rule: TransferRule) -> bool:
+    """Return whether the shapes and weights of two models match, so that outputs decide."""
     transfer = _pair_weights(reference, candidate, rule)
     if _incomparable(reference, candidate, transfer) is not None:
         return False
-    if input_mismatch(reference, candidate) is not None:
-        return False
-    if isinstance(reference, Built) and isinstance(candidate, Built):
-        _refuse_beyond_memory(reference, candidate)
-    return True
+    return input_mismatch(reference, candidate) is None
 
 
 def _incomparable(

@@ -351,6 +351,11 @@ def paired_inputs(
     if all(is_generated_name(name) for names in inputs.pairs for name in names):
         return None
     pairs = ", ".join(f"`{one}` with `{other}`" for one, other in inputs.pairs)
+    if inputs.method == "by_shape":
+        return (
+            "the inputs are paired by shape and dtype, because neither their names nor their "
+            f"positions fit: {pairs}"
+        )
     return f"the inputs are paired by position, because their names differ: {pairs}"
 
 

@@ -89,7 +89,7 @@ class TransferRow:
 class InputsRow:
     """The inputs that receive the same values: (reference's name, candidate's name) pairs."""
 
-    method: Literal["by_name", "by_position"]
+    method: Literal["by_name", "by_position", "by_shape"]
     pairs: tuple[tuple[str, str], ...]
 
 

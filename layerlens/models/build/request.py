@@ -145,6 +145,12 @@ class Foreign:
     def listed_names(self) -> tuple[str, ...]:
         return tuple(port.name for port in self.runtime.inputs)
 
+    @property
+    def is_reordered(self) -> bool:
+        """Whether it lists its inputs in another order than the model that it is lined up with."""
+        positions = [feed.position for feed in self.runtime.feeds]
+        return positions != sorted(positions)
+
 
 #: A model that this process' Keras does not run.
 Frozen = Recorded | Foreign

@@ -3,115 +3,250 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from itertools import islice, permutations, product
+from typing import Any, Literal
 
 from layerlens.models.build.request import Built, Foreign
 from layerlens.models.runtimes.foreign import Feed, Port
+from layerlens.plain.listing import listed
 from layerlens.scenario.spec import InputSpec
 
 Shape = Sequence[int | None]
+#: The order of the axes of an array, with the batch axis first; None is as it is.
+Axes = tuple[int, ...] | None
+
+#: Where an array of a file has its channels: where that of the model has them, or at one end.
+Layout = Literal["same", "first", "last"]
+
+#: At most so many ways are tried, and so many inputs are paired by their shapes.
+_MOST_WAYS, _MOST_BY_SHAPE = 8, 5
 
 
-def line_up(exported: Foreign, live: Built) -> Foreign:
+@dataclass(frozen=True, slots=True)
+class LinedUp:
+    """The ways in which a file fits a model; where there are several, the outputs decide.
+
+    The first one is reported if the models agree in none, with `also_tried` as a remark.
+    """
+
+    ways: tuple[Foreign, ...]
+    also_tried: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Array:
+    """An input or an output of a file, its shape in the model, and the layouts that fit."""
+
+    what: str
+    port: Port
+    own: Shape
+    layouts: tuple[Layout, ...]
+
+
+def line_up(exported: Foreign, live: Built) -> LinedUp:
     """Return the file with its inputs in the order and layout of the model's, where they fit.
 
-    Inputs are paired by name where the names are the same, and else by position. Where a shape
-    does not fit as it is, the channels may be in another place.
+    Inputs are paired by name where the names are the same, and else by position, or by shape and
+    dtype where positions do not fit. The channels may be in another place.
     """
     ports = exported.runtime.inputs
     if len(ports) != len(live.inputs):
-        return exported
-    order = _order(ports, live)
-    feeds, specs, notes = [], {}, list(exported.report.notes)
-    for port, position in zip(ports, order, strict=True):
+        return LinedUp((exported,))
+    orders = _orders(ports, live)
+    outputs = _outputs(exported, live)
+    ways: list[Foreign] = []
+    open_ones: dict[str, None] = {}
+    for order in orders:
+        inputs = [
+            _array("input", port, live.inputs[position].shape)
+            for port, position in zip(ports, order, strict=True)
+        ]
+        arrays = [*inputs, *outputs]
+        open_ones |= dict.fromkeys(one.what for one in arrays if len(one.layouts) > 1)
+        for layouts in _choices([one.layouts for one in arrays]):
+            pairs = list(zip(arrays, layouts, strict=True))
+            split = len(inputs)
+            way = _lined_up(exported, live, order, pairs[:split], pairs[split:])
+            ways.append(_with_notes(way, _layout_notes(pairs, decided=bool(ways))))
+    if exported.runtime.has_layers:  # Keras has the same layouts in another process
+        return LinedUp((ways[0],))
+    return LinedUp(tuple(ways[:_MOST_WAYS]), _also_tried(list(open_ones), len(orders)))
+
+
+def _lined_up(
+    exported: Foreign,
+    live: Built,
+    order: Sequence[int],
+    inputs: Sequence[tuple[_Array, Layout]],
+    outputs: Sequence[tuple[_Array, Layout]],
+) -> Foreign:
+    """Return the file with its inputs in one order, and with one layout of each array."""
+    feeds, specs, notes = [], {}, []
+    for (one, layout), position in zip(inputs, order, strict=True):
         own = live.inputs[position]
-        theirs = port.shape[1:] if port.shape else own.shape  # the file may not say it
-        axes = _axes(own.shape, theirs)
-        feeds.append(Feed(position, axes))
-        shape = theirs if axes is None else _restored(theirs, axes)
-        specs[position] = InputSpec(port.name, tuple(shape), own.dtype)
-        notes += _told("the input", port, own.dtype, axes)
-        if axes is None and _has_two_layouts(own.shape, theirs):
-            notes.append(
-                f"the input `{port.name}` has the same shape with its channels in another place; "
-                "it was taken as it is"
-            )
-    inputs = tuple(specs[position] for position in range(len(specs)))
-    returned, shape, more = _outputs(exported, live)
-    report = replace(exported.report, output_shape=shape, notes=(*notes, *more))
-    foreign = exported.runtime.lined_up(feeds, returned)
-    return replace(exported, runtime=foreign, inputs=inputs, report=report)
+        theirs = one.port.shape[1:] if one.port.shape else own.shape  # the file may not say it
+        feeds.append(Feed(position, _into_file(layout, len(theirs))))
+        shape = _reordered(theirs, _into_model(layout, len(theirs)))
+        specs[position] = InputSpec(one.port.name, tuple(shape), own.dtype)
+        if own.dtype != one.port.dtype:
+            notes.append(f"{one.what} is {one.port.dtype}, and {own.dtype} values are converted")
+    returned: list[Axes] = [None] * len(exported.runtime.outputs)
+    report = exported.report
+    if outputs:
+        returned = [_into_model(layout, len(one.own)) for one, layout in outputs]
+        shapes: list[Any] = [
+            (None, *(_reordered(one.port.shape[1:], axes) if one.port.shape else one.own))
+            for (one, _), axes in zip(outputs, returned, strict=True)
+        ]
+        report = replace(report, output_shape=tuple(shapes) if len(shapes) > 1 else shapes[0])
+    return _with_notes(
+        replace(
+            exported,
+            runtime=exported.runtime.lined_up(feeds, returned),
+            inputs=tuple(specs[position] for position in range(len(specs))),
+            report=report,
+        ),
+        notes,
+    )
 
 
-def _order(ports: Sequence[Port], live: Built) -> list[int]:
-    """Return, for each input of the file, the position of its partner among the model's."""
+# --- which inputs belong together -----------------------------------------------------------------
+
+
+def _orders(ports: Sequence[Port], live: Built) -> list[tuple[int, ...]]:
+    """Return the positions of the model's inputs in the order of the file's: one way, or more.
+
+    There are more where neither names nor positions fit, and several inputs have one shape.
+    """
     names = list(live.input_names)
     if len(set(names)) == len(names) and {port.name for port in ports} == set(names):
-        return [names.index(port.name) for port in ports]
-    return list(range(len(ports)))
+        return [tuple(names.index(port.name) for port in ports)]
+    by_position = tuple(range(len(ports)))
+    if len(ports) > _MOST_BY_SHAPE:
+        return [by_position]
+    for with_kinds in (True, False):
+        fitting = [
+            order
+            for order in permutations(by_position)
+            if all(
+                _may_take(port, live.inputs[position], with_kind=with_kinds)
+                for port, position in zip(ports, order, strict=True)
+            )
+        ]
+        if by_position in fitting:
+            return [by_position]
+        if fitting:
+            return fitting
+    return [by_position]
 
 
-def _outputs(exported: Foreign, live: Built) -> tuple[list[tuple[int, ...] | None], Any, list[str]]:
-    """Return the order of each output's axes, the announced shapes then, and remarks."""
-    ports, announced = exported.runtime.outputs, exported.report.output_shape
-    wanted = live.report.output_shape
+def _may_take(port: Port, own: InputSpec, *, with_kind: bool) -> bool:
+    if with_kind and _kind(port.dtype) != _kind(own.dtype):
+        return False
+    return not port.shape or bool(_fitting(own.shape, port.shape[1:]))
+
+
+def _kind(dtype: str) -> str:
+    """Return what a dtype holds, without its width."""
+    kind = dtype.rstrip("0123456789")
+    return {"uint": "int", "bfloat": "float"}.get(kind, kind)
+
+
+def _outputs(exported: Foreign, live: Built) -> list[_Array]:
+    """Return the outputs beside the model's; none where they are taken as they are."""
     if exported.spec.select is not None or live.spec.select is not None:
-        return [None] * len(ports), announced, []
-    several = bool(wanted) and isinstance(wanted[0], tuple)
-    theirs = list(wanted) if several else [wanted]
+        return []
+    wanted = live.report.output_shape
+    theirs = list(wanted) if wanted and isinstance(wanted[0], tuple) else [wanted]
+    ports = exported.runtime.outputs
     if len(theirs) != len(ports):
-        return [None] * len(ports), announced, []
-    returned: list[tuple[int, ...] | None] = []
-    shapes: list[Any] = []
-    notes: list[str] = []
-    for port, shape in zip(ports, theirs, strict=True):
-        if not port.shape:  # the file does not say it
-            returned.append(None)
-            shapes.append(shape)
-            continue
-        axes = _axes(port.shape[1:], shape[1:])
-        returned.append(axes)
-        given = port.shape[1:] if axes is None else [port.shape[n] for n in axes[1:]]
-        shapes.append((None, *given))
-        notes += _told("the output", port, None, axes)
-    return returned, tuple(shapes) if len(shapes) > 1 else shapes[0], notes
+        return []
+    return [_array("output", port, shape[1:]) for port, shape in zip(ports, theirs, strict=True)]
 
 
-def _told(what: str, port: Port, dtype: str | None, axes: tuple[int, ...] | None) -> Iterator[str]:
-    if dtype is not None and dtype != port.dtype:
-        yield f"{what} `{port.name}` is {port.dtype}, and {dtype} values are converted to it"
-    if axes is not None:
-        yield f"{what} `{port.name}` has its channels in another place, and was transposed"
+# --- where the channels are -----------------------------------------------------------------------
 
 
-def _axes(given: Shape, wanted: Shape) -> tuple[int, ...] | None:
-    """Return the order of the axes in which a shape fits another one; None: as it is, or never.
+def _array(what: str, port: Port, own: Shape) -> _Array:
+    theirs = port.shape[1:] if port.shape else [None] * len(own)
+    return _Array(f"the {what} `{port.name}`", port, own, _fitting(own, theirs) or ("same",))
 
-    Both are per sample; the order has the batch axis first. Only the channels may have moved.
+
+def _fitting(own: Shape, theirs: Shape) -> tuple[Layout, ...]:
+    """Return the layouts in which the model's shape fits that of the file, both per sample.
+
+    Of those, only the ones that fit best count: an open axis fits any length.
     """
-    if len(given) != len(wanted) or _fits(given, wanted) or len(given) < 2:
+    if len(own) != len(theirs):
+        return ()
+    several: tuple[Layout, ...] = ("same", "first", "last")
+    if len(own) < 2 or set(own) == set(theirs) == {1}:
+        several = several[:1]
+    elif len(own) == 2:
+        several = several[:2]  # there is one other order
+    fits: dict[Layout, int] = {}
+    for layout in several:
+        pairs = list(zip(_reordered(own, _into_file(layout, len(own))), theirs, strict=True))
+        if all(a is None or b is None or a == b for a, b in pairs):
+            fits[layout] = sum(a == b for a, b in pairs)
+    return tuple(layout for layout, count in fits.items() if count == max(fits.values()))
+
+
+def _into_file(layout: Layout, rank: int) -> Axes:
+    """Return the order of the axes of the model's array in that of the file."""
+    to_front, to_back = (0, rank, *range(1, rank)), (0, *range(2, rank + 1), 1)
+    return {"same": None, "first": to_front, "last": to_back}[layout]
+
+
+def _into_model(layout: Layout, rank: int) -> Axes:
+    """Return the order of the axes of the file's array in that of the model."""
+    inverse: dict[Layout, Layout] = {"same": "same", "first": "last", "last": "first"}
+    return _into_file(inverse[layout], rank)
+
+
+def _reordered(shape: Shape, axes: Axes) -> Shape:
+    return shape if axes is None else [shape[axis - 1] for axis in axes[1:]]
+
+
+def _choices(layouts: Sequence[Sequence[Layout]]) -> Iterator[tuple[Layout, ...]]:
+    """Yield one layout for each array; those first that have all channels in one place."""
+    declared = tuple(fitting[0] for fitting in layouts)
+    alike = (
+        tuple(place if place in fitting else fitting[0] for fitting in layouts)
+        for place in ("same", "first", "last")
+    )
+    yield from dict.fromkeys((declared, *alike, *islice(product(*layouts), _MOST_WAYS)))
+
+
+# --- remarks --------------------------------------------------------------------------------------
+
+
+def _layout_notes(pairs: Sequence[tuple[_Array, Layout]], *, decided: bool) -> Iterator[str]:
+    """Yield what is transposed; `decided` says that the outputs tell, and not the shapes alone."""
+    for one, layout in pairs:
+        if layout == "same":
+            continue
+        if decided and len(one.layouts) > 1:
+            yield (
+                f"{one.what} was transposed: its shape fits with the channels in another place "
+                "too, and the models agree only then"
+            )
+        else:
+            yield f"{one.what} has its channels in another place, and was transposed"
+
+
+def _also_tried(open_ones: Sequence[str], orders: int) -> str | None:
+    tried = []
+    if open_ones:
+        tried.append(f"the channels of {listed(open_ones)} may be in another place")
+    if orders > 1:
+        tried.append("the inputs may be in another order")
+    if not tried:
         return None
-    last = len(given)
-    for axes in ((last, *range(1, last)), (*range(2, last + 1), 1)):
-        if _fits([given[n - 1] for n in axes], wanted):
-            return (0, *axes)
-    return None
+    return f"by the shapes, {listed(tried)}, but the models do not agree then either"
 
 
-def _has_two_layouts(own: Shape, given: Shape) -> bool:
-    """Return whether the shape of an image would be the same with the channels first."""
-    sizes = [a if b is None else b for a, b in zip(own, given, strict=True)]
-    return len(sizes) > 1 and None not in sizes and len(set(sizes)) == 1 and sizes[0] != 1
-
-
-def _restored(shape: Shape, axes: tuple[int, ...]) -> list[int | None]:
-    """Return the shape from which an order of axes made this one."""
-    found: list[int | None] = [None] * len(shape)
-    for place, source in enumerate(axes[1:]):
-        found[source - 1] = shape[place]
-    return found
-
-
-def _fits(one: Shape, other: Shape) -> bool:
-    return all(a is None or b is None or a == b for a, b in zip(one, other, strict=True))
+def _with_notes(foreign: Foreign, notes: Any) -> Foreign:
+    report = foreign.report
+    return replace(foreign, report=replace(report, notes=(*report.notes, *notes)))

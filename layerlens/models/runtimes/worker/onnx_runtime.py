@@ -97,7 +97,13 @@ class OnnxModel:
         }
 
     def find(self, weights: list[Any]) -> dict[str, Any]:
-        """Find weights in the file by their values, so that others can be assigned."""
+        """Find weights in the file by their values, so that others can be assigned.
+
+        The file has its own weights then, whatever was assigned before.
+        """
+        if self._held is not self._model:
+            self._held, self._session = self._model, _session(self._model)
+            self._wide, self._is_evaluated = self._in_float64(self._model)
         found = NamedWeights(self._model, weights)
         self._weights = found if found.complete else None
         return {
