@@ -9,7 +9,7 @@ from layerlens.comparison.confirmation import confirm
 from layerlens.comparison.coverage import Coverage, coverage_of_probes, with_kept_weights
 from layerlens.comparison.decision import Decision
 from layerlens.comparison.examination import DYNAMIC, Examination
-from layerlens.comparison.half_precision import RangeCheck
+from layerlens.comparison.half_precision import RangeCheck, converts_alone
 from layerlens.comparison.judging import beside_proof, judge_pair, within_range
 from layerlens.comparison.layer_by_layer import LayerByLayer
 from layerlens.comparison.masked_steps import masked_difference
@@ -57,6 +57,9 @@ def _run(pair: Pair, transfer: Transfer) -> Decision:
         if found is not None:
             return found
     pair.add_float64(sides)
+    if converts_alone(examination):
+        for side in sides:
+            side.leave_float64()
     evidence = examine(examination)
     if evidence.refusal is not None:
         return Decision(

@@ -21,6 +21,7 @@ from layerlens.models.execute.layer_walk import InFloat64, widened
 from layerlens.models.execute.outcome import Outcome
 from layerlens.models.execute.side import INNER_JITTER, Side
 from layerlens.models.execute.variables import as_array
+from layerlens.models.inspect.nested_layers import computed_dtypes
 from layerlens.numerics.arrays import Array, Float
 from layerlens.numerics.differences import distance
 
@@ -82,7 +83,8 @@ class Float64Rest:
         residues: list[Float32Residue] | None = None,
         jitter: float = 0.0,
     ) -> tuple[Array, ...]:
-        call = InFloat64(numbers, self.changed, residues, jitter, self.side.working.seed)
+        seed, computed = self.side.working.seed, computed_dtypes(self.side.built.model)
+        call = InFloat64(numbers, self.changed, residues, jitter, seed, computed)
         starts = {number: widened(value) for number, value in self.shared.items()}
         values = self.part.walk.evaluate(starts, self.part.outputs, call)
         return outputs_of(self.side, self.part, values)

@@ -1,15 +1,19 @@
-"""Find values that are out of the range of half precision in one model of a pair."""
+"""Find what half precision does to one model of a pair alone."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from layerlens.comparison.examination import Examination
-from layerlens.numerics.differences import (
-    distance,
-)
+from layerlens.comparison.probe_plan import ProbePlan
+from layerlens.models.backend.exhaustion import raise_if_out_of_memory
+from layerlens.models.execute.conversions import conversions_to_half
+from layerlens.models.execute.side import Side
+from layerlens.numerics.arrays import Array
+from layerlens.numerics.differences import distance
 from layerlens.numerics.dtype_range import (
     HALF,
     RangeSuspect,
@@ -20,6 +24,33 @@ from layerlens.numerics.dtype_range import (
 )
 from layerlens.numerics.judge import Witness
 from layerlens.numerics.observation import Observation
+
+
+def converts_alone(examination: Examination) -> bool:
+    """Return whether one model's float64 form rounds to half precision where the other's does not.
+
+    Only where layers of either model compute in half precision: then this rounding is no part of
+    the function, but float64 forms would differ by it. Code that writes the dtype out, and
+    `keras.ops.cast` in a model whose layers compute in float32, convert in float64 as well.
+    """
+    if not any(side.coarsest_dtype in HALF for side in examination.sides):
+        return False
+    examination.prepare(ProbePlan(examination).base_length())
+    inputs = examination.generic_inputs()
+    one, other = (_conversions(side, inputs) for side in examination.sides)
+    return one != other
+
+
+def _conversions(side: Side, inputs: Sequence[Array]) -> int | None:
+    """Return how often a float64 form converts to half precision; None if it cannot be traced."""
+    runner = side.float64.keras
+    if runner is None or not side.is_exact:
+        return None
+    try:
+        return conversions_to_half(runner.concrete(inputs, training=side.training))
+    except Exception as error:  # the model's refusal of the input is found when it runs
+        raise_if_out_of_memory(error, "while a model was traced")
+        return None
 
 
 @dataclass(frozen=True)

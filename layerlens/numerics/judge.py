@@ -221,12 +221,17 @@ def judge(
         f"much for rounding (up to {ROUNDING:,.0f}) and too little for a real difference (from "
         f"{REAL:,.0f})"
     )
-    if single:
+    if residue:
         ratio = _greatest(observations, _float32_floor)
+        lacks = (
+            "one of the two runtimes has no float64"
+            if single
+            else "a part of a model computes in its own precision in float64, too"
+        )
         reason = (
-            f"the outputs differ by up to {ratio:,.1f} times what rounding in float32 may leave: "
-            f"too much for rounding (up to {RESIDUE_ROUNDING:,.0f}) and too little for a real "
-            f"difference (from {RESIDUE_REAL:,.0f}), and one of the two runtimes has no float64"
+            f"the outputs differ by up to {ratio:,.1f} times what rounding in working precision "
+            f"may leave: too much for rounding (up to {RESIDUE_ROUNDING:,.0f}) and too little for "
+            f"a real difference (from {RESIDUE_REAL:,.0f}), and {lacks}"
         )
     return Judgement(
         "inconclusive", summary, rounding, rows, ratio=ratio, reason=reason, near_rounding=True

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
+
+from layerlens.models.execute.tracing import graph_nodes
 
 #: Operations whose registered gradient is not that of their result. A fused batch normalization
 #: passes nothing on to the statistics that it is given.
@@ -31,17 +32,10 @@ def gradients_follow_outputs(function: Any) -> bool:
     where the output is finite.
     """
     kinds = set()
-    for node in _nodes(function.graph.as_graph_def()):
+    for node in graph_nodes(function):
         if "_gradient_op_type" in node.attr:
             return False
         kinds.add(node.op)
     if any(kind.startswith(_OTHER_GRADIENT) or kind in _INFINITE_SLOPE for kind in kinds):
         return False
     return not (kinds.intersection(_PARTIAL) and kinds.intersection(_SELECTION))
-
-
-def _nodes(graph: Any) -> Iterator[Any]:
-    """Yield the operations of a graph, those of its loops and branches too."""
-    yield from graph.node
-    for function in graph.library.function:
-        yield from function.node_def

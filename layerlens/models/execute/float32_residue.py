@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from layerlens.models.execute.tracing import graph_nodes
+
 
 @dataclass(frozen=True, slots=True)
 class Float32Residue:
@@ -25,8 +27,7 @@ def float32_residue(function: Any, written: Collection[float]) -> Float32Residue
     policy says: the op's attribute has no float64 form, or Python's number went through float32.
     A number that equals one of `written`, the numbers in the layers' descriptions, was not rounded.
     """
-    graph = function.graph.as_graph_def()
-    nodes = [*graph.node, *(n for f in graph.library.function for n in f.node_def)]
+    nodes = list(graph_nodes(function))
     names = {node.name for node in nodes if node.op == "Const"}
     constants = {value for node in nodes for value in _rounded_constants(node, written)}
     computed = any(_computes_in_float32(node, names) for node in nodes)

@@ -16,7 +16,7 @@ from layerlens.models.build.request import Built
 from layerlens.models.execute.keras_runner import KerasRunner
 from layerlens.models.execute.layer_calls import traced_call
 from layerlens.models.execute.restored_weights import restoring_weights
-from layerlens.models.execute.tracing import trace_call
+from layerlens.models.execute.tracing import graph_nodes, trace_call
 from layerlens.models.inspect.call_graph import calls_between, is_input_call
 from layerlens.report.layers import ModelReport
 
@@ -26,8 +26,7 @@ def ops_of(function: Any) -> int:
 
     The body of a loop counts once, as it is compiled once.
     """
-    graph = function.graph.as_graph_def()
-    return len(graph.node) + sum(len(inner.node_def) for inner in graph.library.function)
+    return sum(1 for _ in graph_nodes(function))
 
 
 def model_graph_ops(runner: KerasRunner) -> int | None:

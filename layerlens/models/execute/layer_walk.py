@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,7 +24,7 @@ from layerlens.models.build.constants import (
 )
 from layerlens.models.build.custom_objects import custom_objects, has_same_code, in_use
 from layerlens.models.build.float64 import enable_float64
-from layerlens.models.build.precision import config_in, is_floating
+from layerlens.models.build.precision import config_in, is_floating, narrows
 from layerlens.models.execute.float32_residue import Float32Residue, float32_residue
 from layerlens.models.execute.tracing import trace_call
 from layerlens.numerics.probes import generator
@@ -118,6 +119,8 @@ class InFloat64:
     #: Changes every result at random by up to this relative size; 0: none.
     jitter: float = 0.0
     seed: int = 0
+    #: The dtypes that the layers of the model compute in.
+    computed: Collection[str] = frozenset()
 
     def __call__(self, node: Any, arguments: Sequence[Any], named: Mapping[str, Any]) -> Any:
         arguments, named = keras.tree.map_structure(widened, (list(arguments), dict(named)))
@@ -126,13 +129,26 @@ class InFloat64:
 
         weights = [widened(own.value) for own in getattr(node.operation, "variables", ())]
         given = list(arguments), dict(named), weights
-        outputs = self._called(node.operation, numbers, *given)
+        operation = self._widened_operation(node)
+        outputs = self._called(operation, numbers, *given)
         if is_changed and self.residues is not None:
-            self.residues.append(self._residue(node.operation, numbers, given))
+            self.residues.append(self._residue(operation, numbers, given))
         if not self.jitter:
             return outputs
         rng = generator(self.seed, "jitter", node.operation.name)
         return keras.tree.map_structure(lambda value: _jittered(value, rng, self.jitter), outputs)
+
+    def _widened_operation(self, node: Any) -> Any:
+        """Return the operation of a node, with a floating dtype of its own as the model has it."""
+        operation = node.operation
+        dtype = getattr(operation, "dtype", None)
+        if isinstance(operation, keras.layers.Layer) or not is_floating(dtype):
+            return operation
+        if narrows(dtype, [tensor.dtype for tensor in node.input_tensors], self.computed):
+            return operation
+        wide = copy(operation)
+        wide.dtype = "float64"
+        return wide
 
     def _residue(self, layer: Any, numbers: NumberChange | None, given: Any) -> Float32Residue:
         """Return what is float32 in a layer's graph; its tensors and weights are no part of it."""
@@ -167,36 +183,39 @@ class InFloat64:
             return layer(*arguments, **named)
         with keras.StatelessScope() as scope:
             scope.initialize_variables = False  # the copy's own weights are never made
-            copy = _copy(layer, arguments, named, numbers)
-            for variable, value in zip(copy.variables, weights, strict=True):
+            made = _copy(layer, arguments, named, numbers, self.computed)
+            for variable, value in zip(made.variables, weights, strict=True):
                 scope.add_update((variable, value))
             # Called as a layer is in a model, so that masks are passed on.
-            return copy(*arguments, **named)
+            return made(*arguments, **named)
 
 
 def _copy(
-    layer: Any, arguments: Sequence[Any], named: Mapping[str, Any], numbers: NumberChange | None
+    layer: Any,
+    arguments: Sequence[Any],
+    named: Mapping[str, Any],
+    numbers: NumberChange | None,
+    computed: Collection[str],
 ) -> Any:
     try:
-        config = config_in(
-            {"class_name": type(layer).__name__, "config": layer.get_config()}, "float64"
-        )["config"]
+        own = {"class_name": type(layer).__name__, "config": layer.get_config()}
+        config = config_in(own, "float64", computed)["config"]
         if numbers is not None:
             config = config_with_numbers(config, numbers)
         with in_use(custom_objects(layer)):
-            copy = type(layer).from_config(config)
-        if not has_same_code(layer, copy):
+            made = type(layer).from_config(config)
+        if not has_same_code(layer, made):
             raise NoFloat64Error(f"`{layer.name}` has no copy")
         shapes = layer.get_build_config()
         if shapes:
-            copy.build_from_config(shapes)
-        if not copy.built or len(copy.variables) != len(layer.variables):
+            made.build_from_config(shapes)
+        if not made.built or len(made.variables) != len(layer.variables):
             symbolic = keras.tree.map_structure(_symbolic, (list(arguments), dict(named)))
-            copy(*symbolic[0], **symbolic[1])
+            made(*symbolic[0], **symbolic[1])
     except Exception as error:
         raise NoFloat64Error(f"`{layer.name}` has no float64 form") from error
-    enable_float64(copy)
-    return copy
+    enable_float64(made)
+    return made
 
 
 def widened(value: Any) -> Any:

@@ -19,6 +19,12 @@ def flat_layers(model: Any) -> Iterator[Any]:
         yield from model._flatten_layers(include_self=False)
 
 
+def computed_dtypes(model: Any) -> frozenset[str]:
+    """Return the dtypes that the layers of a model compute in."""
+    layers = (layer for layer in flat_layers(model) if type(layer).__name__ != "InputLayer")
+    return frozenset(str(layer.compute_dtype) for layer in layers)
+
+
 def operation_nodes(model: Any) -> Iterator[Any]:
     """Yield the nodes in a model's graph, and in nested graphs, that call an operation."""
     for graph in with_nested(model):

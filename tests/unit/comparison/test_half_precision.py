@@ -8,10 +8,16 @@ import numpy as np
 import pytest
 
 from layerlens.comparison.examination import Examination
-from layerlens.comparison.half_precision import RangeCheck
+from layerlens.comparison.half_precision import RangeCheck, converts_alone
+from layerlens.comparison.pair import Pair
+from layerlens.models.build.request import Built
+from layerlens.models.execute.variables import pair_model_weights
+from layerlens.models.variants import ModelVariants
 from layerlens.numerics.noise_floor import NoiseFloor
 from layerlens.numerics.observation import Observation
 from layerlens.numerics.probes import Probe, join
+from layerlens.scenario.options import RunOptions
+from layerlens.scenario.reading.scenarios import scenario_from_mapping
 
 BASE = np.array([[1.0, 2.0], [3.0, 4.0]])
 INFINITE = np.array([[1.0, 2.0], [3.0, np.inf]])
@@ -84,3 +90,41 @@ def test_overflow_of_one_model_alone_is_found() -> None:
     assert not check(observation(BASE)).overflows()
     both = replace(observation(INFINITE), reference=(INFINITE.astype("float32"),))
     assert not check(both).overflows()
+
+
+def sides(*formulas: str) -> Examination:
+    """Return an examination of two models, each with its float64 form."""
+    inputs = {"shape": [4]}
+    models = {
+        name: {
+            "python": "tests.traps.written_out:model",
+            "args": {"formula": formula, "inputs": [inputs]},
+        }
+        for name, formula in zip(("one", "other"), formulas, strict=True)
+    }
+    (scenario,) = scenario_from_mapping({"input": inputs, "models": models}, "half")
+    variants = ModelVariants(scenario, RunOptions(allow_code=True))
+    one, other = variants.build_all().values()
+    pair = Pair(scenario, one, other, "inference", 0, variants)
+    assert isinstance(one, Built)
+    assert isinstance(other, Built)
+    return Examination(*pair.sides(), pair_model_weights(one, other, "auto"), 0)
+
+
+HALF_LAYER = "L.Dense(3, dtype='mixed_float16')"
+
+
+@pytest.mark.usefixtures("backend")
+@pytest.mark.parametrize(
+    ("one", "other", "alone"),
+    [
+        ("L.Dense(3)(K.cast(x, 'float16'))", f"{HALF_LAYER}(x)", True),
+        (f"{HALF_LAYER}(K.cast(x, 'bfloat16'))", f"{HALF_LAYER}(x)", True),
+        (f"{HALF_LAYER}(K.cast(x, 'float16'))", f"{HALF_LAYER}(x)", False),
+        ("L.Dense(3)(K.cast(x, 'float16'))", "L.Dense(3)(x)", False),  # no layer computes in it
+    ],
+)
+def test_conversions_of_one_model_alone_are_found_beside_half_precision(
+    one: str, other: str, alone: bool
+) -> None:
+    assert converts_alone(sides(one, other)) is alone

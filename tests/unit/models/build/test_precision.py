@@ -10,6 +10,7 @@ from layerlens.models.build.precision import (
     config_in,
     config_with_policy,
     layer_dtype,
+    narrows,
     stays_float32,
 )
 from layerlens.scenario.spec import InputSpec
@@ -85,3 +86,50 @@ def test_a_policy_replaces_that_of_floating_layers_alone() -> None:
     changed = config_with_policy({"layers": layers}, "float16")["layers"]
     assert [one["config"]["dtype"] for one in changed] == ["float16", "int32", "float32"]
     assert layers[0]["config"]["dtype"] == "float32"
+
+
+@pytest.mark.parametrize(
+    ("dtype", "operands", "computed", "rounds"),
+    [
+        ("float16", ["float32"], ["float32"], True),
+        ("bfloat16", ["float32"], ["float16"], True),
+        ("float16", ["int32"], [], True),
+        ("bfloat16", [], ["float32"], True),  # a constant
+        ("float16", ["float32"], ["float32", "float16"], False),
+        ("float16", ["float16"], ["float32"], False),
+        ("float32", ["float64"], ["float64"], False),
+        ("int8", ["float32"], ["float32"], False),
+        (None, ["float32"], ["float32"], False),
+    ],
+)
+def test_only_half_precision_that_no_layer_computes_in_narrows(
+    dtype: Any, operands: list[str], computed: list[str], rounds: bool
+) -> None:
+    assert narrows(dtype, operands, computed) is rounds
+
+
+@pytest.mark.parametrize(
+    ("policy", "dtypes"),
+    [
+        ("float32", ["float16", "float64", "float64"]),
+        ("mixed_float16", ["float64", "float64", "float64"]),
+        ("mixed_bfloat16", ["float16", "float64", "float64"]),
+    ],
+)
+@pytest.mark.usefixtures("backend")
+def test_operations_convert_to_half_precision_if_no_layer_computes_in_it(
+    policy: str, dtypes: list[str]
+) -> None:
+    import keras
+
+    inputs = keras.Input((4,))
+    rounded = keras.ops.cast(keras.ops.cast(inputs, "float16"), "float16")
+    outputs = keras.ops.cast(keras.layers.Dense(2, dtype=policy)(rounded), "float32")
+    config = keras.saving.serialize_keras_object(keras.Model(inputs, outputs))
+    double = config_in(config, "float64")["config"]["layers"]
+    casts = [one["config"]["dtype"] for one in double if one["class_name"] == "Cast"]
+    assert casts == dtypes
+    assert config_in(config, "working") == config
+    # A part of a model in which other layers compute in half precision.
+    parts = config_in(config, "float64", ["float16"])["config"]["layers"]
+    assert {one["config"]["dtype"] for one in parts if one["class_name"] == "Cast"} == {"float64"}

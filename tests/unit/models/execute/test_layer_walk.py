@@ -97,3 +97,21 @@ def test_numbers_are_changed_in_the_calls_that_are_named() -> None:
     )
     np.testing.assert_array_equal(plain, same)
     assert float(np.abs(np.asarray(plain) - np.asarray(moved)).max()) > 1e-3
+
+
+@pytest.mark.parametrize("computed", [["float32"], ["float32", "float16"]])
+def test_a_conversion_to_half_precision_rounds_if_no_layer_computes_in_it(
+    computed: list[str],
+) -> None:
+    import keras
+
+    inputs = keras.Input((4,))
+    whole = keras.Model(inputs, keras.ops.cast(keras.ops.cast(inputs, "float16"), "float32"))
+    given = keras.ops.convert_to_tensor(np.full((1, 4), 0.1, "float32"))
+    (found,) = values_of(whole, given, InFloat64(computed=computed))
+    as_half = np.float64(np.float16(0.1))
+    assert np.all(np.asarray(found) == (np.float32(0.1) if "float16" in computed else as_half))
+    assert [op.dtype for op in whole.operations if hasattr(op, "dtype")][1:] == [
+        "float16",
+        "float32",
+    ]
