@@ -8,9 +8,14 @@ from dataclasses import dataclass, replace
 from itertools import islice, permutations
 from typing import Any
 
+import numpy as np
+
+from layerlens.explain.difference_check import DifferenceCheck
 from layerlens.models.build.conditions import has_padding
 from layerlens.models.build.request import Built
 from layerlens.models.execute.input_domains import config_constants, has_variable_axis
+from layerlens.models.execute.restored_weights import restoring_weights
+from layerlens.numerics.arrays import Inputs
 from layerlens.report.pairs import AgreementRow, PairReport
 from layerlens.scenario.notation import value_text
 from layerlens.scenario.spec import Condition, ModelSpec
@@ -36,17 +41,50 @@ class _Trial:
 
 
 def find_agreement(
-    reference: Built, candidate: Built, pair: PairReport, judge: Judge
+    reference: Built,
+    candidate: Built,
+    pair: PairReport,
+    judge: Judge,
+    check: DifferenceCheck | None = None,
 ) -> AgreementRow | None:
-    """Return the first condition, of the usual ones, under which the models are equivalent."""
+    """Return the first condition, of the usual ones, under which the models are equivalent.
+
+    With `check`, no condition is judged that allows an input on which the models differ.
+    """
     started = time.process_time()
     for trial in _trials(reference, candidate, pair):
         if time.process_time() - started > _BUDGET:
             return None
+        if check is not None and isinstance(trial.subject, Condition):
+            with restoring_weights(reference, candidate):
+                is_refuted = _is_refuted(trial.subject, check)
+            if is_refuted:
+                continue
         found = _agreement(judge(trial.subject), trial.written, trial.text)
         if found is not None:
             return found
     return None
+
+
+def _is_refuted(condition: Condition, check: DifferenceCheck) -> bool:
+    """Return whether the models differ on known inputs, changed to what a condition allows."""
+    if check.witness.inconsistent is not None:
+        return False
+    inputs = _allowed(condition, check.witness.observation.batch.inputs, check.witness.sample)
+    check.forget_weights()
+    return inputs is not None and check.first_difference(inputs) is not None
+
+
+def _allowed(condition: Condition, inputs: Inputs, sample: int) -> Inputs | None:
+    """Return inputs as a condition allows them: clipped, or one sample; None for other changes."""
+    if condition.unpadded or condition.lengths is not None or condition.batch not in (None, 1):
+        return None
+    if condition.batch == 1:
+        inputs = tuple(array[sample : sample + 1] for array in inputs)
+    low, high = condition.least, condition.greatest
+    if low is None and high is None:
+        return inputs
+    return tuple(np.clip(a, low, high) if a.dtype.kind == "f" else a for a in inputs)
 
 
 def agreement_in_inference(report: PairReport | None) -> AgreementRow | None:

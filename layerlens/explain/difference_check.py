@@ -85,6 +85,11 @@ class DifferenceCheck:
         )
         self._amplification = max(1.0, floor / (ROUNDOFF32 * float(at_witness) + 1e-300))
 
+    def forget_weights(self) -> None:
+        """Assign the witness's weights again in the next run, after other code has changed them."""
+        self.reference.forget()
+        self.candidate.forget()
+
     @property
     def execution(self) -> Execution:
         return self.witness.observation.execution

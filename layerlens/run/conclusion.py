@@ -41,7 +41,7 @@ def with_reasons(
     """
     pair = decision.report
     if judge is not None and judge_under is not None:
-        pair = _with_agreement(scenario, pair, built, judge, judge_under)
+        pair = _with_agreement(scenario, decision, built, judge, judge_under)
     repair = _repaired(scenario, pair, diff, built, judge) if judge is not None else None
     reports = {model.name: model for model in models}
     # A model whose call fails in one mode, or paired with one model, may run in another.
@@ -70,12 +70,13 @@ def with_reasons(
 
 def _with_agreement(
     scenario: Scenario,
-    pair: PairReport,
+    decision: ReportedPair,
     built: Mapping[str, Model],
     judge: Judge,
     judge_under: ConditionJudge,
 ) -> PairReport:
     """Return the report of a pair that differs with a condition under which the two agree."""
+    pair = decision.report
     reference, candidate = built[pair.reference], built[pair.candidate]
     if pair.verdict != "different" or scenario.when is not None:
         return pair
@@ -91,7 +92,8 @@ def _with_agreement(
             return judge_under(subject, pair.candidate, pair.mode)
         return judge(subject, reference, pair.mode)
 
-    return replace(pair, agrees_when=find_agreement(reference, candidate, pair, judged))
+    agreement = find_agreement(reference, candidate, pair, judged, decision.check)
+    return replace(pair, agrees_when=agreement)
 
 
 def _repaired(

@@ -128,7 +128,7 @@ def command() -> Path:
 @pytest.fixture(scope="session")
 def gallery(run: Callable[..., Outcome]) -> Outcome:
     """Run every file in scenarios/ in one process, so that TensorFlow starts once."""
-    return run("compare", "scenarios", "--format", "json", timeout=540)
+    return run("compare", "scenarios", "--format", "json", "--jobs", "1", timeout=540)
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ import pytest
 from layerlens.explain.conditions import condition_text
 from layerlens.report.pairs import PairReport
 from layerlens.run.scenario import run_scenario
+from layerlens.run.trial import Trial
 from layerlens.scenario.options import RunOptions
 from layerlens.scenario.reading.scenarios import scenario_from_mapping
 from layerlens.scenario.spec import Condition
@@ -52,6 +53,25 @@ def test_the_widest_range_is_named() -> None:
     found = pair({"a": [{"ReLU": {"max_value": 6.0}}], "b": ["Identity"]}, {"shape": [3]})
     assert found.agrees_when is not None
     assert found.agrees_when.text == "for inputs in [0, 6]"
+
+
+def test_a_condition_is_not_judged_if_it_allows_an_input_on_which_the_models_differ(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    judged: list[Condition] = []
+    compare = Trial._compare_under
+
+    def noted(trial: Trial, condition: Condition, *others: Any) -> Any:
+        judged.append(condition)
+        return compare(trial, condition, *others)
+
+    monkeypatch.setattr(Trial, "_compare_under", noted)
+    models = {"a": [{"LayerNormalization": {"epsilon": 0.1}}], "b": ["LayerNormalization"]}
+    found = pair(models, {"shape": [3]})
+    assert (found.verdict, found.agrees_when, judged) == ("different", None, [])
+    found = pair({"a": [{"ReLU": {"max_value": 6.0}}], "b": ["ReLU"]}, {"shape": [3]})
+    assert found.agrees_when is not None
+    assert judged == [Condition(greatest=6.0)]
 
 
 def test_a_short_length_is_named() -> None:
