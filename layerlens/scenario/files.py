@@ -13,6 +13,7 @@ from pathlib import Path
 from layerlens.errors import Fault, ScenarioError, UsageError, Where
 from layerlens.fault_codes import Code
 from layerlens.files import os_reason, unreadable_path
+from layerlens.plain.printable import one_line
 from layerlens.plain.suggestion import nearest_name
 
 #: The largest scenario file, in bytes; larger data belongs in saved models or generated inputs.
@@ -195,6 +196,21 @@ def _is_saved_model(path: Path) -> bool:
         return False
 
 
+def folder_hint(path: Path) -> str | None:
+    """Return where a SavedModel is that a folder may be meant for, or what it lacks."""
+    try:
+        inner = sorted(entry.name for entry in path.iterdir() if _is_saved_model(entry))
+        has_variables = (path / "variables").is_dir()
+    except (OSError, ValueError):
+        return None
+    if inner:
+        more = f", and {len(inner) - 1} more" if inner[1:] else ""
+        return f"the folder inside it is a SavedModel: {one_line(str(path / inner[0]))}{more}"
+    if has_variables:
+        return "it looks like a SavedModel without `saved_model.pb`: copy the whole folder"
+    return None
+
+
 def saved_file_fault(
     path: Path, shown: str, suffixes: tuple[str, ...] = SAVED_SUFFIXES
 ) -> FileFault | None:
@@ -204,8 +220,9 @@ def saved_file_fault(
     if path.suffix.lower() not in suffixes:
         message = f"{shown} is not the name of a saved model"
         folder = ", or are a SavedModel folder" if suffixes is SAVED_SUFFIXES else ""
+        hint = folder_hint(path) if folder else None
         return FileFault(
-            Code.NOT_A_MODEL_FILE, message, f"they end in {', '.join(suffixes)}{folder}"
+            Code.NOT_A_MODEL_FILE, message, hint or f"they end in {', '.join(suffixes)}{folder}"
         )
     return file_fault(path, shown, suffixes)
 

@@ -19,6 +19,7 @@ from layerlens.scenario.files import (
     SCENARIO_SUFFIXES,
     FileFault,
     file_fault,
+    folder_hint,
     is_exported,
     near_file,
     saved_file_fault,
@@ -359,7 +360,8 @@ def _no_model(argument: str, *, beside: str) -> UsageError:
         what = "is not a model"
     return UsageError(
         f"{shown} {what}, and {one_line(beside)} is a model: they cannot be compared together",
-        hint="name scenarios alone or models alone; a scenario may hold the model under `file:` "
-        "or `python:`",
+        hint=(folder_hint(path) if is_folder else None)
+        or "name scenarios alone or models alone; a scenario may hold the model under `file:` or "
+        "`python:`",
         code=Code.MODELS_AND_SCENARIOS,
     )

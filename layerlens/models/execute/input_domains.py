@@ -15,6 +15,7 @@ from layerlens.models.execute.receptive_field import whole_numbers_in
 from layerlens.models.execute.user_functions import numbers_in_functions, users_methods
 from layerlens.models.inspect.configuration import configuration_of
 from layerlens.models.inspect.nested_layers import flat_layers, operation_nodes
+from layerlens.models.keras_errors.text import counted
 from layerlens.numerics.probes import Domain
 from layerlens.scenario.chunks import has_time_axis
 from layerlens.scenario.spec import InputSpec
@@ -223,7 +224,8 @@ def input_mismatch(reference: Built | Frozen, candidate: Built | Frozen) -> str 
     An input with as many elements along more or fewer axes fits after reshaping.
     """
     if len(reference.inputs) != len(candidate.inputs):
-        return f"{len(reference.inputs)} inputs against {len(candidate.inputs)}"
+        counts = len(reference.inputs), len(candidate.inputs)
+        return f"{counted(counts[0], 'input')} against {counts[1]}"
     for one, other in zip(reference.inputs, candidate.inputs, strict=True):
         if len(one.shape) == len(other.shape):
             pairs = zip(one.shape, other.shape, strict=True)

@@ -7,12 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from layerlens.errors import ModelFileError
 from layerlens.models.build.request import BuildRequest, Foreign, Refused, refused
-from layerlens.models.external.exported_file import refuse_unrunnable, runtime_of
+from layerlens.models.external.damaged_file import damaged
+from layerlens.models.external.exported_file import again, refuse_unrunnable, runtime_of
 from layerlens.models.external.fixed_model import refuse_changes
 from layerlens.models.external.start import about_process, start_process
 from layerlens.models.inspect.shapes import selected_shape
+from layerlens.models.runtimes.damage import damage
 from layerlens.models.runtimes.foreign import ForeignModel, Port, Step
 from layerlens.models.runtimes.process import (
     About,
@@ -22,18 +23,8 @@ from layerlens.models.runtimes.process import (
 )
 from layerlens.models.runtimes.remedies import loss, refusal
 from layerlens.numerics.weight_values import WeightSlot
-from layerlens.plain.printable import one_line
 from layerlens.report.layers import ModelError, ModelReport, RuntimeRow
 from layerlens.scenario.spec import InputSpec
-
-#: The errors of a runtime that a file is none of its format.
-_DAMAGED = ("DecodeError",)
-_OTHER_FORMAT = (
-    "Model provided has model identifier",
-    "not a valid Flatbuffer",
-    "allocation is null/empty",
-    "No graph was found in the protobuf",
-)
 
 
 def take_exported(request: BuildRequest) -> Foreign | Refused:
@@ -57,13 +48,9 @@ def take_exported(request: BuildRequest) -> Foreign | Refused:
         return _refused(request, about, loss(about, lost, "it loaded the file"))
     except RuntimeAnswerError as error:
         process.close()
-        if error.type in _DAMAGED or any(text in error.message for text in _OTHER_FORMAT):
-            raise ModelFileError(
-                f"{Path(str(spec.file)).name} is damaged, or not a file of {about.name}: "
-                f"{one_line(error.message)}",
-                spec.where,
-                hint="export the model again",
-            ) from error
+        problem = damage(about, error)
+        if problem is not None:
+            raise damaged(Path(str(spec.file)), problem, spec.where, again(kind)) from error
         return _refused(request, about, refusal(about, error))
     foreign = ForeignModel(
         process,

@@ -7,7 +7,9 @@ from pathlib import Path
 from layerlens.byte_size import readable
 from layerlens.errors import ModelFileError, UnsafeCodeError
 from layerlens.fault_codes import Code
-from layerlens.models.runtimes.kinds import RuntimeKind, kind_of
+from layerlens.models.external.damaged_file import damaged
+from layerlens.models.external.saved_model_folder import folder_problem
+from layerlens.models.runtimes.kinds import SAVED_MODEL, RuntimeKind, kind_of
 from layerlens.scenario.spec import ModelSpec
 
 #: The largest file; the formats number their bytes with 31 bits.
@@ -26,12 +28,18 @@ def runtime_of(spec: ModelSpec) -> RuntimeKind:
     return kind
 
 
+def again(kind: RuntimeKind) -> str:
+    """Return what to do about a damaged file or folder."""
+    return "export the model again" if kind.suffix else "export it again, or copy the whole folder"
+
+
 def refuse_unrunnable(spec: ModelSpec, *, allow_code: bool) -> None:
     """Refuse a file that must not run, whose runtime is not installed, or which is too large.
 
     Raises:
         UnsafeCodeError: the file may hold any TensorFlow operation, and `allow_code` is false.
-        ModelFileError: the runtime or the file is missing, or the file is too large.
+        ModelFileError: the runtime or the file is missing, or the file is too large, or files are
+            missing in the folder.
     """
     kind, path = runtime_of(spec), Path(str(spec.file))
     if kind.runs_code and not allow_code:
@@ -56,6 +64,8 @@ def refuse_unrunnable(spec: ModelSpec, *, allow_code: bool) -> None:
         ) from None
     if kind.suffix is not None and not path.is_file():
         raise ModelFileError(f"{path.name} is not a file", spec.where, code=Code.UNREADABLE_FILE)
+    if kind is SAVED_MODEL and (problem := folder_problem(path)) is not None:
+        raise damaged(path, f"is damaged: {problem}", spec.where, again(kind))
     if size > LARGEST_FILE:
         raise ModelFileError(
             f"{path.name} has {readable(size)}; {kind.name} reads at most {readable(LARGEST_FILE)}",

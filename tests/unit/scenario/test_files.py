@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from layerlens.errors import ScenarioError, UsageError
+from layerlens.scenario.files import saved_file_fault
 from layerlens.scenario.reading.scenarios import (
     find_scenario_files,
     looks_like_scenario,
@@ -76,3 +77,24 @@ def test_a_scenario_is_told_from_other_yaml(tmp_path: Path) -> None:
     assert looks_like_scenario(scenario)
     assert not looks_like_scenario(other)
     assert not looks_like_scenario(tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize(
+    ("made", "expected"),
+    [
+        ("1/saved_model.pb", "the folder inside it is a SavedModel: {folder}/1"),
+        (
+            "variables/variables.index",
+            "it looks like a SavedModel without `saved_model.pb`: copy the whole folder",
+        ),
+        ("notes.txt", "they end in "),
+    ],
+)
+def test_a_folder_that_is_no_saved_model(tmp_path: Path, made: str, expected: str) -> None:
+    (tmp_path / made).parent.mkdir(exist_ok=True)
+    (tmp_path / made).touch()
+    fault = saved_file_fault(tmp_path, "exported")
+    assert fault is not None
+    assert fault.message == "exported is not the name of a saved model"
+    assert fault.hint is not None
+    assert fault.hint.startswith(expected.format(folder=tmp_path))

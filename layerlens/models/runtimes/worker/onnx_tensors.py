@@ -29,6 +29,8 @@ def embed_external_data(model: Any, folder: str) -> None:
             raise ValueError(
                 f"the data of `{tensor.name}` is in {places[0]}, outside the folder of the file"
             )
+        if not os.path.exists(path):  # noqa: PTH110
+            raise ValueError(f"the data of `{tensor.name}` is in {places[0]}, which is missing")
         if not os.path.isfile(path):  # noqa: PTH113
             raise ValueError(f"the data of `{tensor.name}` is in {places[0]}, which is not a file")
         external_data_helper.load_external_data_for_tensor(tensor, inside)

@@ -37,6 +37,8 @@ class Signature:
         self._names = sorted(specs, key=lambda name: _place(name, specs[name], order))
         self._inputs = [_row(name, specs[name]) for name in self._names]
         outputs = self._call_signature.structured_outputs
+        if not outputs:
+            raise ValueError(f"the signature `{_SIGNATURE}` has no outputs")
         self._returned = sorted(outputs, key=natural)
         self._outputs = [_row(name, outputs[name]) for name in self._returned]
         batches = {row["shape"][0] for row in self._inputs if row["shape"]}

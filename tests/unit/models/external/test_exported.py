@@ -106,6 +106,17 @@ class TestExternalData:
         (output,) = ready.run([np.ones((1, 3), "f4")])
         assert output.tolist() == [[6, 6, 6]]
 
+    def test_missing_or_cut_off(self, tmp_path: Path) -> None:
+        path = self.file(tmp_path, "k.bin")
+        assert problem(built(path)) == (
+            "the data of `k` is in k.bin, which is missing",
+            "copy the data along with the file, or export the model again",
+        )
+        (tmp_path / "k.bin").write_bytes(bytes(8))
+        message, hint = problem(built(path))
+        assert "exceeds available data" in message
+        assert hint == "the data is cut off: copy it again, or export the model again"
+
     @pytest.mark.parametrize("place", ["../k.bin", "{absolute}", "link.bin", "inner/../../k.bin"])
     def test_outside_the_folder(self, tmp_path: Path, place: str) -> None:
         folder = tmp_path / "model"
@@ -114,9 +125,17 @@ class TestExternalData:
         outside.write_bytes(np.full((3, 3), 2, "f4").tobytes())
         (folder / "link.bin").symlink_to(outside)
         found = built(self.file(folder, place.format(absolute=outside)))
-        assert isinstance(found, Refused)
-        assert found.report.error is not None
-        assert "outside the folder of the file" in found.report.error.message
+        message, hint = problem(found)
+        assert "outside the folder of the file" in message
+        assert hint is not None
+        assert "next to the file" in hint
+
+
+def problem(found: Foreign | Refused) -> tuple[str, str | None]:
+    """Return why a file was refused, without the runtime's name, and what would help."""
+    assert isinstance(found, Refused)
+    assert found.report.error is not None
+    return found.report.error.message.partition(": ")[2], found.report.error.hint
 
 
 def _feed() -> Any:
