@@ -29,10 +29,11 @@ from layerlens.numerics.judge import (
     is_hidden_by_scale,
 )
 from layerlens.numerics.noise_floor import (
-    COARSE_MARGIN,
+    ROUNDOFF32,
     ROUNDOFF64,
     ROUNDOFFS,
     NoiseFloor,
+    coarse_margin,
     floor_without_float64,
     input_scale,
     noise_floor,
@@ -229,6 +230,7 @@ class FrozenObserver:
                 (*recorded, single.outputs[k]),
                 (*recorded_change, moved[k]),
                 input_scale(inputs, finest.outputs[k]),
+                unit=ROUNDOFF32 if self.is_single or self.is_exact else self._unit,
             )
             for k, (recorded64, recorded, recorded_change) in enumerate(self._measured(run, first))
         )
@@ -316,7 +318,7 @@ class FrozenObserver:
     def inner_unit(self) -> float:
         if self.is_exact or self.is_single:
             return ROUNDOFF64
-        return self._unit / COARSE_MARGIN
+        return self._unit / coarse_margin(self._unit)
 
     @property
     def runs(self) -> Mapping[tuple[str, int], RecordedRun]:

@@ -9,6 +9,7 @@ import numpy as np
 from layerlens.comparison.half_precision import RangeCheck
 from layerlens.comparison.rounding import RoundingCheck
 from layerlens.numerics.judge import Judgement, as_different, judge
+from layerlens.numerics.noise_floor import ROUNDOFF32
 from layerlens.scenario.spec import Tolerance
 
 
@@ -109,8 +110,11 @@ def _judge_observations(
     """Judge; a model whose result depends on the way of calling has to do so in float64 too."""
     seen = in_range.observations()
     steady = rounding.examination.any_random()
-    judgement = judge(seen, tolerance=tolerance, residue=residue, steady=steady)
+    coarseness = rounding.examination.observer.unit / ROUNDOFF32
+    judgement = judge(
+        seen, tolerance=tolerance, residue=residue, steady=steady, coarseness=coarseness
+    )
     witness = judgement.witness
     if witness is None or not witness.inconsistent or rounding.confirms(witness):
         return judgement
-    return judge(seen, tolerance=tolerance, residue=residue, steady=True)
+    return judge(seen, tolerance=tolerance, residue=residue, steady=True, coarseness=coarseness)

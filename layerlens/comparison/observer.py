@@ -15,8 +15,9 @@ from layerlens.models.execute.weight_sets import WeightSet
 from layerlens.models.inspect.shapes import flat_shapes
 from layerlens.numerics.differences import distance
 from layerlens.numerics.noise_floor import (
-    COARSE_MARGIN,
+    ROUNDOFF32,
     ROUNDOFF64,
+    coarse_margin,
     floor_without_float64,
     input_scale,
     noise_floor,
@@ -125,12 +126,12 @@ class Observer:
                 (effects[0][k], effects[1][k]),
                 input_scale(batch.inputs, base[0].outputs[k]),
                 pooled=chosen,
+                unit=ROUNDOFF32 if self._is_exact else self.unit,
             )
             for k in range(len(base[0].outputs))
         )
         if not self._is_exact:
-            unit = max(self.reference.unit, self.candidate.unit)
-            noise = tuple(floor_without_float64(floor, unit) for floor in noise)
+            noise = tuple(floor_without_float64(floor, self.unit) for floor in noise)
         return tuple(
             Observation(
                 weights.kind,
@@ -232,7 +233,12 @@ class Observer:
         """The relative size of one rounding inside the models, as used in a noise floor."""
         if self._is_exact:
             return ROUNDOFF64
-        return max(self.reference.unit, self.candidate.unit) / COARSE_MARGIN
+        return self.unit / coarse_margin(self.unit)
+
+    @property
+    def unit(self) -> float:
+        """The unit roundoff of the coarser model."""
+        return max(self.reference.unit, self.candidate.unit)
 
     @property
     def _is_exact(self) -> bool:

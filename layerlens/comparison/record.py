@@ -27,8 +27,9 @@ from layerlens.models.execute.weight_sets import WeightSet
 from layerlens.numerics.arrays import Array
 from layerlens.numerics.judge import judge
 from layerlens.numerics.noise_floor import (
-    COARSE_MARGIN,
+    ROUNDOFF32,
     ROUNDOFF64,
+    coarse_margin,
     floor_without_float64,
     input_scale,
     noise_floor,
@@ -206,15 +207,16 @@ class _Recorder:
     def _refuse_inconsistent(self, weights: WeightSet, run: RecordedRun, batch: ProbeBatch) -> None:
         """Refuse a model that computes one thing called eagerly and another one traced."""
         side = self._side
+        unit = ROUNDOFF32 if side.is_exact else side.unit
         noise = tuple(
-            noise_floor((double,), (single,), (moved.astype(np.float64),), scale)
+            noise_floor((double,), (single,), (moved.astype(np.float64),), scale, unit=unit)
             for double, single, moved in zip(
                 run.float64, run.outputs["traced_dynamic"], run.sensitivity, strict=True
             )
             for scale in [input_scale(batch.inputs, double)]
         )
         if not side.is_exact:
-            noise = tuple(floor_without_float64(floor, side.unit) for floor in noise)
+            noise = tuple(floor_without_float64(floor, unit) for floor in noise)
         itself = [
             Observation(
                 run.weights,
@@ -232,7 +234,8 @@ class _Recorder:
         witness = judge(itself).witness
         if witness is None:
             return
-        seen, unit = witness.observation, ROUNDOFF64 if side.is_exact else side.unit / COARSE_MARGIN
+        seen = witness.observation
+        unit = ROUNDOFF64 if side.is_exact else side.unit / coarse_margin(side.unit)
         values = weights.reference
         if depends_on_execution(side, values, seen, seen.reference64, seen.reference, unit):
             raise UsageError(

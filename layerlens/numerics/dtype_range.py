@@ -117,25 +117,42 @@ def out_of_range_text(dtype: str, *, name: str, other: str, values: tuple[float,
 def without_out_of_range(observation: Observation, dtypes: Sequence[str]) -> Observation:
     """Return an observation without overflow on inputs or weights of extraordinary size.
 
-    Such elements are set to 0 in the working-precision outputs of both models. The observation
-    itself is returned where neither dtype is of half precision.
+    Such elements are set to 0 in the working-precision outputs of both models, and in those that
+    stand in for float64 where there is no float64 form. The observation itself is returned where
+    neither dtype is of half precision.
     """
     narrowest = _narrowest(dtypes)
     if narrowest not in HALF:
         return observation
-    reference, candidate = [], []
-    counts = observation.weights in ORDINARY_WEIGHTS
-    for k, pair in enumerate(zip(observation.reference, observation.candidate, strict=True)):
-        if pair[0].dtype.kind == "f":
-            outputs64 = observation.reference64[k], observation.candidate64[k]
-            overflowed = _overflowed(pair, outputs64 if observation.exact else None)
-            overflowed = overflowed & ~_broadcast(
-                _counting_samples(observation, narrowest) & counts, pair[0]
-            )
-            pair = (np.where(overflowed, 0, pair[0]), np.where(overflowed, 0, pair[1]))
-        reference.append(pair[0])
-        candidate.append(pair[1])
-    return replace(observation, reference=tuple(reference), candidate=tuple(candidate))
+    counts = _counting_samples(observation, narrowest)
+    if observation.weights not in ORDINARY_WEIGHTS:
+        counts = np.zeros_like(counts)
+    doubles = list(zip(observation.reference64, observation.candidate64, strict=True))
+    workings = [
+        _without_overflow(pair, counts, outputs64 if observation.exact else None)
+        for pair, outputs64 in zip(
+            zip(observation.reference, observation.candidate, strict=True), doubles, strict=True
+        )
+    ]
+    if not observation.exact:
+        doubles = [_without_overflow(pair, counts, None) for pair in doubles]
+    return replace(
+        observation,
+        reference=tuple(one for one, _ in workings),
+        candidate=tuple(other for _, other in workings),
+        reference64=tuple(one for one, _ in doubles),
+        candidate64=tuple(other for _, other in doubles),
+    )
+
+
+def _without_overflow(
+    pair: tuple[Array, Array], counts: NDArray[np.bool_], outputs64: tuple[Array, Array] | None
+) -> tuple[Array, Array]:
+    """Return two outputs that are 0 where just one overflowed, but for the samples that count."""
+    if pair[0].dtype.kind != "f":
+        return pair
+    overflowed = _overflowed(pair, outputs64) & ~_broadcast(counts, pair[0])
+    return np.where(overflowed, 0, pair[0]), np.where(overflowed, 0, pair[1])
 
 
 def _narrowest(dtypes: Sequence[str]) -> str:

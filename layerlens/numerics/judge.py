@@ -168,6 +168,7 @@ def judge(
     residue: bool = False,
     steady: bool = False,
     single: bool = False,
+    coarseness: float = 1.0,
 ) -> Judgement:
     """Judge the observations of one pair; see the module's docstring for the order of the rules.
 
@@ -180,6 +181,8 @@ def judge(
             are random with another stream in each precision.
         single: one model has float32 results alone, which take the place of its float64 ones; goes
             with `residue`.
+        coarseness: the unit roundoff of the coarser model in units of float32. With `residue`, the
+            floor has its rounding, which the float64 forms do not have.
     """
     compared = sum(array.size for o in observations for array in o.reference)
     summary = summarized(observations, tolerance, residue)
@@ -211,7 +214,8 @@ def judge(
     ratio = _greatest(observations, rounding_floor)
     if ratio <= ROUNDING:
         return Judgement("equivalent", summary, rounding, rows, ratio=ratio)
-    if residue and _greatest(observations, _float32_floor) <= RESIDUE_ROUNDING:
+    remaining = _greatest(observations, _float32_floor) * coarseness
+    if residue and (single or _are_exact(observations)) and remaining <= RESIDUE_ROUNDING:
         reason = "constants rounded to float32 explain the remaining difference in float64"
         if single:
             ratio, reason = _greatest(observations, _working_floor), ""
@@ -222,16 +226,17 @@ def judge(
         f"{REAL:,.0f})"
     )
     if residue:
-        ratio = _greatest(observations, _float32_floor)
-        lacks = (
-            "one of the two runtimes has no float64"
-            if single
-            else "a part of a model computes in its own precision in float64, too"
-        )
+        ratio, most = remaining, f" (up to {RESIDUE_ROUNDING:,.0f})"
+        lacks = "a part of a model computes in its own precision in float64, too"
+        if single:
+            lacks = "one of the two runtimes has no float64"
+        elif not _are_exact(observations):
+            ratio, most = _greatest(observations, _working_floor), ""
+            lacks = "a model has no float64 form"
         reason = (
             f"the outputs differ by up to {ratio:,.1f} times what rounding in working precision "
-            f"may leave: too much for rounding (up to {RESIDUE_ROUNDING:,.0f}) and too little for "
-            f"a real difference (from {RESIDUE_REAL:,.0f}), and {lacks}"
+            f"may leave: too much for rounding{most} and too little for a real difference (from "
+            f"{RESIDUE_REAL:,.0f}), and {lacks}"
         )
     return Judgement(
         "inconclusive", summary, rounding, rows, ratio=ratio, reason=reason, near_rounding=True
@@ -441,6 +446,10 @@ def _hidden(one: Array, other: Array, noise: NoiseFloor) -> NDArray[np.bool_]:
     own = np.isfinite(gap) & (gap > HIDDEN * size) & (size > LEAST_SIZE)
     small = gap > REAL * noise.float64
     return np.asarray(own & small & ~real_elements(one, other, noise, residue=False))
+
+
+def _are_exact(observations: Sequence[Observation]) -> bool:
+    return all(observation.exact for observation in observations)
 
 
 def _working_floor(noise: NoiseFloor) -> NDArray[np.float64]:

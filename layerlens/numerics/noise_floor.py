@@ -17,8 +17,9 @@ ROUNDOFF32 = 2.0**-24
 ROUNDOFF64 = 2.0**-53
 #: Unit roundoff of the working dtypes.
 ROUNDOFFS = {"float16": 2.0**-11, "bfloat16": 2.0**-8, "float32": ROUNDOFF32}
-#: The factor by which the limits made for float64 are too wide in working precision alone.
-COARSE_MARGIN = 2.0**4
+#: The factors by which the limits made for float64 are too wide in working precision alone: with
+#: them, rounding is up to 32 units of float32, or up to 4 of half precision.
+_COARSE_MARGIN, _HALF_MARGIN = 2.0**4, 2.0**7
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,7 @@ def noise_floor(
     input_scale: Float,
     *,
     pooled: bool = False,
+    unit: float = ROUNDOFF32,
 ) -> NoiseFloor:
     """Estimate the noise floor of one output from the models' own errors.
 
@@ -63,10 +65,11 @@ def noise_floor(
         input_scale: the greatest magnitude among each sample's inputs, shaped to broadcast.
         pooled: apply the greatest amplification among the samples to all of them, for samples
             that were chosen for their difference: one may err little in float32 by chance.
+        unit: the unit roundoff of working precision, if the floor is for working precision alone.
 
     A backward-stable computation errs by its sensitivity times the unit roundoff. How many times
     that, here, is measured: the amplification of a sample is its greatest working-precision error
-    over `UNIT32 × (sensitivity + |value|)`. The same amplification then holds for float64, whose
+    over `unit × (sensitivity + |value|)`. The same amplification then holds for float64, whose
     unit is 2^29 times smaller. Each element keeps its own scale, down to a ground: the rounding of
     numbers as large as the sample's inputs, or as 1, which layers add and subtract inside (ELU
     computes exp(x) - 1, so that it errs by the unit roundoff however small x is).
@@ -85,7 +88,7 @@ def noise_floor(
         usable = np.isfinite(error) & np.isfinite(sensitivity)
         floor = np.maximum(size, 2.0**-10 * per_sample_max(size)) + tiny
         with np.errstate(over="ignore", invalid="ignore"):
-            ratio = np.where(usable, error / (ROUNDOFF32 * floor), 0.0)
+            ratio = np.where(usable, error / (unit * floor), 0.0)
         amplification = np.maximum(amplification, per_sample_max(ratio))
     ground = np.maximum(per_sample_max(magnitude), 1.0)
     if doubles[0].dtype.kind == "f":  # counts and classes are not rounded to their inputs' scale
@@ -96,7 +99,7 @@ def noise_floor(
         amplification = np.maximum(amplification, amplification.max())
         ground = np.maximum(ground, lift)
     return NoiseFloor(
-        working=ROUNDOFF32 * (amplification * magnitude + ground),
+        working=unit * (amplification * magnitude + ground),
         float64=ROUNDOFF64 * (amplification * magnitude),
         ground=ROUNDOFF64 * ground,
         pooled=ROUNDOFF64 * lift,
@@ -122,10 +125,18 @@ def floor_without_float64(noise: NoiseFloor, unit: float = ROUNDOFF32) -> NoiseF
     """Return the floor for a pair in which one model has no float64 form.
 
     Its working precision is judged in place of float64, so that the range between rounding and real
-    is narrow and more pairs are left undecided. `unit` is the unit roundoff of the coarser model.
+    is narrow and more pairs are left undecided.
+
+    Args:
+        noise: the floor, estimated with the same unit.
+        unit: the unit roundoff of the coarser model.
     """
-    working = noise.working * (unit / ROUNDOFF32)
-    return replace(noise, working=working, float64=working / COARSE_MARGIN, ground=0.0)
+    return replace(noise, float64=noise.working / coarse_margin(unit), ground=0.0)
+
+
+def coarse_margin(unit: float) -> float:
+    """Return the factor by which limits made for float64 are too wide in a working precision."""
+    return _COARSE_MARGIN if unit <= ROUNDOFF32 else _HALF_MARGIN
 
 
 def with_sums_in_order(noise: NoiseFloor, terms: int) -> NoiseFloor:

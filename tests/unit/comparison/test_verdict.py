@@ -203,6 +203,35 @@ def test_an_offset_that_cancels_is_never_called_a_difference() -> None:
     assert pair.verdict in ("equivalent", "inconclusive")
 
 
+def in_half(dtype: str, *further: Any) -> Any:
+    """Return a dense layer in half precision, and what follows, as a model that is its own form."""
+    from keras import layers
+
+    policy = f"mixed_{dtype}"
+    return subclass(lambda: [layers.Dense(4, dtype=policy), *further])
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_a_factor_in_half_precision_is_no_rounding(dtype: str) -> None:
+    from keras import layers
+
+    verdicts = []
+    for factor in (1.1, 8.0):
+        scaled = in_half(dtype, layers.Rescaling(factor))
+        (pair,) = pairs(in_half(dtype, layers.Rescaling(1.0)), scaled, (6,), "inference")
+        verdicts.append(pair.verdict)
+    assert verdicts[0] in ("different", "inconclusive")
+    assert verdicts[1] == "different"
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_half_precision_rounds_and_overflows_where_float32_does_not(dtype: str) -> None:
+    from keras import layers
+
+    (pair,) = pairs(in_half(dtype), functional((6,), lambda: [layers.Dense(4)]), (6,), "inference")
+    assert pair.verdict == "equivalent"
+
+
 # --- models that remember earlier calls outside of their weights ------------------------------
 
 

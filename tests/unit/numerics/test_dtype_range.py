@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -71,6 +72,17 @@ def test_inputs_and_weights_beyond_use_do_not_count(more: Any) -> None:
     left_out = without_out_of_range(beyond, (FULL, HALF))
     assert left_out.reference[0][1, 1] == left_out.candidate[0][1, 1] == 0.0
     assert left_out.reference64[0][1, 1] == 4.0
+
+
+def test_working_precision_that_stands_in_for_float64_does_not_count_either() -> None:
+    beyond = replace(
+        seen(BASE, INFINITE, inputs=1e30, exact=False), candidate64=(np.asarray(INFINITE),)
+    )
+    left_out = without_out_of_range(beyond, (FULL, HALF))
+    assert left_out.reference64[0][1, 1] == left_out.candidate64[0][1, 1] == 0.0
+    assert left_out.candidate64[0][0, 0] == 1.0
+    kept = without_out_of_range(replace(beyond, batch=seen(BASE, BASE).batch), (FULL, HALF))
+    assert np.isinf(kept.candidate64[0][1, 1])
 
 
 def test_what_the_user_gives_counts_whatever_its_size() -> None:

@@ -19,7 +19,13 @@ from layerlens.numerics.judge import (
     changes_with_execution,
     judge,
 )
-from layerlens.numerics.noise_floor import ROUNDOFF32, ROUNDOFF64, NoiseFloor, noise_floor
+from layerlens.numerics.noise_floor import (
+    ROUNDOFF32,
+    ROUNDOFF64,
+    NoiseFloor,
+    floor_without_float64,
+    noise_floor,
+)
 from layerlens.numerics.observation import Observation
 from layerlens.numerics.probes import Probe, join
 from layerlens.report.pairs import ProbeRow
@@ -171,6 +177,31 @@ def test_with_a_residue_working_precision_is_the_measure(units: float, verdict: 
         remaining = "constants rounded to float32 explain the remaining difference in float64"
         assert found.reason == remaining
     assert judge([observation]).verdict == "different"
+
+
+def test_a_residue_has_the_rounding_of_float32_in_half_precision_too() -> None:
+    one = np.zeros((2, 2))
+    coarse = 2.0**13
+    wide = replace(SHARP, working=SHARP.working * coarse, float64=SHARP.float64 * coarse)
+    for units, verdict in ((RESIDUE_ROUNDING, "equivalent"), (1e3, "inconclusive")):
+        observation = seen(one, moved((0, 0), units * ROUNDOFF32, one), noise=(wide,))
+        found = judge([observation], residue=True, coarseness=coarse)
+        assert found.verdict == verdict
+    assert "a part of a model computes in its own precision in float64, too" in found.reason
+    far = seen(one, moved((0, 0), 65 * coarse * ROUNDOFF32, one), noise=(wide,))
+    assert judge([far], residue=True, coarseness=coarse).verdict == "different"
+
+
+def test_without_float64_no_residue_makes_a_difference_rounding() -> None:
+    one = np.zeros((2, 2))
+    floor = floor_without_float64(SHARP)
+    for units, verdict in ((32, "equivalent"), (40, "inconclusive"), (65, "different")):
+        observation = seen(one, moved((0, 0), units * ROUNDOFF32, one), noise=(floor,))
+        found = judge([replace(observation, exact=False)], residue=True)
+        assert found.verdict == verdict
+        if verdict == "inconclusive":
+            assert "differ by up to 40.0 times" in found.reason
+            assert found.reason.endswith("a model has no float64 form")
 
 
 @pytest.mark.parametrize(("by", "near"), [(1e-5, True), (0.5, False)])

@@ -4,11 +4,14 @@ import math
 from typing import Any
 
 import numpy as np
+import pytest
 
 from layerlens.numerics.noise_floor import (
     ROUNDOFF32,
     ROUNDOFF64,
+    ROUNDOFFS,
     NoiseFloor,
+    floor_without_float64,
     noise_floor,
     with_sums_in_order,
 )
@@ -77,3 +80,16 @@ def test_short_sums_do_not_widen_the_floor() -> None:
     floor = noise_floor((value,), (value,), (value,), np.ones((1, 1)))
     assert with_sums_in_order(floor, 128).working == floor.working
     assert with_sums_in_order(floor, 12800).working == 10 * floor.working
+
+
+@pytest.mark.parametrize(("unit", "units"), [(ROUNDOFF32, 2.0**5), (ROUNDOFFS["float16"], 2.0**2)])
+def test_without_float64_a_few_units_of_the_coarser_precision_are_rounding(
+    unit: float, units: float
+) -> None:
+    double = np.asarray([[2.0, 1.0]])
+    given = [double], [double + 0.5 * unit], [np.zeros((1, 2))], np.asarray(0.0)
+    floor = floor_without_float64(noise_floor(*given, unit=unit), unit)
+    # A measured error of half a unit, in the precision itself, does not raise the floor.
+    assert np.asarray(floor.working).tolist() == [[4 * unit, 3 * unit]]
+    assert (2.0**9 * np.asarray(floor.float64)).tolist() == [[units * 4 * unit, units * 3 * unit]]
+    assert floor.ground == 0.0
