@@ -11,7 +11,7 @@ from layerlens.comparison.decision import Decision
 from layerlens.comparison.examination import DYNAMIC, Examination
 from layerlens.comparison.half_precision import RangeCheck, converts_alone
 from layerlens.comparison.judging import beside_proof, judge_pair, within_range
-from layerlens.comparison.layer_by_layer import LayerByLayer
+from layerlens.comparison.layer_by_layer import Found, LayerByLayer
 from layerlens.comparison.masked_steps import masked_difference
 from layerlens.comparison.pair import Pair
 from layerlens.comparison.probe_plan import ProbePlan, examine
@@ -99,7 +99,8 @@ def _layer_by_layer(pair: Pair, examination: Examination) -> Decision | None:
         return None
     examination.prepare(ProbePlan(examination).base_length())
     observed: list[WeightSet] = []
-    for weights in layers.weight_sets():
+    seen_so_far: list[Found] = []
+    for weights in layers.weight_sets(seen_so_far):
         found = layers.observe(weights)
         if found is None:
             return None
@@ -107,6 +108,7 @@ def _layer_by_layer(pair: Pair, examination: Examination) -> Decision | None:
         judgement = found.judged(pair.scenario.tolerance)
         if judgement.verdict != "different" or judgement.witness is None:
             observed.append(weights)
+            seen_so_far.append(found)
             continue
         examination.sets = (*examination.sets, weights)
         examination.observations = [seen]

@@ -56,7 +56,10 @@ from layerlens.scenario.spec import Tolerance
 
 #: Sets of scaled weights, with the standard deviation of a layer's outputs at least. Few numbers of
 #: spread 1 lie beyond 6, where ReLU6 and others are bounded.
-SPREADS = {"scaled": 1.0, "scaled_far": 8.0}
+SPREADS = {"scaled": 1.0, "scaled_far": 8.0, "passing": 1.0}
+#: The set whose layers behind the changed ones pass a difference on. It is observed where the other
+#: sets lose one: a signal that runs through hundreds of layers forgets where it began.
+PASSING = "passing"
 #: Configured numbers up to this may be bounds too.
 GREATEST_BOUND = 500.0
 #: Probes that make a short counterexample, the simplest first.
@@ -71,6 +74,8 @@ class Found:
     divergence: FirstDivergence
     #: Whether a layer that only one model has may compute in float32 in the float64 run too.
     is_rounded: bool
+    #: Whether more than rounding differs inside the models.
+    is_apart_inside: bool
 
     def judged(self, tolerance: Tolerance | None) -> Judgement:
         """Judge what was observed."""
@@ -112,12 +117,17 @@ class LayerByLayer:
                 return None
         return cls(examination, budget)
 
-    def weight_sets(self) -> Iterator[WeightSet]:
-        """Yield the weights to observe: scaled by data if any are free, and the initial ones."""
+    def weight_sets(self, seen: Sequence[Found]) -> Iterator[WeightSet]:
+        """Yield the weights to observe: scaled by data if any are free, and the initial ones.
+
+        `seen` has what was found with those before: if all of them lose a difference that they show
+        inside the models, there are weights that pass it on.
+        """
         initial, *drawn = self.examination.sets
         if drawn:
             for kind in SPREADS:
-                yield WeightSet(kind, partial(self._scaled, kind))
+                if kind != PASSING or any(found.is_apart_inside for found in seen):
+                    yield WeightSet(kind, partial(self._scaled, kind))
         yield initial
 
     def observe(self, weights: WeightSet) -> Found | None:
@@ -177,7 +187,9 @@ class LayerByLayer:
         is_rounded = any(rest.is_rounded for rest in rests)
         if judge([observation], residue=is_rounded).near_rounding:
             observation = replace(observation, noise=_with_constants(observation.noise, rests))
-        return Found(observation, apart.row(one, other), is_rounded)
+        return Found(
+            observation, apart.row(one, other), is_rounded, apart.has_more_than_rounding(one, other)
+        )
 
     def _noise(
         self, working: Sequence[Sequence[Array]], rests: Sequence[Float64Rest]
@@ -214,7 +226,10 @@ class LayerByLayer:
         kept = given_weights(ours.built)
         slots = self.examination.reference.working.slots()
         draw_weights(weights, slots, kept=kept, seed=seed)
-        call = ScalingCall(seed, {id(weights[position]) for position in kept}, self._spread(kind))
+        passing = self._layers.behind_changes if kind == PASSING else ()
+        call = ScalingCall(
+            seed, {id(weights[position]) for position in kept}, self._spread(kind), passing
+        )
         values = ours.walk.evaluate(self._inputs, [*ours.outputs, *wanted], call)
         self._carry(weights, weight_variables(theirs.built))
         for side in self.examination.sides:
@@ -223,7 +238,7 @@ class LayerByLayer:
 
     def _spread(self, kind: str) -> float:
         bounds = [2.0 * abs(n) for n in self.examination.constants if abs(n) <= GREATEST_BOUND]
-        return SPREADS[kind] if kind == "scaled" else max([SPREADS[kind], *bounds])
+        return max([SPREADS[kind], *bounds]) if kind == "scaled_far" else SPREADS[kind]
 
     @property
     def _inputs(self) -> dict[int, Any]:

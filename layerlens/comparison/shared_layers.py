@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
+from functools import cached_property
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -96,14 +98,20 @@ class Places:
 
         Of the first place of all, where there is none.
         """
-        differing = (
-            apart
-            for apart, told_by in self.places
-            if _is_more_than_rounding(told_by.gap(ours, theirs))
-        )
-        apart = next(differing, self.places[0][0])
+        apart = next(self._differing(ours, theirs), self.places[0][0])
         own = apart.gap(ours, theirs)
         return apart.row(None if own is None else own[0])
+
+    def has_more_than_rounding(self, ours: Mapping[int, Any], theirs: Mapping[int, Any]) -> bool:
+        """Return whether more than rounding differs, or may differ, behind one of the places."""
+        return next(self._differing(ours, theirs), None) is not None
+
+    def _differing(
+        self, ours: Mapping[int, Any], theirs: Mapping[int, Any]
+    ) -> Iterator[FirstApart]:
+        for apart, told_by in self.places:
+            if _is_more_than_rounding(told_by.gap(ours, theirs)):
+                yield apart
 
 
 @dataclass(frozen=True)
@@ -116,7 +124,13 @@ class SharedLayers:
 
     def __post_init__(self) -> None:
         changed = {id(call) for position in (0, 1) for call in self.changed(position)}
-        found = places_apart(self.reference.own_calls, self.candidate.own_calls, changed)
+        keys = zip(
+            reversed(self.reference.own_keys), reversed(self.candidate.own_keys), strict=False
+        )
+        alike_at_end = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1] is not None, keys))
+        found = places_apart(
+            self.reference.own_calls, self.candidate.own_calls, changed, alike_at_end
+        )
         object.__setattr__(self, "apart", found)
 
     def changed(self, position: int) -> tuple[Any, ...]:
@@ -129,6 +143,13 @@ class SharedLayers:
         return tuple(
             call for call, key in zip(own.own_calls, own.own_keys, strict=True) if key not in known
         )
+
+    @cached_property
+    def behind_changes(self) -> frozenset[int]:
+        """The ids of the reference's calls behind the first changed ones, inside models as well."""
+        changed = set(map(id, self.changed(0)))
+        behind = (call for call in self.reference.own_calls if id(call) not in changed)
+        return frozenset(id(call) for outer in behind for call in _with_inner_calls(outer))
 
     @classmethod
     def of(cls, reference: Built, candidate: Built, transfer: Transfer) -> SharedLayers:
@@ -164,16 +185,31 @@ class SharedLayers:
         return cls(*parts)
 
 
+def _with_inner_calls(call: Any) -> Iterator[Any]:
+    """Yield a call and, where it calls a model, the calls in that."""
+    yield call
+    graph = graph_of(call.operation)
+    if graph is not None:
+        for inner in nodes_of(graph):
+            yield from _with_inner_calls(inner)
+
+
 def places_apart(
-    ours: Sequence[Any], theirs: Sequence[Any], changed: Collection[int] = ()
+    ours: Sequence[Any],
+    theirs: Sequence[Any],
+    changed: Collection[int] = (),
+    alike_at_end: int = 0,
 ) -> Places:
     """Return the first places where one model makes a call that the other does not make.
 
     Calls are lined up by the type of the layer and the shape of its output, so that a layer that is
     left out is not mistaken for the one that comes after it. Calls that are lined up and `changed`,
-    by id, are such a place too. The first calls are one where there is no other.
+    by id, are such a place too. The first calls are one where there is no other. The last
+    `alike_at_end` calls of both are the same functions, in the same order.
     """
-    keys = [[_form(call) for call in calls] for calls in (ours, theirs)]
+    keys = [
+        [_form(call) for call in calls[: len(calls) - alike_at_end]] for calls in (ours, theirs)
+    ]
     matcher = SequenceMatcher(None, keys[0], keys[1], autojunk=False)
     places: list[tuple[FirstApart, FirstApart]] = []
     for kind, a, b, c, d in matcher.get_opcodes():
@@ -192,6 +228,8 @@ def places_apart(
             places.append((apart, told_by))
         if len(places) >= MOST_PLACES:
             break
+    if not places and ours and theirs:
+        places.append((FirstApart(ours[0], theirs[0]),) * 2)
     return Places(tuple(places[:MOST_PLACES]) or ((FirstApart(None, None),) * 2,))
 
 

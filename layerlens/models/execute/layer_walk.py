@@ -121,10 +121,14 @@ class InFloat64:
     seed: int = 0
     #: The dtypes that the layers of the model compute in.
     computed: Collection[str] = frozenset()
+    _changed_ids: frozenset[int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._changed_ids = frozenset(map(id, self.changed))
 
     def __call__(self, node: Any, arguments: Sequence[Any], named: Mapping[str, Any]) -> Any:
         arguments, named = keras.tree.map_structure(widened, (list(arguments), dict(named)))
-        is_changed = any(node is one for one in self.changed)
+        is_changed = id(node) in self._changed_ids
         numbers = self.numbers if is_changed else None
 
         weights = [widened(own.value) for own in getattr(node.operation, "variables", ())]

@@ -17,6 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from layerlens.models.execute.layer_walk import LayerWalk, graph_of
+from layerlens.models.execute.passing_weights import pass_on
 from layerlens.numerics.probes import generator
 from layerlens.numerics.weight_values import WeightSlot, draw_weight
 
@@ -56,6 +57,8 @@ class ScalingCall:
     kept: Collection[int]
     #: The standard deviation of a layer's outputs, before its activation.
     spread: float = 1.0
+    #: The ids of nodes whose layers pass every change of their inputs on, in place of being scaled.
+    passing: Collection[int] = ()
     _scaled: set[int] = field(default_factory=set)
 
     def __call__(self, node: Any, arguments: Sequence[Any], named: Mapping[str, Any]) -> Any:
@@ -70,11 +73,18 @@ class ScalingCall:
         if isinstance(layer, keras.layers.Layer) and id(layer) not in self._scaled:
             self._scaled.add(id(layer))
             if not any(id(weight) in self.kept for weight in layer.weights):
-                self._scale(layer, arguments, named)
+                rng = generator(self.seed, "scaling", layer.name)
+                if not (id(node) in self.passing and pass_on(layer, arguments, named, rng)):
+                    self._scale(layer, arguments, named, rng)
         return layer(*arguments, **named)
 
-    def _scale(self, layer: Any, arguments: Sequence[Any], named: Mapping[str, Any]) -> None:
-        rng = generator(self.seed, "scaling", layer.name)
+    def _scale(
+        self,
+        layer: Any,
+        arguments: Sequence[Any],
+        named: Mapping[str, Any],
+        rng: np.random.Generator,
+    ) -> None:
         if isinstance(layer, keras.layers.BatchNormalization):
             _normalize(layer, arguments[0], rng, self.spread)
         elif hasattr(layer, "kernel") and hasattr(layer, "activation"):

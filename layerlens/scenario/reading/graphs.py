@@ -10,6 +10,7 @@ from layerlens.errors import Where
 from layerlens.fault_codes import Code
 from layerlens.plain.suggestion import sure_name
 from layerlens.scenario.faults import Faults, misspelt, suggestion
+from layerlens.scenario.reading.building_order import building_order, find_cycle
 from layerlens.scenario.reading.call_arguments import CALL, Sources
 from layerlens.scenario.reading.layer_reader import LayerReader
 from layerlens.scenario.spec import LayerSpec, NodeSpec, addressed
@@ -122,6 +123,13 @@ class _GraphReader:
     inputs: tuple[str, ...] | None
     layers: LayerReader
     faults: Faults
+    #: What all nodes share: the names that a node may take, and those in the arguments of a call.
+    known: frozenset[str] = field(init=False)
+    sources: Sources = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "known", frozenset((*self.graph, *(self.inputs or ()))))
+        object.__setattr__(self, "sources", Sources(self.inputs, tuple(self.graph)))
 
     def nodes(self) -> tuple[NodeSpec, ...]:
         found = {}
@@ -216,7 +224,7 @@ class _GraphReader:
                 )
                 return None
         own = body.without("from", *classes[1:])
-        return self.layers.layer(own, at, self._sources())
+        return self.layers.layer(own, at, self.sources)
 
     def _share(self, name: str, body: YamlMapping) -> str | None:
         if "share" not in body:
@@ -252,10 +260,9 @@ class _GraphReader:
         classes = [key for key in node or () if key not in _NODE_KEYS]
         if not isinstance(node, YamlMapping) or len(classes) != 1:
             return {}  # the other node is at fault
-        return self.layers.call(classes[0], body, self._sources())
+        return self.layers.call(classes[0], body, self.sources)
 
     def _from(self, name: str, body: YamlMapping, at: Position | None) -> tuple[str, ...] | None:
-        allowed = self._names(name)
         if "from" not in body:
             if misspelt("from", body, _NODE_KEYS):
                 return None  # the misspelt key is a fault already
@@ -263,7 +270,7 @@ class _GraphReader:
                 Code.BAD_NODE,
                 f"the node `{name}` has no `from`",
                 at,
-                f"add `from: [...]` with one or more of: {', '.join(allowed)}",
+                f"add `from: [...]` with one or more of: {', '.join(self._names(name))}",
             )
             return None
         written, written_at = body["from"], body.values_at.get("from")
@@ -276,14 +283,13 @@ class _GraphReader:
             )
             return None
         is_valid = True
-        known = (*self.graph, *(self.inputs or ()))
         for source, source_at in sources.with_positions():
             if not isinstance(source, str):
                 self.faults.add(
                     Code.BAD_NODE, f"`from` takes names; received {described(source)}", source_at
                 )
-            elif self.inputs is not None and addressed(source, known) is None:
-                _refuse_unknown(source, allowed, source_at, self.faults)
+            elif self.inputs is not None and addressed(source, self.known) is None:
+                _refuse_unknown(source, self._names(name), source_at, self.faults)
             else:
                 continue
             is_valid = False
@@ -294,29 +300,22 @@ class _GraphReader:
         inputs = self.inputs or ()
         return [*sorted(inputs), *(key for key in self.graph if key not in {name, *inputs})]
 
-    def _sources(self) -> Sources:
-        return Sources(self.inputs, tuple(self.graph))
-
     def _in_building_order(self, nodes: dict[str, NodeSpec]) -> tuple[NodeSpec, ...]:
         """Return the nodes, each after those it needs, otherwise in the order of the file."""
         needs = {name: _needs(node, nodes) for name, node in nodes.items()}
+        names = building_order(needs)
+        left = {name: needs[name] for name in nodes.keys() - names}
+        if left:
+            cycle = find_cycle({name: left[name] for name in nodes if name in left})
+            self.faults.add(
+                Code.GRAPH_CYCLE,
+                f"the graph has a cycle: {' → '.join([*cycle, cycle[0]])}",
+                self.graph.keys_at.get(cycle[0]),
+                "a node cannot depend on itself",
+            )
         ordered: dict[str, NodeSpec] = {}
-        waiting = list(nodes)
-        while waiting:
-            for name in waiting:
-                if all(need in ordered for need in needs[name]):
-                    ordered[name] = _with_own_layer(nodes[name], ordered)
-            left = [name for name in waiting if name not in ordered]
-            if left == waiting:
-                cycle = _cycle({name: needs[name] for name in waiting})
-                self.faults.add(
-                    Code.GRAPH_CYCLE,
-                    f"the graph has a cycle: {' → '.join([*cycle, cycle[0]])}",
-                    self.graph.keys_at.get(cycle[0]),
-                    "a node cannot depend on itself",
-                )
-                break
-            waiting = left
+        for name in names:
+            ordered[name] = _with_own_layer(nodes[name], ordered)
         return tuple(ordered.values())
 
 
@@ -331,14 +330,3 @@ def _with_own_layer(node: NodeSpec, ordered: dict[str, NodeSpec]) -> NodeSpec:
     """Return the node; its `share` names the node that owns the layer, not one that shares it."""
     owner = ordered.get(node.share or "")
     return replace(node, share=owner.share) if owner is not None and owner.share else node
-
-
-def _cycle(needs: dict[str, list[str]]) -> list[str]:
-    """Return the nodes of one cycle, in the direction of the data."""
-    name = next(iter(needs))
-    path: list[str] = []
-    while name not in path:
-        path.append(name)
-        name = next(need for need in needs[name] if need in needs)
-    cycle = path[path.index(name) :]
-    return cycle[::-1]

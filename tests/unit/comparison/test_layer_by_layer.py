@@ -54,8 +54,7 @@ def pair_of(reference: Any, candidate: Any, effort: Effort = "normal", **more: A
     data = {
         "input": {"shape": [16, 16, 3]},
         "models": {"one": reference, "other": candidate},
-        **more,
-    }
+    } | more
     (scenario,) = scenario_from_mapping(data)
     variants = ModelVariants(scenario, RunOptions())
     one, other = variants.build_all().values()
@@ -75,7 +74,7 @@ def examined(pair: Pair) -> LayerByLayer:
 
 def first_found(pair: Pair) -> Found:
     layers = examined(pair)
-    found = layers.observe(next(layers.weight_sets()))
+    found = layers.observe(next(layers.weight_sets(())))
     assert found is not None
     return found
 
@@ -127,7 +126,7 @@ def test_no_float64_model_is_built_for_a_clear_difference() -> None:
 def test_scaled_weights_keep_the_signal_and_are_made_again_alike() -> None:
     pair = pair_of(residual_chain(), residual_chain({"relu": {"max_value": 6.0}}))
     layers = examined(pair)
-    weights = next(layers.weight_sets())
+    weights = next(layers.weight_sets(()))
     found = layers.observe(weights)
     assert found is not None
     (outputs,) = found.observation.reference64
@@ -227,3 +226,45 @@ def test_an_input_of_which_strides_leave_nothing_decides_nothing() -> None:
 
     pair = pair_of(strided(0.1), strided(0.2), input={"shape": [None, None, 3]}, effort="quick")
     assert decide(pair).verdict == "different"
+
+
+def tanh_chain(other: str = "tanh") -> dict[str, Any]:
+    """Return a chain so deep that what its fifth layer does is forgotten at the end."""
+    graph = {
+        f"layer_{n}": {
+            "Dense": {"units": 4, "activation": other if n == 5 else "tanh"},
+            "from": f"layer_{n - 1}" if n else "input",
+        }
+        for n in range(150)
+    }
+    return {"graph": graph, "outputs": "layer_149"}
+
+
+def test_a_difference_that_deep_models_forget_is_passed_on() -> None:
+    pair = pair_of(tanh_chain(), tanh_chain("elu"), input={"shape": [4]})
+    layers = examined(pair)
+    scaled = next(layers.weight_sets(()))
+    lost = layers.observe(scaled)
+    assert lost is not None
+    assert lost.is_apart_inside
+    assert lost.judged(None).verdict != "different"
+    kinds = [weights.kind for weights in layers.weight_sets([lost])]
+    assert kinds == ["scaled", "scaled_far", "passing", "initial"]
+
+    report = reported(pair)
+    assert report.verdict == "different"
+    first = report.first_divergence
+    assert first is not None
+    assert (first.reference_layer, first.candidate_layer) == ("layer_5", "layer_5")
+
+
+def test_nothing_is_passed_on_where_only_rounding_differs_inside() -> None:
+    rewritten = tanh_chain()
+    einsum = {"equation": "ab,bc->ac", "output_shape": 4, "bias_axes": "c", "activation": "tanh"}
+    rewritten["graph"]["layer_5"] = {"EinsumDense": einsum, "from": "layer_4"}
+    layers = examined(pair_of(tanh_chain(), rewritten, input={"shape": [4]}))
+    found = layers.observe(next(layers.weight_sets(())))
+    assert found is not None
+    assert not found.is_apart_inside
+    kinds = [weights.kind for weights in layers.weight_sets([found])]
+    assert kinds == ["scaled", "scaled_far", "initial"]

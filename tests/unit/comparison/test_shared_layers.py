@@ -15,6 +15,8 @@ pytestmark = pytest.mark.usefixtures("backend")
 
 DENSE, RELU, TANH = layer("Dense", units=3), layer("ReLU"), layer("Activation", activation="tanh")
 
+EINSUM = layer("EinsumDense", equation="ab,bc->ac", output_shape=3, bias_axes="c")
+
 
 def split(one: Any, other: Any) -> SharedLayers:
     ours, theirs = sides(chain("one", *one), chain("other", *other), input_of(3))
@@ -37,6 +39,8 @@ def names(apart: FirstApart) -> tuple[str | None, str | None]:
         ([DENSE, RELU, DENSE], [DENSE, DENSE], ("ReLU", None)),
         ([DENSE, DENSE], [DENSE, TANH, DENSE], (None, "Activation")),
         ([DENSE, RELU], [DENSE, RELU], (None, None)),
+        # Among layers of one form, those that are the same functions are lined up.
+        ([DENSE, DENSE, DENSE, DENSE], [EINSUM, DENSE, DENSE, DENSE], ("Dense", "EinsumDense")),
     ],
 )
 def test_the_first_layers_apart(one: Any, other: Any, expected: Any) -> None:

@@ -1,0 +1,126 @@
+"""Weights with which a layer passes every small change of its inputs on.
+
+Whatever its scale, a signal that runs through hundreds of layers forgets where it began: samples
+that differ in the middle of a network end in the same outputs. Orthogonal kernels turn a change and
+keep its size (Saxe, McClelland and Ganguli, *Exact solutions to the nonlinear dynamics of learning
+in deep linear neural networks*, 2014). They lose nothing as long as activations are straight, so
+biases move every unit to where its activation bends least, and kernels make up for its slope there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from layerlens.numerics.arrays import Float
+
+#: Where an activation may be straight: sigmoids are at 0, rectifiers at 1, smooth ones farther on.
+#: The first counts where several are as straight, as for a layer before a separate activation.
+_PLACES = (1.0, 0.0, 3.0)
+#: How far around a place an activation has to be straight, and the step by which its slope is told.
+_REACH, _STEP = 0.5, 2.0**-6
+#: The least slope that kernels make up for.
+_LEAST_SLOPE = 0.1
+#: Units differ by this much: where all samples are alike, their outputs would be exactly zero.
+_OFFSET = 2.0**-5
+
+_DENSE = (keras.layers.Dense,)
+_CONVOLUTIONS = (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)
+_DEPTHWISE = (keras.layers.DepthwiseConv1D, keras.layers.DepthwiseConv2D)
+
+
+def pass_on(
+    layer: Any, arguments: Sequence[Any], named: Mapping[str, Any], rng: np.random.Generator
+) -> bool:
+    """Give a layer weights with which it passes changes on; False for a kind without any."""
+    if isinstance(layer, keras.layers.BatchNormalization):
+        _shift(layer, arguments[0])
+        return True
+    kernel = _passing_kernel(layer, rng)
+    if kernel is None:
+        return False
+    place, slope = straightest(layer.activation)
+    layer.kernel.assign(kernel / slope)
+    if layer.bias is None:
+        return True
+    layer.bias.assign(np.zeros(layer.bias.shape))
+    activation, layer.activation = layer.activation, keras.activations.linear
+    try:
+        values = np.asarray(layer(*arguments, **named), np.float64)
+    finally:
+        layer.activation = activation
+    means = _channel_means(values, _channel_axis(layer, values))
+    if np.isfinite(means).all():
+        layer.bias.assign(place + _OFFSET * rng.standard_normal(means.shape) - means)
+    return True
+
+
+def straightest(activation: Any) -> tuple[float, float]:
+    """Return where an activation bends least, of a few places, and its slope there.
+
+    The slope is 1 where it is hardly any, as for a softmax, which tells no number from another.
+    """
+    offsets = np.array([-_REACH, -_STEP, 0.0, _STEP, _REACH], np.float32)
+    found = []
+    for place in _PLACES:
+        # A softmax sees two numbers that move together.
+        points = keras.ops.convert_to_tensor(np.stack([place + offsets] * 2, axis=1))
+        low, before, middle, after, high = np.asarray(activation(points), np.float64)[:, 0]
+        slope, bend = (after - before) / (2 * _STEP), abs(low + high - 2 * middle)
+        if np.isfinite([slope, bend]).all() and abs(slope) >= _LEAST_SLOPE:
+            found.append((round(float(bend / abs(slope)), 6), place, float(slope)))
+    if not found:
+        return _PLACES[0], 1.0
+    _, place, slope = min(found, key=lambda one: one[0])
+    return place, slope
+
+
+def _passing_kernel(layer: Any, rng: np.random.Generator) -> Float | None:
+    """Return a kernel that keeps the size of a change; that of a convolution sees one position."""
+    if isinstance(layer, _DENSE):
+        rows, columns = layer.kernel.shape
+        return _orthogonal(rows, columns, rng)
+    if not isinstance(layer, (*_CONVOLUTIONS, *_DEPTHWISE)):
+        return None
+    shape = tuple(layer.kernel.shape)
+    kernel = np.zeros(shape)
+    center = tuple(size // 2 for size in shape[:-2])
+    if isinstance(layer, _DEPTHWISE):
+        kernel[center] = 1.0
+    else:
+        columns = shape[-1] // layer.groups
+        blocks = [_orthogonal(shape[-2], columns, rng) for _ in range(layer.groups)]
+        kernel[center] = np.concatenate(blocks, axis=1)
+    return kernel
+
+
+def _orthogonal(rows: int, columns: int, rng: np.random.Generator) -> Float:
+    """Return a matrix with orthonormal rows or columns, whichever are fewer."""
+    drawn = rng.standard_normal((max(rows, columns), min(rows, columns)))
+    found: Float = np.linalg.qr(drawn)[0]
+    return found if rows >= columns else found.T
+
+
+def _shift(layer: Any, inputs: Any) -> None:
+    """Let a normalization move every channel to where most activations are straight."""
+    values = np.asarray(inputs, np.float64)
+    means = _channel_means(values, layer.axis)
+    layer.moving_mean.assign(np.where(np.isfinite(means), means, 0.0))
+    layer.moving_variance.assign(np.ones(means.shape))
+    if layer.gamma is not None:
+        layer.gamma.assign(np.ones(means.shape))
+    if layer.beta is not None:
+        layer.beta.assign(np.full(means.shape, _PLACES[0]))
+
+
+def _channel_axis(layer: Any, values: Float) -> int:
+    return 1 if getattr(layer, "data_format", None) == "channels_first" else values.ndim - 1
+
+
+def _channel_means(values: Float, axis: int) -> Float:
+    others = tuple(n for n in range(values.ndim) if n != axis % values.ndim)
+    means: Float = values.mean(axis=others)
+    return means

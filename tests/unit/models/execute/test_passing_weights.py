@@ -1,0 +1,80 @@
+"""Passing weights keep a change of the inputs, however deep the model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from layerlens.models.execute.layer_walk import LayerWalk, graph_of, nodes_of
+from layerlens.models.execute.passing_weights import straightest
+from layerlens.models.execute.scaled_weights import ScalingCall
+
+pytestmark = pytest.mark.usefixtures("backend")
+
+DEPTH = 120
+
+
+def dense_chain(activation: str) -> Any:
+    import keras
+
+    tensor = inputs = keras.Input((6,))
+    for _ in range(DEPTH):
+        tensor = keras.layers.Dense(6, activation=activation)(tensor)
+    return keras.Model(inputs, tensor)
+
+
+def convolutions(separate: bool) -> Any:
+    import keras
+
+    layers = keras.layers
+    tensor = inputs = keras.Input((6, 6, 4))
+    for _ in range(DEPTH // 4):
+        tensor = layers.DepthwiseConv2D(3, padding="same", activation="relu")(tensor)
+        tensor = layers.Conv2D(4, 3, padding="same", groups=2, use_bias=not separate)(tensor)
+        if separate:
+            tensor = layers.BatchNormalization()(tensor)
+        tensor = layers.Activation("relu")(tensor)
+    return keras.Model(inputs, tensor)
+
+
+def change_kept(model: Any, *, passing: bool) -> float:
+    """Return how much of a change of the inputs reaches the outputs."""
+    graph = graph_of(model)
+    nodes = [id(node) for node in nodes_of(graph)] if passing else ()
+    shape = (4, *graph.inputs[0].shape[1:])
+    inputs = np.random.default_rng(1).normal(0.0, 0.1, shape).astype("float32")
+    LayerWalk(graph).evaluate(
+        {id(graph.inputs[0]): inputs}, [id(graph.outputs[0])], ScalingCall(0, (), 1.0, nodes)
+    )
+    change = np.random.default_rng(2).normal(0.0, 1e-2, shape).astype("float32")
+    one, other = (np.asarray(model(array)) for array in (inputs, inputs + change))
+    return float(np.linalg.norm(other - one) / np.linalg.norm(change))
+
+
+@pytest.mark.parametrize("activation", ["tanh", "relu", "elu", "sigmoid", "silu", "relu6"])
+def test_a_change_reaches_the_end_of_a_deep_chain(activation: str) -> None:
+    model = dense_chain(activation)
+    assert 0.1 < change_kept(model, passing=True) < 10.0
+
+
+def test_scaled_weights_lose_it() -> None:
+    assert change_kept(dense_chain("tanh"), passing=False) < 1e-3
+
+
+@pytest.mark.parametrize("separate", [False, True])
+def test_convolutions_and_normalizations_pass_it_on(separate: bool) -> None:
+    assert 0.1 < change_kept(convolutions(separate), passing=True) < 10.0
+
+
+def test_an_activation_is_used_where_it_is_straight() -> None:
+    import keras
+
+    functions = keras.activations
+    assert straightest(functions.relu) == (1.0, 1.0)
+    assert straightest(functions.linear) == (1.0, 1.0)
+    place, slope = straightest(functions.sigmoid)
+    assert (place, round(slope, 3)) == (0.0, 0.25)
+    assert straightest(functions.silu)[0] == 3.0
+    assert straightest(functions.softmax) == (1.0, 1.0)  # has no slope of its own
