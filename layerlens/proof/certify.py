@@ -13,7 +13,14 @@ from layerlens.numerics.weight_transfer import Transfer
 from layerlens.plain import stage
 from layerlens.proof.cuts import AROUND, Cut, Goal, calls_behind, cut_between
 from layerlens.proof.expressions import Numbering, express, is_graph
-from layerlens.proof.graphs import THEY_DIFFER, Unproved, differ_once, prove_graphs, prove_part
+from layerlens.proof.graphs import (
+    ENDS_DIFFER,
+    THEY_DIFFER,
+    Unproved,
+    differ_once,
+    prove_graphs,
+    prove_part,
+)
 from layerlens.proof.parts import CutModels, WholeModels, params
 from layerlens.proof.refusals import is_half_precise
 from layerlens.proof.shared_prefix import has_same_weights, variable_names
@@ -89,7 +96,10 @@ class Prover:
                 return steps
         wide = cut_between(self._pairs, around=AROUND)
         last = None if wide is None or wide == narrow else self._within(wide, seed)
-        return last if isinstance(last, CertificateRow) else found or whole
+        if isinstance(last, CertificateRow):
+            return last
+        # How a part ends does not matter where the whole models cannot be proved either.
+        return whole if found is None or found == Unproved(ENDS_DIFFER) else found
 
     @property
     def _sides(self) -> tuple[Side, Side]:

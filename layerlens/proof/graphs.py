@@ -74,6 +74,8 @@ LONGEST_FEW, MOST_FURTHER = 8, 8
 LARGEST_BATCH = 64
 #: The reason where both were run and nothing else stands in the way.
 THEY_DIFFER = "their expressions differ"
+#: The reason where a layer after the parts that differ could compute something else in one model.
+ENDS_DIFFER = "the parts that differ return other dtypes or static shapes"
 _UNEQUAL = "Inputs of different lengths are compared if both models take them."
 
 
@@ -347,7 +349,7 @@ class GraphProof:
         starts = self.part.starts(size)
         traced = [self.part.traced(side, size, static=static) for side in (0, 1)]
         if not self.part.ends_alike(traced):
-            raise CannotProveError("the next layers receive other static shapes")
+            raise CannotProveError(ENDS_DIFFER)
         try:
             checks = not static and self._checks_samples(size)
             return self._prove_batches(traced, [Batch(size.batch, starts)], checks=checks)

@@ -14,7 +14,7 @@ from layerlens.proof.certify import IDENTICAL, certify
 from layerlens.proof.graphs import THEY_DIFFER, Unproved
 from layerlens.proof.sizes import ERROR_BOUND
 from layerlens.report.pairs import CertificateRow
-from layerlens.scenario.spec import LayerSpec, ModelSpec, NodeSpec
+from layerlens.scenario.spec import InputSpec, LayerSpec, ModelSpec, NodeSpec
 from tests.unit.tables.pairs import chain, input_of, layer, needs_backend, sides
 
 pytestmark = needs_backend
@@ -381,6 +381,15 @@ def test_what_keeps_a_pair_from_being_proved_is_said(
         for name, own in zip(("reference", "candidate"), layers, strict=True)
     )
     assert reason(*sides(*models, input_of(6, 3))) == why
+
+
+def test_the_reason_is_what_the_whole_models_lack_where_a_part_ends_in_another_dtype() -> None:
+    models = (
+        chain("reference", layer("Hashing", num_bins=1)),
+        chain("candidate", layer("Rescaling", scale=0, dtype="int32")),
+    )
+    given = InputSpec("input", (3,), "int32", 0, 8)
+    assert reason(*sides(*models, given)) == "the operation `AsString` is not supported"
 
 
 def test_inputs_of_different_lengths_are_compared_too() -> None:

@@ -10,7 +10,7 @@ import pytest
 from layerlens.models.execute.side import Side
 from layerlens.models.execute.variables import weight_rows
 from layerlens.numerics.weight_transfer import pair_weights
-from layerlens.proof.graphs import Unproved, prove_graphs, prove_part
+from layerlens.proof.graphs import ENDS_DIFFER, Unproved, prove_graphs, prove_part
 from layerlens.proof.parts import WholeModels
 from layerlens.proof.sizes import ERROR_BOUND
 from layerlens.report.pairs import CertificateRow
@@ -42,7 +42,7 @@ def graph(name: str, **nodes: tuple[LayerSpec, str]) -> ModelSpec:
 
 
 class Unlike(WholeModels):
-    """Models of which the next layers would receive other static shapes."""
+    """Models that end in other static shapes, so that later layers could compute something else."""
 
     def ends_alike(self, traced: Sequence[Any]) -> bool:
         return False
@@ -54,7 +54,7 @@ def test_what_the_next_layers_know_otherwise_is_refused() -> None:
     row = prove_part(WholeModels((one, other)), transfer, seed=0)
     assert isinstance(row, CertificateRow)
     refused = prove_part(Unlike((one, other)), transfer, seed=0)
-    assert refused == Unproved("the next layers receive other static shapes")
+    assert refused == Unproved(ENDS_DIFFER)
 
 
 GRU = layer("GRU", units=3)
