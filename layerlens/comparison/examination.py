@@ -13,7 +13,9 @@ from layerlens.comparison.budget import Budget
 from layerlens.comparison.effort import MAX_EAGER_STEPS
 from layerlens.comparison.observer import Observer
 from layerlens.comparison.randomness import is_random, is_unrepeatable
+from layerlens.models.backend.exhaustion import raise_if_out_of_memory
 from layerlens.models.build.request import Built
+from layerlens.models.execute.graph_constants import constants_in_graph, may_hold_constants
 from layerlens.models.execute.input_domains import (
     config_constants,
     fixed_domains,
@@ -248,8 +250,22 @@ class Examination:
 
     @cached_property
     def constants(self) -> tuple[float, ...]:
-        """The numbers in both models' configurations."""
-        return config_constants(self.models)
+        """The numbers in both models' layers, and in the graphs of those that run user code."""
+        sides = self.sides if not self.budget.is_large else ()
+        in_graphs = (number for side in sides for number in self._in_graph(side))
+        return config_constants(self.models, in_graphs)
+
+    def _in_graph(self, side: Side) -> tuple[float, ...]:
+        """Return the numbers in the graph of a model with user code or operations."""
+        runner = side.working.keras
+        if runner is None or not may_hold_constants(side.built):
+            return ()
+        try:
+            function = runner.concrete(self.generic_inputs(), training=side.training)
+        except Exception as error:  # the model's refusal of the input is found when it runs
+            raise_if_out_of_memory(error, "while a model was traced")
+            return ()
+        return constants_in_graph(function)
 
     def generic_inputs(self) -> tuple[Array, ...]:
         """Return four samples of normal values, at which no layer is at a kink."""

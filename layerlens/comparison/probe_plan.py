@@ -16,8 +16,9 @@ from layerlens.comparison.observer import Interrupted
 from layerlens.models.build.request import Built
 from layerlens.models.execute.input_domains import (
     BASE_LENGTHS,
-    config_constants,
+    MOST_ALIKE,
     fixed_domains,
+    has_foreign_layers,
     has_variable_axis,
     longest_of,
     mask_values,
@@ -147,7 +148,10 @@ class ProbePlan:
         samples = 6 if self.examination.reference.training else 2
         return (
             *draw_probes(
-                domains, self.examination.seed, samples=samples, constants=config_constants(built)
+                domains,
+                self.examination.seed,
+                samples=samples,
+                constants=self.examination.constants,
             ),
             *masked_probes(domains, mask_values(built), self.examination.seed, samples),
         )
@@ -197,9 +201,14 @@ class ProbePlan:
             )
 
     def batch_sizes(self) -> tuple[int, ...]:
-        """Return one, three, the lengths of some axes, and counts that the models may know."""
-        counts = {*self._selected_counts(), *possible_counts(self.examination.models)}
-        return tuple(dict.fromkeys((1, 3, *self._axis_lengths(), *sorted(counts))))
+        """Return one, three, the lengths of some axes, and counts that the models may know.
+
+        Code that Keras does not define may know any small count.
+        """
+        models = self.examination.models
+        counts = {*self._selected_counts(), *possible_counts(models)}
+        small = range(1, MOST_ALIKE + 1) if any(map(has_foreign_layers, models)) else (1, 3)
+        return tuple(dict.fromkeys((*small, *self._axis_lengths(), *sorted(counts))))
 
     def executions(self) -> tuple[Execution, ...]:
         """Return the ways of calling for the main probes.
@@ -208,6 +217,7 @@ class ProbePlan:
         layers on fixed shapes do not behave in a third way when traced with known shapes.
         """
         own = all(name.startswith("keras.") for name in _modules(self.examination.models))
+        own = own and not any(map(has_foreign_layers, self.examination.models))
         return (
             AS_CALLED if own and not has_variable_axis(self.examination.reference.built) else EVERY
         )
@@ -321,11 +331,11 @@ def masked_probes(
 
 
 def may_broadcast(models: Sequence[Built]) -> bool:
-    """Return whether a layer merges several inputs, is a custom layer or an operation.
+    """Return whether a layer merges several inputs, runs user code or is an operation.
 
     Operations that only compute a mask do not.
     """
-    return any(
+    return any(map(has_foreign_layers, models)) or any(
         ".merging." in name or ".ops." in name or not name.startswith("keras.")
         for name in _modules(models, is_test_of_masking)
     )

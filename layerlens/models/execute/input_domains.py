@@ -83,12 +83,13 @@ def longest_of(built: Sequence[Built]) -> int | None:
     return min(found, default=None)
 
 
-def config_constants(built: Sequence[Built]) -> tuple[float, ...]:
+def config_constants(built: Sequence[Built], in_graphs: Iterable[float] = ()) -> tuple[float, ...]:
     """Return the numbers in the layers at which the outputs may jump, to use as inputs.
 
     They come from configurations, from the code and attributes of layers that Keras does not
     define, and from weights with few values in the scenario. If there are few, their quotients,
-    sums and differences are added: a threshold behind `2x - 6` is reached at 3.
+    sums and differences are added: a threshold behind `2x - 6` is reached at 3. `in_graphs` are
+    numbers in traced graphs, which come last.
     """
     found: dict[float, None] = {}
     for one in built:
@@ -98,6 +99,7 @@ def config_constants(built: Sequence[Built]) -> tuple[float, ...]:
     plain = list(found)[:MOST_CONSTANTS]
     if len(plain) <= FEW_CONSTANTS:
         found.update(dict.fromkeys(_combined(plain)))
+    found.update(dict.fromkeys(in_graphs))
     return tuple(list(found)[: 2 * MOST_CONSTANTS])
 
 
@@ -317,7 +319,7 @@ def numbers_in(built: Built) -> dict[str, frozenset[float]]:
     for node in operation_nodes(built.model):
         name = str(node.operation.name)
         own = frozenset(
-            n for n in _in_operation(node) if not (_is_near_half(n) or _is_small_whole(n))
+            n for n in _in_operation(node) if not (_is_near_half(n) or is_small_whole(n))
         )
         found[name] = own | found.get(name, frozenset())
     return found
@@ -327,7 +329,7 @@ def _is_near_half(number: float) -> bool:
     return float(2 * number).is_integer() and abs(number) <= MOST_ALIKE
 
 
-def _is_small_whole(number: float) -> bool:
+def is_small_whole(number: float) -> bool:
     return float(number).is_integer() and abs(number) <= 2 * MOST_ALIKE
 
 

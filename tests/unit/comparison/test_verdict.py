@@ -232,6 +232,65 @@ def test_half_precision_rounds_and_overflows_where_float32_does_not(dtype: str) 
     assert pair.verdict == "equivalent"
 
 
+# --- functions that hold what they know in a closure ------------------------------------------
+
+
+def at_the_square(number: float) -> Any:
+    from keras import ops
+
+    return lambda x: ops.where(ops.equal(x, number * number), x + 1.0, x)
+
+
+def at_numbers_of_an_array(number: float) -> Any:
+    import numpy as np
+    from keras import ops
+
+    numbers = np.full((6,), number, "float32")
+    return lambda x: ops.where(ops.equal(x, ops.convert_to_tensor(numbers)), x + 1.0, x)
+
+
+def at_so_many_samples(number: int) -> Any:
+    from keras import ops
+
+    def call(x: Any) -> Any:
+        return ops.where(ops.equal(ops.shape(x)[0], number), x + 1.0, x)
+
+    return call
+
+
+def if_known_to_have_so_many_samples(number: int) -> Any:
+    return lambda x: x * 2.0 if x.shape[0] == number else x
+
+
+@pytest.mark.parametrize("as_lambda", [True, False])
+@pytest.mark.parametrize(
+    ("make", "number"),
+    [
+        (at_the_square, 3.7),
+        (at_numbers_of_an_array, 3.7),
+        (at_so_many_samples, 2),
+        (at_so_many_samples, 4),
+        (if_known_to_have_so_many_samples, 1),
+        (if_known_to_have_so_many_samples, 9),
+    ],
+)
+def test_what_a_function_knows_from_a_closure_is_tried(
+    make: Any, number: Any, as_lambda: bool
+) -> None:
+    import keras
+
+    function = make(number)
+
+    class Own(keras.layers.Layer):  # type: ignore[misc]
+        def call(self, x: Any) -> Any:
+            return function(x)
+
+    lambda_ = keras.layers.Lambda(function, output_shape=(6,))
+    own = functional((6,), lambda: [lambda_ if as_lambda else Own()])
+    (pair,) = pairs(functional((6,), lambda: [keras.layers.Identity()]), own, (6,), "inference")
+    assert pair.verdict == "different"
+
+
 # --- models that remember earlier calls outside of their weights ------------------------------
 
 
