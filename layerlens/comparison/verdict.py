@@ -59,6 +59,7 @@ def fed_alike(reference: Model, candidate: Model) -> InputsRow | None:
     if names[0] == names[1] and not any(map(is_generated_name, names[0])):
         return InputsRow("by_name", pairs)
     by_shape = any(isinstance(one, Foreign) and one.is_reordered for one in (reference, candidate))
+    by_shape = by_shape and not all(map(is_generated_name, (*names[0], *names[1])))
     return InputsRow("by_shape" if by_shape else "by_position", pairs)
 
 
@@ -75,13 +76,13 @@ def _decided(pair: Pair) -> Decision:
     with restoring_weights(reference, candidate):
         decision = _decided_as_lined_up(first)
     if decision.verdict in _AGREEING:
-        return decision
+        return _with_remark(decision, lined_up.agreed)
     unclear = None
     for other in others:
         with restoring_weights(reference, candidate):
             found = _decided_as_lined_up(replace(other, shows=False))
         if found.verdict in _AGREEING:
-            return found
+            return _with_remark(found, lined_up.agreed)
         if found.verdict == "inconclusive" and found.cause == "outputs":
             unclear = unclear or found
     return unclear or _with_remark(decision, lined_up.also_tried)
@@ -115,20 +116,24 @@ def _decided_as_lined_up(pair: Pair) -> Decision:
 
 @dataclass(frozen=True, slots=True)
 class _LinedUp:
-    """Two models in each way in which they fit, and what to say where they agree in none."""
+    """Two models in each way in which they fit, and what to say if they agree in none or in one."""
 
     pairs: tuple[tuple[Built | Frozen, Built | Frozen], ...]
     also_tried: str | None = None
+    agreed: str | None = None
 
 
 def _lined_up(reference: Built | Frozen, candidate: Built | Frozen) -> _LinedUp:
     """Return two models with an exported file fed like the other one, in each way that fits."""
     if isinstance(reference, Foreign) and isinstance(candidate, Built):
         found = line_up(reference, candidate)
-        return _LinedUp(tuple((way, candidate) for way in found.ways), found.also_tried)
+        pairs = tuple((way, candidate) for way in found.ways)
+        return _LinedUp(pairs, found.also_tried, found.agreed)
     if isinstance(candidate, Foreign) and isinstance(reference, Built):
         found = line_up(candidate, reference)
-        return _LinedUp(tuple((reference, way) for way in found.ways), found.also_tried)
+        return _LinedUp(
+            tuple((reference, way) for way in found.ways), found.also_tried, found.agreed
+        )
     return _LinedUp(((reference, candidate),))
 
 

@@ -354,7 +354,7 @@ def paired_inputs(
     if inputs.method == "by_shape":
         return (
             "the inputs are paired by shape and dtype, because neither their names nor their "
-            f"positions fit: {pairs}"
+            f"positions tell which is which: {pairs}"
         )
     return f"the inputs are paired by position, because their names differ: {pairs}"
 

@@ -64,6 +64,7 @@ def take_exported(request: BuildRequest) -> Foreign | Refused:
             for row in head.get("steps", ())
         ),
         evaluated=bool(head.get("evaluated")),
+        is_ordered=bool(head.get("ordered", True)),
     )
     return _described(request, foreign)
 

@@ -8,7 +8,9 @@ from itertools import islice, permutations, product
 from typing import Any, Literal
 
 from layerlens.models.build.request import Built, Foreign
+from layerlens.models.inspect.input_order import is_generated_name
 from layerlens.models.runtimes.foreign import Feed, Port
+from layerlens.models.runtimes.worker.names import natural
 from layerlens.plain.listing import listed
 from layerlens.scenario.spec import InputSpec
 
@@ -20,18 +22,24 @@ Axes = tuple[int, ...] | None
 Layout = Literal["same", "first", "last"]
 
 #: At most so many ways are tried, and so many inputs are paired by their shapes.
-_MOST_WAYS, _MOST_BY_SHAPE = 8, 5
+_MOST_WAYS, _MOST_BY_SHAPE = 24, 4
+_SEVERAL_ORDERS = (
+    "neither names nor shapes tell which input is which, and the models agree in the order that "
+    "was taken"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class LinedUp:
     """The ways in which a file fits a model; where there are several, the outputs decide.
 
-    The first one is reported if the models agree in none, with `also_tried` as a remark.
+    The first one is reported if the models agree in none, with `also_tried` as a remark, and else
+    the first in which they agree, with `agreed` as a remark.
     """
 
     ways: tuple[Foreign, ...]
     also_tried: str | None = None
+    agreed: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +56,12 @@ def line_up(exported: Foreign, live: Built) -> LinedUp:
     """Return the file with its inputs in the order and layout of the model's, where they fit.
 
     Inputs are paired by name where the names are the same, and else by position, or by shape and
-    dtype where positions do not fit. The channels may be in another place.
+    dtype where positions do not fit, or the file has none. The channels may be in another place.
     """
     ports = exported.runtime.inputs
     if len(ports) != len(live.inputs):
         return LinedUp((exported,))
-    orders = _orders(ports, live)
+    orders = _orders(exported, live)
     outputs = _outputs(exported, live)
     ways: list[Foreign] = []
     open_ones: dict[str, None] = {}
@@ -71,7 +79,8 @@ def line_up(exported: Foreign, live: Built) -> LinedUp:
             ways.append(_with_notes(way, _layout_notes(pairs, decided=bool(ways))))
     if exported.runtime.has_layers:  # Keras has the same layouts in another process
         return LinedUp((ways[0],))
-    return LinedUp(tuple(ways[:_MOST_WAYS]), _also_tried(list(open_ones), len(orders)))
+    agreed = _SEVERAL_ORDERS if len(orders) > 1 else None
+    return LinedUp(tuple(ways[:_MOST_WAYS]), _also_tried(list(open_ones), len(orders)), agreed)
 
 
 def _lined_up(
@@ -114,31 +123,47 @@ def _lined_up(
 # --- which inputs belong together -----------------------------------------------------------------
 
 
-def _orders(ports: Sequence[Port], live: Built) -> list[tuple[int, ...]]:
+def _orders(exported: Foreign, live: Built) -> list[tuple[int, ...]]:
     """Return the positions of the model's inputs in the order of the file's: one way, or more.
 
-    There are more where neither names nor positions fit, and several inputs have one shape.
+    There are more where neither names nor positions fit, or the file has no order of its inputs.
     """
-    names = list(live.input_names)
-    if len(set(names)) == len(names) and {port.name for port in ports} == set(names):
-        return [tuple(names.index(port.name) for port in ports)]
-    by_position = tuple(range(len(ports)))
+    ports, names = exported.runtime.inputs, list(live.input_names)
+    theirs = [port.name for port in ports]
+    if len(set(names)) == len(names) and set(theirs) == set(names):
+        return [tuple(names.index(name) for name in theirs)]
+    declared, is_sure = tuple(range(len(ports))), True
+    if not exported.runtime.is_ordered:
+        declared = _by_rank(theirs, names)
+        is_sure = all(map(is_generated_name, (*theirs, *names)))
     if len(ports) > _MOST_BY_SHAPE:
-        return [by_position]
+        return [declared]
     for with_kinds in (True, False):
         fitting = [
             order
-            for order in permutations(by_position)
+            for order in dict.fromkeys((declared, *permutations(declared)))
             if all(
                 _may_take(port, live.inputs[position], with_kind=with_kinds)
                 for port, position in zip(ports, order, strict=True)
             )
         ]
-        if by_position in fitting:
-            return [by_position]
+        if is_sure and declared in fitting:
+            return [declared]
         if fitting:
             return fitting
-    return [by_position]
+    return [declared]
+
+
+def _by_rank(theirs: Sequence[str], names: Sequence[str]) -> tuple[int, ...]:
+    """Return the positions of names in the order of others; those that Keras generates count up."""
+    if not all(map(is_generated_name, names)):
+        ranked = list(range(len(names)))
+    else:
+        ranked = sorted(range(len(names)), key=lambda position: natural(names[position]))
+    order = [0] * len(theirs)
+    for rank, place in enumerate(sorted(range(len(theirs)), key=lambda n: natural(theirs[n]))):
+        order[place] = ranked[rank]
+    return tuple(order)
 
 
 def _may_take(port: Port, own: InputSpec, *, with_kind: bool) -> bool:

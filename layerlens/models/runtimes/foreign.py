@@ -89,6 +89,8 @@ class ForeignModel:
     slots: tuple[WeightSlot, ...] = ()
     #: Whether onnx's reference evaluator computes the float64 results.
     evaluated: bool = False
+    #: Whether it lists its inputs as the model takes them; a converter may list them in any order.
+    is_ordered: bool = True
     #: Where an ONNX file was searched for weights, what was found.
     found: FoundWeights | None = None
     #: For each of the model's inputs, once they are lined up with those of another model.

@@ -34,6 +34,8 @@ class LiteModel:
         details = {one["index"]: one for one in self._interpreter.get_output_details()}
         inputs, outputs = self._signature_names(set(details))
         returned = outputs or [(one["name"], one["index"]) for one in details.values()]
+        #: Where there is a signature, the converter takes inputs by name, and lists them anyhow.
+        self._is_ordered = not inputs
         self._inputs = [_row(d, inputs.get(d["index"], d["name"])) for d in self._ins]
         self._outputs = [_row(details[index], name) for name, index in returned]
         #: The places of the outputs, in the order of the exported model; one may be there twice.
@@ -66,6 +68,7 @@ class LiteModel:
             "float64": "none",
             "quantized": self._quantized(),
             "steps": self._steps(),
+            "ordered": self._is_ordered,
         }
 
     def _quantized(self) -> str | None:

@@ -40,6 +40,54 @@ def test_outputs_are_in_the_order_of_the_model(tmp_path: Path) -> None:
         np.testing.assert_allclose(output, wanted)
 
 
+def subtracting(names: tuple[str | None, str | None], *, swapped: bool = False) -> Any:
+    one, other = (keras.Input((3,), name=name) for name in names)
+    parts = [other, one] if swapped else [one, other]
+    return keras.Model([one, other], keras.layers.Subtract()(parts))
+
+
+def compared(ours: Any, exported: Any, folder: Path) -> tuple[str, str]:
+    ours.save(folder / "ours.keras")
+    exported.export(folder / "m.tflite", format="litert", verbose=False)
+    report = layerlens.compare(str(folder / "ours.keras"), str(folder / "m.tflite"))
+    (pair,) = report.scenarios[0].pairs
+    return pair.verdict, pair.explanation
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+@pytest.mark.parametrize("before", [0, 8, 98])
+def test_inputs_without_names_are_paired_in_the_order_in_which_they_were_made(
+    tmp_path: Path, before: int, swapped: bool
+) -> None:
+    """The converter lists them in any order; the numbers in their names count up."""
+    keras.backend.clear_session()
+    for _ in range(before):
+        keras.Input((3,))
+    ours = subtracting((None, None))
+    verdict, text = compared(ours, subtracting((None, None), swapped=swapped), tmp_path)
+    assert verdict == ("different" if swapped else "equivalent")
+    assert "which input is which" not in text
+
+
+@pytest.mark.parametrize("names", [("p", "q"), ("q", "p")])
+def test_inputs_whose_names_and_order_tell_nothing(tmp_path: Path, names: tuple[str, str]) -> None:
+    """The outputs tell, and it is said; a file that agrees in no order differs."""
+    ours = subtracting(("a", "b"))
+    verdict, text = compared(ours, subtracting(names), tmp_path)
+    assert verdict == "equivalent"
+    assert "neither names nor shapes tell which input is which" in text
+    one, other = (keras.Input((3,), name=name) for name in names)
+    wrong = keras.Model([one, other], keras.layers.Add()([one, other]))
+    verdict, text = compared(ours, wrong, tmp_path)
+    assert verdict == "different"
+    assert "the inputs may be in another order, but the models do not agree then either" in text
+
+
+def test_inputs_with_names_that_are_swapped(tmp_path: Path) -> None:
+    wrong = subtracting(("a", "b"), swapped=True)
+    assert compared(subtracting(("a", "b")), wrong, tmp_path)[0] == "different"
+
+
 def test_an_output_that_a_model_returns_twice(tmp_path: Path) -> None:
     from layerlens.models.runtimes.worker.litert import LiteModel
 
