@@ -65,6 +65,7 @@ def take_exported(request: BuildRequest) -> Foreign | Refused:
         ),
         evaluated=bool(head.get("evaluated")),
         is_ordered=bool(head.get("ordered", True)),
+        has_ordered_outputs=bool(head.get("ordered_outputs", True)),
     )
     return _described(request, foreign)
 

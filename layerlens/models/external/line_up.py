@@ -21,12 +21,8 @@ Axes = tuple[int, ...] | None
 #: Where an array of a file has its channels: where that of the model has them, or at one end.
 Layout = Literal["same", "first", "last"]
 
-#: At most so many ways are tried, and so many inputs are paired by their shapes.
+#: At most so many ways are tried, and so many inputs or outputs are paired by their shapes.
 _MOST_WAYS, _MOST_BY_SHAPE = 24, 4
-_SEVERAL_ORDERS = (
-    "neither names nor shapes tell which input is which, and the models agree in the order that "
-    "was taken"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,26 +57,27 @@ def line_up(exported: Foreign, live: Built) -> LinedUp:
     ports = exported.runtime.inputs
     if len(ports) != len(live.inputs):
         return LinedUp((exported,))
-    orders = _orders(exported, live)
-    outputs = _outputs(exported, live)
+    orders, arranged = _orders(exported, live), _arranged(exported, live)
     ways: list[Foreign] = []
     open_ones: dict[str, None] = {}
-    for order in orders:
+    for one, order in product(arranged, orders):
         inputs = [
             _array("input", port, live.inputs[position].shape)
             for port, position in zip(ports, order, strict=True)
         ]
-        arrays = [*inputs, *outputs]
-        open_ones |= dict.fromkeys(one.what for one in arrays if len(one.layouts) > 1)
-        for layouts in _choices([one.layouts for one in arrays]):
+        arrays = [*inputs, *_outputs(one, live)]
+        open_ones |= dict.fromkeys(each.what for each in arrays if len(each.layouts) > 1)
+        for layouts in _choices([each.layouts for each in arrays]):
             pairs = list(zip(arrays, layouts, strict=True))
             split = len(inputs)
-            way = _lined_up(exported, live, order, pairs[:split], pairs[split:])
+            way = _lined_up(one, live, order, pairs[:split], pairs[split:])
             ways.append(_with_notes(way, _layout_notes(pairs, decided=bool(ways))))
     if exported.runtime.has_layers:  # Keras has the same layouts in another process
         return LinedUp((ways[0],))
-    agreed = _SEVERAL_ORDERS if len(orders) > 1 else None
-    return LinedUp(tuple(ways[:_MOST_WAYS]), _also_tried(list(open_ones), len(orders)), agreed)
+    several = [what for what, found in (("input", orders), ("output", arranged)) if found[1:]]
+    return LinedUp(
+        tuple(ways[:_MOST_WAYS]), _also_tried(list(open_ones), several), _agreed(several)
+    )
 
 
 def _lined_up(
@@ -164,6 +161,42 @@ def _by_rank(theirs: Sequence[str], names: Sequence[str]) -> tuple[int, ...]:
     for rank, place in enumerate(sorted(range(len(theirs)), key=lambda n: natural(theirs[n]))):
         order[place] = ranked[rank]
     return tuple(order)
+
+
+def _arranged(exported: Foreign, live: Built) -> list[Foreign]:
+    """Return the file with its outputs in the order of the model's: one way, or more.
+
+    They are paired by name where the names are the same, and else by position. A mapping of
+    outputs has no positions.
+    """
+    ports = exported.runtime.outputs
+    names = [str(name) for name in getattr(live.model, "output_names", ())]
+    if len(ports) < 2 or len(ports) != len(names) or not _outputs(exported, live):
+        return [exported]
+    theirs = [port.name for port in ports]
+    if len(set(names)) == len(names) and set(theirs) == set(names):
+        return [_with_outputs(exported, [theirs.index(name) for name in names])]
+    if exported.runtime.has_ordered_outputs or len(ports) > _MOST_BY_SHAPE:
+        return [exported]
+    found = [_with_outputs(exported, order) for order in permutations(range(len(ports)))]
+    return [one for one in found if _outputs_fit(one, live)] or [exported]
+
+
+def _with_outputs(exported: Foreign, order: Sequence[int]) -> Foreign:
+    ports = tuple(exported.runtime.outputs[place] for place in order)
+    shapes = tuple(exported.report.output_shape[place] for place in order)
+    return replace(
+        exported,
+        runtime=replace(exported.runtime, outputs=ports, places=tuple(order)),
+        report=replace(exported.report, output_shape=shapes),
+    )
+
+
+def _outputs_fit(exported: Foreign, live: Built) -> bool:
+    return all(
+        not one.port.shape or _fitting(one.own, one.port.shape[1:])
+        for one in _outputs(exported, live)
+    )
 
 
 def _may_take(port: Port, own: InputSpec, *, with_kind: bool) -> bool:
@@ -261,15 +294,23 @@ def _layout_notes(pairs: Sequence[tuple[_Array, Layout]], *, decided: bool) -> I
             yield f"{one.what} has its channels in another place, and was transposed"
 
 
-def _also_tried(open_ones: Sequence[str], orders: int) -> str | None:
+def _also_tried(open_ones: Sequence[str], several: Sequence[str]) -> str | None:
+    """Return what to say if the models agree in no way; `several` have more orders than one."""
     tried = []
     if open_ones:
         tried.append(f"the channels of {listed(open_ones)} may be in another place")
-    if orders > 1:
-        tried.append("the inputs may be in another order")
+    tried += [f"the {what}s may be in another order" for what in several]
     if not tried:
         return None
     return f"by the shapes, {listed(tried)}, but the models do not agree then either"
+
+
+def _agreed(several: Sequence[str]) -> str | None:
+    """Return what to say if the models agree."""
+    which = listed([f"which {what} is which" for what in several])
+    if not which:
+        return None
+    return f"names and shapes do not tell {which}; the models agree in the order that was taken"
 
 
 def _with_notes(foreign: Foreign, notes: Any) -> Foreign:

@@ -91,10 +91,14 @@ class ForeignModel:
     evaluated: bool = False
     #: Whether it lists its inputs as the model takes them; a converter may list them in any order.
     is_ordered: bool = True
+    #: Whether the order of its outputs means anything; a mapping is in that of the alphabet.
+    has_ordered_outputs: bool = True
     #: Where an ONNX file was searched for weights, what was found.
     found: FoundWeights | None = None
     #: For each of the model's inputs, once they are lined up with those of another model.
     feeds: tuple[Feed, ...] = ()
+    #: For each output, its place among those of the file; empty where they are as in the file.
+    places: tuple[int, ...] = ()
     #: For each output, the order of its axes in the layout of that model; None is its own.
     returned: tuple[tuple[int, ...] | None, ...] = ()
 
@@ -156,6 +160,8 @@ class ForeignModel:
         precision = "float64" if float64 else "working"
         given = self._given(inputs, float64=float64)
         outputs = self.process.ask({"op": "run", "precision": precision}, given)[1]
+        if self.places:
+            outputs = [outputs[place] for place in self.places]
         return tuple(
             output if axes is None or output.ndim != len(axes) else np.transpose(output, axes)
             for output, axes in zip(outputs, self.returned, strict=True)

@@ -9,7 +9,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
 from .batches import in_batches
-from .names import natural
+from .names import are_numbered, natural
 
 _WHOLE = ("int8", "uint8", "int16")
 
@@ -69,6 +69,8 @@ class LiteModel:
             "quantized": self._quantized(),
             "steps": self._steps(),
             "ordered": self._is_ordered,
+            "ordered_outputs": self._is_ordered
+            or are_numbered(row["name"] for row in self._outputs),
         }
 
     def _quantized(self) -> str | None:

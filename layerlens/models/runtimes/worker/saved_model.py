@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from .batches import in_batches
-from .names import natural
+from .names import are_numbered, natural
 
 _SIGNATURE = "serving_default"
 
@@ -53,6 +53,7 @@ class Signature:
             "batch": self._batch,
             "float64": "none",
             "quantized": None,
+            "ordered_outputs": are_numbered(self._returned),
         }
 
     def run(self, precision: str, arrays: list[Any]) -> list[Any]:

@@ -208,3 +208,32 @@ def test_a_file_is_compared_with_its_own_weights_after_another_layout(tmp_path: 
     assert scenario.pairs[0].verdict == "equivalent"
     assert scenario.models[1].runtime is not None
     assert scenario.models[1].runtime.weights == "named"
+
+
+@pytest.mark.parametrize(
+    ("names", "verdict"),
+    [("q p", "equivalent"), ("p q", "different"), ("s t", "equivalent"), ("t s", "equivalent")],
+)
+def test_outputs_are_paired_by_name_or_else_by_position(
+    tmp_path: Path, names: str, verdict: str
+) -> None:
+    import onnx
+    from onnx import TensorProto, helper
+
+    given = keras.Input((2,), name="x")
+    outputs = [
+        keras.layers.Rescaling(scale, name=name)(given) for name, scale in (("q", 2), ("p", 3))
+    ]
+    model = keras.Model(given, outputs)
+    first, second = names.split()
+    nodes = [node("Mul", "x two", first), node("Mul", "x three", second)]
+    scales = {"two": np.float32(2), "three": np.float32(3)}
+    path = onnx_files.written(tmp_path / "m.onnx", nodes, scales, {"x": ["n", 2]}, ["n", 2])
+    file = onnx.load(path)
+    del file.graph.output[:]
+    file.graph.output.extend(
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", 2])
+        for name in (sorted(names.split()) if "q" in names else names.split())
+    )
+    path.write_bytes(file.SerializeToString())
+    assert compared(model, path)[0] == verdict

@@ -75,7 +75,7 @@ def test_inputs_whose_names_and_order_tell_nothing(tmp_path: Path, names: tuple[
     ours = subtracting(("a", "b"))
     verdict, text = compared(ours, subtracting(names), tmp_path)
     assert verdict == "equivalent"
-    assert "neither names nor shapes tell which input is which" in text
+    assert "names and shapes do not tell which input is which" in text
     one, other = (keras.Input((3,), name=name) for name in names)
     wrong = keras.Model([one, other], keras.layers.Add()([one, other]))
     verdict, text = compared(ours, wrong, tmp_path)
