@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import random
 import signal
 import sys
@@ -17,6 +18,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 #: functional/test_truth.py judges these, all in one process.
 collect_ignore = ["truth"]
 
+#: New objects between two garbage collections, as in the command.
+COLLECT_AFTER = 50_000
 HERE = Path(__file__).parent
 #: These files take longest, and are first: `make test` gives each process one file after another,
 #: and would wait at the end for the one that has a long file.
@@ -54,6 +57,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if missing := [str(path) for path in order if not path.exists()]:
         raise pytest.UsageError(f"tests/conftest.py names files that are gone: {missing}")
     items.sort(key=lambda item: order.get(item.path, len(order)))
+
+
+def pytest_collection_finish() -> None:
+    """Collect garbage as rarely as the command does, and leave out what collection made.
+
+    Otherwise each full collection visits all tests and TensorFlow's modules again.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(COLLECT_AFTER)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -191,6 +191,10 @@ def test_a_callable(layerlens):
 
 def test_a_layer(layerlens):
     layerlens.assert_matches_recording(shop.Gate(), "golden.npz")
+
+
+def test_nothing_recorded(layerlens):
+    layerlens.assert_matches_recording(shop.build, "absent.npz")
 """
 
 
@@ -199,25 +203,22 @@ def test_pytest_writes_a_recording_and_fails_when_the_code_changes(
 ) -> None:
     pytester.syspathinsert()
     pytester.makepyfile(shop=MODEL, test_shop=TESTS)
-    outcome = pytester.runpytest_subprocess(*STRICT, "-k", "callable")
-    outcome.assert_outcomes(failed=1, deselected=2)
-    outcome.stdout.fnmatch_lines(["*there is no recording golden.npz (searched in *)"])
-    outcome.stdout.fnmatch_lines(["*to write it, run pytest with --layerlens-update*"])
-    assert not (pytester.path / "golden.npz").exists()
-
-    outcome = pytester.runpytest_subprocess(*STRICT, "--layerlens-update")
-    outcome.assert_outcomes(passed=3)
+    recorded = ("-k", "not nothing_recorded")
+    outcome = pytester.runpytest_subprocess(*STRICT, *recorded, "--layerlens-update")
+    outcome.assert_outcomes(passed=3, deselected=1)
     outcome.stdout.fnmatch_lines(["*layerlens: recordings*", "golden.npz: written"])
     kept = (pytester.path / "golden.npz").read_bytes()
 
-    pytester.runpytest_subprocess(*STRICT, "-n", "1").assert_outcomes(passed=3)
+    pytester.runpytest_subprocess(*STRICT, *recorded, "-n", "1").assert_outcomes(passed=3)
     pytester.makepyfile(shop=CHANGED)
     outcome = pytester.runpytest_subprocess(*STRICT)
-    outcome.assert_outcomes(failed=3)
+    outcome.assert_outcomes(failed=4)
     outcome.stdout.fnmatch_lines(["*model against recording: DIFFERENT, expected equivalent"])
     outcome.stdout.fnmatch_lines(["*counterexample*"])
     outcome.stdout.fnmatch_lines(
         ["*if you intended this change, update golden.npz with --layerlens-update*"]
     )
+    outcome.stdout.fnmatch_lines(["*there is no recording absent.npz (searched in *)"])
+    outcome.stdout.fnmatch_lines(["*to write it, run pytest with --layerlens-update*"])
     assert (pytester.path / "golden.npz").read_bytes() == kept
     assert [one.name for one in pytester.path.glob("*.npz")] == ["golden.npz"]
