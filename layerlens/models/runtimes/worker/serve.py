@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import shutil
@@ -36,12 +37,15 @@ def main(arguments: list[str]) -> None:
     os.dup2(2, 1)  # what a runtime prints is no answer
     messages = sys.stdin.buffer
     kind = arguments[0]
+    gc.disable()  # importing TensorFlow makes many objects, hardly any garbage
     try:
         runtime: Any = importlib.import_module("." + kind, __package__)
         first = {"ok": True, **runtime.about(*arguments[1:]), "python": sys.version.split()[0]}
     except Exception as error:  # an import may fail in any way
         _send(answers, _failed(error))
         return
+    gc.freeze()
+    gc.enable()
     _send(answers, first)
     state: dict[str, Any] = {}
     while True:
