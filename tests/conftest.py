@@ -15,11 +15,12 @@ import pytest
 # Who starts the tests in the background may have SIGINT ignored, and so would every command here.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# Garbage is collected as rarely as in the command: after so many new objects.
+gc.set_threshold(50_000)
+
 #: functional/test_truth.py judges these, all in one process.
 collect_ignore = ["truth"]
 
-#: New objects between two garbage collections, as in the command.
-COLLECT_AFTER = 50_000
 HERE = Path(__file__).parent
 #: These files take longest, and are first: `make test` gives each process one file after another,
 #: and would wait at the end for the one that has a long file.
@@ -68,13 +69,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Collect garbage as rarely as the command does, and leave out what collection made.
-
-    Otherwise each full collection visits all tests and TensorFlow's modules again.
-    """
+    """Exclude all tests and TensorFlow's modules from later garbage collections."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(COLLECT_AFTER)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
