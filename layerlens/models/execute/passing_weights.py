@@ -3,7 +3,7 @@
 Whatever its scale, a signal that runs through hundreds of layers forgets where it began: samples
 that differ in the middle of a network end in the same outputs. Orthogonal kernels turn a change and
 keep its size (Saxe, McClelland and Ganguli, *Exact solutions to the nonlinear dynamics of learning
-in deep linear neural networks*, 2014). They lose nothing as long as activations are straight, so
+in deep linear neural networks*, 2014). They lose nothing as long as activations are linear, so
 biases move every unit to where its activation bends least, and kernels make up for its slope there.
 """
 
@@ -15,12 +15,13 @@ from typing import Any
 import keras
 import numpy as np
 
+from layerlens.models.backend.exhaustion import raise_if_out_of_memory
 from layerlens.numerics.arrays import Float
 
-#: Where an activation may be straight: sigmoids are at 0, rectifiers at 1, smooth ones farther on.
-#: The first counts where several are as straight, as for a layer before a separate activation.
+#: Where an activation may be linear: sigmoids are at 0, rectifiers at 1, smooth ones farther on.
+#: The first counts where several are as good, as for a layer before a separate activation.
 _PLACES = (1.0, 0.0, 3.0)
-#: How far around a place an activation has to be straight, and the step by which its slope is told.
+#: How far around a place an activation has to be linear, and the step by which its slope is told.
 _REACH, _STEP = 0.5, 2.0**-6
 #: The least slope that kernels make up for.
 _LEAST_SLOPE = 0.1
@@ -42,7 +43,7 @@ def pass_on(
     kernel = _passing_kernel(layer, rng)
     if kernel is None:
         return False
-    place, slope = straightest(layer.activation)
+    place, slope = most_linear(layer.activation)
     layer.kernel.assign(kernel / slope)
     if layer.bias is None:
         return True
@@ -58,17 +59,25 @@ def pass_on(
     return True
 
 
-def straightest(activation: Any) -> tuple[float, float]:
+def most_linear(activation: Any) -> tuple[float, float]:
     """Return where an activation bends least, of a few places, and its slope there.
 
-    The slope is 1 where it is hardly any, as for a softmax, which tells no number from another.
+    The slope is 1 where it is hardly any, as for a softmax, which tells no number from another, and
+    for a user's function that takes the shape of its layer's outputs alone.
     """
     offsets = np.array([-_REACH, -_STEP, 0.0, _STEP, _REACH], np.float32)
     found = []
     for place in _PLACES:
         # A softmax sees two numbers that move together.
         points = keras.ops.convert_to_tensor(np.stack([place + offsets] * 2, axis=1))
-        low, before, middle, after, high = np.asarray(activation(points), np.float64)[:, 0]
+        try:
+            results = np.asarray(activation(points), np.float64)
+        except Exception as error:  # the user's own code
+            raise_if_out_of_memory(error, "while an activation was called")
+            break
+        if results.shape != tuple(points.shape):
+            break
+        low, before, middle, after, high = results[:, 0]
         slope, bend = (after - before) / (2 * _STEP), abs(low + high - 2 * middle)
         if np.isfinite([slope, bend]).all() and abs(slope) >= _LEAST_SLOPE:
             found.append((round(float(bend / abs(slope)), 6), place, float(slope)))
@@ -105,7 +114,7 @@ def _orthogonal(rows: int, columns: int, rng: np.random.Generator) -> Float:
 
 
 def _shift(layer: Any, inputs: Any) -> None:
-    """Let a normalization move every channel to where most activations are straight."""
+    """Let a normalization move every channel to where most activations are linear."""
     values = np.asarray(inputs, np.float64)
     means = _channel_means(values, layer.axis)
     layer.moving_mean.assign(np.where(np.isfinite(means), means, 0.0))

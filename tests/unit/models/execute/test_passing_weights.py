@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from layerlens.models.execute.layer_walk import LayerWalk, graph_of, nodes_of
-from layerlens.models.execute.passing_weights import straightest
+from layerlens.models.execute.passing_weights import most_linear
 from layerlens.models.execute.scaled_weights import ScalingCall, draw_weights
 from layerlens.numerics.weight_values import WeightSlot
 
@@ -75,13 +75,24 @@ def test_convolutions_and_normalizations_pass_it_on(separate: bool) -> None:
     assert 0.1 < change_kept(convolutions(separate), passing=True) < 10.0
 
 
-def test_an_activation_is_used_where_it_is_straight() -> None:
+def test_an_activation_is_used_where_it_is_linear() -> None:
     import keras
 
     functions = keras.activations
-    assert straightest(functions.relu) == (1.0, 1.0)
-    assert straightest(functions.linear) == (1.0, 1.0)
-    place, slope = straightest(functions.sigmoid)
+    assert most_linear(functions.relu) == (1.0, 1.0)
+    assert most_linear(functions.linear) == (1.0, 1.0)
+    place, slope = most_linear(functions.sigmoid)
     assert (place, round(slope, 3)) == (0.0, 0.25)
-    assert straightest(functions.silu)[0] == 3.0
-    assert straightest(functions.softmax) == (1.0, 1.0)  # has no slope of its own
+    assert most_linear(functions.silu)[0] == 3.0
+    assert most_linear(functions.softmax) == (1.0, 1.0)  # has no slope of its own
+
+
+def test_an_activation_that_takes_the_outputs_of_its_layer_alone_has_no_place_of_its_own() -> None:
+    import keras
+
+    def over_steps(x: Any) -> Any:
+        _, steps, _ = x.shape
+        return keras.ops.softmax(x, axis=1) * steps
+
+    assert most_linear(over_steps) == (1.0, 1.0)
+    assert most_linear(keras.ops.sum) == (1.0, 1.0)
