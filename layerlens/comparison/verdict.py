@@ -78,11 +78,14 @@ def _decided(pair: Pair) -> Decision:
     if decision.verdict in _AGREEING:
         return _with_remark(decision, lined_up.agreed)
     unclear = None
-    for other in others:
+    for other, guess in zip(others, lined_up.guesses[1:], strict=True):
         with restoring_weights(reference, candidate):
             found = _decided_as_lined_up(replace(other, shows=False))
-        if found.verdict in _AGREEING:
+        if found.verdict in _AGREEING and guess is None:
             return _with_remark(found, lined_up.agreed)
+        if found.verdict in _AGREEING and guess is not None and found.judgement is not None:
+            undecided = replace(found.judgement, verdict="inconclusive", reason=guess)
+            found = replace(found, verdict="inconclusive", judgement=undecided)
         if found.verdict == "inconclusive" and found.cause == "outputs":
             unclear = unclear or found
     return unclear or _with_remark(decision, lined_up.also_tried)
@@ -119,22 +122,24 @@ class _LinedUp:
     """Two models in each way in which they fit, and what to say if they agree in none or in one."""
 
     pairs: tuple[tuple[Built | Frozen, Built | Frozen], ...]
+    #: For each way, why it may be another one than is meant, although the models agree.
+    guesses: tuple[str | None, ...] = (None,)
     also_tried: str | None = None
     agreed: str | None = None
 
 
 def _lined_up(reference: Built | Frozen, candidate: Built | Frozen) -> _LinedUp:
     """Return two models with an exported file fed like the other one, in each way that fits."""
+    pairs: tuple[tuple[Built | Frozen, Built | Frozen], ...]
     if isinstance(reference, Foreign) and isinstance(candidate, Built):
         found = line_up(reference, candidate)
         pairs = tuple((way, candidate) for way in found.ways)
-        return _LinedUp(pairs, found.also_tried, found.agreed)
-    if isinstance(candidate, Foreign) and isinstance(reference, Built):
+    elif isinstance(candidate, Foreign) and isinstance(reference, Built):
         found = line_up(candidate, reference)
-        return _LinedUp(
-            tuple((reference, way) for way in found.ways), found.also_tried, found.agreed
-        )
-    return _LinedUp(((reference, candidate),))
+        pairs = tuple((reference, way) for way in found.ways)
+    else:
+        return _LinedUp(((reference, candidate),))
+    return _LinedUp(pairs, found.guesses, found.also_tried, found.agreed)
 
 
 def _with_remark(decision: Decision, remark: str | None) -> Decision:

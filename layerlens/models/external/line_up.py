@@ -34,6 +34,8 @@ class LinedUp:
     """
 
     ways: tuple[Foreign, ...]
+    #: For each way, why it may be another one than is meant, although the models agree.
+    guesses: tuple[str | None, ...] = (None,)
     also_tried: str | None = None
     agreed: str | None = None
 
@@ -59,6 +61,7 @@ def line_up(exported: Foreign, live: Built) -> LinedUp:
         return LinedUp((exported,))
     orders, arranged = _orders(exported, live), _arranged(exported, live)
     ways: list[Foreign] = []
+    guesses: list[str | None] = []
     open_ones: dict[str, None] = {}
     for one, order in product(arranged, orders):
         inputs = [
@@ -72,11 +75,15 @@ def line_up(exported: Foreign, live: Built) -> LinedUp:
             split = len(inputs)
             way = _lined_up(one, live, order, pairs[:split], pairs[split:])
             ways.append(_with_notes(way, _layout_notes(pairs, decided=bool(ways))))
+            guesses.append(None if one is arranged[0] else _guess(one, live))
     if exported.runtime.has_layers:  # Keras has the same layouts in another process
         return LinedUp((ways[0],))
     several = [what for what, found in (("input", orders), ("output", arranged)) if found[1:]]
     return LinedUp(
-        tuple(ways[:_MOST_WAYS]), _also_tried(list(open_ones), several), _agreed(several)
+        tuple(ways[:_MOST_WAYS]),
+        tuple(guesses[:_MOST_WAYS]),
+        _also_tried(list(open_ones), several),
+        _agreed(several),
     )
 
 
@@ -303,6 +310,16 @@ def _also_tried(open_ones: Sequence[str], several: Sequence[str]) -> str | None:
     if not tried:
         return None
     return f"by the shapes, {listed(tried)}, but the models do not agree then either"
+
+
+def _guess(arranged: Foreign, live: Built) -> str:
+    """Return what is not known of outputs that agree in another order than that of their names."""
+    order = [f"`{port.name}`" for port in arranged.runtime.outputs]
+    names = [f"`{name}`" for name in live.model.output_names]
+    return (
+        f"they agree if the outputs of the file are {listed(order)} in this order, but nothing in "
+        f"it says so; export them with the names of the layers, {listed(names)}"
+    )
 
 
 def _agreed(several: Sequence[str]) -> str | None:
