@@ -21,7 +21,7 @@ from layerlens.numerics.arrays import Float
 #: Where an activation may be linear: sigmoids are at 0, rectifiers at 1, smooth ones farther on.
 #: The first counts where several are as good, as for a layer before a separate activation.
 _PLACES = (1.0, 0.0, 3.0)
-#: How far around a place an activation has to be linear, and the step by which its slope is told.
+#: How far around a place an activation has to be linear, and the step that measures its slope.
 _REACH, _STEP = 0.5, 2.0**-6
 #: The least slope that kernels make up for.
 _LEAST_SLOPE = 0.1
