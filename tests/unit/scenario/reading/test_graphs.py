@@ -3,9 +3,12 @@
 # ruff: noqa: E501 - the tables pair each input with its message, one per line
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
+from layerlens.scenario.yaml.positions import YamlMapping
 
 INPUT = "input: {shape: [64, 15]}\n"
 
@@ -77,3 +80,24 @@ def test_outputs_at_fault(told: Any) -> None:
     graph = "graph: {h: {Dense: 4, from: input}}"
     (found,) = told(f"{INPUT}models:\n  a: {{{graph}, outputs: ['h:x']}}\n  b: [Flatten]\n")
     assert '"x" is not an output of `h`' in found
+
+
+def test_a_large_graph_is_read_a_few_times_and_not_once_a_node(
+    read: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nodes = 60
+    passes = []
+
+    def counted(mapping: YamlMapping) -> Iterator[str]:
+        if len(mapping) == nodes:
+            passes.append(mapping)
+        return iter(mapping.keys())
+
+    monkeypatch.setattr(YamlMapping, "__iter__", counted)
+    lines = [
+        f"      n{n}: {{Dense: 2, from: {f'n{n - 1}' if n else 'input'}}}\n" for n in range(nodes)
+    ]
+    graph = "".join(["    graph:\n", *lines, f"    outputs: n{nodes - 1}\n"])
+    scenario = read(INPUT + "models:\n  a:\n" + graph + "  b: [Flatten]\n")
+    assert len(scenario.model("a").nodes) == nodes
+    assert 0 < len(passes) < 8
