@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from layerlens.comparison.examination import Examination
+from layerlens.comparison.output_shapes import Misannounced, OutputShapes
 from layerlens.comparison.pair import Pair
 from layerlens.numerics.judge import Judgement
 from layerlens.numerics.observation import Evidence
@@ -15,7 +16,7 @@ from layerlens.report.pairs import FirstDivergence, InputsRow, MaskedDifference,
 from layerlens.vocabulary import Verdict
 
 #: The cause of a verdict: a model that was refused; shapes, weights or inputs that do not match; a
-#: call that was refused; a call that returned a shape other than announced; or the outputs.
+#: call that was refused; a call that returned other shapes than were expected; or the outputs.
 Cause = Literal["refused", "shapes", "weights", "inputs", "call", "called_shape", "outputs"]
 
 
@@ -38,6 +39,10 @@ class Decision:
     transfer: Transfer | None = None
     #: Which inputs get the same values, where there are several.
     fed: InputsRow | None = None
+    #: The output shapes that the verdict is about, if the shapes decided it.
+    shapes: OutputShapes | None = None
+    #: The models whose outputs have other shapes than Keras announces.
+    misannounced: tuple[Misannounced, ...] = ()
     #: Why no input is valid for both models.
     inputs_apart: str | None = None
     #: Why a model does not compute what it did when it was saved, where the verdict would be equal.

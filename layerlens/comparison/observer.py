@@ -12,7 +12,6 @@ from layerlens.models.execute.input_domains import has_foreign_layers
 from layerlens.models.execute.outcome import Outcome
 from layerlens.models.execute.side import Precision, Side, sensitivities
 from layerlens.models.execute.weight_sets import WeightSet
-from layerlens.models.inspect.shapes import flat_shapes
 from layerlens.numerics.differences import distance
 from layerlens.numerics.noise_floor import (
     ROUNDOFF32,
@@ -51,8 +50,6 @@ class Observer:
     reference: Side
     candidate: Side
     seed: int
-    #: A shape other than Keras announced that both models return in every way of calling.
-    misannounced: ShapeSurprise | None = None
     #: The layers both begin with, where calling these eagerly once instead of twice saves time.
     shared_prefix: SharedPrefix | None = None
     _is_randomness_checked: bool = False
@@ -303,34 +300,6 @@ class Observer:
             against = expected if one.shapes == other.shapes else one.shapes
             shapes = tuple(array.shape for array in batch.inputs)
             raise Interrupted(surprise=ShapeSurprise(execution, shapes, against, other.shapes))
-        for (precision, execution), pair in runs.items():
-            if precision == "working":
-                self._stop_on_announcement(pair, execution, batch)
-
-    def _stop_on_announcement(
-        self, pair: tuple[Outcome, Outcome], execution: Execution, batch: ProbeBatch
-    ) -> None:
-        """Stop where a model returns a shape other than Keras announced when it was built."""
-        sides = (self.reference, self.candidate)
-        for side, outcome in zip(sides, pair, strict=True):
-            if side.built.spec.select is not None:
-                continue  # the length of a slice of an open axis is unknown
-            announced = tuple(flat_shapes([side.built.report.output_shape]))
-            if all(map(_matches_announcement, announced, outcome.shapes)):
-                continue
-            surprise = ShapeSurprise(
-                execution,
-                tuple(array.shape for array in batch.inputs),
-                announced,
-                outcome.shapes,
-                announced=side.name,
-            )
-            if any(has_foreign_layers(one.built) for one in sides):
-                raise Interrupted(surprise=surprise)
-            # Both models announced the same shape and return the same one. Some of Keras' own
-            # layers announce a wrong shape; their values can still be compared.
-            self.misannounced = self.misannounced or surprise
-            return
 
 
 #: Greater outputs of extreme weights are ignored: they overflow in one order of summation and not
@@ -360,12 +329,6 @@ def _without_overflow(
         return replace(outcome, outputs=outputs)
 
     return {key: (zeroed(one), zeroed(other)) for key, (one, other) in runs.items()}
-
-
-def _matches_announcement(announced: tuple[int | None, ...], shape: tuple[int, ...]) -> bool:
-    return len(announced) == len(shape) and all(
-        one is None or one == other for one, other in zip(announced, shape, strict=True)
-    )
 
 
 def _both_refuse(pair: tuple[Outcome, Outcome]) -> bool:

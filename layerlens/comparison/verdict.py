@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal
 
 from layerlens.comparison.against_frozen import compare_with_frozen
 from layerlens.comparison.by_running import decide_by_running
-from layerlens.comparison.decision import Cause, Decision, OwnWeights
+from layerlens.comparison.decision import Decision, OwnWeights
 from layerlens.comparison.foreign_answers import refuse_without_weights
 from layerlens.comparison.named_weights import with_named_weights
+from layerlens.comparison.output_shapes import (
+    Misannounced,
+    Outputs,
+    misannounced,
+    output_shapes,
+)
 from layerlens.comparison.pair import Pair
 from layerlens.errors import MemoryLimitError
 from layerlens.models.build.request import Built, Foreign, Frozen, Model, Refused
@@ -34,7 +39,11 @@ def decide(pair: Pair) -> Decision:
     """Judge one pair in one mode; shapes come before weights, and weights before values."""
     decision = _decided(pair)
     found = decision.pair  # with an exported file that is lined up
-    decision = replace(decision, fed=fed_alike(found.reference, found.candidate))
+    decision = replace(
+        decision,
+        fed=fed_alike(found.reference, found.candidate),
+        misannounced=decision.misannounced or _misannounced(decision),
+    )
     unrestored = next(
         (
             side.unrestored
@@ -96,13 +105,33 @@ def _decided_as_lined_up(pair: Pair) -> Decision:
     assert not isinstance(reference, Refused)
     assert not isinstance(candidate, Refused)
     transfer = _pair_weights(reference, candidate, pair.scenario.transfer)
-    mismatch = _incomparable(reference, candidate, transfer)
-    if mismatch is not None:
-        cause: Cause = "shapes" if mismatch == "shape_mismatch" else "weights"
-        return Decision(pair, mismatch, cause, transfer)
+    shapes = output_shapes(reference, candidate, training=pair.mode == "training")
     reason = input_mismatch(reference, candidate)
+    apart = Decision(
+        pair,
+        "shape_mismatch",
+        "shapes",
+        transfer,
+        shapes=shapes,
+        misannounced=shapes.misannounced,
+    )
+    if shapes.apart or (shapes.is_open and not (transfer.complete and reason is None)):
+        return apart
+    if not transfer.complete:
+        return replace(apart, verdict="param_mismatch", cause="weights", shapes=None)
     if reason is not None:
-        return Decision(pair, "inconclusive", "inputs", transfer, inputs_apart=reason)
+        return replace(
+            apart, verdict="inconclusive", cause="inputs", shapes=None, inputs_apart=reason
+        )
+    decision = _decided_by_outputs(pair, transfer)
+    return apart if shapes.is_open and _is_as_announced(decision) else decision
+
+
+def _decided_by_outputs(pair: Pair, transfer: Transfer) -> Decision:
+    """Return the decision on two models whose shapes and weights match."""
+    reference, candidate = pair.reference, pair.candidate
+    assert not isinstance(reference, Refused)
+    assert not isinstance(candidate, Refused)
     if isinstance(reference, Frozen):
         assert isinstance(candidate, Built)  # two frozen models are refused before they are read
         return _by_frozen(pair, reference, candidate, transfer)
@@ -115,6 +144,38 @@ def _decided_as_lined_up(pair: Pair) -> Decision:
     if decision.verdict == "different":
         return _in_call_order(decision) or decision
     return decision
+
+
+def _is_as_announced(decision: Decision) -> bool:
+    """Return whether calls gave the announced shapes, or failed in some ways of calling only."""
+    if decision.cause == "called_shape":
+        return not _misannounced(decision)
+    refusal = None if decision.evidence is None else decision.evidence.refusal
+    return refusal is not None and not refusal.everywhere
+
+
+def _misannounced(decision: Decision) -> tuple[Misannounced, ...]:
+    """Return the models whose outputs, as observed, have other shapes than Keras announces."""
+    pair, evidence = decision.pair, decision.evidence
+    if evidence is None:
+        return ()
+    seen, surprise = evidence.observations, evidence.shape_surprise
+    shapes: list[list[Outputs]] = [
+        [tuple(array.shape for array in outputs) for outputs in each]
+        for each in ([one.reference for one in seen], [one.candidate for one in seen])
+    ]
+    if surprise is not None:
+        shapes[0].append(surprise.reference)
+        shapes[1].append(surprise.candidate)
+    found = []
+    for model, outputs in zip((pair.reference, pair.candidate), shapes, strict=True):
+        assert not isinstance(model, Refused)
+        each = (
+            misannounced(model, one, training=pair.mode == "training")
+            for one in dict.fromkeys(outputs)
+        )
+        found += [one for one in each if one is not None][:1]
+    return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,19 +329,11 @@ def has_to_run(reference: Model, candidate: Model, rule: TransferRule) -> bool:
 
 def _may_run(reference: Built | Frozen, candidate: Built | Frozen, rule: TransferRule) -> bool:
     """Return whether the shapes and weights of two models match, so that outputs decide."""
-    transfer = _pair_weights(reference, candidate, rule)
-    if _incomparable(reference, candidate, transfer) is not None:
-        return False
-    return input_mismatch(reference, candidate) is None
-
-
-def _incomparable(
-    reference: Built | Frozen, candidate: Built | Frozen, transfer: Transfer
-) -> Literal["shape_mismatch", "param_mismatch"] | None:
-    """Return the verdict on two models whose shapes or weights do not match; else None."""
-    if not _same_shape(reference.report.output_shape, candidate.report.output_shape):
-        return "shape_mismatch"
-    return None if transfer.complete else "param_mismatch"
+    return (
+        _pair_weights(reference, candidate, rule).complete
+        and input_mismatch(reference, candidate) is None
+        and not output_shapes(reference, candidate, training=False).apart
+    )
 
 
 def _refuse_beyond_memory(reference: Built, candidate: Built) -> None:
@@ -292,12 +345,3 @@ def _refuse_beyond_memory(reference: Built, candidate: Built) -> None:
 def beyond_memory(reference: Built, candidate: Built) -> MemoryLimitError | None:
     """Return the error where comparing two models needs more memory than is free."""
     return running_beyond_memory("comparing", reference, candidate)
-
-
-def _same_shape(one: Any, other: Any) -> bool:
-    """Return whether two announced shapes agree; an open axis agrees with any length."""
-    if isinstance(one, tuple) and isinstance(other, tuple):
-        return len(one) == len(other) and all(map(_same_shape, one, other))
-    if isinstance(one, tuple) or isinstance(other, tuple):
-        return False
-    return one is None or other is None or one == other

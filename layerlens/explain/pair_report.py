@@ -39,7 +39,7 @@ class ReportedPair:
     report: PairReport
     #: The call that a model refused although it builds.
     refusal: CallRefusal | None = None
-    #: The call that gave another shape than announced.
+    #: The call in which the models gave different shapes.
     surprise: ShapeSurprise | None = None
     #: The check that the counterexample passed.
     check: DifferenceCheck | None = None
@@ -51,6 +51,8 @@ class ReportedPair:
     transfer: Transfer | None = None
     #: The number of operations in each traced graph, by the model's name.
     graph_ops: Mapping[str, int] = field(default_factory=dict)
+    #: Sentences on models that compute other shapes than Keras announces.
+    misannounced: tuple[str, ...] = ()
     #: What ran each model that Keras did not run here, by the model's name.
     runtimes: Mapping[str, RuntimeRow] = field(default_factory=dict)
 
@@ -67,7 +69,11 @@ def report_pair(decision: Decision) -> ReportedPair:
     if decision.unrestored is not None:
         text = verdict_sentences.unrestored(reference.report, candidate.report, decision.unrestored)
         report = replace(report, explanation=text)
-    more = [verdict_sentences.notes(reference.report, candidate.report)]
+    misannounced = tuple(map(verdict_sentences.misannounced, decision.misannounced))
+    more = [
+        *misannounced,
+        verdict_sentences.notes(reference.report, candidate.report),
+    ]
     if (condition := decision.pair.scenario.when) is not None:
         more.append(f"Compared only {condition_text(condition)}.")
     if (
@@ -84,7 +90,12 @@ def report_pair(decision: Decision) -> ReportedPair:
     code = verdict_sentences.outside_code(reference.report, candidate.report)
     first = [*([code] if code else []), *weight_sentences(report)]
     report = replace(report, explanation=" ".join([*first, explanation]))
-    found = replace(found, report=report, transfer=decision.transfer)
+    found = replace(
+        found,
+        report=report,
+        transfer=decision.transfer,
+        misannounced=misannounced,
+    )
     if decision.examination is None:
         return found
     return replace(found, graph_ops=_graph_ops(decision.examination))
@@ -107,7 +118,9 @@ def as_decided(decision: Decision) -> PairReport:
         return replace(report, counterexample=seen)
     if decision.cause == "shapes":
         reference, candidate = decision.pair.reference, decision.pair.candidate
-        return _early(decision, verdict_sentences.shapes(reference.report, candidate.report))
+        assert decision.shapes is not None
+        text = verdict_sentences.shapes(reference.report, candidate.report, decision.shapes)
+        return _early(decision, text)
     return _by_cause(decision).report
 
 
@@ -137,7 +150,8 @@ def _early_text(decision: Decision) -> str:
         if isinstance(reference, Built) and isinstance(candidate, Built):
             more = [argument_gaps(reference, candidate), _other_transfer(decision)]
         return reduce(with_sentence, more, text)
-    text = verdict_sentences.shapes(reference.report, candidate.report)
+    assert decision.shapes is not None
+    text = verdict_sentences.shapes(reference.report, candidate.report, decision.shapes)
     if not isinstance(reference, Built) or not isinstance(candidate, Built):
         return text  # a recording or an exported file has no layers to change
     made = transfer.complete and reference.allocated and candidate.allocated
@@ -173,7 +187,6 @@ def _of_outputs(decision: Decision) -> ReportedPair:
     report = _figures(decision)
     if examination is None:
         return ReportedPair(_beside_frozen(decision, report), runtimes=_runtimes(decision))
-    misannounced = examination.observer.misannounced
     more = [
         verdict_sentences.about_weights(
             report,
@@ -185,7 +198,6 @@ def _of_outputs(decision: Decision) -> ReportedPair:
             report, decision.transfer, differs_by_position=decision.differs_by_position
         ),
         verdict_sentences.own_weights(report, decision.own_weights),
-        verdict_sentences.misannounced(misannounced) if misannounced is not None else None,
         *(_untried_lengths(examination) if report.verdict == "equivalent" else ()),
     ]
     if report.verdict == "different":

@@ -7,6 +7,7 @@ from math import isfinite
 from typing import Any
 
 from layerlens.comparison.decision import OwnWeights
+from layerlens.comparison.output_shapes import Misannounced, OutputShapes
 from layerlens.explain.working_transfer import WorkingTransfer
 from layerlens.models.inspect.input_order import is_generated_name
 from layerlens.numerics.differences import Difference
@@ -55,21 +56,15 @@ def _ended(text: str) -> str:
     return text if text.endswith((".", "!", "?", ":")) else f"{text}."
 
 
-def shapes(reference: ModelReport, candidate: ModelReport) -> str:
+def shapes(reference: ModelReport, candidate: ModelReport, found: OutputShapes) -> str:
     return (
-        f"`{reference.name}` gives {shapes_text(reference.output_shape)} and `{candidate.name}` "
-        f"gives {shapes_text(candidate.output_shape)}, so their outputs cannot be compared "
+        f"`{reference.name}` gives {shapes_text(found.reference)} and `{candidate.name}` "
+        f"gives {shapes_text(found.candidate)}, so their outputs cannot be compared "
         "element by element."
     )
 
 
 def shape_surprise(surprise: ShapeSurprise) -> str:
-    if surprise.announced is not None:
-        return (
-            f"`{surprise.announced}` announces {shapes_text(surprise.reference)} and gives "
-            f"{shapes_text(surprise.candidate)} on input {shapes_text(surprise.input_shapes)}, "
-            f"called {execution_text(surprise.execution)}."
-        )
     called = execution_text(surprise.execution)
     return (
         f"On input {shapes_text(surprise.input_shapes)}, called {called}, the "
@@ -78,10 +73,15 @@ def shape_surprise(surprise: ShapeSurprise) -> str:
     )
 
 
-def misannounced(surprise: ShapeSurprise) -> str:
+def misannounced(found: Misannounced) -> str:
+    """Say which shape Keras announces for a model, or its layer, and which one it computes."""
+    layer = found.layer
+    if layer is None:
+        announced, computed = shapes_text(found.announced), shapes_text(found.computed)
+        return f"Keras announces {announced} for `{found.model}`, which computes {computed}"
     return (
-        f"Keras announces {shapes_text(surprise.reference)} and both give "
-        f"{shapes_text(surprise.candidate)} on input {shapes_text(surprise.input_shapes)}"
+        f"Keras announces {shape_text(layer.announced)} for layer `{layer.layer}` of "
+        f"`{found.model}`, which computes {shape_text(layer.computed)}"
     )
 
 

@@ -46,6 +46,8 @@ class Findings:
     several_modes: bool = False
     #: A sentence on the condition under which the scenario compares.
     condition: str = ""
+    #: Sentences on models that compute other shapes than those in their reports.
+    misannounced: Sequence[str] = ()
 
     @property
     def agreement(self) -> str:
@@ -76,7 +78,7 @@ def why_sentences(
     sentences = [outside_code(reference, candidate)]
     if reference.lists_layers and candidate.lists_layers:
         sentences += [
-            _same(reference, candidate, diff),
+            _same(reference, candidate, diff, findings),
             nested,
             _differs(reference, candidate, diff),
         ]
@@ -86,6 +88,7 @@ def why_sentences(
     sentences += [
         *weight_sentences(pair),
         _result(pair, findings),
+        *(f"{sentence}." for sentence in findings.misannounced),
         *(f"{lost}." for lost in findings.losses),
     ]
     sentences += [
@@ -118,7 +121,9 @@ def _refused(reference: ModelReport, candidate: ModelReport) -> Iterator[str]:
             yield f"To fix it: {model.error.hint.rstrip('.')}."
 
 
-def _same(reference: ModelReport, candidate: ModelReport, diff: ModelsDiff) -> str:
+def _same(
+    reference: ModelReport, candidate: ModelReport, diff: ModelsDiff, findings: Findings
+) -> str:
     known = [row for row in diff.layers if not _without_config(reference, candidate, row)]
     same = [f"`{row.candidate}`" for row in known if _same_config(row)]
     total = max(len(reference.layers), len(candidate.layers))
@@ -136,7 +141,7 @@ def _same(reference: ModelReport, candidate: ModelReport, diff: ModelsDiff) -> s
         parts.append(f"no layer {known_to} the same configuration")
     if reference.params == candidate.params and reference.params is not None:
         parts.append(f"both have {reference.params:,} params")
-    if reference.output_shape == candidate.output_shape:
+    if reference.output_shape == candidate.output_shape and not findings.misannounced:
         parts.append(f"both return {shapes_text(reference.output_shape)}")
     return f"In `{candidate.name}` and `{reference.name}`, {listed(parts)}." if parts else ""
 

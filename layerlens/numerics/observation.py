@@ -47,17 +47,12 @@ class CallRefusal:
 
 @dataclass(frozen=True, slots=True)
 class ShapeSurprise:
-    """Outputs whose shapes differ when run although the announced shapes agree.
-
-    With `announced` (the name of a model), `candidate` has the shapes that model returned and
-    `reference` those it announced.
-    """
+    """Outputs whose shapes differ when the models are run, although other shapes were expected."""
 
     execution: Execution
     input_shapes: tuple[tuple[int, ...], ...]
-    reference: tuple[tuple[int | None, ...], ...]
+    reference: tuple[tuple[int, ...], ...]
     candidate: tuple[tuple[int, ...], ...]
-    announced: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

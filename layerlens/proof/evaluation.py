@@ -199,8 +199,12 @@ def _selected(algebra: Algebra, built: Built, value: Value) -> Value:
     if built.batch_size is None and not _keeps_all_samples(part, value.rank):
         raise CannotProveError("a slice takes some of the samples")
     chosen = (slice(None), *part)
+    try:
+        residues = algebra.residues(value)[chosen]
+    except IndexError as error:  # Keras announces more than the model computes
+        raise CannotProveError("a slice takes more than an output has") from error
     return algebra.made(
-        algebra.residues(value)[chosen],
+        residues,
         kind=value.kind,
         growth=value.growth,
         spread=None,

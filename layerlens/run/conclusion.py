@@ -61,6 +61,7 @@ def with_reasons(
         decision.losses,
         tolerant=scenario.tolerance is not None,
         several_modes=len(scenario.modes) > 1,
+        misannounced=decision.misannounced,
         condition=f"Compared only {condition_text(scenario.when)}." if scenario.when else "",
     )
     if reference.error is None and candidate.error is None:

@@ -82,6 +82,10 @@ class Built:
     traced: dict[tuple[Any, ...], Any] = field(
         init=False, default_factory=dict, repr=False, compare=False
     )
+    #: The shapes that the model computes, by whether it trains; kept when they are first asked for.
+    computed_shapes: dict[bool, Any] = field(
+        init=False, default_factory=dict, repr=False, compare=False
+    )
 
     @property
     def described(self) -> Any:

@@ -23,6 +23,8 @@ from layerlens.numerics.arrays import Array
 from layerlens.numerics.differences import distance
 from layerlens.numerics.noise_floor import ROUNDOFF32, ROUNDOFFS
 from layerlens.numerics.probes import generator
+from layerlens.plain.shapes import shape_text
+from layerlens.report.layers import ModelError
 from layerlens.scenario.slices import parse_select
 from layerlens.vocabulary import Execution
 
@@ -230,7 +232,12 @@ class Side:
         if outcome.error is not None or self.built.spec.select is None:
             return outcome
         part = parse_select(self.built.spec.select)
-        selected = tuple(np.asarray(array[part]) for array in outcome.outputs)
+        try:
+            selected = tuple(np.asarray(array[part]) for array in outcome.outputs)
+        except IndexError as error:  # Keras announces more than the model computes
+            shapes = " and ".join(map(shape_text, outcome.shapes))
+            message = f"`select` does not fit the output {shapes}: {error}"
+            return Outcome(error=ModelError(None, message, "change `select`"))
         return Outcome(selected, outcome.dtypes)
 
     def sensitivity(

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from layerlens.comparison.output_shapes import Misannounced, OutputShapes
 from layerlens.explain import verdict_sentences as sentences
+from layerlens.models.execute.computed_shapes import WrongShape
 from layerlens.numerics.differences import Difference
 from layerlens.numerics.judge import SAME_DISTRIBUTION, Judgement
 from layerlens.numerics.observation import CallRefusal, ShapeSurprise
@@ -47,20 +49,29 @@ def test_a_refused_call_says_how_it_was_made(everywhere: bool, how: str) -> None
 
 
 def test_shapes_that_differ_are_both_named() -> None:
-    assert sentences.shapes(A, B) == (
-        "`a` gives (None, 4) and `b` gives (None, 6), so their outputs cannot be compared element "
-        "by element."
+    found = OutputShapes(((None, 4),), ((None, 6), (None, 2)))
+    assert sentences.shapes(A, B, found) == (
+        "`a` gives (None, 4) and `b` gives [(None, 6), (None, 2)], so their outputs cannot be "
+        "compared element by element."
     )
 
 
-def test_a_surprising_shape_is_one_models_or_between_both() -> None:
-    surprise = ShapeSurprise("eager", ((2, 3),), ((None, 4),), ((2, 5),))
+def test_shapes_that_differ_in_one_call() -> None:
+    surprise = ShapeSurprise("eager", ((2, 3),), ((2, 4),), ((2, 5),))
     assert sentences.shape_surprise(surprise) == (
         "On input (2, 3), called eagerly, the candidate gives (2, 5) where the reference gives "
-        "(None, 4)."
+        "(2, 4)."
     )
-    assert sentences.shape_surprise(replace(surprise, announced="b")) == (
-        "`b` announces (None, 4) and gives (2, 5) on input (2, 3), called eagerly."
+
+
+def test_a_wrong_announcement_names_the_layer_where_it_is_known() -> None:
+    found = Misannounced("a", ((None, 4), (None, 1)), ((None, 2), (None, 1)))
+    assert sentences.misannounced(found) == (
+        "Keras announces [(None, 4), (None, 1)] for `a`, which computes [(None, 2), (None, 1)]"
+    )
+    layer = WrongShape("glu", (None, 8), (None, 4))
+    assert sentences.misannounced(replace(found, layer=layer)) == (
+        "Keras announces (None, 8) for layer `glu` of `a`, which computes (None, 4)"
     )
 
 
