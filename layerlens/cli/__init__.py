@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import gc
 import os
 import sys
 import threading
@@ -11,12 +10,9 @@ import warnings
 from typing import Any, NoReturn
 
 from layerlens.cli.messages import BROKEN, INTERRUPTED, MISUSED, PASSED, PIPE_CLOSED, write_stderr
+from layerlens.plain.garbage import collect_rarely
 
 # Slow imports stand inside functions, so that an interrupt is handled from the first moment on.
-
-#: New objects between two garbage collections; start-up makes many objects and hardly any garbage.
-_COLLECT_AFTER = 50_000
-
 
 #: Set by the shell that asks for completions.
 _COMPLETING = "_LAYERLENS_COMPLETE"
@@ -24,7 +20,7 @@ _COMPLETING = "_LAYERLENS_COMPLETE"
 
 def main() -> None:
     """Run the command line of this process, and end the process with the exit status."""
-    gc.set_threshold(_COLLECT_AFTER)
+    collect_rarely()
     try:
         from layerlens.cli import crash_guard, signals, streams
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from layerlens.errors import LayerlensError
 from layerlens.models.backend.start import start_backend
+from layerlens.plain.garbage import collect_rarely
 from layerlens.plain.processors import count_processors
 from layerlens.run.workers.tasks import Work, work_of
 from layerlens.vocabulary import Command
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 def serve(pipe: Connection, kind: Command, options: RunOptions) -> None:
     """Import Keras, report that the worker is ready, and run scenarios until the pipe closes."""
     obey_parent()
+    collect_rarely()
     _import_ahead()
     if (options.jobs or 1) >= count_processors():
         from layerlens.models.execute.keras_runner import KerasRunner
