@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from layerlens.models.execute.gradients import Gradients
 from layerlens.models.execute.runner import Runner
 from layerlens.models.execute.side import Precision, Side, Values
-from layerlens.numerics.arrays import Array
+from layerlens.numerics.arrays import Array, in_blocks
 from layerlens.numerics.differences import distance
 from layerlens.numerics.noise_floor import ROUNDOFF32
 from layerlens.numerics.probes import generator
@@ -227,12 +227,13 @@ def _gradient_differs(one: Array | None, other: Array | None, rtol: float) -> bo
 
 
 def _clearly_differ(one: Array, other: Array, rtol: float = RTOL_FLOAT64) -> bool:
-    difference = distance(one, other)
     size = max(
-        float(np.abs(a[np.isfinite(a)]).max(initial=0.0))
-        for a in (np.atleast_1d(one), np.atleast_1d(other))
+        float(np.abs(part[np.isfinite(part)]).max(initial=0.0))
+        for array in (one, other)
+        for part in in_blocks(array)
     )
-    return bool((difference > rtol * size).any())
+    blocks = zip(in_blocks(one), in_blocks(other), strict=True)
+    return any(bool((distance(*both) > rtol * size).any()) for both in blocks)
 
 
 def _states_differ(

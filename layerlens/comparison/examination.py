@@ -106,6 +106,7 @@ class Examination:
         return self.sets[1] if len(self.sets) > 1 else self.sets[0]
 
     def __post_init__(self) -> None:
+        self.reference.other, self.candidate.other = self.candidate, self.reference
         shared = find_shared_prefix(self.reference, self.candidate, self.transfer)
         self.observer = Observer(self.reference, self.candidate, self.seed, shared_prefix=shared)
 

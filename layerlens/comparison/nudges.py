@@ -14,7 +14,7 @@ from layerlens.comparison.slopes import Direction, least_change
 from layerlens.models.execute.input_domains import has_foreign_layers
 from layerlens.models.execute.outcome import Outcome
 from layerlens.models.execute.side import Side, Values
-from layerlens.numerics.arrays import Array
+from layerlens.numerics.arrays import Array, Float, in_blocks
 from layerlens.numerics.differences import distance
 from layerlens.numerics.probes import generator
 
@@ -67,17 +67,23 @@ class Nudges:
         self.left -= 1
         changed = list(self.values)
         for position in positions:
-            weight = self.values[position].astype(np.float64)
-            changed[position] = weight.copy()
-            changed[position][index] = self._perturbed(position)[index]
+            changed[position] = self.values[position].astype(np.float64)
+            changed[position][index] += self._changes_of(position)[index]
         return outcomes_differ(self._base, self._run(tuple(changed)))
 
-    def _perturbed(self, position: int) -> Array:
+    def _changes_of(self, position: int) -> Float:
+        """Return how the values of a weight are perturbed."""
+        found = np.empty(self.values[position].shape)
+        for block, change in zip(in_blocks(found), self._changes_in_blocks(position), strict=True):
+            block[:] = change
+        return found
+
+    def _changes_in_blocks(self, position: int) -> Iterator[Float]:
+        """Yield the same for some values at a time, in row-major order."""
         rng = generator(self.seed, "nudge", position)
-        weight = self.values[position].astype(np.float64)
-        return np.asarray(
-            weight * (1.0 + 0.25 * rng.random(weight.shape)) + 0.01 * rng.random(weight.shape)
-        )
+        for block in in_blocks(self.values[position]):
+            sizes = block.astype(np.float64)
+            yield sizes * (0.25 * rng.random(sizes.shape)) + 0.01 * rng.random(sizes.shape)
 
     @cached_property
     def _base(self) -> Outcome:
@@ -102,8 +108,11 @@ class Nudges:
             return False
         direction, slopes = self._slopes
         slope = slopes[position]
-        change = self._perturbed(position) - self.values[position].astype(np.float64)
-        return direction.clearly_moves(None if slope is None else slope[index], change[index])
+        if slope is None:
+            return False
+        if index == ():
+            return direction.clearly_moves(in_blocks(slope), self._changes_in_blocks(position))
+        return direction.clearly_moves([slope[index]], [self._changes_of(position)[index]])
 
     @cached_property
     def _slopes(self) -> tuple[Direction, Sequence[Array | None]] | None:

@@ -198,7 +198,7 @@ def _clearly_moves(direction: Direction, slope: Any, made: Any, instead: Any) ->
     if made.shape != instead.shape:
         return False
     return direction.clearly_moves(
-        as_array(tf.convert_to_tensor(slope)), _double(instead) - _double(made)
+        [as_array(tf.convert_to_tensor(slope))], [_double(instead) - _double(made)]
     )
 
 

@@ -6,13 +6,18 @@ from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from functools import cached_property
-from itertools import takewhile
+from itertools import takewhile, zip_longest
 from typing import Any
 
 import numpy as np
 
 from layerlens.models.build.request import Built
-from layerlens.models.execute.layer_walk import LayerWalk, graph_of, nodes_of
+from layerlens.models.execute.layer_walk import (
+    LayerWalk,
+    graph_of,
+    nodes_of,
+    with_inner_calls,
+)
 from layerlens.models.execute.variables import as_array
 from layerlens.numerics.differences import distance
 from layerlens.numerics.weight_transfer import Transfer
@@ -103,8 +108,12 @@ class Places:
         return apart.row(None if own is None else own[0])
 
     def has_more_than_rounding(self, ours: Mapping[int, Any], theirs: Mapping[int, Any]) -> bool:
-        """Return whether more than rounding differs, or may differ, behind one of the places."""
-        return next(self._differing(ours, theirs), None) is not None
+        """Return whether more than rounding differs behind one of the places.
+
+        Outputs that cannot be compared show nothing.
+        """
+        gaps = (told_by.gap(ours, theirs) for _, told_by in self.places)
+        return any(gap is not None and _is_more_than_rounding(gap) for gap in gaps)
 
     def _differing(
         self, ours: Mapping[int, Any], theirs: Mapping[int, Any]
@@ -149,7 +158,7 @@ class SharedLayers:
         """The ids of the reference's calls behind the first changed ones, inside models as well."""
         changed = set(map(id, self.changed(0)))
         behind = (call for call in self.reference.own_calls if id(call) not in changed)
-        return frozenset(id(call) for outer in behind for call in _with_inner_calls(outer))
+        return frozenset(id(call) for outer in behind for call in with_inner_calls(outer))
 
     @classmethod
     def of(cls, reference: Built, candidate: Built, transfer: Transfer) -> SharedLayers:
@@ -185,15 +194,6 @@ class SharedLayers:
         return cls(*parts)
 
 
-def _with_inner_calls(call: Any) -> Iterator[Any]:
-    """Yield a call and, where it calls a model, the calls in that."""
-    yield call
-    graph = graph_of(call.operation)
-    if graph is not None:
-        for inner in nodes_of(graph):
-            yield from _with_inner_calls(inner)
-
-
 def places_apart(
     ours: Sequence[Any],
     theirs: Sequence[Any],
@@ -212,25 +212,39 @@ def places_apart(
     ]
     matcher = SequenceMatcher(None, keys[0], keys[1], autojunk=False)
     places: list[tuple[FirstApart, FirstApart]] = []
-    for kind, a, b, c, d in matcher.get_opcodes():
+    stretches = matcher.get_opcodes()
+    for stretch, following in zip_longest(stretches, stretches[1:]):
+        kind, a, b, c, d = stretch
         if kind == "equal":
             for one, other in zip(ours[a:b], theirs[c:d], strict=True):
                 if id(one) in changed or id(other) in changed or not places:
                     places.append((FirstApart(one, other),) * 2)
+            # What a call leaves out may be in the calls behind it, as a separate activation.
+            if following is not None and places and places[-1][0] == FirstApart(one, other):
+                places[-1] = (places[-1][0], _told_by(ours, theirs, following) or places[-1][0])
         else:
             apart = FirstApart(
                 None if kind == "insert" else ours[a], None if kind == "delete" else theirs[c]
             )
-            # What follows tells where calls are left out; of others, the last ones of the place.
-            at = (b - 1, d - 1) if kind == "replace" else (b, d)
-            is_inside = at[0] < len(ours) and at[1] < len(theirs)
-            told_by = FirstApart(ours[at[0]], theirs[at[1]]) if is_inside else apart
-            places.append((apart, told_by))
+            places.append((apart, _told_by(ours, theirs, stretch) or apart))
         if len(places) >= MOST_PLACES:
             break
     if not places and ours and theirs:
         places.append((FirstApart(ours[0], theirs[0]),) * 2)
     return Places(tuple(places[:MOST_PLACES]) or ((FirstApart(None, None),) * 2,))
+
+
+def _told_by(
+    ours: Sequence[Any], theirs: Sequence[Any], stretch: tuple[str, int, int, int, int]
+) -> FirstApart | None:
+    """Return the calls whose outputs tell whether a stretch that differs makes a difference.
+
+    What follows tells where calls are left out; of others, the last ones of the stretch.
+    """
+    kind, _, b, _, d = stretch
+    at = (b - 1, d - 1) if kind == "replace" else (b, d)
+    is_inside = at[0] < len(ours) and at[1] < len(theirs)
+    return FirstApart(ours[at[0]], theirs[at[1]]) if is_inside else None
 
 
 def _is_more_than_rounding(gap: tuple[float, float] | None) -> bool:

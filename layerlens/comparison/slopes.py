@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,10 +66,15 @@ class Direction:
             floor = max(floor, float(least_change(output).max()))
         return cls(tuple(arrays), MARGIN * max(1, count) * floor)
 
-    def clearly_moves(self, slope: Array | None, change: Sequence[float] | Array) -> bool:
-        """Return whether a change of this slope clearly moves an output, to first order."""
-        if slope is None:
-            return False
+    def clearly_moves(self, slopes: Iterable[Array], changes: Iterable[Array]) -> bool:
+        """Return whether changes of these slopes clearly move an output, to first order.
+
+        Both come in the same blocks.
+        """
+        moved = 0.0
         with np.errstate(over="ignore", invalid="ignore"):
-            moved = float(np.abs(np.sum(np.asarray(slope, np.float64) * np.asarray(change))))
-        return bool(np.isfinite(moved)) and moved > self.least
+            for slope, change in zip(slopes, changes, strict=True):
+                moved += float(
+                    np.sum(np.asarray(slope, np.float64) * np.asarray(change, np.float64))
+                )
+        return bool(np.isfinite(moved)) and abs(moved) > self.least

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,17 @@ def per_sample_max(array: Float) -> Float:
         return array
     axes = tuple(range(1, array.ndim))
     return array.max(axis=axes, keepdims=True) if array.size else array
+
+
+#: The number of values of one block of an array: what is computed from a block takes little memory.
+BLOCK = 2**22
+
+
+def in_blocks(array: Array) -> Iterator[Array]:
+    """Yield the values of an array in row-major order, some at a time; at least one block."""
+    flat = array.reshape(-1)
+    for start in range(0, max(1, flat.size), BLOCK):
+        yield flat[start : start + BLOCK]
 
 
 def greatest_index(values: NDArray[Any]) -> tuple[int, ...]:

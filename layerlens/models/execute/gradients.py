@@ -54,4 +54,10 @@ def gradients_of(
 
 
 def _dense(gradient: Any) -> Array | None:
-    return None if gradient is None else as_array(tf.convert_to_tensor(gradient))
+    """Return a gradient as a read-only array, without a copy where it is in float32 or float64."""
+    if gradient is None:
+        return None
+    tensor = tf.convert_to_tensor(gradient)
+    if tensor.dtype.name in ("float32", "float64"):
+        return np.asarray(memoryview(tensor))
+    return as_array(tensor)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from functools import cache, cached_property, partial
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -25,9 +26,12 @@ from layerlens.models.execute.seeded_generators import seeded_generators
 from layerlens.models.execute.traced_function import TracedFunction
 from layerlens.models.execute.tracing import trace_call
 from layerlens.models.execute.variables import (
+    LARGE,
     as_array,
     assign_array,
+    assign_reshaped,
     depthwise_kernels,
+    memory_of,
     seed_variables,
     stateful_layers,
     weight_variables,
@@ -94,16 +98,31 @@ class KerasRunner:
         self._wait()
         return [as_array(variable) for variable in self.variables]
 
-    def assign(self, values: Sequence[Array]) -> None:
+    def assign(self, values: Iterable[Array]) -> None:
+        """Set the weights, each as soon as the values yield it."""
         self._wait()
         for variable, value in zip(self.variables, values, strict=True):
             assign_array(variable, value)
 
-    def assign_changed(self, before: Sequence[Array], values: Sequence[Array]) -> None:
-        """Set the weights where they are other arrays than those assigned before."""
+    def assign_changed(
+        self,
+        before: Sequence[Array] | None,
+        values: Sequence[Array],
+        held: Mapping[Any, Any] = MappingProxyType({}),
+    ) -> None:
+        """Set the weights where they are other arrays than those assigned before.
+
+        `held` has variables of another model by the memory of the values that they hold. Their
+        memory is shared until either variable changes.
+        """
         self._wait()
-        for variable, old, new in zip(self.variables, before, values, strict=True):
-            if new is not old:
+        for position, (variable, new) in enumerate(zip(self.variables, values, strict=True)):
+            if before is not None and new is before[position]:
+                continue
+            same = held.get(memory_of(new)) if new.size > LARGE else None
+            if same is not None and same.dtype == variable.dtype:
+                assign_reshaped(variable, same)
+            else:
                 assign_array(variable, new)
 
     def reset_states(self, seed: int | None = None) -> None:

@@ -27,6 +27,7 @@ from layerlens.models.build.float64 import enable_float64
 from layerlens.models.build.precision import config_in, is_floating, narrows
 from layerlens.models.execute.float32_residue import Float32Residue, float32_residue
 from layerlens.models.execute.tracing import trace_call
+from layerlens.models.inspect.nested_layers import flat_layers, with_nested
 from layerlens.numerics.probes import generator
 
 #: Calls the operation of a node with its arguments.
@@ -47,6 +48,28 @@ def nodes_of(graph: Any) -> Iterator[Any]:
     """Yield the nodes of a graph in the order in which they are computed, without its inputs."""
     for depth in sorted(graph._nodes_by_depth, reverse=True):
         yield from (node for node in graph._nodes_by_depth[depth] if not node.is_input)
+
+
+def with_inner_calls(call: Any) -> Iterator[Any]:
+    """Yield a call and, where it calls a model, the calls in that."""
+    yield call
+    graph = graph_of(call.operation)
+    if graph is not None:
+        for inner in nodes_of(graph):
+            yield from with_inner_calls(inner)
+
+
+def steps_of(model: Any) -> int:
+    """Return how many layers and operations run in one call of a model.
+
+    A layer that is called several times counts as often, except inside a layer that is no graph.
+    """
+    graph = graph_of(model)
+    if graph is None:
+        return sum(1 for _ in flat_layers(model))
+    calls = (call for outer in nodes_of(graph) for call in with_inner_calls(outer))
+    alone = (call.operation for call in calls if graph_of(call.operation) is None)
+    return sum(1 for operation in alone for _ in with_nested(operation))
 
 
 @dataclass

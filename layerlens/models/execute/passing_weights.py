@@ -10,12 +10,14 @@ biases move every unit to where its activation bends least, and kernels make up 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import keras
 import numpy as np
 
 from layerlens.models.backend.exhaustion import raise_if_out_of_memory
+from layerlens.models.execute.variables import assign_array
 from layerlens.numerics.arrays import Float
 
 #: Where an activation may be linear: sigmoids are at 0, rectifiers at 1, smooth ones farther on.
@@ -27,6 +29,8 @@ _REACH, _STEP = 0.5, 2.0**-6
 _LEAST_SLOPE = 0.1
 #: Units differ by this much: where all samples are alike, their outputs would be exactly zero.
 _OFFSET = 2.0**-5
+#: The most rows and columns that are made orthonormal together.
+_BLOCK = 64
 
 _DENSE = (keras.layers.Dense,)
 _CONVOLUTIONS = (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)
@@ -44,7 +48,8 @@ def pass_on(
     if kernel is None:
         return False
     place, slope = most_linear(layer.activation)
-    layer.kernel.assign(kernel / slope)
+    kernel /= slope
+    assign_array(layer.kernel, kernel)
     if layer.bias is None:
         return True
     layer.bias.assign(np.zeros(layer.bias.shape))
@@ -107,7 +112,17 @@ def _passing_kernel(layer: Any, rng: np.random.Generator) -> Float | None:
 
 
 def _orthogonal(rows: int, columns: int, rng: np.random.Generator) -> Float:
-    """Return a matrix with orthonormal rows or columns, whichever are fewer."""
+    """Return a matrix with orthonormal rows or columns, whichever are fewer.
+
+    A large one has blocks of these on its diagonal, which take little time to make.
+    """
+    count = -(-min(rows, columns) // _BLOCK)
+    if count > 1:
+        whole = np.zeros((rows, columns))
+        ends = (np.linspace(0, size, count + 1).astype(int) for size in (rows, columns))
+        for (top, bottom), (left, right) in zip(*map(pairwise, ends), strict=True):
+            whole[top:bottom, left:right] = _orthogonal(bottom - top, right - left, rng)
+        return whole
     drawn = rng.standard_normal((max(rows, columns), min(rows, columns)))
     found: Float = np.linalg.qr(drawn)[0]
     return found if rows >= columns else found.T

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from layerlens.models.execute.keras_runner import KerasRunner
 from layerlens.models.execute.outcome import Outcome
 from layerlens.models.execute.range_events import watching_ranges
 from layerlens.models.execute.runner import Runner
+from layerlens.models.execute.variables import LARGE, memory_of
 from layerlens.models.inspect.nested_layers import flat_layers, layers_told_to_train
 from layerlens.models.variants import ModelVariants
 from layerlens.numerics.arrays import Array
@@ -41,6 +42,8 @@ COARSE_JITTER = 2.0**-14
 INNER_JITTER = 2.0**-50
 #: The number of runs with random changes inside a model: two pairs of opposite changes.
 ROUNDING_DRAWS = 4
+#: Up to so many params, models are run with changed weights at the same time.
+MOST_AT_ONCE = 8_000_000
 #: The number of values of one weight after which the random signs repeat. A prime, so that rows of
 #: a matrix do not get the same signs.
 JITTER_PERIOD = 1_048_573
@@ -59,6 +62,8 @@ class Side:
     finer: Runner | None = None
     #: Builds the model in float64 with other numbers in its configuration; None if it cannot.
     variants: ModelVariants | None = None
+    #: The other model of the pair, whose memory is used for the weights that both have.
+    other: Side | None = field(default=None, repr=False, compare=False)
     _with_numbers: dict[Hashable, KerasRunner | None] = field(default_factory=dict)
     _held: dict[int, Values] = field(default_factory=dict)
 
@@ -218,11 +223,23 @@ class Side:
         before = self._held.get(id(runner))
         if before is values:
             return
-        if before is None or runner.keras is None:
+        if runner.keras is None:
             runner.assign(values)
         else:
-            runner.keras.assign_changed(before, values)
+            runner.keras.assign_changed(before, values, self._held_by_other(precision))
         self._held[id(runner)] = values
+
+    def _held_by_other(self, precision: Precision) -> dict[Hashable, Any]:
+        """Return the large weights that the other model holds, by the memory of their values."""
+        other = self.other
+        if other is None or other._changes_weights:
+            return {}
+        runner = other.runner(precision).keras
+        values = other._held.get(id(runner))
+        if runner is None or values is None:
+            return {}
+        pairs = zip(values, runner.variables, strict=True)
+        return {memory_of(value): variable for value, variable in pairs if value.size > LARGE}
 
     def forget(self) -> None:
         """Forget which weights the runners have, after other code has assigned them."""
@@ -291,15 +308,20 @@ class Side:
         self, values: Values, inputs: Sequence[Array], seed: int, draw: int, execution: Execution
     ) -> Callable[[], Outcome]:
         rng = generator(seed, "jitter", draw, self.name)
-        started = self.start(
-            tuple(_jittered(value, rng, self._jitter) for value in values),
+        changed = (_jittered(value, rng, self._jitter) for value in values)
+        self._held.pop(id(self.float64), None)
+        # Each weight is assigned as soon as it is changed, so that they are in memory once.
+        if self.float64.keras is None:
+            self.float64.assign(tuple(changed))
+        else:
+            self.float64.keras.assign(changed)
+        whole = self.float64.start(
             [_jittered_off_thresholds(array, rng, self._jitter) for array in inputs],
-            "float64",
             execution,
+            training=self.training,
             seed=seed,
         )
-        self._held.pop(id(self.float64), None)  # frees the changed weights, which are not reused
-        return started
+        return lambda: self.selected(whole())
 
     def _changes(self, base: Outcome, jittered: Outcome) -> Iterator[NDArray[np.float64]]:
         """Yield the change of each output per relative change; 0 if it cannot be measured."""
@@ -351,17 +373,30 @@ def sensitivities(
     draws: int = 2,
     execution: Execution = "traced_dynamic",
 ) -> tuple[tuple[NDArray[np.float64], ...], ...]:
-    """Return `Side.sensitivity` of several models on the same inputs, run at the same time."""
+    """Return `Side.sensitivity` of several models on the same inputs, run at the same time.
+
+    Models of many params are run one after another: each shares its weights with the others again
+    before those are changed.
+    """
     moved = [tuple(np.zeros(output.shape) for output in base.outputs) for base in bases]
+    one_by_one = any(sum(value.size for value in own) > MOST_AT_ONCE for own in values)
     for draw in range(draws):
-        started = [
-            side._start_jittered(own, inputs, seed, draw, execution)
-            for side, own in zip(sides, values, strict=True)
-        ]
-        for position, (side, base, outcome) in enumerate(zip(sides, bases, started, strict=True)):
-            changes = side._changes(base, outcome())
+        started: list[Callable[[], Outcome]] = []
+        for side, own in zip(sides, values, strict=True):
+            run = side._start_jittered(own, inputs, seed, draw, execution)
+            started.append(_ended(run) if one_by_one else run)
+            if one_by_one:
+                side.hold(own, "float64")
+        for position, (side, base, run) in enumerate(zip(sides, bases, started, strict=True)):
+            changes = side._changes(base, run())
             moved[position] = tuple(map(np.maximum, moved[position], changes))
     return tuple(moved)
+
+
+def _ended(run: Callable[[], Outcome]) -> Callable[[], Outcome]:
+    """Return a started run once it has ended."""
+    outcome = run()
+    return lambda: outcome
 
 
 def _jittered(array: Array, rng: np.random.Generator, jitter: float) -> Array:

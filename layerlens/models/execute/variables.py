@@ -22,7 +22,7 @@ from layerlens.report.layers import WeightRow
 from layerlens.scenario.spec import TransferMapping, TransferRule
 
 #: The number of values above which a copy takes notable time.
-_LARGE = 100_000
+LARGE = 100_000
 
 
 def weight_variables(built: Built) -> list[Any]:
@@ -132,13 +132,18 @@ def assign_array(variable: Any, value: Array) -> None:
         ValueError: the shape differs.
     """
     dtype = str(variable.dtype)
-    if value.dtype == "float32" and dtype == "float64" and value.size > _LARGE:
+    if value.dtype == "float32" and dtype == "float64" and value.size > LARGE:
         # TensorFlow converts in several threads, and saves one copy.
         tensor = tf.cast(tf.constant(value), dtype)
     else:
         stored = np.asarray(value).astype("float32" if dtype == "bfloat16" else dtype, copy=False)
         tensor = tf.constant(stored, dtype)
     variable.value.assign(tensor, read_value=False)
+
+
+def memory_of(array: Array) -> tuple[int, str, int]:
+    """Return what tells two arrays that are in memory at the same time and have the same values."""
+    return array.__array_interface__["data"][0], array.dtype.str, array.size
 
 
 def as_array(tensor: Any) -> Array:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+import numpy as np
 import pytest
 
-from layerlens.comparison.also_differs import also_differs
+from layerlens.comparison.also_differs import _clearly_differ, also_differs
 from layerlens.scenario.spec import InputSpec, LayerSpec, ModelSpec
 from tests.unit.tables.pairs import chain, input_of, layer, prepared
 
@@ -29,6 +30,19 @@ def asides(
 
 def of(*layers: LayerSpec, **more: Any) -> ModelSpec:
     return chain("m", *layers, **more)
+
+
+@pytest.mark.parametrize("far", [0, 9])
+def test_a_difference_in_one_block_of_an_array_is_found(
+    far: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("layerlens.numerics.arrays.BLOCK", 4)
+    one, other = np.ones(10), np.ones(10)
+    assert not _clearly_differ(one, other)
+    other[far] += 1e-3
+    assert _clearly_differ(one, other)
+    one[4] = other[4] = 1e6  # to which the difference is relative
+    assert not _clearly_differ(one, other)
 
 
 DENSE = layer("Dense", units=4)

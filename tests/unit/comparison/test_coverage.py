@@ -108,6 +108,13 @@ def test_statistics_that_training_only_writes_need_not_be_seen() -> None:
     assert unseen_in(model, training=True) == []
 
 
+def test_weights_are_perturbed_alike_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("layerlens.numerics.arrays.BLOCK", 5)
+    zeroed = (layer("Rescaling", scale=0.0), DENSE)
+    assert "dense_2/bias" not in unseen_in(of(DENSE, *zeroed, DENSE))
+    assert {"dense/kernel", "dense/bias"} <= set(unseen_in(of(DENSE, *zeroed)))
+
+
 def test_many_weights_take_few_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     runs: list[int] = []
     changes = Nudges.changes

@@ -7,14 +7,19 @@ from typing import Any
 import pytest
 
 import layerlens
+from layerlens.comparison.budget import HEAVY_STEPS, Budget
 from layerlens.errors import UsageError
+from layerlens.models.build.request import Built
+from layerlens.models.build_model import build_model
+from layerlens.models.execute.keras_runner import KerasRunner
 from layerlens.report.pairs import PairReport
 from layerlens.vocabulary import EFFORTS, Effort
-from tests.unit.tables.pairs import needs_backend
+from tests.unit.tables.pairs import chain, input_of, layer, needs_backend
 
 pytestmark = needs_backend
 
 SAME = [{"Dense": {"units": 3, "activation": "tanh"}}, {"Dense": 2}]
+LINEAR = {"LeakyReLU": {"negative_slope": 1.0}}
 OTHER = [{"Dense": {"units": 3, "activation": "sigmoid"}}, {"Dense": 2}]
 
 
@@ -53,6 +58,40 @@ def test_a_difference_is_found_layer_by_layer_with_little_effort() -> None:
     assert normal.effort is not None
     assert (quick.effort.plan, normal.effort.plan) == ("layer_by_layer", "all_probes")
     assert quick.effort.runs == 1
+
+
+def test_a_model_of_many_thin_layers_gets_few_probes(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+    start = KerasRunner.start
+
+    def counted(self: KerasRunner, *given: Any, **named: Any) -> Any:
+        calls.append(1)
+        return start(self, *given, **named)
+
+    monkeypatch.setattr(KerasRunner, "start", counted)
+    tolerance = {"tolerance": {"rtol": 1e-5, "atol": 1e-6}}  # so that nothing is proved
+    made = []
+    for most in (HEAVY_STEPS, 20):
+        monkeypatch.setattr("layerlens.comparison.budget.HEAVY_STEPS", most)
+        thin = [{"Dense": {"units": 4, "activation": "tanh"}}] * 24
+        scenario = {"input": {"shape": [4]}, "models": {"a": thin, "b": [*thin, LINEAR]}}
+        ((pair,),) = [one.pairs for one in layerlens.compare(scenario | tolerance).scenarios]
+        assert pair.verdict == "equivalent"
+        assert pair.effort is not None
+        made.append((pair.effort.plan, len(calls)))
+        calls.clear()
+    (all_probes, many), (few_probes, few) = made
+    assert (all_probes, few_probes) == ("all_probes", "few_probes")
+    assert few < many / 2
+
+
+def test_a_thousand_thin_layers_are_heavy() -> None:
+    for layers, is_heavy in ((10, False), (1000, True)):
+        thin = chain("thin", *[layer("Activation", activation="tanh")] * layers)
+        built = build_model(thin, (input_of(4),))
+        assert isinstance(built, Built)
+        assert Budget.of(built).is_heavy is is_heavy
+        assert not Budget.of(built, effort="thorough").is_heavy
 
 
 def test_another_effort_is_refused() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from layerlens.comparison.shared_layers import FirstApart, SharedLayers
+from layerlens.comparison.shared_layers import FirstApart, Places, SharedLayers
 from layerlens.models.execute.variables import pair_model_weights
 from tests.unit.tables.pairs import chain, input_of, layer, sides
 
@@ -75,3 +75,26 @@ def test_a_rewrite_that_changes_nothing_is_not_where_two_models_begin_to_differ(
     )
     assert row.max_abs is not None
     assert row.max_abs > 0.1
+
+
+def test_an_activation_in_a_layer_of_its_own_is_told_by_what_follows() -> None:
+    """The outputs of the layer that lost it differ, which says nothing."""
+    within = layer("Dense", units=3, activation="tanh")
+    for one, other in (([DENSE, TANH], [within]), ([within], [DENSE, TANH])):
+        found = split([*one, DENSE], [*other, DENSE])
+        changed, told_by = found.apart.places[0]
+        assert names(changed) == ("Dense", "Dense")
+        assert told_by.reference is found.reference.own_calls[-1]
+        assert told_by.candidate is found.candidate.own_calls[-1]
+
+
+def test_what_cannot_be_compared_shows_no_difference() -> None:
+    missing = FirstApart(None, None)
+    assert missing.gap({}, {}) is None
+    assert not Places(((missing, missing),)).has_more_than_rounding({}, {})
+    found = split([DENSE, RELU], [DENSE, TANH])
+    ours, theirs = (
+        {n: np.full(3, value) for n in found.apart.tensors(k)} for k, value in ((0, 1.0), (1, 2.0))
+    )
+    assert found.apart.has_more_than_rounding(ours, theirs)
+    assert not found.apart.has_more_than_rounding(ours, {n: np.ones(3) for n in theirs})

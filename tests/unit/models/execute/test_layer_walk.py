@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from layerlens.models.build.session import in_fresh_session
-from layerlens.models.execute.layer_walk import InFloat64, LayerWalk, graph_of
+from layerlens.models.execute.layer_walk import InFloat64, LayerWalk, graph_of, steps_of
 
 pytestmark = pytest.mark.usefixtures("backend")
 
@@ -115,3 +115,24 @@ def test_a_conversion_to_half_precision_rounds_if_no_layer_computes_in_it(
         "float16",
         "float32",
     ]
+
+
+def test_every_call_of_a_layer_or_operation_is_a_step() -> None:
+    import keras
+
+    inputs = keras.Input((4,))
+    dense = keras.layers.Dense(4)
+    block = keras.Model(inputs, dense(dense(inputs)) + inputs)  # three steps
+    assert steps_of(block) == 3
+    outer = keras.Input((4,))
+    assert steps_of(keras.Model(outer, keras.layers.ReLU()(block(block(outer))))) == 7
+    steps = keras.Input((5, 4))
+    both = keras.layers.Bidirectional(keras.layers.GRU(2))
+    assert steps_of(keras.Model(steps, both(steps))) > 2  # the layer, and those inside
+
+    class Own(keras.Model):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.one, self.other = keras.layers.Dense(2), keras.layers.Dense(3)
+
+    assert steps_of(Own()) == 2

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from layerlens.models.execute.layer_walk import LayerWalk, graph_of, nodes_of
-from layerlens.models.execute.passing_weights import most_linear
+from layerlens.models.execute.passing_weights import _orthogonal, most_linear
 from layerlens.models.execute.scaled_weights import ScalingCall, draw_weights
 from layerlens.numerics.weight_values import WeightSlot
 
@@ -96,3 +96,11 @@ def test_an_activation_that_takes_the_outputs_of_its_layer_alone_has_no_place_of
 
     assert most_linear(over_steps) == (1.0, 1.0)
     assert most_linear(keras.ops.sum) == (1.0, 1.0)
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(7, 5), (300, 150), (130, 400), (200, 3)])
+def test_kernels_of_any_size_keep_the_size_of_a_change(rows: int, columns: int) -> None:
+    kernel = _orthogonal(rows, columns, np.random.default_rng(0))
+    assert kernel.shape == (rows, columns)
+    square = kernel.T @ kernel if rows >= columns else kernel @ kernel.T
+    np.testing.assert_allclose(square, np.eye(min(rows, columns)), atol=1e-12)

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from layerlens.models.execute.side import Side, sensitivities
+from layerlens.models.execute.side import MOST_AT_ONCE, Precision, Side, sensitivities
+from layerlens.models.execute.variables import LARGE, as_array, memory_of
 from layerlens.scenario.spec import LayerSpec
 from tests.unit.models.execute.runners import runner
 from tests.unit.tables.pairs import chain, input_of, layer
@@ -79,3 +80,52 @@ def test_overflow_in_half_precision_leaves_the_range() -> None:
 
 def test_numbers_are_changed_only_where_models_can_be_built() -> None:
     assert side(layer("ReLU")).with_changed_numbers("rounded", lambda number: number) is None
+
+
+def paired(units: int = 400, **more: Any) -> tuple[Side, Side]:
+    """Return two sides of a pair, with a kernel so large that its memory is shared."""
+    one, other = (side(layer("Dense", units=units), layer("ReLU"), **more) for _ in range(2))
+    one.other, other.other = other, one
+    return one, other
+
+
+def address(one: Side, precision: Precision) -> int:
+    return memory_of(as_array(one.runner(precision).keras.variables[0]))[0]
+
+
+def test_equal_weights_of_a_pair_are_in_memory_once() -> None:
+    one, other = paired(units=LARGE)
+    values = tuple(np.asarray(value) for value in one.working.values())
+    moved = (values[0] + 1.0, values[1])
+    for precision in ("working", "float64"):
+        one.hold(values, precision)
+        other.hold(values, precision)
+        assert address(one, precision) == address(other, precision)
+        one.hold(moved, precision)  # changes the weights of one model alone
+        assert address(one, precision) != address(other, precision)
+        np.testing.assert_array_equal(other.runner(precision).values()[0], values[0])
+        np.testing.assert_array_equal(one.runner(precision).values()[0], moved[0])
+
+
+def test_weights_that_a_call_may_change_are_not_shared() -> None:
+    one, other = paired(units=LARGE)
+    one.training = True
+    values = tuple(np.asarray(value) for value in one.working.values())
+    one.hold(values, "working")
+    other.hold(values, "working")
+    assert address(one, "working") != address(other, "working")
+
+
+def test_large_models_are_changed_one_after_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sensitivities are the same, and both have their own weights again afterwards."""
+    found = []
+    for most in (MOST_AT_ONCE, 0):
+        monkeypatch.setattr("layerlens.models.execute.side.MOST_AT_ONCE", most)
+        both = paired(units=LARGE)
+        values = tuple(np.ones(shape) for shape in ((3, LARGE), (LARGE,)))
+        bases = [each.run(values, [X], "float64", "traced_dynamic") for each in both]
+        found.append(sensitivities(both, (values, values), [X], bases, seed=0))
+    for at_once, in_turn in zip(*found, strict=True):
+        np.testing.assert_array_equal(at_once[0], in_turn[0])
+    assert address(both[0], "float64") == address(both[1], "float64")
+    np.testing.assert_array_equal(both[0].float64.values()[0], values[0])
