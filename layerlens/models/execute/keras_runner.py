@@ -29,6 +29,7 @@ from layerlens.models.execute.variables import (
     LARGE,
     as_array,
     assign_array,
+    assign_blocks,
     assign_reshaped,
     depthwise_kernels,
     memory_of,
@@ -98,11 +99,16 @@ class KerasRunner:
         self._wait()
         return [as_array(variable) for variable in self.variables]
 
-    def assign(self, values: Iterable[Array]) -> None:
-        """Set the weights, each as soon as the values yield it."""
+    def assign(self, values: Sequence[Array]) -> None:
         self._wait()
         for variable, value in zip(self.variables, values, strict=True):
             assign_array(variable, value)
+
+    def assign_blocks(self, values: Iterable[Iterable[Array]]) -> None:
+        """Set the weights to values that come in blocks."""
+        self._wait()
+        for variable, blocks in zip(self.variables, values, strict=True):
+            assign_blocks(variable, blocks)
 
     def assign_changed(
         self,

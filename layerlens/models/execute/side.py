@@ -308,13 +308,12 @@ class Side:
         self, values: Values, inputs: Sequence[Array], seed: int, draw: int, execution: Execution
     ) -> Callable[[], Outcome]:
         rng = generator(seed, "jitter", draw, self.name)
-        changed = (_jittered(value, rng, self._jitter) for value in values)
         self._held.pop(id(self.float64), None)
-        # Each weight is assigned as soon as it is changed, so that they are in memory once.
         if self.float64.keras is None:
-            self.float64.assign(tuple(changed))
+            self.float64.assign(tuple(_jittered(value, rng, self._jitter) for value in values))
         else:
-            self.float64.keras.assign(changed)
+            changed = (_jittered_blocks(value, rng, self._jitter) for value in values)
+            self.float64.keras.assign_blocks(changed)
         whole = self.float64.start(
             [_jittered_off_thresholds(array, rng, self._jitter) for array in inputs],
             execution,
@@ -400,17 +399,22 @@ def _ended(run: Callable[[], Outcome]) -> Callable[[], Outcome]:
 
 
 def _jittered(array: Array, rng: np.random.Generator, jitter: float) -> Array:
+    return np.concatenate(list(_jittered_blocks(array, rng, jitter))).reshape(array.shape)
+
+
+def _jittered_blocks(array: Array, rng: np.random.Generator, jitter: float) -> Iterator[Array]:
+    """Yield the values of a jittered array in row-major order, some at a time."""
+    flat = np.ravel(array)
     if array.dtype.kind != "f":
-        return array
+        yield flat
+        return
     # One random bit per value: drawing random numbers would dominate the time for large weights.
     count = min(array.size, JITTER_PERIOD)
     bits = np.frombuffer(rng.bytes(-(-count // 8)), dtype=np.uint8)
     factors = np.array([1.0 - jitter, 1.0 + jitter])[np.unpackbits(bits, count=count)]
-    flat, moved = np.ravel(array), np.empty(array.size)
-    for start in range(0, array.size, JITTER_PERIOD):
-        part = slice(start, start + JITTER_PERIOD)
-        np.multiply(flat[part], factors[: len(flat[part])], out=moved[part])
-    return moved.reshape(array.shape)
+    for start in range(0, max(1, array.size), JITTER_PERIOD):
+        part = flat[start : start + JITTER_PERIOD]
+        yield np.multiply(part, factors[: len(part)], dtype=np.float64)
 
 
 def _jittered_off_thresholds(array: Array, rng: np.random.Generator, jitter: float) -> Array:

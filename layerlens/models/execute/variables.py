@@ -141,6 +141,15 @@ def assign_array(variable: Any, value: Array) -> None:
     variable.value.assign(tensor, read_value=False)
 
 
+def assign_blocks(variable: Any, blocks: Iterable[Array]) -> None:
+    """Assign values that come in blocks, in row-major order, without an array of all of them."""
+    dtype = str(variable.dtype)
+    stored = "float32" if dtype == "bfloat16" else dtype
+    tensors = [tf.constant(block.astype(stored, copy=False).ravel(), dtype) for block in blocks]
+    joined = tensors[0] if len(tensors) == 1 else tf.concat(tensors, 0)
+    variable.value.assign(tf.reshape(joined, variable.shape), read_value=False)
+
+
 def memory_of(array: Array) -> tuple[int, str, int]:
     """Return what tells two arrays that are in memory at the same time and have the same values."""
     return array.__array_interface__["data"][0], array.dtype.str, array.size

@@ -33,6 +33,7 @@ from layerlens.models.build.symbolic import (
 )
 from layerlens.models.build.weights import assign_weights
 from layerlens.models.external.deserialize import Source, draft_model, restore_model
+from layerlens.models.external.undrawn_weights import without_drawing
 from layerlens.plain.shapes import shape_text
 from layerlens.report.layers import CODE_OUTSIDE
 from layerlens.scenario.spec import LayerSpec
@@ -71,7 +72,10 @@ def build_from(request: BuildRequest, source: Source) -> Built | Refused:
 
     def make() -> Built | Refused:
         restore = restore_model if source.has_weights else draft_model
-        result = _make_with_inputs(request, config, lambda described: restore(source, described))
+        # In working precision a file's own description costs less than another one.
+        is_undrawn = request.precision == "float64" and source.saved.kind == "keras"
+        described = without_drawing(config) if is_undrawn else config
+        result = _make_with_inputs(request, described, lambda given: restore(source, given))
         if isinstance(result, Built):
             assign_weights(result.model, spec.weights, spec.name, spec.where)
             result = replace(result, allocated=True)

@@ -9,6 +9,7 @@ import pytest
 from layerlens.models.execute.variables import (
     as_array,
     assign_array,
+    assign_blocks,
     given_weights,
     seed_variables,
     stateful_layers,
@@ -98,3 +99,13 @@ def test_weights_with_values_in_the_scenario_are_given() -> None:
     values = {"bias": [2.0]}
     assert given_weights(runner(chain("m", dense, weights=values)).built) == {1}
     assert given_weights(runner(chain("m", dense)).built) == frozenset()
+
+
+def test_values_that_come_in_blocks_are_assigned_in_order() -> None:
+    values = np.arange(12.0).reshape(3, 4)
+    for dtype in ("float32", "float64", "bfloat16"):
+        variable = keras.Variable(np.zeros((3, 4)), dtype=dtype)
+        assign_blocks(variable, [values.ravel()[:5], values.ravel()[5:]])
+        np.testing.assert_array_equal(as_array(variable), values)
+        assign_blocks(variable, [values.ravel() + 1.0])
+        np.testing.assert_array_equal(as_array(variable), values + 1.0)
