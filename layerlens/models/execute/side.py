@@ -399,6 +399,8 @@ def _ended(run: Callable[[], Outcome]) -> Callable[[], Outcome]:
 
 
 def _jittered(array: Array, rng: np.random.Generator, jitter: float) -> Array:
+    if array.dtype.kind != "f":
+        return array
     return np.concatenate(list(_jittered_blocks(array, rng, jitter))).reshape(array.shape)
 
 
