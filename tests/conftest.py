@@ -12,11 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from layerlens.plain.garbage import collect_rarely
+
 # Who starts the tests in the background may have SIGINT ignored, and so would every command here.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# Garbage is collected as rarely as in the command: after so many new objects.
-gc.set_threshold(50_000)
+# As in the command.
+collect_rarely()
 
 #: functional/test_truth.py judges these, all in one process.
 collect_ignore = ["truth"]

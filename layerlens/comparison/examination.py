@@ -26,7 +26,7 @@ from layerlens.models.execute.lengths import (
     goes_by_steps,
 )
 from layerlens.models.execute.receptive_field import ReceptiveField, receptive_field
-from layerlens.models.execute.side import Side, Values
+from layerlens.models.execute.side import Precision, Side, Values
 from layerlens.models.execute.weight_sets import WeightSet, lasting_weights, weight_sets
 from layerlens.numerics.arrays import Array
 from layerlens.numerics.judge import Witness, is_apart, is_hidden_by_scale
@@ -258,15 +258,21 @@ class Examination:
 
     def _in_graph(self, side: Side) -> tuple[float, ...]:
         """Return the numbers in the graph of a model with user code or operations."""
-        runner = side.working.keras
-        if runner is None or not may_hold_constants(side.built):
+        if not may_hold_constants(side.built):
             return ()
+        function = self.traced(side, "working")
+        return () if function is None else constants_in_graph(function)
+
+    def traced(self, side: Side, precision: Precision) -> Any | None:
+        """Return the concrete function of a model; None where it cannot be traced."""
+        runner = side.runner(precision).keras
+        if runner is None:
+            return None
         try:
-            function = runner.concrete(self.generic_inputs(), training=side.training)
+            return runner.concrete(self.generic_inputs(), training=side.training)
         except Exception as error:  # the model's refusal of the input is found when it runs
             raise_if_out_of_memory(error, "while a model was traced")
-            return ()
-        return constants_in_graph(function)
+            return None
 
     def generic_inputs(self) -> tuple[Array, ...]:
         """Return four samples of normal values, at which no layer is at a kink."""

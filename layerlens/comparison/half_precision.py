@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from layerlens.comparison.examination import Examination
 from layerlens.comparison.probe_plan import ProbePlan
-from layerlens.models.backend.exhaustion import raise_if_out_of_memory
 from layerlens.models.execute.conversions import conversions_to_half
 from layerlens.models.execute.side import Side
-from layerlens.numerics.arrays import Array
 from layerlens.numerics.differences import distance
 from layerlens.numerics.dtype_range import (
     HALF,
@@ -36,21 +33,14 @@ def converts_alone(examination: Examination) -> bool:
     if not any(side.coarsest_dtype in HALF for side in examination.sides):
         return False
     examination.prepare(ProbePlan(examination).base_length())
-    inputs = examination.generic_inputs()
-    one, other = (_conversions(side, inputs) for side in examination.sides)
+    one, other = (_conversions(examination, side) for side in examination.sides)
     return one != other
 
 
-def _conversions(side: Side, inputs: Sequence[Array]) -> int | None:
+def _conversions(examination: Examination, side: Side) -> int | None:
     """Return how often a float64 form converts to half precision; None if it cannot be traced."""
-    runner = side.float64.keras
-    if runner is None or not side.is_exact:
-        return None
-    try:
-        return conversions_to_half(runner.concrete(inputs, training=side.training))
-    except Exception as error:  # the model's refusal of the input is found when it runs
-        raise_if_out_of_memory(error, "while a model was traced")
-        return None
+    function = examination.traced(side, "float64") if side.is_exact else None
+    return None if function is None else conversions_to_half(function)
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from layerlens.models.build.request import Built, Foreign, Frozen, Recorded
-from layerlens.models.execute.computed_shapes import WrongShape, agree, computed_shapes
-from layerlens.models.inspect.shapes import flat_shapes
+from layerlens.models.execute.computed_shapes import WrongShape, computed_shapes
+from layerlens.models.inspect.shapes import agree, flat_shapes
 from layerlens.scenario.spec import Shape
 
 Outputs = tuple[Shape | None, ...]

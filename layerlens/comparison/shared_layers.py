@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from functools import cached_property
@@ -103,7 +103,12 @@ class Places:
 
         Of the first place of all, where there is none.
         """
-        apart = next(self._differing(ours, theirs), self.places[0][0])
+        differing = (
+            apart
+            for apart, told_by in self.places
+            if _is_more_than_rounding(told_by.gap(ours, theirs))
+        )
+        apart = next(differing, self.places[0][0])
         own = apart.gap(ours, theirs)
         return apart.row(None if own is None else own[0])
 
@@ -114,13 +119,6 @@ class Places:
         """
         gaps = (told_by.gap(ours, theirs) for _, told_by in self.places)
         return any(gap is not None and _is_more_than_rounding(gap) for gap in gaps)
-
-    def _differing(
-        self, ours: Mapping[int, Any], theirs: Mapping[int, Any]
-    ) -> Iterator[FirstApart]:
-        for apart, told_by in self.places:
-            if _is_more_than_rounding(told_by.gap(ours, theirs)):
-                yield apart
 
 
 @dataclass(frozen=True)

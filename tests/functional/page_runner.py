@@ -6,7 +6,6 @@ All pages share a process, so that TensorFlow starts once; each page has a folde
 from __future__ import annotations
 
 import contextlib
-import gc
 import io
 import json
 import os
@@ -17,6 +16,8 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from layerlens.plain.garbage import collect_rarely
 
 #: Who commits, where git was not told.
 AUTHOR = {
@@ -106,7 +107,7 @@ def imports_from_folder() -> Any:
 
 if __name__ == "__main__":
     sys.dont_write_bytecode = True
-    gc.set_threshold(50_000)  # as the command does
+    collect_rarely()  # as the command does
     pages = json.load(sys.stdin)
     root = Path(sys.argv[1]).resolve()
     results = {page["name"]: run_page(page, root / page["name"]) for page in pages}

@@ -18,7 +18,6 @@ Precision = Literal["working", "float64"]
 _FLOATING = ("float", "bfloat", "mixed_")
 _POLICIES = ("DTypePolicy", "Policy", "FloatDTypePolicy")
 
-
 #: Layers that stay float32: TensorFlow has no float64 kernel for them, or Keras mixes dtypes.
 FLOAT32_ONLY = ("AdaptiveAveragePooling3D", "AdaptiveMaxPooling3D", "MelSpectrogram")
 

@@ -18,7 +18,7 @@ from layerlens.models.execute.layer_walk import graph_of, nodes_of
 from layerlens.models.execute.outcome import flat_tensors
 from layerlens.models.execute.tracing import trace_call
 from layerlens.models.inspect.nested_layers import flat_layers
-from layerlens.models.inspect.shapes import selected_shape, tensor_shape
+from layerlens.models.inspect.shapes import agree, selected_shape, tensor_shape
 from layerlens.scenario.spec import Shape
 
 
@@ -120,10 +120,3 @@ def _watched(nodes: Sequence[Any], wrong: list[WrongShape]) -> Callable[..., Any
 def _shape(tensor: Any) -> Shape | None:
     """Return the shape of a tensor in a trace; None where the number of its axes is unknown."""
     return None if tensor.shape.rank is None else tuple(tensor.shape)
-
-
-def agree(one: Shape, other: Shape) -> bool:
-    """Return whether two shapes agree; an unknown size agrees with any."""
-    return len(one) == len(other) and all(
-        a is None or b is None or a == b for a, b in zip(one, other, strict=True)
-    )

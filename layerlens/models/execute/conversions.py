@@ -7,8 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from layerlens.models.execute.tracing import graph_nodes
-
-_HALF = frozenset({tf.float16, tf.bfloat16})
+from layerlens.numerics.dtype_range import HALF
 
 
 def conversions_to_half(function: Any) -> int:
@@ -16,6 +15,6 @@ def conversions_to_half(function: Any) -> int:
     casts = (node for node in graph_nodes(function) if node.op == "Cast")
     return sum(
         tf.as_dtype(node.attr["SrcT"].type) in (tf.float32, tf.float64)
-        and tf.as_dtype(node.attr["DstT"].type) in _HALF
+        and tf.as_dtype(node.attr["DstT"].type).name in HALF
         for node in casts
     )

@@ -15,6 +15,7 @@ from layerlens.models.execute.receptive_field import whole_numbers_in
 from layerlens.models.execute.user_functions import numbers_in_functions, users_methods
 from layerlens.models.inspect.configuration import configuration_of
 from layerlens.models.inspect.nested_layers import flat_layers, operation_nodes
+from layerlens.models.inspect.shapes import agree
 from layerlens.models.keras_errors.text import counted
 from layerlens.numerics.probes import Domain
 from layerlens.scenario.chunks import has_time_axis
@@ -230,8 +231,7 @@ def input_mismatch(reference: Built | Frozen, candidate: Built | Frozen) -> str 
         return f"{counted(counts[0], 'input')} against {counts[1]}"
     for one, other in zip(reference.inputs, candidate.inputs, strict=True):
         if len(one.shape) == len(other.shape):
-            pairs = zip(one.shape, other.shape, strict=True)
-            fits = all(a is None or b is None or a == b for a, b in pairs)
+            fits = agree(one.shape, other.shape)
         else:
             sizes = [_size(spec.shape) for spec in (one, other)]
             fits = None not in sizes and sizes[0] == sizes[1]

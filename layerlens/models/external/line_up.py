@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from layerlens.models.build.request import Built, Foreign
 from layerlens.models.inspect.input_order import is_generated_name
+from layerlens.models.inspect.shapes import agree
 from layerlens.models.runtimes.foreign import Feed, Port
 from layerlens.models.runtimes.worker.names import natural
 from layerlens.plain.listing import listed
@@ -252,9 +253,9 @@ def _fitting(own: Shape, theirs: Shape) -> tuple[Layout, ...]:
         several = several[:2]  # there is one other order
     fits: dict[Layout, int] = {}
     for layout in several:
-        pairs = list(zip(_reordered(own, _into_file(layout, len(own))), theirs, strict=True))
-        if all(a is None or b is None or a == b for a, b in pairs):
-            fits[layout] = sum(a == b for a, b in pairs)
+        moved = _reordered(own, _into_file(layout, len(own)))
+        if agree(moved, theirs):
+            fits[layout] = sum(a == b for a, b in zip(moved, theirs, strict=True))
     return tuple(layout for layout, count in fits.items() if count == max(fits.values()))
 
 

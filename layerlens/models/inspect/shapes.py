@@ -12,6 +12,13 @@ from layerlens.scenario.slices import Index, parse_select
 from layerlens.scenario.spec import Shape
 
 
+def agree(one: Sequence[int | None], other: Sequence[int | None]) -> bool:
+    """Return whether two shapes agree; an unknown size agrees with any."""
+    return len(one) == len(other) and all(
+        a is None or b is None or a == b for a, b in zip(one, other, strict=True)
+    )
+
+
 def selected_shape(shape: Shape, select: str) -> Shape:
     """Return the shape after a NumPy slice, batch axis first; an unknown length stays None.
 

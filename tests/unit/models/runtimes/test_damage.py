@@ -1,4 +1,4 @@
-"""What TensorFlow says of a damaged folder is told by its place, and with a remedy."""
+"""The errors of a damaged folder name the damaged file and a remedy."""
 
 from __future__ import annotations
 
